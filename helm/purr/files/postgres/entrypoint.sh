@@ -1,0 +1,45 @@
+#!/bin/bash
+# Makes the database cluster where there is none, sets the programs' passwords, then becomes the server.
+set -euo pipefail
+umask 077
+bin=/usr/lib/postgresql/15/bin
+export PGDATA=/var/lib/postgresql/data/pgdata
+
+# PostgreSQL refuses a key that its group can read, unless root owns it; a copy is ours alone.
+cp /etc/purr/tls/tls.key /run/postgresql/tls.key
+cp /etc/purr/tls/tls.crt /etc/purr/tls/ca.crt /run/postgresql/
+
+if [ ! -s "$PGDATA/PG_VERSION" ]; then
+  rm -rf "$PGDATA"
+  "$bin/initdb" --username=admin --pwfile=/etc/purr/postgres/admin \
+    --auth=scram-sha-256 --encoding=UTF8 --locale=C.UTF-8 --data-checksums
+fi
+
+single() { "$bin/postgres" --single -D "$PGDATA" "$1" >/dev/null; }
+password() { sed "s/'/''/g" "/etc/purr/postgres/$1"; }
+
+# Single-user mode runs before anybody can connect, so a half-made database is never served.
+# There, a statement ends with its line.
+{
+  for user in signer records; do
+    echo "DO \$\$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '$user') THEN CREATE ROLE $user LOGIN; END IF; END \$\$;"
+    echo "ALTER ROLE $user PASSWORD '$(password "$user")';"
+  done
+  echo "ALTER ROLE admin PASSWORD '$(password admin)';"
+} | single postgres
+
+if ! echo "SELECT 'exists=' || count(*) FROM pg_database WHERE datname = 'purr';" |
+  "$bin/postgres" --single -D "$PGDATA" postgres | grep -q 'exists=1'; then
+  echo "CREATE DATABASE purr;" | single postgres
+fi
+{
+  for user in signer records; do
+    echo "CREATE SCHEMA IF NOT EXISTS $user AUTHORIZATION $user;"
+    echo "ALTER ROLE $user IN DATABASE purr SET search_path = $user;"
+  done
+  echo "REVOKE ALL ON SCHEMA public FROM PUBLIC;"
+} | single purr
+
+exec "$bin/postgres" -D "$PGDATA" \
+  -c config_file=/etc/purr/config/postgresql.conf \
+  -c hba_file=/etc/purr/config/pg_hba.conf

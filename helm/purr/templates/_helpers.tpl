@@ -1,0 +1,139 @@
+{{- define "purr.fullname" -}}{{ .Release.Name }}{{- end -}}
+
+{{- define "purr.labels" -}}
+app.kubernetes.io/part-of: purr
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+{{- end -}}
+
+{{/* Labels that select the pods of one component. Call with (dict "root" $ "component" "gateway"). */}}
+{{- define "purr.selector" -}}
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: {{ .component }}
+{{- end -}}
+
+{{/* Pod Security "restricted", for a given user id. */}}
+{{- define "purr.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: {{ . }}
+runAsGroup: {{ . }}
+fsGroup: {{ . }}
+fsGroupChangePolicy: OnRootMismatch
+seccompProfile:
+  type: RuntimeDefault
+{{- end -}}
+
+{{- define "purr.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
+{{- end -}}
+
+{{/* Probes of a program of ours: liveness never depends on another program. */}}
+{{- define "purr.probes" -}}
+startupProbe:
+  httpGet: {path: /livez, port: ops}
+  periodSeconds: 1
+  failureThreshold: 60
+livenessProbe:
+  httpGet: {path: /livez, port: ops}
+  periodSeconds: 10
+  timeoutSeconds: 3
+readinessProbe:
+  httpGet: {path: /readyz, port: ops}
+  periodSeconds: 2
+  timeoutSeconds: 2
+{{- end -}}
+
+{{- define "purr.internalDomain" -}}{{ .Release.Namespace }}.svc.cluster.local{{- end -}}
+
+{{/* host:port list of a Sentinel group. Call with (dict "root" $ "group" "redis" "replicas" 3). */}}
+{{- define "purr.sentinels" -}}
+{{- $svc := printf "%s-%s" .root.Release.Name .group -}}
+{{- $hosts := list -}}
+{{- range $i := until (int .replicas) -}}
+{{- $hosts = append $hosts (printf "%s-%d.%s.%s.svc.cluster.local:26379" $svc $i $svc $.root.Release.Namespace) -}}
+{{- end -}}
+{{- join "," $hosts -}}
+{{- end -}}
+
+{{- define "purr.storeSentinels" -}}
+{{- if .Values.store.external.sentinels -}}
+{{- join "," .Values.store.external.sentinels -}}
+{{- else -}}
+{{- include "purr.sentinels" (dict "root" . "group" "redis" "replicas" .Values.redis.replicas) -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "purr.sessionsSentinels" -}}
+{{- if .Values.store.external.sessionsSentinels -}}
+{{- join "," .Values.store.external.sessionsSentinels -}}
+{{- else -}}
+{{- include "purr.sentinels" (dict "root" . "group" "redis-sessions" "replicas" .Values.redisSessions.replicas) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Environment for a client of the table store. Call with (dict "root" $ "user" "table"). */}}
+{{- define "purr.storeEnv" -}}
+- name: PURR_STORE_SENTINELS
+  value: {{ include "purr.storeSentinels" .root | quote }}
+- name: PURR_STORE_MASTER
+  value: {{ .root.Values.store.external.master | default "purr" | quote }}
+- name: PURR_STORE_USER
+  value: {{ .user }}
+- name: PURR_STORE_PASSWORD_FILE
+  value: /etc/purr/redis/{{ .user }}
+{{- end -}}
+
+{{- define "purr.sessionsEnv" -}}
+- name: PURR_SESSIONS_SENTINELS
+  value: {{ include "purr.sessionsSentinels" .root | quote }}
+- name: PURR_SESSIONS_MASTER
+  value: {{ .root.Values.store.external.sessionsMaster | default "sessions" | quote }}
+- name: PURR_SESSIONS_USER
+  value: {{ .user }}
+- name: PURR_SESSIONS_PASSWORD_FILE
+  value: /etc/purr/redis/{{ .user }}
+{{- end -}}
+
+{{/* Environment for a client of PostgreSQL. Call with (dict "root" $ "user" "signer"). */}}
+{{- define "purr.postgresEnv" -}}
+- name: PURR_PG_HOST
+  value: {{ .root.Values.postgres.external.host | default (printf "%s-postgres.%s" .root.Release.Name (include "purr.internalDomain" .root)) | quote }}
+- name: PURR_PG_PORT
+  value: {{ .root.Values.postgres.external.port | default 5432 | quote }}
+- name: PURR_PG_DATABASE
+  value: {{ .root.Values.postgres.external.database | default "purr" | quote }}
+- name: PURR_PG_USER
+  value: {{ .user }}
+- name: PURR_PG_PASSWORD_FILE
+  value: /etc/purr/postgres/{{ .user }}
+{{- end -}}
+
+{{/* One user's password out of a Secret, as a file. */}}
+{{- define "purr.redisAuthVolume" -}}
+- name: redis-auth
+  secret:
+    secretName: {{ .root.Release.Name }}-redis-auth
+    defaultMode: 0440
+    items:
+      - {key: {{ .user }}, path: {{ .user }}}
+{{- end -}}
+
+{{- define "purr.postgresAuthVolume" -}}
+- name: postgres-auth
+  secret:
+    secretName: {{ .root.Release.Name }}-postgres-auth
+    defaultMode: 0440
+    items:
+      - {key: {{ .user }}, path: {{ .user }}}
+{{- end -}}
+
+{{- define "purr.tlsVolume" -}}
+- name: tls
+  secret:
+    secretName: {{ .root.Release.Name }}-{{ .component }}-tls
+    defaultMode: 0440
+{{- end -}}

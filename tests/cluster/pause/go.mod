@@ -1,0 +1,3 @@
+module purr.poker/tests/cluster/pause
+
+go 1.26.0
