@@ -1,0 +1,73 @@
+//! What can be asked of a table.
+
+use crate::{
+    card::Deck,
+    ids::{Chips, PlayerId, SeatIndex},
+};
+use serde::{Deserialize, Serialize};
+
+/// What a player does when it is their turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Action {
+    Fold,
+    Check,
+    /// Calls what there is to call, all-in for less.
+    Call,
+    /// Bets or raises to this total on this street. A total that takes the whole stack is an all-in.
+    RaiseTo(Chips),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Command {
+    /// A player takes a seat with chips that are theirs already.
+    Sit {
+        seat: SeatIndex,
+        player: PlayerId,
+        stack: Chips,
+    },
+    /// More chips for a seat, at once between hands, else after the hand (table stakes).
+    TopUp {
+        seat: SeatIndex,
+        amount: Chips,
+    },
+    /// Gives the seat up: now when not in a hand, else when it ends. Folds when the turn comes.
+    Leave {
+        seat: SeatIndex,
+    },
+    /// Is dealt no more hands after this one.
+    SitOut {
+        seat: SeatIndex,
+    },
+    /// Comes back. With `post`, missed blinds are posted at once instead of waiting for the big blind.
+    SitIn {
+        seat: SeatIndex,
+        post: bool,
+    },
+    /// Deals a hand. Numbers rise; the deck is the entropy.
+    StartHand {
+        hand: u64,
+        deck: Deck,
+    },
+    Act {
+        seat: SeatIndex,
+        action: Action,
+    },
+    /// Time has passed: carries out what is due.
+    Tick,
+    Disconnected {
+        seat: SeatIndex,
+    },
+    Reconnected {
+        seat: SeatIndex,
+    },
+    /// Ends the hand and gives every bet back.
+    VoidHand,
+    /// Stops the clocks, for instance while nothing can be stored.
+    PauseClock,
+    /// Lets them go on with what was left.
+    ResumeClock,
+    /// The player to act gets a whole new turn: after a take-over, whose clock is another one.
+    RestartClock,
+}

@@ -1,0 +1,131 @@
+//! What a table is: seats, stakes, rake and clocks. Fixed for the life of a table.
+
+use crate::ids::{Chips, Millis};
+use serde::{Deserialize, Serialize};
+
+/// A forced bet before the cards.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Ante {
+    #[default]
+    None,
+    /// Every player dealt in pays it.
+    Each(Chips),
+    /// The big blind pays it for the whole table; it is dead money.
+    BigBlind(Chips),
+}
+
+/// The most that is taken of one hand when at least `players` were dealt in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RakeCap {
+    pub players: u8,
+    pub amount: Chips,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RakeConfig {
+    /// Hundredths of a percent of the pot, rounded half to even in minor units.
+    pub basis_points: u16,
+    /// By players dealt in, strictly rising; the last entry that fits counts. Empty: no cap.
+    pub caps: Vec<RakeCap>,
+    /// Nothing is taken of a hand that ends before the flop.
+    pub no_flop_no_drop: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClockConfig {
+    /// Time for one action.
+    pub turn_ms: Millis,
+    /// Extra time that a player starts with; 0: none.
+    pub time_bank_ms: Millis,
+    /// Added to the bank for every hand dealt in, up to what it started with.
+    pub time_bank_gain_ms: Millis,
+    /// Time for one action of a player whose connection is gone.
+    pub disconnect_ms: Millis,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TableConfig {
+    /// 2 to 10.
+    pub seats: u8,
+    pub small_blind: Chips,
+    pub big_blind: Chips,
+    #[serde(default)]
+    pub ante: Ante,
+    pub buy_in_min: Chips,
+    pub buy_in_max: Chips,
+    pub rake: RakeConfig,
+    pub clock: ClockConfig,
+    /// A player who left with more than the maximum buy-in must bring it back within this time.
+    pub rat_hole_ms: Millis,
+}
+
+/// The largest amount a table accepts anywhere: sums of ten seats stay far from overflow.
+pub const AMOUNT_MAX: Chips = 1 << 53;
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    #[error("seats is {0}: must be 2 to 10")]
+    Seats(u8),
+    #[error("blinds {small}/{big}: the small blind must be at least 1 and at most the big blind")]
+    Blinds { small: Chips, big: Chips },
+    #[error("ante {0}: must be at least 1 and at most the big blind")]
+    Ante(Chips),
+    #[error("buy-in {min} to {max}: want big blind <= min <= max <= {AMOUNT_MAX}")]
+    BuyIn { min: Chips, max: Chips },
+    #[error("rake of {0} basis points: must be at most 1000")]
+    RakeBasisPoints(u16),
+    #[error("rake caps must rise strictly by players, from 2 to 10, and never fall in amount")]
+    RakeCaps,
+    #[error("clock: {0} must be 1000 to 600000 ms")]
+    Clock(&'static str),
+}
+
+impl TableConfig {
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        if !(2..=10).contains(&self.seats) {
+            return Err(ConfigError::Seats(self.seats));
+        }
+        let (small, big) = (self.small_blind, self.big_blind);
+        if small == 0 || small > big || big > AMOUNT_MAX / 10_000 {
+            return Err(ConfigError::Blinds { small, big });
+        }
+        if let Ante::Each(ante) | Ante::BigBlind(ante) = self.ante
+            && (ante == 0 || ante > big)
+        {
+            return Err(ConfigError::Ante(ante));
+        }
+        let (min, max) = (self.buy_in_min, self.buy_in_max);
+        if min < big || min > max || max > AMOUNT_MAX {
+            return Err(ConfigError::BuyIn { min, max });
+        }
+        self.validate_rake()?;
+        let span = 1_000..=600_000;
+        if !span.contains(&self.clock.turn_ms) {
+            return Err(ConfigError::Clock("turn"));
+        }
+        if !span.contains(&self.clock.disconnect_ms) {
+            return Err(ConfigError::Clock("disconnect"));
+        }
+        if self.clock.time_bank_ms > 600_000 || self.clock.time_bank_gain_ms > 600_000 {
+            return Err(ConfigError::Clock("time bank"));
+        }
+        Ok(())
+    }
+
+    fn validate_rake(&self) -> Result<(), ConfigError> {
+        if self.rake.basis_points > 1_000 {
+            return Err(ConfigError::RakeBasisPoints(self.rake.basis_points));
+        }
+        let in_range = self.rake.caps.iter().all(|cap| (2..=10).contains(&cap.players));
+        let rising = self
+            .rake
+            .caps
+            .windows(2)
+            .all(|pair| pair[0].players < pair[1].players && pair[0].amount <= pair[1].amount);
+        if in_range && rising { Ok(()) } else { Err(ConfigError::RakeCaps) }
+    }
+}

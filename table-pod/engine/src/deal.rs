@@ -1,0 +1,1 @@
+//! The checkable deal.

@@ -1,0 +1,148 @@
+//! What happened. An event is complete: who applies a list of them knows the table.
+
+use crate::{
+    card::Card,
+    ids::{Chips, Millis, PlayerId, SeatIndex},
+};
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Street {
+    Preflop,
+    Flop,
+    Turn,
+    River,
+}
+
+/// Why chips went in without a choice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Post {
+    Ante,
+    SmallBlind,
+    BigBlind,
+    /// A live big blind of a player who comes in or missed it (WSOP 156).
+    Live,
+    /// A missed small blind: dead money (WSOP 156).
+    Dead,
+}
+
+/// What one hand did to one seat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SeatResult {
+    pub seat: SeatIndex,
+    pub player: PlayerId,
+    /// Chips won minus chips put in.
+    pub delta: i64,
+    /// Chips after the hand, without a top-up that waited for its end.
+    pub stack: Chips,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HandEnd {
+    pub hand: u64,
+    /// Everybody dealt in. The deltas and the rake sum to zero.
+    pub results: Vec<SeatResult>,
+    pub rake: Chips,
+    pub void: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Event {
+    Seated {
+        seat: SeatIndex,
+        player: PlayerId,
+        stack: Chips,
+    },
+    ToppedUp {
+        seat: SeatIndex,
+        amount: Chips,
+        stack: Chips,
+    },
+    SatOut {
+        seat: SeatIndex,
+    },
+    SatIn {
+        seat: SeatIndex,
+    },
+    Disconnected {
+        seat: SeatIndex,
+    },
+    Reconnected {
+        seat: SeatIndex,
+    },
+    /// The seat is free; `stack` goes back to the player.
+    Left {
+        seat: SeatIndex,
+        player: PlayerId,
+        stack: Chips,
+    },
+    HandStarted {
+        hand: u64,
+        button: SeatIndex,
+        dealt_in: Vec<SeatIndex>,
+    },
+    Posted {
+        seat: SeatIndex,
+        post: Post,
+        amount: Chips,
+        stack: Chips,
+    },
+    /// For the eyes of this seat alone.
+    Dealt {
+        seat: SeatIndex,
+        cards: [Card; 2],
+    },
+    /// `total` is what the seat has in front of it on this street.
+    Acted {
+        seat: SeatIndex,
+        action: crate::Action,
+        total: Chips,
+        stack: Chips,
+        all_in: bool,
+        timed_out: bool,
+    },
+    TurnStarted {
+        seat: SeatIndex,
+        deadline: Millis,
+    },
+    TimeBankStarted {
+        seat: SeatIndex,
+        deadline: Millis,
+    },
+    StreetDealt {
+        street: Street,
+        cards: Vec<Card>,
+    },
+    /// The part of a bet that nobody called goes back before anything is counted.
+    Uncalled {
+        seat: SeatIndex,
+        amount: Chips,
+        stack: Chips,
+    },
+    Shown {
+        seat: SeatIndex,
+        cards: [Card; 2],
+    },
+    /// Gave up without showing: these cards are never seen.
+    Mucked {
+        seat: SeatIndex,
+    },
+    Raked {
+        amount: Chips,
+    },
+    /// `pot` counts from the main pot, 0.
+    PotWon {
+        pot: u8,
+        seat: SeatIndex,
+        amount: Chips,
+        stack: Chips,
+    },
+    HandEnded(HandEnd),
+    ClockPaused,
+    ClockResumed,
+}

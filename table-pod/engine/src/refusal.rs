@@ -1,0 +1,64 @@
+//! Why a command was not carried out. A refusal changed nothing.
+
+use crate::{
+    card::DeckError,
+    ids::{Chips, Millis, SeatIndex},
+};
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error("there is no seat {0}")]
+    NoSuchSeat(SeatIndex),
+    #[error("seat {0} is taken")]
+    SeatTaken(SeatIndex),
+    #[error("seat {0} is empty")]
+    SeatEmpty(SeatIndex),
+    #[error("the player sits at seat {0} already")]
+    SeatedAlready(SeatIndex),
+    #[error("buy-in of {amount}: must be {min} to {max}")]
+    BuyIn { amount: Chips, min: Chips, max: Chips },
+    #[error("top-up of {amount}: must be 1 to {max}")]
+    TopUp { amount: Chips, max: Chips },
+    #[error("a hand is running")]
+    HandRunning,
+    #[error("no hand is running")]
+    NoHand,
+    #[error("{ready} players are ready: a hand needs 2")]
+    TooFewPlayers { ready: usize },
+    #[error("hand {given} follows hand {last}: numbers must rise")]
+    HandNumber { given: u64, last: u64 },
+    #[error("it is not the turn of seat {0}")]
+    NotYourTurn(SeatIndex),
+    #[error("there are {to_call} to call: a check is not possible")]
+    CannotCheck { to_call: Chips },
+    #[error("there is nothing to call")]
+    NothingToCall,
+    #[error("a raise to {given}: must be {min} to {max}")]
+    RaiseBounds { given: Chips, min: Chips, max: Chips },
+    /// A short all-in does not open the betting again to those who have acted (WSOP 172).
+    #[error("the betting is not open to a raise of seat {0}")]
+    BettingClosed(SeatIndex),
+    #[error("seat {0} sits out already")]
+    SittingOut(SeatIndex),
+    #[error("seat {0} is in already")]
+    SittingIn(SeatIndex),
+    #[error("seat {0} has no chips")]
+    NoChips(SeatIndex),
+    #[error("seat {0} is leaving")]
+    Leaving(SeatIndex),
+    #[error("time goes forward only: {given} is before {last}")]
+    TimeWentBack { given: Millis, last: Millis },
+    #[error("the clock is paused")]
+    ClockPaused,
+    #[error("the clock is not paused")]
+    ClockNotPaused,
+    #[error("the player must bring back at least {min} (left with it a short while ago)")]
+    RatHole { min: Chips },
+    #[error("an amount is too large for a table")]
+    Overflow,
+    #[error(transparent)]
+    Deck(#[from] DeckError),
+    /// Chips appeared or vanished: the table has stopped for good and needs a person.
+    #[error("chips are not conserved: {expected} expected, {found} found")]
+    NotConserved { expected: u128, found: u128 },
+}

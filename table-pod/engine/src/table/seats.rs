@@ -1,0 +1,183 @@
+//! Coming, going and waiting.
+
+use super::{DEPARTED_MAX, Departed, Seat, Table};
+use crate::{
+    config::AMOUNT_MAX,
+    event::Event,
+    ids::{Chips, PlayerId, SeatIndex},
+    refusal::Refusal,
+};
+
+impl Table {
+    pub(super) fn sit(
+        &mut self,
+        seat: SeatIndex,
+        player: PlayerId,
+        stack: Chips,
+        events: &mut Vec<Event>,
+    ) -> Result<(), Refusal> {
+        self.may_sit(seat, player, stack)?;
+        self.seats[seat.index()] = Some(Seat {
+            player,
+            stack,
+            pending: 0,
+            sitting_out: false,
+            leaving: false,
+            connected: true,
+            // Before the first hand nobody can have missed anything.
+            owes_big: self.positions.is_some(),
+            owes_small: false,
+            posts: false,
+            time_bank_ms: self.config.clock.time_bank_ms,
+        });
+        self.departed.retain(|gone| gone.player != player);
+        self.bank += u128::from(stack);
+        events.push(Event::Seated { seat, player, stack });
+        Ok(())
+    }
+
+    /// Whether a player could sit down now: asked before chips are moved on chain, and again after.
+    pub fn may_sit(&self, seat: SeatIndex, player: PlayerId, stack: Chips) -> Result<(), Refusal> {
+        let chair = self.seats.get(seat.index()).ok_or(Refusal::NoSuchSeat(seat))?;
+        if chair.is_some() {
+            return Err(Refusal::SeatTaken(seat));
+        }
+        if let Some(at) = self.seat_of(player) {
+            return Err(Refusal::SeatedAlready(at));
+        }
+        let (min, max) = self.buy_in_bounds(player);
+        if !(min..=max).contains(&stack) {
+            // A player who left with more than the maximum brings all of it back (no rat-holing).
+            let ratholing = min > self.config.buy_in_min;
+            return Err(if ratholing && stack < min {
+                Refusal::RatHole { min }
+            } else {
+                Refusal::BuyIn { amount: stack, min, max }
+            });
+        }
+        Ok(())
+    }
+
+    /// The least and the most that this player may sit down with now.
+    pub fn buy_in_bounds(&self, player: PlayerId) -> (Chips, Chips) {
+        let (min, max) = (self.config.buy_in_min, self.config.buy_in_max);
+        let recent = |gone: &&Departed| {
+            gone.player == player && self.now.saturating_sub(gone.at) < self.config.rat_hole_ms
+        };
+        match self.departed.iter().find(recent) {
+            Some(gone) if gone.stack > min => (gone.stack, max.max(gone.stack)),
+            _ => (min, max),
+        }
+    }
+
+    pub(super) fn top_up(
+        &mut self,
+        seat: SeatIndex,
+        amount: Chips,
+        events: &mut Vec<Event>,
+    ) -> Result<(), Refusal> {
+        let (in_hand, max_stack) = (self.in_hand(seat), self.config.buy_in_max);
+        let chair = self.seat_mut(seat)?;
+        if chair.leaving {
+            return Err(Refusal::Leaving(seat));
+        }
+        let max = max_stack.saturating_sub(chair.stack.saturating_add(chair.pending)).min(AMOUNT_MAX);
+        if amount == 0 || amount > max {
+            return Err(Refusal::TopUp { amount, max });
+        }
+        // Table stakes: what a player has in a hand is what the hand began with (WSOP 60).
+        if in_hand {
+            chair.pending += amount;
+        } else {
+            chair.stack += amount;
+        }
+        let stack = chair.stack + chair.pending;
+        self.bank += u128::from(amount);
+        events.push(Event::ToppedUp { seat, amount, stack });
+        Ok(())
+    }
+
+    pub(super) fn leave(&mut self, seat: SeatIndex, events: &mut Vec<Event>) -> Result<(), Refusal> {
+        let in_hand = self.in_hand(seat);
+        let chair = self.seat_mut(seat)?;
+        if chair.leaving {
+            return Err(Refusal::Leaving(seat));
+        }
+        chair.leaving = true;
+        if in_hand {
+            if self.to_act() == Some(seat) {
+                self.give_up(seat, false, events)?;
+            }
+            return Ok(());
+        }
+        self.free(seat, events);
+        Ok(())
+    }
+
+    /// Empties a chair; its chips leave the table with the player.
+    pub(super) fn free(&mut self, seat: SeatIndex, events: &mut Vec<Event>) {
+        let Some(gone) = self.seats[seat.index()].take() else {
+            return;
+        };
+        let stack = gone.stack + gone.pending;
+        self.bank -= u128::from(stack);
+        self.departed.retain(|other| other.player != gone.player);
+        if self.departed.len() == DEPARTED_MAX {
+            self.departed.remove(0);
+        }
+        self.departed.push(Departed { player: gone.player, stack, at: self.now });
+        events.push(Event::Left { seat, player: gone.player, stack });
+    }
+
+    pub(super) fn sit_out(&mut self, seat: SeatIndex, events: &mut Vec<Event>) -> Result<(), Refusal> {
+        let chair = self.seat_mut(seat)?;
+        if chair.sitting_out {
+            return Err(Refusal::SittingOut(seat));
+        }
+        chair.sitting_out = true;
+        chair.posts = false;
+        events.push(Event::SatOut { seat });
+        Ok(())
+    }
+
+    pub(super) fn sit_in(
+        &mut self,
+        seat: SeatIndex,
+        post: bool,
+        events: &mut Vec<Event>,
+    ) -> Result<(), Refusal> {
+        let chair = self.seat_mut(seat)?;
+        if chair.leaving {
+            return Err(Refusal::Leaving(seat));
+        }
+        let waiting = chair.owes_big && post && !chair.posts;
+        if !chair.sitting_out && !waiting {
+            return Err(Refusal::SittingIn(seat));
+        }
+        if chair.stack + chair.pending == 0 {
+            return Err(Refusal::NoChips(seat));
+        }
+        chair.posts = post;
+        if std::mem::take(&mut chair.sitting_out) {
+            events.push(Event::SatIn { seat });
+        }
+        Ok(())
+    }
+
+    pub(super) fn set_connected(
+        &mut self,
+        seat: SeatIndex,
+        connected: bool,
+        events: &mut Vec<Event>,
+    ) -> Result<(), Refusal> {
+        let chair = self.seat_mut(seat)?;
+        if std::mem::replace(&mut chair.connected, connected) != connected {
+            events.push(if connected { Event::Reconnected { seat } } else { Event::Disconnected { seat } });
+        }
+        Ok(())
+    }
+
+    pub(super) fn in_hand(&self, seat: SeatIndex) -> bool {
+        self.hand.as_ref().is_some_and(|hand| hand.player(seat).is_some())
+    }
+}
