@@ -1,1 +1,21 @@
-//! purr-protocol
+//! What travels: between player and table ([`pb`], [`Codec`], [`views`]), and the settlement
+//! entries, hand records and summaries that leave a table.
+
+pub mod codec;
+pub mod problem;
+pub mod record;
+pub mod settlement;
+pub mod spec;
+pub mod summary;
+pub mod views;
+
+/// The messages of `proto/purr/v1/player.proto`, with their proto3 JSON mapping.
+#[allow(clippy::all, clippy::pedantic, missing_docs, reason = "generated")]
+pub mod pb {
+    include!(concat!(env!("OUT_DIR"), "/purr.v1.rs"));
+    include!(concat!(env!("OUT_DIR"), "/purr.v1.serde.rs"));
+}
+
+pub use codec::{CloseCode, Codec, CodecError, MESSAGE_BYTES_MAX};
+pub use problem::Problem;
+pub use spec::{Currency, Settlement, TableSpec};

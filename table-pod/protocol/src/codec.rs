@@ -1,0 +1,178 @@
+//! Bytes on the wire.
+
+use crate::pb::{ClientMessage, ServerMessage};
+use bytes::Bytes;
+use prost::Message;
+
+/// No message of either side is larger, in bytes before framing.
+pub const MESSAGE_BYTES_MAX: usize = 64 * 1024;
+
+/// How messages are written. Negotiated as the WebSocket subprotocol (RFC 6455, section 1.9).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Codec {
+    /// `purr.v1.proto`, in binary frames.
+    Proto,
+    /// `purr.v1.json`, in text frames.
+    Json,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum CodecError {
+    #[error("a message of {size} bytes: at most {MESSAGE_BYTES_MAX}")]
+    TooLarge { size: usize },
+    #[error("not a message of the schema: {0}")]
+    Proto(#[from] prost::DecodeError),
+    #[error("not a message of the schema: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+impl Codec {
+    /// What a client may ask for, the preferred one first.
+    pub const ALL: [Self; 2] = [Self::Proto, Self::Json];
+
+    pub const fn subprotocol(self) -> &'static str {
+        match self {
+            Self::Proto => "purr.v1.proto",
+            Self::Json => "purr.v1.json",
+        }
+    }
+
+    pub fn from_subprotocol(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|codec| codec.subprotocol() == name)
+    }
+
+    /// Whether the message goes in a text frame.
+    pub const fn is_text(self) -> bool {
+        matches!(self, Self::Json)
+    }
+
+    pub fn encode_server(self, message: &ServerMessage) -> Result<Bytes, CodecError> {
+        self.encode(message)
+    }
+
+    pub fn encode_client(self, message: &ClientMessage) -> Result<Bytes, CodecError> {
+        self.encode(message)
+    }
+
+    pub fn decode_server(self, bytes: &[u8]) -> Result<ServerMessage, CodecError> {
+        self.decode(bytes)
+    }
+
+    pub fn decode_client(self, bytes: &[u8]) -> Result<ClientMessage, CodecError> {
+        self.decode(bytes)
+    }
+
+    fn encode<M: Message + serde::Serialize>(self, message: &M) -> Result<Bytes, CodecError> {
+        Ok(match self {
+            Self::Proto => Bytes::from(message.encode_to_vec()),
+            Self::Json => Bytes::from(serde_json::to_vec(message)?),
+        })
+    }
+
+    fn decode<M: Message + Default + serde::de::DeserializeOwned>(
+        self,
+        bytes: &[u8],
+    ) -> Result<M, CodecError> {
+        if bytes.len() > MESSAGE_BYTES_MAX {
+            return Err(CodecError::TooLarge { size: bytes.len() });
+        }
+        Ok(match self {
+            Self::Proto => M::decode(bytes)?,
+            Self::Json => serde_json::from_slice(bytes)?,
+        })
+    }
+}
+
+/// WebSocket close codes; those from 4000 on are this protocol's own (RFC 6455, section 7.4.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CloseCode {
+    Normal,
+    /// The server goes away for a planned reason: come back.
+    GoingAway,
+    /// The client broke the protocol.
+    Protocol,
+    /// A message was too large.
+    TooBig,
+    /// The server cannot go on for now: come back.
+    TryAgain,
+    /// Another connection of the same player took the seat over. Do not come back by yourself.
+    Replaced,
+    /// The token ran out and was not renewed in time.
+    TokenExpired,
+    /// The session was ended by logout or by an administrator. Do not come back by yourself.
+    Revoked,
+    /// The client reads too slowly.
+    SlowReader,
+    /// There is no such table.
+    NoSuchTable,
+}
+
+impl CloseCode {
+    pub const ALL: [Self; 10] = [
+        Self::Normal,
+        Self::GoingAway,
+        Self::Protocol,
+        Self::TooBig,
+        Self::TryAgain,
+        Self::Replaced,
+        Self::TokenExpired,
+        Self::Revoked,
+        Self::SlowReader,
+        Self::NoSuchTable,
+    ];
+
+    pub const fn code(self) -> u16 {
+        match self {
+            Self::Normal => 1000,
+            Self::GoingAway => 1001,
+            Self::Protocol => 1002,
+            Self::TooBig => 1009,
+            Self::TryAgain => 1013,
+            Self::Replaced => 4001,
+            Self::TokenExpired => 4002,
+            Self::Revoked => 4003,
+            Self::SlowReader => 4004,
+            Self::NoSuchTable => 4005,
+        }
+    }
+
+    pub fn from_code(code: u16) -> Option<Self> {
+        Self::ALL.into_iter().find(|close| close.code() == code)
+    }
+
+    /// Whether a client should connect again by itself.
+    pub const fn reconnect(self) -> bool {
+        matches!(self, Self::GoingAway | Self::TryAgain | Self::TokenExpired | Self::SlowReader)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pb::{Act, ActionKind, client_message::Body};
+
+    #[test]
+    fn both_codecs_carry_the_same_message() {
+        let act = Act { hand: 9, kind: ActionKind::RaiseTo.into(), amount: u64::MAX };
+        let message = ClientMessage { id: 3, body: Some(Body::Act(act)) };
+        for codec in Codec::ALL {
+            let bytes = codec.encode_client(&message).unwrap();
+            assert_eq!(codec.decode_client(&bytes).unwrap(), message);
+        }
+        let json = Codec::Json.encode_client(&message).unwrap();
+        assert!(std::str::from_utf8(&json).unwrap().contains("ACTION_KIND_RAISE_TO"));
+    }
+
+    #[test]
+    fn unknown_fields_are_tolerated_in_binary() {
+        let mut bytes = Codec::Proto.encode_client(&ClientMessage { id: 3, body: None }).unwrap().to_vec();
+        bytes.extend([0xfa, 0x3f, 0x01, 0x00]); // field 1023, one byte
+        assert_eq!(Codec::Proto.decode_client(&bytes).unwrap().id, 3);
+    }
+
+    #[test]
+    fn an_oversized_message_is_refused_before_it_is_read() {
+        let error = Codec::Json.decode_client(&vec![b' '; MESSAGE_BYTES_MAX + 1]).unwrap_err();
+        assert!(matches!(error, CodecError::TooLarge { .. }));
+    }
+}

@@ -1,0 +1,34 @@
+//! Errors over HTTP (RFC 9457).
+
+use serde::{Deserialize, Serialize};
+
+/// `application/problem+json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// A stable name of the kind of problem, `urn:purr:problem:…`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub title: String,
+    pub status: u16,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+pub const CONTENT_TYPE: &str = "application/problem+json";
+
+impl Problem {
+    pub fn new(status: u16, kind: &str, title: &str) -> Self {
+        Self { kind: format!("urn:purr:problem:{kind}"), title: title.into(), status, detail: None }
+    }
+
+    #[must_use]
+    pub fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = Some(detail.into());
+        self
+    }
+
+    /// The last part of the type, for instance `fenced`.
+    pub fn code(&self) -> &str {
+        self.kind.rsplit(':').next().unwrap_or_default()
+    }
+}

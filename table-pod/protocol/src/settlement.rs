@@ -1,0 +1,247 @@
+//! The table's sequence: what goes from a table through the signer to the chain, in order.
+
+use purr_engine::{Chips, PlayerId, SeatIndex};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// The player's EIP-712 permit: the only way chips can come to be at risk at a table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Permit {
+    pub amount: Chips,
+    pub max_total_rake: Chips,
+    /// Seconds since 1970.
+    pub expiry_s: u64,
+    pub nonce: u64,
+    /// 65 bytes r, s, v; `0x` and hex.
+    pub signature: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SeatDelta {
+    pub seat: SeatIndex,
+    pub player: PlayerId,
+    pub delta: i64,
+}
+
+/// One entry of a table's sequence. Numbers start at 1 and have no gaps; a number is bound to one
+/// payload for ever.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Entry {
+    pub seq: u64,
+    pub body: EntryBody,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "kind")]
+pub enum EntryBody {
+    Sit {
+        seat: SeatIndex,
+        player: PlayerId,
+        permit: Permit,
+    },
+    TopUp {
+        seat: SeatIndex,
+        player: PlayerId,
+        permit: Permit,
+    },
+    /// Deltas of everybody dealt in and the rake sum to zero.
+    Hand {
+        hand: u64,
+        deltas: Vec<SeatDelta>,
+        rake: Chips,
+        /// SHA-256 of the hand record, 64 hex digits.
+        record_hash: String,
+        /// All that the next hand starts from, for a take-over after both memory and store were lost.
+        next: String,
+    },
+    /// Chips go back to the player's free balance.
+    Leave {
+        seat: SeatIndex,
+        player: PlayerId,
+        stack: Chips,
+    },
+}
+
+impl Entry {
+    /// Identifies the payload: SHA-256 of its canonical JSON (this struct's field order).
+    pub fn payload_hash(&self) -> Result<[u8; 32], serde_json::Error> {
+        Ok(Sha256::digest(serde_json::to_vec(self)?).into())
+    }
+}
+
+/// `PUT /v1/tables/{uid}`: makes the table known; the signer opens it on chain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OpenTable {
+    pub epoch: u64,
+    pub seats: u8,
+    pub big_blind: Chips,
+    pub rake_basis_points: u16,
+    /// The highest cap of any number of players; 0: none.
+    pub rake_cap: Chips,
+    pub max_hands: u32,
+    pub max_delay_ms: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum TableState {
+    Opening,
+    Open,
+}
+
+/// `GET /v1/tables/{uid}` and the answer to [`OpenTable`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TableStatus {
+    /// The contract's id of the table, `0x` and 64 hex digits.
+    pub table_id: String,
+    pub state: TableState,
+    /// The last entry in the signer's journal; 0: none.
+    pub head_seq: u64,
+    /// The last entry that the chain has confirmed.
+    pub confirmed_seq: u64,
+}
+
+/// `POST /v1/tables/{uid}/fence`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Fence {
+    pub epoch: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Fenced {
+    pub epoch: u64,
+    pub head_seq: u64,
+    /// `next` of the last hand in the journal.
+    pub head_next: Option<String>,
+}
+
+/// `POST /v1/tables/{uid}/reservations`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Reserve {
+    pub epoch: u64,
+    pub seat: SeatIndex,
+    pub player: PlayerId,
+    pub permit: Permit,
+    pub top_up: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Reservation {
+    pub reservation: String,
+}
+
+/// `POST /v1/tables/{uid}/entries`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Submit {
+    pub epoch: u64,
+    pub entries: Vec<Entry>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Accepted {
+    pub accepted_through: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum NoticeState {
+    Submitted,
+    Confirmed,
+    Rejected,
+}
+
+/// What happened to entries `seq_from` to `seq_to`. `id` rises; a reader names the last it saw.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Notice {
+    pub id: u64,
+    pub seq_from: u64,
+    pub seq_to: u64,
+    pub state: NoticeState,
+    pub tx_hash: String,
+}
+
+/// `GET /v1/tables/{uid}/events`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Notices {
+    pub notices: Vec<Notice>,
+}
+
+/// `GET /v1/config`: what a wallet needs to deposit and to sign permits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ChainConfig {
+    pub chain_id: u64,
+    pub vault: String,
+    pub token: String,
+    pub decimals: u8,
+    pub confirmations: u64,
+}
+
+/// `GET /v1/balances/{player}`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Balance {
+    /// May be seated or withdrawn.
+    pub free: Chips,
+    /// On its way to a seat.
+    pub reserved: Chips,
+    pub seated: Vec<SeatedBalance>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SeatedBalance {
+    pub table: String,
+    pub stack: Chips,
+}
+
+/// `GET /v1/reconciliation`: the ledger beside the chain.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Reconciliation {
+    pub agree: bool,
+    pub block: u64,
+    pub players: Vec<PlayerReconciliation>,
+    pub tables: Vec<TableReconciliation>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlayerReconciliation {
+    pub player: PlayerId,
+    pub ledger_free: Chips,
+    pub chain_free: Chips,
+    pub seats: Vec<SeatReconciliation>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SeatReconciliation {
+    pub table: String,
+    pub ledger_stack: Chips,
+    pub chain_stack: Chips,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TableReconciliation {
+    pub uid: String,
+    pub table_id: String,
+    pub head_seq: u64,
+    pub chain_seq: u64,
+    pub ledger_rake: Chips,
+    pub chain_rake: Chips,
+}

@@ -1,0 +1,27 @@
+//! What a table says about itself, for status and lobby. It may be lost.
+
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Summary {
+    pub uid: String,
+    pub name: String,
+    pub epoch: u64,
+    pub seats: u8,
+    pub players: u8,
+    /// The number of the last hand that was started.
+    pub hand: u64,
+    pub hand_running: bool,
+    pub small_blind: u64,
+    pub big_blind: u64,
+    pub buy_in_min: u64,
+    pub buy_in_max: u64,
+    /// Why the table deals no hands, where it does not.
+    pub paused: Option<String>,
+    /// The last entry of the table's sequence, and up to where the chain has confirmed it.
+    pub sequence: u64,
+    pub confirmed: u64,
+    /// Counts up; a reader compares it with the last it saw, never with a clock.
+    pub beat: u64,
+}

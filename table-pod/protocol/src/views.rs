@@ -1,0 +1,226 @@
+//! What each receiver may see: the engine's events and state turned into messages for one seat, or
+//! for a spectator. Hole cards leave the table here and nowhere else.
+
+use crate::{pb, spec::TableSpec};
+use purr_engine::{
+    Action, Card, Event, LegalActions, Millis, Post, SeatIndex, Table,
+    deal::{Opening, SealedDeck},
+};
+
+/// Who looks at the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Viewer {
+    Seat(SeatIndex),
+    Spectator,
+}
+
+/// What a view needs beside the event: the time, the deck behind the openings, and what is possible now.
+pub struct Context<'a> {
+    pub now: Millis,
+    pub deal: Option<&'a SealedDeck>,
+    pub table: &'a Table,
+}
+
+impl Context<'_> {
+    fn openings(&self, cards: &[Card]) -> Vec<pb::Opening> {
+        cards.iter().map(|&card| opening(card, self.deal.and_then(|deal| deal.opening_of(card)))).collect()
+    }
+}
+
+fn opening(card: Card, opening: Option<Opening>) -> pb::Opening {
+    let Some(opening) = opening else {
+        return pb::Opening { card: card.to_string(), ..pb::Opening::default() };
+    };
+    pb::Opening {
+        card: card.to_string(),
+        leaf: opening.leaf.into(),
+        salt: opening.salt.to_vec(),
+        path: opening.path.concat(),
+    }
+}
+
+fn at(seat: SeatIndex) -> u32 {
+    seat.0.into()
+}
+
+fn action_kind(action: Action) -> pb::ActionKind {
+    match action {
+        Action::Fold => pb::ActionKind::Fold,
+        Action::Check => pb::ActionKind::Check,
+        Action::Call => pb::ActionKind::Call,
+        Action::RaiseTo(_) => pb::ActionKind::RaiseTo,
+    }
+}
+
+fn post_kind(post: Post) -> pb::PostKind {
+    match post {
+        Post::Ante => pb::PostKind::Ante,
+        Post::SmallBlind => pb::PostKind::SmallBlind,
+        Post::BigBlind => pb::PostKind::BigBlind,
+        Post::Live => pb::PostKind::Live,
+        Post::Dead => pb::PostKind::Dead,
+    }
+}
+
+fn options(legal: LegalActions) -> pb::Options {
+    pb::Options {
+        check: legal.check,
+        call: legal.call,
+        raise_min: legal.raise_to.map(|(min, _)| min),
+        raise_max: legal.raise_to.map(|(_, max)| max),
+    }
+}
+
+/// The event as this viewer may see it; `None` hides it whole.
+pub fn event(event: &Event, viewer: Viewer, context: &Context<'_>) -> Option<pb::Event> {
+    use pb::event::Kind;
+    let own = |seat: SeatIndex| viewer == Viewer::Seat(seat);
+    let kind = match event {
+        Event::Seated { seat, player, stack } => {
+            Kind::Seated(pb::Seated { seat: at(*seat), player: player.to_string(), stack: *stack })
+        }
+        Event::ToppedUp { seat, amount, stack } => {
+            Kind::ToppedUp(pb::ToppedUp { seat: at(*seat), amount: *amount, stack: *stack })
+        }
+        Event::SatOut { seat } => Kind::SatOut(pb::SatOut { seat: at(*seat) }),
+        Event::SatIn { seat } => Kind::SatIn(pb::SatIn { seat: at(*seat) }),
+        Event::Disconnected { seat } => {
+            Kind::Connection(pb::ConnectionChanged { seat: at(*seat), connected: false })
+        }
+        Event::Reconnected { seat } => {
+            Kind::Connection(pb::ConnectionChanged { seat: at(*seat), connected: true })
+        }
+        Event::Left { seat, stack, .. } => Kind::Left(pb::Left { seat: at(*seat), stack: *stack }),
+        Event::HandStarted { hand, button, dealt_in } => Kind::HandStarted(pb::HandStarted {
+            hand: *hand,
+            button: at(*button),
+            dealt_in: dealt_in.iter().map(|seat| at(*seat)).collect(),
+        }),
+        Event::Posted { seat, post, amount, stack } => Kind::Posted(pb::Posted {
+            seat: at(*seat),
+            kind: post_kind(*post).into(),
+            amount: *amount,
+            stack: *stack,
+        }),
+        // Another seat's hole cards: not even that they were dealt needs saying.
+        Event::Dealt { seat, cards } if own(*seat) => {
+            Kind::Dealt(pb::Dealt { seat: at(*seat), cards: context.openings(cards) })
+        }
+        Event::Dealt { .. } => return None,
+        Event::Acted { seat, action, total, stack, timed_out, .. } => Kind::Acted(pb::Acted {
+            seat: at(*seat),
+            kind: action_kind(*action).into(),
+            total: *total,
+            stack: *stack,
+            timed_out: *timed_out,
+        }),
+        Event::TurnStarted { seat, deadline } => Kind::Turn(turn(*seat, *deadline, false, viewer, context)),
+        Event::TimeBankStarted { seat, deadline } => {
+            Kind::Turn(turn(*seat, *deadline, true, viewer, context))
+        }
+        Event::StreetDealt { cards, .. } => Kind::Street(pb::StreetDealt { cards: context.openings(cards) }),
+        Event::Uncalled { seat, amount, stack } => {
+            Kind::Uncalled(pb::Uncalled { seat: at(*seat), amount: *amount, stack: *stack })
+        }
+        Event::Shown { seat, cards } => {
+            Kind::Shown(pb::Shown { seat: at(*seat), cards: context.openings(cards) })
+        }
+        Event::Mucked { seat } => Kind::Mucked(pb::Mucked { seat: at(*seat) }),
+        Event::Raked { amount } => Kind::Raked(pb::Raked { amount: *amount }),
+        Event::PotWon { pot, seat, amount, stack } => {
+            Kind::PotWon(pb::PotWon { pot: (*pot).into(), seat: at(*seat), amount: *amount, stack: *stack })
+        }
+        Event::HandEnded(end) => Kind::HandEnded(pb::HandEnded {
+            hand: end.hand,
+            rake: end.rake,
+            void: end.void,
+            results: end
+                .results
+                .iter()
+                .map(|r| pb::SeatResult { seat: at(r.seat), delta: r.delta, stack: r.stack })
+                .collect(),
+        }),
+        Event::ClockPaused => Kind::ClockPaused(pb::ClockPaused {}),
+        Event::ClockResumed => Kind::ClockResumed(pb::ClockResumed {}),
+    };
+    Some(pb::Event { kind: Some(kind) })
+}
+
+fn turn(
+    seat: SeatIndex,
+    deadline: Millis,
+    time_bank: bool,
+    viewer: Viewer,
+    context: &Context<'_>,
+) -> pb::TurnStarted {
+    let own = viewer == Viewer::Seat(seat);
+    pb::TurnStarted {
+        seat: at(seat),
+        remaining_ms: deadline.saturating_sub(context.now),
+        time_bank,
+        options: own.then(|| context.table.legal_actions(seat)).flatten().map(options),
+    }
+}
+
+/// The whole table for this viewer.
+pub fn snapshot(
+    uid: &str,
+    spec: &TableSpec,
+    table: &Table,
+    root: Option<[u8; 32]>,
+    viewer: Viewer,
+) -> pb::Snapshot {
+    let you = match viewer {
+        Viewer::Seat(seat) => Some(seat),
+        Viewer::Spectator => None,
+    };
+    let config = table.config();
+    pb::Snapshot {
+        table: uid.into(),
+        name: spec.name.clone(),
+        seats: (0u8..)
+            .zip(table.seats())
+            .filter_map(|(seat, chair)| {
+                let chair = chair.as_ref()?;
+                Some(pb::Seat {
+                    seat: seat.into(),
+                    player: chair.player.to_string(),
+                    stack: chair.stack,
+                    sitting_out: chair.sitting_out,
+                    connected: chair.connected,
+                    leaving: chair.leaving,
+                })
+            })
+            .collect(),
+        seat_count: config.seats.into(),
+        small_blind: config.small_blind,
+        big_blind: config.big_blind,
+        buy_in_min: config.buy_in_min,
+        buy_in_max: config.buy_in_max,
+        hand: table.hand().map(|hand| pb::Hand {
+            hand: hand.number,
+            button: at(hand.button),
+            board: hand.board.iter().map(ToString::to_string).collect(),
+            pot: table.pot(),
+            bet: hand.bet,
+            players: hand
+                .players()
+                .map(|(seat, player)| pb::InHand {
+                    seat: at(seat),
+                    street_bet: player.street_bet,
+                    folded: player.folded,
+                    cards: match you {
+                        Some(own) if own == seat => player.cards.iter().map(ToString::to_string).collect(),
+                        _ => Vec::new(),
+                    },
+                })
+                .collect(),
+            to_act: table.to_act().map(at),
+            options: you.and_then(|seat| table.legal_actions(seat)).map(options),
+            deal_root: root.map(|root| root.to_vec()).unwrap_or_default(),
+        }),
+        you: you.map(at),
+        last_hand: table.last_hand(),
+        paused: table.hand().is_some() && table.next_deadline().is_none(),
+    }
+}
