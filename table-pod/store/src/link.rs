@@ -1,0 +1,166 @@
+//! The way to the master of a Sentinel group.
+
+use crate::types::StoreError;
+use clap::Args;
+use redis::{
+    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo,
+    TlsCertificates, aio::MultiplexedConnection,
+};
+use std::{path::PathBuf, time::Duration};
+
+/// The group that tables commit to.
+#[derive(Args, Clone, Debug)]
+pub struct StoreArgs {
+    /// Sentinels of the table store, comma-separated host:port
+    #[arg(long, env = "PURR_STORE_SENTINELS", value_delimiter = ',', required = true)]
+    pub store_sentinels: Vec<String>,
+    /// Name under which the Sentinels know the master
+    #[arg(long, env = "PURR_STORE_MASTER", default_value = "purr")]
+    pub store_master: String,
+    /// ACL user
+    #[arg(long, env = "PURR_STORE_USER")]
+    pub store_user: String,
+    /// File that holds the user's password
+    #[arg(long, env = "PURR_STORE_PASSWORD_FILE")]
+    pub store_password_file: PathBuf,
+}
+
+/// The group for what may be lost: refresh sessions, revocations, summaries.
+#[derive(Args, Clone, Debug)]
+pub struct SessionsArgs {
+    /// Sentinels of the sessions group, comma-separated host:port
+    #[arg(long, env = "PURR_SESSIONS_SENTINELS", value_delimiter = ',', required = true)]
+    pub sessions_sentinels: Vec<String>,
+    /// Name under which the Sentinels know the master
+    #[arg(long, env = "PURR_SESSIONS_MASTER", default_value = "sessions")]
+    pub sessions_master: String,
+    /// ACL user
+    #[arg(long, env = "PURR_SESSIONS_USER")]
+    pub sessions_user: String,
+    /// File that holds the user's password
+    #[arg(long, env = "PURR_SESSIONS_PASSWORD_FILE")]
+    pub sessions_password_file: PathBuf,
+}
+
+/// A Sentinel group as a client sees it.
+#[derive(Clone, Debug)]
+pub struct LinkConfig {
+    pub sentinels: Vec<(String, u16)>,
+    pub master: String,
+    pub user: String,
+    pub password_file: PathBuf,
+    /// PEM file of the CA that signed the servers' certificates.
+    pub ca_file: PathBuf,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("'{0}' is not host:port")]
+pub struct BadAddress(String);
+
+fn addresses(list: &[String]) -> Result<Vec<(String, u16)>, BadAddress> {
+    let parse = |text: &String| {
+        let (host, port) = text.rsplit_once(':')?;
+        Some((host.to_owned(), port.parse().ok()?)).filter(|(host, _)| !host.is_empty())
+    };
+    list.iter().map(|text| parse(text).ok_or_else(|| BadAddress(text.clone()))).collect()
+}
+
+impl StoreArgs {
+    pub fn link(&self, ca_file: PathBuf) -> Result<LinkConfig, BadAddress> {
+        Ok(LinkConfig {
+            sentinels: addresses(&self.store_sentinels)?,
+            master: self.store_master.clone(),
+            user: self.store_user.clone(),
+            password_file: self.store_password_file.clone(),
+            ca_file,
+        })
+    }
+}
+
+impl SessionsArgs {
+    pub fn link(&self, ca_file: PathBuf) -> Result<LinkConfig, BadAddress> {
+        Ok(LinkConfig {
+            sentinels: addresses(&self.sessions_sentinels)?,
+            master: self.sessions_master.clone(),
+            user: self.sessions_user.clone(),
+            password_file: self.sessions_password_file.clone(),
+            ca_file,
+        })
+    }
+}
+
+/// Time to connect and log in to one server.
+const CONNECT: Duration = Duration::from_secs(2);
+/// Time for one answer. Longer than any WAIT in this crate, or every WAIT would look like a fault.
+pub(crate) const RESPONSE: Duration = Duration::from_secs(4);
+
+/// Finds the master through any Sentinel, each time anew: that is how a failover is followed.
+#[derive(Clone, Debug)]
+pub struct Link {
+    config: LinkConfig,
+}
+
+impl Link {
+    pub fn new(config: LinkConfig) -> Self {
+        Self { config }
+    }
+
+    /// A connection of its own to the master. Its role was asked of the server itself, because a
+    /// Sentinel may be behind.
+    pub async fn connect(&self) -> Result<MultiplexedConnection, StoreError> {
+        let mut problems = Vec::new();
+        for (host, port) in &self.config.sentinels {
+            match self.try_sentinel(host, *port).await {
+                Ok(connection) => return Ok(connection),
+                Err(problem) => problems.push(format!("{host}: {problem}")),
+            }
+        }
+        Err(StoreError::Unavailable(problems.join("; ")))
+    }
+
+    async fn try_sentinel(&self, host: &str, port: u16) -> Result<MultiplexedConnection, String> {
+        let mut sentinel = self.open(host, port).await?;
+        let master: Option<(String, u16)> = redis::cmd("SENTINEL")
+            .arg("GET-MASTER-ADDR-BY-NAME")
+            .arg(&self.config.master)
+            .query_async(&mut sentinel)
+            .await
+            .map_err(|error| error.to_string())?;
+        let (host, port) = master.ok_or_else(|| format!("knows no master {}", self.config.master))?;
+        let mut connection =
+            self.open(&host, port).await.map_err(|error| format!("master {host}: {error}"))?;
+        let role: redis::Value =
+            redis::cmd("ROLE").query_async(&mut connection).await.map_err(|error| error.to_string())?;
+        let is_master = match &role {
+            redis::Value::Array(items) => {
+                matches!(items.first(), Some(redis::Value::BulkString(name)) if name == b"master")
+            }
+            _ => false,
+        };
+        if is_master { Ok(connection) } else { Err(format!("{host} is not the master any more")) }
+    }
+
+    async fn open(&self, host: &str, port: u16) -> Result<MultiplexedConnection, String> {
+        let config = &self.config;
+        // Read each time: passwords and certificates are rotated under a running program.
+        let read =
+            |path: &PathBuf| std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()));
+        let password = String::from_utf8(read(&config.password_file)?).map_err(|error| error.to_string())?;
+        let settings =
+            RedisConnectionInfo::default().set_username(&config.user).set_password(password.trim());
+        let address =
+            ConnectionAddr::TcpTls { host: host.to_owned(), port, insecure: false, tls_params: None };
+        let info: ConnectionInfo = address.into_connection_info().map_err(|error| error.to_string())?;
+        let certificates = TlsCertificates { client_tls: None, root_cert: Some(read(&config.ca_file)?) };
+        let client = Client::build_with_tls(info.set_redis_settings(settings), certificates)
+            .map_err(|error| error.to_string())?;
+        let limits = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(CONNECT))
+            .set_response_timeout(Some(RESPONSE));
+        // The crate's own time-out covers the socket, not the name look-up and the log-in.
+        tokio::time::timeout(CONNECT * 2, client.get_multiplexed_async_connection_with_config(&limits))
+            .await
+            .map_err(|_| "time-out".to_owned())?
+            .map_err(|error| error.to_string())
+    }
+}

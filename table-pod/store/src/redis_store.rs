@@ -1,0 +1,194 @@
+//! The store on a Redis Sentinel group.
+
+use crate::{
+    link::Link,
+    types::{Commit, LogBatch, OutboxEntry, Recovered, Store, StoreError},
+};
+use async_trait::async_trait;
+use bytes::Bytes;
+use redis::{RedisError, ServerErrorKind, Value, aio::MultiplexedConnection};
+use std::collections::HashMap;
+use tokio::sync::Mutex;
+
+const COMMIT: &str = include_str!("commit.lua");
+const TAKE_OVER: &str = include_str!("take_over.lua");
+/// Commits whose logs are kept for players who come back.
+const LOG_MAX: u64 = 512;
+/// Hand records that wait for the records program, over all tables of the group.
+const HANDS_MAX: u64 = 200_000;
+/// How long a write waits for replicas, in milliseconds.
+const WAIT_MS: u64 = 1_500;
+
+/// One table's way to Redis: a dedicated connection, because WAIT covers a connection's writes.
+pub struct RedisStore {
+    link: Link,
+    /// Replicas that must acknowledge; 0 only where the group may lose data.
+    replicas: u64,
+    connection: Mutex<Option<Prepared>>,
+}
+
+struct Prepared {
+    connection: MultiplexedConnection,
+    commit: String,
+    take_over: String,
+}
+
+impl RedisStore {
+    pub fn new(link: Link, replicas: u64) -> Self {
+        Self { link, replicas, connection: Mutex::new(None) }
+    }
+
+    /// Runs a script and waits for replicas, in one round trip. The connection is dropped after any
+    /// error, so that the next call asks the Sentinels again.
+    async fn run(&self, which: Script, keys: &[String], args: &[Bytes]) -> Result<Vec<Value>, StoreError> {
+        let mut held = self.connection.lock().await;
+        let mut prepared = match held.take() {
+            Some(prepared) => prepared,
+            None => self.prepare().await?,
+        };
+        let sha = match which {
+            Script::Commit => &prepared.commit,
+            Script::TakeOver => &prepared.take_over,
+        };
+        let mut pipe = redis::pipe();
+        let call = pipe.cmd("EVALSHA").arg(sha).arg(keys.len()).arg(keys);
+        for arg in args {
+            call.arg(arg.as_ref());
+        }
+        pipe.cmd("WAIT").arg(self.replicas).arg(WAIT_MS);
+        let answer: Result<(Value, u64), RedisError> = pipe.query_async(&mut prepared.connection).await;
+        let (reply, acknowledged) = answer.map_err(|error| classify(&error))?;
+        let Value::Array(reply) = reply else {
+            return Err(StoreError::Corrupt("a script answered with something else than a list".into()));
+        };
+        *held = Some(prepared);
+        let tag = text(reply.first());
+        if tag == "fenced" {
+            return Err(StoreError::Fenced { highest: number(reply.get(1)) });
+        }
+        if tag == "ok" && acknowledged < self.replicas {
+            return Err(StoreError::ShortOfReplicas { acknowledged, wanted: self.replicas });
+        }
+        Ok(reply)
+    }
+
+    async fn prepare(&self) -> Result<Prepared, StoreError> {
+        let mut connection = self.link.connect().await?;
+        let mut load = async |script: &str| {
+            let sha: Result<String, RedisError> =
+                redis::cmd("SCRIPT").arg("LOAD").arg(script).query_async(&mut connection).await;
+            sha.map_err(|error| StoreError::Unavailable(error.to_string()))
+        };
+        let (commit, take_over) = (load(COMMIT).await?, load(TAKE_OVER).await?);
+        Ok(Prepared { connection, commit, take_over })
+    }
+}
+
+enum Script {
+    Commit,
+    TakeOver,
+}
+
+fn classify(error: &RedisError) -> StoreError {
+    let nothing_written = matches!(
+        error.kind(),
+        redis::ErrorKind::Server(
+            ServerErrorKind::ReadOnly
+                | ServerErrorKind::NoScript
+                | ServerErrorKind::BusyLoading
+                | ServerErrorKind::MasterDown
+        )
+    ) || error.code() == Some("NOREPLICAS");
+    if nothing_written {
+        StoreError::Unavailable(error.to_string())
+    } else {
+        StoreError::Unknown(error.to_string())
+    }
+}
+
+fn keys(table: &str) -> [String; 3] {
+    ["head", "log", "outbox"].map(|part| format!("t:{{{table}}}:{part}"))
+}
+
+fn text(value: Option<&Value>) -> String {
+    match value {
+        Some(Value::BulkString(bytes)) => String::from_utf8_lossy(bytes).into_owned(),
+        Some(Value::SimpleString(text)) => text.clone(),
+        _ => String::new(),
+    }
+}
+
+fn number(value: Option<&Value>) -> u64 {
+    match value {
+        Some(Value::Int(number)) => u64::try_from(*number).unwrap_or(0),
+        other => text(other).parse().unwrap_or(0),
+    }
+}
+
+fn bytes(value: Option<&Value>) -> Bytes {
+    match value {
+        Some(Value::BulkString(bytes)) => Bytes::from(bytes.clone()),
+        _ => Bytes::new(),
+    }
+}
+
+fn decimal(number: u64) -> Bytes {
+    Bytes::from(number.to_string())
+}
+
+#[async_trait]
+impl Store for RedisStore {
+    async fn take_over(&self, table: &str, epoch: u64) -> Result<Recovered, StoreError> {
+        let reply = self.run(Script::TakeOver, &keys(table), &[decimal(epoch)]).await?;
+        let corrupt = |error: RedisError| StoreError::Corrupt(error.to_string());
+        let take = |at: usize| reply.get(at).cloned().unwrap_or(Value::Nil);
+        let log: redis::streams::StreamRangeReply =
+            redis::from_redis_value(take(4)).map_err(|e| corrupt(e.into()))?;
+        let outbox: HashMap<u64, Vec<u8>> =
+            redis::from_redis_value(take(5)).map_err(|e| corrupt(e.into()))?;
+        let mut outbox: Vec<OutboxEntry> =
+            outbox.into_iter().map(|(seq, payload)| OutboxEntry { seq, payload: payload.into() }).collect();
+        outbox.sort_unstable_by_key(|entry| entry.seq);
+        let batch = |id: redis::streams::StreamId| LogBatch {
+            commit: id.id.split('-').next().and_then(|text| text.parse().ok()).unwrap_or(0),
+            epoch: number(id.map.get("e")),
+            sealed: bytes(id.map.get("b")),
+        };
+        let snapshot = bytes(reply.get(3));
+        Ok(Recovered {
+            commit: number(reply.get(1)),
+            epoch: number(reply.get(2)),
+            snapshot: (!snapshot.is_empty()).then_some(snapshot),
+            log: log.ids.into_iter().map(batch).collect(),
+            outbox,
+        })
+    }
+
+    async fn commit(&self, commit: &Commit) -> Result<(), StoreError> {
+        let [head, log, outbox] = keys(&commit.table);
+        let hand = commit.hand.as_ref();
+        let mut args = vec![
+            decimal(commit.epoch),
+            decimal(commit.number),
+            commit.snapshot.clone(),
+            commit.log.clone(),
+            decimal(commit.outbox_done),
+            decimal(LOG_MAX),
+            decimal(HANDS_MAX),
+            hand.map(|hand| decimal(hand.hand)).unwrap_or_default(),
+            hand.map(|hand| Bytes::from(hand.hash.clone())).unwrap_or_default(),
+            hand.map(|hand| hand.record.clone()).unwrap_or_default(),
+            Bytes::from(commit.table.clone()),
+        ];
+        for entry in &commit.outbox {
+            args.extend([decimal(entry.seq), entry.payload.clone()]);
+        }
+        let reply =
+            self.run(Script::Commit, &[head, log, outbox, crate::hands::STREAM.into()], &args).await?;
+        match text(reply.first()).as_str() {
+            "ok" => Ok(()),
+            "conflict" => Err(StoreError::Conflict { at: number(reply.get(1)), offered: commit.number }),
+            other => Err(StoreError::Corrupt(format!("the commit script answered '{other}'"))),
+        }
+    }
+}

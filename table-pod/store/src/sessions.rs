@@ -1,0 +1,84 @@
+//! What may be lost: sign-in nonces, refresh sessions, revocations, tables' summaries.
+
+use crate::{link::Link, types::StoreError};
+use purr_protocol::summary::Summary;
+use redis::{FromRedisValue, RedisError, aio::MultiplexedConnection};
+use tokio::sync::Mutex;
+
+/// A summary is forgotten when its table has not spoken for this long, in seconds.
+const SUMMARY_TTL_S: u64 = 60;
+/// Tables read at once for lobby and status.
+const SUMMARIES_MAX: usize = 10_000;
+
+/// The sessions group. Calls share one connection, made anew after an error.
+pub struct Sessions {
+    link: Link,
+    connection: Mutex<Option<MultiplexedConnection>>,
+}
+
+impl Sessions {
+    pub fn new(link: Link) -> Self {
+        Self { link, connection: Mutex::new(None) }
+    }
+
+    async fn query<T: FromRedisValue>(&self, command: &redis::Cmd) -> Result<T, StoreError> {
+        let mut connection = self.connection().await?;
+        let answer: Result<T, RedisError> = command.query_async(&mut connection).await;
+        match answer {
+            Ok(value) => Ok(value),
+            Err(error) => {
+                *self.connection.lock().await = None;
+                Err(StoreError::Unknown(error.to_string()))
+            }
+        }
+    }
+
+    async fn connection(&self) -> Result<MultiplexedConnection, StoreError> {
+        let mut held = self.connection.lock().await;
+        if let Some(connection) = held.as_ref() {
+            return Ok(connection.clone());
+        }
+        let connection = self.link.connect().await?;
+        *held = Some(connection.clone());
+        Ok(connection)
+    }
+
+    /// Sets a key for some seconds where it is not set; says whether it did.
+    pub async fn put_new(&self, key: &str, value: &str, ttl_s: u64) -> Result<bool, StoreError> {
+        let answer: Option<String> =
+            self.query(redis::cmd("SET").arg(key).arg(value).arg("NX").arg("EX").arg(ttl_s)).await?;
+        Ok(answer.is_some())
+    }
+
+    pub async fn put(&self, key: &str, value: &str, ttl_s: u64) -> Result<(), StoreError> {
+        self.query(redis::cmd("SET").arg(key).arg(value).arg("EX").arg(ttl_s)).await
+    }
+
+    pub async fn get(&self, key: &str) -> Result<Option<String>, StoreError> {
+        self.query(redis::cmd("GET").arg(key)).await
+    }
+
+    /// Reads and removes in one step: only one caller gets it.
+    pub async fn take(&self, key: &str) -> Result<Option<String>, StoreError> {
+        self.query(redis::cmd("GETDEL").arg(key)).await
+    }
+
+    pub async fn remove(&self, key: &str) -> Result<(), StoreError> {
+        self.query::<u64>(redis::cmd("DEL").arg(key)).await.map(drop)
+    }
+
+    pub async fn put_summary(&self, summary: &Summary) -> Result<(), StoreError> {
+        let json = serde_json::to_string(summary).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        self.put(&format!("summary:{}", summary.uid), &json, SUMMARY_TTL_S).await
+    }
+
+    /// The summaries of these tables, in their order; `None` where a table has not spoken lately.
+    pub async fn summaries(&self, uids: &[String]) -> Result<Vec<Option<Summary>>, StoreError> {
+        if uids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let keys: Vec<String> = uids.iter().take(SUMMARIES_MAX).map(|uid| format!("summary:{uid}")).collect();
+        let found: Vec<Option<String>> = self.query(redis::cmd("MGET").arg(&keys)).await?;
+        Ok(found.into_iter().map(|json| serde_json::from_str(&json?).ok()).collect())
+    }
+}

@@ -1,0 +1,102 @@
+//! A commit and what comes back of it.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+/// Everything that one transition of a table changes, written at once or not at all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Commit {
+    /// Kubernetes UID of the PokerTable.
+    pub table: String,
+    pub epoch: u64,
+    /// One more than the commit before.
+    pub number: u64,
+    /// Sealed ([`crate::Sealer`]).
+    pub snapshot: Bytes,
+    /// What receivers get to see of this commit, sealed; empty where nothing.
+    pub log: Bytes,
+    pub hand: Option<HandEntry>,
+    pub outbox: Vec<OutboxEntry>,
+    /// Outbox entries up to this one have been accepted by the signer and may go.
+    pub outbox_done: u64,
+}
+
+/// The record of a finished hand, for the stream `hands`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HandEntry {
+    pub hand: u64,
+    /// SHA-256 of the record, hex.
+    pub hash: String,
+    pub record: Bytes,
+}
+
+/// An entry of the table's sequence that the signer has not accepted yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutboxEntry {
+    pub seq: u64,
+    pub payload: Bytes,
+}
+
+/// The log of one commit, as stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogBatch {
+    pub commit: u64,
+    /// The epoch that it was written, and sealed, under.
+    pub epoch: u64,
+    pub sealed: Bytes,
+}
+
+/// A table as a take-over finds it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// The last commit; 0: none.
+    pub commit: u64,
+    /// The epoch that wrote it.
+    pub epoch: u64,
+    pub snapshot: Option<Bytes>,
+    /// The newest commits' logs, oldest first.
+    pub log: Vec<LogBatch>,
+    pub outbox: Vec<OutboxEntry>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// Another process has taken the table over. Stop acting, for good.
+    #[error("fenced: the store has seen epoch {highest}")]
+    Fenced { highest: u64 },
+    /// The store's last commit is another one than this commit follows: replay what it lacks.
+    #[error("the store is at commit {at}, the commit offered is {offered}")]
+    Conflict { at: u64, offered: u64 },
+    /// Written, but acknowledged by too few replicas. Send the same commit again.
+    #[error("{acknowledged} replicas acknowledged, {wanted} are wanted")]
+    ShortOfReplicas { acknowledged: u64, wanted: u64 },
+    /// It may or may not have been written. Send the same commit again, never another one.
+    #[error("the outcome is unknown: {0}")]
+    Unknown(String),
+    /// Nothing was written: no master could be reached.
+    #[error("the store is unavailable: {0}")]
+    Unavailable(String),
+    /// What the store holds is not what was written there.
+    #[error("the store holds what cannot be read: {0}")]
+    Corrupt(String),
+}
+
+impl StoreError {
+    /// Whether sending the same commit again can succeed.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::ShortOfReplicas { .. } | Self::Unknown(_) | Self::Unavailable(_))
+    }
+}
+
+/// Where a table keeps itself.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Makes this epoch the table's writer and reads all of it.
+    ///
+    /// # Errors
+    /// [`StoreError::Fenced`] where a higher epoch has written already. The same epoch may try again.
+    async fn take_over(&self, table: &str, epoch: u64) -> Result<Recovered, StoreError>;
+
+    /// Writes one commit. Repeating the last one is harmless and confirms it anew.
+    async fn commit(&self, commit: &Commit) -> Result<(), StoreError>;
+}
