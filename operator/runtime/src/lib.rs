@@ -1,1 +1,73 @@
-//! purr-runtime
+//! What every program of the fleet shares.
+//!
+//! A program's `main` is [`main`] with its `run`: logs are set up, SIGTERM cancels a token, an
+//! error makes the exit code non-zero.
+
+pub mod client;
+pub mod ops;
+pub mod problem;
+pub mod serve;
+pub mod tls;
+pub mod ws;
+
+pub use client::{ClientError, InternalClient};
+pub use ops::Readiness;
+pub use serve::{Peer, Server};
+pub use tls::{Callers, Identity, Role, TlsError};
+pub use tokio_util::sync::CancellationToken;
+
+use std::process::ExitCode;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+/// Runs a program until it ends or a signal asks it to. Logs are JSON lines on stderr; `log` is a
+/// filter as in `info,purr_table=debug`.
+pub fn main<F, R>(log: &str, run: F) -> ExitCode
+where
+    F: FnOnce(CancellationToken) -> R,
+    R: Future<Output = anyhow::Result<()>>,
+{
+    let filter = match EnvFilter::try_new(log) {
+        Ok(filter) => filter,
+        Err(error) => {
+            eprintln!("error: --log '{log}' is not a filter: {error}");
+            return ExitCode::from(2);
+        }
+    };
+    tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(std::io::stderr).init();
+    // Two libraries ask for the process's provider; the first call decides, and this is it.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!(%error, "no runtime");
+            return ExitCode::FAILURE;
+        }
+    };
+    let result = runtime.block_on(async {
+        let stop = CancellationToken::new();
+        tokio::spawn(cancel_on_signal(stop.clone()));
+        run(stop).await
+    });
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(error = format!("{error:#}"), "failed");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn cancel_on_signal(stop: CancellationToken) {
+    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        tracing::error!("signals cannot be received: the program will not stop gracefully");
+        return;
+    };
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+    tracing::info!("stopping");
+    stop.cancel();
+}
