@@ -5,44 +5,90 @@
 set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
+cluster "${1:-}"
+locked "cluster-$name"
 
-name=${1:-purr}
-[[ $name =~ ^[a-z0-9]{1,12}$ ]] || die "a cluster's name is 1 to 12 of a-z0-9, not '$name'"
-state=$cache/clusters/$name
-netns=purr-$name
+# Everything that a start recorded.
+recorded() {
+  local file
+  for file in "$state"/pids/*; do
+    [ -f "$file" ] && alive "$(basename "$file")" && cut -d' ' -f1 "$file"
+  done
+  true
+}
+# Everything in the node's network: also what a killed start did not come to record.
+networked() { [ ! -e "/run/netns/$netns" ] || ip netns pids "$netns"; }
+# Everything in a pod runs below this cluster's own cgroups.
+podded() {
+  local root
+  cluster_cgroups | while IFS= read -r root; do
+    [ ! -d "$root" ] || find "$root" -name cgroup.procs -exec cat {} + 2>/dev/null || true
+  done
+}
+# Shims and forwarders run outside; each names this cluster's own socket or network on its command line.
+named() {
+  local proc argv
+  for proc in /proc/[0-9]*; do
+    mapfile -d '' -t argv 2>/dev/null <"$proc/cmdline" || continue
+    case "${argv[*]} " in
+      *containerd-shim*" -address $state/containerd.sock "* | "socat "*"nsenter --net=/run/netns/$netns socat "*) echo "${proc#/proc/}" ;;
+    esac
+  done
+}
 
+# All at once and for good: the state goes with them, so nothing has to be written down first.
+# Again until none is left, because a kubelet or a shim may start one more while it is being ended.
+end_processes() {
+  local pids try
+  for ((try = 0; try < 100; try++)); do
+    pids=$({ recorded; networked; podded; named; } | sort -un)
+    [ -n "$pids" ] || return 0
+    # shellcheck disable=SC2086  # a list of pids
+    kill -9 $pids 2>/dev/null || true
+    sleep 0.05
+  done
+  die "processes of cluster $name do not end: $(echo "$pids" | tr '\n' ' ')"
+}
+
+# Each shim listens in a folder that all containerds share; the address is in its bundle.
+remove_shim_sockets() {
+  find "$state/run" -maxdepth 4 -name bootstrap.json 2>/dev/null | while IFS= read -r file; do
+    socket=$(jq -r '.address // ""' "$file" 2>/dev/null || true)
+    case $socket in unix:///run/containerd/s/*) rm -f -- "${socket#unix://}" ;; esac
+  done
+}
+
+# Deepest first: pods' volumes, root file systems and network namespaces.
+unmount_all() {
+  awk -v p="$state/" 'index($2, p) == 1 {print $2}' /proc/self/mounts | sort -r | while IFS= read -r mount; do
+    umount -l -- "$mount" || die "cannot unmount $mount"
+  done
+}
+
+remove_cgroups() {
+  local root try
+  cluster_cgroups | while IFS= read -r root; do
+    [ -d "$root" ] || continue
+    # A cgroup stays busy for a moment after its last process has gone.
+    for ((try = 0; try < 50; try++)); do
+      find "$root" -depth -type d -exec rmdir {} + 2>/dev/null || true
+      [ -d "$root" ] || continue 2
+      sleep 0.1
+    done
+    die "cannot remove the cgroup $root"
+  done
+}
+
+if [ ! -d "$state" ] && [ ! -e "/run/netns/$netns" ]; then
+  say "cluster $name is not there"
+  exit 0
+fi
 say "stopping cluster $name"
-for s in forward-api forward-gateway forward-rpc proxy kubelet sched kcm; do reap "$s"; done
-
-# Everything in a pod runs below this cluster's own cgroup.
-pod_processes() { find /sys/fs/cgroup -path "*/purr-$name*" -name cgroup.procs -exec cat {} + 2>/dev/null | sort -un; }
-for _ in 1 2 3; do
-  for pid in $(pod_processes); do kill -9 "$pid" 2>/dev/null || true; done
-done
-# Shims live outside of it; each names this cluster's own socket.
-for proc in /proc/[0-9]*; do
-  if tr '\0' ' ' <"$proc/cmdline" 2>/dev/null | grep -qF -- "-address $state/containerd.sock"; then
-    kill -9 "${proc#/proc/}" 2>/dev/null || true
-  fi
-done
-for s in containerd apiserver etcd; do reap "$s"; done
-
-# Deepest first: pods' volumes and root file systems, then their namespaces.
-if [ -d "$state" ]; then
-  awk -v p="$state/" 'index($2, p) == 1 {print $2}' /proc/self/mounts | sort -r | while IFS= read -r m; do
-    umount -l -- "$m" 2>/dev/null || true
-  done
-fi
-# Pods' network namespaces hang on files that the runtime made for this node's addresses.
-if [ -d "$state/cni-ipam" ]; then
-  for ns in /run/netns/cni-*; do
-    [ -e "$ns" ] || continue
-    if nsenter "--net=$ns" ip -4 -o addr show eth0 2>/dev/null | grep -qE "inet ($(find "$state/cni-ipam/net" -name '10.*' -printf '%f|' 2>/dev/null | sed 's/|$//;s/\./\\./g'))/"; then
-      ip netns del "$(basename "$ns")" 2>/dev/null || true
-    fi
-  done
-fi
-find /sys/fs/cgroup -depth -type d -path "*/purr-$name*" -exec rmdir {} + 2>/dev/null || true
-if ip netns list | grep -qw "$netns"; then ip netns del "$netns"; fi
-rm -rf -- "$state"
+end_processes
+remove_shim_sockets
+unmount_all
+remove_cgroups
+if [ -e "/run/netns/$netns" ]; then ip netns del "$netns"; fi
+# One file system: should a mount have stayed, what is under it is not ours to delete.
+rm -rf --one-file-system -- "$state"
 say "cluster $name is gone"

@@ -5,23 +5,28 @@
 #   --push REGISTRY  push to a registry of your own
 #   IMAGE            controller gateway records table chain-signer redis postgres anvil coredns pause;
 #                    none: all of them
-# A tag is the hash of what went into the image. Writes $cache/images/values.yaml for helm.
+# A tag is the hash of what went into the image. Writes what helm needs to $PURR_CACHE/images/values.yaml, and after a
+# push to values-registry.yaml beside it. PURR_REGISTRY_INSECURE=1: the registry speaks plain HTTP.
 set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
 target=${CARGO_TARGET_DIR:-$cache/target}/release
 store=$cache/images
-load='' push=''
+all=(pause coredns redis postgres anvil controller gateway records table chain-signer)
+load='' registry=''
 case ${1:-} in
-  --load) load=$2; shift 2 ;;
-  --push) push=$2; shift 2 ;;
+  --load) load=${2:?name of the cluster}; shift 2 ;;
+  --push) registry=${2:?address of the registry}; shift 2 ;;
 esac
 wanted=("$@")
-[ "${#wanted[@]}" -gt 0 ] || wanted=(pause coredns redis postgres anvil controller gateway records table chain-signer)
+[ "${#wanted[@]}" -gt 0 ] || wanted=("${all[@]}")
 
 b=(buildah --root "$cache/buildah/root" --runroot "$cache/buildah/run" --storage-driver vfs)
-mkdir -p "$store" "$cache/rootfs" "$cache/buildah"
+# Counted up when this file lays images out in another way: part of every key.
+layout=3
+# What these programs need of Debian, and no more.
+runtime=libc6,libgcc-s1,ca-certificates
 
 # The user that every image runs as; PostgreSQL and SoftHSM look their own name up.
 users() { # folder
@@ -30,81 +35,106 @@ users() { # folder
   printf 'root:x:0:0:root:/:/sbin/nologin\npurr:x:65532:65532:purr:/var/lib/purr:/sbin/nologin\n' >"$1/etc/passwd"
   printf 'root:x:0:\npurr:x:65532:\n' >"$1/etc/group"
   install -d -o 65532 -g 65532 "$1/var/lib/purr" "$1/run/postgresql" "$1/var/lib/softhsm"
+  # The build machine's own.
+  rm -f "$1/etc/hostname" "$1/etc/resolv.conf"
+}
+
+# No shell and no tools: what a program does not use, an intruder cannot use either.
+bare() { # root, programs to keep...
+  local root=$1 folder program
+  shift
+  for program in "$@"; do install -D -m 0755 "$root/usr/bin/$program" "$root/keep/$program"; done
+  for folder in bin sbin usr/bin usr/sbin usr/lib/x86_64-linux-gnu/perl-base usr/share/perl5 usr/share/debconf \
+    usr/share/adduser usr/lib/systemd etc/apt etc/dpkg var/lib/dpkg var/log/apt; do
+    rm -rf -- "${root:?}/$folder"
+  done
+  if [ -d "$root/keep" ]; then
+    mkdir -p "$root/usr"
+    mv "$root/keep" "$root/usr/bin"
+  fi
+  # The bundle is what the package's install script would have made; nothing runs in this root.
+  if [ -d "$root/usr/share/ca-certificates" ]; then
+    mkdir -p "$root/etc/ssl/certs"
+    find "$root/usr/share/ca-certificates" -name '*.crt' -print0 | sort -z | xargs -0 cat >"$root/etc/ssl/certs/ca-certificates.crt"
+  fi
 }
 
 # A root file system of Debian packages, cached by its package list.
-rootfs() { # name variant packages -> path
-  local key dir tmp
-  key=$(echo "v2 $*" | hash_of)
-  dir=$cache/rootfs/$1-$key
+rootfs() { # name variant packages [programs that a bare one keeps] -> path
+  local name=$1 variant=$2 packages=$3 key dir tmp
+  shift 3
+  key=$(echo "$layout $name $variant $packages $*" | hash_of)
+  dir=$cache/rootfs/$name/$key
+  mkdir -p "$cache/rootfs/$name"
   if [ ! -d "$dir" ]; then
-    say "making the base of $1" >&2
-    tmp=$(mktemp -d "$cache/rootfs/.tmp.XXXXXX")
-    mmdebstrap --quiet --variant="$2" --include="$3" \
+    say "making the base of $name" >&2
+    tmp=$(mktemp -d "$cache/rootfs/$name/.tmp.XXXXXX")
+    mmdebstrap --quiet --variant="$variant" --include="$packages" \
       --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
       --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/info/*' \
       bookworm "$tmp/root" >&2
-    rm -rf "$tmp/root/var/cache/apt" "$tmp/root/var/lib/apt" "$tmp/root/usr/share/doc" "$tmp/root/usr/share/locale" \
-      "$tmp/root/usr/share/man" "$tmp/root/dev" "$tmp/root/proc" "$tmp/root/sys"
-    mkdir -p "$tmp/root/dev" "$tmp/root/proc" "$tmp/root/sys"
-    if [ "$2" = extract ]; then
-      # No shell, no tools: what a program does not use, an intruder cannot use either.
-      find "$tmp/root/bin" "$tmp/root/sbin" "$tmp/root/usr/bin" "$tmp/root/usr/sbin" -mindepth 1 -delete 2>/dev/null || true
-    fi
+    rm -rf "$tmp"/root/{dev,proc,sys,var/cache/apt,var/lib/apt,usr/share/{doc,locale,man,info,lintian}}
+    mkdir -p "$tmp"/root/{dev,proc,sys}
+    if [ "$variant" = extract ]; then bare "$tmp/root" "$@"; fi
     users "$tmp/root"
-    mv "$tmp/root" "$dir"
+    mv -T "$tmp/root" "$dir"
     rmdir "$tmp"
   fi
   touch "$dir"
+  keep_two "$cache/rootfs/$name"
   echo "$dir"
 }
 
 # Lays out one image in a folder and commits it; nothing happens when its tag is there already.
 image() { # name key entrypoint layout-function args...
-  local name=$1 key=$2 entry=$3 layout=$4 c mnt file
+  local name=$1 ref=localhost/purr/$1:$2 entry=$3 layout_of=$4 file=$store/$1-$2.oci c mnt
   shift 4
-  ref=localhost/purr/$name:$key
-  file=$store/$name-$key.oci
   if [ ! -f "$file" ]; then
-    say "image $name"
+    say "building image $name"
+    # What a killed run left.
+    "${b[@]}" rm --all >/dev/null
+    rm -f -- "$store"/*.tmp
     c=$("${b[@]}" from scratch)
     mnt=$("${b[@]}" mount "$c")
-    "$layout" "$mnt" "$@"
+    chmod 0755 "$mnt"
+    "$layout_of" "$mnt" "$@"
     "${b[@]}" umount "$c" >/dev/null
-    "${b[@]}" config --user 65532:65532 --entrypoint "$entry" --cmd '' --env PATH=/usr/local/bin:/usr/bin:/bin "$c"
+    "${b[@]}" config --user 65532:65532 --entrypoint "$entry" --cmd '' --env PATH=/usr/local/bin:/usr/bin:/bin \
+      --workingdir / "$c"
     "${b[@]}" commit --quiet --rm "$c" "$ref" >/dev/null
     "${b[@]}" push --quiet --disable-compression "$ref" "oci-archive:$file.tmp:$ref"
-    mv "$file.tmp" "$file"
     "${b[@]}" rmi --force "$ref" >/dev/null
+    mv "$file.tmp" "$file"
   fi
   touch "$file"
   find "$store" -maxdepth 1 -name "$name-????????????????.oci" -printf '%T@ %p\n' | sort -rn | tail -n +3 | cut -d' ' -f2- |
     while IFS= read -r old; do rm -f -- "$old"; done
   printf '%s\n' "$ref" >"$store/$name.ref"
-  deliver "$name" "$ref" "$file"
+  if [ -n "$load" ]; then load_image "$name" "$ref" "$file"; fi
+  if [ -n "$registry" ]; then push_image "$name" "$ref" "$file"; fi
 }
 
-deliver() { # name ref file
-  if [ -n "$load" ]; then
-    local ctr=("$cache/cluster/bin/ctr" --address "$cache/clusters/$load/containerd.sock" -n k8s.io)
-    if ! "${ctr[@]}" images ls -q name=="$2" | grep -q .; then
-      "${ctr[@]}" images import --local "$3" >/dev/null
-    fi
-  elif [ -n "$push" ]; then
-    local remote=$push/purr-$1:${2##*:}
-    skopeo_copy "$3" "$2" "$remote"
-    printf '%s\n' "$remote" >"$store/$1.ref"
+load_image() { # name ref file
+  local ctr=("$cache/cluster/bin/ctr" --address "$cache/clusters/$load/containerd.sock" -n k8s.io)
+  if [ -z "$("${ctr[@]}" images ls -q "name==$2" 2>/dev/null)" ]; then
+    "${ctr[@]}" images import --local "$3" >/dev/null 2>&1 || die "cluster $load does not take the image $2 (is it up?)"
+    say "loaded $1"
   fi
 }
 
-skopeo_copy() { # file ref remote
-  "${b[@]}" pull --quiet "oci-archive:$1" >/dev/null
-  "${b[@]}" push --quiet "$2" "docker://$3"
+push_image() { # name ref file
+  local remote=$registry/purr-$1:${2##*:} id verify=true
+  [ -z "${PURR_REGISTRY_INSECURE:-}" ] || verify=false
+  id=$("${b[@]}" pull --quiet "oci-archive:$3")
+  "${b[@]}" push --quiet --tls-verify=$verify "$id" "docker://$remote"
+  "${b[@]}" rmi --force "$id" >/dev/null
+  printf '%s\n' "$remote" >"$store/$1.pushed"
+  say "pushed $remote"
 }
 
 copy_tree() { cp -a "$2/." "$1/"; }
 program() { # mount base binary
-  cp -a "$2/." "$1/"
+  copy_tree "$1" "$2"
   install -D -m 0755 "$3" "$1/usr/local/bin/$(basename "$3")"
 }
 single() { # mount binary
@@ -112,47 +142,59 @@ single() { # mount binary
   install -D -m 0755 "$2" "$1/$(basename "$2")"
 }
 
-rust() { # image binary packages
-  local bin=$target/$2 base key
-  [ -x "$bin" ] || die "$bin is not built: run 'make build' first"
-  base=$(rootfs "$1" extract "$3")
-  key=$({ echo "$base"; cat "$bin"; } | hash_of)
-  image "$1" "$key" "[\"/usr/local/bin/$2\"]" program "$base" "$bin"
+# An image of one program on a base.
+on_base() { # image binary base
+  image "$1" "$({ echo "$layout ${3##*/}"; cat "$2"; } | hash_of)" "[\"/usr/local/bin/$(basename "$2")\"]" program "$3" "$2"
+}
+rust() { # image base
+  local program=$target/purr-$1
+  [ -x "$program" ] || die "$program is not built: run 'make build' first"
+  on_base "$1" "$program" "$2"
 }
 
+# The names that the chart's values have.
+values() { # suffix of the reference files
+  local name key
+  echo 'images:'
+  for name in controller gateway records table chain-signer redis postgres anvil; do
+    [ -f "$store/$name.$1" ] || continue
+    key=$name
+    [ "$name" != chain-signer ] || key=chainSigner
+    printf '  %s: %s\n' "$key" "$(cat "$store/$name.$1")"
+  done
+}
+
+locked images
+mkdir -p "$store" "$cache/buildah"
 for name in "${wanted[@]}"; do
   case $name in
     pause | coredns)
-      bin=$cache/cluster/bin/$name
-      image "$name" "$({ echo v1; cat "$bin"; } | hash_of)" "[\"/$name\"]" single "$bin"
+      program=$cache/cluster/bin/$name
+      image "$name" "$({ echo "$layout"; cat "$program"; } | hash_of)" "[\"/$name\"]" single "$program"
       ;;
     redis)
       base=$(rootfs redis essential redis-server,redis-sentinel,redis-tools,openssl)
-      image redis "$(echo "v1 $base" | hash_of)" '["/bin/bash"]' copy_tree "$base"
+      image redis "$(echo "$layout ${base##*/}" | hash_of)" '["/bin/bash"]' copy_tree "$base"
       ;;
     postgres)
       base=$(rootfs postgres essential postgresql-15)
-      image postgres "$(echo "v1 $base" | hash_of)" '["/bin/bash"]' copy_tree "$base"
+      image postgres "$(echo "$layout ${base##*/}" | hash_of)" '["/bin/bash"]' copy_tree "$base"
       ;;
     anvil)
-      bin=$("$here/npm.sh" anvil)
-      base=$(rootfs anvil extract libc6,libgcc-s1)
-      image anvil "$({ echo "$base"; cat "$bin"; } | hash_of)" '["/usr/local/bin/anvil"]' program "$base" "$bin"
+      program=$("$here/npm.sh" anvil)
+      base=$(rootfs program extract "$runtime")
+      on_base anvil "$program" "$base"
       ;;
-    chain-signer) rust chain-signer purr-chain-signer libc6,libgcc-s1,libsofthsm2 ;;
-    controller | gateway | records | table) rust "$name" "purr-$name" libc6,libgcc-s1 ;;
-    *) die "unknown image $name" ;;
+    chain-signer)
+      base=$(rootfs signer extract "$runtime,softhsm2" softhsm2-util)
+      rust chain-signer "$base"
+      ;;
+    controller | gateway | records | table)
+      base=$(rootfs program extract "$runtime")
+      rust "$name" "$base"
+      ;;
+    *) die "unknown image $name: one of ${all[*]}" ;;
   esac
 done
-
-{
-  echo 'images:'
-  for name in controller gateway records table chain-signer redis postgres anvil; do
-    if [ -f "$store/$name.ref" ]; then
-      key=$name
-      [ "$name" = chain-signer ] && key=chainSigner
-      printf '  %s: %s\n' "$key" "$(cat "$store/$name.ref")"
-    fi
-  done
-} >"$store/values.yaml"
-say "images are ready"
+values ref >"$store/values.yaml"
+if [ -n "$registry" ]; then values pushed >"$store/values-registry.yaml"; fi

@@ -5,28 +5,29 @@ set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
-name=${1:-purr}
-[[ $name =~ ^[a-z0-9]{1,12}$ ]] || die "a cluster's name is 1 to 12 of a-z0-9, not '$name'"
-state=$cache/clusters/$name
-bin=$cache/cluster/bin
-netns=purr-$name
-inside=(nsenter "--net=/run/netns/$netns")
+cluster "${1:-}"
+locked "cluster-$name"
 node_ip=172.30.0.1
 services=(etcd apiserver kcm sched containerd kubelet proxy forward-api forward-gateway forward-rpc)
 
 healthy() {
   local s
+  [ -f "$state/ready" ] || return 1
   for s in "${services[@]}"; do alive "$s" || return 1; done
   "${inside[@]}" "$bin/kubectl" --kubeconfig "$state/admin.kubeconfig" get --raw /readyz
 }
 
-if [ -d "$state" ] && healthy >/dev/null 2>&1; then
+if healthy >/dev/null 2>&1; then
   say "cluster $name is up"
   exit 0
 fi
+[ "$(id -u)" -eq 0 ] || die "root is needed: a node makes namespaces, mounts and cgroups"
+"$here/build.sh"
+"$here/images.sh" pause coredns
 "$here/down.sh" "$name" >/dev/null
 say "starting cluster $name"
-mkdir -p "$state"/{pki,log,pids,cni,volumes} && chmod 0700 "$state/pki"
+mkdir -p "$state"/{pki,log,pids,cni,volumes}
+chmod 0700 "$state/pki"
 
 # --- network -------------------------------------------------------------------------------------
 # A veth pair with both ends inside carries the node's address: kernels for small machines lack the dummy device.
@@ -89,12 +90,14 @@ spawn apiserver "${inside[@]}" "$bin/kube-apiserver" --etcd-servers=http://127.0
   --proxy-client-cert-file="$pki/front.crt" --proxy-client-key-file="$pki/front.key" --profiling=false
 
 # --- node ----------------------------------------------------------------------------------------
+# Point to point and not a bridge: on a bridge the answer of a service's pod would go straight to the asker and past
+# the address translation, unless the module br_netfilter is loaded.
 cat >"$state/cni/10-net.conflist" <<X
 {"cniVersion":"1.0.0","name":"net","plugins":[
- {"type":"bridge","bridge":"cni0","isGateway":true,"ipMasq":false,"hairpinMode":true,
-  "ipam":{"type":"host-local","dataDir":"$state/cni-ipam","ranges":[[{"subnet":"10.244.0.0/24"}]],"routes":[{"dst":"0.0.0.0/0"}]}},
- {"type":"portmap","capabilities":{"portMappings":true}}]}
+ {"type":"ptp","ipMasq":false,
+  "ipam":{"type":"host-local","dataDir":"$state/cni-ipam","ranges":[[{"subnet":"10.244.0.0/24"}]],"routes":[{"dst":"0.0.0.0/0"}]}}]}
 X
+# netns_mounts_under_state_dir: so that down knows which cluster a pod's network belongs to.
 # restrict_oom_score_adj: without CAP_SYS_RESOURCE no process may lower its own score, and every sandbox would fail.
 cat >"$state/containerd.toml" <<X
 version = 3
@@ -104,6 +107,7 @@ state = "$state/run"
 address = "$state/containerd.sock"
 [plugins.'io.containerd.cri.v1.runtime']
 restrict_oom_score_adj = true
+netns_mounts_under_state_dir = true
 [plugins.'io.containerd.cri.v1.runtime'.cni]
 bin_dirs = ["$bin"]
 conf_dir = "$state/cni"
@@ -111,32 +115,33 @@ conf_dir = "$state/cni"
 runtime_type = "io.containerd.runc.v2"
 [plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc.options]
 BinaryName = "$bin/runc"
+Root = "$state/run-runc"
 [plugins.'io.containerd.cri.v1.images'.pinned_images]
 sandbox = "$(cat "$cache/images/pause.ref")"
 X
 PATH=$bin:$PATH spawn containerd "${inside[@]}" "$bin/containerd" -c "$state/containerd.toml"
 
-# A cgroup of its own in each v1 hierarchy: two kubelets on one root delete each other's pods.
-cgroup_root=/
-cgroup_driver_v1=false
-if [ ! -f /sys/fs/cgroup/cgroup.controllers ]; then
-  cgroup_driver_v1=true
+# A cgroup root of its own: two kubelets on one root delete each other's pods.
+if [ -f /sys/fs/cgroup/cgroup.controllers ]; then
+  for controller in cpuset cpu io memory pids; do
+    echo "+$controller" >/sys/fs/cgroup/cgroup.subtree_control 2>/dev/null || true
+  done
 fi
-cgroup_root=/purr-$name
-for h in /sys/fs/cgroup/*/; do
-  mkdir -p "$h$cgroup_root" 2>/dev/null || true
-  # An empty cpuset admits no process.
-  if [ -f "$h/cpuset.cpus" ]; then
-    cat "$h/cpuset.cpus" >"$h$cgroup_root/cpuset.cpus"
-    cat "$h/cpuset.mems" >"$h$cgroup_root/cpuset.mems"
+cluster_cgroups | while IFS= read -r root; do
+  mkdir -p "$root"
+  # In version 1 an empty cpuset admits no process.
+  if [ -f "$root/../cpuset.mems" ] && [ -f "$root/../tasks" ]; then
+    cat "$root/../cpuset.cpus" >"$root/cpuset.cpus"
+    cat "$root/../cpuset.mems" >"$root/cpuset.mems"
   fi
 done
+# Images are imported and cannot be pulled again: none goes for want of disk, only what a day has not used.
 cat >"$state/kubelet.yaml" <<X
 apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
 failCgroupV1: false
 cgroupDriver: cgroupfs
-cgroupRoot: $cgroup_root
+cgroupRoot: /$netns
 failSwapOn: false
 authentication: {anonymous: {enabled: false}, webhook: {enabled: true}, x509: {clientCAFile: $pki/ca.crt}}
 authorization: {mode: Webhook}
@@ -147,11 +152,12 @@ clusterDomain: cluster.local
 resolvConf: ""
 containerRuntimeEndpoint: unix://$state/containerd.sock
 evictionHard: {memory.available: "100Mi", nodefs.available: "1%", imagefs.available: "1%"}
+imageGCHighThresholdPercent: 100
+imageMaximumGCAge: 24h
 maxPods: 250
 syncFrequency: 10s
 configMapAndSecretChangeDetectionStrategy: Watch
 X
-[ "$cgroup_driver_v1" = true ] || sed -i '/failCgroupV1/d' "$state/kubelet.yaml"
 cat >"$state/proxy.yaml" <<X
 apiVersion: kubeproxy.config.k8s.io/v1alpha1
 kind: KubeProxyConfiguration
@@ -163,36 +169,41 @@ conntrack: {maxPerCore: 0}
 X
 
 k=("${inside[@]}" "$bin/kubectl" --kubeconfig "$state/admin.kubeconfig")
-await 60 "the API server" "${k[@]}" get --raw /readyz
+await 60 apiserver "the API server" "${k[@]}" get --raw /readyz
 spawn kcm "${inside[@]}" "$bin/kube-controller-manager" --kubeconfig="$state/kcm.kubeconfig" \
   --service-account-private-key-file="$pki/sa.key" --root-ca-file="$pki/ca.crt" \
   --cluster-signing-cert-file="$pki/ca.crt" --cluster-signing-key-file="$pki/ca.key" \
   --use-service-account-credentials --leader-elect=false --allocate-node-cidrs --cluster-cidr=10.244.0.0/16
 spawn sched "${inside[@]}" "$bin/kube-scheduler" --kubeconfig="$state/sched.kubeconfig" --leader-elect=false
-await 30 "containerd" "$bin/ctr" --address "$state/containerd.sock" version
+say "control plane is up"
+await 30 containerd "containerd" "$bin/ctr" --address "$state/containerd.sock" version
 "$here/images.sh" --load "$name" pause coredns >/dev/null
 spawn kubelet "${inside[@]}" "$bin/kubelet" --kubeconfig="$state/kubelet.kubeconfig" --config="$state/kubelet.yaml" \
   --hostname-override=node-1 --node-ip=$node_ip --root-dir="$state/kubelet"
 spawn proxy "${inside[@]}" "$bin/kube-proxy" --config="$state/proxy.yaml"
 
 # --- the way in from this machine ----------------------------------------------------------------
-# 127.0.0.1 does not reach into the namespace. The kernel chooses the ports.
-forward() { # name target
-  spawn "forward-$1" socat "TCP-LISTEN:0,bind=127.0.0.1,fork,reuseaddr" "EXEC:nsenter --net=/run/netns/$netns socat STDIO TCP\:${2/:/\\:}"
-  local pid port
-  read -r pid _ <"$state/pids/forward-$1"
-  await 10 "the forwarder of $1" grep_port "$pid"
-  port=$(grep_port "$pid")
-  printf '%s\n' "$port" >"$state/port-$1"
+# 127.0.0.1 does not reach into the namespace. The kernel chooses the ports unless PURR_PORT_API, _GATEWAY, _RPC do.
+listening() { # forwarder -> its port
+  local pid
+  read -r pid _ <"$state/pids/$1"
+  ss -ltnpH "src 127.0.0.1" | grep "pid=$pid," | sed -E 's/.*127\.0\.0\.1:([0-9]+).*/\1/' | grep .
 }
-grep_port() { ss -ltnpH "src 127.0.0.1" | grep "pid=$1," | sed -E 's/.*127\.0\.0\.1:([0-9]+).*/\1/' | grep .; }
-forward api 127.0.0.1:6443
-forward gateway $node_ip:30443
-forward rpc $node_ip:30545
+forward() { # name target [port]
+  spawn "forward-$1" socat "TCP-LISTEN:${3:-0},bind=127.0.0.1,fork,reuseaddr" \
+    "EXEC:nsenter --net=/run/netns/$netns socat STDIO TCP\:${2/:/\\:}"
+  await 10 "forward-$1" "the forwarder of $1" listening "forward-$1"
+  listening "forward-$1" >"$state/port-$1"
+}
+forward api 127.0.0.1:6443 "${PURR_PORT_API:-}"
+forward gateway $node_ip:30443 "${PURR_PORT_GATEWAY:-}"
+forward rpc $node_ip:30545 "${PURR_PORT_RPC:-}"
 kubeconfig "$state/kubeconfig" admin "https://127.0.0.1:$(cat "$state/port-api")"
 
 sed "s|@IMAGE@|$(cat "$cache/images/coredns.ref")|" "$here/coredns.yaml" | "${k[@]}" apply -f - >/dev/null
-"$here/volumes.sh" "$name" >/dev/null
-await 60 "the node" "${k[@]}" wait --for=condition=Ready node/node-1 --timeout=1s
-await 60 "CoreDNS" "${k[@]}" -n kube-system wait --for=condition=Available deployment/coredns --timeout=1s
-say "cluster $name is up"
+"$here/volumes.sh" "$name"
+await 60 kubelet "the node" "${k[@]}" wait --for=condition=Ready node/node-1 --timeout=2s
+say "node-1 is Ready"
+await 60 kubelet "CoreDNS" "${k[@]}" -n kube-system wait --for=condition=Available deployment/coredns --timeout=2s
+touch "$state/ready"
+say "cluster $name is up: KUBECONFIG=$state/kubeconfig"

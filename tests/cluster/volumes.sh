@@ -5,12 +5,16 @@
 set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
+cluster "${1:-}"
+locked "cluster-$name"
+volumes=16
+k=("${inside[@]}" "$bin/kubectl" --kubeconfig "$state/admin.kubeconfig")
 
-name=${1:-purr}
-state=$cache/clusters/$name
-k=(nsenter "--net=/run/netns/purr-$name" "$cache/cluster/bin/kubectl" --kubeconfig "$state/admin.kubeconfig")
+# Each volume's name and phase; Released says that its claim is gone.
+list() { "${k[@]}" get pv -o jsonpath='{range .items[*]}{.metadata.name} {.status.phase}{"\n"}{end}'; }
 
-"${k[@]}" apply -f - <<X
+manifests() { # names of the volumes to make
+  cat <<X
 apiVersion: storage.k8s.io/v1
 kind: StorageClass
 metadata:
@@ -19,16 +23,9 @@ metadata:
 provisioner: kubernetes.io/no-provisioner
 volumeBindingMode: WaitForFirstConsumer
 X
-released=$("${k[@]}" get pv -o jsonpath='{range .items[?(@.status.phase=="Released")]}{.metadata.name}{"\n"}{end}')
-for pv in $released; do
-  "${k[@]}" delete pv "$pv"
-  rm -rf -- "$state/volumes/$pv"
-done
-for i in $(seq 16); do
-  pv=local-$i
-  mkdir -p "$state/volumes/$pv"
-  "${k[@]}" get pv "$pv" >/dev/null 2>&1 && continue
-  cat <<X
+  local pv
+  for pv in "$@"; do
+    cat <<X
 ---
 apiVersion: v1
 kind: PersistentVolume
@@ -44,4 +41,21 @@ spec:
       nodeSelectorTerms:
         - matchExpressions: [{key: kubernetes.io/hostname, operator: In, values: [node-1]}]
 X
-done | { grep -v '^$' || true; } | "${k[@]}" apply -f - 2>/dev/null || true
+  done
+}
+
+listed=$(list)
+mapfile -t released < <(awk '$2 == "Released" || $2 == "Failed" {print $1}' <<<"$listed")
+if [ "${#released[@]}" -gt 0 ]; then
+  "${k[@]}" delete pv "${released[@]}" --timeout=60s >/dev/null
+  for pv in "${released[@]}"; do rm -rf --one-file-system -- "$state/volumes/$pv"; done
+fi
+listed=$(list)
+mapfile -t present < <(awk '{print $1}' <<<"$listed")
+missing=()
+for ((i = 1; i <= volumes; i++)); do
+  [[ " ${present[*]} " == *" local-$i "* ]] || missing+=("local-$i")
+  mkdir -p "$state/volumes/local-$i"
+done
+manifests "${missing[@]}" | "${k[@]}" apply -f - >/dev/null
+say "volumes: ${#missing[@]} made, ${#released[@]} of them anew, of $volumes"
