@@ -8,6 +8,7 @@ pub mod ops;
 pub mod problem;
 pub mod serve;
 pub mod tls;
+pub mod token;
 pub mod ws;
 
 pub use client::{ClientError, InternalClient};

@@ -86,6 +86,21 @@ pub struct OpenTable {
     pub max_delay_ms: u64,
 }
 
+impl OpenTable {
+    pub fn from_spec(epoch: u64, spec: &crate::TableSpec) -> Self {
+        let engine = &spec.engine;
+        Self {
+            epoch,
+            seats: engine.seats,
+            big_blind: engine.big_blind,
+            rake_basis_points: engine.rake.basis_points,
+            rake_cap: engine.rake.caps.iter().map(|cap| cap.amount).max().unwrap_or(0),
+            max_hands: spec.settlement.max_hands,
+            max_delay_ms: spec.settlement.max_delay_ms,
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum TableState {

@@ -1,1 +1,98 @@
-//! purr-table
+//! One table, one process: the engine's session ([`core`]) between Redis, players and signer.
+
+pub mod actor;
+pub mod core;
+pub mod epoch;
+pub mod http;
+pub mod metrics;
+pub mod options;
+pub mod signer;
+pub mod socket;
+
+pub use options::Options;
+
+use actor::{Actor, Handle};
+use anyhow::Context;
+use purr_protocol::settlement::OpenTable;
+use purr_runtime::{Callers, CancellationToken, Identity, InternalClient, Readiness, Role, Server, ops};
+use purr_store::{DataKeys, Link, RedisStore, Sealer, Sessions};
+use signer::{HttpSigner, Signer};
+use std::{sync::Arc, time::Duration};
+use tokio::net::TcpListener;
+
+/// Replicas that must have a commit before anybody sees it.
+const REPLICAS: u64 = 1;
+/// A table has ten seats; the rest are spectators and reconnecting players.
+const CONNECTIONS_MAX: usize = 512;
+
+/// Runs the table until it is stopped, and then to the end of its hand.
+pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()> {
+    let config = options.validate()?;
+    let registry = prometheus::Registry::new();
+    let metrics = metrics::Metrics::new(&registry)?;
+    let readiness = Readiness::default();
+    readiness.not_ready("take-over", "not begun");
+    // Probes and metrics outlive the stop signal: a table that ends its hand is still watched.
+    let ended = CancellationToken::new();
+    let ops = tokio::spawn(ops::serve(config.ops_listen, registry, readiness.clone(), ended.clone()));
+
+    let identity = Identity::load(&config.tls_dir)?;
+    let keys = Arc::new(DataKeys::load(&config.data_key_dir).context("data keys")?);
+    let sealer = Sealer::new(keys, &config.uid);
+    let store = Arc::new(RedisStore::new(Link::new(config.store.clone()), REPLICAS));
+    let sessions = Arc::new(Sessions::new(Link::new(config.sessions.clone())));
+    let signer: Arc<dyn Signer> =
+        Arc::new(HttpSigner::new(identity.clone(), &config.signer_addr, &config.uid));
+    let gateway = InternalClient::new(identity.clone(), &config.jwks_addr, Role::Gateway);
+    let tokens = Arc::new(http::Tokens::new(gateway, &config.jwt_issuer, &config.jwt_audience));
+
+    // Before anything is written, the epoch is on disk: a restart in place gets a higher one.
+    let epoch = epoch::next(&config.state_dir, config.generation).context("epoch")?;
+    tracing::info!(epoch, table = config.uid, "taking over");
+    let open = OpenTable::from_spec(epoch, &config.spec);
+    let take_over = actor::TakeOver {
+        epoch,
+        spec: config.spec.clone(),
+        pace: config.pace,
+        sealer,
+        store,
+        signer: signer.clone(),
+        sessions: Some(sessions),
+        metrics,
+        readiness: readiness.clone(),
+        open,
+    };
+    let actor = tokio::select! {
+        actor = Actor::take_over(take_over) => actor?,
+        () = stop.cancelled() => return Ok(()),
+    };
+    let handle = actor.handle();
+    let running = tokio::spawn(actor.run(ended.clone()));
+
+    let listener = TcpListener::bind(config.listen).await?;
+    let server = Server { identity, callers: Callers::Roles, connections_max: CONNECTIONS_MAX };
+    let routes = http::routes(handle.clone(), tokens, config.uid.clone());
+    let serving = tokio::spawn(server.run(listener, routes, ended.clone()));
+
+    stop.cancelled().await;
+    readiness.not_ready("draining", "stopping");
+    drain(&handle, config.grace).await;
+    ended.cancel();
+    running.await?;
+    serving.await??;
+    ops.await??;
+    Ok(())
+}
+
+/// Lets the hand end and the signer take what it has to know, as long as there is time.
+async fn drain(handle: &Handle, grace: Duration) {
+    handle.drain(false).await;
+    let drained = async {
+        while handle.drain_status().await.is_some_and(|status| !status.drained) {
+            handle.changed().await;
+        }
+    };
+    if tokio::time::timeout(grace, drained).await.is_err() {
+        tracing::warn!("the hand goes on with the next process");
+    }
+}

@@ -79,6 +79,11 @@ impl Sealer {
         Self { keys, table: table.to_owned() }
     }
 
+    /// The table that is sealed for.
+    pub fn table(&self) -> &str {
+        &self.table
+    }
+
     /// `purpose` separates what shares a commit, for instance `snapshot` and `log`.
     pub fn seal(&self, purpose: &str, epoch: u64, number: u64, plain: &[u8]) -> Result<Bytes, SealError> {
         let name = &self.keys.current;

@@ -1,0 +1,73 @@
+//! Access tokens: JWTs signed with EdDSA, verified with the issuer's published keys (RFC 7519, 8037).
+
+use arc_swap::ArcSwap;
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header, jwk::JwkSet};
+use serde::{Deserialize, Serialize};
+
+/// What a token says. Times are seconds since 1970.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claims {
+    pub iss: String,
+    pub aud: String,
+    /// The player's address.
+    pub sub: String,
+    pub exp: u64,
+    pub nbf: u64,
+    pub iat: u64,
+    pub jti: String,
+    pub roles: Vec<UserRole>,
+}
+
+/// What a person may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UserRole {
+    Player,
+    Support,
+    Auditor,
+    Admin,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum TokenError {
+    #[error("not a token: {0}")]
+    Malformed(jsonwebtoken::errors::Error),
+    #[error("the token names no key, or one that is not published")]
+    UnknownKey,
+    #[error("the token is refused: {0}")]
+    Refused(jsonwebtoken::errors::Error),
+}
+
+/// Checks signature, issuer, audience, `exp` and `nbf`; only EdDSA, so `alg=none` and friends fail.
+pub struct Verifier {
+    issuer: String,
+    audience: String,
+    keys: ArcSwap<JwkSet>,
+}
+
+impl Verifier {
+    pub fn new(issuer: impl Into<String>, audience: impl Into<String>, keys: JwkSet) -> Self {
+        Self { issuer: issuer.into(), audience: audience.into(), keys: ArcSwap::from_pointee(keys) }
+    }
+
+    pub fn replace_keys(&self, keys: JwkSet) {
+        self.keys.store(keys.into());
+    }
+
+    /// # Errors
+    /// [`TokenError::UnknownKey`] asks for the published keys to be read again; all else is final.
+    pub fn verify(&self, token: &str) -> Result<Claims, TokenError> {
+        let header = decode_header(token).map_err(TokenError::Malformed)?;
+        let keys = self.keys.load();
+        let key = header.kid.as_deref().and_then(|kid| keys.find(kid)).ok_or(TokenError::UnknownKey)?;
+        let key = DecodingKey::from_jwk(key).map_err(TokenError::Refused)?;
+        let mut rules = Validation::new(Algorithm::EdDSA);
+        rules.set_issuer(&[&self.issuer]);
+        rules.set_audience(&[&self.audience]);
+        rules.set_required_spec_claims(&["exp", "nbf", "aud", "iss", "sub"]);
+        rules.validate_nbf = true;
+        // Clocks of two machines differ a little; five seconds of a five-minute token.
+        rules.leeway = 5;
+        decode::<Claims>(token, &key, &rules).map(|data| data.claims).map_err(TokenError::Refused)
+    }
+}

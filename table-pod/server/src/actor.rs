@@ -1,0 +1,384 @@
+//! The task that owns a table: takes inputs one by one, commits, and only then lets anybody see.
+
+mod commit;
+mod connections;
+mod outbox;
+
+use crate::{
+    core::{ConnectionId, Core, DrainStatus, Input, Pace, State, Step},
+    metrics::Metrics,
+    signer::{Signer, SignerError},
+};
+use anyhow::{Context, bail};
+use commit::Committer;
+use connections::Connections;
+pub use connections::{Attached, Outgoing, SEND_QUEUE_MAX};
+use purr_engine::{Millis, PlayerId, Table};
+use purr_protocol::{TableSpec, pb, pb::server_message::Body, settlement::OpenTable, summary::Summary};
+use purr_runtime::{CancellationToken, Readiness};
+use purr_store::{Sealer, Sessions, Store};
+use std::{sync::Arc, time::Duration};
+use tokio::{
+    sync::{Notify, mpsc, oneshot, watch},
+    time::{Instant, sleep, sleep_until},
+};
+
+/// Inputs waiting for the actor; senders wait when it is full.
+const INBOX_MAX: usize = 1_024;
+
+/// What reaches the actor.
+pub enum Message {
+    Input(Input),
+    /// A player's connection, with its resume cursor.
+    Attach {
+        player: PlayerId,
+        resume: Option<pb::Cursor>,
+        reply: oneshot::Sender<Attached>,
+    },
+    Detach {
+        connection: ConnectionId,
+    },
+    DrainStatus {
+        reply: oneshot::Sender<DrainStatus>,
+    },
+}
+
+/// The way to a running table.
+#[derive(Clone)]
+pub struct Handle {
+    inbox: mpsc::Sender<Message>,
+    changed: Arc<Notify>,
+}
+
+impl Handle {
+    /// `None` when the table has stopped.
+    pub async fn attach(&self, player: PlayerId, resume: Option<pb::Cursor>) -> Option<Attached> {
+        let (reply, answer) = oneshot::channel();
+        self.inbox.send(Message::Attach { player, resume, reply }).await.ok()?;
+        answer.await.ok()
+    }
+
+    pub async fn detach(&self, connection: ConnectionId) {
+        let _ = self.inbox.send(Message::Detach { connection }).await;
+    }
+
+    pub async fn input(&self, input: Input) {
+        let _ = self.inbox.send(Message::Input(input)).await;
+    }
+
+    pub async fn drain(&self, delete: bool) {
+        self.input(Input::Drain { delete }).await;
+    }
+
+    pub async fn drain_status(&self) -> Option<DrainStatus> {
+        let (reply, answer) = oneshot::channel();
+        self.inbox.send(Message::DrainStatus { reply }).await.ok()?;
+        answer.await.ok()
+    }
+
+    /// Waits until the table has changed, at most a second.
+    pub async fn changed(&self) {
+        let _ = tokio::time::timeout(Duration::from_secs(1), self.changed.notified()).await;
+    }
+}
+
+/// What a take-over needs.
+pub struct TakeOver {
+    pub epoch: u64,
+    pub spec: TableSpec,
+    pub pace: Pace,
+    pub sealer: Sealer,
+    pub store: Arc<dyn Store>,
+    pub signer: Arc<dyn Signer>,
+    /// Where summaries go; `None` for a table on its own.
+    pub sessions: Option<Arc<Sessions>>,
+    pub metrics: Metrics,
+    pub readiness: Readiness,
+    pub open: OpenTable,
+}
+
+/// One table at work.
+pub struct Actor {
+    core: Core,
+    committer: Committer,
+    connections: Connections,
+    inbox: mpsc::Receiver<Message>,
+    sender: mpsc::Sender<Message>,
+    changed: Arc<Notify>,
+    signer: Arc<dyn Signer>,
+    sessions: Option<Arc<Sessions>>,
+    metrics: Metrics,
+    readiness: Readiness,
+    outbox: watch::Sender<outbox::Pending>,
+    started: Instant,
+    beat: u64,
+    open: OpenTable,
+    settlement_open: bool,
+}
+
+impl Actor {
+    /// Fences the predecessor at the signer and in Redis, reads the table and goes on with it.
+    ///
+    /// # Errors
+    /// Where another process has a higher epoch, and where Redis has lost a table that the signer
+    /// knows: such a table must not start from nothing.
+    pub async fn take_over(what: TakeOver) -> anyhow::Result<Self> {
+        let TakeOver { epoch, spec, pace, sealer, store, signer, sessions, metrics, readiness, open } = what;
+        let fenced = loop {
+            match signer.fence(epoch).await {
+                Ok(fenced) => break fenced,
+                Err(error @ SignerError::Unavailable(_)) => {
+                    readiness.not_ready("take-over", error.to_string());
+                    sleep(Duration::from_secs(1)).await;
+                }
+                Err(error) => bail!("signer: {error}"),
+            }
+        };
+        let recovered = loop {
+            match store.take_over(sealer.table(), epoch).await {
+                Ok(recovered) => break recovered,
+                Err(error) if error.is_retryable() => {
+                    readiness.not_ready("take-over", error.to_string());
+                    sleep(Duration::from_millis(500)).await;
+                }
+                Err(error) => return Err(error).context("take-over"),
+            }
+        };
+        let mut state = match &recovered.snapshot {
+            Some(sealed) => {
+                let plain = sealer.open("snapshot", recovered.epoch, recovered.commit, sealed)?;
+                serde_json::from_slice(&plain).context("snapshot")?
+            }
+            None if fenced.head_seq > 0 => {
+                bail!("the store has no table, but the signer has its entry {}", fenced.head_seq)
+            }
+            None => State::new(Table::new(spec.engine.clone())?),
+        };
+        // The signer's journal outranks Redis: what it has was sent by a table that knew more.
+        if fenced.head_seq > state.sequence {
+            let next = fenced.head_next.context("the signer is ahead and has no hand to go on from")?;
+            tracing::error!(
+                signer = fenced.head_seq,
+                store = state.sequence,
+                "hands were lost: adopting the signer's head"
+            );
+            let lost = state.hands_lost + 1;
+            state = State::new(serde_json::from_str(&next).context("the signer's head")?);
+            (state.sequence, state.hands_lost) = (fenced.head_seq, lost);
+        }
+        let committer = Committer::new(store, sealer.clone(), epoch, recovered.commit, metrics.clone());
+        let connections = Connections::new(&sealer, epoch, &recovered.log);
+        let core = Core::new(epoch, spec, state, sealer, pace);
+        let (sender, inbox) = mpsc::channel(INBOX_MAX);
+        let (outbox, _) = watch::channel(outbox::Pending::default());
+        let mut actor = Self {
+            core,
+            committer,
+            connections,
+            inbox,
+            sender,
+            changed: Arc::default(),
+            signer,
+            sessions,
+            metrics,
+            readiness,
+            outbox,
+            started: Instant::now(),
+            beat: 0,
+            open,
+            settlement_open: false,
+        };
+        // The first write under the new epoch: whoever was here before cannot write any more.
+        let step = actor.core.restart(0);
+        if !actor.commit_and_show(step).await {
+            bail!("fenced while taking over");
+        }
+        actor.readiness.ready("take-over");
+        Ok(actor)
+    }
+
+    pub fn handle(&self) -> Handle {
+        Handle { inbox: self.sender.clone(), changed: self.changed.clone() }
+    }
+
+    fn now(&self) -> Millis {
+        Millis::try_from(self.started.elapsed().as_millis()).unwrap_or(Millis::MAX)
+    }
+
+    /// Runs until `end`, or until fenced; then stands still without another write.
+    pub async fn run(mut self, end: CancellationToken) {
+        tokio::spawn(outbox::deliver(
+            self.handle(),
+            self.signer.clone(),
+            self.outbox.subscribe(),
+            end.clone(),
+        ));
+        tokio::spawn(outbox::listen(
+            self.handle(),
+            self.signer.clone(),
+            self.core.state().notice,
+            self.core.state().confirmed,
+            end.clone(),
+        ));
+        let mut summary = tokio::time::interval(Duration::from_secs(1));
+        summary.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            let due = self.core.next_deadline().map(|at| self.started + Duration::from_millis(at));
+            let message = tokio::select! {
+                () = end.cancelled() => break,
+                message = self.inbox.recv() => message,
+                () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
+                    let mut seed = [0; 32];
+                    if let Err(error) = getrandom::fill(&mut seed) {
+                        tracing::error!(%error, "no entropy: no hand is dealt");
+                        sleep(Duration::from_secs(1)).await;
+                        continue;
+                    }
+                    Some(Message::Input(Input::Tick { seed }))
+                }
+                _ = summary.tick() => {
+                    self.publish();
+                    self.open_settlement();
+                    continue;
+                }
+            };
+            let Some(message) = message else { break };
+            if !self.take(message).await {
+                self.readiness.not_ready("fencing", "another process has the table");
+                self.connections.close_all(purr_protocol::CloseCode::GoingAway, "the table has moved");
+                end.cancelled().await;
+                return;
+            }
+        }
+        self.connections.close_all(purr_protocol::CloseCode::GoingAway, "the table moves");
+    }
+
+    /// `false` when this process has lost the table.
+    async fn take(&mut self, message: Message) -> bool {
+        match message {
+            Message::Input(input) => self.carry_out(input).await,
+            Message::Attach { player, resume, reply } => {
+                let attached = self.connections.attach(player, resume, &self.core);
+                if let Some(attached) = attached {
+                    let _ = reply.send(attached);
+                }
+                self.metrics.connected.set(self.connections.count());
+                self.carry_out(Input::Connected { player }).await
+            }
+            Message::Detach { connection } => {
+                let gone = self.connections.detach(connection);
+                self.metrics.connected.set(self.connections.count());
+                match gone {
+                    Some(player) => self.carry_out(Input::Disconnected { player }).await,
+                    None => true,
+                }
+            }
+            Message::DrainStatus { reply } => {
+                let _ = reply.send(self.core.drain_status());
+                true
+            }
+        }
+    }
+
+    async fn carry_out(&mut self, input: Input) -> bool {
+        if let Input::Message { connection, .. } = &input
+            && !self.connections.is_current(*connection)
+        {
+            // From a connection that another one has replaced.
+            return true;
+        }
+        let before = self.now();
+        let counts = matches!(input, Input::Message { .. });
+        let step = self.core.handle(before, input);
+        if counts && step.dirty {
+            self.metrics.actions.inc();
+        }
+        if !self.commit_and_show(step).await {
+            return false;
+        }
+        // A long stop is nobody's thinking time.
+        let now = self.now();
+        if now.saturating_sub(before) > commit::STALL_MS {
+            let step = self.core.handle(now, Input::Stalled { since: before });
+            return self.commit_and_show(step).await;
+        }
+        true
+    }
+
+    async fn commit_and_show(&mut self, step: Step) -> bool {
+        if step.dirty && !self.committer.commit(&self.core, &step, &mut self.connections).await {
+            return false;
+        }
+        if step.hand.is_some() {
+            self.metrics.hands.inc();
+        }
+        if let Some(shown) = step.shown {
+            self.connections.show(shown, &self.metrics);
+        }
+        for (connection, body) in step.replies {
+            self.connections.reply(connection, self.core.state().offset, body, &self.metrics);
+        }
+        for (connection, id, request) in step.reserve {
+            tokio::spawn(outbox::reserve(self.handle(), self.signer.clone(), connection, id, request));
+        }
+        let pending = &self.core.state().outbox;
+        self.metrics.outbox.set(i64::try_from(pending.len()).unwrap_or(i64::MAX));
+        self.metrics.hands_lost.set(i64::try_from(self.core.state().hands_lost).unwrap_or(i64::MAX));
+        self.outbox.send_if_modified(|held| held.update(self.core.epoch(), pending));
+        self.changed.notify_waiters();
+        true
+    }
+
+    /// Tells the signer of the table, until it is open on chain.
+    fn open_settlement(&mut self) {
+        if std::mem::replace(&mut self.settlement_open, true) {
+            return;
+        }
+        let (signer, open) = (self.signer.clone(), self.open.clone());
+        tokio::spawn(async move {
+            loop {
+                match signer.open(&open).await {
+                    Ok(status) if status.state == purr_protocol::settlement::TableState::Open => break,
+                    Ok(_) => {}
+                    Err(SignerError::Fenced) => break,
+                    Err(error) => tracing::warn!(%error, "table not open at the signer"),
+                }
+                sleep(Duration::from_secs(1)).await;
+            }
+        });
+    }
+
+    /// A bounded word about itself for status and lobby; it may be lost.
+    fn publish(&mut self) {
+        let Some(sessions) = self.sessions.clone() else { return };
+        self.beat += 1;
+        let (state, config) = (self.core.state(), &self.core.spec().engine);
+        let summary = Summary {
+            uid: self.core.uid().to_owned(),
+            name: self.core.spec().name.clone(),
+            epoch: self.core.epoch(),
+            seats: config.seats,
+            players: u8::try_from(state.table.seats().iter().flatten().count()).unwrap_or(u8::MAX),
+            hand: state.table.last_hand(),
+            hand_running: state.table.hand().is_some(),
+            small_blind: config.small_blind,
+            big_blind: config.big_blind,
+            buy_in_min: config.buy_in_min,
+            buy_in_max: config.buy_in_max,
+            paused: self.core.holding().map(str::to_owned),
+            sequence: state.sequence,
+            confirmed: state.confirmed,
+            beat: self.beat,
+        };
+        tokio::spawn(async move {
+            if let Err(error) = sessions.put_summary(&summary).await {
+                tracing::debug!(%error, "summary");
+            }
+        });
+    }
+}
+
+/// A message to one connection, as the core or the store's absence makes it.
+pub(crate) fn message(epoch: u64, offset: u64, body: Body) -> pb::ServerMessage {
+    pb::ServerMessage { epoch, offset, body: Some(body) }
+}

@@ -1,0 +1,130 @@
+//! Making a step durable: the same bytes until the store has them.
+
+use super::connections::Connections;
+use crate::{
+    core::{Core, Step},
+    metrics::Metrics,
+};
+use bytes::Bytes;
+use purr_protocol::pb::{TablePaused, TableResumed, server_message::Body};
+use purr_store::{Commit, OutboxEntry, Sealer, Store, StoreError};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+use tokio::time::{Instant, sleep};
+
+/// A commit that takes longer is a pause: players are told and clocks stop.
+pub(super) const STALL_MS: u64 = 500;
+/// Whole commits kept for a new master that lacks them.
+const KEPT_MAX: usize = 256;
+const BACK_OFF_MIN: Duration = Duration::from_millis(20);
+const BACK_OFF_MAX: Duration = Duration::from_secs(1);
+
+pub(super) struct Committer {
+    store: Arc<dyn Store>,
+    sealer: Sealer,
+    epoch: u64,
+    number: u64,
+    kept: VecDeque<Commit>,
+    metrics: Metrics,
+}
+
+impl Committer {
+    pub(super) fn new(
+        store: Arc<dyn Store>,
+        sealer: Sealer,
+        epoch: u64,
+        number: u64,
+        metrics: Metrics,
+    ) -> Self {
+        Self { store, sealer, epoch, number, kept: VecDeque::new(), metrics }
+    }
+
+    /// Returns when the step is durable; `false` when another process has the table.
+    pub(super) async fn commit(&mut self, core: &Core, step: &Step, connections: &mut Connections) -> bool {
+        let commit = match self.build(core, step) {
+            Ok(commit) => commit,
+            Err(error) => {
+                // Nothing that cannot be written may be seen; the table stops here.
+                tracing::error!(error = format!("{error:#}"), "a commit could not be made");
+                return false;
+            }
+        };
+        self.number = commit.number;
+        self.kept.push_back(commit.clone());
+        if self.kept.len() > KEPT_MAX {
+            self.kept.pop_front();
+        }
+        let begun = Instant::now();
+        let mut back_off = BACK_OFF_MIN;
+        let mut told = false;
+        loop {
+            let error = match self.store.commit(&commit).await {
+                Ok(()) => break,
+                Err(error) => error,
+            };
+            match error {
+                StoreError::Fenced { highest } => {
+                    tracing::error!(highest, epoch = self.epoch, "fenced: this process stops acting");
+                    return false;
+                }
+                StoreError::Conflict { at, .. } if at < commit.number => {
+                    tracing::warn!(at, commit = commit.number, "the store lacks commits: replaying");
+                    if let Err(error) = self.replay(at).await {
+                        tracing::warn!(%error, "replay");
+                    }
+                }
+                error if error.is_retryable() => tracing::warn!(%error, commit = commit.number, "commit"),
+                error => {
+                    tracing::error!(%error, commit = commit.number, "the store holds another history");
+                    return false;
+                }
+            }
+            self.metrics.commit_retries.inc();
+            if !told && begun.elapsed() >= Duration::from_millis(STALL_MS) {
+                told = true;
+                self.metrics.paused.set(1);
+                let reason = "the store is not answering".to_owned();
+                connections.tell_all(core.state().offset, &Body::TablePaused(TablePaused { reason }));
+            }
+            sleep(back_off).await;
+            back_off = (back_off * 2).min(BACK_OFF_MAX);
+        }
+        self.metrics.commit_seconds.observe(begun.elapsed().as_secs_f64());
+        if told {
+            self.metrics.paused.set(0);
+            connections.tell_all(core.state().offset, &Body::TableResumed(TableResumed {}));
+        }
+        true
+    }
+
+    fn build(&self, core: &Core, step: &Step) -> anyhow::Result<Commit> {
+        let number = self.number + 1;
+        let snapshot = serde_json::to_vec(core.state())?;
+        let log = match &step.shown {
+            Some(shown) => self.sealer.seal("log", self.epoch, number, &serde_json::to_vec(shown)?)?,
+            None => Bytes::new(),
+        };
+        let entry = |entry: &purr_protocol::settlement::Entry| {
+            Ok(OutboxEntry { seq: entry.seq, payload: serde_json::to_vec(entry)?.into() })
+        };
+        let outbox: Result<Vec<OutboxEntry>, serde_json::Error> = step.entries.iter().map(entry).collect();
+        let oldest = core.state().outbox.first().map_or(core.state().sequence + 1, |entry| entry.seq);
+        Ok(Commit {
+            table: core.uid().to_owned(),
+            epoch: self.epoch,
+            number,
+            snapshot: self.sealer.seal("snapshot", self.epoch, number, &snapshot)?,
+            log,
+            hand: step.hand.clone(),
+            outbox: outbox?,
+            outbox_done: oldest - 1,
+        })
+    }
+
+    /// Writes again what a new master lacks after commit `at`.
+    async fn replay(&self, at: u64) -> Result<(), StoreError> {
+        for commit in self.kept.iter().filter(|commit| commit.number > at) {
+            self.store.commit(commit).await?;
+        }
+        Ok(())
+    }
+}

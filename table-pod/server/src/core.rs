@@ -1,0 +1,348 @@
+//! The table's session as a function: inputs in, a [`Step`] out. No sockets, no store, no clock.
+//!
+//! The shell commits a step before anybody sees any of it (durable before visible).
+
+mod commands;
+mod hands;
+mod render;
+mod seating;
+
+use crate::core::hands::Dealing;
+use purr_engine::{
+    Chips, Command, Event, Millis, PlayerId, SeatIndex, Table,
+    deal::{Reveal, SealedDeck},
+    history::SeatStart,
+};
+use purr_protocol::{
+    TableSpec, pb,
+    settlement::{Entry, Notice, Reserve},
+};
+use purr_store::{HandEntry, Sealer};
+pub use render::{LogEntry, Shown};
+use seating::Seating;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, VecDeque};
+
+/// Command ids remembered for each player.
+const APPLIED_MAX: usize = 64;
+/// Players whose ids are remembered: seats and those who left lately.
+const APPLIED_PLAYERS_MAX: usize = 64;
+/// With this many entries not accepted by the signer, no new hand starts.
+const OUTBOX_MAX: usize = 128;
+
+/// A connection of a player, named by the shell; it never outlives a process.
+pub type ConnectionId = u64;
+
+/// What happens to a table.
+#[derive(Debug)]
+pub enum Input {
+    /// A player sent a message on this connection.
+    Message {
+        connection: ConnectionId,
+        player: PlayerId,
+        message: pb::ClientMessage,
+    },
+    Connected {
+        player: PlayerId,
+    },
+    Disconnected {
+        player: PlayerId,
+    },
+    /// Time has passed; the seed is 256 bits from the operating system, for a deal that may be due.
+    Tick {
+        seed: [u8; 32],
+    },
+    /// The signer's answer to [`Step::reserve`].
+    Reserved {
+        connection: ConnectionId,
+        id: u64,
+        request: Box<Reserve>,
+        refused: Option<String>,
+    },
+    /// The signer has these entries in its journal.
+    Accepted {
+        through: u64,
+    },
+    /// News from the chain.
+    Notices(Vec<Notice>),
+    /// The store was away from `since` until now.
+    Stalled {
+        since: Millis,
+    },
+    /// No new hands; everybody leaves after this one when the table is to be deleted.
+    Drain {
+        delete: bool,
+    },
+    /// No new hands until resumed.
+    Pause {
+        paused: bool,
+    },
+}
+
+/// What follows from an input. Nothing of it may be seen before the state is durable, if `dirty`.
+#[derive(Debug, Default)]
+pub struct Step {
+    /// The state has changed and must be committed.
+    pub dirty: bool,
+    /// For everybody at the table, each in their own view.
+    pub shown: Option<Shown>,
+    /// For single connections.
+    pub replies: Vec<(ConnectionId, pb::server_message::Body)>,
+    /// Ask the signer to reserve a player's chips, then come back with [`Input::Reserved`].
+    pub reserve: Vec<(ConnectionId, u64, Reserve)>,
+    /// New entries of the table's sequence.
+    pub entries: Vec<Entry>,
+    /// The record of a hand that ended.
+    pub hand: Option<HandEntry>,
+    /// What is shown beside the engine's events.
+    told: Vec<pb::event::Kind>,
+}
+
+/// All that a table is and that a take-over needs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct State {
+    pub table: Table,
+    /// Of the last events shown.
+    pub offset: u64,
+    /// The last number of the table's sequence.
+    pub sequence: u64,
+    /// Up to where the chain has confirmed it.
+    pub confirmed: u64,
+    /// Entries that the signer has not accepted yet.
+    pub outbox: Vec<Entry>,
+    /// The last news read from the signer.
+    pub notice: u64,
+    seating: Vec<Seating>,
+    applied: BTreeMap<PlayerId, VecDeque<u64>>,
+    commitments: BTreeMap<SeatIndex, [u8; 32]>,
+    dealing: Option<Dealing>,
+    deal: Option<Deal>,
+    draining: bool,
+    deleting: bool,
+    /// Hands given up because their state was lost.
+    pub hands_lost: u64,
+}
+
+/// The deal of the running hand and what was told of it so far.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Deal {
+    sealed: SealedDeck,
+    reveals: Vec<Reveal>,
+    starts: Vec<SeatStart>,
+    events: Vec<Event>,
+}
+
+/// One table.
+pub struct Core {
+    uid: String,
+    epoch: u64,
+    spec: TableSpec,
+    state: State,
+    sealer: Sealer,
+    now: Millis,
+    /// When the next hand starts, where nothing holds it.
+    next_start: Option<Millis>,
+    /// Between two hands, in milliseconds.
+    hand_gap_ms: Millis,
+    /// How long players have to reveal their entropy, in milliseconds.
+    reveal_ms: Millis,
+    paused: bool,
+    /// Seats asked for, before the signer has answered: only this process knows.
+    asking: Vec<(SeatIndex, PlayerId)>,
+}
+
+/// Timings that are the server's, not the game's.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    pub hand_gap_ms: Millis,
+    pub reveal_ms: Millis,
+}
+
+impl State {
+    pub fn new(table: Table) -> Self {
+        Self {
+            table,
+            offset: 0,
+            sequence: 0,
+            confirmed: 0,
+            outbox: Vec::new(),
+            notice: 0,
+            seating: Vec::new(),
+            applied: BTreeMap::new(),
+            commitments: BTreeMap::new(),
+            dealing: None,
+            deal: None,
+            draining: false,
+            deleting: false,
+            hands_lost: 0,
+        }
+    }
+}
+
+impl Core {
+    /// Goes on from a state under a new epoch: clocks start anew, everybody is disconnected until they attach.
+    pub fn new(epoch: u64, spec: TableSpec, state: State, sealer: Sealer, pace: Pace) -> Self {
+        let uid = sealer.table().to_owned();
+        let paused = spec.paused;
+        let Pace { hand_gap_ms, reveal_ms } = pace;
+        let mut core = Self {
+            uid,
+            epoch,
+            spec,
+            state,
+            sealer,
+            now: 0,
+            next_start: None,
+            hand_gap_ms,
+            reveal_ms,
+            paused,
+            asking: Vec::new(),
+        };
+        // A drain was meant for the process before this one; a deletion is asked for again.
+        core.state.draining = core.state.deleting;
+        if let Some(dealing) = core.state.dealing.as_mut() {
+            dealing.until = reveal_ms;
+        }
+        core
+    }
+
+    /// The first step under a new epoch: the clocks of the process before mean nothing here.
+    pub fn restart(&mut self, now: Millis) -> Step {
+        self.now = now;
+        let mut step = Step { dirty: true, ..Step::default() };
+        let mut events = Vec::new();
+        self.command(Command::RestartClock, &mut events);
+        let seated: Vec<SeatIndex> = (0..self.spec.engine.seats)
+            .map(SeatIndex)
+            .filter(|s| self.state.table.seat(*s).is_some())
+            .collect();
+        for seat in seated {
+            self.command(Command::Disconnected { seat }, &mut events);
+        }
+        self.finish(&events, &mut step);
+        step
+    }
+
+    /// Carries out one input.
+    pub fn handle(&mut self, now: Millis, input: Input) -> Step {
+        self.now = now.max(self.now);
+        let mut step = Step::default();
+        let mut events = Vec::new();
+        match input {
+            Input::Message { connection, player, message } => {
+                self.message(connection, player, message, &mut events, &mut step);
+            }
+            Input::Connected { player } => self.set_connected(player, true, &mut events),
+            Input::Disconnected { player } => self.set_connected(player, false, &mut events),
+            Input::Tick { seed } => self.tick(&seed, &mut events, &mut step),
+            Input::Reserved { connection, id, request, refused } => {
+                self.reserved(connection, id, *request, refused, &mut step);
+            }
+            Input::Accepted { through } => {
+                let before = self.state.outbox.len();
+                self.state.outbox.retain(|entry| entry.seq > through);
+                step.dirty |= self.state.outbox.len() != before;
+            }
+            Input::Notices(notices) => self.notices(&notices, &mut events, &mut step),
+            Input::Stalled { since } => {
+                let before = std::mem::replace(&mut self.now, since.min(now));
+                self.command(Command::PauseClock, &mut events);
+                self.now = before;
+                self.command(Command::ResumeClock, &mut events);
+            }
+            Input::Drain { delete } => {
+                step.dirty |= !self.state.draining || (delete && !self.state.deleting);
+                self.state.draining = true;
+                self.state.deleting |= delete;
+                self.leave_all_if_deleting(&mut events);
+            }
+            Input::Pause { paused } => self.paused = paused,
+        }
+        self.finish(&events, &mut step);
+        step
+    }
+
+    /// Runs one engine command; its refusal, where nobody asked for it, is only worth a line in the log.
+    fn command(&mut self, command: Command, events: &mut Vec<Event>) {
+        match self.state.table.apply(self.now, command) {
+            Ok(more) => events.extend(more),
+            Err(refusal) => tracing::debug!(%refusal, "command refused"),
+        }
+    }
+
+    /// What every step ends with: hands that ended become entries, events become views.
+    fn finish(&mut self, events: &[Event], step: &mut Step) {
+        step.dirty |= !events.is_empty();
+        self.conclude(events, step);
+        self.schedule();
+    }
+
+    fn set_connected(&mut self, player: PlayerId, connected: bool, events: &mut Vec<Event>) {
+        if let Some(seat) = self.state.table.seat_of(player) {
+            let command =
+                if connected { Command::Reconnected { seat } } else { Command::Disconnected { seat } };
+            self.command(command, events);
+        }
+    }
+
+    /// When [`Input::Tick`] is due next.
+    pub fn next_deadline(&self) -> Option<Millis> {
+        let dealing = self.state.dealing.as_ref().map(|dealing| dealing.until);
+        [self.state.table.next_deadline(), self.next_start, dealing].into_iter().flatten().min()
+    }
+
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    pub fn uid(&self) -> &str {
+        &self.uid
+    }
+
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    pub fn spec(&self) -> &TableSpec {
+        &self.spec
+    }
+
+    /// Why no hands are dealt, where that is so.
+    pub fn holding(&self) -> Option<&'static str> {
+        if self.state.deleting {
+            Some("the table is closing")
+        } else if self.state.draining {
+            Some("the table moves to another server")
+        } else if self.paused {
+            Some("paused by its owner")
+        } else if self.state.outbox.len() >= OUTBOX_MAX {
+            Some("too many hands wait to be settled")
+        } else {
+            None
+        }
+    }
+
+    /// For the drain of a table: whether a hand runs, who sits, and what the signer does not have yet.
+    pub fn drain_status(&self) -> DrainStatus {
+        let hand_running = self.state.table.hand().is_some() || self.state.dealing.is_some();
+        let seated = self.state.table.seats().iter().flatten().count() + self.state.seating.len();
+        let unsettled = self.state.outbox.len();
+        let empty = seated == 0 || !self.state.deleting;
+        let drained = self.state.draining && !hand_running && unsettled == 0 && empty;
+        DrainStatus { drained, hand_running, seated, unsettled }
+    }
+
+    fn chips_of(&self, seat: SeatIndex) -> Chips {
+        self.state.table.seat(seat).map_or(0, |chair| chair.stack + chair.pending)
+    }
+}
+
+/// How far a drain has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DrainStatus {
+    pub drained: bool,
+    pub hand_running: bool,
+    pub seated: usize,
+    pub unsettled: usize,
+}

@@ -1,0 +1,68 @@
+//! Events in everybody's own view, as they are stored and sent.
+
+use super::{Core, Deal};
+use purr_engine::{Event, PlayerId, SeatIndex};
+use purr_protocol::{
+    pb,
+    views::{self, Context, Viewer},
+};
+use serde::{Deserialize, Serialize};
+
+/// One commit's events: what each player gets to see of them, and what everybody else does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shown {
+    pub offset: u64,
+    pub entries: Vec<LogEntry>,
+}
+
+/// The same bytes for all of these players; no players: for everybody not named in another entry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogEntry {
+    pub players: Vec<PlayerId>,
+    /// An `Events` message, protobuf.
+    pub events: Vec<u8>,
+}
+
+impl Shown {
+    /// The events in this player's view; views are kept by player, not by seat, or the next holder
+    /// of a seat could read what the one before saw.
+    pub fn for_player(&self, player: PlayerId) -> Option<pb::Events> {
+        let own = self.entries.iter().find(|entry| entry.players.contains(&player));
+        let entry = own.or_else(|| self.entries.iter().find(|entry| entry.players.is_empty()))?;
+        prost::Message::decode(entry.events.as_slice()).ok()
+    }
+}
+
+impl Core {
+    pub(super) fn render(
+        &self,
+        events: &[Event],
+        extra: &[pb::event::Kind],
+        deal: Option<&Deal>,
+    ) -> Vec<LogEntry> {
+        let context =
+            Context { now: self.now, deal: deal.map(|deal| &deal.sealed), table: &self.state.table };
+        let render = |viewer: Viewer| {
+            let seen = events.iter().filter_map(|event| views::event(event, viewer, &context));
+            let more = extra.iter().map(|kind| pb::Event { kind: Some(kind.clone()) });
+            prost::Message::encode_to_vec(&pb::Events { events: seen.chain(more).collect() })
+        };
+        let public = render(Viewer::Spectator);
+        let mut entries = vec![LogEntry { players: Vec::new(), events: public.clone() }];
+        for (seat, chair) in (0u8..).map(SeatIndex).zip(self.state.table.seats()) {
+            let Some(chair) = chair else { continue };
+            let own = render(Viewer::Seat(seat));
+            if own != public {
+                entries.push(LogEntry { players: vec![chair.player], events: own });
+            }
+        }
+        entries
+    }
+
+    /// The whole table for a player who attaches.
+    pub fn snapshot_for(&self, player: PlayerId) -> pb::Snapshot {
+        let viewer = self.state.table.seat_of(player).map_or(Viewer::Spectator, Viewer::Seat);
+        let root = self.state.deal.as_ref().map(|deal| deal.sealed.root());
+        views::snapshot(&self.uid, &self.spec, &self.state.table, root, viewer)
+    }
+}

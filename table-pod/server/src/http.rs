@@ -1,0 +1,155 @@
+//! What a table answers: players' sockets from gateways, drains from the controller.
+
+use crate::{
+    actor::Handle,
+    core::{DrainStatus, Input},
+    socket,
+};
+use axum::{
+    Extension, Json, Router,
+    body::Body,
+    extract::{Path, State},
+    http::{Request, StatusCode},
+    response::Response,
+    routing::get,
+};
+use jsonwebtoken::jwk::JwkSet;
+use purr_engine::PlayerId;
+use purr_protocol::{Codec, Problem};
+use purr_runtime::{
+    InternalClient, Peer, Role,
+    problem::Answer,
+    token::{Claims, TokenError, Verifier},
+    ws::Upgrade,
+};
+use serde::Deserialize;
+use std::{sync::Arc, time::Duration};
+use tokio::{sync::Mutex, time::Instant};
+
+/// Published keys are read again at most this often, however many unknown keys are named.
+const KEYS_EVERY: Duration = Duration::from_secs(5);
+
+/// Verifies players' tokens by the gateways' published keys.
+pub struct Tokens {
+    gateway: InternalClient,
+    verifier: Verifier,
+    read: Mutex<Option<Instant>>,
+}
+
+impl Tokens {
+    pub fn new(gateway: InternalClient, issuer: &str, audience: &str) -> Self {
+        let verifier = Verifier::new(issuer, audience, JwkSet { keys: Vec::new() });
+        Self { gateway, verifier, read: Mutex::default() }
+    }
+
+    /// The player behind a token, and its claims.
+    pub async fn player(&self, token: &str) -> Result<(PlayerId, Claims), String> {
+        let claims = match self.verifier.verify(token) {
+            Err(TokenError::UnknownKey) => {
+                self.read_keys().await;
+                self.verifier.verify(token)
+            }
+            other => other,
+        }
+        .map_err(|error| error.to_string())?;
+        let player = claims.sub.parse().map_err(|_| "the token's subject is not an address".to_owned())?;
+        Ok((player, claims))
+    }
+
+    async fn read_keys(&self) {
+        let mut read = self.read.lock().await;
+        if read.is_some_and(|at| at.elapsed() < KEYS_EVERY) {
+            return;
+        }
+        *read = Some(Instant::now());
+        match self.gateway.get::<JwkSet>("/.well-known/jwks.json", Duration::from_secs(3)).await {
+            Ok(keys) => self.verifier.replace_keys(keys),
+            Err(error) => tracing::warn!(%error, "keys of the gateway"),
+        }
+    }
+}
+
+#[derive(Clone)]
+struct App {
+    handle: Handle,
+    tokens: Arc<Tokens>,
+    uid: Arc<str>,
+}
+
+pub fn routes(handle: Handle, tokens: Arc<Tokens>, uid: String) -> Router {
+    Router::new()
+        .route("/v1/tables/{uid}/socket", get(open_socket))
+        .route("/v1/drain", get(drain_status).post(drain))
+        .with_state(App { handle, tokens, uid: uid.into() })
+}
+
+fn only(peer: &Peer, role: &Role) -> Result<(), Answer> {
+    if peer.role.as_ref() == Some(role) {
+        return Ok(());
+    }
+    Err(Problem::new(403, "role", "This caller may not do that").into())
+}
+
+async fn open_socket(
+    State(app): State<App>,
+    Extension(peer): Extension<Peer>,
+    Path(uid): Path<String>,
+    mut request: Request<Body>,
+) -> Result<Response, Answer> {
+    only(&peer, &Role::Gateway)?;
+    if *uid != *app.uid {
+        // The pod's address was another table's a moment ago: the gateway looks again.
+        return Err(Problem::new(421, "wrong-table", "This pod is another table").into());
+    }
+    let upgrade = Upgrade::from_request(&mut request)?;
+    let codec = upgrade.subprotocols.iter().find_map(|name| Codec::from_subprotocol(name));
+    let codec =
+        codec.ok_or_else(|| Problem::new(400, "subprotocol", "Ask for purr.v1.proto or purr.v1.json"))?;
+    Ok(upgrade
+        .accept(codec.subprotocol(), move |socket| socket::serve(socket, codec, app.handle, app.tokens)))
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Reason {
+    Delete,
+    Rollout,
+    Pause,
+    Resume,
+}
+
+#[derive(Deserialize)]
+struct DrainRequest {
+    reason: Reason,
+}
+
+async fn drain(
+    State(app): State<App>,
+    Extension(peer): Extension<Peer>,
+    Json(request): Json<DrainRequest>,
+) -> Result<(StatusCode, Json<DrainStatus>), Answer> {
+    only(&peer, &Role::Controller)?;
+    tracing::info!(reason = ?request.reason, "asked by the controller");
+    app.handle
+        .input(match request.reason {
+            Reason::Delete => Input::Drain { delete: true },
+            Reason::Rollout => Input::Drain { delete: false },
+            Reason::Pause => Input::Pause { paused: true },
+            Reason::Resume => Input::Pause { paused: false },
+        })
+        .await;
+    Ok((StatusCode::ACCEPTED, status(&app).await?))
+}
+
+async fn drain_status(
+    State(app): State<App>,
+    Extension(peer): Extension<Peer>,
+) -> Result<Json<DrainStatus>, Answer> {
+    only(&peer, &Role::Controller)?;
+    status(&app).await
+}
+
+async fn status(app: &App) -> Result<Json<DrainStatus>, Answer> {
+    let status = app.handle.drain_status().await;
+    status.map(Json).ok_or_else(|| Problem::new(503, "stopped", "The table has stopped").into())
+}

@@ -1,0 +1,49 @@
+//! What a table counts.
+
+use prometheus::{Histogram, HistogramOpts, IntCounter, IntGauge, Registry};
+
+#[derive(Clone)]
+pub struct Metrics {
+    pub hands: IntCounter,
+    pub actions: IntCounter,
+    pub commit_seconds: Histogram,
+    pub commit_retries: IntCounter,
+    pub connected: IntGauge,
+    pub outbox: IntGauge,
+    pub paused: IntGauge,
+    pub slow_readers: IntCounter,
+    pub hands_lost: IntGauge,
+}
+
+impl Metrics {
+    pub fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let counter = |name: &str, help: &str| {
+            let metric = IntCounter::new(name, help)?;
+            registry.register(Box::new(metric.clone()))?;
+            Ok::<_, prometheus::Error>(metric)
+        };
+        let gauge = |name: &str, help: &str| {
+            let metric = IntGauge::new(name, help)?;
+            registry.register(Box::new(metric.clone()))?;
+            Ok::<_, prometheus::Error>(metric)
+        };
+        let buckets = prometheus::exponential_buckets(0.000_5, 2.0, 14)?;
+        let options = HistogramOpts::new("purr_table_commit_seconds", "Time of a commit, retries included");
+        let commit_seconds = Histogram::with_opts(options.buckets(buckets))?;
+        registry.register(Box::new(commit_seconds.clone()))?;
+        Ok(Self {
+            hands: counter("purr_table_hands_total", "Hands that ended")?,
+            actions: counter("purr_table_actions_total", "Players' messages that changed the table")?,
+            commit_seconds,
+            commit_retries: counter("purr_table_commit_retries_total", "Commits sent again")?,
+            connected: gauge("purr_table_connections", "Players' connections")?,
+            outbox: gauge("purr_table_outbox_entries", "Entries that the signer has not accepted")?,
+            paused: gauge("purr_table_paused", "1 while the store cannot take commits")?,
+            slow_readers: counter(
+                "purr_table_slow_readers_total",
+                "Connections cut because they read too slowly",
+            )?,
+            hands_lost: gauge("purr_table_hands_lost", "Hands given up because their state was lost")?,
+        })
+    }
+}

@@ -1,0 +1,119 @@
+//! Options of `purr-table`, as flags or environment variables.
+
+use crate::core::Pace;
+use anyhow::{Context, bail, ensure};
+use clap::Parser;
+use purr_protocol::TableSpec;
+use purr_store::{LinkConfig, SessionsArgs, StoreArgs};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+/// One poker table: plays hands, commits them to Redis, hands settlements to the signer.
+#[derive(Parser, Clone, Debug)]
+#[command(version)]
+pub struct Options {
+    /// UID of the PokerTable
+    #[arg(long, env = "PURR_TABLE_UID")]
+    pub uid: String,
+    /// The table as JSON (purr_protocol::TableSpec)
+    #[arg(long, env = "PURR_TABLE_SPEC")]
+    pub spec: String,
+    /// Fencing generation that the controller gave this pod
+    #[arg(long, env = "PURR_TABLE_GENERATION")]
+    pub generation: u64,
+    /// Folder that lives as long as the pod
+    #[arg(long, env = "PURR_STATE_DIR", default_value = "/var/lib/purr")]
+    pub state_dir: PathBuf,
+    /// Folder with tls.crt, tls.key and ca.crt
+    #[arg(long, env = "PURR_TLS_DIR", default_value = "/etc/purr/tls")]
+    pub tls_dir: PathBuf,
+    /// Folder with the data keys
+    #[arg(long, env = "PURR_DATA_KEY_DIR", default_value = "/etc/purr/data-key")]
+    pub data_key_dir: PathBuf,
+    #[command(flatten)]
+    pub store: StoreArgs,
+    #[command(flatten)]
+    pub sessions: SessionsArgs,
+    /// host:port of the chain-signer
+    #[arg(long, env = "PURR_SIGNER_ADDR")]
+    pub signer_addr: String,
+    /// host:port of the gateways' internal listener, for their published keys
+    #[arg(long, env = "PURR_JWKS_ADDR")]
+    pub jwks_addr: String,
+    /// Issuer of players' tokens
+    #[arg(long, env = "PURR_JWT_ISSUER")]
+    pub jwt_issuer: String,
+    /// Audience of players' tokens
+    #[arg(long, env = "PURR_JWT_AUDIENCE", default_value = "purr")]
+    pub jwt_audience: String,
+    /// Address for gateways and the controller (mutual TLS)
+    #[arg(long, env = "PURR_LISTEN", default_value = "0.0.0.0:8443")]
+    pub listen: SocketAddr,
+    /// Address for probes and metrics (plain HTTP)
+    #[arg(long, env = "PURR_OPS_LISTEN", default_value = "0.0.0.0:9090")]
+    pub ops_listen: SocketAddr,
+    /// Pause between two hands, in milliseconds
+    #[arg(long, env = "PURR_HAND_GAP_MS", default_value_t = 1_000)]
+    pub hand_gap_ms: u64,
+    /// Time for players to reveal their entropy, in milliseconds
+    #[arg(long, env = "PURR_REVEAL_MS", default_value_t = 1_000)]
+    pub reveal_ms: u64,
+    /// Time to end the hand after SIGTERM, in seconds
+    #[arg(long, env = "PURR_GRACE_S", default_value_t = 100)]
+    pub grace_s: u64,
+    /// Log filter, for instance info,purr_table=debug
+    #[arg(long, env = "PURR_LOG", default_value = "info")]
+    pub log: String,
+}
+
+/// Options that have been checked.
+pub struct Config {
+    pub uid: String,
+    pub spec: TableSpec,
+    pub generation: u64,
+    pub state_dir: PathBuf,
+    pub tls_dir: PathBuf,
+    pub data_key_dir: PathBuf,
+    pub store: LinkConfig,
+    pub sessions: LinkConfig,
+    pub signer_addr: String,
+    pub jwks_addr: String,
+    pub jwt_issuer: String,
+    pub jwt_audience: String,
+    pub listen: SocketAddr,
+    pub ops_listen: SocketAddr,
+    pub pace: Pace,
+    pub grace: Duration,
+}
+
+impl Options {
+    pub fn validate(self) -> anyhow::Result<Config> {
+        let valid = |c: char| c.is_ascii_hexdigit() || c == '-';
+        if self.uid.is_empty() || self.uid.len() > 64 || !self.uid.chars().all(valid) {
+            bail!("--uid '{}' is not a Kubernetes UID", self.uid);
+        }
+        let spec: TableSpec = serde_json::from_str(&self.spec).context("--spec")?;
+        spec.validate().context("--spec")?;
+        ensure!(self.generation > 0, "--generation counts from 1");
+        ensure!(self.hand_gap_ms <= 60_000, "--hand-gap-ms is at most 60000");
+        ensure!(self.reveal_ms <= 10_000, "--reveal-ms is at most 10000");
+        let ca = self.tls_dir.join("ca.crt");
+        Ok(Config {
+            store: self.store.link(ca.clone()).context("--store-sentinels")?,
+            sessions: self.sessions.link(ca).context("--sessions-sentinels")?,
+            pace: Pace { hand_gap_ms: self.hand_gap_ms, reveal_ms: self.reveal_ms },
+            grace: Duration::from_secs(self.grace_s),
+            uid: self.uid,
+            spec,
+            generation: self.generation,
+            state_dir: self.state_dir,
+            tls_dir: self.tls_dir,
+            data_key_dir: self.data_key_dir,
+            signer_addr: self.signer_addr,
+            jwks_addr: self.jwks_addr,
+            jwt_issuer: self.jwt_issuer,
+            jwt_audience: self.jwt_audience,
+            listen: self.listen,
+            ops_listen: self.ops_listen,
+        })
+    }
+}
