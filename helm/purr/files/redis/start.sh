@@ -1,0 +1,208 @@
+#!/bin/bash
+# Starts a data node of a Sentinel group, so that no acknowledged write is lost by the start itself.
+#
+# A restarting node does not know whether it is still the master, and the one with the shorter history must not become
+# it. So a node joins the master that the Sentinels with the newest knowledge name, and nothing else, while any other node
+# of the group is in service. After an outage of all of them the nodes hold an election, open to nobody but each other
+# (replica-priority 0, so that no Sentinel promotes one): the longest history wins. An acknowledged write is on two
+# nodes, so all nodes but one hold it between them.
+set -euo pipefail
+shopt -s inherit_errexit
+cd /etc/purr/scripts
+# shellcheck source=common.sh
+. ./common.sh
+umask 077
+
+nowhere=127.0.0.1
+# Seconds that an election waits for the last missing node.
+patience=15
+server=''
+
+config() {
+  cat redis.conf "$GROUP.conf"
+  printf '%s\n' "maxmemory $MAXMEMORY" "replica-announce-ip $me" "replica-announce-port 6379" "masterauth $(<"$auth/replica")"
+  # The last node of a group of one has nobody to wait for.
+  if [ "$GROUP" = store ] && [ "$REPLICAS" -gt 1 ]; then echo 'min-replicas-to-write 1'; fi
+}
+
+start_server() { # options...
+  redis-server "$run/redis.conf" "$@" &
+  server=$!
+  until [ "$(here ping)" = PONG ]; do
+    kill -0 "$server" || { say "the server has ended"; exit 1; }
+    sleep 0.1
+  done
+}
+
+# "epoch host" of the newest master that any Sentinel knows of, this pod's own memory included.
+known_master() {
+  local peer
+  {
+    if [ -s /data/sentinel.conf ]; then
+      awk -v n="$MASTER_NAME" '$1 == "sentinel" && $2 == "monitor" && $3 == n {host = $4}
+        $1 == "sentinel" && $2 == "config-epoch" && $3 == n {epoch = $4} END {if (host) print epoch + 0, host}' /data/sentinel.conf
+    fi
+    for peer in $(peers); do
+      ask "$peer" 26379 sentinel master "$MASTER_NAME" |
+        awk '{if (NR % 2) key = $0; else value[key] = $0} END {if (value["ip"]) print value["config-epoch"] + 0, value["ip"]}' || true
+    done
+  } | sort -rn | head -n 1
+}
+
+# One of: silent, master, replica, candidate HOST (whom it votes for).
+state_of() { # host
+  local info
+  info=$(ask "$1" 6379 info replication) || true
+  case $info in
+    *role:master*) echo master ;;
+    *slave_priority:0*) echo "candidate $(field master_host <<<"$info")" ;;
+    *role:slave*) echo replica ;;
+    *) echo silent ;;
+  esac
+}
+
+# What a node holds, as numbers that only grow along one history: promotions of masters, commits and epochs of tables,
+# and for the sessions the number of keys.
+history_script='local sum, cursor = 0, "0"
+repeat
+  local page = redis.call("SCAN", cursor, "MATCH", "t:*:head", "COUNT", 1000)
+  cursor = page[1]
+  for _, key in ipairs(page[2]) do
+    local head = redis.call("HMGET", key, "commit", "epoch")
+    sum = sum + tonumber(head[1] or "0") + tonumber(head[2] or "0")
+  end
+until cursor == "0"
+return (redis.call("GET", "era") or "0") .. " " .. string.format("%.0f", sum) .. " " .. redis.call("DBSIZE")'
+
+# Prints "host" of the candidate with the longest history among those given; of equals the first name.
+longest() { # hosts...
+  local host line
+  for host in "$@"; do
+    if [ "$host" = "$me" ]; then line=$(here eval_ro "$history_script" 0); else line=$(ask "$host" 6379 eval_ro "$history_script" 0); fi || true
+    [[ $line =~ ^[0-9]+\ [0-9]+\ [0-9]+$ ]] && echo "$line $host"
+  done | sort -k1,1nr -k2,2nr -k3,3nr -k4,4 | head -n 1 | cut -d' ' -f4
+}
+
+# Lets this pod's Sentinel run, knowing this master; an election's outcome is newer than anything any Sentinel knew.
+release_sentinel() { # [master [epoch]]
+  printf '%s\n' "$*" >"$run/sentinel.next"
+  mv "$run/sentinel.next" "$run/sentinel.go"
+}
+
+joined() { # master
+  say "joining $1"
+  if [ -z "$server" ]; then
+    start_server --replicaof "$1" 6379
+  else
+    here replicaof "$1" 6379 >/dev/null
+    here config set replica-priority 100 >/dev/null
+  fi
+  release_sentinel "$1"
+}
+
+won() { # epoch
+  say "this node has the longest history and becomes the master"
+  here replicaof no one >/dev/null
+  here config set replica-priority 100 >/dev/null
+  release_sentinel "$me" "$1"
+}
+
+# One look at the group; returns 0 when this node has its place.
+look() {
+  local epoch='' master='' peer state vote='' votes=1 in_service=0
+  candidates=("$me")
+  read -r epoch master < <(known_master) || true
+  for peer in $(peers); do
+    read -r state vote < <(state_of "$peer") || true
+    case $state in
+      master)
+        in_service=1
+        if [ "$peer" = "$master" ]; then joined "$peer"; return 0; fi
+        ;;
+      replica) in_service=1 ;;
+      candidate)
+        candidates+=("$peer")
+        if [ "$vote" = "$me" ]; then votes=$((votes + 1)); fi
+        ;;
+    esac
+  done
+  if [ "$in_service" -eq 1 ]; then
+    # The Sentinels will promote one that is in service; a majority of them may need this pod's own.
+    alone_since=$SECONDS
+    if [ -s /data/sentinel.conf ] && [ ! -f "$run/sentinel.go" ]; then release_sentinel; fi
+    return 1
+  fi
+  # Others that start at the same moment may be in service soon.
+  if [ -z "$server" ]; then
+    [ "$((SECONDS - alone_since))" -ge 1 ] || return 1
+    say "nobody of the group is in service: waiting for an election (newest known master: ${master:-none})"
+    rm -f "$run/sentinel.go"
+    start_server --replicaof $nowhere 1 --replica-priority 0
+    return 1
+  fi
+  elect "$votes" "$((${epoch:-0} + 1))"
+}
+
+elect() { # votes for this node, epoch of the next master
+  local need=$((REPLICAS > 1 ? REPLICAS - 1 : 1)) best now
+  [ "${#candidates[@]}" -ge "$need" ] || return 1
+  if [ "${#candidates[@]}" -lt "$REPLICAS" ] && [ "$((SECONDS - alone_since))" -lt "$patience" ]; then return 1; fi
+  best=$(longest "${candidates[@]}")
+  [ -n "$best" ] || return 1
+  now=$(here info replication | field master_host)
+  if [ "$best" != "$me" ]; then
+    # A vote is kept while its candidate lives: two candidates must not both find a majority.
+    if [ "$now" = $nowhere ] || [[ " ${candidates[*]} " != *" $now "* ]]; then
+      say "voting for $best"
+      here replicaof "$best" 6379 >/dev/null
+    fi
+    return 1
+  fi
+  if [ "$now" != $nowhere ]; then
+    if [[ " ${candidates[*]} " == *" $now "* ]]; then return 1; fi
+    here replicaof $nowhere 1 >/dev/null
+  fi
+  [ "$1" -ge "$quorum" ] || return 1
+  won "$2"
+}
+
+# Each promotion begins a new era: after a split the side that went on outranks the side that was cut off.
+watch_role() {
+  local info role='' counted=0
+  while kill -0 "$server" 2>/dev/null; do
+    info=$(here info replication) || true
+    role=$(field role <<<"$info")
+    if [ "$role" = master ] && [ "$counted" -eq 0 ]; then
+      # Refused until a replica is there; then again.
+      if [[ $(here incr era) =~ ^[0-9]+$ ]]; then counted=1; fi
+    elif [ "$role" = slave ]; then
+      counted=0
+    fi
+    if [ "$role" = master ] || [ "$(field master_link_status <<<"$info")" = up ]; then
+      touch "$run/ready"
+    else
+      rm -f "$run/ready"
+    fi
+    sleep 1
+  done
+}
+
+stopping=''
+stop() {
+  stopping=1
+  if [ -n "$server" ]; then kill -TERM "$server" 2>/dev/null || true; else exit 0; fi
+}
+trap stop TERM INT
+rm -f "$run/ready" "$run/sentinel.go"
+config >"$run/redis.conf"
+users "$GROUP.acl" nodes.acl >"$run/users.acl"
+alone_since=$SECONDS
+candidates=()
+until look; do
+  [ -z "$stopping" ] || exit 0
+  sleep 0.3
+done
+watch_role &
+until wait "$server"; do
+  kill -0 "$server" 2>/dev/null || { say "the server has ended"; exit 1; }
+done
