@@ -50,12 +50,17 @@ end_processes() {
   die "processes of cluster $name do not end: $(echo "$pids" | tr '\n' ' ')"
 }
 
-# Each shim listens in a folder that all containerds share; the address is in its bundle.
-remove_shim_sockets() {
+# What the runtime leaves in folders that all clusters of a machine share, and whose places cannot be set.
+remove_shared_leftovers() {
+  local file socket
+  # Each shim listens on a socket; its address is in its bundle.
   find "$state/run" -maxdepth 4 -name bootstrap.json 2>/dev/null | while IFS= read -r file; do
     socket=$(jq -r '.address // ""' "$file" 2>/dev/null || true)
     case $socket in unix:///run/containerd/s/*) rm -f -- "${socket#unix://}" ;; esac
   done
+  # Results of network plugins name the network namespace; links to logs name the log.
+  { grep -lF "\"$state/run/" /var/lib/cni/results/* 2>/dev/null || true; } | xargs -r rm -f --
+  find /var/log/containers -maxdepth 1 -type l -lname "$state/*" -delete 2>/dev/null || true
 }
 
 # Deepest first: pods' volumes, root file systems and network namespaces.
@@ -85,7 +90,7 @@ if [ ! -d "$state" ] && [ ! -e "/run/netns/$netns" ]; then
 fi
 say "stopping cluster $name"
 end_processes
-remove_shim_sockets
+remove_shared_leftovers
 unmount_all
 remove_cgroups
 if [ -e "/run/netns/$netns" ]; then ip netns del "$netns"; fi

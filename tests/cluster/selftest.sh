@@ -33,7 +33,9 @@ nothing_is_left() {
   printf '%s' "$state/" >"$scratch/pattern"
   if grep -lzFf "$scratch/pattern" /proc/[0-9]*/cmdline 2>/dev/null; then left=1; fi
   # Other clusters share these folders: only what is newer than the start of the test can be ours.
-  if find /run/netns /run/containerd/s /run/containerd/runc -mindepth 1 -newer "$scratch/start" 2>/dev/null | grep -v '/purr-' | grep .; then left=1; fi
+  if grep -rlF "$state/" /var/lib/cni; then left=1; fi
+  if find /var/log/containers -lname "$state/*" | grep .; then left=1; fi
+  if find /run/netns /run/containerd /run/nri /var/log/pods -mindepth 1 -newer "$scratch/start" 2>/dev/null | grep -v '^/run/netns/purr-\|^/run/containerd/s$' | grep .; then left=1; fi
   return "$left"
 }
 

@@ -116,6 +116,10 @@ runtime_type = "io.containerd.runc.v2"
 [plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc.options]
 BinaryName = "$bin/runc"
 Root = "$state/run-runc"
+[plugins.'io.containerd.internal.v1.opt']
+path = "$state/opt"
+[plugins.'io.containerd.nri.v1.nri']
+disable = true
 [plugins.'io.containerd.cri.v1.images'.pinned_images]
 sandbox = "$(cat "$cache/images/pause.ref")"
 X
@@ -136,6 +140,7 @@ cluster_cgroups | while IFS= read -r root; do
   fi
 done
 # Images are imported and cannot be pulled again: none goes for want of disk, only what a day has not used.
+# podLogsDir: a kubelet removes the logs of pods that it does not know from the shared folder, and so another cluster's.
 cat >"$state/kubelet.yaml" <<X
 apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
@@ -154,6 +159,8 @@ containerRuntimeEndpoint: unix://$state/containerd.sock
 evictionHard: {memory.available: "100Mi", nodefs.available: "1%", imagefs.available: "1%"}
 imageGCHighThresholdPercent: 100
 imageMaximumGCAge: 24h
+podLogsDir: $state/pod-logs
+volumePluginDir: $state/volume-plugins
 maxPods: 250
 syncFrequency: 10s
 configMapAndSecretChangeDetectionStrategy: Watch
