@@ -44,8 +44,9 @@ bare() { # root, programs to keep...
   local root=$1 folder program
   shift
   for program in "$@"; do install -D -m 0755 "$root/usr/bin/$program" "$root/keep/$program"; done
-  for folder in bin sbin usr/bin usr/sbin usr/lib/x86_64-linux-gnu/perl-base usr/share/perl5 usr/share/debconf \
-    usr/share/adduser usr/lib/systemd etc/apt etc/dpkg var/lib/dpkg var/log/apt; do
+  for folder in bin sbin usr/bin usr/sbin usr/lib/x86_64-linux-gnu/{perl-base,gconv} usr/lib/{systemd,mime,ssl/misc} \
+    usr/share/{perl5,debconf,adduser,ucf,sensible-utils,bash-completion,gdb,gcc,pixmaps} etc/{apt,dpkg} \
+    var/cache var/lib/{dpkg,ucf} var/log/apt; do
     rm -rf -- "${root:?}/$folder"
   done
   if [ -d "$root/keep" ]; then
@@ -63,7 +64,8 @@ bare() { # root, programs to keep...
 rootfs() { # name variant packages [programs that a bare one keeps] -> path
   local name=$1 variant=$2 packages=$3 key dir tmp
   shift 3
-  key=$(echo "$layout $name $variant $packages $*" | hash_of)
+  # The text of bare() is part of a bare base.
+  key=$({ echo "$layout $name $variant $packages $*"; [ "$variant" != extract ] || declare -f bare; } | hash_of)
   dir=$cache/rootfs/$name/$key
   mkdir -p "$cache/rootfs/$name"
   if [ ! -d "$dir" ]; then
