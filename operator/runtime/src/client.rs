@@ -2,9 +2,9 @@
 
 use crate::tls::{Identity, Role, TlsError};
 use bytes::Bytes;
-use http::{Method, Request, StatusCode, header};
+use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::client::conn::http1::SendRequest;
+use hyper::{body::Incoming, client::conn::http1::SendRequest};
 use hyper_util::rt::TokioIo;
 use purr_protocol::Problem;
 use serde::{Serialize, de::DeserializeOwned};
@@ -122,7 +122,6 @@ impl InternalClient {
         path: &str,
         body: Bytes,
     ) -> Result<(StatusCode, Bytes), ClientError> {
-        let http_error = |source| ClientError::Http { address: self.address.clone(), source };
         let request = Request::builder()
             .method(method)
             .uri(path)
@@ -130,11 +129,7 @@ impl InternalClient {
             .header(header::CONTENT_TYPE, "application/json")
             .body(Full::new(body))
             .map_err(|error| self.bad_answer(error))?;
-        let mut sender = match self.take_idle() {
-            Some(sender) => sender,
-            None => self.connect().await?,
-        };
-        let response = sender.send_request(request).await.map_err(http_error)?;
+        let (response, sender) = self.send(request).await?;
         let status = response.status();
         let body = Limited::new(response.into_body(), BODY_MAX).collect().await;
         let body = body.map_err(|error| self.bad_answer(error))?.to_bytes();
@@ -143,6 +138,26 @@ impl InternalClient {
             idle.push(sender);
         }
         Ok((status, body))
+    }
+
+    async fn send(
+        &self,
+        mut request: Request<Full<Bytes>>,
+    ) -> Result<(Response<Incoming>, SendRequest<Full<Bytes>>), ClientError> {
+        let http_error = |source| ClientError::Http { address: self.address.clone(), source };
+        while let Some(mut sender) = self.take_idle() {
+            match sender.try_send_request(request).await {
+                Ok(response) => return Ok((response, sender)),
+                // The server closed the idle connection first. What never left may go again.
+                Err(mut error) => match error.take_message() {
+                    Some(unsent) => request = unsent,
+                    None => return Err(http_error(error.into_error())),
+                },
+            }
+        }
+        let mut sender = self.connect().await?;
+        let response = sender.send_request(request).await.map_err(http_error)?;
+        Ok((response, sender))
     }
 
     fn take_idle(&self) -> Option<SendRequest<Full<Bytes>>> {

@@ -21,11 +21,16 @@ pub struct Peer {
     pub role: Option<Role>,
 }
 
+/// A connection's place among those that a server allows. A WebSocket keeps it for as long as it is
+/// open, past the end of the HTTP connection that it came out of.
+#[derive(Clone)]
+pub(crate) struct Place(#[expect(dead_code, reason = "held, not read")] Arc<OwnedSemaphorePermit>);
+
 /// A TLS 1.3 server.
 pub struct Server {
     pub identity: Identity,
     pub callers: Callers,
-    /// Connections at once; more wait in the kernel's queue.
+    /// Connections at once, WebSockets included; more wait in the kernel's queue.
     pub connections_max: usize,
 }
 
@@ -45,7 +50,10 @@ impl Server {
         let places = Arc::new(Semaphore::new(self.connections_max));
         let tasks = TaskTracker::new();
         loop {
-            let place = places.clone().acquire_owned().await?;
+            let place = tokio::select! {
+                () = stop.cancelled() => break,
+                place = places.clone().acquire_owned() => Place(Arc::new(place?)),
+            };
             let (stream, address) = tokio::select! {
                 () = stop.cancelled() => break,
                 accepted = listener.accept() => match accepted {
@@ -59,8 +67,7 @@ impl Server {
                 },
             };
             let config = self.identity.server_config(&self.callers)?;
-            let connection =
-                Connection { stream, address, roles: self.callers == Callers::Roles, _place: place };
+            let connection = Connection { stream, address, roles: self.callers == Callers::Roles, place };
             tasks.spawn(connection.serve(TlsAcceptor::from(config), routes.clone(), stop.clone()));
         }
         tasks.close();
@@ -73,7 +80,7 @@ struct Connection {
     stream: TcpStream,
     address: SocketAddr,
     roles: bool,
-    _place: OwnedSemaphorePermit,
+    place: Place,
 }
 
 impl Connection {
@@ -90,8 +97,10 @@ impl Connection {
             return tracing::warn!(peer = %self.address, "a certificate without a role");
         }
         let peer = Peer { address: self.address, role };
+        let place = self.place;
         let service = hyper::service::service_fn(move |mut request: http::Request<hyper::body::Incoming>| {
             request.extensions_mut().insert(peer.clone());
+            request.extensions_mut().insert(place.clone());
             let routes = routes.clone();
             async move {
                 let Ok(response) = routes.oneshot(request.map(Body::new)).await;

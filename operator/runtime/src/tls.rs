@@ -89,9 +89,12 @@ pub enum TlsError {
     Verifier(#[from] rustls::server::VerifierBuilderError),
     #[error("'{0}' is not a server name")]
     Name(String),
+    #[error("{0} is missing: without a CA nobody's certificate can be checked")]
+    NoCa(PathBuf),
 }
 
-/// A certificate with its key and CA in a mounted folder: `tls.crt`, `tls.key`, `ca.crt`. Renewed
+/// A certificate with its key and CA in a mounted folder: `tls.crt`, `tls.key`, `ca.crt` (the last
+/// may be missing where only [`Callers::Public`] are served). Renewed
 /// files are taken up by the next connection.
 #[derive(Clone)]
 pub struct Identity {
@@ -101,8 +104,14 @@ pub struct Identity {
 
 struct Loaded {
     stamp: Option<SystemTime>,
-    client: Arc<ClientConfig>,
     server_public: Arc<ServerConfig>,
+    /// Where there is a CA.
+    inside: Option<Inside>,
+}
+
+#[derive(Clone)]
+struct Inside {
+    client: Arc<ClientConfig>,
     server_roles: Arc<ServerConfig>,
 }
 
@@ -121,15 +130,18 @@ impl Identity {
 
     /// For dialling a server of the fleet.
     pub fn client_config(&self) -> Result<Arc<ClientConfig>, TlsError> {
-        Ok(self.current()?.client.clone())
+        Ok(self.inside()?.client)
     }
 
     pub fn server_config(&self, callers: &Callers) -> Result<Arc<ServerConfig>, TlsError> {
-        let loaded = self.current()?;
         Ok(match callers {
-            Callers::Public => loaded.server_public.clone(),
-            Callers::Roles => loaded.server_roles.clone(),
+            Callers::Public => self.current()?.server_public.clone(),
+            Callers::Roles => self.inside()?.server_roles,
         })
+    }
+
+    fn inside(&self) -> Result<Inside, TlsError> {
+        self.current()?.inside.clone().ok_or_else(|| TlsError::NoCa(self.ca_file()))
     }
 
     fn current(&self) -> Result<Arc<Loaded>, TlsError> {
@@ -161,46 +173,49 @@ impl Identity {
             let path = self.dir.join("tls.key");
             PrivateKeyDer::from_pem_file(&path).map_err(|source| TlsError::Read { path, source })
         };
-        let mut roots = RootCertStore::empty();
-        for certificate in read_certificates(&self.ca_file())? {
-            roots.add(certificate)?;
-        }
-        let roots = Arc::new(roots);
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let versions = &[&TLS13];
         let server =
             || ServerConfig::builder_with_provider(provider.clone()).with_protocol_versions(versions);
-        let verifier =
-            WebPkiClientVerifier::builder_with_provider(roots.clone(), provider.clone()).build()?;
-        let client = ClientConfig::builder_with_provider(provider.clone())
-            .with_protocol_versions(versions)?
-            .with_root_certificates(roots)
-            .with_client_auth_cert(certificates()?, key()?)?;
-        Ok(Loaded {
-            stamp,
-            client: Arc::new(client),
-            server_public: Arc::new(
-                server()?.with_no_client_auth().with_single_cert(certificates()?, key()?)?,
-            ),
-            server_roles: Arc::new(
-                server()?.with_client_cert_verifier(verifier).with_single_cert(certificates()?, key()?)?,
-            ),
-        })
+        let server_public = server()?.with_no_client_auth().with_single_cert(certificates()?, key()?)?;
+        // A public certificate from elsewhere comes without the fleet's CA.
+        let inside = match self.ca_file().exists() {
+            false => None,
+            true => {
+                let roots = Arc::new(read_roots(&self.ca_file())?);
+                let verifier =
+                    WebPkiClientVerifier::builder_with_provider(roots.clone(), provider.clone()).build()?;
+                let client = ClientConfig::builder_with_provider(provider.clone())
+                    .with_protocol_versions(versions)?
+                    .with_root_certificates(roots)
+                    .with_client_auth_cert(certificates()?, key()?)?;
+                let server_roles = server()?
+                    .with_client_cert_verifier(verifier)
+                    .with_single_cert(certificates()?, key()?)?;
+                Some(Inside { client: Arc::new(client), server_roles: Arc::new(server_roles) })
+            }
+        };
+        Ok(Loaded { stamp, server_public: Arc::new(server_public), inside })
     }
 }
 
 /// For dialling a server whose CA is given by a file, without a certificate of one's own: a player.
 pub fn public_client_config(ca_file: &Path) -> Result<Arc<ClientConfig>, TlsError> {
-    let mut roots = RootCertStore::empty();
-    for certificate in read_certificates(ca_file)? {
-        roots.add(certificate)?;
-    }
+    let roots = read_roots(ca_file)?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&TLS13])?
         .with_root_certificates(roots)
         .with_no_client_auth();
     Ok(Arc::new(config))
+}
+
+fn read_roots(path: &Path) -> Result<RootCertStore, TlsError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in read_certificates(path)? {
+        roots.add(certificate)?;
+    }
+    Ok(roots)
 }
 
 fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {

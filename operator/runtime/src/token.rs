@@ -15,6 +15,9 @@ pub struct Claims {
     pub nbf: u64,
     pub iat: u64,
     pub jti: String,
+    /// The sign-in that the token comes from: what a logout revokes.
+    #[serde(default)]
+    pub sid: String,
     pub roles: Vec<UserRole>,
 }
 

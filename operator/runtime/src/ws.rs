@@ -1,5 +1,6 @@
 //! The one WebSocket stack: hyper's upgrade and tokio-tungstenite, with bounds.
 
+use crate::serve::Place;
 use axum::{
     body::Body,
     response::{IntoResponse, Response},
@@ -8,7 +9,8 @@ use http::{HeaderMap, HeaderValue, Request, StatusCode, Version, header};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use purr_protocol::{MESSAGE_BYTES_MAX, Problem};
-use tokio::io::{AsyncRead, AsyncWrite};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_tungstenite::{
     WebSocketStream,
     tungstenite::{
@@ -22,6 +24,10 @@ pub use tokio_tungstenite::tungstenite::{
     Error, Message,
     protocol::{CloseFrame, frame::coding::CloseCode},
 };
+
+/// How long, and for how many reads of 4 KiB, a closed socket listens to what is still on its way.
+const LINGER: Duration = Duration::from_secs(2);
+const LINGER_READS_MAX: usize = 256;
 
 /// A server's side of a socket.
 pub type ServerSocket = WebSocketStream<TokioIo<Upgraded>>;
@@ -40,6 +46,7 @@ pub fn limits() -> WebSocketConfig {
 pub struct Upgrade {
     accept_key: String,
     on_upgrade: hyper::upgrade::OnUpgrade,
+    place: Option<Place>,
     /// What the client offered, in its order.
     pub subprotocols: Vec<String>,
 }
@@ -80,7 +87,8 @@ impl Upgrade {
             .extensions_mut()
             .remove::<hyper::upgrade::OnUpgrade>()
             .ok_or_else(|| malformed("this connection cannot be upgraded"))?;
-        Ok(Self { accept_key, on_upgrade, subprotocols })
+        let place = request.extensions_mut().remove::<Place>();
+        Ok(Self { accept_key, on_upgrade, place, subprotocols })
     }
 
     /// Answers 101 and hands the socket to `run` in a task of its own. Extensions are never
@@ -90,12 +98,13 @@ impl Upgrade {
         F: FnOnce(ServerSocket) -> R + Send + 'static,
         R: Future<Output = ()> + Send + 'static,
     {
-        let on_upgrade = self.on_upgrade;
+        let (on_upgrade, place) = (self.on_upgrade, self.place);
         tokio::spawn(async move {
             match on_upgrade.await {
                 Ok(upgraded) => {
                     let io = TokioIo::new(upgraded);
                     run(WebSocketStream::from_raw_socket(io, Role::Server, Some(limits())).await).await;
+                    drop(place);
                 }
                 Err(error) => tracing::debug!(%error, "upgrade"),
             }
@@ -134,6 +143,28 @@ where
 {
     let (socket, _) = tokio_tungstenite::client_async_with_config(request, stream, Some(limits())).await?;
     Ok(socket)
+}
+
+/// Ends a socket so that the peer learns why, even where it was in the middle of sending: what it
+/// still sends is read and dropped for a moment, because closing on unread bytes would reset the
+/// connection and could overtake the close frame (RFC 1122, section 4.2.2.13).
+pub async fn close<S>(mut socket: WebSocketStream<S>, code: purr_protocol::CloseCode, reason: &str)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let goodbye = async {
+        let _ = socket.close(Some(close_frame(code, reason))).await;
+        let stream = socket.get_mut();
+        let _ = stream.shutdown().await;
+        let mut dropped = [0; 4096];
+        for _ in 0..LINGER_READS_MAX {
+            match stream.read(&mut dropped).await {
+                Ok(1..) => {}
+                Ok(0) | Err(_) => return,
+            }
+        }
+    };
+    let _ = tokio::time::timeout(LINGER, goodbye).await;
 }
 
 /// A close frame of the protocol's own codes.
