@@ -43,7 +43,7 @@ fi
 forge=node_modules/@foundry-rs/forge-linux-amd64/bin/forge
 
 gas() { # what forge measured, one line each, without forge's own words
-  "$forge" test --match-contract GasTest -vv | sed -n 's/^  *\(gas: .*\)$/\1/p'
+  "$forge" test --isolate --match-contract GasTest -vv | sed -n 's/^  *\(gas: .*\)$/\1/p'
 }
 
 case $mode in

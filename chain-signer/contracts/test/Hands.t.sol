@@ -110,7 +110,7 @@ contract HandsTest is VaultTest {
 
     function test_rake_stays_within_each_seats_permit() public {
         fund(7, 100 * USDC);
-        settle(leave(0, 0, 100 * USDC));
+        settle(leaving(0, 0, 100 * USDC));
         sitWithRake(7, 0, 100 * USDC, 2 * USDC);
         settle(hands(1, two(lane(0, 18e6, 2e6), lane(1, -20e6, 0))));
         rejects(hands(1, two(lane(0, 20e6 - 1, 1), lane(1, -20e6, 0))), IPurrVault.RakeAbovePermit.selector);
@@ -124,7 +124,7 @@ contract HandsTest is VaultTest {
         rejects(hands(1, two(lane(1, -1, 0), lane(2, 1, 0) | (uint256(1) << 200))), IPurrVault.BadLane.selector);
         rejects(hands(1, new uint256[](0)), IPurrVault.BadLane.selector);
         rejects(hands(1, new uint256[](7)), IPurrVault.BadLane.selector);
-        settle(leave(5, 5, 100 * USDC));
+        settle(leaving(5, 5, 100 * USDC));
         rejects(hands(1, two(lane(1, -1, 0), lane(5, 1, 0))), IPurrVault.SeatEmpty.selector);
     }
 

@@ -15,6 +15,7 @@ pub mod eval;
 pub mod event;
 pub mod history;
 pub mod ids;
+pub mod phh;
 pub mod pots;
 pub mod rake;
 pub mod refusal;

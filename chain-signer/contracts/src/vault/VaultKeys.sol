@@ -14,7 +14,7 @@ abstract contract VaultKeys is VaultState {
 
     struct Approval {
         address admin;
-        uint40 at;
+        uint40 givenAt;
     }
 
     /// An approval that nobody seconded in this time is void.
@@ -98,7 +98,7 @@ abstract contract VaultKeys is VaultState {
         if (!isAdmin[msg.sender]) revert NotAdmin();
         bytes32 action = keccak256(msg.data);
         Approval memory first = _approvals[action];
-        bool counts = first.admin != msg.sender && isAdmin[first.admin] && block.timestamp <= first.at + APPROVAL_LIFE;
+        bool counts = first.admin != msg.sender && isAdmin[first.admin] && block.timestamp <= first.givenAt + APPROVAL_LIFE;
         if (counts) {
             delete _approvals[action];
             return true;

@@ -70,7 +70,9 @@ abstract contract VaultState is IPurrVault, EIP712, ReentrancyGuardTransient {
         if (address(token_).code.length == 0) revert ZeroAddress();
         // A new key may not act before everybody who distrusts it could have left.
         bool clocks = l.exitDelay >= 60 && l.exitDelay <= 30 days && l.keyDelay >= l.exitDelay && l.outflowPeriod > 0;
-        bool ranges = l.maxRange > 0 && l.exitSequences > 0 && l.sequencesPerSecond > 0 && l.sequenceBurst >= l.maxRange;
+        // Any one range may still settle after an exit was asked for, and no limit forbids what another allows.
+        bool ranges = l.maxRange > 0 && l.exitSequences >= l.maxRange && l.sequencesPerSecond > 0
+            && l.sequenceBurst >= l.maxRange;
         if (!clocks || !ranges) revert BadLimits();
         token = token_;
         EXIT_DELAY = l.exitDelay;

@@ -22,10 +22,16 @@ abstract contract VaultTest is Cheats {
     PurrVault internal vault;
     address internal operator;
     bytes32 internal tableId;
+    /// Kept, because deriving an address costs far more than a call of the vault.
+    address[10] private players;
+    uint64 private permitsSigned;
 
     function setUp() public virtual {
         vm.warp(START);
         operator = vm.addr(OPERATOR_KEY);
+        for (uint256 n = 0; n < players.length; n++) {
+            players[n] = vm.addr(key(n));
+        }
         token = new TestUSDC();
         vault = new PurrVault(token, roles(), limits());
         tableId = openTable("main");
@@ -42,7 +48,7 @@ abstract contract VaultTest is Cheats {
             outflowPeriod: 1 days,
             outflowLimit: 5_000 * USDC,
             maxRange: 256,
-            exitSequences: 64,
+            exitSequences: 300,
             sequencesPerSecond: 4,
             sequenceBurst: 1000
         });
@@ -61,8 +67,8 @@ abstract contract VaultTest is Cheats {
         return 0x1000 + n;
     }
 
-    function player(uint256 n) internal pure returns (address) {
-        return vm.addr(key(n));
+    function player(uint256 n) internal view returns (address) {
+        return players[n];
     }
 
     function fund(uint256 n, uint64 amount) internal {
@@ -160,8 +166,8 @@ abstract contract VaultTest is Cheats {
     }
 
     function sitWithRake(uint256 n, uint8 seat, uint64 amount, uint64 maxRake) internal {
-        uint64 seq = nextSeq(tableId);
-        settle(item(tableId, seq, Kind.Sit, abi.encode(permit(tableId, n, seat, amount, maxRake, seq))));
+        uint64 nonce = ++permitsSigned << 32;
+        settle(item(tableId, nextSeq(tableId), Kind.Sit, abi.encode(permit(tableId, n, seat, amount, maxRake, nonce))));
     }
 
     /// Players 0 to 5 at seats 0 to 5, each with this stack and as much again in the free balance.
@@ -191,7 +197,7 @@ abstract contract VaultTest is Cheats {
         return HandLanes.make(seat, rake, delta);
     }
 
-    function leave(uint256 n, uint8 seat, uint64 stack) internal view returns (Item memory) {
+    function leaving(uint256 n, uint8 seat, uint64 stack) internal view returns (Item memory) {
         return item(tableId, nextSeq(tableId), Kind.Leave, abi.encode(seat, player(n), stack));
     }
 
