@@ -171,7 +171,10 @@ impl Core {
         // Between hands a table holds no secret.
         let next = serde_json::to_string(&self.state.table).unwrap_or_default();
         let body = EntryBody::Hand { hand: end.hand, deltas, rake: end.rake, record_hash: hash, next };
-        self.enqueue(body, step);
+        let seq = self.enqueue(body, step);
+        let state = pb::SettlementState::Settling.into();
+        let settling = pb::Settlement { seq_from: seq, seq_to: seq, state, tx_hash: String::new() };
+        step.extra(Kind::Settlement(settling));
     }
 
     fn record(&self, end: &HandEnd, deal: &Deal) -> Result<Vec<u8>, serde_json::Error> {
