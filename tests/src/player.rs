@@ -1,0 +1,343 @@
+//! One player at a table: the project's own client, driven by the bot, watched by a test.
+
+use crate::Figures;
+use anyhow::{Context, bail, ensure};
+use purr_client::{
+    Connection, Gateway, Permits, Session, Settings, Update,
+    bot::{self, Dice},
+    seat,
+};
+use purr_engine::{Card, SeatIndex};
+use purr_protocol::pb::{self, client_message::Body as Ask, event::Kind, server_message::Body};
+use std::{collections::BTreeMap, time::Duration};
+use tokio::{
+    sync::watch,
+    task::JoinHandle,
+    time::{Instant, interval, sleep},
+};
+
+/// Most rake that a permit of the tests allows: all of the buy-in would be absurd, a tenth is ample.
+const RAKE_SHARE: u64 = 10;
+/// Between two looks at what is to be done.
+const LOOK: Duration = Duration::from_millis(200);
+const OPEN_WAIT: Duration = Duration::from_secs(60);
+/// A permit is signed for one try; the chain needs some seconds for it.
+const REBUY_WAIT: Duration = Duration::from_secs(20);
+
+/// What a player should do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    Play,
+    /// Sees its turns and lets them pass unanswered.
+    Hesitate,
+    Leave,
+}
+
+/// What a player has seen so far.
+#[derive(Clone, Debug, Default)]
+pub struct PlayerState {
+    pub seat: Option<SeatIndex>,
+    pub stack: u64,
+    pub hands: u64,
+    pub showdowns: u64,
+    pub hand: Option<u64>,
+    pub your_turn: bool,
+    /// Own cards of the running hand, and what is on the board.
+    pub cards: Vec<Card>,
+    pub board: Vec<Card>,
+    pub reconnects: u64,
+    pub pauses: u64,
+    pub refused: BTreeMap<String, u64>,
+    pub deals_proven: u64,
+    pub deals_wrong: Vec<String>,
+    /// Hands voided, as told.
+    pub voided: u64,
+    /// All stacks and the pot, as this player sees them.
+    pub chips: u64,
+    pub last_tx: String,
+    pub left: bool,
+}
+
+pub struct Player {
+    pub session: Session,
+    pub state: watch::Receiver<PlayerState>,
+    wish: watch::Sender<Wish>,
+    task: JoinHandle<anyhow::Result<()>>,
+}
+
+impl Player {
+    /// Signs in, sits down, and plays until wished otherwise.
+    pub async fn sit(
+        session: Session,
+        gateway: Gateway,
+        uid: &str,
+        buy_in: u64,
+        seed: u64,
+        figures: Figures,
+    ) -> anyhow::Result<Self> {
+        let end = Instant::now() + OPEN_WAIT;
+        let permits = loop {
+            match Permits::of_table(&session, uid).await {
+                Ok(permits) => break permits,
+                Err(error) if Instant::now() > end => bail!("the table is not open: {error}"),
+                Err(_) => sleep(LOOK).await,
+            }
+        };
+        let (publish, state) = watch::channel(PlayerState::default());
+        let (wish, wishes) = watch::channel(Wish::Play);
+        let driver = Driver {
+            connection: Connection::open(session.clone(), gateway, uid, Settings::default()),
+            permits,
+            buy_in,
+            dice: Dice::new(seed),
+            figures,
+            state: PlayerState::default(),
+            publish,
+            wishes,
+            sitting: None,
+            acting: None,
+            leaving: None,
+            rebuy_at: None,
+            coming_back: None,
+            own_action: None,
+            tries: 0,
+        };
+        let task = tokio::spawn(driver.run());
+        Ok(Self { session, state, wish, task })
+    }
+
+    pub fn wish(&self, wish: Wish) {
+        self.wish.send_replace(wish);
+    }
+
+    pub fn now(&self) -> PlayerState {
+        self.state.borrow().clone()
+    }
+
+    /// Waits until what this player sees is as wanted.
+    pub async fn sees(
+        &mut self,
+        what: &str,
+        limit: Duration,
+        want: impl FnMut(&PlayerState) -> bool,
+    ) -> anyhow::Result<PlayerState> {
+        let seen = tokio::time::timeout(limit, self.state.wait_for(want)).await;
+        match seen {
+            Ok(Ok(state)) => Ok(state.clone()),
+            Ok(Err(_)) => bail!("{what}: the player has stopped"),
+            Err(_) => bail!("{what}: not within {} s; seen: {:?}", limit.as_secs(), self.state.borrow()),
+        }
+    }
+
+    /// Leaves, waits for the chair to be given back, and says what went wrong, if anything.
+    pub async fn leave(self, limit: Duration) -> anyhow::Result<PlayerState> {
+        self.wish(Wish::Leave);
+        self.ended(limit).await
+    }
+
+    /// Waits for the end of a player who leaves, by its own wish or the table's.
+    pub async fn ended(self, limit: Duration) -> anyhow::Result<PlayerState> {
+        tokio::time::timeout(limit, self.task)
+            .await
+            .with_context(|| format!("a player still there after {} s", limit.as_secs()))???;
+        let state = self.state.borrow().clone();
+        Ok(state)
+    }
+}
+
+struct Driver {
+    connection: Connection,
+    permits: Permits,
+    buy_in: u64,
+    dice: Dice,
+    figures: Figures,
+    state: PlayerState,
+    publish: watch::Sender<PlayerState>,
+    wishes: watch::Receiver<Wish>,
+    /// Ids of requests under way.
+    sitting: Option<u64>,
+    acting: Option<u64>,
+    leaving: Option<u64>,
+    coming_back: Option<u64>,
+    rebuy_at: Option<Instant>,
+    /// Where the events with one's own last action were.
+    own_action: Option<(u64, u64)>,
+    tries: usize,
+}
+
+impl Driver {
+    async fn run(mut self) -> anyhow::Result<()> {
+        let mut look = interval(LOOK);
+        loop {
+            tokio::select! {
+                update = self.connection.next() => match update {
+                    Some(Update::Ended(reason)) if self.state.left => {
+                        tracing::debug!(reason, "ended");
+                        break;
+                    }
+                    Some(Update::Ended(reason)) => bail!("the connection ended: {reason}"),
+                    Some(update) => self.take(update),
+                    None => break,
+                },
+                _ = look.tick() => {}
+                changed = self.wishes.changed() => if changed.is_err() { break },
+            }
+            self.look();
+            if self.state.left {
+                break;
+            }
+            self.step().await?;
+        }
+        self.publish.send_replace(self.state.clone());
+        self.connection.close().await;
+        ensure!(self.state.deals_wrong.is_empty(), "deals do not prove: {:?}", self.state.deals_wrong);
+        Ok(())
+    }
+
+    fn take(&mut self, update: Update) {
+        match update {
+            Update::Disconnected { .. } => self.state.reconnects += 1,
+            Update::Message(message) => {
+                let cursor = (message.epoch, message.offset);
+                match &message.body {
+                    Some(Body::Events(events)) => {
+                        self.figures.arrived(cursor);
+                        events.events.iter().filter_map(|event| event.kind.as_ref()).for_each(|kind| {
+                            self.see(kind, cursor);
+                        });
+                    }
+                    Some(Body::TablePaused(_)) => self.state.pauses += 1,
+                    _ => {}
+                }
+            }
+            Update::Acted(timing) => {
+                if let (Some(cursor), false) = (self.own_action.take(), timing.resent) {
+                    self.figures.sent(cursor, timing.sent);
+                }
+            }
+            Update::Answer { id, result } => self.answered(id, result),
+            Update::Checked { hand, result } => match result {
+                Ok(_) => self.state.deals_proven += 1,
+                Err(purr_client::verify::Unproven::Partly) => {}
+                Err(error) => self.state.deals_wrong.push(format!("hand {hand}: {error}")),
+            },
+            Update::Connected | Update::Ended(_) => {}
+        }
+    }
+
+    fn see(&mut self, kind: &Kind, cursor: (u64, u64)) {
+        let own = self.state.seat.map(|seat| u32::from(seat.0));
+        match kind {
+            Kind::Acted(acted) if own == Some(acted.seat) && !acted.timed_out => {
+                self.own_action = Some(cursor);
+            }
+            Kind::HandEnded(ended) => {
+                self.acting = None;
+                if ended.void {
+                    self.state.voided += 1;
+                } else if ended.results.iter().any(|result| own == Some(result.seat)) {
+                    self.state.hands += 1;
+                }
+            }
+            Kind::Shown(shown) if own == Some(shown.seat) => self.state.showdowns += 1,
+            Kind::Settlement(settlement) => match settlement.state() {
+                pb::SettlementState::Settling => self.figures.hand_ended(settlement.seq_to),
+                pb::SettlementState::Confirmed => {
+                    self.figures.confirmed(settlement.seq_from, settlement.seq_to);
+                    self.state.last_tx.clone_from(&settlement.tx_hash);
+                }
+                _ => {}
+            },
+            // By its own wish, or because the table is deleted.
+            Kind::Left(left) if own == Some(left.seat) => self.state.left = true,
+            _ => {}
+        }
+    }
+
+    fn answered(&mut self, id: u64, result: Result<(), purr_client::link::Refused>) {
+        let sitting = self.sitting == Some(id);
+        if self.acting == Some(id) {
+            self.acting = None;
+        }
+        if self.coming_back == Some(id) {
+            self.coming_back = None;
+        }
+        if let Err(refused) = result {
+            if sitting {
+                self.sitting = None;
+                self.tries += 1;
+            }
+            if self.leaving == Some(id) {
+                self.leaving = None;
+            }
+            if self.state.refused.len() < 32 {
+                *self.state.refused.entry(refused.to_string()).or_default() += 1;
+            }
+        }
+    }
+
+    /// Publishes what is seen now.
+    fn look(&mut self) {
+        let view = self.connection.view();
+        let state = &mut self.state;
+        if let Some((seat, chair)) = view.your_seat() {
+            state.seat = Some(seat);
+            state.stack = chair.stack + chair.pending;
+        }
+        let hand = view.hand();
+        state.hand = hand.map(|hand| hand.number);
+        state.board = hand.map(|hand| hand.board.clone()).unwrap_or_default();
+        state.cards = view.your_cards().to_vec();
+        state.your_turn = view.your_turn().is_some();
+        let stacks = view.table().map(|table| table.seats.values().map(|s| s.stack + s.pending).sum::<u64>());
+        state.chips = stacks.unwrap_or(0) + hand.map_or(0, |hand| hand.pot);
+        self.publish.send_replace(state.clone());
+    }
+
+    async fn step(&mut self) -> anyhow::Result<()> {
+        let wish = *self.wishes.borrow();
+        let view = self.connection.view();
+        if view.table().is_none() {
+            return Ok(());
+        }
+        let Some((seat, chair)) = view.your_seat() else {
+            if wish == Wish::Leave && self.state.seat.is_some() {
+                self.state.left = true;
+            } else if self.state.seat.is_none() && self.sitting.is_none() && wish == Wish::Play {
+                ensure!(self.tries < 60, "no chair: {:?}", self.state.refused);
+                if let Some(seat) = seat::pick(view, None, self.tries) {
+                    let permit = Some(self.permits.sign(self.buy_in, self.buy_in / RAKE_SHARE)?);
+                    let sit = pb::Sit { seat: seat.0.into(), amount: self.buy_in, permit };
+                    self.sitting = Some(self.connection.send(Ask::Sit(sit)).await?);
+                }
+            }
+            return Ok(());
+        };
+        if self.acting.is_none()
+            && wish != Wish::Hesitate
+            && let Some(act) = bot::act(view, &mut self.dice)
+        {
+            self.acting = Some(self.connection.send(Ask::Act(act)).await?);
+            return Ok(());
+        }
+        if wish == Wish::Leave {
+            if self.leaving.is_none() {
+                self.leaving = Some(self.connection.send(Ask::Leave(pb::Leave {})).await?);
+            }
+            return Ok(());
+        }
+        if view.hand().is_some_and(|hand| hand.players.contains_key(&seat)) {
+            return Ok(());
+        }
+        if chair.stack + chair.pending == 0 {
+            if self.rebuy_at.is_none_or(|at| at <= Instant::now()) {
+                self.rebuy_at = Some(Instant::now() + REBUY_WAIT);
+                let permit = Some(self.permits.sign(self.buy_in, self.buy_in / RAKE_SHARE)?);
+                self.connection.send(Ask::TopUp(pb::TopUp { amount: self.buy_in, permit })).await?;
+            }
+        } else if chair.sitting_out && self.coming_back.is_none() {
+            self.coming_back = Some(self.connection.send(Ask::SitIn(pb::SitIn { post: true })).await?);
+        }
+        Ok(())
+    }
+}

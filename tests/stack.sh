@@ -1,0 +1,111 @@
+#!/usr/bin/env bash
+# Brings the whole stack up on a cluster: images, chart, vault contract. Run again, it changes only what is new.
+# usage: stack.sh [NAME]   (the test cluster NAME; with CLUSTER=current the current kubectl context, and REGISTRY)
+# Writes what a player needs to $PURR_CACHE/stacks/NAME/env: gateway, CA, RPC, vault, token, namespace.
+set -euo pipefail
+# shellcheck source=cluster/lib.sh
+. "$(dirname "$0")/cluster/lib.sh"
+root=$(cd "$here/../.." && pwd)
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$cache/target}
+namespace=${PURR_NAMESPACE:-purr}
+release=purr
+# The first account of every anvil and hardhat chain, known to everybody: worth nothing anywhere else.
+export PURR_DEPLOYER_KEY=${PURR_DEPLOYER_KEY:-0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80}
+
+if [ "${CLUSTER:-}" = current ]; then
+  name=current
+  [ -n "${REGISTRY:-}" ] || die "CLUSTER=current needs REGISTRY, from which your cluster can pull"
+  say "pushing images to $REGISTRY"
+  "$here/images.sh" --push "$REGISTRY" controller gateway records table chain-signer redis postgres anvil
+  images=$cache/images/values-registry.yaml
+  if ! command -v kubectl >/dev/null || ! command -v helm >/dev/null; then export PATH=$cache/cluster/bin:$PATH; fi
+else
+  cluster "${1:-}"
+  "$here/up.sh" "$name"
+  "$here/images.sh" --load "$name" controller gateway records table chain-signer redis postgres anvil
+  images=$cache/images/values.yaml
+  eval "$("$here/env.sh" "$name")"
+fi
+out=$cache/stacks/$name
+mkdir -p "$out"
+k=(kubectl --namespace "$namespace")
+
+pod_running() { [ "$("${k[@]}" get pod "$1" -o 'jsonpath={.status.phase}' 2>/dev/null)" = Running ]; }
+until_true() { # seconds what command...
+  local end=$((SECONDS + $1)) what=$2
+  shift 2
+  until "$@"; do
+    if [ "$SECONDS" -ge "$end" ]; then
+      "${k[@]}" get pods -o wide >&2
+      "${k[@]}" get events --sort-by=.lastTimestamp 2>/dev/null | tail -n 15 >&2
+      die "$what: not there in time"
+    fi
+    sleep 0.3
+  done
+}
+
+# Ways in: node ports through the test cluster's forwarders, else port-forwards that live as long as their pods.
+if [ "$name" = current ]; then
+  gateway_port=${PURR_GATEWAY_PORT:-30443} rpc_port=${PURR_RPC_PORT:-30545}
+else
+  gateway_port=$PURR_GATEWAY_PORT rpc_port=$PURR_RPC_PORT
+fi
+rpc=http://127.0.0.1:$rpc_port
+
+install() { # more values...
+  helm upgrade --install "$release" "$root/helm/purr" --namespace "$namespace" --values "$root/tests/stack-values.yaml" \
+    --values "$images" --set-string "gateway.domain=localhost:$gateway_port" \
+    --set "gateway.publicUrl=https://localhost:$gateway_port" --set "gateway.roles.${auditor}[0]=auditor" "$@" >/dev/null
+}
+
+# The wallet that may read the reconciliation.
+[ -f "$out/auditor.key" ] || "$CARGO_TARGET_DIR/release/purr" keygen --out "$out/auditor.key" >"$out/auditor"
+auditor=$(cat "$out/auditor")
+
+kubectl create namespace "$namespace" --dry-run=client -o yaml | kubectl apply -f - >/dev/null
+kubectl label --overwrite namespace "$namespace" pod-security.kubernetes.io/enforce=restricted >/dev/null
+# helm installs CRDs once and never upgrades them.
+kubectl apply --server-side --force-conflicts -f "$root/crds/pokertables.yaml" >/dev/null
+
+say "installing the chart"
+old=$(helm get values "$release" --namespace "$namespace" --output json 2>/dev/null || echo '{}')
+vault=$(jq -r '.chain.vault // ""' <<<"$old") token=$(jq -r '.chain.token // ""' <<<"$old")
+if [ -z "$vault" ]; then
+  install
+  until_true 120 "chain and signer" pod_running "$release-anvil-0"
+  until_true 120 "chain and signer" pod_running "$release-chain-signer-0"
+  [ "$name" != current ] || "${k[@]}" port-forward "service/$release-anvil" "$rpc_port:8545" >"$out/forward-rpc.log" 2>&1 &
+  operator_keys() { keys=$("${k[@]}" exec "$release-chain-signer-0" -- purr-chain-signer keys 2>/dev/null) && [ -n "$keys" ]; }
+  until_true 60 "the signer's keys" operator_keys
+  say "deploying the vault for the signer's keys"
+  deployed=$("$CARGO_TARGET_DIR/release/purr-chain-signer" deploy --rpc-url "$rpc" \
+    --settle-key "$(jq -r .settle <<<"$keys")" --voucher-key "$(jq -r .voucher <<<"$keys")")
+  vault=$(jq -r .vault <<<"$deployed") token=$(jq -r .token <<<"$deployed")
+fi
+install --set-string "chain.vault=$vault" --set-string "chain.token=$token"
+say "waiting for every part"
+for part in statefulset/$release-redis statefulset/$release-redis-sessions statefulset/$release-postgres \
+  statefulset/$release-anvil statefulset/$release-chain-signer deployment/$release-gateway deployment/$release-records \
+  deployment/$release-controller; do
+  "${k[@]}" rollout status "$part" --timeout=180s >/dev/null || {
+    "${k[@]}" get pods -o wide >&2
+    die "$part is not ready"
+  }
+done
+"${k[@]}" get secret "$release-ca" -o 'jsonpath={.data.tls\.crt}' | base64 -d >"$out/ca.crt"
+if [ "$name" = current ]; then
+  "${k[@]}" port-forward "service/$release-gateway" "$gateway_port:443" >"$out/forward-gateway.log" 2>&1 &
+fi
+cat >"$out/env" <<E
+PURR_NAMESPACE=$namespace
+PURR_GATEWAY=https://localhost:$gateway_port
+PURR_CA=$out/ca.crt
+PURR_RPC=$rpc
+PURR_VAULT=$vault
+PURR_TOKEN=$token
+PURR_AUDITOR_KEY=$out/auditor.key
+PURR_DEPLOYER_KEY=$PURR_DEPLOYER_KEY
+KUBECONFIG=${KUBECONFIG:-}
+PURR_BIN=$cache/cluster/bin
+E
+say "the stack is up: $out/env"
