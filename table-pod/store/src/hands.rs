@@ -3,6 +3,7 @@
 use crate::{link::Link, types::StoreError};
 use bytes::Bytes;
 use redis::{RedisError, aio::MultiplexedConnection, streams::StreamReadReply};
+use std::time::Duration;
 
 pub(crate) const STREAM: &str = "hands";
 const GROUP: &str = "records";
@@ -80,6 +81,35 @@ impl HandReader {
         done.map_err(|error| StoreError::Unknown(error.to_string()))?;
         self.connection = Some(connection);
         Ok(())
+    }
+
+    /// Takes over what another consumer was given and has not acknowledged for this long: its pod
+    /// may be gone for good. The next reads bring it.
+    pub async fn claim_abandoned(&mut self, idle: Duration) -> Result<usize, StoreError> {
+        let mut connection = self.connect().await?;
+        let claimed: Result<(String, Vec<String>, Vec<String>), RedisError> = redis::cmd("XAUTOCLAIM")
+            .arg(&[STREAM, GROUP, &self.consumer])
+            .arg(u64::try_from(idle.as_millis()).unwrap_or(u64::MAX))
+            .arg("0-0")
+            .arg("COUNT")
+            .arg(BATCH)
+            .arg("JUSTID")
+            .query_async(&mut connection)
+            .await;
+        let (_, claimed, _) = claimed.map_err(|error| StoreError::Unknown(error.to_string()))?;
+        self.connection = Some(connection);
+        self.caught_up &= claimed.is_empty();
+        Ok(claimed.len())
+    }
+
+    /// Hands that nobody has acknowledged yet.
+    pub async fn waiting(&mut self) -> Result<u64, StoreError> {
+        let mut connection = self.connect().await?;
+        let length: Result<u64, RedisError> =
+            redis::cmd("XLEN").arg(STREAM).query_async(&mut connection).await;
+        let length = length.map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        self.connection = Some(connection);
+        Ok(length)
     }
 
     async fn connect(&mut self) -> Result<MultiplexedConnection, StoreError> {

@@ -17,6 +17,13 @@ impl Table {
         events: &mut Vec<Event>,
     ) -> Result<(), Refusal> {
         self.may_sit(seat, player, stack)?;
+        self.seat_with(seat, player, stack);
+        events.push(Event::Seated { seat, player, stack });
+        Ok(())
+    }
+
+    /// Seats a player with any stack: a replayed hand starts with what was left of the one before.
+    pub(crate) fn seat_with(&mut self, seat: SeatIndex, player: PlayerId, stack: Chips) {
         self.seats[seat.index()] = Some(Seat {
             player,
             stack,
@@ -32,8 +39,6 @@ impl Table {
         });
         self.departed.retain(|gone| gone.player != player);
         self.bank += u128::from(stack);
-        events.push(Event::Seated { seat, player, stack });
-        Ok(())
     }
 
     /// Whether a player could sit down now: asked before chips are moved on chain, and again after.

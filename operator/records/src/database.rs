@@ -1,0 +1,261 @@
+//! Hands into PostgreSQL: a batch is one transaction.
+
+use crate::{
+    check::{Checked, Malformed, check},
+    gaps::{Gap, after},
+};
+use purr_protocol::record::HandRecord;
+use purr_store::StoredHand;
+use sqlx::{
+    PgConnection, PgPool,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+use std::{collections::BTreeSet, time::Duration};
+
+/// Connections to PostgreSQL of one replica.
+const CONNECTIONS_MAX: u32 = 8;
+/// Records of one hand that are kept side by side; more are quarantined.
+const VERSIONS_MAX: i16 = 8;
+/// Bytes of a malformed record that are kept.
+const QUARANTINED_BYTES_MAX: usize = 64 * 1024;
+
+#[derive(Debug, thiserror::Error)]
+pub enum DatabaseError {
+    #[error("PostgreSQL: {0}")]
+    Sql(#[from] sqlx::Error),
+    #[error("PostgreSQL migration: {0}")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+    #[error("hand {hand} of table {table} is stored and cannot be read: {detail}")]
+    Corrupt { table: String, hand: i64, detail: String },
+}
+
+impl DatabaseError {
+    /// The data are at fault, not the connection: classes 22 and 23 of SQLSTATE.
+    fn is_of_data(&self) -> bool {
+        let Self::Sql(sqlx::Error::Database(error)) = self else { return false };
+        error.code().is_some_and(|code| code.starts_with("22") || code.starts_with("23"))
+    }
+}
+
+/// What became of an entry of the stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fate {
+    Stored,
+    /// Was stored before.
+    Duplicate,
+    /// Stored beside another record of the same hand.
+    Conflict,
+    Quarantined(String),
+}
+
+/// Handle on the database; clones share the pool.
+#[derive(Clone, Debug)]
+pub struct Database {
+    pub(crate) pool: PgPool,
+}
+
+impl Database {
+    /// Makes the pool without connecting. Objects live in schema `records`.
+    pub fn new(options: PgConnectOptions) -> Self {
+        let options = options
+            .options([("search_path", "records"), ("statement_timeout", "10s")])
+            .application_name("purr-records");
+        let pool = PgPoolOptions::new()
+            .max_connections(CONNECTIONS_MAX)
+            .acquire_timeout(Duration::from_secs(5))
+            .connect_lazy_with(options);
+        Self { pool }
+    }
+
+    /// Brings the schema to this program's version.
+    pub async fn migrate(&self) -> Result<(), DatabaseError> {
+        let there: bool =
+            sqlx::query_scalar("SELECT to_regnamespace('records') IS NOT NULL").fetch_one(&self.pool).await?;
+        if !there {
+            sqlx::query("CREATE SCHEMA IF NOT EXISTS records").execute(&self.pool).await?;
+        }
+        sqlx::migrate!("./migrations").run(&self.pool).await?;
+        Ok(())
+    }
+
+    /// Keeps a batch; the fates are in its order. When this returns `Ok`, all of it is on disk.
+    pub async fn ingest(&self, batch: &[StoredHand]) -> Result<Vec<Fate>, DatabaseError> {
+        let checked: Vec<_> = batch.iter().map(check).collect();
+        match self.ingest_checked(batch, &checked).await {
+            Err(error) if error.is_of_data() => {}
+            other => return other,
+        }
+        // One of them is refused by the database: alone, it cannot take the others with it.
+        let mut fates = Vec::with_capacity(batch.len());
+        for (hand, checked) in batch.iter().zip(checked) {
+            let (hand, checked) = (std::slice::from_ref(hand), [checked]);
+            fates.extend(match self.ingest_checked(hand, &checked).await {
+                Err(error) if error.is_of_data() => {
+                    let reason = [Err(Malformed::Refused(error.to_string()))];
+                    self.ingest_checked(hand, &reason).await?
+                }
+                other => other?,
+            });
+        }
+        Ok(fates)
+    }
+
+    async fn ingest_checked(
+        &self,
+        batch: &[StoredHand],
+        checked: &[Result<Checked, Malformed>],
+    ) -> Result<Vec<Fate>, DatabaseError> {
+        let mut transaction = self.pool.begin().await?;
+        // Tables are locked in one order, so that two replicas never wait for each other.
+        let tables: BTreeSet<&str> = checked.iter().flatten().map(|hand| hand.table.as_str()).collect();
+        for table in tables {
+            sqlx::query("INSERT INTO tables (uid) VALUES ($1) ON CONFLICT DO NOTHING")
+                .bind(table)
+                .execute(&mut *transaction)
+                .await?;
+            sqlx::query("SELECT 1 FROM tables WHERE uid = $1 FOR UPDATE")
+                .bind(table)
+                .execute(&mut *transaction)
+                .await?;
+        }
+        let mut fates = Vec::with_capacity(batch.len());
+        for (stored, checked) in batch.iter().zip(checked) {
+            fates.push(match checked {
+                Ok(hand) => match keep(&mut transaction, stored, hand).await? {
+                    Some(fate) => fate,
+                    None => quarantine(&mut transaction, stored, &Malformed::Versions).await?,
+                },
+                Err(malformed) => quarantine(&mut transaction, stored, malformed).await?,
+            });
+        }
+        transaction.commit().await?;
+        Ok(fates)
+    }
+
+    /// Hand numbers that tables have skipped.
+    pub async fn missing(&self) -> Result<i64, DatabaseError> {
+        let sum = "SELECT coalesce(sum(last_hand - first_hand + 1), 0)::bigint FROM gaps";
+        Ok(sqlx::query_scalar(sum).fetch_one(&self.pool).await?)
+    }
+}
+
+/// `None`: there are too many records of this hand already.
+async fn keep(
+    database: &mut PgConnection,
+    stored: &StoredHand,
+    hand: &Checked,
+) -> Result<Option<Fate>, sqlx::Error> {
+    let known: Vec<Vec<u8>> =
+        sqlx::query_scalar("SELECT hash FROM hands WHERE table_uid = $1 AND hand = $2 ORDER BY version")
+            .bind(&hand.table)
+            .bind(hand.hand)
+            .fetch_all(&mut *database)
+            .await?;
+    if known.iter().any(|hash| *hash == hand.hash) {
+        return Ok(Some(Fate::Duplicate));
+    }
+    let version = i16::try_from(known.len()).unwrap_or(VERSIONS_MAX);
+    if version >= VERSIONS_MAX {
+        return Ok(None);
+    }
+    let conflict = version > 0;
+    let id: i64 = sqlx::query_scalar(
+        "INSERT INTO hands (table_uid, hand, hash, version, conflict, epoch, ended_ms, void, rake, record)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING id",
+    )
+    .bind(&hand.table)
+    .bind(hand.hand)
+    .bind(hand.hash.as_slice())
+    .bind(version)
+    .bind(conflict)
+    .bind(hand.epoch)
+    .bind(hand.ended_ms)
+    .bind(hand.void)
+    .bind(hand.rake)
+    .bind(stored.record.as_ref())
+    .fetch_one(&mut *database)
+    .await?;
+    for seat in &hand.seats {
+        sqlx::query(
+            "INSERT INTO hand_players (hand_id, seat, player, delta, stack) VALUES ($1, $2, $3, $4, $5)",
+        )
+        .bind(id)
+        .bind(seat.seat)
+        .bind(seat.player.0.as_slice())
+        .bind(seat.delta)
+        .bind(seat.stack)
+        .execute(&mut *database)
+        .await?;
+    }
+    if conflict {
+        sqlx::query("UPDATE hands SET conflict = true WHERE table_uid = $1 AND hand = $2")
+            .bind(&hand.table)
+            .bind(hand.hand)
+            .execute(&mut *database)
+            .await?;
+        return Ok(Some(Fate::Conflict));
+    }
+    count(database, hand).await?;
+    Ok(Some(Fate::Stored))
+}
+
+/// Notes which numbers are missing now.
+async fn count(database: &mut PgConnection, hand: &Checked) -> Result<(), sqlx::Error> {
+    let highest: i64 = sqlx::query_scalar("SELECT highest FROM tables WHERE uid = $1")
+        .bind(&hand.table)
+        .fetch_one(&mut *database)
+        .await?;
+    let within: Option<(i64, i64)> = sqlx::query_as(
+        "SELECT first_hand, last_hand FROM gaps WHERE table_uid = $1 AND $2 BETWEEN first_hand AND last_hand",
+    )
+    .bind(&hand.table)
+    .bind(hand.hand)
+    .fetch_optional(&mut *database)
+    .await?;
+    let change = after(highest, within.map(|(first, last)| Gap { first, last }), hand.hand);
+    if let Some(gap) = change.closed {
+        sqlx::query("DELETE FROM gaps WHERE table_uid = $1 AND first_hand = $2")
+            .bind(&hand.table)
+            .bind(gap.first)
+            .execute(&mut *database)
+            .await?;
+    }
+    for gap in change.opened {
+        sqlx::query("INSERT INTO gaps (table_uid, first_hand, last_hand) VALUES ($1, $2, $3)")
+            .bind(&hand.table)
+            .bind(gap.first)
+            .bind(gap.last)
+            .execute(&mut *database)
+            .await?;
+    }
+    sqlx::query("UPDATE tables SET highest = $2 WHERE uid = $1")
+        .bind(&hand.table)
+        .bind(change.highest)
+        .execute(&mut *database)
+        .await?;
+    Ok(())
+}
+
+async fn quarantine(
+    database: &mut PgConnection,
+    stored: &StoredHand,
+    malformed: &Malformed,
+) -> Result<Fate, sqlx::Error> {
+    // PostgreSQL keeps no NUL in text.
+    let clean = |text: &str| text.chars().filter(|c| *c != '\0').take(200).collect::<String>();
+    let kept = stored.record.get(..QUARANTINED_BYTES_MAX).unwrap_or(&stored.record);
+    sqlx::query(
+        "INSERT INTO quarantine (stream_id, table_uid, hand, hash, record, digest, reason)
+         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
+    )
+    .bind(clean(&stored.id))
+    .bind(clean(&stored.table))
+    .bind(stored.hand.to_string())
+    .bind(clean(&stored.hash))
+    .bind(kept)
+    .bind(HandRecord::hash(&stored.record).as_slice())
+    .bind(clean(&malformed.to_string()))
+    .execute(database)
+    .await?;
+    Ok(Fate::Quarantined(malformed.to_string()))
+}

@@ -1,0 +1,162 @@
+//! The loop: read, store, acknowledge, in this order and for ever.
+
+use crate::{
+    database::{Database, Fate},
+    metrics::Metrics,
+};
+use purr_runtime::{CancellationToken, Readiness};
+use purr_store::{HandReader, StoredHand};
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+pub const POSTGRES: &str = "postgres";
+pub const REDIS: &str = "redis";
+
+/// First and longest pause after a failure.
+const BACK_OFF: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
+/// How often gauges and readiness are looked at anew.
+const REFRESH: Duration = Duration::from_secs(5);
+/// A consumer that has left a hand lying for this long is taken to be gone.
+const ABANDONED: Duration = Duration::from_secs(60);
+
+/// What one replica stores with.
+pub struct Ingest {
+    pub database: Database,
+    pub metrics: Metrics,
+    pub readiness: Readiness,
+    pub stop: CancellationToken,
+}
+
+struct BackOff(Duration);
+
+impl BackOff {
+    fn new() -> Self {
+        Self(BACK_OFF.0)
+    }
+
+    /// Waits, each time longer; false: stopped.
+    async fn wait(&mut self, stop: &CancellationToken) -> bool {
+        let pause = self.0;
+        self.0 = (pause * 2).min(BACK_OFF.1);
+        tokio::select! {
+            () = sleep(pause) => true,
+            () = stop.cancelled() => false,
+        }
+    }
+}
+
+impl Ingest {
+    pub async fn run(self, mut reader: HandReader) {
+        if !self.migrate().await {
+            return;
+        }
+        let mut back_off = BackOff::new();
+        let mut refreshed: Option<Instant> = None;
+        loop {
+            // What was read and not acknowledged is read again, so a read may be cut off anywhere.
+            let read = tokio::select! {
+                read = self.step(&mut reader, &mut refreshed) => read,
+                () = self.stop.cancelled() => return,
+            };
+            let batch = match read {
+                Ok(batch) => batch,
+                Err(error) => {
+                    self.readiness.not_ready(REDIS, error.to_string());
+                    self.metrics.retries.inc();
+                    if back_off.wait(&self.stop).await {
+                        continue;
+                    }
+                    return;
+                }
+            };
+            self.readiness.ready(REDIS);
+            back_off = BackOff::new();
+            if batch.is_empty() {
+                continue;
+            }
+            if self.store(&batch).await.is_none() {
+                return;
+            }
+            let ids: Vec<String> = batch.into_iter().map(|hand| hand.id).collect();
+            if let Err(error) = reader.acknowledge(&ids).await {
+                // They come again, and are known then.
+                tracing::warn!(%error, "not acknowledged");
+            }
+        }
+    }
+
+    async fn step(
+        &self,
+        reader: &mut HandReader,
+        refreshed: &mut Option<Instant>,
+    ) -> Result<Vec<StoredHand>, purr_store::StoreError> {
+        if refreshed.is_none_or(|at| at.elapsed() >= REFRESH) {
+            *refreshed = Some(Instant::now());
+            self.look().await;
+            self.metrics.waiting.set(i64::try_from(reader.waiting().await?).unwrap_or(i64::MAX));
+            let claimed = reader.claim_abandoned(ABANDONED).await?;
+            if claimed > 0 {
+                tracing::info!(claimed, "hands of a consumer that is gone");
+            }
+        }
+        reader.read().await
+    }
+
+    /// Is the database there, and is anything missing in it?
+    async fn look(&self) {
+        match self.database.missing().await {
+            Ok(missing) => {
+                self.metrics.missing.set(missing);
+                self.readiness.ready(POSTGRES);
+            }
+            Err(error) => self.readiness.not_ready(POSTGRES, error.to_string()),
+        }
+    }
+
+    async fn migrate(&self) -> bool {
+        let mut back_off = BackOff::new();
+        loop {
+            match self.database.migrate().await {
+                Ok(()) => {
+                    self.readiness.ready(POSTGRES);
+                    return true;
+                }
+                Err(error) => self.readiness.not_ready(POSTGRES, error.to_string()),
+            }
+            if !back_off.wait(&self.stop).await {
+                return false;
+            }
+        }
+    }
+
+    /// Tries until the batch is stored; `None`: stopped before that.
+    pub async fn store(&self, batch: &[StoredHand]) -> Option<Vec<Fate>> {
+        let mut back_off = BackOff::new();
+        loop {
+            match self.database.ingest(batch).await {
+                Ok(fates) => {
+                    self.readiness.ready(POSTGRES);
+                    self.metrics.count(&fates);
+                    for (hand, fate) in batch.iter().zip(&fates) {
+                        tell(hand, fate);
+                    }
+                    return Some(fates);
+                }
+                Err(error) => self.readiness.not_ready(POSTGRES, error.to_string()),
+            }
+            self.metrics.retries.inc();
+            if !back_off.wait(&self.stop).await {
+                return None;
+            }
+        }
+    }
+}
+
+fn tell(stored: &StoredHand, fate: &Fate) {
+    let StoredHand { id, table, hand, hash, record: _ } = stored;
+    match fate {
+        Fate::Stored | Fate::Duplicate => tracing::debug!(table, hand, hash, ?fate, "record"),
+        Fate::Conflict => tracing::error!(table, hand, hash, "a second record of a hand"),
+        Fate::Quarantined(reason) => tracing::error!(id, table, hand, reason, "no record: quarantined"),
+    }
+}

@@ -1,0 +1,56 @@
+//! What the records program counts.
+
+use crate::database::Fate;
+use prometheus::{IntCounter, IntGauge, Registry};
+
+#[derive(Clone)]
+pub struct Metrics {
+    pub stored: IntCounter,
+    pub duplicates: IntCounter,
+    pub conflicts: IntCounter,
+    pub quarantined: IntCounter,
+    pub retries: IntCounter,
+    pub waiting: IntGauge,
+    pub missing: IntGauge,
+}
+
+impl Metrics {
+    pub fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let counter = |name: &str, help: &str| {
+            let metric = IntCounter::new(name, help)?;
+            registry.register(Box::new(metric.clone()))?;
+            Ok::<_, prometheus::Error>(metric)
+        };
+        let gauge = |name: &str, help: &str| {
+            let metric = IntGauge::new(name, help)?;
+            registry.register(Box::new(metric.clone()))?;
+            Ok::<_, prometheus::Error>(metric)
+        };
+        Ok(Self {
+            stored: counter("purr_records_hands_stored_total", "Hands stored, conflicting ones included")?,
+            duplicates: counter("purr_records_duplicates_total", "Records that were stored already")?,
+            conflicts: counter(
+                "purr_records_conflicts_total",
+                "Second records of a hand, with another hash",
+            )?,
+            quarantined: counter("purr_records_quarantined_total", "Entries that are no hand records")?,
+            retries: counter("purr_records_retries_total", "Attempts that failed and are made again")?,
+            waiting: gauge("purr_records_waiting", "Hands in the stream that are not stored yet")?,
+            missing: gauge("purr_records_missing_hands", "Hand numbers skipped by tables' records")?,
+        })
+    }
+
+    pub fn count(&self, fates: &[Fate]) {
+        for fate in fates {
+            match fate {
+                Fate::Stored => self.stored.inc(),
+                Fate::Duplicate => self.duplicates.inc(),
+                Fate::Conflict => {
+                    self.stored.inc();
+                    self.conflicts.inc();
+                }
+                Fate::Quarantined(_) => self.quarantined.inc(),
+            }
+        }
+    }
+}

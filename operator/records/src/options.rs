@@ -1,0 +1,88 @@
+//! Options of `purr-records`, as flags or environment variables.
+
+use anyhow::{Context, ensure};
+use clap::Parser;
+use purr_store::{LinkConfig, StoreArgs};
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use std::{fs, net::SocketAddr, path::PathBuf};
+
+/// Hand history of all tables: from the Redis stream into PostgreSQL, and out to gateways.
+#[derive(Parser, Clone, Debug)]
+#[command(version)]
+pub struct Options {
+    /// Name in the stream's consumer group; the pod's own
+    #[arg(long, env = "PURR_CONSUMER")]
+    pub consumer: String,
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Host of PostgreSQL, as its certificate names it
+    #[arg(long, env = "PURR_PG_HOST")]
+    pub pg_host: String,
+    #[arg(long, env = "PURR_PG_PORT", default_value_t = 5432)]
+    pub pg_port: u16,
+    #[arg(long, env = "PURR_PG_DATABASE", default_value = "purr")]
+    pub pg_database: String,
+    #[arg(long, env = "PURR_PG_USER", default_value = "records")]
+    pub pg_user: String,
+    /// File that holds the user's password; read once
+    #[arg(long, env = "PURR_PG_PASSWORD_FILE")]
+    pub pg_password_file: PathBuf,
+    /// PEM file of the CA that signed PostgreSQL's certificate; else ca.crt of --tls-dir
+    #[arg(long, env = "PURR_PG_CA_FILE")]
+    pub pg_ca_file: Option<PathBuf>,
+    /// Folder with tls.crt, tls.key and ca.crt
+    #[arg(long, env = "PURR_TLS_DIR", default_value = "/etc/purr/tls")]
+    pub tls_dir: PathBuf,
+    /// Address for gateways (mutual TLS)
+    #[arg(long, env = "PURR_LISTEN", default_value = "0.0.0.0:8443")]
+    pub listen: SocketAddr,
+    /// Address for probes and metrics (plain HTTP)
+    #[arg(long, env = "PURR_OPS_LISTEN", default_value = "0.0.0.0:9090")]
+    pub ops_listen: SocketAddr,
+    /// Log filter, for instance info,purr_records=debug
+    #[arg(long, env = "PURR_LOG", default_value = "info")]
+    pub log: String,
+}
+
+/// Options that have been checked.
+pub struct Config {
+    pub consumer: String,
+    pub store: LinkConfig,
+    pub postgres: PgConnectOptions,
+    pub tls_dir: PathBuf,
+    pub listen: SocketAddr,
+    pub ops_listen: SocketAddr,
+}
+
+impl Options {
+    pub fn validate(self) -> anyhow::Result<Config> {
+        let named =
+            (1..=253).contains(&self.consumer.len()) && self.consumer.chars().all(|c| c.is_ascii_graphic());
+        ensure!(named, "--consumer '{}' must be 1 to 253 visible ASCII characters", self.consumer);
+        ensure!(!self.pg_host.is_empty(), "--pg-host is empty");
+        ensure!(self.pg_port > 0, "--pg-port is 0");
+        ensure!(
+            self.listen != self.ops_listen || self.listen.port() == 0,
+            "--listen and --ops-listen are the same"
+        );
+        let ca = self.tls_dir.join("ca.crt");
+        let password = fs::read_to_string(&self.pg_password_file)
+            .with_context(|| format!("--pg-password-file {}", self.pg_password_file.display()))?;
+        let postgres = PgConnectOptions::new_without_pgpass()
+            .host(&self.pg_host)
+            .port(self.pg_port)
+            .database(&self.pg_database)
+            .username(&self.pg_user)
+            .password(password.trim())
+            .ssl_mode(PgSslMode::VerifyFull)
+            .ssl_root_cert(self.pg_ca_file.as_ref().unwrap_or(&ca));
+        Ok(Config {
+            consumer: self.consumer,
+            store: self.store.link(ca).context("--store-sentinels")?,
+            postgres,
+            tls_dir: self.tls_dir,
+            listen: self.listen,
+            ops_listen: self.ops_listen,
+        })
+    }
+}

@@ -1,0 +1,147 @@
+//! Hands out of PostgreSQL.
+
+use crate::{
+    api::{MissingHands, Page, Stored, Summary},
+    database::{Database, DatabaseError},
+};
+use purr_engine::{PlayerId, SeatIndex, SeatResult, history::HandHistory};
+use purr_protocol::record::HandRecord;
+use std::collections::HashMap;
+
+const GAPS_MAX: i64 = 200;
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: i64,
+    table_uid: String,
+    hand: i64,
+    hash: Vec<u8>,
+    ended_ms: i64,
+    void: bool,
+    rake: i64,
+    conflict: bool,
+}
+
+impl Database {
+    /// Hands of a table with numbers below `before`.
+    pub(crate) async fn table_hands(
+        &self,
+        table: &str,
+        before: i64,
+        limit: i64,
+    ) -> Result<Page, DatabaseError> {
+        let rows: Vec<Row> = sqlx::query_as(
+            "SELECT id, table_uid, hand, hash, ended_ms, void, rake, conflict FROM hands
+             WHERE table_uid = $1 AND hand < $2 AND version = 0 ORDER BY hand DESC LIMIT $3",
+        )
+        .bind(table)
+        .bind(before)
+        .bind(limit + 1)
+        .fetch_all(&self.pool)
+        .await?;
+        self.page(rows, limit, |row| row.hand).await
+    }
+
+    /// Hands of a player that were stored before the one that the last page ended with.
+    pub(crate) async fn player_hands(
+        &self,
+        player: PlayerId,
+        before: i64,
+        limit: i64,
+    ) -> Result<Page, DatabaseError> {
+        let rows: Vec<Row> = sqlx::query_as(
+            "SELECT h.id, table_uid, hand, hash, ended_ms, void, rake, conflict
+             FROM hand_players p JOIN hands h ON h.id = p.hand_id
+             WHERE p.player = $1 AND p.hand_id < $2 AND h.version = 0 ORDER BY p.hand_id DESC LIMIT $3",
+        )
+        .bind(player.0.as_slice())
+        .bind(before)
+        .bind(limit + 1)
+        .fetch_all(&self.pool)
+        .await?;
+        self.page(rows, limit, |row| row.id).await
+    }
+
+    /// One row more than asked for says that there is a next page.
+    async fn page(
+        &self,
+        mut rows: Vec<Row>,
+        limit: i64,
+        cursor: fn(&Row) -> i64,
+    ) -> Result<Page, DatabaseError> {
+        let limit = usize::try_from(limit).unwrap_or(0);
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        let next = rows.last().filter(|_| more).map(cursor);
+        let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
+        let seats: Vec<(i64, i16, Vec<u8>, i64, i64)> = sqlx::query_as(
+            "SELECT hand_id, seat, player, delta, stack FROM hand_players WHERE hand_id = ANY($1) ORDER BY hand_id, seat",
+        )
+        .bind(&ids)
+        .fetch_all(&self.pool)
+        .await?;
+        let mut results: HashMap<i64, Vec<SeatResult>> = HashMap::with_capacity(ids.len());
+        for (id, seat, player, delta, stack) in seats {
+            // The schema bounds all three.
+            let (Ok(seat), Ok(player), Ok(stack)) = (seat.try_into(), player.try_into(), stack.try_into())
+            else {
+                continue;
+            };
+            let result = SeatResult { seat: SeatIndex(seat), player: PlayerId(player), delta, stack };
+            results.entry(id).or_default().push(result);
+        }
+        let summary = |row: Row| Summary {
+            results: results.remove(&row.id).unwrap_or_default(),
+            table: row.table_uid,
+            hand: row.hand,
+            hash: hex::encode(row.hash),
+            ended_at_ms: row.ended_ms,
+            void: row.void,
+            rake: row.rake,
+            conflict: row.conflict,
+        };
+        Ok(Page { hands: rows.into_iter().map(summary).collect(), next })
+    }
+
+    /// The record of a hand that came first, or the one with this hash.
+    pub(crate) async fn hand(
+        &self,
+        table: &str,
+        hand: i64,
+        hash: Option<[u8; 32]>,
+    ) -> Result<Option<Stored>, DatabaseError> {
+        let rows: Vec<(Vec<u8>, i64, Vec<u8>)> = sqlx::query_as(
+            "SELECT hash, ended_ms, record FROM hands WHERE table_uid = $1 AND hand = $2 ORDER BY version",
+        )
+        .bind(table)
+        .bind(hand)
+        .fetch_all(&self.pool)
+        .await?;
+        let hashes: Vec<String> = rows.iter().map(|(hash, ..)| hex::encode(hash)).collect();
+        let wanted = |(found, ..): &(Vec<u8>, i64, Vec<u8>)| hash.is_none_or(|hash| *found == hash);
+        let Some((hash, ended_at_ms, bytes)) = rows.into_iter().find(wanted) else {
+            return Ok(None);
+        };
+        let corrupt = |detail: String| DatabaseError::Corrupt { table: table.to_owned(), hand, detail };
+        if HandRecord::hash(&bytes).as_slice() != hash {
+            return Err(corrupt("its hash is another one".into()));
+        }
+        let mut record: HandRecord =
+            serde_json::from_slice(&bytes).map_err(|error| corrupt(error.to_string()))?;
+        // The table has left the hole cards out; should it ever not, they stop here.
+        let HandHistory { hand, config, seats, events } = record.history;
+        record.history = HandHistory::public(hand, config, seats, &events);
+        Ok(Some(Stored { hash: hex::encode(hash), ended_at_ms, hashes, record }))
+    }
+
+    pub(crate) async fn gaps(&self, table: &str) -> Result<Vec<MissingHands>, DatabaseError> {
+        let gaps: Vec<(i64, i64)> = sqlx::query_as(
+            "SELECT first_hand, last_hand FROM gaps WHERE table_uid = $1 ORDER BY first_hand LIMIT $2",
+        )
+        .bind(table)
+        .bind(GAPS_MAX)
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(gaps.into_iter().map(|(first, last)| MissingHands { first, last }).collect())
+    }
+}
