@@ -1,1 +1,199 @@
-//! purr-gateway
+//! The API gateway: sign-in, tokens, limits, lobby, and players' sockets routed to their tables.
+//!
+//! Any number of replicas: what they share is in the sessions group of Redis. Which pod has which
+//! table comes from a watch of the table pods ([`routing`]); [`Gateway`] takes it as an input, so
+//! that it runs without a cluster.
+
+pub mod api;
+pub mod app;
+pub mod auth;
+pub mod endpoints;
+pub mod limits;
+pub mod metrics;
+pub mod options;
+pub mod relay;
+pub mod routing;
+pub mod sessions;
+pub mod upstream;
+
+pub use options::{Config, Options};
+
+use anyhow::Context;
+use app::App;
+use auth::{Auth, Site, keys::Keys, revoked::Revoked, roles::Roles};
+use limits::MemoryLimiter;
+use metrics::{Metrics, Upstream};
+use purr_runtime::{Callers, CancellationToken, Identity, InternalClient, Readiness, Role, Server, ops};
+use purr_store::Link;
+use relay::{Bounds, Relays};
+use routing::{Routes, Table, pods};
+use sessions::{RedisSessions, SessionStore};
+use std::{sync::Arc, time::Duration};
+use tokio::{net::TcpListener, time::timeout};
+
+/// Connections of the public listener beyond the sockets: so that a request still gets its 503.
+const CONNECTIONS_SPARE: usize = 1_000;
+/// Connections of table pods.
+const INTERNAL_MAX: usize = 4_096;
+/// How often mounted keys and roles are read again.
+const RELOAD: Duration = Duration::from_secs(10);
+/// Time for sockets to end after they were told to.
+const SOCKETS_END: Duration = Duration::from_secs(10);
+
+/// Everything that the API is made from.
+pub struct Gateway {
+    pub config: Config,
+    /// Of the public listener.
+    pub public: Identity,
+    /// In the fleet.
+    pub identity: Identity,
+    pub routes: Arc<Routes>,
+    pub sessions: Arc<dyn SessionStore>,
+    pub signer_addr: String,
+    pub records_addr: String,
+    pub metrics: Metrics,
+    pub readiness: Readiness,
+}
+
+/// Where players and table pods come in.
+pub struct Listeners {
+    pub public: TcpListener,
+    pub internal: TcpListener,
+}
+
+/// Runs the gateway until it is stopped.
+pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()> {
+    let checked = options.validate()?;
+    let registry = prometheus::Registry::new();
+    let metrics = Metrics::new(&registry)?;
+    let readiness = Readiness::default();
+    readiness.not_ready(pods::CONDITION, "not listed yet");
+    // Probes and metrics outlive the stop signal.
+    let ended = CancellationToken::new();
+    let ops = tokio::spawn(ops::serve(checked.ops_listen, registry, readiness.clone(), ended.clone()));
+
+    let identity = Identity::load(&checked.tls_dir).context("--tls-dir")?;
+    let public = Identity::load(&checked.public_tls_dir).context("--public-tls-dir")?;
+    let routes = Arc::new(Routes::default());
+    let client = kube::Client::try_default().await.context("the Kubernetes API")?;
+    let watching = {
+        let (routes, readiness, ended) = (routes.clone(), readiness.clone(), ended.clone());
+        tokio::spawn(async move { pods::watch(client, &checked.namespace, routes, readiness, ended).await })
+    };
+    let gateway = Gateway {
+        config: checked.config,
+        public,
+        identity,
+        routes,
+        sessions: Arc::new(RedisSessions::new(Link::new(checked.sessions))),
+        signer_addr: checked.signer_addr,
+        records_addr: checked.records_addr,
+        metrics,
+        readiness,
+    };
+    let listeners = Listeners {
+        public: TcpListener::bind(checked.listen).await.context("--listen")?,
+        internal: TcpListener::bind(checked.internal_listen).await.context("--internal-listen")?,
+    };
+    gateway.serve(listeners, stop).await?;
+    ended.cancel();
+    watching.await?;
+    ops.await??;
+    Ok(())
+}
+
+impl Gateway {
+    /// Serves until stopped; then lets others take over, ends the sockets, and returns.
+    pub async fn serve(self, listeners: Listeners, stop: CancellationToken) -> anyhow::Result<()> {
+        let Self { config, public, identity, routes, sessions, metrics, readiness, .. } = &self;
+        let ended = CancellationToken::new();
+        // Whoever returns early, for instance on an error, takes the others along.
+        let _guard = ended.clone().drop_guard();
+        let auth = Arc::new(Auth {
+            site: Site {
+                domain: config.domain.clone(),
+                url: config.public_url.clone(),
+                chain_id: config.chain_id,
+                issuer: config.jwt_issuer.clone(),
+                audience: config.jwt_audience.clone(),
+            },
+            keys: Keys::load(&config.jwt_key_dir, &config.jwt_issuer, &config.jwt_audience)?,
+            roles: Roles::load(config.roles_file.as_deref())?,
+            revoked: Revoked::default(),
+            sessions: sessions.clone(),
+            metrics: metrics.clone(),
+        });
+        tokio::spawn(refresh(auth.clone(), routes.clone(), ended.clone()));
+        let following = auth.clone();
+        let (every, stopped) = (config.pace.revoked_every, ended.clone());
+        tokio::spawn(async move {
+            let (sessions, metrics) = (following.sessions.clone(), following.metrics.clone());
+            following.revoked.follow(sessions, every, metrics, stopped).await;
+        });
+
+        let bounds =
+            Bounds { sockets_max: config.sockets_max, player_sockets_max: config.player_sockets_max };
+        let relays =
+            Relays::new(identity.clone(), routes.clone(), auth.clone(), config.pace, bounds, ended.clone());
+        let upstream = |address: &str, role, which| {
+            upstream::Server::new(
+                InternalClient::new(identity.clone(), address, role),
+                which,
+                metrics.clone(),
+            )
+        };
+        let app = App::from(app::Inner {
+            signer: upstream(&self.signer_addr, Role::ChainSigner, Upstream::Signer),
+            records: upstream(&self.records_addr, Role::Records, Upstream::Records),
+            limiter: Arc::new(MemoryLimiter::new(config.rates)),
+            allowed_origins: config.allowed_origins.clone(),
+            metrics: metrics.clone(),
+            routes: routes.clone(),
+            relays: relays.clone(),
+            auth,
+            tables: api::lobby::Statuses::default(),
+        });
+
+        let connections_max = usize::try_from(config.sockets_max)?.saturating_add(CONNECTIONS_SPARE);
+        let outside = Server { identity: public.clone(), callers: Callers::Public, connections_max };
+        let outside = outside.run(listeners.public, app::public(app.clone()), ended.clone());
+        let inside =
+            Server { identity: identity.clone(), callers: Callers::Roles, connections_max: INTERNAL_MAX };
+        let inside = inside.run(listeners.internal, app::internal(app), ended.clone());
+
+        let stopping = async {
+            stop.cancelled().await;
+            readiness.not_ready("stopping", "stopping");
+            // Services still send players here until they have seen that.
+            tokio::time::sleep(config.stop_delay).await;
+            ended.cancel();
+            if timeout(SOCKETS_END, relays.ended()).await.is_err() {
+                tracing::warn!("some sockets did not end in time");
+            }
+            Ok(())
+        };
+        tokio::try_join!(outside, inside, stopping)?;
+        Ok(())
+    }
+}
+
+/// Takes up changed keys and roles, and counts tables.
+async fn refresh(auth: Arc<Auth>, routes: Arc<Routes>, stop: CancellationToken) {
+    loop {
+        let tables = routes.read(Table::tables);
+        auth.metrics.tables.set(i64::try_from(tables).unwrap_or(i64::MAX));
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(RELOAD) => {}
+        }
+        match auth.keys.reload() {
+            Ok(true) => tracing::info!("keys of access tokens have changed"),
+            Ok(false) => {}
+            // Half-written: what is loaded stays good.
+            Err(error) => tracing::warn!(%error, "keys of access tokens"),
+        }
+        if let Err(error) = auth.roles.reload() {
+            tracing::warn!(%error, "roles");
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Signing in with a wallet (EIP-4361).
+
+use crate::{
+    app::{App, read_json, retry_after},
+    auth::{AuthError, Caller, NONCE_S, Tokens},
+};
+use axum::{
+    Extension, Json,
+    body::Body,
+    extract::State,
+    http::{HeaderName, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use jsonwebtoken::jwk::JwkSet;
+use purr_protocol::Problem;
+use purr_runtime::problem::Answer;
+use serde::{Deserialize, Serialize};
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Nonce {
+    nonce: String,
+    domain: String,
+    uri: String,
+    chain_id: u64,
+    expires_in_s: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignIn {
+    message: String,
+    signature: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Refresh {
+    refresh_token: String,
+}
+
+impl IntoResponse for AuthError {
+    fn into_response(self) -> Response {
+        let detail = self.to_string();
+        let problem = match self {
+            Self::Malformed(_) => Problem::new(400, "message", "Not a message of EIP-4361"),
+            Self::Store(_) | Self::Keys(_) | Self::Random(_) => {
+                tracing::warn!(detail, "sign-in");
+                let problem = Problem::new(503, "unavailable", "Sign-ins are not possible at the moment");
+                return retry_after(problem.into(), 1);
+            }
+            Self::Mismatch(_) | Self::BadSignature(_) | Self::OtherSigner => {
+                Problem::new(401, "sign-in", "The sign-in is refused")
+            }
+            Self::Nonce => Problem::new(401, "nonce", "The sign-in is refused"),
+            Self::Refresh | Self::Stolen | Self::Revoked | Self::Token(_) => {
+                Problem::new(401, "token", "Sign in again")
+            }
+        };
+        Answer::from(problem.detail(detail)).into_response()
+    }
+}
+
+pub async fn nonce(State(app): State<App>) -> Result<Json<Nonce>, AuthError> {
+    let site = &app.auth.site;
+    Ok(Json(Nonce {
+        nonce: app.auth.nonce().await?,
+        domain: site.domain.clone(),
+        uri: site.url.clone(),
+        chain_id: site.chain_id,
+        expires_in_s: NONCE_S,
+    }))
+}
+
+pub async fn sign_in(State(app): State<App>, body: Body) -> Result<Json<Tokens>, Response> {
+    let ask: SignIn = read_json(body).await.map_err(IntoResponse::into_response)?;
+    let tokens = app.auth.sign_in(&ask.message, &ask.signature).await;
+    tokens.map(Json).map_err(IntoResponse::into_response)
+}
+
+pub async fn refresh(State(app): State<App>, body: Body) -> Result<Json<Tokens>, Response> {
+    let ask: Refresh = read_json(body).await.map_err(IntoResponse::into_response)?;
+    let tokens = app.auth.refresh(&ask.refresh_token).await;
+    tokens.map(Json).map_err(IntoResponse::into_response)
+}
+
+pub async fn logout(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+) -> Result<StatusCode, AuthError> {
+    app.auth.logout(&caller).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub async fn jwks(State(app): State<App>) -> ([(HeaderName, &'static str); 1], Json<JwkSet>) {
+    // Shorter than a rotation waits between publishing a key and signing with it.
+    ([(header::CACHE_CONTROL, "public, max-age=60")], Json(app.auth.keys.published()))
+}

@@ -1,0 +1,56 @@
+//! What the chain-signer knows about money, for those it concerns.
+
+use crate::{
+    app::{App, read_json},
+    auth::Caller,
+};
+use axum::{Extension, Json, body::Body, extract::State};
+use purr_engine::{Chips, PlayerId};
+use purr_protocol::settlement::{Balance, ChainConfig, Reconciliation};
+use purr_runtime::problem::Answer;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// A withdrawal as its owner asks for it, with an EIP-712 signature that the signer checks.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Withdrawal {
+    amount: Chips,
+    nonce: u64,
+    /// Seconds since 1970.
+    deadline_s: u64,
+    signature: String,
+}
+
+/// The same with its owner, who is the caller and nobody else.
+#[derive(Serialize)]
+struct OwnedWithdrawal {
+    player: PlayerId,
+    #[serde(flatten)]
+    withdrawal: Withdrawal,
+}
+
+pub async fn config(State(app): State<App>) -> Result<Json<ChainConfig>, Answer> {
+    app.signer.get("/v1/config").await.map(Json)
+}
+
+pub async fn balance(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Json<Balance>, Answer> {
+    app.signer.get(&format!("/v1/balances/{}", caller.player)).await.map(Json)
+}
+
+pub async fn withdraw(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    body: Body,
+) -> Result<Json<Value>, Answer> {
+    let withdrawal = read_json(body).await?;
+    let ask = OwnedWithdrawal { player: caller.player, withdrawal };
+    app.signer.post("/v1/withdrawals", &ask).await.map(Json)
+}
+
+pub async fn reconciliation(State(app): State<App>) -> Result<Json<Reconciliation>, Answer> {
+    app.signer.get("/v1/reconciliation").await.map(Json)
+}

@@ -1,0 +1,156 @@
+//! The keys that sign access tokens: a mounted folder of `<kid>.pem` (Ed25519, PKCS#8) and a file
+//! `current` that names the one that signs. All of them are published.
+//!
+//! Rotation without a logout: add the new key and wait until every gateway publishes it, then
+//! change `current`, and take the old key away when its last token has run out.
+
+use super::refresh;
+use arc_swap::ArcSwap;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
+use ed25519_dalek::{SigningKey, pkcs8::DecodePrivateKey};
+use jsonwebtoken::{
+    Algorithm, EncodingKey, Header,
+    jwk::{
+        AlgorithmParameters, CommonParameters, EllipticCurve, Jwk, JwkSet, KeyAlgorithm,
+        OctetKeyPairParameters, OctetKeyPairType, PublicKeyUse,
+    },
+};
+use purr_runtime::token::{Claims, Verifier};
+use sha2::{Digest, Sha256};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// More keys than any rotation needs.
+const KEYS_MAX: usize = 8;
+
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    #[error("cannot read {path}: {source}")]
+    Read { path: PathBuf, source: std::io::Error },
+    #[error("{path} is not an Ed25519 key in PKCS#8 PEM: {detail}")]
+    Key { path: PathBuf, detail: String },
+    #[error("{path} names the key '{kid}', which is not there")]
+    NoSuchKey { path: PathBuf, kid: String },
+    #[error("{0} holds more than {KEYS_MAX} keys")]
+    TooMany(PathBuf),
+    #[error("cannot sign: {0}")]
+    Sign(#[from] jsonwebtoken::errors::Error),
+}
+
+/// The folder as it was when it was read.
+struct Ring {
+    print: [u8; 32],
+    kid: String,
+    signing: EncodingKey,
+    published: JwkSet,
+    /// Makes refresh tokens' successors.
+    refresh: [u8; 32],
+}
+
+impl Ring {
+    fn read(dir: &Path) -> Result<Self, KeyError> {
+        let read = |path: &Path| {
+            std::fs::read_to_string(path).map_err(|source| KeyError::Read { path: path.to_owned(), source })
+        };
+        let current = dir.join("current");
+        let kid = read(&current)?.trim().to_owned();
+        let mut print = Sha256::new_with_prefix(&kid);
+        let mut keys = BTreeMap::new();
+        let entries =
+            std::fs::read_dir(dir).map_err(|source| KeyError::Read { path: dir.to_owned(), source })?;
+        for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+            if path.extension().is_none_or(|extension| extension != "pem") {
+                continue;
+            }
+            let Some(kid) = path.file_stem().and_then(|stem| stem.to_str()) else { continue };
+            let key = SigningKey::from_pkcs8_pem(&read(&path)?)
+                .map_err(|error| KeyError::Key { path: path.clone(), detail: error.to_string() })?;
+            keys.insert(kid.to_owned(), (path, key));
+            if keys.len() > KEYS_MAX {
+                return Err(KeyError::TooMany(dir.to_owned()));
+            }
+        }
+        let (path, signing) =
+            keys.get(&kid).ok_or_else(|| KeyError::NoSuchKey { path: current, kid: kid.clone() })?;
+        for (kid, (_, key)) in &keys {
+            print.update(kid);
+            print.update(key.verifying_key().as_bytes());
+        }
+        let pem = read(path)?;
+        Ok(Self {
+            print: print.finalize().into(),
+            signing: EncodingKey::from_ed_pem(pem.as_bytes())?,
+            published: JwkSet { keys: keys.iter().map(|(kid, (_, key))| publish(kid, key)).collect() },
+            refresh: Sha256::new_with_prefix(b"purr refresh key v1")
+                .chain_update(signing.as_bytes())
+                .finalize()
+                .into(),
+            kid,
+        })
+    }
+}
+
+/// A public key by RFC 8037.
+fn publish(kid: &str, key: &SigningKey) -> Jwk {
+    Jwk {
+        common: CommonParameters {
+            public_key_use: Some(PublicKeyUse::Signature),
+            key_algorithm: Some(KeyAlgorithm::EdDSA),
+            key_id: Some(kid.to_owned()),
+            ..CommonParameters::default()
+        },
+        algorithm: AlgorithmParameters::OctetKeyPair(OctetKeyPairParameters {
+            key_type: OctetKeyPairType::OctetKeyPair,
+            curve: EllipticCurve::Ed25519,
+            x: BASE64.encode(key.verifying_key().as_bytes()),
+        }),
+    }
+}
+
+/// Signs and verifies access tokens.
+pub struct Keys {
+    dir: PathBuf,
+    ring: ArcSwap<Ring>,
+    verifier: Verifier,
+}
+
+impl Keys {
+    pub fn load(dir: &Path, issuer: &str, audience: &str) -> Result<Self, KeyError> {
+        let ring = Ring::read(dir)?;
+        let verifier = Verifier::new(issuer, audience, ring.published.clone());
+        Ok(Self { dir: dir.to_owned(), ring: ArcSwap::from_pointee(ring), verifier })
+    }
+
+    /// Reads the folder again; says whether it has changed.
+    pub fn reload(&self) -> Result<bool, KeyError> {
+        let ring = Ring::read(&self.dir)?;
+        if ring.print == self.ring.load().print {
+            return Ok(false);
+        }
+        self.verifier.replace_keys(ring.published.clone());
+        self.ring.store(Arc::new(ring));
+        Ok(true)
+    }
+
+    pub fn published(&self) -> JwkSet {
+        self.ring.load().published.clone()
+    }
+
+    pub fn sign(&self, claims: &Claims) -> Result<String, KeyError> {
+        let ring = self.ring.load();
+        let header = Header { kid: Some(ring.kid.clone()), ..Header::new(Algorithm::EdDSA) };
+        Ok(jsonwebtoken::encode(&header, claims, &ring.signing)?)
+    }
+
+    pub fn verifier(&self) -> &Verifier {
+        &self.verifier
+    }
+
+    /// The refresh token that follows `token`.
+    pub fn refresh_successor(&self, family: &str, token: &str) -> String {
+        refresh::successor(&self.ring.load().refresh, family, token)
+    }
+}

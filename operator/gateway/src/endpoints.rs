@@ -1,0 +1,176 @@
+//! Every route of the public API, and who may use it: the one place that says so.
+
+use crate::{
+    api::{auth, lobby, money},
+    app::App,
+    limits::Class,
+};
+use axum::{
+    Router,
+    routing::{MethodRouter, get, post},
+};
+use http::Method;
+use purr_runtime::token::UserRole;
+
+/// Who may ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Anybody. A socket is open too: its token comes in its first message.
+    Open,
+    /// Whoever has signed in and holds one of these roles.
+    Roles(&'static [UserRole]),
+}
+
+const EVERYBODY: Access =
+    Access::Roles(&[UserRole::Player, UserRole::Support, UserRole::Auditor, UserRole::Admin]);
+const AUDIT: Access = Access::Roles(&[UserRole::Auditor, UserRole::Admin]);
+
+/// One method of one path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    Nonce,
+    SignIn,
+    Refresh,
+    Logout,
+    Jwks,
+    Config,
+    Tables,
+    Table,
+    Socket,
+    Hands,
+    Hand,
+    Balance,
+    Withdrawals,
+    Reconciliation,
+}
+
+impl Endpoint {
+    pub const ALL: [Self; 14] = [
+        Self::Nonce,
+        Self::SignIn,
+        Self::Refresh,
+        Self::Logout,
+        Self::Jwks,
+        Self::Config,
+        Self::Tables,
+        Self::Table,
+        Self::Socket,
+        Self::Hands,
+        Self::Hand,
+        Self::Balance,
+        Self::Withdrawals,
+        Self::Reconciliation,
+    ];
+
+    pub const fn path(self) -> &'static str {
+        match self {
+            Self::Nonce => "/v1/auth/nonce",
+            Self::SignIn => "/v1/auth/sign-in",
+            Self::Refresh => "/v1/auth/refresh",
+            Self::Logout => "/v1/auth/logout",
+            Self::Jwks => "/.well-known/jwks.json",
+            Self::Config => "/v1/config",
+            Self::Tables => "/v1/tables",
+            Self::Table => "/v1/tables/{uid}",
+            Self::Socket => "/v1/tables/{uid}/socket",
+            Self::Hands => "/v1/tables/{uid}/hands",
+            Self::Hand => "/v1/tables/{uid}/hands/{hand}",
+            Self::Balance => "/v1/balance",
+            Self::Withdrawals => "/v1/withdrawals",
+            Self::Reconciliation => "/v1/reconciliation",
+        }
+    }
+
+    pub const fn method(self) -> Method {
+        match self {
+            Self::Nonce | Self::SignIn | Self::Refresh | Self::Logout | Self::Withdrawals => Method::POST,
+            _ => Method::GET,
+        }
+    }
+
+    pub const fn access(self) -> Access {
+        match self {
+            Self::Nonce
+            | Self::SignIn
+            | Self::Refresh
+            | Self::Jwks
+            | Self::Config
+            | Self::Tables
+            | Self::Table
+            | Self::Socket => Access::Open,
+            Self::Logout | Self::Hands | Self::Hand | Self::Balance | Self::Withdrawals => EVERYBODY,
+            Self::Reconciliation => AUDIT,
+        }
+    }
+
+    /// What an address is counted under.
+    pub const fn class(self) -> Class {
+        match self {
+            Self::Nonce | Self::SignIn | Self::Refresh => Class::SignIn,
+            _ => Class::Address,
+        }
+    }
+
+    fn handler(self) -> MethodRouter<App> {
+        match self {
+            Self::Nonce => post(auth::nonce),
+            Self::SignIn => post(auth::sign_in),
+            Self::Refresh => post(auth::refresh),
+            Self::Logout => post(auth::logout),
+            Self::Jwks => get(auth::jwks),
+            Self::Config => get(money::config),
+            Self::Tables => get(lobby::tables),
+            Self::Table => get(lobby::table),
+            Self::Socket => get(lobby::socket),
+            Self::Hands => get(lobby::hands),
+            Self::Hand => get(lobby::hand),
+            Self::Balance => get(money::balance),
+            Self::Withdrawals => post(money::withdraw),
+            Self::Reconciliation => get(money::reconciliation),
+        }
+    }
+
+    pub fn find(method: &Method, path: &str) -> Option<Self> {
+        // A HEAD is answered by the handler of GET.
+        let method = if method == Method::HEAD { &Method::GET } else { method };
+        Self::ALL.into_iter().find(|endpoint| endpoint.path() == path && endpoint.method() == method)
+    }
+}
+
+/// All endpoints, without what stands in front of them.
+pub fn routes() -> Router<App> {
+    Endpoint::ALL
+        .into_iter()
+        .fold(Router::new(), |routes, endpoint| routes.route(endpoint.path(), endpoint.handler()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_endpoint_is_found_by_its_own_method_and_path() {
+        for endpoint in Endpoint::ALL {
+            assert_eq!(Endpoint::find(&endpoint.method(), endpoint.path()), Some(endpoint));
+            assert_eq!(Endpoint::find(&Method::DELETE, endpoint.path()), None);
+        }
+        let paths: BTreeSet<&str> = Endpoint::ALL.iter().map(|endpoint| endpoint.path()).collect();
+        assert_eq!(paths.len(), Endpoint::ALL.len());
+    }
+
+    #[test]
+    fn money_and_histories_are_for_those_who_signed_in_and_the_books_for_auditors() {
+        use UserRole::{Admin, Auditor, Player, Support};
+        let allowed = |endpoint: Endpoint| match endpoint.access() {
+            Access::Open => None,
+            Access::Roles(roles) => Some(roles.to_vec()),
+        };
+        for endpoint in [Endpoint::Balance, Endpoint::Withdrawals, Endpoint::Hands, Endpoint::Hand] {
+            assert_eq!(allowed(endpoint), Some(vec![Player, Support, Auditor, Admin]));
+        }
+        assert_eq!(allowed(Endpoint::Reconciliation), Some(vec![Auditor, Admin]));
+        let open = Endpoint::ALL.into_iter().filter(|endpoint| endpoint.access() == Access::Open).count();
+        assert_eq!(open, 8);
+    }
+}

@@ -1,0 +1,10 @@
+//! `purr-gateway`: where players come in.
+
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let options = purr_gateway::Options::parse();
+    let log = options.log.clone();
+    purr_runtime::main(&log, |stop| purr_gateway::run(options, stop))
+}

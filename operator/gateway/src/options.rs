@@ -1,0 +1,237 @@
+//! Options of `purr-gateway`, as flags or environment variables.
+
+use crate::limits::Rate;
+use anyhow::{Context, bail, ensure};
+use clap::Parser;
+use http::Uri;
+use purr_store::{LinkConfig, SessionsArgs};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+/// The API gateway: sign-in, tokens, limits, lobby, and players' sockets routed to their tables.
+#[derive(Parser, Clone, Debug)]
+#[command(version)]
+pub struct Options {
+    /// Namespace of the table pods
+    #[arg(long, env = "PURR_NAMESPACE")]
+    pub namespace: String,
+    /// Name that wallets show when somebody signs in (the EIP-4361 domain)
+    #[arg(long, env = "PURR_DOMAIN")]
+    pub domain: String,
+    /// URL under which players reach the gateway
+    #[arg(long, env = "PURR_PUBLIC_URL")]
+    pub public_url: String,
+    /// EVM chain that sign-ins name
+    #[arg(long, env = "PURR_CHAIN_ID")]
+    pub chain_id: u64,
+    /// Folder with tls.crt and tls.key of the public listener
+    #[arg(long, env = "PURR_PUBLIC_TLS_DIR", default_value = "/etc/purr/public-tls")]
+    pub public_tls_dir: PathBuf,
+    /// Folder with tls.crt, tls.key and ca.crt of the fleet
+    #[arg(long, env = "PURR_TLS_DIR", default_value = "/etc/purr/tls")]
+    pub tls_dir: PathBuf,
+    /// Folder with the keys that sign access tokens: KID.pem, and 'current' with the KID that signs
+    #[arg(long, env = "PURR_JWT_KEY_DIR", default_value = "/etc/purr/jwt")]
+    pub jwt_key_dir: PathBuf,
+    /// Issuer of access tokens
+    #[arg(long, env = "PURR_JWT_ISSUER")]
+    pub jwt_issuer: String,
+    /// Audience of access tokens
+    #[arg(long, env = "PURR_JWT_AUDIENCE", default_value = "purr")]
+    pub jwt_audience: String,
+    /// JSON file with roles by wallet address, for instance {"0x…": ["auditor"]}
+    #[arg(long, env = "PURR_ROLES_FILE")]
+    pub roles_file: Option<PathBuf>,
+    /// host:port of the chain-signer
+    #[arg(long, env = "PURR_SIGNER_ADDR")]
+    pub signer_addr: String,
+    /// host:port of records
+    #[arg(long, env = "PURR_RECORDS_ADDR")]
+    pub records_addr: String,
+    /// Origins whose pages may ask, beside the public URL's own; comma-separated
+    #[arg(long, env = "PURR_ALLOWED_ORIGINS", value_delimiter = ',')]
+    pub allowed_origins: Vec<String>,
+    #[command(flatten)]
+    pub sessions: SessionsArgs,
+    /// Address for players (TLS)
+    #[arg(long, env = "PURR_LISTEN", default_value = "0.0.0.0:8443")]
+    pub listen: SocketAddr,
+    /// Address for table pods (mutual TLS): published keys
+    #[arg(long, env = "PURR_INTERNAL_LISTEN", default_value = "0.0.0.0:8444")]
+    pub internal_listen: SocketAddr,
+    /// Address for probes and metrics (plain HTTP)
+    #[arg(long, env = "PURR_OPS_LISTEN", default_value = "0.0.0.0:9090")]
+    pub ops_listen: SocketAddr,
+    /// Nonces, sign-ins and refreshes a second from one address
+    #[arg(long, env = "PURR_SIGN_IN_RATE", default_value_t = 5)]
+    pub sign_in_rate: u32,
+    /// Other requests a second from one address
+    #[arg(long, env = "PURR_ADDRESS_RATE", default_value_t = 50)]
+    pub address_rate: u32,
+    /// Requests a second of one player
+    #[arg(long, env = "PURR_PLAYER_RATE", default_value_t = 20)]
+    pub player_rate: u32,
+    /// Players' sockets at once
+    #[arg(long, env = "PURR_SOCKETS_MAX", default_value_t = 20_000)]
+    pub sockets_max: u32,
+    /// Sockets of one player at once
+    #[arg(long, env = "PURR_PLAYER_SOCKETS_MAX", default_value_t = 32)]
+    pub player_sockets_max: u32,
+    /// Time from SIGTERM until sockets are closed, so that no new ones are sent here, in milliseconds
+    #[arg(long, env = "PURR_STOP_DELAY_MS", default_value_t = 3_000)]
+    pub stop_delay_ms: u64,
+    /// Log filter, for instance info,purr_gateway=debug
+    #[arg(long, env = "PURR_LOG", default_value = "info")]
+    pub log: String,
+}
+
+/// What the API itself needs to know.
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub domain: String,
+    pub public_url: String,
+    pub chain_id: u64,
+    pub jwt_key_dir: PathBuf,
+    pub jwt_issuer: String,
+    pub jwt_audience: String,
+    pub roles_file: Option<PathBuf>,
+    /// In the form that browsers send, the public URL's own included.
+    pub allowed_origins: Vec<String>,
+    /// In the order of [`crate::limits::Class::ALL`].
+    pub rates: [Rate; 3],
+    pub sockets_max: u32,
+    pub player_sockets_max: u32,
+    pub stop_delay: Duration,
+    pub pace: crate::relay::Pace,
+}
+
+/// Options that have been checked.
+pub struct Checked {
+    pub config: Config,
+    pub namespace: String,
+    pub public_tls_dir: PathBuf,
+    pub tls_dir: PathBuf,
+    pub signer_addr: String,
+    pub records_addr: String,
+    pub sessions: LinkConfig,
+    pub listen: SocketAddr,
+    pub internal_listen: SocketAddr,
+    pub ops_listen: SocketAddr,
+}
+
+/// Scheme and authority, as in the header `Origin` (RFC 6454, section 6.2).
+fn origin(url: &str) -> anyhow::Result<String> {
+    let uri: Uri = url.parse().with_context(|| format!("'{url}' is not a URL"))?;
+    match (uri.scheme_str(), uri.authority()) {
+        (Some(scheme @ ("https" | "http")), Some(authority)) => {
+            Ok(format!("{scheme}://{authority}").to_ascii_lowercase())
+        }
+        _ => bail!("'{url}' has no scheme http or https, or no host"),
+    }
+}
+
+fn rate(name: &str, per_s: u32) -> anyhow::Result<Rate> {
+    ensure!((1..=100_000).contains(&per_s), "--{name} is 1 to 100000 a second");
+    Ok(Rate { per_s, burst: per_s.saturating_mul(4) })
+}
+
+impl Options {
+    pub fn validate(self) -> anyhow::Result<Checked> {
+        ensure!(!self.namespace.is_empty(), "--namespace is empty");
+        ensure!(
+            !self.domain.is_empty() && !self.domain.contains('/'),
+            "--domain '{}' is host or host:port, without a scheme",
+            self.domain
+        );
+        let own = origin(&self.public_url).context("--public-url")?;
+        ensure!(own.starts_with("https://"), "--public-url is https");
+        let mut allowed_origins = vec![own];
+        for text in self.allowed_origins.iter().filter(|text| !text.is_empty()) {
+            let origin = origin(text).context("--allowed-origins")?;
+            ensure!(
+                origin == text.to_ascii_lowercase(),
+                "--allowed-origins: '{text}' has more than an origin"
+            );
+            allowed_origins.push(origin);
+        }
+        ensure!((1..=100_000).contains(&self.sockets_max), "--sockets-max is 1 to 100000");
+        ensure!(self.player_sockets_max > 0, "--player-sockets-max is at least 1");
+        ensure!(self.stop_delay_ms <= 20_000, "--stop-delay-ms is at most 20000");
+        let ca = self.tls_dir.join("ca.crt");
+        Ok(Checked {
+            config: Config {
+                domain: self.domain,
+                public_url: self.public_url,
+                chain_id: self.chain_id,
+                jwt_key_dir: self.jwt_key_dir,
+                jwt_issuer: self.jwt_issuer,
+                jwt_audience: self.jwt_audience,
+                roles_file: self.roles_file,
+                allowed_origins,
+                rates: [
+                    rate("sign-in-rate", self.sign_in_rate)?,
+                    rate("address-rate", self.address_rate)?,
+                    rate("player-rate", self.player_rate)?,
+                ],
+                sockets_max: self.sockets_max,
+                player_sockets_max: self.player_sockets_max,
+                stop_delay: Duration::from_millis(self.stop_delay_ms),
+                pace: crate::relay::Pace::default(),
+            },
+            namespace: self.namespace,
+            public_tls_dir: self.public_tls_dir,
+            sessions: self.sessions.link(ca).context("--sessions-sentinels")?,
+            tls_dir: self.tls_dir,
+            signer_addr: self.signer_addr,
+            records_addr: self.records_addr,
+            listen: self.listen,
+            internal_listen: self.internal_listen,
+            ops_listen: self.ops_listen,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(more: &[&str]) -> anyhow::Result<Checked> {
+        let all = [
+            "purr-gateway",
+            "--namespace=purr",
+            "--domain=play.example",
+            "--public-url=https://play.example",
+            "--chain-id=31337",
+            "--jwt-issuer=https://play.example",
+            "--signer-addr=signer:8443",
+            "--records-addr=records:8443",
+            "--sessions-sentinels=redis-0:26379",
+            "--sessions-user=gateway",
+            "--sessions-password-file=/nowhere",
+        ];
+        Options::try_parse_from(all.iter().chain(more))?.validate()
+    }
+
+    #[test]
+    fn the_public_url_and_the_listed_origins_may_ask() {
+        let checked = with(&["--allowed-origins=https://App.example,http://localhost:3000"]).unwrap();
+        let expected = ["https://play.example", "https://app.example", "http://localhost:3000"];
+        assert_eq!(checked.config.allowed_origins, expected);
+        assert_eq!(with(&[]).unwrap().config.allowed_origins.len(), 1);
+    }
+
+    #[test]
+    fn options_that_cannot_work_are_named() {
+        for (option, named) in [
+            ("--allowed-origins=https://a.example/path", "--allowed-origins"),
+            ("--allowed-origins=*", "--allowed-origins"),
+            ("--sockets-max=0", "--sockets-max"),
+            ("--sign-in-rate=0", "--sign-in-rate"),
+            ("--stop-delay-ms=60000", "--stop-delay-ms"),
+            ("--sessions-sentinels=host", "--sessions-sentinels"),
+        ] {
+            // The last of two wins only for lists; all others are given here for the first time.
+            let error = format!("{:#}", with(&[option]).err().unwrap());
+            assert!(error.contains(named), "{option}: {error}");
+        }
+    }
+}

@@ -1,0 +1,452 @@
+//! Players' sockets, each held open and carried to whichever pod has its table.
+
+mod player;
+mod pod;
+pub mod session;
+
+use crate::{
+    auth::{self, Auth, AuthError, Caller},
+    metrics::{Metrics, Upstream},
+    routing::Routes,
+};
+use futures::{FutureExt, future::BoxFuture};
+use player::{FromPlayer, Player, frame_of};
+use pod::{FromPod, NotReached, Pod};
+use purr_engine::PlayerId;
+use purr_protocol::{
+    CloseCode, Codec,
+    pb::{self, ErrorCode, client_message::Body as Ask, server_message::Body},
+};
+use purr_runtime::{
+    CancellationToken, Identity,
+    ws::{self, Message, ServerSocket},
+};
+use session::{PodEnd, Session, Todo};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Instant, sleep_until, timeout},
+};
+
+/// How long things may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// The first message of a player.
+    pub attach: Duration,
+    /// One write to either side.
+    pub write: Duration,
+    /// Silence after which a player is pinged, and after which the socket ends.
+    pub ping: Duration,
+    pub idle: Duration,
+    /// The same for a pod.
+    pub pod_ping: Duration,
+    pub pod_idle: Duration,
+    /// Reaching a pod, once.
+    pub connect: Duration,
+    /// Between two tries to reach a pod.
+    pub backoff_min: Duration,
+    pub backoff_max: Duration,
+    /// Without any pod, until the player is sent away to come back.
+    pub pause_max: Duration,
+    /// How often ended sign-ins are asked for.
+    pub revoked_every: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        let s = Duration::from_secs;
+        Self {
+            attach: s(10),
+            // Less than the pod's own patience, so that the one who is slow is the one who is cut.
+            write: s(5),
+            ping: s(20),
+            idle: s(60),
+            pod_ping: s(10),
+            pod_idle: s(30),
+            connect: s(3),
+            backoff_min: Duration::from_millis(50),
+            backoff_max: s(2),
+            pause_max: s(180),
+            revoked_every: Duration::from_millis(500),
+        }
+    }
+}
+
+/// Why a socket ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct End {
+    code: CloseCode,
+    reason: String,
+}
+
+impl End {
+    fn new(code: CloseCode, reason: impl Into<String>) -> Self {
+        Self { code, reason: reason.into() }
+    }
+}
+
+/// Why no socket is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    Full,
+    Stopping,
+}
+
+/// What all relays share.
+pub(crate) struct Shared {
+    pub identity: Identity,
+    pub routes: Arc<Routes>,
+    pub auth: Arc<Auth>,
+    pub metrics: Metrics,
+    pub pace: Pace,
+    pub stop: CancellationToken,
+    places: Arc<Semaphore>,
+    places_max: u32,
+    /// Sockets by player, for those who have any.
+    players: Mutex<HashMap<PlayerId, u32>>,
+    player_max: u32,
+}
+
+/// All sockets of this gateway.
+#[derive(Clone)]
+pub struct Relays(Arc<Shared>);
+
+/// Bounds on sockets at once.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    pub sockets_max: u32,
+    pub player_sockets_max: u32,
+}
+
+impl Relays {
+    /// Sockets end when `stop` is cancelled.
+    pub fn new(
+        identity: Identity,
+        routes: Arc<Routes>,
+        auth: Arc<Auth>,
+        pace: Pace,
+        bounds: Bounds,
+        stop: CancellationToken,
+    ) -> Self {
+        let Bounds { sockets_max, player_sockets_max } = bounds;
+        let places = usize::try_from(sockets_max).unwrap_or(Semaphore::MAX_PERMITS);
+        Self(Arc::new(Shared {
+            identity,
+            routes,
+            metrics: auth.metrics.clone(),
+            auth,
+            pace,
+            stop,
+            places: Arc::new(Semaphore::new(places)),
+            places_max: sockets_max,
+            players: Mutex::default(),
+            player_max: player_sockets_max,
+        }))
+    }
+
+    /// A place for one more socket to a table.
+    pub fn open(&self, uid: String, codec: Codec) -> Result<Relay, Refused> {
+        if self.0.stop.is_cancelled() {
+            return Err(Refused::Stopping);
+        }
+        let place = self.0.places.clone().try_acquire_owned().map_err(|_| Refused::Full)?;
+        Ok(Relay { shared: self.0.clone(), uid, codec, _place: place })
+    }
+
+    /// Returns when all sockets have ended.
+    pub async fn ended(&self) {
+        let _ = self.0.places.acquire_many(self.0.places_max).await;
+    }
+}
+
+/// A player's place among the sockets of the same player.
+struct PlayerPlace {
+    shared: Arc<Shared>,
+    player: PlayerId,
+}
+
+impl PlayerPlace {
+    fn take(shared: &Arc<Shared>, player: PlayerId) -> Option<Self> {
+        let mut players = shared.players.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = players.entry(player).or_default();
+        if *open >= shared.player_max {
+            return None;
+        }
+        *open += 1;
+        Some(Self { shared: shared.clone(), player })
+    }
+}
+
+impl Drop for PlayerPlace {
+    fn drop(&mut self) {
+        let mut players = self.shared.players.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(open) = players.get_mut(&self.player) {
+            *open -= 1;
+            if *open == 0 {
+                players.remove(&self.player);
+            }
+        }
+    }
+}
+
+/// The pod's side: on its way, or there.
+enum Link {
+    Down(BoxFuture<'static, Result<Pod, NotReached>>),
+    Up(Box<Pod>),
+}
+
+enum LinkEvent {
+    Reached(Box<Result<Pod, NotReached>>),
+    FromPod(FromPod),
+}
+
+impl Link {
+    /// Dropping the future loses nothing.
+    async fn next(&mut self, shared: &Shared, uid: &str) -> LinkEvent {
+        match self {
+            Self::Down(reaching) => LinkEvent::Reached(Box::new(reaching.await)),
+            Self::Up(pod) => LinkEvent::FromPod(pod.next(shared, uid).await),
+        }
+    }
+}
+
+/// One player's socket to one table.
+pub struct Relay {
+    shared: Arc<Shared>,
+    uid: String,
+    codec: Codec,
+    _place: OwnedSemaphorePermit,
+}
+
+/// An attached player's relay.
+struct Running<'a> {
+    relay: &'a Relay,
+    player: &'a mut Player,
+    session: Session<Message>,
+    caller: Caller,
+    expires: Instant,
+    link: Link,
+    /// Tries in a row that led to no lasting attachment.
+    tries: u32,
+    /// Whether a pod has been attached to before.
+    was_up: bool,
+    paused_since: Instant,
+}
+
+impl Relay {
+    /// Carries messages until one side ends it.
+    pub async fn serve(self, socket: ServerSocket) {
+        self.shared.metrics.sockets.inc();
+        let mut player = Player::new(socket, self.codec, self.shared.pace);
+        let end = self.run(&mut player).await;
+        self.shared.metrics.sockets.dec();
+        if let Some(End { code, reason }) = end {
+            self.shared.metrics.closed(code);
+            ws::close(player.socket, code, &reason).await;
+        }
+    }
+
+    async fn run(&self, player: &mut Player) -> Option<End> {
+        // Before the token is looked at: a sign-in that ends in between is not missed.
+        let mut revoked = self.shared.auth.revoked.subscribe();
+        let first = tokio::select! {
+            first = timeout(self.shared.pace.attach, player.next()) => first,
+            () = self.shared.stop.cancelled() => return Some(stopping()),
+        };
+        let (id, attach) = match first {
+            Ok(FromPlayer::Message {
+                message: pb::ClientMessage { id, body: Some(Ask::Attach(attach)) },
+                ..
+            }) => (id, attach),
+            Ok(FromPlayer::Ended(end)) => return end,
+            Ok(_) => return Some(End::new(CloseCode::Protocol, "attach comes first")),
+            Err(_) => return Some(End::new(CloseCode::Protocol, "no attach in time")),
+        };
+        let (caller, expires) = match self.caller(&attach.token) {
+            Ok(known) => known,
+            Err(end) => return Some(end),
+        };
+        let Some(_place) = PlayerPlace::take(&self.shared, caller.player) else {
+            return Some(End::new(CloseCode::TryAgain, "too many sockets of this player"));
+        };
+        let mut running = Running {
+            relay: self,
+            player,
+            session: Session::new(id, attach),
+            caller,
+            expires,
+            link: self.reach(0),
+            tries: 0,
+            was_up: false,
+            paused_since: Instant::now(),
+        };
+        let end = loop {
+            let step = tokio::select! {
+                from_player = running.player.next() => running.player_says(from_player).await,
+                event = running.link.next(&self.shared, &self.uid) => running.link_event(event).await,
+                _ = revoked.changed() => {
+                    if self.shared.auth.revoked.contains(&running.caller.sid) {
+                        Err(Some(End::new(CloseCode::Revoked, "the sign-in has ended")))
+                    } else {
+                        Ok(())
+                    }
+                }
+                () = sleep_until(running.expires) => {
+                    Err(Some(End::new(CloseCode::TokenExpired, "the token ran out")))
+                }
+                () = sleep_until(running.paused_since + self.shared.pace.pause_max),
+                    if running.session.is_paused() =>
+                {
+                    Err(Some(End::new(CloseCode::TryAgain, "the table is not available")))
+                }
+                () = self.shared.stop.cancelled() => Err(Some(stopping())),
+            };
+            if let Err(end) = step {
+                break end;
+            }
+        };
+        if let Link::Up(pod) = running.link {
+            pod.leave().await;
+        }
+        end
+    }
+
+    fn reach(&self, tries: u32) -> Link {
+        Link::Down(pod::reach(self.shared.clone(), self.uid.clone(), self.codec, tries).boxed())
+    }
+
+    fn caller(&self, token: &str) -> Result<(Caller, Instant), End> {
+        let caller = self.shared.auth.caller(token).map_err(|error| match error {
+            AuthError::Revoked => End::new(CloseCode::Revoked, "the sign-in has ended"),
+            error => {
+                tracing::info!(%error, "token refused");
+                End::new(CloseCode::TokenExpired, "the token is not valid")
+            }
+        })?;
+        let left = Duration::from_secs(caller.expires_s).saturating_sub(auth::now());
+        Ok((caller, Instant::now() + left))
+    }
+}
+
+fn stopping() -> End {
+    End::new(CloseCode::GoingAway, "the gateway stops")
+}
+
+/// `Err` ends the socket, with a code where the other side is still to be told.
+type Step = Result<(), Option<End>>;
+
+impl Running<'_> {
+    async fn player_says(&mut self, event: FromPlayer) -> Step {
+        let (message, size, frame) = match event {
+            FromPlayer::Message { message, size, frame } => (message, size, frame),
+            FromPlayer::Limited(id) => {
+                self.relay.shared.metrics.message_limited();
+                let code = ErrorCode::RateLimited.into();
+                let message = "too many messages".to_owned();
+                let error = Body::Error(pb::Error { id, code, message, min: None, max: None });
+                let answer = pb::ServerMessage { epoch: 0, offset: 0, body: Some(error) };
+                return self.player.send(&answer).await;
+            }
+            FromPlayer::Ended(end) => return Err(end),
+        };
+        match &message.body {
+            Some(Ask::Attach(_)) => return Err(Some(End::new(CloseCode::Protocol, "attached already"))),
+            Some(Ask::RenewToken(renew)) => {
+                let (caller, expires) = self.relay.caller(&renew.token).map_err(Some)?;
+                if caller.player != self.caller.player {
+                    return Err(Some(End::new(CloseCode::Protocol, "the token of another player")));
+                }
+                (self.caller, self.expires) = (caller, expires);
+                self.session.renew(renew.token.clone());
+            }
+            _ => {}
+        }
+        match self.session.player_says(&message, size, &frame) {
+            Todo::Forward => self.send_to_pod(frame).await,
+            Todo::Answer(answer) => self.player.send(&answer).await,
+            Todo::Wait => Ok(()),
+        }
+    }
+
+    async fn send_to_pod(&mut self, frame: Message) -> Step {
+        let Link::Up(pod) = &mut self.link else { return Ok(()) };
+        match pod.send(frame, self.relay.shared.pace.write).await {
+            Ok(()) => Ok(()),
+            Err(error) => self.lost(&error.to_string()).await,
+        }
+    }
+
+    async fn link_event(&mut self, event: LinkEvent) -> Step {
+        match event {
+            LinkEvent::Reached(reached) => match *reached {
+                Ok(pod) => self.attach(pod).await,
+                Err(error) => {
+                    self.relay.shared.metrics.upstream_error(Upstream::Table);
+                    self.lost(&error.to_string()).await
+                }
+            },
+            LinkEvent::FromPod(FromPod::Frame(frame)) => self.pod_says(frame).await,
+            LinkEvent::FromPod(FromPod::Ended(code, reason)) => match PodEnd::of_code(code) {
+                PodEnd::ForPlayer(code) => Err(Some(End::new(code, reason))),
+                PodEnd::Gone => self.lost(&reason).await,
+            },
+        }
+    }
+
+    async fn attach(&mut self, mut pod: Pod) -> Step {
+        let (attach, pending) = self.session.attached();
+        let attach = frame_of(self.relay.codec, self.relay.codec.encode_client(&attach))?;
+        for frame in std::iter::once(attach).chain(pending) {
+            if let Err(error) = pod.send(frame, self.relay.shared.pace.write).await {
+                return self.lost(&error.to_string()).await;
+            }
+        }
+        tracing::debug!(pod = pod.name(), table = self.relay.uid, "attached");
+        if std::mem::replace(&mut self.was_up, true) {
+            self.relay.shared.metrics.reattached.inc();
+        }
+        self.link = Link::Up(Box::new(pod));
+        Ok(())
+    }
+
+    async fn pod_says(&mut self, frame: Message) -> Step {
+        let bytes: &[u8] = match &frame {
+            Message::Binary(bytes) => bytes,
+            Message::Text(text) => text.as_bytes(),
+            _ => return Ok(()),
+        };
+        // A pod of a newer version may say what this one cannot read: that goes on as it is.
+        let Ok(message) = self.relay.codec.decode_server(bytes) else {
+            return self.player.send_frame(frame).await;
+        };
+        let shown = self.session.pod_says(&message);
+        if shown.forward {
+            self.player.send_frame(frame).await?;
+        }
+        match shown.then {
+            Some(then) => self.player.send(&then).await,
+            None => Ok(()),
+        }
+    }
+
+    /// The pod is gone, or was not reached: tells the player once, and tries again.
+    async fn lost(&mut self, why: &str) -> Step {
+        tracing::debug!(why, table = self.relay.uid, tries = self.tries, "no pod");
+        // An attachment that did not last counts as a try that failed: no tight loop.
+        let lasted =
+            matches!(&self.link, Link::Up(pod) if pod.since.elapsed() > self.relay.shared.pace.backoff_max);
+        self.tries = if lasted { 1 } else { self.tries.saturating_add(1) };
+        if !self.session.is_paused() {
+            self.paused_since = Instant::now();
+        }
+        self.link = self.relay.reach(self.tries);
+        match self.session.lost("the table moves to another pod") {
+            Some(paused) => self.player.send(&paused).await,
+            None => Ok(()),
+        }
+    }
+}

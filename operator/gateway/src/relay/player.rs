@@ -1,0 +1,143 @@
+//! The player's side of a relay: frames in and out, with bounds on size, rate and time.
+
+use super::{End, Pace};
+use futures::{SinkExt, StreamExt};
+use purr_protocol::{CloseCode, Codec, pb};
+use purr_runtime::ws::{Error, Message, ServerSocket};
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+
+/// Messages a second, and how many at once. The pod's own limit is the same: what passes here is
+/// answered there.
+const RATE_PER_S: f64 = 20.0;
+const BURST: f64 = 60.0;
+/// Frames over the limit, in a row, after which the socket ends.
+const OVER_MAX: u32 = 200;
+
+/// What a player's socket brings.
+pub(super) enum FromPlayer {
+    Message {
+        message: pb::ClientMessage,
+        size: usize,
+        frame: Message,
+    },
+    /// Above the rate: nothing of it was looked at but its id.
+    Limited(u64),
+    Ended(Option<End>),
+}
+
+pub(super) struct Player {
+    pub socket: ServerSocket,
+    codec: Codec,
+    pace: Pace,
+    heard: Instant,
+    pinged: Instant,
+    allowance: f64,
+    filled: Instant,
+    over: u32,
+}
+
+impl Player {
+    pub fn new(socket: ServerSocket, codec: Codec, pace: Pace) -> Self {
+        let now = Instant::now();
+        Self { socket, codec, pace, heard: now, pinged: now, allowance: BURST, filled: now, over: 0 }
+    }
+
+    /// The next message. Dropping the future loses nothing.
+    pub async fn next(&mut self) -> FromPlayer {
+        loop {
+            let ping = self.pinged.max(self.heard) + self.pace.ping;
+            let frame = tokio::select! {
+                frame = self.socket.next() => frame,
+                () = sleep_until(ping) => {
+                    if self.heard.elapsed() >= self.pace.idle {
+                        return end(CloseCode::GoingAway, "no sign of life");
+                    }
+                    self.pinged = Instant::now();
+                    if let Err(end) = self.send_frame(Message::Ping(bytes::Bytes::new())).await {
+                        return FromPlayer::Ended(end);
+                    }
+                    continue;
+                }
+            };
+            self.heard = Instant::now();
+            let within = self.spend();
+            if self.over > OVER_MAX {
+                return end(CloseCode::Protocol, "too many messages");
+            }
+            let bytes = match &frame {
+                None | Some(Ok(Message::Close(_))) => return FromPlayer::Ended(None),
+                Some(Ok(Message::Binary(bytes))) if !self.codec.is_text() => bytes.clone(),
+                Some(Ok(Message::Text(text))) if self.codec.is_text() => text.clone().into(),
+                Some(Ok(Message::Binary(_) | Message::Text(_))) => {
+                    return end(CloseCode::Protocol, "the other kind of frame was negotiated");
+                }
+                Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => continue,
+                Some(Err(Error::Capacity(_))) => return end(CloseCode::TooBig, "too large"),
+                Some(Err(Error::Protocol(_) | Error::Utf8(_))) => {
+                    return end(CloseCode::Protocol, "protocol error");
+                }
+                Some(Err(_)) => return FromPlayer::Ended(None),
+            };
+            // A message that cannot be read has no id to answer: its sender speaks another protocol.
+            let Ok(message) = self.codec.decode_client(&bytes) else {
+                return end(CloseCode::Protocol, "malformed message");
+            };
+            if !within {
+                return FromPlayer::Limited(message.id);
+            }
+            if let Some(Ok(frame)) = frame {
+                return FromPlayer::Message { message, size: bytes.len(), frame };
+            }
+        }
+    }
+
+    fn spend(&mut self) -> bool {
+        let now = Instant::now();
+        let since = now.duration_since(self.filled).as_secs_f64();
+        self.filled = now;
+        self.allowance = (self.allowance + since * RATE_PER_S).min(BURST);
+        if self.allowance < 1.0 {
+            self.over += 1;
+            return false;
+        }
+        self.allowance -= 1.0;
+        self.over = 0;
+        true
+    }
+
+    pub async fn send(&mut self, message: &pb::ServerMessage) -> Result<(), Option<End>> {
+        let frame = frame_of(self.codec, self.codec.encode_server(message))?;
+        self.send_frame(frame).await
+    }
+
+    /// A reader that takes nothing for so long holds up nobody but itself, and is cut all the same.
+    pub async fn send_frame(&mut self, frame: Message) -> Result<(), Option<End>> {
+        match timeout(self.pace.write, self.socket.send(frame)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(None),
+            Err(_) => Err(Some(End::new(CloseCode::SlowReader, "too slow"))),
+        }
+    }
+}
+
+fn end(code: CloseCode, reason: &str) -> FromPlayer {
+    FromPlayer::Ended(Some(End::new(code, reason)))
+}
+
+/// Encoded bytes as the kind of frame that was negotiated.
+pub(super) fn frame_of<E: std::fmt::Display>(
+    codec: Codec,
+    bytes: Result<bytes::Bytes, E>,
+) -> Result<Message, Option<End>> {
+    let failed = |error: &dyn std::fmt::Display| {
+        tracing::error!(%error, "a message could not be written");
+        Some(End::new(CloseCode::TryAgain, "internal error"))
+    };
+    let bytes = bytes.map_err(|error| failed(&error))?;
+    if codec.is_text() {
+        Ok(Message::Text(Utf8Bytes::try_from(bytes).map_err(|error| failed(&error))?))
+    } else {
+        Ok(Message::Binary(bytes))
+    }
+}

@@ -1,0 +1,315 @@
+//! What a relay knows of one player at one table: a function of the messages of both sides.
+//!
+//! The player's socket outlives the pod's. While there is no pod the player is told so once
+//! (`TablePaused`), and what the player says meanwhile waits, bounded; what finds no room is answered
+//! with `UNAVAILABLE`. Commands that the pod before had not answered go to the next pod again: a
+//! command of one id is applied once, so both outcomes of the first sending are right.
+
+use purr_protocol::{
+    CloseCode,
+    pb::{self, ErrorCode, client_message::Body as Ask, server_message::Body},
+};
+use std::collections::VecDeque;
+
+/// Commands without an answer that are kept, and their bytes together.
+pub const PENDING_MAX: usize = 16;
+pub const PENDING_BYTES_MAX: usize = 16 * 1024;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// No pod. `told`: the player has been sent `TablePaused`.
+    Paused {
+        told: bool,
+    },
+    /// A pod again, which has not yet said where the table is.
+    CatchingUp,
+    Attached,
+}
+
+/// What to do with a player's message.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Todo {
+    Forward,
+    Answer(Box<pb::ServerMessage>),
+    Wait,
+}
+
+/// What the player gets for a pod's message.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Shown {
+    pub forward: bool,
+    pub then: Option<pb::ServerMessage>,
+}
+
+/// What a pod's end means for the player.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PodEnd {
+    /// It was meant for the player: the socket ends with the same code.
+    ForPlayer(CloseCode),
+    /// The pod went away: the next one is looked for.
+    Gone,
+}
+
+impl PodEnd {
+    /// By the code of a close frame; `None` where there was no such frame.
+    pub fn of_code(code: Option<u16>) -> Self {
+        match code.and_then(CloseCode::from_code) {
+            None | Some(CloseCode::Normal | CloseCode::GoingAway | CloseCode::TryAgain) => Self::Gone,
+            Some(code) => Self::ForPlayer(code),
+        }
+    }
+}
+
+/// `F` is a frame as it came, ready to be sent on.
+pub struct Session<F> {
+    attach_id: u64,
+    token: String,
+    cursor: Option<pb::Cursor>,
+    phase: Phase,
+    pending: VecDeque<(u64, usize, F)>,
+}
+
+impl<F: Clone> Session<F> {
+    pub fn new(attach_id: u64, attach: pb::Attach) -> Self {
+        let phase = Phase::Paused { told: false };
+        Self { attach_id, token: attach.token, cursor: attach.resume, phase, pending: VecDeque::new() }
+    }
+
+    /// A message of the table's own kind, at the place that the player knows.
+    fn message(&self, body: Body) -> pb::ServerMessage {
+        let pb::Cursor { epoch, offset } = self.cursor.unwrap_or_default();
+        pb::ServerMessage { epoch, offset, body: Some(body) }
+    }
+
+    /// A newer token of the same player; the next pod is attached to with it.
+    pub fn renew(&mut self, token: String) {
+        self.token = token;
+    }
+
+    pub fn is_paused(&self) -> bool {
+        matches!(self.phase, Phase::Paused { .. })
+    }
+
+    /// A message of the player, `size` bytes long; not an attach.
+    pub fn player_says(&mut self, message: &pb::ClientMessage, size: usize, frame: &F) -> Todo {
+        match (&message.body, self.is_paused()) {
+            (Some(Ask::Ping(_)), true) => Todo::Answer(Box::new(self.message(Body::Pong(pb::Pong {})))),
+            (Some(Ask::RenewToken(_)), true) => {
+                Todo::Answer(Box::new(self.message(Body::Ack(pb::Ack { id: message.id, at_offset: 0 }))))
+            }
+            (Some(Ask::Ping(_)), false) => Todo::Forward,
+            (_, paused) => {
+                self.pending.retain(|(id, ..)| *id != message.id);
+                let held: usize = self.pending.iter().map(|(_, size, _)| size).sum();
+                let fits = self.pending.len() < PENDING_MAX && held + size <= PENDING_BYTES_MAX;
+                if fits {
+                    self.pending.push_back((message.id, size, frame.clone()));
+                }
+                match (paused, fits) {
+                    // What is not kept is lost with the pod; its sender sends it again.
+                    (false, _) => Todo::Forward,
+                    (true, true) => Todo::Wait,
+                    (true, false) => Todo::Answer(Box::new(self.message(unavailable(message.id)))),
+                }
+            }
+        }
+    }
+
+    /// A pod is there: what it is sent first.
+    pub fn attached(&mut self) -> (pb::ClientMessage, Vec<F>) {
+        let told = self.phase == Phase::Paused { told: true };
+        self.phase = if told { Phase::CatchingUp } else { Phase::Attached };
+        let attach = pb::Attach { token: self.token.clone(), resume: self.cursor };
+        let attach = pb::ClientMessage { id: self.attach_id, body: Some(Ask::Attach(attach)) };
+        (attach, self.pending.iter().map(|(_, _, frame)| frame.clone()).collect())
+    }
+
+    /// A message of the pod.
+    pub fn pod_says(&mut self, message: &pb::ServerMessage) -> Shown {
+        if message.epoch > 0 {
+            self.cursor = Some(pb::Cursor { epoch: message.epoch, offset: message.offset });
+        }
+        let mut shown = Shown { forward: true, then: None };
+        match &message.body {
+            Some(Body::Ack(pb::Ack { id, .. }) | Body::Error(pb::Error { id, .. })) => {
+                self.pending.retain(|(pending, ..)| pending != id);
+            }
+            Some(Body::TableResumed(_)) => self.phase = Phase::Attached,
+            // The whole table came instead of what was missed.
+            Some(Body::Snapshot(_)) if self.phase == Phase::CatchingUp => {
+                self.phase = Phase::Attached;
+                shown.then = Some(self.message(Body::TableResumed(pb::TableResumed {})));
+            }
+            Some(Body::Closing(closing)) => {
+                let code = u16::try_from(closing.code).ok();
+                shown.forward = PodEnd::of_code(code) != PodEnd::Gone;
+            }
+            _ => {}
+        }
+        shown
+    }
+
+    /// There is no pod, or none any more. What the player is told, once.
+    pub fn lost(&mut self, reason: &str) -> Option<pb::ServerMessage> {
+        let tell = matches!(self.phase, Phase::Attached | Phase::Paused { told: false });
+        self.phase = Phase::Paused { told: true };
+        tell.then(|| self.message(Body::TablePaused(pb::TablePaused { reason: reason.into() })))
+    }
+}
+
+fn unavailable(id: u64) -> Body {
+    let message = "the table is paused and too much waits for it already".to_owned();
+    Body::Error(pb::Error { id, code: ErrorCode::Unavailable.into(), message, min: None, max: None })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CURSOR: pb::Cursor = pb::Cursor { epoch: 3, offset: 40 };
+
+    fn session() -> Session<u64> {
+        Session::new(1, pb::Attach { token: "one".into(), resume: None })
+    }
+
+    fn ask(id: u64, body: Ask) -> pb::ClientMessage {
+        pb::ClientMessage { id, body: Some(body) }
+    }
+
+    fn leave(id: u64) -> pb::ClientMessage {
+        ask(id, Ask::Leave(pb::Leave {}))
+    }
+
+    fn say(epoch: u64, offset: u64, body: Body) -> pb::ServerMessage {
+        pb::ServerMessage { epoch, offset, body: Some(body) }
+    }
+
+    fn snapshot(epoch: u64, offset: u64) -> pb::ServerMessage {
+        say(epoch, offset, Body::Snapshot(pb::Snapshot::default()))
+    }
+
+    fn playing() -> Session<u64> {
+        let mut session = session();
+        session.attached();
+        assert_eq!(session.pod_says(&snapshot(CURSOR.epoch, CURSOR.offset)).then, None);
+        session
+    }
+
+    fn resume_of(message: pb::ClientMessage) -> (String, Option<pb::Cursor>) {
+        match message.body {
+            Some(Ask::Attach(attach)) => (attach.token, attach.resume),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_next_pod_is_attached_to_with_the_newest_token_and_the_last_cursor() {
+        let mut session = playing();
+        session.pod_says(&say(3, 41, Body::Events(pb::Events::default())));
+        // An answer of the socket has no place in the history.
+        session.pod_says(&say(0, 0, Body::Pong(pb::Pong {})));
+        session.renew("two".into());
+        session.lost("gone");
+        let (attach, _) = session.attached();
+        assert_eq!(resume_of(attach), ("two".into(), Some(pb::Cursor { epoch: 3, offset: 41 })));
+    }
+
+    #[test]
+    fn a_pause_is_told_once_and_ended_by_the_pods_own_word() {
+        let mut session = playing();
+        let paused = session.lost("gone").unwrap();
+        assert_eq!((paused.epoch, paused.offset), (3, 40));
+        assert_eq!(session.lost("still gone"), None);
+        session.attached();
+        assert_eq!(session.lost("gone again before it spoke"), None);
+        session.attached();
+        let resumed = say(4, 40, Body::TableResumed(pb::TableResumed {}));
+        assert_eq!(session.pod_says(&resumed), Shown { forward: true, then: None });
+        assert!(session.lost("gone").is_some());
+    }
+
+    #[test]
+    fn a_snapshot_after_a_pause_is_followed_by_the_resumption() {
+        let mut session = playing();
+        session.lost("gone");
+        session.attached();
+        let then = session.pod_says(&snapshot(4, 90)).then.unwrap();
+        assert_eq!(then, say(4, 90, Body::TableResumed(pb::TableResumed {})));
+        assert_eq!(session.pod_says(&snapshot(4, 90)).then, None);
+    }
+
+    #[test]
+    fn a_first_attach_that_finds_a_pod_is_no_pause() {
+        let mut session = session();
+        session.attached();
+        assert_eq!(session.pod_says(&snapshot(1, 1)).then, None);
+        let mut slow = self::session();
+        assert!(slow.lost("no pod yet").is_some());
+    }
+
+    #[test]
+    fn commands_without_an_answer_go_to_the_next_pod_in_order() {
+        let mut session = playing();
+        assert_eq!(session.player_says(&leave(5), 10, &5), Todo::Forward);
+        assert_eq!(session.player_says(&leave(6), 10, &6), Todo::Forward);
+        session.pod_says(&say(3, 41, Body::Ack(pb::Ack { id: 5, at_offset: 41 })));
+        session.lost("gone");
+        assert_eq!(session.player_says(&leave(7), 10, &7), Todo::Wait);
+        // Sent again by a client that waits: it is kept once.
+        assert_eq!(session.player_says(&leave(6), 10, &60), Todo::Wait);
+        assert_eq!(session.attached().1, [7, 60]);
+    }
+
+    #[test]
+    fn what_finds_no_room_while_paused_is_answered_as_unavailable() {
+        let mut session = playing();
+        session.lost("gone");
+        for id in 0..PENDING_MAX as u64 {
+            assert_eq!(session.player_says(&leave(id), 1, &id), Todo::Wait);
+        }
+        let Todo::Answer(answer) = session.player_says(&leave(99), 1, &99) else { panic!() };
+        assert!(matches!(answer.body, Some(Body::Error(error)) if error.id == 99
+            && error.code() == ErrorCode::Unavailable));
+        let mut session = playing();
+        session.lost("gone");
+        assert!(matches!(session.player_says(&leave(1), PENDING_BYTES_MAX + 1, &1), Todo::Answer(_)));
+    }
+
+    #[test]
+    fn while_paused_pings_and_renewals_are_answered_here() {
+        let mut session = playing();
+        let (ping, renew) =
+            (ask(8, Ask::Ping(pb::Ping {})), ask(9, Ask::RenewToken(pb::RenewToken::default())));
+        assert_eq!(session.player_says(&ping, 1, &8), Todo::Forward);
+        session.lost("gone");
+        let Todo::Answer(pong) = session.player_says(&ping, 1, &8) else { panic!() };
+        assert!(matches!(pong.body, Some(Body::Pong(_))));
+        let Todo::Answer(ack) = session.player_says(&renew, 1, &9) else { panic!() };
+        assert!(matches!(ack.body, Some(Body::Ack(ack)) if ack.id == 9));
+        assert_eq!(session.attached().1, Vec::<u64>::new());
+    }
+
+    #[test]
+    fn an_announced_end_reaches_the_player_only_where_it_is_the_players() {
+        let mut session = playing();
+        let mut closing = |code: CloseCode| {
+            let closing = pb::Closing { code: code.code().into(), reason: String::new() };
+            session.pod_says(&say(3, 40, Body::Closing(closing))).forward
+        };
+        assert!(closing(CloseCode::Replaced));
+        assert!(!closing(CloseCode::GoingAway));
+    }
+
+    #[test]
+    fn codes_of_a_pods_end_are_told_apart() {
+        use CloseCode::{GoingAway, Normal, Replaced, Revoked, TokenExpired, TryAgain};
+        for code in [Replaced, TokenExpired, Revoked] {
+            assert_eq!(PodEnd::of_code(Some(code.code())), PodEnd::ForPlayer(code));
+        }
+        for code in [Normal, GoingAway, TryAgain] {
+            assert_eq!(PodEnd::of_code(Some(code.code())), PodEnd::Gone);
+        }
+        assert_eq!(PodEnd::of_code(None), PodEnd::Gone);
+        assert_eq!(PodEnd::of_code(Some(4999)), PodEnd::Gone);
+    }
+}

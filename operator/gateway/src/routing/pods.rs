@@ -1,0 +1,210 @@
+//! Table pods as the Kubernetes API shows them: one watch, by label, of this namespace.
+//!
+//! Needs `get`, `list` and `watch` on pods, and nothing else.
+
+use super::{Pod, Routes, Table};
+use futures::TryStreamExt;
+use k8s_openapi::NamespaceResourceScope;
+use kube::{
+    Api, Client, Resource,
+    api::ObjectMeta,
+    runtime::{WatchStreamExt, watcher},
+};
+use purr_runtime::{CancellationToken, Readiness};
+use serde::Deserialize;
+use std::{
+    borrow::Cow,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
+
+const SELECTOR: &str = "app.kubernetes.io/part-of=purr,app.kubernetes.io/component=table";
+const TABLE: &str = "purr.poker/table";
+const TABLE_UID: &str = "purr.poker/table-uid";
+const GENERATION: &str = "purr.poker/generation";
+/// The container port named `https` of every table pod.
+const PORT: u16 = 8443;
+/// The condition that a gateway without a list of pods lacks.
+pub const CONDITION: &str = "pods";
+
+/// A pod without its spec: what is not named here is dropped while it is read.
+#[derive(Clone, Debug, Deserialize)]
+struct TablePod {
+    metadata: ObjectMeta,
+    #[serde(default)]
+    status: Status,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Status {
+    phase: Option<String>,
+    #[serde(rename = "podIP")]
+    pod_ip: Option<IpAddr>,
+    conditions: Vec<Condition>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Condition {
+    #[serde(rename = "type")]
+    kind: String,
+    status: String,
+}
+
+impl Resource for TablePod {
+    type DynamicType = ();
+    type Scope = NamespaceResourceScope;
+
+    fn kind((): &()) -> Cow<'_, str> {
+        "Pod".into()
+    }
+    fn group((): &()) -> Cow<'_, str> {
+        "".into()
+    }
+    fn version((): &()) -> Cow<'_, str> {
+        "v1".into()
+    }
+    fn plural((): &()) -> Cow<'_, str> {
+        "pods".into()
+    }
+    fn meta(&self) -> &ObjectMeta {
+        &self.metadata
+    }
+    fn meta_mut(&mut self) -> &mut ObjectMeta {
+        &mut self.metadata
+    }
+}
+
+impl TablePod {
+    fn name(&self) -> &str {
+        self.metadata.name.as_deref().unwrap_or_default()
+    }
+
+    /// `None` for a pod that has ended or whose labels say no table.
+    fn route(&self) -> Option<Pod> {
+        if matches!(self.status.phase.as_deref(), Some("Succeeded" | "Failed")) {
+            return None;
+        }
+        let label = |name| self.metadata.labels.as_ref().and_then(|labels| labels.get(name));
+        Some(Pod {
+            name: self.name().to_owned(),
+            uid: label(TABLE_UID)?.clone(),
+            table: label(TABLE).cloned().unwrap_or_default(),
+            generation: label(GENERATION)?.parse().ok()?,
+            address: self.status.pod_ip.map(|ip| SocketAddr::new(ip, PORT)),
+            ready: self.status.conditions.iter().any(|c| c.kind == "Ready" && c.status == "True"),
+        })
+    }
+}
+
+/// Feeds the routing table until stopped. Without the API the last known routes stay in use.
+pub async fn watch(
+    client: Client,
+    namespace: &str,
+    routes: Arc<Routes>,
+    readiness: Readiness,
+    stop: CancellationToken,
+) {
+    readiness.not_ready(CONDITION, "not listed yet");
+    let api: Api<TablePod> = Api::namespaced(client, namespace);
+    let mut events =
+        std::pin::pin!(watcher(api, watcher::Config::default().labels(SELECTOR)).default_backoff());
+    let mut listed = Table::default();
+    loop {
+        let event = tokio::select! {
+            () = stop.cancelled() => return,
+            event = events.try_next() => event,
+        };
+        match event {
+            Ok(Some(watcher::Event::InitDone)) => {
+                routes.replace(std::mem::take(&mut listed));
+                readiness.ready(CONDITION);
+            }
+            Ok(Some(event)) => apply(event, &mut listed, &routes),
+            Ok(None) => return,
+            Err(error) => tracing::warn!(%error, "watch of pods"),
+        }
+    }
+}
+
+fn apply(event: watcher::Event<TablePod>, listed: &mut Table, routes: &Routes) {
+    match event {
+        watcher::Event::Init => *listed = Table::default(),
+        watcher::Event::InitApply(pod) => {
+            if let Some(route) = pod.route() {
+                listed.apply(route);
+            }
+        }
+        watcher::Event::Apply(pod) => match pod.route() {
+            Some(route) => routes.apply(route),
+            None => routes.delete(pod.name()),
+        },
+        watcher::Event::Delete(pod) => routes.delete(pod.name()),
+        watcher::Event::InitDone => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn pod(phase: &str, ready: &str, generation: &str) -> TablePod {
+        serde_json::from_value(json!({
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {
+                "name": "river-0",
+                "labels": { TABLE: "river", TABLE_UID: "0a", GENERATION: generation },
+            },
+            "spec": { "containers": [] },
+            "status": {
+                "phase": phase,
+                "podIP": "10.1.2.3",
+                "conditions": [{ "type": "Ready", "status": ready, "lastProbeTime": null }],
+            },
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_pod_of_the_api_becomes_a_route() {
+        let route = pod("Running", "True", "7").route().unwrap();
+        assert_eq!(
+            (route.name.as_str(), route.uid.as_str(), route.table.as_str()),
+            ("river-0", "0a", "river")
+        );
+        assert_eq!(route.address, Some("10.1.2.3:8443".parse().unwrap()));
+        assert_eq!((route.generation, route.ready), (7, true));
+        assert!(!pod("Running", "False", "7").route().unwrap().ready);
+    }
+
+    #[test]
+    fn a_pod_that_has_ended_or_has_no_generation_is_no_route() {
+        assert_eq!(pod("Failed", "True", "7").route(), None);
+        assert_eq!(pod("Succeeded", "True", "7").route(), None);
+        assert_eq!(pod("Running", "True", "-1").route(), None);
+    }
+
+    #[test]
+    fn a_pod_without_status_has_no_address_yet() {
+        let labels = json!({ TABLE: "river", TABLE_UID: "0a", GENERATION: "1" });
+        let pod: TablePod =
+            serde_json::from_value(json!({ "metadata": { "name": "x", "labels": labels } })).unwrap();
+        let route = pod.route().unwrap();
+        assert_eq!((route.address, route.ready), (None, false));
+    }
+
+    #[test]
+    fn events_of_the_watch_change_the_routes() {
+        let (routes, mut listed) = (Routes::default(), Table::default());
+        apply(watcher::Event::Apply(pod("Running", "True", "1")), &mut listed, &routes);
+        assert_eq!(routes.read(Table::tables), 1);
+        apply(watcher::Event::Apply(pod("Failed", "False", "1")), &mut listed, &routes);
+        assert_eq!(routes.read(Table::tables), 0);
+        // A new list is built beside the routes in use.
+        apply(watcher::Event::Init, &mut listed, &routes);
+        apply(watcher::Event::InitApply(pod("Running", "True", "2")), &mut listed, &routes);
+        assert_eq!((routes.read(Table::tables), listed.tables()), (0, 1));
+    }
+}

@@ -1,0 +1,249 @@
+//! A gateway on loopback with real TLS, beside a table pod, a signer and records that the test plays.
+
+#![allow(dead_code, reason = "every test file uses its own part")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
+
+#[path = "../../../runtime/tests/common/certificates.rs"]
+mod certificates;
+pub mod http;
+pub mod pod;
+pub mod wallet;
+
+use axum::{Extension, Json, Router, extract::Path, routing::get};
+use certificates::Authority;
+use http::Answer;
+use purr_gateway::{
+    Config, Gateway, Listeners,
+    limits::Rate,
+    metrics::Metrics,
+    relay::Pace,
+    routing::{Pod, Routes},
+    sessions::MemorySessions,
+};
+use purr_runtime::{Callers, CancellationToken, Identity, Peer, Readiness, Role, Server};
+use serde_json::{Value, json};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use tempfile::TempDir;
+use tokio::{net::TcpListener, task::JoinHandle};
+
+pub const UID: &str = "0a0b0c0d-0000-4000-8000-000000000000";
+pub const ISSUER: &str = "https://localhost";
+pub const CHAIN: u64 = 31_337;
+/// For what has to happen at some time.
+pub const SOON: Duration = Duration::from_secs(20);
+
+pub struct World {
+    pub dir: TempDir,
+    authority: Authority,
+    pub routes: Arc<Routes>,
+    pub sessions: Arc<MemorySessions>,
+    pub readiness: Readiness,
+    pub registry: prometheus::Registry,
+    pub public: SocketAddr,
+    pub internal: SocketAddr,
+    pub stop: CancellationToken,
+    pub serving: Option<JoinHandle<anyhow::Result<()>>>,
+    fleet: CancellationToken,
+}
+
+pub fn pace() -> Pace {
+    Pace {
+        backoff_min: Duration::from_millis(10),
+        backoff_max: Duration::from_millis(200),
+        revoked_every: Duration::from_millis(20),
+        ..Pace::default()
+    }
+}
+
+impl World {
+    pub async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// A gateway with a changed configuration.
+    pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let dir = tempfile::tempdir().unwrap();
+        let authority = Authority::new();
+        let issue = |folder: &str, names: &[&str]| {
+            authority.issue(&dir.path().join(folder), names);
+            Identity::load(&dir.path().join(folder)).unwrap()
+        };
+        let public = issue("public", &["localhost"]);
+        let identity = issue("gateway", &["gateway.role.purr.internal"]);
+        let fleet = CancellationToken::new();
+        let signer = issue("signer", &["chain-signer.role.purr.internal"]);
+        let signer_addr = serve(signer, signer_routes(), &fleet).await.to_string();
+        let records = issue("records", &["records.role.purr.internal"]);
+        let records_addr = serve(records, records_routes(), &fleet).await.to_string();
+
+        let jwt_key_dir = dir.path().join("jwt");
+        wallet::write_key(&jwt_key_dir, "k1", &wallet::JWT_KEY);
+        std::fs::write(jwt_key_dir.join("current"), "k1").unwrap();
+        let roles_file = dir.path().join("roles.json");
+        let roles = json!({ wallet::Wallet::auditor().address(): ["auditor"] });
+        std::fs::write(&roles_file, roles.to_string()).unwrap();
+
+        let mut config = Config {
+            domain: "localhost".into(),
+            public_url: ISSUER.into(),
+            chain_id: CHAIN,
+            jwt_key_dir,
+            jwt_issuer: ISSUER.into(),
+            jwt_audience: "purr".into(),
+            roles_file: Some(roles_file),
+            allowed_origins: vec![ISSUER.into(), "https://app.example".into()],
+            rates: [Rate { per_s: 1_000, burst: 1_000 }; 3],
+            sockets_max: 64,
+            player_sockets_max: 4,
+            stop_delay: Duration::ZERO,
+            pace: pace(),
+        };
+        change(&mut config);
+        let registry = prometheus::Registry::new();
+        let metrics = Metrics::new(&registry).unwrap();
+        let (routes, sessions) = (Arc::new(Routes::default()), Arc::new(MemorySessions::default()));
+        let (readiness, stop) = (Readiness::default(), CancellationToken::new());
+        let bind = async || TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listeners = Listeners { public: bind().await, internal: bind().await };
+        let public_address = listeners.public.local_addr().unwrap();
+        let internal_address = listeners.internal.local_addr().unwrap();
+        let gateway = Gateway {
+            config,
+            public,
+            identity,
+            routes: routes.clone(),
+            sessions: sessions.clone(),
+            signer_addr,
+            records_addr,
+            metrics,
+            readiness: readiness.clone(),
+        };
+        let serving = tokio::spawn(gateway.serve(listeners, stop.clone()));
+        Self {
+            dir,
+            authority,
+            routes,
+            sessions,
+            readiness,
+            registry,
+            public: public_address,
+            internal: internal_address,
+            stop,
+            serving: Some(serving),
+            fleet,
+        }
+    }
+
+    pub fn identity(&self, folder: &str, names: &[&str]) -> Identity {
+        self.authority.issue(&self.dir.path().join(folder), names);
+        Identity::load(&self.dir.path().join(folder)).unwrap()
+    }
+
+    pub fn table_identity(&self, uid: &str) -> Identity {
+        self.identity(&format!("table-{uid}"), &[&Role::Table(uid.into()).to_string()])
+    }
+
+    pub fn public_ca(&self) -> PathBuf {
+        self.dir.path().join("public/ca.crt")
+    }
+
+    /// Ends signer and records.
+    pub fn stop_fleet(&self) {
+        self.fleet.cancel();
+    }
+
+    pub fn route(&self, name: &str, generation: u64, address: SocketAddr) {
+        self.routes.apply(Pod {
+            name: name.into(),
+            uid: UID.into(),
+            table: "river".into(),
+            generation,
+            address: Some(address),
+            ready: true,
+        });
+    }
+
+    pub async fn get(&self, path: &str, token: Option<&str>) -> Answer {
+        let headers: Vec<(&str, String)> =
+            token.map(|token| ("authorization", format!("Bearer {token}"))).into_iter().collect();
+        http::request(self, "GET", path, &headers, "").await
+    }
+
+    pub async fn post(&self, path: &str, token: Option<&str>, body: &Value) -> Answer {
+        let headers: Vec<(&str, String)> =
+            token.map(|token| ("authorization", format!("Bearer {token}"))).into_iter().collect();
+        http::request(self, "POST", path, &headers, &body.to_string()).await
+    }
+
+    /// Waits until a metric's line has this value.
+    pub async fn becomes(&self, line: &str, value: f64) {
+        let reached = async {
+            while self.metric(line) != Some(value) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(SOON, reached)
+            .await
+            .unwrap_or_else(|_| panic!("{line}: {:?}", self.metric(line)));
+    }
+
+    /// The value of a metric's line, for instance `purr_gateway_sockets`.
+    pub fn metric(&self, line: &str) -> Option<f64> {
+        let text = prometheus::TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap();
+        text.lines().find_map(|found| found.strip_prefix(line)?.trim().parse().ok())
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        self.fleet.cancel();
+    }
+}
+
+pub async fn serve(identity: Identity, routes: Router, stop: &CancellationToken) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = Server { identity, callers: Callers::Roles, connections_max: 64 };
+    tokio::spawn(server.run(listener, routes, stop.clone()));
+    address
+}
+
+fn only_gateway(peer: &Peer) {
+    assert_eq!(peer.role, Some(Role::Gateway));
+}
+
+/// Says what it was asked.
+fn signer_routes() -> Router {
+    let status = json!({ "tableId": "0x11", "state": "open", "headSeq": 0, "confirmedSeq": 0 });
+    let config =
+        json!({ "chainId": CHAIN, "vault": "0x1", "token": "0x2", "decimals": 6, "confirmations": 1 });
+    let books = json!({ "agree": true, "block": 7, "players": [], "tables": [] });
+    Router::new()
+        .route("/v1/config", get(async move || Json(config)))
+        .route("/v1/reconciliation", get(async move || Json(books)))
+        .route("/v1/tables/{uid}", get(async move || Json(status)))
+        .route(
+            "/v1/balances/{player}",
+            get(async |Extension(peer): Extension<Peer>, Path(player): Path<String>| {
+                only_gateway(&peer);
+                // The address comes back as a table's name, so that the test sees who was asked for.
+                Json(json!({ "free": 5, "reserved": 0, "seated": [{ "table": player, "stack": 1 }] }))
+            }),
+        )
+        .route("/v1/withdrawals", axum::routing::post(async |Json(body): Json<Value>| Json(body)))
+}
+
+fn records_routes() -> Router {
+    Router::new().route("/v1/tables/{uid}/hands", get(async || Json(json!({ "hands": [] })))).route(
+        "/v1/tables/{uid}/hands/{hand}",
+        get(async |Path((_, hand)): Path<(String, u64)>, uri: axum::http::Uri| {
+            if hand == 404 {
+                let problem = purr_protocol::Problem::new(404, "hand", "There is no such hand");
+                return Err(purr_runtime::problem::Answer(problem));
+            }
+            Ok(format!("hand {hand} {}", uri.query().unwrap_or_default()))
+        }),
+    )
+}

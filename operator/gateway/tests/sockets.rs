@@ -1,0 +1,344 @@
+//! Players' sockets over the ends of pods, tokens and gateways.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
+
+mod common;
+
+use common::{
+    SOON, UID, World,
+    pod::{Attachment, Player, Pod},
+    wallet::{JWT_KEY, Tokens, Wallet, now_s, sign},
+};
+use futures::SinkExt;
+use purr_protocol::{
+    CloseCode, Codec, MESSAGE_BYTES_MAX,
+    pb::{self, ErrorCode, client_message::Body as Ask, server_message::Body as Say},
+};
+use purr_runtime::ws::Message;
+use serde_json::Value;
+use std::{sync::atomic::Ordering, time::Duration};
+use tokio::time::timeout;
+
+const SOCKET: &str = "/v1/tables/0a0b0c0d-0000-4000-8000-000000000000/socket";
+
+/// A world with a pod, and a player who is attached to it and has seen the table.
+async fn playing(codec: Codec) -> (World, Pod, Attachment, Player, Tokens) {
+    let world = World::new().await;
+    let mut pod = Pod::start(&world).await;
+    world.route("a", 1, pod.address);
+    let tokens = Wallet::new(1).sign_in(&world).await;
+    let mut player = Player::attach(&world, &tokens.access, codec).await;
+    let attachment = pod.attached().await;
+    assert_eq!(attachment.attach, pb::Attach { token: tokens.access.clone(), resume: None });
+    attachment.say(1, 10, Say::Snapshot(pb::Snapshot::default())).await;
+    assert!(matches!(player.hears().await.body, Some(Say::Snapshot(_))));
+    (world, pod, attachment, player, tokens)
+}
+
+async fn survives_a_restart(codec: Codec) {
+    let (world, pod, mut attachment, mut player, tokens) = playing(codec).await;
+    let act = Ask::Act(pb::Act { hand: 3, kind: pb::ActionKind::Call.into(), amount: 0 });
+    let acted = player.ask(act.clone()).await;
+    assert_eq!(attachment.hears().await.body, Some(act.clone()));
+    attachment.say(1, 11, Say::Events(pb::Events::default())).await;
+    assert_eq!(player.hears().await.offset, 11);
+
+    // The pod dies before it has answered; for a while there is none.
+    drop((attachment, pod));
+    world.routes.delete("a");
+    let paused = player.hears().await;
+    assert!(matches!(paused.body, Some(Say::TablePaused(_))), "{paused:?}");
+    assert_eq!((paused.epoch, paused.offset), (1, 11));
+    let waits = player.ask(Ask::SitOut(pb::SitOut {})).await;
+    player.ask(Ask::Ping(pb::Ping {})).await;
+    assert!(matches!(player.hears().await.body, Some(Say::Pong(_))));
+
+    let mut successor = Pod::start(&world).await;
+    world.route("b", 2, successor.address);
+    let mut attachment = successor.attached().await;
+    let resume = Some(pb::Cursor { epoch: 1, offset: 11 });
+    assert_eq!(attachment.attach, pb::Attach { token: tokens.access, resume });
+    // What had no answer comes again, with its id, and then what waited.
+    let again = attachment.hears().await;
+    assert_eq!((again.id, again.body), (acted, Some(act)));
+    assert_eq!(attachment.hears().await.id, waits);
+    attachment.say(2, 12, Say::Events(pb::Events::default())).await;
+    attachment.say(2, 12, Say::TableResumed(pb::TableResumed {})).await;
+    attachment.say(2, 12, Say::Ack(pb::Ack { id: acted, at_offset: 12 })).await;
+    assert!(matches!(player.hears().await.body, Some(Say::Events(_))));
+    assert!(matches!(player.hears().await.body, Some(Say::TableResumed(_))));
+    assert!(matches!(player.hears().await.body, Some(Say::Ack(ack)) if ack.id == acted));
+    assert_eq!(world.metric("purr_gateway_reattached_total"), Some(1.0));
+}
+
+#[tokio::test]
+async fn a_players_socket_survives_the_pods_restart_in_binary() {
+    survives_a_restart(Codec::Proto).await;
+}
+
+#[tokio::test]
+async fn a_players_socket_survives_the_pods_restart_in_json() {
+    survives_a_restart(Codec::Json).await;
+}
+
+#[tokio::test]
+async fn the_newest_token_goes_to_the_next_pod_and_a_pod_that_moves_is_followed() {
+    let (world, _pod, mut attachment, mut player, _) = playing(Codec::Proto).await;
+    let newer = Wallet::new(1).sign_in(&world).await.access;
+    player.ask(Ask::RenewToken(pb::RenewToken { token: newer.clone() })).await;
+    assert!(matches!(attachment.hears().await.body, Some(Ask::RenewToken(_))));
+    // The old pod still runs; a ready one of a higher generation holds the table.
+    let mut successor = Pod::start(&world).await;
+    world.route("b", 2, successor.address);
+    let next = successor.attached().await;
+    assert_eq!(next.attach.token, newer);
+    assert!(matches!(player.hears().await.body, Some(Say::TablePaused(_))));
+    next.say(2, 30, Say::Snapshot(pb::Snapshot::default())).await;
+    assert!(matches!(player.hears().await.body, Some(Say::Snapshot(_))));
+    let resumed = player.hears().await;
+    assert!(matches!(resumed.body, Some(Say::TableResumed(_))));
+    assert_eq!((resumed.epoch, resumed.offset), (2, 30));
+}
+
+#[tokio::test]
+async fn a_pod_that_goes_away_is_no_end_and_a_close_for_the_player_is() {
+    let (_world, mut pod, attachment, mut player, _) = playing(Codec::Proto).await;
+    attachment.close(CloseCode::GoingAway).await;
+    assert!(matches!(player.hears().await.body, Some(Say::TablePaused(_))));
+    let again = pod.attached().await;
+    again.close(CloseCode::Replaced).await;
+    assert_eq!(player.closes().await, Some(CloseCode::Replaced));
+}
+
+#[tokio::test]
+async fn a_pod_that_is_another_table_is_asked_again_later() {
+    let world = World::new().await;
+    let mut pod = Pod::start_wrong(&world, 2).await;
+    world.route("a", 1, pod.address);
+    let token = Wallet::new(1).sign_in(&world).await.access;
+    let mut player = Player::attach(&world, &token, Codec::Proto).await;
+    let attachment = pod.attached().await;
+    assert_eq!(pod.asked.load(Ordering::Relaxed), 3);
+    assert!(matches!(player.hears().await.body, Some(Say::TablePaused(_))));
+    attachment.say(1, 1, Say::Snapshot(pb::Snapshot::default())).await;
+    assert!(matches!(player.hears().await.body, Some(Say::Snapshot(_))));
+    assert_eq!(world.metric("purr_gateway_upstream_errors_total{upstream=\"table\"}"), Some(2.0));
+}
+
+#[tokio::test]
+async fn a_table_without_a_pod_for_too_long_sends_its_players_away() {
+    let world = World::with(|config| config.pace.pause_max = Duration::from_millis(50)).await;
+    world.route("a", 1, "127.0.0.1:1".parse().unwrap());
+    let token = Wallet::new(1).sign_in(&world).await.access;
+    let player = Player::attach(&world, &token, Codec::Proto).await;
+    assert_eq!(player.closes().await, Some(CloseCode::TryAgain));
+}
+
+#[tokio::test]
+async fn a_wrong_first_message_ends_the_socket() {
+    let world = World::new().await;
+    let pod = Pod::start(&world).await;
+    world.route("a", 1, pod.address);
+    let forged = Player::attach(&world, "a.b.c", Codec::Proto).await;
+    assert_eq!(forged.closes().await, Some(CloseCode::TokenExpired));
+    let mut rude = Player::open(&world, SOCKET, Codec::Proto, None).await.unwrap();
+    rude.ask(Ask::SitOut(pb::SitOut {})).await;
+    assert_eq!(rude.closes().await, Some(CloseCode::Protocol));
+    let mut text = Player::open(&world, SOCKET, Codec::Proto, None).await.unwrap();
+    text.socket.send(Message::text("{}")).await.unwrap();
+    assert_eq!(text.closes().await, Some(CloseCode::Protocol));
+    // Nothing of them reached the pod.
+    assert_eq!(pod.asked.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test]
+async fn whoever_says_nothing_is_cut() {
+    let world = World::with(|config| config.pace.attach = Duration::from_millis(50)).await;
+    world.route("a", 1, "127.0.0.1:1".parse().unwrap());
+    let silent = Player::open(&world, SOCKET, Codec::Proto, None).await.unwrap();
+    assert_eq!(silent.closes().await, Some(CloseCode::Protocol));
+}
+
+#[tokio::test]
+async fn an_oversized_message_closes_the_socket() {
+    let (_world, _pod, _attachment, mut player, _) = playing(Codec::Proto).await;
+    // The gateway may have closed before all of it was written.
+    let _ = player.socket.send(Message::binary(vec![0; MESSAGE_BYTES_MAX + 1])).await;
+    assert_eq!(player.closes().await, Some(CloseCode::TooBig));
+}
+
+#[tokio::test]
+async fn a_malformed_message_closes_the_socket() {
+    let (_world, _pod, _attachment, mut player, _) = playing(Codec::Proto).await;
+    player.socket.send(Message::binary(vec![0xff; 8])).await.unwrap();
+    assert_eq!(player.closes().await, Some(CloseCode::Protocol));
+}
+
+#[tokio::test]
+async fn too_many_messages_are_answered_and_a_flood_is_cut() {
+    let (_world, _pod, mut attachment, mut player, _) = playing(Codec::Proto).await;
+    let drain = tokio::spawn(async move { while attachment.heard.recv().await.is_some() {} });
+    for _ in 0..100 {
+        player.ask(Ask::SitOut(pb::SitOut {})).await;
+    }
+    let limited = player.hears().await;
+    assert!(matches!(limited.body, Some(Say::Error(error)) if error.code() == ErrorCode::RateLimited));
+    for _ in 0..1_000 {
+        let message = pb::ClientMessage { id: 1, body: Some(Ask::SitOut(pb::SitOut {})) };
+        let bytes = Codec::Proto.encode_client(&message).unwrap();
+        if player.socket.send(Message::Binary(bytes)).await.is_err() {
+            break;
+        }
+    }
+    assert_eq!(player.closes().await, Some(CloseCode::Protocol));
+    drain.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_token_of_another_player_is_no_renewal() {
+    let (world, _pod, _attachment, mut player, _) = playing(Codec::Proto).await;
+    let other = Wallet::new(2).sign_in(&world).await.access;
+    player.ask(Ask::RenewToken(pb::RenewToken { token: other })).await;
+    assert_eq!(player.closes().await, Some(CloseCode::Protocol));
+}
+
+#[tokio::test]
+async fn a_logout_on_any_gateway_ends_the_sockets_of_that_sign_in() {
+    use purr_gateway::sessions::SessionStore;
+    let (world, _pod, _attachment, player, tokens) = playing(Codec::Proto).await;
+    let bystander = Wallet::new(2).sign_in(&world).await;
+    assert_eq!(world.post("/v1/auth/logout", Some(&tokens.access), &Value::Null).await.status, 204);
+    assert_eq!(player.closes().await, Some(CloseCode::Revoked));
+    let again = Player::attach(&world, &tokens.access, Codec::Proto).await;
+    assert_eq!(again.closes().await, Some(CloseCode::Revoked));
+
+    // Another gateway wrote this one.
+    let other = Player::attach(&world, &bystander.access, Codec::Proto).await;
+    let sid = bystander.refresh.split('.').next().unwrap();
+    world.sessions.revoke(sid, now_s() * 1_000).await.unwrap();
+    assert_eq!(other.closes().await, Some(CloseCode::Revoked));
+}
+
+#[tokio::test]
+async fn sockets_are_bounded_by_player_and_altogether() {
+    let world = World::with(|config| {
+        config.sockets_max = 3;
+        config.player_sockets_max = 2;
+    })
+    .await;
+    let mut pod = Pod::start(&world).await;
+    world.route("a", 1, pod.address);
+    let token = Wallet::new(1).sign_in(&world).await.access;
+    let _first = Player::attach(&world, &token, Codec::Proto).await;
+    let one = pod.attached().await;
+    let _second = Player::attach(&world, &token, Codec::Proto).await;
+    let two = pod.attached().await;
+    let third = Player::attach(&world, &token, Codec::Proto).await;
+    assert_eq!(third.closes().await, Some(CloseCode::TryAgain));
+    drop((one, two));
+    // The third one's place is free again when its closing has ended.
+    let mut open = Vec::new();
+    let refused = timeout(SOON, async {
+        loop {
+            match Player::open(&world, SOCKET, Codec::Proto, None).await {
+                Ok(player) => open.push(player),
+                Err(status) => return status,
+            }
+        }
+    });
+    assert_eq!(refused.await.unwrap(), 503);
+}
+
+#[tokio::test]
+async fn a_gateway_that_stops_says_so_and_ends() {
+    let (mut world, _pod, _attachment, player, _) = playing(Codec::Proto).await;
+    assert_eq!(world.metric("purr_gateway_sockets"), Some(1.0));
+    world.stop.cancel();
+    assert_eq!(player.closes().await, Some(CloseCode::GoingAway));
+    timeout(SOON, world.serving.take().unwrap()).await.unwrap().unwrap().unwrap();
+    assert!(world.readiness.missing().iter().any(|missing| missing.contains("stopping")));
+    assert_eq!(world.metric("purr_gateway_sockets"), Some(0.0));
+}
+
+#[tokio::test]
+async fn a_socket_to_nowhere_is_refused_before_it_opens() {
+    let world = World::new().await;
+    let pod = Pod::start(&world).await;
+    world.route("a", 1, pod.address);
+    let open = async |path: &str, origin| Player::open(&world, path, Codec::Proto, origin).await.err();
+    assert_eq!(open(&SOCKET.replace("0a0b", "ffff"), None).await, Some(404));
+    for trick in [
+        "/v1/tables/../socket",
+        "/v1/tables/%2e%2e/socket",
+        "/v1/tables/..%2fadmin/socket",
+        "/v1/tables//socket",
+        "/v1/tables/0A0B0C0D-0000-4000-8000-000000000000/socket",
+        "/v1/tables/0a0b0c0d-0000-4000-8000-000000000000%00/socket",
+        "/v1/tables/0a0b0c0d-0000-4000-8000-000000000000%2fsocket",
+        "/v1/tables/0a0b0c0d-0000-4000-8000-000000000000.table/socket",
+        "/v1/tables/%ff/socket",
+        "/V1/tables/0a0b0c0d-0000-4000-8000-000000000000/socket",
+    ] {
+        assert_eq!(open(trick, None).await, Some(404), "{trick}");
+    }
+    assert_eq!(open(SOCKET, Some("https://evil.example")).await, Some(403));
+    assert_eq!(open(SOCKET, Some("https://app.example")).await, None);
+    assert_eq!(pod.asked.load(Ordering::Relaxed), 0);
+    assert_eq!(world.get(SOCKET, None).await.problem(), "upgrade-required");
+    assert!(SOCKET.contains(UID));
+}
+
+#[tokio::test]
+async fn a_player_who_does_not_read_is_cut() {
+    let world = World::with(|config| config.pace.write = Duration::from_millis(100)).await;
+    let mut pod = Pod::start(&world).await;
+    world.route("a", 1, pod.address);
+    let token = Wallet::new(1).sign_in(&world).await.access;
+    let player = Player::attach(&world, &token, Codec::Proto).await;
+    let flood = tokio::spawn(pod.attached().await.floods());
+    world.becomes("purr_gateway_sockets_closed_total{code=\"slow_reader\"}", 1.0).await;
+    // The pod's side has ended too.
+    timeout(SOON, flood).await.unwrap().unwrap();
+    drop(player);
+}
+
+#[tokio::test]
+async fn a_player_who_gives_no_sign_of_life_is_cut_and_one_who_does_is_not() {
+    let world = World::with(|config| {
+        config.pace.ping = Duration::from_millis(50);
+        config.pace.idle = Duration::from_millis(400);
+    })
+    .await;
+    let mut pod = Pod::start(&world).await;
+    world.route("a", 1, pod.address);
+    let token = Wallet::new(1).sign_in(&world).await.access;
+    let mut alive = Player::attach(&world, &token, Codec::Proto).await;
+    let attachment = pod.attached().await;
+    // Answers to pings are given while one reads.
+    let reading = tokio::spawn(async move { (alive.hears().await, alive) });
+    let _silent = Player::attach(&world, &token, Codec::Proto).await;
+    world.becomes("purr_gateway_sockets_closed_total{code=\"going_away\"}", 1.0).await;
+    attachment.say(1, 1, Say::Snapshot(pb::Snapshot::default())).await;
+    let (heard, _alive) = timeout(SOON, reading).await.unwrap().unwrap();
+    assert!(matches!(heard.body, Some(Say::Snapshot(_))));
+}
+
+#[tokio::test]
+async fn a_token_that_runs_out_ends_the_socket_unless_it_was_renewed() {
+    let world = World::new().await;
+    let mut pod = Pod::start(&world).await;
+    world.route("a", 1, pod.address);
+    let claims = purr_runtime::token::Claims { exp: now_s() + 2, ..Wallet::new(1).claims() };
+    let short = sign(&claims, Some("k1"), &JWT_KEY);
+    let player = Player::attach(&world, &short, Codec::Proto).await;
+    let mut renewing = Player::attach(&world, &short, Codec::Proto).await;
+    let longer = Wallet::new(1).sign_in(&world).await.access;
+    renewing.ask(Ask::RenewToken(pb::RenewToken { token: longer })).await;
+    assert_eq!(player.closes().await, Some(CloseCode::TokenExpired));
+    // The order in which the two were attached is not known; both are asked to speak.
+    let (one, two) = (pod.attached().await, pod.attached().await);
+    for attachment in [&one, &two] {
+        attachment.try_say(1, 1, Say::Snapshot(pb::Snapshot::default())).await;
+    }
+    assert!(matches!(renewing.hears().await.body, Some(Say::Snapshot(_))));
+}
