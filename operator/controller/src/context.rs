@@ -1,0 +1,123 @@
+//! What reconciles share.
+
+use crate::{certificates::Authority, fleet::Fleet, metrics::Metrics, pods::Pods, summaries::Summaries};
+use k8s_openapi::api::core::v1::{Pod, Secret};
+use kube::{
+    Api, Client,
+    runtime::{events::Recorder, reflector::Store},
+};
+use purr_crds::PokerTable;
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+pub const MANAGER: &str = "purr-controller";
+/// Between the first failure and the next try.
+const BACKOFF_MIN: Duration = Duration::from_secs(1);
+const BACKOFF_MAX: Duration = Duration::from_secs(60);
+
+pub struct Context {
+    pub tables: Api<PokerTable>,
+    pub pods: Api<Pod>,
+    pub secrets: Api<Secret>,
+    /// The tables' pods as the watch has them.
+    pub pod_cache: Store<Pod>,
+    pub recorder: Recorder,
+    pub fleet: Fleet,
+    pub authority: Authority,
+    pub reach: Pods,
+    pub summaries: Summaries,
+    pub metrics: Metrics,
+    memory: Mutex<HashMap<String, Memory>>,
+}
+
+/// Of one table, by its UID; may be lost with the process.
+#[derive(Clone, Debug, Default)]
+pub struct Memory {
+    pub failures: u32,
+    /// When its certificate is due, in seconds since 1970; 0: not looked at yet.
+    pub renew_at_s: i64,
+}
+
+/// The parts of a [`Context`] that come from the outside.
+pub struct Parts {
+    pub client: Client,
+    pub namespace: String,
+    pub pod_cache: Store<Pod>,
+    pub recorder: Recorder,
+    pub fleet: Fleet,
+    pub authority: Authority,
+    pub reach: Pods,
+    pub summaries: Summaries,
+    pub metrics: Metrics,
+}
+
+impl Context {
+    pub fn new(parts: Parts) -> Self {
+        let Parts { client, namespace, pod_cache, recorder, fleet, authority, reach, summaries, metrics } =
+            parts;
+        Self {
+            tables: Api::namespaced(client.clone(), &namespace),
+            pods: Api::namespaced(client.clone(), &namespace),
+            secrets: Api::namespaced(client, &namespace),
+            pod_cache,
+            recorder,
+            fleet,
+            authority,
+            reach,
+            summaries,
+            metrics,
+            memory: Mutex::default(),
+        }
+    }
+
+    pub fn memory<T>(&self, uid: &str, change: impl FnOnce(&mut Memory) -> T) -> T {
+        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        change(memory.entry(uid.to_owned()).or_default())
+    }
+
+    pub fn forget(&self, uid: &str) {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
+    }
+
+    /// How long to wait after one more failure of this table.
+    pub fn failed(&self, uid: &str) -> Duration {
+        let failures = self.memory(uid, |memory| {
+            memory.failures = memory.failures.saturating_add(1);
+            memory.failures
+        });
+        jittered(backoff(failures))
+    }
+}
+
+fn backoff(failures: u32) -> Duration {
+    BACKOFF_MIN.saturating_mul(1 << failures.saturating_sub(1).min(10)).min(BACKOFF_MAX)
+}
+
+/// Between half of it and all of it, so that tables that failed together do not try together.
+pub fn jittered(wait: Duration) -> Duration {
+    let half = wait / 2;
+    let share = f64::from(getrandom::u32().unwrap_or(u32::MAX)) / f64::from(u32::MAX);
+    half + half.mul_f64(share)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_up_to_a_minute() {
+        let waits: Vec<u64> = [1, 2, 3, 7, 40].map(|failures| backoff(failures).as_secs()).to_vec();
+        assert_eq!(waits, [1, 2, 4, 60, 60]);
+    }
+
+    #[test]
+    fn jitter_keeps_at_least_half() {
+        for _ in 0..100 {
+            let wait = jittered(Duration::from_secs(8));
+            assert!((4..=8).contains(&wait.as_secs()), "{wait:?}");
+        }
+    }
+}

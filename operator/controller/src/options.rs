@@ -1,0 +1,234 @@
+//! Options of `purr-controller`, as flags or environment variables.
+
+use crate::fleet::{Chain, Fleet, StoreGroup};
+use anyhow::{Context, ensure};
+use clap::Parser;
+use purr_crds::Resources;
+use purr_store::{LinkConfig, SessionsArgs};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
+
+/// Reconciles PokerTables into pods.
+#[derive(Parser, Clone, Debug)]
+#[command(version)]
+pub struct Options {
+    /// Namespace of the tables and of the fleet
+    #[arg(long, env = "PURR_NAMESPACE")]
+    pub namespace: String,
+    /// Name of this process among the controllers, for the leader's lease and for Events
+    #[arg(long, env = "PURR_IDENTITY")]
+    pub identity: String,
+    /// Release of the chart: the first part of the names of its Secrets
+    #[arg(long, env = "PURR_RELEASE")]
+    pub release: String,
+    /// Redis Sentinel groups that tables may name, as JSON: {"default": {"sentinels": ["host:port"], "master": "purr"}}
+    #[arg(long, env = "PURR_STORES")]
+    pub stores: String,
+    #[command(flatten)]
+    pub sessions: SessionsArgs,
+    /// Folder with tls.crt, tls.key and ca.crt
+    #[arg(long, env = "PURR_TLS_DIR", default_value = "/etc/purr/tls")]
+    pub tls_dir: PathBuf,
+    /// Folder with tls.crt and tls.key of the CA that signs the tables' certificates
+    #[arg(long, env = "PURR_CA_DIR", default_value = "/etc/purr/ca")]
+    pub ca_dir: PathBuf,
+    /// How long a table's certificate is valid, in hours; renewed when a third of it is left
+    #[arg(long, env = "PURR_TABLE_CERTIFICATE_HOURS", default_value_t = 168)]
+    pub table_certificate_hours: u64,
+    /// host:port of the chain-signer
+    #[arg(long, env = "PURR_SIGNER_ADDR")]
+    pub signer_addr: String,
+    /// Image of the table pods
+    #[arg(long, env = "PURR_TABLE_IMAGE")]
+    pub table_image: String,
+    #[arg(long, env = "PURR_TABLE_IMAGE_PULL_POLICY", default_value = "IfNotPresent")]
+    pub table_image_pull_policy: String,
+    /// Requests and limits of a table pod, as JSON
+    #[arg(long, env = "PURR_TABLE_RESOURCES")]
+    pub table_resources: String,
+    /// Time for a table pod to end its hand, in seconds
+    #[arg(long, env = "PURR_TABLE_GRACE_S", default_value_t = 120)]
+    pub table_grace_s: u32,
+    /// Log filter of the table pods
+    #[arg(long, env = "PURR_TABLE_LOG", default_value = "info")]
+    pub table_log: String,
+    /// host:port of the gateways' internal listener, for table pods
+    #[arg(long, env = "PURR_TABLE_JWKS_ADDR")]
+    pub table_jwks_addr: String,
+    /// Issuer of players' tokens, for table pods
+    #[arg(long, env = "PURR_TABLE_JWT_ISSUER")]
+    pub table_jwt_issuer: String,
+    /// Audience of players' tokens, for table pods
+    #[arg(long, env = "PURR_TABLE_JWT_AUDIENCE", default_value = "purr")]
+    pub table_jwt_audience: String,
+    /// Vault of tables that name none; empty: they wait until there is one
+    #[arg(long, env = "PURR_CHAIN_VAULT", default_value = "")]
+    pub chain_vault: String,
+    #[arg(long, env = "PURR_CHAIN_ID")]
+    pub chain_id: u64,
+    /// Token of tables that name none
+    #[arg(long, env = "PURR_CHAIN_TOKEN", default_value = "")]
+    pub chain_token: String,
+    #[arg(long, env = "PURR_CHAIN_DECIMALS", default_value_t = 6)]
+    pub chain_decimals: u8,
+    #[arg(long, env = "PURR_CHAIN_UNIT", default_value = "USDC")]
+    pub chain_unit: String,
+    /// How often all tables' summaries are read, in milliseconds
+    #[arg(long, env = "PURR_SUMMARY_EVERY_MS", default_value_t = 3_000)]
+    pub summary_every_ms: u64,
+    /// Tables reconciled at once
+    #[arg(long, env = "PURR_CONCURRENCY", default_value_t = 16)]
+    pub concurrency: u16,
+    /// Address for probes and metrics (plain HTTP)
+    #[arg(long, env = "PURR_OPS_LISTEN", default_value = "0.0.0.0:9090")]
+    pub ops_listen: SocketAddr,
+    /// Log filter, for instance info,purr_controller=debug
+    #[arg(long, env = "PURR_LOG", default_value = "info")]
+    pub log: String,
+}
+
+/// Options that have been checked.
+pub struct Config {
+    pub namespace: String,
+    pub identity: String,
+    pub fleet: Fleet,
+    pub sessions: LinkConfig,
+    pub tls_dir: PathBuf,
+    pub ca_dir: PathBuf,
+    pub certificate_valid: Duration,
+    pub summary_every: Duration,
+    pub concurrency: u16,
+    pub ops_listen: SocketAddr,
+}
+
+impl Options {
+    pub fn validate(self) -> anyhow::Result<Config> {
+        ensure!(!self.namespace.is_empty(), "--namespace is empty");
+        ensure!(!self.identity.is_empty(), "--identity is empty");
+        let stores: BTreeMap<String, StoreGroup> = serde_json::from_str(&self.stores).context("--stores")?;
+        for (name, group) in &stores {
+            ensure!(!group.sentinels.is_empty(), "--stores: group '{name}' has no sentinels");
+        }
+        let resources: Resources =
+            serde_json::from_str(&self.table_resources).context("--table-resources")?;
+        for (what, amounts) in [("requests", &resources.requests), ("limits", &resources.limits)] {
+            ensure!(amounts.contains_key("memory"), "--table-resources: {what}.memory is missing");
+        }
+        let policies = ["Always", "IfNotPresent", "Never"];
+        ensure!(
+            policies.contains(&self.table_image_pull_policy.as_str()),
+            "--table-image-pull-policy is one of {policies:?}"
+        );
+        ensure!((30..=3_600).contains(&self.table_grace_s), "--table-grace-s is 30 to 3600");
+        ensure!(
+            (1..=8_760).contains(&self.table_certificate_hours),
+            "--table-certificate-hours is 1 to 8760"
+        );
+        ensure!((500..=60_000).contains(&self.summary_every_ms), "--summary-every-ms is 500 to 60000");
+        ensure!(self.concurrency > 0, "--concurrency is at least 1");
+        ensure!(self.chain_decimals <= 18, "--chain-decimals is at most 18");
+        for (option, address) in [("--chain-vault", &self.chain_vault), ("--chain-token", &self.chain_token)]
+        {
+            ensure!(address.is_empty() || is_address(address), "{option} is 0x and 40 hex digits");
+        }
+        ensure!(
+            self.chain_vault.is_empty() == self.chain_token.is_empty(),
+            "--chain-vault and --chain-token go together"
+        );
+        let chain = (!self.chain_vault.is_empty()).then(|| Chain {
+            vault: self.chain_vault.to_ascii_lowercase(),
+            chain_id: self.chain_id,
+            token: self.chain_token.to_ascii_lowercase(),
+            decimals: self.chain_decimals,
+            unit: self.chain_unit,
+        });
+        let ca = self.tls_dir.join("ca.crt");
+        let sessions = self.sessions.link(ca).context("--sessions-sentinels")?;
+        let fleet = Fleet {
+            release: self.release,
+            stores,
+            sessions: StoreGroup {
+                sentinels: self.sessions.sessions_sentinels,
+                master: self.sessions.sessions_master,
+            },
+            chain,
+            signer_addr: self.signer_addr,
+            image: self.table_image,
+            image_pull_policy: self.table_image_pull_policy,
+            resources,
+            grace_s: self.table_grace_s,
+            log: self.table_log,
+            jwks_addr: self.table_jwks_addr,
+            jwt_issuer: self.table_jwt_issuer,
+            jwt_audience: self.table_jwt_audience,
+        };
+        Ok(Config {
+            namespace: self.namespace,
+            identity: self.identity,
+            fleet,
+            sessions,
+            tls_dir: self.tls_dir,
+            ca_dir: self.ca_dir,
+            certificate_valid: Duration::from_secs(self.table_certificate_hours * 3_600),
+            summary_every: Duration::from_millis(self.summary_every_ms),
+            concurrency: self.concurrency,
+            ops_listen: self.ops_listen,
+        })
+    }
+}
+
+fn is_address(text: &str) -> bool {
+    text.strip_prefix("0x").is_some_and(|hex| hex.len() == 40 && hex.chars().all(|c| c.is_ascii_hexdigit()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(changes: &[(&str, &str)]) -> anyhow::Result<Config> {
+        let mut all = vec![
+            ("--namespace", "poker"),
+            ("--identity", "controller-0"),
+            ("--release", "purr"),
+            ("--stores", r#"{"default": {"sentinels": ["redis-0:26379"], "master": "purr"}}"#),
+            ("--sessions-sentinels", "sessions-0:26379"),
+            ("--sessions-user", "controller"),
+            ("--sessions-password-file", "/etc/purr/redis/controller"),
+            ("--signer-addr", "signer:8443"),
+            ("--table-image", "localhost/purr/table:dev"),
+            ("--table-resources", r#"{"requests": {"memory": "32Mi"}, "limits": {"memory": "256Mi"}}"#),
+            ("--table-jwks-addr", "gateway:8444"),
+            ("--table-jwt-issuer", "https://localhost"),
+            ("--chain-id", "31337"),
+        ];
+        all.retain(|(option, _)| changes.iter().all(|(changed, _)| changed != option));
+        all.extend(changes);
+        let words = all.into_iter().flat_map(|(option, value)| [option, value]);
+        Options::try_parse_from(["purr-controller"].into_iter().chain(words))?.validate()
+    }
+
+    #[test]
+    fn the_charts_options_are_valid_with_and_without_a_vault() {
+        assert!(options(&[]).unwrap().fleet.chain.is_none());
+        let (vault, token) = (format!("0x{}", "A".repeat(40)), format!("0x{}", "b".repeat(40)));
+        let config = options(&[("--chain-vault", &vault), ("--chain-token", &token)]).unwrap();
+        assert_eq!(config.fleet.chain.unwrap().vault, vault.to_ascii_lowercase());
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let cases = [
+            ("--stores", "[]", "--stores"),
+            ("--stores", r#"{"a": {"sentinels": [], "master": "m"}}"#, "'a'"),
+            ("--table-resources", "{}", "requests.memory"),
+            ("--table-image-pull-policy", "Sometimes", "--table-image-pull-policy"),
+            ("--table-grace-s", "5", "--table-grace-s"),
+            ("--summary-every-ms", "10", "--summary-every-ms"),
+            ("--chain-vault", "0x1", "--chain-vault"),
+            ("--sessions-sentinels", "nowhere", "--sessions-sentinels"),
+        ];
+        for (option, value, named) in cases {
+            let error = options(&[(option, value)]).err().map(|error| format!("{error:#}"));
+            assert!(error.as_ref().is_some_and(|error| error.contains(named)), "{option}: {error:?}");
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! What tables say about themselves, read for all of them at once and at a limited rate.
+
+use crate::{context::Context, pods::Pods};
+use kube::runtime::reflector::{ObjectRef, Store};
+use purr_crds::PokerTable;
+use purr_protocol::summary::Summary;
+use purr_runtime::CancellationToken;
+use purr_store::Sessions;
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+use tokio::{sync::mpsc, time::MissedTickBehavior};
+
+/// Tables read in one call.
+const BATCH: usize = 1_000;
+/// No table's; asked for where there is none.
+const NOBODY: &str = "00000000-0000-0000-0000-000000000000";
+
+/// The last that was read. Empty is a fine answer: all of this may be lost.
+#[derive(Default)]
+pub struct Summaries {
+    known: RwLock<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    tables: HashMap<String, Summary>,
+    signer_down: Option<String>,
+}
+
+impl Summaries {
+    pub fn get(&self, uid: &str) -> Option<Summary> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).tables.get(uid).cloned()
+    }
+
+    /// Why the signer does not answer, where it does not.
+    pub fn signer_down(&self) -> Option<String> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).signer_down.clone()
+    }
+
+    /// Takes in what was read; says whose status it changes.
+    fn replace(&self, fresh: HashMap<String, Summary>) -> Vec<String> {
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        let differs = |uid: &&String| known.tables.get(*uid).map(visible) != fresh.get(*uid).map(visible);
+        let silent = known.tables.keys().filter(|uid| !fresh.contains_key(*uid));
+        let changed: Vec<String> = fresh.keys().filter(differs).chain(silent).cloned().collect();
+        known.tables = fresh;
+        changed
+    }
+
+    /// Says whether this changes everybody's status.
+    fn set_signer(&self, down: Option<String>) -> bool {
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        let changed = known.signer_down.is_some() != down.is_some();
+        known.signer_down = down;
+        changed
+    }
+}
+
+/// What of a summary is seen in a status.
+fn visible(summary: &Summary) -> (u64, u8, u64, Option<&str>, bool) {
+    (summary.epoch, summary.players, summary.hand, summary.paused.as_deref(), is_behind(summary))
+}
+
+/// The chain has not confirmed for long, in entries of the table's sequence.
+pub fn is_behind(summary: &Summary) -> bool {
+    summary.sequence.saturating_sub(summary.confirmed) > 64
+}
+
+/// Reads until stopped; tells whose status has changed.
+pub async fn watch(
+    context: Arc<Context>,
+    sessions: Sessions,
+    tables: Store<PokerTable>,
+    changed: mpsc::Sender<ObjectRef<PokerTable>>,
+    every: Duration,
+    stop: CancellationToken,
+) {
+    let mut tick = tokio::time::interval(every);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = tick.tick() => {}
+        }
+        let all = tables.state();
+        context.metrics.count_tables(
+            all.iter().map(|table| table.status.as_ref().map(|status| status.phase).unwrap_or_default()),
+        );
+        let names: HashMap<&str, &Arc<PokerTable>> =
+            all.iter().filter_map(|table| Some((table.metadata.uid.as_deref()?, table))).collect();
+        let mut news: Vec<String> = match read(&sessions, names.keys().copied()).await {
+            Ok(fresh) => context.summaries.replace(fresh),
+            Err(error) => {
+                // What was known stays until the group is back; the store's own conditions are the tables'.
+                tracing::warn!(error, "summaries");
+                Vec::new()
+            }
+        };
+        if ask_signer(&context.summaries, &context.reach, names.keys().next().copied()).await {
+            news = names.keys().map(|uid| (*uid).to_owned()).collect();
+        }
+        let many = i64::try_from(news.len()).unwrap_or(i64::MAX);
+        context.metrics.queued.set(many);
+        for uid in news {
+            if let Some(table) = names.get(uid.as_str())
+                && changed.send(ObjectRef::from_obj(table.as_ref())).await.is_err()
+            {
+                return;
+            }
+            context.metrics.queued.dec();
+        }
+        context.metrics.queued.set(0);
+    }
+}
+
+async fn read(
+    sessions: &Sessions,
+    uids: impl Iterator<Item = &str>,
+) -> Result<HashMap<String, Summary>, String> {
+    let uids: Vec<String> = uids.map(str::to_owned).collect();
+    let mut fresh = HashMap::with_capacity(uids.len());
+    for batch in uids.chunks(BATCH) {
+        let found = sessions.summaries(batch).await.map_err(|error| error.to_string())?;
+        let known = batch.iter().zip(found).filter_map(|(uid, summary)| Some((uid.clone(), summary?)));
+        fresh.extend(known);
+    }
+    Ok(fresh)
+}
+
+async fn ask_signer(summaries: &Summaries, reach: &Pods, uid: Option<&str>) -> bool {
+    summaries.set_signer(reach.signer_answers(uid.unwrap_or(NOBODY)).await.err())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn summary(uid: &str, hand: u64, beat: u64) -> (String, Summary) {
+        (uid.to_owned(), Summary { uid: uid.into(), hand, beat, ..Summary::default() })
+    }
+
+    #[test]
+    fn only_what_a_status_shows_is_news() {
+        let summaries = Summaries::default();
+        assert_eq!(summaries.replace(HashMap::from([summary("a", 1, 1)])), ["a"]);
+        assert!(summaries.replace(HashMap::from([summary("a", 1, 2)])).is_empty());
+        assert_eq!(summaries.replace(HashMap::from([summary("a", 2, 3)])), ["a"]);
+    }
+
+    #[test]
+    fn a_table_that_falls_silent_is_news_once() {
+        let summaries = Summaries::default();
+        summaries.replace(HashMap::from([summary("a", 1, 1)]));
+        assert_eq!(summaries.replace(HashMap::new()), ["a"]);
+        assert!(summaries.replace(HashMap::new()).is_empty());
+    }
+
+    #[test]
+    fn another_reason_for_the_same_outage_is_no_news() {
+        let summaries = Summaries::default();
+        assert!(summaries.set_signer(Some("refused".into())));
+        assert!(!summaries.set_signer(Some("time-out".into())));
+        assert!(summaries.set_signer(None));
+    }
+}

@@ -1,0 +1,192 @@
+//! Carries out what was decided.
+
+use super::{
+    build::{self, Objects, Parts},
+    observe::PodView,
+    validate::Valid,
+};
+use crate::{
+    certificates::{CertificateError, Issued, seconds},
+    context::{Context, MANAGER},
+};
+use k8s_openapi::api::core::v1::{Pod, Secret};
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
+use purr_crds::{Bound, PokerTable};
+use serde_json::json;
+use std::time::SystemTime;
+
+pub const FINALIZER: &str = "purr.poker/drain";
+
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    #[error("{what}: {source}")]
+    Api { what: &'static str, source: kube::Error },
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+    #[error("the table's pod: {0}")]
+    Pod(String),
+}
+
+impl ApplyError {
+    /// Somebody else has written in the meantime: look again, nothing is wrong.
+    pub fn is_conflict(&self) -> bool {
+        matches!(self, Self::Api { source: kube::Error::Api(status), .. } if status.code == 409)
+    }
+
+    /// The API server will not have the pod, for instance because of a quota or Pod Security.
+    pub fn refusal(&self) -> Option<String> {
+        match self {
+            Self::Api { what: "create pod", source: kube::Error::Api(status) }
+                if matches!(status.code, 400..=499) && status.code != 409 =>
+            {
+                Some(status.message.clone())
+            }
+            _ => None,
+        }
+    }
+}
+
+fn api(what: &'static str) -> impl FnOnce(kube::Error) -> ApplyError {
+    move |source| ApplyError::Api { what, source }
+}
+
+fn name(table: &PokerTable) -> &str {
+    table.metadata.name.as_deref().unwrap_or_default()
+}
+
+/// Sees to the table's certificate and returns the next pod, ready to be created.
+pub async fn prepare(
+    context: &Context,
+    table: &PokerTable,
+    valid: &Valid,
+    generation: u64,
+) -> Result<Pod, ApplyError> {
+    let certificate = due_certificate(context, table).await?;
+    let parts = Parts { table, valid, fleet: &context.fleet, generation, certificate: certificate.as_ref() };
+    let Objects { secret, pod } = build::build(&parts);
+    if let (Some(secret), Some(issued)) = (secret, certificate) {
+        apply_secret(context, table, &secret, &issued).await?;
+    }
+    Ok(pod)
+}
+
+/// A new certificate where the table's own is missing, foreign or runs out.
+async fn due_certificate(context: &Context, table: &PokerTable) -> Result<Option<Issued>, ApplyError> {
+    let uid = table.metadata.uid.as_deref().unwrap_or_default();
+    let now = SystemTime::now();
+    if context.memory(uid, |memory| memory.renew_at_s) > seconds(now) {
+        return Ok(None);
+    }
+    let secret =
+        context.secrets.get_opt(&build::secret_name(name(table))).await.map_err(api("get secret"))?;
+    let held = |key: &str| secret.as_ref()?.data.as_ref()?.get(key).map(|bytes| bytes.0.as_slice());
+    let good_until = held("tls.crt").and_then(|pem| context.authority.renew_at_s(pem, uid));
+    let same_ca = held("ca.crt") == Some(context.authority.ca()?.as_bytes());
+    if let Some(at) = good_until.filter(|at| same_ca && *at > seconds(now)) {
+        context.memory(uid, |memory| memory.renew_at_s = at);
+        return Ok(None);
+    }
+    Ok(Some(context.authority.issue(uid, now)?))
+}
+
+async fn apply_secret(
+    context: &Context,
+    table: &PokerTable,
+    secret: &Secret,
+    issued: &Issued,
+) -> Result<(), ApplyError> {
+    let name = build::secret_name(name(table));
+    let apply = PatchParams::apply(MANAGER).force();
+    context.secrets.patch(&name, &apply, &Patch::Apply(secret)).await.map_err(api("apply secret"))?;
+    let uid = table.metadata.uid.as_deref().unwrap_or_default();
+    let at = context.authority.renew_at_s(issued.certificate.as_bytes(), uid).unwrap_or_default();
+    context.memory(uid, |memory| memory.renew_at_s = at);
+    tracing::info!(table = name, not_after_s = issued.not_after_s, "certificate issued");
+    Ok(())
+}
+
+/// Gives out the next generation. Fails where the table has changed since it was read: of two
+/// controllers only one gets a number.
+pub async fn raise(
+    context: &Context,
+    table: &PokerTable,
+    to: u64,
+    bound: &Bound,
+) -> Result<PokerTable, ApplyError> {
+    let to = i64::try_from(to).map_err(|_| ApplyError::Pod(format!("generation {to}")))?;
+    let patch = json!({
+        "metadata": {"resourceVersion": table.metadata.resource_version},
+        "status": {"fencingGeneration": to, "bound": bound},
+    });
+    let params = PatchParams { field_manager: Some(MANAGER.into()), ..Default::default() };
+    context
+        .tables
+        .patch_status(name(table), &params, &Patch::Merge(&patch))
+        .await
+        .map_err(api("raise generation"))
+}
+
+/// Creates, never patches: a pod of this name that is there already belongs to another table or
+/// another attempt, and is not ours to change.
+pub async fn create(context: &Context, pod: &Pod) -> Result<(), ApplyError> {
+    let params = PostParams { field_manager: Some(MANAGER.into()), ..Default::default() };
+    context.pods.create(&params, pod).await.map_err(api("create pod"))?;
+    context.metrics.launches.with_label_values(&["create"]).inc();
+    Ok(())
+}
+
+/// Deletes this very pod, with its grace period.
+pub async fn delete(context: &Context, pod: &PodView) -> Result<(), ApplyError> {
+    let this = Preconditions { uid: Some(pod.uid.clone()), ..Default::default() };
+    let params = DeleteParams { preconditions: Some(this), ..Default::default() };
+    match context.pods.delete(&pod.name, &params).await {
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+        Err(source) => Err(ApplyError::Api { what: "delete pod", source }),
+        Ok(_) => {
+            context.metrics.launches.with_label_values(&["delete"]).inc();
+            Ok(())
+        }
+    }
+}
+
+pub async fn annotate(context: &Context, pod: &PodView, key: &str, value: &str) -> Result<(), ApplyError> {
+    let patch = json!({"metadata": {"uid": pod.uid, "annotations": {key: value}}});
+    let params = PatchParams { field_manager: Some(MANAGER.into()), ..Default::default() };
+    let patched = context.pods.patch_metadata(&pod.name, &params, &Patch::Merge(&patch)).await;
+    patched.map_err(api("annotate pod"))?;
+    Ok(())
+}
+
+/// Adds or removes our finalizer, where the table has not changed since it was read.
+pub async fn set_finalizer(
+    context: &Context,
+    table: &PokerTable,
+    present: bool,
+) -> Result<PokerTable, ApplyError> {
+    let mut finalizers = table.metadata.finalizers.clone().unwrap_or_default();
+    finalizers.retain(|finalizer| finalizer != FINALIZER);
+    if present {
+        finalizers.push(FINALIZER.into());
+    }
+    let patch = json!({"metadata": {
+        "resourceVersion": table.metadata.resource_version,
+        "finalizers": finalizers,
+    }});
+    let params = PatchParams { field_manager: Some(MANAGER.into()), ..Default::default() };
+    context.tables.patch(name(table), &params, &Patch::Merge(&patch)).await.map_err(api("finalizer"))
+}
+
+/// Only what is said of a table; the generation is [`raise`]'s alone.
+pub async fn write_status(
+    context: &Context,
+    table: &PokerTable,
+    status: &serde_json::Value,
+) -> Result<(), ApplyError> {
+    let patch = json!({"status": status});
+    let params = PatchParams { field_manager: Some(MANAGER.into()), ..Default::default() };
+    match context.tables.patch_status(name(table), &params, &Patch::Merge(&patch)).await {
+        // Gone in the meantime: nobody is left to read it.
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+        other => other.map(drop).map_err(api("write status")),
+    }
+}

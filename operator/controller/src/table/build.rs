@@ -1,0 +1,328 @@
+//! From a valid table to its Kubernetes objects. Values in, values out.
+
+use super::validate::Valid;
+use crate::{certificates::Issued, fleet::Fleet};
+use k8s_openapi::{
+    ByteString,
+    api::core::v1::{
+        Capabilities, Container, ContainerPort, EmptyDirVolumeSource, EnvVar, EnvVarSource, HTTPGetAction,
+        KeyToPath, ObjectFieldSelector, Pod, PodSecurityContext, PodSpec, Probe, ResourceRequirements,
+        SeccompProfile, Secret, SecretVolumeSource, SecurityContext, Toleration, Volume, VolumeMount,
+    },
+    apimachinery::pkg::{
+        api::resource::Quantity,
+        apis::meta::v1::{ObjectMeta, OwnerReference},
+        util::intstr::IntOrString,
+    },
+};
+use kube::Resource;
+use purr_crds::PokerTable;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+
+pub const LABEL_PART_OF: &str = "app.kubernetes.io/part-of";
+pub const LABEL_COMPONENT: &str = "app.kubernetes.io/component";
+pub const LABEL_TABLE: &str = "purr.poker/table";
+pub const LABEL_UID: &str = "purr.poker/table-uid";
+pub const LABEL_GENERATION: &str = "purr.poker/generation";
+/// What the pod was built from.
+pub const ANNOTATION_HASH: &str = "purr.poker/spec-hash";
+/// Whether the table deals new hands; read by the container each time it starts.
+pub const ANNOTATION_PAUSED: &str = "purr.poker/paused";
+/// Set before a pod is told to drain for its successor.
+pub const ANNOTATION_DRAINING: &str = "purr.poker/draining";
+/// Selects the tables' pods among everybody's.
+pub const SELECTOR: &str = "app.kubernetes.io/part-of=purr,app.kubernetes.io/component=table";
+pub const PORT: i32 = 8443;
+pub const OPS_PORT: i32 = 9090;
+pub const CONTAINER: &str = "table";
+
+/// User of the images.
+const USER: i64 = 65_532;
+/// Kept back of the grace period for what comes after the hand, in seconds.
+const GRACE_MARGIN_S: u32 = 20;
+/// A pod on a node that is gone is replaced after this time, in seconds: it is fenced.
+const NODE_LOST_S: i64 = 15;
+
+/// All objects of a table. Take it apart without `..`, so that none can be forgotten.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Objects {
+    /// `None` while the certificate is good.
+    pub secret: Option<Secret>,
+    pub pod: Pod,
+}
+
+/// What is built from.
+pub struct Parts<'a> {
+    pub table: &'a PokerTable,
+    pub valid: &'a Valid,
+    pub fleet: &'a Fleet,
+    /// Of the pod.
+    pub generation: u64,
+    /// A new certificate, where one is due.
+    pub certificate: Option<&'a Issued>,
+}
+
+pub fn build(parts: &Parts<'_>) -> Objects {
+    Objects {
+        secret: parts.certificate.map(|issued| secret(parts.table, parts.fleet, issued)),
+        pod: pod(parts),
+    }
+}
+
+pub fn secret_name(table: &str) -> String {
+    format!("{table}-table-tls")
+}
+
+pub fn pod_name(table: &str, generation: u64) -> String {
+    format!("{table}-{generation}")
+}
+
+fn name(table: &PokerTable) -> &str {
+    table.metadata.name.as_deref().unwrap_or_default()
+}
+
+fn uid(table: &PokerTable) -> &str {
+    table.metadata.uid.as_deref().unwrap_or_default()
+}
+
+fn owner(table: &PokerTable) -> Option<Vec<OwnerReference>> {
+    table.controller_owner_ref(&()).map(|owner| vec![owner])
+}
+
+fn labels(table: &PokerTable, fleet: &Fleet) -> BTreeMap<String, String> {
+    let label = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+    BTreeMap::from([
+        label(LABEL_PART_OF, "purr"),
+        label(LABEL_COMPONENT, "table"),
+        label("app.kubernetes.io/instance", &fleet.release),
+        label("app.kubernetes.io/managed-by", "purr-controller"),
+        label(LABEL_TABLE, name(table)),
+        label(LABEL_UID, uid(table)),
+    ])
+}
+
+fn secret(table: &PokerTable, fleet: &Fleet, issued: &Issued) -> Secret {
+    let bytes = |key: &str, text: &str| (key.to_owned(), ByteString(text.as_bytes().to_vec()));
+    Secret {
+        metadata: ObjectMeta {
+            name: Some(secret_name(name(table))),
+            namespace: table.metadata.namespace.clone(),
+            labels: Some(labels(table, fleet)),
+            owner_references: owner(table),
+            ..Default::default()
+        },
+        type_: Some("kubernetes.io/tls".into()),
+        data: Some(BTreeMap::from([
+            bytes("tls.crt", &issued.certificate),
+            bytes("tls.key", &issued.key),
+            bytes("ca.crt", &issued.ca),
+        ])),
+        ..Default::default()
+    }
+}
+
+/// What a pod's content is known by. Generation and pause are not in it: both are read from the
+/// pod's own labels and annotations.
+pub fn spec_hash(spec: &PodSpec) -> String {
+    let json = serde_json::to_vec(spec).unwrap_or_default();
+    hex::encode(&Sha256::digest(&json)[..8])
+}
+
+fn pod(parts: &Parts<'_>) -> Pod {
+    let Parts { table, valid, fleet, generation, certificate: _ } = parts;
+    let grace_s = i64::from(fleet.grace_s);
+    let spec = PodSpec {
+        restart_policy: Some("Always".into()),
+        automount_service_account_token: Some(false),
+        enable_service_links: Some(false),
+        termination_grace_period_seconds: Some(grace_s),
+        security_context: Some(PodSecurityContext {
+            run_as_non_root: Some(true),
+            run_as_user: Some(USER),
+            run_as_group: Some(USER),
+            fs_group: Some(USER),
+            fs_group_change_policy: Some("OnRootMismatch".into()),
+            seccomp_profile: Some(SeccompProfile { type_: "RuntimeDefault".into(), ..Default::default() }),
+            ..Default::default()
+        }),
+        containers: vec![container(table, valid, fleet)],
+        volumes: Some(volumes(table, fleet)),
+        node_selector: Some(table.spec.pod.node_selector.clone()).filter(|selector| !selector.is_empty()),
+        tolerations: Some(tolerations(table)),
+        ..Default::default()
+    };
+    let mut labels = labels(table, fleet);
+    labels.insert(LABEL_GENERATION.into(), generation.to_string());
+    Pod {
+        metadata: ObjectMeta {
+            name: Some(pod_name(name(table), *generation)),
+            namespace: table.metadata.namespace.clone(),
+            labels: Some(labels),
+            annotations: Some(BTreeMap::from([
+                (ANNOTATION_HASH.to_owned(), spec_hash(&spec)),
+                (ANNOTATION_PAUSED.to_owned(), table.spec.paused.to_string()),
+            ])),
+            owner_references: owner(table),
+            ..Default::default()
+        },
+        spec: Some(spec),
+        status: None,
+    }
+}
+
+fn container(table: &PokerTable, valid: &Valid, fleet: &Fleet) -> Container {
+    let own = table.spec.pod.resources.as_ref();
+    let choose = |own: Option<&BTreeMap<String, Quantity>>, fleet: &BTreeMap<String, Quantity>| {
+        let mut amounts = fleet.clone();
+        amounts.extend(own.cloned().unwrap_or_default());
+        Some(amounts)
+    };
+    let port = |name: &str, port| ContainerPort {
+        name: Some(name.into()),
+        container_port: port,
+        ..Default::default()
+    };
+    let mount = |name: &str, path: &str, read_only: bool| VolumeMount {
+        name: name.into(),
+        mount_path: path.into(),
+        read_only: read_only.then_some(true),
+        ..Default::default()
+    };
+    Container {
+        name: CONTAINER.into(),
+        image: Some(table.spec.pod.image.clone().unwrap_or_else(|| fleet.image.clone())),
+        image_pull_policy: Some(fleet.image_pull_policy.clone()),
+        env: Some(environment(table, valid, fleet)),
+        ports: Some(vec![port("https", PORT), port("ops", OPS_PORT)]),
+        // What a crash had to say goes into the table's condition.
+        termination_message_policy: Some("FallbackToLogsOnError".into()),
+        security_context: Some(SecurityContext {
+            allow_privilege_escalation: Some(false),
+            read_only_root_filesystem: Some(true),
+            capabilities: Some(Capabilities { drop: Some(vec!["ALL".into()]), add: None }),
+            ..Default::default()
+        }),
+        // Liveness never depends on Redis or the signer.
+        startup_probe: Some(probe("/livez", 1, 1, Some(60))),
+        liveness_probe: Some(probe("/livez", 10, 3, None)),
+        readiness_probe: Some(probe("/readyz", 2, 2, None)),
+        resources: Some(ResourceRequirements {
+            requests: choose(own.map(|own| &own.requests), &fleet.resources.requests),
+            limits: choose(own.map(|own| &own.limits), &fleet.resources.limits),
+            ..Default::default()
+        }),
+        volume_mounts: Some(vec![
+            mount("tls", "/etc/purr/tls", true),
+            mount("data-key", "/etc/purr/data-key", true),
+            mount("redis-auth", "/etc/purr/redis", true),
+            mount("state", "/var/lib/purr", false),
+        ]),
+        ..Default::default()
+    }
+}
+
+fn probe(path: &str, period_s: i32, timeout_s: i32, failures: Option<i32>) -> Probe {
+    Probe {
+        http_get: Some(HTTPGetAction {
+            path: Some(path.into()),
+            port: IntOrString::String("ops".into()),
+            ..Default::default()
+        }),
+        period_seconds: Some(period_s),
+        timeout_seconds: Some(timeout_s),
+        failure_threshold: failures,
+        ..Default::default()
+    }
+}
+
+fn environment(table: &PokerTable, valid: &Valid, fleet: &Fleet) -> Vec<EnvVar> {
+    let own = |name: &str, path: &str| EnvVar {
+        name: name.into(),
+        value_from: Some(EnvVarSource {
+            field_ref: Some(ObjectFieldSelector { field_path: path.into(), ..Default::default() }),
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    let value = |name: &str, value: &str| EnvVar {
+        name: name.into(),
+        // Kubernetes would expand $(NAME).
+        value: Some(value.replace('$', "$$")),
+        ..Default::default()
+    };
+    vec![
+        own("PURR_TABLE_GENERATION", &format!("metadata.labels['{LABEL_GENERATION}']")),
+        own("PURR_TABLE_PAUSED", &format!("metadata.annotations['{ANNOTATION_PAUSED}']")),
+        value("PURR_TABLE_UID", uid(table)),
+        EnvVar { name: "PURR_TABLE_SPEC".into(), value: Some(spec_json(valid)), ..Default::default() },
+        value("PURR_STORE_SENTINELS", &valid.store.sentinels.join(",")),
+        value("PURR_STORE_MASTER", &valid.store.master),
+        value("PURR_STORE_USER", "table"),
+        value("PURR_STORE_PASSWORD_FILE", "/etc/purr/redis/table"),
+        value("PURR_SESSIONS_SENTINELS", &fleet.sessions.sentinels.join(",")),
+        value("PURR_SESSIONS_MASTER", &fleet.sessions.master),
+        value("PURR_SESSIONS_USER", "table"),
+        value("PURR_SESSIONS_PASSWORD_FILE", "/etc/purr/redis/table"),
+        value("PURR_SIGNER_ADDR", &fleet.signer_addr),
+        value("PURR_JWKS_ADDR", &fleet.jwks_addr),
+        value("PURR_JWT_ISSUER", &fleet.jwt_issuer),
+        value("PURR_JWT_AUDIENCE", &fleet.jwt_audience),
+        value("PURR_GRACE_S", &fleet.grace_s.saturating_sub(GRACE_MARGIN_S).to_string()),
+        value("PURR_LOG", &fleet.log),
+    ]
+}
+
+/// The spec with its `paused` taken from the pod's annotation each time that the container starts:
+/// a table that was paused after its pod was made stays paused over a restart in place.
+fn spec_json(valid: &Valid) -> String {
+    let mut json = serde_json::to_value(&valid.spec).unwrap_or_default();
+    if let Some(fields) = json.as_object_mut() {
+        fields.remove("paused");
+    }
+    let json = json.to_string().replace('$', "$$");
+    let open = json.strip_suffix('}').unwrap_or(&json);
+    format!("{open},\"paused\":$(PURR_TABLE_PAUSED)}}")
+}
+
+fn volumes(table: &PokerTable, fleet: &Fleet) -> Vec<Volume> {
+    let secret = |volume: &str, secret: String, key: Option<&str>| Volume {
+        name: volume.into(),
+        secret: Some(SecretVolumeSource {
+            secret_name: Some(secret),
+            default_mode: Some(0o440),
+            items: key.map(|key| vec![KeyToPath { key: key.into(), path: key.into(), ..Default::default() }]),
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    vec![
+        secret("tls", secret_name(name(table)), None),
+        secret("data-key", format!("{}-data-key", fleet.release), None),
+        secret("redis-auth", format!("{}-redis-auth", fleet.release), Some("table")),
+        Volume {
+            name: "state".into(),
+            empty_dir: Some(EmptyDirVolumeSource {
+                size_limit: Some(Quantity("4Mi".into())),
+                ..Default::default()
+            }),
+            ..Default::default()
+        },
+    ]
+}
+
+fn tolerations(table: &PokerTable) -> Vec<Toleration> {
+    let lost = |key: &str| Toleration {
+        key: Some(format!("node.kubernetes.io/{key}")),
+        operator: Some("Exists".into()),
+        effect: Some("NoExecute".into()),
+        toleration_seconds: Some(NODE_LOST_S),
+        ..Default::default()
+    };
+    let mut all = vec![lost("not-ready"), lost("unreachable")];
+    all.extend(table.spec.pod.tolerations.iter().cloned());
+    all
+}
+
+#[cfg(test)]
+mod tests;

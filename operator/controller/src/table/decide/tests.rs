@@ -1,0 +1,361 @@
+use super::*;
+
+const WANTED: &str = "new";
+
+fn pod(generation: u64) -> PodView {
+    PodView {
+        name: format!("t-{generation}"),
+        generation,
+        hash: WANTED.into(),
+        ready: true,
+        started: true,
+        ip: Some("10.0.0.1".into()),
+        ..PodView::default()
+    }
+}
+
+fn running() -> Observed {
+    Observed {
+        finalizer: true,
+        generation: 3,
+        wanted: Some(WANTED.into()),
+        pods: vec![pod(3)],
+        now_s: 1_000,
+        ..Observed::default()
+    }
+}
+
+fn deleting() -> Observed {
+    Observed { deleting: true, ..running() }
+}
+
+fn drain(
+    drained: bool,
+    hand_running: bool,
+    seated: usize,
+    unsettled: usize,
+) -> Option<Result<Drained, String>> {
+    Some(Ok(Drained { drained, hand_running, seated, unsettled }))
+}
+
+fn raise(to: u64) -> Step {
+    Step::Raise { to }
+}
+
+fn create(generation: u64) -> Step {
+    Step::Create { generation }
+}
+
+fn remove(generation: u64) -> Step {
+    Step::Delete { pod: format!("t-{generation}") }
+}
+
+fn ask(why: Why) -> Step {
+    Step::AskDrain { pod: "t-3".into(), why }
+}
+
+#[test]
+fn a_new_table_gets_a_finalizer_then_a_generation_then_a_pod() {
+    let seen = Observed { finalizer: false, generation: 0, pods: vec![], ..running() };
+    assert_eq!(decide(&seen).steps, [Step::AddFinalizer, raise(1), create(1)]);
+}
+
+#[test]
+fn a_running_table_is_left_alone() {
+    let decision = decide(&running());
+    assert_eq!((decision.steps, decision.stage), (vec![], Stage::Steady));
+}
+
+#[test]
+fn a_pod_that_is_gone_is_replaced_under_the_next_generation() {
+    let seen = Observed { pods: vec![], ..running() };
+    assert_eq!(decide(&seen).steps, [raise(4), create(4)]);
+}
+
+#[test]
+fn a_pod_that_is_going_is_waited_for() {
+    let mut seen = running();
+    (seen.pods[0].life, seen.pods[0].ready) = (Life::Terminating, false);
+    assert_eq!((decide(&seen).steps, decide(&seen).stage), (vec![], Stage::Going));
+}
+
+#[test]
+fn a_pod_on_a_lost_node_is_replaced_at_once_because_it_is_fenced() {
+    let mut seen = running();
+    (seen.pods[0].life, seen.pods[0].ready) = (Life::Lost, false);
+    assert_eq!(decide(&seen).steps, [raise(4), create(4)]);
+}
+
+#[test]
+fn a_failed_pod_is_replaced_but_not_in_a_tight_loop() {
+    let mut seen = running();
+    (seen.pods[0].life, seen.pods[0].ready, seen.pods[0].created_s) = (Life::Failed, false, 996);
+    assert_eq!((decide(&seen).steps, decide(&seen).again_s), (vec![], Some(6)));
+    seen.now_s = 1_006;
+    assert_eq!(decide(&seen).steps, [remove(3), raise(4), create(4)]);
+}
+
+#[test]
+fn a_crashing_pod_keeps_its_generation() {
+    let mut seen = running();
+    seen.pods[0].ready = false;
+    let decision = decide(&seen);
+    assert_eq!((decision.steps, decision.stage), (vec![], Stage::Starting));
+}
+
+#[test]
+fn a_pod_of_another_hash_is_marked_and_asked_before_anything_else() {
+    let mut seen = running();
+    seen.pods[0].hash = "old".into();
+    assert_eq!(decide(&seen).steps, [Step::MarkDraining { pod: "t-3".into() }, ask(Why::Rollout)]);
+}
+
+#[test]
+fn a_pod_of_another_hash_stays_while_its_hand_runs() {
+    let mut seen = Observed { drain: drain(false, true, 6, 0), ..running() };
+    (seen.pods[0].hash, seen.pods[0].draining) = ("old".into(), true);
+    let decision = decide(&seen);
+    assert_eq!(decision.steps, []);
+    assert_eq!(decision.stage, Stage::Draining(Why::Rollout, Waiting::Hand));
+    assert!(decision.again_s.is_some());
+}
+
+#[test]
+fn a_drained_pod_of_another_hash_is_replaced_with_players_seated() {
+    let mut seen = Observed { drain: drain(true, false, 6, 0), ..running() };
+    (seen.pods[0].hash, seen.pods[0].draining) = ("old".into(), true);
+    assert_eq!(decide(&seen).steps, [remove(3), raise(4), create(4)]);
+}
+
+#[test]
+fn a_pod_that_was_told_to_drain_is_replaced_also_when_the_change_was_taken_back() {
+    let mut seen = running();
+    seen.pods[0].draining = true;
+    assert_eq!(decide(&seen).steps, [ask(Why::Rollout)]);
+}
+
+#[test]
+fn a_pod_that_never_ran_is_replaced_without_asking_it() {
+    let mut seen = running();
+    let pod = &mut seen.pods[0];
+    (pod.hash, pod.ready, pod.started) = ("old".into(), false, false);
+    assert_eq!(decide(&seen).steps, [remove(3), raise(4), create(4)]);
+}
+
+#[test]
+fn a_running_pod_that_cannot_be_asked_is_given_its_grace_period() {
+    let mut seen = running();
+    (seen.pods[0].hash, seen.pods[0].ready) = ("old".into(), false);
+    let decision = decide(&seen);
+    assert_eq!((decision.steps, decision.stage), (vec![remove(3)], Stage::Going));
+}
+
+#[test]
+fn a_pod_whose_drain_cannot_be_asked_for_stays() {
+    let mut seen = Observed { drain: Some(Err("time-out".into())), ..running() };
+    (seen.pods[0].hash, seen.pods[0].draining) = ("old".into(), true);
+    assert_eq!(decide(&seen).steps, []);
+}
+
+#[test]
+fn an_invalid_table_gets_no_pod() {
+    let seen = Observed { wanted: None, generation: 0, pods: vec![], ..running() };
+    assert_eq!((decide(&seen).steps, decide(&seen).stage), (vec![], Stage::Blocked));
+}
+
+#[test]
+fn a_running_pod_of_a_table_that_became_invalid_plays_on() {
+    let seen = Observed { wanted: None, ..running() };
+    assert_eq!((decide(&seen).steps, decide(&seen).stage), (vec![], Stage::Steady));
+}
+
+#[test]
+fn pods_of_earlier_generations_are_removed() {
+    let seen = Observed { pods: vec![pod(2), pod(3)], ..running() };
+    assert_eq!(decide(&seen).steps, [remove(2)]);
+}
+
+#[test]
+fn pods_of_earlier_generations_that_are_going_are_left_to_go() {
+    let mut seen = Observed { pods: vec![pod(2), pod(3)], ..running() };
+    seen.pods[0].life = Life::Lost;
+    assert_eq!(decide(&seen).steps, []);
+}
+
+#[test]
+fn a_pod_ahead_of_the_status_means_that_the_status_is_old_news() {
+    let seen = Observed { pods: vec![pod(4)], ..running() };
+    let decision = decide(&seen);
+    assert_eq!(decision.steps, []);
+    assert!(decision.again_s.is_some());
+}
+
+#[test]
+fn a_change_of_pause_is_told_to_the_pod() {
+    let seen = Observed { paused: true, ..running() };
+    assert_eq!(decide(&seen).steps, [Step::Pause { pod: "t-3".into(), paused: true }]);
+}
+
+#[test]
+fn a_table_that_forgot_its_pause_is_told_again() {
+    let mut seen = Observed { paused: true, holding: Some(None), ..running() };
+    seen.pods[0].paused = true;
+    assert_eq!(decide(&seen).steps, [Step::Pause { pod: "t-3".into(), paused: true }]);
+    seen.holding = Some(Some("paused by its owner".into()));
+    assert_eq!(decide(&seen).steps, []);
+    (seen.paused, seen.pods[0].paused) = (false, false);
+    assert_eq!(decide(&seen).steps, [Step::Pause { pod: "t-3".into(), paused: false }]);
+}
+
+#[test]
+fn a_table_without_any_pod_ever_is_deleted_at_once() {
+    let seen = Observed { generation: 0, pods: vec![], ..deleting() };
+    assert_eq!(decide(&seen).steps, [Step::ReleaseFinalizer]);
+}
+
+#[test]
+fn a_table_without_our_finalizer_is_not_ours_any_more() {
+    let seen = Observed { finalizer: false, ..deleting() };
+    assert_eq!((decide(&seen).steps, decide(&seen).stage), (vec![], Stage::Deleted));
+}
+
+#[test]
+fn a_deleted_table_is_drained_before_its_pod_goes() {
+    let mut seen = deleting();
+    assert_eq!(decide(&seen).steps, [ask(Why::Delete)]);
+    let stages = [
+        (drain(false, true, 6, 0), Waiting::Hand),
+        (drain(false, false, 6, 0), Waiting::Players(6)),
+        (drain(false, false, 0, 4), Waiting::Journal(4)),
+    ];
+    for (answer, waiting) in stages {
+        seen.drain = answer;
+        let decision = decide(&seen);
+        assert_eq!(decision.steps, []);
+        assert_eq!(decision.stage, Stage::Draining(Why::Delete, waiting));
+        assert!(decision.again_s.is_some());
+    }
+    seen.drain = drain(true, false, 0, 0);
+    assert_eq!(decide(&seen).steps, [remove(3), Step::ReleaseFinalizer]);
+}
+
+#[test]
+fn a_deleted_table_whose_pod_is_down_asks_the_signer_first() {
+    let mut seen = Observed { pods: vec![], ..deleting() };
+    assert_eq!(decide(&seen).steps, [Step::AskHead]);
+    seen.head = Some(Ok(0));
+    assert_eq!(decide(&seen).steps, [Step::ReleaseFinalizer]);
+    seen.head = Some(Ok(12));
+    let decision = decide(&seen);
+    assert_eq!(decision.steps, [raise(4), create(4)]);
+    assert_eq!(decision.stage, Stage::Draining(Why::Delete, Waiting::Pod));
+    seen.head = Some(Err("connection refused".into()));
+    let decision = decide(&seen);
+    assert_eq!(decision.steps, []);
+    assert!(decision.again_s.is_some());
+}
+
+#[test]
+fn a_deleted_table_that_never_had_a_player_does_not_wait_for_its_pod() {
+    let mut seen = Observed { head: Some(Ok(0)), ..deleting() };
+    seen.pods[0].ready = false;
+    assert_eq!(decide(&seen).steps, [remove(3), Step::ReleaseFinalizer]);
+}
+
+#[test]
+fn a_deleted_table_with_a_pod_that_goes_waits_and_then_brings_up_another() {
+    let mut seen = Observed { head: Some(Ok(9)), ..deleting() };
+    (seen.pods[0].life, seen.pods[0].ready) = (Life::Terminating, false);
+    assert_eq!(decide(&seen).steps, []);
+    seen.pods.clear();
+    assert_eq!(decide(&seen).steps, [raise(4), create(4)]);
+}
+
+/// Everything that can be observed, in every combination.
+fn every_observation() -> Vec<Observed> {
+    let mut all = Vec::new();
+    let lives = [Life::Alive, Life::Terminating, Life::Lost, Life::Failed];
+    let mut pods: Vec<Vec<PodView>> = vec![vec![]];
+    for life in lives {
+        for (ready, started) in [(false, false), (false, true), (true, true)] {
+            for (hash, draining) in [(WANTED, false), ("old", false), ("old", true)] {
+                let ready = ready && life == Life::Alive;
+                let one = PodView { life, ready, started, hash: hash.into(), draining, ..pod(3) };
+                pods.push(vec![one.clone()]);
+                pods.push(vec![pod(2), one]);
+            }
+        }
+    }
+    let drains = [None, Some(Err("no".into())), drain(false, true, 2, 0), drain(true, false, 0, 0)];
+    let heads = [None, Some(Err("no".into())), Some(Ok(0)), Some(Ok(5))];
+    for pods in &pods {
+        for (drain, head) in drains.iter().flat_map(|drain| heads.iter().map(move |head| (drain, head))) {
+            for bits in 0..8 {
+                let bit = |at: u8| bits & (1 << at) != 0;
+                all.push(Observed {
+                    deleting: bit(0),
+                    finalizer: bit(1),
+                    wanted: bit(2).then(|| WANTED.to_owned()),
+                    pods: pods.clone(),
+                    drain: drain.clone(),
+                    head: head.clone(),
+                    ..running()
+                });
+            }
+        }
+    }
+    all
+}
+
+#[test]
+fn a_pod_is_only_ever_made_right_after_its_generation_was_raised() {
+    let mut made = 0;
+    for seen in every_observation() {
+        let steps = decide(&seen).steps;
+        for (at, step) in steps.iter().enumerate() {
+            if let Step::Create { generation } = step {
+                made += 1;
+                assert_eq!(steps[at - 1], raise(*generation), "{seen:?}");
+                assert!(seen.pods.iter().all(|pod| pod.generation < *generation), "{seen:?}");
+                assert!(seen.finalizer || steps[..at].contains(&Step::AddFinalizer), "{seen:?}");
+            }
+        }
+    }
+    assert!(made > 100, "{made}");
+}
+
+#[test]
+fn a_serving_pod_is_never_deleted_before_it_said_that_it_is_drained() {
+    for seen in every_observation() {
+        let serving = seen.pods.iter().find(|pod| pod.generation == seen.generation && pod.ready);
+        let drained =
+            seen.drain.as_ref().is_some_and(|drain| drain.as_ref().is_ok_and(|drain| drain.drained));
+        if let Some(pod) = serving
+            && decide(&seen).steps.contains(&Step::Delete { pod: pod.name.clone() })
+        {
+            assert!(drained, "{seen:?}");
+        }
+    }
+}
+
+#[test]
+fn a_finalizer_is_never_released_from_a_table_that_lives_or_has_something_to_settle() {
+    for seen in every_observation() {
+        if decide(&seen).steps.contains(&Step::ReleaseFinalizer) {
+            assert!(seen.deleting, "{seen:?}");
+            let drained = matches!(&seen.drain, Some(Ok(drain)) if drain.drained);
+            assert!(drained || seen.head == Some(Ok(0)), "{seen:?}");
+        }
+    }
+}
+
+#[test]
+fn a_table_that_waits_is_looked_at_again() {
+    for seen in every_observation() {
+        let decision = decide(&seen);
+        let waits = !matches!(decision.stage, Stage::Steady | Stage::Deleted | Stage::Blocked);
+        if waits && decision.steps.is_empty() {
+            assert!(decision.again_s.is_some(), "{seen:?}");
+        }
+    }
+}

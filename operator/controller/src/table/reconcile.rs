@@ -1,0 +1,287 @@
+//! The loop of the steps, for one table.
+
+use super::{
+    apply::{self, ApplyError, FINALIZER},
+    build,
+    decide::{Decision, Drained, Observed, Stage, Step, decide},
+    fetch::{self, Fetched},
+    observe::PodView,
+    status::{self, Facts},
+    validate::{Invalid, Valid, validate},
+};
+use crate::{
+    certificates::seconds,
+    context::{Context, jittered},
+};
+use k8s_openapi::{api::core::v1::Pod, jiff::Timestamp};
+use kube::{Resource, runtime::controller::Action};
+use purr_crds::{PokerTable, PokerTableStatus};
+use purr_protocol::summary::Summary;
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+/// Decisions in one reconcile: each question is asked once, and the cache is left once.
+const ROUNDS_MAX: usize = 6;
+/// A table that nothing happens to is looked at this often all the same.
+const RESYNC: Duration = Duration::from_secs(300);
+
+#[derive(Debug, thiserror::Error)]
+pub enum ReconcileError {
+    #[error(transparent)]
+    Apply(#[from] ApplyError),
+    #[error("read: {0}")]
+    Read(#[source] kube::Error),
+    #[error("no decision after {ROUNDS_MAX} rounds")]
+    Undecided,
+}
+
+impl ReconcileError {
+    pub fn is_conflict(&self) -> bool {
+        matches!(self, Self::Apply(error) if error.is_conflict())
+    }
+}
+
+/// Answers that were asked for on the way.
+#[derive(Default)]
+struct Answers {
+    drain: Option<Result<Drained, String>>,
+    head: Option<Result<u64, String>>,
+}
+
+/// Brings one table a step nearer to what it should be.
+pub async fn reconcile(table: Arc<PokerTable>, context: Arc<Context>) -> Result<Action, ReconcileError> {
+    let started = std::time::Instant::now();
+    context.metrics.running.inc();
+    let result = rounds(&table, &context).await;
+    context.metrics.running.dec();
+    let label = match &result {
+        Ok(_) => "ok",
+        Err(error) if error.is_conflict() => "conflict",
+        Err(_) => "error",
+    };
+    context.metrics.reconciles.with_label_values(&[label]).inc();
+    let seconds = started.elapsed().as_secs_f64();
+    context.metrics.reconcile_seconds.with_label_values(&[label]).observe(seconds);
+    if result.is_ok()
+        && let Some(uid) = table.metadata.uid.as_deref()
+    {
+        context.memory(uid, |memory| memory.failures = 0);
+    }
+    result
+}
+
+async fn rounds(cached: &Arc<PokerTable>, context: &Context) -> Result<Action, ReconcileError> {
+    let mut fetched = fetch::cached(context, cached);
+    let mut answers = Answers::default();
+    for _ in 0..ROUNDS_MAX {
+        let uid = fetched.table.metadata.uid.clone().unwrap_or_default();
+        let summary = context.summaries.get(&uid);
+        let round = Round::new(context, &fetched, summary, &answers).await?;
+        let decision = decide(&round.seen);
+        if decision.stage == Stage::Deleted && decision.steps.is_empty() {
+            context.forget(&uid);
+            return Ok(Action::await_change());
+        }
+        let raises = decision.steps.iter().any(|step| matches!(step, Step::Raise { .. }));
+        if raises && !fetched.live {
+            match fetch::live(context, &fetched.table).await.map_err(ReconcileError::Read)? {
+                Some(live) => fetched = live,
+                None => return Ok(Action::await_change()),
+            }
+            continue;
+        }
+        let carried = carry_out(context, &mut fetched, &round, &decision, &mut answers).await;
+        match carried {
+            Ok(true) => {}
+            Ok(false) => {
+                let gone = decision.steps.contains(&Step::ReleaseFinalizer);
+                if gone {
+                    context.forget(&uid);
+                    return Ok(Action::await_change());
+                }
+                say(context, &fetched.table, &round, &decision, None).await?;
+                return Ok(next(context, &uid, &decision));
+            }
+            Err(error) => {
+                if let Some(refusal) = error.refusal() {
+                    say(context, &fetched.table, &round, &decision, Some(&refusal)).await?;
+                }
+                return Err(error.into());
+            }
+        }
+    }
+    Err(ReconcileError::Undecided)
+}
+
+fn next(context: &Context, uid: &str, decision: &Decision) -> Action {
+    let again = decision.again_s.map(Duration::from_secs);
+    match (&decision.stage, again) {
+        (_, Some(again)) => Action::requeue(again),
+        // Only its own change, or another configuration of this program, helps.
+        (Stage::Blocked, None) => Action::await_change(),
+        (_, None) => {
+            let renew_at_s = context.memory(uid, |memory| memory.renew_at_s);
+            let left = u64::try_from(renew_at_s - seconds(SystemTime::now())).unwrap_or(1).max(1);
+            Action::requeue(jittered(RESYNC).min(Duration::from_secs(left)))
+        }
+    }
+}
+
+/// What one decision is made of.
+struct Round {
+    valid: Result<Valid, Invalid>,
+    /// The pod of the next generation.
+    next_pod: Option<Pod>,
+    summary: Option<Summary>,
+    seen: Observed,
+}
+
+impl Round {
+    async fn new(
+        context: &Context,
+        fetched: &Fetched,
+        summary: Option<Summary>,
+        answers: &Answers,
+    ) -> Result<Self, ApplyError> {
+        let table = &fetched.table;
+        let generation = generation(table);
+        let finalizers = table.metadata.finalizers.as_deref().unwrap_or_default();
+        let finalizer = finalizers.iter().any(|finalizer| finalizer == FINALIZER);
+        let deleting = table.metadata.deletion_timestamp.is_some();
+        let valid = validate(table, &context.fleet);
+        let next_pod = match &valid {
+            Ok(valid) if finalizer || !deleting => {
+                Some(apply::prepare(context, table, valid, generation + 1).await?)
+            }
+            _ => None,
+        };
+        let hash = |pod: &Pod| pod.metadata.annotations.as_ref()?.get(build::ANNOTATION_HASH).cloned();
+        // What an earlier process of the table said is not about the pod that we have.
+        let summary = summary.filter(|summary| summary.epoch >> 16 == generation);
+        let seen = Observed {
+            deleting,
+            finalizer,
+            generation,
+            paused: table.spec.paused,
+            wanted: next_pod.as_ref().and_then(hash),
+            pods: fetched.pods.clone(),
+            drain: answers.drain.clone(),
+            head: answers.head.clone(),
+            holding: summary.as_ref().map(|summary| summary.paused.clone()),
+            now_s: seconds(SystemTime::now()),
+        };
+        Ok(Self { valid, next_pod, summary, seen })
+    }
+}
+
+fn generation(table: &PokerTable) -> u64 {
+    let status = table.status.as_ref();
+    status.and_then(|status| u64::try_from(status.fencing_generation).ok()).unwrap_or_default()
+}
+
+/// `true`: a question was answered, decide anew.
+async fn carry_out(
+    context: &Context,
+    fetched: &mut Fetched,
+    round: &Round,
+    decision: &Decision,
+    answers: &mut Answers,
+) -> Result<bool, ApplyError> {
+    let uid = fetched.table.metadata.uid.clone().unwrap_or_default();
+    let name = fetched.table.metadata.name.clone().unwrap_or_default();
+    for step in &decision.steps {
+        tracing::info!(table = name, ?step, "step");
+        match step {
+            Step::AddFinalizer => {
+                fetched.table = apply::set_finalizer(context, &fetched.table, true).await?;
+            }
+            Step::ReleaseFinalizer => {
+                fetched.table = apply::set_finalizer(context, &fetched.table, false).await?;
+            }
+            Step::Raise { to } => {
+                let Ok(valid) = &round.valid else { return Ok(false) };
+                fetched.table = apply::raise(context, &fetched.table, *to, &valid.bound).await?;
+            }
+            Step::Create { .. } => {
+                let Some(pod) = &round.next_pod else { return Ok(false) };
+                apply::create(context, pod).await?;
+            }
+            Step::Delete { pod } => apply::delete(context, find(fetched, pod)?).await?,
+            Step::MarkDraining { pod } => {
+                apply::annotate(context, find(fetched, pod)?, build::ANNOTATION_DRAINING, "true").await?;
+                fetched
+                    .pods
+                    .iter_mut()
+                    .filter(|held| held.name == *pod)
+                    .for_each(|held| held.draining = true);
+            }
+            Step::AskDrain { pod, why } => {
+                answers.drain = Some(match find(fetched, pod)?.ip.as_deref() {
+                    Some(ip) => context.reach.drain(ip, &uid, *why).await,
+                    None => Err("it has no address".into()),
+                });
+                return Ok(true);
+            }
+            Step::AskHead => {
+                answers.head = Some(context.reach.head(&uid).await);
+                return Ok(true);
+            }
+            Step::Pause { pod, paused } => {
+                let pod = find(fetched, pod)?;
+                let ip = pod.ip.as_deref().unwrap_or_default();
+                context.reach.pause(ip, &uid, *paused).await.map_err(ApplyError::Pod)?;
+                apply::annotate(context, pod, build::ANNOTATION_PAUSED, &paused.to_string()).await?;
+            }
+        }
+    }
+    Ok(false)
+}
+
+fn find<'a>(fetched: &'a Fetched, name: &str) -> Result<&'a PodView, ApplyError> {
+    let pod = fetched.pods.iter().find(|pod| pod.name == name);
+    pod.ok_or_else(|| ApplyError::Pod(format!("{name} is not known")))
+}
+
+/// Writes the status where it says something new, and an event for each change of a condition.
+async fn say(
+    context: &Context,
+    table: &PokerTable,
+    round: &Round,
+    decision: &Decision,
+    refused: Option<&str>,
+) -> Result<(), ApplyError> {
+    let current = generation(table);
+    let pod = round.seen.pods.iter().find(|pod| pod.generation == current);
+    let missing = match pod.filter(|pod| pod.can_explain()).and_then(|pod| pod.ip.as_deref()) {
+        // What cannot be asked has nothing to say yet; its probes tell the rest.
+        Some(ip) => context.reach.missing(ip).await.unwrap_or_default(),
+        None => Vec::new(),
+    };
+    let signer_down = context.summaries.signer_down();
+    let facts = Facts {
+        table,
+        stage: &decision.stage,
+        invalid: round.valid.as_ref().err(),
+        refused,
+        pod,
+        missing: &missing,
+        summary: round.summary.as_ref(),
+        signer_down: signer_down.as_deref(),
+        now: Timestamp::now(),
+    };
+    let before: PokerTableStatus = table.status.clone().unwrap_or_default();
+    let after = status::status(&facts);
+    if table.status.is_some() && after == before {
+        return Ok(());
+    }
+    apply::write_status(context, table, &status::written(&after)).await?;
+    let about = table.object_ref(&());
+    for event in status::events(&before, &after) {
+        if let Err(error) = context.recorder.publish(&event, &about).await {
+            tracing::warn!(%error, reason = event.reason, "event");
+        }
+    }
+    Ok(())
+}

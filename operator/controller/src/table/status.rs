@@ -1,0 +1,291 @@
+//! What is said of a table: phase, conditions, and the events of their changes.
+
+use super::{
+    decide::{Stage, Why},
+    observe::{Life, PodView, Trouble},
+    validate::Invalid,
+};
+use crate::summaries::is_behind;
+use k8s_openapi::{
+    apimachinery::pkg::apis::meta::v1::{Condition, Time},
+    jiff::Timestamp,
+};
+use kube::runtime::events::{Event, EventType};
+use purr_crds::{Phase, PokerTable, PokerTableStatus};
+use purr_protocol::summary::Summary;
+
+const MESSAGE_MAX: usize = 1_024;
+
+pub struct Facts<'a> {
+    pub table: &'a PokerTable,
+    pub stage: &'a Stage,
+    pub invalid: Option<&'a Invalid>,
+    /// The API server would not have the pod.
+    pub refused: Option<&'a str>,
+    /// The pod of the current generation.
+    pub pod: Option<&'a PodView>,
+    /// What the pod says is missing until it is ready.
+    pub missing: &'a [String],
+    pub summary: Option<&'a Summary>,
+    pub signer_down: Option<&'a str>,
+    pub now: Timestamp,
+}
+
+/// A condition before it has a time.
+struct Said {
+    kind: &'static str,
+    status: &'static str,
+    reason: String,
+    message: String,
+}
+
+impl Said {
+    fn new(kind: &'static str, status: &'static str, reason: &str, message: impl Into<String>) -> Self {
+        Self { kind, status, reason: reason.to_owned(), message: message.into() }
+    }
+}
+
+/// The whole status, except for the generation and what the table is bound to.
+pub fn status(facts: &Facts<'_>) -> PokerTableStatus {
+    let before = facts.table.status.clone().unwrap_or_default();
+    let is_ready = facts.pod.is_some_and(|pod| pod.ready);
+    let store = store_ready(facts, is_ready);
+    let settlement = settlement_healthy(facts, is_ready);
+    let ready = ready(facts, is_ready, &store, &settlement);
+    let degraded = degraded(facts, &store, &settlement);
+    let phase = phase(facts, is_ready, degraded.status == "True", before.phase);
+    let said = [ready, progressing(facts.stage, facts.invalid), degraded, store, settlement];
+    let conditions = said.into_iter().map(|said| condition(facts, &before, said)).collect();
+    let blinds = &facts.table.spec.blinds;
+    let number = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+    let (epoch, hand, players) = match facts.summary {
+        Some(summary) => (number(summary.epoch), number(summary.hand), i32::from(summary.players)),
+        None => (before.epoch, before.hand, before.players),
+    };
+    let endpoint = facts.pod.filter(|_| is_ready).and_then(|pod| pod.ip.as_deref());
+    PokerTableStatus {
+        observed_generation: facts.table.metadata.generation.unwrap_or_default(),
+        phase,
+        conditions,
+        endpoint: endpoint
+            .map(|ip| if ip.contains(':') { format!("[{ip}]:8443") } else { format!("{ip}:8443") }),
+        fencing_generation: before.fencing_generation,
+        epoch,
+        players,
+        hand,
+        blinds: format!("{}/{}", blinds.small, blinds.big),
+        pod: facts.pod.map(|pod| pod.name.clone()),
+        bound: before.bound,
+    }
+}
+
+/// What a pod that is not ready waits for, by its own words.
+enum Missing {
+    Store(String),
+    Signer(String),
+    Other(String),
+}
+
+fn missing(lines: &[String]) -> Option<Missing> {
+    let all = lines.join("; ");
+    let says = |words: &[&str]| words.iter().any(|word| all.contains(word));
+    // The signer first: its errors may speak of connections, the store's never speak of the signer.
+    match () {
+        () if lines.is_empty() => None,
+        () if says(&["signer"]) => Some(Missing::Signer(all)),
+        () if says(&["the store", "replicas acknowledged", "the outcome is unknown"]) => {
+            Some(Missing::Store(all))
+        }
+        () => Some(Missing::Other(all)),
+    }
+}
+
+fn store_ready(facts: &Facts<'_>, is_ready: bool) -> Said {
+    const KIND: &str = "StoreReady";
+    if let Some(invalid @ Invalid::UnknownStore(_)) = facts.invalid {
+        return Said::new(KIND, "False", invalid.reason(), invalid.to_string());
+    }
+    match missing(facts.missing) {
+        Some(Missing::Store(message)) => Said::new(KIND, "False", "StoreUnavailable", message),
+        _ if is_ready => Said::new(KIND, "True", "Committing", "the table commits to its store group"),
+        _ => Said::new(KIND, "Unknown", "NoPodReady", "no pod is ready to say"),
+    }
+}
+
+fn settlement_healthy(facts: &Facts<'_>, is_ready: bool) -> Said {
+    const KIND: &str = "SettlementHealthy";
+    if let Some(invalid @ Invalid::NoVault) = facts.invalid {
+        return Said::new(KIND, "False", invalid.reason(), invalid.to_string());
+    }
+    if let Some(why) = facts.signer_down {
+        return Said::new(KIND, "False", "SignerDown", why);
+    }
+    if let Some(Missing::Signer(message)) = missing(facts.missing) {
+        return Said::new(KIND, "False", "SignerDown", message);
+    }
+    let Some(summary) = facts.summary.filter(|_| is_ready) else {
+        return Said::new(KIND, "Unknown", "NoPodReady", "no pod is ready to say");
+    };
+    if summary.paused.as_deref() == Some("too many hands wait to be settled") {
+        return Said::new(KIND, "False", "OutboxFull", "the signer has not taken the table's last hands");
+    }
+    if is_behind(summary) {
+        let behind = summary.sequence - summary.confirmed;
+        return Said::new(KIND, "False", "ChainBehind", format!("{behind} entries are not confirmed"));
+    }
+    Said::new(KIND, "True", "Settling", "the signer answers and the chain confirms")
+}
+
+fn ready(facts: &Facts<'_>, is_ready: bool, store: &Said, settlement: &Said) -> Said {
+    const KIND: &str = "Ready";
+    if is_ready {
+        let held = facts.summary.and_then(|summary| summary.paused.clone());
+        return match (facts.stage, held) {
+            (Stage::Draining(_, waiting), _) => Said::new(KIND, "True", "Draining", waiting.to_string()),
+            _ if facts.table.spec.paused => Said::new(KIND, "True", "Paused", "spec.paused is set"),
+            (_, Some(held)) => Said::new(KIND, "True", "Holding", held),
+            (_, None) => Said::new(KIND, "True", "Serving", "the table takes players"),
+        };
+    }
+    let no = |reason: &str, message: &str| Said::new(KIND, "False", reason, message);
+    if let (Some(invalid), None) = (facts.invalid, facts.pod) {
+        return no(invalid.reason(), &invalid.to_string());
+    }
+    if let Some(refused) = facts.refused {
+        return no("PodRefused", refused);
+    }
+    let Some(pod) = facts.pod else { return no("Starting", "the pod is being made") };
+    if let Some(Trouble { reason, message }) = &pod.trouble {
+        return no(reason, message);
+    }
+    match pod.life {
+        Life::Lost => return no("NodeLost", "the pod's node is gone"),
+        Life::Terminating => return no("Replacing", "the pod is going"),
+        Life::Alive | Life::Failed => {}
+    }
+    for cause in [store, settlement] {
+        if cause.status == "False" {
+            return no(&cause.reason, &cause.message);
+        }
+    }
+    match missing(facts.missing) {
+        Some(Missing::Other(message)) => no("TakingOver", &message),
+        _ => no("Starting", "the pod starts"),
+    }
+}
+
+fn progressing(stage: &Stage, invalid: Option<&Invalid>) -> Said {
+    const KIND: &str = "Progressing";
+    match stage {
+        Stage::Steady => Said::new(KIND, "False", "Steady", "nothing is to be done"),
+        Stage::Starting => Said::new(KIND, "True", "Starting", "a pod starts"),
+        Stage::Blocked => {
+            let reason = invalid.map_or("Blocked", Invalid::reason);
+            Said::new(KIND, "False", reason, invalid.map(ToString::to_string).unwrap_or_default())
+        }
+        Stage::Draining(Why::Delete, waiting) => {
+            Said::new(KIND, "True", "Deleting", format!("deletion {waiting}"))
+        }
+        Stage::Draining(Why::Rollout, waiting) => {
+            Said::new(KIND, "True", "RollingOut", format!("the new pod {waiting}"))
+        }
+        Stage::Going => Said::new(KIND, "True", "Replacing", "the pod before ends its hand"),
+        Stage::Deleted => Said::new(KIND, "True", "Deleting", "everything is settled or in the journal"),
+    }
+}
+
+fn degraded(facts: &Facts<'_>, store: &Said, settlement: &Said) -> Said {
+    const KIND: &str = "Degraded";
+    let yes = |reason: &str, message: &str| Said::new(KIND, "True", reason, message);
+    if let Some(invalid) = facts.invalid {
+        return yes(invalid.reason(), &invalid.to_string());
+    }
+    if let Some(refused) = facts.refused {
+        return yes("PodRefused", refused);
+    }
+    if let Some(Trouble { reason, message }) = facts.pod.and_then(|pod| pod.trouble.as_ref()) {
+        return yes(reason, message);
+    }
+    for cause in [store, settlement] {
+        if cause.status == "False" {
+            return yes(&cause.reason, &cause.message);
+        }
+    }
+    Said::new(KIND, "False", "AsExpected", "nothing is wrong")
+}
+
+fn phase(facts: &Facts<'_>, is_ready: bool, degraded: bool, before: Phase) -> Phase {
+    match facts.stage {
+        Stage::Draining(..) | Stage::Going | Stage::Deleted => Phase::Draining,
+        _ if is_ready && facts.table.spec.paused => Phase::Paused,
+        _ if is_ready => Phase::Running,
+        _ if degraded || before != Phase::Pending => Phase::Degraded,
+        _ => Phase::Pending,
+    }
+}
+
+fn condition(facts: &Facts<'_>, before: &PokerTableStatus, said: Said) -> Condition {
+    let old = before.conditions.iter().find(|old| old.type_ == said.kind);
+    let since = old.filter(|old| old.status == said.status).map(|old| old.last_transition_time.clone());
+    Condition {
+        type_: said.kind.into(),
+        status: said.status.into(),
+        reason: said.reason,
+        message: said.message.chars().take(MESSAGE_MAX).collect(),
+        observed_generation: facts.table.metadata.generation,
+        // The API keeps whole seconds.
+        last_transition_time: since
+            .unwrap_or_else(|| Time(Timestamp::from_second(facts.now.as_second()).unwrap_or(facts.now))),
+    }
+}
+
+/// An event for each condition that says something new. `Degraded` only repeats the others.
+pub fn events(before: &PokerTableStatus, after: &PokerTableStatus) -> Vec<Event> {
+    let is_news = |new: &&Condition| {
+        let old = before.conditions.iter().find(|old| old.type_ == new.type_);
+        match old {
+            Some(old) => (&old.status, &old.reason) != (&new.status, &new.reason),
+            None => new.status != "Unknown",
+        }
+    };
+    let worth = |new: &&Condition| {
+        let steady = new.type_ == "Progressing" && new.status == "False";
+        new.type_ != "Degraded" && new.status != "Unknown" && !steady
+    };
+    let mut events: Vec<Event> = Vec::new();
+    for condition in after.conditions.iter().filter(is_news).filter(worth) {
+        // Ready and the condition that is its cause have the same reason: one event for both, also
+        // where one of them learns it a moment later.
+        let said = |old: &Condition| (&old.status, &old.reason) == (&condition.status, &condition.reason);
+        if events.iter().any(|event| event.reason == condition.reason) || before.conditions.iter().any(said) {
+            continue;
+        }
+        let bad = condition.type_ != "Progressing" && condition.status == "False";
+        let waits = matches!(condition.reason.as_str(), "Starting" | "TakingOver" | "Replacing");
+        events.push(Event {
+            type_: if bad && !waits { EventType::Warning } else { EventType::Normal },
+            reason: condition.reason.clone(),
+            note: Some(condition.message.clone()),
+            action: condition.type_.clone(),
+            secondary: None,
+        });
+    }
+    events
+}
+
+/// What is written of a status. The generation is raised elsewhere, by compare-and-swap.
+pub fn written(status: &PokerTableStatus) -> serde_json::Value {
+    let mut value = serde_json::to_value(status).unwrap_or_default();
+    if let Some(fields) = value.as_object_mut() {
+        fields.remove("fencingGeneration");
+        fields.remove("bound");
+        // A merge patch removes a field only where it says null.
+        for field in ["endpoint", "pod"] {
+            fields.entry(field).or_insert(serde_json::Value::Null);
+        }
+    }
+    value
+}
+
+#[cfg(test)]
+mod tests;

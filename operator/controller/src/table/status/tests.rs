@@ -1,0 +1,162 @@
+use super::*;
+use crate::{table::decide::Waiting, testing::table};
+
+fn pod() -> PodView {
+    PodView {
+        name: "nl100-1-3".into(),
+        generation: 3,
+        ip: Some("10.0.0.7".into()),
+        ready: true,
+        started: true,
+        ..PodView::default()
+    }
+}
+
+fn summary() -> Summary {
+    Summary { epoch: 3 << 16 | 1, players: 4, hand: 17, sequence: 20, confirmed: 18, ..Summary::default() }
+}
+
+fn facts<'a>(table: &'a PokerTable, pod: Option<&'a PodView>, summary: Option<&'a Summary>) -> Facts<'a> {
+    Facts {
+        table,
+        stage: &Stage::Steady,
+        invalid: None,
+        refused: None,
+        pod,
+        missing: &[],
+        summary,
+        signer_down: None,
+        now: Timestamp::from_second(1_767_225_600).unwrap(),
+    }
+}
+
+fn said(status: &PokerTableStatus, kind: &str) -> (String, String, String) {
+    let condition = status.conditions.iter().find(|condition| condition.type_ == kind).unwrap();
+    (condition.status.clone(), condition.reason.clone(), condition.message.clone())
+}
+
+fn reason(status: &PokerTableStatus, kind: &str) -> (String, String) {
+    let (status, reason, _) = said(status, kind);
+    (status, reason)
+}
+
+fn pair(status: &str, reason: &str) -> (String, String) {
+    (status.into(), reason.into())
+}
+
+#[test]
+fn a_serving_table_shows_what_it_said() {
+    let (table, pod, summary) = (table(), pod(), summary());
+    let status = status(&facts(&table, Some(&pod), Some(&summary)));
+    assert_eq!(status.phase, Phase::Running);
+    assert_eq!((status.players, status.hand, status.epoch), (4, 17, 196_609));
+    assert_eq!(status.endpoint.as_deref(), Some("10.0.0.7:8443"));
+    assert_eq!(status.blinds, "500000/1000000");
+    assert_eq!(status.observed_generation, 1);
+    assert_eq!(reason(&status, "Ready"), pair("True", "Serving"));
+    assert_eq!(reason(&status, "Degraded"), pair("False", "AsExpected"));
+    assert_eq!(reason(&status, "StoreReady"), pair("True", "Committing"));
+    assert_eq!(reason(&status, "SettlementHealthy"), pair("True", "Settling"));
+}
+
+#[test]
+fn an_image_that_cannot_be_pulled_is_the_reason_everywhere() {
+    let table = table();
+    let trouble = Trouble { reason: "ImageUnavailable", message: "image x cannot be pulled".into() };
+    let pod = PodView { ready: false, started: false, trouble: Some(trouble), ..pod() };
+    let status = status(&facts(&table, Some(&pod), None));
+    assert_eq!(status.phase, Phase::Degraded);
+    assert_eq!(reason(&status, "Ready"), pair("False", "ImageUnavailable"));
+    assert_eq!(reason(&status, "Degraded"), pair("True", "ImageUnavailable"));
+}
+
+#[test]
+fn a_store_group_that_is_unknown_is_said_with_its_name() {
+    let table = table();
+    let invalid = Invalid::UnknownStore("elsewhere".into());
+    let facts = Facts { invalid: Some(&invalid), stage: &Stage::Blocked, ..facts(&table, None, None) };
+    let status = status(&facts);
+    let (state, reason, message) = said(&status, "StoreReady");
+    assert_eq!((state.as_str(), reason.as_str()), ("False", "UnknownStore"));
+    assert!(message.contains("elsewhere"));
+    assert_eq!(said(&status, "Ready").1, "UnknownStore");
+}
+
+#[test]
+fn a_pod_that_waits_for_store_or_signer_says_which() {
+    let table = table();
+    let pod = PodView { ready: false, ..pod() };
+    let cases = [
+        ("take-over: the store is unavailable: redis-0: time-out", "StoreReady", "StoreUnavailable"),
+        ("take-over: 0 replicas acknowledged, 1 are wanted", "StoreReady", "StoreUnavailable"),
+        ("take-over: the signer cannot be reached: refused", "SettlementHealthy", "SignerDown"),
+    ];
+    for (line, kind, expected) in cases {
+        let lines = [line.to_owned()];
+        let status = status(&Facts { missing: &lines, ..facts(&table, Some(&pod), None) });
+        assert_eq!(reason(&status, kind), pair("False", expected));
+        assert_eq!(reason(&status, "Ready"), pair("False", expected));
+        assert_eq!(said(&status, "Degraded").1, expected);
+    }
+}
+
+#[test]
+fn a_signer_that_is_down_does_not_make_a_playing_table_unready() {
+    let (table, pod, summary) = (table(), pod(), summary());
+    let facts = Facts { signer_down: Some("refused"), ..facts(&table, Some(&pod), Some(&summary)) };
+    let status = status(&facts);
+    assert_eq!(reason(&status, "Ready"), pair("True", "Serving"));
+    assert_eq!(reason(&status, "SettlementHealthy"), pair("False", "SignerDown"));
+    assert_eq!(status.phase, Phase::Running);
+}
+
+#[test]
+fn a_deletion_says_what_it_waits_for() {
+    let (table, pod) = (table(), pod());
+    let stage = Stage::Draining(Why::Delete, Waiting::Hand);
+    let status = status(&Facts { stage: &stage, ..facts(&table, Some(&pod), None) });
+    let (_, reason, message) = said(&status, "Progressing");
+    assert_eq!(reason, "Deleting");
+    assert_eq!(message, "deletion waits for the running hand to end");
+    assert_eq!(status.phase, Phase::Draining);
+}
+
+#[test]
+fn a_condition_keeps_its_time_until_its_status_changes() {
+    let (mut table, pod) = (table(), pod());
+    let first = status(&facts(&table, Some(&pod), None));
+    table.status = Some(first.clone());
+    let later = Timestamp::from_second(1_767_229_200).unwrap();
+    table.spec.paused = true;
+    let second = status(&Facts { now: later, ..facts(&table, Some(&pod), None) });
+    assert_eq!(said(&second, "Ready").1, "Paused");
+    assert_eq!(first.conditions[0].last_transition_time, second.conditions[0].last_transition_time);
+    let down = PodView { ready: false, ..pod };
+    let third = status(&Facts { now: later, ..facts(&table, Some(&down), None) });
+    assert_eq!(third.conditions[0].last_transition_time.0, later);
+}
+
+#[test]
+fn events_are_for_changes_only_and_once_for_one_cause() {
+    let table = table();
+    let down = PodView { ready: false, ..pod() };
+    let lines = ["take-over: the store is unavailable: time-out".to_owned()];
+    let good = status(&facts(&table, Some(&pod()), Some(&summary())));
+    let bad = status(&Facts { missing: &lines, ..facts(&table, Some(&down), None) });
+    let reasons: Vec<String> = events(&good, &bad).into_iter().map(|event| event.reason).collect();
+    assert_eq!(reasons, ["StoreUnavailable"]);
+    assert!(events(&bad, &bad).is_empty());
+    let healed: Vec<String> = events(&bad, &good).into_iter().map(|event| event.reason).collect();
+    assert!(
+        healed.contains(&"Serving".to_owned()) && healed.contains(&"Committing".to_owned()),
+        "{healed:?}"
+    );
+}
+
+#[test]
+fn the_generation_is_never_written_with_the_status() {
+    let table = table();
+    let written = written(&status(&facts(&table, None, None)));
+    assert!(written.get("fencingGeneration").is_none() && written.get("bound").is_none());
+    assert!(written["endpoint"].is_null() && written["pod"].is_null());
+}

@@ -1,0 +1,200 @@
+//! From a PokerTable and the fleet's defaults to the table as its pod knows it.
+
+use crate::fleet::{Fleet, StoreGroup};
+use purr_crds::{Bound, PokerTable, PokerTableSpec};
+use purr_engine::{Ante, ClockConfig, ConfigError, RakeCap, RakeConfig, TableConfig};
+use purr_protocol::{Currency, Settlement, TableSpec};
+
+/// Grows back of a time bank with every hand.
+const TIME_BANK_GAIN_MS: u64 = 1_000;
+/// A player who left with more than the maximum must bring it back within this time.
+const RAT_HOLE_MS: u64 = 3_600_000;
+
+/// A table that can be run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Valid {
+    /// `paused` is not of interest here: it changes while the pod runs.
+    pub spec: TableSpec,
+    pub store: StoreGroup,
+    pub bound: Bound,
+}
+
+/// Why no pod is made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Invalid {
+    #[error("spec: {0}")]
+    Spec(#[from] ConfigError),
+    #[error("spec.{field}: {value} is out of range")]
+    Range { field: &'static str, value: i64 },
+    #[error("spec.store: the fleet's configuration has no store group '{0}'")]
+    UnknownStore(String),
+    #[error("spec.settlement.vault is left out and the fleet's configuration has no vault yet")]
+    NoVault,
+}
+
+impl Invalid {
+    /// Of the condition.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Spec(_) | Self::Range { .. } => "InvalidSpec",
+            Self::UnknownStore(_) => "UnknownStore",
+            Self::NoVault => "NoVault",
+        }
+    }
+}
+
+pub fn validate(table: &PokerTable, fleet: &Fleet) -> Result<Valid, Invalid> {
+    let spec = &table.spec;
+    let bound = bound(table, fleet)?;
+    let store = fleet.stores.get(&spec.store).ok_or_else(|| Invalid::UnknownStore(spec.store.clone()))?;
+    let spec = TableSpec {
+        name: table.metadata.name.clone().unwrap_or_default(),
+        engine: engine(spec)?,
+        currency: Currency {
+            token: bound.token.clone(),
+            decimals: number("currency.decimals", bound.decimals.into())?,
+            unit: bound.unit.clone(),
+        },
+        settlement: Settlement {
+            vault: bound.vault.clone(),
+            chain_id: number("settlement.chainId", bound.chain_id)?,
+            max_hands: number("settlement.maxHands", spec.settlement.max_hands.into())?,
+            max_delay_ms: millis("settlement.maxDelaySeconds", spec.settlement.max_delay_seconds)?,
+        },
+        paused: false,
+    };
+    spec.validate()?;
+    Ok(Valid { spec, store: store.clone(), bound })
+}
+
+/// What the table's money is bound to: what the table says itself, else what it was started with,
+/// else the fleet's. A later change of the fleet's vault never moves a table that has one.
+fn bound(table: &PokerTable, fleet: &Fleet) -> Result<Bound, Invalid> {
+    let spec = &table.spec;
+    let held = table.status.as_ref().and_then(|status| status.bound.clone());
+    let from_fleet = || {
+        let chain = fleet.chain.clone()?;
+        Some(Bound {
+            vault: chain.vault,
+            chain_id: i64::try_from(chain.chain_id).ok()?,
+            token: chain.token,
+            decimals: chain.decimals.into(),
+            unit: chain.unit,
+        })
+    };
+    let own_vault = spec.settlement.vault.clone().zip(spec.settlement.chain_id);
+    let default = held.or_else(from_fleet);
+    let (vault, chain_id) = own_vault
+        .or_else(|| default.as_ref().map(|default| (default.vault.clone(), default.chain_id)))
+        .ok_or(Invalid::NoVault)?;
+    let (token, decimals, unit) = match &spec.currency {
+        Some(own) => (own.token.clone(), own.decimals, own.unit.clone()),
+        None => {
+            let default = default.ok_or(Invalid::NoVault)?;
+            (default.token, default.decimals, default.unit)
+        }
+    };
+    Ok(Bound { vault, chain_id, token, decimals, unit })
+}
+
+fn engine(spec: &PokerTableSpec) -> Result<TableConfig, Invalid> {
+    let ante = number("blinds.ante", spec.blinds.ante)?;
+    let mut caps = Vec::with_capacity(spec.rake.cap.len());
+    for cap in &spec.rake.cap {
+        caps.push(RakeCap {
+            players: number("rake.cap[].players", cap.players.into())?,
+            amount: number("rake.cap[].amount", cap.amount)?,
+        });
+    }
+    caps.sort_by_key(|cap| cap.players);
+    Ok(TableConfig {
+        seats: number("seats", spec.seats.into())?,
+        small_blind: number("blinds.small", spec.blinds.small)?,
+        big_blind: number("blinds.big", spec.blinds.big)?,
+        ante: if ante == 0 { Ante::None } else { Ante::Each(ante) },
+        buy_in_min: number("buyIn.min", spec.buy_in.min)?,
+        buy_in_max: number("buyIn.max", spec.buy_in.max)?,
+        rake: RakeConfig {
+            basis_points: number("rake.basisPoints", spec.rake.basis_points.into())?,
+            caps,
+            no_flop_no_drop: spec.rake.no_flop_no_drop,
+        },
+        clock: ClockConfig {
+            turn_ms: millis("clock.turnSeconds", spec.clock.turn_seconds)?,
+            time_bank_ms: millis("clock.timeBankSeconds", spec.clock.time_bank_seconds)?,
+            time_bank_gain_ms: if spec.clock.time_bank_seconds > 0 { TIME_BANK_GAIN_MS } else { 0 },
+            disconnect_ms: millis("clock.disconnectSeconds", spec.clock.disconnect_seconds)?,
+        },
+        rat_hole_ms: RAT_HOLE_MS,
+    })
+}
+
+fn number<T: TryFrom<i64>>(field: &'static str, value: i64) -> Result<T, Invalid> {
+    T::try_from(value).map_err(|_| Invalid::Range { field, value })
+}
+
+fn millis(field: &'static str, seconds: i32) -> Result<u64, Invalid> {
+    number::<u64>(field, seconds.into()).map(|seconds| seconds * 1_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{fleet, table};
+
+    #[test]
+    fn the_example_becomes_a_table_with_the_fleets_vault() {
+        let valid = validate(&table(), &fleet()).unwrap();
+        let engine = &valid.spec.engine;
+        assert_eq!((engine.seats, engine.small_blind, engine.big_blind), (6, 500_000, 1_000_000));
+        assert_eq!(engine.clock.turn_ms, 20_000);
+        assert_eq!(engine.rake.caps.len(), 3);
+        assert_eq!(valid.spec.settlement.vault, fleet().chain.unwrap().vault);
+        assert_eq!(valid.spec.settlement.max_delay_ms, 2_000);
+    }
+
+    #[test]
+    fn caps_may_come_in_any_order() {
+        let mut table = table();
+        table.spec.rake.cap.reverse();
+        assert_eq!(validate(&table, &fleet()), validate(&crate::testing::table(), &fleet()));
+    }
+
+    #[test]
+    fn a_store_that_the_fleet_does_not_have_is_named() {
+        let mut table = table();
+        table.spec.store = "elsewhere".into();
+        let invalid = validate(&table, &fleet()).unwrap_err();
+        assert_eq!(invalid.reason(), "UnknownStore");
+        assert!(invalid.to_string().contains("'elsewhere'"), "{invalid}");
+    }
+
+    #[test]
+    fn without_any_vault_a_table_waits_for_one() {
+        let mut fleet = fleet();
+        fleet.chain = None;
+        assert_eq!(validate(&table(), &fleet).unwrap_err(), Invalid::NoVault);
+    }
+
+    #[test]
+    fn a_table_keeps_the_vault_that_it_was_started_with() {
+        let mut table = table();
+        let bound = validate(&table, &fleet()).unwrap().bound;
+        table.status = Some(purr_crds::PokerTableStatus { bound: Some(bound.clone()), ..Default::default() });
+        let mut fleet = fleet();
+        fleet.chain.as_mut().unwrap().vault = format!("0x{}", "9".repeat(40));
+        assert_eq!(validate(&table, &fleet).unwrap().bound, bound);
+        fleet.chain = None;
+        assert_eq!(validate(&table, &fleet).unwrap().bound, bound);
+    }
+
+    #[test]
+    fn what_cel_cannot_see_is_refused_by_the_engines_own_rules() {
+        let mut table = table();
+        table.spec.buy_in.max = i64::MAX;
+        assert_eq!(validate(&table, &fleet()).unwrap_err().reason(), "InvalidSpec");
+        table.spec.buy_in.max = -1;
+        let invalid = validate(&table, &fleet()).unwrap_err();
+        assert_eq!(invalid.to_string(), "spec.buyIn.max: -1 is out of range");
+    }
+}

@@ -1,0 +1,47 @@
+//! What the unit tests of several modules need.
+
+use crate::fleet::{Chain, Fleet, StoreGroup};
+use purr_crds::PokerTable;
+use std::collections::BTreeMap;
+
+pub const UID: &str = "0a0b0c0d-0000-4000-8000-000000000000";
+
+pub fn table() -> PokerTable {
+    let mut table: PokerTable =
+        serde_yaml::from_str(include_str!("../../../crds/examples/table.yaml")).unwrap();
+    table.metadata.uid = Some(UID.into());
+    table.metadata.namespace = Some("poker".into());
+    table.metadata.generation = Some(1);
+    table
+}
+
+pub fn fleet() -> Fleet {
+    let group = |host: &str, master: &str| StoreGroup {
+        sentinels: vec![format!("{host}-0:26379"), format!("{host}-1:26379")],
+        master: master.into(),
+    };
+    Fleet {
+        release: "purr".into(),
+        stores: BTreeMap::from([("default".into(), group("redis", "purr"))]),
+        sessions: group("sessions", "sessions"),
+        chain: Some(Chain {
+            vault: format!("0x{}", "a".repeat(40)),
+            chain_id: 31_337,
+            token: format!("0x{}", "b".repeat(40)),
+            decimals: 6,
+            unit: "USDC".into(),
+        }),
+        signer_addr: "purr-chain-signer:8443".into(),
+        image: "localhost/purr/table:dev".into(),
+        image_pull_policy: "IfNotPresent".into(),
+        resources: serde_json::from_str(
+            r#"{"requests":{"cpu":"25m","memory":"32Mi"},"limits":{"memory":"256Mi"}}"#,
+        )
+        .unwrap(),
+        grace_s: 120,
+        log: "info".into(),
+        jwks_addr: "purr-gateway-internal:8444".into(),
+        jwt_issuer: "https://localhost".into(),
+        jwt_audience: "purr".into(),
+    }
+}
