@@ -16,6 +16,14 @@ help: ## this list
 build: ## compile all programs and tests
 	@cargo build --release --workspace --all-targets
 
+.PHONY: demo
+demo: ## one table end to end: cluster, chart, six players, 20 hands, the table of balances
+	@tests/demo.sh
+
+.PHONY: down
+down: ## remove the demo's cluster
+	@tests/cluster/down.sh
+
 .PHONY: test
 test: ## every test: lints, units, contracts, the real cluster, end to end
 	@tests/run.sh

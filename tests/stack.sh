@@ -59,13 +59,11 @@ install() { # more values...
 }
 
 # The wallet that may read the reconciliation.
-[ -f "$out/auditor.key" ] || "$CARGO_TARGET_DIR/release/purr" keygen --out "$out/auditor.key" >"$out/auditor"
+[ -f "$out/auditor.key" ] || "$CARGO_TARGET_DIR/release/purr" keygen "$out/auditor.key" | tr A-F a-f >"$out/auditor"
 auditor=$(cat "$out/auditor")
 
 kubectl create namespace "$namespace" --dry-run=client -o yaml | kubectl apply -f - >/dev/null
 kubectl label --overwrite namespace "$namespace" pod-security.kubernetes.io/enforce=restricted >/dev/null
-# helm installs CRDs once and never upgrades them.
-kubectl apply --server-side --force-conflicts -f "$root/crds/pokertables.yaml" >/dev/null
 
 say "installing the chart"
 old=$(helm get values "$release" --namespace "$namespace" --output json 2>/dev/null || echo '{}')
@@ -78,8 +76,8 @@ if [ -z "$vault" ]; then
   operator_keys() { keys=$("${k[@]}" exec "$release-chain-signer-0" -- purr-chain-signer keys 2>/dev/null) && [ -n "$keys" ]; }
   until_true 60 "the signer's keys" operator_keys
   say "deploying the vault for the signer's keys"
-  deployed=$("$CARGO_TARGET_DIR/release/purr-chain-signer" deploy --rpc-url "$rpc" \
-    --settle-key "$(jq -r .settle <<<"$keys")" --voucher-key "$(jq -r .voucher <<<"$keys")")
+  deployed=$("$CARGO_TARGET_DIR/release/purr-chain-signer" deploy --rpc-urls "$rpc" \
+    --operator "$(jq -r .settle <<<"$keys")" --voucher "$(jq -r .voucher <<<"$keys")")
   vault=$(jq -r .vault <<<"$deployed") token=$(jq -r .token <<<"$deployed")
 fi
 install --set-string "chain.vault=$vault" --set-string "chain.token=$token"

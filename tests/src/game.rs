@@ -1,6 +1,6 @@
 //! A table with players at it.
 
-use crate::{Figures, Player, PlayerState, Stack, Table, balances, balances::Balances};
+use crate::{Figures, Player, PlayerState, Stack, Table, balances, balances::Balances, until};
 use anyhow::{Context, ensure};
 use purr_client::Session;
 use std::time::Duration;
@@ -41,10 +41,16 @@ impl Game {
             let wallet = stack.funded_wallet(plan.deposit).await?;
             say(format!("{} has deposited", wallet.address()));
             let session = Session::new(stack.api(), wallet);
+            // It counts at final depth.
+            until("the deposit is seen", Duration::from_secs(30), || async {
+                let token = session.token().await?;
+                let free = session.api().balance(&token.text).await?.free;
+                Ok(Some(()).filter(|()| free == plan.deposit))
+            })
+            .await?;
             let gateway = stack.gateway.clone();
-            players.push(
-                Player::sit(session, gateway, &table.uid, plan.buy_in, seed, figures.clone()).await?,
-            );
+            players
+                .push(Player::sit(session, gateway, &table.uid, plan.buy_in, seed, figures.clone()).await?);
         }
         let mut game = Self { table, players, figures, deposited: plan.deposit * plan.players };
         game.all("a seat", Duration::from_secs(60), |state| state.seat.is_some()).await?;

@@ -30,13 +30,12 @@ where
     R: Future<Output = anyhow::Result<Option<T>>>,
 {
     let end = Instant::now() + limit;
-    let mut last = None;
     loop {
-        match ask().await {
+        let last = match ask().await {
             Ok(Some(value)) => return Ok(value),
-            Ok(None) => last = None,
-            Err(error) => last = Some(error),
-        }
+            Ok(None) => None,
+            Err(error) => Some(error),
+        };
         if Instant::now() >= end {
             let why = last.map(|error| format!(" (last: {error:#})")).unwrap_or_default();
             bail!("{what}: not within {} s{why}", limit.as_secs());

@@ -66,7 +66,11 @@ async fn demo(options: &Options, stack: &Stack) -> anyhow::Result<()> {
     let stamp = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_secs();
     let manifest = EXAMPLE.replace("name: nl100-1", &format!("name: nl100-{stamp}"));
     let table = Table::apply(stack, &manifest, Duration::from_secs(120)).await?;
-    say(format!("table {} is Ready, {:.1} s after kubectl apply", table.name, table.ready_after.as_secs_f64()));
+    say(format!(
+        "table {} is Ready, {:.1} s after kubectl apply",
+        table.name,
+        table.ready_after.as_secs_f64()
+    ));
 
     let plan = Plan { players: options.players, deposit: options.deposit, buy_in: options.buy_in };
     let ready_after = table.ready_after;
@@ -85,9 +89,15 @@ async fn demo(options: &Options, stack: &Stack) -> anyhow::Result<()> {
     let summary = game.figures.summary(ready_after, hands);
     println!("from apply to Ready          {:8.2} s", summary.apply_to_ready_s);
     let action = summary.action_to_last_broadcast_ms;
-    println!("action to last broadcast     {:8.2} ms p50, {:.2} ms p99 ({} actions)", action.p50, action.p99, summary.actions);
+    println!(
+        "action to last broadcast     {:8.2} ms p50, {:.2} ms p99 ({} actions)",
+        action.p50, action.p99, summary.actions
+    );
     let confirmed = summary.hand_end_to_confirmed_s;
-    println!("hand end to confirmed        {:8.2} s p50, {:.2} s p99 ({} hands)", confirmed.p50, confirmed.p99, hands);
+    println!(
+        "hand end to confirmed        {:8.2} s p50, {:.2} s p99 ({} hands)",
+        confirmed.p50, confirmed.p99, hands
+    );
     let proven: u64 = game.players.iter().map(|player| player.now().deals_proven).sum();
     println!("deals proven by players      {proven:8}\n");
     if let Some(folder) = options.out.parent() {

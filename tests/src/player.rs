@@ -20,6 +20,7 @@ use tokio::{
 const RAKE_SHARE: u64 = 10;
 /// Between two looks at what is to be done.
 const LOOK: Duration = Duration::from_millis(200);
+const SIT_AGAIN: Duration = Duration::from_secs(1);
 const OPEN_WAIT: Duration = Duration::from_secs(60);
 /// A permit is signed for one try; the chain needs some seconds for it.
 const REBUY_WAIT: Duration = Duration::from_secs(20);
@@ -101,6 +102,7 @@ impl Player {
             coming_back: None,
             own_action: None,
             tries: 0,
+            sit_at: Instant::now(),
         };
         let task = tokio::spawn(driver.run());
         Ok(Self { session, state, wish, task })
@@ -122,10 +124,10 @@ impl Player {
         want: impl FnMut(&PlayerState) -> bool,
     ) -> anyhow::Result<PlayerState> {
         let seen = tokio::time::timeout(limit, self.state.wait_for(want)).await;
-        match seen {
-            Ok(Ok(state)) => Ok(state.clone()),
-            Ok(Err(_)) => bail!("{what}: the player has stopped"),
-            Err(_) => bail!("{what}: not within {} s; seen: {:?}", limit.as_secs(), self.state.borrow()),
+        match seen.map(|state| state.map(|state| state.clone())) {
+            Ok(Ok(state)) => Ok(state),
+            Ok(Err(_)) => bail!("{what}: the player has stopped; last seen: {:?}", self.now()),
+            Err(_) => bail!("{what}: not within {} s; seen: {:?}", limit.as_secs(), self.now()),
         }
     }
 
@@ -163,6 +165,7 @@ struct Driver {
     /// Where the events with one's own last action were.
     own_action: Option<(u64, u64)>,
     tries: usize,
+    sit_at: Instant,
 }
 
 impl Driver {
@@ -266,6 +269,7 @@ impl Driver {
             if sitting {
                 self.sitting = None;
                 self.tries += 1;
+                self.sit_at = Instant::now() + SIT_AGAIN;
             }
             if self.leaving == Some(id) {
                 self.leaving = None;
@@ -303,7 +307,11 @@ impl Driver {
         let Some((seat, chair)) = view.your_seat() else {
             if wish == Wish::Leave && self.state.seat.is_some() {
                 self.state.left = true;
-            } else if self.state.seat.is_none() && self.sitting.is_none() && wish == Wish::Play {
+            } else if self.state.seat.is_none()
+                && self.sitting.is_none()
+                && wish == Wish::Play
+                && self.sit_at <= Instant::now()
+            {
                 ensure!(self.tries < 60, "no chair: {:?}", self.state.refused);
                 if let Some(seat) = seat::pick(view, None, self.tries) {
                     let permit = Some(self.permits.sign(self.buy_in, self.buy_in / RAKE_SHARE)?);

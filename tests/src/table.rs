@@ -22,9 +22,7 @@ impl Table {
         let begun = Instant::now();
         stack.kubectl_with(&["apply", "-f", "-"], manifest).await?;
         let applied: Value = serde_json::from_str(
-            &stack
-                .kubectl_with(&["apply", "--dry-run=server", "-f", "-", "-o", "json"], manifest)
-                .await?,
+            &stack.kubectl_with(&["apply", "--dry-run=server", "-f", "-", "-o", "json"], manifest).await?,
         )?;
         let name = applied["metadata"]["name"].as_str().context("no name")?.to_owned();
         until(&format!("table {name} is Ready"), limit, || async {

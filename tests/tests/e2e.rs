@@ -2,6 +2,8 @@
 //!
 //! Needs the stack of `tests/stack.sh`; `tests/run.sh` brings it up and runs these, one after the other.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails loudly")]
+
 use anyhow::{Context, ensure};
 use purr_tests::{
     Game, Plan, Stack, Table,
@@ -190,7 +192,8 @@ fn a_table_that_cannot_start_says_why_and_heals() {
             Ok(Some(()).filter(|()| ready["status"] == "False" && reason.contains("Image")))
         })
         .await?;
-        let events = stack.kubectl(&["get", "events", "--field-selector", "involvedObject.name=broken"]).await?;
+        let events =
+            stack.kubectl(&["get", "events", "--field-selector", "involvedObject.name=broken"]).await?;
         ensure!(events.contains("Warning"), "no Event: {events}");
         Table::apply(stack, &named("broken"), READY).await.context("healed")?;
 
@@ -246,7 +249,13 @@ fn a_hand_is_fetched_by_number_as_json_and_as_phh_and_a_forged_token_gets_401() 
         let token = game.players[0].session.token().await?;
         let fetch = |format| {
             let (api, uid, token) = (api.clone(), uid.clone(), token.text.clone());
-            async move { Ok(api.hand(&token, &uid, 1, format).await.ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())) }
+            async move {
+                Ok(api
+                    .hand(&token, &uid, 1, format)
+                    .await
+                    .ok()
+                    .map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+            }
         };
         use purr_client::api::HandFormat;
         let json = until("the record", SOON, || fetch(HandFormat::Json)).await?;
