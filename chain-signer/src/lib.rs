@@ -1,1 +1,31 @@
-//! purr-chain-signer
+//! The one holder of keys: checks, signs in the HSM, submits, confirms, watches events, keeps balances.
+
+pub mod chain;
+pub mod hsm;
+pub mod http;
+pub mod journal;
+pub mod keys;
+pub mod ledger;
+pub mod metrics;
+pub mod options;
+pub mod policy;
+pub mod reconcile;
+pub mod sender;
+pub mod serve;
+pub mod service;
+mod tools;
+
+pub use options::Options;
+
+use options::Command;
+use purr_runtime::CancellationToken;
+
+/// Runs one of the program's commands.
+pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()> {
+    match options.command {
+        Command::Serve(options) => serve::serve(*options, stop).await,
+        Command::Keys(options) => tools::keys(options).await,
+        Command::Deploy(options) => tools::deploy(*options).await,
+        Command::Audit(options) => tools::audit(&options).await,
+    }
+}

@@ -1,1 +1,28 @@
-//! purr-client
+//! A player's side of the protocol.
+//!
+//! [`wallet`] signs, [`session`] keeps a player signed in at the gateway of [`api`], [`connection`]
+//! keeps a socket to one table, [`view`] is the table as this player sees it. [`bot`] and [`runner`]
+//! play by chance; [`verify`] checks deals.
+
+pub mod api;
+pub mod bot;
+pub mod cli;
+pub mod connection;
+pub mod link;
+pub mod report;
+pub mod runner;
+pub mod seat;
+pub mod session;
+pub mod verify;
+pub mod view;
+pub mod wallet;
+
+pub use api::{Api, ApiError, Gateway};
+pub use connection::{Connection, Settings};
+pub use link::{Timing, Update};
+pub use report::Report;
+pub use runner::{Plan, run};
+pub use seat::Permits;
+pub use session::Session;
+pub use view::View;
+pub use wallet::Wallet;

@@ -189,6 +189,7 @@ pub fn snapshot(
                     sitting_out: chair.sitting_out,
                     connected: chair.connected,
                     leaving: chair.leaving,
+                    pending: chair.pending,
                 })
             })
             .collect(),

@@ -125,7 +125,12 @@ impl Actor {
     pub async fn take_over(what: TakeOver) -> anyhow::Result<Self> {
         let TakeOver { epoch, spec, pace, sealer, store, signer, sessions, metrics, readiness, open } = what;
         let fenced = loop {
-            match signer.fence(epoch).await {
+            // A new table has to be known before it can be fenced; a known one takes the same terms again.
+            let fenced = match signer.open(&open).await {
+                Ok(_) => signer.fence(epoch).await,
+                Err(error) => Err(error),
+            };
+            match fenced {
                 Ok(fenced) => break fenced,
                 Err(error @ SignerError::Unavailable(_)) => {
                     readiness.not_ready("take-over", error.to_string());

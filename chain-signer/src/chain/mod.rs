@@ -1,0 +1,33 @@
+//! The chain: JSON-RPC, the vault's calls and events, transactions. The one module that knows ethers
+//! (upstream is deprecated; nothing outside sees its types).
+
+pub mod batch;
+mod breaker;
+pub mod deploy;
+pub mod eip712;
+pub mod events;
+mod rpc;
+mod tx;
+pub mod vault;
+
+pub use rpc::{Block, Receipt, Rpc, RpcConfig, RpcError};
+pub use tx::{SignedTx, address_of_raw_key, sighash, sign, sign_digest_with_raw_key, sign_with_raw_key};
+pub use vault::Vault;
+
+/// An address of the chain.
+pub type Address = [u8; 20];
+
+/// `0x` and 40 lower-case hex digits.
+pub fn address_text(address: Address) -> String {
+    format!("0x{}", hex::encode(address))
+}
+
+/// # Errors
+/// Says what is wrong with the text.
+pub fn parse_address(text: &str) -> Result<Address, String> {
+    let digits = text.strip_prefix("0x").unwrap_or(text);
+    let mut address = [0; 20];
+    hex::decode_to_slice(digits, &mut address)
+        .map_err(|_| format!("'{text}' is not an address: want 0x and 40 hex digits"))?;
+    Ok(address)
+}

@@ -1,0 +1,307 @@
+//! One PKCS#11 token: found by label, logged in once, a bounded pool of sessions.
+
+use super::{HsmError, Signature, Signer, address_of, to_ethereum, unwrap_ec_point};
+use async_trait::async_trait;
+use cryptoki::{
+    context::{CInitializeArgs, CInitializeFlags, Pkcs11},
+    error::{Error as Pkcs11Error, RvError},
+    mechanism::Mechanism,
+    object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle},
+    session::{Session, UserType},
+    slot::Slot,
+    types::AuthPin,
+};
+use k256::ecdsa::VerifyingKey;
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::sync::Semaphore;
+use zeroize::Zeroizing;
+
+/// Signatures at work at once; the token's own threads are fewer.
+const SESSIONS_MAX: usize = 8;
+/// A signature takes about a millisecond; a token that needs this long is stuck.
+const SIGN_TIMEOUT_MS: u64 = 5_000;
+/// DER of the curve's object identifier 1.3.132.0.10 (SEC 2, secp256k1).
+const SECP256K1: [u8; 7] = [0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x0a];
+
+#[derive(Clone, Debug)]
+pub struct TokenConfig {
+    /// Path of the PKCS#11 module.
+    pub module: PathBuf,
+    pub label: String,
+    pub pin_file: PathBuf,
+    /// Needed only to initialise.
+    pub so_pin_file: Option<PathBuf>,
+    /// Make the token where none has the label.
+    pub init: bool,
+}
+
+/// A token that is logged in.
+pub struct Token {
+    config: TokenConfig,
+    context: Pkcs11,
+    slot: Slot,
+    /// Login belongs to the application, not to a session (PKCS#11 v2.40, 5.6): while this one is open,
+    /// every session is logged in.
+    anchor: Mutex<Session>,
+    idle: Mutex<Vec<Session>>,
+    permits: Arc<Semaphore>,
+}
+
+struct Key {
+    token: Arc<Token>,
+    label: String,
+    public: VerifyingKey,
+    address: [u8; 20],
+}
+
+fn failed(doing: &'static str) -> impl FnOnce(Pkcs11Error) -> HsmError {
+    move |source| HsmError::Pkcs11 { doing, source }
+}
+
+fn read_pin(file: &Path) -> Result<AuthPin, HsmError> {
+    let text = std::fs::read_to_string(file)
+        .map(Zeroizing::new)
+        .map_err(|source| HsmError::PinFile { file: file.into(), source })?;
+    Ok(AuthPin::from(text.trim().to_owned()))
+}
+
+impl Token {
+    /// Loads the module, finds (or with `init` makes) the token and logs in.
+    ///
+    /// # Errors
+    /// Whatever is missing is named: module, token, PIN file, right PIN.
+    pub fn open(config: TokenConfig) -> Result<Arc<Self>, HsmError> {
+        let module = |source| HsmError::Module { module: config.module.clone(), source };
+        let context = Pkcs11::new(&config.module).map_err(module)?;
+        match context.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)) {
+            Ok(()) | Err(Pkcs11Error::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => {}
+            Err(error) => return Err(module(error)),
+        }
+        let slot = match find_slot(&context, &config.label)? {
+            Some(slot) => slot,
+            None if config.init => init_token(&context, &config)?,
+            None => return Err(HsmError::NoToken(config.label)),
+        };
+        let anchor = login(&context, slot, &config)?;
+        Ok(Arc::new(Self {
+            config,
+            context,
+            slot,
+            anchor: Mutex::new(anchor),
+            idle: Mutex::new(Vec::new()),
+            permits: Arc::new(Semaphore::new(SESSIONS_MAX)),
+        }))
+    }
+
+    /// The signer for a key.
+    pub fn signer(self: &Arc<Self>, label: &str) -> Result<Arc<dyn Signer>, HsmError> {
+        let session = self.session()?;
+        let public = public_key(&session, label)?;
+        self.give_back(session);
+        Ok(Arc::new(Key {
+            token: Arc::clone(self),
+            label: label.into(),
+            address: address_of(&public),
+            public,
+        }))
+    }
+
+    /// Makes the key pair inside the token unless it is there; true if it was made.
+    pub fn ensure_key(&self, label: &str) -> Result<bool, HsmError> {
+        let session = self.context.open_rw_session(self.slot).map_err(failed("open session"))?;
+        match public_key(&session, label) {
+            Ok(_) => return Ok(false),
+            Err(HsmError::NoKey(_)) => {}
+            Err(error) => return Err(error),
+        }
+        let name = label.as_bytes().to_vec();
+        let public = [
+            Attribute::Token(true),
+            Attribute::Private(false),
+            Attribute::Verify(true),
+            Attribute::EcParams(SECP256K1.to_vec()),
+            Attribute::Label(name.clone()),
+            Attribute::Id(name.clone()),
+        ];
+        let private = [
+            Attribute::Token(true),
+            Attribute::Private(true),
+            Attribute::Sensitive(true),
+            Attribute::Extractable(false),
+            Attribute::Sign(true),
+            Attribute::Label(name.clone()),
+            Attribute::Id(name),
+        ];
+        session
+            .generate_key_pair(&Mechanism::EccKeyPairGen, &public, &private)
+            .map_err(failed("generate key pair"))?;
+        Ok(true)
+    }
+
+    fn session(&self) -> Result<Session, HsmError> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        match idle {
+            Some(session) => Ok(session),
+            None => self.context.open_ro_session(self.slot).map_err(failed("open session")),
+        }
+    }
+
+    fn give_back(&self, session: Session) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < SESSIONS_MAX {
+            idle.push(session);
+        }
+    }
+
+    /// After the token was gone: old sessions are dropped and the login is made anew.
+    fn reopen(&self) -> Result<(), HsmError> {
+        let mut anchor = self.anchor.lock().unwrap_or_else(PoisonError::into_inner);
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        *anchor = login(&self.context, self.slot, &self.config)?;
+        Ok(())
+    }
+
+    fn sign(&self, label: &str, digest: &[u8; 32]) -> Result<Vec<u8>, HsmError> {
+        match self.sign_once(label, digest) {
+            Err(HsmError::Pkcs11 { source: Pkcs11Error::Pkcs11(rv, _), .. }) if is_lost(rv) => {
+                tracing::warn!(%rv, "the token was lost, logging in again");
+                self.reopen()?;
+                self.sign_once(label, digest)
+            }
+            answer => answer,
+        }
+    }
+
+    fn sign_once(&self, label: &str, digest: &[u8; 32]) -> Result<Vec<u8>, HsmError> {
+        let session = self.session()?;
+        let key = find_object(&session, label, ObjectClass::PRIVATE_KEY)?;
+        let raw = session.sign(&Mechanism::Ecdsa, key, digest).map_err(failed("sign"))?;
+        // Only a session that works goes back to the pool.
+        self.give_back(session);
+        Ok(raw)
+    }
+}
+
+fn is_lost(rv: RvError) -> bool {
+    matches!(
+        rv,
+        RvError::SessionHandleInvalid
+            | RvError::SessionClosed
+            | RvError::UserNotLoggedIn
+            | RvError::DeviceRemoved
+            | RvError::TokenNotPresent
+            | RvError::ObjectHandleInvalid
+            | RvError::KeyHandleInvalid
+    )
+}
+
+fn find_slot(context: &Pkcs11, label: &str) -> Result<Option<Slot>, HsmError> {
+    for slot in context.get_slots_with_initialized_token().map_err(failed("list slots"))? {
+        let info = context.get_token_info(slot).map_err(failed("read token"))?;
+        if info.label().trim_end() == label {
+            return Ok(Some(slot));
+        }
+    }
+    Ok(None)
+}
+
+fn init_token(context: &Pkcs11, config: &TokenConfig) -> Result<Slot, HsmError> {
+    let so_file = config.so_pin_file.as_ref().ok_or_else(|| HsmError::NoToken(config.label.clone()))?;
+    let so_pin = read_pin(so_file)?;
+    let pin = read_pin(&config.pin_file)?;
+    let mut free = None;
+    for slot in context.get_slots_with_token().map_err(failed("list slots"))? {
+        let info = context.get_token_info(slot).map_err(failed("read token"))?;
+        if !info.token_initialized() {
+            free = Some(slot);
+            break;
+        }
+    }
+    let slot = free.ok_or(HsmError::NoFreeSlot)?;
+    context.init_token(slot, &so_pin, &config.label).map_err(failed("initialise token"))?;
+    // SoftHSM gives the new token another slot id.
+    let slot = find_slot(context, &config.label)?.ok_or_else(|| HsmError::NoToken(config.label.clone()))?;
+    let session = context.open_rw_session(slot).map_err(failed("open session"))?;
+    session.login(UserType::So, Some(&so_pin)).map_err(failed("log in as security officer"))?;
+    session.init_pin(&pin).map_err(failed("set the user's PIN"))?;
+    session.logout().map_err(failed("log out"))?;
+    Ok(slot)
+}
+
+fn login(context: &Pkcs11, slot: Slot, config: &TokenConfig) -> Result<Session, HsmError> {
+    let pin = read_pin(&config.pin_file)?;
+    let session = context.open_ro_session(slot).map_err(failed("open session"))?;
+    match session.login(UserType::User, Some(&pin)) {
+        Ok(()) | Err(Pkcs11Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => Ok(session),
+        Err(Pkcs11Error::Pkcs11(
+            RvError::PinIncorrect | RvError::PinLocked | RvError::PinInvalid | RvError::PinLenRange,
+            _,
+        )) => Err(HsmError::WrongPin(config.label.clone())),
+        Err(source) => Err(HsmError::Pkcs11 { doing: "log in", source }),
+    }
+}
+
+fn find_object(session: &Session, label: &str, class: ObjectClass) -> Result<ObjectHandle, HsmError> {
+    let template = [
+        Attribute::Class(class),
+        Attribute::KeyType(KeyType::EC),
+        Attribute::Label(label.as_bytes().to_vec()),
+    ];
+    let found = session.find_objects(&template).map_err(failed("find key"))?;
+    match found.as_slice() {
+        [] => Err(HsmError::NoKey(label.into())),
+        [one] => Ok(*one),
+        _ => Err(HsmError::BadKey { label: label.into(), reason: "more than one with this label" }),
+    }
+}
+
+/// The public key, after a look that the private one can neither be read nor copied out.
+fn public_key(session: &Session, label: &str) -> Result<VerifyingKey, HsmError> {
+    let bad = |reason| HsmError::BadKey { label: label.into(), reason };
+    let private = find_object(session, label, ObjectClass::PRIVATE_KEY)?;
+    let wanted = [AttributeType::Sensitive, AttributeType::Extractable];
+    let attributes = session.get_attributes(private, &wanted).map_err(failed("read key"))?;
+    if !attributes.contains(&Attribute::Sensitive(true))
+        || !attributes.contains(&Attribute::Extractable(false))
+    {
+        return Err(bad("the private key is extractable or not sensitive"));
+    }
+    let public = find_object(session, label, ObjectClass::PUBLIC_KEY)?;
+    let attributes = session.get_attributes(public, &[AttributeType::EcPoint]).map_err(failed("read key"))?;
+    let Some(Attribute::EcPoint(point)) = attributes.first() else {
+        return Err(bad("has no EC point"));
+    };
+    let point = unwrap_ec_point(point).ok_or_else(|| bad("the EC point is not an uncompressed one"))?;
+    VerifyingKey::from_sec1_bytes(point).map_err(|_| bad("the EC point is not on secp256k1"))
+}
+
+#[async_trait]
+impl Signer for Key {
+    fn address(&self) -> [u8; 20] {
+        self.address
+    }
+
+    async fn sign(&self, digest: [u8; 32]) -> Result<Signature, HsmError> {
+        let limit = Duration::from_millis(SIGN_TIMEOUT_MS);
+        let permit = tokio::time::timeout(limit, Arc::clone(&self.token.permits).acquire_owned())
+            .await
+            .map_err(|_| HsmError::Busy)?
+            .map_err(|_| HsmError::Busy)?;
+        let (token, label) = (Arc::clone(&self.token), self.label.clone());
+        let work = tokio::task::spawn_blocking(move || {
+            // Held by the call itself: one that is stuck keeps its place, and cannot eat all threads.
+            let _permit = permit;
+            token.sign(&label, &digest)
+        });
+        let raw = match tokio::time::timeout(limit, work).await {
+            Ok(Ok(answer)) => answer?,
+            Ok(Err(_)) => return Err(HsmError::BadSignature),
+            Err(_) => return Err(HsmError::Stalled(SIGN_TIMEOUT_MS)),
+        };
+        to_ethereum(&raw, &digest, &self.public)
+    }
+}

@@ -1,0 +1,289 @@
+//! What tables bring: reservations and entries.
+
+use super::{
+    Journal, JournalError, State, chain, db,
+    tables::{lock, projection, raise, store_projection},
+    undb,
+};
+use crate::{
+    ledger::{self, Account, LedgerError, Posting, Transfer},
+    policy::{Effect, Limits, Refusal},
+};
+use purr_protocol::settlement::{Entry, EntryBody, Permit, Reservation, Reserve, Submit, TableState};
+use serde_json::json;
+use sqlx::{PgConnection, Row};
+
+/// Chips of one table that may change hands within an hour; 0: no limit.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct HourLimit(pub u64);
+
+/// A reservation whose permit's signature was found good.
+#[derive(Clone, Debug)]
+pub struct ReserveRequest {
+    pub uid: String,
+    pub reserve: Reserve,
+}
+
+impl Journal {
+    /// Takes the amount out of the player's free balance, once for each permit.
+    ///
+    /// # Errors
+    /// [`LedgerError::Insufficient`] where the free balance is smaller; the same request again gives the
+    /// same answer.
+    pub async fn reserve(&self, request: &ReserveRequest) -> Result<Reservation, JournalError> {
+        let (uid, reserve) = (&request.uid, &request.reserve);
+        let permit = &reserve.permit;
+        let mut tx = self.pool.begin().await?;
+        let table = lock(&mut tx, uid).await?;
+        raise(&mut tx, &table, reserve.epoch).await?;
+        if table.state != TableState::Open {
+            return Err(JournalError::NotOpen(uid.clone()));
+        }
+        let id = format!("{}-{}", reserve.player, permit.nonce);
+        let permit_text = serde_json::to_string(permit)?;
+        let made = sqlx::query(
+            "INSERT INTO reservations (id, uid, seat, player, amount, nonce, permit, top_up, expiry_s, state)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'held') ON CONFLICT DO NOTHING",
+        )
+        .bind(&id)
+        .bind(uid)
+        .bind(i16::from(reserve.seat.0))
+        .bind(reserve.player.0.as_slice())
+        .bind(db(permit.amount, "amount")?)
+        .bind(nonce_db(permit.nonce))
+        .bind(&permit_text)
+        .bind(reserve.top_up)
+        .bind(db(permit.expiry_s, "expiry")?)
+        .execute(&mut *tx)
+        .await?;
+        if made.rows_affected() == 0 {
+            let same: bool = sqlx::query_scalar(
+                "SELECT EXISTS (SELECT 1 FROM reservations WHERE id = $1 AND uid = $2 AND seat = $3
+                 AND permit = $4 AND top_up = $5 AND state IN ('held', 'used'))",
+            )
+            .bind(&id)
+            .bind(uid)
+            .bind(i16::from(reserve.seat.0))
+            .bind(&permit_text)
+            .bind(reserve.top_up)
+            .fetch_one(&mut *tx)
+            .await?;
+            tx.commit().await?;
+            return if same {
+                Ok(Reservation { reservation: id })
+            } else {
+                Err(JournalError::NonceUsed(permit.nonce))
+            };
+        }
+        check_seat(&projection(&mut tx, &table).await?, reserve)?;
+        if !reserve.top_up {
+            seat_not_promised(&mut tx, reserve, uid, &id).await?;
+        }
+        let transfer = Transfer::new(
+            format!("reserve:{id}"),
+            "reserve",
+            vec![
+                Posting::out(Account::Free(reserve.player), permit.amount)?,
+                Posting::into(Account::Reserved(reserve.player), permit.amount)?,
+            ],
+        )?;
+        ledger::post(&mut tx, &transfer).await?;
+        chain::append(
+            &mut tx,
+            "reserve",
+            &json!({"uid": uid, "id": id, "seat": reserve.seat, "permit": permit}),
+        )
+        .await?;
+        tx.commit().await?;
+        Ok(Reservation { reservation: id })
+    }
+
+    /// Accepts entries in order, all or none of the new ones.
+    ///
+    /// # Errors
+    /// [`JournalError::Conflict`] for another payload under an old number, [`JournalError::Gap`] for a
+    /// number that is not the next, [`JournalError::Refused`] where the policy says no.
+    pub async fn accept(
+        &self,
+        uid: &str,
+        submit: &Submit,
+        limits: &Limits,
+        hour: HourLimit,
+    ) -> Result<u64, JournalError> {
+        let mut tx = self.pool.begin().await?;
+        let table = lock(&mut tx, uid).await?;
+        raise(&mut tx, &table, submit.epoch).await?;
+        if table.state != TableState::Open {
+            return Err(JournalError::NotOpen(uid.into()));
+        }
+        let mut state = projection(&mut tx, &table).await?;
+        let (mut head, mut next) = (table.head_seq, table.head_next.clone());
+        let mut notes = Vec::new();
+        for entry in &submit.entries {
+            let hash = entry.payload_hash()?;
+            if entry.seq <= head && entry.seq > 0 {
+                same_payload(&mut tx, uid, entry.seq, &hash).await?;
+                continue;
+            }
+            if entry.seq != head + 1 {
+                return Err(JournalError::Gap { uid: uid.into(), next: head + 1, given: entry.seq });
+            }
+            let effect = state.apply(&entry.body, limits)?;
+            if let EntryBody::Sit { player, seat, permit } | EntryBody::TopUp { player, seat, permit } =
+                &entry.body
+            {
+                let top_up = matches!(entry.body, EntryBody::TopUp { .. });
+                use_reservation(&mut tx, uid, (player.0, seat.0), permit, top_up).await?;
+            }
+            if let EntryBody::Hand { next: opaque, .. } = &entry.body {
+                next = Some(opaque.clone());
+            }
+            insert(&mut tx, uid, entry, &hash, &effect).await?;
+            notes.push(json!({"uid": uid, "seq": entry.seq, "payloadHash": hex::encode(hash)}));
+            head = entry.seq;
+        }
+        if head == table.head_seq {
+            tx.commit().await?;
+            return Ok(head);
+        }
+        check_hour(&mut tx, uid, hour).await?;
+        store_projection(&mut tx, uid, &state).await?;
+        sqlx::query("UPDATE tables SET head_seq = $2, head_next = $3 WHERE uid = $1")
+            .bind(uid)
+            .bind(db(head, "seq")?)
+            .bind(next)
+            .execute(&mut *tx)
+            .await?;
+        for note in &notes {
+            chain::append(&mut tx, "entry", note).await?;
+        }
+        tx.commit().await?;
+        Ok(head)
+    }
+}
+
+/// Permit nonces are any u64; the database has signed ones.
+pub(super) fn nonce_db(nonce: u64) -> i64 {
+    i64::from_be_bytes(nonce.to_be_bytes())
+}
+
+fn check_seat(table: &crate::policy::Table, reserve: &Reserve) -> Result<(), JournalError> {
+    let body = if reserve.top_up {
+        EntryBody::TopUp { seat: reserve.seat, player: reserve.player, permit: reserve.permit.clone() }
+    } else {
+        EntryBody::Sit { seat: reserve.seat, player: reserve.player, permit: reserve.permit.clone() }
+    };
+    table.clone().apply(&body, &Limits::default())?;
+    Ok(())
+}
+
+async fn seat_not_promised(
+    conn: &mut PgConnection,
+    reserve: &Reserve,
+    uid: &str,
+    id: &str,
+) -> Result<(), JournalError> {
+    let taken: bool = sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM reservations WHERE uid = $1 AND id <> $2 AND NOT top_up
+         AND state IN ('held', 'used') AND (seat = $3 OR player = $4) AND expiry_s > extract(epoch FROM now()))",
+    )
+    .bind(uid)
+    .bind(id)
+    .bind(i16::from(reserve.seat.0))
+    .bind(reserve.player.0.as_slice())
+    .fetch_one(conn)
+    .await?;
+    if taken { Err(Refusal::SeatTaken(reserve.seat.0).into()) } else { Ok(()) }
+}
+
+async fn same_payload(
+    conn: &mut PgConnection,
+    uid: &str,
+    seq: u64,
+    hash: &[u8; 32],
+) -> Result<(), JournalError> {
+    let bound: Vec<u8> = sqlx::query_scalar("SELECT payload_hash FROM entries WHERE uid = $1 AND seq = $2")
+        .bind(uid)
+        .bind(db(seq, "seq")?)
+        .fetch_one(conn)
+        .await?;
+    if bound == hash { Ok(()) } else { Err(JournalError::Conflict { uid: uid.into(), seq }) }
+}
+
+async fn use_reservation(
+    conn: &mut PgConnection,
+    uid: &str,
+    (player, seat): ([u8; 20], u8),
+    permit: &Permit,
+    top_up: bool,
+) -> Result<(), JournalError> {
+    let done = sqlx::query(
+        "UPDATE reservations SET state = 'used' WHERE uid = $1 AND player = $2 AND nonce = $3 AND seat = $4
+         AND amount = $5 AND permit = $6 AND top_up = $7 AND state = 'held'",
+    )
+    .bind(uid)
+    .bind(player.as_slice())
+    .bind(nonce_db(permit.nonce))
+    .bind(i16::from(seat))
+    .bind(db(permit.amount, "amount")?)
+    .bind(serde_json::to_string(permit)?)
+    .bind(top_up)
+    .execute(conn)
+    .await?;
+    if done.rows_affected() == 1 { Ok(()) } else { Err(JournalError::NoReservation) }
+}
+
+async fn insert(
+    conn: &mut PgConnection,
+    uid: &str,
+    entry: &Entry,
+    hash: &[u8; 32],
+    effect: &Effect,
+) -> Result<(), JournalError> {
+    let kind = match entry.body {
+        EntryBody::Sit { .. } => "sit",
+        EntryBody::TopUp { .. } => "topUp",
+        EntryBody::Hand { .. } => "hand",
+        EntryBody::Leave { .. } => "leave",
+    };
+    sqlx::query(
+        "INSERT INTO entries (uid, seq, kind, payload_hash, payload, moved, lanes, state)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+    )
+    .bind(uid)
+    .bind(db(entry.seq, "seq")?)
+    .bind(kind)
+    .bind(hash.as_slice())
+    .bind(serde_json::to_string(entry)?)
+    .bind(db(effect.moved, "amount")?)
+    .bind(serde_json::to_string(&effect.lanes)?)
+    .bind(State::Requested.as_str())
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+async fn check_hour(conn: &mut PgConnection, uid: &str, limit: HourLimit) -> Result<(), JournalError> {
+    if limit.0 == 0 {
+        return Ok(());
+    }
+    let row = sqlx::query(
+        "SELECT COALESCE(SUM(moved), 0)::bigint AS moved FROM entries
+         WHERE uid = $1 AND accepted > now() - interval '1 hour'",
+    )
+    .bind(uid)
+    .fetch_one(conn)
+    .await?;
+    let moved = undb(row.try_get("moved")?)?;
+    if moved > limit.0 {
+        return Err(Refusal::HourLimit { moved, limit: limit.0 }.into());
+    }
+    Ok(())
+}
+
+impl JournalError {
+    /// The free balance was too small.
+    pub fn is_insufficient(&self) -> bool {
+        matches!(self, Self::Ledger(LedgerError::Insufficient { .. }))
+    }
+}

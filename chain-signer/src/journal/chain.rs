@@ -1,0 +1,128 @@
+//! The hash chain over everything that the signer has accepted, signed, sent and seen.
+
+use super::JournalError;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use sqlx::{PgConnection, Row, postgres::PgRow};
+
+/// Guards the end of the chain; any constant that no other lock of the schema uses.
+const APPEND_LOCK: i64 = 0x7075_7272_6a6f_7572;
+/// Rows read at once by [`audit`].
+const PAGE: i64 = 1_000;
+
+/// A link: SHA-256 over the hash before it, the row's number, kind and body, lengths included.
+pub fn link(prev: &[u8; 32], id: u64, kind: &str, body: &str) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update(prev);
+    hash.update(id.to_be_bytes());
+    hash.update((kind.len() as u64).to_be_bytes());
+    hash.update(kind.as_bytes());
+    hash.update((body.len() as u64).to_be_bytes());
+    hash.update(body.as_bytes());
+    hash.finalize().into()
+}
+
+/// Appends a row inside the caller's transaction. Take every other lock before it: this one is held
+/// until the commit.
+pub async fn append(conn: &mut PgConnection, kind: &str, body: &impl Serialize) -> Result<(), JournalError> {
+    let body = serde_json::to_string(body)?;
+    sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(APPEND_LOCK).execute(&mut *conn).await?;
+    let last = sqlx::query("SELECT id, hash FROM journal ORDER BY id DESC LIMIT 1")
+        .fetch_optional(&mut *conn)
+        .await?;
+    let (id, prev) = match last {
+        Some(row) => (row.try_get::<i64, _>("id")?, hash_of(&row, "hash")?),
+        None => (0, [0; 32]),
+    };
+    let id = id + 1;
+    let hash = link(&prev, id.unsigned_abs(), kind, &body);
+    sqlx::query("INSERT INTO journal (id, kind, body, prev, hash) VALUES ($1, $2, $3, $4, $5)")
+        .bind(id)
+        .bind(kind)
+        .bind(body)
+        .bind(prev.as_slice())
+        .bind(hash.as_slice())
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+fn hash_of(row: &PgRow, column: &'static str) -> Result<[u8; 32], JournalError> {
+    let bytes: Vec<u8> = row.try_get(column)?;
+    bytes.try_into().map_err(|_| JournalError::Corrupt(format!("journal.{column} is not 32 bytes")))
+}
+
+/// What an audit found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Audit {
+    pub rows: u64,
+    /// Hash of the last row; keep it elsewhere, and a later audit can prove that nothing was cut off.
+    pub head: String,
+    /// The first row that does not fit, with the reason.
+    pub broken: Option<String>,
+}
+
+/// Reads the whole chain and checks every link, number and bound payload.
+pub async fn audit(conn: &mut PgConnection) -> Result<Audit, JournalError> {
+    let (mut id, mut prev) = (0_i64, [0_u8; 32]);
+    let report =
+        |id: i64, prev: [u8; 32], broken| Audit { rows: id.unsigned_abs(), head: hex::encode(prev), broken };
+    loop {
+        let rows =
+            sqlx::query("SELECT id, kind, body, prev, hash FROM journal WHERE id > $1 ORDER BY id LIMIT $2")
+                .bind(id)
+                .bind(PAGE)
+                .fetch_all(&mut *conn)
+                .await?;
+        if rows.is_empty() {
+            break;
+        }
+        for row in rows {
+            let found: i64 = row.try_get("id")?;
+            let (kind, body): (String, String) = (row.try_get("kind")?, row.try_get("body")?);
+            let hash = hash_of(&row, "hash")?;
+            if found != id + 1 {
+                return Ok(report(id, prev, Some(format!("row {} is missing", id + 1))));
+            }
+            if hash_of(&row, "prev")? != prev || hash != link(&prev, found.unsigned_abs(), &kind, &body) {
+                return Ok(report(id, prev, Some(format!("row {found} was changed"))));
+            }
+            (id, prev) = (found, hash);
+        }
+    }
+    let broken = unbound_entry(conn).await?;
+    Ok(report(id, prev, broken))
+}
+
+/// Every entry's stored payload must hash to what the chain bound it to.
+async fn unbound_entry(conn: &mut PgConnection) -> Result<Option<String>, JournalError> {
+    let row = sqlx::query(
+        "SELECT e.uid, e.seq FROM entries e
+         WHERE e.payload_hash <> sha256(convert_to(e.payload, 'UTF8'))
+            OR NOT EXISTS (SELECT 1 FROM journal j WHERE j.kind = 'entry'
+               AND j.body::jsonb ->> 'uid' = e.uid AND (j.body::jsonb ->> 'seq')::bigint = e.seq
+               AND j.body::jsonb ->> 'payloadHash' = encode(e.payload_hash, 'hex'))
+         ORDER BY e.uid, e.seq LIMIT 1",
+    )
+    .fetch_optional(conn)
+    .await?;
+    row.map(|row| {
+        let (uid, seq): (String, i64) = (row.try_get("uid")?, row.try_get("seq")?);
+        Ok(format!("entry {seq} of table {uid} is not the one that was journaled"))
+    })
+    .transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::link;
+
+    #[test]
+    fn a_link_changes_with_every_part() {
+        let base = link(&[0; 32], 1, "entry", "{}");
+        assert_ne!(base, link(&[1; 32], 1, "entry", "{}"));
+        assert_ne!(base, link(&[0; 32], 2, "entry", "{}"));
+        assert_ne!(base, link(&[0; 32], 1, "entr", "y{}"));
+        assert_ne!(base, link(&[0; 32], 1, "entry", "{ }"));
+    }
+}

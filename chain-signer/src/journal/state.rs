@@ -1,0 +1,174 @@
+//! The life of an entry and of the transaction that carries it.
+
+use std::{fmt, str::FromStr};
+
+/// Where an entry or a transaction stands. Stored as text; see [`next`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Accepted from the table, bound to its payload for ever.
+    Requested,
+    /// In a transaction that the policy passed, with nonce, gas and fee fixed.
+    Checked,
+    /// Its signed bytes are stored.
+    Signed,
+    /// A node has taken it.
+    Broadcast,
+    /// In a block.
+    Mined,
+    /// In a block at final depth.
+    Confirmed,
+    /// The chain refused it, at final depth.
+    Rejected,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// Put into a transaction that the policy passed.
+    Check,
+    /// Signed bytes stored.
+    Sign,
+    /// A node answered that it has it.
+    Send,
+    /// A replacement with a higher fee is about to be signed.
+    Replace,
+    /// Seen in a block.
+    Mine,
+    /// The block is no longer in the chain.
+    Reorg,
+    /// Final, as wanted.
+    Confirm,
+    /// Final, refused.
+    Reject,
+    /// Final, refused only because of what came before it: may be tried again.
+    Requeue,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{event:?} cannot happen to something that is {state:?}")]
+pub struct IllegalTransition {
+    pub state: State,
+    pub event: Event,
+}
+
+/// The one transition function, in live work and in recovery. What is not listed is an error.
+pub fn next(state: State, event: Event) -> Result<State, IllegalTransition> {
+    use Event as E;
+    use State as S;
+    Ok(match (state, event) {
+        (S::Requested, E::Check) => S::Checked,
+        (S::Checked, E::Sign) => S::Signed,
+        // Sending the same bytes again is always allowed.
+        (S::Signed | S::Broadcast, E::Send) => S::Broadcast,
+        // One nonce: whichever version is mined, the others never can be. A version that no node takes, its
+        // fee below the base fee, is replaced as well.
+        (S::Signed | S::Broadcast, E::Replace) => S::Checked,
+        // Sent before a crash that lost the note of it; or an older version won over its replacement.
+        (S::Checked | S::Signed | S::Broadcast | S::Mined, E::Mine) => S::Mined,
+        (S::Mined, E::Reorg) => S::Broadcast,
+        (S::Mined, E::Confirm) => S::Confirmed,
+        (S::Mined, E::Reject) => S::Rejected,
+        (S::Mined, E::Requeue) => S::Requested,
+        _ => return Err(IllegalTransition { state, event }),
+    })
+}
+
+impl State {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Requested => "requested",
+            Self::Checked => "checked",
+            Self::Signed => "signed",
+            Self::Broadcast => "broadcast",
+            Self::Mined => "mined",
+            Self::Confirmed => "confirmed",
+            Self::Rejected => "rejected",
+        }
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("'{0}' is no state")]
+pub struct BadState(pub String);
+
+impl FromStr for State {
+    type Err = BadState;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(match text {
+            "requested" => Self::Requested,
+            "checked" => Self::Checked,
+            "signed" => Self::Signed,
+            "broadcast" => Self::Broadcast,
+            "mined" => Self::Mined,
+            "confirmed" => Self::Confirmed,
+            "rejected" => Self::Rejected,
+            other => return Err(BadState(other.into())),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STATES: [State; 7] = [
+        State::Requested,
+        State::Checked,
+        State::Signed,
+        State::Broadcast,
+        State::Mined,
+        State::Confirmed,
+        State::Rejected,
+    ];
+    const EVENTS: [Event; 9] = [
+        Event::Check,
+        Event::Sign,
+        Event::Send,
+        Event::Replace,
+        Event::Mine,
+        Event::Reorg,
+        Event::Confirm,
+        Event::Reject,
+        Event::Requeue,
+    ];
+
+    #[test]
+    fn nothing_is_sent_before_it_is_signed_nor_signed_before_it_is_checked() {
+        assert!(next(State::Requested, Event::Sign).is_err());
+        assert!(next(State::Requested, Event::Send).is_err());
+        assert!(next(State::Checked, Event::Send).is_err());
+        let path = [Event::Check, Event::Sign, Event::Send, Event::Mine, Event::Confirm];
+        let end = path.into_iter().try_fold(State::Requested, next);
+        assert_eq!(end, Ok(State::Confirmed));
+    }
+
+    #[test]
+    fn what_is_final_never_changes() {
+        for event in EVENTS {
+            assert!(next(State::Confirmed, event).is_err());
+            assert!(next(State::Rejected, event).is_err());
+        }
+    }
+
+    #[test]
+    fn only_what_was_mined_becomes_final() {
+        for state in STATES.into_iter().filter(|state| *state != State::Mined) {
+            assert!(next(state, Event::Confirm).is_err());
+            assert!(next(state, Event::Reject).is_err());
+        }
+    }
+
+    #[test]
+    fn every_state_survives_its_text() {
+        for state in STATES {
+            assert_eq!(state.as_str().parse(), Ok(state));
+        }
+        assert!("lost".parse::<State>().is_err());
+    }
+}

@@ -1,0 +1,131 @@
+//! Whose money it is: double entry, in minor units.
+//!
+//! The pure part: accounts and transfers that sum to zero. [`post`] writes one transfer exactly once.
+
+mod store;
+
+pub use store::{balance, balances, post};
+
+use purr_engine::PlayerId;
+use std::fmt;
+
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    #[error("the postings of '{0}' do not sum to zero")]
+    Unbalanced(String),
+    #[error("amount {0} is too large")]
+    Range(u64),
+    #[error("'{key}' would overdraw an account")]
+    Insufficient { key: String },
+    #[error("account '{0}' has a negative balance")]
+    Negative(String),
+    #[error("PostgreSQL: {0}")]
+    Sql(#[from] sqlx::Error),
+}
+
+/// Where money can be. The sum over all accounts is always zero.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Account {
+    /// The other side of everything in the vault; never positive.
+    Chain,
+    /// May be seated or withdrawn.
+    Free(PlayerId),
+    /// Promised to a seat or to a voucher.
+    Reserved(PlayerId),
+    Seat {
+        uid: String,
+        seat: u8,
+    },
+    Rake {
+        uid: String,
+    },
+    /// The vault's house reserve.
+    House,
+}
+
+impl fmt::Display for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Chain => f.write_str("chain"),
+            Self::Free(player) => write!(f, "free:{player}"),
+            Self::Reserved(player) => write!(f, "reserved:{player}"),
+            Self::Seat { uid, seat } => write!(f, "seat:{uid}:{seat}"),
+            Self::Rake { uid } => write!(f, "rake:{uid}"),
+            Self::House => f.write_str("house"),
+        }
+    }
+}
+
+/// One side of a transfer; `amount` is what the account gains.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Posting {
+    pub account: Account,
+    pub amount: i64,
+}
+
+impl Posting {
+    pub fn into(account: Account, amount: u64) -> Result<Self, LedgerError> {
+        let amount = i64::try_from(amount).map_err(|_| LedgerError::Range(amount))?;
+        Ok(Self { account, amount })
+    }
+
+    pub fn out(account: Account, amount: u64) -> Result<Self, LedgerError> {
+        let posting = Self::into(account, amount)?;
+        Ok(Self { amount: -posting.amount, ..posting })
+    }
+}
+
+/// Postings that sum to zero, under a key that makes them happen once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transfer {
+    key: String,
+    kind: &'static str,
+    postings: Vec<Posting>,
+}
+
+impl Transfer {
+    /// Drops empty postings, sorts the rest by account (one lock order for everybody).
+    ///
+    /// # Errors
+    /// [`LedgerError::Unbalanced`] where they do not sum to zero.
+    pub fn new(key: String, kind: &'static str, mut postings: Vec<Posting>) -> Result<Self, LedgerError> {
+        let sum: i128 = postings.iter().map(|posting| i128::from(posting.amount)).sum();
+        if sum != 0 {
+            return Err(LedgerError::Unbalanced(key));
+        }
+        postings.retain(|posting| posting.amount != 0);
+        postings.sort_by(|a, b| a.account.cmp(&b.account));
+        Ok(Self { key, kind, postings })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_transfer_that_makes_money_is_refused() {
+        let player = PlayerId([1; 20]);
+        let postings =
+            vec![Posting::out(Account::Chain, 5).unwrap(), Posting::into(Account::Free(player), 6).unwrap()];
+        assert!(matches!(Transfer::new("k".into(), "deposit", postings), Err(LedgerError::Unbalanced(_))));
+    }
+
+    #[test]
+    fn an_amount_beyond_the_database_is_refused() {
+        assert!(matches!(Posting::into(Account::Chain, u64::MAX), Err(LedgerError::Range(_))));
+    }
+
+    #[test]
+    fn postings_are_sorted_and_empty_ones_dropped() {
+        let (a, b) = (PlayerId([1; 20]), PlayerId([2; 20]));
+        let postings = vec![
+            Posting::into(Account::Free(b), 4).unwrap(),
+            Posting::into(Account::House, 0).unwrap(),
+            Posting::out(Account::Free(a), 4).unwrap(),
+        ];
+        let transfer = Transfer::new("k".into(), "test", postings).unwrap();
+        let accounts: Vec<_> = transfer.postings.iter().map(|posting| posting.account.clone()).collect();
+        assert_eq!(accounts, [Account::Free(a), Account::Free(b)]);
+    }
+}

@@ -1,0 +1,102 @@
+//! What the signer counts. All label values are in this file.
+
+use prometheus::{
+    Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+};
+
+#[derive(Clone)]
+pub struct Metrics {
+    pub entries_accepted: IntCounter,
+    /// By rule; see [`crate::policy::Refusal::rule`].
+    pub refused: IntCounterVec,
+    /// Another payload for a number: a table has gone wrong, or somebody has its certificate.
+    pub conflicts: IntCounter,
+    pub fenced: IntCounter,
+    pub transactions: IntCounterVec,
+    pub fee_bumps: IntCounter,
+    pub reorgs: IntCounter,
+    pub entries_confirmed: IntCounter,
+    pub entries_rejected: IntCounter,
+    pub shortfalls: IntCounter,
+    pub vouchers: IntCounter,
+    pub send_seconds: Histogram,
+    pub sign_seconds: Histogram,
+    pub leading: IntGauge,
+    /// 1: works, 0: does not; by part.
+    pub up: IntGaugeVec,
+    pub block_final: IntGauge,
+    pub block_head: IntGauge,
+    /// 1 where ledger and chain agree.
+    pub reconciled: IntGauge,
+    pub reconcile_failures: IntCounter,
+    /// The settling key's transactions that are on their way.
+    pub in_flight: IntGauge,
+    pub foreign_nonce: IntGauge,
+}
+
+impl Metrics {
+    pub fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let counter = |name: &str, help: &str| {
+            let metric = IntCounter::new(name, help)?;
+            registry.register(Box::new(metric.clone()))?;
+            Ok::<_, prometheus::Error>(metric)
+        };
+        let gauge = |name: &str, help: &str| {
+            let metric = IntGauge::new(name, help)?;
+            registry.register(Box::new(metric.clone()))?;
+            Ok::<_, prometheus::Error>(metric)
+        };
+        let counters = |name: &str, help: &str, label: &str| {
+            let metric = IntCounterVec::new(Opts::new(name, help), &[label])?;
+            registry.register(Box::new(metric.clone()))?;
+            Ok::<_, prometheus::Error>(metric)
+        };
+        let histogram = |name: &str, help: &str| {
+            let buckets = prometheus::exponential_buckets(0.001, 2.0, 16)?;
+            let metric = Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets))?;
+            registry.register(Box::new(metric.clone()))?;
+            Ok::<_, prometheus::Error>(metric)
+        };
+        let up = IntGaugeVec::new(Opts::new("purr_signer_up", "1 where the part works"), &["part"])?;
+        registry.register(Box::new(up.clone()))?;
+        Ok(Self {
+            entries_accepted: counter("purr_signer_entries_accepted_total", "Entries journaled")?,
+            refused: counters(
+                "purr_signer_refused_total",
+                "Requests and calldata that a rule refused",
+                "rule",
+            )?,
+            conflicts: counter("purr_signer_conflicts_total", "ALARM: another payload for an old number")?,
+            fenced: counter("purr_signer_fenced_total", "Requests of a lower epoch")?,
+            transactions: counters("purr_signer_transactions_total", "Transactions by step", "step")?,
+            fee_bumps: counter("purr_signer_fee_bumps_total", "Stuck transactions whose fee was raised")?,
+            reorgs: counter("purr_signer_reorgs_total", "Transactions whose block vanished")?,
+            entries_confirmed: counter("purr_signer_entries_confirmed_total", "Entries final on chain")?,
+            entries_rejected: counter(
+                "purr_signer_entries_rejected_total",
+                "ALARM: entries that the chain refused",
+            )?,
+            shortfalls: counter("purr_signer_shortfalls_total", "ALARM: losses of seats that had left")?,
+            vouchers: counter("purr_signer_vouchers_total", "Vouchers signed")?,
+            send_seconds: histogram(
+                "purr_signer_accept_to_send_seconds",
+                "From the oldest entry's acceptance to its broadcast",
+            )?,
+            sign_seconds: histogram("purr_signer_sign_seconds", "Time of a signature in the token")?,
+            leading: gauge("purr_signer_leading", "1 on the replica that sends")?,
+            up,
+            block_final: gauge("purr_signer_block_final", "The last block taken into the ledger")?,
+            block_head: gauge("purr_signer_block_head", "The chain's head")?,
+            reconciled: gauge("purr_signer_reconciled", "ALARM at 0: 1 where ledger and chain agree")?,
+            reconcile_failures: counter(
+                "purr_signer_reconcile_failures_total",
+                "ALARM: comparisons that found a difference",
+            )?,
+            in_flight: gauge("purr_signer_transactions_in_flight", "Transactions that are not final")?,
+            foreign_nonce: gauge(
+                "purr_signer_foreign_nonce",
+                "ALARM at 1: the settling key was used elsewhere",
+            )?,
+        })
+    }
+}

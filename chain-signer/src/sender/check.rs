@@ -1,0 +1,86 @@
+//! Before anything is signed: is it the right vault, and is the journal whole?
+
+use super::{Sender, SenderError};
+use crate::chain::address_text;
+use purr_protocol::settlement::ChainConfig;
+
+/// The contract's `KeyRole`.
+const OPERATOR: u8 = 1;
+/// `decimals()` of ERC-20.
+const DECIMALS: [u8; 4] = [0x31, 0x3c, 0xe5, 0x67];
+
+fn wrong<T>(why: String) -> Result<T, SenderError> {
+    Err(SenderError::Wrong(why))
+}
+
+impl Sender {
+    /// Chain, code, token and the key's role; makes what `GET /v1/config` answers.
+    pub(super) async fn check_vault(&mut self) -> Result<(), SenderError> {
+        let (rpc, address) = (&self.rpc, address_text(self.vault.address));
+        let chain_id = rpc.chain_id().await?;
+        if chain_id != self.domain.chain_id {
+            return wrong(format!("the node is on chain {chain_id}, not {}", self.domain.chain_id));
+        }
+        if rpc.code(self.vault.address).await?.is_empty() {
+            return wrong(format!("there is no contract at {address}"));
+        }
+        let token = self.vault.token(rpc).await?;
+        if self.token.is_some_and(|want| want != token) {
+            return wrong(format!("the token of vault {address} is {}", address_text(token)));
+        }
+        let key = self.signer.address();
+        if !self.vault.is_active(rpc, key, OPERATOR).await? {
+            return wrong(format!("the vault does not let the key {} settle", address_text(key)));
+        }
+        self.range_max = self.vault.range_max(rpc).await?.max(1).into();
+        let decimals = rpc.eth_call(token, &DECIMALS, None).await?;
+        self.journal.identify(chain_id, self.vault.address).await?;
+        self.service.chain_checked(ChainConfig {
+            chain_id,
+            vault: address,
+            token: address_text(token),
+            decimals: decimals.last().copied().unwrap_or(0),
+            confirmations: self.confirmations,
+        });
+        Ok(())
+    }
+
+    /// A journal that came out of a backup may be behind what was signed: then it must not sign.
+    pub(super) async fn check_whole(&self) -> Result<(), SenderError> {
+        let behind = self.behind().await?;
+        self.service.set_whole(behind.is_none());
+        match behind {
+            None => {
+                self.readiness.ready("journal-whole");
+                Ok(())
+            }
+            Some(why) => {
+                self.readiness.not_ready("journal-whole", why.as_str());
+                wrong(why)
+            }
+        }
+    }
+
+    async fn behind(&self) -> Result<Option<String>, SenderError> {
+        let key = self.signer.address();
+        let heads = self.journal.heads(key).await?;
+        let sent = self.rpc.nonce(key).await?;
+        let known = heads.nonce_last.map_or(0, |last| last + 1);
+        let fresh = heads.nonce_last.is_none() && self.accept_used_key;
+        if sent > known && !fresh {
+            return Ok(Some(format!(
+                "the journal is behind the chain: it knows {known} transactions of the settling key, the chain {sent}"
+            )));
+        }
+        for table in heads.tables {
+            let chain = self.vault.table(&self.rpc, table.table_id, None).await?;
+            if chain.seq > table.head_seq {
+                return Ok(Some(format!(
+                    "the journal is behind the chain: table {} is at {} there, at {} here",
+                    table.uid, chain.seq, table.head_seq
+                )));
+            }
+        }
+        Ok(None)
+    }
+}

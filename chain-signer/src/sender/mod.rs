@@ -1,0 +1,227 @@
+//! Under the lease: brings accepted entries onto the chain and takes in what the chain says.
+//!
+//! Everything it does next is read from the journal and the chain; it keeps nothing of its own that a
+//! restart could lose.
+
+mod batches;
+mod check;
+mod transactions;
+mod watch;
+
+use crate::{
+    chain::{Address, Block, Rpc, RpcError, Vault, eip712::Domain},
+    hsm::{HsmError, Signer},
+    journal::{Journal, JournalError, Lease},
+    metrics::Metrics,
+    options::Config,
+    policy::{Refusal, calldata::Allowed},
+    serve::BackOff,
+    service::Service,
+};
+use purr_runtime::{CancellationToken, Readiness};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::time::sleep;
+
+/// A replica without the lease looks for it this often.
+const ACQUIRE_EVERY: Duration = Duration::from_secs(1);
+const RENEW_EVERY: Duration = Duration::from_secs(2);
+/// A replica that does not send looks at the vault's roles only so often.
+const CHECK_VAULT_EVERY: Duration = Duration::from_secs(60);
+/// HyperEVM's pool takes the next eight nonces of an address only.
+const IN_FLIGHT_MAX: usize = 8;
+
+#[derive(Debug, thiserror::Error)]
+pub enum SenderError {
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    #[error(transparent)]
+    Chain(#[from] RpcError),
+    #[error("the token did not sign: {0}")]
+    Token(#[from] HsmError),
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    #[error("{0}")]
+    Wrong(String),
+    #[error("the chain has no block {0}, which it had before")]
+    NoBlock(u64),
+    #[error("block {0} was final and is another one now: the chain was replaced")]
+    Replaced(u64),
+}
+
+pub struct Sender {
+    service: Arc<Service>,
+    journal: Journal,
+    rpc: Arc<Rpc>,
+    metrics: Metrics,
+    signer: Arc<dyn Signer>,
+    readiness: Readiness,
+    domain: Domain,
+    vault: Vault,
+    token: Option<Address>,
+    allowed: Allowed,
+    confirmations: u64,
+    vault_block: u64,
+    gas_max: u64,
+    priority_fee: u64,
+    stuck_after: Duration,
+    poll: Duration,
+    replica: String,
+    accept_used_key: bool,
+    /// Hands that one item may have; the contract says.
+    range_max: usize,
+    vault_checked: Option<Instant>,
+    /// The head that was worked on last.
+    seen: Option<Block>,
+    /// The log's last block and its hash, checked against the chain since the lease was taken.
+    log_checked: Option<Instant>,
+    /// When a transaction's bytes were last given to a node.
+    sent_at: BTreeMap<i64, Instant>,
+    /// Age of the oldest entry of the transaction just made, and when that was.
+    oldest_ms: Option<(u64, Instant)>,
+}
+
+impl Sender {
+    pub fn new(
+        config: &Config,
+        vault: Address,
+        service: Arc<Service>,
+        signer: Arc<dyn Signer>,
+        readiness: Readiness,
+    ) -> Self {
+        let chain_id = config.options.chain_id;
+        Self {
+            journal: service.journal.clone(),
+            rpc: service.rpc.clone(),
+            metrics: service.metrics.clone(),
+            service,
+            signer,
+            readiness,
+            domain: Domain { chain_id, vault },
+            vault: Vault { address: vault },
+            token: config.token,
+            allowed: Allowed { chain_id, vault },
+            confirmations: config.options.confirmations,
+            vault_block: config.options.vault_block,
+            gas_max: config.options.gas_max,
+            priority_fee: config.options.priority_fee_wei,
+            stuck_after: Duration::from_secs(config.options.stuck_after_s),
+            poll: config.poll,
+            replica: config.options.replica.clone(),
+            accept_used_key: config.options.accept_used_key,
+            range_max: 1,
+            vault_checked: None,
+            seen: None,
+            log_checked: None,
+            sent_at: BTreeMap::new(),
+            oldest_ms: None,
+        }
+    }
+
+    /// Works until stopped; whatever fails is tried again, less and less often.
+    pub async fn run(mut self, stop: CancellationToken) {
+        tokio::select! {
+            () = self.service.journal_there() => {}
+            () = stop.cancelled() => return,
+        }
+        let mut back_off = BackOff::default();
+        while !stop.is_cancelled() {
+            let wait = match self.lead(&stop, &mut back_off).await {
+                Ok(()) => ACQUIRE_EVERY,
+                Err(error) => {
+                    self.failed(&error);
+                    back_off.next()
+                }
+            };
+            self.metrics.leading.set(0);
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = sleep(wait) => {}
+            }
+        }
+    }
+
+    fn failed(&self, error: &SenderError) {
+        let part = match error {
+            SenderError::Chain(_) | SenderError::NoBlock(_) | SenderError::Replaced(_) => "chain",
+            SenderError::Token(_) => "token",
+            SenderError::Journal(_) | SenderError::Refused(_) | SenderError::Wrong(_) => "sender",
+        };
+        self.metrics.up.with_label_values(&[part]).set(0);
+        tracing::warn!(%error, part, "the sender waits");
+    }
+
+    /// Takes the lease where it is free, checks vault and journal, works while all goes well.
+    async fn lead(&mut self, stop: &CancellationToken, back_off: &mut BackOff) -> Result<(), SenderError> {
+        let checked = self.vault_checked.is_some_and(|at| at.elapsed() < CHECK_VAULT_EVERY);
+        if !checked && let Err(error) = self.check_vault().await {
+            // Once checked it stays ready: a chain that is away stops no table from handing in entries.
+            if self.service.config().is_err() {
+                self.readiness.not_ready("vault", error.to_string());
+            }
+            return Err(error);
+        }
+        if !checked {
+            self.vault_checked = Some(Instant::now());
+            self.readiness.ready("vault");
+        }
+        let Some(lease) = self.journal.acquire(&self.replica).await? else { return Ok(()) };
+        self.check_whole().await?;
+        tracing::info!(fence = lease.fence, "this replica sends");
+        self.metrics.leading.set(1);
+        (self.seen, self.log_checked) = (None, None);
+        self.sent_at.clear();
+        let mut renewed = Instant::now();
+        while !stop.is_cancelled() {
+            if renewed.elapsed() >= RENEW_EVERY {
+                self.journal.renew(&lease).await?;
+                renewed = Instant::now();
+            }
+            let due = match self.tick(&lease).await {
+                Ok(due) => {
+                    for part in ["chain", "token", "sender"] {
+                        self.metrics.up.with_label_values(&[part]).set(1);
+                    }
+                    *back_off = BackOff::default();
+                    due.unwrap_or(self.poll).min(self.poll)
+                }
+                Err(SenderError::Journal(error)) => return Err(error.into()),
+                Err(error) => {
+                    self.failed(&error);
+                    // What the head asked for was not all done.
+                    self.seen = None;
+                    back_off.next().min(RENEW_EVERY)
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = self.service.signals.work.notified() => {}
+                () = sleep(due) => {}
+            }
+        }
+        self.journal.release(&lease).await?;
+        Ok(())
+    }
+
+    /// One round; says when the next table is due if that is known.
+    async fn tick(&mut self, lease: &Lease) -> Result<Option<Duration>, SenderError> {
+        let head = self.rpc.block(None).await?.ok_or(SenderError::NoBlock(0))?;
+        self.metrics.block_head.set(i64::try_from(head.number).unwrap_or(i64::MAX));
+        let moved = self.seen != Some(head);
+        self.drive_all(lease, head, moved).await?;
+        if moved {
+            self.take_in(lease, head).await?;
+        }
+        let opened = moved && self.open_tables(lease, head).await?;
+        let (settled, due) = self.settle(lease, head).await?;
+        if opened || settled {
+            self.drive_all(lease, head, false).await?;
+        }
+        self.seen = Some(head);
+        self.service.signals.noted.notify_one();
+        Ok(due)
+    }
+}

@@ -1,0 +1,140 @@
+//! `serve`: puts the parts together. Nothing that is away makes the process end.
+
+use crate::{
+    chain::Rpc,
+    http,
+    journal::Journal,
+    keys::Keys,
+    metrics::Metrics,
+    options::{Config, HsmArgs, ServeOptions},
+    reconcile,
+    sender::Sender,
+    service::{Service, Signals},
+};
+use purr_runtime::{Callers, CancellationToken, Identity, Readiness, Server, ops};
+use std::{sync::Arc, time::Duration};
+use tokio::{net::TcpListener, time::sleep};
+
+/// Tables hold one request open each, gateways a few.
+const CONNECTIONS_MAX: usize = 16_384;
+const RETRY_MIN: Duration = Duration::from_millis(250);
+const RETRY_MAX: Duration = Duration::from_secs(10);
+
+/// Doubles up to a bound.
+pub(crate) struct BackOff(Duration);
+
+impl Default for BackOff {
+    fn default() -> Self {
+        Self(RETRY_MIN)
+    }
+}
+
+impl BackOff {
+    pub(crate) fn next(&mut self) -> Duration {
+        let now = self.0;
+        self.0 = (now * 2).min(RETRY_MAX);
+        now
+    }
+}
+
+/// Runs until stopped.
+pub(crate) async fn serve(options: ServeOptions, stop: CancellationToken) -> anyhow::Result<()> {
+    let config = options.validate()?;
+    let registry = prometheus::Registry::new();
+    let metrics = Metrics::new(&registry)?;
+    let readiness = Readiness::default();
+    readiness.not_ready("keys", "not opened yet");
+    readiness.not_ready("journal", "not opened yet");
+    match config.vault {
+        None => readiness.not_ready("vault", "no vault configured"),
+        Some(_) => readiness.not_ready("vault", "not checked yet"),
+    }
+    let listen = config.options.ops_listen;
+    let ops = tokio::spawn(ops::serve(listen, registry, readiness.clone(), stop.clone()));
+
+    let identity = Identity::load(&config.options.tls_dir)?;
+    let rpc = Arc::new(Rpc::new(&config.options.rpc.config())?);
+    let journal = Journal::new(config.pg.clone());
+    let signals = Arc::new(Signals::default());
+    let service = Arc::new(Service::new(&config, journal.clone(), rpc.clone(), metrics, signals));
+    let listener = TcpListener::bind(config.options.listen).await?;
+    tracing::info!(listen = %listener.local_addr()?, "serving");
+    let server = Server { identity, callers: Callers::Roles, connections_max: CONNECTIONS_MAX };
+    let serving =
+        tokio::spawn(server.run(listener, http::routes(service.clone(), stop.clone()), stop.clone()));
+    let work = tokio::spawn(work(config, service, readiness, stop.clone()));
+
+    stop.cancelled().await;
+    work.await?;
+    serving.await??;
+    ops.await??;
+    Ok(())
+}
+
+/// What goes on behind the requests.
+async fn work(config: Config, service: Arc<Service>, readiness: Readiness, stop: CancellationToken) {
+    let Some(keys) = open_keys(&config.options.hsm, &readiness, &stop).await else { return };
+    service.keys_opened(keys.clone());
+    let health = watch_journal(service.clone(), readiness.clone(), stop.clone());
+    let news = service.watch_news(stop.clone());
+    let Some(vault) = config.vault else {
+        tracing::warn!("no vault configured");
+        tokio::join!(health, news);
+        return;
+    };
+    let sender = Sender::new(&config, vault, service.clone(), keys.settle.clone(), readiness);
+    let reconcile = reconcile::every(service.clone(), config.options.reconcile_s, stop.clone());
+    tokio::join!(health, news, sender.run(stop.clone()), reconcile);
+}
+
+async fn open_keys(args: &HsmArgs, readiness: &Readiness, stop: &CancellationToken) -> Option<Keys> {
+    let mut back_off = BackOff::default();
+    loop {
+        let (args, create) = (args.clone(), args.init_token);
+        match tokio::task::spawn_blocking(move || Keys::open(&args, create)).await {
+            Ok(Ok(keys)) => {
+                tracing::info!(addresses = ?keys.addresses(), "keys");
+                readiness.ready("keys");
+                return Some(keys);
+            }
+            Ok(Err(error)) => readiness.not_ready("keys", error.to_string()),
+            Err(error) => readiness.not_ready("keys", error.to_string()),
+        }
+        tokio::select! {
+            () = stop.cancelled() => return None,
+            () = sleep(back_off.next()) => {}
+        }
+    }
+}
+
+/// Makes the schema, then keeps looking whether the database answers.
+async fn watch_journal(service: Arc<Service>, readiness: Readiness, stop: CancellationToken) {
+    let (mut migrated, mut back_off) = (false, BackOff::default());
+    loop {
+        let answer = match migrated {
+            false => service.journal.migrate().await,
+            true => service.journal.ping().await,
+        };
+        let up = service.metrics.up.with_label_values(&["journal"]);
+        let wait = match answer {
+            Ok(()) => {
+                if !migrated {
+                    service.migrated();
+                }
+                (migrated, back_off) = (true, BackOff::default());
+                readiness.ready("journal");
+                up.set(1);
+                Duration::from_secs(2)
+            }
+            Err(error) => {
+                readiness.not_ready("journal", error.to_string());
+                up.set(0);
+                back_off.next()
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = sleep(wait) => {}
+        }
+    }
+}

@@ -1,0 +1,351 @@
+//! What the signer does for its callers, checked and journaled; who may call is `http`'s part.
+
+use crate::{
+    chain::{Address, Rpc, Vault, address_text, eip712::Domain, eip712::recover, eip712::uid_word},
+    journal::{HourLimit, Journal, JournalError, ReserveRequest, TableRow, VoucherRequest},
+    keys::Keys,
+    metrics::Metrics,
+    options::Config,
+    policy::{Limits, Refusal, Terms},
+};
+use purr_engine::{PlayerId, config::AMOUNT_MAX};
+use purr_protocol::settlement::{ChainConfig, Notice, OpenTable, Reservation, Reserve, Submit, TableStatus};
+use purr_runtime::CancellationToken;
+use serde::{Deserialize, Serialize};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, SystemTime},
+};
+use tokio::{sync::Notify, time::timeout};
+
+/// A voucher holds money until its deadline; longer ones are refused.
+const VOUCHER_LIFE_MAX_S: u64 = 86_400;
+/// How often the notices of another replica's sender are looked for.
+const NEWS_EVERY: Duration = Duration::from_millis(500);
+/// Times that a request is tried again after a deadlock in the database.
+const TRIES: usize = 4;
+
+/// What wakes what.
+#[derive(Default)]
+pub struct Signals {
+    /// There may be something to send.
+    pub work: Notify,
+    /// There may be new notices.
+    pub noted: Notify,
+    /// Waiting readers by table; only tables of the journal have one.
+    tables: Mutex<BTreeMap<String, Arc<Notify>>>,
+}
+
+impl Signals {
+    fn table(&self, uid: &str) -> Arc<Notify> {
+        let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
+        tables.entry(uid.to_owned()).or_default().clone()
+    }
+
+    fn wake(&self, uid: &str) {
+        let tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(notify) = tables.get(uid) {
+            notify.notify_waiters();
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    #[error("'{0}' is no table: want a UUID")]
+    BadUid(String),
+    #[error("no vault configured")]
+    NoVault,
+    #[error("not ready yet: {0}")]
+    NotReady(&'static str),
+    #[error("the token did not sign: {0}")]
+    Token(#[from] crate::hsm::HsmError),
+    #[error("the chain: {0}")]
+    Chain(#[from] crate::chain::RpcError),
+}
+
+impl From<Refusal> for ServiceError {
+    fn from(refusal: Refusal) -> Self {
+        JournalError::from(refusal).into()
+    }
+}
+
+/// `POST /v1/withdrawals`: `signature` is the player's, over WithdrawRequest with these values.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Withdrawal {
+    pub player: PlayerId,
+    pub amount: u64,
+    pub nonce: u64,
+    /// Seconds since 1970.
+    pub deadline_s: u64,
+    /// 65 bytes r, s, v; `0x` and hex.
+    pub signature: String,
+}
+
+/// What the vault's `withdraw` takes: the same values and the voucher key's signature.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Voucher {
+    pub vault: String,
+    pub player: PlayerId,
+    pub amount: u64,
+    pub nonce: u64,
+    pub deadline_s: u64,
+    pub signature: String,
+}
+
+pub struct Service {
+    pub journal: Journal,
+    pub rpc: Arc<Rpc>,
+    pub metrics: Metrics,
+    pub signals: Arc<Signals>,
+    /// `None`: no vault configured.
+    pub domain: Option<Domain>,
+    limits: Limits,
+    hour: HourLimit,
+    keys: OnceLock<Keys>,
+    chain: OnceLock<ChainConfig>,
+    /// The journal has its schema.
+    migrated: Arc<Notify>,
+    is_migrated: AtomicBool,
+    /// The journal was found whole or ahead of the chain: before that nothing is signed.
+    whole: AtomicBool,
+}
+
+impl Service {
+    pub fn new(
+        config: &Config,
+        journal: Journal,
+        rpc: Arc<Rpc>,
+        metrics: Metrics,
+        signals: Arc<Signals>,
+    ) -> Self {
+        let domain = config.vault.map(|vault| Domain { chain_id: config.options.chain_id, vault });
+        Self {
+            journal,
+            rpc,
+            metrics,
+            signals,
+            domain,
+            limits: Limits { hand_max: config.options.hand_limit },
+            hour: HourLimit(config.options.hour_limit),
+            keys: OnceLock::new(),
+            chain: OnceLock::new(),
+            migrated: Arc::default(),
+            is_migrated: AtomicBool::new(false),
+            whole: AtomicBool::new(false),
+        }
+    }
+
+    pub fn keys_opened(&self, keys: Keys) {
+        let _ = self.keys.set(keys);
+    }
+
+    pub fn migrated(&self) {
+        self.is_migrated.store(true, Ordering::Release);
+        self.migrated.notify_waiters();
+    }
+
+    /// Waits for the journal's schema.
+    pub async fn journal_there(&self) {
+        loop {
+            let there = self.migrated.notified();
+            if self.is_migrated.load(Ordering::Acquire) {
+                return;
+            }
+            // Also wakes by itself: a notice between the look and the wait is not lost for ever.
+            let _ = timeout(Duration::from_millis(200), there).await;
+        }
+    }
+
+    pub fn chain_checked(&self, config: ChainConfig) {
+        let _ = self.chain.set(config);
+    }
+
+    pub fn set_whole(&self, whole: bool) {
+        self.whole.store(whole, Ordering::Release);
+    }
+
+    fn domain(&self) -> Result<Domain, ServiceError> {
+        self.domain.ok_or(ServiceError::NoVault)
+    }
+
+    pub fn vault(&self) -> Result<Vault, ServiceError> {
+        Ok(Vault { address: self.domain()?.vault })
+    }
+
+    pub fn config(&self) -> Result<ChainConfig, ServiceError> {
+        self.domain()?;
+        self.chain.get().cloned().ok_or(ServiceError::NotReady("the vault was not checked yet"))
+    }
+
+    pub async fn open_table(&self, uid: &str, open: &OpenTable) -> Result<TableStatus, ServiceError> {
+        let domain = self.domain()?;
+        let terms = Terms::from(open);
+        terms.check()?;
+        let word = uid_word(uid).ok_or_else(|| ServiceError::BadUid(uid.into()))?;
+        let table = self.journal.open_table(uid, domain.table_id(word, terms), open).await?;
+        self.signals.work.notify_one();
+        Ok(status(&table))
+    }
+
+    pub async fn table(&self, uid: &str) -> Result<TableStatus, ServiceError> {
+        Ok(status(&self.journal.table(uid).await?))
+    }
+
+    pub async fn reserve(&self, uid: &str, reserve: &Reserve) -> Result<Reservation, ServiceError> {
+        let domain = self.domain()?;
+        let table = self.journal.table(uid).await?;
+        let digest = domain.seat_permit(table.table_id, reserve.player.0, &reserve.permit);
+        if recover(&digest, &reserve.permit.signature) != Some(reserve.player.0) {
+            return Err(Refusal::BadPermit.into());
+        }
+        if reserve.permit.expiry_s <= now_s() {
+            return Err(Refusal::PermitExpired.into());
+        }
+        let request = ReserveRequest { uid: uid.into(), reserve: reserve.clone() };
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match self.journal.reserve(&request).await {
+                Err(error) if error.is_deadlock() && tries < TRIES => {}
+                other => return Ok(other?),
+            }
+        }
+    }
+
+    /// Accepts entries; gives the last number that the journal has.
+    pub async fn submit(&self, uid: &str, submit: &Submit) -> Result<u64, ServiceError> {
+        self.domain()?;
+        let mut tries = 0;
+        let head = loop {
+            tries += 1;
+            match self.journal.accept(uid, submit, &self.limits, self.hour).await {
+                Err(error) if error.is_deadlock() && tries < TRIES => {}
+                other => break other?,
+            }
+        };
+        self.metrics.entries_accepted.inc_by(submit.entries.len() as u64);
+        self.signals.work.notify_one();
+        Ok(head)
+    }
+
+    /// Notices after an id; waits for the first one as long as `wait`.
+    pub async fn notices(
+        &self,
+        uid: &str,
+        after: u64,
+        wait: Duration,
+        stop: &CancellationToken,
+    ) -> Result<Vec<Notice>, ServiceError> {
+        // An unknown table must not make a waiter.
+        self.journal.table(uid).await?;
+        let signal = self.signals.table(uid);
+        let until = tokio::time::Instant::now() + wait;
+        loop {
+            let changed = signal.notified();
+            tokio::pin!(changed);
+            // Enabled before the look, so that no notice falls between the two.
+            changed.as_mut().enable();
+            let notices = self.journal.notices(uid, after).await?;
+            if !notices.is_empty() {
+                return Ok(notices);
+            }
+            tokio::select! {
+                () = changed => {}
+                () = tokio::time::sleep_until(until) => return Ok(Vec::new()),
+                () = stop.cancelled() => return Ok(Vec::new()),
+            }
+        }
+    }
+
+    /// Wakes the readers of tables that have news, whichever replica made them.
+    pub async fn watch_news(self: &Arc<Self>, stop: CancellationToken) {
+        self.journal_there().await;
+        let mut last = None;
+        loop {
+            match self.journal.news(last.unwrap_or(0)).await {
+                Ok((uids, newest)) => {
+                    if last.is_some() {
+                        uids.iter().for_each(|uid| self.signals.wake(uid));
+                    }
+                    last = Some(newest);
+                }
+                Err(error) => tracing::debug!(%error, "news"),
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = self.signals.noted.notified() => {}
+                () = tokio::time::sleep(NEWS_EVERY) => {}
+            }
+        }
+    }
+
+    /// Signs a voucher for what the player asked for with their own signature.
+    pub async fn withdraw(&self, withdrawal: &Withdrawal) -> Result<Voucher, ServiceError> {
+        let domain = self.domain()?;
+        let Withdrawal { player, amount, nonce, deadline_s, signature } = withdrawal;
+        let keys = self.keys.get().ok_or(ServiceError::NotReady("the keys are not open"))?;
+        if !self.whole.load(Ordering::Acquire) {
+            return Err(ServiceError::NotReady("the journal was not compared with the chain yet"));
+        }
+        if *amount == 0 || *amount > AMOUNT_MAX {
+            return Err(Refusal::Amount(*amount).into());
+        }
+        let now = now_s();
+        if *deadline_s <= now || *deadline_s > now + VOUCHER_LIFE_MAX_S {
+            return Err(Refusal::Deadline.into());
+        }
+        let asked = domain.withdraw_request(player.0, *amount, *nonce, *deadline_s);
+        if recover(&asked, signature) != Some(player.0) {
+            return Err(Refusal::BadPermit.into());
+        }
+        let request =
+            VoucherRequest { player: *player, amount: *amount, nonce: *nonce, deadline_s: *deadline_s };
+        let mut tries = 0;
+        let signed = loop {
+            tries += 1;
+            match self.journal.voucher(&request).await {
+                Err(error) if error.is_deadlock() && tries < TRIES => {}
+                other => break other?,
+            }
+        };
+        let signature = match signed {
+            Some(signature) => signature,
+            None => {
+                let digest = domain.voucher(player.0, *amount, *nonce, *deadline_s);
+                let signature = keys.voucher.sign(digest).await?.to_bytes();
+                self.metrics.vouchers.inc();
+                self.journal.voucher_signed(&request, &format!("0x{}", hex::encode(signature))).await?
+            }
+        };
+        Ok(Voucher {
+            vault: address_text(domain.vault as Address),
+            player: *player,
+            amount: *amount,
+            nonce: *nonce,
+            deadline_s: *deadline_s,
+            signature,
+        })
+    }
+}
+
+fn status(table: &TableRow) -> TableStatus {
+    TableStatus {
+        table_id: format!("0x{}", hex::encode(table.table_id)),
+        state: table.state,
+        head_seq: table.head_seq,
+        confirmed_seq: table.confirmed_seq,
+    }
+}
+
+fn now_s() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}

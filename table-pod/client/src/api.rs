@@ -1,0 +1,509 @@
+//! The gateway's public API: HTTPS with TLS 1.3, JSON, problems as errors (RFC 9457).
+
+use crate::wallet::{Wallet, WalletError, checksummed, hex_text};
+use bytes::Bytes;
+use http::{Method, Request, StatusCode, Uri, header};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper_rustls::{FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use purr_protocol::{
+    Problem,
+    settlement::{Balance, ChainConfig, Reconciliation, TableState},
+    summary::Summary,
+};
+use purr_runtime::{TlsError, tls::public_client_config};
+use rustls::ClientConfig;
+use rustls_pki_types::ServerName;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use std::{path::Path, sync::Arc, time::Duration};
+
+/// One request with its answer.
+const WAIT: Duration = Duration::from_secs(15);
+/// Answers larger than this, in bytes, are refused.
+const BODY_MAX: usize = 4 * 1024 * 1024;
+/// Idle connections kept for the next request.
+const IDLE_MAX: usize = 4;
+/// Pages of tables that a look-up by name reads at most.
+const PAGES_MAX: usize = 64;
+const PAGE: usize = 100;
+
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    #[error("'{0}' is not a gateway: want https://host or https://host:port")]
+    Url(String),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    #[error("'{0}' is not a server name")]
+    ServerName(String),
+    #[error("{what}: no answer within {} ms", WAIT.as_millis())]
+    TimeOut { what: String },
+    #[error("{what}: {detail}")]
+    Unreachable { what: String, detail: String },
+    #[error("{what}: the answer cannot be read: {detail}")]
+    Answer { what: String, detail: String },
+    /// The gateway understood and said no.
+    #[error("{what}: {} ({}){}", .problem.title, .problem.status, .problem.detail.as_ref().map(|d| format!(": {d}")).unwrap_or_default())]
+    Problem { what: String, problem: Problem },
+    #[error(transparent)]
+    Wallet(#[from] WalletError),
+    /// Whoever signs in must see the name of the place that they are at: else it is phishing.
+    #[error("the gateway at {at} asks to sign in to '{domain}', which is another place")]
+    Domain { at: String, domain: String },
+    #[error("no table is called '{0}'")]
+    NoSuchTable(String),
+}
+
+impl ApiError {
+    pub fn problem(&self) -> Option<&Problem> {
+        match self {
+            Self::Problem { problem, .. } => Some(problem),
+            _ => None,
+        }
+    }
+
+    /// Whether the token was not accepted.
+    pub fn is_unauthorized(&self) -> bool {
+        self.problem().is_some_and(|problem| problem.status == 401)
+    }
+
+    /// Whether the same request may succeed later: not reached, overloaded, or limited.
+    pub fn is_temporary(&self) -> bool {
+        match self {
+            Self::TimeOut { .. } | Self::Unreachable { .. } => true,
+            Self::Problem { problem, .. } => problem.status == 429 || problem.status >= 500,
+            _ => false,
+        }
+    }
+}
+
+/// `POST /v1/auth/nonce`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Nonce {
+    pub nonce: String,
+    pub domain: String,
+    pub uri: String,
+    pub chain_id: u64,
+    pub expires_in_s: u64,
+}
+
+/// `POST /v1/auth/sign-in` and `/refresh`.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Tokens {
+    pub access_token: String,
+    pub expires_in_s: u64,
+    pub refresh_token: String,
+}
+
+/// `GET /v1/tables/{uid}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TableInfo {
+    #[serde(flatten)]
+    pub summary: Summary,
+    /// What permits sign; empty until the signer knows the table.
+    #[serde(default)]
+    pub table_id: String,
+    #[serde(default)]
+    pub state: Option<TableState>,
+    #[serde(default)]
+    pub ready: bool,
+}
+
+/// One row of `GET /v1/tables`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Listed {
+    #[serde(flatten)]
+    pub summary: Summary,
+    #[serde(default)]
+    pub ready: bool,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TablePage {
+    pub tables: Vec<Listed>,
+    #[serde(default)]
+    pub next: Option<String>,
+}
+
+/// `POST /v1/withdrawals`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Withdrawal {
+    pub amount: u64,
+    pub nonce: u64,
+    /// Seconds since 1970.
+    pub deadline_s: u64,
+    /// `0x` and 65 bytes in hex.
+    pub signature: String,
+}
+
+/// How a hand's record is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HandFormat {
+    #[default]
+    Json,
+    /// Poker Hand History.
+    Phh,
+}
+
+/// Where a gateway is and how its certificate is checked.
+#[derive(Clone)]
+pub struct Gateway {
+    /// host:port to dial.
+    pub(crate) address: String,
+    pub(crate) host: String,
+    pub(crate) server_name: ServerName<'static>,
+    pub(crate) tls: Arc<ClientConfig>,
+    base: String,
+    /// The name to sign in to, where it is not the URL's.
+    domain: Option<String>,
+}
+
+impl Gateway {
+    /// `url` as in `https://localhost:8443`; the certificate must come from a CA of `ca_file`.
+    pub fn new(url: &str, ca_file: &Path) -> Result<Self, ApiError> {
+        Self::with_tls(url, public_client_config(ca_file)?)
+    }
+
+    pub fn with_tls(url: &str, tls: Arc<ClientConfig>) -> Result<Self, ApiError> {
+        let bad = || ApiError::Url(url.to_owned());
+        let uri: Uri = url.parse().map_err(|_| bad())?;
+        let plain = uri.path() == "/" && uri.query().is_none();
+        if uri.scheme_str() != Some("https") || !plain {
+            return Err(bad());
+        }
+        let authority = uri.authority().ok_or_else(bad)?;
+        if authority.as_str().contains('@') {
+            return Err(bad());
+        }
+        let host = authority.host().trim_matches(['[', ']']).to_owned();
+        let server_name = ServerName::try_from(host.clone()).map_err(|_| bad())?;
+        let address = format!("{}:{}", authority.host(), authority.port_u16().unwrap_or(443));
+        Ok(Self { address, host, server_name, tls, base: format!("https://{authority}"), domain: None })
+    }
+
+    /// The certificate names this server, not the URL's host.
+    pub fn server_name(mut self, name: &str) -> Result<Self, ApiError> {
+        let bad = || ApiError::ServerName(name.to_owned());
+        self.server_name = ServerName::try_from(name.to_owned()).map_err(|_| bad())?;
+        Ok(self)
+    }
+
+    /// Signs in to this name (EIP-4361 domain) although the URL has another.
+    #[must_use]
+    pub fn domain(mut self, domain: impl Into<String>) -> Self {
+        self.domain = Some(domain.into());
+        self
+    }
+
+    /// Whether a sign-in to `domain` is a sign-in to here. Ports may differ: gateways stand behind forwarders.
+    fn is_called(&self, domain: &str) -> bool {
+        let host = |text: &str| {
+            let host = text.rsplit_once(':').map_or(text, |(host, port)| {
+                if port.bytes().all(|byte| byte.is_ascii_digit()) { host } else { text }
+            });
+            host.trim_matches(['[', ']']).to_ascii_lowercase()
+        };
+        match &self.domain {
+            Some(expected) => expected == domain,
+            None => host(domain) == self.host.to_ascii_lowercase(),
+        }
+    }
+}
+
+/// A client of one gateway. Cheap to clone: clones share their connections.
+#[derive(Clone)]
+pub struct Api {
+    gateway: Gateway,
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+}
+
+impl Api {
+    pub fn new(gateway: Gateway) -> Self {
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config((*gateway.tls).clone())
+            .https_only()
+            .with_server_name_resolver(FixedServerNameResolver::new(gateway.server_name.clone()))
+            .enable_http1()
+            .build();
+        let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(IDLE_MAX).build(connector);
+        Self { gateway, client }
+    }
+
+    pub fn gateway(&self) -> &Gateway {
+        &self.gateway
+    }
+
+    pub async fn nonce(&self) -> Result<Nonce, ApiError> {
+        self.call(Method::POST, "/v1/auth/nonce", None, Some(&serde_json::json!({}))).await
+    }
+
+    /// Signs in with the wallet (EIP-4361). `issued_at` is the wallet's clock.
+    pub async fn sign_in(&self, wallet: &Wallet, issued_at: jiff::Timestamp) -> Result<Tokens, ApiError> {
+        let nonce = self.nonce().await?;
+        if !self.gateway.is_called(&nonce.domain) {
+            return Err(ApiError::Domain { at: self.gateway.base.clone(), domain: nonce.domain });
+        }
+        let message = sign_in_message(wallet, &nonce, issued_at);
+        let signature = hex_text(&wallet.personal_sign(&message)?);
+        let body = serde_json::json!({ "message": message, "signature": signature });
+        self.call(Method::POST, "/v1/auth/sign-in", None, Some(&body)).await
+    }
+
+    pub async fn refresh(&self, refresh_token: &str) -> Result<Tokens, ApiError> {
+        let body = serde_json::json!({ "refreshToken": refresh_token });
+        self.call(Method::POST, "/v1/auth/refresh", None, Some(&body)).await
+    }
+
+    pub async fn logout(&self, token: &str) -> Result<(), ApiError> {
+        self.raw(Method::POST, "/v1/auth/logout", Some(token), None).await.map(drop)
+    }
+
+    pub async fn config(&self) -> Result<ChainConfig, ApiError> {
+        self.call(Method::GET, "/v1/config", None, None).await
+    }
+
+    /// A page of tables after this UID.
+    pub async fn tables(&self, after: Option<&str>) -> Result<TablePage, ApiError> {
+        let after = after.map(|uid| format!("&after={uid}")).unwrap_or_default();
+        self.call(Method::GET, &format!("/v1/tables?limit={PAGE}{after}"), None, None).await
+    }
+
+    pub async fn table(&self, uid: &str) -> Result<TableInfo, ApiError> {
+        self.call(Method::GET, &format!("/v1/tables/{}", segment(uid)?), None, None).await
+    }
+
+    /// The UID of a table by UID or name.
+    pub async fn find_table(&self, uid_or_name: &str) -> Result<String, ApiError> {
+        let mut after = None;
+        for _ in 0..PAGES_MAX {
+            let page = self.tables(after.as_deref()).await?;
+            let called = |listed: &&Listed| {
+                listed.summary.uid == uid_or_name
+                    || listed.summary.name == uid_or_name
+                    || listed.summary.name.rsplit('/').next() == Some(uid_or_name)
+            };
+            if let Some(found) = page.tables.iter().find(called) {
+                return Ok(found.summary.uid.clone());
+            }
+            match page.next {
+                Some(next) if !page.tables.is_empty() => after = Some(next),
+                _ => break,
+            }
+        }
+        Err(ApiError::NoSuchTable(uid_or_name.to_owned()))
+    }
+
+    pub async fn balance(&self, token: &str) -> Result<Balance, ApiError> {
+        self.call(Method::GET, "/v1/balance", Some(token), None).await
+    }
+
+    /// The newest hands of a table, before this number.
+    pub async fn hands(
+        &self,
+        token: &str,
+        uid: &str,
+        before: Option<u64>,
+    ) -> Result<serde_json::Value, ApiError> {
+        let before = before.map(|hand| format!("?before={hand}")).unwrap_or_default();
+        let path = format!("/v1/tables/{}/hands{before}", segment(uid)?);
+        self.call(Method::GET, &path, Some(token), None).await
+    }
+
+    /// One hand's record as the gateway wrote it.
+    pub async fn hand(
+        &self,
+        token: &str,
+        uid: &str,
+        hand: u64,
+        format: HandFormat,
+    ) -> Result<Bytes, ApiError> {
+        let format = match format {
+            HandFormat::Json => "json",
+            HandFormat::Phh => "phh",
+        };
+        let path = format!("/v1/tables/{}/hands/{hand}?format={format}", segment(uid)?);
+        self.raw(Method::GET, &path, Some(token), None).await
+    }
+
+    /// The voucher that the contract pays out.
+    pub async fn withdraw(
+        &self,
+        token: &str,
+        withdrawal: &Withdrawal,
+    ) -> Result<serde_json::Value, ApiError> {
+        let body = serde_json::to_value(withdrawal).map_err(|error| ApiError::Answer {
+            what: "POST /v1/withdrawals".into(),
+            detail: error.to_string(),
+        })?;
+        self.call(Method::POST, "/v1/withdrawals", Some(token), Some(&body)).await
+    }
+
+    pub async fn reconciliation(&self, token: &str) -> Result<Reconciliation, ApiError> {
+        self.call(Method::GET, "/v1/reconciliation", Some(token), None).await
+    }
+
+    async fn call<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        token: Option<&str>,
+        body: Option<&serde_json::Value>,
+    ) -> Result<T, ApiError> {
+        let what = what(&method, path);
+        let answer = self.raw(method, path, token, body).await?;
+        serde_json::from_slice(&answer).map_err(|error| ApiError::Answer { what, detail: error.to_string() })
+    }
+
+    async fn raw(
+        &self,
+        method: Method,
+        path: &str,
+        token: Option<&str>,
+        body: Option<&serde_json::Value>,
+    ) -> Result<Bytes, ApiError> {
+        let what = what(&method, path);
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.gateway.base))
+            .header(header::ACCEPT, "application/json, application/problem+json, text/plain");
+        if let Some(token) = token {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        let body = body.map(|body| Bytes::from(body.to_string()));
+        if body.is_some() {
+            request = request.header(header::CONTENT_TYPE, "application/json");
+        }
+        let request = request
+            .body(Full::new(body.unwrap_or_default()))
+            .map_err(|error| ApiError::Unreachable { what: what.clone(), detail: error.to_string() })?;
+        let exchange = self.exchange(&what, request);
+        let (status, body) = tokio::time::timeout(WAIT, exchange)
+            .await
+            .map_err(|_| ApiError::TimeOut { what: what.clone() })??;
+        if status.is_success() {
+            return Ok(body);
+        }
+        let unnamed =
+            || Problem::new(status.as_u16(), "unnamed", status.canonical_reason().unwrap_or("error"));
+        let problem = serde_json::from_slice(&body).unwrap_or_else(|_| unnamed());
+        Err(ApiError::Problem { what, problem })
+    }
+
+    async fn exchange(
+        &self,
+        what: &str,
+        request: Request<Full<Bytes>>,
+    ) -> Result<(StatusCode, Bytes), ApiError> {
+        let response = self.client.request(request).await.map_err(|error| {
+            // The library's own text ("client error (Connect)") hides the cause.
+            let mut detail = error.to_string();
+            let mut source = std::error::Error::source(&error);
+            while let Some(cause) = source {
+                detail = format!("{detail}: {cause}");
+                source = cause.source();
+            }
+            ApiError::Unreachable { what: what.to_owned(), detail }
+        })?;
+        let status = response.status();
+        let body = Limited::new(response.into_body(), BODY_MAX).collect().await;
+        let body =
+            body.map_err(|error| ApiError::Answer { what: what.to_owned(), detail: error.to_string() })?;
+        Ok((status, body.to_bytes()))
+    }
+}
+
+/// Without query: what an error names.
+fn what(method: &Method, path: &str) -> String {
+    format!("{method} {}", path.split('?').next().unwrap_or(path))
+}
+
+/// A UID comes from people: it must not reach beyond its place in the path.
+fn segment(text: &str) -> Result<&str, ApiError> {
+    let plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+    if plain { Ok(text) } else { Err(ApiError::NoSuchTable(text.to_owned())) }
+}
+
+/// The message of EIP-4361 that the wallet signs.
+fn sign_in_message(wallet: &Wallet, nonce: &Nonce, issued_at: jiff::Timestamp) -> String {
+    format!(
+        "{} wants you to sign in with your Ethereum account:\n{}\n\nSign in to Purr Poker.\n\n\
+         URI: {}\nVersion: 1\nChain ID: {}\nNonce: {}\nIssued At: {issued_at:.0}",
+        nonce.domain,
+        checksummed(wallet.address()),
+        nonce.uri,
+        nonce.chain_id,
+        nonce.nonce,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gateway(url: &str) -> Result<Gateway, ApiError> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let tls = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .unwrap()
+            .with_root_certificates(rustls::RootCertStore::empty())
+            .with_no_client_auth();
+        Gateway::with_tls(url, Arc::new(tls))
+    }
+
+    #[test]
+    fn only_an_https_origin_is_a_gateway() {
+        let good = gateway("https://localhost:8443").unwrap();
+        assert_eq!(good.address, "localhost:8443");
+        assert_eq!(gateway("https://purr.example").unwrap().address, "purr.example:443");
+        assert_eq!(gateway("https://[::1]:9").unwrap().address, "[::1]:9");
+        for bad in ["http://localhost", "https://a@localhost", "https://localhost/x", "localhost:1", ""] {
+            assert!(matches!(gateway(bad), Err(ApiError::Url(_))), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_sign_in_to_another_place_is_not_signed() {
+        let here = gateway("https://localhost:8443").unwrap();
+        assert!(here.is_called("localhost") && here.is_called("localhost:443"));
+        assert!(!here.is_called("purr.example"));
+        let told = here.domain("purr.example");
+        assert!(told.is_called("purr.example") && !told.is_called("localhost"));
+    }
+
+    #[test]
+    fn the_message_is_the_one_of_the_standard() {
+        let wallet =
+            Wallet::from_hex("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80").unwrap();
+        let nonce = Nonce {
+            nonce: "32891756".into(),
+            domain: "example.com".into(),
+            uri: "https://example.com".into(),
+            chain_id: 1,
+            expires_in_s: 300,
+        };
+        let at = "2021-09-30T16:25:24.5Z".parse().unwrap();
+        assert_eq!(
+            sign_in_message(&wallet, &nonce, at),
+            "example.com wants you to sign in with your Ethereum account:\n\
+             0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266\n\nSign in to Purr Poker.\n\n\
+             URI: https://example.com\nVersion: 1\nChain ID: 1\nNonce: 32891756\n\
+             Issued At: 2021-09-30T16:25:24Z"
+        );
+    }
+
+    #[test]
+    fn a_uid_stays_in_its_place() {
+        assert!(segment("0a0b-1").is_ok());
+        for bad in ["", "a/b", "a?b", "a%2f"] {
+            assert!(segment(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,324 @@
+//! What survives a connection: the view, and commands without an answer. No I/O, no clock.
+//!
+//! Commands keep their ids when they are sent again, so the table applies each once. Entropy for the
+//! deal is committed and revealed by the link itself.
+
+use crate::{
+    verify::{self, Unproven},
+    view::{View, ViewError},
+};
+use purr_engine::{
+    PlayerId, SeatIndex,
+    deal::{Hash, commitment},
+};
+use purr_protocol::pb::{self, ErrorCode, client_message::Body as Ask, event::Kind, server_message::Body};
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+/// Commands without an answer. The table remembers twice as many ids of a player.
+pub const PENDING_MAX: usize = 32;
+/// A table lets through 20 messages a second; who was told to slow down waits this long.
+const SLOW_DOWN: Duration = Duration::from_millis(500);
+
+/// Too many commands wait for their answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{PENDING_MAX} commands wait for an answer already")]
+pub struct Full;
+
+/// A command of one's own that changed nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{} ({code:?})", if message.is_empty() { "refused" } else { message.as_str() })]
+pub struct Refused {
+    pub code: ErrorCode,
+    pub message: String,
+    /// Least and most, where an amount was out of bounds.
+    pub bounds: Option<(u64, u64)>,
+}
+
+/// One action of one's own, from hand to eye.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timing {
+    pub id: u64,
+    /// When it was first handed to the socket.
+    pub sent: Instant,
+    /// When the events with the action arrived; `None` where they were part of a snapshot.
+    pub shown: Option<Instant>,
+    pub acked: Instant,
+    /// It went out more than once: a connection was lost meanwhile.
+    pub resent: bool,
+}
+
+/// What a user of the library is told.
+#[derive(Clone, Debug)]
+pub enum Update {
+    /// A connection stands; messages follow.
+    Connected,
+    /// It will be tried again by itself.
+    Disconnected { reason: String, retry_in: Duration },
+    /// Snapshot, events, or a word about the table; already checked to continue what came before.
+    Message(Box<pb::ServerMessage>),
+    /// The answer to a command.
+    Answer { id: u64, result: Result<(), Refused> },
+    /// An action was acknowledged; follows its answer.
+    Acted(Timing),
+    /// A hand has ended and its deal was checked: so many cards are proven.
+    Checked { hand: u64, result: Result<usize, Unproven> },
+    /// No more comes, and why.
+    Ended(String),
+}
+
+struct Pending {
+    message: pb::ClientMessage,
+    /// The link's own command: its answer is nobody else's.
+    automatic: bool,
+    /// On this connection.
+    sent: bool,
+    first_sent: Option<Instant>,
+    resent: bool,
+    shown: Option<Instant>,
+}
+
+struct Revealed {
+    hand: u64,
+    entropy: Hash,
+    id: u64,
+    accepted: bool,
+}
+
+/// 256 bits from the operating system, or what a test wants.
+pub type EntropySource = Box<dyn FnMut() -> Option<Hash> + Send + Sync>;
+
+pub struct Link {
+    view: View,
+    pending: VecDeque<Pending>,
+    next_id: u64,
+    entropy: EntropySource,
+    /// Committed for the next hand, with the commit's id.
+    committed: Option<(u64, Hash)>,
+    revealed: Option<Revealed>,
+    quiet_until: Option<Instant>,
+}
+
+impl Link {
+    /// `first_id` must be above every id that this player ever used at the table.
+    pub fn new(own: PlayerId, first_id: u64, entropy: EntropySource) -> Self {
+        Self {
+            view: View::new(own),
+            pending: VecDeque::new(),
+            next_id: first_id,
+            entropy,
+            committed: None,
+            revealed: None,
+            quiet_until: None,
+        }
+    }
+
+    pub fn view(&self) -> &View {
+        &self.view
+    }
+
+    /// The first message of a new connection; all without an answer goes out again after it.
+    pub fn attach(&mut self, token: &str) -> pb::ClientMessage {
+        for pending in &mut self.pending {
+            pending.resent |= pending.sent;
+            pending.sent = false;
+        }
+        self.quiet_until = None;
+        let attach = pb::Attach { token: token.to_owned(), resume: self.view.cursor() };
+        pb::ClientMessage { id: self.id(), body: Some(Ask::Attach(attach)) }
+    }
+
+    /// A message that is not sent again.
+    pub fn once(&mut self, body: Ask) -> pb::ClientMessage {
+        pb::ClientMessage { id: self.id(), body: Some(body) }
+    }
+
+    /// Takes a command up; its id names it in [`Update::Answer`].
+    pub fn submit(&mut self, body: Ask) -> Result<u64, Full> {
+        self.push(body, false)
+    }
+
+    fn id(&mut self) -> u64 {
+        self.next_id += 1;
+        self.next_id
+    }
+
+    fn push(&mut self, body: Ask, automatic: bool) -> Result<u64, Full> {
+        if self.pending.len() >= PENDING_MAX {
+            return Err(Full);
+        }
+        let id = self.id();
+        let message = pb::ClientMessage { id, body: Some(body) };
+        let (first_sent, shown) = (None, None);
+        self.pending.push_back(Pending { message, automatic, sent: false, first_sent, resent: false, shown });
+        Ok(id)
+    }
+
+    /// The next message to send now.
+    pub fn transmit(&mut self, now: Instant) -> Option<pb::ClientMessage> {
+        if self.quiet_until.is_some_and(|until| now < until) {
+            return None;
+        }
+        self.quiet_until = None;
+        let next = self.pending.iter_mut().find(|pending| !pending.sent)?;
+        next.sent = true;
+        next.first_sent.get_or_insert(now);
+        Some(next.message.clone())
+    }
+
+    /// When [`Self::transmit`] may have something again although it had nothing.
+    pub fn quiet_until(&self) -> Option<Instant> {
+        self.quiet_until
+    }
+
+    /// Takes a message in and says what the user is to be told.
+    ///
+    /// # Errors
+    /// Where the message does not continue what was seen: connect again.
+    pub fn receive(&mut self, message: pb::ServerMessage, now: Instant) -> Result<Vec<Update>, ViewError> {
+        let seat_before = self.view.your_seat().map(|(seat, _)| seat);
+        let ended_before = self.view.ended().map(|ended| ended.hand);
+        self.view.apply(&message)?;
+        let seat = self.view.your_seat().map(|(seat, _)| seat);
+        let mut updates = Vec::new();
+        match &message.body {
+            Some(Body::Ack(ack)) => self.acked(ack.id, now, &mut updates),
+            Some(Body::Error(error)) => self.refused(error, now, &mut updates),
+            Some(Body::Snapshot(_)) => {
+                // What became of a commitment while nothing was seen is not known: a new one replaces it.
+                self.revealed = None;
+                self.commit();
+                updates.push(Update::Message(Box::new(message)));
+            }
+            Some(Body::Events(events)) => {
+                for kind in events.events.iter().filter_map(|event| event.kind.as_ref()) {
+                    self.event(kind, seat_before.or(seat), now);
+                }
+                updates.push(Update::Message(Box::new(message)));
+                updates.extend(self.check(ended_before, seat_before.or(seat)));
+            }
+            Some(Body::TablePaused(_) | Body::TableResumed(_)) => {
+                updates.push(Update::Message(Box::new(message)));
+            }
+            Some(Body::Pong(_) | Body::Closing(_)) | None => {}
+        }
+        Ok(updates)
+    }
+
+    /// Events are missing: the next attach asks for a snapshot.
+    pub fn forget(&mut self) {
+        self.view.forget();
+    }
+
+    fn event(&mut self, kind: &Kind, own: Option<SeatIndex>, now: Instant) {
+        let is_own = |seat: u32| own.is_some_and(|own| u32::from(own.0) == seat);
+        match kind {
+            Kind::Acted(acted) if is_own(acted.seat) && !acted.timed_out => {
+                let act = self.pending.iter_mut().find(|pending| {
+                    let is_act = matches!(pending.message.body, Some(Ask::Act(_)));
+                    is_act && pending.first_sent.is_some() && pending.shown.is_none()
+                });
+                if let Some(act) = act {
+                    act.shown = Some(now);
+                }
+            }
+            Kind::Deal(deal) if deal.reveals.is_empty() => self.reveal(deal.hand),
+            Kind::HandStarted(_) => self.commit(),
+            Kind::Seated(seated) if is_own(seated.seat) => self.commit(),
+            Kind::Left(left) if is_own(left.seat) => {
+                self.pending.retain(|pending| !pending.automatic);
+                (self.committed, self.revealed) = (None, None);
+            }
+            _ => {}
+        }
+    }
+
+    /// Binds oneself to new entropy, if one has a seat and no commitment is under way.
+    fn commit(&mut self) {
+        if self.view.your_seat().is_none() {
+            return;
+        }
+        if let Some((id, _)) = self.committed
+            && self.pending.iter().any(|pending| pending.message.id == id)
+        {
+            return;
+        }
+        let Some(entropy) = (self.entropy)() else {
+            return tracing::warn!("no entropy: this player adds none to the next deal");
+        };
+        let commit = pb::CommitEntropy { commitment: commitment(&entropy).to_vec() };
+        match self.push(Ask::CommitEntropy(commit), true) {
+            Ok(id) => self.committed = Some((id, entropy)),
+            Err(error) => tracing::warn!(%error, "no entropy committed"),
+        }
+    }
+
+    fn reveal(&mut self, hand: u64) {
+        let dealt = self.view.hand().map(|hand| hand.number) == Some(hand)
+            || self.view.ended().is_some_and(|ended| ended.hand == hand);
+        if dealt {
+            return;
+        }
+        let Some((commit, entropy)) = self.committed.take() else { return };
+        // Applied or not, this commitment has had its turn: sent again it would count for the hand after.
+        self.pending.retain(|pending| pending.message.id != commit);
+        let reveal = pb::RevealEntropy { hand, entropy: entropy.to_vec() };
+        match self.push(Ask::RevealEntropy(reveal), true) {
+            Ok(id) => self.revealed = Some(Revealed { hand, entropy, id, accepted: false }),
+            Err(error) => tracing::warn!(%error, "entropy not revealed"),
+        }
+    }
+
+    fn take_pending(&mut self, id: u64) -> Option<Pending> {
+        let at = self.pending.iter().position(|pending| pending.message.id == id)?;
+        self.pending.remove(at)
+    }
+
+    fn acked(&mut self, id: u64, now: Instant, updates: &mut Vec<Update>) {
+        let Some(pending) = self.take_pending(id) else { return };
+        if let Some(revealed) = self.revealed.as_mut().filter(|revealed| revealed.id == id) {
+            // Sent again, the answer may mean an earlier time, but never that it was not taken.
+            revealed.accepted = true;
+        }
+        if pending.automatic {
+            return;
+        }
+        updates.push(Update::Answer { id, result: Ok(()) });
+        if let (Some(Ask::Act(_)), Some(sent)) = (&pending.message.body, pending.first_sent) {
+            let Pending { shown, resent, .. } = pending;
+            updates.push(Update::Acted(Timing { id, sent, shown, acked: now, resent }));
+        }
+    }
+
+    fn refused(&mut self, error: &pb::Error, now: Instant, updates: &mut Vec<Update>) {
+        if error.code() == ErrorCode::RateLimited {
+            if let Some(pending) = self.pending.iter_mut().find(|p| p.message.id == error.id) {
+                pending.sent = false;
+                self.quiet_until = Some(now + SLOW_DOWN);
+            }
+            return;
+        }
+        let Some(pending) = self.take_pending(error.id) else { return };
+        if self.committed.is_some_and(|(id, _)| id == error.id) {
+            self.committed = None;
+        }
+        if self.revealed.as_ref().is_some_and(|revealed| revealed.id == error.id) {
+            self.revealed = None;
+        }
+        if pending.automatic {
+            return tracing::debug!(code = ?error.code(), message = error.message, "entropy not taken");
+        }
+        let refused =
+            Refused { code: error.code(), message: error.message.clone(), bounds: error.min.zip(error.max) };
+        updates.push(Update::Answer { id: error.id, result: Err(refused) });
+    }
+
+    fn check(&self, before: Option<u64>, seat: Option<SeatIndex>) -> Option<Update> {
+        let ended = self.view.ended().filter(|ended| Some(ended.hand) != before)?;
+        let own = self.revealed.as_ref().filter(|revealed| revealed.accepted && revealed.hand == ended.hand);
+        let own = own.and_then(|revealed| Some((seat?, revealed.entropy)));
+        Some(Update::Checked { hand: ended.hand, result: verify::deal(&ended.deal, own) })
+    }
+}

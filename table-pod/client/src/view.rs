@@ -1,0 +1,335 @@
+//! The table as one player sees it: a snapshot and the events after it. No I/O, no clock.
+
+mod deal;
+mod events;
+
+pub use deal::DealSeen;
+
+use purr_engine::{Card, Chips, PlayerId, SeatIndex};
+use purr_protocol::pb::{self, server_message::Body};
+use std::collections::BTreeMap;
+
+/// Why a message does not continue what was seen. The view then holds nothing: attach without a
+/// cursor and start from a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ViewError {
+    #[error("events were missed: {got} follows {at}")]
+    Gap { at: u64, got: u64 },
+    #[error("epoch {got} is over: epoch {known} has spoken")]
+    OldEpoch { known: u64, got: u64 },
+    #[error("events came before any snapshot")]
+    NoSnapshot,
+    #[error("the table sent something impossible: {0}")]
+    Impossible(&'static str),
+}
+
+/// Somebody's chair.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seat {
+    pub player: PlayerId,
+    pub stack: Chips,
+    /// Chips that join the stack when the hand ends.
+    pub pending: Chips,
+    pub sitting_out: bool,
+    pub connected: bool,
+    /// As of the last snapshot: no event tells of it during a hand.
+    pub leaving: bool,
+}
+
+/// A player in the running hand.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InHand {
+    /// In front of the player on this street.
+    pub street_bet: Chips,
+    pub folded: bool,
+    /// One's own; empty for everybody else.
+    pub cards: Vec<Card>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hand {
+    pub number: u64,
+    pub button: SeatIndex,
+    pub board: Vec<Card>,
+    /// Everything in the middle, bets of this street included.
+    pub pot: Chips,
+    /// What has to be matched on this street.
+    pub bet: Chips,
+    pub players: BTreeMap<SeatIndex, InHand>,
+    pub to_act: Option<SeatIndex>,
+    /// One's own, when it is one's own turn.
+    pub options: Option<pb::Options>,
+}
+
+/// What a snapshot says, kept up to date by events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Table {
+    pub uid: String,
+    pub name: String,
+    pub seat_count: u8,
+    pub small_blind: Chips,
+    pub big_blind: Chips,
+    pub buy_in_min: Chips,
+    pub buy_in_max: Chips,
+    pub seats: BTreeMap<SeatIndex, Seat>,
+    pub you: Option<SeatIndex>,
+    pub hand: Option<Hand>,
+    pub last_hand: u64,
+    /// The clock stands still.
+    pub paused: bool,
+}
+
+/// A hand that ended while one looked on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    pub hand: u64,
+    pub board: Vec<Card>,
+    pub results: Vec<(SeatIndex, i64, Chips)>,
+    pub rake: Chips,
+    pub void: bool,
+    pub shown: Vec<(SeatIndex, Vec<Card>)>,
+    pub deal: DealSeen,
+}
+
+/// One's own turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Turn {
+    pub hand: u64,
+    pub options: pb::Options,
+}
+
+#[derive(Clone, Debug)]
+pub struct View {
+    own: PlayerId,
+    cursor: Option<pb::Cursor>,
+    table: Option<Table>,
+    /// Chairs between free and occupied, as far as events told of them.
+    held: BTreeMap<SeatIndex, (PlayerId, pb::SeatingState)>,
+    deal: Option<DealSeen>,
+    shown: Vec<(SeatIndex, Vec<Card>)>,
+    ended: Option<Ended>,
+    /// What was left of the turn when it was told, in milliseconds, and whether it is the time bank.
+    clock: Option<(u64, bool)>,
+    stalled: Option<String>,
+    /// Entries of the table's sequence that are final on chain, as far as was told.
+    confirmed: u64,
+}
+
+impl View {
+    pub fn new(own: PlayerId) -> Self {
+        Self {
+            own,
+            cursor: None,
+            table: None,
+            held: BTreeMap::new(),
+            deal: None,
+            shown: Vec::new(),
+            ended: None,
+            clock: None,
+            stalled: None,
+            confirmed: 0,
+        }
+    }
+
+    /// Takes a message in. Answers to commands change nothing here.
+    pub fn apply(&mut self, message: &pb::ServerMessage) -> Result<(), ViewError> {
+        let result = self.take(message);
+        if result.is_err() {
+            self.forget();
+        }
+        result
+    }
+
+    /// Starts over: the next attach gets a snapshot.
+    pub fn forget(&mut self) {
+        let (own, confirmed) = (self.own, self.confirmed);
+        *self = Self { confirmed, ..Self::new(own) };
+    }
+
+    fn take(&mut self, message: &pb::ServerMessage) -> Result<(), ViewError> {
+        let Some(body) = &message.body else { return Ok(()) };
+        // The socket's own answers have no place in the table's history, and say so with epoch 0.
+        if message.epoch == 0 {
+            return Ok(());
+        }
+        if let Some(cursor) = self.cursor.as_mut() {
+            if message.epoch < cursor.epoch {
+                return Err(ViewError::OldEpoch { known: cursor.epoch, got: message.epoch });
+            }
+            if message.epoch > cursor.epoch {
+                cursor.epoch = message.epoch;
+                // A table's clock runs again after a take-over, without saying so.
+                if let Some(table) = self.table.as_mut() {
+                    table.paused = false;
+                }
+            }
+        }
+        match body {
+            Body::Snapshot(snapshot) => {
+                let table = Table::from_snapshot(snapshot)?;
+                self.forget();
+                self.deal = snapshot.hand.as_ref().map(|hand| DealSeen::joined(hand.hand, &hand.deal_root));
+                self.table = Some(table);
+                self.cursor = Some(pb::Cursor { epoch: message.epoch, offset: message.offset });
+            }
+            Body::Events(events) => {
+                let cursor = self.cursor.as_mut().ok_or(ViewError::NoSnapshot)?;
+                if message.offset != cursor.offset + 1 {
+                    return Err(ViewError::Gap { at: cursor.offset, got: message.offset });
+                }
+                cursor.offset = message.offset;
+                for kind in events.events.iter().filter_map(|event| event.kind.as_ref()) {
+                    self.event(kind)?;
+                }
+            }
+            // Its offset may already count events that are not shown before the pause is over.
+            Body::TablePaused(paused) => self.stalled = Some(paused.reason.clone()),
+            Body::TableResumed(_) => self.stalled = None,
+            Body::Ack(_) | Body::Error(_) | Body::Pong(_) | Body::Closing(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Where to resume.
+    pub fn cursor(&self) -> Option<pb::Cursor> {
+        self.cursor
+    }
+
+    pub fn own(&self) -> PlayerId {
+        self.own
+    }
+
+    pub fn table(&self) -> Option<&Table> {
+        self.table.as_ref()
+    }
+
+    pub fn hand(&self) -> Option<&Hand> {
+        self.table.as_ref()?.hand.as_ref()
+    }
+
+    pub fn your_seat(&self) -> Option<(SeatIndex, &Seat)> {
+        let table = self.table.as_ref()?;
+        let you = table.you?;
+        Some((you, table.seats.get(&you)?))
+    }
+
+    /// One's own cards in the running hand.
+    pub fn your_cards(&self) -> &[Card] {
+        let cards = || {
+            let table = self.table.as_ref()?;
+            Some(table.hand.as_ref()?.players.get(&table.you?)?.cards.as_slice())
+        };
+        cards().unwrap_or_default()
+    }
+
+    /// What one may do, when it is one's own turn.
+    pub fn your_turn(&self) -> Option<Turn> {
+        let hand = self.hand()?;
+        Some(Turn { hand: hand.number, options: hand.options? })
+    }
+
+    /// Chairs that nobody sits in, is coming to or leaving from, as far as one knows.
+    pub fn free_seats(&self) -> Vec<SeatIndex> {
+        let Some(table) = &self.table else { return Vec::new() };
+        (0..table.seat_count)
+            .map(SeatIndex)
+            .filter(|seat| !table.seats.contains_key(seat) && !self.held.contains_key(seat))
+            .collect()
+    }
+
+    /// Chairs that wait for the chain, and for whom.
+    pub fn held(&self) -> &BTreeMap<SeatIndex, (PlayerId, pb::SeatingState)> {
+        &self.held
+    }
+
+    /// The last hand that ended while one looked on.
+    pub fn ended(&self) -> Option<&Ended> {
+        self.ended.as_ref()
+    }
+
+    /// What was shown of the deal of the running (or coming) hand.
+    pub fn deal(&self) -> Option<&DealSeen> {
+        self.deal.as_ref()
+    }
+
+    /// What was left of the turn when the table told of it, in milliseconds; true: the time bank.
+    pub fn clock(&self) -> Option<(u64, bool)> {
+        self.clock
+    }
+
+    /// Why the table stands still, where it says so.
+    pub fn stalled(&self) -> Option<&str> {
+        self.stalled.as_deref()
+    }
+
+    /// The last entry of the table's sequence that was told to be final on chain.
+    pub fn confirmed(&self) -> u64 {
+        self.confirmed
+    }
+}
+
+fn seat_index(seat: u32) -> Result<SeatIndex, ViewError> {
+    u8::try_from(seat).map(SeatIndex).map_err(|_| ViewError::Impossible("a seat beyond 255"))
+}
+
+fn card(text: &str) -> Result<Card, ViewError> {
+    text.parse().map_err(|_| ViewError::Impossible("not a card"))
+}
+
+fn cards(texts: &[String]) -> Result<Vec<Card>, ViewError> {
+    texts.iter().map(|text| card(text)).collect()
+}
+
+fn player_id(text: &str) -> Result<PlayerId, ViewError> {
+    text.parse().map_err(|_| ViewError::Impossible("not an address"))
+}
+
+impl Table {
+    fn from_snapshot(snapshot: &pb::Snapshot) -> Result<Self, ViewError> {
+        let seat = |seat: &pb::Seat| {
+            let chair = Seat {
+                player: player_id(&seat.player)?,
+                stack: seat.stack,
+                pending: seat.pending,
+                sitting_out: seat.sitting_out,
+                connected: seat.connected,
+                leaving: seat.leaving,
+            };
+            Ok((seat_index(seat.seat)?, chair))
+        };
+        Ok(Self {
+            uid: snapshot.table.clone(),
+            name: snapshot.name.clone(),
+            seat_count: seat_index(snapshot.seat_count)?.0,
+            small_blind: snapshot.small_blind,
+            big_blind: snapshot.big_blind,
+            buy_in_min: snapshot.buy_in_min,
+            buy_in_max: snapshot.buy_in_max,
+            seats: snapshot.seats.iter().map(seat).collect::<Result<_, ViewError>>()?,
+            you: snapshot.you.map(seat_index).transpose()?,
+            hand: snapshot.hand.as_ref().map(Hand::from_snapshot).transpose()?,
+            last_hand: snapshot.last_hand,
+            paused: snapshot.paused,
+        })
+    }
+}
+
+impl Hand {
+    fn from_snapshot(hand: &pb::Hand) -> Result<Self, ViewError> {
+        let player = |player: &pb::InHand| {
+            let cards = cards(&player.cards)?;
+            let in_hand = InHand { street_bet: player.street_bet, folded: player.folded, cards };
+            Ok((seat_index(player.seat)?, in_hand))
+        };
+        Ok(Self {
+            number: hand.hand,
+            button: seat_index(hand.button)?,
+            board: cards(&hand.board)?,
+            pot: hand.pot,
+            bet: hand.bet,
+            players: hand.players.iter().map(player).collect::<Result<_, ViewError>>()?,
+            to_act: hand.to_act.map(seat_index).transpose()?,
+            options: hand.options,
+        })
+    }
+}

@@ -1,0 +1,317 @@
+//! A player's key, and what it signs: sign-ins (EIP-191), permits and withdrawals (EIP-712).
+
+use k256::ecdsa::SigningKey;
+use purr_engine::{Chips, PlayerId};
+use purr_protocol::settlement::{ChainConfig, Permit};
+use sha3::{Digest, Keccak256};
+use std::{
+    fs::{File, OpenOptions},
+    io::{Read, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+};
+
+const PERMIT: &str =
+    "SeatPermit(bytes32 tableId,address player,uint64 amount,uint64 maxTotalRake,uint64 expiry,uint64 nonce)";
+const WITHDRAW: &str = "WithdrawRequest(address player,uint64 amount,uint64 nonce,uint64 deadline)";
+const DOMAIN: &str = "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)";
+
+/// A key file is one line; longer ones are refused unread.
+const KEY_FILE_BYTES_MAX: u64 = 1_024;
+
+#[derive(Debug, thiserror::Error)]
+pub enum WalletError {
+    #[error("no entropy from the operating system: {0}")]
+    Entropy(getrandom::Error),
+    /// The text itself is a secret and is not repeated.
+    #[error("not a private key: want 64 hex digits of a number below the curve's order")]
+    BadKey,
+    #[error("key file {path}: {source}")]
+    File { path: PathBuf, source: std::io::Error },
+    #[error("'{0}' is not a vault: want 0x and 40 hex digits")]
+    BadVault(String),
+    #[error("'{0}' is not a table id: want 0x and 64 hex digits")]
+    BadTableId(String),
+    #[error("signing failed: {0}")]
+    Sign(k256::ecdsa::Error),
+}
+
+/// A secp256k1 key. Its text form never reaches a log: `Debug` shows the address.
+#[derive(Clone)]
+pub struct Wallet {
+    key: SigningKey,
+    address: PlayerId,
+}
+
+impl std::fmt::Debug for Wallet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Wallet({})", self.address)
+    }
+}
+
+impl Wallet {
+    pub fn random() -> Result<Self, WalletError> {
+        loop {
+            let mut bytes = [0; 32];
+            getrandom::fill(&mut bytes).map_err(WalletError::Entropy)?;
+            // All but one of 2^128 numbers are keys.
+            if let Ok(key) = SigningKey::from_slice(&bytes) {
+                return Ok(Self::new(key));
+            }
+        }
+    }
+
+    fn new(key: SigningKey) -> Self {
+        let point = key.verifying_key().to_encoded_point(false);
+        let hash = keccak(point.as_bytes().get(1..).unwrap_or_default());
+        let mut address = [0; 20];
+        address.copy_from_slice(&hash[12..]);
+        Self { key, address: PlayerId(address) }
+    }
+
+    /// 64 hex digits, with or without `0x`.
+    pub fn from_hex(text: &str) -> Result<Self, WalletError> {
+        let text = text.trim();
+        let bytes = hex::decode(text.strip_prefix("0x").unwrap_or(text)).map_err(|_| WalletError::BadKey)?;
+        Ok(Self::new(SigningKey::from_slice(&bytes).map_err(|_| WalletError::BadKey)?))
+    }
+
+    /// A file that holds the key in hex.
+    pub fn from_file(path: &Path) -> Result<Self, WalletError> {
+        let error = |source| WalletError::File { path: path.to_owned(), source };
+        let mut text = String::new();
+        let file = File::open(path).map_err(error)?;
+        file.take(KEY_FILE_BYTES_MAX).read_to_string(&mut text).map_err(error)?;
+        Self::from_hex(&text)
+    }
+
+    /// Writes the key to a new file that only its owner may read.
+    ///
+    /// # Errors
+    /// Where the file exists: a key is never overwritten.
+    pub fn write_file(&self, path: &Path) -> Result<(), WalletError> {
+        let error = |source| WalletError::File { path: path.to_owned(), source };
+        let mut file =
+            OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(error)?;
+        writeln!(file, "0x{}", hex::encode(self.key.to_bytes())).map_err(error)?;
+        file.sync_all().map_err(error)
+    }
+
+    pub fn address(&self) -> PlayerId {
+        self.address
+    }
+
+    /// `personal_sign` (EIP-191, version 0x45): r, s, v with v 27 or 28.
+    pub fn personal_sign(&self, message: &str) -> Result<[u8; 65], WalletError> {
+        let mut text = format!("\x19Ethereum Signed Message:\n{}", message.len()).into_bytes();
+        text.extend(message.as_bytes());
+        self.sign(&keccak(&text))
+    }
+
+    /// The permit that puts `amount` at risk at this table. `table_id` is the contract's id of it.
+    pub fn permit(
+        &self,
+        vault: &Vault,
+        table_id: &[u8; 32],
+        terms: &PermitTerms,
+    ) -> Result<Permit, WalletError> {
+        let PermitTerms { amount, max_total_rake, expiry_s, nonce } = *terms;
+        let digest = vault.digest(&[
+            keccak(PERMIT.as_bytes()),
+            *table_id,
+            address_word(&self.address.0),
+            uint(amount),
+            uint(max_total_rake),
+            uint(expiry_s),
+            uint(nonce),
+        ]);
+        let signature = hex_text(&self.sign(&digest)?);
+        Ok(Permit { amount, max_total_rake, expiry_s, nonce, signature })
+    }
+
+    /// Asks for a voucher over the same amount, nonce and deadline (seconds since 1970); `0x` and hex.
+    pub fn withdraw_request(
+        &self,
+        vault: &Vault,
+        amount: Chips,
+        nonce: u64,
+        deadline_s: u64,
+    ) -> Result<String, WalletError> {
+        let digest = vault.digest(&[
+            keccak(WITHDRAW.as_bytes()),
+            address_word(&self.address.0),
+            uint(amount),
+            uint(nonce),
+            uint(deadline_s),
+        ]);
+        Ok(hex_text(&self.sign(&digest)?))
+    }
+
+    fn sign(&self, digest: &[u8; 32]) -> Result<[u8; 65], WalletError> {
+        // Deterministic (RFC 6979) and low-s (EIP-2).
+        let (signature, recovery) = self.key.sign_prehash_recoverable(digest).map_err(WalletError::Sign)?;
+        let mut bytes = [0; 65];
+        bytes[..64].copy_from_slice(&signature.to_bytes());
+        bytes[64] = 27 + recovery.to_byte();
+        Ok(bytes)
+    }
+}
+
+/// What a seat permit says beside table and player.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PermitTerms {
+    pub amount: Chips,
+    /// The most rake that may be taken from the seat under this permit.
+    pub max_total_rake: Chips,
+    /// Seconds since 1970.
+    pub expiry_s: u64,
+    /// Any number that this player has not used; [`random_nonce`] finds one.
+    pub nonce: u64,
+}
+
+/// A number for a permit or a voucher. 63 bits, because ledgers keep it in a signed column.
+pub fn random_nonce() -> Result<u64, WalletError> {
+    Ok(getrandom::u64().map_err(WalletError::Entropy)? >> 1)
+}
+
+/// The contract on its chain: the EIP-712 domain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Vault {
+    pub chain_id: u64,
+    pub address: [u8; 20],
+}
+
+impl Vault {
+    pub fn from_config(config: &ChainConfig) -> Result<Self, WalletError> {
+        let bad = || WalletError::BadVault(config.vault.chars().take(64).collect());
+        let address: PlayerId = config.vault.parse().map_err(|_| bad())?;
+        Ok(Self { chain_id: config.chain_id, address: address.0 })
+    }
+
+    fn separator(&self) -> [u8; 32] {
+        struct_hash(&[
+            keccak(DOMAIN.as_bytes()),
+            keccak(b"Purr Poker"),
+            keccak(b"1"),
+            uint(self.chain_id),
+            address_word(&self.address),
+        ])
+    }
+
+    fn digest(&self, words: &[[u8; 32]]) -> [u8; 32] {
+        let mut text = vec![0x19, 0x01];
+        text.extend(self.separator());
+        text.extend(struct_hash(words));
+        keccak(&text)
+    }
+}
+
+/// `0x` and 64 hex digits.
+pub fn parse_table_id(text: &str) -> Result<[u8; 32], WalletError> {
+    let bad = || WalletError::BadTableId(text.chars().take(80).collect());
+    let mut id = [0; 32];
+    hex::decode_to_slice(text.strip_prefix("0x").ok_or_else(bad)?, &mut id).map_err(|_| bad())?;
+    Ok(id)
+}
+
+/// An address with its checksum in the case of its letters (EIP-55).
+pub fn checksummed(player: PlayerId) -> String {
+    let text = hex::encode(player.0);
+    let hash = keccak(text.as_bytes());
+    let nibbles = hash.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    let cased =
+        text.chars().zip(nibbles).map(|(c, nibble)| if nibble >= 8 { c.to_ascii_uppercase() } else { c });
+    "0x".chars().chain(cased).collect()
+}
+
+pub(crate) fn hex_text(bytes: &[u8]) -> String {
+    format!("0x{}", hex::encode(bytes))
+}
+
+fn struct_hash(words: &[[u8; 32]]) -> [u8; 32] {
+    keccak(&words.concat())
+}
+
+fn uint(value: u64) -> [u8; 32] {
+    let mut word = [0; 32];
+    word[24..].copy_from_slice(&value.to_be_bytes());
+    word
+}
+
+fn address_word(address: &[u8; 20]) -> [u8; 32] {
+    let mut word = [0; 32];
+    word[12..].copy_from_slice(address);
+    word
+}
+
+fn keccak(bytes: &[u8]) -> [u8; 32] {
+    Keccak256::digest(bytes).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use k256::ecdsa::{RecoveryId, Signature, VerifyingKey};
+
+    // The first account of every development chain.
+    const KEY: &str = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
+    const ADDRESS: &str = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266";
+
+    fn signer(digest: &[u8; 32], signature: &[u8]) -> PlayerId {
+        let rs = Signature::from_slice(&signature[..64]).unwrap();
+        assert!(rs.normalize_s().is_none(), "low s");
+        let id = RecoveryId::from_byte(signature[64] - 27).unwrap();
+        let key = VerifyingKey::recover_from_prehash(digest, &rs, id).unwrap();
+        let hash = keccak(&key.to_encoded_point(false).as_bytes()[1..]);
+        PlayerId(hash[12..].try_into().unwrap())
+    }
+
+    #[test]
+    fn a_known_key_has_its_known_address() {
+        let wallet = Wallet::from_hex(KEY).unwrap();
+        assert_eq!(checksummed(wallet.address()), ADDRESS);
+        assert_eq!(format!("{wallet:?}"), format!("Wallet({})", ADDRESS.to_lowercase()));
+    }
+
+    #[test]
+    fn a_personal_message_is_signed_as_every_wallet_does() {
+        // eth_account.messages.encode_defunct(text="hello"), hashed.
+        let digest = keccak(b"\x19Ethereum Signed Message:\n5hello");
+        assert_eq!(hex::encode(digest), "50b2c43fd39106bafbba0da34fc430e1f91e3c96ea2acee2bc34119f92b37750");
+        let wallet = Wallet::from_hex(KEY).unwrap();
+        assert_eq!(signer(&digest, &wallet.personal_sign("hello").unwrap()), wallet.address());
+    }
+
+    #[test]
+    fn a_permit_is_bound_to_every_one_of_its_terms() {
+        let wallet = Wallet::from_hex(KEY).unwrap();
+        let vault = Vault { chain_id: 31_337, address: [2; 20] };
+        let terms = PermitTerms { amount: 1, max_total_rake: 2, expiry_s: 3, nonce: 4 };
+        let permit = wallet.permit(&vault, &[5; 32], &terms).unwrap();
+        assert_eq!(permit.signature.len(), 132);
+        for other in [
+            wallet.permit(&Vault { chain_id: 1, ..vault }, &[5; 32], &terms),
+            wallet.permit(&Vault { address: [3; 20], ..vault }, &[5; 32], &terms),
+            wallet.permit(&vault, &[6; 32], &terms),
+            wallet.permit(&vault, &[5; 32], &PermitTerms { amount: 9, ..terms }),
+            wallet.permit(&vault, &[5; 32], &PermitTerms { max_total_rake: 9, ..terms }),
+            wallet.permit(&vault, &[5; 32], &PermitTerms { expiry_s: 9, ..terms }),
+            wallet.permit(&vault, &[5; 32], &PermitTerms { nonce: 9, ..terms }),
+        ] {
+            assert_ne!(other.unwrap().signature, permit.signature);
+        }
+    }
+
+    #[test]
+    fn a_key_file_is_written_once_and_read_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("key");
+        let wallet = Wallet::random().unwrap();
+        wallet.write_file(&path).unwrap();
+        assert_eq!(Wallet::from_file(&path).unwrap().address(), wallet.address());
+        assert!(matches!(Wallet::random().unwrap().write_file(&path), Err(WalletError::File { .. })));
+        std::fs::write(&path, "0x00").unwrap();
+        let error = Wallet::from_file(&path).unwrap_err();
+        assert!(!error.to_string().contains("0x00"), "{error}");
+    }
+}

@@ -1,0 +1,229 @@
+//! Commands, answers and entropy over lost connections, message by message.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
+
+use purr_client::{
+    link::{Link, PENDING_MAX, Update},
+    verify::Unproven,
+};
+use purr_engine::{PlayerId, deal::commitment};
+use purr_protocol::pb::{self, ErrorCode, client_message::Body as Ask, event::Kind, server_message::Body};
+use std::time::{Duration, Instant};
+
+const OWN: PlayerId = PlayerId([1; 20]);
+
+struct Game {
+    link: Link,
+    offset: u64,
+    now: Instant,
+}
+
+impl Game {
+    fn seated() -> Self {
+        let mut next = 0u8;
+        let entropy = Box::new(move || {
+            next += 1;
+            Some([next; 32])
+        });
+        let mut game = Self { link: Link::new(OWN, 1_000, entropy), offset: 7, now: Instant::now() };
+        game.link.attach("token");
+        game.snapshot();
+        game
+    }
+
+    fn receive(&mut self, body: Body) -> Vec<Update> {
+        let message = pb::ServerMessage { epoch: 1, offset: self.offset, body: Some(body) };
+        self.link.receive(message, self.now).unwrap()
+    }
+
+    fn snapshot(&mut self) {
+        let seat = |seat, player: PlayerId| pb::Seat {
+            seat,
+            player: player.to_string(),
+            stack: 100,
+            connected: true,
+            ..pb::Seat::default()
+        };
+        self.receive(Body::Snapshot(pb::Snapshot {
+            seats: vec![seat(0, OWN), seat(1, PlayerId([2; 20]))],
+            seat_count: 2,
+            big_blind: 10,
+            you: Some(0),
+            ..pb::Snapshot::default()
+        }));
+    }
+
+    fn events(&mut self, kinds: Vec<Kind>) -> Vec<Update> {
+        self.offset += 1;
+        let events = kinds.into_iter().map(|kind| pb::Event { kind: Some(kind) }).collect();
+        self.receive(Body::Events(pb::Events { events }))
+    }
+
+    fn ack(&mut self, id: u64) -> Vec<Update> {
+        self.receive(Body::Ack(pb::Ack { id, at_offset: 0 }))
+    }
+
+    fn sent(&mut self) -> Vec<pb::ClientMessage> {
+        std::iter::from_fn(|| self.link.transmit(self.now)).collect()
+    }
+
+    /// Sends what is due and acknowledges it.
+    fn settle(&mut self) -> Vec<pb::ClientMessage> {
+        let sent = self.sent();
+        for message in &sent {
+            self.ack(message.id);
+        }
+        sent
+    }
+
+    /// The one message that is due.
+    fn only(&mut self) -> Ask {
+        let mut sent = self.settle();
+        assert_eq!(sent.len(), 1, "{sent:?}");
+        sent.remove(0).body.unwrap()
+    }
+
+    fn start(&mut self, hand: u64) {
+        self.events(vec![Kind::HandStarted(pb::HandStarted { hand, button: 0, dealt_in: vec![1, 0] })]);
+    }
+}
+
+fn act(hand: u64) -> Ask {
+    Ask::Act(pb::Act { hand, kind: pb::ActionKind::Check.into(), amount: 0 })
+}
+
+fn acted(seat: u32) -> Kind {
+    Kind::Acted(pb::Acted {
+        seat,
+        kind: pb::ActionKind::Check.into(),
+        total: 0,
+        stack: 100,
+        timed_out: false,
+    })
+}
+
+fn deal(hand: u64, reveals: Vec<pb::Reveal>) -> Kind {
+    Kind::Deal(pb::DealCommitted { hand, root: vec![9; 32], reveals })
+}
+
+#[test]
+fn a_command_without_an_answer_goes_out_again_with_its_id() {
+    let mut game = Game::seated();
+    game.settle();
+    game.start(1);
+    game.settle();
+    let id = game.link.submit(act(1)).unwrap();
+    assert_eq!(game.sent().len(), 1);
+    assert!(game.sent().is_empty(), "once a connection");
+
+    let attach = game.link.attach("another");
+    let Some(Ask::Attach(attach)) = attach.body else { panic!("attach comes first") };
+    assert_eq!(attach.resume, Some(pb::Cursor { epoch: 1, offset: 8 }));
+    assert_eq!(game.sent().iter().map(|message| message.id).collect::<Vec<_>>(), [id]);
+
+    game.now += Duration::from_millis(30);
+    game.events(vec![acted(0)]);
+    game.now += Duration::from_millis(10);
+    let updates = game.ack(id);
+    let [Update::Answer { id: answered, result: Ok(()) }, Update::Acted(timing)] = &updates[..] else {
+        panic!("{updates:?}")
+    };
+    assert_eq!((*answered, timing.resent), (id, true));
+    assert_eq!(timing.acked - timing.sent, Duration::from_millis(40));
+    assert_eq!(timing.shown.unwrap() - timing.sent, Duration::from_millis(30));
+    assert!(game.ack(id).is_empty(), "answered once");
+}
+
+#[test]
+fn somebody_elses_action_is_not_ones_own() {
+    let mut game = Game::seated();
+    game.start(1);
+    game.settle();
+    let id = game.link.submit(act(1)).unwrap();
+    game.sent();
+    game.events(vec![acted(1)]);
+    let updates = game.ack(id);
+    assert!(matches!(&updates[..], [_, Update::Acted(timing)] if timing.shown.is_none()), "{updates:?}");
+}
+
+#[test]
+fn who_is_told_to_slow_down_waits_and_asks_again() {
+    let mut game = Game::seated();
+    game.settle();
+    let id = game.link.submit(Ask::SitOut(pb::SitOut {})).unwrap();
+    game.sent();
+    let error = pb::Error { id, code: ErrorCode::RateLimited.into(), ..pb::Error::default() };
+    assert!(game.receive(Body::Error(error)).is_empty());
+    assert!(game.sent().is_empty());
+    game.now = game.link.quiet_until().unwrap();
+    assert_eq!(game.sent()[0].id, id);
+}
+
+#[test]
+fn a_refusal_is_told_with_its_bounds_and_the_command_is_over() {
+    let mut game = Game::seated();
+    game.settle();
+    let id = game.link.submit(act(1)).unwrap();
+    game.sent();
+    let (min, max) = (Some(20), Some(90));
+    let error = pb::Error { id, code: ErrorCode::Amount.into(), message: "a raise".into(), min, max };
+    let updates = game.receive(Body::Error(error));
+    let [Update::Answer { result: Err(refused), .. }] = &updates[..] else { panic!("{updates:?}") };
+    assert_eq!((refused.code, refused.bounds), (ErrorCode::Amount, Some((20, 90))));
+    game.link.attach("again");
+    assert!(game.sent().is_empty());
+}
+
+#[test]
+fn commands_are_bounded() {
+    let mut game = Game::seated();
+    game.settle();
+    for _ in 0..PENDING_MAX {
+        game.link.submit(act(1)).unwrap();
+    }
+    assert!(game.link.submit(act(1)).is_err());
+}
+
+#[test]
+fn entropy_is_committed_before_every_hand_and_revealed_once() {
+    let mut game = Game::seated();
+    let mut entropies = Vec::new();
+    for hand in 1..4u64 {
+        let Ask::CommitEntropy(commit) = game.only() else { panic!("a commitment is due") };
+        game.events(vec![deal(hand, Vec::new())]);
+        let Ask::RevealEntropy(reveal) = game.only() else { panic!("a reveal is due") };
+        let entropy: [u8; 32] = reveal.entropy.clone().try_into().unwrap();
+        assert_eq!((reveal.hand, commit.commitment), (hand, commitment(&entropy).to_vec()));
+        assert!(!entropies.contains(&entropy), "never the same entropy twice");
+        entropies.push(entropy);
+        game.start(hand);
+        let end = pb::HandEnded { hand, ..pb::HandEnded::default() };
+        // The table has taken the entropy and says nothing of it in the deal.
+        let updates = game.events(vec![Kind::HandEnded(end)]);
+        let [Update::Message(_), Update::Checked { result: Err(why), .. }] = &updates[..] else {
+            panic!("{updates:?}")
+        };
+        assert!(matches!(why, Unproven::EntropyLeftOut(_)), "{why}");
+    }
+}
+
+#[test]
+fn a_commitment_that_had_its_turn_is_not_sent_again() {
+    let mut game = Game::seated();
+    let commit = game.sent();
+    assert!(matches!(commit[0].body, Some(Ask::CommitEntropy(_))));
+    game.link.attach("again");
+    // Missed: the table took the commitment, opened the deal, waited in vain, and dealt.
+    game.events(vec![deal(1, Vec::new())]);
+    game.start(1);
+    let sent = game.sent();
+    assert!(sent.iter().all(|message| message.id != commit[0].id), "{sent:?}");
+    assert!(sent.iter().any(|message| matches!(message.body, Some(Ask::CommitEntropy(_)))), "a new one");
+}
+
+#[test]
+fn who_has_left_owes_nothing() {
+    let mut game = Game::seated();
+    game.events(vec![Kind::Left(pb::Left { seat: 0, stack: 100 })]);
+    assert!(game.sent().is_empty());
+    assert!(game.link.view().your_seat().is_none());
+}
