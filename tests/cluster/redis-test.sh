@@ -137,7 +137,7 @@ installs() {
   kubectl create namespace "$ns"
   kubectl label namespace "$ns" pod-security.kubernetes.io/enforce=restricted
   # Only the stores: every other program would wait for its image.
-  helm template "$release" "$here/../../helm/purr" -n "$ns" -f "$cache/images/values.yaml" --set anvil.enabled=true \
+  helm template "$release" "$here/../../helm/purr" -n "$ns" -f "$cache/images/values.yaml" --set anvil.enabled=true --set crds.install=false \
     -s templates/redis/groups.yaml -s templates/secrets.yaml -s templates/tls/internal-ca.yaml | "${k[@]}" apply -f -
   writer_pod | "${k[@]}" apply -f -
   await_true 90 whole

@@ -197,8 +197,9 @@ listening() { # forwarder -> its port
   ss -ltnpH "src 127.0.0.1" | grep "pid=$pid," | sed -E 's/.*127\.0\.0\.1:([0-9]+).*/\1/' | grep .
 }
 forward() { # name target [port]
-  spawn "forward-$1" socat "TCP-LISTEN:${3:-0},bind=127.0.0.1,fork,reuseaddr" \
-    "EXEC:nsenter --net=/run/netns/$netns socat STDIO TCP\:${2/:/\\:}"
+  # nodelay: small messages would wait 40 ms for each other's acknowledgement.
+  spawn "forward-$1" socat "TCP-LISTEN:${3:-0},bind=127.0.0.1,fork,reuseaddr,nodelay" \
+    "EXEC:nsenter --net=/run/netns/$netns socat STDIO TCP\:${2/:/\\:}\,nodelay"
   await 10 "forward-$1" "the forwarder of $1" listening "forward-$1"
   listening "forward-$1" >"$state/port-$1"
 }

@@ -105,8 +105,10 @@ impl Core {
                 tx_hash: notice.tx_hash.clone(),
             };
             self.tell(Kind::Settlement(settlement), step);
-            if notice.state == NoticeState::Confirmed {
-                self.confirmed(notice.seq_to, events, step);
+            match notice.state {
+                NoticeState::Submitted => {}
+                NoticeState::Confirmed => self.confirmed(notice.seq_to, events, step),
+                NoticeState::Rejected => self.rejected(&notice, step),
             }
         }
     }
@@ -130,6 +132,22 @@ impl Core {
             }
         }
         self.leave_all_if_deleting(events);
+    }
+
+    /// The chain refused these: chips that never moved must not appear at the table.
+    fn rejected(&mut self, notice: &Notice, step: &mut Step) {
+        tracing::error!(seq_from = notice.seq_from, seq_to = notice.seq_to, "refused by the chain");
+        let (refused, waiting): (Vec<Seating>, Vec<Seating>) =
+            std::mem::take(&mut self.state.seating).into_iter().partition(|held| {
+                // A chair whose leave was refused stays held: its chips are still on chain.
+                held.what != What::Leave && (notice.seq_from..=notice.seq_to).contains(&held.seq)
+            });
+        self.state.seating = waiting;
+        for Seating { seat, player, what, .. } in refused {
+            if matches!(what, What::Sit(_)) {
+                self.tell(Kind::Seating(seating(seat, player, pb::SeatingState::Free)), step);
+            }
+        }
     }
 
     pub(super) fn leave_all_if_deleting(&mut self, events: &mut Vec<Event>) {
