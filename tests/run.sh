@@ -63,7 +63,22 @@ end_to_end() {
   # shellcheck disable=SC1090
   . "$cache/stacks/$name/env"
   set +a
+  "$CARGO_TARGET_DIR/release/purr-demo" --out target/e2e.json || return 1
   cargo test --release --locked --workspace --test e2e -- --ignored --nocapture --test-threads=1
+}
+# The ways in that need other people's controllers: the API server must accept what the chart renders.
+ways_in() {
+  local definitions
+  eval "$("$here/env.sh" "$name")"
+  definitions=$(cd "$here/gateway-api" && go mod download -json sigs.k8s.io/gateway-api | jq -r .Dir)
+  kubectl apply --server-side -f "$definitions/config/crd/standard/gateway.networking.k8s.io_tlsroutes.yaml" || return 1
+  kubectl wait --for=condition=Established crd/tlsroutes.gateway.networking.k8s.io --timeout=30s || return 1
+  helm template purr helm/purr --namespace purr --set anvil.enabled=true --set gateway.ingress.enabled=true \
+    --set gateway.ingress.host=poker.example --set gateway.ingress.className=nginx --set gateway.tlsRoute.enabled=true \
+    --set 'gateway.tlsRoute.hostnames={poker.example}' --set 'gateway.tlsRoute.parentRefs[0].name=edge' \
+    --set gateway.service.type=LoadBalancer --show-only templates/gateway/ingress.yaml --show-only templates/gateway/service.yaml |
+    kubectl --namespace purr apply --dry-run=server -f - | tee "$logs/ways-in"
+  [ "$(grep -cE '^(ingress|tlsroute|service).*server dry run' "$logs/ways-in")" -eq 4 ]
 }
 cleanup() { "$here/down.sh" "$name" >/dev/null 2>&1 || true; }
 
@@ -89,6 +104,7 @@ stage contracts contracts || ok=false
 "$here/down.sh" "$name" >/dev/null
 if stage "cluster and stack" tests/stack.sh "$name"; then
   stage "end to end" end_to_end || ok=false
+  stage "ways in" ways_in || ok=false
   "$here/down.sh" "$name" >/dev/null
 else
   ok=false

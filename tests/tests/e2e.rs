@@ -85,7 +85,7 @@ fn a_table_is_played_and_settled_and_its_deletion_ends_the_hand_first() {
         // The controller has asked for the drain, and the hand still runs.
         until("the deletion is under way", SOON, || async {
             let table = game.table.get(stack).await?;
-            let waits = condition(&table, "Ready").is_some_and(|ready| ready["status"] != "True");
+            let waits = table["status"]["phase"] == "Draining";
             Ok(Some(()).filter(|()| waits && table["metadata"]["deletionTimestamp"].is_string()))
         })
         .await?;

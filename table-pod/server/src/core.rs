@@ -254,10 +254,10 @@ impl Core {
                 step.dirty |= !self.state.draining || (delete && !self.state.deleting);
                 self.state.draining = true;
                 self.state.deleting |= delete;
-                self.leave_all_if_deleting(&mut events);
             }
             Input::Pause { paused } => self.paused = paused,
         }
+        self.leave_all_if_deleting(&mut events);
         self.finish(&events, &mut step);
         step
     }

@@ -4,7 +4,7 @@
 use purr_engine::{Ante, ClockConfig, PlayerId, RakeConfig, SeatIndex, Table, TableConfig};
 use purr_protocol::{
     Currency, Settlement, TableSpec,
-    settlement::{Notice, NoticeState, Permit, Reserve},
+    settlement::{Entry, EntryBody, Notice, NoticeState, Permit, Reserve},
 };
 use purr_store::{DataKeys, Sealer};
 use purr_table::core::{Core, Input, Pace, State};
@@ -95,4 +95,40 @@ fn a_top_up_that_the_chain_refused_adds_nothing() {
     reserve(&mut core, 1, false);
     notice(&mut core, 3, 3, NoticeState::Confirmed);
     assert_eq!(stack(&core, 0), Some(500));
+}
+
+#[test]
+fn a_table_that_is_deleted_lets_its_hand_be_played_before_anybody_leaves() {
+    let mut core = core();
+    for seat in 0..2 {
+        reserve(&mut core, seat, false);
+        notice(&mut core, u64::from(seat) + 1, u64::from(seat) + 1, NoticeState::Confirmed);
+        core.handle(0, Input::Connected { player: PlayerId([seat + 1; 20]) });
+    }
+    core.handle(1, Input::Tick { seed: [3; 32] });
+    let hand = core.state().table.hand().map(|hand| hand.number);
+    assert_eq!(hand, Some(1));
+
+    core.handle(2, Input::Drain { delete: true });
+    let status = core.drain_status();
+    assert!(status.hand_running && status.seated == 2 && !status.drained, "{status:?}");
+    let leaving = core.state().table.seats().iter().flatten().any(|chair| chair.leaving);
+    assert!(!leaving, "a seat is folded by the deletion");
+
+    // Nobody acts: the clock plays the hand to its end, then both leave with what they have.
+    let mut now = 2;
+    while core.state().table.hand().is_some() {
+        now = core.next_deadline().unwrap().max(now + 1);
+        core.handle(now, Input::Tick { seed: [4; 32] });
+    }
+    assert_eq!((stack(&core, 0), stack(&core, 1)), (None, None));
+    let left: u64 = core.state().outbox.iter().filter_map(leaves).sum();
+    assert_eq!(left, 1_000);
+}
+
+fn leaves(entry: &Entry) -> Option<u64> {
+    match entry.body {
+        EntryBody::Leave { stack, .. } => Some(stack),
+        _ => None,
+    }
 }

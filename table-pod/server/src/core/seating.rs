@@ -131,7 +131,6 @@ impl Core {
                 }
             }
         }
-        self.leave_all_if_deleting(events);
     }
 
     /// The chain refused these: chips that never moved must not appear at the table.
@@ -150,8 +149,9 @@ impl Core {
         }
     }
 
+    /// Between hands only: who leaves in the middle of one would fold what others still have to play for.
     pub(super) fn leave_all_if_deleting(&mut self, events: &mut Vec<Event>) {
-        if !self.state.deleting {
+        if !self.state.deleting || self.state.table.hand().is_some() {
             return;
         }
         for seat in (0..self.spec.engine.seats).map(SeatIndex) {
