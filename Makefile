@@ -29,7 +29,7 @@ test: ## every test: lints, units, contracts, the real cluster, end to end
 	@tests/run.sh
 
 .PHONY: lint
-lint: ## rustfmt, clippy, cargo-deny, shellcheck, helm lint, generated files
+lint: ## rustfmt, clippy, cargo-deny, shellcheck, helm lint
 	@tests/lint.sh
 
 .PHONY: generate

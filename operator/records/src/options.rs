@@ -18,10 +18,13 @@ pub struct Options {
     /// Host of PostgreSQL, as its certificate names it
     #[arg(long, env = "PURR_PG_HOST")]
     pub pg_host: String,
+    /// Port of PostgreSQL
     #[arg(long, env = "PURR_PG_PORT", default_value_t = 5432)]
     pub pg_port: u16,
+    /// Database; the records are in its schema `records`
     #[arg(long, env = "PURR_PG_DATABASE", default_value = "purr")]
     pub pg_database: String,
+    /// User of the database
     #[arg(long, env = "PURR_PG_USER", default_value = "records")]
     pub pg_user: String,
     /// File that holds the user's password; read once
