@@ -27,7 +27,15 @@ pub enum Command {
         player: PlayerId,
         stack: Chips,
     },
-    /// More chips for a seat, at once between hands, else after the hand (table stakes).
+    /// A player takes a seat with chips that the chain has moved already: no buy-in bounds, and only
+    /// a chair that is not free refuses them.
+    Seat {
+        seat: SeatIndex,
+        player: PlayerId,
+        stack: Chips,
+    },
+    /// More chips for a seat, at once between hands, else after the hand (table stakes). They are moved
+    /// already: the buy-in's maximum binds who asks for them, not this.
     TopUp {
         seat: SeatIndex,
         amount: Chips,

@@ -148,6 +148,7 @@ impl Table {
         self.now = now;
         let result = match command {
             Command::Sit { seat, player, stack } => self.sit(seat, player, stack, &mut events),
+            Command::Seat { seat, player, stack } => self.take_seat(seat, player, stack, &mut events),
             Command::TopUp { seat, amount } => self.top_up(seat, amount, &mut events),
             Command::Leave { seat } => self.leave(seat, &mut events),
             Command::SitOut { seat } => self.sit_out(seat, &mut events),
@@ -160,7 +161,7 @@ impl Table {
             Command::VoidHand => self.void_hand(&mut events),
             Command::PauseClock => self.pause_clock(&mut events),
             Command::ResumeClock => self.resume_clock(&mut events),
-            Command::RestartClock => self.restart_clock(&mut events),
+            Command::RestartClock => self.restart_clock(before, &mut events),
         };
         if let Err(refusal) = result {
             self.now = before;

@@ -358,6 +358,35 @@ fn a_player_who_left_rich_comes_back_rich() {
     game.sit(1, 1_000);
 }
 
+/// A clock that begins again neither forgets who left a moment ago nor brings back who left long ago.
+#[test]
+fn a_new_clock_forgets_only_those_whose_time_had_run_out() {
+    for (waited, bound) in [(0, true), (RAKE_FREE.rat_hole_ms, false)] {
+        let mut game = Game::new(config(), &[900, 900, 900]);
+        game.deal_cards("As Ks Qs Ah Kh Qh 2c 7d 8h 3s 4d");
+        game.act(0, to(900));
+        game.act(1, CALL);
+        game.act(2, CALL);
+        game.leave(1);
+        game.now += waited;
+        game.apply(Command::Tick);
+        game.now = 0;
+        game.apply(Command::RestartClock);
+        assert_eq!(game.try_sit(1, 1_000).is_err(), bound);
+    }
+}
+
+/// Chips that the chain has moved are seated whatever the bounds; only a taken chair refuses them.
+#[test]
+fn chips_that_are_moved_already_are_seated_without_bounds() {
+    let mut game = Game::new(config(), &[900, 0]);
+    let seat = |at, stack| Command::Seat { seat: SeatIndex(at), player: common::player(1), stack };
+    assert_eq!(game.table.apply(0, seat(0, 500)), Err(Refusal::SeatTaken(SeatIndex(0))));
+    game.apply(seat(1, 5_000));
+    game.apply(Command::TopUp { seat: SeatIndex(1), amount: 5_000 });
+    assert_eq!(game.stacks(), [900, 10_000]);
+}
+
 /// Antes are paid before the cards; each player's own ante layers with the bets.
 #[test]
 fn antes_of_each_player_are_in_the_pot() {

@@ -11,6 +11,7 @@ use crate::{
 };
 use anyhow::{Context, bail};
 use commit::Committer;
+pub use commit::Stopped;
 use connections::Connections;
 pub use connections::{Attached, Outgoing, SEND_QUEUE_MAX};
 use purr_engine::{Millis, PlayerId, Table};
@@ -195,9 +196,7 @@ impl Actor {
         };
         // The first write under the new epoch: whoever was here before cannot write any more.
         let step = actor.core.restart(0);
-        if !actor.commit_and_show(step).await {
-            bail!("fenced while taking over");
-        }
+        actor.commit_and_show(step).await.context("while taking over")?;
         actor.readiness.ready("take-over");
         Ok(actor)
     }
@@ -210,8 +209,14 @@ impl Actor {
         Millis::try_from(self.started.elapsed().as_millis()).unwrap_or(Millis::MAX)
     }
 
-    /// Runs until `end`, or until fenced; then stands still without another write.
-    pub async fn run(mut self, end: CancellationToken) {
+    /// Runs until `end`.
+    ///
+    /// # Errors
+    /// [`Stopped`]: where the table cannot go on in this process. Nothing is written after that.
+    pub async fn run(mut self, end: CancellationToken) -> Result<(), Stopped> {
+        // What is started here ends with this, however it ends.
+        let end = end.child_token();
+        let _guard = end.clone().drop_guard();
         tokio::spawn(outbox::deliver(
             self.handle(),
             self.signer.clone(),
@@ -248,18 +253,17 @@ impl Actor {
                 }
             };
             let Some(message) = message else { break };
-            if !self.take(message).await {
-                self.readiness.not_ready("fencing", "another process has the table");
+            if let Err(stopped) = self.take(message).await {
+                self.readiness.not_ready("fencing", stopped.to_string());
                 self.connections.close_all(purr_protocol::CloseCode::GoingAway, "the table has moved");
-                end.cancelled().await;
-                return;
+                return Err(stopped);
             }
         }
         self.connections.close_all(purr_protocol::CloseCode::GoingAway, "the table moves");
+        Ok(())
     }
 
-    /// `false` when this process has lost the table.
-    async fn take(&mut self, message: Message) -> bool {
+    async fn take(&mut self, message: Message) -> Result<(), Stopped> {
         match message {
             Message::Input(input) => self.carry_out(input).await,
             Message::Attach { player, resume, reply } => {
@@ -275,22 +279,22 @@ impl Actor {
                 self.metrics.connected.set(self.connections.count());
                 match gone {
                     Some(player) => self.carry_out(Input::Disconnected { player }).await,
-                    None => true,
+                    None => Ok(()),
                 }
             }
             Message::DrainStatus { reply } => {
                 let _ = reply.send(self.core.drain_status());
-                true
+                Ok(())
             }
         }
     }
 
-    async fn carry_out(&mut self, input: Input) -> bool {
+    async fn carry_out(&mut self, input: Input) -> Result<(), Stopped> {
         if let Input::Message { connection, .. } = &input
             && !self.connections.is_current(*connection)
         {
             // From a connection that another one has replaced.
-            return true;
+            return Ok(());
         }
         let before = self.now();
         let counts = matches!(input, Input::Message { .. });
@@ -298,21 +302,19 @@ impl Actor {
         if counts && step.dirty {
             self.metrics.actions.inc();
         }
-        if !self.commit_and_show(step).await {
-            return false;
-        }
+        self.commit_and_show(step).await?;
         // A long stop is nobody's thinking time.
         let now = self.now();
         if now.saturating_sub(before) > commit::STALL_MS {
             let step = self.core.handle(now, Input::Stalled { since: before });
             return self.commit_and_show(step).await;
         }
-        true
+        Ok(())
     }
 
-    async fn commit_and_show(&mut self, step: Step) -> bool {
-        if step.dirty && !self.committer.commit(&self.core, &step, &mut self.connections).await {
-            return false;
+    async fn commit_and_show(&mut self, step: Step) -> Result<(), Stopped> {
+        if step.dirty {
+            self.committer.commit(&self.core, &step, &mut self.connections).await?;
         }
         if step.hand.is_some() {
             self.metrics.hands.inc();
@@ -331,7 +333,7 @@ impl Actor {
         self.metrics.hands_lost.set(i64::try_from(self.core.state().hands_lost).unwrap_or(i64::MAX));
         self.outbox.send_if_modified(|held| held.update(self.core.epoch(), pending));
         self.changed.notify_waiters();
-        true
+        Ok(())
     }
 
     /// Tells the signer of the table, until it is open on chain.

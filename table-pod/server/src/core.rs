@@ -328,7 +328,9 @@ impl Core {
         let seated = self.state.table.seats().iter().flatten().count() + self.state.seating.len();
         let unsettled = self.state.outbox.len();
         let empty = seated == 0 || !self.state.deleting;
-        let drained = self.state.draining && !hand_running && unsettled == 0 && empty;
+        // A seat that is being asked for may become an entry yet.
+        let settled = unsettled == 0 && self.asking.is_empty();
+        let drained = self.state.draining && !hand_running && settled && empty;
         DrainStatus { drained, hand_running, seated, unsettled }
     }
 

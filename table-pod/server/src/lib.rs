@@ -11,14 +11,14 @@ pub mod socket;
 
 pub use options::Options;
 
-use actor::{Actor, Handle};
-use anyhow::Context;
+use actor::{Actor, Handle, Stopped};
+use anyhow::{Context, bail};
 use purr_protocol::settlement::OpenTable;
 use purr_runtime::{Callers, CancellationToken, Identity, InternalClient, Readiness, Role, Server, ops};
 use purr_store::{DataKeys, Link, RedisStore, Sealer, Sessions};
 use signer::{HttpSigner, Signer};
 use std::{sync::Arc, time::Duration};
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, task::JoinHandle};
 
 /// Replicas that must have a commit before anybody sees it.
 const REPLICAS: u64 = 1;
@@ -67,21 +67,49 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
         () = stop.cancelled() => return Ok(()),
     };
     let handle = actor.handle();
-    let running = tokio::spawn(actor.run(ended.clone()));
+    let mut running = tokio::spawn(actor.run(ended.clone()));
 
     let listener = TcpListener::bind(config.listen).await?;
     let server = Server { identity, callers: Callers::Roles, connections_max: CONNECTIONS_MAX };
     let routes = http::routes(handle.clone(), tokens, config.uid.clone());
     let serving = tokio::spawn(server.run(listener, routes, ended.clone()));
 
-    stop.cancelled().await;
-    readiness.not_ready("draining", "stopping");
-    drain(&handle, config.grace).await;
+    if until_stopped(&mut running, &stop).await? {
+        readiness.not_ready("draining", "stopping");
+        drain(&handle, config.grace).await;
+        ended.cancel();
+        match running.await? {
+            Ok(()) | Err(Stopped::Fenced) => {}
+            Err(failed) => return Err(failed.into()),
+        }
+    }
     ended.cancel();
-    running.await?;
     serving.await??;
     ops.await??;
     Ok(())
+}
+
+/// Waits for the stop signal; says whether the table still runs then.
+///
+/// A table that ended before it, or panicked, is an error: the process ends and the next epoch takes
+/// over. A fenced one stands still: another process has the table, and a start in this pod, whose
+/// generation is lower for ever, would only be fenced again.
+async fn until_stopped(
+    running: &mut JoinHandle<Result<(), Stopped>>,
+    stop: &CancellationToken,
+) -> anyhow::Result<bool> {
+    let ended = tokio::select! {
+        () = stop.cancelled() => return Ok(true),
+        ended = running => ended.context("the table's task")?,
+    };
+    match ended {
+        Err(Stopped::Fenced) => {
+            stop.cancelled().await;
+            Ok(false)
+        }
+        Err(failed) => Err(failed.into()),
+        Ok(()) => bail!("the table ended without being told to"),
+    }
 }
 
 /// Lets the hand end and the signer take what it has to know, as long as there is time.
@@ -94,5 +122,38 @@ async fn drain(handle: &Handle, grace: Duration) {
     };
     if tokio::time::timeout(grace, drained).await.is_err() {
         tracing::warn!("the hand goes on with the next process");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::anyhow;
+
+    #[tokio::test]
+    async fn a_table_that_ends_by_itself_ends_the_process_with_an_error() {
+        let stop = CancellationToken::new();
+        let mut failed = tokio::spawn(async { Err(Stopped::Failed(anyhow!("a gap"))) });
+        assert!(until_stopped(&mut failed, &stop).await.is_err());
+        #[allow(clippy::panic, reason = "this is what is tested")]
+        let mut panics = tokio::spawn(async { panic!("a bug") });
+        assert!(until_stopped(&mut panics, &stop).await.is_err());
+        let mut ends = tokio::spawn(async { Ok(()) });
+        assert!(until_stopped(&mut ends, &stop).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_fenced_table_stands_still_until_it_is_stopped() {
+        let stop = CancellationToken::new();
+        let mut fenced = tokio::spawn(async { Err(Stopped::Fenced) });
+        let hour = Duration::from_secs(3_600);
+        assert!(tokio::time::timeout(hour, until_stopped(&mut fenced, &stop)).await.is_err());
+        let mut fenced = tokio::spawn(async { Err(Stopped::Fenced) });
+        tokio::spawn({
+            let stop = stop.clone();
+            async move { stop.cancel() }
+        });
+        // Whichever of the two was seen first, the process ends without an error.
+        assert!(until_stopped(&mut fenced, &stop).await.is_ok());
     }
 }

@@ -1,16 +1,21 @@
 //! Chips appear at the table only for what the chain has taken.
 #![allow(clippy::unwrap_used, reason = "tests may fail loudly")]
 
-use purr_engine::{Ante, ClockConfig, PlayerId, RakeConfig, SeatIndex, Table, TableConfig};
+use purr_engine::{Ante, ClockConfig, PlayerId, RakeCap, RakeConfig, SeatIndex, Table, TableConfig};
 use purr_protocol::{
     Currency, Settlement, TableSpec,
+    pb::{self, ErrorCode, client_message::Body as Ask, server_message::Body},
     settlement::{Entry, EntryBody, Notice, NoticeState, Permit, Reserve},
 };
 use purr_store::{DataKeys, Sealer};
-use purr_table::core::{Core, Input, Pace, State};
+use purr_table::core::{Core, Input, Pace, State, Step};
 use std::sync::Arc;
 
 fn core() -> Core {
+    core_with(RakeConfig { basis_points: 0, caps: Vec::new(), no_flop_no_drop: true })
+}
+
+fn core_with(rake: RakeConfig) -> Core {
     let spec = TableSpec {
         name: "seating".into(),
         engine: TableConfig {
@@ -20,7 +25,7 @@ fn core() -> Core {
             ante: Ante::None,
             buy_in_min: 200,
             buy_in_max: 1_000,
-            rake: RakeConfig { basis_points: 0, caps: Vec::new(), no_flop_no_drop: true },
+            rake,
             clock: ClockConfig {
                 turn_ms: 15_000,
                 time_bank_ms: 0,
@@ -44,14 +49,13 @@ fn core() -> Core {
 }
 
 /// The signer has reserved 500 for this chair; the entry goes on its way under the next number.
-fn reserve(core: &mut Core, seat: u8, top_up: bool) {
-    let permit = Permit {
-        amount: 500,
-        max_total_rake: 50,
-        expiry_s: 9,
-        nonce: u64::from(seat),
-        signature: String::new(),
-    };
+fn reserve(core: &mut Core, seat: u8, top_up: bool) -> Step {
+    reserve_amount(core, seat, 500, top_up)
+}
+
+fn reserve_amount(core: &mut Core, seat: u8, amount: u64, top_up: bool) -> Step {
+    let permit =
+        Permit { amount, max_total_rake: 50, expiry_s: 9, nonce: u64::from(seat), signature: String::new() };
     let request = Box::new(Reserve {
         epoch: 1,
         seat: SeatIndex(seat),
@@ -59,7 +63,34 @@ fn reserve(core: &mut Core, seat: u8, top_up: bool) {
         permit,
         top_up,
     });
-    core.handle(0, Input::Reserved { connection: 1, id: 1, request, refused: None });
+    core.handle(0, Input::Reserved { connection: 1, id: 1, request, refused: None })
+}
+
+/// The player of this chair asks for something.
+fn ask(core: &mut Core, seat: u8, id: u64, body: Ask) -> Step {
+    let message = pb::ClientMessage { id, body: Some(body) };
+    core.handle(0, Input::Message { connection: 1, player: PlayerId([seat + 1; 20]), message })
+}
+
+fn leave(core: &mut Core, seat: u8) -> Step {
+    ask(core, seat, 100, Ask::Leave(pb::Leave {}))
+}
+
+fn sit_down(seat: u8, max_total_rake: u64) -> Ask {
+    let permit = pb::Permit { amount: 500, max_total_rake, expiry_s: 9, nonce: 1, signature: vec![0; 65] };
+    Ask::Sit(pb::Sit { seat: seat.into(), amount: 500, permit: Some(permit) })
+}
+
+fn refusal(step: &Step) -> Option<(ErrorCode, Option<u64>)> {
+    step.replies.iter().find_map(|(_, body)| match body {
+        Body::Error(error) => Some((error.code(), error.min)),
+        _ => None,
+    })
+}
+
+/// Every chair given back so far, with what it was given back with.
+fn given_back(core: &Core) -> Vec<u64> {
+    core.state().outbox.iter().filter_map(leaves).collect()
 }
 
 fn notice(core: &mut Core, id: u64, seq: u64, state: NoticeState) {
@@ -122,8 +153,122 @@ fn a_table_that_is_deleted_lets_its_hand_be_played_before_anybody_leaves() {
         core.handle(now, Input::Tick { seed: [4; 32] });
     }
     assert_eq!((stack(&core, 0), stack(&core, 1)), (None, None));
-    let left: u64 = core.state().outbox.iter().filter_map(leaves).sum();
-    assert_eq!(left, 1_000);
+    assert_eq!(given_back(&core).iter().sum::<u64>(), 1_000);
+}
+
+#[test]
+fn a_player_who_leaves_during_a_top_up_is_paid_out_once_it_is_final() {
+    for (end, stack) in [(NoticeState::Confirmed, 1_000), (NoticeState::Rejected, 500)] {
+        let mut core = core();
+        reserve(&mut core, 0, false);
+        notice(&mut core, 1, 1, NoticeState::Confirmed);
+        reserve(&mut core, 0, true);
+        leave(&mut core, 0);
+        assert!(given_back(&core).is_empty(), "nobody knows yet how much it is");
+        let taken = ask(&mut core, 1, 1, sit_down(0, 50));
+        assert_eq!(refusal(&taken), Some((ErrorCode::Refused, None)), "the chair is not free yet");
+        let again = ask(&mut core, 0, 101, sit_down(3, 50));
+        assert_eq!(refusal(&again), Some((ErrorCode::Refused, None)), "nor is its player");
+
+        notice(&mut core, 2, 2, end);
+        assert_eq!(given_back(&core), [stack]);
+        notice(&mut core, 3, 3, NoticeState::Confirmed);
+        assert_eq!(refusal(&ask(&mut core, 1, 2, sit_down(0, 50))), None);
+    }
+}
+
+#[test]
+fn a_top_up_confirmed_in_the_last_hand_of_who_leaves_is_paid_out_with_it() {
+    let mut core = core();
+    for seat in 0..2 {
+        reserve(&mut core, seat, false);
+        notice(&mut core, u64::from(seat) + 1, u64::from(seat) + 1, NoticeState::Confirmed);
+    }
+    core.handle(0, Input::Tick { seed: [3; 32] });
+    assert!(core.state().table.hand().is_some());
+    reserve(&mut core, 0, true);
+    leave(&mut core, 1);
+    leave(&mut core, 0);
+    notice(&mut core, 3, 3, NoticeState::Confirmed);
+    let mut now = 0;
+    while core.state().table.hand().is_some() {
+        now = core.next_deadline().unwrap().max(now + 1);
+        core.handle(now, Input::Tick { seed: [4; 32] });
+    }
+    let back = given_back(&core);
+    assert_eq!((back.len(), back.iter().sum::<u64>()), (2, 1_500));
+}
+
+#[test]
+fn a_top_up_reserved_for_who_has_left_meanwhile_is_refused() {
+    let mut core = core();
+    reserve(&mut core, 0, false);
+    notice(&mut core, 1, 1, NoticeState::Confirmed);
+    leave(&mut core, 0);
+    let late = reserve(&mut core, 0, true);
+    assert_eq!((refusal(&late), late.entries.len()), (Some((ErrorCode::Refused, None)), 0));
+    assert_eq!(given_back(&core), [500]);
+}
+
+#[test]
+fn what_the_chain_has_taken_is_at_the_table_whatever_the_buy_ins_bounds_say() {
+    let mut core = core();
+    reserve_amount(&mut core, 0, 1_500, false);
+    reserve_amount(&mut core, 1, 500, false);
+    notice(&mut core, 1, 2, NoticeState::Confirmed);
+    assert_eq!((stack(&core, 0), stack(&core, 1)), (Some(1_500), Some(500)));
+    // The stack has grown since this was asked for.
+    reserve_amount(&mut core, 0, 500, true);
+    notice(&mut core, 2, 3, NoticeState::Confirmed);
+    assert_eq!(stack(&core, 0), Some(2_000));
+}
+
+#[test]
+fn a_deletion_waits_for_a_top_up_and_gives_it_back() {
+    let mut core = core();
+    reserve(&mut core, 0, false);
+    notice(&mut core, 1, 1, NoticeState::Confirmed);
+    reserve(&mut core, 0, true);
+    core.handle(0, Input::Drain { delete: true });
+    core.handle(0, Input::Accepted { through: 2 });
+    assert_eq!((given_back(&core).len(), core.drain_status().drained), (0, false));
+    notice(&mut core, 2, 2, NoticeState::Confirmed);
+    assert_eq!(given_back(&core), [1_000]);
+    core.handle(0, Input::Accepted { through: 3 });
+    notice(&mut core, 3, 3, NoticeState::Confirmed);
+    assert!(core.drain_status().drained);
+}
+
+#[test]
+fn a_deletion_waits_for_a_seat_being_asked_for_and_refuses_it() {
+    let mut core = core();
+    let step = ask(&mut core, 0, 1, sit_down(0, 50));
+    assert_eq!(step.reserve.len(), 1);
+    core.handle(0, Input::Drain { delete: true });
+    assert!(!core.drain_status().drained, "the seat may become an entry yet");
+    let late = reserve(&mut core, 0, false);
+    assert_eq!((refusal(&late), late.entries.len()), (Some((ErrorCode::Draining, None)), 0));
+    assert!(core.drain_status().drained);
+}
+
+#[test]
+fn a_permit_that_does_not_cover_the_rake_of_one_hand_is_refused() {
+    let caps = [(2, 30), (5, 60)].map(|(players, amount)| RakeCap { players, amount }).to_vec();
+    let mut core = core_with(RakeConfig { basis_points: 500, caps, no_flop_no_drop: true });
+    let low = ask(&mut core, 0, 1, sit_down(0, 59));
+    assert_eq!((refusal(&low), low.reserve.len()), (Some((ErrorCode::Amount, Some(60))), 0));
+    let enough = ask(&mut core, 0, 2, sit_down(0, 60));
+    assert_eq!((refusal(&enough), enough.reserve.len()), (None, 1));
+}
+
+#[test]
+fn a_snapshot_of_the_version_before_is_read() {
+    let mut core = core();
+    reserve(&mut core, 0, false);
+    let json = serde_json::to_string(core.state()).unwrap();
+    let old = json.replace(",\"left_with\":null", "");
+    assert_ne!(json, old);
+    assert_eq!(&serde_json::from_str::<State>(&old).unwrap(), core.state());
 }
 
 fn leaves(entry: &Entry) -> Option<u64> {

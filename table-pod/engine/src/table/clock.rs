@@ -102,9 +102,12 @@ impl Table {
         Ok(())
     }
 
-    pub(super) fn restart_clock(&mut self, events: &mut Vec<Event>) -> Result<(), Refusal> {
+    pub(super) fn restart_clock(&mut self, last: Millis, events: &mut Vec<Event>) -> Result<(), Refusal> {
         self.paused_since = None;
-        // Spans since moments of the old clock mean nothing on the new one.
+        // Spans since moments of the old clock mean nothing on the new one: what ran out by the old
+        // clock's last moment is over, the others begin anew.
+        let span = self.config.rat_hole_ms;
+        self.departed.retain(|gone| last.saturating_sub(gone.at) < span);
         self.departed.iter_mut().for_each(|gone| gone.at = self.now);
         if let Some(seat) = self.to_act() {
             self.start_turn(seat, events);

@@ -17,6 +17,18 @@ impl Table {
         events: &mut Vec<Event>,
     ) -> Result<(), Refusal> {
         self.may_sit(seat, player, stack)?;
+        self.take_seat(seat, player, stack, events)
+    }
+
+    /// Seats a player whose chips the chain has taken: refusing them for a bound would lose them.
+    pub(super) fn take_seat(
+        &mut self,
+        seat: SeatIndex,
+        player: PlayerId,
+        stack: Chips,
+        events: &mut Vec<Event>,
+    ) -> Result<(), Refusal> {
+        self.check_free(seat, player)?;
         self.seat_with(seat, player, stack);
         events.push(Event::Seated { seat, player, stack });
         Ok(())
@@ -41,15 +53,9 @@ impl Table {
         self.bank += u128::from(stack);
     }
 
-    /// Whether a player could sit down now: asked before chips are moved on chain, and again after.
+    /// Whether a player could sit down now: asked before chips are moved on chain.
     pub fn may_sit(&self, seat: SeatIndex, player: PlayerId, stack: Chips) -> Result<(), Refusal> {
-        let chair = self.seats.get(seat.index()).ok_or(Refusal::NoSuchSeat(seat))?;
-        if chair.is_some() {
-            return Err(Refusal::SeatTaken(seat));
-        }
-        if let Some(at) = self.seat_of(player) {
-            return Err(Refusal::SeatedAlready(at));
-        }
+        self.check_free(seat, player)?;
         let (min, max) = self.buy_in_bounds(player);
         if !(min..=max).contains(&stack) {
             // A player who left with more than the maximum brings all of it back (no rat-holing).
@@ -59,6 +65,17 @@ impl Table {
             } else {
                 Refusal::BuyIn { amount: stack, min, max }
             });
+        }
+        Ok(())
+    }
+
+    fn check_free(&self, seat: SeatIndex, player: PlayerId) -> Result<(), Refusal> {
+        let chair = self.seats.get(seat.index()).ok_or(Refusal::NoSuchSeat(seat))?;
+        if chair.is_some() {
+            return Err(Refusal::SeatTaken(seat));
+        }
+        if let Some(at) = self.seat_of(player) {
+            return Err(Refusal::SeatedAlready(at));
         }
         Ok(())
     }
@@ -75,28 +92,27 @@ impl Table {
         }
     }
 
+    /// Adds chips that the chain has taken: neither a stack that grew meanwhile nor a player on the
+    /// way out refuses them.
     pub(super) fn top_up(
         &mut self,
         seat: SeatIndex,
         amount: Chips,
         events: &mut Vec<Event>,
     ) -> Result<(), Refusal> {
-        let (in_hand, max_stack) = (self.in_hand(seat), self.config.buy_in_max);
+        let in_hand = self.in_hand(seat);
         let chair = self.seat_mut(seat)?;
-        if chair.leaving {
-            return Err(Refusal::Leaving(seat));
+        if amount == 0 || amount > AMOUNT_MAX {
+            return Err(Refusal::TopUp { amount, max: AMOUNT_MAX });
         }
-        let max = max_stack.saturating_sub(chair.stack.saturating_add(chair.pending)).min(AMOUNT_MAX);
-        if amount == 0 || amount > max {
-            return Err(Refusal::TopUp { amount, max });
-        }
+        let held = chair.stack.checked_add(chair.pending).ok_or(Refusal::Overflow)?;
+        let stack = held.checked_add(amount).ok_or(Refusal::Overflow)?;
         // Table stakes: what a player has in a hand is what the hand began with (WSOP 60).
         if in_hand {
             chair.pending += amount;
         } else {
             chair.stack += amount;
         }
-        let stack = chair.stack + chair.pending;
         self.bank += u128::from(amount);
         events.push(Event::ToppedUp { seat, amount, stack });
         Ok(())

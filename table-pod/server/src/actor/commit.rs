@@ -5,6 +5,7 @@ use crate::{
     core::{Core, Step},
     metrics::Metrics,
 };
+use anyhow::anyhow;
 use bytes::Bytes;
 use purr_protocol::pb::{TablePaused, TableResumed, server_message::Body};
 use purr_store::{Commit, OutboxEntry, Sealer, Store, StoreError};
@@ -17,6 +18,16 @@ pub(super) const STALL_MS: u64 = 500;
 const KEPT_MAX: usize = 256;
 const BACK_OFF_MIN: Duration = Duration::from_millis(20);
 const BACK_OFF_MAX: Duration = Duration::from_secs(1);
+
+/// Why a table stops acting for good.
+#[derive(Debug, thiserror::Error)]
+pub enum Stopped {
+    #[error("fenced: another process has the table")]
+    Fenced,
+    /// This process cannot go on; the next one takes over from what the store and the signer hold.
+    #[error("{0:#}")]
+    Failed(anyhow::Error),
+}
 
 pub(super) struct Committer {
     store: Arc<dyn Store>,
@@ -38,16 +49,17 @@ impl Committer {
         Self { store, sealer, epoch, number, kept: VecDeque::new(), metrics }
     }
 
-    /// Returns when the step is durable; `false` when another process has the table.
-    pub(super) async fn commit(&mut self, core: &Core, step: &Step, connections: &mut Connections) -> bool {
-        let commit = match self.build(core, step) {
-            Ok(commit) => commit,
-            Err(error) => {
-                // Nothing that cannot be written may be seen; the table stops here.
-                tracing::error!(error = format!("{error:#}"), "a commit could not be made");
-                return false;
-            }
-        };
+    /// Returns when the step is durable.
+    pub(super) async fn commit(
+        &mut self,
+        core: &Core,
+        step: &Step,
+        connections: &mut Connections,
+    ) -> Result<(), Stopped> {
+        // Nothing that cannot be written may be seen; the table stops here.
+        let commit = self
+            .build(core, step)
+            .map_err(|error| Stopped::Failed(error.context("a commit could not be made")))?;
         self.number = commit.number;
         self.kept.push_back(commit.clone());
         if self.kept.len() > KEPT_MAX {
@@ -66,9 +78,16 @@ impl Committer {
             match error {
                 StoreError::Fenced { highest } => {
                     tracing::error!(highest, epoch = self.epoch, "fenced: this process stops acting");
-                    return false;
+                    return Err(Stopped::Fenced);
                 }
                 StoreError::Conflict { at, .. } if at < commit.number => {
+                    let oldest = self.kept.front().map_or(commit.number, |kept| kept.number);
+                    if at + 1 < oldest {
+                        // No replay closes this gap, and waiting neither.
+                        return Err(Stopped::Failed(anyhow!(
+                            "the store is at commit {at}, kept are {oldest} on"
+                        )));
+                    }
                     tracing::warn!(at, commit = commit.number, "the store lacks commits: replaying");
                     if let Err(error) = self.replay(at).await {
                         tracing::warn!(%error, "replay");
@@ -76,8 +95,8 @@ impl Committer {
                 }
                 error if error.is_retryable() => tracing::warn!(%error, commit = commit.number, "commit"),
                 error => {
-                    tracing::error!(%error, commit = commit.number, "the store holds another history");
-                    return false;
+                    let what = format!("the store holds another history than commit {}", commit.number);
+                    return Err(Stopped::Failed(anyhow::Error::new(error).context(what)));
                 }
             }
             self.metrics.commit_retries.inc();
@@ -95,7 +114,7 @@ impl Committer {
             self.metrics.paused.set(0);
             connections.tell_all(seen, &Body::TableResumed(TableResumed {}));
         }
-        true
+        Ok(())
     }
 
     fn build(&self, core: &Core, step: &Step) -> anyhow::Result<Commit> {

@@ -8,10 +8,15 @@ use crate::{
 use purr_protocol::settlement::{Entry, Notice, NoticeState, Reserve};
 use purr_runtime::CancellationToken;
 use std::{sync::Arc, time::Duration};
-use tokio::{sync::watch, time::sleep};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep},
+};
 
 const BACK_OFF_MIN: Duration = Duration::from_millis(100);
 const BACK_OFF_MAX: Duration = Duration::from_secs(5);
+/// As long as a reservation is asked for again; then the player is refused.
+const RESERVE_WITHIN: Duration = Duration::from_secs(30);
 /// Entries in one request.
 const BATCH_MAX: usize = 32;
 
@@ -112,6 +117,95 @@ pub(super) async fn reserve(
     id: u64,
     request: Reserve,
 ) {
-    let refused = signer.reserve(&request).await.err().map(|error| error.to_string());
+    let until = Instant::now() + RESERVE_WITHIN;
+    let mut back_off = BACK_OFF_MIN;
+    let refused = loop {
+        match signer.reserve(&request).await {
+            Ok(()) => break None,
+            // It may have been made all the same: only the same request again can tell.
+            Err(SignerError::Unavailable(why)) if Instant::now() + back_off < until => {
+                tracing::warn!(why, "reservation");
+                sleep(back_off).await;
+                back_off = (back_off * 2).min(BACK_OFF_MAX);
+            }
+            Err(error) => break Some(error.to_string()),
+        }
+    };
     handle.input(Input::Reserved { connection, id, request: Box::new(request), refused }).await;
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests may fail loudly")]
+mod tests {
+    use super::*;
+    use crate::{actor::Message, signer::PlayMoney};
+    use async_trait::async_trait;
+    use purr_engine::{PlayerId, SeatIndex};
+    use purr_protocol::settlement::{Fenced, OpenTable, Permit, TableStatus};
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use tokio::sync::mpsc;
+
+    /// Answers a reservation only after so many time-outs, or with a refusal.
+    struct Slow {
+        inner: PlayMoney,
+        timeouts: AtomicU32,
+        refuses: bool,
+    }
+
+    #[async_trait]
+    impl Signer for Slow {
+        async fn open(&self, table: &OpenTable) -> Result<TableStatus, SignerError> {
+            self.inner.open(table).await
+        }
+        async fn fence(&self, epoch: u64) -> Result<Fenced, SignerError> {
+            self.inner.fence(epoch).await
+        }
+        async fn reserve(&self, request: &Reserve) -> Result<(), SignerError> {
+            if self.refuses {
+                return Err(SignerError::Refused("no funds".into()));
+            }
+            match self.timeouts.load(Ordering::SeqCst) {
+                0 => self.inner.reserve(request).await,
+                left => {
+                    self.timeouts.store(left - 1, Ordering::SeqCst);
+                    Err(SignerError::Unavailable("timed out".into()))
+                }
+            }
+        }
+        async fn submit(&self, epoch: u64, entries: &[Entry]) -> Result<u64, SignerError> {
+            self.inner.submit(epoch, entries).await
+        }
+        async fn notices(&self, after: u64) -> Result<Vec<Notice>, SignerError> {
+            self.inner.notices(after).await
+        }
+    }
+
+    /// What the table is told, and after how long.
+    async fn ask(timeouts: u32, refuses: bool) -> (Option<String>, Duration) {
+        let (sender, mut inbox) = mpsc::channel(1);
+        let handle = Handle { inbox: sender, changed: Arc::default() };
+        let permit = Permit { amount: 1, max_total_rake: 1, expiry_s: 1, nonce: 1, signature: String::new() };
+        let (seat, player) = (SeatIndex(0), PlayerId([1; 20]));
+        let request = Reserve { epoch: 1, seat, player, permit, top_up: false };
+        let signer = Slow { inner: PlayMoney::default(), timeouts: AtomicU32::new(timeouts), refuses };
+        let begun = Instant::now();
+        reserve(handle, Arc::new(signer), 1, 1, request).await;
+        match inbox.recv().await.unwrap() {
+            Message::Input(Input::Reserved { refused, .. }) => (refused, begun.elapsed()),
+            _ => (Some("another input".into()), begun.elapsed()),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reservation_that_timed_out_is_asked_for_again_for_half_a_minute() {
+        assert_eq!(ask(4, false).await.0, None);
+        let (refused, after) = ask(u32::MAX, false).await;
+        assert!(refused.is_some());
+        assert!((20..=30).contains(&after.as_secs()), "{after:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reservation_that_is_refused_is_not_asked_for_again() {
+        assert_eq!(ask(0, true).await, (Some("no funds".into()), Duration::ZERO));
+    }
 }

@@ -1,7 +1,7 @@
 //! What players ask for.
 
 use super::{APPLIED_MAX, APPLIED_PLAYERS_MAX, ConnectionId, Core, Step};
-use purr_engine::{Action, Command, Event, PlayerId, Refusal, SeatIndex};
+use purr_engine::{Action, Command, Event, PlayerId, Refusal, SeatIndex, config::AMOUNT_MAX};
 use purr_protocol::{
     pb::{self, ErrorCode, client_message::Body as Ask, server_message::Body},
     settlement::{Permit, Reserve},
@@ -141,11 +141,17 @@ impl Core {
         if self.is_on_the_way(player) {
             return Err(Denied::new(ErrorCode::Refused, "another seat change of yours is under way"));
         }
-        let permit = permit(sit.permit.as_ref(), sit.amount)?;
+        let permit = permit(sit.permit.as_ref(), sit.amount, self.rake_min())?;
         Ok(Reserve { epoch: self.epoch, seat, player, permit, top_up: false })
     }
 
     fn check_top_up(&self, player: PlayerId, seat: SeatIndex, ask: &pb::TopUp) -> Result<Reserve, Denied> {
+        if self.state.deleting {
+            return Err(Denied::new(ErrorCode::Draining, "the table is closing"));
+        }
+        if self.state.table.seat(seat).is_some_and(|chair| chair.leaving) {
+            return Err(Refusal::Leaving(seat).into());
+        }
         let max = self.spec.engine.buy_in_max.saturating_sub(self.chips_of(seat));
         if ask.amount == 0 || ask.amount > max {
             return Err(Refusal::TopUp { amount: ask.amount, max }.into());
@@ -153,8 +159,16 @@ impl Core {
         if self.is_on_the_way(player) {
             return Err(Denied::new(ErrorCode::Refused, "another seat change of yours is under way"));
         }
-        let permit = permit(ask.permit.as_ref(), ask.amount)?;
+        let permit = permit(ask.permit.as_ref(), ask.amount, self.rake_min())?;
         Ok(Reserve { epoch: self.epoch, seat, player, permit, top_up: true })
+    }
+
+    /// What a permit must allow at least: the rake of one hand, however large its pot. Uncapped rake
+    /// has no such amount.
+    fn rake_min(&self) -> u64 {
+        let rake = &self.spec.engine.rake;
+        let highest = rake.caps.iter().map(|cap| cap.amount).max().unwrap_or(0);
+        if rake.basis_points == 0 { 0 } else { highest }
     }
 
     fn check_act(&self, seat: SeatIndex, act: &pb::Act) -> Result<Command, Denied> {
@@ -204,13 +218,18 @@ impl Core {
     }
 }
 
-fn permit(permit: Option<&pb::Permit>, amount: u64) -> Result<Permit, Denied> {
+fn permit(permit: Option<&pb::Permit>, amount: u64, rake_min: u64) -> Result<Permit, Denied> {
     let permit = permit.ok_or_else(|| Denied::new(ErrorCode::Malformed, "a permit is needed"))?;
     if permit.amount != amount {
         return Err(Denied::new(
             ErrorCode::Amount,
             format!("the permit is for {}, not {amount}", permit.amount),
         ));
+    }
+    if permit.max_total_rake < rake_min {
+        let message = format!("the permit's rake is {}, one hand's may be {rake_min}", permit.max_total_rake);
+        let bounds = Some((rake_min, AMOUNT_MAX));
+        return Err(Denied { code: ErrorCode::Amount, message, bounds });
     }
     if permit.signature.len() != 65 {
         return Err(Denied::new(ErrorCode::Malformed, "a permit's signature has 65 bytes"));

@@ -15,6 +15,10 @@ pub(super) struct Seating {
     pub(super) player: PlayerId,
     seq: u64,
     what: What,
+    /// The player of this top-up left meanwhile, with this much: the chair is given back with both
+    /// once the top-up is final, because until then nobody knows how much that is.
+    #[serde(default)]
+    left_with: Option<Chips>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,10 +28,21 @@ enum What {
     Leave,
 }
 
+impl Seating {
+    const fn new(seat: SeatIndex, player: PlayerId, seq: u64, what: What) -> Self {
+        Self { seat, player, seq, what, left_with: None }
+    }
+
+    /// A top-up of who still sits there keeps nobody from anything.
+    const fn holds_chair(&self) -> bool {
+        !matches!(self.what, What::TopUp(_)) || self.left_with.is_some()
+    }
+}
+
 impl Core {
     /// Whether somebody is on the way into or out of this chair.
     pub(super) fn is_held(&self, seat: SeatIndex) -> bool {
-        self.state.seating.iter().any(|held| held.seat == seat && !matches!(held.what, What::TopUp(_)))
+        self.state.seating.iter().any(|held| held.seat == seat && held.holds_chair())
             || self.asking.iter().any(|(at, _)| *at == seat)
     }
 
@@ -47,9 +62,18 @@ impl Core {
     ) {
         let Reserve { seat, player, permit, top_up, .. } = request;
         self.asking.retain(|(_, who)| *who != player);
-        if let Some(why) = refused {
-            let error =
-                pb::Error { id, code: pb::ErrorCode::Funds.into(), message: why, min: None, max: None };
+        // What the signer has reserved and the table does not take is free again when it expires.
+        let refused = refused.map(|why| (pb::ErrorCode::Funds, why)).or_else(|| {
+            if self.state.deleting {
+                Some((pb::ErrorCode::Draining, "the table is closing".into()))
+            } else if top_up && !self.stays(seat, player) {
+                Some((pb::ErrorCode::Refused, format!("you have left seat {seat} or are leaving it")))
+            } else {
+                None
+            }
+        });
+        if let Some((code, message)) = refused {
+            let error = pb::Error { id, code: code.into(), message, min: None, max: None };
             step.replies.push((connection, Body::Error(error)));
             return;
         }
@@ -60,12 +84,16 @@ impl Core {
             (What::Sit(amount), EntryBody::Sit { seat, player, permit })
         };
         let seq = self.enqueue(body, step);
-        self.state.seating.push(Seating { seat, player, seq, what });
+        self.state.seating.push(Seating::new(seat, player, seq, what));
         self.remember(player, id);
         step.replies.push((connection, Body::Ack(pb::Ack { id, at_offset: self.state.offset })));
         if !top_up {
             self.tell(Kind::Seating(seating(seat, player, pb::SeatingState::Reserved)), step);
         }
+    }
+
+    fn stays(&self, seat: SeatIndex, player: PlayerId) -> bool {
+        self.state.table.seat(seat).is_some_and(|chair| chair.player == player && !chair.leaving)
     }
 
     /// Gives an entry its number. Numbers are never used twice: what is in the outbox stays there
@@ -81,9 +109,25 @@ impl Core {
 
     /// The chair of a player who left stays taken until the chain has paid out.
     pub(super) fn left(&mut self, seat: SeatIndex, player: PlayerId, stack: Chips, step: &mut Step) {
-        let seq = self.enqueue(EntryBody::Leave { seat, player, stack }, step);
-        self.state.seating.push(Seating { seat, player, seq, what: What::Leave });
         self.tell(Kind::Seating(seating(seat, player, pb::SeatingState::Leaving)), step);
+        let top_up = |held: &&mut Seating| held.player == player && matches!(held.what, What::TopUp(_));
+        match self.state.seating.iter_mut().find(top_up) {
+            Some(top_up) => top_up.left_with = Some(stack),
+            None => self.give_back(seat, player, stack, step),
+        }
+    }
+
+    fn give_back(&mut self, seat: SeatIndex, player: PlayerId, stack: Chips, step: &mut Step) {
+        let seq = self.enqueue(EntryBody::Leave { seat, player, stack }, step);
+        self.state.seating.push(Seating::new(seat, player, seq, What::Leave));
+    }
+
+    /// Carries out what the chain has done: a refusal would leave table and chain apart.
+    fn taken(&mut self, command: Command, events: &mut Vec<Event>) {
+        match self.state.table.apply(self.now, command) {
+            Ok(more) => events.extend(more),
+            Err(refusal) => tracing::error!(%refusal, "the table refuses what the chain has taken"),
+        }
     }
 
     /// News of entries on their way to the chain.
@@ -121,12 +165,12 @@ impl Core {
             .partition(|held: &Seating| held.seq <= through);
         self.state.seating = waiting;
         let done: Vec<Seating> = done;
-        for Seating { seat, player, what, .. } in done {
-            match what {
-                What::Sit(stack) => self.command(Command::Sit { seat, player, stack }, events),
-                // Where the player has asked to leave meanwhile, the entry after this one pays it out.
-                What::TopUp(amount) => self.command(Command::TopUp { seat, amount }, events),
-                What::Leave => {
+        for Seating { seat, player, what, left_with, .. } in done {
+            match (what, left_with) {
+                (What::Sit(stack), _) => self.taken(Command::Seat { seat, player, stack }, events),
+                (What::TopUp(amount), None) => self.taken(Command::TopUp { seat, amount }, events),
+                (What::TopUp(amount), Some(stack)) => self.give_back(seat, player, stack + amount, step),
+                (What::Leave, _) => {
                     self.tell(Kind::Seating(seating(seat, player, pb::SeatingState::Free)), step);
                 }
             }
@@ -142,7 +186,10 @@ impl Core {
                 held.what != What::Leave && (notice.seq_from..=notice.seq_to).contains(&held.seq)
             });
         self.state.seating = waiting;
-        for Seating { seat, player, what, .. } in refused {
+        for Seating { seat, player, what, left_with, .. } in refused {
+            if let Some(stack) = left_with {
+                self.give_back(seat, player, stack, step);
+            }
             if matches!(what, What::Sit(_)) {
                 self.tell(Kind::Seating(seating(seat, player, pb::SeatingState::Free)), step);
             }
