@@ -207,10 +207,7 @@ impl Service {
         if recover(&digest, &reserve.permit.signature) != Some(reserve.player.0) {
             return Err(Refusal::BadPermit.into());
         }
-        if reserve.permit.expiry_s <= now_s() {
-            return Err(Refusal::PermitExpired.into());
-        }
-        let request = ReserveRequest { uid: uid.into(), reserve: reserve.clone() };
+        let request = ReserveRequest { uid: uid.into(), reserve: reserve.clone(), now_s: now_s() };
         let mut tries = 0;
         loop {
             tries += 1;
@@ -221,7 +218,7 @@ impl Service {
         }
     }
 
-    /// Accepts entries; gives the last number that the journal has.
+    /// Accepts entries up to the first that a rule refuses; gives the last number that the journal has.
     pub async fn submit(&self, uid: &str, submit: &Submit) -> Result<u64, ServiceError> {
         self.domain()?;
         let mut tries = 0;
@@ -232,7 +229,8 @@ impl Service {
                 other => break other?,
             }
         };
-        self.metrics.entries_accepted.inc_by(submit.entries.len() as u64);
+        let accepted = submit.entries.iter().filter(|entry| entry.seq <= head).count();
+        self.metrics.entries_accepted.inc_by(accepted as u64);
         self.signals.work.notify_one();
         Ok(head)
     }

@@ -6,7 +6,7 @@ mod common;
 
 use common::{
     House, eventually, key, outcome,
-    table::{Table, UID, player, terms},
+    table::{Table, UID, now_s, player, terms},
 };
 use http::Method;
 use purr_chain_signer::{
@@ -15,7 +15,7 @@ use purr_chain_signer::{
 };
 use purr_engine::SeatIndex;
 use purr_protocol::settlement::{
-    Balance, ChainConfig, Entry, EntryBody, Fence, Fenced, NoticeState, OpenTable, Reconciliation,
+    Balance, ChainConfig, Entry, EntryBody, Fence, Fenced, NoticeState, OpenTable, Reconciliation, Reserve,
     TableStatus,
 };
 use purr_runtime::{InternalClient, Role};
@@ -213,6 +213,13 @@ async fn what_breaks_a_rule_is_refused_by_name_and_changes_nothing() {
     assert_eq!(code(table.reserve(&forged).await.unwrap_err()), "bad-permit");
     let rich = table.reservation(&house, 1, 101 * USDC, 1);
     assert_eq!(code(table.reserve(&rich).await.unwrap_err()), "insufficient-balance");
+    let mut endless = table.permit(&house, 1, 50 * USDC, 1);
+    endless.expiry_s += 86_400;
+    let digest = house.domain().seat_permit(table.id, player(1).0, &endless);
+    let signature = sign_digest_with_raw_key(&key(1), &digest).unwrap().to_bytes();
+    endless.signature = format!("0x{}", hex::encode(signature));
+    let endless = Reserve { permit: endless, ..table.reservation(&house, 1, 50 * USDC, 1) };
+    assert_eq!(code(table.reserve(&endless).await.unwrap_err()), "permit-life");
     let unreserved = table.reservation(&house, 1, 50 * USDC, 1);
     let sit = EntryBody::Sit { seat: SeatIndex(0), player: player(1), permit: unreserved.permit };
     assert_eq!(table.refused(1, table.entry(sit)).await, (422, "no-reservation".into()));
@@ -297,6 +304,61 @@ async fn a_seating_that_the_chain_refuses_gives_the_money_back_and_a_busted_seat
     .await;
     agreed(&gateway).await;
     assert_eq!((free(&gateway, 1).await, free(&gateway, 2).await), (150 * USDC - 5, 50 * USDC + 5));
+}
+
+/// Money moves on chain before the table's last hands do; what is short comes out of the house's reserve.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_player_who_exits_before_a_loss_settles_stops_neither_the_table_nor_the_signer() {
+    let house = House::new().await;
+    let signer = house.start_signer();
+    signer.ready().await;
+    house.fund(2, 100 * USDC).await;
+    let table = Table::open(&house, &signer).await;
+    let gateway = house.client(&signer, &Role::Gateway);
+    for n in 1..=2 {
+        eventually("deposits", || async { (free(&gateway, n).await == 100 * USDC).then_some(()) }).await;
+    }
+    table.sit(&house, 1, 50 * USDC, 1).await;
+    let last = table.sit(&house, 2, 50 * USDC, 1).await;
+    table.confirmed(last).await;
+
+    let rpc = house.rpc();
+    let sponsor = Wallet::new(&rpc, key(3)).await.unwrap();
+    sponsor.mint(house.token(), player(3).0, 30 * USDC).await.unwrap();
+    sponsor.approve(house.token(), house.vault(), 30 * USDC).await.unwrap();
+    let call = |signature: &str, argument: &[u8]| {
+        let mut data = id(signature);
+        data.extend(vec![0; 32 - argument.len()]);
+        data.extend(argument);
+        data
+    };
+    let fund = call("fundReserve(uint64)", &(30 * USDC).to_be_bytes());
+    sponsor.execute(house.vault(), &fund).await.unwrap();
+    let leaver = Wallet::new(&rpc, key(2)).await.unwrap();
+    leaver.execute(house.vault(), &id("requestExit()")).await.unwrap();
+    house.node("evm_increaseTime", json!([3_601])).await;
+    eventually("the exit's clock ends", || async {
+        let block = rpc.block(None).await.unwrap().unwrap();
+        (block.timestamp_s > now_s() + 3_000).then_some(())
+    })
+    .await;
+    let exit = call("finaliseExit(address)", &player(2).0);
+    sponsor.execute(house.vault(), &exit).await.unwrap();
+    eventually("the exit is seen", || async {
+        let two: Balance = gateway.get(&format!("/v1/balances/{}", player(2)), WAIT).await.unwrap();
+        (two.free == 0 && two.seated.iter().all(|seat| seat.stack == 0)).then_some(())
+    })
+    .await;
+
+    // Played before the exit was final, handed in after it.
+    let lost = 30 * USDC as i64;
+    table.submit(table.hand(&[(1, lost), (2, -lost)], 0)).await;
+    table.leave(2, 20 * USDC).await;
+    let last = table.leave(1, 80 * USDC).await;
+    table.confirmed(last).await;
+    agreed(&gateway).await;
+    assert_eq!((free(&gateway, 1).await, free(&gateway, 2).await), (130 * USDC, 0));
+    assert!(signer.metric("purr_signer_shortfalls_total").await >= 1.0);
 }
 
 /// A call without arguments.

@@ -7,11 +7,11 @@ use super::{
 };
 use crate::{
     ledger::{self, Account, LedgerError, Posting, Transfer},
-    policy::{Effect, Limits, Refusal},
+    policy::{Effect, Limits, Refusal, Table, check_life},
 };
 use purr_protocol::settlement::{Entry, EntryBody, Permit, Reservation, Reserve, Submit, TableState};
 use serde_json::json;
-use sqlx::{PgConnection, Row};
+use sqlx::PgConnection;
 
 /// Chips of one table that may change hands within an hour; 0: no limit.
 #[derive(Clone, Copy, Debug, Default)]
@@ -22,6 +22,8 @@ pub struct HourLimit(pub u64);
 pub struct ReserveRequest {
     pub uid: String,
     pub reserve: Reserve,
+    /// Seconds since 1970.
+    pub now_s: u64,
 }
 
 impl Journal {
@@ -75,6 +77,7 @@ impl Journal {
                 Err(JournalError::NonceUsed(permit.nonce))
             };
         }
+        check_life(permit, request.now_s)?;
         check_seat(&projection(&mut tx, &table).await?, reserve)?;
         if !reserve.top_up {
             seat_not_promised(&mut tx, reserve, uid, &id).await?;
@@ -98,11 +101,13 @@ impl Journal {
         Ok(Reservation { reservation: id })
     }
 
-    /// Accepts entries in order, all or none of the new ones.
+    /// Accepts entries in order, up to the first that a rule refuses; gives the last number that it has. What
+    /// is refused does not hold back what was before it.
     ///
     /// # Errors
     /// [`JournalError::Conflict`] for another payload under an old number, [`JournalError::Gap`] for a
-    /// number that is not the next, [`JournalError::Refused`] where the policy says no.
+    /// number that is not the next; [`JournalError::Refused`] or [`JournalError::NoReservation`] where the
+    /// first new one is refused.
     pub async fn accept(
         &self,
         uid: &str,
@@ -119,6 +124,7 @@ impl Journal {
         let mut state = projection(&mut tx, &table).await?;
         let (mut head, mut next) = (table.head_seq, table.head_next.clone());
         let mut notes = Vec::new();
+        let mut moved = if hour.0 == 0 { 0 } else { moved_in_hour(&mut tx, uid).await? };
         for entry in &submit.entries {
             let hash = entry.payload_hash()?;
             if entry.seq <= head && entry.seq > 0 {
@@ -128,13 +134,10 @@ impl Journal {
             if entry.seq != head + 1 {
                 return Err(JournalError::Gap { uid: uid.into(), next: head + 1, given: entry.seq });
             }
-            let effect = state.apply(&entry.body, limits)?;
-            if let EntryBody::Sit { player, seat, permit } | EntryBody::TopUp { player, seat, permit } =
-                &entry.body
-            {
-                let top_up = matches!(entry.body, EntryBody::TopUp { .. });
-                use_reservation(&mut tx, uid, (player.0, seat.0), permit, top_up).await?;
-            }
+            let effect = match admit(&mut tx, uid, &mut state, entry, limits, (&mut moved, hour)).await {
+                Err(JournalError::Refused(_) | JournalError::NoReservation) if head > table.head_seq => break,
+                effect => effect?,
+            };
             if let EntryBody::Hand { next: opaque, .. } = &entry.body {
                 next = Some(opaque.clone());
             }
@@ -146,7 +149,6 @@ impl Journal {
             tx.commit().await?;
             return Ok(head);
         }
-        check_hour(&mut tx, uid, hour).await?;
         store_projection(&mut tx, uid, &state).await?;
         sqlx::query("UPDATE tables SET head_seq = $2, head_next = $3 WHERE uid = $1")
             .bind(uid)
@@ -210,6 +212,31 @@ async fn same_payload(
     if bound == hash { Ok(()) } else { Err(JournalError::Conflict { uid: uid.into(), seq }) }
 }
 
+/// Everything that may refuse an entry; what it changes is left alone where it does.
+async fn admit(
+    conn: &mut PgConnection,
+    uid: &str,
+    state: &mut Table,
+    entry: &Entry,
+    limits: &Limits,
+    (moved, hour): (&mut u64, HourLimit),
+) -> Result<Effect, JournalError> {
+    let mut after = state.clone();
+    let effect = after.apply(&entry.body, limits)?;
+    let total = moved.saturating_add(effect.moved);
+    if hour.0 != 0 && effect.moved > 0 && total > hour.0 {
+        return Err(Refusal::HourLimit { moved: total, limit: hour.0 }.into());
+    }
+    if let EntryBody::Sit { player, seat, permit } | EntryBody::TopUp { player, seat, permit } = &entry.body {
+        let top_up = matches!(entry.body, EntryBody::TopUp { .. });
+        use_reservation(conn, uid, (player.0, seat.0), permit, top_up).await?;
+    }
+    (*state, *moved) = (after, total);
+    Ok(effect)
+}
+
+/// A promise that has ended since, by time or by an exit, gives no money but takes the entry: refused by the
+/// chain, or paid out of what is free there, it does not hold up the sequence.
 async fn use_reservation(
     conn: &mut PgConnection,
     uid: &str,
@@ -218,8 +245,9 @@ async fn use_reservation(
     top_up: bool,
 ) -> Result<(), JournalError> {
     let done = sqlx::query(
-        "UPDATE reservations SET state = 'used' WHERE uid = $1 AND player = $2 AND nonce = $3 AND seat = $4
-         AND amount = $5 AND permit = $6 AND top_up = $7 AND state = 'held'",
+        "UPDATE reservations SET state = CASE state WHEN 'held' THEN 'used' ELSE state END
+         WHERE uid = $1 AND player = $2 AND nonce = $3 AND seat = $4
+         AND amount = $5 AND permit = $6 AND top_up = $7 AND state IN ('held', 'released')",
     )
     .bind(uid)
     .bind(player.as_slice())
@@ -263,22 +291,15 @@ async fn insert(
     Ok(())
 }
 
-async fn check_hour(conn: &mut PgConnection, uid: &str, limit: HourLimit) -> Result<(), JournalError> {
-    if limit.0 == 0 {
-        return Ok(());
-    }
-    let row = sqlx::query(
-        "SELECT COALESCE(SUM(moved), 0)::bigint AS moved FROM entries
+async fn moved_in_hour(conn: &mut PgConnection, uid: &str) -> Result<u64, JournalError> {
+    let moved: i64 = sqlx::query_scalar(
+        "SELECT COALESCE(SUM(moved), 0)::bigint FROM entries
          WHERE uid = $1 AND accepted > now() - interval '1 hour'",
     )
     .bind(uid)
     .fetch_one(conn)
     .await?;
-    let moved = undb(row.try_get("moved")?)?;
-    if moved > limit.0 {
-        return Err(Refusal::HourLimit { moved, limit: limit.0 }.into());
-    }
-    Ok(())
+    undb(moved)
 }
 
 impl JournalError {

@@ -1,9 +1,7 @@
 //! What the chain said, at final depth: exactly once into the ledger, the entries and the notices.
 
 use super::{
-    Event, Journal, JournalError, Lease, State,
-    accept::nonce_db,
-    bytes, chain, db, lease,
+    Event, Journal, JournalError, Lease, State, bytes, chain, db, lease,
     state::next,
     tables::{self, notify, projection, store_projection},
     undb,
@@ -38,8 +36,8 @@ pub struct Applied {
     pub shortfalls: u64,
 }
 
-struct Round<'a> {
-    conn: &'a mut PgConnection,
+pub(super) struct Round<'a> {
+    pub(super) conn: &'a mut PgConnection,
     logs: &'a [VaultLog],
     applied: Applied,
 }
@@ -94,7 +92,7 @@ pub(super) async fn position(conn: &mut PgConnection) -> Result<Option<LogPositi
 }
 
 impl Round<'_> {
-    async fn post(
+    pub(super) async fn post(
         &mut self,
         key: String,
         kind: &'static str,
@@ -115,7 +113,10 @@ impl Round<'_> {
                 self.post(key, "deposit", vec![chain(*amount)?, to]).await?;
             }
             E::Withdrawn { player, amount, nonce } => self.withdrawn(key, *player, *amount, *nonce).await?,
-            E::ExitFinalised { player, amount } => self.paid_out(key, *player, *amount).await?,
+            // It pays all that is free on chain, which promises are part of.
+            E::ExitFinalised { player, amount } => {
+                self.spend(key, "exit", (*player, *amount), Account::Chain).await?;
+            }
             E::TableOpened { table } => {
                 sqlx::query("UPDATE tables SET state = 'open' WHERE table_id = $1")
                     .bind(table.as_slice())
@@ -125,11 +126,14 @@ impl Round<'_> {
             E::Seated { table, player, seq, seat, amount, nonce }
             | E::ToppedUp { table, player, seq, seat, amount, nonce } => {
                 let Some(uid) = self.uid(table).await? else { return Ok(()) };
-                // An exit on chain takes reservations with it; what comes after is out of new money.
-                let held = self.reservation(*player, *nonce, "seated").await?.is_some();
-                let from = if held { Account::Reserved(*player) } else { Account::Free(*player) };
-                let to = Posting::into(Account::Seat { uid: uid.clone(), seat: *seat }, *amount)?;
-                self.post(key, "seat", vec![Posting::out(from, *amount)?, to]).await?;
+                let to = Account::Seat { uid: uid.clone(), seat: *seat };
+                if self.reservation(*player, *nonce, "seated").await?.is_some() {
+                    let from = Posting::out(Account::Reserved(*player), *amount)?;
+                    self.post(key, "seat", vec![from, Posting::into(to, *amount)?]).await?;
+                } else {
+                    // An exit on chain takes promises with it; what comes after is out of new money.
+                    self.spend(key, "seat", (*player, *amount), to).await?;
+                }
                 self.owner(&uid, *seat, Some(*player)).await?;
                 self.settle(&uid, (*seq, *seq), Event::Confirm, log).await?;
             }
@@ -142,7 +146,7 @@ impl Round<'_> {
             }
             E::HandsSettled { table, first, last, rake } => {
                 let Some(uid) = self.uid(table).await? else { return Ok(()) };
-                self.hands(&uid, (*first, *last), *rake, log).await?;
+                self.hands(&uid, table, (*first, *last), *rake, log).await?;
                 self.settle(&uid, (*first, *last), Event::Confirm, log).await?;
             }
             E::LateWinnings { .. } | E::Shortfall { .. } => self.applied.shortfalls += 1,
@@ -155,11 +159,16 @@ impl Round<'_> {
             E::SeatVacated { table, player, seat, stack } => {
                 let Some(uid) = self.uid(table).await? else { return Ok(()) };
                 self.unseat(key, &uid, *seat, *player, *stack).await?;
+                sqlx::query("UPDATE seat_owners SET vacated = $3 WHERE uid = $1 AND seat = $2")
+                    .bind(&uid)
+                    .bind(i16::from(*seat))
+                    .bind(db(*stack, "stack")?)
+                    .execute(&mut *self.conn)
+                    .await?;
             }
             E::RangeVoided { table, first, last } => {
                 let Some(uid) = self.uid(table).await? else { return Ok(()) };
-                tracing::error!(uid, first, last, "a range was voided by the admins");
-                self.settle(&uid, (*first, *last), Event::Reject, log).await?;
+                self.voided(&uid, (*first, *last), log).await?;
             }
             E::ItemRejected { table, seq, reason } => {
                 let Some(uid) = self.uid(table).await? else { return Ok(()) };
@@ -213,51 +222,11 @@ impl Round<'_> {
         Ok(())
     }
 
-    /// A voucher's amount was set aside when it was signed.
-    async fn withdrawn(
-        &mut self,
-        key: String,
-        player: PlayerId,
-        amount: u64,
-        nonce: u64,
-    ) -> Result<(), JournalError> {
-        let ours = sqlx::query(
-            "UPDATE vouchers SET state = 'paid' WHERE player = $1 AND nonce = $2 AND state = 'held'",
-        )
-        .bind(player.0.as_slice())
-        .bind(nonce_db(nonce))
-        .execute(&mut *self.conn)
-        .await?;
-        let from = if ours.rows_affected() == 1 { Account::Reserved(player) } else { Account::Free(player) };
-        let postings = vec![Posting::out(from, amount)?, Posting::into(Account::Chain, amount)?];
-        self.post(key, "withdraw", postings).await?;
-        Ok(())
-    }
-
-    /// An exit pays what is free on chain, which reservations are part of.
-    async fn paid_out(&mut self, key: String, player: PlayerId, amount: u64) -> Result<(), JournalError> {
-        let free = ledger::balance(self.conn, &Account::Free(player)).await?.min(amount);
-        let postings = vec![
-            Posting::out(Account::Free(player), free)?,
-            Posting::out(Account::Reserved(player), amount - free)?,
-            Posting::into(Account::Chain, amount)?,
-        ];
-        self.post(key, "exit", postings).await?;
-        // What was promised went with it; what the chain refuses later gives nothing back.
-        for sql in [
-            "UPDATE reservations SET state = 'released' WHERE player = $1 AND state IN ('held', 'used')",
-            "UPDATE vouchers SET state = 'released' WHERE player = $1 AND state = 'held'",
-        ] {
-            sqlx::query(sql).bind(player.0.as_slice()).execute(&mut *self.conn).await?;
-        }
-        Ok(())
-    }
-
     async fn owner(&mut self, uid: &str, seat: u8, player: Option<PlayerId>) -> Result<(), JournalError> {
         let sql = match player {
             Some(_) => {
                 "INSERT INTO seat_owners (uid, seat, player) VALUES ($1, $2, $3)
-                 ON CONFLICT (uid, seat) DO UPDATE SET player = excluded.player"
+                 ON CONFLICT (uid, seat) DO UPDATE SET player = excluded.player, vacated = NULL"
             }
             None => "DELETE FROM seat_owners WHERE uid = $1 AND seat = $2",
         };
@@ -270,49 +239,11 @@ impl Round<'_> {
         Ok(())
     }
 
-    async fn reservation(
+    pub(super) async fn entries(
         &mut self,
-        player: PlayerId,
-        nonce: u64,
-        state: &'static str,
-    ) -> Result<Option<u64>, JournalError> {
-        let amount: Option<i64> = sqlx::query_scalar(
-            "UPDATE reservations SET state = $3 WHERE player = $1 AND nonce = $2 AND state IN ('held', 'used')
-             RETURNING amount",
-        )
-        .bind(player.0.as_slice())
-        .bind(nonce_db(nonce))
-        .bind(state)
-        .fetch_optional(&mut *self.conn)
-        .await?;
-        amount.map(undb).transpose()
-    }
-
-    async fn release(&mut self, player: PlayerId, nonce: u64) -> Result<(), JournalError> {
-        if let Some(amount) = self.reservation(player, nonce, "released").await? {
-            let postings = vec![
-                Posting::out(Account::Reserved(player), amount)?,
-                Posting::into(Account::Free(player), amount)?,
-            ];
-            self.post(format!("release:{player}-{nonce}"), "release", postings).await?;
-        }
-        Ok(())
-    }
-
-    /// A cancelled permit frees its money unless an entry that uses it is on its way; then the chain's
-    /// answer to that entry does.
-    async fn cancelled(&mut self, player: PlayerId, nonce: u64) -> Result<(), JournalError> {
-        let held: bool = sqlx::query_scalar(
-            "SELECT EXISTS (SELECT 1 FROM reservations WHERE player = $1 AND nonce = $2 AND state = 'held')",
-        )
-        .bind(player.0.as_slice())
-        .bind(nonce_db(nonce))
-        .fetch_one(&mut *self.conn)
-        .await?;
-        if held { self.release(player, nonce).await } else { Ok(()) }
-    }
-
-    async fn entries(&mut self, uid: &str, (first, last): (u64, u64)) -> Result<Vec<Entry>, JournalError> {
+        uid: &str,
+        (first, last): (u64, u64),
+    ) -> Result<Vec<Entry>, JournalError> {
         let rows: Vec<String> = sqlx::query_scalar(
             "SELECT payload FROM entries WHERE uid = $1 AND seq BETWEEN $2 AND $3 ORDER BY seq",
         )
@@ -332,6 +263,7 @@ impl Round<'_> {
     async fn hands(
         &mut self,
         uid: &str,
+        id: &[u8; 32],
         range: (u64, u64),
         rake: u64,
         log: &VaultLog,
@@ -352,16 +284,15 @@ impl Round<'_> {
         postings.push(Posting::into(Account::Rake { uid: uid.into() }, rake)?);
         for other in self.logs.iter().filter(|other| other.tx == log.tx) {
             match &other.event {
-                VaultEvent::LateWinnings { table, player, first, amount } if *first == range.0 => {
-                    if self.uid(table).await?.as_deref() != Some(uid) {
-                        continue;
-                    }
+                VaultEvent::LateWinnings { table, player, first, amount }
+                    if table == id && *first == range.0 =>
+                {
                     let Some(seat) = self.seat_of(uid, *player, range).await? else { continue };
                     postings.push(Posting::out(account(seat), *amount)?);
                     postings.push(Posting::into(Account::Free(*player), *amount)?);
                 }
-                VaultEvent::Shortfall { first, amount, reserve, rake: of_rake, winners, .. }
-                    if *first == range.0 =>
+                VaultEvent::Shortfall { table, first, amount, reserve, rake: of_rake, winners }
+                    if table == id && *first == range.0 =>
                 {
                     tracing::error!(uid, first, amount, "seats that had left could not pay");
                     self.shortfall(uid, &mut postings, &deltas, (*reserve, *of_rake, *winners)).await?;
@@ -370,11 +301,32 @@ impl Round<'_> {
             }
         }
         self.post(log.key(), "hands", postings).await?;
+        self.late(uid, &deltas).await
+    }
+
+    /// What vacated seats would hold goes on changing, as in the contract: it bounds their late losses.
+    async fn late(&mut self, uid: &str, deltas: &BTreeMap<u8, i64>) -> Result<(), JournalError> {
+        let seats: Vec<i16> =
+            sqlx::query_scalar("SELECT seat FROM seat_owners WHERE uid = $1 AND vacated IS NOT NULL")
+                .bind(uid)
+                .fetch_all(&mut *self.conn)
+                .await?;
+        for seat in seats {
+            let Some(delta) = u8::try_from(seat).ok().and_then(|seat| deltas.get(&seat)) else { continue };
+            sqlx::query(
+                "UPDATE seat_owners SET vacated = GREATEST(0, vacated + $3) WHERE uid = $1 AND seat = $2",
+            )
+            .bind(uid)
+            .bind(seat)
+            .bind(delta)
+            .execute(&mut *self.conn)
+            .await?;
+        }
         Ok(())
     }
 
     /// Who bore what seats that had already left could not pay: the reserve, the rake, then winners pro
-    /// rata. HandsSettled gives the rake that was left.
+    /// rata, of the rounding the first winners that still have it. HandsSettled gives the rake that was left.
     async fn shortfall(
         &mut self,
         uid: &str,
@@ -391,17 +343,8 @@ impl Round<'_> {
             missing = missing.saturating_add(lacks);
         }
         postings.push(Posting::out(Account::House, reserve)?);
-        let won: u128 =
-            deltas.values().filter(|delta| **delta > 0).map(|delta| u128::from(delta.unsigned_abs())).sum();
-        let mut left = winners;
-        for (seat, delta) in deltas.iter().filter(|(_, delta)| **delta > 0) {
-            let part = u128::from(winners) * u128::from(delta.unsigned_abs()) / won.max(1);
-            let part = u64::try_from(part).unwrap_or(left).min(left);
-            postings.push(Posting::out(account(*seat), part)?);
-            left -= part;
-        }
-        if let Some((seat, _)) = deltas.iter().find(|(_, delta)| **delta > 0) {
-            postings.push(Posting::out(account(*seat), left)?);
+        for (seat, part) in winners_bear(deltas, winners) {
+            postings.push(Posting::out(account(seat), part)?);
         }
         // Reconciliation finds what this leaves open, should chain and model ever round apart.
         let open = i128::from(missing) - i128::from(reserve) - i128::from(of_rake) - i128::from(winners);
@@ -481,7 +424,7 @@ impl Round<'_> {
     }
 
     /// Moves entries to their end through the one transition function and tells the table.
-    async fn settle(
+    pub(super) async fn settle(
         &mut self,
         uid: &str,
         range: (u64, u64),
@@ -512,7 +455,8 @@ impl Round<'_> {
                 continue;
             }
             // The chain may be known before the receipt is.
-            let mined = if state == State::Mined { state } else { next(state, Event::Mine)? };
+            let mined =
+                if state == State::Mined || event == Event::Void { state } else { next(state, Event::Mine)? };
             let end = next(mined, event)?;
             sqlx::query(
                 "UPDATE entries SET state = $3, tx_id = CASE WHEN $3 = 'requested' THEN NULL ELSE tx_id END
@@ -534,7 +478,8 @@ impl Round<'_> {
                 .execute(&mut *self.conn)
                 .await?;
         }
-        if event == Event::Requeue || moved == 0 {
+        // A void is told also where all of it had been rejected before: the sequence goes on only now.
+        if event == Event::Requeue || (moved == 0 && event != Event::Void) {
             return Ok(());
         }
         let word = if event == Event::Confirm { "confirmed" } else { "rejected" };
@@ -544,5 +489,43 @@ impl Round<'_> {
             self.applied.entries_rejected += moved;
         }
         notify(self.conn, uid, range, word, &log.tx).await
+    }
+}
+
+/// What each winner bears of a shortfall, as the contract cuts it: pro rata, then what rounding left from the
+/// first winners that still have it. The same seat may come twice.
+fn winners_bear(deltas: &BTreeMap<u8, i64>, cut: u64) -> Vec<(u8, u64)> {
+    let mut wins: Vec<(u8, u64)> = deltas
+        .iter()
+        .filter(|(_, delta)| **delta > 0)
+        .map(|(seat, delta)| (*seat, delta.unsigned_abs()))
+        .collect();
+    let won: u128 = wins.iter().map(|(_, win)| u128::from(*win)).sum();
+    let mut left = cut;
+    let mut parts = Vec::new();
+    for pro_rata in [true, false] {
+        for (seat, win) in &mut wins {
+            let share = u128::from(*win) * u128::from(cut) / won.max(1);
+            let part = if pro_rata { u64::try_from(share).unwrap_or(left) } else { *win }.min(left);
+            (*win, left) = (win.saturating_sub(part), left - part);
+            parts.push((*seat, part));
+        }
+    }
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::winners_bear;
+
+    #[test]
+    fn winners_bear_a_shortfall_pro_rata_and_its_rounding_while_they_have_it() {
+        let deltas = [(0, 1), (1, -9), (2, 1), (3, 4)].into();
+        let mut borne = std::collections::BTreeMap::<u8, u64>::new();
+        for (seat, part) in winners_bear(&deltas, 5) {
+            *borne.entry(seat).or_default() += part;
+        }
+        // Of 5: 0, 0 and 3; the 2 that rounding leaves are more than the first seat has.
+        assert_eq!(borne, [(0, 1), (2, 1), (3, 3)].into());
     }
 }

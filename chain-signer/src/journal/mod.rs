@@ -8,10 +8,12 @@ mod accept;
 mod apply;
 mod chain;
 mod lease;
+mod promises;
 mod state;
 mod tables;
 mod transactions;
 mod views;
+mod void;
 mod vouchers;
 
 pub use accept::{HourLimit, ReserveRequest};

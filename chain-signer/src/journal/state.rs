@@ -41,6 +41,8 @@ pub enum Event {
     Reject,
     /// Final, refused only because of what came before it: may be tried again.
     Requeue,
+    /// Passed over by two admins, at final depth, wherever it stands.
+    Void,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -68,6 +70,7 @@ pub fn next(state: State, event: Event) -> Result<State, IllegalTransition> {
         (S::Mined, E::Confirm) => S::Confirmed,
         (S::Mined, E::Reject) => S::Rejected,
         (S::Mined, E::Requeue) => S::Requested,
+        (S::Requested | S::Checked | S::Signed | S::Broadcast | S::Mined, E::Void) => S::Rejected,
         _ => return Err(IllegalTransition { state, event }),
     })
 }
@@ -126,7 +129,7 @@ mod tests {
         State::Confirmed,
         State::Rejected,
     ];
-    const EVENTS: [Event; 9] = [
+    const EVENTS: [Event; 10] = [
         Event::Check,
         Event::Sign,
         Event::Send,
@@ -136,6 +139,7 @@ mod tests {
         Event::Confirm,
         Event::Reject,
         Event::Requeue,
+        Event::Void,
     ];
 
     #[test]
@@ -161,6 +165,13 @@ mod tests {
         for state in STATES.into_iter().filter(|state| *state != State::Mined) {
             assert!(next(state, Event::Confirm).is_err());
             assert!(next(state, Event::Reject).is_err());
+        }
+    }
+
+    #[test]
+    fn a_void_ends_what_is_not_final_wherever_it_stands() {
+        for state in STATES.into_iter().filter(|state| !matches!(state, State::Confirmed | State::Rejected)) {
+            assert_eq!(next(state, Event::Void), Ok(State::Rejected));
         }
     }
 

@@ -92,7 +92,7 @@ pub struct NewTransaction {
 pub struct PendingTable {
     pub table: TableRow,
     pub entries: Vec<Waiting>,
-    /// Stacks by seat at final depth, out of the ledger.
+    /// Stacks by seat at final depth, out of the ledger; of vacated seats what they would hold.
     pub stacks: BTreeMap<u8, u64>,
     /// Milliseconds since the oldest of them was accepted.
     pub age_ms: u64,
@@ -251,15 +251,21 @@ impl Journal {
     async fn stacks(&self, table: &TableRow) -> Result<BTreeMap<u8, u64>, JournalError> {
         let mut conn = self.pool.acquire().await?;
         // Of every seat that is taken, also of one with no chips left.
-        let seats: Vec<i16> = sqlx::query_scalar("SELECT seat FROM seat_owners WHERE uid = $1")
-            .bind(&table.uid)
-            .fetch_all(&mut *conn)
-            .await?;
+        let seats: Vec<(i16, Option<i64>)> =
+            sqlx::query_as("SELECT seat, vacated FROM seat_owners WHERE uid = $1")
+                .bind(&table.uid)
+                .fetch_all(&mut *conn)
+                .await?;
         let mut stacks = BTreeMap::new();
-        for seat in seats {
+        for (seat, vacated) in seats {
             let seat = u8::try_from(seat).map_err(|_| JournalError::Corrupt("seat out of range".into()))?;
             let account = Account::Seat { uid: table.uid.clone(), seat };
-            stacks.insert(seat, ledger::balance(&mut conn, &account).await?);
+            // The contract lets what was played before an exit settle against what the seat had then.
+            let stack = match vacated {
+                Some(vacated) => undb(vacated)?,
+                None => ledger::balance(&mut conn, &account).await?,
+            };
+            stacks.insert(seat, stack);
         }
         Ok(stacks)
     }

@@ -7,7 +7,7 @@ mod store;
 pub use store::{balance, balances, post};
 
 use purr_engine::PlayerId;
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerError {
@@ -84,17 +84,26 @@ pub struct Transfer {
 }
 
 impl Transfer {
-    /// Drops empty postings, sorts the rest by account (one lock order for everybody).
+    /// One posting an account, in the order of accounts (one lock order for everybody), empty ones dropped:
+    /// no account goes below zero in between.
     ///
     /// # Errors
     /// [`LedgerError::Unbalanced`] where they do not sum to zero.
-    pub fn new(key: String, kind: &'static str, mut postings: Vec<Posting>) -> Result<Self, LedgerError> {
+    pub fn new(key: String, kind: &'static str, postings: Vec<Posting>) -> Result<Self, LedgerError> {
         let sum: i128 = postings.iter().map(|posting| i128::from(posting.amount)).sum();
         if sum != 0 {
             return Err(LedgerError::Unbalanced(key));
         }
-        postings.retain(|posting| posting.amount != 0);
-        postings.sort_by(|a, b| a.account.cmp(&b.account));
+        let mut sums = BTreeMap::<Account, i64>::new();
+        for Posting { account, amount } in postings {
+            let sum = sums.entry(account).or_default();
+            *sum = sum.checked_add(amount).ok_or(LedgerError::Range(amount.unsigned_abs()))?;
+        }
+        let postings = sums
+            .into_iter()
+            .filter(|(_, amount)| *amount != 0)
+            .map(|(account, amount)| Posting { account, amount })
+            .collect();
         Ok(Self { key, kind, postings })
     }
 }
@@ -127,5 +136,19 @@ mod tests {
         let transfer = Transfer::new("k".into(), "test", postings).unwrap();
         let accounts: Vec<_> = transfer.postings.iter().map(|posting| posting.account.clone()).collect();
         assert_eq!(accounts, [Account::Free(a), Account::Free(b)]);
+    }
+
+    #[test]
+    fn an_account_has_one_posting_however_often_it_is_named() {
+        let seat = |seat| Account::Seat { uid: "t".into(), seat };
+        let postings = vec![
+            Posting::out(seat(1), 30).unwrap(),
+            Posting::into(seat(0), 30).unwrap(),
+            Posting::into(seat(1), 30).unwrap(),
+            Posting::out(Account::House, 30).unwrap(),
+        ];
+        let transfer = Transfer::new("k".into(), "hands", postings).unwrap();
+        let want = [Posting::into(seat(0), 30).unwrap(), Posting::out(Account::House, 30).unwrap()];
+        assert_eq!(transfer.postings, want);
     }
 }

@@ -22,7 +22,8 @@ pub struct Known {
     pub terms: Terms,
     /// The last number that the chain has taken, at final depth.
     pub confirmed_seq: u64,
-    /// Stacks by seat at that point, out of the ledger.
+    /// Stacks by seat at that point, out of the ledger; of a seat that an exit has emptied what it would hold,
+    /// which is what the contract still lets it lose.
     pub stacks: BTreeMap<u8, u64>,
     /// Accepted entries after it, in order.
     pub waiting: Vec<Waiting>,

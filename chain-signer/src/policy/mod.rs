@@ -45,8 +45,10 @@ pub enum Refusal {
     RecordHash,
     #[error("the permit's signature is not the player's")]
     BadPermit,
-    #[error("the permit has expired")]
-    PermitExpired,
+    #[error(
+        "the permit expires at {expiry_s}; want {PERMIT_LIFE_MIN_S} to {PERMIT_LIFE_MAX_S} seconds after {now_s}"
+    )]
+    PermitLife { expiry_s: u64, now_s: u64 },
     #[error("the terms of the table are out of range; want {0}")]
     Terms(&'static str),
     #[error("a hand has at least two seats")]
@@ -77,7 +79,7 @@ impl Refusal {
             Self::Amount(_) => "amount_out_of_range",
             Self::RecordHash => "record_hash",
             Self::BadPermit => "bad_permit",
-            Self::PermitExpired => "permit_expired",
+            Self::PermitLife { .. } => "permit_life",
             Self::Terms(_) => "terms",
             Self::TooFewSeats => "too_few_seats",
             Self::Deadline => "deadline",
@@ -221,7 +223,21 @@ impl Table {
 }
 
 /// The contract's amounts are 64 bits, the system's are smaller; a permit's rake has no such bound.
-const RAKE_MAX: u64 = purr_engine::config::AMOUNT_MAX;
+pub(crate) const RAKE_MAX: u64 = purr_engine::config::AMOUNT_MAX;
+
+/// Seconds that a permit must still be good for when chips are reserved for it, so that its entry can get
+/// into a block; and the longest that a promise may bind them.
+pub const PERMIT_LIFE_MIN_S: u64 = 60;
+pub const PERMIT_LIFE_MAX_S: u64 = 86_400;
+
+/// # Errors
+/// [`Refusal::PermitLife`] names the bounds.
+pub fn check_life(permit: &Permit, now_s: u64) -> Result<(), Refusal> {
+    let expiry_s = permit.expiry_s;
+    let left = expiry_s.saturating_sub(now_s);
+    let sound = (PERMIT_LIFE_MIN_S..=PERMIT_LIFE_MAX_S).contains(&left);
+    if sound { Ok(()) } else { Err(Refusal::PermitLife { expiry_s, now_s }) }
+}
 
 fn check_permit(permit: &Permit) -> Result<(), Refusal> {
     if permit.amount == 0 || permit.amount > purr_engine::config::AMOUNT_MAX {

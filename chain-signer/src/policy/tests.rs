@@ -98,6 +98,17 @@ fn overflowing_amounts_are_refused() {
 }
 
 #[test]
+fn a_permit_must_outlive_its_way_to_a_block_and_bind_chips_for_a_day_at_most() {
+    let life = |left: u64| check_life(&Permit { expiry_s: 1_000 + left, ..permit(5, 0) }, 1_000);
+    assert_eq!((life(60), life(86_400)), (Ok(()), Ok(())));
+    for left in [0, 59, 86_401] {
+        assert_eq!(life(left), Err(Refusal::PermitLife { expiry_s: 1_000 + left, now_s: 1_000 }));
+    }
+    assert!(check_life(&permit(5, 0), u64::MAX).is_err());
+    assert!(life(59).unwrap_err().to_string().contains("60 to 86400 seconds"));
+}
+
+#[test]
 fn nobody_sits_twice_and_no_seat_is_sold_twice() {
     assert_eq!(refused(&sit(0, 100)), Refusal::SeatTaken(0));
     let again = EntryBody::Sit { seat: SeatIndex(4), player: player(1), permit: permit(5, 0) };

@@ -8,13 +8,20 @@ use purr_protocol::settlement::{
     SeatDelta, Submit, TableState, TableStatus,
 };
 use purr_runtime::{ClientError, InternalClient, Role};
-use std::{cell::Cell, time::Duration};
+use std::{
+    cell::Cell,
+    time::{Duration, SystemTime},
+};
 
 pub const UID: &str = "0a0b0c0d-0000-4000-8000-000000000001";
 const WAIT: Duration = Duration::from_secs(15);
 
 pub fn player(n: usize) -> PlayerId {
     PlayerId(address_of_raw_key(&key(n)).unwrap())
+}
+
+pub fn now_s() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs()
 }
 
 pub fn terms() -> OpenTable {
@@ -60,7 +67,7 @@ impl Table {
         let mut permit = Permit {
             amount,
             max_total_rake: amount,
-            expiry_s: 4_000_000_000,
+            expiry_s: now_s() + 3_600,
             nonce,
             signature: String::new(),
         };

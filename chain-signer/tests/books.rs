@@ -1,0 +1,311 @@
+//! What the chain says is final: whatever it is, the books take it in and the sequence goes on. Logs are
+//! made here, the database is real.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::cast_possible_truncation)]
+
+mod common;
+
+use common::{
+    House, eventually,
+    table::{UID, now_s, player, terms},
+};
+use purr_chain_signer::{
+    chain::{
+        batch::items,
+        events::{VaultEvent as E, VaultLog},
+        vault::encode_settle,
+    },
+    journal::{
+        Applied, Fees, HourLimit, Journal, JournalError, Lease, LogPosition, NewTransaction, Purpose,
+        ReserveRequest, VoucherRequest,
+    },
+    policy::{
+        Limits, Refusal,
+        calldata::{Allowed, Known, check_settle},
+    },
+};
+use purr_engine::SeatIndex;
+use purr_protocol::settlement::{Entry, EntryBody, NoticeState, Permit, Reserve, SeatDelta, Submit};
+use sqlx::{Row, postgres::PgConnectOptions};
+
+const ID: [u8; 32] = [7; 32];
+const DAY_S: u64 = 86_400;
+
+struct Books {
+    _house: House,
+    journal: Journal,
+    lease: Lease,
+    block: u64,
+}
+
+impl Books {
+    /// A table that is open, players 1 and 2 with these deposits.
+    async fn open(deposits: [u64; 2]) -> Self {
+        let mut house = House::empty();
+        house.start_postgres();
+        let options = PgConnectOptions::new()
+            .host("127.0.0.1")
+            .port(house.pg_port)
+            .username("signer")
+            .database("postgres");
+        let journal = Journal::new(options);
+        eventually("the schema is there", || async { journal.migrate().await.ok() }).await;
+        let lease = journal.acquire("test").await.unwrap().unwrap();
+        journal.open_table(UID, ID, &terms()).await.unwrap();
+        let mut books = Self { _house: house, journal, lease, block: 0 };
+        let mut events = vec![E::TableOpened { table: ID }];
+        events.extend([1, 2].map(|n| E::Deposited { player: player(n), amount: deposits[n - 1] }));
+        books.apply(events).await;
+        books
+    }
+
+    /// One transaction of the chain.
+    async fn apply(&mut self, events: Vec<E>) -> Applied {
+        self.block += 1;
+        let (block, tx) = (self.block, [self.block as u8; 32]);
+        let logs: Vec<_> =
+            (0..).zip(events).map(|(index, event)| VaultLog { block, tx, index, event }).collect();
+        self.journal.apply(&self.lease, &logs, LogPosition { block, block_hash: tx }).await.unwrap()
+    }
+
+    async fn reserve(&self, n: usize, permit: &Permit, top_up: bool) -> Result<(), JournalError> {
+        let seat = SeatIndex(n as u8 - 1);
+        let reserve = Reserve { epoch: 1, seat, player: player(n), permit: permit.clone(), top_up };
+        self.journal.reserve(&ReserveRequest { uid: UID.into(), reserve, now_s: now_s() }).await.map(drop)
+    }
+
+    async fn accept(&self, entries: &[Entry], hour: u64) -> Result<u64, JournalError> {
+        let submit = Submit { epoch: 1, entries: entries.to_vec() };
+        self.journal.accept(UID, &submit, &Limits::default(), HourLimit(hour)).await
+    }
+
+    /// Puts accepted entries into a transaction, as the sender does.
+    async fn send(&self, first: u64, last: u64) {
+        let new = NewTransaction {
+            purpose: Purpose::Settle,
+            sender: [1; 20],
+            chain_nonce: 0,
+            destination: [2; 20],
+            calldata: Vec::new(),
+            fees: Fees { gas: 1, max_fee: 1, priority_fee: 1 },
+            ranges: vec![(UID.into(), first, last)],
+        };
+        self.journal.create(&self.lease, &new).await.unwrap();
+    }
+
+    /// Players 1 and 2 sit down with 50 each: entries 1 and 2.
+    async fn seat_both(&mut self) {
+        for n in [1, 2] {
+            let permit = permit(50, 1);
+            self.reserve(n, &permit, false).await.unwrap();
+            self.accept(&[sit(n as u64, n, &permit)], 0).await.unwrap();
+        }
+        self.send(1, 2).await;
+        self.apply(vec![seated(1, 1, 50, 1), seated(2, 2, 50, 1)]).await;
+    }
+
+    /// Free, reserved, and the stack.
+    async fn money(&self, n: usize) -> (u64, u64, u64) {
+        let balance = self.journal.balance(player(n)).await.unwrap();
+        (balance.free, balance.reserved, balance.seated.iter().map(|seat| seat.stack).sum())
+    }
+
+    async fn voucher(&self, n: usize, amount: u64, nonce: u64) {
+        let request = VoucherRequest { player: player(n), amount, nonce, deadline_s: now_s() + 600 };
+        self.journal.voucher(&request).await.unwrap();
+    }
+
+    /// Seat, stack and rake left, as the model has them.
+    async fn model(&self) -> Vec<(i16, i64, i64)> {
+        let rows = sqlx::query("SELECT seat, stack, rake_left FROM seats ORDER BY seat")
+            .fetch_all(self.journal.pool())
+            .await
+            .unwrap();
+        rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect()
+    }
+
+    async fn rejected(&self) -> Vec<(u64, u64)> {
+        let notices = self.journal.notices(UID, 0).await.unwrap();
+        let rejected = notices.iter().filter(|notice| notice.state == NoticeState::Rejected);
+        rejected.map(|notice| (notice.seq_from, notice.seq_to)).collect()
+    }
+}
+
+fn permit(amount: u64, nonce: u64) -> Permit {
+    // Signatures are looked at before the journal is.
+    let signature = format!("0x{}{}1b", "00".repeat(31) + "01", "00".repeat(31) + "01");
+    Permit { amount, max_total_rake: 10, expiry_s: now_s() + 600, nonce, signature }
+}
+
+fn sit(seq: u64, n: usize, permit: &Permit) -> Entry {
+    let seat = SeatIndex(n as u8 - 1);
+    Entry { seq, body: EntryBody::Sit { seat, player: player(n), permit: permit.clone() } }
+}
+
+/// What player 1 and player 2 get.
+fn hand(seq: u64, one: i64, two: i64) -> Entry {
+    let delta = |n: usize, delta| SeatDelta { seat: SeatIndex(n as u8 - 1), player: player(n), delta };
+    let body = EntryBody::Hand {
+        hand: seq,
+        deltas: vec![delta(1, one), delta(2, two)],
+        rake: (-one - two).cast_unsigned(),
+        record_hash: "ab".repeat(32),
+        next: String::new(),
+    };
+    Entry { seq, body }
+}
+
+fn leave(seq: u64, n: usize, stack: u64) -> Entry {
+    Entry { seq, body: EntryBody::Leave { seat: SeatIndex(n as u8 - 1), player: player(n), stack } }
+}
+
+fn seated(seq: u64, n: usize, amount: u64, nonce: u64) -> E {
+    E::Seated { table: ID, player: player(n), seq, seat: n as u8 - 1, amount, nonce }
+}
+
+fn settled(seq: u64, rake: u64) -> E {
+    E::HandsSettled { table: ID, first: seq, last: seq, rake }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_loss_beyond_what_an_exit_left_is_booked_and_the_empty_seat_may_leave() {
+    let mut books = Books::open([100, 100]).await;
+    books.seat_both().await;
+    books.accept(&[hand(3, 30, -30), leave(4, 2, 20)], 0).await.unwrap();
+    books.send(3, 3).await;
+    let shortfall = |table, amount, reserve| E::Shortfall {
+        table,
+        first: 3,
+        amount,
+        reserve,
+        rake: 0,
+        winners: amount - reserve,
+    };
+    // Another table's shortfall under the same number is none of this one's.
+    let applied = books
+        .apply(vec![
+            E::SeatVacated { table: ID, player: player(2), seat: 1, stack: 50 },
+            shortfall([9; 32], 7, 7),
+            shortfall(ID, 30, 0),
+            settled(3, 0),
+        ])
+        .await;
+    assert_eq!((applied.entries_confirmed, applied.shortfalls), (1, 2));
+    assert_eq!((books.money(1).await, books.money(2).await), ((50, 0, 50), (100, 0, 0)));
+
+    // The seat still counts as what it would hold: its leave passes the last look before the signature.
+    let pending = books.journal.pending().await.unwrap().remove(0);
+    assert_eq!(pending.stacks, [(0, 50), (1, 20)].into());
+    let calldata = encode_settle(&items(ID, &pending.entries, 8).unwrap());
+    let known = Known {
+        terms: pending.table.terms,
+        confirmed_seq: pending.table.confirmed_seq,
+        stacks: pending.stacks,
+        waiting: pending.entries,
+    };
+    let allowed = Allowed { chain_id: 1, vault: [2; 20] };
+    assert_eq!(check_settle(allowed, 1, [2; 20], &calldata, &[(ID, known)].into()), Ok(vec![(ID, 4, 4)]));
+    books.send(4, 4).await;
+    books.apply(vec![E::Left { table: ID, player: player(2), seq: 4, seat: 1, stack: 0 }]).await;
+    assert_eq!(books.money(2).await, (100, 0, 0));
+    assert_eq!(books.journal.table(UID).await.unwrap().confirmed_seq, 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_voucher_takes_what_was_promised_and_only_promises_without_cover_end() {
+    let mut books = Books::open([100, 0]).await;
+    books.voucher(1, 60, 1).await;
+    books.apply(vec![E::ExitFinalised { player: player(1), amount: 100 }]).await;
+    assert_eq!(books.money(1).await, (0, 0, 0));
+
+    // New money, promised again; then the voucher from before the exit.
+    books.apply(vec![E::Deposited { player: player(1), amount: 100 }]).await;
+    books.voucher(1, 30, 2).await;
+    let permit = permit(50, 3);
+    books.reserve(1, &permit, false).await.unwrap();
+    assert_eq!(books.money(1).await, (20, 80, 0));
+    books.apply(vec![E::Withdrawn { player: player(1), amount: 60, nonce: 1 }]).await;
+    assert_eq!(books.money(1).await, (10, 30, 0), "the permit's promise ended, the voucher's did not");
+    books.apply(vec![E::Withdrawn { player: player(1), amount: 30, nonce: 2 }]).await;
+    assert_eq!(books.money(1).await, (10, 0, 0));
+
+    // The permit whose promise ended is good on chain: its seating takes free money, then promised money.
+    books.apply(vec![E::Deposited { player: player(1), amount: 90 }]).await;
+    books.accept(&[sit(1, 1, &permit)], 0).await.unwrap();
+    books.send(1, 1).await;
+    books.voucher(1, 80, 4).await;
+    assert_eq!(books.money(1).await, (20, 80, 0));
+    books.apply(vec![seated(1, 1, 50, 3)]).await;
+    assert_eq!(books.money(1).await, (50, 0, 50));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_voided_range_ends_wherever_it_stands_and_the_table_goes_on_from_what_the_chain_has() {
+    let mut books = Books::open([100, 100]).await;
+    books.seat_both().await;
+    books.accept(&[hand(3, 8, -10)], 0).await.unwrap();
+    books.send(3, 3).await;
+    books.apply(vec![settled(3, 2)]).await;
+
+    // A hand and a top-up that are voided before they were ever sent, and a hand after them.
+    let more = permit(20, 2);
+    books.reserve(1, &more, true).await.unwrap();
+    let top_up = EntryBody::TopUp { seat: SeatIndex(0), player: player(1), permit: more };
+    books.accept(&[hand(4, 9, -10), Entry { seq: 5, body: top_up }, hand(6, -5, 4)], 0).await.unwrap();
+    assert_eq!(books.money(1).await, (30, 20, 58));
+    books.apply(vec![E::RangeVoided { table: ID, first: 4, last: 5 }]).await;
+    assert_eq!(books.money(1).await, (50, 0, 58));
+    assert_eq!(books.rejected().await, [(4, 5)]);
+    assert_eq!(books.model().await, [(0, 53, 8), (1, 44, 9)]);
+    let pending = books.journal.pending().await.unwrap().remove(0);
+    assert_eq!((pending.table.confirmed_seq, pending.entries[0].entry.seq), (5, 6));
+
+    // What had been rejected already is told again: only now the sequence goes on.
+    sqlx::query("UPDATE entries SET state = 'rejected' WHERE seq = 6")
+        .execute(books.journal.pool())
+        .await
+        .unwrap();
+    assert!(books.journal.pending().await.unwrap().is_empty());
+    books.apply(vec![E::RangeVoided { table: ID, first: 6, last: 6 }]).await;
+    assert_eq!(books.rejected().await, [(4, 5), (6, 6)]);
+    assert_eq!(books.model().await, [(0, 58, 8), (1, 40, 10)]);
+    books.accept(&[leave(7, 1, 58)], 0).await.unwrap();
+    assert_eq!(books.journal.pending().await.unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn entries_before_a_refused_one_are_accepted() {
+    let mut books = Books::open([100, 100]).await;
+    books.seat_both().await;
+    let batch = [hand(3, 10, -10), hand(4, -15, 15), hand(5, 6, -6), leave(6, 1, 51)];
+    assert_eq!(books.accept(&batch, 30).await.unwrap(), 4);
+    let refused = books.accept(&batch[2..], 30).await.unwrap_err();
+    assert!(matches!(refused, JournalError::Refused(Refusal::HourLimit { moved: 31, limit: 30 })));
+    assert_eq!(books.model().await, [(0, 45, 10), (1, 55, 10)]);
+    // By any rule; and what moves no chips is not held by a limit on them.
+    assert_eq!(books.accept(&[hand(5, 5, -5), hand(6, 60, -60)], 60).await.unwrap(), 5);
+    assert_eq!(books.accept(&[leave(6, 1, 50), leave(7, 2, 51)], 1).await.unwrap(), 6);
+    assert_eq!(books.journal.table(UID).await.unwrap().head_seq, 6);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reservation_that_expired_on_its_way_takes_its_entry_and_the_chain_refuses_it() {
+    let mut books = Books::open([100, 100]).await;
+    for life in [0, 50, DAY_S + 60] {
+        let permit = Permit { expiry_s: now_s() + life, ..permit(50, 9) };
+        let refused = books.reserve(1, &permit, false).await.unwrap_err();
+        assert!(matches!(refused, JournalError::Refused(Refusal::PermitLife { .. })), "{refused}");
+    }
+    let short = permit(50, 1);
+    books.reserve(1, &short, false).await.unwrap();
+    assert_eq!(books.journal.expire(&books.lease, short.expiry_s + 1).await.unwrap(), 1);
+    assert_eq!(books.money(1).await, (100, 0, 0));
+    let other = permit(51, 1);
+    assert!(matches!(books.accept(&[sit(1, 1, &other)], 0).await, Err(JournalError::NoReservation)));
+    assert_eq!(books.accept(&[sit(1, 1, &short)], 0).await.unwrap(), 1);
+    books.send(1, 1).await;
+    let refused = E::SeatingRefused { table: ID, player: player(1), seq: 1, nonce: 1, reason: [0; 4] };
+    books.apply(vec![refused]).await;
+    assert_eq!((books.money(1).await, books.model().await.len()), ((100, 0, 0), 0));
+    assert_eq!(books.rejected().await, [(1, 1)]);
+}
