@@ -14,7 +14,7 @@ help: ## this list
 
 .PHONY: build
 build: ## compile all programs and tests
-	@cargo build --release --workspace --all-targets
+	@tests/cargo.sh build --release --workspace --all-targets
 
 .PHONY: demo
 demo: ## one table end to end: cluster, chart, six players, 20 hands, the table of balances
@@ -34,6 +34,6 @@ lint: ## rustfmt, clippy, cargo-deny, shellcheck, helm lint
 
 .PHONY: generate
 generate: ## write the generated files anew: CRD YAML, contract ABI, gas report
-	@cargo run --release -p purr-crds
+	@tests/cargo.sh run --release -p purr-crds
 	@chain-signer/contracts/build.sh
 	@chain-signer/contracts/build.sh --gas

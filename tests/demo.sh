@@ -30,7 +30,7 @@ compile() {
   local go
   "$here/build.sh" >"$logs/cluster-build.log" 2>&1 &
   go=$!
-  cargo build --release --locked --workspace --bins >"$logs/cargo-build.log" 2>&1 || {
+  tests/cargo.sh build --release --locked --workspace --bins >"$logs/cargo-build.log" 2>&1 || {
     tail -n 40 "$logs/cargo-build.log"
     return 1
   }

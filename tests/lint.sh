@@ -68,5 +68,5 @@ helm=$cache/cluster/bin/helm
 [ -x "$helm" ] || die "helm is not built: run tests/cluster/build.sh first"
 "$helm" lint --quiet helm/purr --set anvil.enabled=true
 say "clippy"
-cargo clippy --release --workspace --all-targets --quiet -- -D warnings
+tests/cargo.sh clippy --release --workspace --all-targets --quiet -- -D warnings
 say "lints passed"

@@ -53,15 +53,15 @@ summary() {
 compile() {
   local go
   command -v go >/dev/null || {
-    cargo build --release --locked --workspace --all-targets
+    tests/cargo.sh build --release --locked --workspace --all-targets
     return
   }
   "$here/build.sh" >"$logs/cluster-build.log" 2>&1 &
   go=$!
-  cargo build --release --locked --workspace --all-targets || return 1
+  tests/cargo.sh build --release --locked --workspace --all-targets || return 1
   wait "$go" || { tail -n 40 "$logs/cluster-build.log"; return 1; }
 }
-rust_tests() { cargo test --release --locked --workspace --no-fail-fast; }
+rust_tests() { tests/cargo.sh test --release --locked --workspace --no-fail-fast; }
 contracts() { chain-signer/contracts/build.sh --check && chain-signer/contracts/build.sh --test; }
 end_to_end() {
   set -a
@@ -69,7 +69,7 @@ end_to_end() {
   . "$cache/stacks/$name/env"
   set +a
   "$CARGO_TARGET_DIR/release/purr-demo" --out target/e2e.json || return 1
-  cargo test --release --locked --workspace --test e2e -- --ignored --nocapture --test-threads=1
+  tests/cargo.sh test --release --locked --workspace --test e2e -- --ignored --nocapture --test-threads=1
 }
 # The ways in that need other people's controllers: the API server must accept what the chart renders.
 ways_in() {

@@ -13,42 +13,12 @@ pub struct Lane {
     pub rake: u64,
 }
 
-/// Splits the rake of one hand over its seats: pro rata to what each won, within what is left of each
-/// permit. Where nobody won net (a split pot), those who lost least share it.
-///
-/// `seats` are (delta, rake left), in seat order. Largest remainders round up, the first seats first.
+/// Which seat is charged how much of a hand's rake: the table's own rule, [`purr_engine::split_rake`].
 ///
 /// # Errors
 /// [`Refusal::RakeAbovePermits`] where all permits together are too small.
 pub fn split_rake(seats: &[(i64, u64)], rake: u64) -> Result<Vec<u64>, Refusal> {
-    let mut shares = vec![0_u64; seats.len()];
-    if rake == 0 {
-        return Ok(shares);
-    }
-    let best = seats.iter().map(|(delta, _)| *delta).max().unwrap_or(0);
-    let weight = |delta: i64| -> u128 {
-        if best > 0 { u128::from(delta.max(0).unsigned_abs()) } else { u128::from(delta == best) }
-    };
-    let total: u128 = seats.iter().map(|(delta, _)| weight(*delta)).sum();
-    let mut left = rake;
-    for (share, (delta, allowed)) in shares.iter_mut().zip(seats) {
-        // total is at least 1: some seat has the best delta.
-        let part = u128::from(rake) * weight(*delta) / total.max(1);
-        *share = u64::try_from(part).unwrap_or(u64::MAX).min(*allowed).min(left);
-        left -= *share;
-    }
-    // What rounding and permits left over: winners first, then whoever is in the hand.
-    for winners in [true, false] {
-        for (share, (delta, allowed)) in shares.iter_mut().zip(seats) {
-            if winners && weight(*delta) == 0 {
-                continue;
-            }
-            let more = left.min(allowed - *share);
-            *share += more;
-            left -= more;
-        }
-    }
-    if left == 0 { Ok(shares) } else { Err(Refusal::RakeAbovePermits(rake)) }
+    purr_engine::split_rake(seats, rake).ok_or(Refusal::RakeAbovePermits(rake))
 }
 
 /// The hand's lanes by seat, checked against the table.

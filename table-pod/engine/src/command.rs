@@ -33,6 +33,18 @@ pub enum Command {
         seat: SeatIndex,
         player: PlayerId,
         stack: Chips,
+        /// The most rake that the player's permit allows; `None`: any.
+        rake_allowed: Option<Chips>,
+    },
+    /// Another permit allows so much more rake of this seat.
+    AllowRake {
+        seat: SeatIndex,
+        amount: Chips,
+    },
+    /// That permit came to nothing.
+    DisallowRake {
+        seat: SeatIndex,
+        amount: Chips,
     },
     /// More chips for a seat, at once between hands, else after the hand (table stakes). They are moved
     /// already: the buy-in's maximum binds who asks for them, not this.

@@ -27,5 +27,6 @@ pub use config::{Ante, ClockConfig, ConfigError, RakeCap, RakeConfig, TableConfi
 pub use eval::{Category, HandRank};
 pub use event::{Event, HandEnd, Post, SeatResult, Street};
 pub use ids::{Chips, Millis, PlayerId, SeatIndex};
+pub use rake::split_rake;
 pub use refusal::Refusal;
 pub use table::{LegalActions, Table};

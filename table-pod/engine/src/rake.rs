@@ -26,6 +26,42 @@ pub fn rake(config: &RakeConfig, pot: Chips, dealt_in: u8, flop_seen: bool) -> C
     }
 }
 
+/// Splits the rake of one hand over its seats: pro rata to what each won, within what is left of each
+/// permit. Where nobody won net (a split pot), those who lost least share it.
+///
+/// `seats` are (delta, rake left), in seat order. Largest remainders round up, the first seats first.
+/// `None` where all permits together are too small.
+pub fn split_rake(seats: &[(i64, Chips)], rake: Chips) -> Option<Vec<Chips>> {
+    let mut shares = vec![0; seats.len()];
+    if rake == 0 {
+        return Some(shares);
+    }
+    let best = seats.iter().map(|(delta, _)| *delta).max().unwrap_or(0);
+    let weight = |delta: i64| -> u128 {
+        if best > 0 { u128::from(delta.max(0).unsigned_abs()) } else { u128::from(delta == best) }
+    };
+    let total: u128 = seats.iter().map(|(delta, _)| weight(*delta)).sum();
+    let mut left = rake;
+    for (share, (delta, allowed)) in shares.iter_mut().zip(seats) {
+        // total is at least 1: some seat has the best delta.
+        let part = u128::from(rake) * weight(*delta) / total.max(1);
+        *share = u64::try_from(part).unwrap_or(Chips::MAX).min(*allowed).min(left);
+        left -= *share;
+    }
+    // What rounding and permits left over: winners first, then whoever is in the hand.
+    for winners in [true, false] {
+        for (share, (delta, allowed)) in shares.iter_mut().zip(seats) {
+            if winners && weight(*delta) == 0 {
+                continue;
+            }
+            let more = left.min(allowed - *share);
+            *share += more;
+            left -= more;
+        }
+    }
+    (left == 0).then_some(shares)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -56,5 +92,16 @@ mod tests {
         assert_eq!(rake(&capped, 10_000, 2, true), 10);
         assert_eq!(rake(&capped, 10_000, 4, true), 10);
         assert_eq!(rake(&capped, 10_000, 5, true), 30);
+    }
+
+    #[test]
+    fn winners_bear_the_rake_pro_rata_within_their_permits_and_then_whoever_may() {
+        let any = Chips::MAX;
+        assert_eq!(split_rake(&[(30, any), (-40, any), (10, any)], 8), Some(vec![6, 0, 2]));
+        assert_eq!(split_rake(&[(30, 1), (-40, 5), (10, any)], 8), Some(vec![1, 0, 7]));
+        assert_eq!(split_rake(&[(30, 1), (-40, 5), (10, 1)], 8), None);
+        // A split pot: nobody won net.
+        assert_eq!(split_rake(&[(-2, any), (-2, any)], 4), Some(vec![2, 2]));
+        assert_eq!(split_rake(&[(30, 0), (-30, 0)], 0), Some(vec![0, 0]));
     }
 }

@@ -52,6 +52,9 @@ pub struct Seat {
     /// Pays what is owed at once instead of waiting for the big blind.
     pub posts: bool,
     pub time_bank_ms: Millis,
+    /// What may still be taken as rake of this seat, by its permits; `None`: any.
+    #[serde(default)]
+    pub rake_left: Option<Chips>,
 }
 
 /// Where button and blinds are. They name chairs, not players: a chair may have emptied (dead button).
@@ -148,7 +151,13 @@ impl Table {
         self.now = now;
         let result = match command {
             Command::Sit { seat, player, stack } => self.sit(seat, player, stack, &mut events),
-            Command::Seat { seat, player, stack } => self.take_seat(seat, player, stack, &mut events),
+            Command::Seat { seat, player, stack, rake_allowed } => {
+                self.take_seat(seat, player, stack, rake_allowed, &mut events)
+            }
+            Command::AllowRake { seat, amount } => self.allow_rake(seat, |left| left.checked_add(amount)),
+            Command::DisallowRake { seat, amount } => {
+                self.allow_rake(seat, |left| Some(left.saturating_sub(amount)))
+            }
             Command::TopUp { seat, amount } => self.top_up(seat, amount, &mut events),
             Command::Leave { seat } => self.leave(seat, &mut events),
             Command::SitOut { seat } => self.sit_out(seat, &mut events),

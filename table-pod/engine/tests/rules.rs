@@ -380,11 +380,44 @@ fn a_new_clock_forgets_only_those_whose_time_had_run_out() {
 #[test]
 fn chips_that_are_moved_already_are_seated_without_bounds() {
     let mut game = Game::new(config(), &[900, 0]);
-    let seat = |at, stack| Command::Seat { seat: SeatIndex(at), player: common::player(1), stack };
+    let seat = |at, stack| Command::Seat {
+        seat: SeatIndex(at),
+        player: common::player(1),
+        stack,
+        rake_allowed: None,
+    };
     assert_eq!(game.table.apply(0, seat(0, 500)), Err(Refusal::SeatTaken(SeatIndex(0))));
     game.apply(seat(1, 5_000));
     game.apply(Command::TopUp { seat: SeatIndex(1), amount: 5_000 });
     assert_eq!(game.stacks(), [900, 10_000]);
+}
+
+/// Permits bind the house: what they do not allow stays in the pots.
+#[test]
+fn no_more_rake_is_taken_than_the_permits_of_those_dealt_in_allow() {
+    let rake = RakeConfig { basis_points: 500, caps: Vec::new(), no_flop_no_drop: true };
+    let table = purr_engine::Table::new(purr_engine::TableConfig { seats: 2, rake, ..config() }).unwrap();
+    let mut game = Game { table, now: 0 };
+    for (at, allowed) in [(0, 3), (1, 1)] {
+        let (seat, player) = (SeatIndex(at), common::player(at));
+        game.apply(Command::Seat { seat, player, stack: 1_000, rake_allowed: Some(allowed) });
+    }
+    let raked = |game: &mut Game| {
+        game.deal();
+        let bet = Action::RaiseTo(100);
+        let first = game.table.to_act().unwrap().0;
+        game.act(first, bet);
+        game.act(1 - first, Action::Call);
+        game.check_down();
+        2_000 - game.stacks().iter().sum::<u64>()
+    };
+    // A pot of 200 would bear a rake of 10.
+    assert_eq!(raked(&mut game), 4);
+    game.apply(Command::AllowRake { seat: SeatIndex(1), amount: 5 });
+    game.apply(Command::DisallowRake { seat: SeatIndex(1), amount: 3 });
+    assert_eq!(raked(&mut game), 4 + 2);
+    let left = |at: usize| game.table.seats()[at].as_ref().unwrap().rake_left;
+    assert_eq!((left(0), left(1)), (Some(0), Some(0)));
 }
 
 /// Antes are paid before the cards; each player's own ante layers with the bets.

@@ -17,7 +17,7 @@ impl Table {
         events: &mut Vec<Event>,
     ) -> Result<(), Refusal> {
         self.may_sit(seat, player, stack)?;
-        self.take_seat(seat, player, stack, events)
+        self.take_seat(seat, player, stack, None, events)
     }
 
     /// Seats a player whose chips the chain has taken: refusing them for a bound would lose them.
@@ -26,11 +26,27 @@ impl Table {
         seat: SeatIndex,
         player: PlayerId,
         stack: Chips,
+        rake_allowed: Option<Chips>,
         events: &mut Vec<Event>,
     ) -> Result<(), Refusal> {
         self.check_free(seat, player)?;
         self.seat_with(seat, player, stack);
+        self.seat_mut(seat)?.rake_left = rake_allowed;
         events.push(Event::Seated { seat, player, stack });
+        Ok(())
+    }
+
+    /// Changes what permits allow; a seat without permits has no bound to change.
+    pub(super) fn allow_rake(
+        &mut self,
+        seat: SeatIndex,
+        change: impl Fn(Chips) -> Option<Chips>,
+    ) -> Result<(), Refusal> {
+        let chair = self.seat_mut(seat)?;
+        chair.rake_left = match chair.rake_left {
+            Some(left) => Some(change(left).ok_or(Refusal::Overflow)?),
+            None => None,
+        };
         Ok(())
     }
 
@@ -48,6 +64,7 @@ impl Table {
             owes_small: false,
             posts: false,
             time_bank_ms: self.config.clock.time_bank_ms,
+            rake_left: None,
         });
         self.departed.retain(|gone| gone.player != player);
         self.bank += u128::from(stack);

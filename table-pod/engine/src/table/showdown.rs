@@ -6,7 +6,7 @@ use crate::{
     event::{Event, HandEnd, SeatResult, Street},
     ids::{Chips, SeatIndex},
     pots::{Pot, pots, split},
-    rake::rake,
+    rake::{rake, split_rake},
     refusal::Refusal,
 };
 
@@ -83,7 +83,11 @@ impl Table {
     fn take_rake(&mut self, pots: &mut [Pot], events: &mut Vec<Event>) -> Result<Chips, Refusal> {
         let hand = self.hand.as_ref().ok_or(Refusal::NoHand)?;
         let all: Chips = pots.iter().map(|pot| pot.amount).sum();
-        let taken = rake(&self.config.rake, all, hand.dealt_in, hand.street > Street::Preflop);
+        let allowed = hand.players().filter_map(|(seat, _)| self.seats[seat.index()].as_ref());
+        // Permits bind the house: what they do not allow stays in the pots.
+        let allowed =
+            allowed.map(|chair| chair.rake_left.unwrap_or(Chips::MAX)).fold(0, Chips::saturating_add);
+        let taken = rake(&self.config.rake, all, hand.dealt_in, hand.street > Street::Preflop).min(allowed);
         if taken == 0 {
             return Ok(0);
         }
@@ -129,6 +133,20 @@ impl Table {
         self.finish(rake, false, events)
     }
 
+    /// Each seat's part of the rake counts against its permits.
+    fn charge_rake(&mut self, results: &[SeatResult], rake: Chips) -> Result<(), Refusal> {
+        let left = |result: &SeatResult| self.seats[result.seat.index()].as_ref()?.rake_left;
+        let seats: Vec<(i64, Chips)> =
+            results.iter().map(|result| (result.delta, left(result).unwrap_or(Chips::MAX))).collect();
+        let parts = split_rake(&seats, rake).ok_or(Refusal::Overflow)?;
+        for (result, part) in results.iter().zip(parts) {
+            if let Some(left) = self.seats[result.seat.index()].as_mut().and_then(|c| c.rake_left.as_mut()) {
+                *left = left.saturating_sub(part);
+            }
+        }
+        Ok(())
+    }
+
     fn finish(&mut self, rake: Chips, void: bool, events: &mut Vec<Event>) -> Result<(), Refusal> {
         let hand = self.hand.take().ok_or(Refusal::NoHand)?;
         let mut results = Vec::with_capacity(usize::from(hand.dealt_in));
@@ -140,6 +158,7 @@ impl Table {
             let delta = i64::try_from(delta).map_err(|_| Refusal::Overflow)?;
             results.push(SeatResult { seat, player: chair.player, delta, stack: chair.stack });
         }
+        self.charge_rake(&results, rake)?;
         events.push(Event::HandEnded(HandEnd { hand: hand.number, results, rake, void }));
         let leaving: Vec<SeatIndex> = self.occupied().filter(|(_, s)| s.leaving).map(|(at, _)| at).collect();
         for chair in self.seats.iter_mut().flatten() {

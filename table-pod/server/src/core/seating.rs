@@ -19,6 +19,9 @@ pub(super) struct Seating {
     /// once the top-up is final, because until then nobody knows how much that is.
     #[serde(default)]
     left_with: Option<Chips>,
+    /// The most rake that its permit allows.
+    #[serde(default)]
+    rake: Option<Chips>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,7 +33,7 @@ enum What {
 
 impl Seating {
     const fn new(seat: SeatIndex, player: PlayerId, seq: u64, what: What) -> Self {
-        Self { seat, player, seq, what, left_with: None }
+        Self { seat, player, seq, what, left_with: None, rake: None }
     }
 
     /// A top-up of who still sits there keeps nobody from anything.
@@ -77,14 +80,18 @@ impl Core {
             step.replies.push((connection, Body::Error(error)));
             return;
         }
-        let amount = permit.amount;
+        let (amount, rake) = (permit.amount, permit.max_total_rake);
         let (what, body) = if top_up {
             (What::TopUp(amount), EntryBody::TopUp { seat, player, permit })
         } else {
             (What::Sit(amount), EntryBody::Sit { seat, player, permit })
         };
         let seq = self.enqueue(body, step);
-        self.state.seating.push(Seating::new(seat, player, seq, what));
+        self.state.seating.push(Seating { rake: Some(rake), ..Seating::new(seat, player, seq, what) });
+        if top_up {
+            // From its place in the sequence on, as the signer counts it; the chips come when they are final.
+            self.taken(Command::AllowRake { seat, amount: rake }, &mut Vec::new());
+        }
         self.remember(player, id);
         step.replies.push((connection, Body::Ack(pb::Ack { id, at_offset: self.state.offset })));
         if !top_up {
@@ -165,9 +172,11 @@ impl Core {
             .partition(|held: &Seating| held.seq <= through);
         self.state.seating = waiting;
         let done: Vec<Seating> = done;
-        for Seating { seat, player, what, left_with, .. } in done {
+        for Seating { seat, player, what, left_with, rake, .. } in done {
             match (what, left_with) {
-                (What::Sit(stack), _) => self.taken(Command::Seat { seat, player, stack }, events),
+                (What::Sit(stack), _) => {
+                    self.taken(Command::Seat { seat, player, stack, rake_allowed: rake }, events);
+                }
                 (What::TopUp(amount), None) => self.taken(Command::TopUp { seat, amount }, events),
                 (What::TopUp(amount), Some(stack)) => self.give_back(seat, player, stack + amount, step),
                 (What::Leave, _) => {
@@ -186,9 +195,14 @@ impl Core {
                 held.what != What::Leave && (notice.seq_from..=notice.seq_to).contains(&held.seq)
             });
         self.state.seating = waiting;
-        for Seating { seat, player, what, left_with, .. } in refused {
-            if let Some(stack) = left_with {
-                self.give_back(seat, player, stack, step);
+        for Seating { seat, player, what, left_with, rake, .. } in refused {
+            match (what, left_with) {
+                (_, Some(stack)) => self.give_back(seat, player, stack, step),
+                (What::TopUp(_), None) => {
+                    let amount = rake.unwrap_or(0);
+                    self.taken(Command::DisallowRake { seat, amount }, &mut Vec::new());
+                }
+                _ => {}
             }
             if matches!(what, What::Sit(_)) {
                 self.tell(Kind::Seating(seating(seat, player, pb::SeatingState::Free)), step);
