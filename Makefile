@@ -25,8 +25,14 @@ down: ## remove the demo's cluster
 	@tests/cluster/down.sh
 
 .PHONY: test
-test: ## every test: lints, units, contracts, the real cluster, end to end
+test: ## lints, units, contracts, and end to end on a real cluster
 	@tests/run.sh
+
+.PHONY: redis-test
+redis-test: ## the Redis group on the demo's cluster: nodes killed, cut off, drained, all gone at once
+	@tests/cluster/up.sh
+	@tests/cluster/images.sh --load "$${PURR_CLUSTER:-purr}" redis
+	@tests/cluster/redis-test.sh
 
 .PHONY: lint
 lint: ## rustfmt, clippy, cargo-deny, shellcheck, helm lint

@@ -129,7 +129,6 @@ if has "end to end" go npm jq nsenter; then
   if stage "cluster and stack" tests/stack.sh "$name"; then
     stage "end to end" end_to_end || ok=false
     stage "ways in" ways_in || ok=false
-    stage "redis group" "$here/redis-test.sh" "$name" || ok=false
     "$here/down.sh" "$name" >/dev/null
   else
     ok=false

@@ -44,13 +44,23 @@ until_true() { # seconds what command...
   done
 }
 
-# Ways in: node ports through the test cluster's forwarders, else port-forwards that live as long as their pods.
+# Ways in: node ports through the test cluster's forwarders, else port-forwards.
 if [ "$name" = current ]; then
   gateway_port=${PURR_GATEWAY_PORT:-30443} rpc_port=${PURR_RPC_PORT:-30545}
 else
   gateway_port=$PURR_GATEWAY_PORT rpc_port=$PURR_RPC_PORT
 fi
 rpc=http://127.0.0.1:$rpc_port
+
+# A cluster of one's own is reached by port-forwards. One that ended with its pod is made anew.
+forward() { # service ports
+  local pid_file=$out/forward-$1.pid pid
+  [ "$name" = current ] || return 0
+  if pid=$(cat "$pid_file" 2>/dev/null) && grep -q port-forward "/proc/$pid/cmdline" 2>/dev/null; then kill "$pid"; fi
+  setsid "${k[@]}" port-forward "service/$release-$1" "$2" >"$out/forward-$1.log" 2>&1 </dev/null &
+  echo "$!" >"$pid_file"
+  until_true 30 "the way to $1" grep -q 'Forwarding from' "$out/forward-$1.log"
+}
 
 install() { # more values...
   helm upgrade --install "$release" "$root/helm/purr" --namespace "$namespace" --values "$root/tests/stack-values.yaml" \
@@ -72,7 +82,7 @@ if [ -z "$vault" ]; then
   install
   until_true 120 "chain and signer" pod_running "$release-anvil-0"
   until_true 120 "chain and signer" pod_running "$release-chain-signer-0"
-  [ "$name" != current ] || "${k[@]}" port-forward "service/$release-anvil" "$rpc_port:8545" >"$out/forward-rpc.log" 2>&1 &
+  forward anvil "$rpc_port:8545"
   operator_keys() { keys=$("${k[@]}" exec "$release-chain-signer-0" -- purr-chain-signer keys 2>/dev/null) && [ -n "$keys" ]; }
   until_true 60 "the signer's keys" operator_keys
   say "deploying the vault for the signer's keys"
@@ -91,9 +101,8 @@ for part in statefulset/$release-redis statefulset/$release-redis-sessions state
   }
 done
 "${k[@]}" get secret "$release-ca" -o 'jsonpath={.data.tls\.crt}' | base64 -d >"$out/ca.crt"
-if [ "$name" = current ]; then
-  "${k[@]}" port-forward "service/$release-gateway" "$gateway_port:443" >"$out/forward-gateway.log" 2>&1 &
-fi
+forward gateway "$gateway_port:443"
+forward anvil "$rpc_port:8545"
 cat >"$out/env" <<E
 PURR_NAMESPACE=$namespace
 PURR_GATEWAY=https://localhost:$gateway_port
