@@ -21,7 +21,9 @@ impl Sessions {
         Self { link, connection: Mutex::new(None) }
     }
 
-    async fn query<T: FromRedisValue>(&self, command: &redis::Cmd) -> Result<T, StoreError> {
+    /// Any one command; what the connection was is forgotten after an error, so that the next query asks a
+    /// Sentinel again, for instance after a failover.
+    pub async fn query<T: FromRedisValue>(&self, command: &redis::Cmd) -> Result<T, StoreError> {
         let mut connection = self.connection().await?;
         let answer: Result<T, RedisError> = command.query_async(&mut connection).await;
         match answer {

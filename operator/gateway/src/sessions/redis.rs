@@ -4,8 +4,6 @@ use super::SessionStore;
 use async_trait::async_trait;
 use purr_protocol::summary::Summary;
 use purr_store::{Link, Sessions, StoreError};
-use redis::{FromRedisValue, RedisError, aio::MultiplexedConnection};
-use tokio::sync::Mutex;
 
 /// Ended sign-ins by the time of it. A sorted set that every gateway reads twice a second costs one
 /// small query and, unlike Pub/Sub, misses nothing after a broken connection.
@@ -21,36 +19,11 @@ return 1";
 
 pub struct RedisSessions {
     common: Sessions,
-    link: Link,
-    connection: Mutex<Option<MultiplexedConnection>>,
 }
 
 impl RedisSessions {
     pub fn new(link: Link) -> Self {
-        Self { common: Sessions::new(link.clone()), link, connection: Mutex::default() }
-    }
-
-    async fn query<T: FromRedisValue>(&self, command: &redis::Cmd) -> Result<T, StoreError> {
-        let mut connection = self.connection().await?;
-        let answer: Result<T, RedisError> = command.query_async(&mut connection).await;
-        match answer {
-            Ok(value) => Ok(value),
-            Err(error) => {
-                // Whatever it was, for instance a failover: the next query asks a Sentinel again.
-                *self.connection.lock().await = None;
-                Err(StoreError::Unknown(error.to_string()))
-            }
-        }
-    }
-
-    async fn connection(&self) -> Result<MultiplexedConnection, StoreError> {
-        let mut held = self.connection.lock().await;
-        if let Some(connection) = held.as_ref() {
-            return Ok(connection.clone());
-        }
-        let connection = self.link.connect().await?;
-        *held = Some(connection.clone());
-        Ok(connection)
+        Self { common: Sessions::new(link) }
     }
 }
 
@@ -72,20 +45,20 @@ impl SessionStore for RedisSessions {
         let (value, ttl_s) = new.unwrap_or(("", 1));
         let mut command = redis::cmd("EVAL");
         command.arg(SWAP).arg(1).arg(key).arg(old).arg(value).arg(ttl_s);
-        self.query::<u64>(&command).await.map(|swapped| swapped == 1)
+        self.common.query::<u64>(&command).await.map(|swapped| swapped == 1)
     }
 
     async fn revoke(&self, sid: &str, now_ms: u64) -> Result<(), StoreError> {
-        self.query::<u64>(redis::cmd("ZADD").arg(REVOKED).arg(now_ms).arg(sid)).await?;
+        self.common.query::<u64>(redis::cmd("ZADD").arg(REVOKED).arg(now_ms).arg(sid)).await?;
         let old = now_ms.saturating_sub(REVOKED_KEEP_MS);
-        self.query::<u64>(redis::cmd("ZREMRANGEBYSCORE").arg(REVOKED).arg("-inf").arg(old)).await?;
+        self.common.query::<u64>(redis::cmd("ZREMRANGEBYSCORE").arg(REVOKED).arg("-inf").arg(old)).await?;
         Ok(())
     }
 
     async fn revoked_since(&self, since_ms: u64) -> Result<Vec<String>, StoreError> {
         let mut command = redis::cmd("ZRANGEBYSCORE");
         command.arg(REVOKED).arg(since_ms).arg("+inf").arg("LIMIT").arg(0).arg(REVOKED_READ_MAX);
-        self.query(&command).await
+        self.common.query(&command).await
     }
 
     async fn summaries(&self, uids: &[String]) -> Result<Vec<Option<Summary>>, StoreError> {
