@@ -6,6 +6,7 @@
 pub mod balances;
 pub mod figures;
 pub mod game;
+pub mod harness;
 pub mod player;
 pub mod stack;
 pub mod table;

@@ -162,18 +162,29 @@ pub struct Submit {
     pub entries: Vec<Entry>,
 }
 
+/// `GET /v1/tables/{uid}/entries?after=N`: what the journal has after that number, in order, at most 256.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Entries {
+    pub entries: Vec<Entry>,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Accepted {
     pub accepted_through: u64,
 }
 
+/// What a notice tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum NoticeState {
     Submitted,
     Confirmed,
     Rejected,
+    /// This player has asked on chain to leave for good and is dealt no more hands. The range is, twice, the last
+    /// entry in the journal by then: a seat taken after it is another one.
+    Exit(PlayerId),
 }
 
 /// What happened to entries `seq_from` to `seq_to`. `id` rises; a reader names the last it saw.

@@ -2,12 +2,14 @@
 //!
 //! The shell commits a step before anybody sees any of it (durable before visible).
 
+mod adopt;
 mod commands;
 mod hands;
 mod render;
 mod seating;
 
 use crate::core::hands::Dealing;
+pub use adopt::{AdoptError, Adopted};
 use purr_engine::{
     Chips, Command, Event, Millis, PlayerId, SeatIndex, Table,
     deal::{Reveal, SealedDeck},
@@ -113,6 +115,9 @@ pub struct State {
     /// The last news read from the signer.
     pub notice: u64,
     seating: Vec<Seating>,
+    /// Players who asked on chain to leave for good and are still here, and after which number they did.
+    #[serde(default)]
+    exiting: BTreeMap<PlayerId, u64>,
     applied: BTreeMap<PlayerId, VecDeque<u64>>,
     commitments: BTreeMap<SeatIndex, [u8; 32]>,
     dealing: Option<Dealing>,
@@ -168,6 +173,7 @@ impl State {
             outbox: Vec::new(),
             notice: 0,
             seating: Vec::new(),
+            exiting: BTreeMap::new(),
             applied: BTreeMap::new(),
             commitments: BTreeMap::new(),
             dealing: None,
@@ -206,11 +212,11 @@ impl Core {
         core
     }
 
-    /// The first step under a new epoch: the clocks of the process before mean nothing here.
-    pub fn restart(&mut self, now: Millis) -> Step {
+    /// The first step under a new epoch: the clocks of the process before mean nothing here. `events` are what
+    /// the take-over itself did to the table.
+    pub fn restart(&mut self, now: Millis, mut events: Vec<Event>) -> Step {
         self.now = now;
         let mut step = Step { dirty: true, ..Step::default() };
-        let mut events = Vec::new();
         self.command(Command::RestartClock, &mut events);
         let seated: Vec<SeatIndex> = (0..self.spec.engine.seats)
             .map(SeatIndex)
@@ -257,7 +263,7 @@ impl Core {
             }
             Input::Pause { paused } => self.paused = paused,
         }
-        self.leave_all_if_deleting(&mut events);
+        self.leave_who_must(&mut events);
         self.finish(&events, &mut step);
         step
     }
