@@ -232,9 +232,8 @@ impl Evaluator for Poker {
     type Prebuilt = [Self::Card; 7];
 
     fn card(number: u8) -> Self::Card {
-        let rank = poker::Rank::ALL_VARIANTS[usize::from(number / 4)];
-        let suit = poker::Suit::ALL_VARIANTS[usize::from(number % 4)];
-        poker::Card::new(rank, suit)
+        let name = Card::new(number).expect("below 52").to_string();
+        name.parse().expect("a card's name")
     }
 
     fn empty() -> Self::Partial {
