@@ -1,5 +1,7 @@
 //! The evaluator against the order of hands, the published counts, and its own generator.
 
+#![allow(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "tests")]
+
 #[path = "../src/eval/generate.rs"]
 mod generate;
 

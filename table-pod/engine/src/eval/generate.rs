@@ -49,7 +49,7 @@ fn smallest_keys() -> [u32; 13] {
     // The sums of exactly so many cards of the ranks that have their keys.
     let mut sums: [Vec<u32>; 8] = Default::default();
     sums[0].push(0);
-    for rank in 0..13 {
+    for (rank, new) in keys.iter_mut().enumerate() {
         // A key x fails where i·x + a = j·x + b for sums a and b of what else is in the hand.
         let mut taken: Vec<Vec<bool>> = vec![vec![false; 4 * LIMIT]; 5];
         for size in 1..=7usize {
@@ -69,11 +69,11 @@ fn smallest_keys() -> [u32; 13] {
         let Some(key) = (first..LIMIT).find(|x| rank == 0 || serves(x)) else {
             unreachable!("the last key is below 1.5 million");
         };
-        keys[rank] = u32::try_from(key).unwrap_or(u32::MAX);
+        *new = u32::try_from(key).unwrap_or(u32::MAX);
         for size in (1..=7usize).rev() {
             let more: Vec<u32> = (1..=size.min(4))
                 .flat_map(|times| {
-                    let add = keys[rank] * u32::try_from(times).unwrap_or(0);
+                    let add = *new * u32::try_from(times).unwrap_or(0);
                     sums[size - times].iter().map(move |sum| sum + add)
                 })
                 .collect();
