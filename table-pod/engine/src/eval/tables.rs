@@ -26,6 +26,17 @@ static RANKS: [u16; RANKS_LEN] = u16s(RANKS_AT);
 
 const _: () = assert!(BYTES.len() <= 256 * 1024);
 
+// Every key there can be, of a hand or not, leads to a place in `RANKS`: the check of the index in
+// `by_ranks` never fails. Without it the look-up was 1 to 4 % faster: too little for unsafe code.
+const _: () = {
+    let (offsets, mut row): ([u32; ROWS], u32) = (u32s(OFFSETS_AT), 0);
+    while row < 1 << ROW_BITS {
+        let first = (row << (KEY_BITS - ROW_BITS)).wrapping_add(offsets[row as usize]) as usize;
+        assert!(first + (1 << (KEY_BITS - ROW_BITS)) <= RANKS_LEN);
+        row += 1;
+    }
+};
+
 const fn u32s<const N: usize>(at: usize) -> [u32; N] {
     let (mut values, mut i) = ([0; N], 0);
     while i < N {
