@@ -7,6 +7,8 @@
 //!
 //! Chips are `u64` minor units of the table's token; times are milliseconds.
 
+#![forbid(unsafe_code)]
+
 pub mod card;
 pub mod command;
 pub mod config;
@@ -16,6 +18,7 @@ pub mod eval;
 pub mod event;
 pub mod history;
 pub mod ids;
+pub mod list;
 pub mod phh;
 pub mod pots;
 pub mod rake;
@@ -24,10 +27,11 @@ pub mod table;
 
 pub use card::{Card, Deck, DeckError};
 pub use command::{Action, Command};
-pub use config::{Ante, ClockConfig, ConfigError, RakeCap, RakeConfig, TableConfig};
+pub use config::{Ante, Betting, ClockConfig, ConfigError, RakeCap, RakeConfig, TableConfig};
 pub use eval::{Category, HandRank};
 pub use event::{Event, HandEnd, Post, SeatResult, Street};
-pub use ids::{Chips, Millis, PlayerId, SeatIndex};
+pub use ids::{Chips, Millis, PlayerId, SeatIndex, SeatSet};
+pub use list::{Board, List, Seats};
 pub use rake::split_rake;
 pub use refusal::Refusal;
-pub use table::{LegalActions, Table};
+pub use table::{HandSetup, LegalActions, Table};
