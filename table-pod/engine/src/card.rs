@@ -16,6 +16,9 @@ pub struct Card(u8);
 pub struct BadCard(pub String);
 
 impl Card {
+    /// The deuce of clubs.
+    pub const LOWEST: Self = Self(0);
+
     /// The card of this number, 0 to 51.
     pub const fn new(number: u8) -> Option<Self> {
         if number < 52 { Some(Self(number)) } else { None }
