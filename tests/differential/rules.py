@@ -13,7 +13,11 @@ REASONS = {
     "openFold": "no rule forbids to fold where a check is free; PokerKit refuses it in tournaments",
     "emptyRaise": "no rule forbids a raise that nobody can call more of: it goes back uncalled, and plays as a call",
     "emptyTurn": "PokerKit asks for a check from a player whom nobody can bet against: no chip can move",
-    "oddChips": "WSOP 148-149: odd chips go one at a time clockwise from the button; PokerKit gives all to the first",
+    "halfBet": "WSOP 172, fixed limit: an all-in of half a bet or more is a full bet, a smaller one is none; PokerKit "
+    "adds each to the size or the count of raises",
+    "betsMax": "fixed limit: the big blind is the first of the bets a street may have; PokerKit does not count it",
+    "oddChips": "WSOP 148-149: odd chips go one at a time clockwise from the button; PokerKit gives all to the first, "
+    "and joins pots when those who lost them are out",
 }
 
 
@@ -23,7 +27,6 @@ class Judge:
     def __init__(self, state, hand):
         self.state = state
         players = len(hand["stacks"])
-        # In places: PokerKit names the blinds of two players the other way round.
         self.street = None
         self.opening_bet = max(hand["bets"])
         self.min_bet = hand["min_bet"]
@@ -38,7 +41,9 @@ class Judge:
             self.street = self.state.street_index
             self.acted_at = [None for _ in self.players]
             self.raise_size = self.min_bet
-            self.raises = 0
+            # The bet in full steps, and how many there were, for a fixed limit. The big blind is the first.
+            self.full_bet = self.opening_bet if self.street == 0 else 0
+            self.bets = 1 if self.full_bet else 0
             self.short_all_in = False
             self.base_was_short = False
 
@@ -54,10 +59,20 @@ class Judge:
     def call(self, player):
         return min(self.state.stacks[player], self.bet() - self.state.bets[player])
 
+    def limit_size(self):
+        return self.limit[0] if self.street < 2 else self.limit[1]
+
+    def capped(self):
+        return self.limit is not None and self.bets >= self.limit[2]
+
     def closed(self, player):
         """A player who has acted may raise again only when facing a full raise, in one or in several steps (WSOP 172)."""
         at = self.acted_at[player]
-        return at is not None and self.bet() - at < self.raise_size
+        if at is None:
+            return False
+        if self.limit:
+            return self.full_bet <= at
+        return self.bet() - at < self.raise_size
 
     def others_with_chips(self, player):
         state = self.state
@@ -65,20 +80,30 @@ class Judge:
 
     def raise_bounds(self, player):
         all_in = self.state.stacks[player] + self.state.bets[player]
-        if self.closed(player) or all_in <= self.bet() or not self.others_with_chips(player):
+        if self.closed(player) or self.capped() or all_in <= self.bet() or not self.others_with_chips(player):
             return None
+        if self.limit:
+            total = min(self.full_bet + self.limit_size(), all_in)
+            return (total, total)
         return (min(self.bet() + self.raise_size, all_in), all_in)
 
     def called(self, player):
-        self.acted_at[player] = self.bet()
+        self.acted_at[player] = max(self.bet(), self.full_bet)
 
     def raised(self, player, total):
         size = total - self.bet()
         self.base_was_short = self.short_blind()
-        self.short_all_in = self.short_all_in or size < self.raise_size
-        self.raise_size = max(self.raise_size, size)
-        self.acted_at[player] = total
-        self.raises += 1
+        if self.limit:
+            step = self.limit_size()
+            self.short_all_in = self.short_all_in or total != self.full_bet + step
+            # Half a bet or more is a whole one.
+            if 2 * (total - self.full_bet) >= step:
+                self.full_bet += step
+                self.bets += 1
+        else:
+            self.short_all_in = self.short_all_in or size < self.raise_size
+            self.raise_size = max(self.raise_size, size)
+        self.acted_at[player] = max(total, self.full_bet)
 
 
 class House(State):
@@ -99,25 +124,21 @@ class House(State):
             raise ValueError("nobody is to act")
 
 
-def push_by_rule(state):
-    """Pays the next pot, its odd chips one at a time from the button's left: place 0 (WSOP 148). Says whether that
-    differs from PokerKit."""
-    before = list(state.bets)
-    live = [i for i, status in enumerate(state.statuses) if status]
-    hands = list(state.get_up_hands(0, 0)) if len(live) > 1 else None
-    operation = state.push_chips()
-    paid = list(operation.amounts)
-    amount = sum(paid)
-    eligible = [i for i in state._pots[operation.pot_index].player_indices if i in live]
-    if hands is None:
-        winners = live
-    else:
-        best = max(hands[i] for i in eligible)
-        winners = [i for i in eligible if hands[i] == best]
-    share, odd = divmod(amount, len(winners))
-    right = [0] * len(paid)
-    for turn, winner in enumerate(winners):
-        right[winner] = share + (turn < odd)
-    for i, value in enumerate(right):
-        state.bets[i] = before[i] + value
-    return right != paid
+def shares(state):
+    """What each place gets at a showdown. Each pot is split on its own, whoever else lost it, and its odd chips go one
+    at a time from the button's left, which is place 0 (WSOP 148-149)."""
+    right = [0 for _ in state.stacks]
+    hands = list(state.get_up_hands(0, 0))
+    for pot in state.pots:
+        best = max(hands[i] for i in pot.player_indices)
+        winners = [i for i in pot.player_indices if hands[i] == best]
+        share, odd = divmod(pot.amount, len(winners))
+        for turn, winner in enumerate(winners):
+            right[winner] += share + (turn < odd)
+    return right
+
+
+def only_odd_chips(pots, peer, right):
+    """Whether two ways of paying the pots differ by no more than odd chips."""
+    odd = len(pots) * len(right)
+    return sum(peer) == sum(right) and all(abs(a - b) <= odd for a, b in zip(peer, right))

@@ -62,15 +62,12 @@ pub(crate) fn play(seed: u64, number: u64) -> Result<Played> {
         }
         row
     };
+    let button = *chairs.last().context("no players")?;
     let setup = HandSetup {
-        hand: number,
-        button: *chairs.last().context("no players")?,
         antes: by_seat(&start.antes),
         bets: by_seat(&start.bets),
-        min_bet: start.min_bet,
         uniform_ante_trim: start.uniform,
-        deck,
-        mucks: [false; 10],
+        ..HandSetup::new(number, button, start.min_bet, deck)
     };
     table.deal_as(0, &setup)?;
     let cards = setup.deck.cards();
@@ -122,11 +119,21 @@ fn table(start: &Start, chairs: &[SeatIndex]) -> Result<Table> {
         small_blind: 1,
         big_blind: start.min_bet,
         betting,
+        straddle: false,
+        run_it_twice: false,
         ante: Ante::None,
         buy_in_min: start.min_bet,
         buy_in_max: start.min_bet,
         rake: RakeConfig { basis_points: 0, caps: Vec::new(), no_flop_no_drop: true },
-        clock: ClockConfig { turn_ms: 10_000, time_bank_ms: 0, time_bank_gain_ms: 0, disconnect_ms: 10_000 },
+        clock: ClockConfig {
+            turn_ms: 10_000,
+            time_bank_ms: 0,
+            time_bank_gain_ms: 0,
+            time_bank_hands: 0,
+            time_bank_max_ms: 0,
+            disconnect_ms: 10_000,
+            disconnect_max_ms: 0,
+        },
         rat_hole_ms: 0,
     })?;
     for (chair, &stack) in chairs.iter().zip(&start.stacks) {

@@ -2,7 +2,7 @@
 
 use crate::Bytes;
 use purr_engine::{
-    Action, Ante, ClockConfig, Command, PlayerId, RakeCap, RakeConfig, SeatIndex, Table, TableConfig,
+    Action, Ante, Betting, ClockConfig, Command, PlayerId, RakeCap, RakeConfig, SeatIndex, Table, TableConfig,
 };
 
 /// A configuration, often a valid one.
@@ -19,11 +19,18 @@ pub fn config(bytes: &mut Bytes<'_>) -> TableConfig {
         1 => vec![RakeCap { players: 2, amount: bytes.short() }],
         _ => vec![RakeCap { players: 2, amount: 3 }, RakeCap { players: 2 + bytes.roll(9), amount: 40 }],
     };
+    let betting = match bytes.roll(4) {
+        0 => Betting::FixedLimit { small_bet: big_blind, big_bet: big_blind * 2, bets_max: bytes.roll(6) },
+        _ => Betting::NoLimit,
+    };
     TableConfig {
         seats: 2 + bytes.roll(9),
         small_blind,
         big_blind,
         ante,
+        betting,
+        straddle: bytes.roll(2) == 0,
+        run_it_twice: bytes.roll(2) == 0,
         buy_in_min: big_blind,
         buy_in_max: big_blind.saturating_mul(1 + bytes.short()),
         rake: RakeConfig {
@@ -35,7 +42,10 @@ pub fn config(bytes: &mut Bytes<'_>) -> TableConfig {
             turn_ms: 1_000 + bytes.short(),
             time_bank_ms: bytes.short(),
             time_bank_gain_ms: u64::from(bytes.byte()),
+            time_bank_hands: bytes.roll(4).into(),
+            time_bank_max_ms: bytes.short(),
             disconnect_ms: 1_000 + bytes.short(),
+            disconnect_max_ms: bytes.short(),
         },
         rat_hole_ms: bytes.short() * 100,
     }
@@ -45,7 +55,7 @@ pub fn config(bytes: &mut Bytes<'_>) -> TableConfig {
 pub fn command(bytes: &mut Bytes<'_>, table: &Table) -> Command {
     let any = SeatIndex(bytes.roll(table.config().seats + 1));
     let turn = table.to_act().unwrap_or(any);
-    match bytes.roll(32) {
+    match bytes.roll(35) {
         0 | 1 => Command::Sit { seat: any, player: PlayerId([bytes.roll(14); 20]), stack: bytes.amount() },
         2 => Command::Seat {
             seat: any,
@@ -74,12 +84,14 @@ pub fn command(bytes: &mut Bytes<'_>, table: &Table) -> Command {
         20 => Command::Act { seat: turn, action: Action::Fold },
         21..=23 => Command::Act { seat: turn, action: Action::Check },
         24..=26 => Command::Act { seat: turn, action: Action::Call },
+        27 => Command::Straddle { seat: any, on: bytes.roll(4) != 0 },
+        28 => Command::RunItTwice { seat: any, agree: bytes.roll(8) != 0 },
         kind => {
             let bounds = table.legal_actions(turn).and_then(|legal| legal.raise_to);
             let (min, max) = bounds.unwrap_or((10, 20));
             let total = match kind {
-                27 | 28 => min,
-                29 => max,
+                29..=31 => min,
+                32 => max,
                 _ => min.saturating_add(bytes.short()).min(max),
             };
             Command::Act { seat: turn, action: Action::RaiseTo(total) }

@@ -42,7 +42,15 @@ pub fn table(players: u8) -> Table {
         buy_in_min: BIG_BLIND,
         buy_in_max: STACK,
         rake: RakeConfig { basis_points: 0, caps: Vec::new(), no_flop_no_drop: true },
-        clock: ClockConfig { turn_ms: 10_000, time_bank_ms: 0, time_bank_gain_ms: 0, disconnect_ms: 10_000 },
+        clock: ClockConfig {
+            turn_ms: 10_000,
+            time_bank_ms: 0,
+            time_bank_gain_ms: 0,
+            time_bank_hands: 0,
+            time_bank_max_ms: 0,
+            disconnect_ms: 10_000,
+            disconnect_max_ms: 0,
+        },
         rat_hole_ms: 0,
     };
     let mut table = Table::new(config).expect("a valid table");
