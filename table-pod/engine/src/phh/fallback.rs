@@ -1,0 +1,86 @@
+//! Hands in whatever TOML allows, read by the toml crate.
+
+use super::{PhhError, draft::Draft, scan::newlines, value::Value};
+use std::ops::Range;
+use toml::{Spanned, de::DeTable, de::DeValue};
+
+/// Reads all hands of a file: its tables, or itself where it has any other field.
+pub(super) fn hands(text: &str) -> Result<Vec<Draft>, PhhError> {
+    let table = DeTable::parse(text).map_err(|error| {
+        let line = error.span().map_or(1, |span| line_of(text, &span));
+        PhhError::Syntax { line, problem: error.message().into() }
+    })?;
+    let root = table.into_inner();
+    let collection = root.iter().all(|(_, value)| matches!(value.get_ref(), DeValue::Table(_)));
+    if !collection {
+        return Ok(vec![hand("", &root, text)]);
+    }
+    let mut hands: Vec<Draft> = root
+        .iter()
+        .filter_map(|(name, value)| match value.get_ref() {
+            DeValue::Table(fields) => {
+                let mut draft = hand(name.get_ref(), fields, text);
+                draft.line = line_of(text, &name.span());
+                Some(draft)
+            }
+            _ => None,
+        })
+        .collect();
+    // The crate sorts by name.
+    hands.sort_by_key(|hand| hand.line);
+    Ok(hands)
+}
+
+fn hand(name: &str, table: &DeTable<'_>, text: &str) -> Draft {
+    let mut fields: Vec<(usize, &str, &Spanned<DeValue<'_>>)> =
+        table.iter().map(|(key, value)| (key.span().start, key.get_ref().as_ref(), value)).collect();
+    fields.sort_by_key(|(start, ..)| *start);
+    let first = fields.first().map_or(0, |(start, ..)| *start);
+    let mut draft = Draft::new(name, line_of(text, &(first..first)));
+    for (start, key, value) in fields {
+        draft.begin(key);
+        let line = line_of(text, &(start..start));
+        match read(value.get_ref()) {
+            Ok(value) => draft.set(key, value, line),
+            Err(number) => draft.fail(line, key, format!("'{number}' is not a number")),
+        }
+    }
+    draft
+}
+
+/// The value, or the number in it that is none: the crate's documents hold numbers unread.
+fn read(value: &DeValue<'_>) -> Result<Value, String> {
+    Ok(match value {
+        DeValue::String(text) => Value::Text(text.to_string()),
+        DeValue::Integer(number) => {
+            let value = i64::from_str_radix(number.as_str(), number.radix());
+            Value::Number(value.map_err(|_| number.to_string())?.to_string())
+        }
+        DeValue::Float(number) => {
+            let text = number.as_str();
+            let value: f64 = text.parse().map_err(|_| text.to_owned())?;
+            if value.is_infinite() && !text.ends_with("inf") {
+                return Err(text.into());
+            }
+            Value::Number(text.into())
+        }
+        DeValue::Boolean(value) => Value::Bool(*value),
+        DeValue::Datetime(time) => Value::Time(time.to_string()),
+        DeValue::Array(values) => {
+            Value::List(values.iter().map(|value| read(value.get_ref())).collect::<Result<_, _>>()?)
+        }
+        DeValue::Table(table) => {
+            let mut entries: Vec<_> = table.iter().collect();
+            entries.sort_by_key(|(key, _)| key.span().start);
+            let entry = |(key, value): (&Spanned<_>, &Spanned<DeValue<'_>>)| {
+                let key: &std::borrow::Cow<'_, str> = key.get_ref();
+                Ok((key.to_string(), read(value.get_ref())?))
+            };
+            Value::Table(entries.into_iter().map(entry).collect::<Result<_, String>>()?)
+        }
+    })
+}
+
+fn line_of(text: &str, span: &Range<usize>) -> usize {
+    1 + newlines(text.get(..span.start).unwrap_or(text))
+}
