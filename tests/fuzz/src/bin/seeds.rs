@@ -3,6 +3,7 @@
 use purr_engine::{
     Action, Command, Event, PlayerId, SeatIndex, Table,
     history::{HandHistory, SeatStart},
+    ohh::Ohh,
     phh::Phh,
 };
 use purr_fuzz::{Bytes, commands};
@@ -102,7 +103,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         write("commands", format!("noise-{seed}"), &noise(seed, 40 << (seed % 7)))?;
         let Some(played) = play(seed) else { continue };
         hands += 1;
-        write("phh", format!("hand-{seed}.phh"), Phh::from_history(&played.history).to_text()?.as_bytes())?;
+        let phh = Phh::from_history(&played.history);
+        write("phh", format!("hand-{seed}.phh"), phh.to_text()?.as_bytes())?;
+        // What was raked is not told by a hand in PHH: such a hand may not be one that can be played again.
+        if let Ok(ohh) = Ohh::from_phh(&phh) {
+            write("ohh", format!("hand-{seed}.ohh"), ohh.to_string().as_bytes())?;
+        }
         let message = server_message(&played);
         for (tag, codec) in [(2u8, Codec::Proto), (3, Codec::Json)] {
             write("wire", format!("server-{seed}-{tag}"), &[&[tag][..], &codec.encode_server(&message)?].concat())?;
