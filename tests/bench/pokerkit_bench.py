@@ -8,17 +8,22 @@ state's creation, the deal, every action and the showdown are timed; parsing the
 import json
 import sys
 import time
+from importlib.metadata import version
 
-import pokerkit
 from pokerkit import Automation, NoLimitTexasHoldem
 
-AUTOMATIONS = tuple(Automation)[:]
+# All but the deal: the cards are the engine's.
+AUTOMATIONS = tuple(
+    automation
+    for automation in Automation
+    if automation not in (Automation.HOLE_DEALING, Automation.BOARD_DEALING, Automation.CARD_BURNING)
+)
 HANDS_MAX = 60
 
 
 def play(hand, players):
     state = NoLimitTexasHoldem.create_state(
-        tuple(a for a in AUTOMATIONS if a not in (Automation.HOLE_DEALING, Automation.BOARD_DEALING, Automation.CARD_BURNING)),
+        AUTOMATIONS,
         True,
         0,
         (5, 10),
@@ -60,7 +65,7 @@ def main():
             best = min(best, time.perf_counter() - began)
         actions = sum(len(hand["steps"]) for hand in hands)
         print(json.dumps({"players": players, "hands": len(hands), "actions": actions, "seconds": best,
-                          "version": pokerkit.__version__}), flush=True)
+                          "version": version("pokerkit")}), flush=True)
 
 
 if __name__ == "__main__":
