@@ -52,7 +52,8 @@ lint: ## rustfmt, clippy, cargo-deny, shellcheck, helm lint
 	@tests/lint.sh
 
 .PHONY: generate
-generate: ## write the generated files anew: CRD YAML, contract ABI, gas report
+generate: ## write the generated files anew: CRD YAML, evaluator's tables, contract ABI, gas report
 	@tests/cargo.sh run --release -p purr-crds
+	@tests/cargo.sh run --release -p purr-engine --example eval-tables
 	@chain-signer/contracts/build.sh
 	@chain-signer/contracts/build.sh --gas

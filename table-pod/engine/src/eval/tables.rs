@@ -80,6 +80,7 @@ pub(super) fn addend(card: Card) -> Addend {
 
 /// The rank of a hand by its sum; `suits` is asked for where there is a flush, in one hand of 33.
 #[inline]
+#[allow(clippy::cast_possible_truncation, reason = "of the shifted suits thirteen bits are wanted")]
 pub(super) fn rank(key: u64, suits: impl FnOnce() -> u64) -> u16 {
     match key & FLUSH {
         0 => by_ranks(key),
