@@ -83,19 +83,20 @@ def engine_rows(found, folder):
 def main():
     found, folder = criterion(pathlib.Path(sys.argv[1])), pathlib.Path(sys.argv[2])
     rows = engine_rows(found, folder)
-    for name, library in sorted(found):
-        if name.startswith("engine/") or library != OURS:
+    for case, library in sorted(found):
+        ours = library == OURS
+        if case.startswith("engine/") or (not ours and (case, OURS) in found):
             continue
-        elements, seconds = found[name, OURS]
+        elements, seconds = found[case, library]
         value = elements / seconds if elements else seconds * 1e9
         unit = "1/s" if elements else "ns"
-        peers = [other for case, other in sorted(found) if case == name and other != OURS]
-        for peer in peers or [None]:
-            if peer is None:
-                rows.append(row(name, value, unit))
-                continue
-            count, spent = found[name, peer]
-            rows.append(row(name, value, unit, peer, count / spent if count else spent * 1e9))
+        # What has no peer is a case of ours: the last part of its name is no library.
+        peers = [peer for other, peer in sorted(found) if ours and other == case and peer != OURS]
+        if not peers:
+            rows.append(row(case if ours else f"{case}/{library}", value, unit))
+        for peer in peers:
+            count, spent = found[case, peer]
+            rows.append(row(case, value, unit, peer, count / spent if count else spent * 1e9))
     number = lambda value: "" if value is None else f"{value:,.4g}" if value < 1000 else f"{value:,.0f}"
     for entry in rows:
         ratio = "" if entry["ratio"] is None else f"{entry['ratio']:.2f} x"

@@ -8,9 +8,10 @@ mod hands;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use hands::Hand;
+use purr_bench::cpu::CpuTime;
 use purr_engine::{Command, Event, Table};
 use rand::{SeedableRng, rngs::SmallRng};
-use std::{fs::File, hint::black_box, io::Write, path::Path};
+use std::{fs::File, hint::black_box, io::Write, path::Path, time::Duration};
 
 const PLAYERS: [u8; 3] = [2, 6, 10];
 const HANDS: usize = 200;
@@ -37,7 +38,7 @@ fn write_hands(players: u8, list: &[Hand]) {
     }
 }
 
-fn engine(criterion: &mut Criterion) {
+fn engine(criterion: &mut Criterion<CpuTime>) {
     let mut group = criterion.benchmark_group("engine");
     for players in PLAYERS {
         let list = hands::hands(players, HANDS);
@@ -76,5 +77,13 @@ fn engine(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, engine);
+fn criterion() -> Criterion<CpuTime> {
+    Criterion::default()
+        .with_measurement(CpuTime)
+        .sample_size(10)
+        .warm_up_time(Duration::from_millis(300))
+        .measurement_time(Duration::from_secs(2))
+}
+
+criterion_group! { name = benches; config = criterion(); targets = engine }
 criterion_main!(benches);
