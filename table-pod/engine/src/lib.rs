@@ -11,6 +11,7 @@ pub mod card;
 pub mod command;
 pub mod config;
 pub mod deal;
+pub mod equity;
 pub mod eval;
 pub mod event;
 pub mod history;
