@@ -210,7 +210,7 @@ impl Core {
     fn public_openings(&self, deal: &Deal) -> Vec<(u8, purr_engine::deal::Opening)> {
         let Ok(deck) = deal.sealed.deck(&deal.reveals) else { return Vec::new() };
         let cards = deal.events.iter().flat_map(|event| match event {
-            Event::StreetDealt { cards, .. } => cards.clone(),
+            Event::StreetDealt { cards, .. } => cards.to_vec(),
             Event::Shown { cards, .. } => cards.to_vec(),
             _ => Vec::new(),
         });
