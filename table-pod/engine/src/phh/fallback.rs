@@ -1,26 +1,25 @@
 //! Hands in whatever TOML allows, read by the toml crate.
 
-use super::{PhhError, draft::Draft, scan::newlines, value::Value};
-use std::ops::Range;
+use super::{PhhError, draft::Draft, value::Value};
 use toml::{Spanned, de::DeTable, de::DeValue};
 
 /// Reads all hands of a file: its tables, or itself where it has any other field.
 pub(super) fn hands(text: &str) -> Result<Vec<Draft>, PhhError> {
     let table = DeTable::parse(text).map_err(|error| {
-        let line = error.span().map_or(1, |span| line_of(text, &span));
+        let line = error.span().map_or(1, |span| Lines::of(text).at(span.start));
         PhhError::Syntax { line, problem: error.message().into() }
     })?;
-    let root = table.into_inner();
+    let (root, lines) = (table.into_inner(), Lines::of(text));
     let collection = root.iter().all(|(_, value)| matches!(value.get_ref(), DeValue::Table(_)));
     if !collection {
-        return Ok(vec![hand("", &root, text)]);
+        return Ok(vec![hand("", &root, &lines)]);
     }
     let mut hands: Vec<Draft> = root
         .iter()
         .filter_map(|(name, value)| match value.get_ref() {
             DeValue::Table(fields) => {
-                let mut draft = hand(name.get_ref(), fields, text);
-                draft.line = line_of(text, &name.span());
+                let mut draft = hand(name.get_ref(), fields, &lines);
+                draft.line = lines.at(name.span().start);
                 Some(draft)
             }
             _ => None,
@@ -31,15 +30,15 @@ pub(super) fn hands(text: &str) -> Result<Vec<Draft>, PhhError> {
     Ok(hands)
 }
 
-fn hand(name: &str, table: &DeTable<'_>, text: &str) -> Draft {
+fn hand(name: &str, table: &DeTable<'_>, lines: &Lines) -> Draft {
     let mut fields: Vec<(usize, &str, &Spanned<DeValue<'_>>)> =
         table.iter().map(|(key, value)| (key.span().start, key.get_ref().as_ref(), value)).collect();
     fields.sort_by_key(|(start, ..)| *start);
     let first = fields.first().map_or(0, |(start, ..)| *start);
-    let mut draft = Draft::new(name, line_of(text, &(first..first)));
+    let mut draft = Draft::new(name, lines.at(first));
     for (start, key, value) in fields {
         draft.begin(key);
-        let line = line_of(text, &(start..start));
+        let line = lines.at(start);
         match read(value.get_ref()) {
             Ok(value) => draft.set(key, value, line),
             Err(number) => draft.fail(line, key, format!("'{number}' is not a number")),
@@ -81,6 +80,16 @@ fn read(value: &DeValue<'_>) -> Result<Value, String> {
     })
 }
 
-fn line_of(text: &str, span: &Range<usize>) -> usize {
-    1 + newlines(text.get(..span.start).unwrap_or(text))
+/// Where lines end, in bytes.
+struct Lines(Vec<usize>);
+
+impl Lines {
+    fn of(text: &str) -> Self {
+        Self(text.match_indices('\n').map(|(at, _)| at).collect())
+    }
+
+    /// The line of this byte, from 1.
+    fn at(&self, byte: usize) -> usize {
+        1 + self.0.partition_point(|end| *end < byte)
+    }
 }

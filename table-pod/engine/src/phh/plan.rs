@@ -9,7 +9,7 @@ use crate::{
 /// Finer results than this do not make the unit of the hand finer: they are what a float left over.
 const RESULT_DECIMALS_MAX: u8 = 8;
 /// The most chips that all stacks together may have, in units of the hand.
-const SUM_MAX: i128 = 1 << 61;
+const SUM_MAX: i128 = (1 << 62) - 1;
 
 /// A hand in whole units of `10^-decimals`, by player.
 #[derive(Clone, Copy)]
@@ -231,8 +231,12 @@ impl Known {
         Ok(())
     }
 
+    pub(super) fn is_live(&self, player: usize) -> bool {
+        !self.folded.contains(seat(player))
+    }
+
     fn live(&self, players: usize) -> impl Iterator<Item = usize> + '_ {
-        (0..players).filter(|player| !self.folded.contains(seat(*player)))
+        (0..players).filter(|player| self.is_live(*player))
     }
 
     fn hidden(&self, player: usize) -> bool {

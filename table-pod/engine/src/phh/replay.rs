@@ -35,6 +35,8 @@ pub struct Played {
     /// Went back uncalled at the end.
     pub uncalled: [Chips; PLAYERS_MAX],
     pub pots: usize,
+    /// Who did not fold.
+    pub live: [bool; PLAYERS_MAX],
     /// Whether the hand was over.
     pub finished: bool,
     /// Bets, checks and folds.
@@ -298,6 +300,7 @@ fn summary(
         won: [0; PLAYERS_MAX],
         uncalled: [0; PLAYERS_MAX],
         pots: 0,
+        live: [false; PLAYERS_MAX],
         finished: table.hand().is_none(),
         actions,
         guessed: false,
@@ -305,6 +308,7 @@ fn summary(
     };
     for player in 0..plan.players {
         played.stacks[player] = table.seat(seat(player)).map_or(0, |chair| chair.stack);
+        played.live[player] = plan.cards.is_live(player);
     }
     let (mut board, mut showdown) = (0, false);
     for event in events {

@@ -61,7 +61,7 @@ pub(super) fn hands(text: &str) -> Scan<Vec<Draft>> {
     }
 }
 
-pub(super) fn newlines(text: &str) -> usize {
+fn newlines(text: &str) -> usize {
     text.bytes().filter(|byte| *byte == b'\n').count()
 }
 
@@ -281,6 +281,9 @@ impl<'a> Cursor<'a> {
 fn is_number(text: &str) -> bool {
     // With a plus, the crate's text is another than the file's.
     let plain = text.strip_prefix('-').unwrap_or(text);
+    if text == "-0" {
+        return false;
+    }
     if plain == "inf" || plain == "nan" {
         return true;
     }

@@ -12,7 +12,7 @@ const NOISE: i128 = 1_000_000;
 /// How the end that a hand tells agrees with the end that it was played to.
 ///
 /// # Assumptions
-/// A room's rake is at most a tenth of what was in the pots, or one of the hand's smallest chips.
+/// A room's rake is at most a tenth of what was in the pots, or one smallest unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
     /// To the chip.
@@ -139,9 +139,12 @@ impl Played {
         let won_nothing_and_differs =
             (0..self.players).any(|player| self.won[player] == 0 && by[player] != 0);
         let splits = i128::try_from(self.pots.max(1) * winners.saturating_sub(1)).unwrap_or(0);
+        // Whoever gets the odd chips, nobody gets more than one less of each pot.
         let odd = chip * splits;
+        let even = chip * i128::try_from(self.pots.max(1)).unwrap_or(1);
         if !won_nothing_and_differs {
-            if sum.abs() <= unit / NOISE * 10 && by.iter().all(|by| by.abs() <= odd) {
+            let shared = by.iter().all(|by| (-even..=odd).contains(by));
+            if winners > 1 && sum.abs() <= unit / NOISE * 10 && shared {
                 return Verdict::OddChip;
             }
             let own = hand.field("_rake").and_then(|rake| match rake {
@@ -149,7 +152,7 @@ impl Played {
                 _ => None,
             });
             let fits = own.is_none_or(|own| own == -sum);
-            if *sum < 0 && fits && -sum <= self.rake_max(unit, chip) && by.iter().all(|by| *by <= odd) {
+            if *sum < 0 && fits && -sum <= self.rake_max(unit) && by.iter().all(|by| *by <= odd) {
                 return Verdict::Rake;
             }
         }
@@ -159,14 +162,18 @@ impl Played {
         Verdict::Mismatch
     }
 
-    /// No chips came from nowhere, and no more went than a rake.
-    fn is_plausible(&self, Difference { sum, .. }: &Difference, unit: i128) -> bool {
-        *sum <= 0 && -sum <= self.rake_max(unit, unit)
+    /// No chips came from nowhere, no more went than a rake, nobody lost more than was won here, and
+    /// nobody won after a fold.
+    fn is_plausible(&self, Difference { by, sum }: &Difference, unit: i128) -> bool {
+        let possible = by.iter().zip(&self.won).zip(&self.live);
+        *sum <= 0
+            && -sum <= self.rake_max(unit)
+            && possible.into_iter().all(|((by, won), live)| -by <= parts(*won, unit) && (*live || *by <= 0))
     }
 
-    fn rake_max(&self, unit: i128, chip: i128) -> i128 {
+    fn rake_max(&self, unit: i128) -> i128 {
         let pots: Chips = self.won.iter().sum();
-        (parts(pots, unit) / 10).max(chip)
+        (parts(pots, unit) / 10).max(unit)
     }
 
     /// The largest chip that everything in the hand can be counted in: what odd chips are chips of.
