@@ -18,7 +18,10 @@ fn check_offers(now: u64, table: &Table) {
     offered.extend(legal.raise_to.map(|(_, max)| Action::RaiseTo(max)));
     for action in offered {
         let accepted = table.clone().apply(now, Command::Act { seat, action });
-        assert!(matches!(accepted, Ok(_) | Err(Refusal::ClockPaused)), "{action:?} was offered: {accepted:?}");
+        assert!(
+            matches!(accepted, Ok(_) | Err(Refusal::ClockPaused)),
+            "{action:?} was offered: {accepted:?}"
+        );
     }
 }
 

@@ -38,7 +38,9 @@ fn play(seed: u64) -> Option<Played> {
     let config = table.config().clone();
     for seat in 0..config.seats {
         let stack = config.buy_in_min + bytes.short() % (config.buy_in_max - config.buy_in_min + 1);
-        table.apply(0, Command::Sit { seat: SeatIndex(seat), player: PlayerId([seat + 1; 20]), stack }).ok()?;
+        table
+            .apply(0, Command::Sit { seat: SeatIndex(seat), player: PlayerId([seat + 1; 20]), stack })
+            .ok()?;
     }
     let stacks: Vec<(PlayerId, u64)> = table.seats().iter().flatten().map(|s| (s.player, s.stack)).collect();
     let mut events = table.apply(0, Command::StartHand { hand: 1, deck: bytes.deck() }).ok()?;
@@ -68,9 +70,14 @@ fn play(seed: u64) -> Option<Played> {
 
 fn client_messages() -> Vec<pb::ClientMessage> {
     use pb::client_message::Body;
-    let permit = || Some(pb::Permit { amount: 500, max_total_rake: 20, expiry_s: 9, nonce: 3, signature: vec![7; 65] });
+    let permit = || {
+        Some(pb::Permit { amount: 500, max_total_rake: 20, expiry_s: 9, nonce: 3, signature: vec![7; 65] })
+    };
     let bodies = [
-        Body::Attach(pb::Attach { token: "a.b.c".into(), resume: Some(pb::Cursor { epoch: 65_536, offset: 9 }) }),
+        Body::Attach(pb::Attach {
+            token: "a.b.c".into(),
+            resume: Some(pb::Cursor { epoch: 65_536, offset: 9 }),
+        }),
         Body::RenewToken(pb::RenewToken { token: "a.b.c".into() }),
         Body::Sit(pb::Sit { seat: 3, amount: 500, permit: permit() }),
         Body::TopUp(pb::TopUp { amount: 40, permit: permit() }),
@@ -85,7 +92,8 @@ fn client_messages() -> Vec<pb::ClientMessage> {
 /// All events of a hand as the seat that was dealt the first card sees them.
 fn server_message(played: &Played) -> pb::ServerMessage {
     let context = views::Context { now: 1, deal: None, table: &played.table };
-    let viewer = played.history.seats.first().map_or(views::Viewer::Spectator, |s| views::Viewer::Seat(s.seat));
+    let viewer =
+        played.history.seats.first().map_or(views::Viewer::Spectator, |s| views::Viewer::Seat(s.seat));
     let seen = played.history.events.iter().filter_map(|event| views::event(event, viewer, &context));
     let body = pb::server_message::Body::Events(pb::Events { events: seen.collect() });
     pb::ServerMessage { epoch: 65_536, offset: 12, body: Some(body) }
@@ -111,7 +119,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         let message = server_message(&played);
         for (tag, codec) in [(2u8, Codec::Proto), (3, Codec::Json)] {
-            write("wire", format!("server-{seed}-{tag}"), &[&[tag][..], &codec.encode_server(&message)?].concat())?;
+            write(
+                "wire",
+                format!("server-{seed}-{tag}"),
+                &[&[tag][..], &codec.encode_server(&message)?].concat(),
+            )?;
         }
     }
     for (place, message) in client_messages().iter().enumerate() {
