@@ -1,5 +1,5 @@
 //! Recorded hands a second, in processor time: read by the fast reader and by the toml crate alone,
-//! replayed through the live engine with every end compared, and written. `hands/<what>`.
+//! replayed through the live engine with every end compared, and written. `hands/<what>/<reader>`.
 //!
 //! The hands are those of `PURR_PHH_DIR`, or a made-up one many times over where there are none.
 
@@ -39,12 +39,12 @@ fn hands(c: &mut Criterion<CpuTime>) {
 
     let mut group = c.benchmark_group("hands");
     group.throughput(Throughput::Elements(hands.len() as u64));
-    group.bench_function("read", |b| b.iter(|| phh::read(black_box(&text)).map(|hands| hands.len())));
+    group.bench_function("read/purr", |b| b.iter(|| phh::read(black_box(&text)).map(|hands| hands.len())));
     group.bench_function("read/toml", |b| {
         b.iter(|| phh::read_as_toml(black_box(&text)).map(|hands| hands.len()))
     });
-    group.bench_function("replay", |b| b.iter(|| exact(&mut replayer)));
-    group.bench_function("write", |b| {
+    group.bench_function("replay/purr", |b| b.iter(|| exact(&mut replayer)));
+    group.bench_function("write/purr", |b| {
         b.iter(|| hands.iter().map(|hand| black_box(hand).to_string().len()).sum::<usize>());
     });
     group.finish();
