@@ -28,6 +28,19 @@ down: ## remove the demo's cluster
 test: ## lints, units, contracts, and end to end on a real cluster
 	@tests/run.sh
 
+.PHONY: bench
+bench: ## evaluator, equity, hands and engine beside their peers; writes target/bench.json
+	@tests/bench.sh
+
+.PHONY: fuzz
+fuzz: ## long: 20,000 hands against PokerKit, then ten minutes a fuzz target (PURR_FUZZ_SECONDS, PURR_SEED)
+	@tests/differential.sh 20000 $(PURR_SEED)
+	@tests/fuzz.sh $${PURR_FUZZ_SECONDS:-600}
+
+.PHONY: mutants
+mutants: ## long: one change at a time in betting and pots; each must be noticed by a test
+	@tests/mutants.sh
+
 .PHONY: redis-test
 redis-test: ## the Redis group on the demo's cluster: nodes killed, cut off, drained, all gone at once
 	@tests/cluster/up.sh

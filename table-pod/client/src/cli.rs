@@ -1,6 +1,7 @@
 //! The command line `purr`.
 
 mod play;
+mod replay;
 mod screen;
 
 use crate::{
@@ -52,6 +53,8 @@ pub enum Command {
     Hand(HandArgs),
     /// Check the deal of a hand's record (JSON); `-` reads stdin
     Verify { file: PathBuf },
+    /// Play recorded hands again and compare how they end
+    Replay(replay::ReplayArgs),
     /// Make a wallet: writes the key to a new file and prints its address
     Keygen { file: PathBuf },
 }
@@ -162,6 +165,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
             Command::Tables(at) => tables(&at).await,
             Command::Hand(args) => hand(args).await,
             Command::Verify { file } => verify_file(&file),
+            Command::Replay(args) => replay::run(args, stop.clone()).await,
             Command::Keygen { file } => keygen(&file),
         }
     };

@@ -19,6 +19,7 @@ pub mod event;
 pub mod history;
 pub mod ids;
 pub mod list;
+pub mod ohh;
 pub mod phh;
 pub mod pots;
 pub mod rake;
