@@ -39,7 +39,8 @@ lint: ## rustfmt, clippy, cargo-deny, shellcheck, helm lint
 	@tests/lint.sh
 
 .PHONY: generate
-generate: ## write the generated files anew: CRD YAML, contract ABI, gas report
+generate: ## write the generated files anew: CRD YAML, the API's document, contract ABI, gas report
 	@tests/cargo.sh run --release -p purr-crds
+	@PURR_GENERATE=1 tests/cargo.sh test --release -p purr-gateway --test openapi
 	@chain-signer/contracts/build.sh
 	@chain-signer/contracts/build.sh --gas
