@@ -184,13 +184,13 @@ async fn when_there_is_too_much_to_do_newcomers_are_refused_before_players() {
 async fn a_server_that_fails_again_and_again_is_left_alone_and_found_again() {
     let world = World::with(|config| {
         config.front.breaker.failures_max = 3;
-        config.front.breaker.open_min = Duration::from_millis(200);
+        config.front.breaker.open_min = Duration::from_millis(400);
     })
     .await;
     let token = sign(&Wallet::new(1).claims(), Some("k1"), &wallet::JWT_KEY);
     let state = "purr_gateway_breaker_state{upstream=\"signer\"}";
     let asked = || world.signer_asked();
-    assert_eq!(world.metric(state), Some(0.0));
+    world.becomes(state, 0.0).await;
     world.break_signer(true);
     for _ in 0..3 {
         assert_eq!(world.get("/v1/balance", Some(&token)).await.problem(), "unavailable");
