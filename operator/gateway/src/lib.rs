@@ -11,6 +11,7 @@ pub mod endpoints;
 pub mod limits;
 pub mod metrics;
 pub mod options;
+pub mod page;
 pub mod relay;
 pub mod routing;
 pub mod sessions;
@@ -152,6 +153,7 @@ impl Gateway {
             relays: relays.clone(),
             auth,
             tables: api::lobby::Statuses::default(),
+            page: page::Page::new(config.page.clone()),
         });
 
         let connections_max = usize::try_from(config.sockets_max)?.saturating_add(CONNECTIONS_SPARE);

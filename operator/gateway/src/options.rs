@@ -79,6 +79,12 @@ pub struct Options {
     /// Time from SIGTERM until sockets are closed, so that no new ones are sent here, in milliseconds
     #[arg(long, env = "PURR_STOP_DELAY_MS", default_value_t = 3_000)]
     pub stop_delay_ms: u64,
+    /// The page lets players sign in with a key that their browser makes and keeps
+    #[arg(long, env = "PURR_GUEST_KEYS")]
+    pub guest_keys: bool,
+    /// What the page calls the token, for instance USDC
+    #[arg(long, env = "PURR_UNIT", default_value = "")]
+    pub unit: String,
     /// Log filter, for instance info,purr_gateway=debug
     #[arg(long, env = "PURR_LOG", default_value = "info")]
     pub log: String,
@@ -102,6 +108,7 @@ pub struct Config {
     pub player_sockets_max: u32,
     pub stop_delay: Duration,
     pub pace: crate::relay::Pace,
+    pub page: crate::page::PageConfig,
 }
 
 /// Options that have been checked.
@@ -176,6 +183,11 @@ impl Options {
                 player_sockets_max: self.player_sockets_max,
                 stop_delay: Duration::from_millis(self.stop_delay_ms),
                 pace: crate::relay::Pace::default(),
+                page: crate::page::PageConfig {
+                    guest_keys: self.guest_keys,
+                    unit: self.unit,
+                    ..Default::default()
+                },
             },
             namespace: self.namespace,
             public_tls_dir: self.public_tls_dir,

@@ -98,6 +98,7 @@ impl World {
             player_sockets_max: 4,
             stop_delay: Duration::ZERO,
             pace: pace(),
+            page: purr_gateway::page::PageConfig::default(),
         };
         change(&mut config);
         let registry = prometheus::Registry::new();
