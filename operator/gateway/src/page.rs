@@ -71,8 +71,7 @@ impl Page {
             hash.update(body);
         }
         let release = hex::encode(hash.finalize().get(..8).unwrap_or_default());
-        let files =
-            FILES.iter().map(|(name, body)| (*name, file(name, Bytes::from_static(body)))).collect();
+        let files = FILES.iter().map(|(name, body)| (*name, file(name, Bytes::from_static(body)))).collect();
         let index = render(INDEX, &release, &config);
         let index = file("index.html", index.into());
         Self(Arc::new(Inner { release, index, files, config }))
@@ -111,9 +110,11 @@ pub fn routes() -> Router<App> {
         .route("/", get(async |State(app): State<App>, asked: HeaderMap| app.page.index(&asked)))
         .route(
             "/page/{release}/{*name}",
-            get(async |State(app): State<App>, Path((release, name)): Path<(String, String)>, asked: HeaderMap| {
-                app.page.file(&release, &name, &asked)
-            }),
+            get(
+                async |State(app): State<App>,
+                       Path((release, name)): Path<(String, String)>,
+                       asked: HeaderMap| { app.page.file(&release, &name, &asked) },
+            ),
         )
 }
 
@@ -185,7 +186,8 @@ fn render(index: &str, release: &str, config: &PageConfig) -> String {
         };
     }
     let notice = config.notice.as_deref().map(escape);
-    let notice = notice.map(|text| format!("<p class=\"notice\" role=\"note\">{text}</p>")).unwrap_or_default();
+    let notice =
+        notice.map(|text| format!("<p class=\"notice\" role=\"note\">{text}</p>")).unwrap_or_default();
     index
         .replace("{{guest}}", if config.guest_keys { "true" } else { "false" })
         .replace("{{unit}}", &escape(&config.unit))
