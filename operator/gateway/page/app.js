@@ -26,8 +26,10 @@ const root = document.documentElement;
 const main = document.getElementById('main');
 const guests = root.dataset.guest === 'true';
 
+const NOWHERE = { name: 'nowhere' };
+
 const app = {
-  route: { name: 'lobby' },
+  route: NOWHERE,
   session: null,
   chain: null,
   balance: null,
@@ -102,8 +104,8 @@ function go() {
   if (name === 'lobby') loadTables(false);
   document.title = { lobby: 'Tables', table: 'Table', hands: 'Hands', hand: `Hand ${hand}` }[name] + ' – Purr Poker';
   draw();
-  // A new view begins at its title, for those who hear or use keys.
-  setTimeout(() => (document.getElementById('title') ?? main).focus({ preventScroll: true }));
+  // A new view begins at its title, for those who hear or use keys; the first one where the browser begins.
+  if (before !== NOWHERE) setTimeout(() => (document.getElementById('title') ?? main).focus({ preventScroll: true }));
 }
 
 let lobbyTimer = null;

@@ -70,7 +70,8 @@ export class Link {
     this.state = { name: 'connecting' };
     addEventListener('online', this.#look);
     document.addEventListener('visibilitychange', this.#look);
-    this.#connect();
+    // Not before the one who made this holds it.
+    queueMicrotask(() => this.#connect());
   }
 
   /** Leaves for good. */
@@ -100,6 +101,7 @@ export class Link {
   // --- the connection ---
 
   async #connect() {
+    if (this.#stopped) return undefined;
     this.#clear('retry');
     this.#set({ name: 'connecting' });
     let token;

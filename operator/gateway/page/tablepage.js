@@ -23,7 +23,8 @@ export function tablePage(app) {
       : el('div', { class: 'play' },
           el('div', { class: 'stage' },
             felt(view, chain !== null && info?.state !== 'opening'),
-            el('section', { class: 'actions', 'aria-label': 'Actions' }, actions(view, app.choice, app.shortcuts), own(view))),
+            el('section', { class: 'actions', 'aria-label': 'Actions' }, actions(view, app.choice, app.shortcuts)),
+            own(view)),
           el('aside', { class: 'side', 'aria-label': 'Log and settlement' }, story(app.log), settlements(view))),
   ];
 }
@@ -58,7 +59,7 @@ function own(view) {
   if (chair === null) return null;
   const room = view.table.buyInMax - chair.stack - chair.pending;
   const button = (what, label) => el('button', { class: 'button small', type: 'button', 'data-key': what, 'data-do': what }, label);
-  return el('div', { class: 'row own', role: 'group', 'aria-label': 'Your chair' },
+  return el('div', { class: 'row chair-row', role: 'group', 'aria-label': 'Your chair' },
     chair.sittingOut ? button('sit-in', 'I’m back') : button('sit-out', 'Sit out'),
     room > 0 && !chair.leaving ? button('top-up', 'Add chips') : null,
     chair.leaving ? el('span', { class: 'tag' }, 'leaving after this hand') : button('leave', 'Leave table'));
