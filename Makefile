@@ -20,6 +20,11 @@ build: ## compile all programs and tests
 demo: ## one table end to end: cluster, chart, six players, 20 hands, the table of balances
 	@tests/demo.sh
 
+.PHONY: table
+table: ## one table without a cluster: page, gateway and table in one process, with play chips (ARGS="--seats 2")
+	@cargo build --profile solo --locked -p purr-tests --no-default-features --features solo --bin purr-solo
+	@exec "$$CARGO_TARGET_DIR/solo/purr-solo" $(ARGS)
+
 .PHONY: down
 down: ## remove the demo's cluster
 	@tests/cluster/down.sh

@@ -123,6 +123,7 @@ if ! stage prerequisites "$here/prereqs.sh" || ! has compile cargo || ! stage co
 fi
 stage lints tests/lint.sh || ok=false
 stage "units and properties" rust_tests || ok=false
+if has page node npm chromium; then stage page tests/page/run.sh || ok=false; fi
 if has contracts node npm; then stage contracts contracts || ok=false; fi
 if has "end to end" go npm jq nsenter; then
   "$here/down.sh" "$name" >/dev/null

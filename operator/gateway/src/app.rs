@@ -48,6 +48,7 @@ pub struct Inner {
     pub document: String,
     /// Ends streams.
     pub stop: CancellationToken,
+    pub page: crate::page::Page,
 }
 
 impl From<Inner> for App {
@@ -67,6 +68,7 @@ impl std::ops::Deref for App {
 /// What players reach.
 pub fn public(app: App) -> Router {
     endpoints::routes()
+        .merge(crate::page::routes())
         .fallback(async || Answer::from(Problem::new(404, "not-found", "There is nothing here")))
         .method_not_allowed_fallback(async || {
             Answer::from(Problem::new(405, "method", "Not with this method"))

@@ -17,6 +17,7 @@ pub mod metrics;
 pub mod openapi;
 pub mod options;
 pub mod overload;
+pub mod page;
 pub mod relay;
 pub mod routing;
 pub mod sessions;
@@ -174,6 +175,7 @@ impl Gateway {
             front: config.front.clone(),
             document: openapi::document().to_string(),
             stop: ended.clone(),
+            page: page::Page::new(config.page.clone()),
         });
 
         let connections_max = usize::try_from(config.sockets_max)?.saturating_add(CONNECTIONS_SPARE);

@@ -125,6 +125,12 @@ pub struct Options {
     /// Time from SIGTERM until sockets are closed, so that no new ones are sent here, in milliseconds
     #[arg(long, env = "PURR_STOP_DELAY_MS", default_value_t = 3_000)]
     pub stop_delay_ms: u64,
+    /// The page lets players sign in with a key that their browser makes and keeps
+    #[arg(long, env = "PURR_GUEST_KEYS")]
+    pub guest_keys: bool,
+    /// What the page calls the token, for instance USDC
+    #[arg(long, env = "PURR_UNIT", default_value = "")]
+    pub unit: String,
     /// Log filter, for instance info,purr_gateway=debug
     #[arg(long, env = "PURR_LOG", default_value = "info")]
     pub log: String,
@@ -149,6 +155,7 @@ pub struct Config {
     pub stop_delay: Duration,
     pub pace: crate::relay::Pace,
     pub front: Front,
+    pub page: crate::page::PageConfig,
 }
 
 impl Config {
@@ -266,6 +273,11 @@ impl Options {
                 stop_delay: Duration::from_millis(self.stop_delay_ms),
                 pace: crate::relay::Pace::default(),
                 front,
+                page: crate::page::PageConfig {
+                    guest_keys: self.guest_keys,
+                    unit: self.unit,
+                    ..Default::default()
+                },
             },
             namespace: self.namespace,
             public_tls_dir: self.public_tls_dir,

@@ -132,6 +132,7 @@ impl World {
                 reload_every: Duration::from_millis(10),
                 ..Front::default()
             },
+            page: purr_gateway::page::PageConfig::default(),
         };
         change(&mut config);
         let registry = prometheus::Registry::new();
