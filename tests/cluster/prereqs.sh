@@ -10,6 +10,7 @@ packages=(
   jq openssl curl ca-certificates
   redis-server redis-sentinel postgresql-15 softhsm2     # real parts for tests beside the cluster
   shellcheck
+  chromium                                               # the page's test
 )
 
 # The lints' wheel is fetched with pip; any Python that has it will do.

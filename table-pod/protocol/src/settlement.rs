@@ -1,6 +1,7 @@
 //! The table's sequence: what goes from a table through the signer to the chain, in order.
 
 use purr_engine::{Chips, PlayerId, SeatIndex};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -101,7 +102,7 @@ impl OpenTable {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum TableState {
     Opening,
@@ -206,7 +207,7 @@ pub struct Notices {
 }
 
 /// `GET /v1/config`: what a wallet needs to deposit and to sign permits.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ChainConfig {
     pub chain_id: u64,
@@ -217,7 +218,7 @@ pub struct ChainConfig {
 }
 
 /// `GET /v1/balances/{player}`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Balance {
     /// May be seated or withdrawn.
@@ -227,7 +228,7 @@ pub struct Balance {
     pub seated: Vec<SeatedBalance>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SeatedBalance {
     pub table: String,
@@ -235,7 +236,7 @@ pub struct SeatedBalance {
 }
 
 /// `GET /v1/reconciliation`: the ledger beside the chain.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Reconciliation {
     pub agree: bool,
@@ -244,16 +245,17 @@ pub struct Reconciliation {
     pub tables: Vec<TableReconciliation>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PlayerReconciliation {
+    #[schemars(with = "String")]
     pub player: PlayerId,
     pub ledger_free: Chips,
     pub chain_free: Chips,
     pub seats: Vec<SeatReconciliation>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SeatReconciliation {
     pub table: String,
@@ -261,7 +263,7 @@ pub struct SeatReconciliation {
     pub chain_stack: Chips,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TableReconciliation {
     pub uid: String,
