@@ -16,8 +16,8 @@ pub struct Card(u8);
 pub struct BadCard(pub String);
 
 impl Card {
-    /// The first in their natural order; for arrays to be filled.
-    pub(crate) const TWO_OF_CLUBS: Self = Self(0);
+    /// The deuce of clubs.
+    pub const LOWEST: Self = Self(0);
 
     /// The card of this number, 0 to 51.
     pub const fn new(number: u8) -> Option<Self> {

@@ -74,6 +74,16 @@ pub enum Command {
         seat: SeatIndex,
         action: Action,
     },
+    /// A standing wish: straddle whenever under the gun, where the table has straddles (WSOP 11).
+    Straddle {
+        seat: SeatIndex,
+        on: bool,
+    },
+    /// The answer to [`Event::RunItTwiceAsked`](crate::Event::RunItTwiceAsked).
+    RunItTwice {
+        seat: SeatIndex,
+        agree: bool,
+    },
     /// Time has passed: carries out what is due.
     Tick,
     Disconnected {

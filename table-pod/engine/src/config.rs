@@ -15,6 +15,25 @@ pub enum Ante {
     BigBlind(Chips),
 }
 
+/// How much may be bet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Betting {
+    /// From the last full bet or raise up to everything in front of the player.
+    #[default]
+    NoLimit,
+    /// Bets and raises of one size. Tables are never made so: it replays recorded hands.
+    FixedLimit {
+        /// Before and on the flop.
+        small_bet: Chips,
+        /// On turn and river.
+        big_bet: Chips,
+        /// Bets and raises on one street, the big blind counted as a bet; 0: no end to them, which
+        /// is what many houses play heads-up.
+        bets_max: u8,
+    },
+}
+
 /// The most that is taken of one hand when at least `players` were dealt in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RakeCap {
@@ -38,13 +57,27 @@ pub struct RakeConfig {
 pub struct ClockConfig {
     /// Time for one action.
     pub turn_ms: Millis,
-    /// Extra time that a player starts with; 0: none.
+    /// Extra time that a player starts with, once before and once after the flop: two banks that do
+    /// not know of each other (as on PokerStars); 0: none.
     pub time_bank_ms: Millis,
-    /// Added to the bank for every hand dealt in, up to what it started with.
+    /// Added to both banks for every `time_bank_hands` hands dealt in.
     pub time_bank_gain_ms: Millis,
-    /// Time for one action of a player whose connection is gone.
+    /// Hands for one gain; 0 is 1.
+    #[serde(default)]
+    pub time_bank_hands: u16,
+    /// What a bank grows to; less than `time_bank_ms`: to what it started with.
+    #[serde(default)]
+    pub time_bank_max_ms: Millis,
+    /// Time for one action of a player whose connection is gone, in the smallest pot.
     pub disconnect_ms: Millis,
+    /// The same in a pot of [`BIG_POT_BLINDS`] big blinds or more; between the two it grows with the
+    /// pot. Less than `disconnect_ms`: it does not grow.
+    #[serde(default)]
+    pub disconnect_max_ms: Millis,
 }
+
+/// From so many big blinds in the middle on, a player whose connection is gone has the longest time.
+pub const BIG_POT_BLINDS: Chips = 100;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -55,6 +88,15 @@ pub struct TableConfig {
     pub big_blind: Chips,
     #[serde(default)]
     pub ante: Ante,
+    #[serde(default)]
+    pub betting: Betting,
+    /// Players under the gun may put in twice the big blind before the cards (WSOP 11).
+    #[serde(default)]
+    pub straddle: bool,
+    /// Where nobody can bet any more and cards are to come, the rest of the board is dealt twice if
+    /// everybody in the pot agrees.
+    #[serde(default)]
+    pub run_it_twice: bool,
     pub buy_in_min: Chips,
     pub buy_in_max: Chips,
     pub rake: RakeConfig,
@@ -74,6 +116,8 @@ pub enum ConfigError {
     Blinds { small: Chips, big: Chips },
     #[error("ante {0}: must be at least 1 and at most the big blind")]
     Ante(Chips),
+    #[error("fixed limit: want 1 <= small bet <= big bet, not {small} and {big}")]
+    Limit { small: Chips, big: Chips },
     #[error("buy-in {min} to {max}: want big blind <= min <= max <= {AMOUNT_MAX}")]
     BuyIn { min: Chips, max: Chips },
     #[error("rake of {0} basis points: must be at most 1000")]
@@ -82,6 +126,8 @@ pub enum ConfigError {
     RakeCaps,
     #[error("clock: {0} must be 1000 to 600000 ms")]
     Clock(&'static str),
+    #[error("clock: {0} must be at most 600000 ms")]
+    ClockMost(&'static str),
 }
 
 impl TableConfig {
@@ -98,6 +144,11 @@ impl TableConfig {
         {
             return Err(ConfigError::Ante(ante));
         }
+        if let Betting::FixedLimit { small_bet: small, big_bet: big, .. } = self.betting
+            && (small == 0 || small > big || big > AMOUNT_MAX)
+        {
+            return Err(ConfigError::Limit { small, big });
+        }
         let (min, max) = (self.buy_in_min, self.buy_in_max);
         if min < big || min > max || max > AMOUNT_MAX {
             return Err(ConfigError::BuyIn { min, max });
@@ -110,8 +161,14 @@ impl TableConfig {
         if !span.contains(&self.clock.disconnect_ms) {
             return Err(ConfigError::Clock("disconnect"));
         }
-        if self.clock.time_bank_ms > 600_000 || self.clock.time_bank_gain_ms > 600_000 {
-            return Err(ConfigError::Clock("time bank"));
+        let extra = [
+            ("time bank", self.clock.time_bank_ms),
+            ("time bank's gain", self.clock.time_bank_gain_ms),
+            ("time bank's most", self.clock.time_bank_max_ms),
+            ("disconnect's most", self.clock.disconnect_max_ms),
+        ];
+        if let Some((what, _)) = extra.iter().find(|(_, ms)| ms > span.end()) {
+            return Err(ConfigError::ClockMost(what));
         }
         Ok(())
     }

@@ -2,7 +2,8 @@
 
 use crate::{
     card::Card,
-    ids::{Chips, Millis, PlayerId, SeatIndex},
+    ids::{Chips, Millis, PlayerId, SEATS_MAX, SeatIndex},
+    list::{Board, List, Seats},
 };
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +27,8 @@ pub enum Post {
     Live,
     /// A missed small blind: dead money (WSOP 156).
     Dead,
+    /// Twice the big blind before the cards, by choice (WSOP 11).
+    Straddle,
 }
 
 /// What one hand did to one seat.
@@ -45,13 +48,18 @@ pub struct SeatResult {
 pub struct HandEnd {
     pub hand: u64,
     /// Everybody dealt in. The deltas and the rake sum to zero.
-    pub results: Vec<SeatResult>,
+    pub results: List<SeatResult, SEATS_MAX>,
     pub rake: Chips,
     pub void: bool,
 }
 
+fn is_first(board: &u8) -> bool {
+    *board == 0
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[allow(clippy::large_enum_variant, reason = "events live in a buffer that is used again: no heap for one")]
 pub enum Event {
     Seated {
         seat: SeatIndex,
@@ -84,7 +92,7 @@ pub enum Event {
     HandStarted {
         hand: u64,
         button: SeatIndex,
-        dealt_in: Vec<SeatIndex>,
+        dealt_in: Seats,
     },
     Posted {
         seat: SeatIndex,
@@ -115,8 +123,29 @@ pub enum Event {
         deadline: Millis,
     },
     StreetDealt {
+        /// 0; 1 for the second board of a hand that is run twice.
+        #[serde(default, skip_serializing_if = "is_first")]
+        board: u8,
         street: Street,
-        cards: Vec<Card>,
+        cards: Board,
+    },
+    /// Everybody in the pot is asked whether the rest of the board is dealt twice; all must agree
+    /// before the deadline.
+    RunItTwiceAsked {
+        seats: Seats,
+        deadline: Millis,
+    },
+    RunItTwiceAnswered {
+        seat: SeatIndex,
+        agree: bool,
+    },
+    RunItTwiceDecided {
+        twice: bool,
+    },
+    /// The player's standing wish has changed.
+    StraddleWished {
+        seat: SeatIndex,
+        on: bool,
     },
     /// The part of a bet that nobody called goes back before anything is counted.
     Uncalled {
@@ -135,9 +164,11 @@ pub enum Event {
     Raked {
         amount: Chips,
     },
-    /// `pot` counts from the main pot, 0.
+    /// `pot` counts from the main pot, 0; `board` is 1 for the second board's half.
     PotWon {
         pot: u8,
+        #[serde(default, skip_serializing_if = "is_first")]
+        board: u8,
         seat: SeatIndex,
         amount: Chips,
         stack: Chips,

@@ -19,6 +19,117 @@ impl SeatIndex {
     }
 }
 
+/// The most chairs that a table has.
+pub const SEATS_MAX: usize = 10;
+
+/// Some of a table's seats.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SeatSet(u16);
+
+impl SeatSet {
+    /// The first so many seats, at most [`SEATS_MAX`].
+    pub const fn first(count: u8) -> Self {
+        let count = if count as usize > SEATS_MAX { SEATS_MAX as u32 } else { count as u32 };
+        Self((1 << count) - 1)
+    }
+
+    pub const fn contains(self, seat: SeatIndex) -> bool {
+        self.0 & bit(seat) != 0
+    }
+
+    pub fn insert(&mut self, seat: SeatIndex) {
+        self.0 |= bit(seat);
+    }
+
+    pub fn remove(&mut self, seat: SeatIndex) {
+        self.0 &= !bit(seat);
+    }
+
+    /// This set and one seat less.
+    #[must_use]
+    pub const fn without(self, seat: SeatIndex) -> Self {
+        Self(self.0 & !bit(seat))
+    }
+
+    /// What is in both.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    /// What is in this one alone.
+    #[must_use]
+    pub const fn minus(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    pub const fn len(self) -> usize {
+        self.0.count_ones() as usize
+    }
+
+    /// In seat order.
+    pub const fn iter(self) -> Clockwise {
+        Clockwise { first: self.0, then: 0 }
+    }
+
+    /// In the order of play: from the left of this seat around to the seat itself.
+    pub const fn clockwise(self, from: SeatIndex) -> Clockwise {
+        let up_to = bit(from) | (bit(from).wrapping_sub(1));
+        Clockwise { first: self.0 & !up_to, then: self.0 & up_to }
+    }
+}
+
+/// A seat beyond the table has no bit, and so is in no set.
+const fn bit(seat: SeatIndex) -> u16 {
+    if seat.0 as usize >= SEATS_MAX { 0 } else { 1 << seat.0 }
+}
+
+impl FromIterator<SeatIndex> for SeatSet {
+    fn from_iter<I: IntoIterator<Item = SeatIndex>>(seats: I) -> Self {
+        let mut set = Self::default();
+        seats.into_iter().for_each(|seat| set.insert(seat));
+        set
+    }
+}
+
+impl IntoIterator for SeatSet {
+    type Item = SeatIndex;
+    type IntoIter = Clockwise;
+
+    fn into_iter(self) -> Clockwise {
+        self.iter()
+    }
+}
+
+/// Walks around the table.
+#[derive(Clone, Copy, Debug)]
+pub struct Clockwise {
+    first: u16,
+    then: u16,
+}
+
+impl Iterator for Clockwise {
+    type Item = SeatIndex;
+
+    fn next(&mut self) -> Option<SeatIndex> {
+        if self.first == 0 {
+            self.first = std::mem::take(&mut self.then);
+        }
+        if self.first == 0 {
+            return None;
+        }
+        #[allow(clippy::cast_possible_truncation, reason = "at most 15")]
+        let seat = SeatIndex(self.first.trailing_zeros() as u8);
+        self.first &= self.first - 1;
+        Some(seat)
+    }
+}
+
 impl fmt::Display for SeatIndex {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
@@ -67,5 +178,23 @@ impl<'de> Deserialize<'de> for PlayerId {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         let text = String::deserialize(d)?;
         text.parse().map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seats_come_clockwise_from_the_left_of_one_and_end_with_it() {
+        let set: SeatSet = [1, 4, 9].map(SeatIndex).into_iter().collect();
+        let around = |from| set.clockwise(SeatIndex(from)).map(|seat| seat.0).collect::<Vec<_>>();
+        assert_eq!(around(4), [9, 1, 4]);
+        assert_eq!(around(9), [1, 4, 9]);
+        assert_eq!(around(0), [1, 4, 9]);
+        assert_eq!(around(5), [9, 1, 4]);
+        assert_eq!(set.iter().map(|seat| seat.0).collect::<Vec<_>>(), [1, 4, 9]);
+        assert!(!set.contains(SeatIndex(200)));
+        assert_eq!(SeatSet::first(10).len(), 10);
     }
 }

@@ -194,7 +194,7 @@ fn actions(history: &HandHistory) -> Vec<PhhAction> {
                 Action::Check | Action::Call => PhhAction::CheckOrCall { player: number(*seat) },
                 Action::RaiseTo(_) => PhhAction::RaiseTo { player: number(*seat), total: *total },
             }),
-            Event::StreetDealt { cards, .. } => Some(PhhAction::Board(cards.clone())),
+            Event::StreetDealt { board: 0, cards, .. } => Some(PhhAction::Board(cards.to_vec())),
             Event::Shown { seat, cards } => {
                 Some(PhhAction::Show { player: number(*seat), cards: cards.map(Some) })
             }

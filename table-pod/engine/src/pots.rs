@@ -1,6 +1,9 @@
 //! Main pot and side pots from what each player put in.
 
-use crate::ids::{Chips, SeatIndex};
+use crate::{
+    ids::{Chips, SEATS_MAX, SeatIndex, SeatSet},
+    list::{Blank, List},
+};
 use serde::{Deserialize, Serialize};
 
 /// What one player has put into the hand.
@@ -12,43 +15,44 @@ pub struct Contribution {
     pub folded: bool,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pot {
     pub amount: Chips,
-    /// Who can win it, in seat order.
-    pub eligible: Vec<SeatIndex>,
+    /// Who can win it.
+    pub eligible: SeatSet,
 }
 
+impl Blank for Pot {
+    const BLANK: Self = Self { amount: 0, eligible: SeatSet::first(0) };
+}
+
+/// Main pot first: dead money, and one layer for each player at most.
+pub type Pots = List<Pot, { SEATS_MAX + 1 }>;
+
 /// Builds the pots, main pot first. Folded chips stay in the layer that they were put into; dead
-/// money (a big-blind ante, a missed small blind) belongs to the main pot. Layers that the same
-/// players can win are one pot.
-pub fn pots(contributions: &[Contribution], dead: Chips) -> Vec<Pot> {
-    let mut levels: Vec<Chips> =
-        contributions.iter().filter(|c| !c.folded && c.amount > 0).map(|c| c.amount).collect();
-    levels.sort_unstable();
-    levels.dedup();
-    let mut pots: Vec<Pot> = Vec::with_capacity(levels.len());
-    let mut below = 0;
-    let top = levels.last().copied();
-    for level in levels {
-        // What folded players put in above the highest live bet has no layer of its own.
-        let ceiling = if Some(level) == top { Chips::MAX } else { level };
-        let amount = contributions.iter().map(|c| c.amount.min(ceiling).saturating_sub(below)).sum();
-        let eligible: Vec<SeatIndex> =
-            contributions.iter().filter(|c| !c.folded && c.amount >= level).map(|c| c.seat).collect();
-        match pots.last_mut() {
-            Some(last) if last.eligible == eligible => last.amount += amount,
-            _ => pots.push(Pot { amount, eligible }),
-        }
-        below = level;
+/// money (a big-blind ante, a missed small blind) is the lowest layer, which everybody can win who
+/// has not folded. Layers that the same players can win are one pot.
+///
+/// Contributions are one a seat, at most ten.
+pub fn pots(contributions: &[Contribution], dead: Chips) -> Pots {
+    let mut pots = Pots::new();
+    let mut add = |amount: Chips, eligible: SeatSet| match pots.last_mut() {
+        Some(last) if last.eligible == eligible => last.amount += amount,
+        _ => pots.push(Pot { amount, eligible }),
+    };
+    let live = || contributions.iter().filter(|c| !c.folded);
+    let reaching = |level: Chips| live().filter(|c| c.amount >= level).map(|c| c.seat).collect::<SeatSet>();
+    if dead > 0 {
+        add(dead, reaching(0));
     }
-    match pots.first_mut() {
-        Some(main) => main.amount += dead,
-        None if dead > 0 => {
-            let eligible = contributions.iter().filter(|c| !c.folded).map(|c| c.seat).collect();
-            pots.push(Pot { amount: dead, eligible });
-        }
-        None => {}
+    let mut below = 0;
+    while let Some(level) = live().map(|c| c.amount).filter(|amount| *amount > below).min() {
+        let top = live().all(|c| c.amount <= level);
+        // What folded players put in above the highest live bet has no layer of its own.
+        let ceiling = if top { Chips::MAX } else { level };
+        let amount = contributions.iter().map(|c| c.amount.min(ceiling).saturating_sub(below)).sum();
+        add(amount, reaching(level));
+        below = level;
     }
     pots
 }
@@ -72,7 +76,7 @@ mod tests {
         Contribution { seat: SeatIndex(seat), amount, folded }
     }
 
-    fn seats(list: &[u8]) -> Vec<SeatIndex> {
+    fn seats(list: &[u8]) -> SeatSet {
         list.iter().copied().map(SeatIndex).collect()
     }
 
@@ -97,6 +101,16 @@ mod tests {
         let got = pots(&[put(0, 10, false), put(1, 100, false), put(2, 100, false)], 7);
         assert_eq!(got[0].amount, 37);
         assert_eq!(got[1].amount, 180);
+    }
+
+    /// A stack that went into a big-blind ante whole has no bet, and still plays for the antes.
+    #[test]
+    fn who_is_all_in_with_dead_money_alone_can_win_that() {
+        let got = pots(&[put(0, 0, false), put(1, 10, false), put(2, 10, false), put(3, 0, true)], 8);
+        assert_eq!(
+            *got,
+            [Pot { amount: 8, eligible: seats(&[0, 1, 2]) }, Pot { amount: 20, eligible: seats(&[1, 2]) },]
+        );
     }
 
     #[test]

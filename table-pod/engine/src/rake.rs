@@ -33,8 +33,13 @@ pub fn rake(config: &RakeConfig, pot: Chips, dealt_in: u8, flop_seen: bool) -> C
 /// `None` where all permits together are too small.
 pub fn split_rake(seats: &[(i64, Chips)], rake: Chips) -> Option<Vec<Chips>> {
     let mut shares = vec![0; seats.len()];
+    split_rake_into(seats, rake, &mut shares).then_some(shares)
+}
+
+/// [`split_rake`] into shares that are all 0 before, one a seat; false where the permits are too small.
+pub fn split_rake_into(seats: &[(i64, Chips)], rake: Chips, shares: &mut [Chips]) -> bool {
     if rake == 0 {
-        return Some(shares);
+        return true;
     }
     let best = seats.iter().map(|(delta, _)| *delta).max().unwrap_or(0);
     let weight = |delta: i64| -> u128 {
@@ -59,7 +64,7 @@ pub fn split_rake(seats: &[(i64, Chips)], rake: Chips) -> Option<Vec<Chips>> {
             left -= more;
         }
     }
-    (left == 0).then_some(shares)
+    left == 0
 }
 
 #[cfg(test)]

@@ -33,11 +33,19 @@ pub enum Refusal {
     CannotCheck { to_call: Chips },
     #[error("there is nothing to call")]
     NothingToCall,
+    /// WSOP 170, 173.
     #[error("a raise to {given}: must be {min} to {max}")]
     RaiseBounds { given: Chips, min: Chips, max: Chips },
     /// A short all-in does not open the betting again to those who have acted (WSOP 172).
     #[error("the betting is not open to a raise of seat {0}")]
     BettingClosed(SeatIndex),
+    /// Fixed limit: a bet and so many raises a street.
+    #[error("no more than {bets_max} bets on a street")]
+    BetsCapped { bets_max: u8 },
+    #[error("this table has no straddles")]
+    NoStraddles,
+    #[error("seat {0} is not asked whether to run it twice")]
+    NotAsked(SeatIndex),
     #[error("seat {0} sits out already")]
     SittingOut(SeatIndex),
     #[error("seat {0} is in already")]
@@ -53,7 +61,7 @@ pub enum Refusal {
     #[error("the clock is not paused")]
     ClockNotPaused,
     #[error("the player must bring back at least {min} (left with it a short while ago)")]
-    RatHole { min: Chips },
+    RatHole { min: Chips, max: Chips },
     #[error("an amount is too large for a table")]
     Overflow,
     #[error(transparent)]
@@ -61,4 +69,35 @@ pub enum Refusal {
     /// Chips appeared or vanished: the table has stopped for good and needs a person.
     #[error("chips are not conserved: {expected} expected, {found} found")]
     NotConserved { expected: u128, found: u128 },
+}
+
+impl Refusal {
+    /// The least and the most that would have been accepted, where an amount was out of bounds.
+    pub const fn bounds(&self) -> Option<(Chips, Chips)> {
+        match self {
+            Self::RaiseBounds { min, max, .. } | Self::BuyIn { min, max, .. } => Some((*min, *max)),
+            Self::TopUp { max, .. } => Some((1, *max)),
+            Self::RatHole { min, max } => Some((*min, *max)),
+            _ => None,
+        }
+    }
+
+    /// The rule behind it, by its name in the rule book (WSOP Live Action Rules 2024), where it is a
+    /// rule of the game and not of the table's handling.
+    pub const fn rule(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::RaiseBounds { .. } => "WSOP 170, 173: a raise is at least the last full bet or raise",
+            Self::BettingClosed(_) => "WSOP 172: a short all-in does not open the betting again",
+            Self::BetsCapped { .. } => "fixed limit: a bet and three raises a street",
+            Self::CannotCheck { .. } | Self::NothingToCall => "a bet is called, raised or folded to",
+            Self::NotYourTurn(_) => "players act in turn",
+            Self::BuyIn { .. } => "table stakes: the buy-in is bounded",
+            Self::TopUp { .. } => "WSOP 60: table stakes",
+            Self::RatHole { .. } => "WSOP 60: chips taken away are brought back",
+            Self::NoStraddles => "WSOP 11: straddles where the table has them",
+            Self::NotAsked(_) => "run it twice: those in the pot are asked once nobody can bet any more",
+            Self::TooFewPlayers { .. } => "a hand needs two players",
+            _ => return None,
+        })
+    }
 }

@@ -3,27 +3,38 @@
 mod betting;
 mod blinds;
 mod clock;
+mod positions;
+mod replay;
 mod seats;
 mod showdown;
+mod streets;
+mod twice;
 
 use crate::{
     card::{Card, Deck},
     command::Command,
     config::{ConfigError, TableConfig},
     event::{Event, Street},
-    ids::{Chips, Millis, PlayerId, SeatIndex},
-    pots::Contribution,
+    ids::{Chips, Millis, PlayerId, SEATS_MAX, SeatIndex, SeatSet},
+    list::{Blank, Board, List},
     refusal::Refusal,
 };
 pub use betting::LegalActions;
 use clock::Turn;
+use positions::Positions;
+pub use replay::HandSetup;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use twice::Twice;
 
 /// A table of players, chips and at most one running hand. Serialized, it is a snapshot.
+///
+/// A clone is a snapshot too, and cheap: one copy of some two kilobytes; the configuration is shared.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Table {
-    config: TableConfig,
-    seats: Vec<Option<Seat>>,
+    #[serde(with = "shared")]
+    config: Arc<TableConfig>,
+    seats: List<Option<Seat>, SEATS_MAX>,
     positions: Option<Positions>,
     hand: Option<Hand>,
     last_hand: u64,
@@ -37,7 +48,7 @@ pub struct Table {
 }
 
 /// One occupied seat.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seat {
     pub player: PlayerId,
     pub stack: Chips,
@@ -51,18 +62,20 @@ pub struct Seat {
     pub owes_small: bool,
     /// Pays what is owed at once instead of waiting for the big blind.
     pub posts: bool,
+    /// Straddles whenever under the gun, where the table has straddles (WSOP 11).
+    #[serde(default)]
+    pub straddle: bool,
+    /// Left of the time bank before the flop.
+    #[serde(default)]
+    pub time_bank_preflop_ms: Millis,
+    /// Left of the time bank after it.
     pub time_bank_ms: Millis,
+    /// Hands dealt in since the banks last grew.
+    #[serde(default)]
+    hands: u16,
     /// What may still be taken as rake of this seat, by its permits; `None`: any.
     #[serde(default)]
     pub rake_left: Option<Chips>,
-}
-
-/// Where button and blinds are. They name chairs, not players: a chair may have emptied (dead button).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Positions {
-    button: SeatIndex,
-    small: SeatIndex,
-    big: SeatIndex,
 }
 
 /// A player who left a short while ago, and with how much.
@@ -76,6 +89,9 @@ struct Departed {
 /// Those who left are remembered up to this many, the newest.
 const DEPARTED_MAX: usize = 64;
 
+/// The most chips in play at a table: every sum of them fits, whoever wins what.
+const BANK_MAX: u128 = 1 << 62;
+
 /// The hand that is running.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hand {
@@ -84,26 +100,38 @@ pub struct Hand {
     dealt: u8,
     pub button: SeatIndex,
     pub street: Street,
-    pub board: Vec<Card>,
+    pub board: Board,
+    /// The whole second board, once the hand is run twice.
+    #[serde(default)]
+    pub second_board: Board,
     /// By seat; `None` was not dealt in.
-    players: Vec<Option<InHand>>,
+    players: List<Option<InHand>, SEATS_MAX>,
+    /// Who has not folded.
+    live: SeatSet,
+    /// Who has not folded and has chips behind.
+    able: SeatSet,
     /// Dead money: a big-blind ante, missed small blinds.
     dead: Chips,
     /// What has to be matched on this street.
     pub bet: Chips,
+    /// The last full bet: in a fixed limit a short all-in does not move it.
+    full_bet: Chips,
     /// The size of the last full bet or raise, at least the big blind.
     raise_size: Chips,
     /// The least a bet can be.
     minimum_bet: Chips,
+    /// Full bets and raises on this street.
+    bets: u8,
     /// Who bet or raised last on this street.
     aggressor: Option<SeatIndex>,
     turn: Option<Turn>,
+    twice: Twice,
     before: Option<Positions>,
     dealt_in: u8,
 }
 
 /// A player in the hand.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InHand {
     pub cards: [Card; 2],
     /// In front of the player on this street.
@@ -115,14 +143,26 @@ pub struct InHand {
     /// What had to be matched when the player last acted on this street.
     acted_at: Option<Chips>,
     pub start_stack: Chips,
+    /// What the player owed before the hand, for the case that it is void.
+    owed: Owed,
+    /// Gives the hand up at a showdown, as a replayed hand says.
+    mucks: bool,
+}
+
+/// Blinds that a player owes, and whether they are posted without waiting.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Owed {
+    big: bool,
+    small: bool,
+    posts: bool,
 }
 
 impl Table {
     pub fn new(config: TableConfig) -> Result<Self, ConfigError> {
         config.validate()?;
-        let seats = vec![None; usize::from(config.seats)];
+        let seats = List::blank(config.seats);
         Ok(Self {
-            config,
+            config: Arc::new(config),
             seats,
             positions: None,
             hand: None,
@@ -135,57 +175,88 @@ impl Table {
         })
     }
 
-    /// Carries out one command at this time. A refusal leaves the table as it was.
-    ///
-    /// Times must not go backwards; a clock that was replaced (take-over) is announced with
-    /// [`Command::RestartClock`], which accepts any.
+    /// [`Self::apply_into`] a new list.
     pub fn apply(&mut self, now: Millis, command: Command) -> Result<Vec<Event>, Refusal> {
+        let mut events = Vec::new();
+        self.apply_into(now, command, &mut events)?;
+        Ok(events)
+    }
+
+    /// Carries out one command at this time and adds what follows to `events`. A refusal leaves both
+    /// as they were.
+    ///
+    /// Times (milliseconds) must not go backwards; a clock that was replaced (take-over) is announced
+    /// with [`Command::RestartClock`], which accepts any. Between the deal of a hand and its end
+    /// nothing is allocated where `events` has room.
+    ///
+    /// # Errors
+    /// The rule that stands against it, with its bounds. [`Refusal::NotConserved`] is the one that
+    /// stays: the table accepts nothing more.
+    pub fn apply_into(
+        &mut self,
+        now: Millis,
+        command: Command,
+        events: &mut Vec<Event>,
+    ) -> Result<(), Refusal> {
+        if now < self.now && !matches!(command, Command::RestartClock) {
+            return Err(Refusal::TimeWentBack { given: now, last: self.now });
+        }
+        self.transition(now, events, |table, last, events| table.carry_out(command, last, events))
+    }
+
+    /// What every change of a table goes through: nothing of a refusal stays, and chips are counted.
+    fn transition(
+        &mut self,
+        now: Millis,
+        events: &mut Vec<Event>,
+        change: impl FnOnce(&mut Self, Millis, &mut Vec<Event>) -> Result<(), Refusal>,
+    ) -> Result<(), Refusal> {
         if let Some((expected, found)) = self.broken {
             return Err(Refusal::NotConserved { expected, found });
         }
-        if now < self.now && command != Command::RestartClock {
-            return Err(Refusal::TimeWentBack { given: now, last: self.now });
-        }
-        let mut events = Vec::new();
-        let before = self.now;
+        let (before, told) = (self.now, events.len());
         self.now = now;
-        let result = match command {
-            Command::Sit { seat, player, stack } => self.sit(seat, player, stack, &mut events),
+        if let Err(refusal) = change(self, before, events) {
+            self.now = before;
+            events.truncate(told);
+            return Err(refusal);
+        }
+        self.check_conserved().inspect_err(|_| events.truncate(told))
+    }
+
+    fn carry_out(&mut self, command: Command, last: Millis, events: &mut Vec<Event>) -> Result<(), Refusal> {
+        match command {
+            Command::Act { seat, action } => self.act(seat, action, events),
+            Command::Tick => self.tick(events),
+            Command::StartHand { hand, deck } => self.start_hand(hand, deck, events),
+            Command::Sit { seat, player, stack } => self.sit(seat, player, stack, events),
             Command::Seat { seat, player, stack, rake_allowed } => {
-                self.take_seat(seat, player, stack, rake_allowed, &mut events)
+                self.take_seat(seat, player, stack, rake_allowed, events)
             }
             Command::AllowRake { seat, amount } => self.allow_rake(seat, |left| left.checked_add(amount)),
             Command::DisallowRake { seat, amount } => {
                 self.allow_rake(seat, |left| Some(left.saturating_sub(amount)))
             }
-            Command::TopUp { seat, amount } => self.top_up(seat, amount, &mut events),
-            Command::Leave { seat } => self.leave(seat, &mut events),
-            Command::SitOut { seat } => self.sit_out(seat, &mut events),
-            Command::SitIn { seat, post } => self.sit_in(seat, post, &mut events),
-            Command::StartHand { hand, deck } => self.start_hand(hand, deck, &mut events),
-            Command::Act { seat, action } => self.act(seat, action, &mut events),
-            Command::Tick => self.tick(&mut events),
-            Command::Disconnected { seat } => self.set_connected(seat, false, &mut events),
-            Command::Reconnected { seat } => self.set_connected(seat, true, &mut events),
-            Command::VoidHand => self.void_hand(&mut events),
-            Command::PauseClock => self.pause_clock(&mut events),
-            Command::ResumeClock => self.resume_clock(&mut events),
-            Command::RestartClock => self.restart_clock(before, &mut events),
-        };
-        if let Err(refusal) = result {
-            self.now = before;
-            return Err(refusal);
+            Command::TopUp { seat, amount } => self.top_up(seat, amount, events),
+            Command::Leave { seat } => self.leave(seat, events),
+            Command::SitOut { seat } => self.sit_out(seat, events),
+            Command::SitIn { seat, post } => self.sit_in(seat, post, events),
+            Command::Straddle { seat, on } => self.wish_straddle(seat, on, events),
+            Command::RunItTwice { seat, agree } => self.answer_twice(seat, agree, events),
+            Command::Disconnected { seat } => self.set_connected(seat, false, events),
+            Command::Reconnected { seat } => self.set_connected(seat, true, events),
+            Command::VoidHand => self.void_hand(events),
+            Command::PauseClock => self.pause_clock(events),
+            Command::ResumeClock => self.resume_clock(events),
+            Command::RestartClock => self.restart_clock(last, events),
         }
-        self.check_conserved()?;
-        Ok(events)
     }
 
     /// Checked in release builds too: a table that is short of a chip stops before it settles.
     fn check_conserved(&mut self) -> Result<(), Refusal> {
         let stacks: u128 =
             self.seats.iter().flatten().map(|s| u128::from(s.stack) + u128::from(s.pending)).sum();
-        let pots = u128::from(self.pot());
-        let found = stacks + pots;
+        let found = stacks + u128::from(self.pot());
         if found == self.bank {
             return Ok(());
         }
@@ -232,7 +303,11 @@ impl Table {
 
     /// How many players the next hand would have.
     pub fn ready(&self) -> usize {
-        self.occupied().filter(|(_, seat)| seat.is_ready()).count()
+        self.ready_seats().len()
+    }
+
+    fn ready_seats(&self) -> SeatSet {
+        self.occupied().filter(|(_, seat)| seat.is_ready()).map(|(at, _)| at).collect()
     }
 
     fn occupied(&self) -> impl Iterator<Item = (SeatIndex, &Seat)> {
@@ -244,10 +319,9 @@ impl Table {
         chair.as_mut().ok_or(Refusal::SeatEmpty(seat))
     }
 
-    /// All chairs clockwise, starting at the left of this one and ending with it.
-    fn clockwise(&self, from: SeatIndex) -> impl Iterator<Item = SeatIndex> + use<> {
-        let count = self.config.seats;
-        (1..=count).map(move |step| SeatIndex((from.0 + step) % count))
+    /// Every chair, occupied or not.
+    fn chairs(&self) -> SeatSet {
+        SeatSet::first(self.config.seats)
     }
 }
 
@@ -256,6 +330,30 @@ impl Seat {
     pub fn is_ready(&self) -> bool {
         !self.sitting_out && !self.leaving && self.stack > 0
     }
+
+    /// Owes a blind.
+    fn owes(&self) -> bool {
+        self.owes_big || self.owes_small
+    }
+}
+
+impl Blank for Seat {
+    const BLANK: Self = Self {
+        player: PlayerId([0; 20]),
+        stack: 0,
+        pending: 0,
+        sitting_out: false,
+        leaving: false,
+        connected: true,
+        owes_big: false,
+        owes_small: false,
+        posts: false,
+        straddle: false,
+        time_bank_preflop_ms: 0,
+        time_bank_ms: 0,
+        hands: 0,
+        rake_left: None,
+    };
 }
 
 impl Hand {
@@ -272,8 +370,9 @@ impl Hand {
         (0u8..).map(SeatIndex).zip(&self.players).filter_map(|(seat, player)| Some((seat, player.as_ref()?)))
     }
 
-    fn live(&self) -> impl Iterator<Item = (SeatIndex, &InHand)> {
-        self.players().filter(|(_, player)| !player.folded)
+    /// Who has not folded.
+    pub fn live(&self) -> SeatSet {
+        self.live
     }
 
     fn next_card(&mut self) -> Result<Card, Refusal> {
@@ -281,13 +380,18 @@ impl Hand {
         self.dealt += 1;
         Ok(card)
     }
+}
 
-    fn contributions(&self) -> Vec<Contribution> {
-        let contribution = |(seat, player): (SeatIndex, &InHand)| Contribution {
-            seat,
-            amount: player.total,
-            folded: player.folded,
-        };
-        self.players().map(contribution).collect()
+/// The configuration is shared by all clones, and written out as itself.
+mod shared {
+    use super::{Arc, Deserialize, Serialize, TableConfig};
+    use serde::{Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(config: &Arc<TableConfig>, s: S) -> Result<S::Ok, S::Error> {
+        TableConfig::serialize(config, s)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Arc<TableConfig>, D::Error> {
+        TableConfig::deserialize(d).map(Arc::new)
     }
 }

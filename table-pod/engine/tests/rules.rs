@@ -353,7 +353,7 @@ fn a_player_who_left_rich_comes_back_rich() {
     game.act(2, CALL);
     assert_eq!(game.stacks(), [0, 2_700, 0]);
     game.leave(1);
-    assert_eq!(game.try_sit(1, 1_000), Err(Refusal::RatHole { min: 2_700 }));
+    assert_eq!(game.try_sit(1, 1_000), Err(Refusal::RatHole { min: 2_700, max: 2_700 }));
     game.now += RAKE_FREE.rat_hole_ms;
     game.sit(1, 1_000);
 }

@@ -62,7 +62,7 @@ impl SealedDeck {
     pub fn new(seed: &Hash) -> Result<Self, DealError> {
         let secret = secret(seed);
         let order = permutation(&secret, b"shuffle")?;
-        let mut leaves = [(Card::TWO_OF_CLUBS, [0; 32]); 52];
+        let mut leaves = [(Card::LOWEST, [0; 32]); 52];
         let mut places = [0; 52];
         for (leaf, ((card, salt), number)) in (0u8..).zip(leaves.iter_mut().zip(order)) {
             *card = Card::new(number).ok_or(DealError::Exhausted)?;
@@ -84,7 +84,7 @@ impl SealedDeck {
     /// # Errors
     /// As [`deal_order`].
     pub fn deck(&self, reveals: &[Reveal]) -> Result<Deck, DealError> {
-        let mut cards = [Card::TWO_OF_CLUBS; 52];
+        let mut cards = [Card::LOWEST; 52];
         for (card, leaf) in cards.iter_mut().zip(deal_order(&self.root(), reveals)?) {
             *card = self.leaves.card(leaf).ok_or(DealError::NoSuchLeaf(leaf))?;
         }

@@ -59,7 +59,7 @@ impl Leaves {
         if chunks.len() != CARDS || !rest.is_empty() {
             return Err(DealError::Malformed);
         }
-        let mut leaves = [(Card::TWO_OF_CLUBS, [0; 32]); CARDS];
+        let mut leaves = [(Card::LOWEST, [0; 32]); CARDS];
         for ((card, salt), [number, bytes @ ..]) in leaves.iter_mut().zip(chunks) {
             *card = Card::new(*number).ok_or(DealError::Malformed)?;
             *salt = *bytes;

@@ -4,7 +4,7 @@ use super::{Phh, PhhAction, PhhError};
 use crate::{
     card::{Card, Deck},
     command::{Action, Command},
-    config::{Ante, ClockConfig, RakeConfig, TableConfig},
+    config::{Ante, Betting, ClockConfig, RakeConfig, TableConfig},
     event::Event,
     history::{HandHistory, SeatStart},
     ids::{Chips, PlayerId, SeatIndex},
@@ -32,7 +32,7 @@ impl Phh {
             .map(|(player, &stack)| SeatStart { seat: seat(player, count), player: address(player), stack })
             .collect();
         for start in &starts {
-            table.seat_with(start.seat, start.player, start.stack);
+            table.seat_as(start.seat, start.player, start.stack).map_err(PhhError::NotDealt)?;
         }
         let hand = self.hand.unwrap_or(1).max(1);
         let deck = self.deck(count)?;
@@ -88,6 +88,9 @@ impl Phh {
             small_blind,
             big_blind,
             ante,
+            betting: Betting::NoLimit,
+            straddle: false,
+            run_it_twice: false,
             buy_in_min: big_blind,
             buy_in_max: self.starting_stacks.iter().copied().max().unwrap_or(0).max(big_blind),
             rake,
@@ -96,7 +99,10 @@ impl Phh {
                 turn_ms: 15_000,
                 time_bank_ms: 0,
                 time_bank_gain_ms: 0,
+                time_bank_hands: 1,
+                time_bank_max_ms: 0,
                 disconnect_ms: 15_000,
+                disconnect_max_ms: 0,
             },
             rat_hole_ms: 0,
         };

@@ -1,8 +1,9 @@
-//! Betting rounds: whose turn it is, what they may do, and when a street ends.
+//! Betting: whose turn it is, and what they may do.
 
 use super::{Hand, Table};
 use crate::{
     command::Action,
+    config::Betting,
     event::{Event, Street},
     ids::{Chips, SeatIndex},
     refusal::Refusal,
@@ -32,13 +33,14 @@ impl Table {
         let all_in = player.street_bet + stack;
         // Open to a raise: not acted yet on this street, or a full raise (in one or in several
         // short ones) since (WSOP 172); and there must be a second player who could answer it.
-        let open = player.acted_at.is_none_or(|at| hand.bet - at >= hand.raise_size);
-        let answerable = hand.live().any(|(other, _)| other != seat && self.stack_of(other) > 0);
-        let raise_to = (open && answerable && all_in > hand.bet).then(|| {
-            let full = hand.bet + hand.raise_size;
+        let open = player.acted_at.is_none_or(|at| hand.is_raised_since(at, self.config.betting));
+        let answerable = !hand.able.without(seat).is_empty();
+        let bounds = || {
             // An all-in for less than a full raise is always possible.
-            (full.min(all_in), all_in)
-        });
+            let (full, most) = hand.raise_bounds(self.config.betting, all_in)?;
+            Some((full.min(all_in), most.min(all_in)))
+        };
+        let raise_to = (open && answerable && all_in > hand.bet).then(bounds).flatten();
         Some(LegalActions { check: owed == 0, call: (owed > 0).then(|| owed.min(stack)), raise_to })
     }
 
@@ -52,9 +54,7 @@ impl Table {
         action: Action,
         events: &mut Vec<Event>,
     ) -> Result<(), Refusal> {
-        if self.hand.is_none() {
-            return Err(Refusal::NoHand);
-        }
+        let hand = self.hand.as_ref().ok_or(Refusal::NoHand)?;
         if self.paused_since.is_some() {
             return Err(Refusal::ClockPaused);
         }
@@ -64,7 +64,13 @@ impl Table {
             Action::Check if !legal.check => return Err(Refusal::CannotCheck { to_call }),
             Action::Call if legal.call.is_none() => return Err(Refusal::NothingToCall),
             Action::RaiseTo(given) => {
-                let (min, max) = legal.raise_to.ok_or(Refusal::BettingClosed(seat))?;
+                let closed = || match self.config.betting {
+                    Betting::FixedLimit { bets_max, .. } if bets_max > 0 && hand.bets >= bets_max => {
+                        Refusal::BetsCapped { bets_max }
+                    }
+                    _ => Refusal::BettingClosed(seat),
+                };
+                let (min, max) = legal.raise_to.ok_or_else(closed)?;
                 if !(min..=max).contains(&given) {
                     return Err(Refusal::RaiseBounds { given, min, max });
                 }
@@ -72,7 +78,7 @@ impl Table {
             Action::Fold | Action::Check | Action::Call => {}
         }
         self.charge_time_bank();
-        self.carry_out(seat, action, false, events)
+        self.play(seat, action, false, events)
     }
 
     /// Checks if that is free, else folds: a player who is gone or out of time.
@@ -84,42 +90,41 @@ impl Table {
     ) -> Result<(), Refusal> {
         let legal = self.legal_actions(seat).ok_or(Refusal::NotYourTurn(seat))?;
         let action = if legal.check { Action::Check } else { Action::Fold };
-        self.carry_out(seat, action, timed_out, events)
+        self.play(seat, action, timed_out, events)
     }
 
-    fn carry_out(
+    fn play(
         &mut self,
         seat: SeatIndex,
         action: Action,
         timed_out: bool,
         events: &mut Vec<Event>,
     ) -> Result<(), Refusal> {
-        let hand = self.hand.as_ref().ok_or(Refusal::NoHand)?;
-        let in_front = hand.player(seat).ok_or(Refusal::NotYourTurn(seat))?.street_bet;
-        let owed = hand.bet.saturating_sub(in_front);
+        let hand = self.hand.as_mut().ok_or(Refusal::NoHand)?;
+        let player = hand.player_mut(seat).ok_or(Refusal::NotYourTurn(seat))?;
+        let in_front = player.street_bet;
         match action {
             Action::Fold => {
-                if let Some(player) = self.hand.as_mut().and_then(|hand| hand.player_mut(seat)) {
-                    player.folded = true;
-                }
+                player.folded = true;
+                hand.live.remove(seat);
+                hand.able.remove(seat);
             }
             Action::Check => {}
             Action::Call => {
+                let owed = hand.bet.saturating_sub(in_front);
                 self.put_in(seat, owed);
             }
             Action::RaiseTo(total) => {
+                hand.raised_to(seat, total, self.config.betting);
                 self.put_in(seat, total - in_front);
-                if let Some(hand) = self.hand.as_mut() {
-                    hand.raised_to(seat, total);
-                }
             }
         }
         let stack = self.stack_of(seat);
         let mut total = in_front;
         if let Some(hand) = self.hand.as_mut() {
-            let bet = hand.bet;
+            let at = hand.bet.max(hand.full_bet);
             if let Some(player) = hand.player_mut(seat) {
-                player.acted_at = Some(bet);
+                player.acted_at = Some(at);
                 total = player.street_bet;
             }
             hand.turn = None;
@@ -134,13 +139,19 @@ impl Table {
         let Some(chair) = self.seats[seat.index()].as_mut() else {
             return 0;
         };
-        let Some(player) = self.hand.as_mut().and_then(|hand| hand.player_mut(seat)) else {
+        let Some(hand) = self.hand.as_mut() else {
+            return 0;
+        };
+        let Some(player) = hand.player_mut(seat) else {
             return 0;
         };
         let amount = amount.min(chair.stack);
         chair.stack -= amount;
         player.street_bet += amount;
         player.total += amount;
+        if chair.stack == 0 {
+            hand.able.remove(seat);
+        }
         amount
     }
 
@@ -150,10 +161,10 @@ impl Table {
             let Some(hand) = self.hand.as_ref() else {
                 return Ok(());
             };
-            if hand.live().count() == 1 {
+            if hand.live.len() == 1 {
                 return self.win_uncontested(events);
             }
-            if let Some(next) = self.next_to_act(hand, seat) {
+            if let Some(next) = hand.next_to_act(seat) {
                 self.start_turn(next, events);
                 // A player who is leaving does not hold the table up.
                 if self.seat(next).is_some_and(|seat| seat.leaving) {
@@ -162,6 +173,9 @@ impl Table {
                 return Ok(());
             }
             self.return_uncalled(events);
+            if self.ask_twice(events) {
+                return Ok(());
+            }
             let Some(hand) = self.hand.as_mut() else {
                 return Ok(());
             };
@@ -172,81 +186,80 @@ impl Table {
             seat = hand.button;
         }
     }
-
-    /// The next clockwise who still has something to decide on this street.
-    fn next_to_act(&self, hand: &Hand, from: SeatIndex) -> Option<SeatIndex> {
-        let with_chips = hand.live().filter(|(seat, _)| self.stack_of(*seat) > 0).count();
-        self.clockwise(from).find(|&seat| {
-            let Some(player) = hand.player(seat) else {
-                return false;
-            };
-            if player.folded || self.stack_of(seat) == 0 {
-                return false;
-            }
-            // Nothing to decide for who covers everybody else and finds them all-in, though a short
-            // all-in big blind leaves the bet at the full blind (WSOP 150).
-            let contested = hand.live().any(|(other, against)| {
-                other != seat && (self.stack_of(other) > 0 || against.street_bet > player.street_bet)
-            });
-            let owes = contested && player.street_bet < hand.bet;
-            owes || (player.acted_at.is_none() && with_chips > 1)
-        })
-    }
-
-    /// What nobody called goes back (before rake and pots).
-    pub(super) fn return_uncalled(&mut self, events: &mut Vec<Event>) {
-        let Some(hand) = self.hand.as_mut() else {
-            return;
-        };
-        let mut totals: Vec<Chips> = hand.players().map(|(_, player)| player.total).collect();
-        totals.sort_unstable();
-        let [.., second, first] = totals[..] else {
-            return;
-        };
-        let excess = first - second;
-        let top = hand.live().find(|(_, player)| player.total == first).map(|(seat, _)| seat);
-        let (Some(seat), true) = (top, excess > 0) else {
-            return;
-        };
-        if let (Some(player), Some(chair)) = (hand.player_mut(seat), self.seats[seat.index()].as_mut()) {
-            player.total -= excess;
-            player.street_bet = player.street_bet.saturating_sub(excess);
-            chair.stack += excess;
-            events.push(Event::Uncalled { seat, amount: excess, stack: chair.stack });
-        }
-    }
 }
 
 impl Hand {
-    /// A bet or raise to `total`. A short all-in lifts the bet, not the size of the next raise
-    /// (WSOP 170 to 173: bet 100, all-in 140, a raise is to at least 240).
-    fn raised_to(&mut self, seat: SeatIndex, total: Chips) {
-        let size = total.saturating_sub(self.bet);
-        self.raise_size = self.raise_size.max(size);
-        self.bet = self.bet.max(total);
-        self.aggressor = Some(seat);
+    /// The next clockwise who still has something to decide on this street.
+    fn next_to_act(&self, from: SeatIndex) -> Option<SeatIndex> {
+        self.able.clockwise(from).find(|&seat| {
+            let Some(player) = self.player(seat) else {
+                return false;
+            };
+            if self.able.len() > 1 {
+                return player.acted_at.is_none() || player.street_bet < self.bet;
+            }
+            // Nothing to decide for who covers everybody else and finds them all-in, though a short
+            // all-in big blind leaves the bet at the full blind (WSOP 150).
+            player.street_bet < self.bet
+                && self.live.iter().any(|other| {
+                    self.player(other).is_some_and(|against| against.street_bet > player.street_bet)
+                })
+        })
     }
 
-    fn next_street(&mut self, events: &mut Vec<Event>) -> Result<(), Refusal> {
-        let (street, count) = match self.street {
-            Street::Preflop => (Street::Flop, 3),
-            Street::Flop => (Street::Turn, 1),
-            Street::Turn | Street::River => (Street::River, 1),
-        };
-        let mut cards = Vec::with_capacity(count);
-        for _ in 0..count {
-            cards.push(self.next_card()?);
+    /// Whether there was a full raise since a player acted who had to match this much then.
+    fn is_raised_since(&self, acted_at: Chips, betting: Betting) -> bool {
+        match betting {
+            Betting::NoLimit => self.bet - acted_at >= self.raise_size,
+            Betting::FixedLimit { .. } => self.full_bet > acted_at,
         }
-        self.street = street;
-        self.board.extend(&cards);
-        self.bet = 0;
-        self.raise_size = self.minimum_bet;
-        self.aggressor = None;
-        for player in self.players.iter_mut().flatten() {
-            player.street_bet = 0;
-            player.acted_at = None;
+    }
+
+    /// Least and most total of a raise, for a player with this much.
+    fn raise_bounds(&self, betting: Betting, all_in: Chips) -> Option<(Chips, Chips)> {
+        match betting {
+            Betting::NoLimit => Some((self.bet + self.raise_size, all_in)),
+            Betting::FixedLimit { bets_max, .. } if bets_max > 0 && self.bets >= bets_max => None,
+            Betting::FixedLimit { .. } => {
+                let full = self.full_bet + self.limit(betting);
+                Some((full, full))
+            }
         }
-        events.push(Event::StreetDealt { street, cards });
-        Ok(())
+    }
+
+    /// The one size of bets and raises on this street of a fixed limit.
+    fn limit(&self, betting: Betting) -> Chips {
+        match betting {
+            Betting::NoLimit => self.raise_size,
+            Betting::FixedLimit { small_bet, big_bet, .. } => {
+                if self.street >= Street::Turn {
+                    big_bet
+                } else {
+                    small_bet
+                }
+            }
+        }
+    }
+
+    /// A bet or raise to `total`. A short all-in lifts the bet, not the size of the next raise
+    /// (WSOP 170 to 173: bet 100, all-in 140, a raise is to at least 240). In a fixed limit an all-in
+    /// of half a bet or more counts as a full one (WSOP 172).
+    fn raised_to(&mut self, seat: SeatIndex, total: Chips, betting: Betting) {
+        match betting {
+            Betting::NoLimit => {
+                self.raise_size = self.raise_size.max(total.saturating_sub(self.bet));
+                self.full_bet = total;
+                self.bets = self.bets.saturating_add(1);
+            }
+            Betting::FixedLimit { .. } => {
+                let size = self.limit(betting);
+                if total.saturating_sub(self.full_bet) >= size.div_ceil(2) {
+                    self.full_bet += size;
+                    self.bets = self.bets.saturating_add(1);
+                }
+            }
+        }
+        self.bet = self.bet.max(total);
+        self.aggressor = Some(seat);
     }
 }

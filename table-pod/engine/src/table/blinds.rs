@@ -1,11 +1,12 @@
-//! The start of a hand: who is dealt in, where button and blinds are, what is posted.
+//! The start of a hand: who is dealt in and what is posted.
 
-use super::{Hand, InHand, Positions, Table};
+use super::{Hand, InHand, Owed, Table, positions::Positions, twice::Twice};
 use crate::{
     card::Deck,
     config::Ante,
     event::{Event, Post, Street},
-    ids::{Chips, SeatIndex},
+    ids::{Chips, SeatIndex, SeatSet},
+    list::{Board, List, Seats},
     refusal::Refusal,
 };
 
@@ -25,185 +26,198 @@ impl Table {
         if number <= self.last_hand {
             return Err(Refusal::HandNumber { given: number, last: self.last_hand });
         }
-        let ready = self.ready();
-        if ready < 2 {
-            return Err(Refusal::TooFewPlayers { ready });
+        let ready = self.ready_seats();
+        if ready.len() < 2 {
+            return Err(Refusal::TooFewPlayers { ready: ready.len() });
         }
         // With fewer than two players who owe nothing the game starts anew: debts are forgotten.
-        let paid_up = self.occupied().filter(|(_, seat)| seat.is_ready() && !seat.owes_big).count();
-        let anew = paid_up < 2;
+        let paid_up = ready.iter().filter(|seat| self.seat(*seat).is_some_and(|chair| !chair.owes()));
+        let anew = paid_up.count() < 2;
         let before = if anew { None } else { self.positions };
+        let owed = self.owed();
         if anew {
-            for seat in self.seats.iter_mut().flatten().filter(|seat| seat.is_ready()) {
-                (seat.owes_big, seat.owes_small, seat.posts) = (false, false, false);
+            for seat in ready {
+                let chair = self.seat_mut(seat)?;
+                (chair.owes_big, chair.owes_small, chair.posts) = (false, false, false);
             }
         }
-        let positions = self.next_positions(before);
+        let mut positions = self.next_positions(before, ready);
         self.note_missed(before, positions);
-        let dealt_in: Vec<SeatIndex> =
-            self.clockwise(positions.button).filter(|&seat| self.is_dealt_in(seat, positions)).collect();
+        let dealt_in = self.deal_in(&mut positions, ready);
+        self.open_hand(number, deck, positions.button, dealt_in, &owed, events)?;
+        self.positions = Some(positions);
+        for seat in dealt_in {
+            self.grow_time_banks(seat);
+        }
+        let first = self.post_all(dealt_in, positions, events);
+        self.deal_holes(events);
+        // The first to speak is at the left of the last blind; heads-up that is the button (WSOP 153).
+        self.go_on(first, events)
+    }
 
+    fn owed(&self) -> List<Option<Owed>, 10> {
+        let owed =
+            |chair: &super::Seat| Owed { big: chair.owes_big, small: chair.owes_small, posts: chair.posts };
+        self.seats.iter().map(|chair| chair.as_ref().map(owed)).collect()
+    }
+
+    /// The hand with its cards, before anything is posted.
+    pub(super) fn open_hand(
+        &mut self,
+        number: u64,
+        deck: Deck,
+        button: SeatIndex,
+        dealt_in: SeatSet,
+        owed: &[Option<Owed>],
+        events: &mut Vec<Event>,
+    ) -> Result<(), Refusal> {
+        let count = u8::try_from(dealt_in.len()).map_err(|_| Refusal::Overflow)?;
         let mut hand = Hand {
             number,
             deck,
-            dealt: 0,
-            button: positions.button,
+            dealt: 2 * count,
+            button,
             street: Street::Preflop,
-            board: Vec::with_capacity(5),
-            players: vec![None; self.seats.len()],
+            board: Board::new(),
+            second_board: Board::new(),
+            players: List::blank(self.config.seats),
+            live: dealt_in,
+            able: SeatSet::default(),
             dead: 0,
-            bet: self.config.big_blind,
+            bet: 0,
+            full_bet: 0,
             raise_size: self.config.big_blind,
             minimum_bet: self.config.big_blind,
+            bets: 1,
             aggressor: None,
             turn: None,
+            twice: Twice::NotAsked,
             before: self.positions,
-            dealt_in: u8::try_from(dealt_in.len()).map_err(|_| Refusal::Overflow)?,
+            dealt_in: count,
         };
         // One card at a time, twice around, from the button's left; the button gets the last. With
-        // a dead button or heads-up the order of `dealt_in` is the same rule.
-        let order = self.deal_order(&dealt_in, positions);
-        let mut cards = Vec::with_capacity(order.len() * 2);
-        for _ in 0..order.len() * 2 {
-            cards.push(hand.next_card()?);
-        }
-        for (place, &seat) in order.iter().enumerate() {
-            let Some(chair) = self.seats[seat.index()].as_mut() else {
-                continue;
-            };
-            let gain = self.config.clock.time_bank_gain_ms;
-            chair.time_bank_ms = (chair.time_bank_ms + gain).min(self.config.clock.time_bank_ms);
+        // a dead button or heads-up it is the same rule.
+        let mut order = Seats::new();
+        for (place, seat) in (0u8..).zip(dealt_in.clockwise(button)) {
+            let (first, second) = (usize::from(place), usize::from(place + count));
+            let cards = hand.deck.at(first).zip(hand.deck.at(second)).ok_or(Refusal::Overflow)?;
+            let start_stack = self.seat(seat).map_or(0, |chair| chair.stack);
             hand.players[seat.index()] = Some(InHand {
-                cards: [cards[place], cards[order.len() + place]],
+                cards: cards.into(),
                 street_bet: 0,
                 total: 0,
                 dead: 0,
                 folded: false,
                 acted_at: None,
-                start_stack: chair.stack,
+                start_stack,
+                owed: owed.get(seat.index()).copied().flatten().unwrap_or_default(),
+                mucks: false,
             });
+            if start_stack > 0 {
+                hand.able.insert(seat);
+            }
+            order.push(seat);
         }
         self.hand = Some(hand);
         self.last_hand = number;
-        self.positions = Some(positions);
-        events.push(Event::HandStarted { hand: number, button: positions.button, dealt_in: order.clone() });
-        self.post_all(&order, positions, events);
-        for &seat in &order {
-            if let Some(player) = self.hand.as_ref().and_then(|hand| hand.player(seat)) {
+        events.push(Event::HandStarted { hand: number, button, dealt_in: order });
+        // Whoever leaves at the end of the hand is remembered without asking for memory then.
+        self.departed.reserve(self.seats.len());
+        Ok(())
+    }
+
+    pub(super) fn deal_holes(&self, events: &mut Vec<Event>) {
+        let Some(hand) = &self.hand else { return };
+        for seat in hand.live.clockwise(hand.button) {
+            if let Some(player) = hand.player(seat) {
                 events.push(Event::Dealt { seat, cards: player.cards });
             }
         }
-        // The first to speak is the big blind's left; heads-up that is the button (WSOP 153).
-        self.go_on(positions.big, events)
     }
 
-    /// Moves the big blind to the next player who may have it; the small blind follows to where the
-    /// big one was and the button to where the small one was, occupied or not (WSOP 151).
-    fn next_positions(&self, last: Option<Positions>) -> Positions {
-        let players: Vec<SeatIndex> = self
-            .occupied()
-            .filter(|(_, seat)| seat.is_ready() && !seat.sitting_out)
-            .map(|(at, _)| at)
-            .collect();
-        let next = |from: SeatIndex| self.clockwise(from).find(|seat| players.contains(seat)).unwrap_or(from);
-        let heads_up = |big: SeatIndex| Positions { button: next(big), small: next(big), big };
-        let Some(last) = last else {
-            let button = next(SeatIndex(self.config.seats - 1));
-            if players.len() == 2 {
-                return heads_up(next(button));
-            }
-            let small = next(button);
-            return Positions { button, small, big: next(small) };
-        };
-        let big = next(last.big);
-        if players.len() == 2 {
-            // Nobody has the big blind twice running; the other player has button and small blind (WSOP 153).
-            return heads_up(big);
-        }
-        let small = last.big;
-        // The button goes where the small blind was; after heads-up that chair may be the new big
-        // blind's, and then it is the chair before the small blind.
-        let before_small =
-            || self.clockwise(small).filter(|seat| players.contains(seat) && *seat != small).last();
-        let button = if last.small == big || last.small == small {
-            before_small().unwrap_or(last.small)
-        } else {
-            last.small
-        };
-        Positions { button, small, big }
-    }
-
-    /// The blinds passed over those who sat between the old and the new big blind.
-    fn note_missed(&mut self, before: Option<Positions>, now: Positions) {
-        let Some(before) = before else { return };
-        let passed: Vec<SeatIndex> = self.clockwise(before.big).take_while(|&seat| seat != now.big).collect();
-        for seat in passed {
-            if let Some(chair) = self.seats[seat.index()].as_mut()
-                && !chair.is_ready()
-            {
-                chair.owes_small = !chair.owes_big || chair.owes_small;
-                chair.owes_big = true;
-            }
-        }
-    }
-
-    fn is_dealt_in(&self, seat: SeatIndex, positions: Positions) -> bool {
-        let Some(chair) = self.seat(seat) else {
-            return false;
-        };
-        if !chair.is_ready() {
-            return false;
-        }
-        // Whoever owes waits for the big blind, or posts anywhere but on small blind and button.
-        !chair.owes_big
-            || seat == positions.big
-            || (chair.posts && seat != positions.small && seat != positions.button)
-    }
-
-    /// The order of the deal and of odd chips: from the button's left, the button last.
-    fn deal_order(&self, dealt_in: &[SeatIndex], positions: Positions) -> Vec<SeatIndex> {
-        self.clockwise(positions.button).filter(|seat| dealt_in.contains(seat)).collect()
-    }
-
-    fn post_all(&mut self, order: &[SeatIndex], positions: Positions, events: &mut Vec<Event>) {
+    /// Returns the seat whose left speaks first.
+    fn post_all(&mut self, dealt_in: SeatSet, positions: Positions, events: &mut Vec<Event>) -> SeatIndex {
         let (small, big) = (self.config.small_blind, self.config.big_blind);
         match self.config.ante {
             Ante::None => {}
             Ante::Each(ante) => {
-                for &seat in order {
-                    self.post(seat, Post::Ante, ante, events);
+                for seat in dealt_in.clockwise(positions.button) {
+                    self.post_ante(seat, ante, false, events);
                 }
             }
-            Ante::BigBlind(ante) => self.post(positions.big, Post::Ante, ante, events),
+            Ante::BigBlind(ante) => self.post_ante(positions.big, ante, true, events),
         }
-        if let Some(hand) = self.hand.as_mut() {
-            // An ante is in the pot, not in front of the player.
-            hand.players.iter_mut().flatten().for_each(|player| player.street_bet = 0);
-        }
-        // The small blind's chair may have emptied, or its player may wait: then it is dead.
-        if positions.small != positions.big && order.contains(&positions.small) {
+        // The small blind's chair may have emptied, or its player may wait: then it is dead. Who
+        // buys the button there posts both blinds below instead.
+        let buys = self.seat(positions.small).is_some_and(|chair| chair.owes_big);
+        if positions.small != positions.big && dealt_in.contains(positions.small) && !buys {
             self.post(positions.small, Post::SmallBlind, small, events);
         }
         self.post(positions.big, Post::BigBlind, big, events);
-        for &seat in order {
+        let mut posted = SeatSet::default();
+        for seat in dealt_in.clockwise(positions.button) {
             let Some(chair) = self.seats[seat.index()].as_mut() else {
                 continue;
             };
             let owes_big = std::mem::take(&mut chair.owes_big);
             let owes_small = std::mem::take(&mut chair.owes_small);
             chair.posts = false;
-            if owes_big && seat != positions.big {
-                if owes_small {
-                    self.post(seat, Post::Dead, small, events);
-                }
-                self.post(seat, Post::Live, big, events);
+            if seat == positions.big || (seat == positions.small && !owes_big) {
+                continue;
             }
+            if owes_small || (owes_big && seat == positions.small) {
+                self.post(seat, Post::Dead, small, events);
+            }
+            if owes_big {
+                self.post(seat, Post::Live, big, events);
+                posted.insert(seat);
+            }
+        }
+        if let Some(hand) = self.hand.as_mut() {
+            // Also where the blind was short (WSOP 150).
+            (hand.bet, hand.full_bet) = (big, big);
+        }
+        self.post_straddle(dealt_in.minus(posted), positions.big, dealt_in, events).unwrap_or(positions.big)
+    }
+
+    /// Under the gun may straddle: twice the big blind, and then the last word before the flop. The
+    /// least raise stays a big blind, so it is to three of them (WSOP 11).
+    fn post_straddle(
+        &mut self,
+        free: SeatSet,
+        big: SeatIndex,
+        dealt_in: SeatSet,
+        events: &mut Vec<Event>,
+    ) -> Option<SeatIndex> {
+        if !self.config.straddle || dealt_in.len() < 3 {
+            return None;
+        }
+        let amount = self.config.big_blind * 2;
+        let seat = dealt_in.clockwise(big).next().filter(|seat| free.contains(*seat))?;
+        let chair = self.seat(seat)?;
+        if !chair.straddle || !chair.connected || chair.stack < amount {
+            return None;
+        }
+        self.post(seat, Post::Straddle, amount, events);
+        let hand = self.hand.as_mut()?;
+        (hand.bet, hand.full_bet, hand.bets) = (amount, amount, hand.bets + 1);
+        Some(seat)
+    }
+
+    /// An ante of one's own layers with the bets; a dead one belongs to the pot as a whole.
+    pub(super) fn post_ante(&mut self, seat: SeatIndex, ante: Chips, dead: bool, events: &mut Vec<Event>) {
+        self.post_as(seat, Post::Ante, ante, dead, events);
+        if let Some(player) = self.hand.as_mut().and_then(|hand| hand.player_mut(seat)) {
+            // It is in the pot, not in front of the player.
+            player.street_bet = 0;
         }
     }
 
-    fn post(&mut self, seat: SeatIndex, post: Post, amount: Chips, events: &mut Vec<Event>) {
-        let dead =
-            post == Post::Dead || (post == Post::Ante && matches!(self.config.ante, Ante::BigBlind(_)));
+    pub(super) fn post(&mut self, seat: SeatIndex, post: Post, amount: Chips, events: &mut Vec<Event>) {
+        self.post_as(seat, post, amount, post == Post::Dead, events);
+    }
+
+    fn post_as(&mut self, seat: SeatIndex, post: Post, amount: Chips, dead: bool, events: &mut Vec<Event>) {
         let paid = self.put_in(seat, amount);
         if let (true, Some(hand)) = (dead, self.hand.as_mut()) {
             if let Some(player) = hand.player_mut(seat) {

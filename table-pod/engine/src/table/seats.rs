@@ -1,10 +1,11 @@
 //! Coming, going and waiting.
 
-use super::{DEPARTED_MAX, Departed, Seat, Table};
+use super::{BANK_MAX, DEPARTED_MAX, Departed, Seat, Table};
 use crate::{
     config::AMOUNT_MAX,
     event::Event,
     ids::{Chips, PlayerId, SeatIndex},
+    list::Blank,
     refusal::Refusal,
 };
 
@@ -29,8 +30,7 @@ impl Table {
         rake_allowed: Option<Chips>,
         events: &mut Vec<Event>,
     ) -> Result<(), Refusal> {
-        self.check_free(seat, player)?;
-        self.seat_with(seat, player, stack);
+        self.seat_with(seat, player, stack)?;
         self.seat_mut(seat)?.rake_left = rake_allowed;
         events.push(Event::Seated { seat, player, stack });
         Ok(())
@@ -50,24 +50,32 @@ impl Table {
         Ok(())
     }
 
-    /// Seats a player with any stack: a replayed hand starts with what was left of the one before.
-    pub(crate) fn seat_with(&mut self, seat: SeatIndex, player: PlayerId, stack: Chips) {
+    pub(super) fn seat_with(
+        &mut self,
+        seat: SeatIndex,
+        player: PlayerId,
+        stack: Chips,
+    ) -> Result<(), Refusal> {
+        self.check_free(seat, player)?;
+        self.check_room(stack)?;
+        let bank = self.config.clock.time_bank_ms;
         self.seats[seat.index()] = Some(Seat {
             player,
             stack,
-            pending: 0,
-            sitting_out: false,
-            leaving: false,
-            connected: true,
             // Before the first hand nobody can have missed anything.
             owes_big: self.positions.is_some(),
-            owes_small: false,
-            posts: false,
-            time_bank_ms: self.config.clock.time_bank_ms,
-            rake_left: None,
+            time_bank_preflop_ms: bank,
+            time_bank_ms: bank,
+            ..Seat::BLANK
         });
         self.departed.retain(|gone| gone.player != player);
         self.bank += u128::from(stack);
+        Ok(())
+    }
+
+    /// Every sum of chips at the table fits, whoever wins them.
+    fn check_room(&self, amount: Chips) -> Result<(), Refusal> {
+        if self.bank + u128::from(amount) > BANK_MAX { Err(Refusal::Overflow) } else { Ok(()) }
     }
 
     /// Whether a player could sit down now: asked before chips are moved on chain.
@@ -78,7 +86,7 @@ impl Table {
             // A player who left with more than the maximum brings all of it back (no rat-holing).
             let ratholing = min > self.config.buy_in_min;
             return Err(if ratholing && stack < min {
-                Refusal::RatHole { min }
+                Refusal::RatHole { min, max }
             } else {
                 Refusal::BuyIn { amount: stack, min, max }
             });
@@ -118,6 +126,8 @@ impl Table {
         events: &mut Vec<Event>,
     ) -> Result<(), Refusal> {
         let in_hand = self.in_hand(seat);
+        self.seat_mut(seat)?;
+        self.check_room(amount)?;
         let chair = self.seat_mut(seat)?;
         if amount == 0 || amount > AMOUNT_MAX {
             return Err(Refusal::TopUp { amount, max: AMOUNT_MAX });
@@ -144,7 +154,11 @@ impl Table {
         chair.leaving = true;
         if in_hand {
             if self.to_act() == Some(seat) {
-                self.give_up(seat, false, events)?;
+                return self.give_up(seat, false, events);
+            }
+            // Who is on the way out does not agree to anything.
+            if self.asked_twice().contains(seat) {
+                return self.decide_twice(false, events);
             }
             return Ok(());
         }
@@ -188,7 +202,7 @@ impl Table {
         if chair.leaving {
             return Err(Refusal::Leaving(seat));
         }
-        let waiting = chair.owes_big && post && !chair.posts;
+        let waiting = chair.owes() && post && !chair.posts;
         if !chair.sitting_out && !waiting {
             return Err(Refusal::SittingIn(seat));
         }
@@ -211,6 +225,26 @@ impl Table {
         let chair = self.seat_mut(seat)?;
         if std::mem::replace(&mut chair.connected, connected) != connected {
             events.push(if connected { Event::Reconnected { seat } } else { Event::Disconnected { seat } });
+            if !connected {
+                self.lose_connection(seat, events);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn wish_straddle(
+        &mut self,
+        seat: SeatIndex,
+        on: bool,
+        events: &mut Vec<Event>,
+    ) -> Result<(), Refusal> {
+        let allowed = self.config.straddle;
+        let chair = self.seat_mut(seat)?;
+        if !allowed {
+            return Err(Refusal::NoStraddles);
+        }
+        if std::mem::replace(&mut chair.straddle, on) != on {
+            events.push(Event::StraddleWished { seat, on });
         }
         Ok(())
     }

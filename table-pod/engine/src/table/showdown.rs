@@ -2,11 +2,13 @@
 
 use super::{Hand, Table};
 use crate::{
+    card::Card,
     eval::{HandRank, evaluate},
     event::{Event, HandEnd, SeatResult, Street},
-    ids::{Chips, SeatIndex},
-    pots::{Pot, pots, split},
-    rake::{rake, split_rake},
+    ids::{Chips, SEATS_MAX, SeatIndex, SeatSet},
+    list::{Blank, List, Seats},
+    pots::{Contribution, Pot, Pots, pots, split},
+    rake::{rake, split_rake_into},
     refusal::Refusal,
 };
 
@@ -15,68 +17,43 @@ impl Table {
     pub(super) fn win_uncontested(&mut self, events: &mut Vec<Event>) -> Result<(), Refusal> {
         self.return_uncalled(events);
         let hand = self.hand.as_ref().ok_or(Refusal::NoHand)?;
-        let winner = hand.live().map(|(seat, _)| seat).next().ok_or(Refusal::NoHand)?;
-        let mut pots = pots(&hand.contributions(), hand.dead);
+        let winner = hand.live.iter().next().ok_or(Refusal::NoHand)?;
+        let mut pots = hand.pots();
         let taken = self.take_rake(&mut pots, events)?;
         for (index, pot) in (0u8..).zip(&pots) {
-            self.pay(index, winner, pot.amount, events);
+            self.pay(index, 0, winner, pot.amount, events);
         }
         self.end_hand(taken, events)
     }
 
     pub(super) fn showdown(&mut self, events: &mut Vec<Event>) -> Result<(), Refusal> {
         let hand = self.hand.as_ref().ok_or(Refusal::NoHand)?;
-        let order = self.showing_order(hand);
-        let ranks: Vec<(SeatIndex, HandRank)> =
-            hand.live().map(|(seat, player)| (seat, hand.rank_of(player.cards))).collect();
-        let rank = |seat: SeatIndex| ranks.iter().find(|(at, _)| *at == seat).map(|(_, rank)| *rank);
-        let mut pots = pots(&hand.contributions(), hand.dead);
-
-        // The last side pot is shown down first (WSOP 149). Whoever cannot win any pot any more may
-        // muck, and does: a mucked hand is never seen.
-        let mut shown: Vec<SeatIndex> = Vec::with_capacity(order.len());
-        for pot in pots.iter().rev() {
-            let mut best =
-                shown.iter().filter(|seat| pot.eligible.contains(seat)).filter_map(|s| rank(*s)).max();
-            for &seat in order.iter().filter(|seat| pot.eligible.contains(seat)) {
-                if pot.eligible.len() > 1 && !shown.contains(&seat) && rank(seat) >= best {
-                    shown.push(seat);
-                }
-                if shown.contains(&seat) {
-                    best = best.max(rank(seat));
-                }
-            }
-        }
-        for &seat in &shown {
-            if let Some(player) = hand.player(seat) {
-                events.push(Event::Shown { seat, cards: player.cards });
-            }
-        }
-        for &seat in order.iter().filter(|seat| !shown.contains(seat)) {
+        let (order, ranks) = (hand.showing_order(), hand.ranks());
+        let button = hand.button;
+        let mut pots = hand.pots();
+        let shown = hand.show(&pots, &order, &ranks, events);
+        for &seat in order.iter().filter(|seat| !shown.contains(**seat)) {
             events.push(Event::Mucked { seat });
         }
-        let button = hand.button;
+        // Who gives a hand up wins nothing that somebody shows for.
+        let given_up = hand.given_up();
         let taken = self.take_rake(&mut pots, events)?;
-        for (index, pot) in pots.iter().enumerate().rev() {
-            let index = u8::try_from(index).map_err(|_| Refusal::Overflow)?;
-            let best = pot.eligible.iter().filter_map(|seat| rank(*seat)).max();
-            let winners: Vec<SeatIndex> =
-                self.clockwise(button).filter(|s| pot.eligible.contains(s) && rank(*s) == best).collect();
-            for (&seat, share) in winners.iter().zip(split(pot.amount, winners.len())) {
-                self.pay(index, seat, share, events);
+        // Each pot on its own, the last side pot first (WSOP 149).
+        let count = u8::try_from(pots.len()).map_err(|_| Refusal::Overflow)?;
+        for (index, pot) in (0..count).zip(&pots).rev() {
+            let contenders = pot.eligible.minus(given_up);
+            let contenders = if contenders.is_empty() { pot.eligible } else { contenders };
+            // The odd chip between two boards goes to the first.
+            for (board, amount) in (0u8..).zip(split(pot.amount, ranks.len())) {
+                let ranks = &ranks[usize::from(board)];
+                let best = contenders.iter().filter_map(|seat| ranks[seat.index()]).max();
+                let winners: SeatSet = contenders.iter().filter(|seat| ranks[seat.index()] == best).collect();
+                for (seat, share) in winners.clockwise(button).zip(split(amount, winners.len())) {
+                    self.pay(index, board, seat, share, events);
+                }
             }
         }
         self.end_hand(taken, events)
-    }
-
-    /// The last to bet or raise on the river shows first, else the first left of the button (WSOP 145).
-    fn showing_order(&self, hand: &Hand) -> Vec<SeatIndex> {
-        let live = |seat: &SeatIndex| hand.player(*seat).is_some_and(|player| !player.folded);
-        let mut order: Vec<SeatIndex> = self.clockwise(hand.button).filter(live).collect();
-        if let Some(first) = hand.aggressor.and_then(|seat| order.iter().position(|at| *at == seat)) {
-            order.rotate_left(first);
-        }
-        order
     }
 
     /// Takes the rake out of the pots, from each its part; what does not divide comes from the main pot.
@@ -108,21 +85,23 @@ impl Table {
         Ok(taken)
     }
 
-    fn pay(&mut self, pot: u8, seat: SeatIndex, amount: Chips, events: &mut Vec<Event>) {
+    fn pay(&mut self, pot: u8, board: u8, seat: SeatIndex, amount: Chips, events: &mut Vec<Event>) {
         if let (Some(chair), true) = (self.seats[seat.index()].as_mut(), amount > 0) {
             chair.stack += amount;
-            events.push(Event::PotWon { pot, seat, amount, stack: chair.stack });
+            events.push(Event::PotWon { pot, board, seat, amount, stack: chair.stack });
         }
     }
 
-    /// Gives every bet back: the hand never happened.
+    /// Gives every bet back: the hand never happened, and what was owed before is owed again.
     pub(super) fn void_hand(&mut self, events: &mut Vec<Event>) -> Result<(), Refusal> {
         let hand = self.hand.as_ref().ok_or(Refusal::NoHand)?;
-        let refunds: Vec<(SeatIndex, Chips)> = hand.players().map(|(s, p)| (s, p.total + p.dead)).collect();
         self.positions = hand.before;
-        for (seat, amount) in refunds {
+        for (seat, player) in hand.players() {
             if let Some(chair) = self.seats[seat.index()].as_mut() {
-                chair.stack += amount;
+                chair.stack += player.total + player.dead;
+                chair.owes_big |= player.owed.big;
+                chair.owes_small |= player.owed.small;
+                chair.posts |= player.owed.posts;
             }
         }
         self.finish(0, true, events)
@@ -135,10 +114,18 @@ impl Table {
 
     /// Each seat's part of the rake counts against its permits.
     fn charge_rake(&mut self, results: &[SeatResult], rake: Chips) -> Result<(), Refusal> {
-        let left = |result: &SeatResult| self.seats[result.seat.index()].as_ref()?.rake_left;
-        let seats: Vec<(i64, Chips)> =
-            results.iter().map(|result| (result.delta, left(result).unwrap_or(Chips::MAX))).collect();
-        let parts = split_rake(&seats, rake).ok_or(Refusal::Overflow)?;
+        if rake == 0 {
+            return Ok(());
+        }
+        let (mut seats, mut parts) = ([(0, 0); SEATS_MAX], [0; SEATS_MAX]);
+        for (seat, result) in seats.iter_mut().zip(results) {
+            let left = self.seats[result.seat.index()].and_then(|chair| chair.rake_left);
+            *seat = (result.delta, left.unwrap_or(Chips::MAX));
+        }
+        let count = results.len();
+        if !split_rake_into(&seats[..count], rake, &mut parts[..count]) {
+            return Err(Refusal::Overflow);
+        }
         for (result, part) in results.iter().zip(parts) {
             if let Some(left) = self.seats[result.seat.index()].as_mut().and_then(|c| c.rake_left.as_mut()) {
                 *left = left.saturating_sub(part);
@@ -148,8 +135,9 @@ impl Table {
     }
 
     fn finish(&mut self, rake: Chips, void: bool, events: &mut Vec<Event>) -> Result<(), Refusal> {
-        let hand = self.hand.take().ok_or(Refusal::NoHand)?;
-        let mut results = Vec::with_capacity(usize::from(hand.dealt_in));
+        let hand = self.hand.as_ref().ok_or(Refusal::NoHand)?;
+        let number = hand.number;
+        let mut results = List::new();
         for (seat, player) in hand.players() {
             let Some(chair) = self.seats[seat.index()].as_ref() else {
                 continue;
@@ -158,30 +146,98 @@ impl Table {
             let delta = i64::try_from(delta).map_err(|_| Refusal::Overflow)?;
             results.push(SeatResult { seat, player: chair.player, delta, stack: chair.stack });
         }
+        self.hand = None;
         self.charge_rake(&results, rake)?;
-        events.push(Event::HandEnded(HandEnd { hand: hand.number, results, rake, void }));
-        let leaving: Vec<SeatIndex> = self.occupied().filter(|(_, s)| s.leaving).map(|(at, _)| at).collect();
+        events.push(Event::HandEnded(HandEnd { hand: number, results, rake, void }));
         for chair in self.seats.iter_mut().flatten() {
             chair.stack += std::mem::take(&mut chair.pending);
         }
-        for seat in leaving {
-            self.free(seat, events);
-        }
-        // Whoever has nothing left waits for chips.
-        let broke: Vec<SeatIndex> =
-            self.occupied().filter(|(_, s)| s.stack == 0 && !s.sitting_out).map(|(at, _)| at).collect();
-        for seat in broke {
-            self.sit_out(seat, events)?;
+        for seat in self.chairs() {
+            match self.seat(seat) {
+                Some(chair) if chair.leaving => self.free(seat, events),
+                // Whoever has nothing left waits for chips.
+                Some(chair) if chair.stack == 0 && !chair.sitting_out => self.sit_out(seat, events)?,
+                _ => {}
+            }
         }
         Ok(())
     }
 }
 
+/// By seat, for one board.
+type Ranks = [Option<HandRank>; SEATS_MAX];
+
 impl Hand {
-    fn rank_of(&self, cards: [crate::Card; 2]) -> HandRank {
-        let mut seven = Vec::with_capacity(7);
-        seven.extend(cards);
-        seven.extend(&self.board);
-        evaluate(&seven)
+    fn pots(&self) -> Pots {
+        let mut all = [Contribution { seat: SeatIndex(0), amount: 0, folded: true }; SEATS_MAX];
+        let mut count = 0;
+        for (seat, player) in self.players() {
+            all[count] = Contribution { seat, amount: player.total, folded: player.folded };
+            count += 1;
+        }
+        pots(&all[..count], self.dead)
     }
+
+    /// The last to bet or raise on the river shows first, else the first left of the button (WSOP 145).
+    fn showing_order(&self) -> Seats {
+        match self.aggressor.filter(|seat| self.live.contains(*seat)) {
+            Some(first) => std::iter::once(first).chain(self.live.without(first).clockwise(first)).collect(),
+            None => self.live.clockwise(self.button).collect(),
+        }
+    }
+
+    /// Who shows. The last side pot is shown down first (WSOP 149); whoever cannot win any pot any
+    /// more may muck, and does: a mucked hand is never seen.
+    fn show(&self, pots: &[Pot], order: &[SeatIndex], boards: &[Ranks], events: &mut Vec<Event>) -> SeatSet {
+        let mut shown = SeatSet::default();
+        let given_up = self.given_up();
+        for pot in pots.iter().rev().filter(|pot| pot.eligible.len() > 1) {
+            let contenders = pot.eligible.minus(given_up);
+            let contenders = if contenders.is_empty() { pot.eligible } else { contenders };
+            for ranks in boards {
+                let mut best = shown.and(contenders).iter().filter_map(|seat| ranks[seat.index()]).max();
+                for &seat in order.iter().filter(|seat| contenders.contains(**seat)) {
+                    let rank = ranks[seat.index()];
+                    if !shown.contains(seat) && rank >= best {
+                        shown.insert(seat);
+                        if let Some(player) = self.player(seat) {
+                            events.push(Event::Shown { seat, cards: player.cards });
+                        }
+                    }
+                    if shown.contains(seat) {
+                        best = best.max(rank);
+                    }
+                }
+            }
+        }
+        shown
+    }
+
+    fn given_up(&self) -> SeatSet {
+        self.live.iter().filter(|seat| self.player(*seat).is_some_and(|player| player.mucks)).collect()
+    }
+
+    /// The ranks on each board that was dealt.
+    fn ranks(&self) -> List<Ranks, 2> {
+        let boards = [self.board, self.second_board];
+        let dealt = boards.iter().filter(|board| board.len() == 5);
+        dealt.map(|board| self.ranks_on(board)).collect()
+    }
+
+    fn ranks_on(&self, board: &[Card]) -> Ranks {
+        let mut ranks = [None; SEATS_MAX];
+        let mut seven = [Card::LOWEST; 7];
+        seven[..5].copy_from_slice(board);
+        for seat in self.live {
+            if let Some(player) = self.player(seat) {
+                seven[5..].copy_from_slice(&player.cards);
+                ranks[seat.index()] = Some(evaluate(&seven));
+            }
+        }
+        ranks
+    }
+}
+
+impl Blank for Ranks {
+    const BLANK: Self = [None; SEATS_MAX];
 }

@@ -7,8 +7,8 @@
 )]
 
 use purr_engine::{
-    Action, Ante, Card, ClockConfig, Command, Deck, Event, LegalActions, PlayerId, RakeConfig, Refusal,
-    SeatIndex, Table, TableConfig,
+    Action, Ante, Betting, Card, ClockConfig, Command, Deck, Event, LegalActions, PlayerId, RakeConfig,
+    Refusal, SeatIndex, Table, TableConfig,
 };
 
 pub const RAKE_FREE: TableConfig = TableConfig {
@@ -16,6 +16,9 @@ pub const RAKE_FREE: TableConfig = TableConfig {
     small_blind: 5,
     big_blind: 10,
     ante: Ante::None,
+    betting: Betting::NoLimit,
+    straddle: false,
+    run_it_twice: false,
     buy_in_min: 10,
     buy_in_max: 1_000,
     rake: RakeConfig { basis_points: 0, caps: Vec::new(), no_flop_no_drop: true },
@@ -23,7 +26,10 @@ pub const RAKE_FREE: TableConfig = TableConfig {
         turn_ms: 20_000,
         time_bank_ms: 30_000,
         time_bank_gain_ms: 1_000,
+        time_bank_hands: 1,
+        time_bank_max_ms: 30_000,
         disconnect_ms: 10_000,
+        disconnect_max_ms: 10_000,
     },
     rat_hole_ms: 3_600_000,
 };
