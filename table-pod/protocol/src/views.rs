@@ -27,7 +27,8 @@ impl Context<'_> {
     }
 }
 
-fn opening(card: Card, opening: Option<Opening>) -> pb::Opening {
+/// A card with what proves it; without a proof it stands alone.
+pub(crate) fn opening(card: Card, opening: Option<Opening>) -> pb::Opening {
     let Some(opening) = opening else {
         return pb::Opening { card: card.to_string(), ..pb::Opening::default() };
     };
