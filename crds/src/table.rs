@@ -44,6 +44,9 @@ use std::collections::BTreeMap;
     validation = Rule::new("self.blinds == oldSelf.blinds").message("spec.blinds: cannot be changed, players signed for it; make another table"),
     validation = Rule::new("self.buyIn == oldSelf.buyIn").message("spec.buyIn: cannot be changed, players signed for it; make another table"),
     validation = Rule::new("self.rake == oldSelf.rake").message("spec.rake: cannot be changed, players signed for it; make another table"),
+    validation = Rule::new("self.straddle == oldSelf.straddle").message("spec.straddle: cannot be changed, players signed for it; make another table"),
+    validation = Rule::new("self.runItTwice == oldSelf.runItTwice").message("spec.runItTwice: cannot be changed, players signed for it; make another table"),
+    validation = Rule::new("!self.straddle || self.seats >= 3").message("spec.straddle: needs spec.seats of at least 3, there is none heads-up"),
     validation = Rule::new("self.settlement == oldSelf.settlement").message("spec.settlement: cannot be changed, players signed for it; make another table"),
     validation = Rule::new("has(self.currency) == has(oldSelf.currency) && (!has(self.currency) || self.currency == oldSelf.currency)").message("spec.currency: cannot be changed, players signed for it; make another table"),
     validation = Rule::new("self.buyIn.min >= self.blinds.big").message("spec.buyIn.min: must be at least spec.blinds.big"),
@@ -56,6 +59,12 @@ pub struct PokerTableSpec {
     #[x_kube(validation = Rule::new("self >= 2 && self <= 10").message("spec.seats: must be 2 to 10"))]
     pub seats: i32,
     pub blinds: Blinds,
+    /// The player under the gun may put in twice the big blind before the cards.
+    #[serde(default)]
+    pub straddle: bool,
+    /// Where nobody can bet any more, the rest of the board is dealt twice if everybody in the pot agrees.
+    #[serde(default)]
+    pub run_it_twice: bool,
     pub buy_in: BuyIn,
     #[serde(default)]
     pub rake: Rake,
@@ -100,10 +109,22 @@ pub struct Blinds {
     pub small: i64,
     #[x_kube(validation = Rule::new("self >= 1 && self <= 900000000000").message("spec.blinds.big: must be 1 to 900000000000"))]
     pub big: i64,
-    /// Paid by every player dealt in; 0: none.
+    /// 0: none.
     #[serde(default)]
     #[x_kube(validation = Rule::new("self >= 0").message("spec.blinds.ante: must be at least 0"))]
     pub ante: i64,
+    #[serde(default)]
+    pub ante_payer: AntePayer,
+}
+
+/// Who pays the ante.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AntePayer {
+    /// Every player dealt in.
+    #[default]
+    Each,
+    /// The big blind for the whole table.
+    BigBlind,
 }
 
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
@@ -162,17 +183,37 @@ pub struct RakeCap {
 /// How long players may think, in seconds.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(
+    validation = Rule::new("!has(self.timeBankMaxSeconds) || self.timeBankMaxSeconds >= self.timeBankSeconds").message("spec.clock.timeBankMaxSeconds: must be at least spec.clock.timeBankSeconds"),
+    validation = Rule::new("!has(self.disconnectMaxSeconds) || self.disconnectMaxSeconds >= self.disconnectSeconds").message("spec.clock.disconnectMaxSeconds: must be at least spec.clock.disconnectSeconds")
+)]
 pub struct Clock {
     #[serde(default = "turn_seconds")]
     #[x_kube(validation = Rule::new("self >= 1 && self <= 600").message("spec.clock.turnSeconds: must be 1 to 600"))]
     pub turn_seconds: i32,
+    /// Extra time that a player starts with, once before the flop and once after it.
     #[serde(default = "time_bank_seconds")]
-    /// Extra time that a player starts with; a second of it grows back with every hand.
     #[x_kube(validation = Rule::new("self >= 0 && self <= 600").message("spec.clock.timeBankSeconds: must be 0 to 600"))]
     pub time_bank_seconds: i32,
+    /// Added to both for every timeBankHands hands played.
+    #[serde(default = "time_bank_gain_seconds")]
+    #[x_kube(validation = Rule::new("self >= 0 && self <= 600").message("spec.clock.timeBankGainSeconds: must be 0 to 600"))]
+    pub time_bank_gain_seconds: i32,
+    #[serde(default = "time_bank_hands")]
+    #[x_kube(validation = Rule::new("self >= 1 && self <= 1000").message("spec.clock.timeBankHands: must be 1 to 1000"))]
+    pub time_bank_hands: i32,
+    /// What the extra time grows to; where left out, 120 or timeBankSeconds if that is more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("self >= 0 && self <= 600").message("spec.clock.timeBankMaxSeconds: must be 0 to 600"))]
+    pub time_bank_max_seconds: Option<i32>,
+    /// For an action of a player whose connection is gone, in the smallest pot.
     #[serde(default = "disconnect_seconds")]
     #[x_kube(validation = Rule::new("self >= 1 && self <= 600").message("spec.clock.disconnectSeconds: must be 1 to 600"))]
     pub disconnect_seconds: i32,
+    /// The same in a pot of 100 big blinds; where left out, 240 or disconnectSeconds if that is more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("self >= 1 && self <= 600").message("spec.clock.disconnectMaxSeconds: must be 1 to 600"))]
+    pub disconnect_max_seconds: Option<i32>,
 }
 
 fn turn_seconds() -> i32 {
@@ -183,13 +224,29 @@ fn time_bank_seconds() -> i32 {
     Clock::default().time_bank_seconds
 }
 
+fn time_bank_gain_seconds() -> i32 {
+    Clock::default().time_bank_gain_seconds
+}
+
+fn time_bank_hands() -> i32 {
+    Clock::default().time_bank_hands
+}
+
 fn disconnect_seconds() -> i32 {
     Clock::default().disconnect_seconds
 }
 
 impl Default for Clock {
     fn default() -> Self {
-        Self { turn_seconds: 20, time_bank_seconds: 30, disconnect_seconds: 30 }
+        Self {
+            turn_seconds: 20,
+            time_bank_seconds: 30,
+            time_bank_gain_seconds: 5,
+            time_bank_hands: 10,
+            time_bank_max_seconds: None,
+            disconnect_seconds: 30,
+            disconnect_max_seconds: None,
+        }
     }
 }
 

@@ -30,6 +30,19 @@ pub fn act(view: &View, dice: &mut Dice) -> Option<pb::Act> {
     Some(to_message(turn.hand, choose(&turn, pot, dice)))
 }
 
+/// The answer to whether to run it twice, where one is asked: yes three times in four.
+pub fn answer(view: &View, dice: &mut Dice) -> Option<pb::RunItTwice> {
+    let hand = view.your_question()?;
+    Some(pb::RunItTwice { hand, agree: dice.roll(4) > 0 })
+}
+
+/// The wish to straddle, by chance where the table has straddles: one bot in three has it.
+pub fn wish(view: &View, dice: &mut Dice) -> Option<pb::Straddle> {
+    let (_, chair) = view.your_seat()?;
+    let wanted = view.table()?.straddles && !chair.straddle && dice.roll(3) == 0;
+    wanted.then_some(pb::Straddle { on: true })
+}
+
 /// Mostly calls, so that hands reach the showdown; raises, folds, and goes all-in at times. Most large
 /// bets are folded to, so that a buy-in lasts for some dozens of hands.
 fn choose(turn: &Turn, pot: u64, dice: &mut Dice) -> Action {

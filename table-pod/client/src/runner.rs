@@ -94,6 +94,10 @@ struct Runner {
     /// Until when a rebuy has time to be confirmed on chain.
     rebuy_until: Instant,
     coming_back: Option<u64>,
+    /// The hand in which the question whether to run it twice is answered.
+    answered: u64,
+    /// Has thought about straddles.
+    wished: bool,
     dealt_at: Instant,
 }
 
@@ -123,6 +127,8 @@ pub async fn run(
         rebuys: 0,
         rebuy_until: Instant::now(),
         coming_back: None,
+        answered: 0,
+        wished: false,
         dealt_at: Instant::now(),
     };
     runner.report.player = runner.connection.view().own().to_string();
@@ -314,6 +320,18 @@ impl Runner {
             self.acting = Some(self.connection.send(Ask::Act(act)).await?);
             self.report.actions += 1;
             return Ok(());
+        }
+        if let Some(answer) = bot::answer(self.connection.view(), &mut self.dice)
+            && answer.hand != self.answered
+        {
+            self.answered = answer.hand;
+            self.connection.send(Ask::RunItTwice(answer)).await?;
+            return Ok(());
+        }
+        if !std::mem::replace(&mut self.wished, true)
+            && let Some(wish) = bot::wish(self.connection.view(), &mut self.dice)
+        {
+            self.connection.send(Ask::Straddle(wish)).await?;
         }
         let view = self.connection.view();
         let Some((seat, chair)) = view.your_seat() else { return Ok(()) };

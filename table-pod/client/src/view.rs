@@ -7,7 +7,7 @@ pub use deal::DealSeen;
 
 use purr_engine::{Card, Chips, PlayerId, SeatIndex};
 use purr_protocol::pb::{self, server_message::Body};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Why a message does not continue what was seen. The view then holds nothing: attach without a
 /// cursor and start from a snapshot.
@@ -34,6 +34,8 @@ pub struct Seat {
     pub connected: bool,
     /// Leaves when the hand is over.
     pub leaving: bool,
+    /// Straddles whenever under the gun.
+    pub straddle: bool,
 }
 
 /// A player in the running hand.
@@ -51,6 +53,12 @@ pub struct Hand {
     pub number: u64,
     pub button: SeatIndex,
     pub board: Vec<Card>,
+    /// The second board, where the hand is run twice.
+    pub second_board: Vec<Card>,
+    /// Cards that both boards share.
+    shared: usize,
+    /// Who is asked whether to run it twice and has not answered.
+    pub asked_twice: BTreeSet<SeatIndex>,
     /// Everything in the middle, bets of this street included.
     pub pot: Chips,
     /// What has to be matched on this street.
@@ -77,6 +85,10 @@ pub struct Table {
     pub last_hand: u64,
     /// The clock stands still.
     pub paused: bool,
+    /// The table has straddles.
+    pub straddles: bool,
+    /// The table asks whether to run it twice.
+    pub run_it_twice: bool,
 }
 
 /// A hand that ended while one looked on.
@@ -84,6 +96,8 @@ pub struct Table {
 pub struct Ended {
     pub hand: u64,
     pub board: Vec<Card>,
+    /// Empty where the hand was run once.
+    pub second_board: Vec<Card>,
     pub results: Vec<(SeatIndex, i64, Chips)>,
     pub rake: Chips,
     pub void: bool,
@@ -240,6 +254,13 @@ impl View {
         Some(Turn { hand: hand.number, options: hand.options? })
     }
 
+    /// The hand in which one is asked whether to run it twice.
+    pub fn your_question(&self) -> Option<u64> {
+        let table = self.table.as_ref()?;
+        let hand = table.hand.as_ref()?;
+        hand.asked_twice.contains(&table.you?).then_some(hand.number)
+    }
+
     /// Chairs that nobody sits in, is coming to or leaving from, as far as one knows.
     pub fn free_seats(&self) -> Vec<SeatIndex> {
         let Some(table) = &self.table else { return Vec::new() };
@@ -311,6 +332,7 @@ impl Table {
                 sitting_out: seat.sitting_out,
                 connected: seat.connected,
                 leaving: seat.leaving,
+                straddle: seat.straddle,
             };
             Ok((seat_index(seat.seat)?, chair))
         };
@@ -327,6 +349,8 @@ impl Table {
             hand: snapshot.hand.as_ref().map(Hand::from_snapshot).transpose()?,
             last_hand: snapshot.last_hand,
             paused: snapshot.paused,
+            straddles: snapshot.straddles,
+            run_it_twice: snapshot.run_it_twice,
         })
     }
 }
@@ -342,6 +366,9 @@ impl Hand {
             number: hand.hand,
             button: seat_index(hand.button)?,
             board: cards(&hand.board)?,
+            second_board: cards(&hand.second_board)?,
+            shared: 0,
+            asked_twice: hand.asked_twice.iter().map(|seat| seat_index(*seat)).collect::<Result<_, _>>()?,
             pot: hand.pot,
             bet: hand.bet,
             players: hand.players.iter().map(player).collect::<Result<_, ViewError>>()?,

@@ -3,7 +3,7 @@
 
 use purr_client::verify::{self, Unproven};
 use purr_engine::{
-    Action, Ante, Card, ClockConfig, Command as Ask, Event, PlayerId, RakeConfig, SeatIndex, Table,
+    Action, Ante, Betting, Card, ClockConfig, Command as Ask, Event, PlayerId, RakeConfig, SeatIndex, Table,
     TableConfig,
     deal::{DealError, Reveal, SealedDeck},
     history::{HandHistory, SeatStart},
@@ -20,10 +20,21 @@ fn honest() -> HandRecord {
         small_blind: 5,
         big_blind: 10,
         ante: Ante::None,
+        betting: Betting::NoLimit,
+        straddle: false,
+        run_it_twice: false,
         buy_in_min: 10,
         buy_in_max: 1_000,
         rake: RakeConfig { basis_points: 0, caps: Vec::new(), no_flop_no_drop: true },
-        clock: ClockConfig { turn_ms: 1_000, time_bank_ms: 0, time_bank_gain_ms: 0, disconnect_ms: 1_000 },
+        clock: ClockConfig {
+            turn_ms: 1_000,
+            time_bank_ms: 0,
+            time_bank_gain_ms: 0,
+            disconnect_ms: 1_000,
+            time_bank_hands: 1,
+            time_bank_max_ms: 0,
+            disconnect_max_ms: 0,
+        },
         rat_hole_ms: 0,
     };
     let mut table = Table::new(config.clone()).unwrap();
@@ -43,7 +54,7 @@ fn honest() -> HandRecord {
         events.extend(table.apply(0, Ask::Act { seat, action }).unwrap());
     }
     let seen = events.iter().flat_map(|event| match event {
-        Event::StreetDealt { cards, .. } => cards.clone(),
+        Event::StreetDealt { cards, .. } => cards.to_vec(),
         Event::Shown { cards, .. } => cards.to_vec(),
         _ => Vec::new(),
     });

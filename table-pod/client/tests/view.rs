@@ -4,7 +4,8 @@
 use proptest::prelude::*;
 use purr_client::{View, bot::Dice, verify, view::Table as Seen};
 use purr_engine::{
-    Action, Ante, ClockConfig, Command, Event, PlayerId, Post, RakeConfig, SeatIndex, Table, TableConfig,
+    Action, Ante, Betting, ClockConfig, Command, Event, PlayerId, Post, RakeConfig, SeatIndex, Table,
+    TableConfig,
     deal::{Reveal, SealedDeck},
 };
 use purr_protocol::{
@@ -33,6 +34,9 @@ fn spec(dice: &mut Dice) -> TableSpec {
             small_blind: 5,
             big_blind: 10,
             ante,
+            betting: Betting::NoLimit,
+            straddle: true,
+            run_it_twice: true,
             buy_in_min: 20,
             buy_in_max: 1_000,
             rake: RakeConfig { basis_points: 500, caps: Vec::new(), no_flop_no_drop: true },
@@ -41,6 +45,9 @@ fn spec(dice: &mut Dice) -> TableSpec {
                 time_bank_ms: 1_500,
                 time_bank_gain_ms: 100,
                 disconnect_ms: 1_000,
+                time_bank_hands: 1,
+                time_bank_max_ms: 0,
+                disconnect_max_ms: 0,
             },
             rat_hole_ms: 0,
         },
@@ -63,6 +70,8 @@ struct World {
     proven: u64,
     /// Kinds of posts that came up.
     posts: BTreeSet<i32>,
+    /// Hands that were run twice.
+    twice: u64,
 }
 
 impl World {
@@ -86,6 +95,7 @@ impl World {
             views,
             proven: 0,
             posts: BTreeSet::new(),
+            twice: 0,
         };
         for number in 0..PLAYERS {
             let snapshot = world.snapshot(number);
@@ -117,6 +127,8 @@ impl World {
             Event::Posted { post, .. } => Some(*post as i32),
             _ => None,
         }));
+        let twice = |event: &&Event| matches!(event, Event::RunItTwiceDecided { twice: true });
+        self.twice += u64::try_from(events.iter().filter(twice).count()).unwrap();
         for number in 0..PLAYERS {
             let context = Context { now: self.now, deal: self.sealed.as_ref(), table: &self.table };
             let seen = events.iter().filter_map(|event| views::event(event, self.viewer(number), &context));
@@ -180,6 +192,10 @@ impl World {
     }
 
     fn act(&mut self) {
+        if let Some(seat) = self.table.asked_twice().iter().next() {
+            let agree = self.dice.roll(8) > 0;
+            return self.apply(Command::RunItTwice { seat, agree });
+        }
         let Some(seat) = self.table.to_act() else { return self.deal() };
         let legal = self.table.legal_actions(seat).unwrap();
         let action = match (self.dice.roll(10), legal.raise_to) {
@@ -216,6 +232,7 @@ impl World {
             }
             14 => self.apply(Command::PauseClock),
             15..=17 => self.apply(Command::ResumeClock),
+            20 => self.apply(Command::Straddle { seat, on: !self.now.is_multiple_of(3) }),
             18 if self.dice.roll(4) == 0 => self.apply(Command::VoidHand),
             19 => {
                 // Another process takes the table over.
@@ -290,6 +307,9 @@ fn the_random_tables_play_real_hands_whose_deals_are_proven() {
     let proven: u64 = worlds.iter().map(|world| world.proven).sum();
     assert!(hands > 300, "{hands} hands");
     assert!(proven > 3_000, "{proven} cards");
+    assert!(worlds.iter().any(|world| world.posts.contains(&(Post::Straddle as i32))), "no straddle");
+    let twice: u64 = worlds.iter().map(|world| world.twice).sum();
+    assert!(twice > 5, "{twice} hands run twice");
 }
 
 #[test]

@@ -13,7 +13,7 @@ mod twice;
 use crate::{
     card::{Card, Deck},
     command::Command,
-    config::{ConfigError, TableConfig},
+    config::{ClockConfig, ConfigError, TableConfig},
     event::{Event, Street},
     ids::{Chips, Millis, PlayerId, SEATS_MAX, SeatIndex, SeatSet},
     list::{Blank, Board, List},
@@ -266,6 +266,13 @@ impl Table {
 
     pub fn config(&self) -> &TableConfig {
         &self.config
+    }
+
+    /// Other clocks from the next turn on: the one part of a table that may change.
+    pub fn set_clock(&mut self, clock: ClockConfig) {
+        if self.config.clock != clock {
+            Arc::make_mut(&mut self.config).clock = clock;
+        }
     }
 
     /// The seats, by index; `None` is a free chair.

@@ -60,6 +60,7 @@ fn post_kind(post: Post) -> pb::PostKind {
         Post::BigBlind => pb::PostKind::BigBlind,
         Post::Live => pb::PostKind::Live,
         Post::Dead => pb::PostKind::Dead,
+        Post::Straddle => pb::PostKind::Straddle,
     }
 }
 
@@ -119,7 +120,9 @@ pub fn event(event: &Event, viewer: Viewer, context: &Context<'_>) -> Option<pb:
         Event::TimeBankStarted { seat, deadline } => {
             Kind::Turn(turn(*seat, *deadline, true, viewer, context))
         }
-        Event::StreetDealt { cards, .. } => Kind::Street(pb::StreetDealt { cards: context.openings(cards) }),
+        Event::StreetDealt { board, cards, .. } => {
+            Kind::Street(pb::StreetDealt { cards: context.openings(cards), board: (*board).into() })
+        }
         Event::Uncalled { seat, amount, stack } => {
             Kind::Uncalled(pb::Uncalled { seat: at(*seat), amount: *amount, stack: *stack })
         }
@@ -128,8 +131,25 @@ pub fn event(event: &Event, viewer: Viewer, context: &Context<'_>) -> Option<pb:
         }
         Event::Mucked { seat } => Kind::Mucked(pb::Mucked { seat: at(*seat) }),
         Event::Raked { amount } => Kind::Raked(pb::Raked { amount: *amount }),
-        Event::PotWon { pot, seat, amount, stack } => {
-            Kind::PotWon(pb::PotWon { pot: (*pot).into(), seat: at(*seat), amount: *amount, stack: *stack })
+        Event::PotWon { pot, board, seat, amount, stack } => Kind::PotWon(pb::PotWon {
+            pot: (*pot).into(),
+            seat: at(*seat),
+            amount: *amount,
+            stack: *stack,
+            board: (*board).into(),
+        }),
+        Event::RunItTwiceAsked { seats, deadline } => Kind::RunItTwiceAsked(pb::RunItTwiceAsked {
+            seats: seats.iter().map(|seat| at(*seat)).collect(),
+            remaining_ms: deadline.saturating_sub(context.now),
+        }),
+        Event::RunItTwiceAnswered { seat, agree } => {
+            Kind::RunItTwiceAnswered(pb::RunItTwiceAnswered { seat: at(*seat), agree: *agree })
+        }
+        Event::RunItTwiceDecided { twice } => {
+            Kind::RunItTwiceDecided(pb::RunItTwiceDecided { twice: *twice })
+        }
+        Event::StraddleWished { seat, on } => {
+            Kind::StraddleWished(pb::StraddleWished { seat: at(*seat), on: *on })
         }
         Event::HandEnded(end) => Kind::HandEnded(pb::HandEnded {
             hand: end.hand,
@@ -191,6 +211,7 @@ pub fn snapshot(
                     connected: chair.connected,
                     leaving: chair.leaving,
                     pending: chair.pending,
+                    straddle: chair.straddle,
                 })
             })
             .collect(),
@@ -220,9 +241,13 @@ pub fn snapshot(
             to_act: table.to_act().map(at),
             options: you.and_then(|seat| table.legal_actions(seat)).map(options),
             deal_root: root.map(|root| root.to_vec()).unwrap_or_default(),
+            second_board: hand.second_board.iter().map(ToString::to_string).collect(),
+            asked_twice: table.asked_twice().iter().map(at).collect(),
         }),
         you: you.map(at),
         last_hand: table.last_hand(),
         paused: table.hand().is_some() && table.next_deadline().is_none(),
+        straddles: config.straddle,
+        run_it_twice: config.run_it_twice,
     }
 }

@@ -223,6 +223,8 @@ impl Core {
             paused,
             asking: Vec::new(),
         };
+        // The clocks may change in a table's life; what players signed for stays as it was.
+        core.state.table.set_clock(core.spec.engine.clock);
         // A drain was meant for the process before this one; a deletion is asked for again.
         core.state.draining = core.state.deleting;
         if let Some(dealing) = core.state.dealing.as_mut() {

@@ -1,7 +1,7 @@
 //! Chips appear at the table only for what the chain has taken.
 #![allow(clippy::unwrap_used, reason = "tests may fail loudly")]
 
-use purr_engine::{Ante, ClockConfig, PlayerId, RakeCap, RakeConfig, SeatIndex, Table, TableConfig};
+use purr_engine::{Ante, Betting, ClockConfig, PlayerId, RakeCap, RakeConfig, SeatIndex, Table, TableConfig};
 use purr_protocol::{
     Currency, Settlement, TableSpec,
     pb::{self, ErrorCode, client_message::Body as Ask, server_message::Body},
@@ -23,6 +23,9 @@ fn core_with(rake: RakeConfig) -> Core {
             small_blind: 5,
             big_blind: 10,
             ante: Ante::None,
+            betting: Betting::NoLimit,
+            straddle: false,
+            run_it_twice: false,
             buy_in_min: 200,
             buy_in_max: 1_000,
             rake,
@@ -31,6 +34,9 @@ fn core_with(rake: RakeConfig) -> Core {
                 time_bank_ms: 0,
                 time_bank_gain_ms: 0,
                 disconnect_ms: 10_000,
+                time_bank_hands: 1,
+                time_bank_max_ms: 0,
+                disconnect_max_ms: 0,
             },
             rat_hole_ms: 0,
         },

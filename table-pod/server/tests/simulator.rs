@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used, reason = "tests may fail loudly")]
 
 use async_trait::async_trait;
-use purr_engine::{Ante, Card, ClockConfig, PlayerId, RakeCap, RakeConfig, TableConfig};
+use purr_engine::{Ante, Betting, Card, ClockConfig, PlayerId, RakeCap, RakeConfig, TableConfig};
 use purr_protocol::{
     Currency, Settlement, TableSpec,
     pb::{self, ActionKind, client_message::Body as Ask, event::Kind, server_message::Body},
@@ -44,6 +44,9 @@ fn spec() -> TableSpec {
             small_blind: 5,
             big_blind: 10,
             ante: Ante::None,
+            betting: Betting::NoLimit,
+            straddle: true,
+            run_it_twice: true,
             buy_in_min: 200,
             buy_in_max: 1_000,
             rake: RakeConfig { basis_points: 500, caps, no_flop_no_drop: true },
@@ -52,6 +55,9 @@ fn spec() -> TableSpec {
                 time_bank_ms: 30_000,
                 time_bank_gain_ms: 500,
                 disconnect_ms: 10_000,
+                time_bank_hands: 1,
+                time_bank_max_ms: 0,
+                disconnect_max_ms: 0,
             },
             rat_hole_ms: 0,
         },
@@ -79,6 +85,8 @@ struct Bot {
     board: Vec<String>,
     results: HashMap<u64, (i64, u64)>,
     hands_with_own_cards_shown: u64,
+    hands_run_twice: u64,
+    straddles: u64,
 }
 
 impl Bot {
@@ -95,6 +103,8 @@ impl Bot {
             board: Vec::new(),
             results: HashMap::new(),
             hands_with_own_cards_shown: 0,
+            hands_run_twice: 0,
+            straddles: 0,
         }
     }
 
@@ -125,7 +135,7 @@ impl Bot {
     }
 
     /// Takes what has come, checks it and returns an action where one is wanted.
-    fn read(&mut self, dice: &mut Dice) -> (bool, Option<pb::Act>) {
+    fn read(&mut self, dice: &mut Dice) -> (bool, Option<Ask>) {
         let mut wanted = None;
         let mut idle = true;
         while let Some(message) =
@@ -146,6 +156,9 @@ impl Bot {
                     }
                     let options = hand.and_then(|hand| Some((hand.hand, hand.options?)));
                     wanted = options.map(|(hand, options)| choose(hand, &options, dice));
+                    if let Some(hand) = hand.filter(|hand| hand.asked_twice.contains(&self.seat)) {
+                        wanted = Some(answer(hand.hand, dice));
+                    }
                 }
                 Body::Events(events) => {
                     assert_eq!(message.offset, before + 1, "offsets have no gaps");
@@ -163,9 +176,17 @@ impl Bot {
     }
 
     /// `Some` where this decides what is wanted next.
-    fn see(&mut self, kind: &Kind, dice: &mut Dice) -> Option<Option<pb::Act>> {
+    fn see(&mut self, kind: &Kind, dice: &mut Dice) -> Option<Option<Ask>> {
         match kind {
-            Kind::Seated(seated) if seated.seat == self.seat => self.sat = true,
+            Kind::Seated(seated) if seated.seat == self.seat => {
+                self.sat = true;
+                return Some(Some(Ask::Straddle(pb::Straddle { on: true })));
+            }
+            Kind::Posted(posted) if posted.kind() == pb::PostKind::Straddle => self.straddles += 1,
+            Kind::RunItTwiceAsked(asked) if asked.seats.contains(&self.seat) => {
+                return Some(Some(answer(self.hand, dice)));
+            }
+            Kind::RunItTwiceDecided(decided) => self.hands_run_twice += u64::from(decided.twice),
             Kind::HandStarted(started) => {
                 self.hand = started.hand;
                 self.board.clear();
@@ -207,8 +228,12 @@ impl Bot {
     }
 }
 
-fn choose(hand: u64, options: &pb::Options, dice: &mut Dice) -> pb::Act {
-    let act = |kind: ActionKind, amount| pb::Act { hand, kind: kind.into(), amount };
+fn answer(hand: u64, dice: &mut Dice) -> Ask {
+    Ask::RunItTwice(pb::RunItTwice { hand, agree: dice.roll(6) > 0 })
+}
+
+fn choose(hand: u64, options: &pb::Options, dice: &mut Dice) -> Ask {
+    let act = |kind: ActionKind, amount| Ask::Act(pb::Act { hand, kind: kind.into(), amount });
     match (dice.roll(10), options.raise_min, options.raise_max) {
         (0, Some(min), Some(max)) => act(ActionKind::RaiseTo, min + dice.roll((max - min) / 4 + 1)),
         (1, Some(min), _) => act(ActionKind::RaiseTo, min),
@@ -280,14 +305,14 @@ async fn play(
         }
         let mut idle = true;
         for bot in &mut bots {
-            let (nothing, act) = bot.read(&mut dice);
+            let (nothing, ask) = bot.read(&mut dice);
             idle &= nothing;
             if bot.attached.is_none() {
                 bot.attach(&handle).await;
             }
-            if let Some(act) = act {
+            if let Some(ask) = ask {
                 let again = dice.roll(3);
-                bot.send(&handle, Ask::Act(act), again).await;
+                bot.send(&handle, ask, again).await;
             }
             ended = bot.results.len().max(usize::try_from(ended).unwrap()) as u64;
         }
@@ -319,15 +344,19 @@ fn check(bots: &[Bot], seed: u64) {
 
 #[tokio::test(start_paused = true)]
 async fn hands_are_played_and_every_player_sees_the_same() {
-    let mut shown = 0;
+    let (mut shown, mut twice, mut straddles) = (0, 0, 0);
     for seed in 0..8 {
         let (bots, signer) = play(seed, 20, None, Arc::<MemoryStore>::default()).await;
         check(&bots, seed);
         shown += bots.iter().map(|bot| bot.hands_with_own_cards_shown).sum::<u64>();
+        twice += bots[0].hands_run_twice;
+        straddles += bots[0].straddles;
         let sequence = signer.sequence();
         assert_eq!(sequence, (1..=sequence.len() as u64).collect::<Vec<_>>());
     }
     assert!(shown > 10, "showdowns were seen");
+    assert!(twice > 0, "hands were run twice");
+    assert!(straddles > 10, "players under the gun straddled");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,12 +1,14 @@
 //! From a PokerTable and the fleet's defaults to the table as its pod knows it.
 
 use crate::fleet::{Fleet, StoreGroup};
-use purr_crds::{Bound, PokerTable, PokerTableSpec};
-use purr_engine::{Ante, ClockConfig, ConfigError, RakeCap, RakeConfig, TableConfig};
+use purr_crds::{AntePayer, Bound, PokerTable, PokerTableSpec};
+use purr_engine::{Ante, Betting, ClockConfig, ConfigError, RakeCap, RakeConfig, TableConfig};
 use purr_protocol::{Currency, Settlement, TableSpec};
 
-/// Grows back of a time bank with every hand.
-const TIME_BANK_GAIN_MS: u64 = 1_000;
+/// What a time bank grows to, where the table does not say, in seconds.
+const TIME_BANK_MAX_S: i32 = 120;
+/// The longest wait for a lost connection, where the table does not say, in seconds (as on PokerStars).
+const DISCONNECT_MAX_S: i32 = 240;
 /// A player who left with more than the maximum must bring it back within this time.
 const RAT_HOLE_MS: u64 = 3_600_000;
 
@@ -107,11 +109,22 @@ fn engine(spec: &PokerTableSpec) -> Result<TableConfig, Invalid> {
         });
     }
     caps.sort_by_key(|cap| cap.players);
+    let clock = &spec.clock;
+    let time_bank_max = clock.time_bank_max_seconds.unwrap_or(TIME_BANK_MAX_S.max(clock.time_bank_seconds));
+    let disconnect_max =
+        clock.disconnect_max_seconds.unwrap_or(DISCONNECT_MAX_S.max(clock.disconnect_seconds));
     Ok(TableConfig {
         seats: number("seats", spec.seats.into())?,
         small_blind: number("blinds.small", spec.blinds.small)?,
         big_blind: number("blinds.big", spec.blinds.big)?,
-        ante: if ante == 0 { Ante::None } else { Ante::Each(ante) },
+        ante: match spec.blinds.ante_payer {
+            _ if ante == 0 => Ante::None,
+            AntePayer::Each => Ante::Each(ante),
+            AntePayer::BigBlind => Ante::BigBlind(ante),
+        },
+        betting: Betting::NoLimit,
+        straddle: spec.straddle,
+        run_it_twice: spec.run_it_twice,
         buy_in_min: number("buyIn.min", spec.buy_in.min)?,
         buy_in_max: number("buyIn.max", spec.buy_in.max)?,
         rake: RakeConfig {
@@ -120,10 +133,17 @@ fn engine(spec: &PokerTableSpec) -> Result<TableConfig, Invalid> {
             no_flop_no_drop: spec.rake.no_flop_no_drop,
         },
         clock: ClockConfig {
-            turn_ms: millis("clock.turnSeconds", spec.clock.turn_seconds)?,
-            time_bank_ms: millis("clock.timeBankSeconds", spec.clock.time_bank_seconds)?,
-            time_bank_gain_ms: if spec.clock.time_bank_seconds > 0 { TIME_BANK_GAIN_MS } else { 0 },
-            disconnect_ms: millis("clock.disconnectSeconds", spec.clock.disconnect_seconds)?,
+            turn_ms: millis("clock.turnSeconds", clock.turn_seconds)?,
+            time_bank_ms: millis("clock.timeBankSeconds", clock.time_bank_seconds)?,
+            // A table without a time bank never gets one.
+            time_bank_gain_ms: match clock.time_bank_seconds {
+                0 => 0,
+                _ => millis("clock.timeBankGainSeconds", clock.time_bank_gain_seconds)?,
+            },
+            time_bank_hands: number("clock.timeBankHands", clock.time_bank_hands.into())?,
+            time_bank_max_ms: millis("clock.timeBankMaxSeconds", time_bank_max)?,
+            disconnect_ms: millis("clock.disconnectSeconds", clock.disconnect_seconds)?,
+            disconnect_max_ms: millis("clock.disconnectMaxSeconds", disconnect_max)?,
         },
         rat_hole_ms: RAT_HOLE_MS,
     })
@@ -151,6 +171,22 @@ mod tests {
         assert_eq!(engine.rake.caps.len(), 3);
         assert_eq!(valid.spec.settlement.vault, fleet().chain.unwrap().vault);
         assert_eq!(valid.spec.settlement.max_delay_ms, 2_000);
+    }
+
+    #[test]
+    fn optional_rules_antes_and_clocks_reach_the_engine() {
+        let mut table = table();
+        (table.spec.straddle, table.spec.run_it_twice) = (true, true);
+        (table.spec.blinds.ante, table.spec.blinds.ante_payer) = (5, AntePayer::BigBlind);
+        table.spec.clock.disconnect_max_seconds = Some(90);
+        table.spec.clock.time_bank_seconds = 200;
+        let engine = validate(&table, &fleet()).unwrap().spec.engine;
+        assert!(engine.straddle && engine.run_it_twice);
+        assert_eq!((engine.ante, engine.betting), (Ante::BigBlind(5), Betting::NoLimit));
+        let ClockConfig { time_bank_gain_ms, time_bank_hands, time_bank_max_ms, disconnect_max_ms, .. } =
+            engine.clock;
+        assert_eq!((time_bank_gain_ms, time_bank_hands), (5_000, 10));
+        assert_eq!((time_bank_max_ms, disconnect_max_ms), (200_000, 90_000));
     }
 
     #[test]

@@ -8,7 +8,7 @@
 
 use bytes::Bytes;
 use purr_engine::{
-    Action, Ante, Card, ClockConfig, Command, Deck, Event, PlayerId, RakeConfig, SeatIndex, Table,
+    Action, Ante, Betting, Card, ClockConfig, Command, Deck, Event, PlayerId, RakeConfig, SeatIndex, Table,
     TableConfig,
     history::{HandHistory, SeatStart},
 };
@@ -146,10 +146,21 @@ fn config() -> TableConfig {
         small_blind: 5,
         big_blind: 10,
         ante: Ante::None,
+        betting: Betting::NoLimit,
+        straddle: false,
+        run_it_twice: false,
         buy_in_min: 10,
         buy_in_max: 1_000,
         rake: RakeConfig { basis_points: 500, caps: Vec::new(), no_flop_no_drop: true },
-        clock: ClockConfig { turn_ms: 20_000, time_bank_ms: 0, time_bank_gain_ms: 0, disconnect_ms: 10_000 },
+        clock: ClockConfig {
+            turn_ms: 20_000,
+            time_bank_ms: 0,
+            time_bank_gain_ms: 0,
+            disconnect_ms: 10_000,
+            time_bank_hands: 1,
+            time_bank_max_ms: 0,
+            disconnect_max_ms: 0,
+        },
         rat_hole_ms: 0,
     }
 }

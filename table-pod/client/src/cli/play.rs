@@ -8,7 +8,7 @@ use purr_protocol::pb::{self, client_message::Body as Ask};
 use tokio::sync::mpsc;
 
 const HELP: &str = "f fold, k check, c call, r AMOUNT raise to, s SEAT AMOUNT sit down, t AMOUNT top up, \
-                    o sit out, i sit in, l leave, q quit";
+                    o sit out, i sit in, y / n run it twice, d straddle, u no straddle, l leave, q quit";
 
 /// Lines typed ahead.
 const LINES_MAX: usize = 16;
@@ -21,6 +21,8 @@ enum Typed {
     TopUp(u64),
     SitOut,
     SitIn,
+    RunItTwice(bool),
+    Straddle(bool),
     Leave,
     Quit,
     Nothing,
@@ -38,6 +40,10 @@ fn parse(line: &str) -> Option<Typed> {
         ["t", amount] => Typed::TopUp(amount.parse().ok()?),
         ["o"] => Typed::SitOut,
         ["i"] => Typed::SitIn,
+        ["y"] => Typed::RunItTwice(true),
+        ["n"] => Typed::RunItTwice(false),
+        ["d"] => Typed::Straddle(true),
+        ["u"] => Typed::Straddle(false),
         ["l"] => Typed::Leave,
         ["q"] => Typed::Quit,
         _ => return None,
@@ -92,6 +98,11 @@ fn command(
         Typed::TopUp(amount) => Ask::TopUp(pb::TopUp { amount, permit: permit(amount)? }),
         Typed::SitOut => Ask::SitOut(pb::SitOut {}),
         Typed::SitIn => Ask::SitIn(pb::SitIn { post: true }),
+        Typed::RunItTwice(agree) => {
+            let Some(hand) = view.hand() else { return Ok(None) };
+            Ask::RunItTwice(pb::RunItTwice { hand: hand.number, agree })
+        }
+        Typed::Straddle(on) => Ask::Straddle(pb::Straddle { on }),
         Typed::Leave => Ask::Leave(pb::Leave {}),
         Typed::Quit | Typed::Nothing => return Ok(None),
     }))

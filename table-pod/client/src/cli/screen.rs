@@ -39,12 +39,19 @@ pub(super) fn table(view: &View) -> String {
     }
     if let Some(hand) = &table.hand {
         let _ = writeln!(text, "hand {}  pot {}  board [{}]", hand.number, hand.pot, cards(&hand.board));
+        if !hand.second_board.is_empty() {
+            let _ = writeln!(text, "second board [{}]", cards(&hand.second_board));
+        }
         if !view.your_cards().is_empty() {
             let _ = writeln!(text, "your cards: {}", cards(view.your_cards()));
         }
     }
     if let Some(why) = view.stalled() {
         let _ = writeln!(text, "the table pauses: {why}");
+    }
+    if view.your_question().is_some() {
+        let seconds = view.clock().map(|(ms, _)| format!(" ({} s)", ms / 1_000)).unwrap_or_default();
+        let _ = writeln!(text, "run it twice{seconds}? y yes, n no");
     }
     if let Some(turn) = view.your_turn() {
         let mut options = vec!["f fold".to_owned()];
@@ -65,6 +72,9 @@ pub(super) fn table(view: &View) -> String {
 
 pub(super) fn ended(ended: &Ended) -> String {
     let mut text = format!("== hand {} has ended, board [{}]", ended.hand, cards(&ended.board));
+    if !ended.second_board.is_empty() {
+        let _ = write!(text, " and [{}]", cards(&ended.second_board));
+    }
     for (seat, shown) in &ended.shown {
         let _ = write!(text, "\n   {seat} shows {}", cards(shown));
     }

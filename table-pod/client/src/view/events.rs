@@ -3,6 +3,7 @@
 use super::{DealSeen, Ended, Hand, InHand, Seat, Table, View, ViewError, card, player_id, seat_index};
 use purr_engine::SeatIndex;
 use purr_protocol::pb::{self, event::Kind};
+use std::collections::BTreeSet;
 
 impl View {
     fn current(&mut self) -> Result<&mut Table, ViewError> {
@@ -70,6 +71,25 @@ impl View {
                     deal.hole_cards(seat, &shown.cards)?;
                 }
             }
+            Kind::RunItTwiceAsked(asked) => {
+                self.clock = Some((asked.remaining_ms, false));
+                let seats = asked.seats.iter().map(|seat| seat_index(*seat)).collect::<Result<_, _>>()?;
+                self.running()?.asked_twice = seats;
+            }
+            Kind::RunItTwiceAnswered(answer) => {
+                let seat = seat_index(answer.seat)?;
+                self.running()?.asked_twice.remove(&seat);
+            }
+            Kind::RunItTwiceDecided(decided) => {
+                self.clock = None;
+                let hand = self.running()?;
+                hand.asked_twice.clear();
+                if decided.twice {
+                    hand.second_board.clone_from(&hand.board);
+                    hand.shared = hand.board.len();
+                }
+            }
+            Kind::StraddleWished(wish) => self.seat(wish.seat)?.straddle = wish.on,
             Kind::PotWon(won) => self.seat(won.seat)?.stack = won.stack,
             Kind::HandEnded(end) => self.hand_ended(end)?,
             Kind::ClockPaused(_) => {
@@ -114,6 +134,7 @@ impl View {
             sitting_out: false,
             connected: true,
             leaving: false,
+            straddle: false,
         };
         table.seats.insert(seat, chair);
         if own {
@@ -151,6 +172,9 @@ impl View {
             number: started.hand,
             button,
             board: Vec::new(),
+            second_board: Vec::new(),
+            shared: 0,
+            asked_twice: BTreeSet::new(),
             pot: 0,
             bet: table.big_blind,
             players: order.iter().map(|seat| (*seat, InHand::default())).collect(),
@@ -166,6 +190,10 @@ impl View {
         // Antes and missed small blinds go into the pot, not in front of the player.
         if !matches!(posted.kind(), pb::PostKind::Ante | pb::PostKind::Dead) {
             self.in_hand(posted.seat)?.street_bet += posted.amount;
+        }
+        if posted.kind() == pb::PostKind::Straddle {
+            let hand = self.running()?;
+            hand.bet = hand.bet.max(posted.amount);
         }
         Ok(())
     }
@@ -189,9 +217,11 @@ impl View {
 
     fn street(&mut self, street: &pb::StreetDealt) -> Result<(), ViewError> {
         let hand = self.running()?;
-        let before = hand.board.len();
+        // The second board takes the places after the first one's.
+        let before = hand.board.len() + hand.second_board.len().saturating_sub(hand.shared);
+        let board = if street.board == 0 { &mut hand.board } else { &mut hand.second_board };
         for opening in &street.cards {
-            hand.board.push(card(&opening.card)?);
+            board.push(card(&opening.card)?);
         }
         hand.bet = 0;
         hand.players.values_mut().for_each(|player| player.street_bet = 0);
@@ -222,6 +252,7 @@ impl View {
         self.ended = Some(Ended {
             hand: end.hand,
             board: hand.board,
+            second_board: hand.second_board,
             results,
             rake: end.rake,
             void: end.void,

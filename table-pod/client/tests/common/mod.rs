@@ -7,7 +7,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use k256::ecdsa::{RecoveryId, Signature, VerifyingKey};
 use purr_client::{Api, Gateway, Session, Wallet, wallet::checksummed};
-use purr_engine::{Ante, ClockConfig, PlayerId, RakeConfig, TableConfig};
+use purr_engine::{Ante, Betting, ClockConfig, PlayerId, RakeConfig, TableConfig};
 use purr_protocol::{Currency, Problem, Settlement, TableSpec, settlement::OpenTable};
 use purr_runtime::{
     Callers, CancellationToken, Identity, InternalClient, Readiness, Role, Server,
@@ -55,6 +55,9 @@ pub fn spec() -> TableSpec {
             small_blind: 5,
             big_blind: 10,
             ante: Ante::None,
+            betting: Betting::NoLimit,
+            straddle: false,
+            run_it_twice: false,
             buy_in_min: 200,
             buy_in_max: 1_000,
             rake: RakeConfig { basis_points: 500, caps: Vec::new(), no_flop_no_drop: true },
@@ -63,6 +66,9 @@ pub fn spec() -> TableSpec {
                 time_bank_ms: 0,
                 time_bank_gain_ms: 0,
                 disconnect_ms: 10_000,
+                time_bank_hands: 1,
+                time_bank_max_ms: 0,
+                disconnect_max_ms: 0,
             },
             rat_hole_ms: 0,
         },

@@ -41,11 +41,20 @@ impl Table {
                 (chair.owes_big, chair.owes_small, chair.posts) = (false, false, false);
             }
         }
-        let mut positions = self.next_positions(before, ready);
-        self.note_missed(before, positions);
+        let next = self.next_positions(before, ready);
+        let buyer = before.and_then(|_| self.buyer(next, ready));
+        let mut positions = match buyer {
+            Some(seat) => Positions { small: seat, big: seat, ..next },
+            None => next,
+        };
+        if buyer.is_none() {
+            self.note_missed(before, positions);
+        }
         let dealt_in = self.deal_in(&mut positions, ready);
         self.open_hand(number, deck, positions.button, dealt_in, &owed, events)?;
-        self.positions = Some(positions);
+        // The blinds that wait for a buyer of the button are where they were.
+        let held = Positions { big: next.small, ..positions };
+        self.positions = Some(if buyer.is_some() { held } else { positions });
         for seat in dealt_in {
             self.grow_time_banks(seat);
         }
@@ -147,13 +156,18 @@ impl Table {
             }
             Ante::BigBlind(ante) => self.post_ante(positions.big, ante, true, events),
         }
-        // The small blind's chair may have emptied, or its player may wait: then it is dead. Who
-        // buys the button there posts both blinds below instead.
+        // The small blind's chair may have emptied, or its player may wait: then it is dead. A
+        // newcomer there posts both blinds below instead, and who buys the button is both blinds.
         let buys = self.seat(positions.small).is_some_and(|chair| chair.owes_big);
         if positions.small != positions.big && dealt_in.contains(positions.small) && !buys {
             self.post(positions.small, Post::SmallBlind, small, events);
         }
-        self.post(positions.big, Post::BigBlind, big, events);
+        if positions.small == positions.big {
+            self.post(positions.big, Post::Dead, small, events);
+            self.post(positions.big, Post::Live, big, events);
+        } else {
+            self.post(positions.big, Post::BigBlind, big, events);
+        }
         let mut posted = SeatSet::default();
         for seat in dealt_in.clockwise(positions.button) {
             let Some(chair) = self.seats[seat.index()].as_mut() else {

@@ -55,8 +55,21 @@ impl Table {
         dealt_in
     }
 
-    /// Whoever owes a blind waits for the big one, or posts: anywhere but on the button. To post on
-    /// the small blind's chair is to buy the button, which comes there next (WSOP 154).
+    /// Who buys the button: a player who missed the blinds, between the button and the small blind,
+    /// and wants to post. That hand's blinds are this player's alone, the small one dead; the others'
+    /// wait for one hand, and the button comes to the buyer next (WSOP 154; T. Angelo, "Buy the
+    /// Button").
+    pub(super) fn buyer(&self, now: Positions, ready: SeatSet) -> Option<SeatIndex> {
+        if ready.len() < 3 {
+            return None;
+        }
+        let mut between = self.chairs().clockwise(now.button).take_while(|&seat| seat != now.small);
+        let buys = |seat: &SeatIndex| self.seat(*seat).is_some_and(|chair| chair.owes_big && chair.posts);
+        between.find(|seat| *seat != now.button && ready.contains(*seat) && buys(seat))
+    }
+
+    /// Whoever owes a blind waits for the big one, or posts: anywhere but on the button. A newcomer on
+    /// the small blind's chair posts both, the small one dead, and has the button next.
     fn is_dealt_in(&self, seat: SeatIndex, positions: Positions) -> bool {
         let Some(chair) = self.seat(seat) else {
             return false;

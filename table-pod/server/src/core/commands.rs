@@ -22,16 +22,13 @@ impl Denied {
 
 impl From<Refusal> for Denied {
     fn from(refusal: Refusal) -> Self {
-        let (code, bounds) = match &refusal {
-            Refusal::NotYourTurn(_) | Refusal::NoHand => (ErrorCode::NotYourTurn, None),
-            Refusal::RaiseBounds { min, max, .. } | Refusal::BuyIn { min, max, .. } => {
-                (ErrorCode::Amount, Some((*min, *max)))
-            }
-            Refusal::TopUp { max, .. } => (ErrorCode::Amount, Some((1, *max))),
-            Refusal::RatHole { min } => (ErrorCode::Amount, Some((*min, *min))),
-            Refusal::ClockPaused => (ErrorCode::Paused, None),
-            Refusal::NotConserved { .. } => (ErrorCode::Unavailable, None),
-            _ => (ErrorCode::Refused, None),
+        let bounds = refusal.bounds();
+        let code = match &refusal {
+            Refusal::NotYourTurn(_) | Refusal::NoHand => ErrorCode::NotYourTurn,
+            Refusal::ClockPaused => ErrorCode::Paused,
+            Refusal::NotConserved { .. } => ErrorCode::Unavailable,
+            _ if bounds.is_some() => ErrorCode::Amount,
+            _ => ErrorCode::Refused,
         };
         Self { code, message: refusal.to_string(), bounds }
     }
@@ -112,6 +109,12 @@ impl Core {
             Ask::Leave(_) => Command::Leave { seat: seated()? },
             Ask::SitOut(_) => Command::SitOut { seat: seated()? },
             Ask::SitIn(pb::SitIn { post }) => Command::SitIn { seat: seated()?, post },
+            Ask::Straddle(pb::Straddle { on }) => Command::Straddle { seat: seated()?, on },
+            Ask::RunItTwice(pb::RunItTwice { hand, agree }) => {
+                let seat = seated()?;
+                self.check_running(hand)?;
+                Command::RunItTwice { seat, agree }
+            }
             Ask::CommitEntropy(commit) => {
                 self.commit_entropy(seated()?, &commit.commitment)?;
                 return Ok(Outcome::Done);
@@ -176,11 +179,16 @@ impl Core {
         if rake.basis_points == 0 { 0 } else { highest }
     }
 
-    fn check_act(&self, seat: SeatIndex, act: &pb::Act) -> Result<Command, Denied> {
-        let running = self.state.table.hand().map(|hand| hand.number);
-        if running != Some(act.hand) {
-            return Err(Denied::new(ErrorCode::WrongHand, format!("hand {} is not running", act.hand)));
+    /// What comes late does not count in the next hand.
+    fn check_running(&self, hand: u64) -> Result<(), Denied> {
+        if self.state.table.hand().map(|hand| hand.number) != Some(hand) {
+            return Err(Denied::new(ErrorCode::WrongHand, format!("hand {hand} is not running")));
         }
+        Ok(())
+    }
+
+    fn check_act(&self, seat: SeatIndex, act: &pb::Act) -> Result<Command, Denied> {
+        self.check_running(act.hand)?;
         let action = match act.kind() {
             pb::ActionKind::Fold => Action::Fold,
             pb::ActionKind::Check => Action::Check,
