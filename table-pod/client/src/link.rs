@@ -356,9 +356,8 @@ impl Link {
         let hand = ended.hand;
         let revealed = self.revealed.as_ref().filter(|revealed| revealed.hand == hand);
         let own = revealed.filter(|r| r.accepted).and_then(|r| Some((seat?, r.entropy)));
-        let root_changed = revealed.is_some_and(|revealed| {
-            ended.deal.root.is_some_and(|root| revealed.root != root)
-        });
+        let root_changed =
+            revealed.is_some_and(|revealed| ended.deal.root.is_some_and(|root| revealed.root != root));
         let left_out = seat.filter(|seat| self.left_out == Some(hand) && ended.deal.order.contains(seat));
         let result = match left_out {
             _ if root_changed => Err(Unproven::RootChanged),

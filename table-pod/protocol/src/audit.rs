@@ -99,7 +99,20 @@ impl AuditorKey {
     /// [`AuditError::Seal`]; not with a key that was parsed.
     pub fn seal(&self, deck: &SealedDeck, about: &About<'_>) -> Result<AuditBox, AuditError> {
         let secret = deck.derive(b"audit").map_err(|_| AuditError::Seal)?;
-        self.seal_bytes(&secret, about, &deck.leaves().to_bytes())
+        self.seal_leaves(&secret, deck.leaves(), about)
+    }
+
+    /// As [`Self::seal`], with the secret that the ephemeral key comes from.
+    ///
+    /// # Errors
+    /// [`AuditError::Seal`]; not with a key that was parsed.
+    pub fn seal_leaves(
+        &self,
+        secret: &Hash,
+        leaves: &Leaves,
+        about: &About<'_>,
+    ) -> Result<AuditBox, AuditError> {
+        self.seal_bytes(secret, about, &leaves.to_bytes())
     }
 
     fn seal_bytes(&self, secret: &Hash, about: &About<'_>, plain: &[u8]) -> Result<AuditBox, AuditError> {

@@ -7,7 +7,12 @@ use purr_engine::{
 };
 
 /// The root of a deal with what players committed to and, once it is dealt, revealed.
-pub fn committed(hand: u64, root: [u8; 32], commitments: &[Commitment], reveals: &[Reveal]) -> pb::DealCommitted {
+pub fn committed(
+    hand: u64,
+    root: [u8; 32],
+    commitments: &[Commitment],
+    reveals: &[Reveal],
+) -> pb::DealCommitted {
     pb::DealCommitted {
         hand,
         root: root.to_vec(),
@@ -34,7 +39,12 @@ pub fn prove(snapshot: &mut pb::Snapshot, told: pb::DealCommitted, sealed: &Seal
     let mut cards: Vec<Card> = cards.collect();
     // Two boards share what lay there before the hand was run twice.
     let mut seen = Vec::with_capacity(cards.len());
-    cards.retain(|card| !seen.contains(card) && { seen.push(*card); true });
+    cards.retain(|card| {
+        !seen.contains(card) && {
+            seen.push(*card);
+            true
+        }
+    });
     hand.openings = cards.iter().map(|card| opening(*card, sealed.opening_of(*card))).collect();
     hand.dealt_in = order.iter().map(|seat| seat.0.into()).collect();
     hand.deal = Some(told);

@@ -1,11 +1,11 @@
 //! What is kept of a hand for ever.
 
+use crate::audit::{About, AuditBox};
 use purr_engine::{
     Card, HandEnd,
     deal::{Commitment, Opening, Reveal},
     history::HandHistory,
 };
-use crate::audit::{About, AuditBox};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 

@@ -128,8 +128,19 @@ impl Actor {
     /// Where another process has a higher epoch, and where Redis has lost a table that the signer
     /// knows: such a table must not start from nothing.
     pub async fn take_over(what: TakeOver) -> anyhow::Result<Self> {
-        let TakeOver { epoch, spec, pace, sealer, store, signer, auditor, sessions, metrics, readiness, open } =
-            what;
+        let TakeOver {
+            epoch,
+            spec,
+            pace,
+            sealer,
+            store,
+            signer,
+            auditor,
+            sessions,
+            metrics,
+            readiness,
+            open,
+        } = what;
         let fenced = loop {
             // A new table has to be known before it can be fenced; a known one takes the same terms again.
             let fenced = match signer.open(&open).await {

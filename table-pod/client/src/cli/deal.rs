@@ -65,7 +65,8 @@ pub(super) fn verify(file: &Path) -> anyhow::Result<()> {
 pub(super) fn audit(args: &AuditArgs) -> anyhow::Result<()> {
     let name = || args.key.display().to_string();
     ensure!(fs::metadata(&args.key).with_context(name)?.len() <= KEY_BYTES_MAX, "{}: no key", name());
-    let secret: AuditorSecret = fs::read_to_string(&args.key).with_context(name)?.trim().parse().with_context(name)?;
+    let secret: AuditorSecret =
+        fs::read_to_string(&args.key).with_context(name)?.trim().parse().with_context(name)?;
     let (record, _) = read(&args.file)?;
     let audit::Audited { deck: _, holes, seen, withheld } = audit::audit(&record, &secret)?;
     print_line(&format!(
@@ -88,7 +89,10 @@ pub(super) fn auditor_keygen(file: &Path) -> anyhow::Result<()> {
     getrandom::fill(&mut entropy).context("no entropy")?;
     let secret = AuditorSecret::derive(&entropy);
     let name = || file.display().to_string();
-    let mut out = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file).with_context(name)?;
-    out.write_all(format!("{}\n", secret.to_hex()).as_bytes()).and_then(|()| out.sync_all()).with_context(name)?;
+    let mut out =
+        fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file).with_context(name)?;
+    out.write_all(format!("{}\n", secret.to_hex()).as_bytes())
+        .and_then(|()| out.sync_all())
+        .with_context(name)?;
     print_line(&secret.public().to_string())
 }

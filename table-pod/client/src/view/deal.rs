@@ -71,7 +71,8 @@ impl DealSeen {
     }
 
     pub(super) fn told(&mut self, told: &pb::DealCommitted) -> Result<(), ViewError> {
-        let hash = |bytes: &[u8]| bytes.try_into().map_err(|_| ViewError::Impossible("a hash that is not 32 bytes"));
+        let hash =
+            |bytes: &[u8]| bytes.try_into().map_err(|_| ViewError::Impossible("a hash that is not 32 bytes"));
         let root: Hash = hash(&told.root)?;
         let mut commitments = Vec::with_capacity(told.commitments.len());
         for committed in &told.commitments {

@@ -127,10 +127,13 @@ impl Core {
                 return Err(Denied::new(ErrorCode::Malformed, "not a command of the table"));
             }
         };
-        let leaves = matches!(command, Command::Leave { .. }).then(|| self.state.table.seat_of(player)).flatten();
+        let leaves =
+            matches!(command, Command::Leave { .. }).then(|| self.state.table.seat_of(player)).flatten();
         events.extend(self.state.table.apply(self.now, command)?);
         // In the middle of a hand the engine has nothing to tell of it yet.
-        if let Some(seat) = leaves.filter(|seat| self.state.table.seat(*seat).is_some_and(|chair| chair.leaving)) {
+        if let Some(seat) =
+            leaves.filter(|seat| self.state.table.seat(*seat).is_some_and(|chair| chair.leaving))
+        {
             step.extra(Kind::Leaving(pb::Leaving { seat: seat.0.into() }));
         }
         Ok(Outcome::Done)

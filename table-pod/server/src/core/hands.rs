@@ -77,10 +77,8 @@ impl Core {
             Event::Dealt { seat, cards } => Some((seat.0, *cards)),
             _ => None,
         });
-        let sealed = Sealed {
-            holes: holes.collect(),
-            leaves: STANDARD.encode(deal.sealed.leaves().to_bytes()),
-        };
+        let sealed =
+            Sealed { holes: holes.collect(), leaves: STANDARD.encode(deal.sealed.leaves().to_bytes()) };
         let sealed = self.seal_record(&serde_json::to_vec(&sealed)?, end.hand);
         let mut record = HandRecord {
             version: VERSION,
