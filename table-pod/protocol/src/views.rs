@@ -243,11 +243,14 @@ pub fn snapshot(
             deal_root: root.map(|root| root.to_vec()).unwrap_or_default(),
             second_board: hand.second_board.iter().map(ToString::to_string).collect(),
             asked_twice: table.asked_twice().iter().map(at).collect(),
+            ..pb::Hand::default()
         }),
         you: you.map(at),
         last_hand: table.last_hand(),
         paused: table.hand().is_some() && table.next_deadline().is_none(),
         straddles: config.straddle,
         run_it_twice: config.run_it_twice,
+        // What is known of the deal comes by `deal::prove`.
+        ..pb::Snapshot::default()
     }
 }
