@@ -7,6 +7,8 @@
 //!
 //! Chips are `u64` minor units of the table's token; times are milliseconds.
 
+#![forbid(unsafe_code)]
+
 pub mod card;
 pub mod command;
 pub mod config;

@@ -4,7 +4,9 @@
 mod common;
 use common::{config, player};
 use proptest::prelude::*;
-use purr_engine::{Action, Ante, Card, Command, Deck, RakeConfig, SeatIndex, Table, TableConfig};
+use purr_engine::{
+    Action, Ante, Card, ClockConfig, Command, Deck, Event, RakeConfig, Refusal, SeatIndex, Table, TableConfig,
+};
 
 /// A stream of choices from a seed: enough for tests, and the same on every machine.
 struct Dice(u64);
@@ -19,6 +21,10 @@ impl Dice {
         (z ^ (z >> 31)) % sides.max(1)
     }
 
+    fn small(&mut self, sides: u8) -> u8 {
+        u8::try_from(self.roll(sides.into())).unwrap()
+    }
+
     fn deck(&mut self) -> Deck {
         let mut cards: Vec<Card> = Card::all().collect();
         for last in (1..cards.len()).rev() {
@@ -30,29 +36,36 @@ impl Dice {
 }
 
 fn any_command(dice: &mut Dice, table: &Table) -> Command {
-    let seat = SeatIndex(u8::try_from(dice.roll(u64::from(table.config().seats) + 1)).unwrap());
+    let seat = SeatIndex(dice.small(table.config().seats + 1));
     let turn = table.to_act().unwrap_or(seat);
-    match dice.roll(24) {
-        0 => Command::Sit {
-            seat,
-            player: player(u8::try_from(dice.roll(12)).unwrap()),
-            stack: dice.roll(1_100),
-        },
+    let asked = table.asked_twice().iter().next();
+    match dice.roll(32) {
+        0 => Command::Sit { seat, player: player(dice.small(12)), stack: dice.roll(1_100) },
         1 => Command::Leave { seat },
         2 => Command::SitOut { seat },
-        3 => Command::SitIn { seat, post: dice.roll(2) == 0 },
-        4 => Command::TopUp { seat, amount: dice.roll(500) },
-        5 => Command::Disconnected { seat },
-        6 => Command::Reconnected { seat },
-        7 => Command::Tick,
-        8 if dice.roll(8) == 0 => Command::VoidHand,
-        9 if dice.roll(4) == 0 => Command::PauseClock,
-        10 | 11 => Command::ResumeClock,
-        12 => Command::Act { seat, action: Action::RaiseTo(dice.roll(2_000)) },
-        13 | 14 => Command::StartHand { hand: table.last_hand() + dice.roll(2), deck: dice.deck() },
-        15 => Command::Act { seat: turn, action: Action::Fold },
-        16..=18 => Command::Act { seat: turn, action: Action::Check },
-        19..=21 => Command::Act { seat: turn, action: Action::Call },
+        3..=4 => Command::SitIn { seat, post: dice.roll(2) == 0 },
+        5 => Command::TopUp { seat, amount: dice.roll(500) },
+        6 => Command::Disconnected { seat },
+        7 => Command::Reconnected { seat },
+        8 => Command::Tick,
+        9 if dice.roll(8) == 0 => Command::VoidHand,
+        10 if dice.roll(4) == 0 => Command::PauseClock,
+        11 if dice.roll(8) == 0 => Command::RestartClock,
+        12 | 13 => Command::ResumeClock,
+        14 => Command::Act { seat, action: Action::RaiseTo(dice.roll(2_000)) },
+        15 | 16 => Command::StartHand { hand: table.last_hand() + dice.roll(2), deck: dice.deck() },
+        17 => Command::Act { seat: turn, action: Action::Fold },
+        18 => Command::Straddle { seat, on: dice.roll(3) > 0 },
+        19 => Command::RunItTwice { seat, agree: dice.roll(2) == 0 },
+        20 => Command::Seat {
+            seat,
+            player: player(dice.small(12)),
+            stack: 1 + dice.roll(700),
+            rake_allowed: (dice.roll(2) == 0).then(|| dice.roll(60)),
+        },
+        _ if asked.is_some() => Command::RunItTwice { seat: asked.unwrap(), agree: dice.roll(6) > 0 },
+        21..=24 => Command::Act { seat: turn, action: Action::Check },
+        25..=28 => Command::Act { seat: turn, action: Action::Call },
         _ => {
             let bounds = table.legal_actions(turn).and_then(|legal| legal.raise_to);
             let (min, max) = bounds.unwrap_or((10, 20));
@@ -62,81 +75,191 @@ fn any_command(dice: &mut Dice, table: &Table) -> Command {
     }
 }
 
-fn table(seats: u8, ante: Ante) -> Table {
+/// Two to ten players of unequal stacks, at a table with every optional rule or none.
+fn table(dice: &mut Dice, seats: u8, ante: Ante) -> Table {
     let rake = RakeConfig { basis_points: 450, caps: vec![], no_flop_no_drop: true };
-    let mut table = Table::new(TableConfig { seats, ante, rake, ..config() }).unwrap();
+    let (straddle, run_it_twice) = (dice.roll(2) == 0, dice.roll(3) > 0);
+    let clock = ClockConfig { time_bank_max_ms: 60_000, disconnect_max_ms: 40_000, ..config().clock };
+    let config = TableConfig { seats, ante, rake, straddle, run_it_twice, clock, ..config() };
+    let mut table = Table::new(config).unwrap();
     for seat in 0..seats {
-        let stack = 10 + u64::from(seat) * 97;
+        let stack = 10 + dice.roll(900);
         table.apply(0, Command::Sit { seat: SeatIndex(seat), player: player(seat), stack }).unwrap();
+        if straddle {
+            table.apply(0, Command::Straddle { seat: SeatIndex(seat), on: dice.roll(2) == 0 }).unwrap();
+        }
     }
     table
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+fn antes() -> impl Strategy<Value = Ante> {
+    prop_oneof![Just(Ante::None), Just(Ante::Each(3)), Just(Ante::BigBlind(10))]
+}
 
-    /// Conservation is asserted inside `apply`, so a chip that appears or vanishes fails here as a refusal.
+/// Everything that is possible now, at its bounds.
+fn offered(table: &Table) -> Vec<Command> {
+    if let Some(seat) = table.asked_twice().iter().next() {
+        return [true, false].map(|agree| Command::RunItTwice { seat, agree }).to_vec();
+    }
+    let Some(seat) = table.to_act() else { return Vec::new() };
+    let legal = table.legal_actions(seat).unwrap();
+    let mut actions = vec![Action::Fold];
+    actions.extend(legal.check.then_some(Action::Check));
+    actions.extend(legal.call.map(|_| Action::Call));
+    if let Some((min, max)) = legal.raise_to {
+        actions.extend([Action::RaiseTo(min), Action::RaiseTo(min + (max - min) / 2), Action::RaiseTo(max)]);
+    }
+    actions.into_iter().map(|action| Command::Act { seat, action }).collect()
+}
+
+/// What is not possible now: beyond each bound, out of turn, unasked.
+fn unoffered(table: &Table) -> Vec<Command> {
+    let everybody = (0..=table.config().seats).map(SeatIndex);
+    let asked = table.asked_twice();
+    let unasked = everybody.clone().filter(|seat| !asked.contains(*seat));
+    let mut commands: Vec<Command> = unasked.map(|seat| Command::RunItTwice { seat, agree: true }).collect();
+    let turn = table.to_act();
+    for seat in everybody.filter(|seat| Some(*seat) != turn) {
+        let all = [Action::Fold, Action::Check, Action::Call, Action::RaiseTo(20)];
+        commands.extend(all.map(|action| Command::Act { seat, action }));
+    }
+    if let Some(seat) = turn {
+        let legal = table.legal_actions(seat).unwrap();
+        let mut actions = vec![if legal.check { Action::Call } else { Action::Check }, Action::RaiseTo(0)];
+        match legal.raise_to {
+            Some((min, max)) => actions.extend([Action::RaiseTo(min - 1), Action::RaiseTo(max + 1)]),
+            None => actions.extend([1, 10, 100, 1_000, u64::MAX].map(Action::RaiseTo)),
+        }
+        commands.extend(actions.into_iter().map(|action| Command::Act { seat, action }));
+    }
+    commands
+}
+
+fn snapshot(table: &Table) -> Table {
+    serde_json::from_str(&serde_json::to_string(table).unwrap()).unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(192))]
+
+    /// Conservation is asserted inside `apply`, so a chip that appears or vanishes fails here as a
+    /// refusal; so does a stack below zero, which would be a panic.
     #[test]
     fn random_commands_never_lose_a_chip_and_refusals_change_nothing(
-        seed in any::<u64>(), seats in 2u8..=10, ante in prop_oneof![
-            Just(Ante::None), Just(Ante::Each(3)), Just(Ante::BigBlind(10))
-        ],
+        seed in any::<u64>(), seats in 2u8..=10, ante in antes(),
     ) {
         let mut dice = Dice(seed);
-        let mut table = table(seats, ante);
+        let mut table = table(&mut dice, seats, ante);
         let mut now = 0;
+        let mut events = Vec::new();
         for _ in 0..400 {
             now += dice.roll(8_000);
             let command = any_command(&mut dice, &table);
             let before = table.clone();
-            match table.apply(now, command.clone()) {
-                Ok(events) => {
+            events.clear();
+            match table.apply_into(now, command.clone(), &mut events) {
+                Ok(()) => {
                     // The same inputs give the same table, also from a snapshot.
-                    let snapshot = serde_json::to_string(&before).unwrap();
-                    let mut again: Table = serde_json::from_str(&snapshot).unwrap();
-                    prop_assert_eq!(again.apply(now, command).unwrap(), events);
+                    let mut again = snapshot(&before);
+                    prop_assert_eq!(&again.apply(now, command).unwrap(), &events);
                     prop_assert_eq!(&again, &table);
                 }
                 Err(refusal) => {
-                    prop_assert!(!matches!(refusal, purr_engine::Refusal::NotConserved { .. }), "{}", refusal);
+                    prop_assert!(!matches!(refusal, Refusal::NotConserved { .. }), "{}", refusal);
                     prop_assert_eq!(&table, &before, "refused with {}", refusal);
+                    prop_assert!(events.is_empty());
                 }
             }
         }
     }
 
-    /// Every hand ends, whatever is chosen among the offered actions, and each offered one is accepted.
+    /// Every hand ends, whatever is chosen among the offered actions; each offered one is accepted,
+    /// and each other one is refused without a change.
     #[test]
-    fn every_hand_ends_and_every_offered_action_is_accepted(seed in any::<u64>(), seats in 2u8..=10) {
+    fn every_hand_ends_what_is_offered_is_accepted_and_nothing_else(
+        seed in any::<u64>(), seats in 2u8..=10, ante in antes(),
+    ) {
         let mut dice = Dice(seed);
-        let mut table = table(seats, Ante::None);
+        let mut table = table(&mut dice, seats, ante);
         for hand in 1..=6 {
             if table.ready() < 2 {
                 break;
             }
-            table.apply(0, Command::StartHand { hand, deck: dice.deck() }).unwrap();
+            let chips: u64 = table.seats().iter().flatten().map(|seat| seat.stack).sum();
+            let mut events = table.apply(0, Command::StartHand { hand, deck: dice.deck() }).unwrap();
             let mut actions = 0;
-            while let Some(seat) = table.to_act() {
-                let legal = table.legal_actions(seat).unwrap();
-                let mut offered = vec![Action::Fold];
-                offered.extend(legal.check.then_some(Action::Check));
-                offered.extend(legal.call.map(|_| Action::Call));
-                if let Some((min, max)) = legal.raise_to {
-                    offered.extend([Action::RaiseTo(min), Action::RaiseTo(max)]);
+            while table.hand().is_some() {
+                let offered = offered(&table);
+                for command in &offered {
+                    let accepted = table.clone().apply(0, command.clone());
+                    prop_assert!(accepted.is_ok(), "{:?}: {:?}", command, accepted);
                 }
-                for &action in &offered {
-                    let accepted = table.clone().apply(0, Command::Act { seat, action });
-                    prop_assert!(accepted.is_ok(), "{:?}", action);
+                let before = table.clone();
+                for command in unoffered(&table) {
+                    let refused = table.apply(0, command.clone());
+                    prop_assert!(refused.is_err(), "{:?}", command);
+                    prop_assert_eq!(&table, &before);
                 }
-                let unoffered = if legal.check { Action::Call } else { Action::Check };
-                let refused = table.clone().apply(0, Command::Act { seat, action: unoffered });
-                prop_assert!(refused.is_err());
                 let pick = usize::try_from(dice.roll(offered.len() as u64)).unwrap();
-                table.apply(0, Command::Act { seat, action: offered[pick] }).unwrap();
+                events.extend(table.apply(0, offered[pick].clone()).unwrap());
                 actions += 1;
                 prop_assert!(actions < 2_000, "a hand must end");
             }
-            prop_assert!(table.hand().is_none());
+            let Some(Event::HandEnded(end)) =
+                events.iter().find(|event| matches!(event, Event::HandEnded(_))) else {
+                panic!("a hand without an end");
+            };
+            let deltas: i64 = end.results.iter().map(|result| result.delta).sum();
+            prop_assert_eq!(deltas + i64::try_from(end.rake).unwrap(), 0);
+            let after: u64 = table.seats().iter().flatten().map(|seat| seat.stack).sum();
+            prop_assert_eq!(after + end.rake, chips);
+        }
+    }
+
+    /// A snapshot taken anywhere, and the commands after it, are the hand: event by event.
+    #[test]
+    fn a_snapshot_at_any_point_and_the_commands_after_it_give_the_same_hand(
+        seed in any::<u64>(), seats in 2u8..=10, ante in antes(), at in 0usize..120,
+    ) {
+        let mut dice = Dice(seed);
+        let mut table = table(&mut dice, seats, ante);
+        let (mut now, mut copy) = (0, None);
+        for step in 0..160 {
+            if step == at {
+                copy = Some(snapshot(&table));
+            }
+            now += dice.roll(4_000);
+            let command = any_command(&mut dice, &table);
+            let told = table.apply(now, command.clone());
+            if let Some(copy) = copy.as_mut() {
+                prop_assert_eq!(copy.apply(now, command), told);
+            }
+        }
+        prop_assert_eq!(copy.unwrap(), table);
+    }
+
+    /// Left alone, every hand ends by its clocks: there is always a deadline, and it always helps.
+    #[test]
+    fn a_hand_that_everybody_leaves_alone_ends_by_its_clocks(
+        seed in any::<u64>(), seats in 2u8..=10, ante in antes(),
+    ) {
+        let mut dice = Dice(seed);
+        let mut table = table(&mut dice, seats, ante);
+        table.apply(0, Command::StartHand { hand: 1, deck: dice.deck() }).unwrap();
+        for _ in 0..dice.roll(12) {
+            let offered = offered(&table);
+            if offered.is_empty() {
+                break;
+            }
+            let pick = usize::try_from(dice.roll(offered.len() as u64)).unwrap();
+            table.apply(0, offered[pick].clone()).unwrap();
+        }
+        let mut ticks = 0;
+        while table.hand().is_some() {
+            let due = table.next_deadline().unwrap();
+            prop_assert!(!table.apply(due, Command::Tick).unwrap().is_empty());
+            ticks += 1;
+            prop_assert!(ticks < 200);
         }
     }
 }
