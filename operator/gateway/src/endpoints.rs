@@ -39,13 +39,14 @@ pub enum Endpoint {
     Socket,
     Hands,
     Hand,
+    HandAudit,
     Balance,
     Withdrawals,
     Reconciliation,
 }
 
 impl Endpoint {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Nonce,
         Self::SignIn,
         Self::Refresh,
@@ -57,6 +58,7 @@ impl Endpoint {
         Self::Socket,
         Self::Hands,
         Self::Hand,
+        Self::HandAudit,
         Self::Balance,
         Self::Withdrawals,
         Self::Reconciliation,
@@ -75,6 +77,7 @@ impl Endpoint {
             Self::Socket => "/v1/tables/{uid}/socket",
             Self::Hands => "/v1/tables/{uid}/hands",
             Self::Hand => "/v1/tables/{uid}/hands/{hand}",
+            Self::HandAudit => "/v1/tables/{uid}/hands/{hand}/audit",
             Self::Balance => "/v1/balance",
             Self::Withdrawals => "/v1/withdrawals",
             Self::Reconciliation => "/v1/reconciliation",
@@ -99,7 +102,7 @@ impl Endpoint {
             | Self::Table
             | Self::Socket => Access::Open,
             Self::Logout | Self::Hands | Self::Hand | Self::Balance | Self::Withdrawals => EVERYBODY,
-            Self::Reconciliation => AUDIT,
+            Self::HandAudit | Self::Reconciliation => AUDIT,
         }
     }
 
@@ -124,6 +127,7 @@ impl Endpoint {
             Self::Socket => get(lobby::socket),
             Self::Hands => get(lobby::hands),
             Self::Hand => get(lobby::hand),
+            Self::HandAudit => get(lobby::hand_audit),
             Self::Balance => get(money::balance),
             Self::Withdrawals => post(money::withdraw),
             Self::Reconciliation => get(money::reconciliation),
@@ -169,7 +173,9 @@ mod tests {
         for endpoint in [Endpoint::Balance, Endpoint::Withdrawals, Endpoint::Hands, Endpoint::Hand] {
             assert_eq!(allowed(endpoint), Some(vec![Player, Support, Auditor, Admin]));
         }
-        assert_eq!(allowed(Endpoint::Reconciliation), Some(vec![Auditor, Admin]));
+        for endpoint in [Endpoint::Reconciliation, Endpoint::HandAudit] {
+            assert_eq!(allowed(endpoint), Some(vec![Auditor, Admin]));
+        }
         let open = Endpoint::ALL.into_iter().filter(|endpoint| endpoint.access() == Access::Open).count();
         assert_eq!(open, 8);
     }

@@ -159,6 +159,8 @@ pub struct HandArgs {
 pub enum Notation {
     Json,
     Phh,
+    /// With the deck encrypted to the auditor, for `purr audit`; only auditors get it
+    Audit,
 }
 
 pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()> {
@@ -301,6 +303,7 @@ async fn hand(args: HandArgs) -> anyhow::Result<()> {
     let format = match args.format {
         Notation::Json => HandFormat::Json,
         Notation::Phh => HandFormat::Phh,
+        Notation::Audit => HandFormat::Audit,
     };
     let uid = session.api().find_table(&args.table).await?;
     let token = session.token().await?;
