@@ -2,7 +2,7 @@
 
 use super::{print_line, read_bounded};
 use crate::{audit, verify};
-use anyhow::{Context, ensure};
+use anyhow::{Context, anyhow, ensure};
 use clap::Args;
 use purr_protocol::{audit::AuditorSecret, record::HandRecord};
 use std::{
@@ -86,7 +86,7 @@ pub(super) fn audit(args: &AuditArgs) -> anyhow::Result<()> {
 /// A secret that only its owner may read, in a new file.
 pub(super) fn auditor_keygen(file: &Path) -> anyhow::Result<()> {
     let mut entropy = [0; 32];
-    getrandom::fill(&mut entropy).context("no entropy")?;
+    getrandom::fill(&mut entropy).map_err(|error| anyhow!("no entropy: {error}"))?;
     let secret = AuditorSecret::derive(&entropy);
     let name = || file.display().to_string();
     let mut out =
