@@ -22,6 +22,8 @@ pub struct Fleet {
     pub jwks_addr: String,
     pub jwt_issuer: String,
     pub jwt_audience: String,
+    /// Public key of the auditor, 64 hex digits; empty: none.
+    pub audit_key: String,
 }
 
 /// A Redis Sentinel group.

@@ -4,6 +4,7 @@ use crate::fleet::{Chain, Fleet, StoreGroup};
 use anyhow::{Context, ensure};
 use clap::Parser;
 use purr_crds::Resources;
+use purr_protocol::audit::AuditorKey;
 use purr_store::{LinkConfig, SessionsArgs};
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -61,6 +62,9 @@ pub struct Options {
     /// Audience of players' tokens, for table pods
     #[arg(long, env = "PURR_TABLE_JWT_AUDIENCE", default_value = "purr")]
     pub table_jwt_audience: String,
+    /// Public key of the auditor who may open every hand's deck, 64 hex digits; empty: nobody
+    #[arg(long, env = "PURR_TABLE_AUDIT_KEY", default_value = "")]
+    pub table_audit_key: String,
     /// Vault of tables that name none; empty: they wait until there is one
     #[arg(long, env = "PURR_CHAIN_VAULT", default_value = "")]
     pub chain_vault: String,
@@ -138,6 +142,10 @@ impl Options {
             self.chain_vault.is_empty() == self.chain_token.is_empty(),
             "--chain-vault and --chain-token go together"
         );
+        if !self.table_audit_key.is_empty() {
+            // A key that no table could use would only show when their pods do not start.
+            self.table_audit_key.parse::<AuditorKey>().context("--table-audit-key")?;
+        }
         let chain = (!self.chain_vault.is_empty()).then(|| Chain {
             vault: self.chain_vault.to_ascii_lowercase(),
             chain_id: self.chain_id,
@@ -164,6 +172,7 @@ impl Options {
             jwks_addr: self.table_jwks_addr,
             jwt_issuer: self.table_jwt_issuer,
             jwt_audience: self.table_jwt_audience,
+            audit_key: self.table_audit_key.to_ascii_lowercase(),
         };
         Ok(Config {
             namespace: self.namespace,
@@ -229,6 +238,7 @@ mod tests {
             ("--summary-every-ms", "10", "--summary-every-ms"),
             ("--chain-vault", "0x1", "--chain-vault"),
             ("--sessions-sentinels", "nowhere", "--sessions-sentinels"),
+            ("--table-audit-key", "00", "--table-audit-key"),
         ];
         for (option, value, named) in cases {
             let error = options(&[(option, value)]).err().map(|error| format!("{error:#}"));

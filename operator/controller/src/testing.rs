@@ -43,5 +43,6 @@ pub fn fleet() -> Fleet {
         jwks_addr: "purr-gateway-internal:8444".into(),
         jwt_issuer: "https://localhost".into(),
         jwt_audience: "purr".into(),
+        audit_key: String::new(),
     }
 }

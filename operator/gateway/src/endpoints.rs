@@ -56,6 +56,7 @@ pub enum Endpoint {
     Socket,
     Hands,
     Hand,
+    HandAudit,
     Balance,
     Withdrawals,
     Reconciliation,
@@ -63,7 +64,7 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Nonce,
         Self::SignIn,
         Self::Refresh,
@@ -79,6 +80,7 @@ impl Endpoint {
         Self::Socket,
         Self::Hands,
         Self::Hand,
+        Self::HandAudit,
         Self::Balance,
         Self::Withdrawals,
         Self::Reconciliation,
@@ -102,6 +104,7 @@ impl Endpoint {
             Self::Socket => "/v1/tables/{uid}/socket",
             Self::Hands => "/v1/tables/{uid}/hands",
             Self::Hand => "/v1/tables/{uid}/hands/{hand}",
+            Self::HandAudit => "/v1/tables/{uid}/hands/{hand}/audit",
             Self::Balance => "/v1/balance",
             Self::Withdrawals => "/v1/withdrawals",
             Self::Reconciliation => "/v1/reconciliation",
@@ -138,14 +141,14 @@ impl Endpoint {
             | Self::Table
             | Self::Socket => Access::Open,
             Self::Logout | Self::Hands | Self::Hand | Self::Balance | Self::Withdrawals => EVERYBODY,
-            Self::Reconciliation => AUDIT,
+            Self::HandAudit | Self::Reconciliation => AUDIT,
             Self::Revocations => ADMIN,
         }
     }
 
     pub const fn place(self) -> Place {
         match self {
-            Self::Reconciliation | Self::Revocations => Place::Admin,
+            Self::HandAudit | Self::Reconciliation | Self::Revocations => Place::Admin,
             Self::Withdrawals => Place::Withdrawal,
             _ => Place::Anywhere,
         }
@@ -202,6 +205,7 @@ impl Endpoint {
             Self::Socket => get(lobby::socket),
             Self::Hands => get(lobby::hands),
             Self::Hand => get(lobby::hand),
+            Self::HandAudit => get(lobby::hand_audit),
             Self::Balance => get(money::balance),
             Self::Withdrawals => post(money::withdraw),
             Self::Reconciliation => get(money::reconciliation),
@@ -248,7 +252,9 @@ mod tests {
         for endpoint in [Endpoint::Balance, Endpoint::Withdrawals, Endpoint::Hands, Endpoint::Hand] {
             assert_eq!(allowed(endpoint), Some(vec![Player, Support, Auditor, Admin]));
         }
-        assert_eq!(allowed(Endpoint::Reconciliation), Some(vec![Auditor, Admin]));
+        for endpoint in [Endpoint::Reconciliation, Endpoint::HandAudit] {
+            assert_eq!(allowed(endpoint), Some(vec![Auditor, Admin]));
+        }
         assert_eq!(allowed(Endpoint::Revocations), Some(vec![Admin]));
         let open = Endpoint::ALL.into_iter().filter(|endpoint| endpoint.access() == Access::Open).count();
         assert_eq!(open, 12);
@@ -257,7 +263,7 @@ mod tests {
     #[test]
     fn money_that_leaves_and_what_admins_do_depends_on_the_address() {
         let of = |place| Endpoint::ALL.into_iter().filter(move |endpoint| endpoint.place() == place);
-        assert!(of(Place::Admin).eq([Endpoint::Reconciliation, Endpoint::Revocations]));
+        assert!(of(Place::Admin).eq([Endpoint::HandAudit, Endpoint::Reconciliation, Endpoint::Revocations]));
         assert!(of(Place::Withdrawal).eq([Endpoint::Withdrawals]));
         // A place is looked at after the roles, so an open endpoint must not have one.
         let placed = Endpoint::ALL.into_iter().filter(|endpoint| endpoint.place() != Place::Anywhere);

@@ -203,6 +203,10 @@ async fn roles_come_from_the_file() {
     assert_eq!((books.status, &books.json()["agree"]), (200, &json!(true)));
     let player = Wallet::new(1).sign_in(&world).await;
     assert_eq!(world.get("/v1/reconciliation", Some(&player.access)).await.problem(), "role");
+    let deck = "/v1/tables/0a/hands/1/audit";
+    assert_eq!(world.get(deck, Some(&player.access)).await.problem(), "role");
+    let deck = world.get(deck, Some(&auditor.access)).await;
+    assert_eq!((deck.status, &deck.json()["audit"]), (200, &json!("box")));
 }
 
 #[tokio::test]

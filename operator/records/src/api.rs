@@ -2,7 +2,7 @@
 
 use purr_engine::{
     HandEnd, SeatResult,
-    deal::{Opening, Reveal},
+    deal::{Commitment, Opening, Reveal},
     history::HandHistory,
 };
 use purr_protocol::record::HandRecord;
@@ -47,6 +47,7 @@ pub struct Hand {
     pub history: HandHistory,
     pub end: HandEnd,
     pub root: String,
+    pub commitments: Vec<Commitment>,
     pub reveals: Vec<Reveal>,
     pub openings: Vec<(u8, Opening)>,
 }
@@ -77,9 +78,34 @@ impl From<Stored> for Hand {
     fn from(stored: Stored) -> Self {
         let Stored { hash, ended_at_ms, hashes, record } = stored;
         // Every field by name: a new one does not compile until somebody has decided who may see it.
-        let HandRecord { version: _, table, epoch, history, end, root, reveals, openings, sealed: _ } =
-            record;
+        // What is sealed to an auditor stays here too: a stolen key must not open what everybody has.
+        let HandRecord {
+            version: _,
+            table,
+            epoch,
+            history,
+            end,
+            root,
+            commitments,
+            reveals,
+            openings,
+            sealed: _,
+            audit: _,
+        } = record;
         let conflict = hashes.len() > 1;
-        Self { table, epoch, hash, ended_at_ms, conflict, hashes, history, end, root, reveals, openings }
+        Self {
+            table,
+            epoch,
+            hash,
+            ended_at_ms,
+            conflict,
+            hashes,
+            history,
+            end,
+            root,
+            commitments,
+            reveals,
+            openings,
+        }
     }
 }

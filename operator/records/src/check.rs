@@ -1,7 +1,7 @@
 //! What a record must be before it is kept: a function of the bytes alone.
 
 use purr_engine::{Event, PlayerId};
-use purr_protocol::record::HandRecord;
+use purr_protocol::record::{HandRecord, VERSION};
 use purr_store::StoredHand;
 
 /// Larger records are no records, in bytes. One of ten seats with everything in it has about 100 KiB.
@@ -78,7 +78,7 @@ pub fn check(stored: &StoredHand) -> Result<Checked, Malformed> {
     }
     let record: HandRecord = serde_json::from_slice(&stored.record)
         .map_err(|error| Malformed::Syntax(text(&error.to_string())))?;
-    if record.version != 1 {
+    if !(1..=VERSION).contains(&record.version) {
         return Err(Malformed::Version(record.version));
     }
     if !is_uid(&record.table) {

@@ -14,7 +14,7 @@ use axum::{
     routing::get,
 };
 use purr_engine::PlayerId;
-use purr_protocol::Problem;
+use purr_protocol::{Problem, record::HandRecord};
 use purr_runtime::{Peer, Role, problem::Answer};
 use serde::Deserialize;
 
@@ -25,6 +25,7 @@ pub fn routes(database: Database) -> Router {
     Router::new()
         .route("/v1/tables/{uid}/hands", get(table_hands))
         .route("/v1/tables/{uid}/hands/{hand}", get(hand))
+        .route("/v1/tables/{uid}/hands/{hand}/audit", get(audit))
         .route("/v1/tables/{uid}/gaps", get(gaps))
         .route("/v1/players/{player}/hands", get(player_hands))
         .fallback(async || Answer::from(Problem::new(404, "not-found", "There is no such resource")))
@@ -114,6 +115,20 @@ struct HandQuery {
     format: Format,
     /// Which record, where there are several.
     hash: Option<String>,
+}
+
+/// The record with its part for the auditor, which everybody else does not get: a stolen auditor's key
+/// must not open what all players have.
+async fn audit(
+    State(database): State<Database>,
+    Path((table, hand)): Path<(String, String)>,
+) -> Result<Json<HandRecord>, Answer> {
+    let number: i64 = hand.parse().ok().filter(|hand| *hand >= 1).ok_or_else(|| bad("hands count from 1"))?;
+    let stored = database.hand(uid(&table)?, number, None).await?;
+    let stored =
+        stored.ok_or_else(|| Problem::new(404, "no-such-hand", "There is no record of this hand"))?;
+    // What the data key opens stays here.
+    Ok(Json(HandRecord { sealed: String::new(), ..stored.record }))
 }
 
 async fn hand(

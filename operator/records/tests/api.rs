@@ -9,7 +9,7 @@ use certificates::Authority;
 use common::{Postgres, SEALED, TABLE, hand, player, record, stored};
 use http::{Method, StatusCode};
 use purr_engine::phh::Phh;
-use purr_protocol::Problem;
+use purr_protocol::{Problem, audit::AuditBox, record::HandRecord};
 use purr_records::{
     Database,
     api::{Gaps, Hand, Page},
@@ -92,6 +92,25 @@ async fn a_hand_is_fetched_as_json_and_as_phh_and_its_sealed_part_never_leaves()
         assert_eq!(status, StatusCode::OK, "{path}");
         assert!(!body.contains(SEALED) && !body.contains("sealed"), "{path}: {body}");
     }
+}
+
+#[tokio::test]
+async fn the_auditors_part_leaves_by_its_own_path_only() {
+    let world = World::new().await;
+    let part = AuditBox { key: "0123".into(), encapsulated: "ab".repeat(32), leaves: "AUDITED".into() };
+    let audited = HandRecord { audit: Some(part), ..record(TABLE, 1, 30) };
+    world.database.ingest(&[stored(&audited, "1-0")]).await.unwrap();
+    let one = format!("/v1/tables/{TABLE}/hands/1");
+    let (_, public) = text(&world.gateway(), &one).await;
+    assert!(!public.contains("AUDITED"), "{public}");
+    let (status, body) = text(&world.gateway(), &format!("{one}/audit")).await;
+    assert!(status == StatusCode::OK && !body.contains(SEALED), "{body}");
+    let given: HandRecord = serde_json::from_str(&body).unwrap();
+    assert_eq!(given, HandRecord { sealed: String::new(), ..audited });
+    assert_eq!(
+        text(&world.gateway(), &format!("/v1/tables/{TABLE}/hands/2/audit")).await.0,
+        StatusCode::NOT_FOUND
+    );
 }
 
 #[tokio::test]

@@ -151,6 +151,8 @@ pub enum HandFormat {
     Json,
     /// Poker Hand History.
     Phh,
+    /// JSON with the deck that is encrypted to the auditor; for auditors.
+    Audit,
 }
 
 /// Where a gateway is and how its certificate is checked.
@@ -326,10 +328,11 @@ impl Api {
         format: HandFormat,
     ) -> Result<Bytes, ApiError> {
         let format = match format {
-            HandFormat::Json => "json",
-            HandFormat::Phh => "phh",
+            HandFormat::Json => "?format=json",
+            HandFormat::Phh => "?format=phh",
+            HandFormat::Audit => "/audit",
         };
-        let path = format!("/v1/tables/{}/hands/{hand}?format={format}", segment(uid)?);
+        let path = format!("/v1/tables/{}/hands/{hand}{format}", segment(uid)?);
         self.raw(Method::GET, &path, Some(token), None).await
     }
 

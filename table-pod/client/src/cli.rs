@@ -1,5 +1,6 @@
 //! The command line `purr`.
 
+mod deal;
 mod play;
 mod replay;
 mod screen;
@@ -10,13 +11,12 @@ use crate::{
     runner::{self, Plan},
     seat::{Permits, SeatError},
     session::Session,
-    verify,
     wallet::{Wallet, checksummed},
 };
 use anyhow::{Context, bail};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use purr_engine::SeatIndex;
-use purr_protocol::{Codec, record::HandRecord};
+use purr_protocol::Codec;
 use purr_runtime::CancellationToken;
 use std::{
     io::Write,
@@ -55,8 +55,15 @@ pub enum Command {
     Verify { file: PathBuf },
     /// Play recorded hands again and compare how they end
     Replay(replay::ReplayArgs),
+    /// Check all 52 cards of a hand's record (JSON) with the auditor's key; `-` reads stdin
+    Audit(deal::AuditArgs),
     /// Make a wallet: writes the key to a new file and prints its address
-    Keygen { file: PathBuf },
+    Keygen {
+        file: PathBuf,
+        /// Make an auditor's key instead, and print its public key for the chart's audit.publicKey
+        #[arg(long)]
+        auditor: bool,
+    },
 }
 
 /// Which gateway.
@@ -155,6 +162,8 @@ pub struct HandArgs {
 pub enum Notation {
     Json,
     Phh,
+    /// With the deck encrypted to the auditor, for `purr audit`; only auditors get it
+    Audit,
 }
 
 pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()> {
@@ -164,9 +173,11 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
             Command::Play(args) => play::run(args).await,
             Command::Tables(at) => tables(&at).await,
             Command::Hand(args) => hand(args).await,
-            Command::Verify { file } => verify_file(&file),
+            Command::Verify { file } => deal::verify(&file),
             Command::Replay(args) => replay::run(args, stop.clone()).await,
-            Command::Keygen { file } => keygen(&file),
+            Command::Audit(args) => deal::audit(&args),
+            Command::Keygen { file, auditor: true } => deal::auditor_keygen(&file),
+            Command::Keygen { file, auditor: false } => keygen(&file),
         }
     };
     tokio::select! {
@@ -296,25 +307,12 @@ async fn hand(args: HandArgs) -> anyhow::Result<()> {
     let format = match args.format {
         Notation::Json => HandFormat::Json,
         Notation::Phh => HandFormat::Phh,
+        Notation::Audit => HandFormat::Audit,
     };
     let uid = session.api().find_table(&args.table).await?;
     let token = session.token().await?;
     let record = session.api().hand(&token.text, &uid, args.hand, format).await?;
     print_line(String::from_utf8_lossy(&record).trim_end())
-}
-
-fn verify_file(file: &Path) -> anyhow::Result<()> {
-    let text = read_bounded(file).with_context(|| file.display().to_string())?;
-    let record: HandRecord = serde_json::from_slice(&text).context("not a hand record")?;
-    let proven = verify::record(&record)?;
-    let hash = hex::encode(HandRecord::hash(&record.to_bytes()?));
-    print_line(&format!(
-        "hand {} of table {}: {proven} cards proven against root {}; {} players gave entropy; record hash {hash}",
-        record.history.hand,
-        record.table,
-        record.root,
-        record.reveals.len(),
-    ))
 }
 
 fn read_bounded(file: &Path) -> std::io::Result<Vec<u8>> {

@@ -2,9 +2,10 @@
 //!
 //! [`wallet`] signs, [`session`] keeps a player signed in at the gateway of [`api`], [`connection`]
 //! keeps a socket to one table, [`view`] is the table as this player sees it. [`bot`] and [`runner`]
-//! play by chance; [`verify`] checks deals.
+//! play by chance; [`verify`] checks deals, [`audit`] whole decks.
 
 pub mod api;
+pub mod audit;
 pub mod bot;
 pub mod cli;
 pub mod connection;

@@ -82,9 +82,19 @@ struct Pending {
 
 struct Revealed {
     hand: u64,
+    /// What the table was bound to when this was revealed.
+    root: Vec<u8>,
     entropy: Hash,
     id: u64,
     accepted: bool,
+}
+
+/// Bound to for the next hand.
+struct Committed {
+    id: u64,
+    entropy: Hash,
+    /// The table has taken it, at this offset.
+    taken: Option<u64>,
 }
 
 /// 256 bits from the operating system, or what a test wants.
@@ -95,9 +105,10 @@ pub struct Link {
     pending: VecDeque<Pending>,
     next_id: u64,
     entropy: EntropySource,
-    /// Committed for the next hand, with the commit's id.
-    committed: Option<(u64, Hash)>,
+    committed: Option<Committed>,
     revealed: Option<Revealed>,
+    /// The hand whose root was published without one's own commitment, which the table had taken.
+    left_out: Option<u64>,
     quiet_until: Option<Instant>,
 }
 
@@ -111,6 +122,7 @@ impl Link {
             entropy,
             committed: None,
             revealed: None,
+            left_out: None,
             quiet_until: None,
         }
     }
@@ -184,17 +196,22 @@ impl Link {
         let seat = self.view.your_seat().map(|(seat, _)| seat);
         let mut updates = Vec::new();
         match &message.body {
-            Some(Body::Ack(ack)) => self.acked(ack.id, now, &mut updates),
+            Some(Body::Ack(ack)) => self.acked(*ack, now, &mut updates),
             Some(Body::Error(error)) => self.refused(error, now, &mut updates),
-            Some(Body::Snapshot(_)) => {
-                // What became of a commitment while nothing was seen is not known: a new one replaces it.
-                self.revealed = None;
-                self.commit();
+            Some(Body::Snapshot(snapshot)) => {
+                let running = snapshot.hand.as_ref().map(|hand| hand.hand);
+                let dealing = snapshot.dealing.as_ref().map(|dealing| dealing.hand);
+                self.revealed = self.revealed.take().filter(|r| [running, dealing].contains(&Some(r.hand)));
+                match &snapshot.dealing {
+                    Some(dealing) => self.reveal(dealing, seat, message.offset),
+                    // What became of a commitment while nothing was seen is not known: a new one replaces it.
+                    None => self.commit(),
+                }
                 updates.push(Update::Message(Box::new(message)));
             }
             Some(Body::Events(events)) => {
                 for kind in events.events.iter().filter_map(|event| event.kind.as_ref()) {
-                    self.event(kind, seat_before.or(seat), now);
+                    self.event(kind, seat_before.or(seat), message.offset, now);
                 }
                 updates.push(Update::Message(Box::new(message)));
                 updates.extend(self.check(ended_before, seat_before.or(seat)));
@@ -212,7 +229,7 @@ impl Link {
         self.view.forget();
     }
 
-    fn event(&mut self, kind: &Kind, own: Option<SeatIndex>, now: Instant) {
+    fn event(&mut self, kind: &Kind, own: Option<SeatIndex>, offset: u64, now: Instant) {
         let is_own = |seat: u32| own.is_some_and(|own| u32::from(own.0) == seat);
         match kind {
             Kind::Acted(acted) if is_own(acted.seat) && !acted.timed_out => {
@@ -224,8 +241,10 @@ impl Link {
                     act.shown = Some(now);
                 }
             }
-            Kind::Deal(deal) if deal.reveals.is_empty() => self.reveal(deal.hand),
-            Kind::HandStarted(_) => self.commit(),
+            Kind::Deal(deal) if deal.reveals.is_empty() => self.reveal(deal, own, offset),
+            // What was revealed for a deal that was given up is known: it must not count again.
+            Kind::HandStarted(_) | Kind::DealVoided(_) => self.commit(),
+            Kind::SatIn(at) if is_own(at.seat) && self.committed.is_none() => self.commit(),
             Kind::Seated(seated) if is_own(seated.seat) => self.commit(),
             Kind::Left(left) if is_own(left.seat) => {
                 self.pending.retain(|pending| !pending.automatic);
@@ -240,7 +259,7 @@ impl Link {
         if self.view.your_seat().is_none() {
             return;
         }
-        if let Some((id, _)) = self.committed
+        if let Some(Committed { id, .. }) = self.committed
             && self.pending.iter().any(|pending| pending.message.id == id)
         {
             return;
@@ -250,23 +269,36 @@ impl Link {
         };
         let commit = pb::CommitEntropy { commitment: commitment(&entropy).to_vec() };
         match self.push(Ask::CommitEntropy(commit), true) {
-            Ok(id) => self.committed = Some((id, entropy)),
+            Ok(id) => self.committed = Some(Committed { id, entropy, taken: None }),
             Err(error) => tracing::warn!(%error, "no entropy committed"),
         }
     }
 
-    fn reveal(&mut self, hand: u64) {
+    /// Reveals what the table says it is bound to, and nothing else: entropy that is out is spent.
+    fn reveal(&mut self, deal: &pb::DealCommitted, own: Option<SeatIndex>, offset: u64) {
+        let hand = deal.hand;
         let dealt = self.view.hand().map(|hand| hand.number) == Some(hand)
             || self.view.ended().is_some_and(|ended| ended.hand == hand);
-        if dealt {
+        let Some(own) = own.filter(|_| !dealt) else { return };
+        let Some(Committed { id, entropy, taken }) = self.committed.take() else { return };
+        let hash = commitment(&entropy);
+        let listed = deal.commitments.iter().find(|committed| committed.seat == u32::from(own.0));
+        if listed.map(|committed| committed.commitment.as_slice()) != Some(&hash[..]) {
+            // On its way still, so it counts for the hand after; or taken before, and left out.
+            if taken.is_some_and(|at| at < offset) {
+                self.left_out = Some(hand);
+            }
+            self.committed = Some(Committed { id, entropy, taken });
             return;
         }
-        let Some((commit, entropy)) = self.committed.take() else { return };
         // Applied or not, this commitment has had its turn: sent again it would count for the hand after.
-        self.pending.retain(|pending| pending.message.id != commit);
+        self.pending.retain(|pending| pending.message.id != id);
         let reveal = pb::RevealEntropy { hand, entropy: entropy.to_vec() };
         match self.push(Ask::RevealEntropy(reveal), true) {
-            Ok(id) => self.revealed = Some(Revealed { hand, entropy, id, accepted: false }),
+            Ok(id) => {
+                let root = deal.root.clone();
+                self.revealed = Some(Revealed { hand, root, entropy, id, accepted: false });
+            }
             Err(error) => tracing::warn!(%error, "entropy not revealed"),
         }
     }
@@ -276,8 +308,12 @@ impl Link {
         self.pending.remove(at)
     }
 
-    fn acked(&mut self, id: u64, now: Instant, updates: &mut Vec<Update>) {
+    fn acked(&mut self, ack: pb::Ack, now: Instant, updates: &mut Vec<Update>) {
+        let pb::Ack { id, at_offset } = ack;
         let Some(pending) = self.take_pending(id) else { return };
+        if let Some(committed) = self.committed.as_mut().filter(|committed| committed.id == id) {
+            committed.taken = Some(at_offset);
+        }
         if let Some(revealed) = self.revealed.as_mut().filter(|revealed| revealed.id == id) {
             // Sent again, the answer may mean an earlier time, but never that it was not taken.
             revealed.accepted = true;
@@ -301,7 +337,7 @@ impl Link {
             return;
         }
         let Some(pending) = self.take_pending(error.id) else { return };
-        if self.committed.is_some_and(|(id, _)| id == error.id) {
+        if self.committed.as_ref().is_some_and(|committed| committed.id == error.id) {
             self.committed = None;
         }
         if self.revealed.as_ref().is_some_and(|revealed| revealed.id == error.id) {
@@ -317,8 +353,17 @@ impl Link {
 
     fn check(&self, before: Option<u64>, seat: Option<SeatIndex>) -> Option<Update> {
         let ended = self.view.ended().filter(|ended| Some(ended.hand) != before)?;
-        let own = self.revealed.as_ref().filter(|revealed| revealed.accepted && revealed.hand == ended.hand);
-        let own = own.and_then(|revealed| Some((seat?, revealed.entropy)));
-        Some(Update::Checked { hand: ended.hand, result: verify::deal(&ended.deal, own) })
+        let hand = ended.hand;
+        let revealed = self.revealed.as_ref().filter(|revealed| revealed.hand == hand);
+        let own = revealed.filter(|r| r.accepted).and_then(|r| Some((seat?, r.entropy)));
+        let root_changed =
+            revealed.is_some_and(|revealed| ended.deal.root.is_some_and(|root| revealed.root != root));
+        let left_out = seat.filter(|seat| self.left_out == Some(hand) && ended.deal.order.contains(seat));
+        let result = match left_out {
+            _ if root_changed => Err(Unproven::RootChanged),
+            Some(seat) => Err(Unproven::CommitmentLeftOut(seat)),
+            None => verify::deal(&ended.deal, own),
+        };
+        Some(Update::Checked { hand, result })
     }
 }

@@ -3,9 +3,9 @@
 use crate::view::DealSeen;
 use purr_engine::{
     Card, Event, SeatIndex,
-    deal::{DealError, Hash, Opening, verify_seen},
+    deal::{DealError, Hash, Opening, verify_reveals, verify_seen},
 };
-use purr_protocol::record::HandRecord;
+use purr_protocol::{audit::AuditError, record::HandRecord};
 
 /// The first thing that does not agree.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -17,6 +17,10 @@ pub enum Unproven {
     NoRoot,
     #[error("the root was changed after the entropy was revealed")]
     RootChanged,
+    #[error("the commitments were changed after the root was published")]
+    CommitmentsChanged,
+    #[error("the commitment of seat {0} was accepted and then left out")]
+    CommitmentLeftOut(SeatIndex),
     #[error("the entropy of seat {0} was accepted and then left out")]
     EntropyLeftOut(SeatIndex),
     #[error("{0} came without proof")]
@@ -29,6 +33,10 @@ pub enum Unproven {
     Place { card: Card, wanted: usize, found: usize },
     #[error("{0} is proven and was never seen")]
     NeverSeen(Card),
+    #[error("the record has no part for an auditor")]
+    NoAudit,
+    #[error(transparent)]
+    Audit(#[from] AuditError),
     #[error(transparent)]
     Deal(#[from] DealError),
 }
@@ -42,7 +50,11 @@ pub fn deal(seen: &DealSeen, own: Option<(SeatIndex, Hash)>) -> Result<usize, Un
     if seen.joined {
         return Err(Unproven::Partly);
     }
+    if seen.commitments_changed {
+        return Err(Unproven::CommitmentsChanged);
+    }
     let root = seen.root.ok_or(Unproven::NoRoot)?;
+    verify_reveals(&seen.commitments, &seen.reveals)?;
     if let Some((seat, entropy)) = own {
         let there = seen.reveals.iter().any(|reveal| reveal.seat == seat.0 && reveal.entropy == entropy);
         if !there {
@@ -56,12 +68,23 @@ pub fn deal(seen: &DealSeen, own: Option<(SeatIndex, Hash)>) -> Result<usize, Un
     Ok(seen.openings.len())
 }
 
-/// Checks a hand's record: every card that everybody saw belongs to the root, and lay where root and
-/// reveals put it. Returns how many cards are proven.
-pub fn record(record: &HandRecord) -> Result<usize, Unproven> {
-    let mut root: Hash = [0; 32];
-    hex::decode_to_slice(&record.root, &mut root)
-        .map_err(|_| Unproven::BadRoot(record.root.chars().take(80).collect()))?;
+/// What a record proves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proven {
+    /// Cards that are proven.
+    pub cards: usize,
+    /// Seats that committed to entropy and did not reveal it.
+    pub withheld: Vec<u8>,
+}
+
+/// Checks a hand's record: each reveal is what its seat had committed to, and every card that everybody
+/// saw belongs to the root, and lay where root and reveals put it.
+///
+/// # Errors
+/// The first thing that does not agree.
+pub fn record(record: &HandRecord) -> Result<Proven, Unproven> {
+    let root = root(record)?;
+    let withheld = verify_reveals(&record.commitments, &record.reveals)?;
     let visible = visible(record)?;
     let proven: Vec<(usize, Opening)> =
         record.openings.iter().map(|(place, opening)| (usize::from(*place), opening.clone())).collect();
@@ -78,11 +101,19 @@ pub fn record(record: &HandRecord) -> Result<usize, Unproven> {
         return Err(Unproven::NeverSeen(opening.card));
     }
     verify_seen(&root, &record.reveals, &proven)?;
-    Ok(proven.len())
+    Ok(Proven { cards: proven.len(), withheld })
 }
 
-/// Board and shown cards, each with the place that the rules of the deal give it.
-fn visible(record: &HandRecord) -> Result<Vec<(Card, usize)>, Unproven> {
+pub(crate) fn root(record: &HandRecord) -> Result<Hash, Unproven> {
+    let mut root: Hash = [0; 32];
+    hex::decode_to_slice(&record.root, &mut root)
+        .map_err(|_| Unproven::BadRoot(record.root.chars().take(80).collect()))?;
+    Ok(root)
+}
+
+/// Board and shown cards, each with the place that the rules of the deal give it: two for each player,
+/// one at a time, then the board, then the second board where the hand was run twice.
+pub(crate) fn visible(record: &HandRecord) -> Result<Vec<(Card, usize)>, Unproven> {
     let events = &record.history.events;
     let order = events.iter().find_map(|event| match event {
         Event::HandStarted { dealt_in, .. } => Some(dealt_in),

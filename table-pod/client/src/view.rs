@@ -32,7 +32,7 @@ pub struct Seat {
     pub pending: Chips,
     pub sitting_out: bool,
     pub connected: bool,
-    /// As of the last snapshot: no event tells of it during a hand.
+    /// Leaves when the hand is over.
     pub leaving: bool,
     /// Straddles whenever under the gun.
     pub straddle: bool,
@@ -127,6 +127,8 @@ pub struct View {
     stalled: Option<String>,
     /// Entries of the table's sequence that are final on chain, as far as was told.
     confirmed: u64,
+    /// Deals that the table gave up after a player had revealed.
+    deals_void: u64,
 }
 
 impl View {
@@ -142,6 +144,7 @@ impl View {
             clock: None,
             stalled: None,
             confirmed: 0,
+            deals_void: 0,
         }
     }
 
@@ -156,8 +159,8 @@ impl View {
 
     /// Starts over: the next attach gets a snapshot.
     pub fn forget(&mut self) {
-        let (own, confirmed) = (self.own, self.confirmed);
-        *self = Self { confirmed, ..Self::new(own) };
+        let (own, confirmed, deals_void) = (self.own, self.confirmed, self.deals_void);
+        *self = Self { confirmed, deals_void, ..Self::new(own) };
     }
 
     fn take(&mut self, message: &pb::ServerMessage) -> Result<(), ViewError> {
@@ -182,7 +185,16 @@ impl View {
             Body::Snapshot(snapshot) => {
                 let table = Table::from_snapshot(snapshot)?;
                 self.forget();
-                self.deal = snapshot.hand.as_ref().map(|hand| DealSeen::joined(hand.hand, &hand.deal_root));
+                self.deal = match (&snapshot.hand, &snapshot.dealing) {
+                    (Some(hand), _) => Some(DealSeen::from_snapshot(hand)?),
+                    (None, Some(dealing)) => {
+                        let mut deal = DealSeen::new(dealing.hand);
+                        deal.told(dealing)?;
+                        Some(deal)
+                    }
+                    (None, None) => None,
+                };
+                self.deals_void = snapshot.deals_void;
                 self.table = Some(table);
                 self.cursor = Some(pb::Cursor { epoch: message.epoch, offset: message.offset });
             }
@@ -281,6 +293,11 @@ impl View {
     /// Why the table stands still, where it says so.
     pub fn stalled(&self) -> Option<&str> {
         self.stalled.as_deref()
+    }
+
+    /// How many deals the table gave up after a player had revealed, as far as was told.
+    pub fn deals_void(&self) -> u64 {
+        self.deals_void
     }
 
     /// The last entry of the table's sequence that was told to be final on chain.

@@ -101,8 +101,21 @@ fn acted(seat: u32) -> Kind {
     })
 }
 
-fn deal(hand: u64, reveals: Vec<pb::Reveal>) -> Kind {
-    Kind::Deal(pb::DealCommitted { hand, root: vec![9; 32], reveals })
+/// The root of a deal, with one's own commitment in seat 0.
+fn deal(hand: u64, commitment: &[u8]) -> Kind {
+    let commitments = vec![pb::EntropyCommitment { seat: 0, commitment: commitment.to_vec() }];
+    Kind::Deal(pb::DealCommitted { hand, root: vec![9; 32], reveals: Vec::new(), commitments })
+}
+
+fn end(hand: u64) -> Kind {
+    Kind::HandEnded(pb::HandEnded { hand, ..pb::HandEnded::default() })
+}
+
+fn checked(updates: &[Update]) -> &Unproven {
+    let [Update::Message(_), Update::Checked { result: Err(why), .. }] = updates else {
+        panic!("{updates:?}")
+    };
+    why
 }
 
 #[test]
@@ -189,20 +202,15 @@ fn entropy_is_committed_before_every_hand_and_revealed_once() {
     let mut entropies = Vec::new();
     for hand in 1..4u64 {
         let Ask::CommitEntropy(commit) = game.only() else { panic!("a commitment is due") };
-        game.events(vec![deal(hand, Vec::new())]);
+        game.events(vec![deal(hand, &commit.commitment)]);
         let Ask::RevealEntropy(reveal) = game.only() else { panic!("a reveal is due") };
         let entropy: [u8; 32] = reveal.entropy.clone().try_into().unwrap();
         assert_eq!((reveal.hand, commit.commitment), (hand, commitment(&entropy).to_vec()));
         assert!(!entropies.contains(&entropy), "never the same entropy twice");
         entropies.push(entropy);
         game.start(hand);
-        let end = pb::HandEnded { hand, ..pb::HandEnded::default() };
         // The table has taken the entropy and says nothing of it in the deal.
-        let updates = game.events(vec![Kind::HandEnded(end)]);
-        let [Update::Message(_), Update::Checked { result: Err(why), .. }] = &updates[..] else {
-            panic!("{updates:?}")
-        };
-        assert!(matches!(why, Unproven::EntropyLeftOut(_)), "{why}");
+        assert!(matches!(checked(&game.events(vec![end(hand)])), Unproven::EntropyLeftOut(_)));
     }
 }
 
@@ -210,14 +218,73 @@ fn entropy_is_committed_before_every_hand_and_revealed_once() {
 fn a_commitment_that_had_its_turn_is_not_sent_again() {
     let mut game = Game::seated();
     let commit = game.sent();
-    assert!(matches!(commit[0].body, Some(Ask::CommitEntropy(_))));
+    let Some(Ask::CommitEntropy(own)) = &commit[0].body else { panic!("a commitment is due") };
     game.link.attach("again");
     // Missed: the table took the commitment, opened the deal, waited in vain, and dealt.
-    game.events(vec![deal(1, Vec::new())]);
+    game.events(vec![deal(1, &own.commitment)]);
     game.start(1);
     let sent = game.sent();
     assert!(sent.iter().all(|message| message.id != commit[0].id), "{sent:?}");
     assert!(sent.iter().any(|message| matches!(message.body, Some(Ask::CommitEntropy(_)))), "a new one");
+}
+
+#[test]
+fn entropy_is_kept_back_where_the_table_is_not_bound_to_it() {
+    let mut game = Game::seated();
+    let Ask::CommitEntropy(commit) = game.only() else { panic!("a commitment is due") };
+    game.events(vec![deal(1, &[0; 32])]);
+    assert!(game.sent().is_empty(), "another commitment stands in its place");
+    game.start(1);
+    game.settle();
+    // It had been taken before the root was published.
+    assert_eq!(checked(&game.events(vec![end(1)])), &Unproven::CommitmentLeftOut(purr_engine::SeatIndex(0)));
+    assert_ne!(commit.commitment, vec![0; 32]);
+}
+
+#[test]
+fn entropy_of_a_deal_that_was_given_up_is_never_used_again() {
+    let mut game = Game::seated();
+    let Ask::CommitEntropy(first) = game.only() else { panic!("a commitment is due") };
+    game.events(vec![deal(1, &first.commitment)]);
+    let Ask::RevealEntropy(_) = game.only() else { panic!("a reveal is due") };
+    game.events(vec![Kind::DealVoided(pb::DealVoided { hand: 1, total: 1 })]);
+    let Ask::CommitEntropy(second) = game.only() else { panic!("a new commitment is due") };
+    assert_ne!(first.commitment, second.commitment);
+    assert_eq!(game.link.view().deals_void(), 1);
+    // The same number comes again under another root, and nothing is wrong with that.
+    game.events(vec![Kind::Deal(pb::DealCommitted { hand: 1, root: vec![8; 32], ..Default::default() })]);
+    assert!(game.link.view().deal().is_some_and(|deal| !deal.root_changed));
+}
+
+#[test]
+fn a_root_that_changes_after_the_reveal_is_caught() {
+    let mut game = Game::seated();
+    let Ask::CommitEntropy(commit) = game.only() else { panic!("a commitment is due") };
+    game.events(vec![deal(1, &commit.commitment)]);
+    let Ask::RevealEntropy(_) = game.only() else { panic!("a reveal is due") };
+    game.start(1);
+    let Kind::Deal(other) = deal(1, &commit.commitment) else { panic!("a deal") };
+    game.events(vec![Kind::Deal(pb::DealCommitted { root: vec![8; 32], ..other })]);
+    assert_eq!(checked(&game.events(vec![end(1)])), &Unproven::RootChanged);
+}
+
+#[test]
+fn who_comes_back_while_the_table_waits_reveals_still() {
+    let mut game = Game::seated();
+    let Ask::CommitEntropy(commit) = game.only() else { panic!("a commitment is due") };
+    game.link.attach("again");
+    let Kind::Deal(dealing) = deal(1, &commit.commitment) else { panic!("a deal") };
+    let seat = pb::Seat { seat: 0, player: OWN.to_string(), stack: 100, ..pb::Seat::default() };
+    game.offset += 50;
+    game.receive(Body::Snapshot(pb::Snapshot {
+        seats: vec![seat],
+        seat_count: 2,
+        you: Some(0),
+        dealing: Some(dealing),
+        ..pb::Snapshot::default()
+    }));
+    let Ask::RevealEntropy(reveal) = game.only() else { panic!("a reveal is due") };
+    assert_eq!(commitment(&reveal.entropy.try_into().unwrap()).to_vec(), commit.commitment);
 }
 
 #[test]

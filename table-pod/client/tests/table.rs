@@ -118,7 +118,7 @@ async fn six_bots_play_thirty_hands_over_a_wire_that_breaks() {
     // The records tell the same, and everybody's entropy is in them.
     let mut shown = 0;
     for record in &records {
-        let proven = verify::record(record).unwrap();
+        let proven = verify::record(record).unwrap().cards;
         shown += record.history.events.iter().filter(|e| matches!(e, Event::Shown { .. })).count();
         let board = record.history.events.iter().filter_map(|event| match event {
             Event::StreetDealt { cards, .. } => Some(cards.len()),

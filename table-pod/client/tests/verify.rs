@@ -5,7 +5,7 @@ use purr_client::verify::{self, Unproven};
 use purr_engine::{
     Action, Ante, Betting, Card, ClockConfig, Command as Ask, Event, PlayerId, RakeConfig, SeatIndex, Table,
     TableConfig,
-    deal::{DealError, Reveal, SealedDeck},
+    deal::{Commitment, DealError, Reveal, SealedDeck, commitment},
     history::{HandHistory, SeatStart},
 };
 use purr_protocol::record::HandRecord;
@@ -46,6 +46,10 @@ fn honest() -> HandRecord {
     }
     let sealed = SealedDeck::new(&[7; 32]).unwrap();
     let reveals = vec![Reveal { seat: 0, entropy: [1; 32] }, Reveal { seat: 2, entropy: [2; 32] }];
+    let commitments = reveals
+        .iter()
+        .map(|Reveal { seat, entropy }| Commitment { seat: *seat, hash: commitment(entropy) })
+        .collect();
     let deck = sealed.deck(&reveals).unwrap();
     let mut events = table.apply(0, Ask::StartHand { hand: 1, deck: deck.clone() }).unwrap();
     while let Some(seat) = table.to_act() {
@@ -71,9 +75,11 @@ fn honest() -> HandRecord {
         history: HandHistory::public(1, config, seats, &events),
         end,
         root: hex::encode(sealed.root()),
+        commitments,
         reveals,
         openings,
         sealed: String::new(),
+        audit: None,
     }
 }
 
@@ -88,7 +94,8 @@ fn board(record: &mut HandRecord) -> &mut [Card] {
 #[test]
 fn an_honest_record_is_proven_card_by_card() {
     let record = honest();
-    assert_eq!(verify::record(&record), Ok(record.openings.len()));
+    let cards = record.openings.len();
+    assert_eq!(verify::record(&record), Ok(verify::Proven { cards, withheld: Vec::new() }));
     assert!(record.openings.len() >= 7);
 }
 

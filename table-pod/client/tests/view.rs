@@ -6,7 +6,7 @@ use purr_client::{View, bot::Dice, verify, view::Table as Seen};
 use purr_engine::{
     Action, Ante, Betting, ClockConfig, Command, Event, PlayerId, Post, RakeConfig, SeatIndex, Table,
     TableConfig,
-    deal::{Reveal, SealedDeck},
+    deal::{Commitment, Reveal, SealedDeck, commitment},
 };
 use purr_protocol::{
     Currency, Settlement, TableSpec,
@@ -157,7 +157,7 @@ impl World {
         let mut seed = [0; 32];
         seed.iter_mut().for_each(|byte| *byte = u8::try_from(self.dice.roll(256)).unwrap());
         let (sealed, hand) = (SealedDeck::new(&seed).unwrap(), self.table.last_hand() + 1);
-        let root = sealed.root().to_vec();
+        let root = sealed.root();
         let reveals = match self.dice.roll(3) {
             0 => Vec::new(),
             _ => vec![Reveal { seat: 0, entropy: seed }],
@@ -169,11 +169,11 @@ impl World {
             self.sealed = before;
             return;
         }
+        let commit =
+            |Reveal { seat, entropy }: &Reveal| Commitment { seat: *seat, hash: commitment(entropy) };
+        let commitments: Vec<Commitment> = reveals.iter().map(commit).collect();
         let told = |reveals: &[Reveal]| {
-            let reveals = reveals
-                .iter()
-                .map(|reveal| pb::Reveal { seat: reveal.seat.into(), entropy: reveal.entropy.to_vec() });
-            pb::event::Kind::Deal(pb::DealCommitted { hand, root: root.clone(), reveals: reveals.collect() })
+            pb::event::Kind::Deal(purr_protocol::deal::committed(hand, root, &commitments, reveals))
         };
         let events = self.table.apply(self.now, Command::StartHand { hand, deck }).unwrap();
         if reveals.is_empty() {

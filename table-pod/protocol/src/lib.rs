@@ -1,7 +1,9 @@
 //! What travels: between player and table ([`pb`], [`Codec`], [`views`]), and the settlement
 //! entries, hand records and summaries that leave a table.
 
+pub mod audit;
 pub mod codec;
+pub mod deal;
 pub mod problem;
 pub mod record;
 pub mod settlement;

@@ -1,41 +1,61 @@
 //! What is kept of a hand for ever.
 
+use crate::audit::{About, AuditBox};
 use purr_engine::{
     Card, HandEnd,
-    deal::{Opening, Reveal},
+    deal::{Commitment, Opening, Reveal},
     history::HandHistory,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+/// Of the records that are written now. Version 1 had no commitments, and hashes as lists of numbers.
+pub const VERSION: u8 = 2;
+
 /// The record of one hand. Its hash goes into the settlement and so onto the chain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HandRecord {
+    /// [`VERSION`]; 0 where records have left it out, with all that is sealed.
+    #[serde(default)]
     pub version: u8,
     pub table: String,
     pub epoch: u64,
     /// What everybody could see.
     pub history: HandHistory,
     pub end: HandEnd,
-    /// The Merkle root of the deck, base64url-free: 64 hex digits.
+    /// The Merkle root of the deck: 64 hex digits.
     pub root: String,
+    /// What players had committed to before the root was published. Who is here and not among the
+    /// reveals withheld theirs.
+    #[serde(default)]
+    pub commitments: Vec<Commitment>,
     pub reveals: Vec<Reveal>,
     /// Of every card that everybody saw, with its place in the deal.
     pub openings: Vec<(u8, Opening)>,
-    /// Every seat's hole cards and all 52 openings ([`Sealed`]), encrypted; base64.
+    /// Every seat's hole cards and all 52 leaves ([`Sealed`]), encrypted with the data key; base64.
+    #[serde(default)]
     pub sealed: String,
+    /// All 52 leaves, encrypted to the auditor's key, where the table has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit: Option<AuditBox>,
 }
 
-/// What only the table and an auditor may read of a hand.
+/// What only the table may read of a hand.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Sealed {
     pub holes: Vec<(u8, [Card; 2])>,
-    pub openings: Vec<Opening>,
+    /// [`purr_engine::deal::Leaves::to_bytes`], base64: openings follow from them.
+    pub leaves: String,
 }
 
 impl HandRecord {
+    /// What the auditor's part is bound to.
+    pub fn about(&self) -> About<'_> {
+        About { table: &self.table, hand: self.history.hand, epoch: self.epoch, root: &self.root }
+    }
+
     /// The bytes that are stored and hashed. Field order is the order of the struct.
     pub fn to_bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
         serde_json::to_vec(self)

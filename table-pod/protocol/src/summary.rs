@@ -23,6 +23,8 @@ pub struct Summary {
     /// The last entry of the table's sequence, and up to where the chain has confirmed it.
     pub sequence: u64,
     pub confirmed: u64,
+    /// Deals that were given up after a player had revealed entropy.
+    pub deals_void: u64,
     /// Counts up; a reader compares it with the last it saw, never with a clock.
     pub beat: u64,
 }

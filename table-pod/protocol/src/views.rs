@@ -27,7 +27,8 @@ impl Context<'_> {
     }
 }
 
-fn opening(card: Card, opening: Option<Opening>) -> pb::Opening {
+/// A card with what proves it; without a proof it stands alone.
+pub(crate) fn opening(card: Card, opening: Option<Opening>) -> pb::Opening {
     let Some(opening) = opening else {
         return pb::Opening { card: card.to_string(), ..pb::Opening::default() };
     };
@@ -242,11 +243,14 @@ pub fn snapshot(
             deal_root: root.map(|root| root.to_vec()).unwrap_or_default(),
             second_board: hand.second_board.iter().map(ToString::to_string).collect(),
             asked_twice: table.asked_twice().iter().map(at).collect(),
+            ..pb::Hand::default()
         }),
         you: you.map(at),
         last_hand: table.last_hand(),
         paused: table.hand().is_some() && table.next_deadline().is_none(),
         straddles: config.straddle,
         run_it_twice: config.run_it_twice,
+        // What is known of the deal comes by `deal::prove`.
+        ..pb::Snapshot::default()
     }
 }

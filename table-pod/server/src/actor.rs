@@ -16,7 +16,9 @@ use connections::Connections;
 pub use connections::{Attached, Outgoing, SEND_QUEUE_MAX};
 use purr_engine::{Millis, PlayerId, Table};
 use purr_protocol::{
-    TableSpec, pb,
+    TableSpec,
+    audit::AuditorKey,
+    pb,
     pb::server_message::Body,
     settlement::{Entry, Fenced, OpenTable},
     summary::Summary,
@@ -96,6 +98,8 @@ pub struct TakeOver {
     pub sealer: Sealer,
     pub store: Arc<dyn Store>,
     pub signer: Arc<dyn Signer>,
+    /// Who may open a hand's whole deck; `None`: nobody.
+    pub auditor: Option<AuditorKey>,
     /// Where summaries go; `None` for a table on its own.
     pub sessions: Option<Arc<Sessions>>,
     pub metrics: Metrics,
@@ -129,7 +133,19 @@ impl Actor {
     /// Where another process has a higher epoch, and where Redis has lost a table that the signer
     /// knows: such a table must not start from nothing.
     pub async fn take_over(what: TakeOver) -> anyhow::Result<Self> {
-        let TakeOver { epoch, spec, pace, sealer, store, signer, sessions, metrics, readiness, open } = what;
+        let TakeOver {
+            epoch,
+            spec,
+            pace,
+            sealer,
+            store,
+            signer,
+            auditor,
+            sessions,
+            metrics,
+            readiness,
+            open,
+        } = what;
         let fenced = loop {
             // A new table has to be known before it can be fenced; a known one takes the same terms again.
             let fenced = match signer.open(&open).await {
@@ -175,7 +191,7 @@ impl Actor {
         }
         let committer = Committer::new(store, sealer.clone(), epoch, recovered.commit, metrics.clone());
         let connections = Connections::new(&sealer, epoch, &recovered.log);
-        let core = Core::new(epoch, spec, state, sealer, pace);
+        let core = Core::new(epoch, spec, state, sealer, pace).with_auditor(auditor);
         let (sender, inbox) = mpsc::channel(INBOX_MAX);
         let (outbox, _) = watch::channel(outbox::Pending::default());
         let mut actor = Self {
@@ -331,7 +347,14 @@ impl Actor {
         }
         let pending = &self.core.state().outbox;
         self.metrics.outbox.set(i64::try_from(pending.len()).unwrap_or(i64::MAX));
-        self.metrics.hands_lost.set(i64::try_from(self.core.state().hands_lost).unwrap_or(i64::MAX));
+        let state = self.core.state();
+        for (gauge, count) in [
+            (&self.metrics.hands_lost, state.hands_lost),
+            (&self.metrics.deals_void, state.deals_void),
+            (&self.metrics.entropy_withheld, state.withheld_total),
+        ] {
+            gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
         self.outbox.send_if_modified(|held| held.update(self.core.epoch(), pending));
         self.changed.notify_waiters();
         Ok(())
@@ -376,6 +399,7 @@ impl Actor {
             paused: self.core.holding().map(str::to_owned),
             sequence: state.sequence,
             confirmed: state.confirmed,
+            deals_void: state.deals_void,
             beat: self.beat,
         };
         tokio::spawn(async move {

@@ -4,19 +4,23 @@
 
 mod adopt;
 mod commands;
+mod dealing;
 mod hands;
 mod render;
 mod seating;
 
-use crate::core::hands::Dealing;
+use crate::core::dealing::Dealing;
+pub use crate::core::dealing::WITHHELD_MAX;
 pub use adopt::{AdoptError, Adopted};
 use purr_engine::{
     Chips, Command, Event, Millis, PlayerId, SeatIndex, Table,
-    deal::{Reveal, SealedDeck},
+    deal::{Commitment, Reveal, SealedDeck},
     history::SeatStart,
 };
 use purr_protocol::{
-    TableSpec, pb,
+    TableSpec,
+    audit::AuditorKey,
+    pb,
     settlement::{Entry, Notice, Reserve},
 };
 use purr_store::{HandEntry, Sealer};
@@ -120,18 +124,28 @@ pub struct State {
     exiting: BTreeMap<PlayerId, u64>,
     applied: BTreeMap<PlayerId, VecDeque<u64>>,
     commitments: BTreeMap<SeatIndex, [u8; 32]>,
+    /// Reveals withheld running.
+    #[serde(default)]
+    withheld: BTreeMap<SeatIndex, u32>,
     dealing: Option<Dealing>,
     deal: Option<Deal>,
     draining: bool,
     deleting: bool,
     /// Hands given up because their state was lost.
     pub hands_lost: u64,
+    /// Deals given up after a player had revealed entropy.
+    #[serde(default)]
+    pub deals_void: u64,
+    /// Reveals that were committed to and never came.
+    #[serde(default)]
+    pub withheld_total: u64,
 }
 
 /// The deal of the running hand and what was told of it so far.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Deal {
     sealed: SealedDeck,
+    commitments: Vec<Commitment>,
     reveals: Vec<Reveal>,
     starts: Vec<SeatStart>,
     events: Vec<Event>,
@@ -144,6 +158,7 @@ pub struct Core {
     spec: TableSpec,
     state: State,
     sealer: Sealer,
+    auditor: Option<AuditorKey>,
     now: Millis,
     /// When the next hand starts, where nothing holds it.
     next_start: Option<Millis>,
@@ -176,12 +191,21 @@ impl State {
             exiting: BTreeMap::new(),
             applied: BTreeMap::new(),
             commitments: BTreeMap::new(),
+            withheld: BTreeMap::new(),
             dealing: None,
             deal: None,
             draining: false,
             deleting: false,
             hands_lost: 0,
+            deals_void: 0,
+            withheld_total: 0,
         }
+    }
+
+    /// Whether a deal is under way, or a hand runs, that players gave entropy to: to lose it is to void it.
+    pub fn has_reveals(&self) -> bool {
+        self.dealing.as_ref().is_some_and(Dealing::has_reveals)
+            || self.deal.as_ref().is_some_and(|deal| !deal.reveals.is_empty())
     }
 }
 
@@ -197,6 +221,7 @@ impl Core {
             spec,
             state,
             sealer,
+            auditor: None,
             now: 0,
             next_start: None,
             hand_gap_ms,
@@ -212,6 +237,12 @@ impl Core {
             dealing.until = reveal_ms;
         }
         core
+    }
+
+    /// Every hand's record gets a part for this auditor.
+    #[must_use]
+    pub fn with_auditor(self, auditor: Option<AuditorKey>) -> Self {
+        Self { auditor, ..self }
     }
 
     /// The first step under a new epoch: the clocks of the process before mean nothing here. `events` are what

@@ -49,6 +49,10 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
     // Before anything is written, the epoch is on disk: a restart in place gets a higher one.
     let epoch = epoch::next(&config.state_dir, config.generation).context("epoch")?;
     tracing::info!(epoch, table = config.uid, "taking over");
+    match &config.auditor {
+        Some(auditor) => tracing::info!(key = auditor.id(), "hand records have a part for the auditor"),
+        None => tracing::warn!("no auditor's key: hand records have no part that proves the whole deck"),
+    }
     let open = OpenTable::from_spec(epoch, &config.spec);
     let take_over = actor::TakeOver {
         epoch,
@@ -57,6 +61,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
         sealer,
         store,
         signer: signer.clone(),
+        auditor: config.auditor.clone(),
         sessions: Some(sessions),
         metrics,
         readiness: readiness.clone(),

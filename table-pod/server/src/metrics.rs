@@ -13,6 +13,8 @@ pub struct Metrics {
     pub paused: IntGauge,
     pub slow_readers: IntCounter,
     pub hands_lost: IntGauge,
+    pub deals_void: IntGauge,
+    pub entropy_withheld: IntGauge,
 }
 
 impl Metrics {
@@ -44,6 +46,14 @@ impl Metrics {
                 "Connections cut because they read too slowly",
             )?,
             hands_lost: gauge("purr_table_hands_lost", "Hands given up because their state was lost")?,
+            deals_void: gauge(
+                "purr_table_deals_void",
+                "Deals given up after a player had revealed entropy, over the table's life",
+            )?,
+            entropy_withheld: gauge(
+                "purr_table_entropy_withheld",
+                "Reveals that were committed to and never came, over the table's life",
+            )?,
         })
     }
 }

@@ -3,7 +3,7 @@
 use crate::core::Pace;
 use anyhow::{Context, bail, ensure};
 use clap::Parser;
-use purr_protocol::TableSpec;
+use purr_protocol::{TableSpec, audit::AuditorKey};
 use purr_store::{LinkConfig, SessionsArgs, StoreArgs};
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -57,6 +57,9 @@ pub struct Options {
     /// Time for players to reveal their entropy, in milliseconds
     #[arg(long, env = "PURR_REVEAL_MS", default_value_t = 1_000)]
     pub reveal_ms: u64,
+    /// Public key of the auditor who may open every hand's deck, 64 hex digits; empty: nobody
+    #[arg(long, env = "PURR_AUDIT_KEY", default_value = "")]
+    pub audit_key: String,
     /// Time to end the hand after SIGTERM, in seconds
     #[arg(long, env = "PURR_GRACE_S", default_value_t = 100)]
     pub grace_s: u64,
@@ -82,6 +85,7 @@ pub struct Config {
     pub listen: SocketAddr,
     pub ops_listen: SocketAddr,
     pub pace: Pace,
+    pub auditor: Option<AuditorKey>,
     pub grace: Duration,
 }
 
@@ -96,11 +100,16 @@ impl Options {
         ensure!(self.generation > 0, "--generation counts from 1");
         ensure!(self.hand_gap_ms <= 60_000, "--hand-gap-ms is at most 60000");
         ensure!(self.reveal_ms <= 10_000, "--reveal-ms is at most 10000");
+        let auditor = match self.audit_key.as_str() {
+            "" => None,
+            key => Some(key.parse().context("--audit-key")?),
+        };
         let ca = self.tls_dir.join("ca.crt");
         Ok(Config {
             store: self.store.link(ca.clone()).context("--store-sentinels")?,
             sessions: self.sessions.link(ca).context("--sessions-sentinels")?,
             pace: Pace { hand_gap_ms: self.hand_gap_ms, reveal_ms: self.reveal_ms },
+            auditor,
             grace: Duration::from_secs(self.grace_s),
             uid: self.uid,
             spec,

@@ -263,6 +263,7 @@ impl World {
             sealer: Sealer::new(self.keys.clone(), "t"),
             store: self.store.clone(),
             signer: self.signer.clone(),
+            auditor: None,
             sessions: None,
             metrics: Metrics::new(&prometheus::Registry::new()).unwrap(),
             readiness: Readiness::default(),

@@ -251,7 +251,7 @@ fn environment(table: &PokerTable, valid: &Valid, fleet: &Fleet) -> Vec<EnvVar> 
         value: Some(value.replace('$', "$$")),
         ..Default::default()
     };
-    vec![
+    let mut all = vec![
         own("PURR_TABLE_GENERATION", &format!("metadata.labels['{LABEL_GENERATION}']")),
         own("PURR_TABLE_PAUSED", &format!("metadata.annotations['{ANNOTATION_PAUSED}']")),
         value("PURR_TABLE_UID", uid(table)),
@@ -270,7 +270,11 @@ fn environment(table: &PokerTable, valid: &Valid, fleet: &Fleet) -> Vec<EnvVar> 
         value("PURR_JWT_AUDIENCE", &fleet.jwt_audience),
         value("PURR_GRACE_S", &fleet.grace_s.saturating_sub(GRACE_MARGIN_S).to_string()),
         value("PURR_LOG", &fleet.log),
-    ]
+    ];
+    if !fleet.audit_key.is_empty() {
+        all.push(value("PURR_AUDIT_KEY", &fleet.audit_key));
+    }
+    all
 }
 
 /// The spec with its `paused` taken from the pod's annotation each time that the container starts:

@@ -258,6 +258,19 @@ pub async fn hands(
     asked.map(Json).map_err(IntoResponse::into_response)
 }
 
+/// A hand's record with the deck that is encrypted to the auditor.
+pub async fn hand_audit(
+    State(app): State<App>,
+    path: Result<Path<(String, u64)>, PathRejection>,
+) -> Result<Json<Value>, Answer> {
+    let no_hand = || Answer::from(Problem::new(404, "hand", "There is no such hand"));
+    let Path((uid, hand)) = path.map_err(|_| no_hand())?;
+    if !is_uid(&uid) {
+        return Err(no_hand());
+    }
+    app.records.get(&format!("/v1/tables/{uid}/hands/{hand}/audit")).await.map(Json)
+}
+
 pub async fn hand(
     State(app): State<App>,
     path: Result<Path<(String, u64)>, PathRejection>,

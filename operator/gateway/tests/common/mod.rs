@@ -316,7 +316,9 @@ async fn as_the_test_wants(State(signer): State<Arc<Signer>>, request: Request, 
 }
 
 fn records_routes() -> Router {
-    Router::new().route("/v1/tables/{uid}/hands", get(async || Json(json!({ "hands": [] })))).route(
+    let audit = Router::new()
+        .route("/v1/tables/{uid}/hands/{hand}/audit", get(async || Json(json!({ "audit": "box" }))));
+    audit.route("/v1/tables/{uid}/hands", get(async || Json(json!({ "hands": [] })))).route(
         "/v1/tables/{uid}/hands/{hand}",
         get(async |Path((_, hand)): Path<(String, u64)>, uri: axum::http::Uri| {
             if hand == 404 {

@@ -196,9 +196,11 @@ pub fn record(table: &str, hand: u64, first_raise: u64) -> HandRecord {
         history: HandHistory::public(hand, config(), seats.to_vec(), &events),
         end: end.unwrap(),
         root: "ab".repeat(32),
+        commitments: Vec::new(),
         reveals: Vec::new(),
         openings: Vec::new(),
         sealed: SEALED.into(),
+        audit: None,
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{ViewError, card};
 use purr_engine::{
     Card, SeatIndex,
-    deal::{Hash, Opening, Reveal},
+    deal::{Commitment, Hash, Opening, Reveal},
 };
 use purr_protocol::pb;
 
@@ -13,6 +13,8 @@ pub struct DealSeen {
     pub hand: u64,
     /// What the deck was bound to before anybody revealed.
     pub root: Option<Hash>,
+    /// What players had committed to when the root was published.
+    pub commitments: Vec<Commitment>,
     pub reveals: Vec<Reveal>,
     /// Who was dealt in, in the order of the deal.
     pub order: Vec<SeatIndex>,
@@ -20,10 +22,12 @@ pub struct DealSeen {
     pub openings: Vec<(usize, Opening)>,
     /// Cards that came without proof.
     pub bare: Vec<Card>,
-    /// The view began in the middle of the hand, so parts are missing.
+    /// The view began in the middle of the hand, and parts are missing.
     pub joined: bool,
     /// Another root was told after the reveals than before.
     pub root_changed: bool,
+    /// Other commitments were told after the reveals than before.
+    pub commitments_changed: bool,
 }
 
 impl DealSeen {
@@ -31,12 +35,14 @@ impl DealSeen {
         Self {
             hand,
             root: None,
+            commitments: Vec::new(),
             reveals: Vec::new(),
             order: Vec::new(),
             openings: Vec::new(),
             bare: Vec::new(),
             joined: false,
             root_changed: false,
+            commitments_changed: false,
         }
     }
 
@@ -44,16 +50,45 @@ impl DealSeen {
         Self { root: root.try_into().ok(), joined: true, ..Self::new(hand) }
     }
 
+    /// From a snapshot in the middle of a hand: with its proofs, all that was to be seen so far.
+    pub(super) fn from_snapshot(hand: &pb::Hand) -> Result<Self, ViewError> {
+        let (Some(told), true) = (&hand.deal, hand.second_board.is_empty()) else {
+            return Ok(Self::joined(hand.hand, &hand.deal_root));
+        };
+        let mut deal = Self::new(hand.hand);
+        deal.told(told)?;
+        deal.order = hand.dealt_in.iter().map(|seat| super::seat_index(*seat)).collect::<Result<_, _>>()?;
+        let proof = |text: &String| {
+            let proven = hand.openings.iter().find(|opening| opening.card == *text).cloned();
+            proven.unwrap_or_else(|| pb::Opening { card: text.clone(), ..pb::Opening::default() })
+        };
+        for player in &hand.players {
+            let cards: Vec<pb::Opening> = player.cards.iter().map(proof).collect();
+            deal.hole_cards(super::seat_index(player.seat)?, &cards)?;
+        }
+        deal.board_cards(0, &hand.board.iter().map(proof).collect::<Vec<_>>())?;
+        Ok(deal)
+    }
+
     pub(super) fn told(&mut self, told: &pb::DealCommitted) -> Result<(), ViewError> {
-        let root = told.root.as_slice().try_into();
-        let root: Hash = root.map_err(|_| ViewError::Impossible("a root that is not 32 bytes"))?;
-        self.root_changed |= self.root.is_some_and(|before| before != root);
-        self.root = Some(root);
+        let hash =
+            |bytes: &[u8]| bytes.try_into().map_err(|_| ViewError::Impossible("a hash that is not 32 bytes"));
+        let root: Hash = hash(&told.root)?;
+        let mut commitments = Vec::with_capacity(told.commitments.len());
+        for committed in &told.commitments {
+            let seat = super::seat_index(committed.seat)?.0;
+            commitments.push(Commitment { seat, hash: hash(&committed.commitment)? });
+        }
+        if let Some(before) = self.root {
+            self.root_changed |= before != root;
+            self.commitments_changed |= self.commitments != commitments;
+        } else {
+            // What was told first is what the table is bound to.
+            (self.root, self.commitments) = (Some(root), commitments);
+        }
         for reveal in &told.reveals {
             let seat = super::seat_index(reveal.seat)?.0;
-            let entropy = reveal.entropy.as_slice().try_into();
-            let entropy = entropy.map_err(|_| ViewError::Impossible("entropy that is not 32 bytes"))?;
-            self.reveals.push(Reveal { seat, entropy });
+            self.reveals.push(Reveal { seat, entropy: hash(&reveal.entropy)? });
         }
         Ok(())
     }

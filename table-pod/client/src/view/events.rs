@@ -111,7 +111,13 @@ impl View {
                     self.held.remove(&seat);
                 }
             }
-            Kind::Mucked(_) | Kind::Raked(_) => {}
+            Kind::DealVoided(void) => {
+                self.deals_void = void.total;
+                // The number may come again, with another root.
+                self.deal = self.deal.take().filter(|deal| deal.hand != void.hand);
+            }
+            Kind::Leaving(at) => self.seat(at.seat)?.leaving = true,
+            Kind::Mucked(_) | Kind::Raked(_) | Kind::EntropyWithheld(_) => {}
         }
         Ok(())
     }
@@ -262,11 +268,7 @@ impl View {
         if let Some(ended) = self.ended.as_mut().filter(|ended| ended.hand == told.hand) {
             return ended.deal.told(told);
         }
-        let mut deal = self.deal.take().filter(|deal| deal.hand == told.hand);
-        // A deal that is opened again under the same number starts over: the one before was not dealt.
-        if told.reveals.is_empty() && self.hand().is_none_or(|hand| hand.number != told.hand) {
-            deal = None;
-        }
+        let deal = self.deal.take().filter(|deal| deal.hand == told.hand);
         let mut deal = deal.unwrap_or_else(|| DealSeen::new(told.hand));
         deal.told(told)?;
         self.deal = Some(deal);

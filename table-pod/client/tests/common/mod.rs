@@ -309,6 +309,7 @@ impl World {
             sealer: Sealer::new(Arc::new(DataKeys::ephemeral([1; 32])), UID),
             store: store.clone(),
             signer: signer.clone(),
+            auditor: None,
             sessions: None,
             metrics: Metrics::new(&prometheus::Registry::new()).unwrap(),
             readiness: Readiness::default(),

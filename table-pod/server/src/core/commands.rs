@@ -3,7 +3,7 @@
 use super::{APPLIED_MAX, APPLIED_PLAYERS_MAX, ConnectionId, Core, Step};
 use purr_engine::{Action, Command, Event, PlayerId, Refusal, SeatIndex, config::AMOUNT_MAX};
 use purr_protocol::{
-    pb::{self, ErrorCode, client_message::Body as Ask, server_message::Body},
+    pb::{self, ErrorCode, client_message::Body as Ask, event::Kind, server_message::Body},
     settlement::{Permit, Reserve},
 };
 
@@ -62,7 +62,7 @@ impl Core {
                 self.remember(player, id);
                 step.dirty = true;
                 // The events of this step, if it has any, are the next offset.
-                let visible = !events.is_empty();
+                let visible = !events.is_empty() || !step.told.is_empty();
                 step.replies.push((connection, ack(self.state.offset + u64::from(visible))));
             }
             Ok(Outcome::Later) => {}
@@ -127,7 +127,15 @@ impl Core {
                 return Err(Denied::new(ErrorCode::Malformed, "not a command of the table"));
             }
         };
+        let leaves =
+            matches!(command, Command::Leave { .. }).then(|| self.state.table.seat_of(player)).flatten();
         events.extend(self.state.table.apply(self.now, command)?);
+        // In the middle of a hand the engine has nothing to tell of it yet.
+        if let Some(seat) =
+            leaves.filter(|seat| self.state.table.seat(*seat).is_some_and(|chair| chair.leaving))
+        {
+            step.extra(Kind::Leaving(pb::Leaving { seat: seat.0.into() }));
+        }
         Ok(Outcome::Done)
     }
 
@@ -198,11 +206,7 @@ impl Core {
 
     fn commit_entropy(&mut self, seat: SeatIndex, commitment: &[u8]) -> Result<(), Denied> {
         let hash = commitment.try_into().map_err(|_| Denied::new(ErrorCode::Malformed, "want 32 bytes"))?;
-        if self.state.dealing.is_some() {
-            return Err(Denied::new(ErrorCode::Refused, "the deal is under way"));
-        }
-        self.state.commitments.insert(seat, hash);
-        Ok(())
+        self.commit(seat, hash).map_err(|why| Denied::new(ErrorCode::Refused, why))
     }
 
     fn is_applied(&self, player: PlayerId, id: u64) -> bool {

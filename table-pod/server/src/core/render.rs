@@ -1,8 +1,9 @@
 //! Events in everybody's own view, as they are stored and sent.
 
-use super::{Core, Deal};
+use super::{Core, Deal, dealing::Dealing};
 use purr_engine::{Event, PlayerId, SeatIndex};
 use purr_protocol::{
+    deal::{committed, prove},
     pb,
     views::{self, Context, Viewer},
 };
@@ -63,6 +64,15 @@ impl Core {
     pub fn snapshot_for(&self, player: PlayerId) -> pb::Snapshot {
         let viewer = self.state.table.seat_of(player).map_or(Viewer::Spectator, Viewer::Seat);
         let root = self.state.deal.as_ref().map(|deal| deal.sealed.root());
-        views::snapshot(&self.uid, &self.spec, &self.state.table, root, viewer)
+        let mut snapshot = views::snapshot(&self.uid, &self.spec, &self.state.table, root, viewer);
+        snapshot.dealing = self.state.dealing.as_ref().map(Dealing::told);
+        snapshot.deals_void = self.state.deals_void;
+        if let Some(deal) = &self.state.deal {
+            let hand = self.state.table.hand().map_or(0, |hand| hand.number);
+            let told = committed(hand, deal.sealed.root(), &deal.commitments, &deal.reveals);
+            let order: Vec<SeatIndex> = deal.starts.iter().map(|start| start.seat).collect();
+            prove(&mut snapshot, told, &deal.sealed, &order);
+        }
+        snapshot
     }
 }

@@ -1,0 +1,208 @@
+//! The deal: a root is published, players reveal what they had committed to, cards are dealt.
+//!
+//! Whoever has committed is waited for, within a bound. A commitment without its reveal stands in the
+//! record, the hand is dealt from the others' entropy (why that is safe: [`purr_engine::deal`]), and
+//! the third one running means sit-out. Who commits to nothing takes part without a say in the order:
+//! not to commit chooses between nothing, so it is nobody's fault.
+
+use super::{Core, Deal, Step};
+use purr_engine::{
+    Command, Event, Millis, PlayerId, SeatIndex,
+    deal::{Commitment, Hash, Reveal, SealedDeck, commitment},
+    history::SeatStart,
+};
+use purr_protocol::{
+    deal::committed,
+    pb::{self, event::Kind},
+};
+use serde::{Deserialize, Serialize};
+
+/// Reveals withheld running, in deals that the seat had committed for; so many mean sit-out. After
+/// that each further one does, until the seat reveals.
+pub const WITHHELD_MAX: u32 = 3;
+
+/// Between the root's publication and the first card: players reveal what they committed to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Dealing {
+    hand: u64,
+    sealed: SealedDeck,
+    commitments: Vec<Commitment>,
+    reveals: Vec<Reveal>,
+    pub(super) until: Millis,
+}
+
+impl Dealing {
+    /// What players may know of it: reveals come with the cards, so nobody sees others' before their own.
+    pub(super) fn told(&self) -> pb::DealCommitted {
+        committed(self.hand, self.sealed.root(), &self.commitments, &[])
+    }
+
+    pub(super) fn has_reveals(&self) -> bool {
+        !self.reveals.is_empty()
+    }
+
+    fn is_complete(&self) -> bool {
+        self.reveals.len() == self.commitments.len()
+    }
+}
+
+impl Core {
+    /// Decides when the next hand starts.
+    pub(super) fn schedule(&mut self) {
+        let running = self.state.table.hand().is_some() || self.state.dealing.is_some();
+        if running || self.holding().is_some() || self.state.table.ready() < 2 {
+            self.next_start = None;
+        } else if self.next_start.is_none() {
+            self.next_start = Some(self.now + self.hand_gap_ms);
+        }
+    }
+
+    pub(super) fn tick(&mut self, seed: &Hash, events: &mut Vec<Event>, step: &mut Step) {
+        self.command(Command::Tick, events);
+        if self.next_start.is_some_and(|at| at <= self.now) {
+            self.next_start = None;
+            self.open_deal(seed, step);
+        }
+        let due = |dealing: &Dealing| dealing.is_complete() || dealing.until <= self.now;
+        if self.state.dealing.as_ref().is_some_and(due) {
+            self.deal(events, step);
+        }
+    }
+
+    /// Publishes the root of a shuffled deck; who has committed entropy is asked to reveal it.
+    fn open_deal(&mut self, seed: &Hash, step: &mut Step) {
+        let sealed = match SealedDeck::new(seed) {
+            Ok(sealed) => sealed,
+            Err(error) => return tracing::error!(%error, "no deck"),
+        };
+        let commitments: Vec<Commitment> = std::mem::take(&mut self.state.commitments)
+            .into_iter()
+            .map(|(seat, hash)| Commitment { seat: seat.0, hash })
+            .collect();
+        let until = if commitments.is_empty() { self.now } else { self.now + self.reveal_ms };
+        let hand = self.state.table.last_hand() + 1;
+        let dealing = Dealing { hand, sealed, commitments, reveals: Vec::new(), until };
+        step.extra(Kind::Deal(dealing.told()));
+        step.dirty = true;
+        self.state.dealing = Some(dealing);
+    }
+
+    /// Takes a player's commitment for the next deal.
+    pub(super) fn commit(&mut self, seat: SeatIndex, hash: Hash) -> Result<(), String> {
+        if self.state.dealing.is_some() {
+            // The root is out: what is chosen now could be chosen by it.
+            return Err("the deal is under way".into());
+        }
+        let withheld = self.state.withheld.get(&seat).copied().unwrap_or(0);
+        let sitting_out = self.state.table.seat(seat).is_some_and(|chair| chair.sitting_out);
+        if sitting_out && withheld >= WITHHELD_MAX {
+            return Err("sit in first: entropy was committed and withheld too often".into());
+        }
+        self.state.commitments.insert(seat, hash);
+        Ok(())
+    }
+
+    /// Takes a player's entropy, if it is what was committed to.
+    pub(super) fn reveal(&mut self, seat: SeatIndex, hand: u64, entropy: Hash) -> Result<(), String> {
+        let now = self.now;
+        let dealing = self.state.dealing.as_mut().filter(|dealing| dealing.hand == hand);
+        let dealing = dealing.ok_or_else(|| format!("hand {hand} is not being dealt"))?;
+        let committed = dealing.commitments.iter().find(|committed| committed.seat == seat.0);
+        if committed.map(|committed| committed.hash) != Some(commitment(&entropy)) {
+            return Err("this is not what was committed to".into());
+        }
+        if !dealing.reveals.iter().any(|reveal| reveal.seat == seat.0) {
+            dealing.reveals.push(Reveal { seat: seat.0, entropy });
+        }
+        if dealing.is_complete() {
+            dealing.until = now;
+        }
+        Ok(())
+    }
+
+    fn deal(&mut self, events: &mut Vec<Event>, step: &mut Step) {
+        let Some(dealing) = self.state.dealing.take() else { return };
+        step.dirty = true;
+        let withheld = self.note_withheld(&dealing, step);
+        let Dealing { hand, sealed, commitments, reveals, .. } = dealing;
+        let stacks: Vec<Option<(PlayerId, u64)>> =
+            self.state.table.seats().iter().map(|seat| seat.as_ref().map(|s| (s.player, s.stack))).collect();
+        let started = sealed.deck(&reveals).map_err(|error| error.to_string()).and_then(|deck| {
+            let start = Command::StartHand { hand, deck };
+            self.state.table.apply(self.now, start).map_err(|refusal| refusal.to_string())
+        });
+        let started = match started {
+            Ok(started) => started,
+            // Somebody left meanwhile: no hand, and the deck is thrown away. The table has seen entropy
+            // that was revealed, so none of it may count again: players commit anew.
+            Err(reason) => {
+                tracing::info!(reason, hand, "no hand");
+                self.deal_void(hand, !reveals.is_empty(), step);
+                return self.sit_out(&withheld, events);
+            }
+        };
+        let dealt_in = started.iter().find_map(|event| match event {
+            Event::HandStarted { dealt_in, .. } => Some(dealt_in.to_vec()),
+            _ => None,
+        });
+        let starts = dealt_in
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(|seat| {
+                let (player, stack) = (*stacks.get(seat.index())?)?;
+                Some(SeatStart { seat, player, stack })
+            })
+            .collect();
+        if !reveals.is_empty() {
+            step.extra(Kind::Deal(committed(hand, sealed.root(), &commitments, &reveals)));
+        }
+        self.state.deal = Some(Deal { sealed, commitments, reveals, starts, events: Vec::new() });
+        events.extend(started);
+        self.sit_out(&withheld, events);
+    }
+
+    /// Counts who withheld and tells everybody; returns those who did it too often.
+    fn note_withheld(&mut self, dealing: &Dealing, step: &mut Step) -> Vec<SeatIndex> {
+        let mut too_often = Vec::new();
+        for Commitment { seat, .. } in &dealing.commitments {
+            let at = SeatIndex(*seat);
+            if dealing.reveals.iter().any(|reveal| reveal.seat == *seat) {
+                self.state.withheld.remove(&at);
+                continue;
+            }
+            if self.state.table.seat(at).is_none() {
+                // Left meanwhile.
+                continue;
+            }
+            let count = self.state.withheld.entry(at).or_default();
+            *count = count.saturating_add(1);
+            let in_a_row = *count;
+            self.state.withheld_total += 1;
+            step.extra(Kind::EntropyWithheld(pb::EntropyWithheld {
+                seat: (*seat).into(),
+                hand: dealing.hand,
+                in_a_row,
+            }));
+            if in_a_row >= WITHHELD_MAX {
+                too_often.push(at);
+            }
+        }
+        too_often
+    }
+
+    /// From the next hand on: this one has their blinds in it.
+    fn sit_out(&mut self, seats: &[SeatIndex], events: &mut Vec<Event>) {
+        for &seat in seats {
+            if self.state.table.seat(seat).is_some_and(|chair| !chair.sitting_out) {
+                self.command(Command::SitOut { seat }, events);
+            }
+        }
+    }
+
+    /// A deal came to nothing. After a reveal that is published and counted: a table that knows the
+    /// cards could give up the deals that it does not like.
+    pub(super) fn deal_void(&mut self, hand: u64, revealed: bool, step: &mut Step) {
+        self.state.deals_void += u64::from(revealed);
+        step.extra(Kind::DealVoided(pb::DealVoided { hand, total: self.state.deals_void }));
+    }
+}
