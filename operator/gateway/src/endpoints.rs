@@ -183,7 +183,8 @@ impl Endpoint {
             | Self::LobbyEvents
             | Self::Table
             | Self::Hands
-            | Self::Hand => Priority::Lobby,
+            | Self::Hand
+            | Self::HandAudit => Priority::Lobby,
             Self::Nonce | Self::SignIn | Self::OutsideSignIn | Self::OutsideLink => Priority::SignIn,
         }
     }

@@ -262,13 +262,14 @@ pub async fn hands(
 pub async fn hand_audit(
     State(app): State<App>,
     path: Result<Path<(String, u64)>, PathRejection>,
-) -> Result<Json<Value>, Answer> {
-    let no_hand = || Answer::from(Problem::new(404, "hand", "There is no such hand"));
+) -> Result<Json<Value>, Response> {
+    let no_hand = || Answer::from(Problem::new(404, "hand", "There is no such hand")).into_response();
     let Path((uid, hand)) = path.map_err(|_| no_hand())?;
     if !is_uid(&uid) {
         return Err(no_hand());
     }
-    app.records.get(&format!("/v1/tables/{uid}/hands/{hand}/audit")).await.map(Json)
+    let asked = app.records.get(&format!("/v1/tables/{uid}/hands/{hand}/audit")).await;
+    asked.map(Json).map_err(IntoResponse::into_response)
 }
 
 pub async fn hand(
