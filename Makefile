@@ -20,6 +20,11 @@ build: ## compile all programs and tests
 demo: ## one table end to end: cluster, chart, six players, 20 hands, the table of balances
 	@tests/demo.sh
 
+.PHONY: table
+table: ## one table without a cluster: page, gateway and table in one process, with play chips (ARGS="--seats 2")
+	@cargo build --profile solo --locked -p purr-tests --no-default-features --features solo --bin purr-solo
+	@exec "$$CARGO_TARGET_DIR/solo/purr-solo" $(ARGS)
+
 .PHONY: down
 down: ## remove the demo's cluster
 	@tests/cluster/down.sh
@@ -27,6 +32,19 @@ down: ## remove the demo's cluster
 .PHONY: test
 test: ## lints, units, contracts, and end to end on a real cluster
 	@tests/run.sh
+
+.PHONY: bench
+bench: ## evaluator, equity, hands and engine beside their peers; writes target/bench.json
+	@tests/bench.sh
+
+.PHONY: fuzz
+fuzz: ## long: 20,000 hands against PokerKit, then ten minutes a fuzz target (PURR_FUZZ_SECONDS, PURR_SEED)
+	@tests/differential.sh 20000 $(PURR_SEED)
+	@tests/fuzz.sh $${PURR_FUZZ_SECONDS:-600}
+
+.PHONY: mutants
+mutants: ## long: one change at a time in betting and pots; each must be noticed by a test
+	@tests/mutants.sh
 
 .PHONY: redis-test
 redis-test: ## the Redis group on the demo's cluster: nodes killed, cut off, drained, all gone at once
@@ -39,7 +57,9 @@ lint: ## rustfmt, clippy, cargo-deny, shellcheck, helm lint
 	@tests/lint.sh
 
 .PHONY: generate
-generate: ## write the generated files anew: CRD YAML, contract ABI, gas report
+generate: ## write the generated files anew: CRD YAML, evaluator's tables, the API's document, contract ABI, gas report
 	@tests/cargo.sh run --release -p purr-crds
+	@tests/cargo.sh run --release -p purr-engine --example eval-tables
+	@PURR_GENERATE=1 tests/cargo.sh test --release -p purr-gateway --test openapi
 	@chain-signer/contracts/build.sh
 	@chain-signer/contracts/build.sh --gas

@@ -57,6 +57,8 @@ advisories() {
 
 say "rustfmt"
 cargo fmt --all --check
+# Workspaces of their own. Clippy leaves them out: it would build the peers and an instrumented engine a second time.
+for extra in tests/bench tests/fuzz; do cargo fmt --manifest-path "$extra/Cargo.toml" --check; done
 say "shellcheck"
 git ls-files -z -- '*.sh' .ci/run | xargs -0 shellcheck --external-sources --source-path=SCRIPTDIR
 say "cargo-deny"

@@ -15,8 +15,8 @@ use purr_engine::PlayerId;
 use purr_protocol::{
     Problem,
     settlement::{
-        Accepted, Balance, ChainConfig, Fence, Fenced, Notices, OpenTable, Reconciliation, Reservation,
-        Reserve, Submit, TableStatus,
+        Accepted, Balance, ChainConfig, Entries, Fence, Fenced, Notices, OpenTable, Reconciliation,
+        Reservation, Reserve, Submit, TableStatus,
     },
 };
 use purr_runtime::{CancellationToken, Peer, Role, problem::Answer};
@@ -40,7 +40,7 @@ pub fn routes(service: Arc<Service>, stop: CancellationToken) -> Router {
         .route("/v1/tables/{uid}", get(table).put(open_table))
         .route("/v1/tables/{uid}/fence", post(fence))
         .route("/v1/tables/{uid}/reservations", post(reserve))
-        .route("/v1/tables/{uid}/entries", post(submit))
+        .route("/v1/tables/{uid}/entries", get(entries).post(submit))
         .route("/v1/tables/{uid}/events", get(events))
         .route("/v1/config", get(config))
         .route("/v1/balances/{player}", get(balance))
@@ -177,6 +177,20 @@ async fn submit(
     match app.service.submit(&uid, &submit).await {
         Ok(accepted_through) => Ok(Json(Accepted { accepted_through })),
         Err(error) => Err(app.failed(&error)),
+    }
+}
+
+/// For a table whose store has lost what the journal has.
+async fn entries(
+    State(app): State<App>,
+    Extension(peer): Extension<Peer>,
+    Path(uid): Path<String>,
+    Query(query): Query<After>,
+) -> Result<Json<Entries>, Answer> {
+    allow(&peer, &[own(&uid)])?;
+    match app.service.journal.entries_after(&uid, query.after).await {
+        Ok(entries) => Ok(Json(Entries { entries })),
+        Err(error) => Err(app.failed(&error.into())),
     }
 }
 

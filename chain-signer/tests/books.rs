@@ -309,3 +309,32 @@ async fn a_reservation_that_expired_on_its_way_takes_its_entry_and_the_chain_ref
     assert_eq!((books.money(1).await, books.model().await.len()), ((100, 0, 0), 0));
     assert_eq!(books.rejected().await, [(1, 1)]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_exit_on_chain_is_told_to_every_table_of_the_player() {
+    let mut books = Books::open([100, 100]).await;
+    books.apply(vec![E::ExitRequested { player: player(1), ready_at_s: 1 }]).await;
+    assert!(books.journal.notices(UID, 0).await.unwrap().is_empty(), "a player of no table");
+    books.seat_both().await;
+    books.apply(vec![E::ExitRequested { player: player(2), ready_at_s: 1 }]).await;
+    let last = books.journal.notices(UID, 0).await.unwrap().pop().unwrap();
+    assert_eq!((last.state, last.seq_from, last.seq_to), (NoticeState::Exit(player(2)), 2, 2));
+    // On the way to a seat is at the table too.
+    books.apply(vec![E::Deposited { player: player(3), amount: 100 }]).await;
+    books.reserve(3, &permit(50, 1), false).await.unwrap();
+    books.apply(vec![E::ExitRequested { player: player(3), ready_at_s: 1 }]).await;
+    let last = books.journal.notices(UID, 0).await.unwrap().pop().unwrap();
+    assert_eq!(last.state, NoticeState::Exit(player(3)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_journal_gives_what_it_has_after_a_number_in_order() {
+    let mut books = Books::open([100, 100]).await;
+    books.seat_both().await;
+    books.accept(&[hand(3, 10, -10), leave(4, 2, 40)], 0).await.unwrap();
+    let numbers = |entries: Vec<Entry>| entries.iter().map(|entry| entry.seq).collect::<Vec<_>>();
+    assert_eq!(numbers(books.journal.entries_after(UID, 0).await.unwrap()), [1, 2, 3, 4]);
+    let after = books.journal.entries_after(UID, 2).await.unwrap();
+    assert_eq!(after, [hand(3, 10, -10), leave(4, 2, 40)]);
+    assert!(books.journal.entries_after(UID, 4).await.unwrap().is_empty());
+}

@@ -117,13 +117,11 @@ pub struct Blinds {
     pub ante_payer: AntePayer,
 }
 
-/// Who pays the ante.
+/// Who pays the ante: every player dealt in, or the big blind for the whole table.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AntePayer {
-    /// Every player dealt in.
     #[default]
     Each,
-    /// The big blind for the whole table.
     BigBlind,
 }
 

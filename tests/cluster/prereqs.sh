@@ -5,15 +5,19 @@ set -euo pipefail
 
 packages=(
   iproute2 nftables conntrack socat util-linux procps   # the node's network namespace and its forwarders
-  libseccomp-dev pkg-config gcc                          # runc is the one Go program with cgo
+  libseccomp-dev pkg-config gcc g++                      # runc is the one Go program with cgo
   buildah mmdebstrap                                     # images without Docker
   jq openssl curl ca-certificates
   redis-server redis-sentinel postgresql-15 softhsm2     # real parts for tests beside the cluster
   shellcheck
+  chromium                                               # the page's test
 )
 
 # The lints' wheel is fetched with pip; any Python that has it will do.
 python3 -m pip --version >/dev/null 2>&1 || packages+=(python3 python3-pip)
+
+# Environments of pinned packages; Debian ships this part of Python apart.
+python3 -c 'import ensurepip, venv' >/dev/null 2>&1 || packages+=(python3-venv)
 
 missing=()
 for p in "${packages[@]}"; do

@@ -23,6 +23,8 @@ impl Plan {
 pub struct Game {
     pub table: Table,
     pub players: Vec<Player>,
+    /// The keys of their wallets, in the same order.
+    pub keys: Vec<[u8; 32]>,
     pub figures: Figures,
     pub deposited: u64,
 }
@@ -36,9 +38,10 @@ impl Game {
         say: impl Fn(String),
     ) -> anyhow::Result<Self> {
         let figures = Figures::default();
-        let mut players = Vec::new();
+        let (mut players, mut keys) = (Vec::new(), Vec::new());
         for seed in 1..=plan.players {
-            let wallet = stack.funded_wallet(plan.deposit).await?;
+            let (wallet, key) = stack.funded_wallet(plan.deposit).await?;
+            keys.push(key);
             say(format!("{} has deposited", wallet.address()));
             let session = Session::new(stack.api(), wallet);
             // It counts at final depth.
@@ -52,7 +55,7 @@ impl Game {
             players
                 .push(Player::sit(session, gateway, &table.uid, plan.buy_in, seed, figures.clone()).await?);
         }
-        let mut game = Self { table, players, figures, deposited: plan.deposit * plan.players };
+        let mut game = Self { table, players, keys, figures, deposited: plan.deposit * plan.players };
         game.all("a seat", Duration::from_secs(60), |state| state.seat.is_some()).await?;
         Ok(game)
     }

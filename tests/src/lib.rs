@@ -1,19 +1,35 @@
-//! Puts the programs together on a real cluster: what the demo and the end-to-end tests share.
+//! [`solo`] is one table without a cluster. The rest puts the programs together on a real cluster: what
+//! the demo and the end-to-end tests share.
 //!
 //! A [`Stack`] is a cluster with the chart installed (`tests/stack.sh`), [`Player`]s are people with a
 //! wallet and the project's own client, [`balances`] compares stacks, ledger and chain.
 
+#[cfg(feature = "cluster")]
 pub mod balances;
+#[cfg(feature = "cluster")]
 pub mod figures;
+#[cfg(feature = "cluster")]
 pub mod game;
+#[cfg(feature = "cluster")]
+pub mod harness;
+#[cfg(feature = "cluster")]
 pub mod player;
+#[cfg(feature = "solo")]
+pub mod solo;
+#[cfg(feature = "cluster")]
 pub mod stack;
+#[cfg(feature = "cluster")]
 pub mod table;
 
+#[cfg(feature = "cluster")]
 pub use figures::Figures;
+#[cfg(feature = "cluster")]
 pub use game::{Game, Plan};
+#[cfg(feature = "cluster")]
 pub use player::{Player, PlayerState};
+#[cfg(feature = "cluster")]
 pub use stack::Stack;
+#[cfg(feature = "cluster")]
 pub use table::Table;
 
 use anyhow::bail;

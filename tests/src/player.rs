@@ -55,7 +55,12 @@ pub struct PlayerState {
     pub voided: u64,
     /// All stacks and the pot, as this player sees them.
     pub chips: u64,
-    pub last_tx: String,
+    /// Epoch and offset of the last message of the table's history.
+    pub cursor: Option<(u64, u64)>,
+    /// The table was told to stand still and has not been told otherwise.
+    pub stalled: bool,
+    /// It is this player's turn, nothing is under way, and it will not act: it was wished to hesitate.
+    pub hesitates: bool,
     pub left: bool,
 }
 
@@ -247,7 +252,6 @@ impl Driver {
                 pb::SettlementState::Settling => self.figures.hand_ended(settlement.seq_to),
                 pb::SettlementState::Confirmed => {
                     self.figures.confirmed(settlement.seq_from, settlement.seq_to);
-                    self.state.last_tx.clone_from(&settlement.tx_hash);
                 }
                 _ => {}
             },
@@ -293,6 +297,9 @@ impl Driver {
         state.board = hand.map(|hand| hand.board.clone()).unwrap_or_default();
         state.cards = view.your_cards().to_vec();
         state.your_turn = view.your_turn().is_some();
+        state.cursor = view.cursor().map(|cursor| (cursor.epoch, cursor.offset));
+        state.stalled = view.stalled().is_some();
+        state.hesitates = state.your_turn && self.acting.is_none() && *self.wishes.borrow() == Wish::Hesitate;
         let stacks = view.table().map(|table| table.seats.values().map(|s| s.stack + s.pending).sum::<u64>());
         state.chips = stacks.unwrap_or(0) + hand.map_or(0, |hand| hand.pot);
         self.publish.send_replace(state.clone());

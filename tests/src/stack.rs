@@ -1,7 +1,7 @@
 //! A cluster with everything installed, as `tests/stack.sh` leaves it.
 
 use anyhow::{Context, bail, ensure};
-use purr_chain_signer::chain::{Rpc, RpcConfig, deploy, parse_address};
+use purr_chain_signer::chain::{Rpc, RpcConfig, deploy, parse_address, vault};
 use purr_client::{Api, Gateway, Session, Wallet};
 use purr_protocol::settlement::Reconciliation;
 use std::{env, path::PathBuf, process::Stdio};
@@ -58,8 +58,8 @@ impl Stack {
         Api::new(self.gateway.clone())
     }
 
-    /// A new wallet with gas money and this much deposited in the vault, by its own transactions.
-    pub async fn funded_wallet(&self, amount: u64) -> anyhow::Result<Wallet> {
+    /// A new wallet, and its key, with gas money and this much deposited in the vault, by its own transactions.
+    pub async fn funded_wallet(&self, amount: u64) -> anyhow::Result<(Wallet, [u8; 32])> {
         let mut bytes = [0; 32];
         let wallet = loop {
             let random = std::fs::File::open("/dev/urandom");
@@ -72,7 +72,30 @@ impl Stack {
         house.transfer(wallet.address().0, GAS_MONEY_WEI).await.context("gas money")?;
         let own = deploy::Wallet::new(&self.rpc, bytes).await?;
         own.fund(self.token, self.vault, amount).await.context("deposit")?;
-        Ok(wallet)
+        Ok((wallet, bytes))
+    }
+
+    /// A transaction to the vault out of this wallet, mined.
+    pub async fn send(&self, key: [u8; 32], data: &[u8]) -> anyhow::Result<()> {
+        deploy::Wallet::new(&self.rpc, key).await?.execute(self.vault, data).await?;
+        Ok(())
+    }
+
+    /// What somebody holds of the token, outside the vault, in minor units.
+    pub async fn tokens_of(&self, holder: [u8; 20]) -> anyhow::Result<u64> {
+        Ok(vault::token_balance(&self.rpc, self.token, holder).await?)
+    }
+
+    /// Free in the vault, as the chain has it, in minor units.
+    pub async fn free_on_chain(&self, player: [u8; 20]) -> anyhow::Result<u64> {
+        Ok(vault::Vault { address: self.vault }.balance(&self.rpc, player, None).await?)
+    }
+
+    /// Moves the chain's clock forward: what comes after is that much later to the contract.
+    pub async fn pass_time(&self, seconds: u64) -> anyhow::Result<()> {
+        self.rpc.raw("evm_increaseTime", serde_json::json!([seconds])).await?;
+        self.rpc.raw("evm_mine", serde_json::json!([])).await?;
+        Ok(())
     }
 
     /// The ledger beside the chain, as an auditor reads it at the gateway.

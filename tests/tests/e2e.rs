@@ -6,66 +6,39 @@
 
 use anyhow::{Context, ensure};
 use purr_tests::{
-    Game, Plan, Stack, Table,
+    Game, PlayerState, Table,
+    harness::{READY, SOON, game, named, run},
     player::Wish,
-    table::{EXAMPLE, condition},
+    table::condition,
     until,
 };
 use serde_json::Value;
 use std::time::Duration;
 
-const READY: Duration = Duration::from_secs(120);
-const SOON: Duration = Duration::from_secs(60);
-
-/// Runs one test; on failure everything that explains it goes to stderr.
-fn run<F>(test: impl FnOnce(&'static Stack) -> F)
-where
-    F: Future<Output = anyhow::Result<()>>,
-{
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let stack: &'static Stack = Box::leak(Box::new(Stack::from_env().unwrap()));
-        if let Err(error) = test(stack).await {
-            stack.dump().await;
-            panic!("{error:#}");
-        }
-    });
-}
-
-fn named(name: &str) -> String {
-    EXAMPLE.replace("name: nl100-1", &format!("name: {name}"))
-}
-
-async fn game(stack: &Stack, name: &str, players: u64) -> anyhow::Result<Game> {
-    let table = Table::apply(stack, &named(name), READY).await?;
-    Game::start(stack, table, Plan::of(players), |step| eprintln!("{name}: {step}")).await
-}
-
-/// Everybody stops acting; returns when a hand is running and nobody plays it on.
-async fn freeze_mid_hand(game: &mut Game) -> anyhow::Result<()> {
+/// Everybody stops acting; returns when a hand is running, nobody will play it on, and all players have seen
+/// the same of it.
+async fn freeze_mid_hand(game: &mut Game) -> anyhow::Result<Vec<PlayerState>> {
     for player in &game.players {
         player.wish(Wish::Hesitate);
     }
-    let first = game.players.first_mut().context("nobody plays")?;
-    let two_cards = |state: &purr_tests::PlayerState| state.hand.is_some() && state.cards.len() == 2;
-    first.sees("a hand with own cards", SOON, two_cards).await?;
-    let mut turns = Vec::new();
-    for player in &mut game.players {
-        turns.push(Box::pin(player.sees("its turn", SOON, |state| state.your_turn)));
-    }
-    // One of them is to act and will not.
-    let (mut turns, end) = (turns, tokio::time::Instant::now() + SOON);
-    std::future::poll_fn(|context| {
-        for turn in &mut turns {
-            if let std::task::Poll::Ready(result) = turn.as_mut().poll(context) {
-                return std::task::Poll::Ready(result.map(drop));
+    let mut seen: Vec<_> = game.players.iter().map(|player| player.state.clone()).collect();
+    let frozen = async {
+        loop {
+            let states: Vec<PlayerState> =
+                seen.iter_mut().map(|state| state.borrow_and_update().clone()).collect();
+            let same = states
+                .windows(2)
+                .all(|pair| pair[0].cursor == pair[1].cursor && pair[0].hand == pair[1].hand);
+            // A player without chips looks on.
+            let dealt = states.iter().filter(|state| state.cards.len() == 2).count() > 1;
+            if same && dealt && states.iter().any(|state| state.hesitates) {
+                return Ok(states);
             }
+            let changes = seen.iter_mut().map(|state| Box::pin(state.changed()));
+            futures::future::select_all(changes).await.0.context("a player has stopped")?;
         }
-        std::task::Poll::Pending
-    })
-    .await?;
-    ensure!(tokio::time::Instant::now() < end, "nobody's turn");
-    Ok(())
+    };
+    tokio::time::timeout(SOON, frozen).await.context("no hand in which a player hesitates")?
 }
 
 #[test]
@@ -78,8 +51,8 @@ fn a_table_is_played_and_settled_and_its_deletion_ends_the_hand_first() {
         println!("{}", balances.render());
         game.table.pause(stack, false).await?;
 
-        freeze_mid_hand(&mut game).await?;
-        let hand = game.players[0].now().hand.context("no hand")?;
+        let frozen = freeze_mid_hand(&mut game).await?;
+        let hand = frozen[0].hand.context("no hand")?;
         stack.kubectl(&["delete", "ptable", &game.table.name, "--wait=false"]).await?;
         let pod = game.table.pod(stack).await?.context("no pod")?;
         // The controller has asked for the drain, and the hand still runs.
@@ -126,8 +99,8 @@ fn a_killed_pod_goes_on_with_the_same_hand_cards_and_stacks() {
     run(|stack| async move {
         let mut game = game(stack, "killed", 3).await?;
         game.plays(2, Duration::from_secs(120)).await?;
-        freeze_mid_hand(&mut game).await?;
-        let before: Vec<_> = game.players.iter().map(purr_tests::Player::now).collect();
+        let before = freeze_mid_hand(&mut game).await?;
+        let (epoch, _) = before[0].cursor.context("no cursor")?;
         let old = game.table.pod(stack).await?.context("no pod")?;
         let name = old["metadata"]["name"].as_str().context("no name")?.to_owned();
         stack.kubectl(&["delete", "pod", &name, "--force", "--grace-period=0"]).await?;
@@ -138,7 +111,7 @@ fn a_killed_pod_goes_on_with_the_same_hand_cards_and_stacks() {
             Ok(pod.filter(|pod| pod["metadata"]["uid"] != old["metadata"]["uid"] && ready(pod)).map(drop))
         })
         .await?;
-        let resumed = |state: &purr_tests::PlayerState| state.pauses + state.reconnects > 0;
+        let resumed = |state: &PlayerState| !state.stalled && state.cursor.is_some_and(|at| at.0 > epoch);
         let after = game.all("the table is back", SOON, resumed).await?;
         for (before, after) in before.iter().zip(&after) {
             ensure!(before.hand == after.hand, "another hand: {before:?} {after:?}");

@@ -199,6 +199,23 @@ pub fn encode_withdraw(
     abi::WithdrawCall { player: H160(player), amount, nonce, deadline: deadline_s, signature }.encode()
 }
 
+/// `requestExit()`: the player's own clock starts.
+pub fn encode_request_exit() -> Vec<u8> {
+    abi::RequestExitCall {}.encode()
+}
+
+/// `finaliseExit(player)`: anybody may, once the clock has run out.
+pub fn encode_finalise_exit(player: Address) -> Vec<u8> {
+    abi::FinaliseExitCall { player: H160(player) }.encode()
+}
+
+/// What somebody has of an ERC-20 token, outside the vault.
+pub async fn token_balance(rpc: &Rpc, token: Address, holder: Address) -> Result<u64, RpcError> {
+    let call = abi::BalanceOfCall { player: H160(holder) }.encode();
+    let answer = rpc.eth_call(token, &call, None).await?;
+    u64::decode(answer).map_err(|error| RpcError::Answer { method: "eth_call", detail: error.to_string() })
+}
+
 /// `deposit(amount)`.
 pub fn encode_deposit(amount: u64) -> Vec<u8> {
     abi::DepositCall { amount }.encode()

@@ -3,13 +3,15 @@
 use super::{Journal, JournalError, bytes, chain, db, undb};
 use crate::policy::{Seat, Table, Terms};
 use purr_engine::PlayerId;
-use purr_protocol::settlement::{Fenced, Notice, NoticeState, OpenTable, TableState};
+use purr_protocol::settlement::{Entry, Fenced, Notice, NoticeState, OpenTable, TableState};
 use serde_json::json;
 use sqlx::{PgConnection, Row, postgres::PgRow};
 use std::collections::BTreeMap;
 
 /// Most notices in one answer.
 const NOTICES_MAX: i64 = 256;
+/// Most entries in one answer.
+const ENTRIES_MAX: i64 = 256;
 
 #[derive(Clone, Debug)]
 pub struct TableRow {
@@ -163,10 +165,23 @@ impl Journal {
         Ok(Fenced { epoch, head_seq: table.head_seq, head_next: table.head_next })
     }
 
+    /// Accepted entries of a table after this number, in order, at most 256.
+    pub async fn entries_after(&self, uid: &str, after: u64) -> Result<Vec<Entry>, JournalError> {
+        let rows: Vec<String> = sqlx::query_scalar(
+            "SELECT payload FROM entries WHERE uid = $1 AND seq > $2 ORDER BY seq LIMIT $3",
+        )
+        .bind(uid)
+        .bind(i64::try_from(after).unwrap_or(i64::MAX))
+        .bind(ENTRIES_MAX)
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter().map(|row| Ok(serde_json::from_str(row)?)).collect()
+    }
+
     /// Notices of a table after `after`, oldest first, at most 256.
     pub async fn notices(&self, uid: &str, after: u64) -> Result<Vec<Notice>, JournalError> {
         let rows = sqlx::query(
-            "SELECT id, seq_from, seq_to, state, tx_hash FROM notices WHERE uid = $1 AND id > $2 ORDER BY id LIMIT $3",
+            "SELECT id, seq_from, seq_to, state, player, tx_hash FROM notices WHERE uid = $1 AND id > $2 ORDER BY id LIMIT $3",
         )
         .bind(uid)
         .bind(i64::try_from(after).unwrap_or(i64::MAX))
@@ -183,6 +198,7 @@ impl Journal {
                     state: match state.as_str() {
                         "submitted" => NoticeState::Submitted,
                         "confirmed" => NoticeState::Confirmed,
+                        "exit" => NoticeState::Exit(PlayerId(bytes(row.try_get("player")?, "player")?)),
                         _ => NoticeState::Rejected,
                     },
                     tx_hash: row.try_get("tx_hash")?,
@@ -190,6 +206,25 @@ impl Journal {
             })
             .collect()
     }
+}
+
+/// Tells every table where this player sits, or is on the way to.
+pub(super) async fn notify_exit(
+    conn: &mut PgConnection,
+    player: PlayerId,
+    tx_hash: &[u8],
+) -> Result<(), JournalError> {
+    sqlx::query(
+        "INSERT INTO notices (uid, seq_from, seq_to, state, player, tx_hash)
+         SELECT uid, head_seq, head_seq, 'exit', $1, $2 FROM tables JOIN (
+             SELECT uid FROM seats WHERE player = $1
+             UNION SELECT uid FROM reservations WHERE player = $1 AND state IN ('held', 'used')) AS at USING (uid) ORDER BY uid",
+    )
+    .bind(player.0.as_slice())
+    .bind(format!("0x{}", hex::encode(tx_hash)))
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 pub(super) async fn all(conn: &mut PgConnection) -> Result<Vec<TableRow>, JournalError> {

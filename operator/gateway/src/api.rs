@@ -1,5 +1,7 @@
 //! What the public API answers.
 
+pub mod admin;
 pub mod auth;
 pub mod lobby;
 pub mod money;
+pub mod outside;

@@ -1,6 +1,7 @@
 //! Signing in, staying in, and being put out.
 
 pub mod keys;
+pub mod outside;
 pub mod refresh;
 pub mod revoked;
 pub mod roles;
@@ -12,12 +13,14 @@ use crate::{
     sessions::SessionStore,
 };
 use keys::{KeyError, Keys};
+use outside::{Outside, OutsideError};
 use purr_engine::PlayerId;
 use purr_runtime::token::{Claims, UserRole};
 use purr_store::StoreError;
 use refresh::{Family, Use};
 use revoked::Revoked;
 use roles::Roles;
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::{
     sync::Arc,
@@ -28,6 +31,8 @@ use std::{
 pub const ACCESS_S: u64 = 300;
 /// A nonce lives as long as a message that names it may be old, in seconds.
 pub const NONCE_S: u64 = 300;
+/// A link of an outside identity that is not used ends after this long, in seconds.
+const LINK_S: u64 = 400 * 24 * 3600;
 /// Times that a refresh is tried again when another one of the same family was faster.
 const SWAPS_MAX: usize = 3;
 
@@ -55,6 +60,16 @@ pub enum AuthError {
     Store(#[from] StoreError),
     #[error("{0}")]
     Keys(#[from] KeyError),
+    #[error("{0}")]
+    Outside(#[from] OutsideError),
+    #[error("this ID token was used before")]
+    Used,
+    #[error("no wallet has said that this identity is its own")]
+    NotLinked,
+    #[error("another wallet has said that this identity is its own")]
+    LinkedElsewhere,
+    #[error("the message's resources do not name this identity")]
+    NotNamed,
     #[error("no randomness: {0}")]
     Random(getrandom::Error),
 }
@@ -63,18 +78,22 @@ impl AuthError {
     const fn result(&self) -> SignIn {
         match self {
             Self::Malformed(_) => SignIn::Malformed,
-            Self::Mismatch(_) => SignIn::Mismatch,
+            Self::Mismatch(_) | Self::NotNamed => SignIn::Mismatch,
+            Self::Outside(OutsideError::Token(_) | OutsideError::NotSetUp)
+            | Self::Used
+            | Self::NotLinked
+            | Self::LinkedElsewhere => SignIn::Outside,
             Self::BadSignature(_) | Self::OtherSigner => SignIn::Signature,
             Self::Nonce => SignIn::Nonce,
             Self::Refresh | Self::Token(_) | Self::Revoked => SignIn::RefreshRefused,
             Self::Stolen => SignIn::RefreshStolen,
-            Self::Store(_) | Self::Keys(_) | Self::Random(_) => SignIn::Unavailable,
+            Self::Store(_) | Self::Keys(_) | Self::Outside(_) | Self::Random(_) => SignIn::Unavailable,
         }
     }
 }
 
 /// What a sign-in and a refresh give.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Tokens {
     pub access_token: String,
@@ -107,6 +126,7 @@ pub struct Auth {
     pub site: Site,
     pub keys: Keys,
     pub roles: Roles,
+    pub outside: Option<Outside>,
     pub revoked: Revoked,
     pub sessions: Arc<dyn SessionStore>,
     pub metrics: Metrics,
@@ -124,6 +144,11 @@ fn random<const N: usize>() -> Result<[u8; N], AuthError> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(AuthError::Random)?;
     Ok(bytes)
+}
+
+/// What a message that links an identity must name among its resources.
+pub fn resource(identity_key: &str) -> String {
+    format!("urn:purr:outside:{identity_key}")
 }
 
 fn family_key(family: &str) -> String {
@@ -149,8 +174,14 @@ impl Auth {
     }
 
     async fn try_sign_in(&self, text: &str, signature: &str) -> Result<Tokens, AuthError> {
-        let message = siwe::Message::parse(text)?;
         let now_s = now().as_secs();
+        let message = self.signed(text, signature, now_s).await?;
+        self.open(message.address, None, now_s).await
+    }
+
+    /// A message that its wallet has signed for this site, just now, and not before.
+    async fn signed(&self, text: &str, signature: &str, now_s: u64) -> Result<siwe::Message, AuthError> {
+        let message = siwe::Message::parse(text)?;
         message.check(&siwe::Expected {
             domain: &self.site.domain,
             url: &self.site.url,
@@ -164,14 +195,79 @@ impl Auth {
         if self.store(self.sessions.take(&format!("nonce:{}", message.nonce)).await)?.is_none() {
             return Err(AuthError::Nonce);
         }
+        Ok(message)
+    }
+
+    /// A new sign-in of a player, by its wallet or by an outside identity.
+    async fn open(&self, player: PlayerId, subject: Option<String>, now_s: u64) -> Result<Tokens, AuthError> {
         let refresh_token = refresh::first(&random()?);
         let sid = refresh::family_of(&refresh_token).ok_or(AuthError::Refresh)?;
-        let family = Family::new(message.address.to_string(), &refresh_token, now_s);
+        // Kept in mind first: there is never one that a revocation of the player does not find.
+        let name = player.to_string();
+        let kept = self.sessions.remember(&name, sid, now_ms(), refresh::AGE_MAX_S).await;
+        for old in self.store(kept)? {
+            self.end(&old).await?;
+        }
+        let family = Family { subject, ..Family::new(name, &refresh_token, now_s) };
         let new = self.sessions.put_new(&family_key(sid), &json(&family)?, family.keep_s(now_s)).await;
         if !self.store(new)? {
             return Err(AuthError::Refresh);
         }
-        self.tokens(message.address, sid, refresh_token.clone(), now_s)
+        self.tokens(player, family.subject.as_deref(), sid, refresh_token.clone(), now_s)
+    }
+
+    /// A sign-in by an ID token whose identity is linked to a wallet.
+    pub async fn outside_sign_in(&self, id_token: &str) -> Result<Tokens, AuthError> {
+        let result = self.try_outside(id_token, None).await;
+        self.count(&result, SignIn::Ok);
+        result
+    }
+
+    /// Links an identity to the wallet that signed `message`, and signs in.
+    pub async fn outside_link(
+        &self,
+        id_token: &str,
+        message: &str,
+        signature: &str,
+    ) -> Result<Tokens, AuthError> {
+        let result = self.try_outside(id_token, Some((message, signature))).await;
+        self.count(&result, SignIn::Ok);
+        result
+    }
+
+    async fn try_outside(&self, id_token: &str, wallet: Option<(&str, &str)>) -> Result<Tokens, AuthError> {
+        let outside = self.outside.as_ref().ok_or(OutsideError::NotSetUp)?;
+        let now_s = now().as_secs();
+        let identity = outside.identity(id_token, now_s).await?;
+        let link = format!("outside:{}", identity.key);
+        let linked = self.store(self.sessions.get(&link).await)?;
+        let player = match (wallet, linked) {
+            (None, None) => return Err(AuthError::NotLinked),
+            (None, Some(player)) => player,
+            (Some((text, signature)), linked) => {
+                // The wallet shows what is being linked: a message that was signed for something
+                // else links nothing.
+                let named = siwe::Message::parse(text)?.resources.contains(&resource(&identity.key));
+                if !named {
+                    return Err(AuthError::NotNamed);
+                }
+                let player = self.signed(text, signature, now_s).await?.address.to_string();
+                let fresh = self.store(self.sessions.put_new(&link, &player, LINK_S).await)?;
+                if !fresh && linked.as_ref() != Some(&player) {
+                    return Err(AuthError::LinkedElsewhere);
+                }
+                player
+            }
+        };
+        // Once only: whoever reads a token on its way cannot use it a second time.
+        let used = format!("outside-token:{}", identity.token);
+        if !self.store(self.sessions.put_new(&used, "1", identity.valid_s).await)? {
+            return Err(AuthError::Used);
+        }
+        let address = player.parse().map_err(|_| StoreError::Corrupt("the link names no address".into()))?;
+        // A link that is in use does not end; a link that is lost is made again by the wallet.
+        self.store(self.sessions.swap(&link, &player, Some((&player, LINK_S))).await)?;
+        self.open(address, Some(identity.subject), now_s).await
     }
 
     /// New tokens for a refresh token, which is then used up.
@@ -209,15 +305,33 @@ impl Auth {
                 return Err(error);
             }
             let player = family.player.parse().map_err(|_| AuthError::Refresh)?;
-            return self.tokens(player, sid, successor, now_s);
+            return self.tokens(player, family.subject.as_deref(), sid, successor, now_s);
         }
         Err(AuthError::Refresh)
     }
 
     /// Ends the caller's sign-in, on every gateway.
     pub async fn logout(&self, caller: &Caller) -> Result<(), AuthError> {
-        self.store(self.sessions.take(&family_key(&caller.sid)).await)?;
-        self.revoke(&caller.sid).await
+        self.end(&caller.sid).await?;
+        let sids = std::slice::from_ref(&caller.sid);
+        self.store(self.sessions.forget(&caller.player.to_string(), sids).await)
+    }
+
+    /// Ends all sign-ins of a player, on every gateway; how many there were.
+    pub async fn revoke_player(&self, player: PlayerId) -> Result<usize, AuthError> {
+        let player = player.to_string();
+        let all = self.store(self.sessions.sign_ins(&player).await)?;
+        for sid in &all {
+            self.end(sid).await?;
+        }
+        // Last, so that a revocation that failed half-way finds them again.
+        self.store(self.sessions.forget(&player, &all).await)?;
+        Ok(all.len())
+    }
+
+    async fn end(&self, sid: &str) -> Result<(), AuthError> {
+        self.store(self.sessions.take(&family_key(sid)).await)?;
+        self.revoke(sid).await
     }
 
     async fn revoke(&self, sid: &str) -> Result<(), AuthError> {
@@ -239,10 +353,17 @@ impl Auth {
     fn tokens(
         &self,
         player: PlayerId,
+        subject: Option<&str>,
         sid: &str,
         refresh_token: String,
         now_s: u64,
     ) -> Result<Tokens, AuthError> {
+        let roles = match (subject, &self.outside) {
+            (None, _) => self.roles.of(player),
+            (Some(subject), Some(outside)) => outside.roles_of(subject),
+            // The issuer is no longer one of ours, and its sign-ins end.
+            (Some(_), None) => return Err(AuthError::Refresh),
+        };
         let claims = Claims {
             iss: self.site.issuer.clone(),
             aud: self.site.audience.clone(),
@@ -252,7 +373,7 @@ impl Auth {
             iat: now_s,
             jti: hex::encode(random::<16>()?),
             sid: sid.to_owned(),
-            roles: self.roles.of(player),
+            roles,
         };
         Ok(Tokens { access_token: self.keys.sign(&claims)?, expires_in_s: ACCESS_S, refresh_token })
     }

@@ -1,9 +1,11 @@
 //! Every route of the public API, and who may use it: the one place that says so.
 
 use crate::{
-    api::{auth, lobby, money},
+    api::{admin, auth, lobby, money, outside},
     app::App,
     limits::Class,
+    openapi,
+    overload::Priority,
 };
 use axum::{
     Router,
@@ -21,9 +23,20 @@ pub enum Access {
     Roles(&'static [UserRole]),
 }
 
+/// From where one may ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    Anywhere,
+    /// Only from the addresses listed for administrators.
+    Admin,
+    /// Only from the addresses listed for withdrawals.
+    Withdrawal,
+}
+
 const EVERYBODY: Access =
     Access::Roles(&[UserRole::Player, UserRole::Support, UserRole::Auditor, UserRole::Admin]);
 const AUDIT: Access = Access::Roles(&[UserRole::Auditor, UserRole::Admin]);
+const ADMIN: Access = Access::Roles(&[UserRole::Admin]);
 
 /// One method of one path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,10 +44,14 @@ pub enum Endpoint {
     Nonce,
     SignIn,
     Refresh,
+    OutsideSignIn,
+    OutsideLink,
     Logout,
     Jwks,
+    OpenApi,
     Config,
     Tables,
+    LobbyEvents,
     Table,
     Socket,
     Hands,
@@ -43,17 +60,22 @@ pub enum Endpoint {
     Balance,
     Withdrawals,
     Reconciliation,
+    Revocations,
 }
 
 impl Endpoint {
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 20] = [
         Self::Nonce,
         Self::SignIn,
         Self::Refresh,
+        Self::OutsideSignIn,
+        Self::OutsideLink,
         Self::Logout,
         Self::Jwks,
+        Self::OpenApi,
         Self::Config,
         Self::Tables,
+        Self::LobbyEvents,
         Self::Table,
         Self::Socket,
         Self::Hands,
@@ -62,6 +84,7 @@ impl Endpoint {
         Self::Balance,
         Self::Withdrawals,
         Self::Reconciliation,
+        Self::Revocations,
     ];
 
     pub const fn path(self) -> &'static str {
@@ -69,9 +92,13 @@ impl Endpoint {
             Self::Nonce => "/v1/auth/nonce",
             Self::SignIn => "/v1/auth/sign-in",
             Self::Refresh => "/v1/auth/refresh",
+            Self::OutsideSignIn => "/v1/auth/outside",
+            Self::OutsideLink => "/v1/auth/outside/link",
             Self::Logout => "/v1/auth/logout",
             Self::Jwks => "/.well-known/jwks.json",
+            Self::OpenApi => "/v1/openapi.json",
             Self::Config => "/v1/config",
+            Self::LobbyEvents => "/v1/lobby/events",
             Self::Tables => "/v1/tables",
             Self::Table => "/v1/tables/{uid}",
             Self::Socket => "/v1/tables/{uid}/socket",
@@ -81,12 +108,20 @@ impl Endpoint {
             Self::Balance => "/v1/balance",
             Self::Withdrawals => "/v1/withdrawals",
             Self::Reconciliation => "/v1/reconciliation",
+            Self::Revocations => "/v1/admin/revocations",
         }
     }
 
     pub const fn method(self) -> Method {
         match self {
-            Self::Nonce | Self::SignIn | Self::Refresh | Self::Logout | Self::Withdrawals => Method::POST,
+            Self::Nonce
+            | Self::SignIn
+            | Self::Refresh
+            | Self::OutsideSignIn
+            | Self::OutsideLink
+            | Self::Logout
+            | Self::Withdrawals
+            | Self::Revocations => Method::POST,
             _ => Method::GET,
         }
     }
@@ -96,21 +131,61 @@ impl Endpoint {
             Self::Nonce
             | Self::SignIn
             | Self::Refresh
+            | Self::OutsideSignIn
+            | Self::OutsideLink
             | Self::Jwks
+            | Self::OpenApi
             | Self::Config
             | Self::Tables
+            | Self::LobbyEvents
             | Self::Table
             | Self::Socket => Access::Open,
             Self::Logout | Self::Hands | Self::Hand | Self::Balance | Self::Withdrawals => EVERYBODY,
             Self::HandAudit | Self::Reconciliation => AUDIT,
+            Self::Revocations => ADMIN,
+        }
+    }
+
+    pub const fn place(self) -> Place {
+        match self {
+            Self::HandAudit | Self::Reconciliation | Self::Revocations => Place::Admin,
+            Self::Withdrawals => Place::Withdrawal,
+            _ => Place::Anywhere,
         }
     }
 
     /// What an address is counted under.
     pub const fn class(self) -> Class {
         match self {
-            Self::Nonce | Self::SignIn | Self::Refresh => Class::SignIn,
+            Self::Nonce | Self::SignIn | Self::Refresh | Self::OutsideSignIn | Self::OutsideLink => {
+                Class::SignIn
+            }
+            Self::Socket => Class::Socket,
             _ => Class::Address,
+        }
+    }
+
+    /// Who is refused last when there is too much to do.
+    pub const fn priority(self) -> Priority {
+        match self {
+            // A refresh is of somebody who has signed in, and may sit.
+            Self::Socket
+            | Self::Refresh
+            | Self::Logout
+            | Self::Balance
+            | Self::Withdrawals
+            | Self::Reconciliation
+            | Self::Revocations => Priority::Seated,
+            Self::Jwks
+            | Self::OpenApi
+            | Self::Config
+            | Self::Tables
+            | Self::LobbyEvents
+            | Self::Table
+            | Self::Hands
+            | Self::Hand
+            | Self::HandAudit => Priority::Lobby,
+            Self::Nonce | Self::SignIn | Self::OutsideSignIn | Self::OutsideLink => Priority::SignIn,
         }
     }
 
@@ -119,9 +194,13 @@ impl Endpoint {
             Self::Nonce => post(auth::nonce),
             Self::SignIn => post(auth::sign_in),
             Self::Refresh => post(auth::refresh),
+            Self::OutsideSignIn => post(outside::sign_in),
+            Self::OutsideLink => post(outside::link),
             Self::Logout => post(auth::logout),
             Self::Jwks => get(auth::jwks),
+            Self::OpenApi => get(openapi::serve),
             Self::Config => get(money::config),
+            Self::LobbyEvents => get(lobby::events),
             Self::Tables => get(lobby::tables),
             Self::Table => get(lobby::table),
             Self::Socket => get(lobby::socket),
@@ -131,6 +210,7 @@ impl Endpoint {
             Self::Balance => get(money::balance),
             Self::Withdrawals => post(money::withdraw),
             Self::Reconciliation => get(money::reconciliation),
+            Self::Revocations => post(admin::revoke),
         }
     }
 
@@ -176,7 +256,18 @@ mod tests {
         for endpoint in [Endpoint::Reconciliation, Endpoint::HandAudit] {
             assert_eq!(allowed(endpoint), Some(vec![Auditor, Admin]));
         }
+        assert_eq!(allowed(Endpoint::Revocations), Some(vec![Admin]));
         let open = Endpoint::ALL.into_iter().filter(|endpoint| endpoint.access() == Access::Open).count();
-        assert_eq!(open, 8);
+        assert_eq!(open, 12);
+    }
+
+    #[test]
+    fn money_that_leaves_and_what_admins_do_depends_on_the_address() {
+        let of = |place| Endpoint::ALL.into_iter().filter(move |endpoint| endpoint.place() == place);
+        assert!(of(Place::Admin).eq([Endpoint::HandAudit, Endpoint::Reconciliation, Endpoint::Revocations]));
+        assert!(of(Place::Withdrawal).eq([Endpoint::Withdrawals]));
+        // A place is looked at after the roles, so an open endpoint must not have one.
+        let placed = Endpoint::ALL.into_iter().filter(|endpoint| endpoint.place() != Place::Anywhere);
+        assert!(placed.into_iter().all(|endpoint| endpoint.access() != Access::Open));
     }
 }

@@ -7,10 +7,17 @@
 pub mod api;
 pub mod app;
 pub mod auth;
+pub mod breaker;
+pub mod client_address;
 pub mod endpoints;
+pub mod front;
+pub mod guard;
 pub mod limits;
 pub mod metrics;
+pub mod openapi;
 pub mod options;
+pub mod overload;
+pub mod page;
 pub mod relay;
 pub mod routing;
 pub mod sessions;
@@ -20,9 +27,10 @@ pub use options::{Config, Options};
 
 use anyhow::Context;
 use app::App;
-use auth::{Auth, Site, keys::Keys, revoked::Revoked, roles::Roles};
-use limits::MemoryLimiter;
+use auth::{Auth, Site, keys::Keys, outside::Outside, revoked::Revoked, roles::Roles};
+use limits::SharedLimiter;
 use metrics::{Metrics, Upstream};
+use overload::Room;
 use purr_runtime::{Callers, CancellationToken, Identity, InternalClient, Readiness, Role, Server, ops};
 use purr_store::Link;
 use relay::{Bounds, Relays};
@@ -35,8 +43,6 @@ use tokio::{net::TcpListener, time::timeout};
 const CONNECTIONS_SPARE: usize = 1_000;
 /// Connections of table pods.
 const INTERNAL_MAX: usize = 4_096;
-/// How often mounted keys and roles are read again.
-const RELOAD: Duration = Duration::from_secs(10);
 /// Time for sockets to end after they were told to.
 const SOCKETS_END: Duration = Duration::from_secs(10);
 
@@ -119,11 +125,17 @@ impl Gateway {
             },
             keys: Keys::load(&config.jwt_key_dir, &config.jwt_issuer, &config.jwt_audience)?,
             roles: Roles::load(config.roles_file.as_deref())?,
+            outside: config
+                .front
+                .outside
+                .clone()
+                .map(|set| Outside::new(set, metrics.clone()))
+                .transpose()?,
             revoked: Revoked::default(),
             sessions: sessions.clone(),
             metrics: metrics.clone(),
         });
-        tokio::spawn(refresh(auth.clone(), routes.clone(), ended.clone()));
+        tokio::spawn(refresh(auth.clone(), routes.clone(), config.front.reload_every, ended.clone()));
         let following = auth.clone();
         let (every, stopped) = (config.pace.revoked_every, ended.clone());
         tokio::spawn(async move {
@@ -140,23 +152,36 @@ impl Gateway {
                 InternalClient::new(identity.clone(), address, role),
                 which,
                 metrics.clone(),
+                config.front.breaker,
             )
         };
         let app = App::from(app::Inner {
             signer: upstream(&self.signer_addr, Role::ChainSigner, Upstream::Signer),
             records: upstream(&self.records_addr, Role::Records, Upstream::Records),
-            limiter: Arc::new(MemoryLimiter::new(config.rates)),
+            limiter: Arc::new(SharedLimiter::new(
+                sessions.clone(),
+                config.rates_by_class(),
+                metrics.clone(),
+                ended.clone(),
+            )),
             allowed_origins: config.allowed_origins.clone(),
             metrics: metrics.clone(),
             routes: routes.clone(),
             relays: relays.clone(),
             auth,
             tables: api::lobby::Statuses::default(),
+            lobby: api::lobby::Board::default(),
+            room: Arc::new(Room::new(config.front.requests_max, metrics.clone())),
+            front: config.front.clone(),
+            document: openapi::document().to_string(),
+            stop: ended.clone(),
+            page: page::Page::new(config.page.clone()),
         });
 
         let connections_max = usize::try_from(config.sockets_max)?.saturating_add(CONNECTIONS_SPARE);
         let outside = Server { identity: public.clone(), callers: Callers::Public, connections_max };
-        let outside = outside.run(listeners.public, app::public(app.clone()), ended.clone());
+        let edge = config.front.edge.clone();
+        let outside = outside.run_behind(edge, listeners.public, app::public(app.clone()), ended.clone());
         let inside =
             Server { identity: identity.clone(), callers: Callers::Roles, connections_max: INTERNAL_MAX };
         let inside = inside.run(listeners.internal, app::internal(app), ended.clone());
@@ -178,13 +203,13 @@ impl Gateway {
 }
 
 /// Takes up changed keys and roles, and counts tables.
-async fn refresh(auth: Arc<Auth>, routes: Arc<Routes>, stop: CancellationToken) {
+async fn refresh(auth: Arc<Auth>, routes: Arc<Routes>, every: Duration, stop: CancellationToken) {
     loop {
         let tables = routes.read(Table::tables);
         auth.metrics.tables.set(i64::try_from(tables).unwrap_or(i64::MAX));
         tokio::select! {
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(RELOAD) => {}
+            () = tokio::time::sleep(every) => {}
         }
         match auth.keys.reload() {
             Ok(true) => tracing::info!("keys of access tokens have changed"),
@@ -195,5 +220,9 @@ async fn refresh(auth: Arc<Auth>, routes: Arc<Routes>, stop: CancellationToken) 
         if let Err(error) = auth.roles.reload() {
             tracing::warn!(%error, "roles");
         }
+        if let Some(Err(error)) = auth.outside.as_ref().map(Outside::reload) {
+            tracing::warn!(%error, "roles of the outside issuer's subjects");
+        }
+        auth.metrics.files_read.inc();
     }
 }

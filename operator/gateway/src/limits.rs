@@ -1,4 +1,12 @@
 //! How often somebody may ask: GCRA (the leaky bucket as a meter, ITU-T I.371), a time per key.
+//!
+//! The gateways count together, in the sessions group of Redis ([`SharedLimiter`]); while that does
+//! not answer, each counts alone.
+
+pub mod headers;
+mod shared;
+
+pub use shared::SharedLimiter;
 
 use async_trait::async_trait;
 use std::{
@@ -21,17 +29,23 @@ pub enum Class {
     Address,
     /// Requests with one player's token.
     Player,
+    /// Sockets that an address opens: each costs a handshake with a pod.
+    Socket,
+    /// Withdrawals and admin's requests of one person: each costs a signature, or is meant to be rare.
+    Money,
 }
 
 impl Class {
-    pub const ALL: [Self; 3] = [Self::SignIn, Self::Address, Self::Player];
+    pub const ALL: [Self; 5] = [Self::SignIn, Self::Address, Self::Player, Self::Socket, Self::Money];
 
-    /// A label of metrics.
+    /// A label of metrics, and the policy's name in answers.
     pub const fn name(self) -> &'static str {
         match self {
             Self::SignIn => "sign_in",
             Self::Address => "address",
             Self::Player => "player",
+            Self::Socket => "socket",
+            Self::Money => "money",
         }
     }
 }
@@ -43,56 +57,102 @@ pub struct Rate {
     pub burst: u32,
 }
 
-/// Who may ask how often, in this process or shared by all gateways.
-#[async_trait]
-pub trait Limiter: Send + Sync + 'static {
-    /// # Errors
-    /// How long to wait before it is worth asking again.
-    async fn check(&self, class: Class, key: &str) -> Result<(), Duration>;
-}
+impl Rate {
+    /// Microseconds that one request costs.
+    pub fn interval_us(self) -> u64 {
+        1_000_000 / u64::from(self.per_s.max(1))
+    }
 
-/// One key's state: the theoretical arrival time. `Err` is the time until a request conforms.
-fn gcra(tat: Option<Instant>, now: Instant, rate: Rate) -> Result<Instant, Duration> {
-    let interval = Duration::from_secs(1) / rate.per_s.max(1);
-    let tolerance = interval * rate.burst.saturating_sub(1);
-    let tat = tat.map_or(now, |tat| tat.max(now));
-    match tat.checked_duration_since(now + tolerance) {
-        Some(early) if !early.is_zero() => Err(early),
-        _ => Ok(tat + interval),
+    /// Microseconds that may be spent ahead of time.
+    pub fn tolerance_us(self) -> u64 {
+        self.interval_us() * u64::from(self.burst.max(1))
+    }
+
+    /// What it means that so many microseconds are spent, after a request that passed or did not.
+    pub fn verdict(self, passed: bool, spent_us: u64) -> Verdict {
+        let (interval, tolerance) = (self.interval_us(), self.tolerance_us());
+        let left = tolerance.saturating_sub(spent_us) / interval;
+        let wait = if passed { 0 } else { (spent_us + interval).saturating_sub(tolerance) };
+        Verdict {
+            passed,
+            rate: self,
+            remaining: u32::try_from(left).unwrap_or(u32::MAX),
+            reset: Duration::from_micros(spent_us),
+            retry: Duration::from_micros(wait),
+        }
     }
 }
 
-type Keys = HashMap<String, Instant>;
+/// What a limiter says to one request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    pub passed: bool,
+    pub rate: Rate,
+    /// Requests that would pass now.
+    pub remaining: u32,
+    /// Until all of the burst is there again.
+    pub reset: Duration,
+    /// Until a request that did not pass would.
+    pub retry: Duration,
+}
+
+/// Who may ask how often.
+#[async_trait]
+pub trait Limiter: Send + Sync + 'static {
+    async fn check(&self, class: Class, key: &str) -> Verdict;
+}
+
+/// One key's state: the theoretical arrival time in microseconds, which a request that passes moves on.
+pub fn gcra(tat_us: Option<u64>, now_us: u64, rate: Rate) -> (Option<u64>, Verdict) {
+    let tolerance = rate.tolerance_us();
+    // A clock that was set back, for instance by a failover, costs nobody more than one burst.
+    let tat = tat_us.map_or(now_us, |tat| tat.clamp(now_us, now_us + tolerance));
+    let next = tat + rate.interval_us();
+    if next - now_us > tolerance {
+        (None, rate.verdict(false, tat - now_us))
+    } else {
+        (Some(next), rate.verdict(true, next - now_us))
+    }
+}
+
+type Keys = HashMap<String, u64>;
 
 /// Limits of this process alone.
 pub struct MemoryLimiter {
-    rates: [Rate; 3],
-    keys: Mutex<[Keys; 3]>,
+    rates: [Rate; Class::ALL.len()],
+    since: Instant,
+    keys: Mutex<[Keys; Class::ALL.len()]>,
 }
 
 impl MemoryLimiter {
     /// Rates in the order of [`Class::ALL`].
-    pub fn new(rates: [Rate; 3]) -> Self {
-        Self { rates, keys: Mutex::default() }
+    pub fn new(rates: [Rate; Class::ALL.len()]) -> Self {
+        Self { rates, since: Instant::now(), keys: Mutex::default() }
+    }
+
+    fn rate(&self, class: Class) -> Rate {
+        self.rates.get(class as usize).copied().unwrap_or(Rate { per_s: 1, burst: 1 })
     }
 }
 
 #[async_trait]
 impl Limiter for MemoryLimiter {
-    async fn check(&self, class: Class, key: &str) -> Result<(), Duration> {
-        let now = Instant::now();
+    async fn check(&self, class: Class, key: &str) -> Verdict {
+        let now = u64::try_from(self.since.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let rate = self.rate(class);
         let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
-        let index = class as usize;
-        let (Some(rate), Some(keys)) = (self.rates.get(index), keys.get_mut(index)) else { return Ok(()) };
+        let Some(keys) = keys.get_mut(class as usize) else { return rate.verdict(true, 0) };
         if keys.len() >= KEYS_MAX && !keys.contains_key(key) {
             keys.retain(|_, tat| *tat > now);
             if keys.len() >= KEYS_MAX {
-                return Err(Duration::from_secs(1));
+                return rate.verdict(false, rate.tolerance_us());
             }
         }
-        let tat = gcra(keys.get(key).copied(), now, *rate)?;
-        keys.insert(key.to_owned(), tat);
-        Ok(())
+        let (next, verdict) = gcra(keys.get(key).copied(), now, rate);
+        if let Some(next) = next {
+            keys.insert(key.to_owned(), next);
+        }
+        verdict
     }
 }
 
@@ -114,41 +174,52 @@ mod tests {
     const RATE: Rate = Rate { per_s: 2, burst: 3 };
 
     fn limiter() -> MemoryLimiter {
-        MemoryLimiter::new([RATE; 3])
+        MemoryLimiter::new([RATE; 5])
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_burst_passes_and_then_the_rate() {
         let limiter = limiter();
-        for _ in 0..3 {
-            assert_eq!(limiter.check(Class::SignIn, "a").await, Ok(()));
+        for left in [2, 1, 0] {
+            let verdict = limiter.check(Class::SignIn, "a").await;
+            assert_eq!((verdict.passed, verdict.remaining), (true, left));
         }
-        assert_eq!(limiter.check(Class::SignIn, "a").await, Err(Duration::from_millis(500)));
+        let refused = limiter.check(Class::SignIn, "a").await;
+        assert_eq!((refused.passed, refused.remaining), (false, 0));
+        assert_eq!((refused.retry, refused.reset), (Duration::from_millis(500), Duration::from_millis(1500)));
         tokio::time::advance(Duration::from_millis(499)).await;
-        assert!(limiter.check(Class::SignIn, "a").await.is_err());
+        assert!(!limiter.check(Class::SignIn, "a").await.passed);
         tokio::time::advance(Duration::from_millis(1)).await;
-        assert_eq!(limiter.check(Class::SignIn, "a").await, Ok(()));
-        assert!(limiter.check(Class::SignIn, "a").await.is_err());
+        assert!(limiter.check(Class::SignIn, "a").await.passed);
+        assert!(!limiter.check(Class::SignIn, "a").await.passed);
     }
 
     #[tokio::test(start_paused = true)]
     async fn keys_and_classes_do_not_share() {
         let limiter = limiter();
-        while limiter.check(Class::SignIn, "a").await.is_ok() {}
-        assert_eq!(limiter.check(Class::SignIn, "b").await, Ok(()));
-        assert_eq!(limiter.check(Class::Address, "a").await, Ok(()));
+        while limiter.check(Class::SignIn, "a").await.passed {}
+        assert!(limiter.check(Class::SignIn, "b").await.passed);
+        assert!(limiter.check(Class::Address, "a").await.passed);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_flood_of_keys_is_refused_and_forgotten_later() {
         let limiter = limiter();
         for key in 0..KEYS_MAX {
-            limiter.check(Class::Address, &key.to_string()).await.unwrap();
+            assert!(limiter.check(Class::Address, &key.to_string()).await.passed);
         }
-        assert!(limiter.check(Class::Address, "new").await.is_err());
+        let refused = limiter.check(Class::Address, "new").await;
+        assert!(!refused.passed && !refused.retry.is_zero());
         tokio::time::advance(Duration::from_secs(1)).await;
-        assert_eq!(limiter.check(Class::Address, "new").await, Ok(()));
+        assert!(limiter.check(Class::Address, "new").await.passed);
         assert_eq!(limiter.keys.lock().unwrap()[Class::Address as usize].len(), 1);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_costs_no_more_than_a_burst() {
+        let (next, _) = gcra(None, 9_000_000_000, RATE);
+        let (_, verdict) = gcra(next, 1_000, RATE);
+        assert!(!verdict.passed && verdict.retry <= Duration::from_millis(1500), "{verdict:?}");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What a gateway counts. Labels come from closed sets.
 
-use crate::limits::Class;
-use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+use crate::{limits::Class, overload::Priority};
+use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 use purr_protocol::CloseCode;
 
 /// How a sign-in or refresh ended.
@@ -13,6 +13,7 @@ pub enum SignIn {
     Mismatch,
     Signature,
     Nonce,
+    Outside,
     RefreshRefused,
     RefreshStolen,
     Unavailable,
@@ -27,6 +28,7 @@ impl SignIn {
             Self::Mismatch => "mismatch",
             Self::Signature => "signature",
             Self::Nonce => "nonce",
+            Self::Outside => "outside_refused",
             Self::RefreshRefused => "refresh_refused",
             Self::RefreshStolen => "refresh_stolen",
             Self::Unavailable => "unavailable",
@@ -59,6 +61,15 @@ pub struct Metrics {
     pub sockets: IntGauge,
     pub tables: IntGauge,
     pub reattached: IntCounter,
+    /// Times that mounted keys and roles were read again.
+    pub files_read: IntCounter,
+    /// 1 while all gateways count together.
+    pub limits_shared: IntGauge,
+    pub in_flight: IntGauge,
+    pub lobby_streams: IntGauge,
+    breakers: IntGaugeVec,
+    overloaded: IntCounterVec,
+    keys_fetched: IntCounterVec,
     closed: IntCounterVec,
     sign_ins: IntCounterVec,
     limited: IntCounterVec,
@@ -77,6 +88,19 @@ impl Metrics {
             registry.register(Box::new(metric.clone()))?;
             Ok::<_, prometheus::Error>(metric)
         };
+        let breakers = IntGaugeVec::new(
+            Opts::new(
+                "purr_gateway_breaker_state",
+                "Circuit breakers: 0 closed, 1 half-open, 2 open (calls are refused at once)",
+            ),
+            &["upstream"],
+        )?;
+        registry.register(Box::new(breakers.clone()))?;
+        let files_read = IntCounter::new(
+            "purr_gateway_files_read_total",
+            "Times that mounted keys and roles were read again",
+        )?;
+        registry.register(Box::new(files_read.clone()))?;
         let reattached = IntCounter::new(
             "purr_gateway_reattached_total",
             "Times that a player's socket was attached to a pod again after its pod ended",
@@ -86,6 +110,24 @@ impl Metrics {
             sockets: gauge("purr_gateway_sockets", "Players' sockets")?,
             tables: gauge("purr_gateway_tables", "Tables that have a pod")?,
             reattached,
+            files_read,
+            limits_shared: gauge(
+                "purr_gateway_limits_shared",
+                "1 while limits are counted by all gateways together, 0 while by each alone",
+            )?,
+            in_flight: gauge("purr_gateway_requests_in_flight", "Requests that are being answered")?,
+            lobby_streams: gauge("purr_gateway_lobby_streams", "Open streams of lobby changes")?,
+            breakers,
+            overloaded: vec(
+                "purr_gateway_overloaded_total",
+                "Requests refused with 503 because too many were being answered",
+                "priority",
+            )?,
+            keys_fetched: vec(
+                "purr_gateway_outside_keys_fetched_total",
+                "Times that the outside issuer's keys were asked for",
+                "result",
+            )?,
             closed: vec(
                 "purr_gateway_sockets_closed_total",
                 "Sockets closed by the gateway, by code",
@@ -111,6 +153,18 @@ impl Metrics {
 
     pub fn message_limited(&self) {
         self.limited.with_label_values(&["message"]).inc();
+    }
+
+    pub fn breaker(&self, upstream: Upstream) -> IntGauge {
+        self.breakers.with_label_values(&[upstream.name()])
+    }
+
+    pub fn overloaded(&self, priority: Priority) {
+        self.overloaded.with_label_values(&[priority.name()]).inc();
+    }
+
+    pub fn keys_fetched(&self, ok: bool) {
+        self.keys_fetched.with_label_values(&[if ok { "ok" } else { "failed" }]).inc();
     }
 
     pub fn upstream_error(&self, upstream: Upstream) {

@@ -1,9 +1,14 @@
 //! Options of `purr-gateway`, as flags or environment variables.
 
-use crate::limits::Rate;
+use crate::{
+    auth::outside,
+    front::{self, Front},
+    limits::{Class, Rate},
+};
 use anyhow::{Context, bail, ensure};
 use clap::Parser;
 use http::Uri;
+use purr_runtime::Cidr;
 use purr_store::{LinkConfig, SessionsArgs};
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -70,6 +75,47 @@ pub struct Options {
     /// Requests a second of one player
     #[arg(long, env = "PURR_PLAYER_RATE", default_value_t = 20)]
     pub player_rate: u32,
+    /// Sockets a second that one address opens
+    #[arg(long, env = "PURR_SOCKET_RATE", default_value_t = 20)]
+    pub socket_rate: u32,
+    /// Withdrawals and administrators' requests a second of one person
+    #[arg(long, env = "PURR_MONEY_RATE", default_value_t = 1)]
+    pub money_rate: u32,
+    /// Requests answered at once; half of them sign-ins, three quarters sign-ins and the lobby
+    #[arg(long, env = "PURR_REQUESTS_MAX", default_value_t = 1_000)]
+    pub requests_max: u32,
+    /// Networks of proxies whose X-Forwarded-For is believed, in CIDR notation; comma-separated
+    #[arg(long, env = "PURR_FORWARDED_FROM", value_delimiter = ',')]
+    pub forwarded_from: Vec<Cidr>,
+    /// Networks of proxies that begin each connection with a PROXY header (version 1 or 2), and must
+    #[arg(long, env = "PURR_PROXY_PROTOCOL_FROM", value_delimiter = ',')]
+    pub proxy_protocol_from: Vec<Cidr>,
+    /// Networks from which the routes of administrators and auditors are open
+    #[arg(
+        long,
+        env = "PURR_ADMIN_ADDRESSES",
+        value_delimiter = ',',
+        default_value = front::INSIDE
+    )]
+    pub admin_addresses: Vec<Cidr>,
+    /// Networks from which money may be withdrawn
+    #[arg(long, env = "PURR_WITHDRAWAL_ADDRESSES", value_delimiter = ',', default_value = front::ANYWHERE)]
+    pub withdrawal_addresses: Vec<Cidr>,
+    /// Issuer of ID tokens outside the fleet (OpenID Connect), as in their claim 'iss'
+    #[arg(long, env = "PURR_OUTSIDE_ISSUER", requires_all = ["outside_audience", "outside_jwks_url"])]
+    pub outside_issuer: Option<String>,
+    /// This fleet's client id at that issuer
+    #[arg(long, env = "PURR_OUTSIDE_AUDIENCE", requires = "outside_issuer")]
+    pub outside_audience: Option<String>,
+    /// https URL of that issuer's keys (JWKS)
+    #[arg(long, env = "PURR_OUTSIDE_JWKS_URL", requires = "outside_issuer")]
+    pub outside_jwks_url: Option<String>,
+    /// PEM file of the CAs that the issuer's server may have
+    #[arg(long, env = "PURR_OUTSIDE_CA_FILE", default_value = "/etc/ssl/certs/ca-certificates.crt")]
+    pub outside_ca_file: PathBuf,
+    /// JSON file with roles by the issuer's subjects, for instance {"7f3c…": ["support"]}
+    #[arg(long, env = "PURR_OUTSIDE_ROLES_FILE")]
+    pub outside_roles_file: Option<PathBuf>,
     /// Players' sockets at once
     #[arg(long, env = "PURR_SOCKETS_MAX", default_value_t = 20_000)]
     pub sockets_max: u32,
@@ -79,6 +125,12 @@ pub struct Options {
     /// Time from SIGTERM until sockets are closed, so that no new ones are sent here, in milliseconds
     #[arg(long, env = "PURR_STOP_DELAY_MS", default_value_t = 3_000)]
     pub stop_delay_ms: u64,
+    /// The page lets players sign in with a key that their browser makes and keeps
+    #[arg(long, env = "PURR_GUEST_KEYS")]
+    pub guest_keys: bool,
+    /// What the page calls the token, for instance USDC
+    #[arg(long, env = "PURR_UNIT", default_value = "")]
+    pub unit: String,
     /// Log filter, for instance info,purr_gateway=debug
     #[arg(long, env = "PURR_LOG", default_value = "info")]
     pub log: String,
@@ -96,12 +148,28 @@ pub struct Config {
     pub roles_file: Option<PathBuf>,
     /// In the form that browsers send, the public URL's own included.
     pub allowed_origins: Vec<String>,
-    /// In the order of [`crate::limits::Class::ALL`].
+    /// Of sign-ins and of all else by address, and of a player.
     pub rates: [Rate; 3],
     pub sockets_max: u32,
     pub player_sockets_max: u32,
     pub stop_delay: Duration,
     pub pace: crate::relay::Pace,
+    pub front: Front,
+    pub page: crate::page::PageConfig,
+}
+
+impl Config {
+    /// In the order of [`Class::ALL`].
+    pub fn rates_by_class(&self) -> [Rate; Class::ALL.len()] {
+        let [sign_in, address, player] = self.rates;
+        Class::ALL.map(|class| match class {
+            Class::SignIn => sign_in,
+            Class::Address => address,
+            Class::Player => player,
+            Class::Socket => self.front.socket_rate,
+            Class::Money => self.front.money_rate,
+        })
+    }
 }
 
 /// Options that have been checked.
@@ -156,6 +224,34 @@ impl Options {
         ensure!((1..=100_000).contains(&self.sockets_max), "--sockets-max is 1 to 100000");
         ensure!(self.player_sockets_max > 0, "--player-sockets-max is at least 1");
         ensure!(self.stop_delay_ms <= 20_000, "--stop-delay-ms is at most 20000");
+        ensure!((1..=100_000).contains(&self.requests_max), "--requests-max is 1 to 100000");
+        let outside = match (self.outside_issuer, self.outside_audience, self.outside_jwks_url) {
+            (Some(issuer), Some(audience), Some(jwks_url)) => {
+                // What an access token of the fleet's own says must never count as an ID token.
+                ensure!(issuer != self.jwt_issuer, "--outside-issuer is the fleet's own --jwt-issuer");
+                Some(outside::Settings {
+                    issuer,
+                    audience,
+                    jwks_url,
+                    ca_file: self.outside_ca_file,
+                    roles_file: self.outside_roles_file,
+                    keys_age_max: Duration::from_secs(600),
+                    keys_every_min: Duration::from_secs(30),
+                })
+            }
+            _ => None,
+        };
+        let mut front = Front {
+            forwarded_from: self.forwarded_from,
+            admin_addresses: self.admin_addresses,
+            withdrawal_addresses: self.withdrawal_addresses,
+            socket_rate: rate("socket-rate", self.socket_rate)?,
+            money_rate: rate("money-rate", self.money_rate)?,
+            requests_max: self.requests_max,
+            outside,
+            ..Front::default()
+        };
+        front.edge.proxies = self.proxy_protocol_from;
         let ca = self.tls_dir.join("ca.crt");
         Ok(Checked {
             config: Config {
@@ -176,6 +272,12 @@ impl Options {
                 player_sockets_max: self.player_sockets_max,
                 stop_delay: Duration::from_millis(self.stop_delay_ms),
                 pace: crate::relay::Pace::default(),
+                front,
+                page: crate::page::PageConfig {
+                    guest_keys: self.guest_keys,
+                    unit: self.unit,
+                    ..Default::default()
+                },
             },
             namespace: self.namespace,
             public_tls_dir: self.public_tls_dir,
@@ -220,12 +322,40 @@ mod tests {
     }
 
     #[test]
+    fn administrators_come_from_inside_unless_it_is_said_otherwise() {
+        let may = |more: &[&str], ip: &str| {
+            let front = with(more).unwrap().config.front;
+            Cidr::any_contains(&front.admin_addresses, ip.parse().unwrap())
+        };
+        assert!(may(&[], "10.1.2.3") && may(&[], "::1") && !may(&[], "192.0.2.1"));
+        assert!(may(&["--admin-addresses=192.0.2.0/24"], "192.0.2.1"));
+        assert!(!may(&["--admin-addresses=192.0.2.0/24"], "10.1.2.3"));
+        let front = with(&[]).unwrap().config.front;
+        assert!(Cidr::any_contains(&front.withdrawal_addresses, "2001:db8::1".parse().unwrap()));
+        assert!(front.forwarded_from.is_empty() && front.edge.proxies.is_empty());
+    }
+
+    #[test]
+    fn the_fleets_own_issuer_is_no_outside_issuer() {
+        let own = [
+            "--outside-issuer=https://play.example",
+            "--outside-audience=purr",
+            "--outside-jwks-url=https://play.example/keys",
+        ];
+        assert!(with(&own).err().unwrap().to_string().contains("--outside-issuer"));
+    }
+
+    #[test]
     fn options_that_cannot_work_are_named() {
         for (option, named) in [
             ("--allowed-origins=https://a.example/path", "--allowed-origins"),
             ("--allowed-origins=*", "--allowed-origins"),
             ("--sockets-max=0", "--sockets-max"),
             ("--sign-in-rate=0", "--sign-in-rate"),
+            ("--requests-max=0", "--requests-max"),
+            ("--forwarded-from=10.0.0.1/8", "--forwarded-from"),
+            ("--admin-addresses=everywhere", "--admin-addresses"),
+            ("--outside-issuer=https://id.example", "--outside-audience"),
             ("--stop-delay-ms=60000", "--stop-delay-ms"),
             ("--sessions-sentinels=host", "--sessions-sentinels"),
         ] {

@@ -1,14 +1,18 @@
 //! What sign-ins need kept outside this process, so that any gateway can answer: nonces, refresh
-//! families, revocations. It may be lost; then people sign in again.
+//! families, revocations, counts of requests. It may be lost; then people sign in again.
 
 mod memory;
 mod redis;
 
 pub use self::{memory::MemorySessions, redis::RedisSessions};
 
+use crate::limits::{Rate, Verdict};
 use async_trait::async_trait;
 use purr_protocol::summary::Summary;
 use purr_store::StoreError;
+
+/// Sign-ins of one player at once; a new one ends the oldest.
+pub const SIGN_INS_MAX: usize = 100;
 
 #[async_trait]
 pub trait SessionStore: Send + Sync + 'static {
@@ -28,6 +32,25 @@ pub trait SessionStore: Send + Sync + 'static {
 
     /// The sign-ins that were ended since a time, in milliseconds since 1970.
     async fn revoked_since(&self, since_ms: u64) -> Result<Vec<String>, StoreError>;
+
+    /// Counts one request of this key (GCRA), by the store's own clock.
+    async fn arrive(&self, key: &str, rate: Rate) -> Result<Verdict, StoreError>;
+
+    /// Keeps in mind that a sign-in is this player's, for `keep_s` seconds. Returns those of its
+    /// sign-ins that are too many now, oldest first; they are forgotten here.
+    async fn remember(
+        &self,
+        player: &str,
+        sid: &str,
+        now_ms: u64,
+        keep_s: u64,
+    ) -> Result<Vec<String>, StoreError>;
+
+    /// All sign-ins of a player that are kept in mind.
+    async fn sign_ins(&self, player: &str) -> Result<Vec<String>, StoreError>;
+
+    /// Keeps these sign-ins of a player in mind no longer.
+    async fn forget(&self, player: &str, sids: &[String]) -> Result<(), StoreError>;
 
     /// The summaries of these tables, in their order; `None` where a table has not spoken lately.
     async fn summaries(&self, uids: &[String]) -> Result<Vec<Option<Summary>>, StoreError>;

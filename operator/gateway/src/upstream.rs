@@ -1,8 +1,13 @@
 //! Calls to the signer and to records, and what becomes of their failures.
 
-use crate::metrics::{Metrics, Upstream};
+use crate::{
+    breaker::{self, Breaker},
+    guard::RetryAfter,
+    metrics::{Metrics, Upstream},
+};
+use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::{Method, StatusCode};
+use http::Method;
 use purr_protocol::Problem;
 use purr_runtime::{ClientError, InternalClient, problem::Answer};
 use serde::{Serialize, de::DeserializeOwned};
@@ -15,56 +20,92 @@ pub struct Server {
     client: InternalClient,
     which: Upstream,
     metrics: Metrics,
+    breaker: Breaker,
 }
 
-impl Server {
-    pub fn new(client: InternalClient, which: Upstream, metrics: Metrics) -> Self {
-        Self { client, which, metrics }
-    }
+/// What a player is told where a server did not do what was asked.
+#[derive(Clone, Debug)]
+pub enum Failed {
+    /// The server's own answer to the player's request.
+    Refused(Problem),
+    /// Not reached, or not asked because it fails all the time; with the time to wait.
+    Unavailable(Upstream, Duration),
+}
 
-    pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Answer> {
-        self.client.get(path, WAIT).await.map_err(|error| self.answer(&error))
-    }
-
-    pub async fn post<B: Serialize, T: DeserializeOwned>(&self, path: &str, body: &B) -> Result<T, Answer> {
-        self.client.post(path, body, WAIT).await.map_err(|error| self.answer(&error))
-    }
-
-    /// The body of an answer, whatever its format.
-    pub async fn get_bytes(&self, path: &str) -> Result<Bytes, Answer> {
-        let answer = self.client.raw(Method::GET, path, Bytes::new(), WAIT).await;
-        let (status, body) = answer.map_err(|error| self.answer(&error))?;
-        if status.is_success() {
-            return Ok(body);
-        }
-        Err(self.refusal(status, serde_json::from_slice(&body).ok()))
-    }
-
-    fn answer(&self, error: &ClientError) -> Answer {
-        if let Some(problem) = error.problem() {
-            let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::BAD_GATEWAY);
-            return self.refusal(status, Some(problem.clone()));
-        }
-        tracing::warn!(%error, upstream = self.which.name(), "call");
-        self.unavailable()
-    }
-
-    /// A refusal that is about the request goes to who asked; one that is about us does not.
-    fn refusal(&self, status: StatusCode, problem: Option<Problem>) -> Answer {
-        let about_request = matches!(status.as_u16(), 400 | 404 | 409 | 422 | 429);
-        match problem {
-            Some(problem) if about_request => problem.into(),
-            problem => {
-                let upstream = self.which.name();
-                tracing::warn!(%status, detail = problem.and_then(|p| p.detail), upstream, "refused");
-                self.unavailable()
+impl IntoResponse for Failed {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Refused(problem) => Answer::from(problem).into_response(),
+            Self::Unavailable(which, wait) => {
+                let detail = format!("{} does not answer: try again in a moment", which.name());
+                let problem = Problem::new(503, "unavailable", "Not available at the moment").detail(detail);
+                (RetryAfter(wait), Answer::from(problem)).into_response()
             }
         }
     }
+}
 
-    fn unavailable(&self) -> Answer {
-        self.metrics.upstream_error(self.which);
-        let detail = format!("{} does not answer: try again in a moment", self.which.name());
-        Problem::new(503, "unavailable", "Not available at the moment").detail(detail).into()
+impl Server {
+    pub fn new(
+        client: InternalClient,
+        which: Upstream,
+        metrics: Metrics,
+        breaker: breaker::Settings,
+    ) -> Self {
+        let breaker = Breaker::new(breaker, metrics.breaker(which));
+        Self { client, which, metrics, breaker }
+    }
+
+    pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failed> {
+        self.call(self.client.get(path, WAIT)).await
+    }
+
+    pub async fn post<B: Serialize, T: DeserializeOwned>(&self, path: &str, body: &B) -> Result<T, Failed> {
+        self.call(self.client.post(path, body, WAIT)).await
+    }
+
+    /// The body of an answer, whatever its format.
+    pub async fn get_bytes(&self, path: &str) -> Result<Bytes, Failed> {
+        let asked = async {
+            let (status, body) = self.client.raw(Method::GET, path, Bytes::new(), WAIT).await?;
+            if status.is_success() {
+                return Ok(body);
+            }
+            let unnamed = || Problem::new(status.as_u16(), "unnamed", "error");
+            Err(ClientError::Problem(serde_json::from_slice(&body).unwrap_or_else(|_| unnamed())))
+        };
+        self.call(asked).await
+    }
+
+    async fn call<T>(&self, asked: impl Future<Output = Result<T, ClientError>>) -> Result<T, Failed> {
+        let call = match self.breaker.enter() {
+            Ok(call) => call,
+            Err(wait) => return Err(Failed::Unavailable(self.which, wait)),
+        };
+        let answer = asked.await;
+        let understood = match &answer {
+            Ok(_) => true,
+            Err(error) => error.problem().is_some_and(|problem| problem.status < 500),
+        };
+        if understood {
+            call.good()
+        } else {
+            call.bad()
+        }
+        answer.map_err(|error| self.failed(&error))
+    }
+
+    /// A refusal that is about the request goes to who asked; one that is about us does not.
+    fn failed(&self, error: &ClientError) -> Failed {
+        let about_request = |status| matches!(status, 400 | 404 | 409 | 422 | 429);
+        match error.problem() {
+            Some(problem) if about_request(problem.status) => Failed::Refused(problem.clone()),
+            problem => {
+                let status = problem.map_or(0, |problem| problem.status);
+                tracing::warn!(%error, status, upstream = self.which.name(), "call");
+                self.metrics.upstream_error(self.which);
+                Failed::Unavailable(self.which, Duration::from_secs(1))
+            }
+        }
     }
 }

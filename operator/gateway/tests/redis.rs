@@ -6,17 +6,26 @@
 mod certificates;
 
 use certificates::Authority;
-use purr_gateway::sessions::{RedisSessions, SessionStore};
+use purr_gateway::{
+    limits::{Class, Limiter, Rate, SharedLimiter},
+    metrics::Metrics,
+    sessions::{RedisSessions, SIGN_INS_MAX, SessionStore},
+};
 use purr_protocol::summary::Summary;
+use purr_runtime::CancellationToken;
 use purr_store::{Link, LinkConfig, Sessions};
 use sha2::{Digest, Sha256};
 use std::{
     path::Path,
     process::{Child, Command, Stdio},
+    sync::Arc,
     time::Duration,
 };
 use tempfile::TempDir;
-use tokio::{net::TcpListener, time::sleep};
+use tokio::{
+    net::TcpListener,
+    time::{Instant, sleep, timeout},
+};
 
 struct Redis {
     dir: TempDir,
@@ -80,6 +89,25 @@ impl Redis {
         Self { dir, programs: vec![server, watch], sentinel }
     }
 
+    /// Stops the server in its tracks, or lets it go on: it then has connections and answers nothing.
+    fn freeze(&self, frozen: bool) {
+        let signal = if frozen { "-STOP" } else { "-CONT" };
+        let pid = self.programs[0].id().to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+    }
+
+    /// Sessions as the gateway has them, once both programs are up.
+    async fn sessions(&self) -> RedisSessions {
+        let sessions = RedisSessions::new(self.link("gateway"));
+        let up = async {
+            while sessions.get("x").await.is_err() {
+                sleep(Duration::from_millis(20)).await;
+            }
+        };
+        timeout(Duration::from_secs(20), up).await.expect("Redis did not start in time");
+        sessions
+    }
+
     fn link(&self, user: &str) -> Link {
         let password_file = self.dir.path().join(user);
         std::fs::write(&password_file, format!("{user}-secret\n")).unwrap();
@@ -96,18 +124,8 @@ impl Redis {
 #[tokio::test]
 async fn the_sessions_group_does_what_sign_ins_need() {
     let redis = Redis::start().await;
-    let sessions = RedisSessions::new(redis.link("gateway"));
-    // Until both programs are up.
-    let mut last = None;
-    for _ in 0..200 {
-        match sessions.get("x").await {
-            Ok(_) => break,
-            Err(error) => last = Some(error),
-        }
-        assert!(last.is_some());
-        sleep(Duration::from_millis(50)).await;
-    }
-    assert_eq!(sessions.get("x").await.unwrap_or_else(|error| panic!("{error}, {last:?}")), None);
+    let sessions = redis.sessions().await;
+    assert_eq!(sessions.get("x").await.unwrap(), None);
 
     assert!(sessions.put_new("nonce:a", "1", 60).await.unwrap());
     assert!(!sessions.put_new("nonce:a", "2", 60).await.unwrap());
@@ -133,4 +151,95 @@ async fn the_sessions_group_does_what_sign_ins_need() {
     let found = sessions.summaries(&["ff".into(), "0a".into()]).await.unwrap();
     assert_eq!(found, [None, Some(summary)]);
     assert_eq!(sessions.summaries(&[]).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn requests_are_counted_by_the_servers_clock_and_forgotten() {
+    let redis = Redis::start().await;
+    let sessions = redis.sessions().await;
+    let rate = Rate { per_s: 10, burst: 3 };
+    for left in [2, 1, 0] {
+        let verdict = sessions.arrive("limit:t", rate).await.unwrap();
+        assert!(verdict.passed && verdict.remaining <= left + 1, "{verdict:?}");
+    }
+    let slow = Rate { per_s: 1, burst: 2 };
+    assert_eq!(sessions.arrive("limit:s", slow).await.unwrap().remaining, 1);
+    assert_eq!(sessions.arrive("limit:s", slow).await.unwrap().remaining, 0);
+    let refused = sessions.arrive("limit:s", slow).await.unwrap();
+    assert!(!refused.passed && refused.remaining == 0, "{refused:?}");
+    assert!(refused.retry > Duration::ZERO && refused.retry <= Duration::from_secs(1), "{refused:?}");
+    // Another key is another count.
+    assert!(sessions.arrive("limit:u", slow).await.unwrap().passed);
+    // A key says nothing any more once its burst is whole, and is gone then.
+    let gone = async {
+        while sessions.get("limit:t").await.unwrap().is_some() {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(Duration::from_secs(5), gone).await.expect("the key stays");
+    // A time far ahead, as after a failover to a machine whose clock is behind, costs one burst.
+    assert!(sessions.put_new("limit:v", "9007199254740000", 60).await.unwrap());
+    let refused = sessions.arrive("limit:v", slow).await.unwrap();
+    assert!(!refused.passed && refused.retry <= Duration::from_secs(1), "{refused:?}");
+}
+
+#[tokio::test]
+async fn two_gateways_count_together_and_go_on_alone_while_redis_is_away() {
+    let redis = Redis::start().await;
+    let rate = Rate { per_s: 1, burst: 10 };
+    let gateway = async || {
+        let metrics = Metrics::new(&prometheus::Registry::new()).unwrap();
+        let store = Arc::new(redis.sessions().await);
+        let limiter = SharedLimiter::new(store, [rate; 5], metrics.clone(), CancellationToken::new());
+        (limiter, metrics)
+    };
+    let ((one, seen), (two, _)) = (gateway().await, gateway().await);
+    let passes = async |limiter: &SharedLimiter, key: &str, most: u32| {
+        let mut passed = 0;
+        while passed < most && limiter.check(Class::Player, key).await.passed {
+            passed += 1;
+        }
+        passed
+    };
+    assert_eq!(passes(&one, "a", 4).await, 4);
+    // What is left of ten, and one more for each second that this takes.
+    let rest = passes(&two, "a", 100).await;
+    assert!((6..=8).contains(&rest), "{rest}");
+    assert_eq!(seen.limits_shared.get(), 1);
+
+    redis.freeze(true);
+    let begun = Instant::now();
+    let alone = passes(&one, "b", 100).await;
+    // One request waited a moment for Redis; none of the others did.
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    assert!((10..=12).contains(&alone), "{alone}");
+    assert_eq!(seen.limits_shared.get(), 0);
+
+    redis.freeze(false);
+    let again = async {
+        while seen.limits_shared.get() == 0 {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(Duration::from_secs(20), again).await.expect("not shared again in time");
+    assert_eq!(passes(&one, "c", 5).await, 5);
+    let rest = passes(&two, "c", 100).await;
+    assert!(rest <= 7, "{rest}");
+}
+
+#[tokio::test]
+async fn a_players_sign_ins_are_found_and_bounded() {
+    let redis = Redis::start().await;
+    let sessions = redis.sessions().await;
+    for n in 0..SIGN_INS_MAX {
+        let over = sessions.remember("0x1", &format!("s{n}"), 1_000 + n as u64, 60).await.unwrap();
+        assert_eq!(over, Vec::<String>::new());
+    }
+    assert_eq!(sessions.remember("0x1", "last", 9_000, 60).await.unwrap(), ["s0"]);
+    let all = sessions.sign_ins("0x1").await.unwrap();
+    assert_eq!((all.len(), all[0].as_str()), (SIGN_INS_MAX, "s1"));
+    sessions.forget("0x1", &all[1..]).await.unwrap();
+    assert_eq!(sessions.sign_ins("0x1").await.unwrap(), ["s1"]);
+    assert_eq!(sessions.sign_ins("0x2").await.unwrap(), Vec::<String>::new());
+    sessions.forget("0x2", &[]).await.unwrap();
 }

@@ -9,7 +9,7 @@ use common::{
     pod::{Attachment, Player, Pod},
     wallet::{JWT_KEY, Tokens, Wallet, now_s, sign},
 };
-use futures::SinkExt;
+use futures::{SinkExt, StreamExt};
 use purr_protocol::{
     CloseCode, Codec, MESSAGE_BYTES_MAX,
     pb::{self, ErrorCode, client_message::Body as Ask, server_message::Body as Say},
@@ -341,4 +341,162 @@ async fn a_token_that_runs_out_ends_the_socket_unless_it_was_renewed() {
         attachment.try_say(1, 1, Say::Snapshot(pb::Snapshot::default())).await;
     }
     assert!(matches!(renewing.hears().await.body, Some(Say::Snapshot(_))));
+}
+
+/// One frame as a client sends it (RFC 6455, section 5.2), with the mask 0.
+fn raw_frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(payload.len()).unwrap();
+    [&[first, 0x80 | length, 0, 0, 0, 0][..], payload].concat()
+}
+
+#[tokio::test]
+async fn frames_that_claim_compression_or_break_the_rules_close_the_socket_with_1002() {
+    use tokio::io::AsyncWriteExt;
+    // A bomb: 60 kB of zeros deflate to less than this, and are not inflated here.
+    let bomb = [0xec, 0xc1, 0x01, 0x01, 0, 0, 0, 0x80, 0x90, 0xfe, 0xaf, 0xee, 0x08, 0x0a];
+    for (what, frame) in [
+        ("compressed", raw_frame(0xc2, &bomb)),
+        ("another reserved bit", raw_frame(0xa2, &[1])),
+        ("a reserved opcode", raw_frame(0x83, &[1])),
+        ("a ping in two parts", raw_frame(0x09, &[1])),
+        ("a continuation of nothing", raw_frame(0x80, &[1])),
+        ("without a mask", vec![0x82, 1, 0]),
+    ] {
+        let (_world, _pod, _attachment, mut player, _) = playing(Codec::Proto).await;
+        player.socket.get_mut().write_all(&frame).await.unwrap();
+        assert_eq!(player.closes().await, Some(CloseCode::Protocol), "{what}");
+    }
+    assert_eq!(CloseCode::Protocol.code(), 1002);
+}
+
+#[tokio::test]
+async fn compression_is_offered_and_not_taken() {
+    use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+    let world = World::new().await;
+    world.route("a", 1, "127.0.0.1:1".parse().unwrap());
+    let mut request = format!("wss://localhost{SOCKET}").into_client_request().unwrap();
+    let headers = request.headers_mut();
+    headers.insert("sec-websocket-protocol", "purr.v1.proto".parse().unwrap());
+    headers.insert("sec-websocket-extensions", "permessage-deflate; client_max_window_bits".parse().unwrap());
+    let stream = common::http::dial(&world, world.public).await;
+    let (_, response) = tokio_tungstenite::client_async(request, stream).await.unwrap();
+    assert_eq!(response.status(), 101);
+    assert!(!response.headers().contains_key("sec-websocket-extensions"));
+}
+
+#[tokio::test]
+async fn an_oversized_frame_is_refused_by_its_head_alone() {
+    use tokio::io::AsyncWriteExt;
+    let (_world, _pod, _attachment, mut player, _) = playing(Codec::Proto).await;
+    // It claims an exabyte, of which nothing follows: no room is made for it.
+    let head = [&[0x82, 0xff][..], &(1u64 << 60).to_be_bytes(), &[0; 4]].concat();
+    player.socket.get_mut().write_all(&head).await.unwrap();
+    assert_eq!(player.closes().await, Some(CloseCode::TooBig));
+}
+
+#[tokio::test]
+async fn an_administrator_ends_all_sign_ins_of_a_player_and_its_open_sockets() {
+    use purr_runtime::token::{Claims, UserRole};
+    let (world, _pod, _attachment, player, tokens) = playing(Codec::Proto).await;
+    let second = Wallet::new(1).sign_in(&world).await;
+    let bystander = Wallet::new(2).sign_in(&world).await;
+    let admin = Claims { roles: vec![UserRole::Admin], sid: "admin".into(), ..Wallet::new(9).claims() };
+    let admin = sign(&admin, Some("k1"), &JWT_KEY);
+    let ask = serde_json::json!({ "player": Wallet::new(1).address() });
+    let begun = std::time::Instant::now();
+    let answer = world.post("/v1/admin/revocations", Some(&admin), &ask).await;
+    assert_eq!((answer.status, &answer.json()["ended"]), (200, &serde_json::json!(2)));
+    assert_eq!(player.closes().await, Some(CloseCode::Revoked));
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    for tokens in [&tokens, &second] {
+        assert_eq!(world.get("/v1/balance", Some(&tokens.access)).await.status, 401);
+        let refresh = serde_json::json!({ "refreshToken": tokens.refresh });
+        assert_eq!(world.post("/v1/auth/refresh", None, &refresh).await.status, 401);
+    }
+    assert_eq!(world.get("/v1/balance", Some(&bystander.access)).await.status, 200);
+    // The wallet itself may come again, and a second revocation finds that one only.
+    Wallet::new(1).sign_in(&world).await;
+    assert_eq!(world.post("/v1/admin/revocations", Some(&admin), &ask).await.json()["ended"], 1);
+}
+
+#[tokio::test]
+async fn a_players_socket_outlives_a_change_of_the_signing_key() {
+    let (world, _pod, mut attachment, mut player, tokens) = playing(Codec::Proto).await;
+    let dir = world.dir.path().join("jwt");
+    // Both are published, then the second signs; the first is still good.
+    common::wallet::write_key(&dir, "k2", &[43; 32]);
+    world.reload_keys().await;
+    std::fs::write(dir.join("current"), "k2").unwrap();
+    world.reload_keys().await;
+    let published = world.get("/.well-known/jwks.json", None).await.json();
+    assert_eq!(published["keys"].as_array().unwrap().len(), 2);
+    let renewed = Wallet::new(1).sign_in(&world).await;
+    assert_eq!(world.get("/v1/balance", Some(&tokens.access)).await.status, 200);
+    player.ask(Ask::RenewToken(pb::RenewToken { token: renewed.access.clone() })).await;
+    assert!(matches!(attachment.hears().await.body, Some(Ask::RenewToken(_))));
+    // The old key goes once its tokens have run out; what the new one signed stays.
+    std::fs::remove_file(dir.join("k1.pem")).unwrap();
+    world.reload_keys().await;
+    assert_eq!(world.get("/v1/balance", Some(&tokens.access)).await.status, 401);
+    assert_eq!(world.get("/v1/balance", Some(&renewed.access)).await.status, 200);
+    attachment.say(1, 11, Say::Events(pb::Events::default())).await;
+    assert_eq!(player.hears().await.offset, 11);
+}
+
+/// Passes bytes on until it is told to swallow them, without ever closing anything: a player whose
+/// network has gone.
+async fn black_hole(to: std::net::SocketAddr) -> (std::net::SocketAddr, tokio::sync::watch::Sender<bool>) {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (gone, watching) = tokio::sync::watch::channel(false);
+    tokio::spawn(async move {
+        while let Ok((outside, _)) = listener.accept().await {
+            let inside = tokio::net::TcpStream::connect(to).await.unwrap();
+            let (mut one, mut two) = (outside.into_split(), inside.into_split());
+            let gone = watching.clone();
+            tokio::spawn(async move {
+                let (mut up, mut down) = ([0; 4096], [0; 4096]);
+                loop {
+                    tokio::select! {
+                        read = one.0.read(&mut up) => match read {
+                            Ok(n @ 1..) if !*gone.borrow() => two.1.write_all(&up[..n]).await.unwrap(),
+                            Ok(1..) => {}
+                            _ => return,
+                        },
+                        read = two.0.read(&mut down) => match read {
+                            Ok(n @ 1..) if !*gone.borrow() => one.1.write_all(&down[..n]).await.unwrap(),
+                            Ok(1..) => {}
+                            _ => return,
+                        },
+                    }
+                }
+            });
+        }
+    });
+    (address, gone)
+}
+
+#[tokio::test]
+async fn a_half_open_socket_is_noticed_and_its_pod_is_told() {
+    let mut world = World::with(|config| {
+        config.pace.ping = Duration::from_millis(50);
+        config.pace.idle = Duration::from_millis(300);
+    })
+    .await;
+    let mut pod = Pod::start(&world).await;
+    world.route("a", 1, pod.address);
+    let token = Wallet::new(1).sign_in(&world).await.access;
+    let (through, gone) = black_hole(world.public).await;
+    world.public = through;
+    let mut player = Player::attach(&world, &token, Codec::Proto).await;
+    let mut attachment = pod.attached().await;
+    attachment.say(1, 1, Say::Snapshot(pb::Snapshot::default())).await;
+    assert!(matches!(player.hears().await.body, Some(Say::Snapshot(_))));
+    // Answers to pings are given while the player reads; its network then swallows them.
+    let reading = tokio::spawn(async move { player.socket.next().await.map(drop) });
+    gone.send_replace(true);
+    world.becomes("purr_gateway_sockets_closed_total{code=\"going_away\"}", 1.0).await;
+    assert!(timeout(SOON, attachment.heard.recv()).await.unwrap().is_none());
+    reading.abort();
 }

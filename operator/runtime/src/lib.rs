@@ -4,16 +4,20 @@
 //! error makes the exit code non-zero.
 
 pub mod client;
+pub mod fetch;
 pub mod ops;
 pub mod problem;
+pub mod proxy;
 pub mod serve;
+mod stall;
 pub mod tls;
 pub mod token;
 pub mod ws;
 
 pub use client::{ClientError, InternalClient};
 pub use ops::Readiness;
-pub use serve::{Peer, Server};
+pub use proxy::Cidr;
+pub use serve::{Edge, Peer, Server};
 pub use tls::{Callers, Identity, Role, TlsError};
 pub use tokio_util::sync::CancellationToken;
 

@@ -1,6 +1,10 @@
 //! HTTP over TLS, with bounds on connections, time and size.
 
-use crate::tls::{Callers, Identity, Role};
+use crate::{
+    proxy::{self, Cidr},
+    stall::Stall,
+    tls::{Callers, Identity, Role},
+};
 use axum::{Router, body::Body};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
@@ -16,6 +20,7 @@ use tower::ServiceExt;
 /// Who is at the other end; in the extensions of every request.
 #[derive(Clone, Debug)]
 pub struct Peer {
+    /// The other end of the connection; behind a proxy that speaks the PROXY protocol, whom it speaks for.
     pub address: SocketAddr,
     /// `None` on a public listener.
     pub role: Option<Role>,
@@ -34,9 +39,31 @@ pub struct Server {
     pub connections_max: usize,
 }
 
-const HANDSHAKE: Duration = Duration::from_secs(5);
-/// A client that sends its headers more slowly is cut (slowloris).
-const HEADERS: Duration = Duration::from_secs(10);
+/// What stands in front of a listener, and how long its callers may take.
+#[derive(Clone, Debug)]
+pub struct Edge {
+    /// Whoever connects from here starts with a PROXY header, and is cut without one; nobody else may.
+    pub proxies: Vec<Cidr>,
+    /// For the PROXY header, and again for the TLS handshake.
+    pub handshake: Duration,
+    /// A client that sends its headers more slowly is cut (slowloris), and so is one that asks
+    /// nothing for so long on an open connection.
+    pub headers: Duration,
+    /// A client that takes nothing of its answer for so long is cut.
+    pub write: Duration,
+}
+
+impl Default for Edge {
+    fn default() -> Self {
+        Self {
+            proxies: Vec::new(),
+            handshake: Duration::from_secs(5),
+            headers: Duration::from_secs(10),
+            write: Duration::from_secs(30),
+        }
+    }
+}
+
 const GRACE: Duration = Duration::from_secs(10);
 
 impl Server {
@@ -47,6 +74,18 @@ impl Server {
         routes: Router,
         stop: CancellationToken,
     ) -> anyhow::Result<()> {
+        self.run_behind(Edge::default(), listener, routes, stop).await
+    }
+
+    /// The same behind proxies, or with another patience.
+    pub async fn run_behind(
+        self,
+        edge: Edge,
+        listener: TcpListener,
+        routes: Router,
+        stop: CancellationToken,
+    ) -> anyhow::Result<()> {
+        let edge = Arc::new(edge);
         let places = Arc::new(Semaphore::new(self.connections_max));
         let tasks = TaskTracker::new();
         loop {
@@ -67,7 +106,8 @@ impl Server {
                 },
             };
             let config = self.identity.server_config(&self.callers)?;
-            let connection = Connection { stream, address, roles: self.callers == Callers::Roles, place };
+            let roles = self.callers == Callers::Roles;
+            let connection = Connection { edge: edge.clone(), stream, address, roles, place };
             tasks.spawn(connection.serve(TlsAcceptor::from(config), routes.clone(), stop.clone()));
         }
         tasks.close();
@@ -77,6 +117,7 @@ impl Server {
 }
 
 struct Connection {
+    edge: Arc<Edge>,
     stream: TcpStream,
     address: SocketAddr,
     roles: bool,
@@ -84,9 +125,21 @@ struct Connection {
 }
 
 impl Connection {
-    async fn serve(self, acceptor: TlsAcceptor, routes: Router, stop: CancellationToken) {
+    /// Whom a listed proxy speaks for, before TLS begins.
+    async fn through_proxy(&mut self) -> std::io::Result<()> {
+        if Cidr::any_contains(&self.edge.proxies, self.address.ip()) {
+            let header = timeout(self.edge.handshake, proxy::read_header(&mut self.stream)).await??;
+            self.address = header.unwrap_or(self.address);
+        }
+        Ok(())
+    }
+
+    async fn serve(mut self, acceptor: TlsAcceptor, routes: Router, stop: CancellationToken) {
         let _ = self.stream.set_nodelay(true);
-        let stream = match timeout(HANDSHAKE, acceptor.accept(self.stream)).await {
+        if let Err(error) = self.through_proxy().await {
+            return tracing::warn!(%error, peer = %self.address, "PROXY header");
+        }
+        let stream = match timeout(self.edge.handshake, acceptor.accept(self.stream)).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => return tracing::debug!(%error, peer = %self.address, "handshake"),
             Err(_) => return tracing::debug!(peer = %self.address, "handshake took too long"),
@@ -109,9 +162,9 @@ impl Connection {
         });
         let connection = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(HEADERS)
+            .header_read_timeout(self.edge.headers)
             .max_buf_size(64 * 1024)
-            .serve_connection(TokioIo::new(stream), service)
+            .serve_connection(TokioIo::new(Stall::new(stream, self.edge.write)), service)
             .with_upgrades();
         let mut connection = std::pin::pin!(connection);
         let result = tokio::select! {

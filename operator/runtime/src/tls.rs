@@ -210,7 +210,7 @@ pub fn public_client_config(ca_file: &Path) -> Result<Arc<ClientConfig>, TlsErro
     Ok(Arc::new(config))
 }
 
-fn read_roots(path: &Path) -> Result<RootCertStore, TlsError> {
+pub(crate) fn read_roots(path: &Path) -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
     for certificate in read_certificates(path)? {
         roots.add(certificate)?;

@@ -2,6 +2,7 @@
 
 mod deal;
 mod play;
+mod replay;
 mod screen;
 
 use crate::{
@@ -54,6 +55,8 @@ pub enum Command {
     Verify { file: PathBuf },
     /// Check all 52 cards of a hand's record (JSON) with the auditor's key; `-` reads stdin
     Audit(deal::AuditArgs),
+    /// Play recorded hands again and compare how they end
+    Replay(replay::ReplayArgs),
     /// Make a wallet: writes the key to a new file and prints its address
     Keygen {
         file: PathBuf,
@@ -174,6 +177,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
             Command::Audit(args) => deal::audit(&args),
             Command::Keygen { file, auditor: true } => deal::auditor_keygen(&file),
             Command::Keygen { file, auditor: false } => keygen(&file),
+            Command::Replay(args) => replay::run(args, stop.clone()).await,
         }
     };
     tokio::select! {

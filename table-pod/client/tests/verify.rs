@@ -83,7 +83,7 @@ fn honest() -> HandRecord {
     }
 }
 
-fn board(record: &mut HandRecord) -> &mut Vec<Card> {
+fn board(record: &mut HandRecord) -> &mut [Card] {
     let street = record.history.events.iter_mut().find_map(|event| match event {
         Event::StreetDealt { cards, .. } => Some(cards),
         _ => None,

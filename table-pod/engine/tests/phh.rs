@@ -7,18 +7,16 @@ use common::{Game, config, player};
 use purr_engine::{
     Action, Ante, Event, RakeCap, RakeConfig, SeatIndex, TableConfig,
     history::{HandHistory, SeatStart},
-    phh::{Phh, PhhAction, PhhError},
+    phh::{self, Amount, Phh, Replayer, Verdict},
 };
 use std::{env, fs, path::PathBuf};
-
-const NO_RAKE: RakeConfig = RakeConfig { basis_points: 0, caps: Vec::new(), no_flop_no_drop: true };
 
 /// Plays a hand with these choices; the rest is checked or called.
 fn play(config: TableConfig, stacks: &[u64], acts: &[Action]) -> HandHistory {
     let mut game = Game::new(config, stacks);
     let mut events = game.deal_cards("");
     let dealt_in = events.iter().find_map(|event| match event {
-        Event::HandStarted { dealt_in, .. } => Some(dealt_in.clone()),
+        Event::HandStarted { dealt_in, .. } => Some(dealt_in.to_vec()),
         _ => None,
     });
     let start = |seat: SeatIndex| SeatStart { seat, player: player(seat.0), stack: stacks[seat.index()] };
@@ -68,14 +66,31 @@ fn a_replayed_hand_ends_with_the_same_stacks_and_tells_the_same() {
     for history in games() {
         let phh = Phh::parse(&history.to_phh().unwrap()).unwrap();
         let replay = phh.replay(history.config.rake.clone()).unwrap();
-        assert_eq!(Some(&replay.finishing_stacks), phh.finishing_stacks.as_ref());
+        assert_eq!(replay.played.compare(&phh).verdict, Verdict::Exact);
         let again = Phh::from_history(&replay.history);
         assert_eq!(again.actions, phh.actions);
         assert_eq!(
-            (again.antes, again.blinds_or_straddles, again.rake),
-            (phh.antes, phh.blinds_or_straddles, phh.rake)
+            (&again.antes, &again.blinds_or_straddles, again.field("_rake")),
+            (&phh.antes, &phh.blinds_or_straddles, phh.field("_rake"))
         );
+        assert_eq!(again.finishing_stacks, phh.finishing_stacks);
     }
+}
+
+#[test]
+fn a_raked_hand_replayed_without_rake_is_said_to_be_raked_by_as_much_as_it_tells() {
+    let history = games().into_iter().find(|history| history.config.rake.basis_points > 0).unwrap();
+    let mut phh = Phh::from_history(&history);
+    let outcome = Replayer::new().outcome(&phh).unwrap();
+    assert_eq!(outcome.verdict, Verdict::Rake);
+    assert_eq!(phh.field("_rake").unwrap().integer(), Some(i64::try_from(outcome.missing).unwrap()));
+    // A rake of one's own that does not account for what is missing is none.
+    for (name, value) in &mut phh.fields {
+        if name == "_rake" {
+            *value = phh::Value::Number("1".into());
+        }
+    }
+    assert_eq!(Replayer::new().outcome(&phh).unwrap().verdict, Verdict::Mismatch);
 }
 
 #[test]
@@ -90,39 +105,43 @@ fn a_public_hand_tells_no_card_that_was_not_shown() {
 
 #[test]
 fn only_the_same_ante_of_everybody_is_trimmed() {
+    let amounts = |amounts: &[u64]| amounts.iter().copied().map(Amount::whole).collect::<Vec<_>>();
     let big_blind = play(TableConfig { ante: Ante::BigBlind(10), ..config() }, &[100, 100, 80], &[]);
     let phh = Phh::from_history(&big_blind);
-    assert_eq!((phh.antes, phh.ante_trimming_status), (vec![0, 10, 0], false));
+    assert_eq!((phh.antes, phh.ante_trimming_status), (amounts(&[0, 10, 0]), false));
     let each = play(TableConfig { ante: Ante::Each(2), ..config() }, &[100, 100, 80], &[]);
     let phh = Phh::from_history(&each);
-    assert_eq!((phh.antes, phh.ante_trimming_status), (vec![2, 2, 2], true));
+    assert_eq!((phh.antes, phh.ante_trimming_status), (amounts(&[2, 2, 2]), true));
+    // Heads-up the notation names the small blind first, the last player's, and so with antes.
+    let heads_up = play(TableConfig { ante: Ante::BigBlind(10), ..config() }, &[100, 90], &[]);
+    let phh = Phh::from_history(&heads_up);
+    assert_eq!((phh.antes, phh.blinds_or_straddles), (amounts(&[0, 10]), amounts(&[5, 10])));
 }
 
 #[test]
-fn what_cannot_be_replayed_is_refused_by_name() {
-    let good = Phh::from_history(&play(config(), &[100, 100], &[]));
-    let refused = |change: fn(&mut Phh)| {
-        let mut phh = good.clone();
-        change(&mut phh);
-        phh.replay(NO_RAKE).unwrap_err()
-    };
-    assert!(matches!(refused(|phh| phh.variant = "FT".into()), PhhError::Variant(_)));
-    assert!(matches!(refused(|phh| phh.antes = vec![0]), PhhError::Length { field: "antes", .. }));
-    assert!(matches!(refused(|phh| phh.blinds_or_straddles = vec![0, 10]), PhhError::Config(_)));
-    assert!(matches!(refused(|phh| phh.actions.truncate(3)), PhhError::Unfinished));
-    // A shown hand is told twice; without both it is not known.
-    let hide = |phh: &mut Phh| {
-        phh.actions
-            .retain(|action| !matches!(action, PhhAction::Hole { player: 1, .. } | PhhAction::Show { .. }));
-    };
-    assert_eq!(refused(hide), PhhError::HiddenCards(1));
-    let twice = |phh: &mut Phh| phh.actions.push("p1 sm AsAs".parse().unwrap());
-    assert!(matches!(refused(twice), PhhError::Cards(_)));
-    assert!(matches!(refused(|phh| phh.actions.push("p1 f".parse().unwrap())), PhhError::AfterTheEnd(_)));
-    assert!(matches!(refused(|phh| phh.actions[2] = "p1 cbr 11".parse().unwrap()), PhhError::Refused { .. }));
-    assert!(matches!(refused(|phh| phh.actions[2] = "p9 f".parse().unwrap()), PhhError::NoSuchPlayer(9)));
-    assert!(matches!(Phh::parse(&" ".repeat(2 << 20)), Err(PhhError::TooLong(_))));
-    assert!(matches!(Phh::parse("variant = 'NT'"), Err(PhhError::Syntax(_))));
+fn a_hand_run_twice_is_written_with_both_boards_and_replayed_with_both() {
+    let mut game = Game::new(TableConfig { run_it_twice: true, ..config() }, &[100, 100, 300]);
+    let mut events = game.deal_cards("");
+    for act in [Action::RaiseTo(100), Action::Call, Action::Call] {
+        let seat = game.table.to_act().unwrap();
+        events.extend(game.act(seat.0, act));
+    }
+    for seat in game.table.asked_twice() {
+        events.extend(game.apply(purr_engine::Command::RunItTwice { seat, agree: true }));
+    }
+    assert!(!game.hand_running());
+    let dealt_in = events.iter().find_map(|event| match event {
+        Event::HandStarted { dealt_in, .. } => Some(dealt_in.to_vec()),
+        _ => None,
+    });
+    let stacks = [100, 100, 300];
+    let start = |seat: SeatIndex| SeatStart { seat, player: player(seat.0), stack: stacks[seat.index()] };
+    let seats = dealt_in.unwrap().into_iter().map(start).collect();
+    let history = HandHistory { hand: 1, config: game.table.config().clone(), seats, events };
+    let text = history.to_phh().unwrap();
+    assert_eq!(text.matches("d db ").count(), 6, "{text}");
+    let phh = Phh::parse(&text).unwrap();
+    assert_eq!(Replayer::new().outcome(&phh).unwrap().verdict, Verdict::Exact, "{text}");
 }
 
 /// Hands of others are not committed: they lie beside the repository, or where PURR_PHH_DIR says.
@@ -141,16 +160,27 @@ fn samples() -> Option<PathBuf> {
 fn hands_of_others_end_with_the_stacks_that_they_ended_with() {
     let Some(dir) = samples() else { return };
     let mut hands = 0;
+    let mut replayer = Replayer::new();
     for file in fs::read_dir(dir).unwrap() {
         let file = file.unwrap().path();
         if file.extension().is_none_or(|extension| extension != "phhs") {
             continue;
         }
         let name = file.display();
-        for (key, phh) in Phh::parse_many(&fs::read_to_string(&file).unwrap()).unwrap() {
-            let replay = phh.replay(NO_RAKE).unwrap_or_else(|error| panic!("{name} [{key}]: {error}"));
-            assert_eq!(Some(&replay.finishing_stacks), phh.finishing_stacks.as_ref(), "{name} [{key}]");
-            assert_eq!(Phh::parse(&phh.to_text().unwrap()).unwrap(), phh);
+        let text = fs::read_to_string(&file).unwrap();
+        let entries = phh::read(&text).unwrap();
+        // Both readers, and what is written of it, say the same.
+        assert_eq!(phh::read_fast(&text).as_ref(), Some(&entries));
+        assert_eq!(phh::read_as_toml(&text).as_ref(), Ok(&entries));
+        let whole = entries.iter().map(|entry| (entry.name.as_str(), entry.hand.as_ref().unwrap()));
+        let again = phh::read(&phh::write_all(whole)).unwrap();
+        assert_eq!(again.len(), entries.len());
+        for (entry, again) in entries.iter().zip(&again) {
+            let at = format!("{name} [{}] of line {}", entry.name, entry.line);
+            let hand = entry.hand.as_ref().unwrap_or_else(|error| panic!("{at}: {error}"));
+            assert_eq!((&entry.name, &entry.hand), (&again.name, &again.hand), "{at}");
+            let outcome = replayer.outcome(hand).unwrap_or_else(|error| panic!("{at}: {error}"));
+            assert_eq!(outcome.verdict, Verdict::Exact, "{at}: {outcome:?}");
             hands += 1;
         }
     }

@@ -5,7 +5,8 @@ mod common;
 use common::{config, player};
 use proptest::prelude::*;
 use purr_engine::{
-    Action, Ante, Card, ClockConfig, Command, Deck, Event, RakeConfig, Refusal, SeatIndex, Table, TableConfig,
+    Action, Ante, Card, ClockConfig, Command, Deck, Event, Post, RakeConfig, Refusal, SeatIndex, Table,
+    TableConfig,
 };
 
 /// A stream of choices from a seed: enough for tests, and the same on every machine.
@@ -261,5 +262,39 @@ proptest! {
             ticks += 1;
             prop_assert!(ticks < 200);
         }
+    }
+}
+
+/// The random commands above make games that are worth checking: all of this happens in them.
+#[test]
+fn the_random_games_have_hands_showdowns_straddles_second_boards_and_clocks_that_run_out() {
+    let kinds: [(&str, fn(&Event) -> bool); 10] = [
+        ("hands", |event| matches!(event, Event::HandEnded(end) if !end.void)),
+        ("void hands", |event| matches!(event, Event::HandEnded(end) if end.void)),
+        ("showdowns", |event| matches!(event, Event::Shown { .. })),
+        ("side pots", |event| matches!(event, Event::PotWon { pot: 1.., .. })),
+        ("straddles", |event| matches!(event, Event::Posted { post: Post::Straddle, .. })),
+        ("dead blinds", |event| matches!(event, Event::Posted { post: Post::Dead, .. })),
+        ("second boards", |event| matches!(event, Event::RunItTwiceDecided { twice: true })),
+        ("time-outs", |event| matches!(event, Event::Acted { timed_out: true, .. })),
+        ("leaves", |event| matches!(event, Event::Left { .. })),
+        ("rake", |event| matches!(event, Event::Raked { .. })),
+    ];
+    let mut counts = [0; 10];
+    for seed in 0..60 {
+        let mut dice = Dice(seed);
+        let seats = 2 + dice.small(9);
+        let ante = [Ante::None, Ante::Each(3), Ante::BigBlind(10)][usize::from(dice.small(3))];
+        let (mut table, mut now) = (table(&mut dice, seats, ante), 0);
+        for _ in 0..400 {
+            now += dice.roll(8_000);
+            let command = any_command(&mut dice, &table);
+            for event in table.apply(now, command).unwrap_or_default() {
+                kinds.iter().zip(&mut counts).for_each(|((_, of), count)| *count += u32::from(of(&event)));
+            }
+        }
+    }
+    for ((name, _), count) in kinds.iter().zip(counts) {
+        assert!(count >= 10, "{count} {name} in {counts:?}");
     }
 }

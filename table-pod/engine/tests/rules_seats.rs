@@ -162,7 +162,7 @@ fn a_newcomer_on_the_small_blinds_chair_posts_both_blinds() {
     game.deal(); // button 0, small 1, big 2
     game.leave(2);
     game.fold_around();
-    game.sit(2, 1_000);
+    game.sit(2, 1_005); // what it left with
     sit_in(&mut game, 2, true);
     let events = game.deal(); // button 1, small 2, big 3
     assert_eq!(posts(&events), [(3, Post::BigBlind, 10), (2, Post::Dead, 5), (2, Post::Live, 10)]);
@@ -197,6 +197,7 @@ fn a_game_that_starts_anew_forgets_what_was_owed() {
     for seat in 0..3 {
         game.leave(seat);
     }
+    game.now += config().rat_hole_ms;
     for seat in [0, 2] {
         game.sit(seat, 1_000);
         assert!(game.table.seat(SeatIndex(seat)).unwrap().owes_big);

@@ -1,9 +1,10 @@
 //! Errors over HTTP (RFC 9457).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// `application/problem+json`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Problem {
     /// A stable name of the kind of problem, `urn:purr:problem:…`.
     #[serde(rename = "type")]
@@ -12,13 +13,17 @@ pub struct Problem {
     pub status: u16,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+    /// This one occurrence, as the server's log names it too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance: Option<String>,
 }
 
 pub const CONTENT_TYPE: &str = "application/problem+json";
 
 impl Problem {
     pub fn new(status: u16, kind: &str, title: &str) -> Self {
-        Self { kind: format!("urn:purr:problem:{kind}"), title: title.into(), status, detail: None }
+        let kind = format!("urn:purr:problem:{kind}");
+        Self { kind, title: title.into(), status, detail: None, instance: None }
     }
 
     #[must_use]

@@ -1,6 +1,7 @@
 //! The table's sequence: what goes from a table through the signer to the chain, in order.
 
 use purr_engine::{Chips, PlayerId, SeatIndex};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -101,7 +102,7 @@ impl OpenTable {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum TableState {
     Opening,
@@ -162,18 +163,29 @@ pub struct Submit {
     pub entries: Vec<Entry>,
 }
 
+/// `GET /v1/tables/{uid}/entries?after=N`: what the journal has after that number, in order, at most 256.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Entries {
+    pub entries: Vec<Entry>,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Accepted {
     pub accepted_through: u64,
 }
 
+/// What a notice tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum NoticeState {
     Submitted,
     Confirmed,
     Rejected,
+    /// This player has asked on chain to leave for good and is dealt no more hands. The range is, twice, the last
+    /// entry in the journal by then: a seat taken after it is another one.
+    Exit(PlayerId),
 }
 
 /// What happened to entries `seq_from` to `seq_to`. `id` rises; a reader names the last it saw.
@@ -195,7 +207,7 @@ pub struct Notices {
 }
 
 /// `GET /v1/config`: what a wallet needs to deposit and to sign permits.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ChainConfig {
     pub chain_id: u64,
@@ -206,7 +218,7 @@ pub struct ChainConfig {
 }
 
 /// `GET /v1/balances/{player}`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Balance {
     /// May be seated or withdrawn.
@@ -216,7 +228,7 @@ pub struct Balance {
     pub seated: Vec<SeatedBalance>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SeatedBalance {
     pub table: String,
@@ -224,7 +236,7 @@ pub struct SeatedBalance {
 }
 
 /// `GET /v1/reconciliation`: the ledger beside the chain.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Reconciliation {
     pub agree: bool,
@@ -233,16 +245,17 @@ pub struct Reconciliation {
     pub tables: Vec<TableReconciliation>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PlayerReconciliation {
+    #[schemars(with = "String")]
     pub player: PlayerId,
     pub ledger_free: Chips,
     pub chain_free: Chips,
     pub seats: Vec<SeatReconciliation>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SeatReconciliation {
     pub table: String,
@@ -250,7 +263,7 @@ pub struct SeatReconciliation {
     pub chain_stack: Chips,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TableReconciliation {
     pub uid: String,

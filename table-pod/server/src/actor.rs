@@ -5,7 +5,7 @@ mod connections;
 mod outbox;
 
 use crate::{
-    core::{ConnectionId, Core, DrainStatus, Input, Pace, State, Step},
+    core::{Adopted, ConnectionId, Core, DrainStatus, Input, Pace, State, Step},
     metrics::Metrics,
     signer::{Signer, SignerError},
 };
@@ -16,7 +16,12 @@ use connections::Connections;
 pub use connections::{Attached, Outgoing, SEND_QUEUE_MAX};
 use purr_engine::{Millis, PlayerId, Table};
 use purr_protocol::{
-    TableSpec, audit::AuditorKey, pb, pb::server_message::Body, settlement::OpenTable, summary::Summary,
+    TableSpec,
+    audit::AuditorKey,
+    pb,
+    pb::server_message::Body,
+    settlement::{Entry, Fenced, OpenTable},
+    summary::Summary,
 };
 use purr_runtime::{CancellationToken, Readiness};
 use purr_store::{Sealer, Sessions, Store};
@@ -166,7 +171,7 @@ impl Actor {
                 Err(error) => return Err(error).context("take-over"),
             }
         };
-        let mut state = match &recovered.snapshot {
+        let mut state: State = match &recovered.snapshot {
             Some(sealed) => {
                 let plain = sealer.open("snapshot", recovered.epoch, recovered.commit, sealed)?;
                 serde_json::from_slice(&plain).context("snapshot")?
@@ -177,19 +182,12 @@ impl Actor {
             None => State::new(Table::new(spec.engine.clone())?),
         };
         // The signer's journal outranks Redis: what it has was sent by a table that knew more.
+        let mut events = Vec::new();
         if fenced.head_seq > state.sequence {
-            let next = fenced.head_next.context("the signer is ahead and has no hand to go on from")?;
-            tracing::error!(
-                signer = fenced.head_seq,
-                store = state.sequence,
-                "hands were lost: adopting the signer's head"
-            );
-            let lost = state.hands_lost + 1;
-            let void = state.deals_void + u64::from(state.has_reveals());
-            let withheld = state.withheld_total;
-            state = State::new(serde_json::from_str(&next).context("the signer's head")?);
-            (state.sequence, state.hands_lost) = (fenced.head_seq, lost);
-            (state.deals_void, state.withheld_total) = (void, withheld);
+            let (signer_head, store_head) = (fenced.head_seq, state.sequence);
+            tracing::error!(signer_head, store_head, "commits were lost: adopting the signer's head");
+            let adopted = adopt(state, &fenced, &*signer, &readiness).await?;
+            (state, events) = (adopted.state, adopted.events);
         }
         let committer = Committer::new(store, sealer.clone(), epoch, recovered.commit, metrics.clone());
         let connections = Connections::new(&sealer, epoch, &recovered.log);
@@ -214,7 +212,7 @@ impl Actor {
             settlement_open: false,
         };
         // The first write under the new epoch: whoever was here before cannot write any more.
-        let step = actor.core.restart(0);
+        let step = actor.core.restart(0, events);
         actor.commit_and_show(step).await.context("while taking over")?;
         actor.readiness.ready("take-over");
         Ok(actor)
@@ -410,6 +408,35 @@ impl Actor {
             }
         });
     }
+}
+
+/// Reads what the journal has after the last hand, and goes on from there.
+async fn adopt(
+    state: State,
+    fenced: &Fenced,
+    signer: &dyn Signer,
+    readiness: &Readiness,
+) -> anyhow::Result<Adopted> {
+    let next = fenced.head_next.as_deref();
+    let mut entries: Vec<Entry> = Vec::new();
+    let mut last = state.adopts_after(next)?;
+    while last < fenced.head_seq {
+        match signer.entries(last).await {
+            Ok(more) => {
+                let Some(end) = more.last().map(|entry| entry.seq).filter(|end| *end > last) else {
+                    bail!("the signer's head is {}, its entries end with {last}", fenced.head_seq);
+                };
+                last = end;
+                entries.extend(more.into_iter().filter(|entry| entry.seq <= fenced.head_seq));
+            }
+            Err(error @ SignerError::Unavailable(_)) => {
+                readiness.not_ready("take-over", error.to_string());
+                sleep(Duration::from_secs(1)).await;
+            }
+            Err(error) => bail!("signer: {error}"),
+        }
+    }
+    Ok(state.adopt(fenced.head_seq, next, &entries)?)
 }
 
 /// A message to one connection, as the core or the store's absence makes it.

@@ -2,6 +2,7 @@
 //!
 //! The shell commits a step before anybody sees any of it (durable before visible).
 
+mod adopt;
 mod commands;
 mod dealing;
 mod hands;
@@ -10,6 +11,7 @@ mod seating;
 
 use crate::core::dealing::Dealing;
 pub use crate::core::dealing::WITHHELD_MAX;
+pub use adopt::{AdoptError, Adopted};
 use purr_engine::{
     Chips, Command, Event, Millis, PlayerId, SeatIndex, Table,
     deal::{Commitment, Reveal, SealedDeck},
@@ -117,6 +119,9 @@ pub struct State {
     /// The last news read from the signer.
     pub notice: u64,
     seating: Vec<Seating>,
+    /// Players who asked on chain to leave for good and are still here, and after which number they did.
+    #[serde(default)]
+    exiting: BTreeMap<PlayerId, u64>,
     applied: BTreeMap<PlayerId, VecDeque<u64>>,
     commitments: BTreeMap<SeatIndex, [u8; 32]>,
     /// Reveals withheld running.
@@ -183,6 +188,7 @@ impl State {
             outbox: Vec::new(),
             notice: 0,
             seating: Vec::new(),
+            exiting: BTreeMap::new(),
             applied: BTreeMap::new(),
             commitments: BTreeMap::new(),
             withheld: BTreeMap::new(),
@@ -194,12 +200,6 @@ impl State {
             deals_void: 0,
             withheld_total: 0,
         }
-    }
-
-    /// Whether a deal is under way, or a hand runs, that players gave entropy to: to lose it is to void it.
-    pub fn has_reveals(&self) -> bool {
-        self.dealing.as_ref().is_some_and(Dealing::has_reveals)
-            || self.deal.as_ref().is_some_and(|deal| !deal.reveals.is_empty())
     }
 }
 
@@ -239,11 +239,11 @@ impl Core {
         Self { auditor, ..self }
     }
 
-    /// The first step under a new epoch: the clocks of the process before mean nothing here.
-    pub fn restart(&mut self, now: Millis) -> Step {
+    /// The first step under a new epoch: the clocks of the process before mean nothing here. `events` are what
+    /// the take-over itself did to the table.
+    pub fn restart(&mut self, now: Millis, mut events: Vec<Event>) -> Step {
         self.now = now;
         let mut step = Step { dirty: true, ..Step::default() };
-        let mut events = Vec::new();
         self.command(Command::RestartClock, &mut events);
         let seated: Vec<SeatIndex> = (0..self.spec.engine.seats)
             .map(SeatIndex)
@@ -290,7 +290,7 @@ impl Core {
             }
             Input::Pause { paused } => self.paused = paused,
         }
-        self.leave_all_if_deleting(&mut events);
+        self.leave_who_must(&mut events);
         self.finish(&events, &mut step);
         step
     }

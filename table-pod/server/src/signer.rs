@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use purr_protocol::settlement::{
-    Accepted, Entry, Fence, Fenced, Notice, NoticeState, Notices, OpenTable, Reservation, Reserve, Submit,
-    TableState, TableStatus,
+    Accepted, Entries, Entry, EntryBody, Fence, Fenced, Notice, NoticeState, Notices, OpenTable, Reservation,
+    Reserve, Submit, TableState, TableStatus,
 };
 use purr_runtime::{ClientError, Identity, InternalClient, Role};
 use std::{sync::Mutex, time::Duration};
@@ -29,6 +29,8 @@ pub trait Signer: Send + Sync {
     async fn fence(&self, epoch: u64) -> Result<Fenced, SignerError>;
     async fn reserve(&self, request: &Reserve) -> Result<(), SignerError>;
     async fn submit(&self, epoch: u64, entries: &[Entry]) -> Result<u64, SignerError>;
+    /// What the journal has after this number, in order; not all of it where that is much.
+    async fn entries(&self, after: u64) -> Result<Vec<Entry>, SignerError>;
     /// News after this id; waits some seconds for them.
     async fn notices(&self, after: u64) -> Result<Vec<Notice>, SignerError>;
 }
@@ -83,6 +85,11 @@ impl Signer for HttpSigner {
         Ok(accepted.accepted_through)
     }
 
+    async fn entries(&self, after: u64) -> Result<Vec<Entry>, SignerError> {
+        let entries: Entries = self.client.get(&format!("{}/entries?after={after}", self.base), WAIT).await?;
+        Ok(entries.entries)
+    }
+
     async fn notices(&self, after: u64) -> Result<Vec<Notice>, SignerError> {
         let path = format!("{}/events?after={after}&wait_ms={POLL_MS}", self.base);
         let wait = Duration::from_millis(POLL_MS) + WAIT;
@@ -95,18 +102,18 @@ impl Signer for HttpSigner {
 /// for tests of the table itself. Its chips are play money.
 #[derive(Default)]
 pub struct PlayMoney {
-    notices: Mutex<Vec<Notice>>,
+    entries: Mutex<Vec<Entry>>,
     changed: Notify,
 }
 
 impl PlayMoney {
-    fn list(&self) -> std::sync::MutexGuard<'_, Vec<Notice>> {
-        self.notices.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    fn list(&self) -> std::sync::MutexGuard<'_, Vec<Entry>> {
+        self.entries.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// Every number of the sequence that was handed in.
     pub fn sequence(&self) -> Vec<u64> {
-        self.list().iter().map(|notice| notice.seq_to).collect()
+        self.list().iter().map(|entry| entry.seq).collect()
     }
 }
 
@@ -118,8 +125,12 @@ impl Signer for PlayMoney {
     }
 
     async fn fence(&self, epoch: u64) -> Result<Fenced, SignerError> {
-        let head_seq = self.list().last().map_or(0, |notice| notice.seq_to);
-        Ok(Fenced { epoch, head_seq, head_next: None })
+        let list = self.list();
+        let head_next = list.iter().rev().find_map(|entry| match &entry.body {
+            EntryBody::Hand { next, .. } => Some(next.clone()),
+            _ => None,
+        });
+        Ok(Fenced { epoch, head_seq: list.last().map_or(0, |entry| entry.seq), head_next })
     }
 
     async fn reserve(&self, _: &Reserve) -> Result<(), SignerError> {
@@ -129,7 +140,7 @@ impl Signer for PlayMoney {
     async fn submit(&self, _: u64, entries: &[Entry]) -> Result<u64, SignerError> {
         let mut list = self.list();
         for entry in entries {
-            let next = list.last().map_or(1, |notice| notice.seq_to + 1);
+            let next = list.last().map_or(1, |entry| entry.seq + 1);
             if entry.seq > next {
                 return Err(SignerError::Refused(format!(
                     "entry {} does not follow {}",
@@ -138,26 +149,32 @@ impl Signer for PlayMoney {
                 )));
             }
             if entry.seq == next {
-                list.push(Notice {
-                    id: next,
-                    seq_from: next,
-                    seq_to: next,
-                    state: NoticeState::Confirmed,
-                    tx_hash: String::new(),
-                });
+                list.push(entry.clone());
             }
         }
         self.changed.notify_waiters();
-        Ok(list.last().map_or(0, |notice| notice.seq_to))
+        Ok(list.last().map_or(0, |entry| entry.seq))
+    }
+
+    async fn entries(&self, after: u64) -> Result<Vec<Entry>, SignerError> {
+        Ok(self.list().iter().filter(|entry| entry.seq > after).cloned().collect())
     }
 
     async fn notices(&self, after: u64) -> Result<Vec<Notice>, SignerError> {
+        let confirmed = |entry: &Entry| Notice {
+            id: entry.seq,
+            seq_from: entry.seq,
+            seq_to: entry.seq,
+            state: NoticeState::Confirmed,
+            tx_hash: String::new(),
+        };
         loop {
             let changed = self.changed.notified();
             tokio::pin!(changed);
             // Enabled before the look, so that no change falls between the two.
             changed.as_mut().enable();
-            let news: Vec<Notice> = self.list().iter().filter(|notice| notice.id > after).cloned().collect();
+            let news: Vec<Notice> =
+                self.list().iter().filter(|entry| entry.seq > after).map(confirmed).collect();
             if !news.is_empty() {
                 return Ok(news);
             }

@@ -16,6 +16,9 @@ umask 077
 nowhere=127.0.0.1
 # Seconds that an election waits for the last missing node.
 patience=15
+# Seconds that a replica's master may be no master: a failover points the replicas to the new one well within them.
+astray_patience=6
+astray_since=''
 server=''
 
 config() {
@@ -166,9 +169,28 @@ elect() { # votes for this node, epoch of the next master
   won "$2"
 }
 
+# A replica whose master is none any more follows the one that the Sentinels name. They would see to it themselves, but
+# only where they know this node's address, and a pod that came back has another; a chain of replicas also counts as one
+# replica less for every commit.
+follow_master() { # master as of now
+  local epoch='' master=''
+  if [ "$(state_of "$1")" = master ]; then
+    astray_since=''
+    return 0
+  fi
+  : "${astray_since:=$SECONDS}"
+  [ "$((SECONDS - astray_since))" -ge "$astray_patience" ] || return 0
+  read -r epoch master < <(known_master) || true
+  if [ -n "$master" ] && [ "$master" != "$1" ] && [ "$master" != "$me" ] && [ "$(state_of "$master")" = master ]; then
+    say "$1 is no master: following $master, of epoch $epoch"
+    here replicaof "$master" 6379 >/dev/null
+    astray_since=''
+  fi
+}
+
 # Each promotion begins a new era: after a split the side that went on outranks the side that was cut off.
 watch_role() {
-  local info role='' counted=0
+  local info role='' counted=0 tick=0
   while kill -0 "$server" 2>/dev/null; do
     info=$(here info replication) || true
     role=$(field role <<<"$info")
@@ -177,6 +199,8 @@ watch_role() {
       if [[ $(here incr era) =~ ^[0-9]+$ ]]; then counted=1; fi
     elif [ "$role" = slave ]; then
       counted=0
+      tick=$((tick + 1))
+      if [ "$((tick % 3))" -eq 0 ]; then follow_master "$(field master_host <<<"$info")"; fi
     fi
     if [ "$role" = master ] || [ "$(field master_link_status <<<"$info")" = up ]; then
       touch "$run/ready"

@@ -1,8 +1,9 @@
 //! Signing in with a wallet (EIP-4361).
 
 use crate::{
-    app::{App, read_json, retry_after},
-    auth::{AuthError, Caller, NONCE_S, Tokens},
+    app::{App, read_json},
+    auth::{AuthError, Caller, NONCE_S, Tokens, outside::OutsideError},
+    guard::RetryAfter,
 };
 use axum::{
     Extension, Json,
@@ -14,9 +15,11 @@ use axum::{
 use jsonwebtoken::jwk::JwkSet;
 use purr_protocol::Problem;
 use purr_runtime::problem::Answer;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Nonce {
     nonce: String,
@@ -26,14 +29,14 @@ pub struct Nonce {
     expires_in_s: u64,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SignIn {
     message: String,
     signature: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Refresh {
     refresh_token: String,
@@ -44,11 +47,23 @@ impl IntoResponse for AuthError {
         let detail = self.to_string();
         let problem = match self {
             Self::Malformed(_) => Problem::new(400, "message", "Not a message of EIP-4361"),
-            Self::Store(_) | Self::Keys(_) | Self::Random(_) => {
+            Self::Store(_)
+            | Self::Keys(_)
+            | Self::Random(_)
+            | Self::Outside(OutsideError::Keys(_) | OutsideError::Fetch(_) | OutsideError::Roles { .. }) => {
                 tracing::warn!(detail, "sign-in");
                 let problem = Problem::new(503, "unavailable", "Sign-ins are not possible at the moment");
-                return retry_after(problem.into(), 1);
+                return (RetryAfter(Duration::from_secs(1)), Answer::from(problem)).into_response();
             }
+            Self::Outside(OutsideError::NotSetUp) => {
+                Problem::new(404, "outside", "There are no sign-ins of outside issuers here")
+            }
+            Self::Outside(OutsideError::Token(_)) | Self::Used => {
+                Problem::new(401, "id-token", "The sign-in is refused")
+            }
+            Self::NotLinked => Problem::new(403, "not-linked", "Link this identity to a wallet first"),
+            Self::LinkedElsewhere => Problem::new(409, "linked", "This identity is linked to another wallet"),
+            Self::NotNamed => Problem::new(401, "sign-in", "The sign-in is refused"),
             Self::Mismatch(_) | Self::BadSignature(_) | Self::OtherSigner => {
                 Problem::new(401, "sign-in", "The sign-in is refused")
             }

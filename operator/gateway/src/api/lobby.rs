@@ -1,10 +1,13 @@
 //! Tables, their hands, and the way to them.
 
+mod board;
+mod events;
+
+pub use board::{Board, Listed};
+pub use events::{Changes, events};
+
 use crate::{
-    app::{App, retry_after},
-    metrics::Upstream,
-    relay::Refused,
-    routing::Known,
+    app::App, guard::RetryAfter, metrics::Upstream, relay::Refused, routing::Known, upstream::Failed,
 };
 use axum::{
     Json,
@@ -22,11 +25,13 @@ use purr_protocol::{
     summary::Summary,
 };
 use purr_runtime::{problem::Answer, ws::Upgrade};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::{
     collections::HashMap,
     sync::{Mutex, PoisonError},
+    time::Duration,
 };
 
 const TABLES_DEFAULT: usize = 50;
@@ -39,7 +44,7 @@ const STATUSES_MAX: usize = 20_000;
 pub struct Statuses(Mutex<HashMap<String, TableStatus>>);
 
 impl Statuses {
-    async fn get(&self, app: &App, uid: &str) -> Result<TableStatus, Answer> {
+    async fn get(&self, app: &App, uid: &str) -> Result<TableStatus, Failed> {
         let held = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(uid).cloned();
         if let Some(status) = held {
             return Ok(status);
@@ -53,42 +58,79 @@ impl Statuses {
     }
 }
 
-#[derive(Serialize)]
-pub struct Listed {
-    #[serde(flatten)]
-    summary: Summary,
-    ready: bool,
-}
-
-#[derive(Serialize)]
+/// One page of the lobby.
+#[derive(Serialize, JsonSchema)]
 pub struct Tables {
     tables: Vec<Listed>,
-    /// For `after`, where there are more.
+    /// The cursor of the next page, where there is one.
     next: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OneTable {
     #[serde(flatten)]
     listed: Listed,
+    /// What permits sign.
     table_id: String,
     state: TableState,
 }
 
-#[derive(Deserialize)]
+/// Which tables one wants to see. A table that has not spoken lately has neither stakes nor seats.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Wanted {
+    /// Small and big blind in minor units, for instance 50/100.
+    stakes: Option<String>,
+    /// At least so many free seats.
+    free: Option<u8>,
+    /// Exactly so many seats, free ones included.
+    seats: Option<u8>,
+    /// Only tables that have a pod that is ready.
+    ready: Option<bool>,
+}
+
+impl Wanted {
+    fn stakes(&self) -> Result<Option<(u64, u64)>, Answer> {
+        let Some(text) = &self.stakes else { return Ok(None) };
+        let blinds =
+            text.split_once('/').and_then(|(small, big)| Some((small.parse().ok()?, big.parse().ok()?)));
+        let expected =
+            || Problem::new(400, "query", "The query is not as expected").detail("stakes is small/big");
+        blinds.map(Some).ok_or_else(|| expected().into())
+    }
+
+    /// A filter, once the words of it are understood.
+    fn filter(&self) -> Result<impl Fn(&Listed) -> bool + Send + Sync + use<>, Answer> {
+        let stakes = self.stakes()?;
+        let Self { free, seats, ready, .. } = self.clone();
+        Ok(move |listed: &Listed| {
+            let summary = &listed.summary;
+            stakes.is_none_or(|blinds| (summary.small_blind, summary.big_blind) == blinds)
+                && free.is_none_or(|free| summary.seats.saturating_sub(summary.players) >= free)
+                && seats.is_none_or(|seats| summary.seats == seats)
+                && ready.is_none_or(|ready| listed.ready == ready)
+        })
+    }
+}
+
+/// Where a page starts and how long it is.
+#[derive(Deserialize, JsonSchema)]
 pub struct Page {
-    after: Option<String>,
+    /// `next` of the page before.
+    #[serde(alias = "after")]
+    cursor: Option<String>,
+    /// At most 200.
     limit: Option<usize>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub struct HandsPage {
     before: Option<u64>,
     limit: Option<usize>,
 }
 
-#[derive(Clone, Copy, Default, Deserialize)]
+#[derive(Clone, Copy, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum Format {
     #[default]
@@ -96,7 +138,7 @@ enum Format {
     Phh,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub struct HandQuery {
     #[serde(default)]
     format: Format,
@@ -142,33 +184,35 @@ async fn summaries(app: &App, uids: &[String]) -> Vec<Option<Summary>> {
 pub async fn tables(
     State(app): State<App>,
     page: Result<Query<Page>, QueryRejection>,
+    wanted: Result<Query<Wanted>, QueryRejection>,
 ) -> Result<Json<Tables>, Answer> {
-    let Page { after, limit } = query(page)?;
+    let Page { cursor, limit } = query(page)?;
+    let filter = query(wanted)?.filter()?;
     let limit = limit.unwrap_or(TABLES_DEFAULT).clamp(1, LIST_MAX);
-    let mut known = app.routes.read(|table| table.list(after.as_deref(), limit + 1));
-    let more = known.len() > limit;
-    known.truncate(limit);
-    let uids: Vec<String> = known.iter().map(|known| known.uid.clone()).collect();
-    let summaries = summaries(&app, &uids).await;
-    let next = more.then(|| uids.last().cloned()).flatten();
-    let tables = known.into_iter().zip(summaries).map(|(known, summary)| listed(known, summary)).collect();
+    let all = app.lobby.current(&app).await;
+    // In the order of UIDs, so that a table that is gone leaves no page without a start.
+    let from = cursor.map_or(0, |cursor| all.partition_point(|listed| listed.summary.uid <= cursor));
+    let mut fitting = all.get(from..).unwrap_or_default().iter().filter(|listed| filter(listed));
+    let tables: Vec<Listed> = fitting.by_ref().take(limit).cloned().collect();
+    let more = fitting.next().is_some();
+    let next = tables.last().filter(|_| more).map(|listed| listed.summary.uid.clone());
     Ok(Json(Tables { tables, next }))
 }
 
 pub async fn table(
     State(app): State<App>,
     path: Result<Path<String>, PathRejection>,
-) -> Result<Json<OneTable>, Answer> {
-    let uid = uid(path)?;
+) -> Result<Json<OneTable>, Response> {
+    let uid = uid(path).map_err(IntoResponse::into_response)?;
     let known = app.routes.read(|table| table.known(&uid));
     let summary = summaries(&app, std::slice::from_ref(&uid)).await.pop().flatten();
     let known = match (known, &summary) {
         (Some(known), _) => known,
         // Its pod is being replaced.
         (None, Some(summary)) => Known { uid: uid.clone(), name: summary.name.clone(), ready: false },
-        (None, None) => return Err(no_table()),
+        (None, None) => return Err(no_table().into_response()),
     };
-    let status = app.tables.get(&app, &uid).await?;
+    let status = app.tables.get(&app, &uid).await.map_err(IntoResponse::into_response)?;
     Ok(Json(OneTable { listed: listed(known, summary), table_id: status.table_id, state: status.state }))
 }
 
@@ -191,9 +235,12 @@ pub async fn socket(
         Answer::from(Problem::new(400, "subprotocol", "Ask for purr.v1.proto or purr.v1.json"))
             .into_response()
     })?;
-    let relay = app.relays.open(uid, codec).map_err(|refused| match refused {
-        Refused::Full => retry_after(Problem::new(503, "full", "Too many players at the moment").into(), 2),
-        Refused::Stopping => retry_after(Problem::new(503, "stopping", "This gateway stops").into(), 1),
+    let relay = app.relays.open(uid, codec).map_err(|refused| {
+        let (wait_s, problem) = match refused {
+            Refused::Full => (2, Problem::new(503, "full", "Too many players at the moment")),
+            Refused::Stopping => (1, Problem::new(503, "stopping", "This gateway stops")),
+        };
+        (RetryAfter(Duration::from_secs(wait_s)), Answer::from(problem)).into_response()
     })?;
     Ok(upgrade.accept(codec.subprotocol(), move |socket| relay.serve(socket)))
 }
@@ -202,12 +249,13 @@ pub async fn hands(
     State(app): State<App>,
     path: Result<Path<String>, PathRejection>,
     page: Result<Query<HandsPage>, QueryRejection>,
-) -> Result<Json<Value>, Answer> {
-    let uid = uid(path)?;
-    let HandsPage { before, limit } = query(page)?;
+) -> Result<Json<Value>, Response> {
+    let uid = uid(path).map_err(IntoResponse::into_response)?;
+    let HandsPage { before, limit } = query(page).map_err(IntoResponse::into_response)?;
     let limit = limit.unwrap_or(HANDS_DEFAULT).clamp(1, LIST_MAX);
     let before = before.map(|before| format!("&before={before}")).unwrap_or_default();
-    app.records.get(&format!("/v1/tables/{uid}/hands?limit={limit}{before}")).await.map(Json)
+    let asked = app.records.get(&format!("/v1/tables/{uid}/hands?limit={limit}{before}")).await;
+    asked.map(Json).map_err(IntoResponse::into_response)
 }
 
 /// A hand's record with the deck that is encrypted to the auditor.
@@ -227,17 +275,18 @@ pub async fn hand(
     State(app): State<App>,
     path: Result<Path<(String, u64)>, PathRejection>,
     format: Result<Query<HandQuery>, QueryRejection>,
-) -> Result<([(HeaderName, &'static str); 1], Vec<u8>), Answer> {
-    let no_hand = || Answer::from(Problem::new(404, "hand", "There is no such hand"));
+) -> Result<([(HeaderName, &'static str); 1], Vec<u8>), Response> {
+    let no_hand = || Answer::from(Problem::new(404, "hand", "There is no such hand")).into_response();
     let Path((uid, hand)) = path.map_err(|_| no_hand())?;
     if !is_uid(&uid) {
         return Err(no_hand());
     }
-    let (format, content_type) = match query(format)?.format {
+    let (format, content_type) = match query(format).map_err(IntoResponse::into_response)?.format {
         Format::Json => ("json", "application/json"),
         Format::Phh => ("phh", "application/toml"),
     };
-    let body = app.records.get_bytes(&format!("/v1/tables/{uid}/hands/{hand}?format={format}")).await?;
+    let asked = app.records.get_bytes(&format!("/v1/tables/{uid}/hands/{hand}?format={format}")).await;
+    let body = asked.map_err(IntoResponse::into_response)?;
     Ok(([(header::CONTENT_TYPE, content_type)], body.to_vec()))
 }
 

@@ -3,16 +3,22 @@
 use crate::{
     app::{App, read_json},
     auth::Caller,
+    upstream::Failed,
 };
-use axum::{Extension, Json, body::Body, extract::State};
+use axum::{
+    Extension, Json,
+    body::Body,
+    extract::State,
+    response::{IntoResponse, Response},
+};
 use purr_engine::{Chips, PlayerId};
 use purr_protocol::settlement::{Balance, ChainConfig, Reconciliation};
-use purr_runtime::problem::Answer;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// A withdrawal as its owner asks for it, with an EIP-712 signature that the signer checks.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Withdrawal {
     amount: Chips,
@@ -30,14 +36,14 @@ struct OwnedWithdrawal {
     withdrawal: Withdrawal,
 }
 
-pub async fn config(State(app): State<App>) -> Result<Json<ChainConfig>, Answer> {
+pub async fn config(State(app): State<App>) -> Result<Json<ChainConfig>, Failed> {
     app.signer.get("/v1/config").await.map(Json)
 }
 
 pub async fn balance(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
-) -> Result<Json<Balance>, Answer> {
+) -> Result<Json<Balance>, Failed> {
     app.signer.get(&format!("/v1/balances/{}", caller.player)).await.map(Json)
 }
 
@@ -45,12 +51,12 @@ pub async fn withdraw(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     body: Body,
-) -> Result<Json<Value>, Answer> {
-    let withdrawal = read_json(body).await?;
+) -> Result<Json<Value>, Response> {
+    let withdrawal = read_json(body).await.map_err(IntoResponse::into_response)?;
     let ask = OwnedWithdrawal { player: caller.player, withdrawal };
-    app.signer.post("/v1/withdrawals", &ask).await.map(Json)
+    app.signer.post("/v1/withdrawals", &ask).await.map(Json).map_err(IntoResponse::into_response)
 }
 
-pub async fn reconciliation(State(app): State<App>) -> Result<Json<Reconciliation>, Answer> {
+pub async fn reconciliation(State(app): State<App>) -> Result<Json<Reconciliation>, Failed> {
     app.signer.get("/v1/reconciliation").await.map(Json)
 }

@@ -21,6 +21,9 @@ pub struct Family {
     /// `0x` and hex.
     pub player: String,
     pub signed_in_s: u64,
+    /// The outside issuer's subject, where that is who signed in: its roles count then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
     /// SHA-256 of the token that is good now.
     pub current: String,
     pub previous: Option<Previous>,
@@ -47,7 +50,7 @@ pub enum Use {
 
 impl Family {
     pub fn new(player: String, token: &str, now_s: u64) -> Self {
-        Self { player, signed_in_s: now_s, current: hash(token), previous: None }
+        Self { player, signed_in_s: now_s, subject: None, current: hash(token), previous: None }
     }
 
     /// The one transition of a family.

@@ -1,12 +1,16 @@
 //! Sessions of one process: for trying things out without a cluster, and for tests.
 
-use super::SessionStore;
+use super::{SIGN_INS_MAX, SessionStore};
+use crate::limits::{Rate, Verdict, gcra};
 use async_trait::async_trait;
 use purr_protocol::summary::Summary;
 use purr_store::StoreError;
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 use tokio::time::Instant;
@@ -14,9 +18,22 @@ use tokio::time::Instant;
 /// Keys kept at most; a new one is then refused like a store that is out of memory.
 const KEYS_MAX: usize = 100_000;
 
-#[derive(Default)]
 pub struct MemorySessions {
     held: Mutex<Held>,
+    since: Instant,
+    down: AtomicBool,
+    silent: AtomicBool,
+}
+
+impl Default for MemorySessions {
+    fn default() -> Self {
+        Self {
+            held: Mutex::default(),
+            since: Instant::now(),
+            down: AtomicBool::new(false),
+            silent: AtomicBool::new(false),
+        }
+    }
 }
 
 #[derive(Default)]
@@ -24,6 +41,8 @@ struct Held {
     keys: HashMap<String, (String, Instant)>,
     revoked: BTreeMap<(u64, String), ()>,
     summaries: HashMap<String, Summary>,
+    /// By player, in their order.
+    sign_ins: HashMap<String, Vec<String>>,
 }
 
 impl Held {
@@ -50,6 +69,16 @@ impl Held {
 impl MemorySessions {
     fn held(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts of requests fail from now on, or go on: for tests of what then happens.
+    pub fn set_down(&self, down: bool) {
+        self.down.store(down, Ordering::Relaxed);
+    }
+
+    /// Counts of requests never answer from now on, or do again.
+    pub fn set_silent(&self, silent: bool) {
+        self.silent.store(silent, Ordering::Relaxed);
     }
 
     pub fn put_summary(&self, summary: Summary) {
@@ -98,6 +127,54 @@ impl SessionStore for MemorySessions {
     async fn revoked_since(&self, since_ms: u64) -> Result<Vec<String>, StoreError> {
         let held = self.held();
         Ok(held.revoked.range((since_ms, String::new())..).map(|((_, sid), ())| sid.clone()).collect())
+    }
+
+    async fn arrive(&self, key: &str, rate: Rate) -> Result<Verdict, StoreError> {
+        if self.silent.load(Ordering::Relaxed) {
+            return std::future::pending().await;
+        }
+        if self.down.load(Ordering::Relaxed) {
+            return Err(StoreError::Unavailable("down".into()));
+        }
+        let now_us = u64::try_from(self.since.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let mut held = self.held();
+        let tat = held.live(key).and_then(|tat| tat.parse().ok());
+        let (next, verdict) = gcra(tat, now_us, rate);
+        if let Some(next) = next {
+            held.put(key, &next.to_string(), verdict.reset.as_secs() + 1)?;
+        }
+        Ok(verdict)
+    }
+
+    async fn remember(
+        &self,
+        player: &str,
+        sid: &str,
+        _now_ms: u64,
+        _keep_s: u64,
+    ) -> Result<Vec<String>, StoreError> {
+        let mut held = self.held();
+        if held.sign_ins.len() >= KEYS_MAX && !held.sign_ins.contains_key(player) {
+            return Err(StoreError::Unavailable("out of room".into()));
+        }
+        let all = held.sign_ins.entry(player.to_owned()).or_default();
+        all.push(sid.to_owned());
+        Ok(all.drain(..all.len().saturating_sub(SIGN_INS_MAX)).collect())
+    }
+
+    async fn sign_ins(&self, player: &str) -> Result<Vec<String>, StoreError> {
+        Ok(self.held().sign_ins.get(player).cloned().unwrap_or_default())
+    }
+
+    async fn forget(&self, player: &str, sids: &[String]) -> Result<(), StoreError> {
+        let mut held = self.held();
+        if let Some(all) = held.sign_ins.get_mut(player) {
+            all.retain(|sid| !sids.contains(sid));
+            if all.is_empty() {
+                held.sign_ins.remove(player);
+            }
+        }
+        Ok(())
     }
 
     async fn summaries(&self, uids: &[String]) -> Result<Vec<Option<Summary>>, StoreError> {

@@ -1,6 +1,7 @@
 //! Sessions in the second Redis group, shared by all gateways.
 
-use super::SessionStore;
+use super::{SIGN_INS_MAX, SessionStore};
+use crate::limits::{Rate, Verdict};
 use async_trait::async_trait;
 use purr_protocol::summary::Summary;
 use purr_store::{Link, Sessions, StoreError};
@@ -16,6 +17,26 @@ const SWAP: &str = "if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 if ARGV[2] == '' then redis.call('DEL', KEYS[1])
 else redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3]) end
 return 1";
+
+/// GCRA as in [`crate::limits::gcra`], with the server's clock, which all gateways share. The key
+/// ends when it says nothing any more. Times are microseconds; a double holds them exactly.
+const ARRIVE: &str = "local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local interval, tolerance = tonumber(ARGV[1]), tonumber(ARGV[2])
+local tat = tonumber(redis.call('GET', KEYS[1]) or now)
+tat = math.min(math.max(tat, now), now + tolerance)
+local next = tat + interval
+if next - now > tolerance then return {0, tat - now} end
+redis.call('SET', KEYS[1], string.format('%.0f', next), 'PX', math.ceil((next - now) / 1000))
+return {1, next - now}";
+
+const REMEMBER: &str = "redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])
+redis.call('EXPIRE', KEYS[1], ARGV[3])
+local over = redis.call('ZCARD', KEYS[1]) - ARGV[4]
+if over <= 0 then return {} end
+local old = redis.call('ZRANGE', KEYS[1], 0, over - 1)
+redis.call('ZREMRANGEBYRANK', KEYS[1], 0, over - 1)
+return old";
 
 pub struct RedisSessions {
     common: Sessions,
@@ -59,6 +80,39 @@ impl SessionStore for RedisSessions {
         let mut command = redis::cmd("ZRANGEBYSCORE");
         command.arg(REVOKED).arg(since_ms).arg("+inf").arg("LIMIT").arg(0).arg(REVOKED_READ_MAX);
         self.common.query(&command).await
+    }
+
+    async fn arrive(&self, key: &str, rate: Rate) -> Result<Verdict, StoreError> {
+        let mut command = redis::cmd("EVAL");
+        command.arg(ARRIVE).arg(1).arg(key).arg(rate.interval_us()).arg(rate.tolerance_us());
+        let (passed, spent_us) = self.common.query::<(u8, u64)>(&command).await?;
+        Ok(rate.verdict(passed == 1, spent_us))
+    }
+
+    async fn remember(
+        &self,
+        player: &str,
+        sid: &str,
+        now_ms: u64,
+        keep_s: u64,
+    ) -> Result<Vec<String>, StoreError> {
+        let mut command = redis::cmd("EVAL");
+        command.arg(REMEMBER).arg(1).arg(format!("signins:{player}"));
+        command.arg(now_ms).arg(sid).arg(keep_s).arg(SIGN_INS_MAX);
+        self.common.query(&command).await
+    }
+
+    async fn sign_ins(&self, player: &str) -> Result<Vec<String>, StoreError> {
+        let key = format!("signins:{player}");
+        self.common.query(redis::cmd("ZRANGE").arg(key).arg(0).arg(-1)).await
+    }
+
+    async fn forget(&self, player: &str, sids: &[String]) -> Result<(), StoreError> {
+        if sids.is_empty() {
+            return Ok(());
+        }
+        let key = format!("signins:{player}");
+        self.common.query::<u64>(redis::cmd("ZREM").arg(key).arg(sids)).await.map(drop)
     }
 
     async fn summaries(&self, uids: &[String]) -> Result<Vec<Option<Summary>>, StoreError> {

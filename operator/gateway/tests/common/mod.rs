@@ -9,11 +9,18 @@ pub mod http;
 pub mod pod;
 pub mod wallet;
 
-use axum::{Extension, Json, Router, extract::Path, routing::get};
+use axum::{
+    Extension, Json, Router,
+    extract::{Path, Request, State},
+    middleware::Next,
+    response::{IntoResponse, Response},
+    routing::get,
+};
 use certificates::Authority;
 use http::Answer;
 use purr_gateway::{
     Config, Gateway, Listeners,
+    front::Front,
     limits::Rate,
     metrics::Metrics,
     relay::Pace,
@@ -22,7 +29,15 @@ use purr_gateway::{
 };
 use purr_runtime::{Callers, CancellationToken, Identity, Peer, Readiness, Role, Server};
 use serde_json::{Value, json};
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 use tempfile::TempDir;
 use tokio::{net::TcpListener, task::JoinHandle};
 
@@ -44,6 +59,17 @@ pub struct World {
     pub stop: CancellationToken,
     pub serving: Option<JoinHandle<anyhow::Result<()>>>,
     fleet: CancellationToken,
+    signer: Arc<Signer>,
+}
+
+/// What a test does with the signer that it plays.
+#[derive(Default)]
+pub struct Signer {
+    /// While set, requests wait.
+    held: tokio::sync::watch::Sender<bool>,
+    /// While set, they are answered with an error of the signer's own.
+    broken: AtomicBool,
+    asked: AtomicUsize,
 }
 
 pub fn pace() -> Pace {
@@ -72,8 +98,9 @@ impl World {
         let public = issue("public", &["localhost"]);
         let identity = issue("gateway", &["gateway.role.purr.internal"]);
         let fleet = CancellationToken::new();
-        let signer = issue("signer", &["chain-signer.role.purr.internal"]);
-        let signer_addr = serve(signer, signer_routes(), &fleet).await.to_string();
+        let signer = Arc::new(Signer::default());
+        let identity_of_signer = issue("signer", &["chain-signer.role.purr.internal"]);
+        let signer_addr = serve(identity_of_signer, signer_routes(&signer), &fleet).await.to_string();
         let records = issue("records", &["records.role.purr.internal"]);
         let records_addr = serve(records, records_routes(), &fleet).await.to_string();
 
@@ -98,6 +125,14 @@ impl World {
             player_sockets_max: 4,
             stop_delay: Duration::ZERO,
             pace: pace(),
+            front: Front {
+                money_rate: Rate { per_s: 1_000, burst: 1_000 },
+                socket_rate: Rate { per_s: 1_000, burst: 1_000 },
+                lobby_every: Duration::from_millis(10),
+                reload_every: Duration::from_millis(10),
+                ..Front::default()
+            },
+            page: purr_gateway::page::PageConfig::default(),
         };
         change(&mut config);
         let registry = prometheus::Registry::new();
@@ -132,7 +167,22 @@ impl World {
             stop,
             serving: Some(serving),
             fleet,
+            signer,
         }
+    }
+
+    /// Lets the signer's answers wait, or go.
+    pub fn hold_signer(&self, held: bool) {
+        self.signer.held.send_replace(held);
+    }
+
+    pub fn break_signer(&self, broken: bool) {
+        self.signer.broken.store(broken, Ordering::Relaxed);
+    }
+
+    /// Requests that reached the signer.
+    pub fn signer_asked(&self) -> usize {
+        self.signer.asked.load(Ordering::Relaxed)
     }
 
     pub fn identity(&self, folder: &str, names: &[&str]) -> Identity {
@@ -164,10 +214,29 @@ impl World {
         });
     }
 
+    /// Waits until the files of keys and roles were read anew.
+    pub async fn reload_keys(&self) {
+        let read = self.metric("purr_gateway_files_read_total").unwrap();
+        let later = async {
+            // The reading that is under way may have begun before the change.
+            while self.metric("purr_gateway_files_read_total").unwrap() < read + 2.0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(SOON, later).await.expect("not read in time");
+    }
+
     pub async fn get(&self, path: &str, token: Option<&str>) -> Answer {
         let headers: Vec<(&str, String)> =
             token.map(|token| ("authorization", format!("Bearer {token}"))).into_iter().collect();
         http::request(self, "GET", path, &headers, "").await
+    }
+
+    /// With headers of the test's own.
+    pub async fn ask(&self, method: &str, path: &str, token: &str, headers: &[(&str, &str)]) -> Answer {
+        let mut all = vec![("authorization", format!("Bearer {token}"))];
+        all.extend(headers.iter().map(|(name, value)| (*name, (*value).to_owned())));
+        http::request(self, method, path, &all, "{}").await
     }
 
     pub async fn post(&self, path: &str, token: Option<&str>, body: &Value) -> Answer {
@@ -215,7 +284,7 @@ fn only_gateway(peer: &Peer) {
 }
 
 /// Says what it was asked.
-fn signer_routes() -> Router {
+fn signer_routes(signer: &Arc<Signer>) -> Router {
     let status = json!({ "tableId": "0x11", "state": "open", "headSeq": 0, "confirmedSeq": 0 });
     let config =
         json!({ "chainId": CHAIN, "vault": "0x1", "token": "0x2", "decimals": 6, "confirmations": 1 });
@@ -233,6 +302,17 @@ fn signer_routes() -> Router {
             }),
         )
         .route("/v1/withdrawals", axum::routing::post(async |Json(body): Json<Value>| Json(body)))
+        .layer(axum::middleware::from_fn_with_state(signer.clone(), as_the_test_wants))
+}
+
+async fn as_the_test_wants(State(signer): State<Arc<Signer>>, request: Request, next: Next) -> Response {
+    signer.asked.fetch_add(1, Ordering::Relaxed);
+    let _ = signer.held.subscribe().wait_for(|held| !held).await;
+    if signer.broken.load(Ordering::Relaxed) {
+        let problem = purr_protocol::Problem::new(500, "broken", "As the test wants");
+        return purr_runtime::problem::Answer(problem).into_response();
+    }
+    next.run(request).await
 }
 
 fn records_routes() -> Router {

@@ -1,77 +1,110 @@
 //! One entry of a hand's `actions`.
 
-use crate::{card::Card, ids::Chips};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+use super::{Amount, cards::Cards};
 use std::{fmt, str::FromStr};
 
-/// Players count from 1. A card that is not known is `None`, written `??`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Players count from 1. A card that is not known is written `??`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PhhAction {
-    /// `d dh pN XxYy`
-    Hole { player: usize, cards: [Option<Card>; 2] },
+    /// `d dh pN XxYy`, both cards or one at a time.
+    Hole { player: u8, cards: Cards },
     /// `d db …`
-    Board(Vec<Card>),
+    Board(Cards),
     /// `pN f`
-    Fold { player: usize },
+    Fold { player: u8 },
     /// `pN cc`
-    CheckOrCall { player: usize },
+    CheckOrCall { player: u8 },
     /// `pN cbr A`: bets or raises to this total on this street.
-    RaiseTo { player: usize, total: Chips },
+    RaiseTo { player: u8, total: Amount },
     /// `pN sm XxYy`
-    Show { player: usize, cards: [Option<Card>; 2] },
+    Show { player: u8, cards: Cards },
+    /// `pN sm -`: shows what was dealt.
+    ShowDealt { player: u8 },
     /// `pN sm`
-    Muck { player: usize },
+    Muck { player: u8 },
+    /// An empty entry, or one that is commentary alone.
+    Nothing,
+}
+
+/// An action, and the commentary that belongs to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    pub action: PhhAction,
+    /// What follows the `#`.
+    pub comment: Option<Box<str>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' is not an action of No-Limit Hold'em in PHH")]
-pub struct BadAction(String);
+pub enum BadAction {
+    #[error("'{0}' is not an action of Hold'em in PHH")]
+    Form(String),
+    #[error("'{0}' is an action of another game than Hold'em")]
+    OtherGame(String),
+    #[error("'{0}': the amount is not one that can be kept exactly")]
+    Amount(String),
+}
 
-struct Pair([Option<Card>; 2]);
-
-impl fmt::Display for Pair {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|card| match card {
-            Some(card) => write!(f, "{card}"),
-            None => f.write_str("??"),
-        })
+impl From<PhhAction> for Line {
+    fn from(action: PhhAction) -> Self {
+        Self { action, comment: None }
     }
 }
 
-fn cards(text: &str) -> Option<Vec<Option<Card>>> {
-    if !text.is_ascii() || !text.len().is_multiple_of(2) {
-        return None;
+fn player(text: &str) -> Option<u8> {
+    match text.as_bytes() {
+        [b'p', digit @ b'1'..=b'9'] => Some(digit - b'0'),
+        b"p10" => Some(10),
+        _ => None,
     }
-    (0..text.len())
-        .step_by(2)
-        .map(|at| match &text[at..at + 2] {
-            "??" => Some(None),
-            known => known.parse().ok().map(Some),
-        })
-        .collect()
 }
 
-fn pair(text: &str) -> Option<[Option<Card>; 2]> {
-    cards(text)?.try_into().ok()
-}
-
-fn player(text: &str) -> Option<usize> {
-    text.strip_prefix('p')?.parse().ok().filter(|number| (1..=10).contains(number))
+fn action(told: &str) -> Result<PhhAction, BadAction> {
+    let mut words = told.split_ascii_whitespace();
+    let all = [(); 5].map(|()| words.next());
+    let quoted = || told.trim().chars().take(64).collect::<String>();
+    let form = || BadAction::Form(quoted());
+    let who = |text| player(text).ok_or_else(form);
+    let dealt = |text, most: usize| Cards::read(text).filter(|cards| cards.len() <= most).ok_or_else(form);
+    Ok(match all {
+        [None, ..] => PhhAction::Nothing,
+        [Some("d"), Some("dh"), Some(to), Some(cards), None] => {
+            PhhAction::Hole { player: who(to)?, cards: dealt(cards, 2)? }
+        }
+        [Some("d"), Some("db"), Some(cards), None, _] => PhhAction::Board(dealt(cards, 5)?),
+        [Some(by), Some("f"), None, ..] => PhhAction::Fold { player: who(by)? },
+        [Some(by), Some("cc"), None, ..] => PhhAction::CheckOrCall { player: who(by)? },
+        [Some(by), Some("cbr"), Some(total), None, _] => {
+            let player = who(by)?;
+            let total: Amount = total.parse().map_err(|_| BadAction::Amount(quoted()))?;
+            if total.digits < 0 {
+                return Err(form());
+            }
+            PhhAction::RaiseTo { player, total }
+        }
+        [Some(by), Some("sm"), None, ..] => PhhAction::Muck { player: who(by)? },
+        [Some(by), Some("sm"), Some("-"), None, _] => PhhAction::ShowDealt { player: who(by)? },
+        [Some(by), Some("sm"), Some(cards), None, _] => {
+            PhhAction::Show { player: who(by)?, cards: dealt(cards, 2)? }
+        }
+        [Some(by), Some("pb" | "sd"), ..] if player(by).is_some() => {
+            return Err(BadAction::OtherGame(quoted()));
+        }
+        _ => return Err(form()),
+    })
 }
 
 impl fmt::Display for PhhAction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Hole { player, cards } => write!(f, "d dh p{player} {}", Pair(*cards)),
-            Self::Board(cards) => {
-                f.write_str("d db ")?;
-                cards.iter().try_for_each(|card| write!(f, "{card}"))
-            }
+            Self::Hole { player, cards } => write!(f, "d dh p{player} {cards}"),
+            Self::Board(cards) => write!(f, "d db {cards}"),
             Self::Fold { player } => write!(f, "p{player} f"),
             Self::CheckOrCall { player } => write!(f, "p{player} cc"),
             Self::RaiseTo { player, total } => write!(f, "p{player} cbr {total}"),
-            Self::Show { player, cards } => write!(f, "p{player} sm {}", Pair(*cards)),
+            Self::Show { player, cards } => write!(f, "p{player} sm {cards}"),
+            Self::ShowDealt { player } => write!(f, "p{player} sm -"),
             Self::Muck { player } => write!(f, "p{player} sm"),
+            Self::Nothing => Ok(()),
         }
     }
 }
@@ -80,38 +113,29 @@ impl FromStr for PhhAction {
     type Err = BadAction;
 
     fn from_str(text: &str) -> Result<Self, BadAction> {
-        // What follows a # is commentary.
-        let told = text.split('#').next().unwrap_or_default();
-        let words: Vec<&str> = told.split_ascii_whitespace().collect();
-        let action = match words.as_slice() {
-            ["d", "dh", who, dealt] => {
-                player(who).zip(pair(dealt)).map(|(player, cards)| Self::Hole { player, cards })
-            }
-            ["d", "db", dealt] => cards(dealt).and_then(|dealt| dealt.into_iter().collect()).map(Self::Board),
-            [who, "f"] => player(who).map(|player| Self::Fold { player }),
-            [who, "cc"] => player(who).map(|player| Self::CheckOrCall { player }),
-            [who, "cbr", total] => {
-                player(who).zip(total.parse().ok()).map(|(player, total)| Self::RaiseTo { player, total })
-            }
-            [who, "sm", "-"] | [who, "sm"] => player(who).map(|player| Self::Muck { player }),
-            [who, "sm", shown] => {
-                player(who).zip(pair(shown)).map(|(player, cards)| Self::Show { player, cards })
-            }
-            _ => None,
-        };
-        action.ok_or_else(|| BadAction(text.chars().take(64).collect()))
+        text.parse::<Line>().map(|line| line.action)
     }
 }
 
-impl Serialize for PhhAction {
-    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        s.collect_str(self)
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.action.fmt(f)?;
+        match &self.comment {
+            Some(comment) if self.action == PhhAction::Nothing => write!(f, "#{comment}"),
+            Some(comment) => write!(f, " #{comment}"),
+            None => Ok(()),
+        }
     }
 }
 
-impl<'de> Deserialize<'de> for PhhAction {
-    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        String::deserialize(d)?.parse().map_err(D::Error::custom)
+impl FromStr for Line {
+    type Err = BadAction;
+
+    fn from_str(text: &str) -> Result<Self, BadAction> {
+        match text.split_once('#') {
+            None => action(text).map(Self::from),
+            Some((told, comment)) => Ok(Self { action: action(told)?, comment: Some(comment.into()) }),
+        }
     }
 }
 
@@ -123,35 +147,56 @@ mod tests {
     fn every_action_is_written_as_it_is_read() {
         let lines = [
             "d dh p1 AsTd",
+            "d dh p2 As",
             "d dh p10 ????",
             "d db 2c3d4h",
+            "d db 2c??4h",
             "p3 f",
             "p2 cc",
             "p1 cbr 210",
+            "p1 cbr 47.50",
             "p1 sm As??",
+            "p1 sm -",
             "p2 sm",
+            "p2 f # snap, after # a minute",
+            "# Burn card 6s is exposed",
+            "#",
+            "",
         ];
         for line in lines {
-            assert_eq!(line.parse::<PhhAction>().unwrap().to_string(), line);
+            assert_eq!(line.parse::<Line>().unwrap().to_string(), line);
         }
-        assert_eq!("p2 f # snap".parse::<PhhAction>().unwrap(), PhhAction::Fold { player: 2 });
+        assert_eq!("  p2   f\t".parse::<PhhAction>(), Ok(PhhAction::Fold { player: 2 }));
+        assert_eq!("   ".parse::<PhhAction>(), Ok(PhhAction::Nothing));
     }
 
     #[test]
     fn what_is_no_action_is_refused_by_name() {
         for line in [
-            "",
             "p0 f",
             "p11 f",
+            "p01 f",
             "p1 cbr -1",
-            "p1 cbr 0.5",
-            "d db 2c??",
-            "d dh p1 As",
+            "p1 cbr x",
+            "p1 cbr 1 2",
+            "d db",
+            "d db 2c3d4h5s6c7c",
+            "d dh p1 AsKsQs",
+            "d dh p1 A",
             "d dh p1 Aséé",
-            "p1 sd",
+            "p1 f f",
+            "f p1",
+            "d f",
         ] {
             let error = line.parse::<PhhAction>().unwrap_err();
             assert!(error.to_string().contains(line), "{error}");
+        }
+    }
+
+    #[test]
+    fn actions_of_other_games_are_refused_as_such() {
+        for line in ["p1 pb", "p1 sd", "p1 sd AsQs"] {
+            assert!(matches!(line.parse::<PhhAction>(), Err(BadAction::OtherGame(_))), "{line}");
         }
     }
 }

@@ -175,6 +175,9 @@ mod tests {
         async fn submit(&self, epoch: u64, entries: &[Entry]) -> Result<u64, SignerError> {
             self.inner.submit(epoch, entries).await
         }
+        async fn entries(&self, after: u64) -> Result<Vec<Entry>, SignerError> {
+            self.inner.entries(after).await
+        }
         async fn notices(&self, after: u64) -> Result<Vec<Notice>, SignerError> {
             self.inner.notices(after).await
         }

@@ -2,7 +2,7 @@
 
 use super::{Core, Deal, Step, render::Shown};
 use base64::{Engine, engine::general_purpose::STANDARD};
-use purr_engine::{Event, HandEnd, history::HandHistory};
+use purr_engine::{Chips, Event, HandEnd, PlayerId, history::HandHistory};
 use purr_protocol::{
     pb::{self, event::Kind},
     record::{HandRecord, Sealed, VERSION},
@@ -28,7 +28,7 @@ impl Core {
             _ => None,
         });
         if let (Some(end), Some(deal)) = (&ended, &deal) {
-            self.settle(end, deal, step);
+            self.settle(end, deal, events, step);
         }
         for event in events {
             if let Event::Left { seat, player, stack } = event {
@@ -47,7 +47,7 @@ impl Core {
         self.state.deal = deal.filter(|_| ended.is_none());
     }
 
-    fn settle(&mut self, end: &HandEnd, deal: &Deal, step: &mut Step) {
+    fn settle(&mut self, end: &HandEnd, deal: &Deal, events: &[Event], step: &mut Step) {
         let record = match self.record(end, deal) {
             Ok(record) => record,
             Err(error) => return tracing::error!(%error, hand = end.hand, "no record"),
@@ -64,7 +64,15 @@ impl Core {
             .map(|result| SeatDelta { seat: result.seat, player: result.player, delta: result.delta })
             .collect();
         // Between hands a table holds no secret.
-        let next = serde_json::to_string(&self.state.table).unwrap_or_default();
+        let left: Vec<(PlayerId, Chips)> = events
+            .iter()
+            .filter_map(|event| match event {
+                Event::Left { player, stack, .. } => Some((*player, *stack)),
+                _ => None,
+            })
+            .collect();
+        let head = self.state.head(self.state.sequence + 1, &left);
+        let next = serde_json::to_string(&head).unwrap_or_default();
         let body = EntryBody::Hand { hand: end.hand, deltas, rake: end.rake, record_hash: hash, next };
         let seq = self.enqueue(body, step);
         let state = pb::SettlementState::Settling.into();

@@ -1,6 +1,6 @@
 //! Chairs between free and occupied: while chips move on chain.
 
-use super::{ConnectionId, Core, Step};
+use super::{ConnectionId, Core, State, Step};
 use purr_engine::{Chips, Command, Event, PlayerId, SeatIndex};
 use purr_protocol::{
     pb::{self, event::Kind, server_message::Body},
@@ -25,15 +25,34 @@ pub(super) struct Seating {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-enum What {
+pub(super) enum What {
     Sit(Chips),
     TopUp(Chips),
     Leave,
 }
 
 impl Seating {
-    const fn new(seat: SeatIndex, player: PlayerId, seq: u64, what: What) -> Self {
+    pub(super) const fn new(seat: SeatIndex, player: PlayerId, seq: u64, what: What) -> Self {
         Self { seat, player, seq, what, left_with: None, rake: None }
+    }
+
+    pub(super) const fn with_rake(self, rake: Chips) -> Self {
+        Self { rake: Some(rake), ..self }
+    }
+
+    pub(super) const fn is_sit(&self) -> bool {
+        matches!(self.what, What::Sit(_))
+    }
+
+    pub(super) fn allow_rake(&mut self, amount: Chips) {
+        self.rake = self.rake.map(|rake| rake.saturating_add(amount));
+    }
+
+    /// The player has left the chair; a top-up that is on its way keeps what they left with.
+    pub(super) const fn left(&mut self, stack: Chips) {
+        if matches!(self.what, What::TopUp(_)) {
+            self.left_with = Some(stack);
+        }
     }
 
     /// A top-up of who still sits there keeps nobody from anything.
@@ -87,7 +106,7 @@ impl Core {
             (What::Sit(amount), EntryBody::Sit { seat, player, permit })
         };
         let seq = self.enqueue(body, step);
-        self.state.seating.push(Seating { rake: Some(rake), ..Seating::new(seat, player, seq, what) });
+        self.state.seating.push(Seating::new(seat, player, seq, what).with_rake(rake));
         if top_up {
             // From its place in the sequence on, as the signer counts it; the chips come when they are final.
             self.taken(Command::AllowRake { seat, amount: rake }, &mut Vec::new());
@@ -119,7 +138,7 @@ impl Core {
         self.tell(Kind::Seating(seating(seat, player, pb::SeatingState::Leaving)), step);
         let top_up = |held: &&mut Seating| held.player == player && matches!(held.what, What::TopUp(_));
         match self.state.seating.iter_mut().find(top_up) {
-            Some(top_up) => top_up.left_with = Some(stack),
+            Some(top_up) => top_up.left(stack),
             None => self.give_back(seat, player, stack, step),
         }
     }
@@ -144,10 +163,16 @@ impl Core {
         {
             self.state.notice = notice.id;
             step.dirty = true;
+            if let NoticeState::Exit(player) = notice.state {
+                self.state.exiting.insert(player, notice.seq_to);
+                self.forget_exits();
+                continue;
+            }
             let state = match notice.state {
                 NoticeState::Submitted => pb::SettlementState::Submitted,
                 NoticeState::Confirmed => pb::SettlementState::Confirmed,
                 NoticeState::Rejected => pb::SettlementState::Rejected,
+                NoticeState::Exit(_) => continue,
             };
             let settlement = pb::Settlement {
                 seq_from: notice.seq_from,
@@ -157,11 +182,23 @@ impl Core {
             };
             self.tell(Kind::Settlement(settlement), step);
             match notice.state {
-                NoticeState::Submitted => {}
+                NoticeState::Submitted | NoticeState::Exit(_) => {}
                 NoticeState::Confirmed => self.confirmed(notice.seq_to, events, step),
                 NoticeState::Rejected => self.rejected(&notice, step),
             }
+            self.forget_exits();
         }
+    }
+
+    /// An exit is about who is here or was on the way by then, and over with them: a seat that is taken later is
+    /// another one. So there are never more of them than chairs, and who is asking for one.
+    fn forget_exits(&mut self) {
+        let (table, seating, asking) = (&self.state.table, &self.state.seating, &self.asking);
+        self.state.exiting.retain(|player, asked| {
+            table.seat_of(*player).is_some()
+                || asking.iter().any(|(_, who)| who == player)
+                || seating.iter().any(|held| held.player == *player && held.seq <= *asked)
+        });
     }
 
     /// Everything up to this number is final on chain: chips may appear now.
@@ -210,16 +247,22 @@ impl Core {
         }
     }
 
+    /// Everybody where the table is deleted, else who asked on chain to leave: such a seat is dealt no more hands.
     /// Between hands only: who leaves in the middle of one would fold what others still have to play for.
-    pub(super) fn leave_all_if_deleting(&mut self, events: &mut Vec<Event>) {
-        if !self.state.deleting || self.state.table.hand().is_some() {
+    pub(super) fn leave_who_must(&mut self, events: &mut Vec<Event>) {
+        let State { table, exiting, deleting, .. } = &self.state;
+        if (!deleting && exiting.is_empty()) || table.hand().is_some() {
             return;
         }
-        for seat in (0..self.spec.engine.seats).map(SeatIndex) {
-            if self.state.table.seat(seat).is_some_and(|chair| !chair.leaving) {
-                self.command(Command::Leave { seat }, events);
-            }
+        let goes = |seat: &SeatIndex| {
+            let chair = table.seat(*seat).filter(|chair| !chair.leaving);
+            chair.is_some_and(|chair| *deleting || exiting.contains_key(&chair.player))
+        };
+        let seats: Vec<SeatIndex> = (0..self.spec.engine.seats).map(SeatIndex).filter(goes).collect();
+        for seat in seats {
+            self.command(Command::Leave { seat }, events);
         }
+        self.forget_exits();
     }
 
     /// Adds something to what everybody sees of this step.

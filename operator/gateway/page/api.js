@@ -1,0 +1,66 @@
+// The gateway's API: JSON, problems as errors (RFC 9457).
+
+/** The gateway understood and said no, or could not be reached (status 0). */
+export class Problem extends Error {
+  constructor(status, title, detail, retryAfterS = null) {
+    super(detail ? `${title}: ${detail}` : title);
+    this.status = status;
+    this.retryAfterS = retryAfterS;
+  }
+
+  /** Whether the same request may succeed later. */
+  get temporary() {
+    return this.status === 0 || this.status === 429 || this.status >= 500;
+  }
+}
+
+/** One request with its answer, in milliseconds. */
+const WAIT_MS = 15_000;
+
+async function call(method, path, { token = null, body = null, text = false } = {}) {
+  const headers = { accept: text ? '*/*' : 'application/json, application/problem+json' };
+  if (token !== null) headers.authorization = `Bearer ${token}`;
+  if (body !== null) headers['content-type'] = 'application/json';
+  let answer;
+  let content;
+  try {
+    answer = await fetch(path, {
+      method,
+      headers,
+      body: body === null ? null : JSON.stringify(body),
+      cache: 'no-store',
+      credentials: 'omit',
+      signal: AbortSignal.timeout(WAIT_MS),
+    });
+    content = await answer.text();
+  } catch {
+    throw new Problem(0, 'The server cannot be reached');
+  }
+  if (answer.ok && (text || content === '')) return content;
+  let json = null;
+  try {
+    json = JSON.parse(content);
+  } catch {
+    if (answer.ok) throw new Problem(502, 'The answer cannot be read');
+  }
+  if (answer.ok) return json;
+  const retryAfter = Number.parseInt(answer.headers.get('retry-after') ?? '', 10);
+  const title = json?.title ?? `The server answered ${answer.status}`;
+  throw new Problem(answer.status, title, json?.detail, Number.isNaN(retryAfter) ? null : retryAfter);
+}
+
+export const api = {
+  nonce: () => call('POST', '/v1/auth/nonce', { body: {} }),
+  signIn: (message, signature) => call('POST', '/v1/auth/sign-in', { body: { message, signature } }),
+  refresh: (refreshToken) => call('POST', '/v1/auth/refresh', { body: { refreshToken } }),
+  logout: (token) => call('POST', '/v1/auth/logout', { token }),
+  config: () => call('GET', '/v1/config'),
+  tables: (after) => call('GET', `/v1/tables?limit=50${after ? `&after=${encodeURIComponent(after)}` : ''}`),
+  table: (uid) => call('GET', `/v1/tables/${encodeURIComponent(uid)}`),
+  balance: (token) => call('GET', '/v1/balance', { token }),
+  hands: (token, uid, before) =>
+    call('GET', `/v1/tables/${encodeURIComponent(uid)}/hands?limit=25${before ? `&before=${before}` : ''}`, { token }),
+  hand: (token, uid, hand) => call('GET', `/v1/tables/${encodeURIComponent(uid)}/hands/${hand}`, { token }),
+  phh: (token, uid, hand) =>
+    call('GET', `/v1/tables/${encodeURIComponent(uid)}/hands/${hand}?format=phh`, { token, text: true }),
+};

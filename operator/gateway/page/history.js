@@ -1,0 +1,109 @@
+// Hands that were played: the list of a table, and one hand from its first chip to its last.
+
+import { cardNames, face } from './cards.js';
+import { el } from './dom.js';
+import { gain, money } from './money.js';
+import { short } from './tell.js';
+
+const clockTime = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
+
+/** The list: {hands, next, error}. */
+export function hands(uid, name, own, { hands: list, next, error }) {
+  return [
+    el('div', { class: 'head' },
+      el('p', {}, el('a', { href: `#/table/${uid}` }, '← Back to the table')),
+      el('h1', { id: 'title', tabindex: '-1' }, `Hands of ${name || 'this table'}`)),
+    error ? el('p', { class: 'panel warn', role: 'alert' }, error) : null,
+    list === null && !error ? el('p', { class: 'soft' }, 'Looking for hands…') : null,
+    list !== null && list.length === 0 ? el('p', { class: 'panel' }, 'No hand has been played here yet.') : null,
+    list !== null && list.length > 0
+      ? el('div', { class: 'scroll', role: 'region', 'aria-label': 'Hands', tabindex: '0' },
+          el('table', { class: 'hands' },
+            el('thead', {}, el('tr', {}, ['Hand', 'Ended', 'You', 'Biggest win', 'Rake'].map((text) => el('th', { scope: 'col' }, text)))),
+            el('tbody', {}, list.map((hand) => line(uid, own, hand)))))
+      : null,
+    next ? el('button', { class: 'button', type: 'button', 'data-do': 'older-hands' }, 'Older hands') : null,
+  ];
+}
+
+function line(uid, own, hand) {
+  const mine = hand.results.find((result) => result.player.toLowerCase() === own);
+  const best = hand.results.reduce((most, result) => (result.delta > (most?.delta ?? 0) ? result : most), null);
+  return el('tr', { 'data-key': hand.hand },
+    el('th', { scope: 'row' }, el('a', { href: `#/table/${uid}/hands/${hand.hand}` }, `Hand ${hand.hand}`)),
+    el('td', {}, clockTime.format(new Date(hand.endedAtMs))),
+    el('td', { class: tone(mine?.delta) }, mine ? gain(mine.delta) : '–'),
+    el('td', {}, hand.void ? 'void' : best ? `${gain(best.delta)} seat ${best.seat + 1}` : '–'),
+    el('td', {}, money(hand.rake)));
+}
+
+const tone = (delta) => (delta > 0 ? 'gained' : delta < 0 ? 'lost' : '');
+
+/** One hand as records tells it: {hand, error}. */
+export function oneHand(uid, number, own, { hand, error }) {
+  const head = el('div', { class: 'head' },
+    el('p', {}, el('a', { href: `#/table/${uid}/hands` }, '← All hands')),
+    el('h1', { id: 'title', tabindex: '-1' }, `Hand ${number}`));
+  if (error) return [head, el('p', { class: 'panel warn', role: 'alert' }, error)];
+  if (hand === null) return [head, el('p', { class: 'soft' }, 'Looking for the hand…')];
+  const { history, end } = hand;
+  const name = (seat) => {
+    const player = history.seats.find((held) => held.seat === seat)?.player ?? '';
+    return player.toLowerCase() === own ? 'You' : `Seat ${seat + 1}`;
+  };
+  return [
+    head,
+    el('p', { class: 'soft' }, clockTime.format(new Date(hand.endedAtMs)), end.void ? ' – void: all bets went back' : ''),
+    el('section', { class: 'panel', 'aria-labelledby': 'who' },
+      el('h2', { id: 'who' }, 'Who played'),
+      el('ul', { class: 'results' }, history.seats.map(({ seat, player, stack }) => {
+        const result = end.results.find((found) => found.seat === seat);
+        return el('li', {}, el('span', {}, `${name(seat)} `, el('small', {}, short(player))),
+          el('span', {}, `from ${money(stack)} `), el('strong', { class: tone(result?.delta) }, gain(result?.delta ?? 0)));
+      }))),
+    el('section', { class: 'panel', 'aria-labelledby': 'how' },
+      el('h2', { id: 'how' }, 'What happened'),
+      el('ol', { class: 'story' }, history.events.map((event) => told(event, name)).filter((item) => item !== null))),
+    el('section', { class: 'panel', 'aria-labelledby': 'proof' },
+      el('h2', { id: 'proof' }, 'Record'),
+      el('p', { class: 'soft' }, 'The settlement of this hand commits to this hash. The command ', el('code', {}, 'purr verify'),
+        ' checks the deal from the record.'),
+      el('p', { class: 'hash' }, hand.hash),
+      el('button', { class: 'button', type: 'button', 'data-do': 'save-phh' }, 'Save as PHH')),
+  ];
+}
+
+const POSTS = {
+  ante: 'the ante', smallBlind: 'the small blind', bigBlind: 'the big blind', live: 'a live big blind', dead: 'a missed small blind',
+};
+const STREETS = { preflop: 'Before the flop', flop: 'Flop', turn: 'Turn', river: 'River' };
+
+function told(event, name) {
+  const kind = Object.keys(event)[0];
+  const body = event[kind];
+  const say = (verb, rest = '') => {
+    const subject = name(body.seat);
+    return el('li', {}, `${subject} ${subject === 'You' ? verb : `${verb}s`}${rest}.`);
+  };
+  switch (kind) {
+    case 'posted': return say('post', ` ${POSTS[body.post] ?? 'chips'}, ${money(body.amount)}`);
+    case 'acted': return say(...action(body));
+    case 'streetDealt':
+      return el('li', { class: 'street' }, el('span', { class: 'heard' }, `${STREETS[body.street]}: ${cardNames(body.cards)}`),
+        el('span', { 'aria-hidden': 'true' }, STREETS[body.street]), el('span', { class: 'mini', 'aria-hidden': 'true' }, body.cards.map((card) => face(card))));
+    case 'uncalled': return el('li', {}, `${money(body.amount)} goes back to ${name(body.seat)}.`);
+    case 'shown':
+      return el('li', { class: 'street' }, el('span', {}, `${name(body.seat)}: `), el('span', { class: 'mini' }, body.cards.map((card) => face(card))));
+    case 'mucked': return say('muck');
+    case 'potWon': return say('win', ` ${money(body.amount)}${body.pot > 0 ? ` from side pot ${body.pot}` : ''}`);
+    case 'raked': return el('li', {}, `Rake ${money(body.amount)}.`);
+    default: return null;
+  }
+}
+
+function action({ action: what, total, allIn, timedOut }) {
+  const more = `${allIn ? ', all in' : ''}${timedOut ? ' (out of time)' : ''}`;
+  if (what === 'fold' || what === 'check') return [what, more];
+  if (what === 'call') return ['call', ` ${money(total)}${more}`];
+  return ['raise', ` to ${money(total)}${more}`];
+}

@@ -1,0 +1,357 @@
+// The player's socket to one table, that comes back by itself: jittered back-off, resume by cursor, tokens renewed in
+// it, commands sent again under their ids until they are answered. Entropy for the deal is committed and revealed here.
+// The same rules as the reference client's (table-pod/client/src/link.rs and connection.rs).
+
+import { api } from './api.js';
+import { base64, newEntropy } from './keys.js';
+import { Astray, View } from './view.js';
+
+const SUBPROTOCOL = 'purr.v1.json';
+/** Of the first and of the longest wait before a connection is tried again, in milliseconds; each is jittered. */
+const BACK_OFF_MIN_MS = 250;
+const BACK_OFF_MAX_MS = 10_000;
+/** Time for a connection to stand, and quiet times after which a ping goes out and after which it counts as lost. */
+const CONNECT_MS = 10_000;
+const PING_MS = 15_000;
+const IDLE_MS = 45_000;
+/** After a sign that the network may have changed, an answer must come sooner. */
+const PROBE_MS = 5_000;
+/** A table lets through 20 messages a second; who was told to slow down waits this long. */
+const SLOW_DOWN_MS = 500;
+/** Commands without an answer. The table remembers twice as many ids of a player. */
+const PENDING_MAX = 32;
+const RENEW_AGAIN_MS = 5_000;
+
+// Close codes of the protocol (table-pod/protocol/src/codec.rs) on which one does not come back by oneself.
+const FINAL = {
+  1000: 'The table closed the connection.',
+  1002: 'The table did not understand this page. Reload it.',
+  1009: 'A message was too large.',
+  4001: 'You are at this table in another window.',
+  4003: 'Your sign-in has ended.',
+  4005: 'This table does not exist any more.',
+};
+const TOKEN_EXPIRED = 4002;
+
+/** The table said no to a command; `code` as in the protocol's ErrorCode. */
+export class Refused extends Error {
+  constructor(error) {
+    super(error.message || 'The table refused that.');
+    this.code = error.code ?? 'ERROR_CODE_UNSPECIFIED';
+    this.min = error.min === undefined ? null : Number(error.min);
+    this.max = error.max === undefined ? null : Number(error.max);
+  }
+}
+
+export class Link {
+  #session;
+  #uid;
+  #changed;
+  #told;
+  #socket = null;
+  #stopped = false;
+  #pending = [];
+  // Ids rise over reloads, too: the table remembers a player's last ones. Microseconds since 1970 are below 2^53.
+  #nextId = Date.now() * 1000;
+  #backOff = BACK_OFF_MIN_MS;
+  #timers = new Map();
+  #heard = 0;
+  #committed = null;
+  #served = false;
+
+  /** `changed()` after every change; `told(events)` with the events of a message that was taken in. */
+  constructor(session, uid, changed, told) {
+    this.#session = session;
+    this.#uid = uid;
+    this.#changed = changed;
+    this.#told = told;
+    this.view = new View(session.address);
+    /** connecting, open, waiting (with `retryAt`), ended (with `why`). */
+    this.state = { name: 'connecting' };
+    addEventListener('online', this.#look);
+    document.addEventListener('visibilitychange', this.#look);
+    // Not before the one who made this holds it.
+    queueMicrotask(() => this.#connect());
+  }
+
+  /** Leaves for good. */
+  stop() {
+    this.#stopped = true;
+    removeEventListener('online', this.#look);
+    document.removeEventListener('visibilitychange', this.#look);
+    this.#drop(1000);
+    for (const pending of this.#pending.splice(0)) pending.reject?.(new Error('You left the table.'));
+  }
+
+  /** Comes back after an end, because somebody asked for it. */
+  restart() {
+    if (this.state.name !== 'ended' || this.#stopped) return;
+    this.#backOff = BACK_OFF_MIN_MS;
+    this.#connect();
+  }
+
+  /** Hands a command over; resolves when the table has carried it out, however many connections that takes. */
+  send(body) {
+    return new Promise((resolve, reject) => {
+      if (this.#pending.length >= PENDING_MAX) reject(new Error('Too many commands wait for an answer.'));
+      else this.#push(body, resolve, reject);
+    });
+  }
+
+  // --- the connection ---
+
+  async #connect() {
+    if (this.#stopped) return undefined;
+    this.#clear('retry');
+    this.#set({ name: 'connecting' });
+    let token;
+    try {
+      token = await this.#session.token();
+    } catch (error) {
+      if (error?.temporary) return this.#again();
+      return this.#end(error?.message ?? 'You are signed out.');
+    }
+    if (this.#stopped || this.#socket !== null) return undefined;
+    const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
+    const socket = new WebSocket(`${scheme}://${location.host}/v1/tables/${this.#uid}/socket`, SUBPROTOCOL);
+    this.#socket = socket;
+    this.#served = false;
+    this.#timer('connect', CONNECT_MS, () => this.#lost(socket));
+    socket.onopen = () => {
+      this.#clear('connect');
+      this.#heard = Date.now();
+      for (const pending of this.#pending) pending.sent = false;
+      this.#write({ id: this.#id(), attach: { token, resume: this.#cursor() } });
+      this.#timer('renew', Math.max(0, this.#session.renewAt - Date.now()), () => this.#renew(token));
+      this.#keepAlive();
+      this.#set({ name: 'open' });
+      this.#transmit();
+    };
+    socket.onmessage = ({ data }) => {
+      if (socket === this.#socket) this.#receive(data);
+    };
+    socket.onclose = ({ code, reason }) => {
+      if (socket === this.#socket) this.#closed(code, reason);
+    };
+    return undefined;
+  }
+
+  #cursor() {
+    const cursor = this.view.cursor;
+    return cursor === null ? null : { epoch: String(cursor.epoch), offset: String(cursor.offset) };
+  }
+
+  async #closed(code, reason) {
+    this.#drop(null);
+    if (code === TOKEN_EXPIRED) this.#session.refused();
+    if (FINAL[code]) return this.#end(reason && code !== 1000 ? `${FINAL[code]} (${reason})` : FINAL[code], code);
+    // A handshake that was refused looks like a broken network; a table that is gone says so when asked.
+    if (!this.#served) {
+      try {
+        await api.table(this.#uid);
+      } catch (error) {
+        if (error?.status === 404) return this.#end(FINAL[4005]);
+      }
+    }
+    return this.#stopped ? undefined : this.#again();
+  }
+
+  #lost(socket) {
+    if (socket !== this.#socket) return;
+    this.#drop(4000);
+    this.#again();
+  }
+
+  // Nothing of this socket is heard any more.
+  #drop(code) {
+    const socket = this.#socket;
+    this.#socket = null;
+    for (const name of [...this.#timers.keys()]) this.#clear(name);
+    if (socket === null) return;
+    socket.onopen = null;
+    socket.onmessage = null;
+    socket.onclose = null;
+    if (code !== null) socket.close(code);
+  }
+
+  #again() {
+    if (this.#stopped) return;
+    // Between half of it and all of it: those who were cut together do not come back together.
+    const wait = this.#backOff / 2 + (Math.random() * this.#backOff) / 2;
+    this.#backOff = Math.min(this.#backOff * 2, BACK_OFF_MAX_MS);
+    this.#set({ name: 'waiting', retryAt: Date.now() + wait });
+    this.#timer('retry', wait, () => this.#connect());
+  }
+
+  #end(why, code = null) {
+    this.#drop(null);
+    this.#set({ name: 'ended', why, code });
+  }
+
+  #set(state) {
+    this.state = state;
+    if (!this.#stopped) this.#changed();
+  }
+
+  // The network is back, or the page is looked at again: no reason to wait on.
+  #look = () => {
+    if (document.visibilityState === 'hidden') return;
+    if (this.state.name === 'waiting') {
+      this.#backOff = BACK_OFF_MIN_MS;
+      this.#connect();
+    } else if (this.state.name === 'open') {
+      const socket = this.#socket;
+      const heard = this.#heard;
+      this.#write({ id: this.#id(), ping: {} });
+      this.#timer('probe', PROBE_MS, () => {
+        if (this.#heard === heard) this.#lost(socket);
+      });
+    }
+  };
+
+  #keepAlive() {
+    this.#timer('alive', PING_MS, () => {
+      const quiet = Date.now() - this.#heard;
+      if (quiet >= IDLE_MS) return this.#lost(this.#socket);
+      if (quiet >= PING_MS) this.#write({ id: this.#id(), ping: {} });
+      return this.#keepAlive();
+    });
+  }
+
+  async #renew(old) {
+    const socket = this.#socket;
+    let wait = RENEW_AGAIN_MS;
+    try {
+      const token = await this.#session.token();
+      if (socket !== this.#socket) return;
+      if (token !== old) {
+        this.#write({ id: this.#id(), renewToken: { token } });
+        old = token;
+        wait = Math.max(wait, this.#session.renewAt - Date.now());
+      }
+    } catch {
+      if (socket !== this.#socket) return;
+    }
+    this.#timer('renew', wait, () => this.#renew(old));
+  }
+
+  #timer(name, ms, act) {
+    this.#clear(name);
+    this.#timers.set(name, setTimeout(() => {
+      this.#timers.delete(name);
+      act();
+    }, ms));
+  }
+
+  #clear(name) {
+    clearTimeout(this.#timers.get(name));
+    this.#timers.delete(name);
+  }
+
+  // --- messages ---
+
+  #id() {
+    this.#nextId += 1;
+    return String(this.#nextId);
+  }
+
+  #write(message) {
+    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(message));
+  }
+
+  #push(body, resolve = null, reject = null) {
+    const id = this.#id();
+    this.#pending.push({ id, body, resolve, reject, sent: false });
+    this.#transmit();
+    return id;
+  }
+
+  #transmit() {
+    if (this.#socket?.readyState !== WebSocket.OPEN || this.#timers.has('quiet')) return;
+    for (const pending of this.#pending.filter((held) => !held.sent)) {
+      pending.sent = true;
+      this.#write({ id: pending.id, ...pending.body });
+    }
+  }
+
+  #take(id) {
+    const at = this.#pending.findIndex((pending) => pending.id === String(id));
+    return at < 0 ? null : this.#pending.splice(at, 1)[0];
+  }
+
+  #receive(data) {
+    this.#heard = Date.now();
+    this.#served = true;
+    this.#backOff = BACK_OFF_MIN_MS;
+    let events;
+    let message;
+    const seatBefore = this.view.you;
+    try {
+      message = JSON.parse(data);
+      events = this.view.apply(message);
+    } catch (error) {
+      if (!(error instanceof Astray)) console.error(error);
+      this.view.forget();
+      return this.#lost(this.#socket);
+    }
+    if (message.ack) {
+      this.#take(message.ack.id)?.resolve?.();
+    } else if (message.error) {
+      this.#error(message.error);
+    } else if (message.snapshot) {
+      // What became of a commitment while nothing was seen is not known: a new one replaces it.
+      this.#commit();
+    }
+    for (const event of events) this.#follow(event, seatBefore);
+    if (events.length > 0 || message.snapshot) this.#told(events, message.snapshot !== undefined);
+    this.#changed();
+    return undefined;
+  }
+
+  #error(error) {
+    if (error.code === 'ERROR_CODE_RATE_LIMITED') {
+      const pending = this.#pending.find((held) => held.id === String(error.id));
+      if (pending) pending.sent = false;
+      this.#timer('quiet', SLOW_DOWN_MS, () => this.#transmit());
+      return;
+    }
+    if (this.#committed?.id === String(error.id)) this.#committed = null;
+    this.#take(error.id)?.reject?.(new Refused(error));
+  }
+
+  // --- entropy for the deal ---
+
+  #follow(event, seatBefore) {
+    const own = seatBefore ?? this.view.you;
+    const isOwn = (seat) => own !== null && Number(seat ?? 0) === own;
+    if (event.deal && (event.deal.reveals ?? []).length === 0) this.#reveal(event.deal, own);
+    else if (event.handStarted || event.dealVoided || (event.seated && isOwn(event.seated.seat))) this.#commit();
+    else if (event.left && isOwn(event.left.seat)) {
+      this.#committed = null;
+      this.#pending = this.#pending.filter((pending) => pending.resolve !== null);
+    }
+  }
+
+  #commit() {
+    if (this.view.you === null) return;
+    if (this.#committed !== null && this.#pending.some((pending) => pending.id === this.#committed.id)) return;
+    if (this.#pending.length >= PENDING_MAX) return;
+    const { entropy, commitment } = newEntropy();
+    this.#committed = { id: null, entropy, commitment: base64(commitment) };
+    this.#committed.id = this.#push({ commitEntropy: { commitment: this.#committed.commitment } });
+  }
+
+  #reveal(deal, own) {
+    const hand = Number(deal.hand);
+    if (this.#committed === null || this.view.hand?.number === hand || this.view.ended?.hand === hand) return;
+    const { id, entropy, commitment } = this.#committed;
+    // Only what the table says it is bound to: entropy that is out is spent.
+    const listed = (deal.commitments ?? []).some((one) => Number(one.seat ?? 0) === own && one.commitment === commitment);
+    if (!listed) return;
+    this.#committed = null;
+    // Applied or not, this commitment has had its turn: sent again it would count for the hand after.
+    this.#take(id);
+    if (this.#pending.length >= PENDING_MAX) return;
+    this.#push({ revealEntropy: { hand: String(hand), entropy: base64(entropy) } });
+  }
+}

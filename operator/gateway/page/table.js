@@ -1,0 +1,138 @@
+// The table: felt, seats, board, and what is known of the hand.
+
+import { back, cardNames, face, slot } from './cards.js';
+import { el, icon } from './dom.js';
+import { gain, money } from './money.js';
+import { short, who } from './tell.js';
+
+const ACTIONS = {
+  ACTION_KIND_FOLD: 'fold', ACTION_KIND_CHECK: 'check', ACTION_KIND_CALL: 'call', ACTION_KIND_RAISE_TO: 'raise',
+};
+
+/** Which of ten places around the oval a seat is drawn at: one's own seat is at the bottom, play goes clockwise. */
+function place(seat, view) {
+  const count = view.table.seatCount;
+  const from = (seat - (view.you ?? 0) + count) % count;
+  return Math.round((from * 10) / count) % 10;
+}
+
+/** Everything in the middle: the running hand, or the one that has just ended. */
+export function felt(view, mayAsk) {
+  const { table, hand, ended } = view;
+  const told = hand ?? ended;
+  const board = told?.board ?? [];
+  const pot = hand?.pot ?? ended?.won.reduce((sum, won) => sum + won.amount, 0) ?? 0;
+  const seats = Array.from({ length: table.seatCount }, (_, seat) => seat);
+  return el('section', { class: 'felt', 'aria-label': 'Table', 'data-key': 'felt' },
+    el('div', { class: 'rail', 'aria-hidden': 'true' }),
+    el('div', { class: 'middle' },
+      el('p', { class: 'pot' }, icon('chip'), el('span', {}, told ? `Pot ${money(pot)}` : 'No hand yet')),
+      el('div', { class: 'board', role: 'group', 'aria-label': board.length ? `Board: ${cardNames(board)}` : 'Board, no cards yet' },
+        Array.from({ length: 5 }, (_, at) => (board[at] ? face(board[at]) : slot()))),
+      outcome(view)),
+    el('ol', { class: 'seats', 'aria-label': 'Seats' }, seats.map((seat) => chair(seat, view, mayAsk))));
+}
+
+function outcome(view) {
+  const { ended, hand, table, you } = view;
+  if (hand !== null) return el('p', { class: 'outcome' }, `Hand ${hand.number}`);
+  if (ended === null) {
+    const playing = [...table.seats.values()].filter((chair) => !chair.sittingOut).length;
+    return el('p', { class: 'outcome' }, playing < 2 ? 'Waiting for a second player' : 'The next hand is on its way');
+  }
+  if (ended.void) return el('p', { class: 'outcome' }, `Hand ${ended.hand} is void: bets went back`);
+  const winners = [...new Set(ended.won.map((won) => who(view, won.seat)))].join(', ');
+  const own = ended.results.find((result) => result.seat === you);
+  return el('p', { class: 'outcome strong' },
+    `Hand ${ended.hand}: ${winners} ${winners === 'You' || winners.includes(',') ? 'win' : 'wins'}`,
+    own ? el('span', { class: own.delta < 0 ? 'lost' : 'gained' }, ` ${gain(own.delta)}`) : null);
+}
+
+function chair(seat, view, mayAsk) {
+  const { table, hand, ended } = view;
+  const held = table.seats.get(seat);
+  const at = `seat at-${place(seat, view)}`;
+  if (held === undefined) return emptyChair(seat, view, at, mayAsk);
+  const own = seat === view.you;
+  const told = hand ?? ended;
+  const player = told?.players.get(seat);
+  const won = hand === null ? (ended?.won ?? []).filter((w) => w.seat === seat).reduce((sum, w) => sum + w.amount, 0) : 0;
+  const turn = hand?.toAct === seat;
+  const notes = [
+    told?.button === seat ? 'dealer button' : null,
+    player?.folded ? 'folded' : null,
+    held.sittingOut ? 'sitting out' : null,
+    held.leaving ? 'leaving' : null,
+    held.connected ? null : 'connection lost',
+    view.mucked.has(seat) && told ? 'mucked' : null,
+  ].filter((note) => note !== null);
+  const doing = hand !== null ? ACTIONS[view.last.get(seat)] : null;
+  const allIn = hand !== null && player && !player.folded && held.stack === 0 ? 'all in' : null;
+  const classes = [at, own ? 'own' : '', turn ? 'turn' : '', player?.folded ? 'folded' : '', won > 0 ? 'won' : '',
+    held.sittingOut || !held.connected ? 'away' : ''];
+  return el('li', { class: classes.filter(Boolean).join(' '), 'data-key': `seat-${seat}`, 'data-seat': seat },
+    el('div', { class: 'hole' }, hole(seat, view)),
+    el('div', { class: 'plate' },
+      el('span', { class: `avatar hue-${Number.parseInt(held.player.slice(-2), 16) % 12}`, 'aria-hidden': 'true' },
+        held.player.slice(2, 4)),
+      el('span', { class: 'name' },
+        el('span', { class: 'heard' }, `Seat ${seat + 1}: `), own ? 'You' : short(held.player)),
+      el('span', { class: 'stack' }, money(held.stack), held.pending > 0 ? el('small', {}, ` +${money(held.pending)}`) : null),
+      turn ? el('span', { class: 'heard' }, ', to act') : null,
+      notes.length ? el('span', { class: 'notes' }, notes.filter((note) => note !== 'dealer button').join(', ')) : null,
+      turn ? clock(view) : null),
+    told?.button === seat ? el('span', { class: 'button-chip' }, el('span', { 'aria-hidden': 'true' }, 'D'), el('span', { class: 'heard' }, 'dealer button')) : null,
+    el('p', { class: 'bet' },
+      player && hand !== null && player.streetBet > 0 ? [icon('chip'), el('span', { class: 'heard' }, 'bet '), money(player.streetBet)] : null,
+      allIn || doing ? el('span', { class: 'doing' }, allIn ?? doing) : null,
+      won > 0 ? el('span', { class: 'doing' }, `wins ${money(won)}`) : null));
+}
+
+function hole(seat, view) {
+  const told = view.hand ?? view.ended;
+  const player = told?.players.get(seat);
+  if (!player) return null;
+  const cards = view.shown.get(seat) ?? player.cards;
+  if (cards.length > 0) return cards.map((card) => face(card, player.folded ? 'dim' : ''));
+  if (player.folded || view.mucked.has(seat)) return null;
+  return view.hand !== null ? [back(), back(), el('span', { class: 'heard' }, 'two cards, face down')] : null;
+}
+
+function clock(view) {
+  if (view.clock === null || view.clock.ends === undefined) return null;
+  const { ends, remainingMs, timeBank } = view.clock;
+  return el('span', { class: `clock ${timeBank ? 'bank' : ''}` },
+    el('progress', { max: remainingMs, 'data-until': ends, 'aria-label': timeBank ? 'Time bank left' : 'Time left' }),
+    el('span', { class: 'seconds', 'data-seconds': ends, 'aria-hidden': 'true' }));
+}
+
+function emptyChair(seat, view, at, mayAsk) {
+  const held = view.held.get(seat);
+  let inside = el('span', { class: 'free' }, el('span', { class: 'heard' }, `Seat ${seat + 1}: `), 'free');
+  if (held) {
+    const what = held.state === 'SEATING_STATE_RESERVED' ? 'is sitting down' : 'has left';
+    inside = el('span', { class: 'free' }, `${held.player.toLowerCase() === view.own ? 'You' : short(held.player)} ${what}`.replace('You is', 'You are').replace('You has', 'You have'));
+  } else if (mayAsk && view.you === null) {
+    inside = el('button', { class: 'sit', type: 'button', 'data-do': 'sit', 'data-with': seat }, el('span', { class: 'heard' }, `Seat ${seat + 1}: `), 'Sit here');
+  }
+  return el('li', { class: `${at} empty`, 'data-key': `seat-${seat}`, 'data-seat': seat }, inside);
+}
+
+const STATES = {
+  SETTLEMENT_STATE_SETTLING: ['settling', ''],
+  SETTLEMENT_STATE_SUBMITTED: ['sent to the chain', ''],
+  SETTLEMENT_STATE_CONFIRMED: ['settled', 'good'],
+  SETTLEMENT_STATE_REJECTED: ['refused by the chain', 'warn'],
+};
+
+/** Where the last hands are on their way to the chain. */
+export function settlements(view) {
+  const hands = [...view.settlements.values()].filter((entry) => entry.hand !== null).slice(-4).reverse();
+  return el('section', { class: 'panel settlements', 'aria-labelledby': 'settling' },
+    el('h2', { id: 'settling' }, 'Settlement'),
+    hands.length === 0
+      ? el('p', { class: 'soft' }, 'Each hand that ends here is listed until it is settled.')
+      : el('ul', {}, hands.map(({ seq, hand, state, tx }) => el('li', { 'data-key': `seq-${seq}` },
+          el('span', {}, `Hand ${hand}`),
+          el('span', { class: `tag ${STATES[state]?.[1] ?? ''}`, title: tx || null }, STATES[state]?.[0] ?? 'unknown')))));
+}

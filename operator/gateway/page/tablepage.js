@@ -1,0 +1,73 @@
+// The page of one table: felt, actions, what one may do with one's chair, log and settlement.
+
+import { actions } from './actions.js';
+import { el } from './dom.js';
+import { money } from './money.js';
+import { felt, settlements } from './table.js';
+
+export function tablePage(app) {
+  const { info, link, session, notice, chain } = app;
+  const view = link?.view ?? null;
+  const table = view?.table ?? null;
+  const blinds = table ?? info;
+  return [
+    el('div', { class: 'head' },
+      el('h1', { id: 'title', tabindex: '-1' }, (table?.name || info?.name) ?? 'Table'),
+      blinds ? el('p', { class: 'soft' }, `Blinds ${money(blinds.smallBlind)} / ${money(blinds.bigBlind)}`) : null,
+      el('a', { class: 'button small', href: `#/table/${app.route.uid}/hands` }, 'Hands played')),
+    notice ? el('p', { class: 'panel warn', role: 'alert' }, notice) : null,
+    session === null ? invitation() : null,
+    view !== null ? trouble(link) : null,
+    table === null
+      ? session !== null && link?.state.name !== 'ended' ? el('p', { class: 'soft' }, 'Looking at the table…') : null
+      : el('div', { class: 'play' },
+          el('div', { class: 'stage' },
+            felt(view, chain !== null && info?.state !== 'opening'),
+            el('section', { class: 'actions', 'aria-label': 'Actions' }, actions(view, app.choice, app.shortcuts)),
+            own(view)),
+          el('aside', { class: 'side', 'aria-label': 'Log and settlement' }, story(app.log), settlements(view))),
+  ];
+}
+
+function invitation() {
+  return el('div', { class: 'panel invite' },
+    el('p', {}, 'Sign in to watch this table, and to sit down.'),
+    el('button', { class: 'button main', type: 'button', 'data-do': 'sign-in' }, 'Sign in'));
+}
+
+function trouble({ state, view }) {
+  if (state.name === 'ended') {
+    return el('div', { class: 'panel warn', role: 'alert', 'data-key': 'ended' },
+      el('p', {}, state.why),
+      el('button', { class: 'button', type: 'button', 'data-do': 'restart' },
+        state.code === 4001 ? 'Play in this window' : 'Connect again'));
+  }
+  if (state.name === 'waiting') {
+    return el('p', { class: 'panel warn', 'data-key': 'waiting' },
+      'The connection is lost. Your seat is kept, and this page comes back to the hand by itself.');
+  }
+  if (view.stalled !== null || view.table?.paused) {
+    return el('p', { class: 'panel warn', role: 'status', 'data-key': 'paused' },
+      `The table is paused${view.stalled ? ` (${view.stalled})` : ''}. The clock stands still; your cards and chips are where they were.`);
+  }
+  return null;
+}
+
+// What one may do with one's chair.
+function own(view) {
+  const chair = view.yourSeat;
+  if (chair === null) return null;
+  const room = view.table.buyInMax - chair.stack - chair.pending;
+  const button = (what, label) => el('button', { class: 'button small', type: 'button', 'data-key': what, 'data-do': what }, label);
+  return el('div', { class: 'row chair-row', role: 'group', 'aria-label': 'Your chair' },
+    chair.sittingOut ? button('sit-in', 'I’m back') : button('sit-out', 'Sit out'),
+    room > 0 && !chair.leaving ? button('top-up', 'Add chips') : null,
+    chair.leaving ? el('span', { class: 'tag' }, 'leaving after this hand') : button('leave', 'Leave table'));
+}
+
+function story(log) {
+  return el('section', { class: 'panel', 'aria-labelledby': 'log-title' },
+    el('h2', { id: 'log-title' }, 'What happened'),
+    el('ol', { class: 'log', tabindex: '0', 'aria-label': 'What happened, newest first' },
+      log.toReversed().map((text) => el('li', {}, text))));
+}

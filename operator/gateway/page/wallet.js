@@ -1,0 +1,112 @@
+// Who signs: an injected wallet (EIP-1193, found by EIP-6963), or a guest key of this browser.
+
+import { addressOf, checksummed, newKey, signMessage, signTypedData } from './keys.js';
+
+const GUEST = 'purr.guest-key';
+
+const injected = new Map();
+
+/** Asks wallets to make themselves known. They answer at once or when they are ready. */
+export function discover(changed) {
+  addEventListener('eip6963:announceProvider', ({ detail }) => {
+    if (!detail?.provider || !detail.info?.uuid || injected.has(detail.info.uuid)) return;
+    injected.set(detail.info.uuid, { name: String(detail.info.name).slice(0, 40), provider: detail.provider });
+    changed();
+  });
+  dispatchEvent(new Event('eip6963:requestProvider'));
+}
+
+/** Wallets of this browser: {id, name}. */
+export function wallets() {
+  const found = [...injected].map(([id, { name }]) => ({ id, name }));
+  if (found.length === 0 && globalThis.ethereum) found.push({ id: 'ethereum', name: 'Browser wallet' });
+  return found;
+}
+
+/** A person said no in their wallet (EIP-1193, code 4001), or the wallet failed. */
+export class WalletError extends Error {}
+
+/** Connects to a wallet; asks its owner. */
+export async function connectWallet(id) {
+  const provider = injected.get(id)?.provider ?? globalThis.ethereum;
+  if (!provider) throw new WalletError('This wallet is gone.');
+  const request = async (method, params = []) => {
+    try {
+      return await provider.request({ method, params });
+    } catch (error) {
+      const declined = error?.code === 4001;
+      throw new WalletError(declined ? 'You declined in your wallet.' : `The wallet says: ${error?.message ?? error}`);
+    }
+  };
+  const [account] = await request('eth_requestAccounts');
+  if (!account) throw new WalletError('The wallet gave no account.');
+  const address = checksummed(account);
+  return {
+    kind: 'wallet',
+    id,
+    address,
+    signMessage: (text) => request('personal_sign', [toHex(text), address]),
+    async signTypedData(data) {
+      // Wallets refuse typed data of a chain that they are not on.
+      const wanted = `0x${BigInt(data.domain.chainId).toString(16)}`;
+      if ((await request('eth_chainId')) !== wanted) {
+        await request('wallet_switchEthereumChain', [{ chainId: wanted }]);
+      }
+      return request('eth_signTypedData_v4', [address, JSON.stringify(data)]);
+    },
+    /** Calls back when the owner picks another account. */
+    onChange(changed) {
+      provider.on?.('accountsChanged', (accounts) => {
+        if (accounts[0]?.toLowerCase() !== account.toLowerCase()) changed();
+      });
+    },
+  };
+}
+
+function toHex(text) {
+  return `0x${[...new TextEncoder().encode(text)].map((byte) => byte.toString(16).padStart(2, '0')).join('')}`;
+}
+
+/** Whether this browser holds a guest key already. */
+export function hasGuest() {
+  return stored() !== null;
+}
+
+function stored() {
+  try {
+    const key = localStorage.getItem(GUEST);
+    return key !== null && /^[0-9a-f]{64}$/.test(key) ? key : null;
+  } catch {
+    return null;
+  }
+}
+
+/** The guest key of this browser, a new one where there is none. */
+export function guest() {
+  let key = stored();
+  if (key === null) {
+    key = newKey();
+    try {
+      localStorage.setItem(GUEST, key);
+    } catch {
+      // Storage is blocked: the key lasts as long as the page.
+    }
+  }
+  return {
+    kind: 'guest',
+    id: 'guest',
+    address: addressOf(key),
+    signMessage: async (text) => signMessage(key, text),
+    signTypedData: async (data) => signTypedData(key, data),
+    onChange: () => {},
+  };
+}
+
+/** Forgets the guest key, for good. */
+export function forgetGuest() {
+  try {
+    localStorage.removeItem(GUEST);
+  } catch {
+    // Then there is none.
+  }
+}

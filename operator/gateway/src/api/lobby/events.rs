@@ -1,0 +1,141 @@
+//! The lobby, live: a stream of server-sent events (the HTML standard, section 9.2).
+
+use super::{Listed, Wanted, query};
+use crate::{app::App, guard::RetryAfter};
+use axum::{
+    extract::{Query, State, rejection::QueryRejection},
+    response::{
+        IntoResponse, Response,
+        sse::{Event, KeepAlive, Sse},
+    },
+};
+use futures::stream::{self, Stream};
+use prometheus::IntGauge;
+use purr_protocol::Problem;
+use purr_runtime::problem::Answer;
+use schemars::JsonSchema;
+use serde::Serialize;
+use std::{collections::BTreeMap, convert::Infallible, time::Duration};
+use tokio::time::{Instant, sleep};
+
+/// Tables that one stream shows.
+const SHOWN_MAX: usize = 200;
+/// A connection on which nothing else is said gets a comment, so that proxies keep it.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// What the lobby shows now that it did not before, and what it shows no more. The first event has
+/// all of it.
+#[derive(Serialize, JsonSchema)]
+pub struct Changes {
+    tables: Vec<Listed>,
+    gone: Vec<String>,
+}
+
+type Shown = BTreeMap<String, Listed>;
+
+/// The one step of a stream; `None` where nothing has changed.
+fn changes(shown: &mut Shown, now: Shown) -> Option<Changes> {
+    let tables: Vec<Listed> =
+        now.iter().filter(|(uid, listed)| shown.get(*uid) != Some(listed)).map(|(_, l)| l.clone()).collect();
+    let gone: Vec<String> = shown.keys().filter(|uid| !now.contains_key(*uid)).cloned().collect();
+    *shown = now;
+    (!tables.is_empty() || !gone.is_empty()).then_some(Changes { tables, gone })
+}
+
+/// Counts itself.
+struct Open(IntGauge);
+
+impl Open {
+    /// `None`: there are too many.
+    fn new(gauge: &IntGauge, max: u32) -> Option<Self> {
+        gauge.inc();
+        let open = Self(gauge.clone());
+        (open.0.get() <= i64::from(max)).then_some(open)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+pub async fn events(
+    State(app): State<App>,
+    wanted: Result<Query<Wanted>, QueryRejection>,
+) -> Result<Response, Response> {
+    let filter = query(wanted).and_then(|wanted| wanted.filter()).map_err(IntoResponse::into_response)?;
+    let open = Open::new(&app.metrics.lobby_streams, app.front.lobby_streams_max).ok_or_else(|| {
+        let problem = Problem::new(503, "full", "Too many look at the lobby at the moment");
+        (RetryAfter(app.front.lobby_every), Answer::from(problem)).into_response()
+    })?;
+    let events = follow(app, filter, open);
+    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
+}
+
+fn follow(
+    app: App,
+    filter: impl Fn(&Listed) -> bool + Send,
+    open: Open,
+) -> impl Stream<Item = Result<Event, Infallible>> {
+    let until = Instant::now() + app.front.lobby_stream;
+    let first = true;
+    stream::unfold((app, filter, open, Shown::new(), first), move |state| async move {
+        let (app, filter, open, mut shown, first) = state;
+        loop {
+            if !first {
+                tokio::select! {
+                    () = app.stop.cancelled() => return None,
+                    () = sleep(app.front.lobby_every) => {}
+                }
+            }
+            if Instant::now() >= until {
+                return None;
+            }
+            let all = app.lobby.current(&app).await;
+            let fitting = all.iter().filter(|listed| filter(listed)).take(SHOWN_MAX);
+            let now = fitting.map(|listed| (listed.summary.uid.clone(), listed.shown())).collect();
+            let changed = changes(&mut shown, now);
+            // The first one comes also where there is nothing, so that a page need not wonder.
+            let changed = match changed {
+                None if first => Some(Changes { tables: Vec::new(), gone: Vec::new() }),
+                changed => changed,
+            };
+            let Some(changed) = changed else { continue };
+            let Ok(event) = Event::default().event("tables").json_data(&changed) else { return None };
+            return Some((Ok(event), (app, filter, open, shown, false)));
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use purr_protocol::summary::Summary;
+
+    fn shown(tables: &[(&str, u8)]) -> Shown {
+        let listed = |uid: &str, players| Listed {
+            summary: Summary { uid: uid.into(), players, ..Summary::default() },
+            ready: true,
+        };
+        tables.iter().map(|(uid, players)| ((*uid).to_owned(), listed(uid, *players))).collect()
+    }
+
+    #[test]
+    fn only_what_has_changed_is_told() {
+        let mut held = Shown::new();
+        let first = changes(&mut held, shown(&[("a", 1), ("b", 2)])).unwrap();
+        assert_eq!((first.tables.len(), first.gone.len()), (2, 0));
+        assert!(changes(&mut held, shown(&[("a", 1), ("b", 2)])).is_none());
+        let then = changes(&mut held, shown(&[("b", 3), ("c", 1)])).unwrap();
+        let uids: Vec<&str> = then.tables.iter().map(|listed| listed.summary.uid.as_str()).collect();
+        assert_eq!((uids, then.gone), (vec!["b", "c"], vec!["a".to_owned()]));
+    }
+
+    #[test]
+    fn a_table_that_only_breathes_has_not_changed() {
+        let quiet = Listed { summary: Summary::default(), ready: true };
+        let summary = Summary { beat: 7, sequence: 3, confirmed: 2, ..Summary::default() };
+        assert_eq!(Listed { summary, ready: true }.shown(), quiet);
+    }
+}

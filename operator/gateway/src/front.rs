@@ -1,0 +1,77 @@
+//! What stands between players and this gateway: proxies, address policies, and how much it bears.
+
+use crate::{auth::outside, breaker, limits::Rate};
+use purr_runtime::{Cidr, Edge};
+use std::time::Duration;
+
+/// Private networks and this machine (RFC 1918, RFC 4193).
+pub const INSIDE: &str = "127.0.0.0/8,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,::1,fc00::/7";
+pub const ANYWHERE: &str = "0.0.0.0/0,::/0";
+
+#[derive(Clone, Debug)]
+pub struct Front {
+    /// Proxies that speak the PROXY protocol, and how long callers may take.
+    pub edge: Edge,
+    /// Whose `X-Forwarded-For` is believed.
+    pub forwarded_from: Vec<Cidr>,
+    /// From where administrators' and auditors' routes are open.
+    pub admin_addresses: Vec<Cidr>,
+    /// From where money may be withdrawn.
+    pub withdrawal_addresses: Vec<Cidr>,
+    /// Sockets that one address opens.
+    pub socket_rate: Rate,
+    /// Withdrawals and administrators' requests of one person.
+    pub money_rate: Rate,
+    /// Requests that are answered at once.
+    pub requests_max: u32,
+    /// What a request that finds no room is told to wait.
+    pub overload_wait: Duration,
+    pub breaker: breaker::Settings,
+    /// Age at which the lobby's list is made anew.
+    pub lobby_every: Duration,
+    /// Streams of lobby changes at once.
+    pub lobby_streams_max: u32,
+    /// How long one stream lasts; its client then comes again.
+    pub lobby_stream: Duration,
+    /// How often mounted keys and roles are read again.
+    pub reload_every: Duration,
+    /// An issuer of identities outside the fleet.
+    pub outside: Option<outside::Settings>,
+}
+
+impl Default for Front {
+    fn default() -> Self {
+        Self {
+            edge: Edge::default(),
+            forwarded_from: Vec::new(),
+            admin_addresses: networks(INSIDE),
+            withdrawal_addresses: networks(ANYWHERE),
+            socket_rate: Rate { per_s: 20, burst: 200 },
+            money_rate: Rate { per_s: 1, burst: 20 },
+            requests_max: 1_000,
+            overload_wait: Duration::from_secs(2),
+            breaker: breaker::Settings::default(),
+            lobby_every: Duration::from_secs(1),
+            lobby_streams_max: 1_000,
+            lobby_stream: Duration::from_secs(15 * 60),
+            reload_every: Duration::from_secs(10),
+            outside: None,
+        }
+    }
+}
+
+/// Networks that are written in this program.
+fn networks(list: &str) -> Vec<Cidr> {
+    list.split(',').filter_map(|text| text.parse().ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_networks_of_this_program_are_networks() {
+        assert_eq!(networks(INSIDE).len(), 6);
+        assert_eq!(networks(ANYWHERE).len(), 2);
+    }
+}

@@ -1,0 +1,210 @@
+//! What stands in front of every request: room, origin, limits, tokens, roles, addresses.
+
+use crate::{
+    app::App,
+    auth::{AuthError, Caller},
+    client_address::{ClientAddress, client_address},
+    endpoints::{Access, Endpoint, Place},
+    limits::{self, Class, Verdict, address_key},
+    overload::Priority,
+};
+use axum::{
+    extract::{MatchedPath, Request, State},
+    middleware::Next,
+    response::{IntoResponse, IntoResponseParts, Response, ResponseParts},
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use purr_protocol::{Problem, problem};
+use purr_runtime::{Cidr, Peer, problem::Answer};
+use std::{convert::Infallible, time::Duration};
+
+/// Seconds that a browser may remember what another origin may do.
+const PREFLIGHT_S: &str = "600";
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// When to come back, on an answer; whole seconds, at least one (RFC 9110, section 10.2.3).
+pub struct RetryAfter(pub Duration);
+
+impl IntoResponseParts for RetryAfter {
+    type Error = Infallible;
+
+    fn into_response_parts(self, mut parts: ResponseParts) -> Result<ResponseParts, Infallible> {
+        let seconds = limits::headers::seconds(self.0).max(1);
+        parts.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        Ok(parts)
+    }
+}
+
+/// Before any handler: is there room, may this page ask, is it too often, who is it, may they do
+/// this, and from there.
+pub async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
+    let id = hex::encode(getrandom::u64().unwrap_or_default().to_be_bytes());
+    let origin = request.headers().get(header::ORIGIN).cloned();
+    let allowed = origin.as_ref().is_none_or(|origin| app.allows(origin));
+    let preflight = request.method() == Method::OPTIONS && origin.is_some();
+    let mut checked = Vec::new();
+    let mut response = if !allowed {
+        Answer::from(Problem::new(403, "origin", "This origin may not ask")).into_response()
+    } else if preflight {
+        StatusCode::NO_CONTENT.into_response()
+    } else {
+        pass(&app, request, next, &mut checked).await
+    };
+    response = problem_of(response, &id);
+    let headers = response.headers_mut();
+    limits::headers::tell(headers, &checked);
+    if let Some(origin) = origin.filter(|_| allowed) {
+        share(headers, origin, preflight);
+    }
+    headers.append(header::VARY, HeaderValue::from_static("Origin"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(
+        header::STRICT_TRANSPORT_SECURITY,
+        HeaderValue::from_static("max-age=31536000; includeSubDomains"),
+    );
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        headers.insert(REQUEST_ID, id);
+    }
+    response
+}
+
+async fn pass(app: &App, mut request: Request, next: Next, checked: &mut Vec<(Class, Verdict)>) -> Response {
+    let path = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let endpoint = path.and_then(|path| Endpoint::find(request.method(), &path));
+    // What is nothing, or a page, is looked on at.
+    let priority = endpoint.map_or(Priority::Lobby, Endpoint::priority);
+    let Some(_place) = app.room.enter(priority) else {
+        let problem = Problem::new(503, "overload", "Too many requests are being answered");
+        return (RetryAfter(app.front.overload_wait), Answer::from(problem)).into_response();
+    };
+    match admit(app, &mut request, endpoint, checked).await {
+        Ok(()) => next.run(request).await,
+        Err(response) => response,
+    }
+}
+
+async fn admit(
+    app: &App,
+    request: &mut Request,
+    endpoint: Option<Endpoint>,
+    checked: &mut Vec<(Class, Verdict)>,
+) -> Result<(), Response> {
+    let peer = request.extensions().get::<Peer>().map(|peer| peer.address.ip());
+    let client = peer.map(|peer| client_address(peer, request.headers(), &app.front.forwarded_from));
+    if let Some(ip) = client {
+        request.extensions_mut().insert(ClientAddress(ip));
+        let class = endpoint.map_or(Class::Address, Endpoint::class);
+        within(app, class, &address_key(ip), checked).await?;
+    }
+    let Some((endpoint, Access::Roles(roles))) = endpoint.map(|endpoint| (endpoint, endpoint.access()))
+    else {
+        return Ok(());
+    };
+    let caller = bearer(app, request.headers()).map_err(IntoResponse::into_response)?;
+    let player = caller.player.to_string();
+    within(app, Class::Player, &player, checked).await?;
+    if !caller.roles.iter().any(|role| roles.contains(role)) {
+        let problem = Problem::new(403, "role", "This needs a role that you do not have");
+        return Err(Answer::from(problem).into_response());
+    }
+    let from = match endpoint.place() {
+        Place::Anywhere => None,
+        Place::Admin => Some(&app.front.admin_addresses),
+        Place::Withdrawal => Some(&app.front.withdrawal_addresses),
+    };
+    if let Some(from) = from {
+        if !client.is_some_and(|ip| Cidr::any_contains(from, ip)) {
+            tracing::warn!(%player, ?client, path = endpoint.path(), "from an address that may not");
+            let problem = Problem::new(403, "address", "This cannot be asked from your address");
+            return Err(Answer::from(problem).into_response());
+        }
+        within(app, Class::Money, &player, checked).await?;
+    }
+    request.extensions_mut().insert(caller);
+    Ok(())
+}
+
+async fn within(
+    app: &App,
+    class: Class,
+    key: &str,
+    checked: &mut Vec<(Class, Verdict)>,
+) -> Result<(), Response> {
+    let verdict = app.limiter.check(class, key).await;
+    checked.push((class, verdict));
+    if verdict.passed {
+        return Ok(());
+    }
+    app.metrics.limited(class);
+    let problem = Problem::new(429, "rate", "Too many requests");
+    Err((RetryAfter(verdict.retry), Answer::from(problem)).into_response())
+}
+
+fn bearer(app: &App, headers: &HeaderMap) -> Result<Caller, Unauthorized> {
+    let value = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let (scheme, token) = value.and_then(|value| value.split_once(' ')).ok_or(Unauthorized::NoToken)?;
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(Unauthorized::NoToken);
+    }
+    app.auth.caller(token.trim()).map_err(Unauthorized::Refused)
+}
+
+enum Unauthorized {
+    NoToken,
+    Refused(AuthError),
+}
+
+impl IntoResponse for Unauthorized {
+    fn into_response(self) -> Response {
+        // RFC 6750, section 3.
+        let (challenge, detail) = match self {
+            Self::NoToken => ("Bearer", "an access token is needed".to_owned()),
+            Self::Refused(error) => ("Bearer error=\"invalid_token\"", error.to_string()),
+        };
+        let problem = Problem::new(401, "token", "Sign in first").detail(detail);
+        let mut response = Answer::from(problem).into_response();
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        response
+    }
+}
+
+/// Every error is a problem document that names this one occurrence (RFC 9457, section 3.1.5), also
+/// one that a library made.
+fn problem_of(response: Response, id: &str) -> Response {
+    let status = response.status();
+    if !status.is_client_error() && !status.is_server_error() {
+        return response;
+    }
+    let (mut parts, _) = response.into_parts();
+    let held = parts.extensions.remove::<Problem>();
+    let mut problem = held.unwrap_or_else(|| {
+        Problem::new(status.as_u16(), "http", status.canonical_reason().unwrap_or("Error"))
+    });
+    problem.instance = Some(format!("urn:purr:request:{id}"));
+    if status.is_server_error() {
+        tracing::warn!(id, status = status.as_u16(), kind = problem.code(), "answered with an error");
+    }
+    let bytes = serde_json::to_vec(&problem).unwrap_or_default();
+    parts.headers.remove(header::CONTENT_LENGTH);
+    parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(problem::CONTENT_TYPE));
+    Response::from_parts(parts, bytes.into())
+}
+
+/// Lets a page of an allowed origin read the answer (the Fetch standard, CORS protocol).
+fn share(headers: &mut HeaderMap, origin: HeaderValue, preflight: bool) {
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    if preflight {
+        let fixed: [(HeaderName, &'static str); 3] = [
+            (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST"),
+            (header::ACCESS_CONTROL_ALLOW_HEADERS, "authorization, content-type"),
+            (header::ACCESS_CONTROL_MAX_AGE, PREFLIGHT_S),
+        ];
+        for (name, value) in fixed {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+    } else {
+        let shown = "retry-after, ratelimit, ratelimit-policy, x-request-id";
+        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(shown));
+    }
+}

@@ -1,0 +1,238 @@
+//! The API as a document (OpenAPI 3.1.1), made from the table of endpoints and from the types that
+//! travel: what is not in the code is not in it.
+
+use crate::{
+    api::{
+        admin::{Revocation, Revoked},
+        auth::{Nonce, Refresh, SignIn},
+        lobby::{Changes, HandQuery, HandsPage, OneTable, Page, Tables, Wanted},
+        money::Withdrawal,
+        outside::{OutsideLink, OutsideSignIn},
+    },
+    app::App,
+    auth::Tokens,
+    endpoints::{Access, Endpoint, Place},
+};
+use axum::{
+    extract::State,
+    http::{HeaderName, Method, header},
+};
+use purr_protocol::{
+    Problem,
+    settlement::{Balance, ChainConfig, Reconciliation},
+};
+use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
+use serde_json::{Map, Value, json};
+
+/// `GET /v1/openapi.json`.
+pub async fn serve(State(app): State<App>) -> ([(HeaderName, &'static str); 2], String) {
+    let headers =
+        [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "public, max-age=300")];
+    (headers, app.document.clone())
+}
+
+type Make = fn(&mut SchemaGenerator) -> Schema;
+
+fn of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    generator.subschema_for::<T>()
+}
+
+/// Objects that another program describes.
+fn any(_: &mut SchemaGenerator) -> Schema {
+    Schema::try_from(json!({ "type": "object" })).unwrap_or_default()
+}
+
+/// What an endpoint takes and gives, beside its path.
+struct Doc {
+    summary: &'static str,
+    tag: &'static str,
+    query: Vec<Make>,
+    body: Option<Make>,
+    status: u16,
+    media: &'static str,
+    answer: Option<Make>,
+}
+
+fn doc(endpoint: Endpoint) -> Doc {
+    let gives = |tag, summary, answer: Make| Doc {
+        summary,
+        tag,
+        query: Vec::new(),
+        body: None,
+        status: 200,
+        media: "application/json",
+        answer: Some(answer),
+    };
+    let takes =
+        |tag, summary, body: Make, answer: Make| Doc { body: Some(body), ..gives(tag, summary, answer) };
+    match endpoint {
+        Endpoint::Nonce => gives("sign-in", "A nonce for one sign-in message", of::<Nonce>),
+        Endpoint::SignIn => takes("sign-in", "Sign in with a wallet (EIP-4361)", of::<SignIn>, of::<Tokens>),
+        Endpoint::Refresh => takes(
+            "sign-in",
+            "New tokens for a refresh token, which is then used up",
+            of::<Refresh>,
+            of::<Tokens>,
+        ),
+        Endpoint::OutsideSignIn => {
+            takes("sign-in", "Sign in with a linked outside identity", of::<OutsideSignIn>, of::<Tokens>)
+        }
+        Endpoint::OutsideLink => takes(
+            "sign-in",
+            "Link an outside identity to a wallet, and sign in",
+            of::<OutsideLink>,
+            of::<Tokens>,
+        ),
+        Endpoint::Logout => {
+            Doc { status: 204, answer: None, ..gives("sign-in", "End the caller's sign-in everywhere", any) }
+        }
+        Endpoint::Jwks => gives("sign-in", "Keys of access tokens (RFC 7517)", any),
+        Endpoint::OpenApi => gives("about", "This document", any),
+        Endpoint::Config => gives("about", "What a wallet needs to deposit and to sign", of::<ChainConfig>),
+        Endpoint::Tables => Doc {
+            query: vec![of::<Page>, of::<Wanted>],
+            ..gives("lobby", "Tables, page by page", of::<Tables>)
+        },
+        Endpoint::LobbyEvents => Doc {
+            query: vec![of::<Wanted>],
+            media: "text/event-stream",
+            ..gives("lobby", "The lobby, live: events named 'tables' with this data", of::<Changes>)
+        },
+        Endpoint::Table => gives("lobby", "One table", of::<OneTable>),
+        Endpoint::Socket => Doc {
+            status: 101,
+            answer: None,
+            ..gives("play", "A player's WebSocket, subprotocol purr.v1.proto or purr.v1.json", any)
+        },
+        Endpoint::Hands => {
+            Doc { query: vec![of::<HandsPage>], ..gives("hands", "Hands of a table, newest first", any) }
+        }
+        Endpoint::Hand => {
+            Doc { query: vec![of::<HandQuery>], ..gives("hands", "One hand, as JSON or PHH", any) }
+        }
+        Endpoint::HandAudit => {
+            gives("hands", "One hand, with the deck that is encrypted to the auditor", any)
+        }
+        Endpoint::Balance => gives("money", "The caller's balance", of::<Balance>),
+        Endpoint::Withdrawals => {
+            takes("money", "A withdrawal that its owner has signed (EIP-712)", of::<Withdrawal>, any)
+        }
+        Endpoint::Reconciliation => gives("admin", "The ledger beside the chain", of::<Reconciliation>),
+        Endpoint::Revocations => {
+            takes("admin", "End every sign-in of a player", of::<Revocation>, of::<Revoked>)
+        }
+    }
+}
+
+/// The whole document.
+pub fn document() -> Value {
+    let settings = SchemaSettings::draft2020_12().with(|settings| {
+        settings.definitions_path = "/components/schemas".into();
+        settings.meta_schema = None;
+    });
+    let mut generator = settings.into_generator();
+    let mut paths: Map<String, Value> = Map::new();
+    for endpoint in Endpoint::ALL {
+        let method = if endpoint.method() == Method::POST { "post" } else { "get" };
+        let operation = operation(endpoint, &mut generator);
+        let path = paths.entry(endpoint.path()).or_insert_with(|| json!({}));
+        path[method] = operation;
+    }
+    let problem = generator.subschema_for::<Problem>();
+    let schemas = generator.take_definitions(true);
+    json!({
+        "openapi": "3.1.1",
+        "info": {
+            "title": "Purr Poker",
+            "version": "1",
+            "description": "Amounts are minor units of the currency. Every error is a problem (RFC 9457); \
+                answers carry RateLimit and RateLimit-Policy (draft-ietf-httpapi-ratelimit-headers-09).",
+            "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
+        },
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "responses": {
+                "problem": {
+                    "description": "What went wrong",
+                    "content": { "application/problem+json": { "schema": problem } },
+                },
+                "later": {
+                    "description": "Too often (429), or not at the moment (503): come back later",
+                    "headers": { "Retry-After": { "description": "Seconds", "schema": { "type": "integer" } } },
+                    "content": { "application/problem+json": { "schema": problem } },
+                },
+            },
+            "securitySchemes": { "token": { "type": "http", "scheme": "bearer", "bearerFormat": "JWT" } },
+        },
+    })
+}
+
+fn operation(endpoint: Endpoint, generator: &mut SchemaGenerator) -> Value {
+    let Doc { summary, tag, query, body, status, media, answer } = doc(endpoint);
+    let mut parameters = path_parameters(endpoint.path());
+    for make in query {
+        parameters.extend(query_parameters(make, generator));
+    }
+    let description = if status == 101 { "The socket is open" } else { "Done" };
+    let mut done = json!({ "description": description });
+    if let Some(make) = answer {
+        done["content"] = json!({ media: { "schema": make(generator) } });
+    }
+    let mut operation = json!({
+        "operationId": format!("{endpoint:?}"),
+        "summary": summary,
+        "tags": [tag],
+        "responses": {
+            status.to_string(): done,
+            "429": { "$ref": "#/components/responses/later" },
+            "503": { "$ref": "#/components/responses/later" },
+            "default": { "$ref": "#/components/responses/problem" },
+        },
+    });
+    if !parameters.is_empty() {
+        operation["parameters"] = parameters.into();
+    }
+    if let Some(make) = body {
+        let content = json!({ "application/json": { "schema": make(generator) } });
+        operation["requestBody"] = json!({ "required": true, "content": content });
+    }
+    if let Access::Roles(roles) = endpoint.access() {
+        operation["security"] = json!([{ "token": [] }]);
+        operation["x-roles"] = json!(roles);
+    }
+    match endpoint.place() {
+        Place::Anywhere => {}
+        Place::Admin => operation["x-addresses"] = json!("admin"),
+        Place::Withdrawal => operation["x-addresses"] = json!("withdrawal"),
+    }
+    operation
+}
+
+fn path_parameters(path: &str) -> Vec<Value> {
+    let names = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+    let schema =
+        |name| if name == "hand" { json!({ "type": "integer" }) } else { json!({ "type": "string" }) };
+    names
+        .map(|name| json!({ "name": name, "in": "path", "required": true, "schema": schema(name) }))
+        .collect()
+}
+
+/// Each field of a query's type is a parameter of its own.
+fn query_parameters(make: Make, generator: &mut SchemaGenerator) -> Vec<Value> {
+    let reference = make(generator);
+    let name = reference.as_value()["$ref"].as_str().and_then(|path| path.rsplit('/').next());
+    let Some(fields) = name.and_then(|name| generator.definitions_mut().remove(name)) else {
+        return Vec::new();
+    };
+    let Some(fields) = fields["properties"].as_object().cloned() else { return Vec::new() };
+    let parameter = |(name, mut schema): (String, Value)| {
+        let description = schema.as_object_mut().and_then(|schema| schema.remove("description"));
+        let mut parameter = json!({ "name": name, "in": "query", "schema": schema });
+        if let Some(description) = description {
+            parameter["description"] = description;
+        }
+        parameter
+    };
+    fields.into_iter().map(parameter).collect()
+}

@@ -1,0 +1,115 @@
+//! Too many requests at once: who is refused first.
+//!
+//! There is no queue: a request that waits costs as much as one that is answered, and its sender
+//! has often given up. What is left of the room is kept for those who play already.
+
+use crate::metrics::Metrics;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
+
+/// In the order in which they are refused, last first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Priority {
+    /// Who sits at a table, or may: sockets, tokens that are renewed, money.
+    Seated,
+    /// Looking on: tables, hands, keys.
+    Lobby,
+    /// Newcomers.
+    SignIn,
+}
+
+impl Priority {
+    pub const ALL: [Self; 3] = [Self::Seated, Self::Lobby, Self::SignIn];
+
+    /// A label of metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Seated => "seated",
+            Self::Lobby => "lobby",
+            Self::SignIn => "sign_in",
+        }
+    }
+
+    /// How much of the room may be taken before this one is refused, in per cent.
+    const fn share(self) -> u64 {
+        match self {
+            Self::Seated => 100,
+            Self::Lobby => 75,
+            Self::SignIn => 50,
+        }
+    }
+}
+
+/// The room for requests that are being answered.
+pub struct Room {
+    taken: AtomicU32,
+    max: u32,
+    metrics: Metrics,
+}
+
+/// A place in it, free again when dropped.
+pub struct Place(Arc<Room>);
+
+impl Room {
+    pub fn new(max: u32, metrics: Metrics) -> Self {
+        Self { taken: AtomicU32::new(0), max, metrics }
+    }
+
+    /// `None`: there are too many already for this one.
+    pub fn enter(self: &Arc<Self>, priority: Priority) -> Option<Place> {
+        // At least one, or a small room would shut newcomers out for ever.
+        let most = u32::try_from(u64::from(self.max) * priority.share() / 100).unwrap_or(self.max).max(1);
+        let more = |taken: u32| (taken < most).then_some(taken + 1);
+        if self.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_err() {
+            self.metrics.overloaded(priority);
+            return None;
+        }
+        self.metrics.in_flight.inc();
+        Some(Place(self.clone()))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.taken.fetch_sub(1, Ordering::Relaxed);
+        self.0.metrics.in_flight.dec();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn room(max: u32) -> Arc<Room> {
+        Arc::new(Room::new(max, Metrics::new(&prometheus::Registry::new()).unwrap()))
+    }
+
+    #[test]
+    fn newcomers_are_refused_first_and_the_seated_last() {
+        let room = room(8);
+        let enter = |priority| room.enter(priority);
+        let mut inside: Vec<_> = (0..4).map(|_| enter(Priority::SignIn).unwrap()).collect();
+        assert!(enter(Priority::SignIn).is_none());
+        inside.extend((0..2).map(|_| enter(Priority::Lobby).unwrap()));
+        assert!(enter(Priority::Lobby).is_none());
+        inside.extend((0..2).map(|_| enter(Priority::Seated).unwrap()));
+        assert!(Priority::ALL.into_iter().all(|priority| enter(priority).is_none()));
+        inside.pop();
+        assert!(enter(Priority::Lobby).is_none());
+        assert!(enter(Priority::Seated).is_some());
+    }
+
+    #[test]
+    fn a_place_is_free_again_when_its_request_has_ended() {
+        let room = room(1);
+        for _ in 0..3 {
+            let place = room.enter(Priority::SignIn).unwrap();
+            assert!(room.enter(Priority::Seated).is_none());
+            assert_eq!(room.metrics.in_flight.get(), 1);
+            drop(place);
+        }
+        assert_eq!(room.metrics.in_flight.get(), 0);
+    }
+}

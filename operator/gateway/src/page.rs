@@ -1,0 +1,296 @@
+//! The page for players: plain modules out of this binary, so that a gateway needs no files and no build step.
+//!
+//! `/` is read anew every time (with an ETag); what it names lies under `/page/<release>/`, where the release is a
+//! hash over all files, so browsers keep them for ever. A gateway of another release answers 404 there, never with
+//! files that do not fit each other.
+
+mod files;
+
+use crate::app::App;
+use axum::{
+    Router,
+    extract::{Path, State},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
+use bytes::Bytes;
+use files::FILES;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use purr_protocol::Problem;
+use purr_runtime::problem::Answer;
+use sha2::{Digest, Sha256};
+use std::{
+    collections::BTreeMap,
+    fmt::Write,
+    path::{Path as FilePath, PathBuf},
+    sync::Arc,
+};
+
+const INDEX: &str = include_str!("../page/index.html");
+/// Only this origin's files, and nothing inline (CSP level 3). Trusted types: no text becomes markup or code.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+    base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
+
+/// What the page shows beside the API's own answers.
+#[derive(Clone, Debug, Default)]
+pub struct PageConfig {
+    /// Players may sign in with a key that their browser makes and keeps.
+    pub guest_keys: bool,
+    /// What people call the token, for instance USDC.
+    pub unit: String,
+    /// A line at the top of every view.
+    pub notice: Option<String>,
+    /// For work on the page: files from this folder instead of the binary's own, read at every request.
+    pub folder: Option<PathBuf>,
+}
+
+struct File {
+    body: Bytes,
+    kind: &'static str,
+    etag: HeaderValue,
+}
+
+/// The page, ready to be sent.
+#[derive(Clone)]
+pub struct Page(Arc<Inner>);
+
+struct Inner {
+    release: String,
+    index: File,
+    files: BTreeMap<&'static str, File>,
+    config: PageConfig,
+}
+
+impl Page {
+    pub fn new(config: PageConfig) -> Self {
+        let mut hash = Sha256::new();
+        for (name, body) in FILES {
+            // Lengths too: no two sets of files run together to the same bytes.
+            hash.update(format!("{name} {}\n", body.len()));
+            hash.update(body);
+        }
+        let release = hex::encode(hash.finalize().get(..8).unwrap_or_default());
+        let files = FILES.iter().map(|(name, body)| (*name, file(name, Bytes::from_static(body)))).collect();
+        let index = render(INDEX, &release, &config);
+        let index = file("index.html", index.into());
+        Self(Arc::new(Inner { release, index, files, config }))
+    }
+
+    fn index(&self, asked: &HeaderMap) -> Response {
+        match &self.0.config.folder {
+            Some(folder) => match std::fs::read_to_string(folder.join("index.html")) {
+                Ok(text) => {
+                    let fresh = render(&text, "work", &self.0.config);
+                    answer(&file("index.html", fresh.into()), asked, "no-store")
+                }
+                Err(error) => not_read(&error),
+            },
+            None => answer(&self.0.index, asked, "no-cache"),
+        }
+    }
+
+    fn file(&self, release: &str, name: &str, asked: &HeaderMap) -> Response {
+        // Only names of the list are files, whatever the folder holds.
+        let known = self.0.files.get_key_value(name);
+        let Some((name, held)) = known else { return not_found() };
+        match &self.0.config.folder {
+            Some(folder) => match std::fs::read(folder.join(name)) {
+                Ok(body) => answer(&file(name, body.into()), asked, "no-store"),
+                Err(error) => not_read(&error),
+            },
+            None if release == self.0.release => answer(held, asked, "public, max-age=31536000, immutable"),
+            None => not_found(),
+        }
+    }
+}
+
+pub fn routes() -> Router<App> {
+    Router::new()
+        .route("/", get(async |State(app): State<App>, asked: HeaderMap| app.page.index(&asked)))
+        .route(
+            "/page/{release}/{*name}",
+            get(
+                async |State(app): State<App>,
+                       Path((release, name)): Path<(String, String)>,
+                       asked: HeaderMap| { app.page.file(&release, &name, &asked) },
+            ),
+        )
+}
+
+fn not_found() -> Response {
+    Answer::from(Problem::new(404, "not-found", "There is nothing here")).into_response()
+}
+
+fn not_read(error: &std::io::Error) -> Response {
+    Answer::from(Problem::new(500, "page", "The page's folder cannot be read").detail(error.to_string()))
+        .into_response()
+}
+
+fn file(name: &str, body: Bytes) -> File {
+    let kind = match FilePath::new(name).extension().and_then(|extension| extension.to_str()) {
+        Some("js") => "text/javascript; charset=utf-8",
+        Some("css") => "text/css; charset=utf-8",
+        Some("svg") => "image/svg+xml",
+        Some("html") => "text/html; charset=utf-8",
+        _ => "text/plain; charset=utf-8",
+    };
+    let etag = format!("\"{}\"", hex::encode(Sha256::digest(&body).get(..16).unwrap_or_default()));
+    // Hex in quotes is a header's value.
+    File { body, kind, etag: HeaderValue::from_str(&etag).unwrap_or(HeaderValue::from_static("\"\"")) }
+}
+
+fn answer(file: &File, asked: &HeaderMap, caching: &'static str) -> Response {
+    let known = asked.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    let own = file.etag.to_str().unwrap_or_default();
+    // RFC 9110, section 13.1.2: the comparison is weak.
+    let fresh = known.flat_map(|list| list.split(',')).any(|tag| tag.trim().trim_start_matches("W/") == own);
+    let fixed: [(HeaderName, &'static str); 5] = [
+        (header::CACHE_CONTROL, caching),
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    ];
+    let mut response = if fresh {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        ([(header::CONTENT_TYPE, file.kind)], file.body.clone()).into_response()
+    };
+    let headers = response.headers_mut();
+    for (name, value) in fixed {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    headers.insert(header::ETAG, file.etag.clone());
+    response
+}
+
+/// The index with its links. Modules are named here too, so that a browser asks for all at once, and with their
+/// hashes (Subresource Integrity), so that none of another release slips in.
+fn render(index: &str, release: &str, config: &PageConfig) -> String {
+    let at = |name: &str| format!("/page/{release}/{name}");
+    let integrity = |body: &[u8]| match config.folder {
+        Some(_) => String::new(),
+        None => format!(" integrity=\"sha256-{}\"", BASE64.encode(Sha256::digest(body))),
+    };
+    let mut head = format!("<link rel=\"icon\" href=\"{}\" type=\"image/svg+xml\">\n", at("icon.svg"));
+    for (name, body) in FILES {
+        let (url, integrity) = (at(name), integrity(body));
+        let _ = match FilePath::new(name).extension().and_then(|extension| extension.to_str()) {
+            Some("css") => writeln!(head, "<link rel=\"stylesheet\" href=\"{url}\"{integrity}>"),
+            Some("js") if *name == "app.js" => {
+                writeln!(head, "<script type=\"module\" src=\"{url}\"{integrity}></script>")
+            }
+            Some("js") => writeln!(head, "<link rel=\"modulepreload\" href=\"{url}\"{integrity}>"),
+            _ => Ok(()),
+        };
+    }
+    let notice = config.notice.as_deref().map(escape);
+    let notice =
+        notice.map(|text| format!("<p class=\"notice\" role=\"note\">{text}</p>")).unwrap_or_default();
+    index
+        .replace("{{guest}}", if config.guest_keys { "true" } else { "false" })
+        .replace("{{unit}}", &escape(&config.unit))
+        .replace("{{head}}", &head)
+        .replace("{{notice}}", &notice)
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    fn header<'a>(response: &'a Response, name: &str) -> &'a str {
+        response.headers()[name].to_str().unwrap()
+    }
+
+    #[test]
+    fn every_file_of_the_folder_is_in_the_binary() {
+        let root = FilePath::new(env!("CARGO_MANIFEST_DIR")).join("page");
+        let mut found = BTreeSet::new();
+        let mut folders = vec![root.clone()];
+        while let Some(folder) = folders.pop() {
+            for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+                let name = path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if !["index.html", "vendor/README.md"].contains(&name.as_str()) {
+                    found.insert(name);
+                }
+            }
+        }
+        let held: BTreeSet<String> = FILES.iter().map(|(name, _)| (*name).to_owned()).collect();
+        assert_eq!(held, found);
+    }
+
+    #[test]
+    fn every_module_that_is_imported_is_served() {
+        for (name, body) in FILES.iter().filter(|(name, _)| name.ends_with(".js")) {
+            let text = std::str::from_utf8(body).unwrap();
+            let imports = text.lines().filter(|line| line.starts_with("import ")).filter_map(|line| {
+                let rest = line.split_once(" from ")?.1;
+                Some(rest.trim().trim_end_matches(';').trim_matches(['\'', '"']))
+            });
+            for import in imports {
+                let mut path: Vec<&str> = name.split('/').collect();
+                path.pop();
+                for part in import.split('/') {
+                    match part {
+                        "." => {}
+                        ".." => drop(path.pop()),
+                        part => path.push(part),
+                    }
+                }
+                assert!(FILES.iter().any(|(known, _)| *known == path.join("/")), "{name} imports {import}");
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_of_the_page_is_inline() {
+        let page = Page::new(PageConfig::default());
+        let index = std::str::from_utf8(&page.0.index.body).unwrap();
+        assert!(!index.contains("{{"), "{index}");
+        for inline in ["<style", " style=", " onclick=", "javascript:"] {
+            assert!(!index.contains(inline), "{inline}");
+        }
+        assert_eq!(index.matches("<script").count(), 1);
+        assert!(!POLICY.contains("unsafe"));
+    }
+
+    #[test]
+    fn files_are_kept_for_ever_and_the_index_is_asked_for_anew() {
+        let page = Page::new(PageConfig::default());
+        let index = page.index(&HeaderMap::new());
+        assert_eq!((index.status(), header(&index, "cache-control")), (StatusCode::OK, "no-cache"));
+        let asked = HeaderMap::from_iter([(header::IF_NONE_MATCH, index.headers()["etag"].clone())]);
+        assert_eq!(page.index(&asked).status(), StatusCode::NOT_MODIFIED);
+
+        let script = page.file(&page.0.release, "app.js", &HeaderMap::new());
+        assert_eq!(script.status(), StatusCode::OK);
+        assert_eq!(header(&script, "content-type"), "text/javascript; charset=utf-8");
+        assert!(header(&script, "cache-control").contains("immutable"));
+        assert_eq!(header(&script, "content-security-policy"), POLICY);
+        for (release, name) in [("0123456789abcdef", "app.js"), (page.0.release.as_str(), "../src/page.rs")] {
+            assert_eq!(page.file(release, name, &HeaderMap::new()).status(), StatusCode::NOT_FOUND);
+        }
+    }
+
+    #[test]
+    fn what_the_owner_writes_cannot_become_markup() {
+        let config = PageConfig {
+            unit: "\"><script>".into(),
+            notice: Some("<b>&".into()),
+            guest_keys: true,
+            folder: None,
+        };
+        let page = Page::new(config);
+        let index = std::str::from_utf8(&page.0.index.body).unwrap();
+        assert!(index.contains("data-guest=\"true\" data-unit=\"&quot;&gt;&lt;script&gt;\""));
+        assert!(index.contains("&lt;b&gt;&amp;"));
+    }
+}

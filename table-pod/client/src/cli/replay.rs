@@ -1,0 +1,368 @@
+//! `purr replay`: recorded hands through the live engine.
+
+use super::print_line;
+use anyhow::{Context, bail};
+use clap::Args;
+use purr_engine::{
+    ohh,
+    phh::{self, Amount, Outcome, Phh, PhhError, Replayer, Stack, Verdict},
+};
+use purr_runtime::CancellationToken;
+use serde::Serialize;
+use std::{
+    collections::BTreeMap,
+    io::Read,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+/// Hands that are told one by one; of more, the number is told.
+const TOLD_MAX: usize = 1_000;
+/// The same on a terminal.
+const SHOWN_MAX: usize = 20;
+const PROGRESS_EVERY: Duration = Duration::from_secs(2);
+
+#[derive(Args, Clone, Debug)]
+pub struct ReplayArgs {
+    /// Hands in PHH (.phh, .phhs) or as Open Hand History (.ohh, .json); `-` reads stdin
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+    /// Fail where a hand is refused, cannot be read, or ends otherwise than it tells
+    #[arg(long)]
+    pub check: bool,
+    /// One JSON object a file instead of a table
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What became of the hands of one file.
+#[derive(Serialize, Debug, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    pub file: String,
+    pub hands: usize,
+    /// Bets, checks and folds that were played.
+    pub actions: usize,
+    pub verdicts: BTreeMap<&'static str, usize>,
+    /// Hands with an action, or a deal, that the rules do not allow.
+    pub refused: usize,
+    /// Hands that are none, or of another game.
+    pub unreadable: usize,
+    pub parse_seconds: f64,
+    pub parsed_per_second: f64,
+    pub replay_seconds: f64,
+    pub replayed_per_second: f64,
+    /// Everything but the hands that end as they tell, or tell nothing.
+    pub told: Vec<Told>,
+    pub not_told: usize,
+}
+
+/// One hand that did not end to the chip.
+#[derive(Serialize, Debug)]
+#[serde(rename_all = "camelCase")]
+pub struct Told {
+    /// Its name in the file.
+    pub name: String,
+    pub line: usize,
+    /// A verdict, `refused` or `unreadable`.
+    pub kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hand: Option<String>,
+    pub problem: String,
+    /// Of the entries of `actions`, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub action_number: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub action: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<&'static str>,
+    /// The least and most that would have been accepted, in units of the hand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bounds: Option<(u64, u64)>,
+    /// What the hand tells and what it was played to, by player.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub wanted: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub played: Vec<String>,
+}
+
+/// A hand as a file has it.
+struct Recorded {
+    name: String,
+    line: usize,
+    hand: Result<Phh, String>,
+}
+
+pub async fn run(args: ReplayArgs, stop: CancellationToken) -> anyhow::Result<()> {
+    // It computes and waits for nothing: not on the threads that wait.
+    tokio::task::spawn_blocking(move || files(&args, &stop)).await.context("the replay")?
+}
+
+fn files(args: &ReplayArgs, stop: &CancellationToken) -> anyhow::Result<()> {
+    let mut wrong = 0;
+    for file in &args.files {
+        let text = read(file).with_context(|| file.display().to_string())?;
+        let report = replay(&file.display().to_string(), &text, stop)?;
+        if args.json {
+            print_line(&serde_json::to_string(&report)?)?;
+        } else {
+            print_table(&report)?;
+        }
+        wrong += report.wrong();
+    }
+    if args.check && wrong > 0 {
+        bail!("{wrong} hands are refused, cannot be read or end otherwise than they tell");
+    }
+    Ok(())
+}
+
+fn read(file: &Path) -> anyhow::Result<String> {
+    let most = u64::try_from(phh::FILE_BYTES_MAX)? + 1;
+    let mut text = String::new();
+    if file == Path::new("-") {
+        std::io::stdin().take(most).read_to_string(&mut text)?;
+    } else {
+        std::fs::File::open(file)?.take(most).read_to_string(&mut text)?;
+    }
+    Ok(text)
+}
+
+/// Open Hand History is JSON: an object, or an array of them. A table of TOML has no brace there.
+fn is_json(text: &str) -> bool {
+    let text = text.trim_start_matches('\u{feff}').trim_start();
+    text.starts_with('{') || text.strip_prefix('[').is_some_and(|rest| rest.trim_start().starts_with('{'))
+}
+
+fn parse(text: &str) -> anyhow::Result<Vec<Recorded>> {
+    if !is_json(text) {
+        let entries = phh::read(text)?.into_iter();
+        let recorded = |entry: phh::Entry| Recorded {
+            name: entry.name,
+            line: entry.line,
+            hand: entry.hand.map_err(|error| error.to_string()),
+        };
+        return Ok(entries.map(recorded).collect());
+    }
+    let recorded = |entry: ohh::OhhEntry| {
+        let name = entry.hand.as_ref().ok().and_then(|hand| hand.game_number.clone());
+        let hand = entry.hand.and_then(|hand| hand.to_phh()).map_err(|error| error.to_string());
+        Recorded { name: name.unwrap_or_default(), line: entry.line, hand }
+    };
+    Ok(ohh::read(text)?.into_iter().map(recorded).collect())
+}
+
+/// Reads and plays the hands of one text.
+pub fn replay(file: &str, text: &str, stop: &CancellationToken) -> anyhow::Result<Report> {
+    let begun = Instant::now();
+    let recorded = parse(text).with_context(|| file.to_owned())?;
+    let mut report = Report { file: file.into(), hands: recorded.len(), ..Report::default() };
+    report.parse_seconds = begun.elapsed().as_secs_f64();
+    report.parsed_per_second = rate(report.hands, report.parse_seconds);
+    let begun = Instant::now();
+    let mut next = PROGRESS_EVERY;
+    let mut replayer = Replayer::new();
+    let mut outcomes = Vec::with_capacity(recorded.len());
+    for (place, entry) in recorded.iter().enumerate() {
+        outcomes.push(entry.hand.as_ref().ok().map(|hand| replayer.outcome(hand)));
+        if place % 1_024 == 0 {
+            if stop.is_cancelled() {
+                bail!("stopped by a signal");
+            }
+            if begun.elapsed() >= next {
+                next += PROGRESS_EVERY;
+                let seconds = begun.elapsed().as_secs_f64();
+                eprintln!("{file}: {place} of {} hands after {seconds:.1} s", report.hands);
+            }
+        }
+    }
+    report.replay_seconds = begun.elapsed().as_secs_f64();
+    for (entry, outcome) in recorded.iter().zip(outcomes) {
+        match (&entry.hand, outcome) {
+            (Ok(hand), Some(Ok(outcome))) => report.played(entry, hand, &outcome),
+            (Ok(_), Some(Err(error))) => report.refused(entry, &error),
+            (Ok(_), None) => {}
+            (Err(problem), _) => {
+                report.unreadable += 1;
+                report.tell(told(entry, "unreadable", problem.clone()));
+            }
+        }
+    }
+    report.replayed_per_second = rate(report.hands - report.unreadable, report.replay_seconds);
+    Ok(report)
+}
+
+#[allow(clippy::cast_precision_loss, reason = "a rate for people")]
+fn rate(count: usize, seconds: f64) -> f64 {
+    if seconds > 0.0 { (count as f64 / seconds).round() } else { 0.0 }
+}
+
+fn told(entry: &Recorded, kind: &'static str, problem: String) -> Told {
+    let hand = entry.hand.as_ref().ok().and_then(|hand| hand.field("hand")).map(|hand| match hand {
+        phh::Value::Text(text) | phh::Value::Number(text) => text.clone(),
+        other => other.to_string(),
+    });
+    Told {
+        name: entry.name.clone(),
+        line: entry.line,
+        kind,
+        hand,
+        problem,
+        action_number: None,
+        action: None,
+        rule: None,
+        bounds: None,
+        wanted: Vec::new(),
+        played: Vec::new(),
+    }
+}
+
+impl Report {
+    /// Hands that `--check` fails for.
+    fn wrong(&self) -> usize {
+        let mismatches = self.verdicts.get(Verdict::Mismatch.name()).copied().unwrap_or(0);
+        self.refused + self.unreadable + mismatches
+    }
+
+    fn tell(&mut self, told: Told) {
+        if self.told.len() < TOLD_MAX {
+            self.told.push(told);
+        } else {
+            self.not_told += 1;
+        }
+    }
+
+    fn played(&mut self, entry: &Recorded, hand: &Phh, outcome: &Outcome) {
+        let Outcome { verdict, missing, played } = outcome;
+        self.actions += played.actions;
+        *self.verdicts.entry(verdict.name()).or_default() += 1;
+        let in_units = |chips: u64| Amount { decimals: played.decimals, ..Amount::whole(chips) }.to_string();
+        let problem = match verdict {
+            Verdict::Exact | Verdict::Untold => return,
+            Verdict::Rake => {
+                let missing = u64::try_from(*missing).unwrap_or(0);
+                format!("{} went as the room's rake", in_units(missing))
+            }
+            Verdict::OddChip => "odd chips went by another rule".into(),
+            Verdict::UnknownCards => "cards that are not told can have decided".into(),
+            Verdict::Mismatch => "it ends otherwise than it tells".into(),
+        };
+        let list = |stacks: &[Stack]| stacks.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let (wanted, chips) = match (&hand.finishing_stacks, &hand.winnings) {
+            (Some(stacks), _) => (list(stacks), &played.stacks),
+            (None, Some(winnings)) => (list(winnings), &played.won),
+            (None, None) => return,
+        };
+        let played = chips.iter().take(played.players).map(|chips| in_units(*chips)).collect();
+        self.tell(Told { wanted, played, ..told(entry, verdict.name(), problem) });
+    }
+
+    fn refused(&mut self, entry: &Recorded, error: &PhhError) {
+        self.refused += 1;
+        let (action_number, action, refusal) = match error {
+            PhhError::Refused { number, action, refusal } => (Some(*number), Some(action), Some(refusal)),
+            PhhError::OutOfStep { number, action, .. } => (Some(*number), Some(action), None),
+            PhhError::NotDealt(refusal) => (None, None, Some(refusal)),
+            _ => (None, None, None),
+        };
+        let told = told(entry, "refused", error.to_string());
+        self.tell(Told {
+            action_number,
+            action: action.map(ToString::to_string),
+            rule: refusal.and_then(purr_engine::Refusal::rule),
+            bounds: refusal.and_then(purr_engine::Refusal::bounds),
+            ..told
+        });
+    }
+}
+
+fn print_table(report: &Report) -> anyhow::Result<()> {
+    print_line(&format!("{}: {} hands, {} actions", report.file, report.hands, report.actions))?;
+    let verdicts = Verdict::ALL
+        .map(|verdict| (verdict.name(), report.verdicts.get(verdict.name()).copied().unwrap_or(0)));
+    let rows = verdicts.into_iter().chain([("refused", report.refused), ("unreadable", report.unreadable)]);
+    for (name, count) in rows.filter(|(_, count)| *count > 0) {
+        print_line(&format!("  {name:<13} {count:>9}"))?;
+    }
+    print_line(&format!(
+        "  parsed in {:.3} s ({:.0} hands/s), replayed in {:.3} s ({:.0} hands/s)",
+        report.parse_seconds, report.parsed_per_second, report.replay_seconds, report.replayed_per_second
+    ))?;
+    // Those that are wrong first.
+    let grave = |told: &&Told| matches!(told.kind, "refused" | "unreadable" | "mismatch");
+    let order = report.told.iter().filter(grave).chain(report.told.iter().filter(|told| !grave(told)));
+    for told in order.take(SHOWN_MAX) {
+        let rule = told.rule.map_or_else(String::new, |rule| format!(" ({rule})"));
+        print_line(&format!(
+            "  [{}] line {}, hand {}: {}: {}{rule}",
+            told.name,
+            told.line,
+            told.hand.as_deref().unwrap_or("-"),
+            told.kind,
+            told.problem
+        ))?;
+        if !told.wanted.is_empty() {
+            print_line(&format!("      told   {}", told.wanted.join(" ")))?;
+            print_line(&format!("      played {}", told.played.join(" ")))?;
+        }
+    }
+    let more = report.told.len().saturating_sub(SHOWN_MAX) + report.not_told;
+    if more > 0 { print_line(&format!("  and {more} more (--json tells {TOLD_MAX})")) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HAND: &str = "variant = 'NT'\nantes = [0, 0, 0]\nblinds_or_straddles = [0.50, 1, 0]\nmin_bet = 1\n\
+        starting_stacks = [100, 100, 100]\n\
+        actions = ['d dh p1 ????', 'd dh p2 ????', 'd dh p3 ????', 'p3 cbr 3', 'p1 f', 'p2 f']\n\
+        hand = 7\nfinishing_stacks = [99.50, 99, 101.50]\n";
+
+    fn played(text: &str) -> Report {
+        replay("a.phhs", text, &CancellationToken::new()).unwrap()
+    }
+
+    #[test]
+    fn a_file_is_played_and_every_hand_that_is_not_exact_is_told() {
+        let text = format!(
+            "[1]\n{HAND}[2]\n{}[3]\n{}[4]\n{}[5]\n{}",
+            HAND.replace("101.50", "101.25"),
+            HAND.replace("99.50, 99,", "99, 99.50,"),
+            HAND.replace("cbr 3", "cbr 1.50"),
+            HAND.replace("'NT'", "'PO'"),
+        );
+        let report = played(&text);
+        assert_eq!((report.hands, report.refused, report.unreadable, report.wrong()), (5, 1, 1, 3));
+        let verdicts = report.verdicts.iter().map(|(name, count)| (*name, *count)).collect::<Vec<_>>();
+        assert_eq!(verdicts, [("exact", 1), ("mismatch", 1), ("rake", 1)]);
+        let json = serde_json::to_value(&report).unwrap();
+        let kinds = report.told.iter().map(|told| (told.name.as_str(), told.kind)).collect::<Vec<_>>();
+        assert_eq!(kinds, [("2", "rake"), ("3", "mismatch"), ("4", "refused"), ("5", "unreadable")]);
+        assert_eq!(json["told"][0]["problem"], "0.25 went as the room's rake");
+        assert_eq!(json["told"][1]["wanted"], serde_json::json!(["99", "99.50", "101.50"]));
+        assert_eq!(json["told"][1]["played"], serde_json::json!(["99.50", "99.00", "101.50"]));
+        let refused = &json["told"][2];
+        assert_eq!((&refused["hand"], &refused["line"]), (&"7".into(), &28.into()));
+        assert_eq!((&refused["actionNumber"], &refused["action"]), (&4.into(), &"p3 cbr 1.50".into()));
+        assert_eq!(refused["bounds"], serde_json::json!([200, 10_000]));
+        assert!(refused["rule"].as_str().unwrap().contains("WSOP 170"), "{refused}");
+    }
+
+    #[test]
+    fn open_hand_history_is_known_by_its_brace() {
+        let ohh = ohh::Ohh::from_phh(&Phh::parse(HAND).unwrap()).unwrap();
+        let text = ohh::write_all([&ohh, &ohh]);
+        assert!(is_json(&text) && is_json("[ {}]") && !is_json(HAND) && !is_json("[1]\n"));
+        let report = played(&text);
+        assert_eq!((report.hands, report.wrong()), (2, 0), "{report:?}");
+        assert_eq!(report.verdicts.get("exact"), Some(&2));
+    }
+
+    #[test]
+    fn a_signal_stops_a_replay() {
+        let stop = CancellationToken::new();
+        stop.cancel();
+        assert!(replay("a.phh", HAND, &stop).is_err());
+        assert!(replay("a.phh", "{", &CancellationToken::new()).is_err());
+    }
+}

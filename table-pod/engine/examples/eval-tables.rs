@@ -1,0 +1,8 @@
+//! Writes the evaluator's tables anew, `src/eval/tables.bin`. Run by `make generate`.
+
+#[path = "../src/eval/generate.rs"]
+mod generate;
+
+fn main() -> std::io::Result<()> {
+    std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/src/eval/tables.bin"), generate::tables())
+}

@@ -1,0 +1,152 @@
+//! What a take-over goes on from where the signer's journal is ahead of Redis.
+//!
+//! The order of truth is chain, signer's journal, table's memory, Redis. What the journal has was sent by a
+//! table that knew more than Redis does now: its last hand carries all that the next one starts from
+//! ([`Head`]), and what came after that hand is carried out again, entry by entry.
+
+use super::{Seating, State, seating::What};
+use purr_engine::{Chips, Command, Event, PlayerId, SeatIndex, Table};
+use purr_protocol::settlement::{Entry, EntryBody};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// All that the next hand starts from; the entry of a hand carries it to the signer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Head {
+    table: Table,
+    seating: Vec<Seating>,
+    exiting: BTreeMap<PlayerId, u64>,
+    sequence: u64,
+    confirmed: u64,
+    notice: u64,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum AdoptError {
+    #[error("the last hand in the signer's journal: {0}")]
+    Head(#[from] serde_json::Error),
+    #[error("the signer's entry {found} does not follow {last}")]
+    Gap { last: u64, found: u64 },
+    #[error("the signer's entry {0} is a hand later than its last one")]
+    Hand(u64),
+    #[error("the signer's head is {head}, its entries end with {last}")]
+    Short { head: u64, last: u64 },
+}
+
+/// What came of it: the state to go on with, and what the first step has to tell.
+#[derive(Debug)]
+pub struct Adopted {
+    pub state: State,
+    pub events: Vec<Event>,
+}
+
+impl State {
+    /// What the table is once the hand under this number has ended and those have left.
+    pub(super) fn head(&self, sequence: u64, left: &[(PlayerId, Chips)]) -> Head {
+        let mut seating = self.seating.clone();
+        for (player, stack) in left {
+            seating.iter_mut().filter(|held| held.player == *player).for_each(|held| held.left(*stack));
+        }
+        let (table, exiting) = (self.table.clone(), self.exiting.clone());
+        Head { table, seating, exiting, sequence, confirmed: self.confirmed, notice: self.notice }
+    }
+
+    /// From which number on [`State::adopt`] needs the journal's entries.
+    pub fn adopts_after(&self, head_next: Option<&str>) -> Result<u64, AdoptError> {
+        let head: Option<Head> = head_next.map(serde_json::from_str).transpose()?;
+        Ok(head.map_or(0, |head| head.sequence).max(self.sequence))
+    }
+
+    /// Goes on from the signer's head. A hand that was running may have gone on unseen since: it is void.
+    ///
+    /// # Errors
+    /// Where `entries` are not what follows [`State::adopts_after`] up to `head_seq`.
+    pub fn adopt(
+        mut self,
+        head_seq: u64,
+        head_next: Option<&str>,
+        entries: &[Entry],
+    ) -> Result<Adopted, AdoptError> {
+        let head: Option<Head> = head_next.map(serde_json::from_str).transpose()?;
+        let mut events = Vec::new();
+        self.hands_lost += 1;
+        // A deal that players gave entropy to and that nobody will see is one given up.
+        let dealing = self.dealing.take();
+        self.deals_void += u64::from(dealing.is_some_and(|dealing| dealing.has_reveals()));
+        self.commitments.clear();
+        self.withheld.clear();
+        if let Some(head) = head.filter(|head| head.sequence > self.sequence) {
+            self.table = head.table;
+            self.seating = head.seating;
+            self.exiting = head.exiting;
+            self.sequence = head.sequence;
+            self.confirmed = self.confirmed.max(head.confirmed);
+            self.notice = head.notice;
+            let deal = self.deal.take();
+            self.deals_void += u64::from(deal.is_some_and(|deal| !deal.reveals.is_empty()));
+        }
+        // Its clock was another process's, and is told anew by whoever goes on with this.
+        self.run(Command::RestartClock);
+        if self.table.hand().is_some() {
+            events = self.run(Command::VoidHand);
+        }
+        // Up to the head the signer has all of it.
+        self.outbox.clear();
+        for entry in entries {
+            if entry.seq != self.sequence + 1 {
+                return Err(AdoptError::Gap { last: self.sequence, found: entry.seq });
+            }
+            self.replay(entry, &mut events)?;
+            self.sequence = entry.seq;
+        }
+        if self.sequence != head_seq {
+            return Err(AdoptError::Short { head: head_seq, last: self.sequence });
+        }
+        Ok(Adopted { state: self, events })
+    }
+
+    fn replay(&mut self, entry: &Entry, events: &mut Vec<Event>) -> Result<(), AdoptError> {
+        let seq = entry.seq;
+        match &entry.body {
+            EntryBody::Hand { .. } => return Err(AdoptError::Hand(seq)),
+            EntryBody::Sit { seat, player, permit } => {
+                let sit = Seating::new(*seat, *player, seq, What::Sit(permit.amount));
+                self.seating.push(sit.with_rake(permit.max_total_rake));
+            }
+            EntryBody::TopUp { seat, player, permit } => {
+                let rake = permit.max_total_rake;
+                // Whose seat is still to be heard of brings what both permits allow.
+                // The last: one before it came to nothing.
+                let coming = self.seating.iter_mut().rfind(|held| held.player == *player && held.is_sit());
+                match coming {
+                    Some(sit) => sit.allow_rake(rake),
+                    None => drop(self.run(Command::AllowRake { seat: *seat, amount: rake })),
+                }
+                let top_up = Seating::new(*seat, *player, seq, What::TopUp(permit.amount));
+                self.seating.push(top_up.with_rake(rake));
+            }
+            EntryBody::Leave { seat, player, .. } => {
+                // A player leaves with everything: what was on its way had arrived or was refused.
+                self.seating.retain(|held| held.player != *player);
+                self.leaves(*seat, *player, events);
+                self.seating.push(Seating::new(*seat, *player, seq, What::Leave));
+            }
+        }
+        Ok(())
+    }
+
+    /// Empties the chair, unless the void or the hand before has: then nobody hands it over a second time.
+    fn leaves(&mut self, seat: SeatIndex, player: PlayerId, events: &mut Vec<Event>) {
+        events.retain(|event| !matches!(event, Event::Left { player: gone, .. } if *gone == player));
+        if self.table.seat(seat).is_some_and(|chair| chair.player == player) {
+            self.run(Command::Leave { seat });
+        }
+    }
+
+    fn run(&mut self, command: Command) -> Vec<Event> {
+        self.table.apply(0, command).unwrap_or_else(|refusal| {
+            tracing::error!(%refusal, "while adopting the signer's head");
+            Vec::new()
+        })
+    }
+}

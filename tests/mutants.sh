@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Changes one operator or value of betting and pots at a time and looks whether a test notices. usage: mutants.sh
+# Those that survive for a reason are named in table-pod/engine/mutants.toml; any other one fails.
+set -euo pipefail
+# shellcheck source=cluster/lib.sh
+. "$(dirname "$0")/cluster/lib.sh"
+cd "$here/../.."
+version=27.1.0
+tool=$cache/tools/cargo-mutants-$version
+if [ ! -x "$tool/bin/cargo-mutants" ]; then
+  say "building cargo-mutants $version"
+  # Unoptimised: it waits for tests, and its own speed does not matter.
+  CARGO_TARGET_DIR=$cache/target-tools cargo install cargo-mutants --version "$version" --locked --debug --quiet --root "$tool"
+fi
+PATH=$tool/bin:$PATH
+export PATH
+out=$cache/mutants
+rm -rf -- "$out"
+mkdir -p "$out"
+say "mutating betting and pots"
+# Its copies of the tree have a target folder of their own.
+env -u CARGO_TARGET_DIR cargo mutants --package purr-engine --config table-pod/engine/mutants.toml --output "$out" \
+  --file table-pod/engine/src/table/betting.rs --file table-pod/engine/src/pots.rs \
+  --jobs "${PURR_JOBS:-1}" --timeout 120 --build-timeout 600 --colors never "$@" -- --release
+say "every mutant is caught or explained: $out/mutants.out"

@@ -1,0 +1,268 @@
+// The page in real Chromium against purr-solo: two players with guest keys play a hand to its end, one loses the
+// network in the middle and comes back to the same hand and the same cards; axe-core looks at every view; at 360 px
+// nothing scrolls sideways; a violation of the content security policy fails it. usage: page.mjs PURR-SOLO FOLDER
+//
+// Everything waits on conditions. Screenshots go to FOLDER.
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { mkdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { chromium } from 'playwright-core';
+import { Network } from './proxy.mjs';
+
+const [solo, folder] = process.argv.slice(2);
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+/** For what has to happen at some time, in milliseconds. */
+const SOON = 15_000;
+const begun = performance.now();
+const step = (text) => console.log(`[${((performance.now() - begun) / 1000).toFixed(1).padStart(5)} s] ${text}`);
+
+/** Starts the table behind this network; gives back what ends it. */
+async function start(network, second) {
+  const child = spawn(solo, [
+    '--listen', '127.0.0.1:0', '--public-url', `http://localhost:${network.port}`,
+    '--origins', `http://localhost:${second.port}`, '--turn-ms', '60000', '--hand-gap-ms', '1500',
+  ], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const ended = new Promise((resolve) => child.once('exit', (code) => resolve(code)));
+  const said = [];
+  const port = await new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('exit', (code) => reject(new Error(`purr-solo ended with ${code}`)));
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      said.push(line);
+      const found = /listening: http:\/\/127\.0\.0\.1:(\d+)/.exec(line);
+      if (found) resolve(Number(found[1]));
+    });
+  });
+  assert.match(said.join('\n'), /Nothing is kept.*Nothing settles/, 'it says what it is at its start');
+  network.lead(port);
+  second.lead(port);
+  return async () => {
+    child.kill('SIGTERM');
+    assert.equal(await ended, 0, 'purr-solo ends well when it is asked to');
+  };
+}
+
+const complaints = [];
+
+/** A browser of its own for one player: own storage, own guest key. */
+async function player(browser, name, port, viewport) {
+  const context = await browser.newContext({ viewport });
+  context.setDefaultTimeout(SOON);
+  const page = await context.newPage();
+  await page.addInitScript(() => {
+    globalThis.violations = [];
+    document.addEventListener('securitypolicyviolation', (event) => {
+      globalThis.violations.push(`${event.violatedDirective}: ${event.blockedURI} ${event.sourceFile}:${event.lineNumber}`);
+    });
+  });
+  page.on('pageerror', (error) => complaints.push(`${name}: ${error}`));
+  page.on('console', (message) => {
+    // A broken network is part of the test, and browsers log it.
+    const network = /net::ERR_|WebSocket connection to/.test(message.text());
+    if (message.type() === 'error' && !network) complaints.push(`${name}: ${message.text()}`);
+  });
+  await page.goto(`http://localhost:${port}/`);
+  return { name, page };
+}
+
+async function accessible({ name, page }, view) {
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate(() =>
+    globalThis.axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] }));
+  const told = violations.map(({ id, help, nodes }) => `${id}: ${help}\n    ${nodes.map((node) => `${node.html} ${node.failureSummary}`).join('\n    ')}`);
+  assert.deepEqual(told, [], `${name}, ${view}`);
+}
+
+async function fits({ name, page }, view) {
+  const { inner, scroll } = await page.evaluate(() => ({
+    inner: document.documentElement.clientWidth, scroll: document.documentElement.scrollWidth,
+  }));
+  assert.ok(scroll <= inner, `${name}, ${view}: ${scroll} px wide in ${inner} px`);
+}
+
+async function shot({ name, page }, view) {
+  await page.screenshot({ path: join(folder, `${name}-${view}.png`), fullPage: true });
+}
+
+async function signIn({ page }) {
+  await page.getByRole('button', { name: 'Sign in' }).first().click();
+  await page.getByRole('button', { name: /guest/ }).click();
+  await page.getByRole('button', { name: /^Account/ }).waitFor();
+}
+
+async function sit({ page }, seat) {
+  await page.locator(`[data-seat="${seat}"] button`).click();
+  await page.getByRole('button', { name: 'Sign and sit down' }).click();
+  await page.locator('.seat.own').waitFor();
+}
+
+/** A player's own cards as the page shows them, once both are there. */
+async function cards({ page }) {
+  await page.waitForFunction(() => document.querySelectorAll('.seat.own [data-card]').length === 2);
+  return page.locator('.seat.own [data-card]').evaluateAll((found) => found.map((card) => card.dataset.card));
+}
+
+const board = ({ page }) => page.locator('.board [data-card]').evaluateAll((found) => found.map((card) => card.dataset.card));
+const handOf = async ({ page }) => Number(/Hand (\d+)/.exec(await page.locator('.outcome').innerText())?.[1]);
+const myTurn = ({ page }) => page.locator('.choice .act').first();
+
+/** Whose turn it is, once somebody's is. */
+async function toAct(players) {
+  return Promise.any(players.map((who) => myTurn(who).waitFor({ timeout: SOON }).then(() => who)));
+}
+
+/** Checks or calls, by key: no mouse is needed to play. */
+async function passive(players) {
+  const who = await toAct(players);
+  const street = (await board(who)).length;
+  await who.page.keyboard.press('c');
+  await who.page.waitForFunction(
+    (before) => !document.querySelector('.choice') || document.querySelectorAll('.board [data-card]').length !== before, street);
+  return who;
+}
+
+async function main() {
+  mkdirSync(folder, { recursive: true });
+  const [network, second] = [await Network.open(), await Network.open()];
+  const stop = await start(network, second);
+  const browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox', '--disable-dev-shm-usage'],
+  });
+  try {
+    await play(browser, network, second);
+  } finally {
+    await browser.close();
+    await stop();
+    network.close();
+    second.close();
+  }
+}
+
+async function play(browser, network, second) {
+  const wide = await player(browser, 'wide', network.port, { width: 1280, height: 860 });
+  const phone = await player(browser, 'phone', second.port, { width: 360, height: 740 });
+  const players = [wide, phone];
+  for (const who of players) {
+    await who.page.getByText('Nothing is kept, and nothing settles.').waitFor();
+    await who.page.locator('.table-card').waitFor();
+    await shot(who, 'lobby');
+    await accessible(who, 'lobby');
+    await fits(who, 'lobby');
+  }
+  step('the lobby is there, and says that nothing is kept and nothing settles');
+
+  for (const who of players) {
+    await signIn(who);
+    await who.page.locator('.table-card a').click();
+    await who.page.locator('.felt').waitFor();
+    assert.equal(await who.page.evaluate(() => document.activeElement?.id), 'title', 'a new view has the focus at its title');
+  }
+  await wide.page.locator('[data-seat="1"] button').click();
+  await accessible(wide, 'buy-in');
+  await shot(wide, 'buy-in');
+  await wide.page.keyboard.press('Escape');
+  await sit(wide, 1);
+  await sit(phone, 4);
+  step('two guests have signed in and sit');
+
+  const before = { wide: await cards(wide), phone: await cards(phone) };
+  const hand = await handOf(wide);
+  assert.equal(new Set([...before.wide, ...before.phone]).size, 4, 'four cards are four cards');
+  for (const [who, other] of [[wide, before.phone], [phone, before.wide]]) {
+    const text = await who.page.evaluate(() => document.documentElement.outerHTML);
+    for (const card of other) assert.ok(!text.includes(`data-card="${card}"`), `${who.name} does not have ${card}`);
+  }
+  const first = await toAct(players);
+  for (const who of players) {
+    await shot(who, 'hand');
+    await accessible(who, 'hand');
+    await fits(who, 'hand');
+  }
+  assert.match(await first.page.locator('#alert').innerText(), /Your turn\..*to call/s, 'it is said whose turn it is');
+  step(`hand ${hand} is dealt; nobody has the other's cards`);
+
+  // The raise, typed: the exact amount, too small first.
+  await first.page.keyboard.press('r');
+  await first.page.keyboard.press('Control+A');
+  await first.page.keyboard.type('1');
+  await first.page.getByText(/^At least /).waitFor();
+  await first.page.keyboard.press('Control+A');
+  await first.page.keyboard.type('250');
+  await first.page.keyboard.press('Enter');
+  const caller = players.find((who) => who !== first);
+  await myTurn(caller).waitFor();
+  await passive(players);
+  await Promise.all(players.map(({ page }) => page.waitForFunction(() => document.querySelectorAll('.board [data-card]').length === 3)));
+  const flop = await board(wide);
+  assert.deepEqual(await board(phone), flop, 'both see the same flop');
+  assert.match(await wide.page.locator('.pot').innerText(), /500/, 'the raise was what was typed');
+  step(`the flop is ${flop.join(' ')}, the pot 500`);
+
+  network.cut();
+  await wide.page.locator('.connection', { hasText: 'coming back' }).waitFor();
+  assert.deepEqual(await cards(wide), before.wide, 'the cards stay while there is no network');
+  await phone.page.locator('.seat', { hasText: 'connection lost' }).waitFor();
+  await shot(wide, 'lost');
+  // It tries again by itself, and again.
+  await wide.page.waitForFunction(() => document.querySelector('.connection.warn') !== null);
+  while (network.refused < 2) await new Promise((resolve) => setTimeout(resolve, 50));
+  step('the network of one player is cut; the other one sees it');
+  network.mend();
+  await wide.page.locator('.connection.good').waitFor();
+  await phone.page.waitForFunction(() => !document.body.textContent.includes('connection lost'));
+  assert.equal(await handOf(wide), hand, 'the same hand');
+  assert.deepEqual(await cards(wide), before.wide, 'the same cards');
+  assert.deepEqual(await board(wide), flop, 'the same board');
+  step('it is back: the same hand, the same cards, the same board');
+
+  while ((await board(wide)).length < 5 || (await wide.page.locator('.choice').count()) + (await phone.page.locator('.choice').count()) > 0) {
+    if (/wins?\b/.test(await wide.page.locator('.outcome').innerText())) break;
+    await passive(players);
+    await wide.page.waitForFunction(() => document.querySelector('.outcome.strong, .choice') !== null || document.querySelector('.seat.turn:not(.own)') !== null);
+  }
+  await Promise.all(players.map(({ page }) => page.locator('.outcome.strong').waitFor()));
+  const outcome = await wide.page.locator('.outcome').innerText();
+  for (const who of players) {
+    await shot(who, 'end');
+    await accessible(who, 'end');
+    await fits(who, 'end');
+  }
+  await wide.page.locator('.settlements li', { hasText: `Hand ${hand}` }).waitFor();
+  step(`the hand is over: ${outcome}`);
+
+  // A reload keeps the sign-in and the seat.
+  await phone.page.reload();
+  await phone.page.getByRole('button', { name: /^Account/ }).waitFor();
+  await phone.page.locator('.seat.own').waitFor();
+  step('a reload keeps sign-in and seat');
+
+  await wide.page.getByRole('button', { name: 'Sit out' }).click();
+  await wide.page.getByRole('button', { name: 'I’m back' }).waitFor();
+  await wide.page.getByRole('link', { name: 'Hands played' }).click();
+  await wide.page.getByRole('link', { name: `Hand ${hand}`, exact: true }).waitFor();
+  await shot(wide, 'hands');
+  await accessible(wide, 'hands');
+  await wide.page.getByRole('link', { name: `Hand ${hand}`, exact: true }).click();
+  await wide.page.locator('.story li').first().waitFor();
+  assert.match(await wide.page.locator('.story').innerText(), /raises? to 250/);
+  await shot(wide, 'one-hand');
+  await accessible(wide, 'one hand');
+  await wide.page.setViewportSize({ width: 360, height: 740 });
+  await fits(wide, 'one hand');
+  await wide.page.goBack();
+  await wide.page.locator('.hands').waitFor();
+  await fits(wide, 'hands');
+  step('the hand is in the history, and is told as it was');
+
+  for (const { page, name } of players) {
+    assert.deepEqual(await page.evaluate(() => globalThis.violations), [], `${name}: content security policy`);
+  }
+  assert.deepEqual(complaints, []);
+  step('no violation of the policy, no error in any page');
+}
+
+await main();

@@ -1,0 +1,232 @@
+//! One table without a cluster: table, gateway and page in one process, with stand-ins for what a cluster has.
+//!
+//! The programs are the real ones and talk over the same mutual TLS; store, sign-ins, ledger and records are in memory.
+
+mod door;
+pub mod ledger;
+mod options;
+mod records;
+mod secrets;
+
+pub use options::Options;
+
+use anyhow::Context;
+use clap::Parser;
+use ledger::{Books, Ledger};
+use purr_gateway::{
+    Gateway, Listeners,
+    page::PageConfig,
+    routing::{Pod, Routes},
+    sessions::MemorySessions,
+};
+use purr_protocol::{TableSpec, settlement::OpenTable, summary::Summary};
+use purr_runtime::{Callers, CancellationToken, Identity, InternalClient, Readiness, Role, Server};
+use purr_store::{DataKeys, Sealer};
+use purr_table::{
+    actor::{Actor, Handle, TakeOver},
+    core::Pace,
+    http::{Tokens, routes},
+    metrics::Metrics,
+};
+use records::Hands;
+use secrets::{Secrets, random};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+use tokio::{net::TcpListener, task::JoinSet};
+
+/// UID of the one table.
+pub const UID: &str = "0a0b0c0d-0000-4000-8000-000000000001";
+const EPOCH: u64 = 1 << 16;
+const REVEAL_MS: u64 = 1_000;
+/// Of one server.
+const CONNECTIONS_MAX: usize = 256;
+const NOTICE: &str =
+    "Play chips: this table runs by itself, for trying things out. Nothing is kept, and nothing settles.";
+
+/// Runs until stopped.
+pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()> {
+    let spec = options.validate()?;
+    let page = TcpListener::bind(options.listen).await.context("--listen")?;
+    let public = TcpListener::bind(options.tls_listen).await.context("--tls-listen")?;
+    let (page_at, public_at) = (page.local_addr()?, public.local_addr()?);
+    let url = options.public_url.clone().unwrap_or_else(|| format!("http://localhost:{}", page_at.port()));
+
+    let secrets = Secrets::new()?;
+    let hands = Arc::new(Hands::default());
+    let ledger = Arc::new(Ledger::new(Books::new(options.stake, spec.engine.buy_in_min)));
+    // Whoever returns early, for instance on an error, takes the others along.
+    let stop = stop.child_token();
+    let _guard = stop.clone().drop_guard();
+    let mut tasks = JoinSet::new();
+
+    let identity = |folder: &str, role: &Role| secrets.identity(folder, &[&role.to_string()]);
+    let signer = serve(&mut tasks, identity("signer", &Role::ChainSigner)?, ledger.clone().routes(), &stop);
+    let signer = signer.await?;
+    let records = serve(&mut tasks, identity("records", &Role::Records)?, hands.clone().routes(), &stop);
+    let records = records.await?;
+
+    let internal = TcpListener::bind(loopback()).await?;
+    let table = identity("table", &Role::Table(UID.into()))?;
+    let keys = InternalClient::new(table.clone(), internal.local_addr()?.to_string(), Role::Gateway);
+    let actor = Actor::take_over(TakeOver {
+        epoch: EPOCH,
+        spec: spec.clone(),
+        pace: Pace { hand_gap_ms: options.hand_gap_ms, reveal_ms: REVEAL_MS },
+        sealer: Sealer::new(Arc::new(DataKeys::ephemeral(random()?)), UID),
+        store: hands.clone(),
+        signer: ledger,
+        auditor: None,
+        sessions: None,
+        metrics: Metrics::new(&prometheus::Registry::new())?,
+        readiness: Readiness::default(),
+        open: OpenTable::from_spec(EPOCH, &spec),
+    })
+    .await?;
+    let handle = actor.handle();
+    let ended = stop.clone();
+    tasks.spawn(async move { Ok(actor.run(ended).await?) });
+    let tokens = Arc::new(Tokens::new(keys, &url, "purr"));
+    let pod = serve(&mut tasks, table, routes(handle.clone(), tokens, UID.into()), &stop).await?;
+
+    let sessions = Arc::new(MemorySessions::default());
+    tasks.spawn(tell(handle, hands, sessions.clone(), spec.clone(), stop.clone()));
+    let gateway = Gateway {
+        config: gateway_config(&options, &secrets, &url, page_at)?,
+        public: secrets.identity("public", &["localhost"])?,
+        identity: identity("gateway", &Role::Gateway)?,
+        routes: routed(pod, &spec),
+        sessions,
+        signer_addr: signer.to_string(),
+        records_addr: records.to_string(),
+        metrics: purr_gateway::metrics::Metrics::new(&prometheus::Registry::new())?,
+        readiness: Readiness::default(),
+    };
+    tasks.spawn(gateway.serve(Listeners { public, internal }, stop.clone()));
+    let (ca, ended) = (secrets.ca_file("public"), stop.clone());
+    tasks.spawn(async move { door::run(page, public_at, &ca, ended).await });
+
+    announce(&url, page_at, public_at, &secrets);
+    // The first to end is the stop, or an error of all.
+    while let Some(task) = tasks.join_next().await {
+        task??;
+        stop.cancel();
+    }
+    Ok(())
+}
+
+fn loopback() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 0))
+}
+
+async fn serve(
+    tasks: &mut JoinSet<anyhow::Result<()>>,
+    identity: Identity,
+    routes: axum::Router,
+    stop: &CancellationToken,
+) -> anyhow::Result<SocketAddr> {
+    let listener = TcpListener::bind(loopback()).await?;
+    let address = listener.local_addr()?;
+    let server = Server { identity, callers: Callers::Roles, connections_max: CONNECTIONS_MAX };
+    tasks.spawn(server.run(listener, routes, stop.clone()));
+    Ok(address)
+}
+
+/// The gateway's own defaults, but for what is different here.
+fn gateway_config(
+    options: &Options,
+    secrets: &Secrets,
+    url: &str,
+    page_at: SocketAddr,
+) -> anyhow::Result<purr_gateway::Config> {
+    let domain = url.split_once("://").map_or(url, |(_, domain)| domain).trim_end_matches('/');
+    let (keys, chain) = (secrets.token_keys()?, ledger::CHAIN_ID);
+    let arguments = [
+        "purr-gateway".to_owned(),
+        "--namespace=solo".into(),
+        format!("--domain={domain}"),
+        format!("--public-url=https://{domain}"),
+        format!("--chain-id={chain}"),
+        format!("--jwt-key-dir={}", keys.display()),
+        format!("--jwt-issuer={url}"),
+        "--signer-addr=localhost:1".into(),
+        "--records-addr=localhost:1".into(),
+        "--sessions-sentinels=localhost:1".into(),
+        "--sessions-user=solo".into(),
+        "--sessions-password-file=/nowhere".into(),
+        "--stop-delay-ms=0".into(),
+        // Everybody here comes from one address.
+        "--sign-in-rate=100".into(),
+        "--address-rate=1000".into(),
+    ];
+    let mut config = purr_gateway::Options::try_parse_from(arguments)?.validate()?.config;
+    config.public_url = url.to_owned();
+    config.allowed_origins = vec![url.trim_end_matches('/').to_ascii_lowercase()];
+    config.allowed_origins.extend(options.origins.iter().map(|origin| origin.to_ascii_lowercase()));
+    config.allowed_origins.push(format!("http://localhost:{}", page_at.port()));
+    config.page = PageConfig {
+        guest_keys: true,
+        unit: "chips".into(),
+        notice: Some(NOTICE.into()),
+        folder: options.page_dir.clone(),
+    };
+    Ok(config)
+}
+
+fn routed(pod: SocketAddr, spec: &TableSpec) -> Arc<Routes> {
+    let routes = Arc::new(Routes::default());
+    routes.apply(Pod {
+        name: "solo".into(),
+        uid: UID.into(),
+        table: spec.name.clone(),
+        generation: 1,
+        address: Some(pod),
+        ready: true,
+    });
+    routes
+}
+
+/// Keeps the lobby's line of the table up to date, as a table does in the sessions group of Redis.
+async fn tell(
+    handle: Handle,
+    hands: Arc<Hands>,
+    sessions: Arc<MemorySessions>,
+    spec: TableSpec,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let mut beat = 0;
+    loop {
+        let Some(status) = handle.drain_status().await else { return Ok(()) };
+        beat += 1;
+        sessions.put_summary(Summary {
+            uid: UID.into(),
+            name: spec.name.clone(),
+            epoch: EPOCH,
+            seats: spec.engine.seats,
+            players: u8::try_from(status.seated).unwrap_or(u8::MAX),
+            hand: hands.last() + u64::from(status.hand_running),
+            hand_running: status.hand_running,
+            small_blind: spec.engine.small_blind,
+            big_blind: spec.engine.big_blind,
+            buy_in_min: spec.engine.buy_in_min,
+            buy_in_max: spec.engine.buy_in_max,
+            beat,
+            ..Summary::default()
+        });
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = tokio::time::sleep(Duration::from_secs(1)) => {}
+        }
+    }
+}
+
+#[allow(clippy::print_stdout, reason = "what a person reads, and the page's test")]
+fn announce(url: &str, page: SocketAddr, public: SocketAddr, secrets: &Secrets) {
+    println!(
+        "\n  Purr Poker, one table by itself. Open   {url}\n\n  \
+        PLAY CHIPS. Nothing is kept: all is gone when this ends. Nothing settles: there is no chain.\n  \
+        Open it in two browsers (or one private window) to play against yourself. Ctrl-C ends it.\n\n  \
+        listening: http://{page}\n  \
+        for the command purr: --gateway https://localhost:{} --ca {}\n",
+        public.port(),
+        secrets.ca_file("public").display()
+    );
+}
