@@ -53,10 +53,10 @@ pub enum Command {
     Hand(HandArgs),
     /// Check the deal of a hand's record (JSON); `-` reads stdin
     Verify { file: PathBuf },
-    /// Check all 52 cards of a hand's record (JSON) with the auditor's key; `-` reads stdin
-    Audit(deal::AuditArgs),
     /// Play recorded hands again and compare how they end
     Replay(replay::ReplayArgs),
+    /// Check all 52 cards of a hand's record (JSON) with the auditor's key; `-` reads stdin
+    Audit(deal::AuditArgs),
     /// Make a wallet: writes the key to a new file and prints its address
     Keygen {
         file: PathBuf,
@@ -174,10 +174,10 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
             Command::Tables(at) => tables(&at).await,
             Command::Hand(args) => hand(args).await,
             Command::Verify { file } => deal::verify(&file),
+            Command::Replay(args) => replay::run(args, stop.clone()).await,
             Command::Audit(args) => deal::audit(&args),
             Command::Keygen { file, auditor: true } => deal::auditor_keygen(&file),
             Command::Keygen { file, auditor: false } => keygen(&file),
-            Command::Replay(args) => replay::run(args, stop.clone()).await,
         }
     };
     tokio::select! {

@@ -201,6 +201,12 @@ impl State {
             withheld_total: 0,
         }
     }
+
+    /// Whether a deal is under way, or a hand runs, that players gave entropy to: to lose it is to void it.
+    pub fn has_reveals(&self) -> bool {
+        self.dealing.as_ref().is_some_and(Dealing::has_reveals)
+            || self.deal.as_ref().is_some_and(|deal| !deal.reveals.is_empty())
+    }
 }
 
 impl Core {

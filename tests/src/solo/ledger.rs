@@ -298,6 +298,10 @@ impl Signer for Ledger {
         self.notices.submit(epoch, entries).await
     }
 
+    async fn entries(&self, after: u64) -> Result<Vec<Entry>, SignerError> {
+        self.notices.entries(after).await
+    }
+
     async fn notices(&self, after: u64) -> Result<Vec<Notice>, SignerError> {
         self.notices.notices(after).await
     }

@@ -4,7 +4,7 @@
 //! table that knew more than Redis does now: its last hand carries all that the next one starts from
 //! ([`Head`]), and what came after that hand is carried out again, entry by entry.
 
-use super::{Seating, State, seating::What};
+use super::{Dealing, Seating, State, seating::What};
 use purr_engine::{Chips, Command, Event, PlayerId, SeatIndex, Table};
 use purr_protocol::settlement::{Entry, EntryBody};
 use serde::{Deserialize, Serialize};
@@ -70,20 +70,24 @@ impl State {
         let head: Option<Head> = head_next.map(serde_json::from_str).transpose()?;
         let mut events = Vec::new();
         self.hands_lost += 1;
-        // A deal that players gave entropy to and that nobody will see is one given up.
-        let dealing = self.dealing.take();
-        self.deals_void += u64::from(dealing.is_some_and(|dealing| dealing.has_reveals()));
         self.commitments.clear();
         self.withheld.clear();
-        if let Some(head) = head.filter(|head| head.sequence > self.sequence) {
+        let head = head.filter(|head| head.sequence > self.sequence);
+        // Players gave entropy to a deal that nobody sees the end of. A hand that is void below counts as it ends.
+        if head.is_some() {
+            self.deals_void += u64::from(self.has_reveals());
+        } else {
+            self.deals_void += u64::from(self.dealing.as_ref().is_some_and(Dealing::has_reveals));
+        }
+        self.dealing = None;
+        if let Some(head) = head {
             self.table = head.table;
             self.seating = head.seating;
             self.exiting = head.exiting;
             self.sequence = head.sequence;
             self.confirmed = self.confirmed.max(head.confirmed);
             self.notice = head.notice;
-            let deal = self.deal.take();
-            self.deals_void += u64::from(deal.is_some_and(|deal| !deal.reveals.is_empty()));
+            self.deal = None;
         }
         // Its clock was another process's, and is told anew by whoever goes on with this.
         self.run(Command::RestartClock);
