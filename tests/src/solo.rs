@@ -74,6 +74,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
         sealer: Sealer::new(Arc::new(DataKeys::ephemeral(random()?)), UID),
         store: hands.clone(),
         signer: ledger,
+        auditor: None,
         sessions: None,
         metrics: Metrics::new(&prometheus::Registry::new())?,
         readiness: Readiness::default(),

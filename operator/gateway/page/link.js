@@ -324,8 +324,8 @@ export class Link {
   #follow(event, seatBefore) {
     const own = seatBefore ?? this.view.you;
     const isOwn = (seat) => own !== null && Number(seat ?? 0) === own;
-    if (event.deal && (event.deal.reveals ?? []).length === 0) this.#reveal(Number(event.deal.hand));
-    else if (event.handStarted || (event.seated && isOwn(event.seated.seat))) this.#commit();
+    if (event.deal && (event.deal.reveals ?? []).length === 0) this.#reveal(event.deal, own);
+    else if (event.handStarted || event.dealVoided || (event.seated && isOwn(event.seated.seat))) this.#commit();
     else if (event.left && isOwn(event.left.seat)) {
       this.#committed = null;
       this.#pending = this.#pending.filter((pending) => pending.resolve !== null);
@@ -337,13 +337,17 @@ export class Link {
     if (this.#committed !== null && this.#pending.some((pending) => pending.id === this.#committed.id)) return;
     if (this.#pending.length >= PENDING_MAX) return;
     const { entropy, commitment } = newEntropy();
-    this.#committed = { id: null, entropy };
-    this.#committed.id = this.#push({ commitEntropy: { commitment: base64(commitment) } });
+    this.#committed = { id: null, entropy, commitment: base64(commitment) };
+    this.#committed.id = this.#push({ commitEntropy: { commitment: this.#committed.commitment } });
   }
 
-  #reveal(hand) {
+  #reveal(deal, own) {
+    const hand = Number(deal.hand);
     if (this.#committed === null || this.view.hand?.number === hand || this.view.ended?.hand === hand) return;
-    const { id, entropy } = this.#committed;
+    const { id, entropy, commitment } = this.#committed;
+    // Only what the table says it is bound to: entropy that is out is spent.
+    const listed = (deal.commitments ?? []).some((one) => Number(one.seat ?? 0) === own && one.commitment === commitment);
+    if (!listed) return;
     this.#committed = null;
     // Applied or not, this commitment has had its turn: sent again it would count for the hand after.
     this.#take(id);

@@ -110,7 +110,9 @@ fn doc(endpoint: Endpoint) -> Doc {
         Endpoint::Hand => {
             Doc { query: vec![of::<HandQuery>], ..gives("hands", "One hand, as JSON or PHH", any) }
         }
-        Endpoint::HandAudit => gives("admin", "One hand with the deck that is encrypted to the auditor", any),
+        Endpoint::HandAudit => {
+            gives("hands", "One hand, with the deck that is encrypted to the auditor", any)
+        }
         Endpoint::Balance => gives("money", "The caller's balance", of::<Balance>),
         Endpoint::Withdrawals => {
             takes("money", "A withdrawal that its owner has signed (EIP-712)", of::<Withdrawal>, any)

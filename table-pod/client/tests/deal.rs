@@ -94,7 +94,7 @@ impl Session {
         let core = core.with_auditor(Some(auditor().public()));
         let views = vec![String::new(); usize::from(SEATS) + 1];
         let mut session = Self { core, now: 0, id: 0, dice: 7, views, record: None };
-        let step = session.core.restart(0);
+        let step = session.core.restart(0, Vec::new());
         session.see(step);
         for seat in 0..SEATS {
             session.input(Input::Connected { player: player(seat) });

@@ -74,7 +74,7 @@ impl Game {
         let sealer = Sealer::new(Arc::new(DataKeys::ephemeral([1; 32])), "t");
         let pace = Pace { hand_gap_ms: 0, reveal_ms: REVEAL_MS };
         let mut core = Core::new(1, spec, State::new(table), sealer, pace);
-        core.restart(0);
+        core.restart(0, Vec::new());
         let mut game = Self { core, now: 0, id: 0, seed: 0 };
         for seat in 0..players {
             game.core.handle(0, Input::Connected { player: player(seat) });

@@ -143,6 +143,7 @@ async fn one(
     if let Some(record) = record.as_object_mut() {
         // Everybody's hole cards: encrypted, and nobody's business all the same.
         record.remove("sealed");
+        record.remove("audit");
         record.remove("version");
         record.insert("hash".into(), json!(kept.hash));
         record.insert("hashes".into(), json!([kept.hash]));
