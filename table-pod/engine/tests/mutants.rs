@@ -1,4 +1,5 @@
-//! What the mutation check (`make mutants`) found that no other test noticed, one test each.
+//! Changes to betting and pots that the other tests could let pass, one test each: what the mutation check
+//! (`make mutants`) looks for.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
 
 mod common;

@@ -1,7 +1,7 @@
 //! A store that lost commits, and a signer that has what they handed over: the table goes on from the journal.
 #![allow(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "tests may fail loudly")]
 
-use purr_engine::{Ante, ClockConfig, PlayerId, RakeCap, RakeConfig, Table, TableConfig};
+use purr_engine::{Ante, Betting, ClockConfig, PlayerId, RakeCap, RakeConfig, Table, TableConfig};
 use purr_protocol::{
     Currency, Settlement, TableSpec,
     pb::{self, client_message::Body as Ask},
@@ -20,6 +20,9 @@ fn spec() -> TableSpec {
             small_blind: 5,
             big_blind: 10,
             ante: Ante::None,
+            betting: Betting::NoLimit,
+            straddle: false,
+            run_it_twice: false,
             buy_in_min: 200,
             buy_in_max: 1_000,
             rake: RakeConfig {
@@ -32,6 +35,9 @@ fn spec() -> TableSpec {
                 time_bank_ms: 0,
                 time_bank_gain_ms: 0,
                 disconnect_ms: 10_000,
+                time_bank_hands: 1,
+                time_bank_max_ms: 0,
+                disconnect_max_ms: 0,
             },
             rat_hole_ms: 0,
         },

@@ -243,7 +243,7 @@ fn what_was_not_committed_to_before_the_root_does_not_count() {
     assert!(refusal(&game.commit(1, 1)).contains("under way"));
     assert!(refusal(&game.reveal(1, 1)).contains("not what was committed"));
     assert!(refusal(&game.reveal(0, 2)).contains("not being dealt"));
-    let other = pb::RevealEntropy { hand: 1, entropy: vec![1; 32] };
+    let other = pb::RevealEntropy { hand: 1, entropy: vec![0xff; 32] };
     assert!(refusal(&game.say(0, Ask::RevealEntropy(other))).contains("not what was committed"));
     assert!(!game.running());
 }
