@@ -45,7 +45,7 @@ function outcome(view) {
   const own = ended.results.find((result) => result.seat === you);
   return el('p', { class: 'outcome strong' },
     `Hand ${ended.hand}: ${winners} ${winners === 'You' || winners.includes(',') ? 'win' : 'wins'}`,
-    own ? el('span', { class: own.delta < 0 ? 'lost' : 'gained' }, ` ${gain(own.delta)}`) : null);
+    own ? [', you ', el('span', { class: own.delta < 0 ? 'lost' : 'gained' }, gain(own.delta))] : null);
 }
 
 function chair(seat, view, mayAsk) {
