@@ -16,7 +16,7 @@ import { Network } from './proxy.mjs';
 const [solo, folder] = process.argv.slice(2);
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 /** For what has to happen at some time, in milliseconds. */
-const SOON = 15_000;
+const SOON = 60_000;
 const begun = performance.now();
 const step = (text) => console.log(`[${((performance.now() - begun) / 1000).toFixed(1).padStart(5)} s] ${text}`);
 
@@ -52,6 +52,7 @@ const complaints = [];
 async function player(browser, name, port, viewport) {
   const context = await browser.newContext({ viewport });
   context.setDefaultTimeout(SOON);
+  context.setDefaultNavigationTimeout(SOON);
   const page = await context.newPage();
   await page.addInitScript(() => {
     globalThis.violations = [];

@@ -134,14 +134,14 @@ const fact = (what, value) => el('div', {}, el('dt', {}, what), el('dd', {}, val
 export function banner({ route, session, link }) {
   const here = (name) => (route.name === name ? 'page' : null);
   return [
-    el('a', { class: 'brand', href: '#/', 'aria-label': 'Purr Poker, the tables' }, icon('paw'), el('span', {}, 'Purr', el('b', {}, 'Poker'))),
+    el('a', { class: 'brand', href: '#/' }, icon('paw'), el('span', {}, 'Purr ', el('b', {}, 'Poker'))),
     el('nav', { 'aria-label': 'Pages' }, el('a', { href: '#/', 'aria-current': here('lobby') }, 'Tables')),
     link === null ? el('span', { class: 'grow' }) : connection(link.state),
     session === null
       ? el('button', { class: 'button main', type: 'button', 'data-do': 'sign-in' }, 'Sign in')
-      : el('button', { class: 'button account', type: 'button', 'data-do': 'account', 'aria-label': `Account ${short(session.address)}` },
-          el('span', { class: `avatar hue-${Number.parseInt(session.address.slice(-2), 16) % 12}`, 'aria-hidden': 'true' }, session.address.slice(2, 4)),
-          el('span', {}, short(session.address))),
+      : el('button', { class: 'button account', type: 'button', 'data-do': 'account' },
+          el('span', { class: `avatar hue-${Number.parseInt(session.address.slice(-2), 16) % 12}`, 'data-mark': session.address.slice(2, 4) }),
+          el('span', {}, el('span', { class: 'heard' }, 'Account '), short(session.address))),
   ];
 }
 

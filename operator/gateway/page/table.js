@@ -45,7 +45,7 @@ function outcome(view) {
   const own = ended.results.find((result) => result.seat === you);
   return el('p', { class: 'outcome strong' },
     `Hand ${ended.hand}: ${winners} ${winners === 'You' || winners.includes(',') ? 'win' : 'wins'}`,
-    own ? el('span', { class: own.delta < 0 ? 'lost' : 'gained' }, ` ${gain(own.delta)}`) : null);
+    own ? [', you ', el('span', { class: own.delta < 0 ? 'lost' : 'gained' }, gain(own.delta))] : null);
 }
 
 function chair(seat, view, mayAsk) {
@@ -73,8 +73,7 @@ function chair(seat, view, mayAsk) {
   return el('li', { class: classes.filter(Boolean).join(' '), 'data-key': `seat-${seat}`, 'data-seat': seat },
     el('div', { class: 'hole' }, hole(seat, view)),
     el('div', { class: 'plate' },
-      el('span', { class: `avatar hue-${Number.parseInt(held.player.slice(-2), 16) % 12}`, 'aria-hidden': 'true' },
-        held.player.slice(2, 4)),
+      el('span', { class: `avatar hue-${Number.parseInt(held.player.slice(-2), 16) % 12}`, 'data-mark': held.player.slice(2, 4) }),
       el('span', { class: 'name' },
         el('span', { class: 'heard' }, `Seat ${seat + 1}: `), own ? 'You' : short(held.player)),
       el('span', { class: 'stack' }, money(held.stack), held.pending > 0 ? el('small', {}, ` +${money(held.pending)}`) : null),
