@@ -46,6 +46,11 @@ fuzz: ## long: 20,000 hands against PokerKit, then ten minutes a fuzz target (PU
 mutants: ## long: one change at a time in betting and pots; each must be noticed by a test
 	@tests/mutants.sh
 
+.PHONY: page-test
+page-test: ## the page in Chromium: two players, a network that breaks, accessibility
+	@tests/cargo.sh build --release --workspace --bin purr-solo
+	@tests/page/run.sh
+
 .PHONY: redis-test
 redis-test: ## the Redis group on the demo's cluster: nodes killed, cut off, drained, all gone at once
 	@tests/cluster/up.sh

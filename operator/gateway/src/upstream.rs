@@ -88,9 +88,9 @@ impl Server {
             Err(error) => error.problem().is_some_and(|problem| problem.status < 500),
         };
         if understood {
-            call.good()
+            call.good();
         } else {
-            call.bad()
+            call.bad();
         }
         answer.map_err(|error| self.failed(&error))
     }

@@ -46,7 +46,7 @@ pub enum ApiError {
     Answer { what: String, detail: String },
     /// The gateway understood and said no.
     #[error("{what}: {} ({}){}", .problem.title, .problem.status, .problem.detail.as_ref().map(|d| format!(": {d}")).unwrap_or_default())]
-    Problem { what: String, problem: Problem },
+    Problem { what: String, problem: Box<Problem> },
     #[error(transparent)]
     Wallet(#[from] WalletError),
     /// Whoever signs in must see the name of the place that they are at: else it is phishing.
@@ -397,7 +397,7 @@ impl Api {
         let unnamed =
             || Problem::new(status.as_u16(), "unnamed", status.canonical_reason().unwrap_or("error"));
         let problem = serde_json::from_slice(&body).unwrap_or_else(|_| unnamed());
-        Err(ApiError::Problem { what, problem })
+        Err(ApiError::Problem { what, problem: Box::new(problem) })
     }
 
     async fn exchange(

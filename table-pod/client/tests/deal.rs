@@ -260,7 +260,7 @@ fn both_boards_of_a_hand_that_is_run_twice_are_proven() {
     let proven = verify::record(&record).unwrap();
     assert!(proven.cards >= 10 + 4, "{} cards", proven.cards);
     assert_eq!(audit(&record, &auditor()).unwrap().seen, proven.cards);
-    let mut swapped = record.clone();
+    let mut swapped = record;
     let streets: Vec<&mut Event> =
         swapped.history.events.iter_mut().filter(|e| matches!(e, Event::StreetDealt { .. })).collect();
     let [Event::StreetDealt { cards: one, .. }, .., Event::StreetDealt { board: 1, cards: other, .. }, _, _] =

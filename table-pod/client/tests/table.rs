@@ -1,4 +1,5 @@
 //! Players at a real table over TLS, on a wire that breaks.
+#![allow(clippy::large_futures, reason = "a test has room")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
 
 mod common;

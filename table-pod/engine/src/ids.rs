@@ -30,8 +30,8 @@ pub struct SeatSet(u16);
 impl SeatSet {
     /// The first so many seats, at most [`SEATS_MAX`].
     pub const fn first(count: u8) -> Self {
-        let count = if count as usize > SEATS_MAX { SEATS_MAX as u32 } else { count as u32 };
-        Self((1 << count) - 1)
+        let every = (1 << SEATS_MAX) - 1;
+        Self(if count as usize >= SEATS_MAX { every } else { (1 << count) - 1 })
     }
 
     pub const fn contains(self, seat: SeatIndex) -> bool {

@@ -268,7 +268,8 @@ proptest! {
 /// The random commands above make games that are worth checking: all of this happens in them.
 #[test]
 fn the_random_games_have_hands_showdowns_straddles_second_boards_and_clocks_that_run_out() {
-    let kinds: [(&str, fn(&Event) -> bool); 10] = [
+    type Kind = (&'static str, fn(&Event) -> bool);
+    let kinds: [Kind; 10] = [
         ("hands", |event| matches!(event, Event::HandEnded(end) if !end.void)),
         ("void hands", |event| matches!(event, Event::HandEnded(end) if end.void)),
         ("showdowns", |event| matches!(event, Event::Shown { .. })),

@@ -308,6 +308,7 @@ impl Signer for Ledger {
 }
 
 #[cfg(all(test, feature = "cluster"))]
+#[allow(clippy::unwrap_used, reason = "tests may fail loudly")]
 mod tests {
     use super::*;
     use purr_client::{

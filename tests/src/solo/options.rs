@@ -53,7 +53,10 @@ impl Options {
         ensure!(self.listen.ip().is_loopback(), "--listen is a loopback address");
         ensure!(self.tls_listen.ip().is_loopback(), "--tls-listen is a loopback address");
         ensure!((2..=10).contains(&self.seats), "--seats is 2 to 10");
-        ensure!(self.big_blind >= 2 && self.big_blind % 2 == 0, "--big-blind is even and at least 2");
+        ensure!(
+            self.big_blind >= 2 && self.big_blind.is_multiple_of(2),
+            "--big-blind is even and at least 2"
+        );
         ensure!(self.big_blind <= 1_000_000, "--big-blind is at most 1000000");
         ensure!(self.stake >= self.big_blind * 100, "--stake is at least 100 big blinds, the highest buy-in");
         ensure!(self.stake <= 1 << 40, "--stake is at most 2^40");

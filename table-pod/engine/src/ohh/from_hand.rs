@@ -215,10 +215,10 @@ impl Teller<'_> {
                     };
                     rounds.push(round(rounds.len(), name, cards));
                 }
-                Event::Shown { .. } | Event::Mucked { .. } => {
-                    if rounds.last().is_some_and(|last| last.street != "Showdown") {
-                        rounds.push(round(rounds.len(), "Showdown", &[]));
-                    }
+                Event::Shown { .. } | Event::Mucked { .. }
+                    if rounds.last().is_some_and(|last| last.street != "Showdown") =>
+                {
+                    rounds.push(round(rounds.len(), "Showdown", &[]));
                 }
                 _ => {}
             }
@@ -280,7 +280,7 @@ impl Teller<'_> {
     }
 
     fn pots(&self) -> Vec<Pot> {
-        let mut pots: Vec<(u8, Chips, Vec<(SeatIndex, Chips)>)> = Vec::new();
+        let mut pots: Vec<PotWins> = Vec::new();
         let mut rake = 0;
         for event in &self.history.events {
             match event {
@@ -303,7 +303,7 @@ impl Teller<'_> {
             }
         }
         pots.sort_by_key(|(number, ..)| *number);
-        let pot = |(place, (number, sum, wins)): (usize, (u8, Chips, Vec<(SeatIndex, Chips)>))| {
+        let pot = |(place, (number, sum, wins)): (usize, PotWins)| {
             let rake = if place == 0 { rake } else { 0 };
             let win = |(seat, won): &(SeatIndex, Chips)| Win {
                 player_id: self.id(*seat),
@@ -321,6 +321,9 @@ impl Teller<'_> {
         pots.into_iter().enumerate().map(pot).collect()
     }
 }
+
+/// A pot's number, what it came to, and who won how much of it.
+type PotWins = (u8, Chips, Vec<(SeatIndex, Chips)>);
 
 fn round(id: usize, street: &str, cards: &[Card]) -> Round {
     Round {

@@ -39,7 +39,8 @@ impl Fields {
     }
 }
 
-fn number(number: impl ToString) -> Value {
+#[allow(clippy::needless_pass_by_value, reason = "it is what is mapped over values")]
+fn number<N: ToString>(number: N) -> Value {
     Value::Number(number.to_string())
 }
 
