@@ -12,7 +12,8 @@ hands=${1:-2000}
 seed=${2:-$(fresh_seed)}
 
 python=$(venv tests/differential/requirements.txt)
-tests/cargo.sh build --release --quiet -p purr-differential
+# As everything is built: by itself it would be built with other features of its libraries, and they with it.
+tests/cargo.sh build --release --quiet --workspace --all-targets
 say "$hands hands of seed $seed against PokerKit (again: tests/differential.sh $hands $seed)"
 "$CARGO_TARGET_DIR/release/purr-differential" --seed "$seed" --hands "$hands" |
   "$python" tests/differential/compare.py --expect "$hands"
