@@ -139,8 +139,7 @@ class Replay:
             highest = max(state.bets)
             if all(state.stacks[i] + state.bets[i] <= highest for i in judge.others_with_chips(player)):
                 self.explain("emptyRaise", True, text)
-            elif judge.base_was_short and judge.call(player) < state.completion_betting_or_raising_amount:
-                # PokerKit took the raise from the short blind up, and finds the next one too small.
+            elif judge.inflated() and not judge.limit:
                 self.explain("shortBlind", True, text)
             else:
                 # Only a short all-in closes the betting; PokerKit adds the short ones up from the last, not from

@@ -8,14 +8,16 @@ numbers are those of the WSOP Live Action Rules 2024.
 from pokerkit import State
 
 REASONS = {
-    "shortBlind": "WSOP 150: who calls a short big blind or straddle owes it in full, and raises start from there",
+    "shortBlind": "WSOP 150: who calls a short big blind or straddle owes it in full, and raises start from there; "
+    "PokerKit measures the first raise, and so every later one, from the short blind",
     "shortAllIn": "WSOP 170-173: who has acted and faces less than a full raise may only call or fold",
-    "openFold": "no rule forbids to fold where a check is free; PokerKit refuses it in tournaments",
-    "emptyRaise": "no rule forbids a raise that nobody can call more of: it goes back uncalled, and plays as a call",
-    "emptyTurn": "PokerKit asks for a check from a player whom nobody can bet against: no chip can move",
+    "openFold": "TDA 2022 58: a fold in turn with no bet to answer is binding; PokerKit refuses it in tournaments",
+    "emptyRaise": "not in the rule books: a raise that nobody can call more of goes back uncalled and plays as a call",
+    "emptyTurn": "not in the rule books: PokerKit asks for a check from whom nobody can bet against; no chip can move",
     "halfBet": "WSOP 172, fixed limit: an all-in of half a bet or more is a full bet, a smaller one is none; PokerKit "
     "adds each to the size or the count of raises",
-    "betsMax": "fixed limit: the big blind is the first of the bets a street may have; PokerKit does not count it",
+    "betsMax": "fixed limit, Robert's Rules of Poker 11, betting and raising 3: a bet and three raises; the big blind is "
+    "that bet, and PokerKit does not count it",
     "oddChips": "WSOP 148-149: odd chips go one at a time clockwise from the button; PokerKit gives all to the first, "
     "and joins pots when those who lost them are out",
 }
@@ -55,6 +57,11 @@ class Judge:
     def short_blind(self):
         """Whether PokerKit's bet of this street is, or was when it was raised, less than the blind that is owed."""
         return self.base_was_short or self.bet() > max(self.state.bets)
+
+    def inflated(self):
+        """Whether a raise from a short blind left PokerKit with a least raise above the rule book's. What was a full
+        raise since is a short one to PokerKit, and closes the betting."""
+        return self.base_was_short and self.state.completion_betting_or_raising_amount > self.raise_size
 
     def call(self, player):
         return min(self.state.stacks[player], self.bet() - self.state.bets[player])
