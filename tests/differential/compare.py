@@ -26,7 +26,7 @@ AUTOMATIONS = (
     Automation.BET_COLLECTION,
     Automation.BLIND_OR_STRADDLE_POSTING,
 )
-SHOWN_MAX = 5
+SHOWN_MAX = 20
 
 
 class Disagreement(Exception):
@@ -139,7 +139,7 @@ class Replay:
             highest = max(state.bets)
             if all(state.stacks[i] + state.bets[i] <= highest for i in judge.others_with_chips(player)):
                 self.explain("emptyRaise", True, text)
-            elif judge.inflated() and not judge.limit:
+            elif judge.inflated():
                 self.explain("shortBlind", True, text)
             else:
                 # Only a short all-in closes the betting; PokerKit adds the short ones up from the last, not from

@@ -61,7 +61,8 @@ class Judge:
     def inflated(self):
         """Whether a raise from a short blind left PokerKit with a least raise above the rule book's. What was a full
         raise since is a short one to PokerKit, and closes the betting."""
-        return self.base_was_short and self.state.completion_betting_or_raising_amount > self.raise_size
+        size = self.limit_size() if self.limit else self.raise_size
+        return self.base_was_short and self.state.completion_betting_or_raising_amount > size
 
     def call(self, player):
         return min(self.state.stacks[player], self.bet() - self.state.bets[player])
