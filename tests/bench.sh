@@ -24,6 +24,11 @@ rm -rf -- "$CARGO_TARGET_DIR/criterion"
 say "compiling the benches"
 tests/cargo.sh bench --manifest-path tests/bench/Cargo.toml --locked --quiet --no-run
 for bench in "${benches[@]}"; do
+  if [ "$bench" = eval ]; then
+    # A comparison of speed is worth nothing where the answers differ: 10 million random hands in the peers' order.
+    say "agreement of the evaluators"
+    tests/cargo.sh test --release --manifest-path tests/bench/Cargo.toml --locked --quiet --test agreement
+  fi
   say "$bench"
   if [ "$bench" = allocations ]; then
     tests/cargo.sh bench --manifest-path tests/bench/Cargo.toml --locked --quiet --bench allocations >"$PURR_BENCH_HANDS/allocations.jsonl"

@@ -18,8 +18,11 @@ out=$cache/mutants
 rm -rf -- "$out"
 mkdir -p "$out"
 say "mutating betting and pots"
-# Its copies of the tree have a target folder of their own.
+# Its copies of the tree have a target folder of their own. Of the tests those that play hands: the evaluator's, the
+# deal's and the readers' never look at a bet. Their profile is quick to build: there is one build a mutant.
 env -u CARGO_TARGET_DIR cargo mutants --package purr-engine --config table-pod/engine/mutants.toml --output "$out" \
-  --file table-pod/engine/src/table/betting.rs --file table-pod/engine/src/pots.rs \
-  --jobs "${PURR_JOBS:-1}" --timeout 120 --build-timeout 600 --colors never "$@" -- --release
+  --file table-pod/engine/src/table/betting.rs --file table-pod/engine/src/pots.rs --profile mutants \
+  --jobs "${PURR_JOBS:-1}" --timeout 120 --build-timeout 600 --colors never "$@" -- --lib \
+  --test mutants --test rules --test rules_replay --test rules_seats --test rules_showdown --test rules_twice \
+  --test properties
 say "every mutant is caught or explained: $out/mutants.out"

@@ -2,8 +2,8 @@
 //! legal and each plays the same actions.
 
 use purr_engine::{
-    Action, Ante, Betting, Card, Chips, ClockConfig, Command, Deck, PlayerId, RakeConfig, SeatIndex, Table,
-    TableConfig,
+    Action, Ante, Betting, Card, Chips, ClockConfig, Command, Deck, Event, PlayerId, RakeConfig, SeatIndex,
+    Table, TableConfig,
 };
 use rand::{Rng, SeedableRng, rngs::SmallRng};
 use serde::Serialize;
@@ -26,8 +26,9 @@ pub struct Hand {
     steps: Vec<Option<Chips>>,
     folds: Vec<usize>,
     finish: Vec<Chips>,
-    /// What went into the middle, for a check that the peers played the same hand.
+    /// What went into the middle, an uncalled bet too, for a check that the peers played the same hand.
     #[serde(skip)]
+    #[allow(dead_code, reason = "the count of allocations has no peer")]
     pub pot: Chips,
 }
 
@@ -85,7 +86,7 @@ fn play(rng: &mut SmallRng, mut table: Table) -> Hand {
     let button = table.hand().expect("a hand").button.index();
     let place = |seat: SeatIndex| (seat.index() + players - button - 1) % players;
     let (mut actions, mut steps, mut folds) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut raises, mut street, mut pot) = (0, None, 0);
+    let (mut raises, mut street, mut pot) = (0, None, table.pot());
     while let Some(seat) = table.to_act() {
         let now = table.hand().map(|hand| hand.street);
         if now != street {
@@ -107,8 +108,12 @@ fn play(rng: &mut SmallRng, mut table: Table) -> Hand {
         }
         steps.push(if let Action::RaiseTo(total) = action { Some(total) } else { None });
         actions.push((seat, action));
-        table.apply(0, Command::Act { seat, action }).expect("a legal action");
-        pot = pot.max(table.pot());
+        let before = table.seat(seat).map_or(0, |chair| chair.stack);
+        for event in table.apply(0, Command::Act { seat, action }).expect("a legal action") {
+            if let Event::Acted { stack, .. } = event {
+                pot += before - stack;
+            }
+        }
     }
     let cards = deck.cards();
     let mut finish = vec![0; players];
