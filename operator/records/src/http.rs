@@ -13,7 +13,10 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use purr_engine::PlayerId;
+use purr_engine::{
+    PlayerId,
+    ohh::{Context, Ohh},
+};
 use purr_protocol::{Problem, record::HandRecord};
 use purr_runtime::{Peer, Role, problem::Answer};
 use serde::Deserialize;
@@ -107,6 +110,7 @@ enum Format {
     #[default]
     Json,
     Phh,
+    Ohh,
 }
 
 #[derive(Deserialize)]
@@ -153,6 +157,12 @@ async fn hand(
                 Answer::from(Problem::new(500, "phh", "This hand cannot be written as PHH"))
             })?;
             Ok(([(header::CONTENT_TYPE, "application/toml")], text).into_response())
+        }
+        // Amounts stay minor units: a record does not say of which currency.
+        Format::Ohh => {
+            let context = Context { table_name: stored.record.table.clone(), ..Context::default() };
+            let text = Ohh::from_history(&stored.record.history, &context).to_string();
+            Ok(([(header::CONTENT_TYPE, "application/json")], text).into_response())
         }
     }
 }

@@ -8,7 +8,10 @@ mod common;
 use certificates::Authority;
 use common::{Postgres, SEALED, TABLE, hand, player, record, stored};
 use http::{Method, StatusCode};
-use purr_engine::phh::Phh;
+use purr_engine::{
+    ohh::{Context, Ohh},
+    phh::Phh,
+};
 use purr_protocol::{Problem, audit::AuditBox, record::HandRecord};
 use purr_records::{
     Database,
@@ -84,9 +87,16 @@ async fn a_hand_is_fetched_as_json_and_as_phh_and_its_sealed_part_never_leaves()
     assert_eq!(status, StatusCode::OK);
     assert_eq!(Phh::parse(&phh).unwrap(), Phh::from_history(&record.history));
 
+    let (status, ohh) = text(&gateway, &format!("{one}?format=ohh")).await;
+    assert_eq!(status, StatusCode::OK);
+    let context = Context { table_name: TABLE.into(), ..Context::default() };
+    assert_eq!(Ohh::parse(&ohh).unwrap(), Ohh::from_history(&record.history, &context));
+
     let lists = [format!("/v1/tables/{TABLE}/hands"), format!("/v1/players/{}/hands", player(0))];
-    for path in
-        [one.clone(), format!("{one}?format=phh"), format!("{one}?format=json")].into_iter().chain(lists)
+    for path in ["", "?format=phh", "?format=ohh", "?format=json"]
+        .map(|query| format!("{one}{query}"))
+        .into_iter()
+        .chain(lists)
     {
         let (status, body) = text(&gateway, &path).await;
         assert_eq!(status, StatusCode::OK, "{path}");
@@ -120,7 +130,7 @@ async fn hole_cards_that_a_table_let_slip_stop_here() {
     let cards = ["As", "Ks"].map(|card| card.parse().unwrap());
     slipped.history.events.insert(1, purr_engine::Event::Dealt { seat: purr_engine::SeatIndex(0), cards });
     world.database.ingest(&[stored(&slipped, "1-0")]).await.unwrap();
-    for format in ["json", "phh"] {
+    for format in ["json", "phh", "ohh"] {
         let (status, body) =
             text(&world.gateway(), &format!("/v1/tables/{TABLE}/hands/1?format={format}")).await;
         assert_eq!(status, StatusCode::OK);

@@ -151,6 +151,8 @@ pub enum HandFormat {
     Json,
     /// Poker Hand History.
     Phh,
+    /// Open Hand History, amounts in minor units.
+    Ohh,
     /// JSON with the deck that is encrypted to the auditor; for auditors.
     Audit,
 }
@@ -330,6 +332,7 @@ impl Api {
         let format = match format {
             HandFormat::Json => "?format=json",
             HandFormat::Phh => "?format=phh",
+            HandFormat::Ohh => "?format=ohh",
             HandFormat::Audit => "/audit",
         };
         let path = format!("/v1/tables/{}/hands/{hand}{format}", segment(uid)?);

@@ -162,6 +162,7 @@ pub struct HandArgs {
 pub enum Notation {
     Json,
     Phh,
+    Ohh,
     /// With the deck encrypted to the auditor, for `purr audit`; only auditors get it
     Audit,
 }
@@ -307,6 +308,7 @@ async fn hand(args: HandArgs) -> anyhow::Result<()> {
     let format = match args.format {
         Notation::Json => HandFormat::Json,
         Notation::Phh => HandFormat::Phh,
+        Notation::Ohh => HandFormat::Ohh,
         Notation::Audit => HandFormat::Audit,
     };
     let uid = session.api().find_table(&args.table).await?;

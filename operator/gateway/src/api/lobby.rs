@@ -135,7 +135,10 @@ pub struct HandsPage {
 enum Format {
     #[default]
     Json,
+    /// Poker Hand History, in TOML.
     Phh,
+    /// Open Hand History, in JSON; amounts in minor units.
+    Ohh,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -285,6 +288,7 @@ pub async fn hand(
     let (format, content_type) = match query(format).map_err(IntoResponse::into_response)?.format {
         Format::Json => ("json", "application/json"),
         Format::Phh => ("phh", "application/toml"),
+        Format::Ohh => ("ohh", "application/json"),
     };
     let asked = app.records.get_bytes(&format!("/v1/tables/{uid}/hands/{hand}?format={format}")).await;
     let body = asked.map_err(IntoResponse::into_response)?;
