@@ -26,8 +26,9 @@ impl Blank for Pot {
     const BLANK: Self = Self { amount: 0, eligible: SeatSet::first(0) };
 }
 
-/// Main pot first: dead money, and one layer for each player at most.
-pub type Pots = List<Pot, { SEATS_MAX + 1 }>;
+/// Main pot first: one layer for each player at most. Dead money is a layer of its own only where a player has
+/// nothing else in, who then makes no layer.
+pub type Pots = List<Pot, SEATS_MAX>;
 
 /// Builds the pots, main pot first. Folded chips stay in the layer that they were put into; dead
 /// money (a big-blind ante, a missed small blind) is the lowest layer, which everybody can win who

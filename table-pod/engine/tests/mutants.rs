@@ -52,6 +52,10 @@ fn ten_players_all_in_for_ten_amounts_play_for_ten_pots() {
         [100, 90, 80, 70, 60, 50, 40, 30, 20, 10]
     );
     assert_eq!(got.iter().map(|pot| pot.eligible.len()).collect::<Vec<_>>(), [10, 9, 8, 7, 6, 5, 4, 3, 2, 1]);
+    // Ten are the most: dead money is a pot of its own where a player has nothing else in, who then adds none.
+    let put = |seat: u8| Contribution { seat: SeatIndex(seat), amount: 10 * u64::from(seat), folded: false };
+    let got = pots(&(0..10).map(put).collect::<Vec<_>>(), 7);
+    assert_eq!(got.iter().map(|pot| pot.amount).collect::<Vec<_>>(), [7, 90, 80, 70, 60, 50, 40, 30, 20, 10]);
 }
 
 #[test]
