@@ -22,7 +22,7 @@ say "mutating betting and pots"
 # deal's and the readers' never look at a bet. Their profile is quick to build: there is one build a mutant.
 env -u CARGO_TARGET_DIR cargo mutants --package purr-engine --config table-pod/engine/mutants.toml --output "$out" \
   --file table-pod/engine/src/table/betting.rs --file table-pod/engine/src/pots.rs --profile mutants \
-  --jobs "${PURR_JOBS:-1}" --timeout 120 --build-timeout 600 --colors never "$@" -- --lib \
+  --jobs "${PURR_JOBS:-1}" --timeout 30 --build-timeout 600 --colors never "$@" -- --lib \
   --test mutants --test rules --test rules_replay --test rules_seats --test rules_showdown --test rules_twice \
   --test properties
 say "every mutant is caught or explained: $out/mutants.out"

@@ -66,6 +66,17 @@ fn without_dead_money_there_is_no_pot_for_those_who_put_nothing_in() {
     assert_eq!(got[0].amount, 20);
 }
 
+/// A raise is to more than the bet: who has just enough to call it is offered none.
+#[test]
+fn a_stack_of_exactly_the_bet_can_call_and_not_raise() {
+    let mut table = deal(Betting::NoLimit, &[100, 100, 100, 40], &[5, 10]);
+    act(&mut table, 2, to(40)).unwrap();
+    let legal = table.legal_actions(SeatIndex(3)).unwrap();
+    assert_eq!((legal.check, legal.call, legal.raise_to), (false, Some(40), None));
+    assert_eq!(act(&mut table, 3, to(40)), Err(Refusal::BettingClosed(SeatIndex(3))));
+    act(&mut table, 3, CALL).unwrap();
+}
+
 /// A short all-in closes the betting, the number of bets caps it: two reasons, and each is said (WSOP 172).
 #[test]
 fn in_a_fixed_limit_a_refused_raise_says_whether_it_is_closed_or_capped() {

@@ -200,10 +200,9 @@ impl Hand {
             }
             // Nothing to decide for who covers everybody else and finds them all-in, though a short
             // all-in big blind leaves the bet at the full blind (WSOP 150).
-            player.street_bet < self.bet
-                && self.live.iter().any(|other| {
-                    self.player(other).is_some_and(|against| against.street_bet > player.street_bet)
-                })
+            self.live
+                .iter()
+                .any(|other| self.player(other).is_some_and(|against| against.street_bet > player.street_bet))
         })
     }
 
