@@ -127,6 +127,7 @@ stage lints tests/lint.sh || ok=false
 stage "units and properties" rust_tests || ok=false
 if has differential python3; then stage differential tests/differential.sh 2000 || ok=false; fi
 if has "fuzz, short" python3; then stage "fuzz, short" tests/fuzz.sh 15 || ok=false; fi
+if has page node npm chromium; then stage page tests/page/run.sh || ok=false; fi
 if has contracts node npm; then stage contracts contracts || ok=false; fi
 if has "end to end" go npm jq nsenter; then
   "$here/down.sh" "$name" >/dev/null
