@@ -1,0 +1,177 @@
+//! What nobody may be sent, learnt where the table writes it down: a store that looks into what is sealed.
+
+use async_trait::async_trait;
+use base64::{Engine, engine::general_purpose::STANDARD};
+use purr_engine::{
+    Card, Event, PlayerId,
+    deal::{Hash, SealedDeck},
+};
+use purr_protocol::record::{HandRecord, Sealed};
+use purr_store::{Commit, MemoryStore, Recovered, Sealer, Store, StoreError};
+use serde_json::Value;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
+
+pub type Cards = u64;
+
+pub fn bit(card: Card) -> Cards {
+    1 << card.number()
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Secret {
+    /// What hides this card of this hand's deck.
+    Salt { hand: u64, card: Card },
+    /// All of a deck follows from it.
+    Seed { hand: u64 },
+    /// A player's, public when the hand is dealt.
+    Entropy { hand: u64 },
+}
+
+/// The truth of a hand, by its record.
+pub struct Truth {
+    pub holes: HashMap<PlayerId, Cards>,
+    /// The events of board and showdown, as [`Moment`]s.
+    pub moments: Vec<Moment>,
+    pub mucked: u64,
+}
+
+/// What everybody learns about cards, and what nobody may learn before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    Acted(u8),
+    Board(Cards),
+    Shown(u8, Cards),
+    Mucked(u8),
+}
+
+/// Secrets by their first eight bytes: a part of one is a leak, too.
+#[derive(Default)]
+pub struct Known {
+    by_prefix: HashMap<u64, Secret>,
+    /// Which first two bytes occur at all, for a quick no.
+    first: Vec<bool>,
+    truths: HashMap<u64, Truth>,
+    deck: Option<SealedDeck>,
+    seed: String,
+}
+
+impl Known {
+    pub fn learn(&mut self, bytes: &[u8; 32], secret: Secret) {
+        self.first.resize(1 << 16, false);
+        self.first[usize::from(u16::from_be_bytes([bytes[0], bytes[1]]))] = true;
+        self.by_prefix.insert(prefix(&bytes[..8]), secret);
+    }
+
+    /// Every secret that stands anywhere in these bytes.
+    pub fn find(&self, bytes: &[u8], found: &mut Vec<Secret>) {
+        for window in bytes.windows(8) {
+            let first = usize::from(u16::from_be_bytes([window[0], window[1]]));
+            if self.first.get(first) == Some(&true)
+                && let Some(secret) = self.by_prefix.get(&prefix(window))
+            {
+                found.push(*secret);
+            }
+        }
+    }
+
+    pub fn truth(&self, hand: u64) -> Option<&Truth> {
+        self.truths.get(&hand)
+    }
+
+    pub fn deck(&self) -> Option<&SealedDeck> {
+        self.deck.as_ref()
+    }
+
+    fn learn_deck(&mut self, state: &[u8]) {
+        let state: Value = serde_json::from_slice(state).unwrap();
+        let dealing = &state["dealing"];
+        let Some(text) = dealing["sealed"]["seed"].as_str() else { return };
+        if self.seed == text {
+            return;
+        }
+        text.clone_into(&mut self.seed);
+        let hand = dealing["hand"].as_u64().unwrap();
+        let mut seed: Hash = [0; 32];
+        hex::decode_to_slice(text, &mut seed).unwrap();
+        let deck = SealedDeck::new(&seed).unwrap();
+        self.learn(&seed, Secret::Seed { hand });
+        for card in (0..52).filter_map(Card::new) {
+            let opening = deck.opening_of(card).unwrap();
+            self.learn(&opening.salt, Secret::Salt { hand, card });
+        }
+        self.deck = Some(deck);
+    }
+
+    fn learn_record(&mut self, sealer: &Sealer, bytes: &[u8]) {
+        let record: HandRecord = serde_json::from_slice(bytes).unwrap();
+        let hand = record.history.hand;
+        let sealed = STANDARD.decode(&record.sealed).unwrap();
+        let sealed = sealer.open("record", record.epoch, hand, &sealed).unwrap();
+        let sealed: Sealed = serde_json::from_slice(&sealed).unwrap();
+        let holes = record.history.seats.iter().map(|start| {
+            let hole = sealed.holes.iter().find(|(seat, _)| *seat == start.seat.0).unwrap();
+            (start.player, mask(&hole.1))
+        });
+        let moments: Vec<Moment> = record
+            .history
+            .events
+            .iter()
+            .filter_map(|event| match event {
+                Event::Acted { seat, .. } => Some(Moment::Acted(seat.0)),
+                Event::StreetDealt { cards, .. } => Some(Moment::Board(mask(cards))),
+                Event::Shown { seat, cards } => Some(Moment::Shown(seat.0, mask(cards))),
+                Event::Mucked { seat } => Some(Moment::Mucked(seat.0)),
+                _ => None,
+            })
+            .collect();
+        let mucked = moments.iter().filter(|moment| matches!(moment, Moment::Mucked(_))).count() as u64;
+        let truth = Truth { holes: holes.collect(), moments, mucked };
+        self.truths.insert(hand, truth);
+    }
+}
+
+pub fn mask(cards: &[Card]) -> Cards {
+    cards.iter().fold(0, |cards, card| cards | bit(*card))
+}
+
+fn prefix(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0, |prefix, byte| prefix << 8 | u64::from(*byte))
+}
+
+/// Keeps what a table commits, and learns its secrets before anybody can be shown anything.
+pub struct Tap {
+    inner: MemoryStore,
+    sealer: Sealer,
+    pub known: Arc<Mutex<Known>>,
+}
+
+impl Tap {
+    pub fn new(sealer: Sealer) -> Self {
+        Self { inner: MemoryStore::default(), sealer, known: Arc::default() }
+    }
+}
+
+#[async_trait]
+impl Store for Tap {
+    async fn take_over(&self, table: &str, epoch: u64) -> Result<Recovered, StoreError> {
+        self.inner.take_over(table, epoch).await
+    }
+
+    async fn commit(&self, commit: &Commit) -> Result<(), StoreError> {
+        let state = self.sealer.open("snapshot", commit.epoch, commit.number, &commit.snapshot).unwrap();
+        {
+            let mut known = self.known.lock().unwrap();
+            if state.windows(11).any(|bytes| bytes == b"\"dealing\":{") {
+                known.learn_deck(&state);
+            }
+            if let Some(hand) = &commit.hand {
+                known.learn_record(&self.sealer, &hand.record);
+            }
+        }
+        // Ten thousand records need not be kept.
+        self.inner.commit(&Commit { hand: None, ..commit.clone() }).await
+    }
+}
