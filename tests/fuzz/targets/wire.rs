@@ -16,7 +16,10 @@ fn there_and_back<T: PartialEq + Debug, Bytes: AsRef<[u8]>>(
         let written = match write(codec, message) {
             Ok(written) => written,
             Err(error) => {
-                assert!(matches!(codec, Codec::Json) && error.to_string().contains("Invalid variant"), "{error}");
+                assert!(
+                    matches!(codec, Codec::Json) && error.to_string().contains("Invalid variant"),
+                    "{error}"
+                );
                 continue;
             }
         };

@@ -194,7 +194,7 @@ impl Bot {
             Kind::Left(left) if left.seat == seat && self.seated => (self.seated, self.left) = (false, true),
             Kind::HandStarted(started) => {
                 self.hand = started.hand;
-                if self.seated && seat % 2 == 0 {
+                if self.seated && seat.is_multiple_of(2) {
                     asks.push(self.commit(known, dice));
                 }
             }
