@@ -6,6 +6,8 @@
 
 #[cfg(feature = "cluster")]
 pub mod balances;
+#[cfg(feature = "checker")]
+pub mod checker;
 #[cfg(feature = "cluster")]
 pub mod figures;
 #[cfg(feature = "cluster")]
