@@ -16,6 +16,8 @@ pub mod game;
 pub mod harness;
 #[cfg(feature = "cluster")]
 pub mod player;
+#[cfg(feature = "simulator")]
+pub mod simulator;
 #[cfg(feature = "solo")]
 pub mod solo;
 #[cfg(feature = "cluster")]
