@@ -6,6 +6,8 @@
 
 #[cfg(feature = "cluster")]
 pub mod balances;
+#[cfg(feature = "checker")]
+pub mod checker;
 #[cfg(feature = "cluster")]
 pub mod figures;
 #[cfg(feature = "cluster")]
@@ -14,6 +16,8 @@ pub mod game;
 pub mod harness;
 #[cfg(feature = "cluster")]
 pub mod player;
+#[cfg(feature = "simulator")]
+pub mod simulator;
 #[cfg(feature = "solo")]
 pub mod solo;
 #[cfg(feature = "cluster")]

@@ -1,0 +1,60 @@
+//! Says of a recorded history whether anything was lost, doubled or made up. Values in, verdicts out.
+//!
+//! A [`Record`] is what somebody saw: a player who asked and was told, the store whose commits are left in the end, the
+//! signer's journal. [`check`] puts them beside each other. It takes nobody's word: what a player was told must be in
+//! the store and the journal, and what two players were told must agree.
+//!
+//! # Caveats
+//! A rule looks at what was recorded. Without the store's records (a real cluster, where only clients are heard), an
+//! acknowledged action counts as missing where another player's events at its offset do not have it; without the
+//! journal's, nothing is said of settlement.
+
+mod books;
+mod record;
+#[cfg(test)]
+mod tests;
+mod verdict;
+mod views;
+
+pub use record::{HandSeen, Purse, Record, Seen, Survivor, Told, told};
+pub use verdict::Violation;
+
+use std::collections::BTreeMap;
+
+/// How many hands each epoch of a table says were lost, from the first of its commits or from its metric.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Losses(BTreeMap<(String, u64), u64>);
+
+impl Losses {
+    fn of(records: &[Record]) -> Self {
+        let mut losses = BTreeMap::new();
+        for record in records {
+            let (table, epoch, lost) = match record {
+                Record::Survived(commit) => (&commit.table, commit.epoch, commit.hands_lost),
+                Record::Counted { table, epoch, hands_lost } => (table, *epoch, *hands_lost),
+                _ => continue,
+            };
+            losses.entry((table.clone(), epoch)).or_insert(lost);
+        }
+        Self(losses)
+    }
+
+    /// As of this epoch, or of the last one before it that said so.
+    fn at(&self, table: &str, epoch: u64) -> u64 {
+        let from = (table.to_owned(), 0);
+        self.0.range(from..=(table.to_owned(), epoch)).next_back().map_or(0, |(_, lost)| *lost)
+    }
+
+    /// Whether a later epoch has counted a loss: what this one told may be part of it.
+    fn after(&self, table: &str, epoch: u64) -> bool {
+        self.at(table, u64::MAX) > self.at(table, epoch)
+    }
+}
+
+/// Everything that is wrong with a history, in the order of the rules; empty: nothing.
+pub fn check(records: &[Record]) -> Vec<Violation> {
+    let losses = Losses::of(records);
+    let mut found = views::check(records, &losses);
+    found.extend(books::check(records, &losses));
+    found
+}

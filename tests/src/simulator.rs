@@ -1,0 +1,77 @@
+//! The whole table path in one thread, under virtual time and with faults by a seed: players, the real table
+//! ([`purr_table::actor::Actor`]), three data nodes, a signer. What all of them saw is a history for [`crate::checker`].
+//!
+//! # What it does not model
+//! Sockets, TLS, the gateway's relay and Redis itself: those run for real in the tests on a cluster. The table's own
+//! entropy for a deal is the operating system's, so a seed decides faults, players and their order, not the cards.
+
+mod connection;
+mod nodes;
+mod player;
+mod signer;
+mod survivors;
+mod world;
+
+pub use nodes::Nodes;
+pub use signer::Journal;
+pub use world::{Outcome, Plan, run};
+
+use crate::checker::Record;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// What is done wrong on purpose, to see that the checker notices.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Bug {
+    #[default]
+    None,
+    /// A commit counts once the master has it.
+    SkipWait,
+    /// Nobody compares epochs, and a number that is there counts as one's own repeat.
+    SkipEpochCheck,
+    /// A commit whose answer never came counts as written.
+    TimeoutIsSuccess,
+    /// A take-over is given the table as it was some commits ago, as if that were all there ever was.
+    ResumeLostHand,
+    /// What the signer may not have taken is sent once more, under the next number.
+    RenumberOutbox,
+}
+
+/// splitmix64: the same seed, the same rolls.
+#[derive(Clone, Debug)]
+pub struct Dice(u64);
+
+impl Dice {
+    pub const fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// Below `sides`.
+    pub fn roll(&mut self, sides: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (z ^ (z >> 31)) % sides.max(1)
+    }
+
+    pub fn one_in(&mut self, sides: u64) -> bool {
+        self.roll(sides) == 0
+    }
+}
+
+/// The history as it is being made.
+#[derive(Clone, Default)]
+pub struct Recorder(Arc<Mutex<Vec<Record>>>);
+
+impl Recorder {
+    pub fn push(&self, record: Record) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(record);
+    }
+
+    pub fn take(&self) -> Vec<Record> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// The one table of a run.
+pub const TABLE: &str = "sim";
