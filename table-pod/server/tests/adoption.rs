@@ -1,9 +1,11 @@
 //! A store that lost commits, and a signer that has what they handed over: the table goes on from the journal.
 #![allow(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "tests may fail loudly")]
 
-use purr_engine::{Ante, Betting, ClockConfig, PlayerId, RakeCap, RakeConfig, Table, TableConfig};
+mod common;
+
+use purr_engine::{PlayerId, RakeCap, RakeConfig, Table, TableConfig};
 use purr_protocol::{
-    Currency, Settlement, TableSpec,
+    TableSpec,
     pb::{self, client_message::Body as Ask},
     settlement::{Entry, EntryBody, Notice, NoticeState},
 };
@@ -13,43 +15,9 @@ use serde_json::Value;
 use std::sync::Arc;
 
 fn spec() -> TableSpec {
-    TableSpec {
-        name: "adoption".into(),
-        engine: TableConfig {
-            seats: 4,
-            small_blind: 5,
-            big_blind: 10,
-            ante: Ante::None,
-            betting: Betting::NoLimit,
-            straddle: false,
-            run_it_twice: false,
-            buy_in_min: 200,
-            buy_in_max: 1_000,
-            rake: RakeConfig {
-                basis_points: 500,
-                caps: vec![RakeCap { players: 2, amount: 9 }],
-                no_flop_no_drop: true,
-            },
-            clock: ClockConfig {
-                turn_ms: 15_000,
-                time_bank_ms: 0,
-                time_bank_gain_ms: 0,
-                disconnect_ms: 10_000,
-                time_bank_hands: 1,
-                time_bank_max_ms: 0,
-                disconnect_max_ms: 0,
-            },
-            rat_hole_ms: 0,
-        },
-        currency: Currency { token: format!("0x{}", "1".repeat(40)), decimals: 6, unit: "PLAY".into() },
-        settlement: Settlement {
-            vault: format!("0x{}", "2".repeat(40)),
-            chain_id: 1,
-            max_hands: 1,
-            max_delay_ms: 0,
-        },
-        paused: false,
-    }
+    let caps = vec![RakeCap { players: 2, amount: 9 }];
+    let rake = RakeConfig { basis_points: 500, caps, no_flop_no_drop: true };
+    common::spec("adoption", TableConfig { seats: 4, rake, ..common::CONFIG })
 }
 
 fn core(epoch: u64, state: State) -> Core {

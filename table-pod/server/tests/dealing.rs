@@ -1,12 +1,13 @@
 //! Entropy is committed, revealed or withheld, and what a table does about it.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
 
+mod common;
+
 use purr_engine::{
-    Ante, Betting, ClockConfig, Command, PlayerId, RakeConfig, SeatIndex, Table, TableConfig,
+    ClockConfig, Command, PlayerId, SeatIndex, Table, TableConfig,
     deal::{commitment, deal_order},
 };
 use purr_protocol::{
-    Currency, Settlement, TableSpec,
     pb::{self, client_message::Body as Ask, event::Kind, server_message::Body},
     record::HandRecord,
 };
@@ -17,28 +18,8 @@ use std::sync::Arc;
 const REVEAL_MS: u64 = 500;
 
 fn config() -> TableConfig {
-    TableConfig {
-        seats: 4,
-        small_blind: 5,
-        big_blind: 10,
-        ante: Ante::None,
-        betting: Betting::NoLimit,
-        straddle: false,
-        run_it_twice: false,
-        buy_in_min: 10,
-        buy_in_max: 10_000,
-        rake: RakeConfig { basis_points: 0, caps: Vec::new(), no_flop_no_drop: true },
-        clock: ClockConfig {
-            turn_ms: 15_000,
-            time_bank_ms: 0,
-            time_bank_gain_ms: 0,
-            disconnect_ms: 10_000,
-            time_bank_hands: 1,
-            time_bank_max_ms: 0,
-            disconnect_max_ms: 10_000,
-        },
-        rat_hole_ms: 0,
-    }
+    let clock = ClockConfig { disconnect_max_ms: 10_000, ..common::CONFIG.clock };
+    TableConfig { seats: 4, buy_in_min: 10, buy_in_max: 10_000, clock, ..common::CONFIG }
 }
 
 fn player(seat: u8) -> PlayerId {
@@ -64,13 +45,7 @@ impl Game {
             let sit = Command::Sit { seat: SeatIndex(seat), player: player(seat), stack: 1_000 };
             table.apply(0, sit).unwrap();
         }
-        let spec = TableSpec {
-            name: "deal".into(),
-            engine: config(),
-            currency: Currency { token: String::new(), decimals: 6, unit: "PLAY".into() },
-            settlement: Settlement { vault: String::new(), chain_id: 1, max_hands: 1, max_delay_ms: 0 },
-            paused: false,
-        };
+        let spec = common::spec("deal", config());
         let sealer = Sealer::new(Arc::new(DataKeys::ephemeral([1; 32])), "t");
         let pace = Pace { hand_gap_ms: 0, reveal_ms: REVEAL_MS };
         let mut core = Core::new(1, spec, State::new(table), sealer, pace);

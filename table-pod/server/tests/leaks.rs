@@ -6,6 +6,7 @@
 //! answers. Players and spectators drop out and resume from anywhere, chairs change hands, processes die.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
 
+mod common;
 #[path = "leaks/play.rs"]
 mod play;
 #[path = "leaks/secrets.rs"]

@@ -1,9 +1,10 @@
 //! Chips appear at the table only for what the chain has taken.
 #![allow(clippy::unwrap_used, reason = "tests may fail loudly")]
 
-use purr_engine::{Ante, Betting, ClockConfig, PlayerId, RakeCap, RakeConfig, SeatIndex, Table, TableConfig};
+mod common;
+
+use purr_engine::{PlayerId, RakeCap, RakeConfig, SeatIndex, Table, TableConfig};
 use purr_protocol::{
-    Currency, Settlement, TableSpec,
     pb::{self, ErrorCode, client_message::Body as Ask, server_message::Body},
     settlement::{Entry, EntryBody, Notice, NoticeState, Permit, Reserve},
 };
@@ -12,43 +13,11 @@ use purr_table::core::{Core, Input, Pace, State, Step};
 use std::sync::Arc;
 
 fn core() -> Core {
-    core_with(RakeConfig { basis_points: 0, caps: Vec::new(), no_flop_no_drop: true })
+    core_with(common::RAKE_FREE)
 }
 
 fn core_with(rake: RakeConfig) -> Core {
-    let spec = TableSpec {
-        name: "seating".into(),
-        engine: TableConfig {
-            seats: 6,
-            small_blind: 5,
-            big_blind: 10,
-            ante: Ante::None,
-            betting: Betting::NoLimit,
-            straddle: false,
-            run_it_twice: false,
-            buy_in_min: 200,
-            buy_in_max: 1_000,
-            rake,
-            clock: ClockConfig {
-                turn_ms: 15_000,
-                time_bank_ms: 0,
-                time_bank_gain_ms: 0,
-                disconnect_ms: 10_000,
-                time_bank_hands: 1,
-                time_bank_max_ms: 0,
-                disconnect_max_ms: 0,
-            },
-            rat_hole_ms: 0,
-        },
-        currency: Currency { token: format!("0x{}", "1".repeat(40)), decimals: 6, unit: "PLAY".into() },
-        settlement: Settlement {
-            vault: format!("0x{}", "2".repeat(40)),
-            chain_id: 1,
-            max_hands: 1,
-            max_delay_ms: 0,
-        },
-        paused: false,
-    };
+    let spec = common::spec("seating", TableConfig { rake, ..common::CONFIG });
     let state = State::new(Table::new(spec.engine.clone()).unwrap());
     let sealer = Sealer::new(Arc::new(DataKeys::ephemeral([7; 32])), "t");
     Core::new(1, spec, state, sealer, Pace { hand_gap_ms: 0, reveal_ms: 0 })

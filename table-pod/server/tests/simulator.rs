@@ -1,10 +1,13 @@
 //! The whole table path under virtual time: players, table, store and signer, with faults by seed.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used, reason = "tests may fail loudly")]
 
+mod common;
+
 use async_trait::async_trait;
-use purr_engine::{Ante, Betting, Card, ClockConfig, PlayerId, RakeCap, RakeConfig, TableConfig};
+use common::Dice;
+use purr_engine::{Card, ClockConfig, PlayerId, RakeCap, RakeConfig, TableConfig};
 use purr_protocol::{
-    Currency, Settlement, TableSpec,
+    TableSpec,
     pb::{self, ActionKind, client_message::Body as Ask, event::Kind, server_message::Body},
     settlement::OpenTable,
 };
@@ -23,53 +26,11 @@ use std::{
 };
 use tokio::task::JoinHandle;
 
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (z ^ (z >> 31)) % sides
-    }
-}
-
 fn spec() -> TableSpec {
     let caps = vec![RakeCap { players: 2, amount: 30 }];
-    TableSpec {
-        name: "sim".into(),
-        engine: TableConfig {
-            seats: 6,
-            small_blind: 5,
-            big_blind: 10,
-            ante: Ante::None,
-            betting: Betting::NoLimit,
-            straddle: true,
-            run_it_twice: true,
-            buy_in_min: 200,
-            buy_in_max: 1_000,
-            rake: RakeConfig { basis_points: 500, caps, no_flop_no_drop: true },
-            clock: ClockConfig {
-                turn_ms: 15_000,
-                time_bank_ms: 30_000,
-                time_bank_gain_ms: 500,
-                disconnect_ms: 10_000,
-                time_bank_hands: 1,
-                time_bank_max_ms: 0,
-                disconnect_max_ms: 0,
-            },
-            rat_hole_ms: 0,
-        },
-        currency: Currency { token: format!("0x{}", "1".repeat(40)), decimals: 6, unit: "PLAY".into() },
-        settlement: Settlement {
-            vault: format!("0x{}", "2".repeat(40)),
-            chain_id: 1,
-            max_hands: 1,
-            max_delay_ms: 0,
-        },
-        paused: false,
-    }
+    let rake = RakeConfig { basis_points: 500, caps, no_flop_no_drop: true };
+    let clock = ClockConfig { time_bank_ms: 30_000, time_bank_gain_ms: 500, ..common::CONFIG.clock };
+    common::spec("sim", TableConfig { straddle: true, run_it_twice: true, rake, clock, ..common::CONFIG })
 }
 
 /// A player as its client sees the table.

@@ -1,12 +1,13 @@
 //! Six seats, two spectators, one table; everybody comes and goes.
 
 use crate::{
+    common::{self, Dice},
     secrets::{Known, Secret, Tap},
     watch::Watch,
 };
-use purr_engine::{Ante, Betting, ClockConfig, PlayerId, RakeCap, RakeConfig, TableConfig, deal::commitment};
+use purr_engine::{ClockConfig, PlayerId, RakeCap, RakeConfig, TableConfig, deal::commitment};
 use purr_protocol::{
-    Currency, Settlement, TableSpec,
+    TableSpec,
     pb::{self, ActionKind, client_message::Body as Ask, event::Kind, server_message::Body},
     settlement::OpenTable,
 };
@@ -26,52 +27,18 @@ use tokio::task::JoinHandle;
 
 pub const SEATS: u8 = 6;
 
-pub struct Dice(pub u64);
-
-impl Dice {
-    pub fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (z ^ (z >> 31)) % sides
-    }
-
-    fn hash(&mut self) -> [u8; 32] {
-        std::array::from_fn(|_| u8::try_from(self.roll(256)).unwrap())
-    }
+fn hash(dice: &mut Dice) -> [u8; 32] {
+    std::array::from_fn(|_| u8::try_from(dice.roll(256)).unwrap())
 }
 
 fn spec() -> TableSpec {
     let caps = vec![RakeCap { players: 2, amount: 30 }];
-    TableSpec {
-        name: "leaks".into(),
-        engine: TableConfig {
-            seats: SEATS,
-            small_blind: 5,
-            big_blind: 10,
-            ante: Ante::None,
-            betting: Betting::NoLimit,
-            straddle: true,
-            run_it_twice: true,
-            buy_in_min: 200,
-            buy_in_max: 1_000,
-            rake: RakeConfig { basis_points: 500, caps, no_flop_no_drop: true },
-            clock: ClockConfig {
-                turn_ms: 15_000,
-                time_bank_ms: 30_000,
-                time_bank_gain_ms: 500,
-                disconnect_ms: 10_000,
-                time_bank_hands: 1,
-                time_bank_max_ms: 0,
-                disconnect_max_ms: 0,
-            },
-            rat_hole_ms: 0,
-        },
-        currency: Currency { token: String::new(), decimals: 6, unit: "PLAY".into() },
-        settlement: Settlement { vault: String::new(), chain_id: 1, max_hands: 1, max_delay_ms: 0 },
-        paused: false,
-    }
+    let rake = RakeConfig { basis_points: 500, caps, no_flop_no_drop: true };
+    let clock = ClockConfig { time_bank_ms: 30_000, time_bank_gain_ms: 500, ..common::CONFIG.clock };
+    common::spec(
+        "leaks",
+        TableConfig { seats: SEATS, straddle: true, run_it_twice: true, rake, clock, ..common::CONFIG },
+    )
 }
 
 /// Somebody at the table; without a seat of their own a spectator.
@@ -216,7 +183,7 @@ impl Bot {
     }
 
     fn commit(&mut self, known: &Mutex<Known>, dice: &mut Dice) -> Ask {
-        let entropy = dice.hash();
+        let entropy = hash(dice);
         // Nobody's business until a deal takes it; for which hand that is, the table will say.
         known.lock().unwrap().learn(&entropy, Secret::Entropy { hand: u64::MAX });
         self.entropy = Some(entropy);
