@@ -2,7 +2,7 @@
 
 use crate::{PlayerState, Stack, until};
 use purr_protocol::settlement::Reconciliation;
-use std::{collections::BTreeMap, fmt::Write, time::Duration};
+use std::{cell::RefCell, collections::BTreeMap, fmt::Write, time::Duration};
 
 /// What one player has, in minor units.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -137,21 +137,18 @@ pub async fn settled(
     limit: Duration,
 ) -> anyhow::Result<Balances> {
     let config = stack.api().config().await?;
-    let look = || async {
-        let reconciliation = stack.reconciliation().await?;
-        Ok(Balances::of(&reconciliation, uid, players, deposited, (config.decimals, "USDC")))
-    };
+    // Many looks are refused, since nobody may ask this often; the last that was not is what is shown.
+    let last = RefCell::new(None);
     let agreed = until("stacks, ledger and chain agree", limit, || async {
-        let balances: anyhow::Result<Balances> = look().await;
-        Ok(Some(balances?).filter(Balances::agree))
+        let reconciliation = stack.reconciliation().await?;
+        let balances = Balances::of(&reconciliation, uid, players, deposited, (config.decimals, "USDC"));
+        Ok(Some(last.borrow_mut().insert(balances).clone()).filter(Balances::agree))
     });
-    match agreed.await {
-        Ok(balances) => Ok(balances),
-        Err(error) => {
-            eprintln!("{}", look().await?.render());
-            Err(error)
-        }
+    let agreed = agreed.await;
+    if let (Err(_), Some(balances)) = (&agreed, &*last.borrow()) {
+        eprintln!("{}", balances.render());
     }
+    agreed
 }
 
 /// Stacks by player, as the players see them.

@@ -2,25 +2,13 @@
 
 use anyhow::{Context, bail, ensure};
 use purr_chain_signer::chain::{Rpc, RpcConfig, deploy, parse_address, vault};
-use purr_client::{Api, ApiError, Gateway, Session, Wallet};
+use purr_client::{Api, Gateway, Session, Wallet};
 use purr_protocol::settlement::Reconciliation;
-use std::{env, path::PathBuf, process::Stdio, time::Duration};
-use tokio::{
-    io::AsyncWriteExt,
-    process::Command,
-    time::{Instant, sleep},
-};
+use std::{env, path::PathBuf, process::Stdio};
+use tokio::{io::AsyncWriteExt, process::Command};
 
 /// For gas, in wei: half a unit of the native currency.
 const GAS_MONEY_WEI: u128 = 500_000_000_000_000_000;
-
-/// How long a limited request waits for its turn, and in which steps.
-const TURN_MAX: Duration = Duration::from_secs(20);
-const TURN: Duration = Duration::from_millis(500);
-
-fn is_limited(error: &ApiError) -> bool {
-    error.problem().is_some_and(|problem| problem.status == 429)
-}
 
 pub struct Stack {
     pub namespace: String,
@@ -113,14 +101,7 @@ impl Stack {
     /// The ledger beside the chain, as an auditor reads it at the gateway.
     pub async fn reconciliation(&self) -> anyhow::Result<Reconciliation> {
         let token = self.auditor.token().await?;
-        // The gateway lets nobody ask this often; who waits for the books to agree waits for its turn, too.
-        let end = Instant::now() + TURN_MAX;
-        loop {
-            match self.auditor.api().reconciliation(&token.text).await {
-                Err(error) if is_limited(&error) && Instant::now() < end => sleep(TURN).await,
-                books => return Ok(books?),
-            }
-        }
+        Ok(self.auditor.api().reconciliation(&token.text).await?)
     }
 
     /// Runs kubectl in the stack's namespace; its standard output.
