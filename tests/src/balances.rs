@@ -1,6 +1,6 @@
 //! Stacks, ledger and chain side by side: the table of balances.
 
-use crate::{PlayerState, Stack, until};
+use crate::{Stack, until};
 use purr_protocol::settlement::Reconciliation;
 use std::{cell::RefCell, collections::BTreeMap, fmt::Write, time::Duration};
 
@@ -129,10 +129,13 @@ impl Balances {
 }
 
 /// Waits until everything is final on chain and all three agree; the last look where they never do.
+///
+/// `sequence`: the table's last number; books that have not reached it may agree on less.
+/// `stacks`: by player, as the players see them at each look.
 pub async fn settled(
     stack: &Stack,
-    uid: &str,
-    players: &BTreeMap<String, u64>,
+    (uid, sequence): (&str, u64),
+    stacks: impl Fn() -> BTreeMap<String, u64>,
     deposited: u64,
     limit: Duration,
 ) -> anyhow::Result<Balances> {
@@ -141,17 +144,13 @@ pub async fn settled(
     let last = RefCell::new(None);
     let agreed = until("stacks, ledger and chain agree", limit, || async {
         let reconciliation = stack.reconciliation().await?;
-        let balances = Balances::of(&reconciliation, uid, players, deposited, (config.decimals, "USDC"));
-        Ok(Some(last.borrow_mut().insert(balances).clone()).filter(Balances::agree))
+        let balances = Balances::of(&reconciliation, uid, &stacks(), deposited, (config.decimals, "USDC"));
+        let agreed = balances.agree() && balances.head_seq >= sequence;
+        Ok(Some(last.borrow_mut().insert(balances).clone()).filter(|_| agreed))
     });
     let agreed = agreed.await;
     if let (Err(_), Some(balances)) = (&agreed, &*last.borrow()) {
         eprintln!("{}", balances.render());
     }
     agreed
-}
-
-/// Stacks by player, as the players see them.
-pub fn stacks<'a>(players: impl IntoIterator<Item = (String, &'a PlayerState)>) -> BTreeMap<String, u64> {
-    players.into_iter().map(|(player, state)| (player, state.stack)).collect()
 }

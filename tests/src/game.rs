@@ -81,14 +81,18 @@ impl Game {
 
     /// Pauses the table, waits for the hand's end and for the chain, and compares all three books.
     pub async fn settle(&mut self, stack: &Stack, limit: Duration) -> anyhow::Result<Balances> {
-        self.table.pause(stack, true).await?;
-        self.all("the last hand's end", Duration::from_secs(90), |state| state.hand.is_none()).await?;
-        let names = self.players.iter().map(|player| player.session.wallet().address().to_string());
-        let states: Vec<PlayerState> = self.players.iter().map(Player::now).collect();
-        let stacks = balances::stacks(names.zip(&states));
-        let balances = balances::settled(stack, &self.table.uid, &stacks, self.deposited, limit).await?;
-        let (ended, confirmed) = self.figures.hands();
-        ensure!(ended == confirmed, "{confirmed} of {ended} hands are told to be final");
+        let sequence = self.table.stand_still(stack, Duration::from_secs(90)).await?;
+        let players = || self.players.iter().map(|player| (player.session.wallet().address(), player.now()));
+        let stacks = || players().map(|(address, state)| (address.to_string(), state.stack)).collect();
+        let uid = &self.table.uid;
+        let balances = balances::settled(stack, (uid, sequence), stacks, self.deposited, limit).await?;
+        // The chain has them all; the players are told by their table, which looks after it.
+        until("every hand is told to be final", limit, || async {
+            let (ended, confirmed) = self.figures.hands();
+            ensure!(ended == confirmed, "{confirmed} of {ended}");
+            Ok(Some(()))
+        })
+        .await?;
         Ok(balances)
     }
 }

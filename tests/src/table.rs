@@ -47,6 +47,17 @@ impl Table {
         Ok(())
     }
 
+    /// Pauses the table and waits until it says so itself, with no hand under way.
+    /// Returns the last number of its sequence, which stands from then on as long as nobody leaves.
+    pub async fn stand_still(&self, stack: &Stack, limit: Duration) -> anyhow::Result<u64> {
+        self.pause(stack, true).await?;
+        until("the table stands still", limit, || async {
+            let summary = stack.api().table(&self.uid).await?.summary;
+            Ok((summary.paused.is_some() && !summary.hand_running).then_some(summary.sequence))
+        })
+        .await
+    }
+
     pub async fn pod(&self, stack: &Stack) -> anyhow::Result<Option<Value>> {
         let selector = format!("purr.poker/table-uid={}", self.uid);
         let pods = stack.kubectl_json(&["get", "pods", "-l", &selector, "-o", "json"]).await?;

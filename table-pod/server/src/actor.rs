@@ -391,7 +391,7 @@ impl Actor {
             seats: config.seats,
             players: u8::try_from(state.table.seats().iter().flatten().count()).unwrap_or(u8::MAX),
             hand: state.table.last_hand(),
-            hand_running: state.table.hand().is_some(),
+            hand_running: self.core.drain_status().hand_running,
             small_blind: config.small_blind,
             big_blind: config.big_blind,
             buy_in_min: config.buy_in_min,
