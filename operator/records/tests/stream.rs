@@ -42,6 +42,8 @@ async fn play(store: &RedisStore, number: u64, commit: u64) {
         table: TABLE.into(),
         epoch: 1,
         number: commit,
+        follows: u64::from(commit > 1),
+        replaces: false,
         snapshot: Bytes::from_static(b"s"),
         log: Bytes::new(),
         hand: Some(entry),

@@ -189,7 +189,8 @@ impl Actor {
             let adopted = adopt(state, &fenced, &*signer, &readiness).await?;
             (state, events) = (adopted.state, adopted.events);
         }
-        let committer = Committer::new(store, sealer.clone(), epoch, recovered.commit, metrics.clone());
+        let last = (recovered.commit, recovered.epoch);
+        let committer = Committer::new(store, sealer.clone(), epoch, last, metrics.clone());
         let connections = Connections::new(&sealer, epoch, &recovered.log);
         let core = Core::new(epoch, spec, state, sealer, pace).with_auditor(auditor);
         let (sender, inbox) = mpsc::channel(INBOX_MAX);

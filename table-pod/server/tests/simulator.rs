@@ -2,29 +2,23 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used, reason = "tests may fail loudly")]
 
 mod common;
+#[path = "common/world.rs"]
+mod world;
 
-use async_trait::async_trait;
 use common::Dice;
 use purr_engine::{Card, ClockConfig, PlayerId, RakeCap, RakeConfig, TableConfig};
 use purr_protocol::{
     TableSpec,
     pb::{self, ActionKind, client_message::Body as Ask, event::Kind, server_message::Body},
-    settlement::OpenTable,
 };
-use purr_runtime::{CancellationToken, Readiness};
-use purr_store::{Commit, DataKeys, Fault, FaultStore, MemoryStore, Recovered, Sealer, Store, StoreError};
+use purr_store::{Fault, FaultStore, MemoryStore, Store};
 use purr_table::{
-    actor::{Actor, Attached, Handle, Outgoing, Stopped, TakeOver},
-    core::{Input, Pace},
-    metrics::Metrics,
+    actor::{Attached, Handle, Outgoing},
+    core::Input,
     signer::PlayMoney,
 };
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
-use tokio::task::JoinHandle;
+use std::{collections::HashMap, sync::Arc, time::Duration};
+use world::World;
 
 fn spec() -> TableSpec {
     let caps = vec![RakeCap { players: 2, amount: 30 }];
@@ -204,41 +198,6 @@ fn choose(hand: u64, options: &pb::Options, dice: &mut Dice) -> Ask {
     }
 }
 
-struct World {
-    store: Arc<dyn Store>,
-    signer: Arc<PlayMoney>,
-    keys: Arc<DataKeys>,
-    epoch: u64,
-}
-
-impl World {
-    /// Another process takes the table over.
-    async fn start(&mut self) -> (Handle, CancellationToken, JoinHandle<Result<(), Stopped>>) {
-        self.epoch += 1;
-        let spec = spec();
-        let open = OpenTable::from_spec(self.epoch, &spec);
-        let actor = Actor::take_over(TakeOver {
-            epoch: self.epoch,
-            spec,
-            pace: Pace { hand_gap_ms: 500, reveal_ms: 500 },
-            sealer: Sealer::new(self.keys.clone(), "t"),
-            store: self.store.clone(),
-            signer: self.signer.clone(),
-            auditor: None,
-            sessions: None,
-            metrics: Metrics::new(&prometheus::Registry::new()).unwrap(),
-            readiness: Readiness::default(),
-            open,
-        })
-        .await
-        .unwrap();
-        let end = CancellationToken::new();
-        let handle = actor.handle();
-        let running = tokio::spawn(actor.run(end.clone()));
-        (handle, end, running)
-    }
-}
-
 /// Plays until this many hands have ended; every `crash` steps the process dies without a word.
 async fn play(
     seed: u64,
@@ -247,8 +206,7 @@ async fn play(
     store: Arc<dyn Store>,
 ) -> (Vec<Bot>, Arc<PlayMoney>) {
     let mut dice = Dice(seed);
-    let keys = Arc::new(DataKeys::ephemeral([1; 32]));
-    let mut world = World { store, signer: Arc::default(), keys, epoch: 0 };
+    let mut world = World::new(spec(), store);
     let mut bots: Vec<Bot> = (0..4).map(Bot::new).collect();
     let (mut handle, mut end, mut running) = world.start().await;
     for bot in &mut bots {
@@ -342,61 +300,4 @@ async fn a_store_that_fails_loses_and_doubles_nothing() {
         let (bots, _) = play(seed, 12, Some(120), store).await;
         check(&bots, seed);
     }
-}
-
-/// A store whose master can be lost with everything it had.
-#[derive(Default)]
-struct Losing(Mutex<Arc<MemoryStore>>);
-
-impl Losing {
-    fn master(&self) -> Arc<MemoryStore> {
-        self.0.lock().unwrap().clone()
-    }
-
-    fn lose(&self) {
-        *self.0.lock().unwrap() = Arc::default();
-    }
-}
-
-#[async_trait]
-impl Store for Losing {
-    async fn take_over(&self, table: &str, epoch: u64) -> Result<Recovered, StoreError> {
-        self.master().take_over(table, epoch).await
-    }
-
-    async fn commit(&self, commit: &Commit) -> Result<(), StoreError> {
-        self.master().commit(commit).await
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_store_that_went_back_beyond_what_is_kept_ends_the_table_with_an_error() {
-    let store = Arc::new(Losing::default());
-    let keys = Arc::new(DataKeys::ephemeral([1; 32]));
-    let mut world = World { store: store.clone(), signer: Arc::default(), keys, epoch: 0 };
-    let (handle, end, running) = world.start().await;
-    Bot::new(0).attach(&handle).await;
-    // This process has made every commit there is: it brings all of them back.
-    store.lose();
-    Bot::new(1).attach(&handle).await;
-    assert!(handle.drain_status().await.is_some());
-    end.cancel();
-    assert!(running.await.unwrap().is_ok());
-
-    // The next one has not.
-    let (handle, _, running) = world.start().await;
-    store.lose();
-    Bot::new(2).attach(&handle).await;
-    let failed = running.await.unwrap().unwrap_err();
-    assert!(matches!(&failed, Stopped::Failed(_)), "{failed}");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_table_that_another_process_took_ends_as_fenced() {
-    let keys = Arc::new(DataKeys::ephemeral([1; 32]));
-    let mut world = World { store: Arc::<MemoryStore>::default(), signer: Arc::default(), keys, epoch: 0 };
-    let (first, _, running) = world.start().await;
-    let (_second, _, _) = world.start().await;
-    Bot::new(0).attach(&first).await;
-    assert!(matches!(running.await.unwrap(), Err(Stopped::Fenced)));
 }

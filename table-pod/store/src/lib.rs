@@ -26,4 +26,4 @@ pub use memory::MemoryStore;
 pub use redis_store::RedisStore;
 pub use seal::{DataKeys, SealError, Sealer};
 pub use sessions::Sessions;
-pub use types::{Commit, HandEntry, LogBatch, OutboxEntry, Recovered, Store, StoreError};
+pub use types::{Admitted, Commit, HandEntry, Head, LogBatch, OutboxEntry, Recovered, Store, StoreError};

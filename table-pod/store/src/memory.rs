@@ -1,6 +1,6 @@
 //! A store in memory: for tests, simulators and a table without a cluster. Nothing is kept.
 
-use crate::types::{Commit, HandEntry, LogBatch, Recovered, Store, StoreError};
+use crate::types::{Admitted, Commit, HandEntry, Head, LogBatch, Recovered, Store, StoreError};
 use async_trait::async_trait;
 use std::{
     collections::HashMap,
@@ -50,16 +50,14 @@ impl Store for MemoryStore {
     async fn commit(&self, commit: &Commit) -> Result<(), StoreError> {
         let mut tables = self.tables();
         let held = tables.entry(commit.table.clone()).or_default();
-        if held.epoch > commit.epoch {
-            return Err(StoreError::Fenced { highest: held.epoch });
-        }
-        held.epoch = commit.epoch;
         let state = &mut held.state;
-        if state.commit == commit.number && state.epoch == commit.epoch {
-            return Ok(());
-        }
-        if state.commit + 1 != commit.number {
-            return Err(StoreError::Conflict { at: state.commit, offered: commit.number });
+        let head = Head { epoch: held.epoch, commit: state.commit, written: state.epoch };
+        let admitted = head.admit(commit)?;
+        held.epoch = commit.epoch;
+        match admitted {
+            Admitted::Repeat => return Ok(()),
+            Admitted::Next => {}
+            Admitted::Replace => state.log.retain(|batch| batch.commit < commit.number),
         }
         state.commit = commit.number;
         state.epoch = commit.epoch;
@@ -90,6 +88,8 @@ mod tests {
             table: "t".into(),
             epoch,
             number,
+            follows: if number == 1 { 0 } else { 1 },
+            replaces: false,
             snapshot: Bytes::from(format!("{epoch}/{number}")),
             log: Bytes::new(),
             hand: None,
@@ -114,6 +114,28 @@ mod tests {
         let store = MemoryStore::default();
         store.commit(&commit(1, 1)).await.unwrap();
         store.commit(&commit(1, 1)).await.unwrap();
-        assert_eq!(store.commit(&commit(1, 3)).await, Err(StoreError::Conflict { at: 1, offered: 3 }));
+        assert_eq!(
+            store.commit(&commit(1, 3)).await,
+            Err(StoreError::Conflict { at: 1, written: 1, offered: 3 })
+        );
+    }
+
+    #[tokio::test]
+    async fn a_number_that_a_lower_epoch_took_is_taken_back_by_who_says_so() {
+        let store = MemoryStore::default();
+        for number in 1..=3 {
+            store.commit(&Commit { log: Bytes::from_static(b"old"), ..commit(1, number) }).await.unwrap();
+        }
+        let own = Commit { follows: 1, log: Bytes::from_static(b"new"), ..commit(2, 2) };
+        let conflict = StoreError::Conflict { at: 3, written: 1, offered: 2 };
+        assert_eq!(store.commit(&own).await, Err(conflict));
+        store.commit(&Commit { replaces: true, ..own.clone() }).await.unwrap();
+        let found = store.take_over("t", 2).await.unwrap();
+        let log: Vec<_> = found.log.iter().map(|batch| (batch.commit, batch.epoch)).collect();
+        assert_eq!((found.commit, found.epoch, log), (2, 2, vec![(1, 1), (2, 2)]));
+        // Late, when the table has gone on: it would take the present's place.
+        store.commit(&Commit { follows: 2, ..commit(2, 3) }).await.unwrap();
+        let late = store.commit(&Commit { replaces: true, ..own }).await;
+        assert_eq!(late, Err(StoreError::Conflict { at: 3, written: 2, offered: 2 }));
     }
 }

@@ -179,6 +179,8 @@ impl Store for RedisStore {
             hand.map(|hand| Bytes::from(hand.hash.clone())).unwrap_or_default(),
             hand.map(|hand| hand.record.clone()).unwrap_or_default(),
             Bytes::from(commit.table.clone()),
+            decimal(commit.follows),
+            decimal(commit.replaces.into()),
         ];
         for entry in &commit.outbox {
             args.extend([decimal(entry.seq), entry.payload.clone()]);
@@ -187,7 +189,11 @@ impl Store for RedisStore {
             self.run(Script::Commit, &[head, log, outbox, crate::hands::STREAM.into()], &args).await?;
         match text(reply.first()).as_str() {
             "ok" => Ok(()),
-            "conflict" => Err(StoreError::Conflict { at: number(reply.get(1)), offered: commit.number }),
+            "conflict" => Err(StoreError::Conflict {
+                at: number(reply.get(1)),
+                written: number(reply.get(2)),
+                offered: commit.number,
+            }),
             other => Err(StoreError::Corrupt(format!("the commit script answered '{other}'"))),
         }
     }

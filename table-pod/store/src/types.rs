@@ -11,6 +11,10 @@ pub struct Commit {
     pub epoch: u64,
     /// One more than the commit before.
     pub number: u64,
+    /// The epoch that wrote the commit before; 0 where this is the first.
+    pub follows: u64,
+    /// Takes the place of what a lower epoch has written under this number and after it.
+    pub replaces: bool,
     /// Sealed ([`crate::Sealer`]).
     pub snapshot: Bytes,
     /// What receivers get to see of this commit, sealed; empty where nothing.
@@ -64,9 +68,9 @@ pub enum StoreError {
     /// Another process has taken the table over. Stop acting, for good.
     #[error("fenced: the store has seen epoch {highest}")]
     Fenced { highest: u64 },
-    /// The store's last commit is another one than this commit follows: replay what it lacks.
-    #[error("the store is at commit {at}, the commit offered is {offered}")]
-    Conflict { at: u64, offered: u64 },
+    /// The store's last commit, and the epoch that wrote it, are others than this commit follows.
+    #[error("the store is at commit {at} of epoch {written}, the commit offered is {offered}")]
+    Conflict { at: u64, written: u64, offered: u64 },
     /// Written, but acknowledged by too few replicas. Send the same commit again.
     #[error("{acknowledged} replicas acknowledged, {wanted} are wanted")]
     ShortOfReplicas { acknowledged: u64, wanted: u64 },
@@ -85,6 +89,50 @@ impl StoreError {
     /// Whether sending the same commit again can succeed.
     pub fn is_retryable(&self) -> bool {
         matches!(self, Self::ShortOfReplicas { .. } | Self::Unknown(_) | Self::Unavailable(_))
+    }
+}
+
+/// Where a table's history ends in a store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Head {
+    /// The highest epoch that has taken the table over.
+    pub epoch: u64,
+    /// The last commit; 0: none.
+    pub commit: u64,
+    /// The epoch that wrote it.
+    pub written: u64,
+}
+
+/// What a store does with a commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admitted {
+    /// It is there already.
+    Repeat,
+    Next,
+    /// What is there from its number on goes first.
+    Replace,
+}
+
+impl Head {
+    /// The rule of `commit.lua`, for the stores that are no Redis.
+    ///
+    /// # Errors
+    /// [`StoreError::Fenced`] and [`StoreError::Conflict`].
+    pub fn admit(&self, commit: &Commit) -> Result<Admitted, StoreError> {
+        let Self { epoch, commit: at, written } = *self;
+        if epoch > commit.epoch {
+            return Err(StoreError::Fenced { highest: epoch });
+        }
+        if (at, written) == (commit.number, commit.epoch) {
+            return Ok(Admitted::Repeat);
+        }
+        if (at + 1, written) == (commit.number, commit.follows) {
+            return Ok(Admitted::Next);
+        }
+        if commit.replaces && written < commit.epoch && commit.number <= at + 1 {
+            return Ok(Admitted::Replace);
+        }
+        Err(StoreError::Conflict { at, written, offered: commit.number })
     }
 }
 

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::checker::Record;
 use async_trait::async_trait;
-use purr_store::{Commit, LogBatch, Recovered, Store, StoreError};
+use purr_store::{Commit, Head, LogBatch, Recovered, Store, StoreError};
 use std::{
     sync::{
         Arc,
@@ -44,7 +44,7 @@ impl Connection {
             }
         }
         let node = &inner.nodes[at];
-        let (commit, epoch) = node.at();
+        let Head { commit, written: epoch, .. } = node.head();
         let log = node.commits.iter().filter(|commit| !commit.log.is_empty());
         let batch = |c: &Arc<Commit>| LogBatch { commit: c.number, epoch: c.epoch, sealed: c.log.clone() };
         Ok(Recovered {

@@ -4,7 +4,7 @@
 //! master's list; whoever follows another master takes that one's list in place of its own.
 
 use super::{Bug, Dice, Recorder};
-use purr_store::{Commit, StoreError};
+use purr_store::{Commit, Head, StoreError};
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -36,6 +36,9 @@ impl Node {
             Write::Epoch(epoch) => self.epoch = *epoch,
             Write::Commit(commit) => {
                 self.epoch = self.epoch.max(commit.epoch);
+                if commit.replaces {
+                    self.commits.retain(|held| held.number < commit.number);
+                }
                 let last = self.commits.last();
                 // A repeat is written too, and changes nothing.
                 if last.is_none_or(|last| last.number != commit.number) {
@@ -46,8 +49,9 @@ impl Node {
         self.writes.push(write);
     }
 
-    pub(super) fn at(&self) -> (u64, u64) {
-        self.commits.last().map_or((0, 0), |last| (last.number, last.epoch))
+    pub(super) fn head(&self) -> Head {
+        let (commit, written) = self.commits.last().map_or((0, 0), |last| (last.number, last.epoch));
+        Head { epoch: self.epoch, commit, written }
     }
 
     /// As a replica: up to this many of the master's writes.
@@ -214,19 +218,25 @@ impl Nodes {
         let run = inner.run;
         let node = &mut inner.nodes[at];
         let check = self.bug != Bug::SkipEpochCheck;
+        let head = node.head();
         let epoch = match write {
             Write::Epoch(epoch) => *epoch,
             Write::Commit(commit) => commit.epoch,
         };
-        if check && node.epoch > epoch {
-            return Answer::Err(StoreError::Fenced { highest: node.epoch });
-        }
-        if let Write::Commit(commit) = write {
-            let (number, written) = node.at();
-            let repeat = number == commit.number && (written == commit.epoch || !check);
-            if !repeat && number + 1 != commit.number {
-                return Answer::Err(StoreError::Conflict { at: number, offered: commit.number });
+        let admitted = match write {
+            Write::Epoch(epoch) if check && head.epoch > *epoch => {
+                Err(StoreError::Fenced { highest: head.epoch })
             }
+            Write::Epoch(_) => Ok(()),
+            // Without the check, whoever comes with the next number may write.
+            Write::Commit(commit) if !check => match head.commit {
+                at if at == commit.number || at + 1 == commit.number => Ok(()),
+                at => Err(StoreError::Conflict { at, written: head.written, offered: commit.number }),
+            },
+            Write::Commit(commit) => head.admit(commit).map(drop),
+        };
+        if let Err(error) = admitted {
+            return Answer::Err(error);
         }
         node.write(write.clone());
         let index = node.writes.len();

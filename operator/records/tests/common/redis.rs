@@ -1,4 +1,5 @@
 //! A Redis master and its Sentinel, TLS and the chart's ACL users included.
+#![allow(dead_code, reason = "each test has its own need of it")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
 
 use purr_store::{Link, LinkConfig};

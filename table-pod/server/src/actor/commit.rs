@@ -5,7 +5,6 @@ use crate::{
     core::{Core, Step},
     metrics::Metrics,
 };
-use anyhow::anyhow;
 use bytes::Bytes;
 use purr_protocol::pb::{TablePaused, TableResumed, server_message::Body};
 use purr_store::{Commit, OutboxEntry, Sealer, Store, StoreError};
@@ -34,19 +33,24 @@ pub(super) struct Committer {
     sealer: Sealer,
     epoch: u64,
     number: u64,
+    /// The epoch that wrote commit `number`.
+    written: u64,
     kept: VecDeque<Commit>,
+    /// The store has acknowledged a commit of this process: from then on no older one's word counts.
+    acknowledged: bool,
     metrics: Metrics,
 }
 
 impl Committer {
+    /// `number`, `written`: the last commit of the table as it was taken over, and its epoch.
     pub(super) fn new(
         store: Arc<dyn Store>,
         sealer: Sealer,
         epoch: u64,
-        number: u64,
+        (number, written): (u64, u64),
         metrics: Metrics,
     ) -> Self {
-        Self { store, sealer, epoch, number, kept: VecDeque::new(), metrics }
+        Self { store, sealer, epoch, number, written, kept: VecDeque::new(), acknowledged: false, metrics }
     }
 
     /// Returns when the step is durable.
@@ -60,7 +64,7 @@ impl Committer {
         let commit = self
             .build(core, step)
             .map_err(|error| Stopped::Failed(error.context("a commit could not be made")))?;
-        self.number = commit.number;
+        (self.number, self.written) = (commit.number, self.epoch);
         self.kept.push_back(commit.clone());
         if self.kept.len() > KEPT_MAX {
             self.kept.pop_front();
@@ -80,24 +84,19 @@ impl Committer {
                     tracing::error!(highest, epoch = self.epoch, "fenced: this process stops acting");
                     return Err(Stopped::Fenced);
                 }
-                StoreError::Conflict { at, .. } if at < commit.number => {
-                    let oldest = self.kept.front().map_or(commit.number, |kept| kept.number);
-                    if at + 1 < oldest {
-                        // No replay closes this gap, and waiting neither.
-                        return Err(Stopped::Failed(anyhow!(
-                            "the store is at commit {at}, kept are {oldest} on"
-                        )));
-                    }
-                    tracing::warn!(at, commit = commit.number, "the store lacks commits: replaying");
-                    if let Err(error) = self.replay(at).await {
+                StoreError::Conflict { at, written, .. } => {
+                    let Some(missing) = self.missing(at, written) else {
+                        // No replay makes these one history, and waiting neither.
+                        let what = format!("the store holds another history than commit {}", commit.number);
+                        return Err(Stopped::Failed(anyhow::Error::new(error).context(what)));
+                    };
+                    tracing::warn!(at, written, commit = commit.number, "the store lacks commits: replaying");
+                    if let Err(error) = self.replay(missing).await {
                         tracing::warn!(%error, "replay");
                     }
                 }
                 error if error.is_retryable() => tracing::warn!(%error, commit = commit.number, "commit"),
-                error => {
-                    let what = format!("the store holds another history than commit {}", commit.number);
-                    return Err(Stopped::Failed(anyhow::Error::new(error).context(what)));
-                }
+                error => return Err(Stopped::Failed(error.into())),
             }
             self.metrics.commit_retries.inc();
             if !told && begun.elapsed() >= Duration::from_millis(STALL_MS) {
@@ -109,6 +108,7 @@ impl Committer {
             sleep(back_off).await;
             back_off = (back_off * 2).min(BACK_OFF_MAX);
         }
+        self.acknowledged = true;
         self.metrics.commit_seconds.observe(begun.elapsed().as_secs_f64());
         if told {
             self.metrics.paused.set(0);
@@ -133,6 +133,8 @@ impl Committer {
             table: core.uid().to_owned(),
             epoch: self.epoch,
             number,
+            follows: self.written,
+            replaces: false,
             snapshot: self.sealer.seal("snapshot", self.epoch, number, &snapshot)?,
             log,
             hand: step.hand.clone(),
@@ -141,11 +143,33 @@ impl Committer {
         })
     }
 
-    /// Writes again what a new master lacks after commit `at`.
-    async fn replay(&self, at: u64) -> Result<(), StoreError> {
-        for commit in self.kept.iter().filter(|commit| commit.number > at) {
+    /// Which of the kept commits a new master lacks that ends with this commit; none where its history is another.
+    fn missing(&self, at: u64, written: u64) -> Option<Missing> {
+        let follows = |kept: &Commit| (kept.number, kept.follows) == (at + 1, written);
+        if let Some(first) = self.kept.iter().position(follows) {
+            return Some(Missing { first, replaces: false });
+        }
+        // An older process wrote on where this one's epoch and commits were lost. Nobody listens to it: gateway and
+        // signer have this epoch. Before the first acknowledgement it is the other way round.
+        let reaches = self.kept.front().is_some_and(|kept| kept.number <= at + 1);
+        let replaces = self.acknowledged && written < self.epoch && reaches;
+        replaces.then_some(Missing { first: 0, replaces })
+    }
+
+    async fn replay(&self, missing: Missing) -> Result<(), StoreError> {
+        let mut kept = self.kept.iter().skip(missing.first);
+        if let Some(first) = kept.next() {
+            self.store.commit(&Commit { replaces: missing.replaces, ..first.clone() }).await?;
+        }
+        for commit in kept {
             self.store.commit(commit).await?;
         }
         Ok(())
     }
+}
+
+struct Missing {
+    /// Index of the first in [`Committer::kept`].
+    first: usize,
+    replaces: bool,
 }
