@@ -51,6 +51,10 @@ page-test: ## the page in Chromium: two players, a network that breaks, accessib
 	@tests/cargo.sh build --release --workspace --bin purr-solo
 	@tests/page/run.sh
 
+.PHONY: chaos
+chaos: ## long: faults on a real cluster while a table plays; writes target/chaos.json (PURR_FAULTS, PURR_RUNS)
+	@tests/chaos.sh
+
 .PHONY: redis-test
 redis-test: ## the Redis group on the demo's cluster: nodes killed, cut off, drained, all gone at once
 	@tests/cluster/up.sh

@@ -69,6 +69,9 @@ end_to_end() {
   . "$cache/stacks/$name/env"
   set +a
   "$CARGO_TARGET_DIR/release/purr-demo" --out target/e2e.json || return 1
+  # Six faults once each; `make chaos` has them all, ten times.
+  "$CARGO_TARGET_DIR/release/purr-chaos" --runs 1 --out target/chaos.json \
+    --faults pod-killed,pod-frozen,master-killed,partition-wrong-side,signer-killed,gateway-killed || return 1
   # The second moves the chain's clock, so it comes last.
   tests/cargo.sh test --release --locked --workspace --test e2e -- --ignored --nocapture --test-threads=1 &&
     tests/cargo.sh test --release --locked --workspace --test money -- --ignored --nocapture --test-threads=1

@@ -19,7 +19,29 @@ mod views;
 pub use record::{HandSeen, Purse, Record, Seen, Survivor, Told, told};
 pub use verdict::Violation;
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+/// The history as it is being made.
+#[derive(Clone, Default)]
+pub struct Recorder(Arc<Mutex<Vec<Record>>>);
+
+impl Recorder {
+    pub fn push(&self, record: Record) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(record);
+    }
+
+    pub fn take(&self) -> Vec<Record> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What was recorded until now.
+    pub fn so_far(&self) -> Vec<Record> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
 
 /// How many hands each epoch of a table says were lost, from the first of its commits or from its metric.
 #[derive(Clone, Debug, Default)]

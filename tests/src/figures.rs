@@ -23,6 +23,8 @@ struct Held {
     sent: BTreeMap<(u64, u64), Instant>,
     /// By number of the table's sequence: when the hand ended, and when its settlement was told final.
     ended: BTreeMap<u64, Instant>,
+    /// When each action went out, and how long its player waited for it to be seen.
+    acted: Vec<(Instant, Duration)>,
     confirmed: BTreeMap<u64, Duration>,
 }
 
@@ -56,6 +58,29 @@ impl Figures {
         if held.sent.len() < SAMPLES_MAX {
             held.sent.insert(cursor, at);
         }
+    }
+
+    /// Also where it had to be sent again.
+    pub fn acted(&self, sent: Instant, seen: Instant) {
+        let mut held = self.held();
+        if held.acted.len() < SAMPLES_MAX {
+            held.acted.push((sent, seen.duration_since(sent)));
+        }
+    }
+
+    /// The longest that a player waited for an action which was under way after `since`.
+    pub fn longest_wait(&self, since: Instant) -> Duration {
+        let held = self.held();
+        let under_way = held.acted.iter().filter(|(sent, wait)| *sent + *wait >= since);
+        under_way.map(|(_, wait)| *wait).max().unwrap_or_default()
+    }
+
+    /// The longest time in which nothing new came to the players, of the pauses that ended after `since`.
+    pub fn longest_silence(&self, since: Instant) -> Duration {
+        let mut heard: Vec<Instant> = self.held().arrived.values().copied().collect();
+        heard.sort_unstable();
+        let pauses = heard.windows(2).filter(|pair| pair[1] >= since);
+        pauses.map(|pair| pair[1].duration_since(pair[0])).max().unwrap_or_default()
     }
 
     pub fn hand_ended(&self, seq: u64) {

@@ -1,6 +1,8 @@
 //! A table with players at it.
 
-use crate::{Figures, Player, PlayerState, Stack, Table, balances, balances::Balances, until};
+use crate::{
+    Figures, Player, PlayerState, Stack, Table, balances, balances::Balances, checker::Recorder, until,
+};
 use anyhow::{Context, ensure};
 use purr_client::Session;
 use std::time::Duration;
@@ -26,6 +28,8 @@ pub struct Game {
     /// The keys of their wallets, in the same order.
     pub keys: Vec<[u8; 32]>,
     pub figures: Figures,
+    /// What its players ask and are told.
+    pub recorder: Recorder,
     pub deposited: u64,
 }
 
@@ -37,7 +41,7 @@ impl Game {
         plan: Plan,
         say: impl Fn(String),
     ) -> anyhow::Result<Self> {
-        let figures = Figures::default();
+        let (figures, recorder) = (Figures::default(), Recorder::default());
         let (mut players, mut keys) = (Vec::new(), Vec::new());
         for seed in 1..=plan.players {
             let (wallet, key) = stack.funded_wallet(plan.deposit).await?;
@@ -52,10 +56,11 @@ impl Game {
             })
             .await?;
             let gateway = stack.gateway.clone();
-            players
-                .push(Player::sit(session, gateway, &table.uid, plan.buy_in, seed, figures.clone()).await?);
+            let heard = (figures.clone(), recorder.clone());
+            players.push(Player::sit(session, gateway, &table.uid, plan.buy_in, seed, heard).await?);
         }
-        let mut game = Self { table, players, keys, figures, deposited: plan.deposit * plan.players };
+        let mut game =
+            Self { table, players, keys, figures, recorder, deposited: plan.deposit * plan.players };
         game.all("a seat", Duration::from_secs(60), |state| state.seat.is_some()).await?;
         Ok(game)
     }

@@ -6,6 +6,8 @@
 
 #[cfg(feature = "cluster")]
 pub mod balances;
+#[cfg(feature = "cluster")]
+pub mod chaos;
 #[cfg(feature = "checker")]
 pub mod checker;
 #[cfg(feature = "cluster")]

@@ -1,6 +1,9 @@
 //! One player at a table: the project's own client, driven by the bot, watched by a test.
 
-use crate::Figures;
+use crate::{
+    Figures,
+    checker::{self, Record, Recorder, Told},
+};
 use anyhow::{Context, bail, ensure};
 use purr_client::{
     Connection, Gateway, Permits, Session, Settings, Update,
@@ -79,7 +82,7 @@ impl Player {
         uid: &str,
         buy_in: u64,
         seed: u64,
-        figures: Figures,
+        (figures, recorder): (Figures, Recorder),
     ) -> anyhow::Result<Self> {
         let end = Instant::now() + OPEN_WAIT;
         let permits = loop {
@@ -97,6 +100,7 @@ impl Player {
             buy_in,
             dice: Dice::new(seed),
             figures,
+            heard: Heard { recorder, table: uid.to_owned(), player: session.wallet().address().to_string() },
             state: PlayerState::default(),
             publish,
             wishes,
@@ -152,12 +156,32 @@ impl Player {
     }
 }
 
+/// What a player asked and was told, for the checker.
+struct Heard {
+    recorder: Recorder,
+    table: String,
+    player: String,
+}
+
+impl Heard {
+    fn told(&self, (epoch, offset): (u64, u64), told: Told) {
+        let (table, player) = (self.table.clone(), self.player.clone());
+        self.recorder.push(Record::Told { table, player, pod: None, epoch, offset, told });
+    }
+
+    fn asked(&self, id: u64, hand: u64) {
+        let (table, player) = (self.table.clone(), self.player.clone());
+        self.recorder.push(Record::Asked { table, player, id, hand: Some(hand) });
+    }
+}
+
 struct Driver {
     connection: Connection,
     permits: Permits,
     buy_in: u64,
     dice: Dice,
     figures: Figures,
+    heard: Heard,
     state: PlayerState,
     publish: watch::Sender<PlayerState>,
     wishes: watch::Receiver<Wish>,
@@ -207,6 +231,7 @@ impl Driver {
             Update::Disconnected { .. } => self.state.reconnects += 1,
             Update::Message(message) => {
                 let cursor = (message.epoch, message.offset);
+                self.heard.told(cursor, checker::told(&message));
                 match &message.body {
                     Some(Body::Events(events)) => {
                         self.figures.arrived(cursor);
@@ -219,6 +244,7 @@ impl Driver {
                 }
             }
             Update::Acted(timing) => {
+                self.figures.acted(timing.sent, timing.acked.max(timing.shown.unwrap_or(timing.acked)));
                 if let (Some(cursor), false) = (self.own_action.take(), timing.resent) {
                     self.figures.sent(cursor, timing.sent);
                 }
@@ -262,6 +288,14 @@ impl Driver {
     }
 
     fn answered(&mut self, id: u64, result: Result<(), purr_client::link::Refused>) {
+        let cursor = self.state.cursor.unwrap_or_default();
+        self.heard.told(
+            cursor,
+            match &result {
+                Ok(()) => Told::Ack { id, at_offset: cursor.1 },
+                Err(_) => Told::Error { id },
+            },
+        );
         let sitting = self.sitting == Some(id);
         if self.acting == Some(id) {
             self.acting = None;
@@ -332,7 +366,10 @@ impl Driver {
             && wish != Wish::Hesitate
             && let Some(act) = bot::act(view, &mut self.dice)
         {
-            self.acting = Some(self.connection.send(Ask::Act(act)).await?);
+            let hand = act.hand;
+            let id = self.connection.send(Ask::Act(act)).await?;
+            self.heard.asked(id, hand);
+            self.acting = Some(id);
             return Ok(());
         }
         if wish == Wish::Leave {

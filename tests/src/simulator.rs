@@ -16,8 +16,7 @@ pub use nodes::Nodes;
 pub use signer::Journal;
 pub use world::{Outcome, Plan, run};
 
-use crate::checker::Record;
-use std::sync::{Arc, Mutex, PoisonError};
+pub(crate) use crate::checker::Recorder;
 
 /// What is done wrong on purpose, to see that the checker notices.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,20 +55,6 @@ impl Dice {
 
     pub fn one_in(&mut self, sides: u64) -> bool {
         self.roll(sides) == 0
-    }
-}
-
-/// The history as it is being made.
-#[derive(Clone, Default)]
-pub struct Recorder(Arc<Mutex<Vec<Record>>>);
-
-impl Recorder {
-    pub fn push(&self, record: Record) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(record);
-    }
-
-    pub fn take(&self) -> Vec<Record> {
-        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

@@ -81,7 +81,7 @@ pub struct Options {
     #[arg(long, env = "PURR_CHAIN_UNIT", default_value = "USDC")]
     pub chain_unit: String,
     /// How often all tables' summaries are read, in milliseconds
-    #[arg(long, env = "PURR_SUMMARY_EVERY_MS", default_value_t = 3_000)]
+    #[arg(long, env = "PURR_SUMMARY_EVERY_MS", default_value_t = 1_000)]
     pub summary_every_ms: u64,
     /// Tables reconciled at once
     #[arg(long, env = "PURR_CONCURRENCY", default_value_t = 16)]

@@ -12,6 +12,8 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 
 const WAIT: Duration = Duration::from_secs(5);
+/// A process that is asked whether it lives has this long.
+const ALIVE_WAIT: Duration = Duration::from_secs(1);
 /// Of an answer of `/readyz`, in bytes.
 const READYZ_MAX: usize = 16 * 1024;
 
@@ -92,17 +94,24 @@ impl Pods {
 
     /// What a pod says is missing until it is ready; empty when nothing is.
     pub async fn missing(&self, ip: &str) -> Result<Vec<String>, String> {
-        let asked = tokio::time::timeout(WAIT, readyz(ip)).await;
+        let asked = tokio::time::timeout(WAIT, ops(ip, "/readyz")).await;
         asked.map_err(|_| "time-out".to_owned())?.map_err(|error| error.to_string())
+    }
+
+    /// Whether its process answers `/livez` within a second.
+    pub async fn alive(&self, ip: &str) -> Result<(), String> {
+        let asked = tokio::time::timeout(ALIVE_WAIT, ops(ip, "/livez")).await;
+        asked.map_err(|_| "time-out".to_owned())?.map(drop).map_err(|error| error.to_string())
     }
 }
 
-async fn readyz(ip: &str) -> Result<Vec<String>, Box<dyn std::error::Error + Send + Sync>> {
+/// The lines that a path of the pod's health port has to say; none where all is well.
+async fn ops(ip: &str, path: &str) -> Result<Vec<String>, Box<dyn std::error::Error + Send + Sync>> {
     let address = address(ip, 9090);
     let stream = TcpStream::connect(&address).await?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     let connection = tokio::spawn(connection);
-    let request = Request::get("/readyz").header(header::HOST, &address).body(Empty::<Bytes>::new())?;
+    let request = Request::get(path).header(header::HOST, &address).body(Empty::<Bytes>::new())?;
     let response = sender.send_request(request).await?;
     let ready = response.status() == StatusCode::OK;
     let body = Limited::new(response.into_body(), READYZ_MAX).collect().await?.to_bytes();

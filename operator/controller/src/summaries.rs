@@ -11,10 +11,15 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
-use tokio::{sync::mpsc, time::MissedTickBehavior};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, MissedTickBehavior},
+};
 
 /// Tables read in one call.
 const BATCH: usize = 1_000;
+/// A table that has not written its summary for this long is asked whether it lives; it writes one a second.
+const QUIET: Duration = Duration::from_secs(3);
 /// No table's; asked for where there is none.
 const NOBODY: &str = "00000000-0000-0000-0000-000000000000";
 
@@ -27,7 +32,18 @@ pub struct Summaries {
 #[derive(Default)]
 struct Known {
     tables: HashMap<String, Summary>,
+    beats: HashMap<String, Beat>,
     signer_down: Option<String>,
+}
+
+/// The last sign of life of a table, and when it was new to this process.
+#[derive(Clone, Copy)]
+struct Beat {
+    epoch: u64,
+    beat: u64,
+    since: Instant,
+    /// It was news already that nothing came after it.
+    told: bool,
 }
 
 impl Summaries {
@@ -40,12 +56,23 @@ impl Summaries {
         self.known.read().unwrap_or_else(PoisonError::into_inner).signer_down.clone()
     }
 
-    /// Takes in what was read; says whose status it changes.
+    /// Whether the table's process of this generation has written nothing for long, though it did before.
+    pub fn is_quiet(&self, uid: &str, generation: u64) -> bool {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known
+            .beats
+            .get(uid)
+            .is_some_and(|beat| beat.epoch >> 16 == generation && beat.since.elapsed() >= QUIET)
+    }
+
+    /// Takes in what was read; says whose status it changes, and who has fallen quiet.
     fn replace(&self, fresh: HashMap<String, Summary>) -> Vec<String> {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        let quiet = known.listen(&fresh);
         let differs = |uid: &&String| known.tables.get(*uid).map(visible) != fresh.get(*uid).map(visible);
         let silent = known.tables.keys().filter(|uid| !fresh.contains_key(*uid));
-        let changed: Vec<String> = fresh.keys().filter(differs).chain(silent).cloned().collect();
+        let mut changed: Vec<String> = fresh.keys().filter(differs).chain(silent).cloned().collect();
+        changed.extend(quiet);
         known.tables = fresh;
         changed
     }
@@ -56,6 +83,29 @@ impl Summaries {
         let changed = known.signer_down.is_some() != down.is_some();
         known.signer_down = down;
         changed
+    }
+}
+
+impl Known {
+    /// Whose beat has just been missing for too long.
+    fn listen(&mut self, fresh: &HashMap<String, Summary>) -> Vec<String> {
+        for (uid, Summary { epoch, beat, .. }) in fresh {
+            let new = Beat { epoch: *epoch, beat: *beat, since: Instant::now(), told: false };
+            let held = self.beats.entry(uid.clone()).or_insert(new);
+            if (held.epoch, held.beat) != (*epoch, *beat) {
+                *held = new;
+            }
+        }
+        // A summary is gone a minute after the last: then its table is deleted, or was told to be quiet.
+        self.beats.retain(|uid, beat| fresh.contains_key(uid) || !beat.told);
+        let late = |beat: &Beat| !beat.told && beat.since.elapsed() >= QUIET;
+        let quiet = self.beats.iter_mut().filter(|(_, beat)| late(beat));
+        quiet
+            .map(|(uid, beat)| {
+                beat.told = true;
+                uid.clone()
+            })
+            .collect()
     }
 }
 
@@ -156,6 +206,27 @@ mod tests {
         summaries.replace(HashMap::from([summary("a", 1, 1)]));
         assert_eq!(summaries.replace(HashMap::new()), ["a"]);
         assert!(summaries.replace(HashMap::new()).is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_beat_that_stands_still_is_quiet_for_its_generation_alone_and_news_once() {
+        let summaries = Summaries::default();
+        let read = |epoch, beat| {
+            let (uid, summary) = summary("a", 1, beat);
+            summaries.replace(HashMap::from([(uid, Summary { epoch, ..summary })]))
+        };
+        read((2 << 16) + 1, 7);
+        tokio::time::advance(Duration::from_secs(2)).await;
+        read((2 << 16) + 1, 8);
+        tokio::time::advance(Duration::from_secs(2)).await;
+        assert!(read((2 << 16) + 1, 8).is_empty() && !summaries.is_quiet("a", 2));
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert_eq!(read((2 << 16) + 1, 8), ["a"]);
+        assert!(summaries.is_quiet("a", 2) && !summaries.is_quiet("a", 3) && !summaries.is_quiet("b", 2));
+        assert!(read((2 << 16) + 1, 8).is_empty());
+        // Its container has started again.
+        read((2 << 16) + 2, 1);
+        assert!(!summaries.is_quiet("a", 2));
     }
 
     #[test]

@@ -62,3 +62,18 @@ pub enum Violation {
     #[error("table {table}, hand {hand}: {player} was in it and was never told what became of it")]
     LossNotAnnounced { table: String, hand: u64, player: String },
 }
+
+impl Violation {
+    /// Something happened more than once, or in two ways; every other violation is something lost or made up.
+    pub fn is_double(&self) -> bool {
+        matches!(
+            self,
+            Self::SettledTwice { .. }
+                | Self::Renumbered { .. }
+                | Self::AppliedTwice { .. }
+                | Self::ActedTooOften { .. }
+                | Self::Fork { .. }
+                | Self::TwoPods { .. }
+        )
+    }
+}

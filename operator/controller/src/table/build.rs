@@ -205,7 +205,11 @@ fn container(table: &PokerTable, valid: &Valid, fleet: &Fleet) -> Container {
         }),
         // Liveness never depends on Redis or the signer.
         startup_probe: Some(probe("/livez", 1, 1, Some(60))),
-        liveness_probe: Some(probe("/livez", 10, 3, None)),
+        // A process that does not say that it lives ends no hand either: it is not given the time to.
+        liveness_probe: Some(Probe {
+            termination_grace_period_seconds: Some(1),
+            ..probe("/livez", 5, 3, None)
+        }),
         readiness_probe: Some(probe("/readyz", 2, 2, None)),
         resources: Some(ResourceRequirements {
             requests: choose(own.map(|own| &own.requests), &fleet.resources.requests),

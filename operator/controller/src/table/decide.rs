@@ -7,6 +7,8 @@ use std::fmt;
 const RELAUNCH_S: i64 = 10;
 /// Between two questions to a draining pod, in seconds.
 const ASK_S: u64 = 1;
+/// Between two questions to a pod that writes no summary, in seconds.
+const QUIET_S: u64 = 2;
 /// Between two looks at what is announced by the API anyway, in seconds.
 const LOOK_S: u64 = 5;
 
@@ -25,6 +27,10 @@ pub struct Observed {
     pub pods: Vec<PodView>,
     /// What the current pod answered when it was asked to drain.
     pub drain: Option<Result<Drained, String>>,
+    /// The current pod's process wrote its summary, and does so no more.
+    pub quiet: bool,
+    /// What it answered when it was asked whether it lives.
+    pub alive: Option<Result<(), String>>,
     /// The last entry in the signer's journal.
     pub head: Option<Result<u64, String>>,
     /// What the table last said about why it deals no hands.
@@ -72,6 +78,10 @@ pub enum Step {
     AskDrain {
         pod: String,
         why: Why,
+    },
+    /// Asks the pod whether it lives, sets [`Observed::alive`] and decides anew.
+    AskAlive {
+        pod: String,
     },
     /// Asks the signer, sets [`Observed::head`] and decides anew.
     AskHead,
@@ -199,6 +209,14 @@ fn keep(seen: &Observed) -> Decision {
         }
         Life::Alive => {}
     }
+    if seen.quiet && seen.now_s - pod.created_s >= RELAUNCH_S {
+        match &seen.alive {
+            None => return Decision::new(Stage::Steady, [Step::AskAlive { pod: pod.name.clone() }]),
+            // Frozen, or cut off. Its epoch is fenced by the next one, so nobody needs to know which.
+            Some(Err(_)) if seen.wanted.is_some() => return launch(seen, [remove(pod)]),
+            Some(_) => {}
+        }
+    }
     let changed = seen.wanted.as_ref().is_some_and(|wanted| *wanted != pod.hash);
     if changed || (pod.draining && seen.wanted.is_some()) {
         return replace(seen, pod);
@@ -209,6 +227,10 @@ fn keep(seen: &Observed) -> Decision {
     let mut decision = Decision::new(Stage::Steady, []);
     if pod.paused != seen.paused || forgot(seen) {
         decision.steps.push(Step::Pause { pod: pod.name.clone(), paused: seen.paused });
+    }
+    if seen.quiet {
+        // It lives, so it cannot reach where summaries go; that may be all that is wrong.
+        decision = decision.again(QUIET_S);
     }
     decision
 }

@@ -47,6 +47,7 @@ impl ReconcileError {
 #[derive(Default)]
 struct Answers {
     drain: Option<Result<Drained, String>>,
+    alive: Option<Result<(), String>>,
     head: Option<Result<u64, String>>,
 }
 
@@ -169,6 +170,8 @@ impl Round {
             pods: fetched.pods.clone(),
             drain: answers.drain.clone(),
             head: answers.head.clone(),
+            quiet: context.summaries.is_quiet(table.metadata.uid.as_deref().unwrap_or_default(), generation),
+            alive: answers.alive.clone(),
             holding: summary.as_ref().map(|summary| summary.paused.clone()),
             now_s: seconds(SystemTime::now()),
         };
@@ -220,6 +223,13 @@ async fn carry_out(
             Step::AskDrain { pod, why } => {
                 answers.drain = Some(match find(fetched, pod)?.ip.as_deref() {
                     Some(ip) => context.reach.drain(ip, &uid, *why).await,
+                    None => Err("it has no address".into()),
+                });
+                return Ok(true);
+            }
+            Step::AskAlive { pod } => {
+                answers.alive = Some(match find(fetched, pod)?.ip.as_deref() {
+                    Some(ip) => context.reach.alive(ip).await,
                     None => Err("it has no address".into()),
                 });
                 return Ok(true);

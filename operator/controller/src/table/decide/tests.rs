@@ -208,6 +208,24 @@ fn a_table_that_forgot_its_pause_is_told_again() {
 }
 
 #[test]
+fn a_quiet_pod_is_replaced_where_it_does_not_answer_and_asked_again_where_it_does() {
+    let quiet = Observed { quiet: true, ..running() };
+    assert_eq!(decide(&quiet).steps, [Step::AskAlive { pod: "t-3".into() }]);
+    let dead = Observed { alive: Some(Err("time-out".into())), ..quiet.clone() };
+    assert_eq!(decide(&dead).steps, [remove(3), raise(4), create(4)]);
+    let lives = decide(&Observed { alive: Some(Ok(())), ..quiet.clone() });
+    assert_eq!((lives.steps, lives.stage, lives.again_s), (vec![], Stage::Steady, Some(QUIET_S)));
+    // A pod that kubelet does not see serve is no different.
+    let mut frozen = dead.clone();
+    frozen.pods[0].ready = false;
+    assert_eq!(decide(&frozen).steps, [remove(3), raise(4), create(4)]);
+    // One that has just begun has its time.
+    let mut fresh = quiet;
+    fresh.pods[0].created_s = fresh.now_s - 1;
+    assert_eq!(decide(&fresh).steps, []);
+}
+
+#[test]
 fn a_table_without_any_pod_ever_is_deleted_at_once() {
     let seen = Observed { generation: 0, pods: vec![], ..deleting() };
     assert_eq!(decide(&seen).steps, [Step::ReleaseFinalizer]);

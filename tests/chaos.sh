@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Faults on a real cluster while a table plays: kills, partitions, outages, each several times. usage: chaos.sh
+# PURR_FAULTS names them (default: all), PURR_RUNS says how often each (default 10). The cluster goes afterwards.
+set -euo pipefail
+# shellcheck source=cluster/lib.sh
+. "$(dirname "$0")/cluster/lib.sh"
+cd "$here/../.."
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$cache/target}
+cluster "${PURR_CLUSTER:-chaos}"
+export PURR_CLUSTER=$name
+"$here/prereqs.sh"
+say "compiling"
+tests/cargo.sh build --release --locked --workspace --bins
+trap '"$here/down.sh" "$name" >/dev/null' EXIT
+tests/stack.sh "$name"
+set -a
+# shellcheck disable=SC1090
+. "$cache/stacks/$name/env"
+set +a
+"$CARGO_TARGET_DIR/release/purr-chaos" --runs "${PURR_RUNS:-10}" ${PURR_FAULTS:+--faults "$PURR_FAULTS"} --out target/chaos.json

@@ -1,0 +1,185 @@
+//! The hands that do a fault, and the eyes that see whether it is over.
+
+use crate::{Stack, Table, table::condition, until};
+use anyhow::{Context, bail, ensure};
+use purr_protocol::settlement::Entry;
+use serde_json::Value;
+use std::{process::Stdio, time::Duration};
+use tokio::process::Command;
+
+/// Signals and rules of a test cluster's node.
+const POD_SH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/cluster/pod.sh");
+/// The data nodes of the store's group.
+const NODES: usize = 3;
+/// What is broken must be whole within this time.
+pub const WHOLE: Duration = Duration::from_secs(180);
+
+pub struct Ground {
+    pub stack: &'static Stack,
+    pub table: Table,
+    /// The test cluster's name.
+    pub cluster: String,
+}
+
+/// One container of a pod, as the node knows it.
+pub struct Container {
+    uid: String,
+    id: String,
+}
+
+impl Ground {
+    pub async fn pod(&self, name: &str) -> anyhow::Result<Value> {
+        self.stack.kubectl_json(&["get", "pod", name, "-o", "json"]).await
+    }
+
+    pub async fn table_pod(&self) -> anyhow::Result<Value> {
+        self.table.pod(self.stack).await?.context("the table has no pod")
+    }
+
+    /// The first pod of a component.
+    pub async fn pod_of(&self, component: &str) -> anyhow::Result<Value> {
+        let selector = format!("app.kubernetes.io/component={component}");
+        let pods = self.stack.kubectl_json(&["get", "pods", "-l", &selector, "-o", "json"]).await?;
+        pods["items"]
+            .as_array()
+            .and_then(|pods| pods.first().cloned())
+            .with_context(|| format!("no {component}"))
+    }
+
+    /// Dies at once, all of it, and the API server forgets it.
+    pub async fn kill_pods(&self, names: &[&str]) -> anyhow::Result<()> {
+        let mut arguments = vec!["delete", "pod", "--force", "--grace-period=0", "--wait=false"];
+        arguments.extend(names);
+        self.stack.kubectl(&arguments).await.map(drop)
+    }
+
+    pub fn container(pod: &Value, name: &str) -> anyhow::Result<Container> {
+        let statuses = pod["status"]["containerStatuses"].as_array().context("no containers")?;
+        let status = statuses.iter().find(|status| status["name"] == name).context("no such container")?;
+        let id =
+            status["containerID"].as_str().and_then(|id| id.split("//").nth(1)).context("no container id")?;
+        Ok(Container { uid: uid(pod)?, id: id.to_owned() })
+    }
+
+    pub async fn signal(&self, container: &Container, what: &str) -> anyhow::Result<()> {
+        self.node(&[what, &container.uid, &container.id]).await
+    }
+
+    /// A program of the cluster itself.
+    pub async fn signal_service(&self, service: &str, what: &str) -> anyhow::Result<()> {
+        self.node(&[what, "service", service]).await
+    }
+
+    /// Nothing goes in or out but to and from these pods. The node itself is not cut off: its probes go on.
+    pub async fn cut(&self, pod: &Value, but: &[&Value]) -> anyhow::Result<()> {
+        let uid = uid(pod)?;
+        let node = pod["status"]["hostIP"].as_str().context("no address of the node")?;
+        let mut arguments = vec!["cut", &uid, node];
+        for other in but {
+            arguments.push(other["status"]["podIP"].as_str().context("no address")?);
+        }
+        // The node's end of the pod's link, which is where probes come from.
+        let own = pod["status"]["podIP"].as_str().context("no address")?;
+        let gateway =
+            own.rsplit_once('.').map(|(net, _)| format!("{net}.1")).context("not an IPv4 address")?;
+        arguments.push(&gateway);
+        self.node(&arguments).await
+    }
+
+    pub async fn join(&self, pod: &Value) -> anyhow::Result<()> {
+        self.node(&["join", &uid(pod)?]).await
+    }
+
+    async fn node(&self, arguments: &[&str]) -> anyhow::Result<()> {
+        let output = Command::new(POD_SH)
+            .arg(&self.cluster)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .output()
+            .await
+            .context(POD_SH)?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "pod.sh {}: {}", arguments.join(" "), said.trim());
+        Ok(())
+    }
+
+    /// A command on one data node, as its own scripts give it.
+    async fn redis(&self, node: usize, command: &str) -> anyhow::Result<String> {
+        let (pod, script) =
+            (format!("purr-redis-{node}"), format!(". /etc/purr/scripts/common.sh; here {command}"));
+        self.stack.kubectl(&["exec", &pod, "-c", "redis", "--", "bash", "-c", &script]).await
+    }
+
+    pub async fn masters(&self) -> Vec<usize> {
+        let mut found = Vec::new();
+        for node in 0..NODES {
+            if self.redis(node, "role").await.is_ok_and(|role| role.lines().next() == Some("master")) {
+                found.push(node);
+            }
+        }
+        found
+    }
+
+    pub async fn master(&self) -> anyhow::Result<usize> {
+        match self.masters().await[..] {
+            [master] => Ok(master),
+            ref other => bail!("masters: {other:?}"),
+        }
+    }
+
+    /// One master, and both others follow it.
+    pub async fn redis_is_whole(&self) -> anyhow::Result<()> {
+        until("one master with two replicas", WHOLE, || async {
+            let master = self.master().await?;
+            let online = self.redis(master, "info replication").await?.matches("state=online").count();
+            Ok((online == NODES - 1).then_some(()))
+        })
+        .await
+    }
+
+    /// A Deployment or StatefulSet has all that it should.
+    pub async fn is_rolled_out(&self, what: &str) -> anyhow::Result<()> {
+        self.stack.kubectl(&["rollout", "status", what, "--timeout=180s"]).await.map(drop)
+    }
+
+    pub async fn table_is_ready(&self) -> anyhow::Result<()> {
+        until("the table is Ready", WHOLE, || async {
+            let table = self.table.get(self.stack).await?;
+            let ready = condition(&table, "Ready").is_some_and(|ready| ready["status"] == "True");
+            let pod = self.table_pod().await?;
+            let serves = condition(&pod, "Ready").is_some_and(|ready| ready["status"] == "True");
+            Ok((ready && serves).then_some(()))
+        })
+        .await
+    }
+
+    /// Another pod than this one has the table, or is about to.
+    pub async fn is_replaced(&self, old: &Value, limit: Duration) -> anyhow::Result<()> {
+        until("another pod for the table", limit, || async {
+            let pod = self.table_pod().await?;
+            Ok((pod["metadata"]["uid"] != old["metadata"]["uid"]).then_some(()))
+        })
+        .await
+    }
+
+    /// The signer's journal of the table, read where it is kept.
+    pub async fn journal(&self) -> anyhow::Result<Vec<Entry>> {
+        let query =
+            format!("SELECT payload FROM signer.entries WHERE uid = '{}' ORDER BY seq", self.table.uid);
+        let script = format!(
+            "PGPASSWORD=$(</etc/purr/postgres/admin) exec /usr/lib/postgresql/15/bin/psql \
+             'host=/run/postgresql user=admin dbname=purr' -Atc \"{query}\""
+        );
+        let text = self.stack.kubectl(&["exec", "purr-postgres-0", "--", "bash", "-c", &script]).await?;
+        text.lines().map(|line| serde_json::from_str(line).with_context(|| line.to_owned())).collect()
+    }
+}
+
+fn uid(object: &Value) -> anyhow::Result<String> {
+    object["metadata"]["uid"].as_str().map(str::to_owned).context("no uid")
+}
+
+pub fn name(object: &Value) -> anyhow::Result<&str> {
+    object["metadata"]["name"].as_str().context("no name")
+}

@@ -1,0 +1,142 @@
+//! One fault after another, at one table.
+
+use super::{
+    Fault, Row,
+    ground::Ground,
+    report::{Felt, Tally},
+};
+use crate::{
+    Game, Player, PlayerState, Stack, Table,
+    checker::{self, Record, Recorder, Seen, Told, Violation},
+    game,
+    table::EXAMPLE,
+};
+use anyhow::{Context, ensure};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+use tokio::time::Instant;
+
+/// A hand comes within this time while all is well, and every player acts.
+const PLAY: Duration = Duration::from_secs(120);
+/// Stacks, ledger and chain agree within this time of a hand's end.
+const BOOKS: Duration = Duration::from_secs(120);
+
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub faults: Vec<Fault>,
+    /// How often each.
+    pub runs: u32,
+    pub players: u64,
+}
+
+/// Plays, lets each fault happen, and judges. `say` hears of each step.
+///
+/// # Errors
+/// Where the ground gives way: a fault that could not be done, or a table that does not play on. What the checker finds
+/// is no error but stands in the rows.
+pub async fn run(
+    stack: &'static Stack,
+    cluster: &str,
+    plan: &Plan,
+    say: impl Fn(String),
+) -> anyhow::Result<Vec<Row>> {
+    let stamp = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+    let manifest = EXAMPLE.replace("name: nl100-1", &format!("name: chaos-{stamp}"));
+    let table = Table::apply(stack, &manifest, Duration::from_secs(120)).await?;
+    // Enough to buy in again for as long as it takes.
+    let purse = game::Plan { deposit: 100_000_000_000, ..game::Plan::of(plan.players) };
+    let mut game = Game::start(stack, table.clone(), purse, &say).await?;
+    let ground = Ground { stack, table, cluster: cluster.to_owned() };
+    game.plays(1, PLAY).await?;
+    let since = Instant::now();
+    game.plays(4, PLAY).await?;
+    // The table's own pace: between hands, and while cards are dealt.
+    let ordinary = game.figures.longest_silence(since.into_std());
+    say(format!("in ordinary play nothing comes for {} ms at most", ordinary.as_millis()));
+
+    let mut rows = Vec::new();
+    let mut known = BTreeSet::new();
+    for fault in &plan.faults {
+        let before = Count::of(&game.recorder);
+        let mut tally = Tally::default();
+        for turn in 1..=plan.runs {
+            let felt = once(*fault, &ground, &mut game, ordinary)
+                .await
+                .with_context(|| format!("{}, run {turn} of {}", fault.name(), plan.runs))?;
+            say(format!(
+                "{} {turn}/{}: waited {} ms, of which {} until it was seen; whole after {} ms",
+                fault.name(),
+                plan.runs,
+                felt.pause.as_millis(),
+                felt.seen.as_millis(),
+                felt.healed.as_millis()
+            ));
+            tally.add(felt);
+        }
+        // Everything that was played is settled, and what players were told is put beside the journal.
+        game.settle(stack, BOOKS).await.with_context(|| format!("the books after {}", fault.name()))?;
+        let mut records = game.recorder.so_far();
+        let entries = ground.journal().await?;
+        let uid = &ground.table.uid;
+        records.extend(entries.into_iter().map(|entry| Record::Settled { table: uid.clone(), entry }));
+        let fresh: Vec<Violation> =
+            checker::check(&records).into_iter().filter(|found| known.insert(format!("{found:?}"))).collect();
+        for found in &fresh {
+            say(format!("{}: {found:?}", fault.name()));
+        }
+        let after = Count::of(&game.recorder);
+        rows.push(tally.row(
+            *fault,
+            (after.hands - before.hands, after.acknowledged - before.acknowledged),
+            &fresh,
+        ));
+        game.table.pause(stack, false).await?;
+        let hands = game.players.first().context("nobody plays")?.now().hands;
+        game.plays(hands + 1, PLAY).await?;
+    }
+    stack.kubectl(&["delete", "ptable", &ground.table.name, "--wait=false"]).await?;
+    Ok(rows)
+}
+
+/// In the middle of a hand, until it is over and all have played on.
+async fn once(fault: Fault, ground: &Ground, game: &mut Game, ordinary: Duration) -> anyhow::Result<Felt> {
+    let dealt = |state: &PlayerState| state.hand.is_some() && state.cards.len() == 2;
+    game.players.first_mut().context("nobody plays")?.sees("a hand", PLAY, dealt).await?;
+    let begun = Instant::now();
+    let seen = fault.happen(ground).await?;
+    let healed = begun.elapsed();
+    let hands: Vec<u64> = game.players.iter().map(Player::now).map(|state| state.hands).collect();
+    for (player, hands) in game.players.iter_mut().zip(hands) {
+        player.sees("two more hands", PLAY, |state| state.hands >= hands + 2 || state.left).await?;
+    }
+    ensure!(game.players.iter().all(|player| !player.now().left), "a player was sent away");
+    let silence = game.figures.longest_silence(begun.into_std()).saturating_sub(ordinary);
+    Ok(Felt { pause: game.figures.longest_wait(begun.into_std()).max(silence), seen, healed })
+}
+
+/// What was played, as the first player was told.
+struct Count {
+    hands: usize,
+    acknowledged: usize,
+}
+
+impl Count {
+    fn of(recorder: &Recorder) -> Self {
+        let (mut hands, mut acknowledged) = (BTreeSet::new(), 0);
+        for record in recorder.so_far() {
+            match record {
+                Record::Told { told: Told::Events { seen, .. }, .. } => {
+                    hands.extend(seen.iter().filter_map(|event| match event {
+                        Seen::Ended { hand, .. } => Some(*hand),
+                        _ => None,
+                    }));
+                }
+                Record::Told { told: Told::Ack { .. }, .. } => acknowledged += 1,
+                _ => {}
+            }
+        }
+        Self { hands: hands.len(), acknowledged }
+    }
+}
