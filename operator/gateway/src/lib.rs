@@ -142,7 +142,10 @@ impl Gateway {
         let (every, stopped) = (config.pace.revoked_every, ended.clone());
         tokio::spawn(async move {
             let (sessions, metrics) = (following.sessions.clone(), following.metrics.clone());
-            following.revoked.follow(sessions, every, metrics, stopped).await;
+            tokio::join!(
+                following.revoked.follow(sessions.clone(), every, metrics.clone(), stopped.clone()),
+                following.revoked.listen(sessions, metrics, stopped),
+            );
         });
 
         let bounds =

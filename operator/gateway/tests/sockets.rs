@@ -219,6 +219,44 @@ async fn a_logout_on_any_gateway_ends_the_sockets_of_that_sign_in() {
     assert_eq!(other.closes().await, Some(CloseCode::Revoked));
 }
 
+/// A player at a table of one gateway, whose sign-in another gateway ends: how long its socket lives.
+async fn outlives_its_revocation(change: impl FnOnce(&mut purr_gateway::Config), mute: bool) -> Duration {
+    use purr_gateway::sessions::SessionStore;
+    let world = World::with(change).await;
+    world.becomes("purr_gateway_revocations_listening", 1.0).await;
+    world.sessions.set_mute(mute);
+    let mut pod = Pod::start(&world).await;
+    world.route("a", 1, pod.address);
+    let tokens = Wallet::new(1).sign_in(&world).await;
+    let player = Player::attach(&world, &tokens.access, Codec::Proto).await;
+    let _attachment = pod.attached().await;
+    let sid = tokens.refresh.split('.').next().unwrap();
+    let begun = std::time::Instant::now();
+    world.sessions.revoke(sid, now_s() * 1_000).await.unwrap();
+    assert_eq!(player.closes().await, Some(CloseCode::Revoked));
+    let lived = begun.elapsed();
+    let by = if mute { "record" } else { "channel" };
+    world.becomes(&format!("purr_gateway_revocations_total{{by=\"{by}\"}}"), 1.0).await;
+    assert_eq!(world.get("/v1/balance", Some(&tokens.access)).await.status, 401);
+    lived
+}
+
+#[tokio::test]
+async fn a_revocation_reaches_an_open_socket_by_the_channel_alone() {
+    let never = |config: &mut purr_gateway::Config| config.pace.revoked_every = Duration::from_secs(3_600);
+    let lived = outlives_its_revocation(never, false).await;
+    assert!(lived < Duration::from_secs(1), "{lived:?}");
+}
+
+#[tokio::test]
+async fn a_revocation_that_the_channel_lost_reaches_an_open_socket_from_the_record() {
+    let as_shipped = |config: &mut purr_gateway::Config| {
+        config.pace.revoked_every = purr_gateway::relay::Pace::default().revoked_every;
+    };
+    let lived = outlives_its_revocation(as_shipped, true).await;
+    assert!(lived < Duration::from_secs(1), "{lived:?}");
+}
+
 #[tokio::test]
 async fn sockets_are_bounded_by_player_and_altogether() {
     let world = World::with(|config| {
