@@ -24,7 +24,7 @@ const step = (text) => console.log(`[${((performance.now() - begun) / 1000).toFi
 async function start(network, second, third) {
   const child = spawn(solo, [
     '--listen', '127.0.0.1:0', '--public-url', `http://localhost:${network.port}`,
-    '--origins', `http://localhost:${second.port}`, '--turn-ms', '60000', '--hand-gap-ms', '1500',
+    '--origins', `http://localhost:${second.port},http://localhost:${third.port}`, '--turn-ms', '60000', '--hand-gap-ms', '1500',
   ], { stdio: ['ignore', 'pipe', 'inherit'] });
   const ended = new Promise((resolve) => child.once('exit', (code) => resolve(code)));
   const said = [];

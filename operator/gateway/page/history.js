@@ -120,7 +120,8 @@ function told(event, name) {
   }
 }
 
-function action({ action: what, total, allIn, timedOut }) {
+// The engine's events have the names of its fields.
+function action({ action: what, total, all_in: allIn, timed_out: timedOut }) {
   const more = `${allIn ? ', all in' : ''}${timedOut ? ' (out of time)' : ''}`;
   if (what === 'fold' || what === 'check') return [what, more];
   if (what === 'call') return ['call', ` ${money(total)}${more}`];

@@ -70,7 +70,8 @@ function openings(record) {
 
 /** Board and shown cards with their places: two cards for each player, one at a time, then the board. */
 function visible(events) {
-  const dealtIn = events.find((event) => event.handStarted)?.handStarted.dealtIn;
+  // The engine's events have the names of its fields.
+  const dealtIn = events.find((event) => event.handStarted)?.handStarted.dealt_in;
   must(dealtIn !== undefined, 'The record does not say who was dealt in.');
   const seen = new Map();
   let next = dealtIn.length * 2;
