@@ -46,6 +46,10 @@ fuzz: ## long: 20,000 hands against PokerKit, then ten minutes a fuzz target (PU
 mutants: ## long: one change at a time in betting and pots; each must be noticed by a test
 	@tests/mutants.sh
 
+.PHONY: autobahn
+autobahn: ## the Autobahn cases (RFC 6455) against the socket code that gateway and table share
+	@tests/autobahn.sh
+
 .PHONY: page-test
 page-test: ## the page in Chromium: two players, a network that breaks, accessibility
 	@tests/cargo.sh build --release --workspace --bin purr-solo

@@ -21,10 +21,10 @@ const begun = performance.now();
 const step = (text) => console.log(`[${((performance.now() - begun) / 1000).toFixed(1).padStart(5)} s] ${text}`);
 
 /** Starts the table behind this network; gives back what ends it. */
-async function start(network, second) {
+async function start(network, second, third) {
   const child = spawn(solo, [
     '--listen', '127.0.0.1:0', '--public-url', `http://localhost:${network.port}`,
-    '--origins', `http://localhost:${second.port}`, '--turn-ms', '60000', '--hand-gap-ms', '1500',
+    '--origins', `http://localhost:${second.port},http://localhost:${third.port}`, '--turn-ms', '60000', '--hand-gap-ms', '1500',
   ], { stdio: ['ignore', 'pipe', 'inherit'] });
   const ended = new Promise((resolve) => child.once('exit', (code) => resolve(code)));
   const said = [];
@@ -40,6 +40,7 @@ async function start(network, second) {
   assert.match(said.join('\n'), /Nothing is kept.*Nothing settles/, 'it says what it is at its start');
   network.lead(port);
   second.lead(port);
+  third.lead(port);
   return async () => {
     child.kill('SIGTERM');
     assert.equal(await ended, 0, 'purr-solo ends well when it is asked to');
@@ -126,24 +127,59 @@ async function passive(players) {
   return who;
 }
 
+/** A record in which one thing was changed on its way proves nothing, and the page says what is wrong. */
+async function forged({ page }, hand) {
+  const path = `**/v1/tables/*/hands/${hand}`;
+  const shown = (record) => record.history.events.find((event) => event.streetDealt).streetDealt;
+  const other = (card) => (card === '2c' ? '2d' : '2c');
+  for (const [what, change, said] of [
+    ['a card of the board', (record) => { shown(record).cards[0] = other(shown(record).cards[0]); }, /without proof/],
+    ['the board and its proof', (record) => {
+      const { cards } = shown(record);
+      const [, opening] = record.openings.find(([, { card }]) => card === cards[0]);
+      cards[0] = opening.card = other(cards[0]);
+    }, /not in the deck/],
+    ['the root', (record) => { record.root = record.root.replace(/^./, (digit) => (digit === '0' ? '1' : '0')); }, /not in the deck/],
+    ['entropy', (record) => { record.reveals[0].entropy = '0'.repeat(64); }, /not what it had committed to/],
+    ['a reveal that is left out', (record) => { record.reveals.pop(); }, /lay elsewhere/],
+  ]) {
+    await page.route(path, async (route) => {
+      const answer = await route.fetch();
+      const record = await answer.json();
+      change(record);
+      await route.fulfill({ response: answer, json: record });
+    });
+    await page.goBack();
+    await page.getByRole('link', { name: `Hand ${hand}`, exact: true }).click();
+    await page.locator('.proof.wrong').waitFor();
+    assert.match(await page.locator('.proof.wrong').innerText(), said, what);
+    await page.unroute(path);
+  }
+  await page.goBack();
+  await page.getByRole('link', { name: `Hand ${hand}`, exact: true }).click();
+  await page.locator('.proof:not(.wrong)').waitFor();
+  step('the deal is proven in the browser, and five forged records are not');
+}
+
 async function main() {
   mkdirSync(folder, { recursive: true });
-  const [network, second] = [await Network.open(), await Network.open()];
-  const stop = await start(network, second);
+  const [network, second, third] = [await Network.open(), await Network.open(), await Network.open()];
+  const stop = await start(network, second, third);
   const browser = await chromium.launch({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox', '--disable-dev-shm-usage'],
   });
   try {
-    await play(browser, network, second);
+    await play(browser, network, second, third);
   } finally {
     await browser.close();
     await stop();
     network.close();
     second.close();
+    third.close();
   }
 }
 
-async function play(browser, network, second) {
+async function play(browser, network, second, third) {
   const wide = await player(browser, 'wide', network.port, { width: 1280, height: 860 });
   const phone = await player(browser, 'phone', second.port, { width: 360, height: 740 });
   const players = [wide, phone];
@@ -162,6 +198,11 @@ async function play(browser, network, second) {
     await who.page.locator('.felt').waitFor();
     assert.equal(await who.page.evaluate(() => document.activeElement?.id), 'title', 'a new view has the focus at its title');
   }
+  // Somebody who only looks at the lobby, to see that it is told and does not ask.
+  const onlooker = await player(browser, 'onlooker', third.port, { width: 800, height: 600 });
+  const asked = [];
+  onlooker.page.on('request', (request) => asked.push(new URL(request.url()).pathname));
+  await onlooker.page.locator('.table-card', { hasText: '0 of ' }).waitFor();
   await wide.page.locator('[data-seat="1"] button').click();
   await accessible(wide, 'buy-in');
   await shot(wide, 'buy-in');
@@ -169,6 +210,14 @@ async function play(browser, network, second) {
   await sit(wide, 1);
   await sit(phone, 4);
   step('two guests have signed in and sit');
+  await onlooker.page.locator('.table-card', { hasText: '2 of ' }).waitFor();
+  third.cut();
+  await onlooker.page.locator('.panel.warn', { hasText: 'cannot be reached' }).waitFor();
+  third.mend();
+  await onlooker.page.waitForFunction(() => document.querySelector('.panel.warn') === null && document.querySelector('.table-card') !== null);
+  assert.deepEqual(asked.filter((path) => path === '/v1/tables'), [], 'the lobby is told, and does not ask');
+  await onlooker.page.context().close();
+  step('the lobby shows who sat down, by its stream alone, also after the network broke');
 
   const before = { wide: await cards(wide), phone: await cards(phone) };
   const hand = await handOf(wide);
@@ -250,6 +299,8 @@ async function play(browser, network, second) {
   await wide.page.getByRole('link', { name: `Hand ${hand}`, exact: true }).click();
   await wide.page.locator('.story li').first().waitFor();
   assert.match(await wide.page.locator('.story').innerText(), /raises? to 250/);
+  assert.match(await wide.page.locator('.proof').innerText(), /all \d+ cards that everybody saw were in the deck/);
+  await forged(wide, hand);
   await shot(wide, 'one-hand');
   await accessible(wide, 'one hand');
   await wide.page.setViewportSize({ width: 360, height: 740 });

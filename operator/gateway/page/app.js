@@ -8,14 +8,15 @@ import { hands, oneHand } from './history.js';
 import { permitData, randomNonce, base64, fromHex } from './keys.js';
 import { Link } from './link.js';
 import { lobby } from './lobby.js';
+import { LobbyStream, STREAM_TABLES_MAX } from './lobbystream.js';
 import { money, parseMoney, setCurrency } from './money.js';
 import { OtherPlace, Session } from './session.js';
 import { tablePage } from './tablepage.js';
 import { tell } from './tell.js';
 import { connectWallet, discover, forgetGuest, guest } from './wallet.js';
 
-/** Between two looks at the list of tables, in milliseconds. */
-const LOBBY_EVERY_MS = 3_000;
+/** Between two looks at what has to be known, in milliseconds. */
+const AGAIN_MS = 3_000;
 /** Lines of the hand's log that are kept. */
 const LOG_MAX = 80;
 /** How long a permit may be used, in seconds. */
@@ -101,31 +102,50 @@ function go() {
   if (name === 'table') openTable();
   if (name === 'hands') loadHands(null);
   if (name === 'hand') loadHand(uid, hand);
-  if (name === 'lobby') loadTables(false);
+  followTables();
   document.title = { lobby: 'Tables', table: 'Table', hands: 'Hands', hand: `Hand ${hand}` }[name] + ' – Purr Poker';
   draw();
   // A new view begins at its title, for those who hear or use keys; the first one where the browser begins.
   if (before !== NOWHERE) setTimeout(() => (document.getElementById('title') ?? main).focus({ preventScroll: true }));
 }
 
-let lobbyTimer = null;
-async function loadTables(more) {
-  clearTimeout(lobbyTimer);
-  const list = app.tables;
-  try {
-    const page = await api.tables(more ? list.more : null);
-    const seen = more ? list.tables : page.tables;
-    app.tables = { tables: more ? [...seen, ...page.tables] : seen, error: null, more: page.next };
-  } catch (error) {
-    app.tables = { ...list, error: error.message };
+/** The stream of the lobby, while somebody looks at it. */
+let stream = null;
+/** Tables beyond those that the stream tells of: as they were when they were asked for. */
+let further = [];
+function followTables() {
+  const looked = app.route.name === 'lobby' && document.visibilityState === 'visible';
+  if (looked === (stream !== null)) return;
+  if (looked) {
+    stream = new LobbyStream(tablesChanged);
+  } else {
+    stream.stop();
+    stream = null;
   }
-  if (app.route.name !== 'lobby') return;
-  draw();
-  // Whoever looks at more than the first page has a list that stands still.
-  if (!more) lobbyTimer = setTimeout(() => document.visibilityState === 'visible' ? loadTables(false) : loadLater(), LOBBY_EVERY_MS);
 }
-function loadLater() {
-  document.addEventListener('visibilitychange', () => app.route.name === 'lobby' && loadTables(false), { once: true });
+document.addEventListener('visibilitychange', followTables);
+
+function tablesChanged(live) {
+  if (live === null) {
+    app.tables = { ...app.tables, error: 'The server cannot be reached. Trying again.' };
+  } else {
+    const last = live.at(-1)?.uid ?? '';
+    const rest = further.filter((table) => table.uid > last);
+    const more = live.length < STREAM_TABLES_MAX ? null : rest.length === 0 ? last : app.tables.more;
+    app.tables = { tables: [...live, ...(more === null ? [] : rest)], error: null, more };
+  }
+  draw();
+}
+
+async function moreTables() {
+  try {
+    const page = await api.tables(app.tables.more);
+    further = [...further, ...page.tables];
+    app.tables = { tables: [...app.tables.tables, ...page.tables], error: null, more: page.next };
+  } catch (error) {
+    app.tables = { ...app.tables, error: error.message };
+  }
+  draw();
 }
 
 async function loadInfo(uid) {
@@ -181,7 +201,7 @@ async function loadChain() {
     setCurrency(app.chain.decimals, root.dataset.unit ?? '');
   } catch {
     // Amounts would be wrong by orders of magnitude: nothing is bought before this is known.
-    setTimeout(loadChain, LOBBY_EVERY_MS);
+    setTimeout(loadChain, AGAIN_MS);
   }
   draw();
 }
@@ -364,7 +384,7 @@ onDo('account', () => {
 });
 onDo('sign-out', () => signOut());
 onDo('forget-guest', () => signOut().then(forgetGuest));
-onDo('more-tables', () => loadTables(true));
+onDo('more-tables', moreTables);
 onDo('older-hands', () => loadHands(app.history.next));
 onDo('save-phh', async () => {
   const { uid, hand } = app.route;

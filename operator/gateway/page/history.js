@@ -3,6 +3,7 @@
 import { cardNames, face } from './cards.js';
 import { el } from './dom.js';
 import { gain, money } from './money.js';
+import { prove } from './proof.js';
 import { short } from './tell.js';
 
 const clockTime = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
@@ -64,13 +65,31 @@ export function oneHand(uid, number, own, { hand, error }) {
     el('section', { class: 'panel', 'aria-labelledby': 'how' },
       el('h2', { id: 'how' }, 'What happened'),
       el('ol', { class: 'story' }, history.events.map((event) => told(event, name)).filter((item) => item !== null))),
-    el('section', { class: 'panel', 'aria-labelledby': 'proof' },
-      el('h2', { id: 'proof' }, 'Record'),
-      el('p', { class: 'soft' }, 'The settlement of this hand commits to this hash. The command ', el('code', {}, 'purr verify'),
-        ' checks the deal from the record.'),
+    proof(hand, name),
+    el('section', { class: 'panel', 'aria-labelledby': 'record' },
+      el('h2', { id: 'record' }, 'Record'),
+      el('p', { class: 'soft' }, 'The settlement of this hand commits to this hash.'),
       el('p', { class: 'hash' }, hand.hash),
       el('button', { class: 'button', type: 'button', 'data-do': 'save-phh' }, 'Save as PHH')),
   ];
+}
+
+// A hand is drawn often and does not change.
+const proofs = new WeakMap();
+
+function proof(hand, name) {
+  if (!proofs.has(hand)) proofs.set(hand, prove(hand));
+  const { wrong, cards, withheld } = proofs.get(hand);
+  const kept = (withheld ?? []).map((seat) => (name(seat) === 'You' ? 'you' : name(seat).toLowerCase()));
+  return el('section', { class: wrong ? 'panel warn' : 'panel', 'aria-labelledby': 'proof' },
+    el('h2', { id: 'proof' }, 'The deal'),
+    wrong
+      ? el('p', { class: 'proof wrong' }, `This deal is not proven. ${wrong}`)
+      : el('p', { class: 'proof' }, cards === 0
+        ? 'Nobody showed a card, so there is nothing to prove; the entropy is what the players had committed to.'
+        : `Checked in this browser: ${cards === 1 ? 'the one card that everybody saw was' : `all ${cards} cards that everybody saw were`} in the deck that the table had bound itself to, and lay where the players’ entropy put ${cards === 1 ? 'it' : 'them'}.`),
+    kept.length > 0 ? el('p', { class: 'soft' }, `Committed to entropy and did not reveal it: ${kept.join(', ')}.`) : null,
+    el('p', { class: 'soft' }, 'The command ', el('code', {}, 'purr verify'), ' checks the same without this page.'));
 }
 
 const POSTS = {
@@ -101,7 +120,8 @@ function told(event, name) {
   }
 }
 
-function action({ action: what, total, allIn, timedOut }) {
+// The engine's events have the names of its fields.
+function action({ action: what, total, all_in: allIn, timed_out: timedOut }) {
   const more = `${allIn ? ', all in' : ''}${timedOut ? ' (out of time)' : ''}`;
   if (what === 'fold' || what === 'check') return [what, more];
   if (what === 'call') return ['call', ` ${money(total)}${more}`];

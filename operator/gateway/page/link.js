@@ -26,6 +26,7 @@ const RENEW_AGAIN_MS = 5_000;
 const FINAL = {
   1000: 'The table closed the connection.',
   1002: 'The table did not understand this page. Reload it.',
+  1007: 'The table did not understand this page. Reload it.',
   1009: 'A message was too large.',
   4001: 'You are at this table in another window.',
   4003: 'Your sign-in has ended.',

@@ -31,7 +31,9 @@ use auth::{Auth, Site, keys::Keys, outside::Outside, revoked::Revoked, roles::Ro
 use limits::SharedLimiter;
 use metrics::{Metrics, Upstream};
 use overload::Room;
-use purr_runtime::{Callers, CancellationToken, Identity, InternalClient, Readiness, Role, Server, ops};
+use purr_runtime::{
+    Callers, CancellationToken, Edge, Identity, InternalClient, Readiness, Role, Server, ops,
+};
 use purr_store::Link;
 use relay::{Bounds, Relays};
 use routing::{Routes, Table, pods};
@@ -140,7 +142,10 @@ impl Gateway {
         let (every, stopped) = (config.pace.revoked_every, ended.clone());
         tokio::spawn(async move {
             let (sessions, metrics) = (following.sessions.clone(), following.metrics.clone());
-            following.revoked.follow(sessions, every, metrics, stopped).await;
+            tokio::join!(
+                following.revoked.follow(sessions.clone(), every, metrics.clone(), stopped.clone()),
+                following.revoked.listen(sessions, metrics, stopped),
+            );
         });
 
         let bounds =
@@ -180,7 +185,11 @@ impl Gateway {
 
         let connections_max = usize::try_from(config.sockets_max)?.saturating_add(CONNECTIONS_SPARE);
         let outside = Server { identity: public.clone(), callers: Callers::Public, connections_max };
-        let edge = config.front.edge.clone();
+        let edge = Edge {
+            uncounted: config.front.forwarded_from.clone(),
+            crowded: Some(metrics.crowded.clone()),
+            ..config.front.edge.clone()
+        };
         let outside = outside.run_behind(edge, listeners.public, app::public(app.clone()), ended.clone());
         let inside =
             Server { identity: identity.clone(), callers: Callers::Roles, connections_max: INTERNAL_MAX };

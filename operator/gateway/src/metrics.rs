@@ -36,6 +36,23 @@ impl SignIn {
     }
 }
 
+/// How a gateway came to know that a sign-in has ended, where another one ended it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Learned {
+    Channel,
+    /// The channel had missed it, or not told it yet.
+    Record,
+}
+
+impl Learned {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Channel => "channel",
+            Self::Record => "record",
+        }
+    }
+}
+
 /// Whom a gateway depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Upstream {
@@ -63,10 +80,15 @@ pub struct Metrics {
     pub reattached: IntCounter,
     /// Times that mounted keys and roles were read again.
     pub files_read: IntCounter,
+    /// Connections that were cut because their address had all that it may have.
+    pub crowded: IntCounter,
     /// 1 while all gateways count together.
     pub limits_shared: IntGauge,
     pub in_flight: IntGauge,
     pub lobby_streams: IntGauge,
+    /// 1 while ended sign-ins are told as they end.
+    pub listening: IntGauge,
+    learned: IntCounterVec,
     breakers: IntGaugeVec,
     overloaded: IntCounterVec,
     keys_fetched: IntCounterVec,
@@ -96,27 +118,41 @@ impl Metrics {
             &["upstream"],
         )?;
         registry.register(Box::new(breakers.clone()))?;
-        let files_read = IntCounter::new(
-            "purr_gateway_files_read_total",
-            "Times that mounted keys and roles were read again",
-        )?;
-        registry.register(Box::new(files_read.clone()))?;
-        let reattached = IntCounter::new(
-            "purr_gateway_reattached_total",
-            "Times that a player's socket was attached to a pod again after its pod ended",
-        )?;
-        registry.register(Box::new(reattached.clone()))?;
+        let counter = |name: &str, help: &str| {
+            let metric = IntCounter::new(name, help)?;
+            registry.register(Box::new(metric.clone()))?;
+            Ok::<_, prometheus::Error>(metric)
+        };
         Ok(Self {
             sockets: gauge("purr_gateway_sockets", "Players' sockets")?,
             tables: gauge("purr_gateway_tables", "Tables that have a pod")?,
-            reattached,
-            files_read,
+            reattached: counter(
+                "purr_gateway_reattached_total",
+                "Times that a player's socket was attached to a pod again after its pod ended",
+            )?,
+            files_read: counter(
+                "purr_gateway_files_read_total",
+                "Times that mounted keys and roles were read again",
+            )?,
+            crowded: counter(
+                "purr_gateway_connections_crowded_total",
+                "Connections cut because their address had all that it may have",
+            )?,
             limits_shared: gauge(
                 "purr_gateway_limits_shared",
                 "1 while limits are counted by all gateways together, 0 while by each alone",
             )?,
             in_flight: gauge("purr_gateway_requests_in_flight", "Requests that are being answered")?,
             lobby_streams: gauge("purr_gateway_lobby_streams", "Open streams of lobby changes")?,
+            listening: gauge(
+                "purr_gateway_revocations_listening",
+                "1 while ended sign-ins are told as they end, 0 while they are only read from the record",
+            )?,
+            learned: vec(
+                "purr_gateway_revocations_total",
+                "Sign-ins that another gateway has ended, by how this one learned of it",
+                "by",
+            )?,
             breakers,
             overloaded: vec(
                 "purr_gateway_overloaded_total",
@@ -141,6 +177,10 @@ impl Metrics {
             )?,
             upstream_errors: vec("purr_gateway_upstream_errors_total", "Calls that failed", "upstream")?,
         })
+    }
+
+    pub fn learned(&self, by: Learned, count: u64) {
+        self.learned.with_label_values(&[by.name()]).inc_by(count);
     }
 
     pub fn sign_in(&self, result: SignIn) {
@@ -181,6 +221,7 @@ const fn close_name(code: CloseCode) -> &'static str {
         CloseCode::Normal => "normal",
         CloseCode::GoingAway => "going_away",
         CloseCode::Protocol => "protocol",
+        CloseCode::NotText => "not_text",
         CloseCode::TooBig => "too_big",
         CloseCode::TryAgain => "try_again",
         CloseCode::Replaced => "replaced",

@@ -122,6 +122,9 @@ pub struct Options {
     /// Sockets of one player at once
     #[arg(long, env = "PURR_PLAYER_SOCKETS_MAX", default_value_t = 32)]
     pub player_sockets_max: u32,
+    /// Connections of one address at once, sockets included; a proxy of --forwarded-from is not counted
+    #[arg(long, env = "PURR_ADDRESS_CONNECTIONS_MAX", default_value_t = 2_000)]
+    pub address_connections_max: u32,
     /// Time from SIGTERM until sockets are closed, so that no new ones are sent here, in milliseconds
     #[arg(long, env = "PURR_STOP_DELAY_MS", default_value_t = 3_000)]
     pub stop_delay_ms: u64,
@@ -223,6 +226,7 @@ impl Options {
         }
         ensure!((1..=100_000).contains(&self.sockets_max), "--sockets-max is 1 to 100000");
         ensure!(self.player_sockets_max > 0, "--player-sockets-max is at least 1");
+        ensure!(self.address_connections_max > 0, "--address-connections-max is at least 1");
         ensure!(self.stop_delay_ms <= 20_000, "--stop-delay-ms is at most 20000");
         ensure!((1..=100_000).contains(&self.requests_max), "--requests-max is 1 to 100000");
         let outside = match (self.outside_issuer, self.outside_audience, self.outside_jwks_url) {
@@ -252,6 +256,7 @@ impl Options {
             ..Front::default()
         };
         front.edge.proxies = self.proxy_protocol_from;
+        front.edge.address_max = self.address_connections_max;
         let ca = self.tls_dir.join("ca.crt");
         Ok(Checked {
             config: Config {

@@ -244,10 +244,10 @@ impl Relay {
         let mut player = Player::new(socket, self.codec, self.shared.pace);
         let end = self.run(&mut player).await;
         self.shared.metrics.sockets.dec();
-        if let Some(End { code, reason }) = end {
-            self.shared.metrics.closed(code);
-            ws::close(player.socket, code, &reason).await;
+        if let Some(End { code, .. }) = &end {
+            self.shared.metrics.closed(*code);
         }
+        ws::end(player.socket, end.as_ref().map(|end| (end.code, end.reason.as_str()))).await;
     }
 
     async fn run(&self, player: &mut Player) -> Option<End> {

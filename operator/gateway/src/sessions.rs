@@ -8,6 +8,7 @@ pub use self::{memory::MemorySessions, redis::RedisSessions};
 
 use crate::limits::{Rate, Verdict};
 use async_trait::async_trait;
+use futures::stream::BoxStream;
 use purr_protocol::summary::Summary;
 use purr_store::StoreError;
 
@@ -29,6 +30,10 @@ pub trait SessionStore: Send + Sync + 'static {
 
     /// Ends a sign-in for every gateway. Kept for longer than any of its access tokens lives.
     async fn revoke(&self, sid: &str, now_ms: u64) -> Result<(), StoreError>;
+
+    /// The sign-ins that are ended from now on, as they are: a hint, which may miss some and ends with
+    /// its connection. [`SessionStore::revoked_since`] is the record.
+    async fn revocations(&self) -> Result<BoxStream<'static, String>, StoreError>;
 
     /// The sign-ins that were ended since a time, in milliseconds since 1970.
     async fn revoked_since(&self, since_ms: u64) -> Result<Vec<String>, StoreError>;

@@ -271,6 +271,42 @@ async fn connections_that_say_nothing_are_cut_before_and_after_the_handshake() {
 }
 
 #[tokio::test]
+async fn one_address_has_its_connections_and_no_more_and_gets_them_back() {
+    let world = World::with(|config| config.front.edge.address_max = 2).await;
+    let dial = async || {
+        let mut stream = TcpStream::connect(world.public).await.unwrap();
+        let config = purr_runtime::tls::public_client_config(&world.public_ca()).unwrap();
+        let ended =
+            timeout(SOON, TlsConnector::from(config).connect("localhost".try_into().unwrap(), &mut stream));
+        let up = ended.await.expect("neither served nor cut").is_ok();
+        up.then_some(stream)
+    };
+    let (one, two) = (dial().await.unwrap(), dial().await.unwrap());
+    assert!(dial().await.is_none(), "a third one is served");
+    assert_eq!(world.metric("purr_gateway_connections_crowded_total"), Some(1.0));
+    // A place is free again once its connection is gone, whichever it was.
+    drop(one);
+    let again = async {
+        loop {
+            if let Some(stream) = dial().await {
+                return stream;
+            }
+        }
+    };
+    let three = timeout(SOON, again).await.expect("the place stays taken");
+    drop((two, three));
+
+    // A proxy whose header is believed stands for many, and is not counted itself.
+    let world = World::with(|config| {
+        config.front.edge.address_max = 1;
+        config.front.forwarded_from = networks(&["127.0.0.0/8"]);
+    })
+    .await;
+    let _first = http::dial(&world, world.public).await;
+    let _second = http::dial(&world, world.public).await;
+}
+
+#[tokio::test]
 async fn a_body_that_does_not_come_whole_is_no_request() {
     let world = World::new().await;
     let mut stream = http::dial(&world, world.public).await;

@@ -7,6 +7,7 @@ mod certificates;
 
 use certificates::Authority;
 use purr_gateway::{
+    auth::revoked::Revoked,
     limits::{Class, Limiter, Rate, SharedLimiter},
     metrics::Metrics,
     sessions::{RedisSessions, SIGN_INS_MAX, SessionStore},
@@ -84,7 +85,7 @@ impl Redis {
             sentinel auth-user sessions sentinel\nsentinel auth-pass sessions sentinel-secret\n"
         );
         let asks = "-@all +@connection +sentinel|get-master-addr-by-name +role";
-        let acl = user("gateway", asks) + &user("table", asks);
+        let acl = ["gateway", "table", "sentinel"].map(|name| user(name, asks)).concat();
         let watch = run("redis-sentinel", dir.path(), &config, &acl);
         Self { dir, programs: vec![server, watch], sentinel }
     }
@@ -94,6 +95,14 @@ impl Redis {
         let signal = if frozen { "-STOP" } else { "-CONT" };
         let pid = self.programs[0].id().to_string();
         assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+    }
+
+    /// Cuts every connection that listens to a channel.
+    async fn cut_channels(&self) {
+        let mut connection = self.link("sentinel").connect().await.unwrap();
+        let cut: u64 =
+            redis::cmd("CLIENT").arg(&["KILL", "TYPE", "pubsub"]).query_async(&mut connection).await.unwrap();
+        assert!(cut >= 1, "nobody was listening");
     }
 
     /// Sessions as the gateway has them, once both programs are up.
@@ -242,4 +251,63 @@ async fn a_players_sign_ins_are_found_and_bounded() {
     assert_eq!(sessions.sign_ins("0x1").await.unwrap(), ["s1"]);
     assert_eq!(sessions.sign_ins("0x2").await.unwrap(), Vec::<String>::new());
     sessions.forget("0x2", &[]).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_revocation_is_heard_at_once_and_one_that_the_channel_lost_is_read() {
+    let redis = Redis::start().await;
+    let theirs = redis.sessions().await;
+    let metrics = Metrics::new(&prometheus::Registry::new()).unwrap();
+    let stop = CancellationToken::new();
+    // Two gateways: one has the channel alone, the other the record alone.
+    let (listening, following) = (Arc::new(Revoked::default()), Arc::new(Revoked::default()));
+    let store = Arc::new(redis.sessions().await);
+    let tasks = {
+        let (listening, following) = (listening.clone(), following.clone());
+        let (metrics, stop) = (metrics.clone(), stop.clone());
+        tokio::spawn(async move {
+            let every = purr_gateway::relay::Pace::default().revoked_every;
+            tokio::join!(
+                listening.listen(store.clone(), metrics.clone(), stop.clone()),
+                following.follow(store, every, metrics, stop),
+            )
+        })
+    };
+    let becomes = async |listening: i64| {
+        let becomes = async {
+            while metrics.listening.get() != listening {
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(Duration::from_secs(20), becomes).await.expect("the channel is as it was");
+    };
+    let learns = async |revoked: &Revoked, sid: &str| {
+        let begun = Instant::now();
+        let mut changed = revoked.subscribe();
+        while !revoked.contains(sid) {
+            timeout(Duration::from_secs(20), changed.changed()).await.expect(sid).unwrap();
+        }
+        begun.elapsed()
+    };
+    let now_ms = || purr_gateway::auth::now_ms();
+    becomes(1).await;
+    theirs.revoke("one", now_ms()).await.unwrap();
+    let heard = learns(&listening, "one").await;
+    let read = learns(&following, "one").await;
+    println!("heard after {heard:?}, read after {read:?}");
+    assert!(heard < Duration::from_secs(1) && read < Duration::from_secs(1), "{heard:?} {read:?}");
+
+    // The server cuts the channel; what is ended before there is another is on record.
+    redis.cut_channels().await;
+    becomes(0).await;
+    theirs.revoke("two", now_ms()).await.unwrap();
+    let read = learns(&following, "two").await;
+    assert!(read < Duration::from_secs(1), "{read:?}");
+    becomes(1).await;
+    theirs.revoke("three", now_ms()).await.unwrap();
+    let heard = learns(&listening, "three").await;
+    assert!(heard < Duration::from_secs(1), "{heard:?}");
+    assert!(!listening.contains("two"), "the channel has no memory");
+    stop.cancel();
+    tasks.await.unwrap();
 }

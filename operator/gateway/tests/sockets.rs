@@ -219,6 +219,44 @@ async fn a_logout_on_any_gateway_ends_the_sockets_of_that_sign_in() {
     assert_eq!(other.closes().await, Some(CloseCode::Revoked));
 }
 
+/// A player at a table of one gateway, whose sign-in another gateway ends: how long its socket lives.
+async fn outlives_its_revocation(change: impl FnOnce(&mut purr_gateway::Config), mute: bool) -> Duration {
+    use purr_gateway::sessions::SessionStore;
+    let world = World::with(change).await;
+    world.becomes("purr_gateway_revocations_listening", 1.0).await;
+    world.sessions.set_mute(mute);
+    let mut pod = Pod::start(&world).await;
+    world.route("a", 1, pod.address);
+    let tokens = Wallet::new(1).sign_in(&world).await;
+    let player = Player::attach(&world, &tokens.access, Codec::Proto).await;
+    let _attachment = pod.attached().await;
+    let sid = tokens.refresh.split('.').next().unwrap();
+    let begun = std::time::Instant::now();
+    world.sessions.revoke(sid, now_s() * 1_000).await.unwrap();
+    assert_eq!(player.closes().await, Some(CloseCode::Revoked));
+    let lived = begun.elapsed();
+    let by = if mute { "record" } else { "channel" };
+    world.becomes(&format!("purr_gateway_revocations_total{{by=\"{by}\"}}"), 1.0).await;
+    assert_eq!(world.get("/v1/balance", Some(&tokens.access)).await.status, 401);
+    lived
+}
+
+#[tokio::test]
+async fn a_revocation_reaches_an_open_socket_by_the_channel_alone() {
+    let never = |config: &mut purr_gateway::Config| config.pace.revoked_every = Duration::from_secs(3_600);
+    let lived = outlives_its_revocation(never, false).await;
+    assert!(lived < Duration::from_secs(1), "{lived:?}");
+}
+
+#[tokio::test]
+async fn a_revocation_that_the_channel_lost_reaches_an_open_socket_from_the_record() {
+    let as_shipped = |config: &mut purr_gateway::Config| {
+        config.pace.revoked_every = purr_gateway::relay::Pace::default().revoked_every;
+    };
+    let lived = outlives_its_revocation(as_shipped, true).await;
+    assert!(lived < Duration::from_secs(1), "{lived:?}");
+}
+
 #[tokio::test]
 async fn sockets_are_bounded_by_player_and_altogether() {
     let world = World::with(|config| {
@@ -278,6 +316,18 @@ async fn a_socket_to_nowhere_is_refused_before_it_opens() {
         "/v1/tables/0a0b0c0d-0000-4000-8000-000000000000.table/socket",
         "/v1/tables/%ff/socket",
         "/V1/tables/0a0b0c0d-0000-4000-8000-000000000000/socket",
+        "/v1/tables/0a0b0c0d-0000-4000-8000-000000000000/./socket",
+        "/v1/tables/x/../0a0b0c0d-0000-4000-8000-000000000000/socket",
+        "/v1/tables/0a0b0c0d-0000-4000-8000-000000000000%252f..%252fsocket/socket",
+        "/v1/tables/0a0b0c0d-0000-4000-8000-000000000000;x/socket",
+        "/v1/tables/0a0b0c0d-0000-4000-8000-000000000000%5c/socket",
+        "/v1/tables/0a0b0c0d-0000-4000-8000-000000000000%0d%0ax/socket",
+        // Look-alikes: a full-width digit, an overlong slash, a letter and its accent.
+        "/v1/tables/%ef%bc%90a0b0c0d-0000-4000-8000-000000000000/socket",
+        "/v1/tables/0a0b0c0d-0000-4000-8000-000000000000%c0%af/socket",
+        "/v1/tables/0a%cc%80b0c0d-0000-4000-8000-000000000000/socket",
+        &format!("/v1/tables/{}/socket", "a".repeat(64)),
+        &format!("/v1/tables/{}/socket", "0a".repeat(8_000)),
     ] {
         assert_eq!(open(trick, None).await, Some(404), "{trick}");
     }
@@ -341,6 +391,91 @@ async fn a_token_that_runs_out_ends_the_socket_unless_it_was_renewed() {
         attachment.try_say(1, 1, Say::Snapshot(pb::Snapshot::default())).await;
     }
     assert!(matches!(renewing.hears().await.body, Some(Say::Snapshot(_))));
+}
+
+#[tokio::test]
+async fn a_players_goodbye_is_answered_and_its_pod_is_told() {
+    let (world, _pod, mut attachment, mut player, _) = playing(Codec::Proto).await;
+    let goodbye = purr_runtime::ws::close_frame(CloseCode::Normal, "bye");
+    player.socket.close(Some(goodbye)).await.unwrap();
+    assert_eq!(player.closes().await, Some(CloseCode::Normal));
+    assert!(timeout(SOON, attachment.heard.recv()).await.unwrap().is_none());
+    world.becomes("purr_gateway_sockets", 0.0).await;
+}
+
+#[tokio::test]
+async fn text_that_is_not_utf_8_ends_the_socket_with_1007() {
+    use tokio::io::AsyncWriteExt;
+    let (_world, _pod, _attachment, mut player, _) = playing(Codec::Json).await;
+    player.socket.get_mut().write_all(&raw_frame(0x81, &[b'{', 0xff, b'}'])).await.unwrap();
+    assert_eq!(player.closes().await, Some(CloseCode::NotText));
+    assert_eq!(CloseCode::NotText.code(), 1007);
+}
+
+#[tokio::test]
+async fn forged_and_untimely_tokens_open_no_seat_and_renew_nothing() {
+    use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+    use purr_runtime::token::Claims;
+    let claims = Wallet::new(1).claims();
+    let ours = |claims: Claims| sign(&claims, Some("k1"), &JWT_KEY);
+    let good = ours(claims.clone());
+    let body = good.split('.').nth(1).unwrap();
+    let none = URL_SAFE_NO_PAD.encode(r#"{"alg":"none","typ":"JWT","kid":"k1"}"#);
+    let (now, short) = (now_s(), claims.clone());
+    for (what, token) in [
+        ("expired", ours(Claims { exp: now - 60, nbf: now - 400, ..short.clone() })),
+        ("not valid yet", ours(Claims { nbf: now + 60, ..short.clone() })),
+        ("another audience", ours(Claims { aud: "other".into(), ..short.clone() })),
+        ("another issuer", ours(Claims { iss: "https://evil.example".into(), ..short.clone() })),
+        ("another key", sign(&short, Some("k1"), &[1; 32])),
+        ("alg none", format!("{none}.{body}.")),
+        ("no signature", good.rsplit_once('.').unwrap().0.to_owned() + "."),
+    ] {
+        let (world, pod, mut attachment, mut player, _) = playing(Codec::Proto).await;
+        let asked = pod.asked.load(Ordering::Relaxed);
+        let attached = Player::attach(&world, &token, Codec::Proto).await;
+        assert_eq!(attached.closes().await, Some(CloseCode::TokenExpired), "{what}");
+        player.ask(Ask::RenewToken(pb::RenewToken { token })).await;
+        assert_eq!(player.closes().await, Some(CloseCode::TokenExpired), "{what}");
+        // Neither came as far as the pod.
+        assert!(timeout(SOON, attachment.heard.recv()).await.unwrap().is_none(), "{what}");
+        assert_eq!(pod.asked.load(Ordering::Relaxed), asked, "{what}");
+    }
+}
+
+#[tokio::test]
+async fn whoever_sends_a_frame_byte_by_byte_is_cut_before_and_after_its_attach() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let world = World::with(|config| {
+        config.pace.attach = Duration::from_millis(300);
+        config.pace.ping = Duration::from_millis(50);
+        config.pace.idle = Duration::from_millis(300);
+    })
+    .await;
+    let mut pod = Pod::start(&world).await;
+    world.route("a", 1, pod.address);
+    let token = Wallet::new(1).sign_in(&world).await.access;
+    for (attached, code) in [(false, "protocol"), (true, "going_away")] {
+        let player = if attached {
+            Player::attach(&world, &token, Codec::Proto).await
+        } else {
+            Player::open(&world, SOCKET, Codec::Proto, None).await.unwrap()
+        };
+        let _attachment = if attached { Some(pod.attached().await) } else { None };
+        let (mut reading, mut writing) = tokio::io::split(player.socket.into_inner());
+        let dripping = tokio::spawn(async move {
+            // The head of a frame of 100 bytes, and then a byte at a time: no sign of life.
+            let _ = writing.write_all(&[0x82, 0x80 | 100, 0, 0, 0, 0]).await;
+            while writing.write_all(b"x").await.is_ok() && writing.flush().await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        });
+        // Whatever the gateway says meanwhile, it hangs up.
+        let hung_up = timeout(SOON, reading.read_to_end(&mut Vec::new())).await;
+        assert!(hung_up.is_ok(), "still open, attached: {attached}");
+        world.becomes(&format!("purr_gateway_sockets_closed_total{{code=\"{code}\"}}"), 1.0).await;
+        dripping.abort();
+    }
 }
 
 /// One frame as a client sends it (RFC 6455, section 5.2), with the mask 0.

@@ -4,6 +4,7 @@
 //! error makes the exit code non-zero.
 
 pub mod client;
+mod crowd;
 pub mod fetch;
 pub mod ops;
 pub mod problem;

@@ -1,12 +1,14 @@
 //! HTTP over TLS, with bounds on connections, time and size.
 
 use crate::{
+    crowd::{Counted, Crowd},
     proxy::{self, Cidr},
     stall::Stall,
     tls::{Callers, Identity, Role},
 };
 use axum::{Router, body::Body};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use prometheus::IntCounter;
 use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -26,10 +28,12 @@ pub struct Peer {
     pub role: Option<Role>,
 }
 
-/// A connection's place among those that a server allows. A WebSocket keeps it for as long as it is
-/// open, past the end of the HTTP connection that it came out of.
+/// A connection's place among those that a server allows, and among those of its address. A WebSocket
+/// keeps it for as long as it is open, past the end of the HTTP connection that it came out of.
 #[derive(Clone)]
-pub(crate) struct Place(#[expect(dead_code, reason = "held, not read")] Arc<OwnedSemaphorePermit>);
+pub(crate) struct Place(#[expect(dead_code, reason = "held, not read")] Arc<Held>);
+
+type Held = (OwnedSemaphorePermit, Option<Counted>);
 
 /// A TLS 1.3 server.
 pub struct Server {
@@ -51,6 +55,13 @@ pub struct Edge {
     pub headers: Duration,
     /// A client that takes nothing of its answer for so long is cut.
     pub write: Duration,
+    /// Connections of one address (of a /64 of IPv6), WebSockets included; what is more is cut before
+    /// TLS begins.
+    pub address_max: u32,
+    /// Who stands for many clients, and is not counted.
+    pub uncounted: Vec<Cidr>,
+    /// Counts those that were cut for that.
+    pub crowded: Option<IntCounter>,
 }
 
 impl Default for Edge {
@@ -60,6 +71,9 @@ impl Default for Edge {
             handshake: Duration::from_secs(5),
             headers: Duration::from_secs(10),
             write: Duration::from_secs(30),
+            address_max: u32::MAX,
+            uncounted: Vec::new(),
+            crowded: None,
         }
     }
 }
@@ -85,13 +99,14 @@ impl Server {
         routes: Router,
         stop: CancellationToken,
     ) -> anyhow::Result<()> {
+        let crowd = Crowd::new(edge.address_max);
         let edge = Arc::new(edge);
         let places = Arc::new(Semaphore::new(self.connections_max));
         let tasks = TaskTracker::new();
         loop {
             let place = tokio::select! {
                 () = stop.cancelled() => break,
-                place = places.clone().acquire_owned() => Place(Arc::new(place?)),
+                place = places.clone().acquire_owned() => place?,
             };
             let (stream, address) = tokio::select! {
                 () = stop.cancelled() => break,
@@ -107,7 +122,8 @@ impl Server {
             };
             let config = self.identity.server_config(&self.callers)?;
             let roles = self.callers == Callers::Roles;
-            let connection = Connection { edge: edge.clone(), stream, address, roles, place };
+            let (edge, crowd) = (edge.clone(), crowd.clone());
+            let connection = Connection { edge, crowd, stream, address, roles, place };
             tasks.spawn(connection.serve(TlsAcceptor::from(config), routes.clone(), stop.clone()));
         }
         tasks.close();
@@ -118,10 +134,11 @@ impl Server {
 
 struct Connection {
     edge: Arc<Edge>,
+    crowd: Crowd,
     stream: TcpStream,
     address: SocketAddr,
     roles: bool,
-    place: Place,
+    place: OwnedSemaphorePermit,
 }
 
 impl Connection {
@@ -139,6 +156,15 @@ impl Connection {
         if let Err(error) = self.through_proxy().await {
             return tracing::warn!(%error, peer = %self.address, "PROXY header");
         }
+        let counted = if Cidr::any_contains(&self.edge.uncounted, self.address.ip()) {
+            None
+        } else if let Some(counted) = self.crowd.enter(self.address.ip()) {
+            Some(counted)
+        } else {
+            self.edge.crowded.iter().for_each(IntCounter::inc);
+            return tracing::debug!(peer = %self.address, "too many connections of one address");
+        };
+        let place = Place(Arc::new((self.place, counted)));
         let stream = match timeout(self.edge.handshake, acceptor.accept(self.stream)).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => return tracing::debug!(%error, peer = %self.address, "handshake"),
@@ -150,7 +176,6 @@ impl Connection {
             return tracing::warn!(peer = %self.address, "a certificate without a role");
         }
         let peer = Peer { address: self.address, role };
-        let place = self.place;
         let service = hyper::service::service_fn(move |mut request: http::Request<hyper::body::Incoming>| {
             request.extensions_mut().insert(peer.clone());
             request.extensions_mut().insert(place.clone());

@@ -5,6 +5,7 @@ use axum::{
     body::Body,
     response::{IntoResponse, Response},
 };
+use futures::SinkExt;
 use http::{HeaderMap, HeaderValue, Request, StatusCode, Version, header};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
@@ -13,21 +14,19 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_tungstenite::{
     WebSocketStream,
-    tungstenite::{
-        self,
-        handshake::derive_accept_key,
-        protocol::{Role, WebSocketConfig},
-    },
+    tungstenite::{self, error::ProtocolError, handshake::derive_accept_key, protocol::Role},
 };
 
 pub use tokio_tungstenite::tungstenite::{
     Error, Message,
-    protocol::{CloseFrame, frame::coding::CloseCode},
+    protocol::{CloseFrame, WebSocketConfig, frame::coding::CloseCode},
 };
 
-/// How long, and for how many reads of 4 KiB, a closed socket listens to what is still on its way.
+/// How long, and for how many bytes, a closed socket listens to what is still on its way.
 const LINGER: Duration = Duration::from_secs(2);
-const LINGER_READS_MAX: usize = 256;
+const LINGER_BYTES_MAX: usize = 32 << 20;
+/// A control frame carries at most 125 bytes, two of them the code (RFC 6455, section 5.5).
+const REASON_BYTES_MAX: usize = 123;
 
 /// A server's side of a socket.
 pub type ServerSocket = WebSocketStream<TokioIo<Upgraded>>;
@@ -98,12 +97,26 @@ impl Upgrade {
         F: FnOnce(ServerSocket) -> R + Send + 'static,
         R: Future<Output = ()> + Send + 'static,
     {
+        self.accept_within(limits(), Some(subprotocol), run)
+    }
+
+    /// The same with other limits, and for a client that asked for no subprotocol.
+    pub fn accept_within<F, R>(
+        self,
+        limits: WebSocketConfig,
+        subprotocol: Option<&'static str>,
+        run: F,
+    ) -> Response
+    where
+        F: FnOnce(ServerSocket) -> R + Send + 'static,
+        R: Future<Output = ()> + Send + 'static,
+    {
         let (on_upgrade, place) = (self.on_upgrade, self.place);
         tokio::spawn(async move {
             match on_upgrade.await {
                 Ok(upgraded) => {
                     let io = TokioIo::new(upgraded);
-                    run(WebSocketStream::from_raw_socket(io, Role::Server, Some(limits())).await).await;
+                    run(WebSocketStream::from_raw_socket(io, Role::Server, Some(limits)).await).await;
                     drop(place);
                 }
                 Err(error) => tracing::debug!(%error, "upgrade"),
@@ -113,7 +126,9 @@ impl Upgrade {
         let headers = response.headers_mut();
         headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
         headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(subprotocol));
+        if let Some(subprotocol) = subprotocol {
+            headers.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(subprotocol));
+        }
         if let Ok(key) = HeaderValue::from_str(&self.accept_key) {
             headers.insert(header::SEC_WEBSOCKET_ACCEPT, key);
         }
@@ -145,21 +160,52 @@ where
     Ok(socket)
 }
 
+/// What one read of a peer's socket brings.
+#[derive(Debug)]
+pub enum Heard {
+    /// Text or binary.
+    Data(Message),
+    /// A control frame; what it asks for, the library answers with the next read or write.
+    Control,
+    /// There is nothing more to hear: with the code to close with, or with none where the peer has
+    /// closed or is gone. [`end`] is to follow in either case.
+    Ended(Option<(purr_protocol::CloseCode, &'static str)>),
+}
+
+/// What is to be made of a read, the same for everybody who serves sockets (RFC 6455, section 7.4.1).
+pub fn heard(read: Option<Result<Message, Error>>) -> Heard {
+    use purr_protocol::CloseCode;
+    Heard::Ended(match read {
+        Some(Ok(data @ (Message::Text(_) | Message::Binary(_)))) => return Heard::Data(data),
+        Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => return Heard::Control,
+        Some(Err(Error::Capacity(_))) => Some((CloseCode::TooBig, "too large")),
+        Some(Err(Error::Utf8(_))) => Some((CloseCode::NotText, "text that is not UTF-8")),
+        Some(Err(Error::Protocol(ProtocolError::ResetWithoutClosingHandshake))) => None,
+        Some(Err(Error::Protocol(_))) => Some((CloseCode::Protocol, "protocol error")),
+        None | Some(Ok(Message::Close(_)) | Err(_)) => None,
+    })
+}
+
 /// Ends a socket so that the peer learns why, even where it was in the middle of sending: what it
 /// still sends is read and dropped for a moment, because closing on unread bytes would reset the
-/// connection and could overtake the close frame (RFC 1122, section 4.2.2.13).
-pub async fn close<S>(mut socket: WebSocketStream<S>, code: purr_protocol::CloseCode, reason: &str)
+/// connection and could overtake the close frame (RFC 1122, section 4.2.2.13). Without a `why`, the
+/// peer's own close frame is answered, where it sent one (RFC 6455, section 5.5.1).
+pub async fn end<S>(mut socket: WebSocketStream<S>, why: Option<(purr_protocol::CloseCode, &str)>)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let goodbye = async {
-        let _ = socket.close(Some(close_frame(code, reason))).await;
+        let _ = match why {
+            Some((code, reason)) => socket.close(Some(close_frame(code, reason))).await,
+            // The answer waits in the library.
+            None => socket.flush().await,
+        };
         let stream = socket.get_mut();
         let _ = stream.shutdown().await;
-        let mut dropped = [0; 4096];
-        for _ in 0..LINGER_READS_MAX {
-            match stream.read(&mut dropped).await {
-                Ok(1..) => {}
+        let (mut buffer, mut dropped) = ([0; 4096], 0);
+        while dropped < LINGER_BYTES_MAX {
+            match stream.read(&mut buffer).await {
+                Ok(read @ 1..) => dropped += read,
                 Ok(0) | Err(_) => return,
             }
         }
@@ -169,7 +215,22 @@ where
 
 /// A close frame of the protocol's own codes.
 pub fn close_frame(code: purr_protocol::CloseCode, reason: &str) -> CloseFrame {
-    // A control frame carries at most 125 bytes, two of them the code (RFC 6455, section 5.5).
-    let reason: String = reason.chars().take(40).collect();
+    let end = (0..=reason.len().min(REASON_BYTES_MAX)).rev().find(|end| reason.is_char_boundary(*end));
+    let reason = reason.get(..end.unwrap_or(0)).unwrap_or_default();
     CloseFrame { code: CloseCode::from(code.code()), reason: reason.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use purr_protocol::CloseCode;
+
+    #[test]
+    fn a_reason_fits_into_a_control_frame_and_is_never_cut_inside_a_character() {
+        for (reason, length) in [("why", 3), (&"x".repeat(200), 123), (&"\u{1f0a1}".repeat(50), 120)] {
+            let frame = close_frame(CloseCode::TryAgain, reason);
+            assert_eq!(frame.reason.len(), length);
+            assert!(reason.starts_with(frame.reason.as_str()));
+        }
+    }
 }

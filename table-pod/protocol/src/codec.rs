@@ -91,6 +91,8 @@ pub enum CloseCode {
     GoingAway,
     /// The client broke the protocol.
     Protocol,
+    /// A text message was not UTF-8.
+    NotText,
     /// A message was too large.
     TooBig,
     /// The server cannot go on for now: come back.
@@ -108,10 +110,11 @@ pub enum CloseCode {
 }
 
 impl CloseCode {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Normal,
         Self::GoingAway,
         Self::Protocol,
+        Self::NotText,
         Self::TooBig,
         Self::TryAgain,
         Self::Replaced,
@@ -126,6 +129,7 @@ impl CloseCode {
             Self::Normal => 1000,
             Self::GoingAway => 1001,
             Self::Protocol => 1002,
+            Self::NotText => 1007,
             Self::TooBig => 1009,
             Self::TryAgain => 1013,
             Self::Replaced => 4001,

@@ -11,7 +11,7 @@ use purr_protocol::{
     CloseCode, Codec,
     pb::{self, ErrorCode, client_message::Body as Ask, server_message::Body},
 };
-use purr_runtime::ws::{self, Error, Message, ServerSocket};
+use purr_runtime::ws::{self, Error, Heard, Message, ServerSocket};
 use std::{
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -42,9 +42,7 @@ pub(crate) async fn serve(socket: ServerSocket, codec: Codec, handle: Handle, to
         Ok(Err(end)) => end,
         Err(_) => Some((CloseCode::Protocol, "no attach in time")),
     };
-    if let Some((code, reason)) = end {
-        let _ = timeout(WRITE, session.socket.close(Some(ws::close_frame(code, reason)))).await;
-    }
+    ws::end(session.socket, end).await;
 }
 
 struct Session {
@@ -137,17 +135,14 @@ impl Session {
 
     /// A frame as a message of the protocol; `Ok(None)` for control frames.
     fn read(&self, frame: Option<Result<Message, Error>>) -> Result<Option<pb::ClientMessage>, Option<End>> {
-        let bytes = match frame {
-            None | Some(Ok(Message::Close(_))) => return Err(None),
-            Some(Ok(Message::Binary(bytes))) if !self.codec.is_text() => bytes,
-            Some(Ok(Message::Text(text))) if self.codec.is_text() => text.into(),
-            Some(Ok(Message::Binary(_) | Message::Text(_))) => {
+        let bytes = match ws::heard(frame) {
+            Heard::Data(Message::Binary(bytes)) if !self.codec.is_text() => bytes,
+            Heard::Data(Message::Text(text)) if self.codec.is_text() => text.into(),
+            Heard::Data(_) => {
                 return Err(Some((CloseCode::Protocol, "the other kind of frame was negotiated")));
             }
-            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => return Ok(None),
-            Some(Err(Error::Capacity(_))) => return Err(Some((CloseCode::TooBig, "too large"))),
-            Some(Err(Error::Protocol(_))) => return Err(Some((CloseCode::Protocol, "protocol error"))),
-            Some(Err(_)) => return Err(None),
+            Heard::Control => return Ok(None),
+            Heard::Ended(end) => return Err(end),
         };
         match self.codec.decode_client(&bytes) {
             Ok(message) => Ok(Some(message)),

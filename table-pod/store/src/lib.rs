@@ -21,7 +21,7 @@ mod types;
 
 pub use fault::{Fault, FaultStore};
 pub use hands::{HandReader, StoredHand};
-pub use link::{Link, LinkConfig, SessionsArgs, StoreArgs};
+pub use link::{Channel, Link, LinkConfig, SessionsArgs, StoreArgs};
 pub use memory::MemoryStore;
 pub use redis_store::RedisStore;
 pub use seal::{DataKeys, SealError, Sealer};

@@ -2,11 +2,15 @@
 
 use crate::types::StoreError;
 use clap::Args;
+use futures::StreamExt;
 use redis::{
     AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo,
-    TlsCertificates, aio::MultiplexedConnection, io::tcp::TcpSettings,
+    TlsCertificates,
+    aio::{MultiplexedConnection, PubSub},
+    io::tcp::TcpSettings,
 };
 use std::{path::PathBuf, time::Duration};
+use tokio::time::timeout;
 
 /// The group that tables commit to.
 #[derive(Args, Clone, Debug)]
@@ -94,6 +98,9 @@ const CONNECT: Duration = Duration::from_secs(2);
 /// Time for one answer. Longer than any WAIT in this crate, or every WAIT would look like a fault.
 pub(crate) const RESPONSE: Duration = Duration::from_secs(4);
 
+/// Silence after which a subscription's server is asked whether it is there.
+const LISTEN_PING: Duration = Duration::from_secs(5);
+
 /// Finds the master through any Sentinel, each time anew: that is how a failover is followed.
 #[derive(Clone, Debug)]
 pub struct Link {
@@ -108,17 +115,40 @@ impl Link {
     /// A connection of its own to the master. Its role was asked of the server itself, because a
     /// Sentinel may be behind.
     pub async fn connect(&self) -> Result<MultiplexedConnection, StoreError> {
+        self.master().await.map(|(connection, _)| connection)
+    }
+
+    /// Listens to a channel of the master. What was said before is not heard, and what is said while a
+    /// connection is broken never will be: a hint, beside a record that can be read.
+    pub async fn subscribe(&self, channel: &str) -> Result<Channel, StoreError> {
+        let (_, (host, port)) = self.master().await?;
+        let subscribing = async {
+            let client = self.client(&host, port)?;
+            let mut pubsub = client.get_async_pubsub().await.map_err(|error| error.to_string())?;
+            pubsub.subscribe(channel).await.map_err(|error| error.to_string())?;
+            Ok(Channel { pubsub })
+        };
+        let subscribed =
+            timeout(CONNECT * 2, subscribing).await.unwrap_or_else(|_| Err("time-out".to_owned()));
+        subscribed.map_err(|problem| StoreError::Unavailable(format!("{host}: {problem}")))
+    }
+
+    async fn master(&self) -> Result<(MultiplexedConnection, (String, u16)), StoreError> {
         let mut problems = Vec::new();
         for (host, port) in &self.config.sentinels {
             match self.try_sentinel(host, *port).await {
-                Ok(connection) => return Ok(connection),
+                Ok(master) => return Ok(master),
                 Err(problem) => problems.push(format!("{host}: {problem}")),
             }
         }
         Err(StoreError::Unavailable(problems.join("; ")))
     }
 
-    async fn try_sentinel(&self, host: &str, port: u16) -> Result<MultiplexedConnection, String> {
+    async fn try_sentinel(
+        &self,
+        host: &str,
+        port: u16,
+    ) -> Result<(MultiplexedConnection, (String, u16)), String> {
         let mut sentinel = self.open(host, port).await?;
         let master: Option<(String, u16)> = redis::cmd("SENTINEL")
             .arg("GET-MASTER-ADDR-BY-NAME")
@@ -137,10 +167,14 @@ impl Link {
             }
             _ => false,
         };
-        if is_master { Ok(connection) } else { Err(format!("{host} is not the master any more")) }
+        if is_master {
+            Ok((connection, (host, port)))
+        } else {
+            Err(format!("{host} is not the master any more"))
+        }
     }
 
-    async fn open(&self, host: &str, port: u16) -> Result<MultiplexedConnection, String> {
+    fn client(&self, host: &str, port: u16) -> Result<Client, String> {
         let config = &self.config;
         // Read each time: passwords and certificates are rotated under a running program.
         let read =
@@ -155,14 +189,37 @@ impl Link {
         // A commit is a few small packets: with Nagle's algorithm each would wait 40 ms for an acknowledgement.
         let tcp = TcpSettings::default().set_nodelay(true);
         let info = info.set_redis_settings(settings).set_tcp_settings(tcp);
-        let client = Client::build_with_tls(info, certificates).map_err(|error| error.to_string())?;
+        Client::build_with_tls(info, certificates).map_err(|error| error.to_string())
+    }
+
+    async fn open(&self, host: &str, port: u16) -> Result<MultiplexedConnection, String> {
+        let client = self.client(host, port)?;
         let limits = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECT))
             .set_response_timeout(Some(RESPONSE));
         // The crate's own time-out covers the socket, not the name look-up and the log-in.
-        tokio::time::timeout(CONNECT * 2, client.get_multiplexed_async_connection_with_config(&limits))
+        timeout(CONNECT * 2, client.get_multiplexed_async_connection_with_config(&limits))
             .await
             .map_err(|_| "time-out".to_owned())?
             .map_err(|error| error.to_string())
+    }
+}
+
+/// A subscription.
+pub struct Channel {
+    pubsub: PubSub,
+}
+
+impl Channel {
+    /// The next message; `None` once the connection has ended, or the server does not answer.
+    pub async fn next(&mut self) -> Option<String> {
+        loop {
+            let next = timeout(LISTEN_PING, self.pubsub.on_message().next()).await;
+            if let Ok(message) = next {
+                return message.map(|message| message.get_payload().unwrap_or_default());
+            }
+            // A server that vanished says nothing either, and a channel without news looks the same.
+            timeout(CONNECT, self.pubsub.ping::<redis::Value>()).await.ok()?.ok()?;
+        }
     }
 }

@@ -1,6 +1,9 @@
 //! What may be lost: sign-in nonces, refresh sessions, revocations, tables' summaries.
 
-use crate::{link::Link, types::StoreError};
+use crate::{
+    link::{Channel, Link},
+    types::StoreError,
+};
 use purr_protocol::summary::Summary;
 use redis::{FromRedisValue, RedisError, aio::MultiplexedConnection};
 use tokio::sync::Mutex;
@@ -33,6 +36,11 @@ impl Sessions {
                 Err(StoreError::Unknown(error.to_string()))
             }
         }
+    }
+
+    /// Listens on a connection of its own.
+    pub async fn subscribe(&self, channel: &str) -> Result<Channel, StoreError> {
+        self.link.subscribe(channel).await
     }
 
     async fn connection(&self) -> Result<MultiplexedConnection, StoreError> {

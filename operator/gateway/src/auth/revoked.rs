@@ -1,10 +1,15 @@
 //! Sign-ins that have ended although their access tokens live on.
+//!
+//! Two ways lead here: a channel that tells at once and may miss some ([`Revoked::listen`]), and a
+//! record that misses none and is read twice a second ([`Revoked::follow`]). Either is within the
+//! second that a revocation may take.
 
 use crate::{
     auth,
-    metrics::{Metrics, Upstream},
+    metrics::{Learned, Metrics, Upstream},
     sessions::SessionStore,
 };
+use futures::StreamExt;
 use purr_runtime::CancellationToken;
 use std::{
     collections::HashMap,
@@ -20,6 +25,10 @@ const KEEP: Duration = Duration::from_secs(2 * auth::ACCESS_S);
 const KEEP_MS: u64 = 2 * auth::ACCESS_S * 1000;
 const OVERLAP_MS: u64 = 30_000;
 const HELD_MAX: usize = 200_000;
+/// Longer than any name of a sign-in.
+const SID_BYTES_MAX: usize = 128;
+/// Until a channel that ended is opened again.
+const LISTEN_AGAIN: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
 pub struct Revoked {
@@ -36,10 +45,11 @@ impl Revoked {
         self.extend([sid.to_owned()]);
     }
 
-    fn extend(&self, sids: impl IntoIterator<Item = String>) {
+    /// How many of them are news.
+    fn extend(&self, sids: impl IntoIterator<Item = String>) -> u64 {
         let now = Instant::now();
         let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
-        let mut fresh = false;
+        let mut fresh = 0;
         for sid in sids {
             if !held.contains_key(&sid) && held.len() >= HELD_MAX {
                 held.retain(|_, since| now.duration_since(*since) < KEEP);
@@ -48,12 +58,13 @@ impl Revoked {
                     break;
                 }
             }
-            fresh |= held.insert(sid, now).is_none();
+            fresh += u64::from(held.insert(sid, now).is_none());
         }
         drop(held);
-        if fresh {
+        if fresh > 0 {
             self.changed.send_replace(());
         }
+        fresh
     }
 
     /// Sees every change after this call.
@@ -76,7 +87,7 @@ impl Revoked {
             let asked_ms = auth::now_ms();
             match sessions.revoked_since(since_ms).await {
                 Ok(sids) => {
-                    self.extend(sids);
+                    metrics.learned(Learned::Record, self.extend(sids));
                     since_ms = asked_ms.saturating_sub(OVERLAP_MS);
                 }
                 Err(error) => {
@@ -88,6 +99,31 @@ impl Revoked {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(every) => {}
             }
+        }
+    }
+
+    /// Hears of what other gateways end as they end it, until stopped. What is missed between two
+    /// channels, [`Revoked::follow`] reads.
+    pub async fn listen(&self, sessions: Arc<dyn SessionStore>, metrics: Metrics, stop: CancellationToken) {
+        let listening = async {
+            loop {
+                match sessions.revocations().await {
+                    Ok(mut told) => {
+                        metrics.listening.set(1);
+                        while let Some(sid) = told.next().await {
+                            let fits = sid.len() <= SID_BYTES_MAX;
+                            metrics.learned(Learned::Channel, self.extend(fits.then_some(sid)));
+                        }
+                    }
+                    Err(error) => tracing::debug!(%error, "the channel of ended sign-ins"),
+                }
+                metrics.listening.set(0);
+                tokio::time::sleep(LISTEN_AGAIN).await;
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = listening => {}
         }
     }
 }
@@ -120,5 +156,42 @@ mod tests {
         assert!(!changed.has_changed().unwrap());
         stop.cancel();
         following.await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_channel_tells_at_once_and_is_opened_again_after_it_ended() {
+        let sessions = Arc::new(MemorySessions::default());
+        let revoked = Arc::new(Revoked::default());
+        let mut changed = revoked.subscribe();
+        let stop = CancellationToken::new();
+        let metrics = Metrics::new(&prometheus::Registry::new()).unwrap();
+        let listening = {
+            let (revoked, sessions, stop) = (revoked.clone(), sessions.clone(), stop.clone());
+            let metrics = metrics.clone();
+            tokio::spawn(async move { revoked.listen(sessions, metrics, stop).await })
+        };
+        let up = async |metrics: &Metrics| {
+            while metrics.listening.get() == 0 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        up(&metrics).await;
+        sessions.revoke("one", auth::now_ms()).await.unwrap();
+        changed.changed().await.unwrap();
+        assert!(revoked.contains("one"));
+        // Not a name of anything: nothing is made of it.
+        sessions.revoke(&"x".repeat(SID_BYTES_MAX + 1), auth::now_ms()).await.unwrap();
+        sessions.end_channels();
+        tokio::time::sleep(LISTEN_AGAIN / 2).await;
+        assert_eq!(metrics.listening.get(), 0);
+        // Between two channels nothing is heard; the record has it.
+        sessions.revoke("missed", auth::now_ms()).await.unwrap();
+        up(&metrics).await;
+        sessions.revoke("two", auth::now_ms()).await.unwrap();
+        changed.changed().await.unwrap();
+        assert!(revoked.contains("two") && !revoked.contains("missed"));
+        assert_eq!(revoked.held.read().unwrap().len(), 2);
+        stop.cancel();
+        listening.await.unwrap();
     }
 }

@@ -3,7 +3,7 @@
 use super::{End, Pace};
 use futures::{SinkExt, StreamExt};
 use purr_protocol::{CloseCode, Codec, pb};
-use purr_runtime::ws::{Error, Message, ServerSocket};
+use purr_runtime::ws::{self, Heard, Message, ServerSocket};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
@@ -65,19 +65,16 @@ impl Player {
             if self.over > OVER_MAX {
                 return end(CloseCode::Protocol, "too many messages");
             }
+            let frame = match ws::heard(frame) {
+                Heard::Data(frame) => frame,
+                Heard::Control => continue,
+                Heard::Ended(Some((code, reason))) => return end(code, reason),
+                Heard::Ended(None) => return FromPlayer::Ended(None),
+            };
             let bytes = match &frame {
-                None | Some(Ok(Message::Close(_))) => return FromPlayer::Ended(None),
-                Some(Ok(Message::Binary(bytes))) if !self.codec.is_text() => bytes.clone(),
-                Some(Ok(Message::Text(text))) if self.codec.is_text() => text.clone().into(),
-                Some(Ok(Message::Binary(_) | Message::Text(_))) => {
-                    return end(CloseCode::Protocol, "the other kind of frame was negotiated");
-                }
-                Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => continue,
-                Some(Err(Error::Capacity(_))) => return end(CloseCode::TooBig, "too large"),
-                Some(Err(Error::Protocol(_) | Error::Utf8(_))) => {
-                    return end(CloseCode::Protocol, "protocol error");
-                }
-                Some(Err(_)) => return FromPlayer::Ended(None),
+                Message::Binary(bytes) if !self.codec.is_text() => bytes.clone(),
+                Message::Text(text) if self.codec.is_text() => text.clone().into(),
+                _ => return end(CloseCode::Protocol, "the other kind of frame was negotiated"),
             };
             // A message that cannot be read has no id to answer: its sender speaks another protocol.
             let Ok(message) = self.codec.decode_client(&bytes) else {
@@ -86,9 +83,7 @@ impl Player {
             if !within {
                 return FromPlayer::Limited(message.id);
             }
-            if let Some(Ok(frame)) = frame {
-                return FromPlayer::Message { message, size: bytes.len(), frame };
-            }
+            return FromPlayer::Message { message, size: bytes.len(), frame };
         }
     }
 

@@ -3,6 +3,7 @@
 use super::{SIGN_INS_MAX, SessionStore};
 use crate::limits::{Rate, Verdict, gcra};
 use async_trait::async_trait;
+use futures::{StreamExt, stream::BoxStream};
 use purr_protocol::summary::Summary;
 use purr_store::StoreError;
 use std::{
@@ -13,8 +14,10 @@ use std::{
     },
     time::Duration,
 };
-use tokio::time::Instant;
+use tokio::{sync::broadcast, time::Instant};
 
+/// Revocations that a listener may be behind; then it misses some.
+const BEHIND_MAX: usize = 64;
 /// Keys kept at most; a new one is then refused like a store that is out of memory.
 const KEYS_MAX: usize = 100_000;
 
@@ -23,6 +26,8 @@ pub struct MemorySessions {
     since: Instant,
     down: AtomicBool,
     silent: AtomicBool,
+    told: Mutex<broadcast::Sender<String>>,
+    mute: AtomicBool,
 }
 
 impl Default for MemorySessions {
@@ -32,6 +37,8 @@ impl Default for MemorySessions {
             since: Instant::now(),
             down: AtomicBool::new(false),
             silent: AtomicBool::new(false),
+            told: Mutex::new(broadcast::Sender::new(BEHIND_MAX)),
+            mute: AtomicBool::new(false),
         }
     }
 }
@@ -81,6 +88,20 @@ impl MemorySessions {
         self.silent.store(silent, Ordering::Relaxed);
     }
 
+    fn told(&self) -> MutexGuard<'_, broadcast::Sender<String>> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends all channels, as a connection that breaks does.
+    pub fn end_channels(&self) {
+        *self.told() = broadcast::Sender::new(BEHIND_MAX);
+    }
+
+    /// From now on nobody is told of a revocation as it happens, or is again; it is on record either way.
+    pub fn set_mute(&self, mute: bool) {
+        self.mute.store(mute, Ordering::Relaxed);
+    }
+
     pub fn put_summary(&self, summary: Summary) {
         self.held().summaries.insert(summary.uid.clone(), summary);
     }
@@ -121,7 +142,19 @@ impl SessionStore for MemorySessions {
 
     async fn revoke(&self, sid: &str, now_ms: u64) -> Result<(), StoreError> {
         self.held().revoked.insert((now_ms, sid.to_owned()), ());
+        if !self.mute.load(Ordering::Relaxed) {
+            // Nobody listens: that is no error.
+            let _ = self.told().send(sid.to_owned());
+        }
         Ok(())
+    }
+
+    async fn revocations(&self) -> Result<BoxStream<'static, String>, StoreError> {
+        let next = async |mut told: broadcast::Receiver<String>| {
+            let sid = told.recv().await.ok()?;
+            Some((sid, told))
+        };
+        Ok(futures::stream::unfold(self.told().subscribe(), next).boxed())
     }
 
     async fn revoked_since(&self, since_ms: u64) -> Result<Vec<String>, StoreError> {

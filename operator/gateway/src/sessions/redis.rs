@@ -3,12 +3,15 @@
 use super::{SIGN_INS_MAX, SessionStore};
 use crate::limits::{Rate, Verdict};
 use async_trait::async_trait;
+use futures::{StreamExt, stream::BoxStream};
 use purr_protocol::summary::Summary;
 use purr_store::{Link, Sessions, StoreError};
 
-/// Ended sign-ins by the time of it. A sorted set that every gateway reads twice a second costs one
-/// small query and, unlike Pub/Sub, misses nothing after a broken connection.
+/// Ended sign-ins by the time of it: the record. A sorted set that every gateway reads twice a second
+/// costs one small query and, unlike Pub/Sub, misses nothing after a broken connection.
 const REVOKED: &str = "revoked:sessions";
+/// Where each is told as it happens: the hint, which is there at once.
+const REVOKED_CHANNEL: &str = "purr:revoked";
 /// Longer than an access token lives, in milliseconds.
 const REVOKED_KEEP_MS: u64 = 15 * 60 * 1000;
 const REVOKED_READ_MAX: usize = 10_000;
@@ -72,8 +75,23 @@ impl SessionStore for RedisSessions {
     async fn revoke(&self, sid: &str, now_ms: u64) -> Result<(), StoreError> {
         self.common.query::<u64>(redis::cmd("ZADD").arg(REVOKED).arg(now_ms).arg(sid)).await?;
         let old = now_ms.saturating_sub(REVOKED_KEEP_MS);
-        self.common.query::<u64>(redis::cmd("ZREMRANGEBYSCORE").arg(REVOKED).arg("-inf").arg(old)).await?;
+        // It is on record: what follows is a service, and its failure none of the revocation.
+        let told = self.common.query::<u64>(redis::cmd("PUBLISH").arg(REVOKED_CHANNEL).arg(sid)).await;
+        let swept =
+            self.common.query::<u64>(redis::cmd("ZREMRANGEBYSCORE").arg(REVOKED).arg("-inf").arg(old)).await;
+        if let Err(error) = told.and(swept) {
+            tracing::warn!(%error, "an ended sign-in is on record and was not told");
+        }
         Ok(())
+    }
+
+    async fn revocations(&self) -> Result<BoxStream<'static, String>, StoreError> {
+        let channel = self.common.subscribe(REVOKED_CHANNEL).await?;
+        let next = async |mut channel: purr_store::Channel| {
+            let sid = channel.next().await?;
+            Some((sid, channel))
+        };
+        Ok(futures::stream::unfold(channel, next).boxed())
     }
 
     async fn revoked_since(&self, since_ms: u64) -> Result<Vec<String>, StoreError> {

@@ -141,7 +141,7 @@ async fn run(mut socket: ServerSocket, codec: Codec, attachments: mpsc::Sender<A
                 Some(Order::Say(message)) => {
                     let _ = socket.send(frame(codec, codec.encode_server(&message).unwrap())).await;
                 }
-                Some(Order::Close(code)) => return ws::close(socket, code, "as the test wants").await,
+                Some(Order::Close(code)) => return ws::end(socket, Some((code, "as the test wants"))).await,
                 // Dropped: as if the process had been killed.
                 None => return,
             },

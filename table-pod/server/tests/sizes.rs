@@ -1,0 +1,172 @@
+//! How large a message is that tells of an action, at a full table with real amounts.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
+
+mod common;
+
+use common::Dice;
+use prost::Message as _;
+use purr_engine::{ClockConfig, PlayerId, SeatIndex, Table, TableConfig};
+use purr_protocol::{
+    pb::{self, ActionKind, client_message::Body as Ask, event::Kind, server_message::Body},
+    settlement::{Notice, NoticeState, Permit, Reserve},
+};
+use purr_store::{DataKeys, Sealer};
+use purr_table::core::{Core, Input, Pace, Shown, State};
+use std::sync::Arc;
+
+const SEATS: u8 = 9;
+/// Of USDC, which has six decimals: blinds of 0.50 and 1, a hundred big blinds to begin with.
+const SMALL_BLIND: u64 = 500_000;
+const BUY_IN: u64 = 100_000_000;
+/// What a pod of the third generation has that was started once.
+const EPOCH: u64 = (3 << 16) + 1;
+const ACTIONS: usize = 5_000;
+const BYTES_MEDIAN_MAX: usize = 40;
+/// For the seat whose turn begins: the same, and what it may do, in up to three amounts.
+const TO_ACT_BYTES_MEDIAN_MAX: usize = 50;
+
+fn player(seat: u8) -> PlayerId {
+    PlayerId([seat + 1; 20])
+}
+
+fn table() -> Core {
+    let clock = ClockConfig { time_bank_ms: 30_000, ..common::CONFIG.clock };
+    let config = TableConfig {
+        seats: SEATS,
+        small_blind: SMALL_BLIND,
+        big_blind: 2 * SMALL_BLIND,
+        buy_in_min: BUY_IN / 5,
+        buy_in_max: BUY_IN,
+        clock,
+        ..common::CONFIG
+    };
+    let spec = common::spec("sizes", config);
+    let state = State::new(Table::new(spec.engine.clone()).unwrap());
+    let sealer = Sealer::new(Arc::new(DataKeys::ephemeral([7; 32])), "t");
+    Core::new(EPOCH, spec, state, sealer, Pace { hand_gap_ms: 0, reveal_ms: 0 })
+}
+
+/// Chips for a chair, as the signer and the chain give them.
+fn seat(core: &mut Core, seat: u8, top_up: bool, notice: &mut u64) {
+    let permit = Permit {
+        amount: BUY_IN,
+        max_total_rake: BUY_IN,
+        expiry_s: 9,
+        nonce: *notice,
+        signature: String::new(),
+    };
+    let request =
+        Box::new(Reserve { epoch: EPOCH, seat: SeatIndex(seat), player: player(seat), permit, top_up });
+    core.handle(0, Input::Reserved { connection: 1, id: 1, request, refused: None });
+    let seq = core.state().sequence;
+    *notice += 1;
+    let state = NoticeState::Confirmed;
+    let news = Notice { id: *notice, seq_from: seq, seq_to: seq, state, tx_hash: String::new() };
+    core.handle(0, Input::Notices(vec![news]));
+    core.handle(0, Input::Connected { player: player(seat) });
+}
+
+/// As people play: most hands are folded, most of the rest is called or checked.
+fn choose(hand: u64, options: &pb::Options, dice: &mut Dice) -> Ask {
+    let act = |kind: ActionKind, amount| Ask::Act(pb::Act { hand, kind: kind.into(), amount });
+    match (dice.roll(10), options.raise_min, options.raise_max) {
+        (0, Some(min), Some(max)) => act(ActionKind::RaiseTo, (min + dice.roll(3) * min / 2).min(max)),
+        (1..=5, ..) if !options.check => act(ActionKind::Fold, 0),
+        _ if options.check => act(ActionKind::Check, 0),
+        _ => act(ActionKind::Call, 0),
+    }
+}
+
+/// The message's payload as a receiver gets it, in bytes.
+fn size(shown: &Shown, receiver: PlayerId) -> usize {
+    let events = shown.for_player(receiver).unwrap();
+    let message = pb::ServerMessage { epoch: EPOCH, offset: shown.offset, body: Some(Body::Events(events)) };
+    message.encoded_len()
+}
+
+fn turn_of(shown: &Shown) -> Option<u8> {
+    let events = shown.for_player(PlayerId([0xff; 20])).unwrap().events;
+    events.into_iter().find_map(|event| match event.kind {
+        Some(Kind::Turn(turn)) => u8::try_from(turn.seat).ok(),
+        _ => None,
+    })
+}
+
+fn median(sizes: &mut [usize]) -> usize {
+    sizes.sort_unstable();
+    sizes[sizes.len() / 2]
+}
+
+#[test]
+fn a_message_that_tells_of_an_action_at_a_full_table_has_at_most_forty_bytes_by_the_median() {
+    let mut core = table();
+    // The first command of each player was to sit.
+    let (mut dice, mut notice, mut now, mut id) = (Dice(5), 0, 1, 1);
+    for number in 0..SEATS {
+        seat(&mut core, number, false, &mut notice);
+    }
+    let [mut acted, mut to_act, mut another, mut spectator, mut all] = [const { Vec::new() }; 5];
+    let mut steps = 0;
+    while acted.len() < ACTIONS {
+        steps += 1;
+        assert!(steps < 10 * ACTIONS, "the table stands still after {} actions", acted.len());
+        now += 1_700;
+        let hand = core.state().table.hand().map(|hand| hand.number);
+        let (Some(hand), Some(at)) = (hand, core.state().table.to_act()) else {
+            // Between hands: the signer takes the last one, and whoever is out of chips gets some, so that the table stays full.
+            core.handle(now, Input::Accepted { through: core.state().sequence });
+            for number in 0..SEATS {
+                let chair = core.state().table.seat(SeatIndex(number)).unwrap();
+                if chair.stack + chair.pending < 2 * SMALL_BLIND {
+                    seat(&mut core, number, true, &mut notice);
+                    let back = pb::ClientMessage {
+                        id: 1 << 40 | notice,
+                        body: Some(Ask::SitIn(pb::SitIn { post: true })),
+                    };
+                    core.handle(now, Input::Message { connection: 1, player: player(number), message: back });
+                }
+            }
+            let seed = std::array::from_fn(|_| u8::try_from(dice.roll(256)).unwrap());
+            core.handle(now, Input::Tick { seed });
+            continue;
+        };
+        let legal = core.state().table.legal_actions(at).unwrap();
+        let options = pb::Options {
+            check: legal.check,
+            call: legal.call,
+            raise_min: legal.raise_to.map(|(min, _)| min),
+            raise_max: legal.raise_to.map(|(_, max)| max),
+        };
+        id += 1;
+        let message = pb::ClientMessage { id, body: Some(choose(hand, &options, &mut dice)) };
+        let step = core.handle(now, Input::Message { connection: 1, player: player(at.0), message });
+        let shown = step.shown.unwrap_or_else(|| panic!("{at:?} {legal:?}: {:?}", step.replies));
+        let next = turn_of(&shown);
+        for number in 0..SEATS {
+            let bytes = size(&shown, player(number));
+            all.push(bytes);
+            match number {
+                number if number == at.0 => acted.push(bytes),
+                number if Some(number) == next => to_act.push(bytes),
+                _ => another.push(bytes),
+            }
+        }
+        let bytes = size(&shown, PlayerId([0xff; 20]));
+        all.push(bytes);
+        spectator.push(bytes);
+    }
+    let hands = core.state().table.last_hand();
+    println!("{ACTIONS} actions in {hands} hands of {SEATS}");
+    for (who, sizes, most_median) in [
+        ("the seat that acted", &mut acted, BYTES_MEDIAN_MAX),
+        ("another seat", &mut another, BYTES_MEDIAN_MAX),
+        ("a spectator", &mut spectator, BYTES_MEDIAN_MAX),
+        ("all of them", &mut all, BYTES_MEDIAN_MAX),
+        ("the seat to act", &mut to_act, TO_ACT_BYTES_MEDIAN_MAX),
+    ] {
+        let median = median(sizes);
+        let (p90, most) = (sizes[sizes.len() * 9 / 10], sizes[sizes.len() - 1]);
+        println!("{who:<20} median {median:>3} bytes, 90th percentile {p90:>4}, most {most:>5}");
+        assert!(median <= most_median, "{who}: {median} bytes");
+    }
+}
