@@ -66,13 +66,12 @@ async fn all(socket: &mut WebSocketStream<TcpStream>) -> (Vec<Message>, Option<u
 
 /// A frame of a client (RFC 6455, section 5.2), with the mask 0.
 fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-    let length = payload.len() as u64;
     let mut frame = vec![first];
-    match length {
-        0..=125 => frame.push(0x80 | payload.len() as u8),
+    match u8::try_from(payload.len()) {
+        Ok(length @ 0..=125) => frame.push(0x80 | length),
         _ => {
             frame.push(0xff);
-            frame.extend(length.to_be_bytes());
+            frame.extend((payload.len() as u64).to_be_bytes());
         }
     }
     frame.extend([0; 4]);
