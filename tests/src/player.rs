@@ -255,7 +255,7 @@ impl Driver {
                 Err(purr_client::verify::Unproven::Partly) => {}
                 Err(error) => self.state.deals_wrong.push(format!("hand {hand}: {error}")),
             },
-            Update::Connected | Update::Ended(_) => {}
+            Update::Connected { .. } | Update::Ended(_) => {}
         }
     }
 

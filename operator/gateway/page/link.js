@@ -32,7 +32,10 @@ const FINAL = {
   4003: 'Your sign-in has ended.',
   4005: 'This table does not exist any more.',
 };
+const REPLACED = 4001;
 const TOKEN_EXPIRED = 4002;
+/** Attaches of one's own that are remembered: as many as leftovers of them may still be around. */
+const ATTACHES_MAX = 64;
 
 /** The table said no to a command; `code` as in the protocol's ErrorCode. */
 export class Refused extends Error {
@@ -58,6 +61,7 @@ export class Link {
   #timers = new Map();
   #heard = 0;
   #committed = null;
+  #attaches = [];
   #served = false;
 
   /** `changed()` after every change; `told(events)` with the events of a message that was taken in. */
@@ -122,7 +126,9 @@ export class Link {
       this.#clear('connect');
       this.#heard = Date.now();
       for (const pending of this.#pending) pending.sent = false;
-      this.#write({ id: this.#id(), attach: { token, resume: this.#cursor() } });
+      const id = this.#id();
+      this.#attaches = [...this.#attaches.slice(1 - ATTACHES_MAX), id];
+      this.#write({ id, attach: { token, resume: this.#cursor() } });
       this.#timer('renew', Math.max(0, this.#session.renewAt - Date.now()), () => this.#renew(token));
       this.#keepAlive();
       this.#set({ name: 'open' });
@@ -145,6 +151,9 @@ export class Link {
   async #closed(code, reason) {
     this.#drop(null);
     if (code === TOKEN_EXPIRED) this.#session.refused();
+    // A connection that was given up may attach to a new pod after its successor: that is no other window.
+    const by = code === REPLACED && /^taken over by ([0-9]+)$/.exec(reason);
+    if (by && this.#attaches.includes(Number(by[1]))) return this.#again();
     if (FINAL[code]) return this.#end(reason && code !== 1000 ? `${FINAL[code]} (${reason})` : FINAL[code], code);
     // A handshake that was refused looks like a broken network; a table that is gone says so when asked.
     if (!this.#served) {

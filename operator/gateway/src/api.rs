@@ -5,3 +5,4 @@ pub mod auth;
 pub mod lobby;
 pub mod money;
 pub mod outside;
+pub mod stream;

@@ -13,7 +13,12 @@ use crate::{
     routing::Routes,
     upstream,
 };
-use axum::{Router, body::Body, middleware, routing::get};
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    middleware,
+    routing::get,
+};
 use http::HeaderValue;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use purr_protocol::Problem;
@@ -90,19 +95,28 @@ impl Inner {
     }
 }
 
-/// A JSON body within the bounds of size and time.
-pub async fn read_json<T: DeserializeOwned>(body: Body) -> Result<T, Answer> {
+/// A body of at most so many bytes, within the bound of time.
+///
+/// # Errors
+/// 408, 413, or 400 where it breaks off.
+pub async fn read(body: Body, max: usize) -> Result<Bytes, Answer> {
     let slow = |_| Problem::new(408, "slow", "The body did not arrive in time");
-    let collected = timeout(BODY, Limited::new(body, BODY_MAX).collect()).await.map_err(slow)?;
+    let collected = timeout(BODY, Limited::new(body, max).collect()).await.map_err(slow)?;
     let bytes = collected.map_err(|error| {
         let too_large = error.downcast_ref::<LengthLimitError>().is_some() || is_limit(error.as_ref());
         if too_large {
-            Problem::new(413, "size", "The body is too large").detail(format!("at most {BODY_MAX} bytes"))
+            Problem::new(413, "size", "The body is too large").detail(format!("at most {max} bytes"))
         } else {
             Problem::new(400, "body", "The body cannot be read")
         }
     })?;
-    serde_json::from_slice(&bytes.to_bytes()).map_err(|error| {
+    Ok(bytes.to_bytes())
+}
+
+/// A JSON body within the bounds of size and time.
+pub async fn read_json<T: DeserializeOwned>(body: Body) -> Result<T, Answer> {
+    let bytes = read(body, BODY_MAX).await?;
+    serde_json::from_slice(&bytes).map_err(|error| {
         Problem::new(400, "json", "The body is not as expected").detail(error.to_string()).into()
     })
 }

@@ -1,7 +1,7 @@
 //! Every route of the public API, and who may use it: the one place that says so.
 
 use crate::{
-    api::{admin, auth, lobby, money, outside},
+    api::{admin, auth, lobby, money, outside, stream},
     app::App,
     limits::Class,
     openapi,
@@ -54,6 +54,8 @@ pub enum Endpoint {
     LobbyEvents,
     Table,
     Socket,
+    Stream,
+    StreamSend,
     Hands,
     Hand,
     HandAudit,
@@ -64,7 +66,7 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 22] = [
         Self::Nonce,
         Self::SignIn,
         Self::Refresh,
@@ -78,6 +80,8 @@ impl Endpoint {
         Self::LobbyEvents,
         Self::Table,
         Self::Socket,
+        Self::Stream,
+        Self::StreamSend,
         Self::Hands,
         Self::Hand,
         Self::HandAudit,
@@ -102,6 +106,8 @@ impl Endpoint {
             Self::Tables => "/v1/tables",
             Self::Table => "/v1/tables/{uid}",
             Self::Socket => "/v1/tables/{uid}/socket",
+            Self::Stream => "/v1/tables/{uid}/stream",
+            Self::StreamSend => "/v1/tables/{uid}/stream/{stream}",
             Self::Hands => "/v1/tables/{uid}/hands",
             Self::Hand => "/v1/tables/{uid}/hands/{hand}",
             Self::HandAudit => "/v1/tables/{uid}/hands/{hand}/audit",
@@ -120,6 +126,7 @@ impl Endpoint {
             | Self::OutsideSignIn
             | Self::OutsideLink
             | Self::Logout
+            | Self::StreamSend
             | Self::Withdrawals
             | Self::Revocations => Method::POST,
             _ => Method::GET,
@@ -140,7 +147,13 @@ impl Endpoint {
             | Self::LobbyEvents
             | Self::Table
             | Self::Socket => Access::Open,
-            Self::Logout | Self::Hands | Self::Hand | Self::Balance | Self::Withdrawals => EVERYBODY,
+            Self::Logout
+            | Self::Stream
+            | Self::StreamSend
+            | Self::Hands
+            | Self::Hand
+            | Self::Balance
+            | Self::Withdrawals => EVERYBODY,
             Self::HandAudit | Self::Reconciliation => AUDIT,
             Self::Revocations => ADMIN,
         }
@@ -160,7 +173,7 @@ impl Endpoint {
             Self::Nonce | Self::SignIn | Self::Refresh | Self::OutsideSignIn | Self::OutsideLink => {
                 Class::SignIn
             }
-            Self::Socket => Class::Socket,
+            Self::Socket | Self::Stream => Class::Socket,
             _ => Class::Address,
         }
     }
@@ -170,6 +183,8 @@ impl Endpoint {
         match self {
             // A refresh is of somebody who has signed in, and may sit.
             Self::Socket
+            | Self::Stream
+            | Self::StreamSend
             | Self::Refresh
             | Self::Logout
             | Self::Balance
@@ -204,6 +219,8 @@ impl Endpoint {
             Self::Tables => get(lobby::tables),
             Self::Table => get(lobby::table),
             Self::Socket => get(lobby::socket),
+            Self::Stream => get(stream::open),
+            Self::StreamSend => post(stream::send),
             Self::Hands => get(lobby::hands),
             Self::Hand => get(lobby::hand),
             Self::HandAudit => get(lobby::hand_audit),

@@ -76,6 +76,8 @@ impl Upstream {
 #[derive(Clone)]
 pub struct Metrics {
     pub sockets: IntGauge,
+    /// Those of them that are an HTTP stream.
+    pub streams: IntGauge,
     pub tables: IntGauge,
     pub reattached: IntCounter,
     /// Times that mounted keys and roles were read again.
@@ -125,6 +127,7 @@ impl Metrics {
         };
         Ok(Self {
             sockets: gauge("purr_gateway_sockets", "Players' sockets")?,
+            streams: gauge("purr_gateway_streams", "Those of players' sockets that are an HTTP stream")?,
             tables: gauge("purr_gateway_tables", "Tables that have a pod")?,
             reattached: counter(
                 "purr_gateway_reattached_total",

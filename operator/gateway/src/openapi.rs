@@ -8,6 +8,7 @@ use crate::{
         lobby::{Changes, HandQuery, HandsPage, OneTable, Page, Tables, Wanted},
         money::Withdrawal,
         outside::{OutsideLink, OutsideSignIn},
+        stream::Resume,
     },
     app::App,
     auth::Tokens,
@@ -103,6 +104,21 @@ fn doc(endpoint: Endpoint) -> Doc {
             status: 101,
             answer: None,
             ..gives("play", "A player's WebSocket, subprotocol purr.v1.proto or purr.v1.json", any)
+        },
+        Endpoint::Stream => Doc {
+            query: vec![of::<Resume>],
+            media: "text/event-stream",
+            ..gives(
+                "play",
+                "A table where no WebSocket gets through: an event 'open' with the stream's id, messages of \
+                 purr.v1.json, and at last an event 'close' with code and reason",
+                any,
+            )
+        },
+        Endpoint::StreamSend => Doc {
+            status: 202,
+            answer: None,
+            ..takes("play", "A message of purr.v1.json to an open stream; 410: it has ended", any, any)
         },
         Endpoint::Hands => {
             Doc { query: vec![of::<HandsPage>], ..gives("hands", "Hands of a table, newest first", any) }

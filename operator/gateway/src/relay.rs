@@ -1,8 +1,10 @@
 //! Players' sockets, each held open and carried to whichever pod has its table.
 
+mod line;
 mod player;
 mod pod;
 pub mod session;
+mod streams;
 
 use crate::{
     auth::{self, Auth, AuthError, Caller},
@@ -10,6 +12,7 @@ use crate::{
     routing::Routes,
 };
 use futures::{FutureExt, future::BoxFuture};
+use line::{Line, Stream};
 use player::{FromPlayer, Player, frame_of};
 use pod::{FromPod, NotReached, Pod};
 use purr_engine::PlayerId;
@@ -19,7 +22,7 @@ use purr_protocol::{
 };
 use purr_runtime::{
     CancellationToken, Identity,
-    ws::{self, Message, ServerSocket},
+    ws::{Message, ServerSocket},
 };
 use session::{PodEnd, Session, Todo};
 use std::{
@@ -27,8 +30,9 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
+pub use streams::{NotTaken, Streams};
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
     time::{Instant, sleep_until, timeout},
 };
 
@@ -76,6 +80,9 @@ impl Default for Pace {
     }
 }
 
+/// Events of a stream that wait for its reader.
+const EVENTS_MAX: usize = 16;
+
 /// Why a socket ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct End {
@@ -109,6 +116,7 @@ pub(crate) struct Shared {
     /// Sockets by player, for those who have any.
     players: Mutex<HashMap<PlayerId, u32>>,
     player_max: u32,
+    streams: Streams,
 }
 
 /// All sockets of this gateway.
@@ -145,6 +153,7 @@ impl Relays {
             places_max: sockets_max,
             players: Mutex::default(),
             player_max: player_sockets_max,
+            streams: Streams::default(),
         }))
     }
 
@@ -155,6 +164,11 @@ impl Relays {
         }
         let place = self.0.places.clone().try_acquire_owned().map_err(|_| Refused::Full)?;
         Ok(Relay { shared: self.0.clone(), uid, codec, _place: place })
+    }
+
+    /// Open streams, by their ids.
+    pub fn streams(&self) -> &Streams {
+        &self.0.streams
     }
 
     /// Returns when all sockets have ended.
@@ -240,14 +254,45 @@ struct Running<'a> {
 impl Relay {
     /// Carries messages until one side ends it.
     pub async fn serve(self, socket: ServerSocket) {
+        self.carry(Line::Socket(Box::new(socket))).await;
+    }
+
+    /// The same over a streamed answer, whose parts these are, and requests with the id that its first part names.
+    /// `None`: no randomness.
+    pub fn serve_stream(
+        self,
+        player: PlayerId,
+        id: u64,
+        attach: pb::Attach,
+    ) -> Option<mpsc::Receiver<bytes::Bytes>> {
+        let (place, up) = self.shared.streams.open(player, self.uid.clone())?;
+        let (down, events) = mpsc::channel(EVENTS_MAX);
+        let open = serde_json::json!({ "stream": place.id }).to_string();
+        down.try_send(line::event("open", &open)).ok()?;
+        // What a socket says first is said by the request.
+        let attach = pb::ClientMessage { id, body: Some(Ask::Attach(attach)) };
+        let frame = frame_of(self.codec, self.codec.encode_client(&attach)).ok()?;
+        let Message::Text(text) = frame else { return None };
+        let streams = self.shared.streams.clone();
+        streams.take(&place.id, player, &self.uid, text).ok()?;
+        let metrics = self.shared.metrics.clone();
+        tokio::spawn(async move {
+            metrics.streams.inc();
+            self.carry(Line::Stream(Stream { up, down, _place: place })).await;
+            metrics.streams.dec();
+        });
+        Some(events)
+    }
+
+    async fn carry(self, line: Line) {
         self.shared.metrics.sockets.inc();
-        let mut player = Player::new(socket, self.codec, self.shared.pace);
+        let mut player = Player::new(line, self.codec, self.shared.pace);
         let end = self.run(&mut player).await;
         self.shared.metrics.sockets.dec();
         if let Some(End { code, .. }) = &end {
             self.shared.metrics.closed(*code);
         }
-        ws::end(player.socket, end.as_ref().map(|end| (end.code, end.reason.as_str()))).await;
+        player.line.close(end.as_ref().map(|end| (end.code, end.reason.as_str()))).await;
     }
 
     async fn run(&self, player: &mut Player) -> Option<End> {

@@ -165,7 +165,7 @@ pub struct Gateway {
     pub(crate) host: String,
     pub(crate) server_name: ServerName<'static>,
     pub(crate) tls: Arc<ClientConfig>,
-    base: String,
+    pub(crate) base: String,
     /// The name to sign in to, where it is not the URL's.
     domain: Option<String>,
 }
@@ -222,22 +222,33 @@ impl Gateway {
     }
 }
 
+pub(crate) type HttpClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+
+/// A client that keeps its connections to one gateway.
+pub(crate) fn client(gateway: &Gateway) -> HttpClient {
+    let mut http = HttpConnector::new();
+    http.enforce_http(false);
+    // A command is small, and waits for nothing.
+    http.set_nodelay(true);
+    let connector = HttpsConnectorBuilder::new()
+        .with_tls_config((*gateway.tls).clone())
+        .https_only()
+        .with_server_name_resolver(FixedServerNameResolver::new(gateway.server_name.clone()))
+        .enable_http1()
+        .wrap_connector(http);
+    Client::builder(TokioExecutor::new()).pool_max_idle_per_host(IDLE_MAX).build(connector)
+}
+
 /// A client of one gateway. Cheap to clone: clones share their connections.
 #[derive(Clone)]
 pub struct Api {
     gateway: Gateway,
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: HttpClient,
 }
 
 impl Api {
     pub fn new(gateway: Gateway) -> Self {
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config((*gateway.tls).clone())
-            .https_only()
-            .with_server_name_resolver(FixedServerNameResolver::new(gateway.server_name.clone()))
-            .enable_http1()
-            .build();
-        let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(IDLE_MAX).build(connector);
+        let client = client(&gateway);
         Self { gateway, client }
     }
 

@@ -1,32 +1,32 @@
-//! A player's socket that comes back by itself.
+//! A player's connection that comes back by itself: a WebSocket, or where none gets through, an HTTP stream.
+
+mod events;
+mod fallback;
+mod line;
+mod stream;
 
 use crate::{
-    api::Gateway,
+    api::{self, Gateway, HttpClient},
     link::{EntropySource, Full, Link, Update},
     session::{AccessToken, Session},
     view::View,
 };
-use futures::{SinkExt, StreamExt, future::BoxFuture};
+use fallback::{Fallback, Way};
+use futures::{FutureExt, future::BoxFuture};
 use http::StatusCode;
+use line::{Line, NoSocket, Socket, dial};
 use purr_protocol::{
     CloseCode, Codec,
+    codec::replaced,
     pb::{self, client_message::Body as Ask},
 };
-use purr_runtime::{
-    CancellationToken,
-    ws::{self, Error, Message},
-};
+use purr_runtime::{CancellationToken, ws};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use stream::Stream;
 use tokio::{
-    net::TcpStream,
     sync::{mpsc, oneshot},
     task::JoinHandle,
-    time::{Instant, sleep_until, timeout},
-};
-use tokio_rustls::{TlsConnector, client::TlsStream};
-use tokio_tungstenite::{
-    WebSocketStream,
-    tungstenite::{ClientRequestBuilder, Utf8Bytes, client::IntoClientRequest},
+    time::{Instant, sleep_until},
 };
 
 /// Updates that wait for the user; with more, the socket is not read.
@@ -44,12 +44,14 @@ pub struct Settings {
     pub back_off_max: Duration,
     /// Without any connection for this long, it ends for good.
     pub give_up: Duration,
-    /// TCP, TLS and WebSocket handshake together.
+    /// TCP and TLS together, and then the WebSocket's handshake or the stream's beginning.
     pub connect: Duration,
     /// Quiet time after which a ping goes out.
     pub ping: Duration,
     /// Quiet time after which the connection counts as lost.
     pub idle: Duration,
+    /// After so long on an HTTP stream a WebSocket is tried again, at first.
+    pub socket_again: Duration,
 }
 
 impl Default for Settings {
@@ -62,6 +64,7 @@ impl Default for Settings {
             connect: Duration::from_secs(10),
             ping: Duration::from_secs(15),
             idle: Duration::from_secs(45),
+            socket_again: Duration::from_secs(300),
         }
     }
 }
@@ -105,7 +108,9 @@ impl Connection {
         let stop = CancellationToken::new();
         let shell = Shell {
             link: Link::new(own, first_id(), entropy),
-            path: format!("/v1/tables/{uid}/socket"),
+            path: format!("/v1/tables/{uid}"),
+            fallback: Fallback::new(settings.socket_again),
+            client: api::client(&gateway),
             session,
             gateway,
             settings,
@@ -162,8 +167,6 @@ fn first_id() -> u64 {
     u64::try_from(since.as_micros()).unwrap_or(u64::MAX / 2)
 }
 
-type Socket = WebSocketStream<TlsStream<TcpStream>>;
-
 /// Why a connection is over.
 enum End {
     /// Come back.
@@ -172,6 +175,10 @@ enum End {
     Astray(String),
     /// The token was not taken: come back with another.
     Token(String),
+    /// The attach with this id has taken over: whose it is decides.
+    Replaced(u64, String),
+    /// A WebSocket stands in place of the stream.
+    Switch(Box<Socket>),
     /// Do not come back.
     Final(String),
     /// The user has gone.
@@ -180,6 +187,9 @@ enum End {
 
 struct Shell {
     link: Link,
+    fallback: Fallback,
+    client: HttpClient,
+    /// Of the table.
     path: String,
     session: Session,
     gateway: Gateway,
@@ -193,20 +203,30 @@ impl Shell {
     async fn run(mut self) {
         let mut back_off = self.settings.back_off_min;
         let mut good = Instant::now();
+        let (mut ready, mut before) = (None, None);
         loop {
-            let end = match self.connect().await {
-                Ok((socket, token)) => {
-                    let (end, served) = self.serve(socket, token).await;
+            let connected = self.connect(ready.take()).await;
+            // Only now, so that the table sees one connection replaced, not a player gone.
+            drop(before.take());
+            let end = match connected {
+                Ok((mut line, token)) => {
+                    let (end, served) = self.serve(&mut line, token).await;
                     if served {
                         (good, back_off) = (Instant::now(), self.settings.back_off_min);
                     }
+                    before = matches!(end, End::Switch(_)).then_some(line);
                     end
                 }
                 Err(end) => end,
             };
             let reason = match end {
                 End::Stopped => return,
-                End::Final(reason) => return self.ended(reason).await,
+                End::Switch(socket) => {
+                    ready = Some(socket);
+                    continue;
+                }
+                End::Replaced(by, reason) if self.link.attached_as(by) => reason,
+                End::Final(reason) | End::Replaced(_, reason) => return self.ended(reason).await,
                 End::Lost(reason) | End::Token(reason) => reason,
                 End::Astray(reason) => {
                     self.link.forget();
@@ -258,74 +278,89 @@ impl Shell {
         }
     }
 
-    async fn connect(&mut self) -> Result<(Socket, AccessToken), End> {
+    async fn connect(&mut self, ready: Option<Box<Socket>>) -> Result<(Line, AccessToken), End> {
         let stop = self.stop.clone();
-        let attempt = async {
-            let token = self.session.token().await.map_err(|error| {
-                if error.is_temporary() {
-                    End::Lost(error.to_string())
-                } else {
-                    End::Final(error.to_string())
-                }
-            })?;
-            let late = || End::Lost("no connection in time".into());
-            let socket = timeout(self.settings.connect, self.dial()).await.map_err(|_| late())?;
-            match socket {
-                Err(End::Token(reason)) => {
-                    self.session.refused(&token).await;
-                    Err(End::Lost(reason))
-                }
-                other => Ok((other?, token)),
-            }
-        };
         tokio::select! {
             () = stop.cancelled() => Err(End::Stopped),
-            result = attempt => result,
+            result = self.attempt(ready) => result,
         }
     }
 
-    async fn dial(&self) -> Result<Socket, End> {
-        let lost = |error: std::io::Error| End::Lost(format!("{}: {error}", self.gateway.address));
-        let stream = TcpStream::connect(&self.gateway.address).await.map_err(lost)?;
-        stream.set_nodelay(true).map_err(lost)?;
-        let tls = TlsConnector::from(self.gateway.tls.clone());
-        let stream = tls.connect(self.gateway.server_name.clone(), stream).await.map_err(lost)?;
-        let uri = format!("wss://{}{}", self.gateway.address, self.path);
-        let uri = uri.parse().map_err(|error| End::Final(format!("'{uri}': {error}")))?;
-        let request = ClientRequestBuilder::new(uri).with_sub_protocol(self.settings.codec.subprotocol());
-        let request = request.into_client_request().map_err(|error| End::Final(error.to_string()))?;
-        ws::connect(stream, request).await.map_err(|error| match error {
-            Error::Http(response) => refusal(response.status(), response.body().as_deref()),
-            error => End::Lost(error.to_string()),
-        })
+    async fn attempt(&mut self, ready: Option<Box<Socket>>) -> Result<(Line, AccessToken), End> {
+        let token = self.session.token().await.map_err(|error| {
+            if error.is_temporary() { End::Lost(error.to_string()) } else { End::Final(error.to_string()) }
+        })?;
+        match self.reach(ready, &token).await {
+            Err(End::Token(reason)) => {
+                self.session.refused(&token).await;
+                Err(End::Lost(reason))
+            }
+            other => Ok((other?, token)),
+        }
+    }
+
+    /// Attached to the table, one way or the other.
+    async fn reach(&mut self, ready: Option<Box<Socket>>, token: &AccessToken) -> Result<Line, End> {
+        let socket = match (ready, self.fallback.way()) {
+            (Some(socket), _) => Some(socket),
+            (None, Way::Stream) => None,
+            (None, Way::Socket) => match self.dial().await {
+                Ok(socket) => Some(Box::new(socket)),
+                Err(NoSocket::End(end)) => return Err(end),
+                Err(NoSocket::Blocked(how, why)) => {
+                    tracing::info!(why, "no WebSocket");
+                    self.fallback.blocked(how);
+                    if self.fallback.way() == Way::Socket {
+                        return Err(End::Lost(why));
+                    }
+                    None
+                }
+            },
+        };
+        let attach = self.link.attach(&token.text);
+        let Settings { codec, connect, idle, .. } = self.settings;
+        if let Some(socket) = socket {
+            let mut line = Line::Socket { socket, codec };
+            return line.send(&attach, idle).await.map(|()| line);
+        }
+        let path = format!("{}/stream", self.path);
+        let stream = Stream::open(&self.client, &self.gateway, &path, &attach, connect, idle).await;
+        if stream.is_err() {
+            self.fallback.no_stream();
+        }
+        stream.map(|stream| Line::Stream(Box::new(stream)))
+    }
+
+    fn dial(&self) -> BoxFuture<'static, Result<Socket, NoSocket>> {
+        let (gateway, path) = (self.gateway.clone(), format!("{}/socket", self.path));
+        let Settings { codec, connect, .. } = self.settings;
+        async move { dial(&gateway, &path, codec, connect).await }.boxed()
     }
 
     /// Carries messages until the connection is over; true where the table has said anything on it.
-    async fn serve(&mut self, mut socket: Socket, token: AccessToken) -> (End, bool) {
+    async fn serve(&mut self, line: &mut Line, token: AccessToken) -> (End, bool) {
         let mut served = false;
-        let end = self.carry(&mut socket, token, &mut served).await;
+        let end = self.carry(line, token, &mut served).await;
         if matches!(end, End::Stopped | End::Astray(_)) {
             let code = if matches!(end, End::Stopped) { CloseCode::Normal } else { CloseCode::GoingAway };
-            let goodbye = socket.close(Some(ws::close_frame(code, "bye")));
-            let _ = timeout(Duration::from_secs(1), goodbye).await;
+            line.close(code).await;
         }
         (end, served)
     }
 
-    async fn carry(&mut self, socket: &mut Socket, mut token: AccessToken, served: &mut bool) -> End {
-        let attach = self.link.attach(&token.text);
-        if let Err(end) = self.write(socket, &attach).await {
-            return end;
-        }
-        if !self.tell(Update::Connected).await {
+    async fn carry(&mut self, line: &mut Line, mut token: AccessToken, served: &mut bool) -> End {
+        let http = matches!(line, Line::Stream(_));
+        if !self.tell(Update::Connected { http }).await {
             return End::Stopped;
         }
         let mut renewal: Option<BoxFuture<'static, Result<AccessToken, crate::api::ApiError>>> = None;
         let mut renew_at = token.renew_at;
+        let mut dialing: Option<BoxFuture<'static, Result<Socket, NoSocket>>> = None;
+        let mut dial_at = http.then(|| self.fallback.again(Instant::now()));
         let (mut heard, mut said) = (Instant::now(), Instant::now());
         loop {
             while let Some(message) = self.link.transmit(std::time::Instant::now()) {
-                if let Err(end) = self.write(socket, &message).await {
+                if let Err(end) = line.send(&message, self.settings.idle).await {
                     return end;
                 }
                 said = Instant::now();
@@ -334,9 +369,9 @@ impl Shell {
             let ping_at = heard.max(said) + self.settings.ping;
             tokio::select! {
                 () = self.stop.cancelled() => return End::Stopped,
-                frame = socket.next() => {
+                message = line.next() => {
                     heard = Instant::now();
-                    let message = match self.read(frame) {
+                    let message = match message {
                         Ok(Some(message)) => message,
                         Ok(None) => continue,
                         Err(End::Token(reason)) => {
@@ -348,7 +383,9 @@ impl Shell {
                     match self.link.receive(message, heard.into_std()) {
                         Ok(updates) => {
                             for update in updates {
-                                *served |= matches!(update, Update::Message(_));
+                                if matches!(update, Update::Message(_)) && !std::mem::replace(served, true) && !http {
+                                    self.fallback.stands();
+                                }
                                 if !self.tell(update).await {
                                     return End::Stopped;
                                 }
@@ -374,7 +411,7 @@ impl Shell {
                         Ok(fresh) if fresh.text != token.text => {
                             let renew = Ask::RenewToken(pb::RenewToken { token: fresh.text.to_string() });
                             let message = self.link.once(renew);
-                            if let Err(end) = self.write(socket, &message).await {
+                            if let Err(end) = line.send(&message, self.settings.idle).await {
                                 return end;
                             }
                             renew_at = fresh.renew_at;
@@ -387,66 +424,33 @@ impl Shell {
                         }
                     }
                 }
+                () = sleep_until(dial_at.unwrap_or_else(Instant::now)), if dial_at.is_some() => {
+                    dial_at = None;
+                    dialing = Some(self.dial());
+                }
+                dialed = async { match dialing.as_mut() {
+                    Some(dialing) => dialing.await,
+                    None => std::future::pending().await,
+                } } => {
+                    dialing = None;
+                    match dialed {
+                        Ok(socket) => return End::Switch(Box::new(socket)),
+                        Err(_) => dial_at = Some(self.fallback.again(Instant::now())),
+                    }
+                }
                 () = sleep_until(quiet.unwrap_or_else(Instant::now)), if quiet.is_some() => {}
                 () = sleep_until(heard + self.settings.idle) => {
                     return End::Lost(format!("nothing heard for {} s", self.settings.idle.as_secs()));
                 }
                 () = sleep_until(ping_at) => {
                     let ping = self.link.once(Ask::Ping(pb::Ping {}));
-                    if let Err(end) = self.write(socket, &ping).await {
+                    if let Err(end) = line.send(&ping, self.settings.idle).await {
                         return end;
                     }
                     said = Instant::now();
                 }
             }
         }
-    }
-
-    async fn write(&self, socket: &mut Socket, message: &pb::ClientMessage) -> Result<(), End> {
-        let codec = self.settings.codec;
-        let bytes = codec.encode_client(message).map_err(|error| End::Final(error.to_string()))?;
-        let frame = if codec.is_text() {
-            let text = Utf8Bytes::try_from(bytes).map_err(|_| End::Final("JSON that is not UTF-8".into()))?;
-            Message::Text(text)
-        } else {
-            Message::Binary(bytes)
-        };
-        match timeout(self.settings.idle, socket.send(frame)).await {
-            Ok(Ok(())) => Ok(()),
-            // The other side may have said why before it hung up.
-            Ok(Err(error)) => Err(self.last_words(socket, &error).await),
-            Err(_) => Err(End::Lost("the other side does not read".into())),
-        }
-    }
-
-    async fn last_words(&self, socket: &mut Socket, error: &Error) -> End {
-        let words = async {
-            while let Some(frame) = socket.next().await {
-                if let Err(end) = self.read(Some(frame)) {
-                    return Some(end);
-                }
-            }
-            None
-        };
-        let words = timeout(Duration::from_millis(200), words).await.ok().flatten();
-        words.unwrap_or_else(|| End::Lost(error.to_string()))
-    }
-
-    /// `Ok(None)` for control frames.
-    fn read(&self, frame: Option<Result<Message, Error>>) -> Result<Option<pb::ServerMessage>, End> {
-        let bytes = match frame {
-            None => return Err(End::Lost("the connection is gone".into())),
-            Some(Err(error)) => return Err(End::Lost(error.to_string())),
-            Some(Ok(Message::Close(frame))) => return Err(closed(frame.as_ref())),
-            Some(Ok(Message::Binary(bytes))) if !self.settings.codec.is_text() => bytes,
-            Some(Ok(Message::Text(text))) if self.settings.codec.is_text() => text.into(),
-            Some(Ok(Message::Binary(_) | Message::Text(_))) => {
-                return Err(End::Final("the table speaks another codec than was agreed".into()));
-            }
-            Some(Ok(_)) => return Ok(None),
-        };
-        let message = self.settings.codec.decode_server(&bytes);
-        message.map(Some).map_err(|error| End::Final(format!("the table speaks another protocol: {error}")))
     }
 }
 
@@ -455,6 +459,9 @@ fn closed(frame: Option<&ws::CloseFrame>) -> End {
     let code = u16::from(frame.code);
     let reason = format!("closed with {code}: {}", frame.reason);
     match CloseCode::from_code(code) {
+        Some(CloseCode::Replaced) => {
+            replaced::by(&frame.reason).map_or(End::Final(reason.clone()), |by| End::Replaced(by, reason))
+        }
         Some(CloseCode::TokenExpired) => End::Token(reason),
         Some(close) if !close.reconnect() => End::Final(reason),
         _ => End::Lost(reason),
@@ -492,6 +499,12 @@ mod tests {
             assert_eq!(matches!(end, End::Final(_)), !code.reconnect(), "{code:?}");
         }
         assert!(matches!(closed(None), End::Lost(_)));
+    }
+
+    #[test]
+    fn who_is_replaced_learns_by_which_attach() {
+        let end = closed(Some(&close_frame(CloseCode::Replaced, &replaced::reason(7))));
+        assert!(matches!(end, End::Replaced(7, _)));
     }
 
     #[test]

@@ -19,6 +19,8 @@ use std::{
 
 /// Commands without an answer. The table remembers twice as many ids of a player.
 pub const PENDING_MAX: usize = 32;
+/// Attaches of one's own that are remembered: as many as leftovers of them may still be around.
+const ATTACHES_MAX: usize = 64;
 /// A table lets through 20 messages a second; who was told to slow down waits this long.
 const SLOW_DOWN: Duration = Duration::from_millis(500);
 
@@ -53,8 +55,8 @@ pub struct Timing {
 /// What a user of the library is told.
 #[derive(Clone, Debug)]
 pub enum Update {
-    /// A connection stands; messages follow.
-    Connected,
+    /// A connection stands; messages follow. `http`: a stream in place of a WebSocket.
+    Connected { http: bool },
     /// It will be tried again by itself.
     Disconnected { reason: String, retry_in: Duration },
     /// Snapshot, events, or a word about the table; already checked to continue what came before.
@@ -110,6 +112,7 @@ pub struct Link {
     /// The hand whose root was published without one's own commitment, which the table had taken.
     left_out: Option<u64>,
     quiet_until: Option<Instant>,
+    attaches: VecDeque<u64>,
 }
 
 impl Link {
@@ -124,6 +127,7 @@ impl Link {
             revealed: None,
             left_out: None,
             quiet_until: None,
+            attaches: VecDeque::new(),
         }
     }
 
@@ -139,7 +143,18 @@ impl Link {
         }
         self.quiet_until = None;
         let attach = pb::Attach { token: token.to_owned(), resume: self.view.cursor() };
-        pb::ClientMessage { id: self.id(), body: Some(Ask::Attach(attach)) }
+        let id = self.id();
+        self.attaches.push_back(id);
+        if self.attaches.len() > ATTACHES_MAX {
+            self.attaches.pop_front();
+        }
+        pb::ClientMessage { id, body: Some(Ask::Attach(attach)) }
+    }
+
+    /// Whether this was an attach of one's own: then it is no other window that has taken over, but a connection given
+    /// up before, and one comes back.
+    pub fn attached_as(&self, id: u64) -> bool {
+        self.attaches.contains(&id)
     }
 
     /// A message that is not sent again.

@@ -159,7 +159,7 @@ pub async fn run(
 impl Runner {
     fn take(&mut self, update: Update) -> Result<(), RunError> {
         match update {
-            Update::Connected => {}
+            Update::Connected { .. } => {}
             Update::Disconnected { reason, .. } => {
                 tracing::info!(reason, "disconnected");
                 self.report.reconnects += 1;

@@ -150,6 +150,22 @@ impl CloseCode {
     }
 }
 
+/// The reason that goes with [`CloseCode::Replaced`]: which attach took over. A gateway can hold a connection open that
+/// its player has long given up, and attach to a new pod with it after the player's next one; whoever is replaced by an
+/// attach of its own comes back, and that ends the leftover.
+pub mod replaced {
+    const BY: &str = "taken over by ";
+
+    pub fn reason(id: u64) -> String {
+        format!("{BY}{id}")
+    }
+
+    /// The id of the attach that took over.
+    pub fn by(reason: &str) -> Option<u64> {
+        reason.strip_prefix(BY)?.parse().ok()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -165,6 +181,15 @@ mod tests {
         }
         let json = Codec::Json.encode_client(&message).unwrap();
         assert!(std::str::from_utf8(&json).unwrap().contains("ACTION_KIND_RAISE_TO"));
+    }
+
+    #[test]
+    fn a_reason_names_the_attach_that_took_over_and_fits_a_close_frame() {
+        let longest = replaced::reason(u64::MAX);
+        assert_eq!(replaced::by(&longest), Some(u64::MAX));
+        // What `purr_runtime::ws` leaves of a reason.
+        assert!(longest.len() <= 40);
+        assert_eq!(replaced::by("another connection took over"), None);
     }
 
     #[test]

@@ -41,6 +41,8 @@ pub enum Message {
     Attach {
         player: PlayerId,
         resume: Option<pb::Cursor>,
+        /// Of the message that asked for it; 0: unknown.
+        id: u64,
         reply: oneshot::Sender<Attached>,
     },
     Detach {
@@ -61,8 +63,13 @@ pub struct Handle {
 impl Handle {
     /// `None` when the table has stopped.
     pub async fn attach(&self, player: PlayerId, resume: Option<pb::Cursor>) -> Option<Attached> {
+        self.attach_as(player, resume, 0).await
+    }
+
+    /// The same, by the message with this id: whom it replaces is told, and may know the id for its own.
+    pub async fn attach_as(&self, player: PlayerId, resume: Option<pb::Cursor>, id: u64) -> Option<Attached> {
         let (reply, answer) = oneshot::channel();
-        self.inbox.send(Message::Attach { player, resume, reply }).await.ok()?;
+        self.inbox.send(Message::Attach { player, resume, id, reply }).await.ok()?;
         answer.await.ok()
     }
 
@@ -284,8 +291,8 @@ impl Actor {
     async fn take(&mut self, message: Message) -> Result<(), Stopped> {
         match message {
             Message::Input(input) => self.carry_out(input).await,
-            Message::Attach { player, resume, reply } => {
-                let attached = self.connections.attach(player, resume, &self.core);
+            Message::Attach { player, resume, id, reply } => {
+                let attached = self.connections.attach(player, resume, id, &self.core);
                 if let Some(attached) = attached {
                     let _ = reply.send(attached);
                 }

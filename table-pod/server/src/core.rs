@@ -168,7 +168,16 @@ pub struct Core {
     reveal_ms: Millis,
     paused: bool,
     /// Seats asked for, before the signer has answered: only this process knows.
-    asking: Vec<(SeatIndex, PlayerId)>,
+    asking: Vec<Asking>,
+}
+
+/// A request for chips that the signer has not answered.
+struct Asking {
+    seat: SeatIndex,
+    player: PlayerId,
+    id: u64,
+    /// Where the answer goes: the connection that asked last.
+    connection: ConnectionId,
 }
 
 /// Timings that are the server's, not the game's.

@@ -9,6 +9,7 @@ use futures::{SinkExt, StreamExt};
 use purr_engine::PlayerId;
 use purr_protocol::{
     CloseCode, Codec,
+    codec::replaced,
     pb::{self, ErrorCode, client_message::Body as Ask, server_message::Body},
 };
 use purr_runtime::ws::{self, Error, Heard, Message, ServerSocket};
@@ -60,7 +61,7 @@ impl Session {
             return Err(Some((CloseCode::Protocol, "attach comes first")));
         };
         let (player, expires) = Self::verify(&self.tokens, &attach.token).await?;
-        let attached = self.handle.attach(player, attach.resume).await;
+        let attached = self.handle.attach_as(player, attach.resume, first.id).await;
         let attached = attached.ok_or(Some((CloseCode::TryAgain, "the table has stopped")))?;
         Ok((player, expires, attached))
     }
@@ -88,6 +89,11 @@ impl Session {
                         }
                     }
                     Some(Outgoing::Close(code, reason)) => return Some((code, reason)),
+                    Some(Outgoing::Replaced(by)) => {
+                        let close = ws::close_frame(CloseCode::Replaced, &replaced::reason(by));
+                        let _ = timeout(WRITE, self.socket.close(Some(close))).await;
+                        return None;
+                    }
                     None => return Some((CloseCode::SlowReader, "too slow")),
                 },
                 read = self.socket.next() => {

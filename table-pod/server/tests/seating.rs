@@ -41,6 +41,26 @@ fn reserve_amount(core: &mut Core, seat: u8, amount: u64, top_up: bool) -> Step 
     core.handle(0, Input::Reserved { connection: 1, id: 1, request, refused: None })
 }
 
+#[test]
+fn a_request_for_a_chair_that_is_sent_again_while_the_signer_is_asked_has_one_answer() {
+    let mut core = core();
+    let first = ask(&mut core, 0, 7, sit_down(0, 50));
+    assert_eq!((first.reserve.len(), first.replies.len()), (1, 0));
+    // The player's connection broke, and the next one says it again.
+    let message = pb::ClientMessage { id: 7, body: Some(sit_down(0, 50)) };
+    let again = core.handle(0, Input::Message { connection: 2, player: PlayerId([1; 20]), message });
+    assert_eq!((again.reserve.len(), again.replies.len()), (0, 0));
+    let (connection, id, request) = first.reserve.into_iter().next().unwrap();
+    let request = Box::new(request);
+    let step = core.handle(0, Input::Reserved { connection, id, request, refused: None });
+    let acks =
+        |id| move |(to, body): &(u64, Body)| *to == 2 && matches!(body, Body::Ack(ack) if ack.id == id);
+    assert_eq!(step.replies.len(), 1);
+    assert!(step.replies.iter().all(acks(7)), "{:?}", step.replies);
+    // Another request is still another request.
+    assert!(refusal(&ask(&mut core, 0, 8, sit_down(0, 50))).is_some());
+}
+
 /// The player of this chair asks for something.
 fn ask(core: &mut Core, seat: u8, id: u64, body: Ask) -> Step {
     let message = pb::ClientMessage { id, body: Some(body) };

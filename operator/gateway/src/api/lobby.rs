@@ -7,7 +7,12 @@ pub use board::{Board, Listed};
 pub use events::{Changes, events};
 
 use crate::{
-    app::App, guard::RetryAfter, metrics::Upstream, relay::Refused, routing::Known, upstream::Failed,
+    app::App,
+    guard::RetryAfter,
+    metrics::Upstream,
+    relay::{Refused, Relay},
+    routing::Known,
+    upstream::Failed,
 };
 use axum::{
     Json,
@@ -219,18 +224,39 @@ pub async fn table(
     Ok(Json(OneTable { listed: listed(known, summary), table_id: status.table_id, state: status.state }))
 }
 
+/// The UID of a table that there is.
+///
+/// # Errors
+/// 404 where there is no such table.
+pub async fn reach(app: &App, path: Result<Path<String>, PathRejection>) -> Result<String, Response> {
+    let uid = uid(path).map_err(IntoResponse::into_response)?;
+    if app.routes.read(|table| table.known(&uid)).is_none() {
+        // Between two pods a table has none for a moment; its summary outlives that.
+        if summaries(app, std::slice::from_ref(&uid)).await.iter().all(Option::is_none) {
+            return Err(no_table().into_response());
+        }
+    }
+    Ok(uid)
+}
+
+/// # Errors
+/// 503 where this gateway has no place for one more player.
+pub fn place(app: &App, uid: String, codec: Codec) -> Result<Relay, Response> {
+    app.relays.open(uid, codec).map_err(|refused| {
+        let (wait_s, problem) = match refused {
+            Refused::Full => (2, Problem::new(503, "full", "Too many players at the moment")),
+            Refused::Stopping => (1, Problem::new(503, "stopping", "This gateway stops")),
+        };
+        (RetryAfter(Duration::from_secs(wait_s)), Answer::from(problem)).into_response()
+    })
+}
+
 pub async fn socket(
     State(app): State<App>,
     path: Result<Path<String>, PathRejection>,
     mut request: Request<Body>,
 ) -> Result<Response, Response> {
-    let uid = uid(path).map_err(IntoResponse::into_response)?;
-    if app.routes.read(|table| table.known(&uid)).is_none() {
-        // Between two pods a table has none for a moment; its summary outlives that.
-        if summaries(&app, std::slice::from_ref(&uid)).await.iter().all(Option::is_none) {
-            return Err(no_table().into_response());
-        }
-    }
+    let uid = reach(&app, path).await?;
     let upgrade =
         Upgrade::from_request(&mut request).map_err(|problem| Answer::from(problem).into_response())?;
     let codec = upgrade.subprotocols.iter().find_map(|name| Codec::from_subprotocol(name));
@@ -238,13 +264,7 @@ pub async fn socket(
         Answer::from(Problem::new(400, "subprotocol", "Ask for purr.v1.proto or purr.v1.json"))
             .into_response()
     })?;
-    let relay = app.relays.open(uid, codec).map_err(|refused| {
-        let (wait_s, problem) = match refused {
-            Refused::Full => (2, Problem::new(503, "full", "Too many players at the moment")),
-            Refused::Stopping => (1, Problem::new(503, "stopping", "This gateway stops")),
-        };
-        (RetryAfter(Duration::from_secs(wait_s)), Answer::from(problem)).into_response()
-    })?;
+    let relay = place(&app, uid, codec)?;
     Ok(upgrade.accept(codec.subprotocol(), move |socket| relay.serve(socket)))
 }
 

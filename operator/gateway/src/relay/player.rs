@@ -1,9 +1,8 @@
 //! The player's side of a relay: frames in and out, with bounds on size, rate and time.
 
-use super::{End, Pace};
-use futures::{SinkExt, StreamExt};
+use super::{End, Pace, line::Line};
 use purr_protocol::{CloseCode, Codec, pb};
-use purr_runtime::ws::{self, Heard, Message, ServerSocket};
+use purr_runtime::ws::{self, Heard, Message};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
@@ -27,7 +26,7 @@ pub(super) enum FromPlayer {
 }
 
 pub(super) struct Player {
-    pub socket: ServerSocket,
+    pub line: Line,
     codec: Codec,
     pace: Pace,
     heard: Instant,
@@ -38,9 +37,9 @@ pub(super) struct Player {
 }
 
 impl Player {
-    pub fn new(socket: ServerSocket, codec: Codec, pace: Pace) -> Self {
+    pub fn new(line: Line, codec: Codec, pace: Pace) -> Self {
         let now = Instant::now();
-        Self { socket, codec, pace, heard: now, pinged: now, allowance: BURST, filled: now, over: 0 }
+        Self { line, codec, pace, heard: now, pinged: now, allowance: BURST, filled: now, over: 0 }
     }
 
     /// The next message. Dropping the future loses nothing.
@@ -48,7 +47,7 @@ impl Player {
         loop {
             let ping = self.pinged.max(self.heard) + self.pace.ping;
             let frame = tokio::select! {
-                frame = self.socket.next() => frame,
+                frame = self.line.next() => frame,
                 () = sleep_until(ping) => {
                     if self.heard.elapsed() >= self.pace.idle {
                         return end(CloseCode::GoingAway, "no sign of life");
@@ -108,7 +107,7 @@ impl Player {
 
     /// A reader that takes nothing for so long holds up nobody but itself, and is cut all the same.
     pub async fn send_frame(&mut self, frame: Message) -> Result<(), Option<End>> {
-        match timeout(self.pace.write, self.socket.send(frame)).await {
+        match timeout(self.pace.write, self.line.send(frame)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(None),
             Err(_) => Err(Some(End::new(CloseCode::SlowReader, "too slow"))),

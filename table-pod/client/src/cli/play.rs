@@ -110,7 +110,8 @@ fn command(
 
 fn show(update: &Update, view: &View) -> anyhow::Result<()> {
     match update {
-        Update::Connected => print_line("connected"),
+        Update::Connected { http: false } => print_line("connected"),
+        Update::Connected { http: true } => print_line("connected over HTTP: no WebSocket gets through here"),
         Update::Disconnected { reason, retry_in } => {
             print_line(&format!("disconnected ({reason}); again in {} ms", retry_in.as_millis()))
         }

@@ -24,6 +24,8 @@ const LOG_MAX: usize = 512;
 pub enum Outgoing {
     Message(Box<pb::ServerMessage>),
     Close(CloseCode, &'static str),
+    /// By an attachment of the same player, asked for with this id.
+    Replaced(u64),
 }
 
 /// A connection that has its place at the table.
@@ -71,6 +73,7 @@ impl Connections {
         &mut self,
         player: PlayerId,
         resume: Option<pb::Cursor>,
+        id: u64,
         core: &Core,
     ) -> Option<Attached> {
         self.next += 1;
@@ -84,7 +87,7 @@ impl Connections {
             send.try_send(Outgoing::Message(Box::new(message))).ok()?;
         }
         if let Some(old) = self.current.insert(player, connection).and_then(|old| self.open.remove(&old)) {
-            let _ = old.send.try_send(Outgoing::Close(CloseCode::Replaced, "another connection took over"));
+            let _ = old.send.try_send(Outgoing::Replaced(id));
         }
         self.open.insert(connection, Connection { player, send });
         Some(Attached { connection, outgoing })

@@ -1,6 +1,6 @@
 //! What players ask for.
 
-use super::{APPLIED_MAX, APPLIED_PLAYERS_MAX, ConnectionId, Core, Step};
+use super::{APPLIED_MAX, APPLIED_PLAYERS_MAX, Asking, ConnectionId, Core, Step};
 use purr_engine::{Action, Command, Event, PlayerId, Refusal, SeatIndex, config::AMOUNT_MAX};
 use purr_protocol::{
     pb::{self, ErrorCode, client_message::Body as Ask, event::Kind, server_message::Body},
@@ -57,6 +57,12 @@ impl Core {
             step.replies.push((connection, ack(self.state.offset)));
             return;
         }
+        if let Some(asking) = self.asking.iter_mut().find(|asking| asking.player == player && asking.id == id)
+        {
+            // Sent again while the signer is being asked: the one answer is for both.
+            asking.connection = connection;
+            return;
+        }
         match self.carry_out(connection, player, message, events, step) {
             Ok(Outcome::Done) => {
                 self.remember(player, id);
@@ -95,13 +101,13 @@ impl Core {
         let command = match ask {
             Ask::Sit(sit) => {
                 let request = self.check_sit(player, &sit)?;
-                self.asking.push((request.seat, player));
+                self.asking.push(Asking { seat: request.seat, player, id, connection });
                 step.reserve.push((connection, id, request));
                 return Ok(Outcome::Later);
             }
             Ask::TopUp(top_up) => {
                 let request = self.check_top_up(player, seated()?, &top_up)?;
-                self.asking.push((request.seat, player));
+                self.asking.push(Asking { seat: request.seat, player, id, connection });
                 step.reserve.push((connection, id, request));
                 return Ok(Outcome::Later);
             }

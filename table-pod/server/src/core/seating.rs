@@ -65,12 +65,12 @@ impl Core {
     /// Whether somebody is on the way into or out of this chair.
     pub(super) fn is_held(&self, seat: SeatIndex) -> bool {
         self.state.seating.iter().any(|held| held.seat == seat && held.holds_chair())
-            || self.asking.iter().any(|(at, _)| *at == seat)
+            || self.asking.iter().any(|asking| asking.seat == seat)
     }
 
     pub(super) fn is_on_the_way(&self, player: PlayerId) -> bool {
         self.state.seating.iter().any(|held| held.player == player)
-            || self.asking.iter().any(|(_, who)| *who == player)
+            || self.asking.iter().any(|asking| asking.player == player)
     }
 
     /// The signer has answered: the chips are reserved and get their place in the sequence, or not.
@@ -83,7 +83,9 @@ impl Core {
         step: &mut Step,
     ) {
         let Reserve { seat, player, permit, top_up, .. } = request;
-        self.asking.retain(|(_, who)| *who != player);
+        let asked = self.asking.iter().find(|asking| asking.player == player && asking.id == id);
+        let connection = asked.map_or(connection, |asking| asking.connection);
+        self.asking.retain(|asking| asking.player != player);
         // What the signer has reserved and the table does not take is free again when it expires.
         let refused = refused.map(|why| (pb::ErrorCode::Funds, why)).or_else(|| {
             if self.state.deleting {
@@ -196,7 +198,7 @@ impl Core {
         let (table, seating, asking) = (&self.state.table, &self.state.seating, &self.asking);
         self.state.exiting.retain(|player, asked| {
             table.seat_of(*player).is_some()
-                || asking.iter().any(|(_, who)| who == player)
+                || asking.iter().any(|asking| asking.player == *player)
                 || seating.iter().any(|held| held.player == *player && held.seq <= *asked)
         });
     }

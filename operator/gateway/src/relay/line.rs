@@ -1,0 +1,96 @@
+//! How a player is reached: a WebSocket, or where none gets through, a streamed answer down and requests up.
+//!
+//! The stream is server-sent events (the HTML standard, section 9.2): first `open` with the stream's id, then the
+//! table's messages as `purr.v1.json`, last `close` with code and reason as a close frame has them.
+
+use super::streams::Place;
+use bytes::Bytes;
+use futures::{SinkExt, StreamExt};
+use purr_protocol::CloseCode;
+use purr_runtime::ws::{self, Error, Message, ServerSocket};
+use serde_json::json;
+use std::time::Duration;
+use tokio::{sync::mpsc, time::timeout};
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+
+/// For the last event of a stream whose reader is slow.
+const GOODBYE: Duration = Duration::from_secs(1);
+
+pub(super) enum Line {
+    Socket(Box<ServerSocket>),
+    Stream(Stream),
+}
+
+/// The gateway's end of a stream.
+pub(super) struct Stream {
+    /// What was posted.
+    pub up: mpsc::Receiver<Utf8Bytes>,
+    /// Events, as they go out.
+    pub down: mpsc::Sender<Bytes>,
+    /// For as long as it is held, messages for the stream's id come here.
+    pub _place: Place,
+}
+
+/// One event. No line of it may hold a line break.
+pub(super) fn event(name: &str, data: &str) -> Bytes {
+    let mut text = String::with_capacity(name.len() + data.len() + 32);
+    if !name.is_empty() {
+        text += &format!("event: {name}\n");
+    }
+    for line in data.split(['\n', '\r']) {
+        text += &format!("data: {line}\n");
+    }
+    text.push('\n');
+    text.into()
+}
+
+impl Line {
+    /// The next frame. Dropping the future loses nothing.
+    pub async fn next(&mut self) -> Option<Result<Message, Error>> {
+        match self {
+            Self::Socket(socket) => socket.next().await,
+            Self::Stream(Stream { up, down, .. }) => tokio::select! {
+                // Dropped by the server when the connection is gone.
+                () = down.closed() => None,
+                text = up.recv() => text.map(|text| Ok(Message::Text(text))),
+            },
+        }
+    }
+
+    pub async fn send(&mut self, frame: Message) -> Result<(), Error> {
+        let stream = match self {
+            Self::Socket(socket) => return socket.send(frame).await,
+            Self::Stream(stream) => stream,
+        };
+        let event = match frame {
+            Message::Text(text) => event("", &text),
+            // A comment: the reader's side of the connection sees that it lives.
+            Message::Ping(_) => Bytes::from_static(b":\n\n"),
+            _ => return Ok(()),
+        };
+        stream.down.send(event).await.map_err(|_| Error::ConnectionClosed)
+    }
+
+    /// `why`: none where the player has closed, or is gone.
+    pub async fn close(self, why: Option<(CloseCode, &str)>) {
+        match (self, why) {
+            (Self::Socket(socket), why) => ws::end(*socket, why).await,
+            (Self::Stream(Stream { down, .. }), Some((code, reason))) => {
+                let data = json!({ "code": code.code(), "reason": reason }).to_string();
+                let _ = timeout(GOODBYE, down.send(event("close", &data))).await;
+            }
+            (Self::Stream(_), None) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_ends_with_an_empty_line_and_has_none_within() {
+        assert_eq!(&event("", "{}")[..], b"data: {}\n\n");
+        assert_eq!(&event("close", "a\nb\r\n")[..], b"event: close\ndata: a\ndata: b\ndata: \ndata: \n\n");
+    }
+}
