@@ -6,8 +6,8 @@ bin=/usr/lib/postgresql/15/bin
 export PGDATA=/var/lib/postgresql/data/pgdata
 
 # PostgreSQL refuses a key that its group can read, unless root owns it; a copy is ours alone.
-cp /etc/purr/tls/tls.key /run/postgresql/tls.key
-cp /etc/purr/tls/tls.crt /etc/purr/tls/ca.crt /run/postgresql/
+# Not cp: a container that starts again finds its first copy there, and may not write into it.
+install -m 0600 /etc/purr/tls/tls.key /etc/purr/tls/tls.crt /etc/purr/tls/ca.crt /run/postgresql/
 
 if [ ! -s "$PGDATA/PG_VERSION" ]; then
   rm -rf "$PGDATA"
