@@ -44,6 +44,6 @@ trap 'rm -rf -- "$dir"' EXIT
 ulimit -n "$(ulimit -Hn)"
 taskset -c 1 "$bin/purr-bench-sockets" --bin "$bin" --socketio "$folder" --dir "$dir" --out "$out" \
   --server-core 0 --other-core 1 "$@" || {
-  tail -n 5 "$dir"/*.log "$dir"/run-*/*.log >&2
+  find "$dir" -name '*.log' -size +0 ! -name 'redis-*' -exec tail -n 5 {} + >&2
   die "the bench of the sockets failed"
 }
