@@ -243,6 +243,7 @@ impl Common<'_> {
             "--stop-delay-ms=0".into(),
             "--player-sockets-max=1000".into(),
             "--requests-max=10000".into(),
+            "--address-connections-max=20000".into(),
             "--log=error".into(),
         ];
         // Everybody here comes from one address.
