@@ -34,7 +34,7 @@ test: ## lints, units, contracts, and end to end on a real cluster
 	@tests/run.sh
 
 .PHONY: bench
-bench: ## evaluator, equity, hands and engine beside their peers; writes target/bench.json
+bench: ## evaluator, equity, hands, engine and players' sockets beside their peers; writes target/bench.json
 	@tests/bench.sh
 
 .PHONY: fuzz

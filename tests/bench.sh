@@ -17,13 +17,22 @@ export PURR_BENCH_HANDS=$cache/bench-hands CARGO_TERM_COLOR=never
 mkdir -p "$out" "$PURR_BENCH_HANDS"
 benches=("$@")
 if [ "${#benches[@]}" -eq 0 ]; then
-  mapfile -t benches < <(cargo metadata --manifest-path tests/bench/Cargo.toml --format-version 1 --no-deps |
+  benches=(sockets)
+  mapfile -O 1 -t benches < <(cargo metadata --manifest-path tests/bench/Cargo.toml --format-version 1 --no-deps |
     python3 -c 'import json, sys; print("\n".join(t["name"] for p in json.load(sys.stdin)["packages"] for t in p["targets"] if "bench" in t["kind"]))')
 fi
 rm -rf -- "$CARGO_TARGET_DIR/criterion"
-say "compiling the benches"
-tests/cargo.sh bench --manifest-path tests/bench/Cargo.toml --locked --quiet --no-run
+rm -f -- "$PURR_BENCH_HANDS/sockets.json"
+if [ "${benches[*]}" != sockets ]; then
+  say "compiling the benches"
+  tests/cargo.sh bench --manifest-path tests/bench/Cargo.toml --locked --quiet --no-run
+fi
 for bench in "${benches[@]}"; do
+  if [ "$bench" = sockets ]; then
+    say "players' sockets beside Socket.IO"
+    tests/bench/sockets.sh "$PURR_BENCH_HANDS/sockets.json"
+    continue
+  fi
   if [ "$bench" = eval ]; then
     # A comparison of speed is worth nothing where the answers differ: 10 million random hands in the peers' order.
     say "agreement of the evaluators"

@@ -1,4 +1,4 @@
-//! [`solo`] is one table without a cluster. The rest puts the programs together on a real cluster: what
+//! [`solo`] is one table without a cluster, [`sockets`] a bench beside Socket.IO. The rest puts the programs together on a real cluster: what
 //! the demo and the end-to-end tests share.
 //!
 //! A [`Stack`] is a cluster with the chart installed (`tests/stack.sh`), [`Player`]s are people with a
@@ -18,6 +18,8 @@ pub mod harness;
 pub mod player;
 #[cfg(feature = "simulator")]
 pub mod simulator;
+#[cfg(feature = "sockets")]
+pub mod sockets;
 #[cfg(feature = "solo")]
 pub mod solo;
 #[cfg(feature = "cluster")]

@@ -6,7 +6,7 @@ mod door;
 pub mod ledger;
 mod options;
 mod records;
-mod secrets;
+pub(crate) mod secrets;
 
 pub use options::Options;
 

@@ -8,6 +8,7 @@ mod screen;
 use crate::{
     api::{Api, ApiError, Gateway, HandFormat},
     connection::{Connection, Settings},
+    load,
     runner::{self, Plan},
     seat::{Permits, SeatError},
     session::Session,
@@ -47,6 +48,8 @@ pub enum Command {
     Bot(BotArgs),
     /// Play by hand, line by line
     Play(PlayArgs),
+    /// Many players at many tables: latencies, actions a second, bytes
+    Load(load::LoadArgs),
     /// List the tables
     Tables(At),
     /// Print the record of a hand
@@ -172,6 +175,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
         match options.command {
             Command::Bot(args) => bot(args).await,
             Command::Play(args) => play::run(args).await,
+            Command::Load(args) => load::run(args).await,
             Command::Tables(at) => tables(&at).await,
             Command::Hand(args) => hand(args).await,
             Command::Verify { file } => deal::verify(&file),
@@ -188,7 +192,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
 }
 
 impl At {
-    fn gateway(&self) -> Result<Gateway, ApiError> {
+    pub(crate) fn gateway(&self) -> Result<Gateway, ApiError> {
         let mut gateway = Gateway::new(&self.gateway, &self.ca)?;
         if let Some(name) = &self.server_name {
             gateway = gateway.server_name(name)?;

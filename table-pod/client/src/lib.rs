@@ -2,7 +2,7 @@
 //!
 //! [`wallet`] signs, [`session`] keeps a player signed in at the gateway of [`api`], [`connection`]
 //! keeps a socket to one table, [`view`] is the table as this player sees it. [`bot`] and [`runner`]
-//! play by chance; [`verify`] checks deals, [`audit`] whole decks.
+//! play by chance; [`verify`] checks deals, [`audit`] whole decks. [`load`] is many players at once.
 
 pub mod api;
 pub mod audit;
@@ -10,6 +10,7 @@ pub mod bot;
 pub mod cli;
 pub mod connection;
 pub mod link;
+pub mod load;
 pub mod report;
 pub mod runner;
 pub mod seat;

@@ -3,7 +3,7 @@
 use anyhow::Context;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use purr_runtime::Identity;
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -21,6 +21,8 @@ impl Secrets {
         let key = KeyPair::generate()?;
         let mut params = CertificateParams::new(Vec::new())?;
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        // Without a name of its own OpenSSL takes what it has signed for signed by itself.
+        params.distinguished_name.push(DnType::CommonName, "purr");
         let ca = params.self_signed(&key)?.pem();
         let dir = tempfile::Builder::new().prefix("purr-solo-").tempdir().context("a temporary folder")?;
         Ok(Self { dir, issuer: Issuer::new(params, key), ca })
@@ -31,7 +33,7 @@ impl Secrets {
         let key = KeyPair::generate()?;
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let certificate = CertificateParams::new(names)?.signed_by(&key, &self.issuer)?;
-        let dir = self.path(folder)?;
+        let dir = self.folder(folder)?;
         fs::write(dir.join("tls.key"), key.serialize_pem())?;
         fs::write(dir.join("ca.crt"), &self.ca)?;
         fs::write(dir.join("tls.crt"), certificate.pem())?;
@@ -40,7 +42,7 @@ impl Secrets {
 
     /// A folder with the key that signs access tokens (Ed25519, RFC 8410).
     pub fn token_keys(&self) -> anyhow::Result<PathBuf> {
-        let dir = self.path("jwt")?;
+        let dir = self.folder("jwt")?;
         let mut der = hex::decode("302e020100300506032b657004220420")?;
         der.extend(random()?);
         let pem =
@@ -55,7 +57,8 @@ impl Secrets {
         self.dir.path().join(folder).join("ca.crt")
     }
 
-    fn path(&self, folder: &str) -> anyhow::Result<PathBuf> {
+    /// A folder of this run, made where it is not there.
+    pub fn folder(&self, folder: &str) -> anyhow::Result<PathBuf> {
         let path: &Path = self.dir.path();
         let path = path.join(folder);
         fs::create_dir_all(&path).with_context(|| path.display().to_string())?;

@@ -1,0 +1,117 @@
+//! What a generator of load has to know of a protocol: how to say hello, what it heard, how to act.
+
+use super::socket::Setup;
+use purr_runtime::ws::Message;
+use tokio_tungstenite::tungstenite::handshake::client::Request;
+
+/// What a player may do, whose turn it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Turn {
+    pub hand: u64,
+    pub check: bool,
+    /// What a call costs, where one can be made.
+    pub call: Option<u64>,
+    pub raise_min: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Choice {
+    Fold,
+    Check,
+    Call,
+    RaiseTo(u64),
+}
+
+/// What one frame said.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Heard {
+    /// The table is there, as it is now.
+    pub attached: bool,
+    /// An action was shown: where in the table's history.
+    pub shown: Option<Shown>,
+    pub turn: Option<Turn>,
+    pub answer: Option<Answer>,
+    /// Goes out at once: a protocol's own heartbeat, or the next step of coming in.
+    pub reply: Option<Message>,
+    /// The connection is over, and why.
+    pub ended: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// Rises with every message of the table; the same for all who see it.
+    pub offset: u64,
+    /// It was this connection's own action.
+    pub own: bool,
+}
+
+/// The answer to a message of this id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    pub id: u64,
+    pub refused: Option<String>,
+    /// It was only too early: the same again later.
+    pub again: bool,
+}
+
+/// One connection's side of a protocol: frames in and out, no sockets and no clock.
+pub trait Side {
+    /// The request that opens the WebSocket. What was known of a connection before is forgotten.
+    ///
+    /// # Errors
+    /// Where no request can be made of this address.
+    fn open(&mut self, address: &str) -> anyhow::Result<Request>;
+
+    /// The first frame, where the client speaks first.
+    fn hello(&mut self, token: &str) -> Option<Message>;
+
+    /// # Errors
+    /// Where a frame is none of this protocol.
+    fn hear(&mut self, frame: &Message) -> anyhow::Result<Heard>;
+
+    /// Whether this player has a chair, or wants none.
+    fn settled(&self) -> bool;
+
+    /// Whether it has one.
+    fn seated(&self) -> bool;
+
+    /// Something else to say now than an action: to sit down, for instance. Its id, and the frame.
+    fn wish(&mut self, setup: &Setup) -> Option<(u64, Message)>;
+
+    /// An action, and its id.
+    fn act(&mut self, hand: u64, choice: Choice) -> (u64, Message);
+
+    /// Gives the chair back, where there is one; none is asked for again.
+    fn leave(&mut self) -> Option<Message>;
+
+    /// A newer token, where the protocol takes one.
+    fn renew(&mut self, token: &str) -> Option<Message>;
+}
+
+/// Calls and checks; the first to speak before the flop raises to the least. So every seat acts about four times a hand,
+/// and stacks last long.
+pub fn choose(turn: &Turn, big_blind: u64) -> Choice {
+    let unraised = turn.call == Some(big_blind) && turn.raise_min == Some(2 * big_blind);
+    match (turn.check, turn.call) {
+        (true, _) => Choice::Check,
+        (false, Some(_)) if unraised => Choice::RaiseTo(2 * big_blind),
+        (false, Some(_)) => Choice::Call,
+        (false, None) => Choice::Fold,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_to_speak_raises_once_and_all_others_call_or_check() {
+        let turn = |check, call, raise_min| Turn { hand: 1, check, call, raise_min };
+        assert_eq!(choose(&turn(false, Some(10), Some(20)), 10), Choice::RaiseTo(20));
+        assert_eq!(choose(&turn(false, Some(20), Some(30)), 10), Choice::Call);
+        // The big blind after a raise: a call of the same amount, but the least raise says that there was one.
+        assert_eq!(choose(&turn(false, Some(10), Some(30)), 10), Choice::Call);
+        assert_eq!(choose(&turn(true, None, Some(10)), 10), Choice::Check);
+        assert_eq!(choose(&turn(false, None, None), 10), Choice::Fold);
+    }
+}

@@ -1,0 +1,257 @@
+//! The real programs: a gateway, and one process a table, on the servers' core.
+
+use super::{
+    outside::{self, CHAIN_ID, Pod, TABLE_ID, VAULT},
+    programs::{Program, free},
+    redis::Redis,
+};
+use crate::solo::secrets::Secrets;
+use anyhow::Context;
+use base64::{Engine, engine::general_purpose::STANDARD};
+use futures::{StreamExt, TryStreamExt, stream};
+use purr_client::{
+    Api, Gateway, Wallet,
+    load::{Player, Purr, Setup, Target, sign_in},
+    seat::Permits,
+    wallet::Vault,
+};
+use purr_runtime::{CancellationToken, Role};
+use serde_json::json;
+use std::{
+    fs,
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+const NAMESPACE: &str = "bench";
+const UP: Duration = Duration::from_secs(60);
+/// Programs that are started at once.
+const STARTS: usize = 8;
+pub const SEATS: usize = 9;
+pub const BIG_BLIND: u64 = 100;
+pub const BUY_IN: u64 = 100 * BIG_BLIND;
+
+/// Where the programs are, and on which cores they run.
+pub struct Place<'a> {
+    pub bin: &'a Path,
+    pub dir: &'a Path,
+    pub secrets: &'a Secrets,
+    pub core: usize,
+}
+
+pub struct Fleet {
+    gateway: Program,
+    tables: Vec<Program>,
+    uids: Vec<String>,
+    public: SocketAddr,
+    ca: PathBuf,
+    outside: CancellationToken,
+}
+
+impl Drop for Fleet {
+    fn drop(&mut self) {
+        self.outside.cancel();
+    }
+}
+
+impl Fleet {
+    /// Starts so many tables, each of which this Redis has never seen, and the gateway that knows them.
+    pub async fn start(place: &Place<'_>, redis: &Redis, tables: usize, run: usize) -> anyhow::Result<Self> {
+        let stop = CancellationToken::new();
+        let secrets = place.secrets;
+        let role = |name: &str, role: &Role| secrets.identity(name, &[&role.to_string()]);
+        let signer = outside::signer(role("signer", &Role::ChainSigner)?, stop.clone()).await?;
+        let pods: Vec<Pod> = (0..tables).map(|number| pod(run, number)).collect::<anyhow::Result<_>>()?;
+        let api = outside::api(&pods, NAMESPACE, stop.clone()).await?;
+        let [public, internal, probes] = free()?;
+        let issuer = format!("https://localhost:{}", public.port());
+        let common = Common { place, redis, signer, internal, issuer, password: redis.password_file()? };
+
+        let keys = secrets.folder("data")?;
+        fs::write(keys.join("k1"), STANDARD.encode([7; 32]))?;
+        fs::write(keys.join("current"), "k1")?;
+        let started = stream::iter(&pods).map(|pod| common.table(pod, &keys)).buffered(STARTS);
+        let running: Vec<Program> = started.try_collect().await?;
+
+        secrets.identity("public", &["localhost"])?;
+        role("gateway", &Role::Gateway)?;
+        let gateway = common.gateway(api, public, probes).await?;
+        let ca = secrets.ca_file("public");
+        let uids = pods.into_iter().map(|pod| pod.uid).collect();
+        Ok(Self { gateway, tables: running, uids, public, ca, outside: stop })
+    }
+
+    /// Gateway and tables together.
+    pub fn pids(&self) -> Vec<u32> {
+        self.tables.iter().chain([&self.gateway]).map(Program::pid).collect()
+    }
+
+    pub fn gateway_pid(&self) -> u32 {
+        self.gateway.pid()
+    }
+
+    pub fn check(&mut self) -> anyhow::Result<()> {
+        self.tables.iter_mut().chain([&mut self.gateway]).try_for_each(Program::check)
+    }
+
+    fn at(&self) -> anyhow::Result<Gateway> {
+        Ok(Gateway::new(&format!("https://localhost:{}", self.public.port()), &self.ca)?)
+    }
+
+    /// Nine players a table, signed in by the gateway.
+    pub async fn players(&self, players: usize) -> anyhow::Result<(Target, Vec<Player<Purr>>)> {
+        let (at, tables) = (self.at()?, self.uids.len());
+        let wallets: Vec<Wallet> = (0..players).map(|_| Wallet::random()).collect::<Result<_, _>>()?;
+        let sessions = sign_in(&Api::new(at.clone()), wallets).await?;
+        let vault = Vault { chain_id: CHAIN_ID, address: VAULT };
+        let place = |(number, session): (usize, &purr_client::Session)| {
+            let table = number % tables;
+            let permits = Some(Permits::new(session.clone(), vault, TABLE_ID));
+            let side = Purr::new(
+                self.uids[table].as_str(),
+                session.wallet().address(),
+                u8::try_from(number / tables).ok(),
+            );
+            let setup = Setup { session: Some(session.clone()), permits, buy_in: BUY_IN, max_rake: BUY_IN };
+            Player { side, setup, table, spectator: false }
+        };
+        Ok((at.target(), sessions.iter().enumerate().map(place).collect()))
+    }
+
+    /// So many who only look on, by as few wallets as there can be: each has one connection a table.
+    pub async fn spectators(&self, count: usize) -> anyhow::Result<(Target, Vec<Player<Purr>>)> {
+        let (at, tables) = (self.at()?, self.uids.len());
+        let wallets: Vec<Wallet> =
+            (0..count.div_ceil(tables)).map(|_| Wallet::random()).collect::<Result<_, _>>()?;
+        let sessions = sign_in(&Api::new(at.clone()), wallets).await?;
+        let place = |number: usize| {
+            let (table, session) = (number % tables, &sessions[number / tables]);
+            let side = Purr::new(self.uids[table].as_str(), session.wallet().address(), None);
+            let setup = Setup { session: Some(session.clone()), ..Setup::default() };
+            Player { side, setup, table, spectator: true }
+        };
+        Ok((at.target(), (0..count).map(place).collect()))
+    }
+}
+
+/// Every table has an address of its own, because gateways look for all tables at one port.
+fn pod(run: usize, number: usize) -> anyhow::Result<Pod> {
+    let [high, low] = u16::try_from(number + 1)?.to_be_bytes();
+    Ok(Pod {
+        uid: format!("0a0b0c0d-{run:04x}-4000-8000-{number:012x}"),
+        name: format!("t{run}-{number}"),
+        ip: Ipv4Addr::new(127, 77, high, low),
+    })
+}
+
+struct Common<'a> {
+    place: &'a Place<'a>,
+    redis: &'a Redis,
+    signer: SocketAddr,
+    internal: SocketAddr,
+    issuer: String,
+    password: PathBuf,
+}
+
+impl Common<'_> {
+    fn sessions(&self, user: &str) -> [String; 3] {
+        [
+            format!("--sessions-sentinels={}", self.redis.sentinel),
+            format!("--sessions-user={user}"),
+            format!("--sessions-password-file={}", self.password.display()),
+        ]
+    }
+
+    async fn table(&self, pod: &Pod, data_keys: &Path) -> anyhow::Result<Program> {
+        let Place { bin, dir, secrets, core } = self.place;
+        let folder = format!("tables/{}", pod.uid);
+        secrets.identity(&folder, &[&Role::Table(pod.uid.clone()).to_string()])?;
+        let tls = secrets.folder(&folder)?;
+        let state = dir.join(&folder);
+        fs::create_dir_all(&state)?;
+        let probes = SocketAddr::from((pod.ip, 9090));
+        let spec = json!({
+            "name": pod.name,
+            "engine": {
+                "seats": SEATS, "smallBlind": BIG_BLIND / 2, "bigBlind": BIG_BLIND, "ante": "none",
+                "buyInMin": BUY_IN / 5, "buyInMax": BUY_IN,
+                "rake": { "basisPoints": 0, "caps": [], "noFlopNoDrop": true },
+                "clock": { "turnMs": 30_000, "timeBankMs": 30_000, "timeBankGainMs": 1_000, "disconnectMs": 30_000 },
+                "ratHoleMs": 0,
+            },
+            "currency": { "token": "", "decimals": 0, "unit": "chips" },
+            "settlement": { "vault": "", "chainId": CHAIN_ID, "maxHands": 1, "maxDelayMs": 0 },
+        });
+        let mut command = vec![
+            bin.join("purr-table").display().to_string(),
+            format!("--uid={}", pod.uid),
+            format!("--spec={spec}"),
+            "--generation=1".into(),
+            format!("--state-dir={}", state.display()),
+            format!("--tls-dir={}", tls.display()),
+            format!("--data-key-dir={}", data_keys.display()),
+            format!("--store-sentinels={}", self.redis.sentinel),
+            "--store-user=table".into(),
+            format!("--store-password-file={}", self.password.display()),
+            format!("--signer-addr={}", self.signer),
+            format!("--jwks-addr={}", self.internal),
+            format!("--jwt-issuer={}", self.issuer),
+            format!("--listen={}:8443", pod.ip),
+            format!("--ops-listen={probes}"),
+            // The next hand begins at once, as at the peer.
+            "--hand-gap-ms=0".into(),
+            "--log=error".into(),
+        ];
+        command.extend(self.sessions("table"));
+        let mut program = Program::start(&pod.name, *core, &command, &[], dir)?;
+        program.up(probes, true, UP).await?;
+        Ok(program)
+    }
+
+    async fn gateway(
+        &self,
+        api: SocketAddr,
+        public: SocketAddr,
+        probes: SocketAddr,
+    ) -> anyhow::Result<Program> {
+        let Place { bin, dir, secrets, core } = self.place;
+        let kubeconfig = dir.join("kubeconfig");
+        let config = json!({
+            "apiVersion": "v1", "kind": "Config", "current-context": "x",
+            "clusters": [{ "name": "c", "cluster": { "server": format!("http://{api}") } }],
+            "users": [{ "name": "u", "user": {} }],
+            "contexts": [{ "name": "x", "context": { "cluster": "c", "user": "u" } }],
+        });
+        fs::write(&kubeconfig, config.to_string())?;
+        let keys = secrets.token_keys()?;
+        let mut command = vec![
+            bin.join("purr-gateway").display().to_string(),
+            format!("--namespace={NAMESPACE}"),
+            "--domain=localhost".into(),
+            format!("--public-url={}", self.issuer),
+            format!("--chain-id={CHAIN_ID}"),
+            format!("--public-tls-dir={}", secrets.folder("public")?.display()),
+            format!("--tls-dir={}", secrets.folder("gateway")?.display()),
+            format!("--jwt-key-dir={}", keys.display()),
+            format!("--jwt-issuer={}", self.issuer),
+            format!("--signer-addr={}", self.signer),
+            "--records-addr=127.0.0.1:1".into(),
+            format!("--listen={public}"),
+            format!("--internal-listen={}", self.internal),
+            format!("--ops-listen={probes}"),
+            "--stop-delay-ms=0".into(),
+            "--player-sockets-max=1000".into(),
+            "--requests-max=10000".into(),
+            "--log=error".into(),
+        ];
+        // Everybody here comes from one address.
+        command
+            .extend(["sign-in", "address", "player", "socket"].map(|name| format!("--{name}-rate=100000")));
+        command.extend(self.sessions("gateway"));
+        let env = [("KUBECONFIG", kubeconfig.display().to_string())];
+        let mut program = Program::start("gateway", *core, &command, &env, dir)?;
+        program.up(probes, true, UP).await.context("the gateway")?;
+        Ok(program)
+    }
+}

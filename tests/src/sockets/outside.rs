@@ -1,0 +1,155 @@
+//! What the fleet finds outside of itself, in the bench's own process: the Kubernetes API's list of pods, and a signer
+//! that grants every chair at once.
+//!
+//! Neither is on the way of an action. The signer is a stub: no chain, no journal, no policy.
+
+use anyhow::Context;
+use axum::{
+    Json, Router,
+    extract::{Path, Query, State},
+    response::IntoResponse,
+    routing::{get, post, put},
+};
+use purr_protocol::{
+    Problem,
+    settlement::{
+        Accepted, Entries, Fence, Fenced, Notices, OpenTable, Reservation, Reserve, Submit, TableState,
+        TableStatus,
+    },
+};
+use purr_runtime::{Callers, CancellationToken, Identity, Server, problem::Answer};
+use purr_table::signer::{PlayMoney, Signer, SignerError};
+use serde_json::{Value, json};
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::{net::TcpListener, time::timeout};
+
+/// The chain and the vault that permits name. They exist nowhere.
+pub const CHAIN_ID: u64 = 31_337;
+pub const VAULT: [u8; 20] = [0x50; 20];
+pub const TABLE_ID: [u8; 32] = [0x7a; 32];
+const CONNECTIONS_MAX: usize = 8_192;
+
+/// A pod of a table, ready.
+#[derive(Clone, Debug)]
+pub struct Pod {
+    pub uid: String,
+    pub name: String,
+    pub ip: std::net::Ipv4Addr,
+}
+
+/// Serves the pods; a watch of them stays open and says nothing.
+pub async fn api(pods: &[Pod], namespace: &str, stop: CancellationToken) -> anyhow::Result<SocketAddr> {
+    let items: Vec<Value> = pods
+        .iter()
+        .map(|pod| {
+            let labels = json!({
+                "purr.poker/table": pod.name, "purr.poker/table-uid": pod.uid, "purr.poker/generation": "1",
+            });
+            json!({
+                "metadata": { "name": format!("{}-1", pod.name), "namespace": namespace, "labels": labels },
+                "spec": { "containers": [{ "name": "table" }] },
+                "status": {
+                    "phase": "Running", "podIP": pod.ip.to_string(),
+                    "conditions": [{ "type": "Ready", "status": "True" }],
+                },
+            })
+        })
+        .collect();
+    let list = json!({
+        "apiVersion": "v1", "kind": "PodList", "metadata": { "resourceVersion": "1" }, "items": items,
+    });
+    let pods = async |State(list): State<Arc<Value>>, Query(query): Asked| {
+        if query.contains_key("watch") {
+            let silence = futures::stream::pending::<Result<bytes::Bytes, std::io::Error>>();
+            return axum::body::Body::from_stream(silence).into_response();
+        }
+        Json(&*list).into_response()
+    };
+    let path = format!("/api/v1/namespaces/{namespace}/pods");
+    let routes = Router::new().route(&path, get(pods)).with_state(Arc::new(list));
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let address = listener.local_addr()?;
+    tokio::spawn(async move {
+        tokio::select! {
+            served = axum::serve(listener, routes) => served,
+            () = stop.cancelled() => Ok(()),
+        }
+    });
+    Ok(address)
+}
+
+type At = (State<Books>, Path<String>);
+type Asked = Query<HashMap<String, String>>;
+
+fn number(query: &HashMap<String, String>, name: &str) -> u64 {
+    query.get(name).and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
+#[derive(Clone, Default)]
+struct Books(Arc<Mutex<HashMap<String, Arc<PlayMoney>>>>);
+
+impl Books {
+    fn of(&self, uid: &str) -> Arc<PlayMoney> {
+        let mut tables = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        tables.entry(uid.to_owned()).or_default().clone()
+    }
+}
+
+fn status() -> TableStatus {
+    let table_id = format!("0x{}", hex::encode(TABLE_ID));
+    TableStatus { table_id, state: TableState::Open, head_seq: 0, confirmed_seq: 0 }
+}
+
+fn refused(error: SignerError) -> Answer {
+    Problem::new(409, "refused", "Refused").detail(error.to_string()).into()
+}
+
+/// Serves tables and gateway.
+pub async fn signer(identity: Identity, stop: CancellationToken) -> anyhow::Result<SocketAddr> {
+    let routes = Router::new()
+        .route(
+            "/v1/tables/{uid}",
+            put(async |Json(_): Json<OpenTable>| Json(status())).get(async || Json(status())),
+        )
+        .route(
+            "/v1/tables/{uid}/fence",
+            post(async |(State(books), Path(uid)): At, Json(Fence { epoch }): Json<Fence>| {
+                books.of(&uid).fence(epoch).await.map(Json::<Fenced>).map_err(refused)
+            }),
+        )
+        .route(
+            "/v1/tables/{uid}/reservations",
+            post(async |Json(_): Json<Reserve>| Json(Reservation { reservation: "granted".into() })),
+        )
+        .route(
+            "/v1/tables/{uid}/entries",
+            post(async |(State(books), Path(uid)): At, Json(submit): Json<Submit>| {
+                let through = books.of(&uid).submit(submit.epoch, &submit.entries).await;
+                through.map(|accepted_through| Json(Accepted { accepted_through })).map_err(refused)
+            })
+            .get(async |(State(books), Path(uid)): At, Query(query): Asked| {
+                let entries = books.of(&uid).entries(number(&query, "after")).await;
+                entries.map(|entries| Json(Entries { entries })).map_err(refused)
+            }),
+        )
+        .route(
+            "/v1/tables/{uid}/events",
+            get(async |(State(books), Path(uid)): At, Query(query): Asked| {
+                let wait = Duration::from_millis(number(&query, "wait_ms"));
+                let news =
+                    timeout(wait, async { books.of(&uid).notices(number(&query, "after")).await }).await;
+                news.unwrap_or(Ok(Vec::new())).map(|notices| Json(Notices { notices })).map_err(refused)
+            }),
+        )
+        .with_state(Books::default());
+    let listener = TcpListener::bind("127.0.0.1:0").await.context("signer")?;
+    let address = listener.local_addr()?;
+    let server = Server { identity, callers: Callers::Roles, connections_max: CONNECTIONS_MAX };
+    tokio::spawn(server.run(listener, routes, stop));
+    Ok(address)
+}

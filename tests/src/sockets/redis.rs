@@ -1,0 +1,127 @@
+//! Redis as the chart runs it, on one machine: a master and a replica of the table store, the sessions, a Sentinel that
+//! knows both, TLS 1.3 and the chart's ACL.
+
+use super::programs::{Program, free};
+use anyhow::{Context, ensure};
+use std::{
+    fmt, fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+const PASSWORD: &str = "of-the-bench";
+const UP: Duration = Duration::from_secs(20);
+/// The peer's user: it may do anything.
+pub const PEER: &str = "peer";
+
+/// When what was written is on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fsync {
+    EverySecond,
+    Always,
+}
+
+impl fmt::Display for Fsync {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if *self == Self::Always { "always" } else { "everysec" })
+    }
+}
+
+pub struct Redis {
+    dir: PathBuf,
+    pub master: SocketAddr,
+    pub sentinel: SocketAddr,
+    programs: Vec<Program>,
+}
+
+impl Redis {
+    /// `tls` holds a certificate for 127.0.0.1; the data goes to `dir`, which must be on a disk for `fsync` to mean
+    /// anything.
+    pub async fn start(dir: &Path, tls: &Path, core: usize, fsync: Fsync) -> anyhow::Result<Self> {
+        let [master, replica, sessions, sentinel] = free()?;
+        let acl = |file: &str| -> anyhow::Result<String> {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../helm/purr/files/redis").join(file);
+            let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+            let users = text.lines().filter_map(|line| line.split_once(' '));
+            Ok(users.map(|(name, rights)| user(name, rights)).collect())
+        };
+        let nodes = acl("nodes.acl")?;
+        let peer = user(PEER, "~* &* +@all");
+        let store = acl("store.acl")? + &nodes + &peer;
+        let keeps = format!(
+            "appendonly yes\nappendfsync {fsync}\nsave \"\"\nmasteruser replica\nmasterauth {PASSWORD}\n\
+            repl-diskless-sync yes\nrepl-diskless-sync-delay 0\nmaxmemory-policy noeviction\n"
+        );
+        let follows = format!("{keeps}replicaof 127.0.0.1 {}\n", master.port());
+        let watch = [("purr", master), ("sessions", sessions)].map(|(name, at)| {
+            format!(
+                "sentinel monitor {name} 127.0.0.1 {} 1\nsentinel auth-user {name} sentinel\n\
+                sentinel auth-pass {name} {PASSWORD}\nsentinel down-after-milliseconds {name} 60000\n",
+                at.port()
+            )
+        });
+        let asks = "-@all +@connection +sentinel|get-master-addr-by-name +role";
+        let asking = ["table", "gateway"].map(|name| user(name, asks)).concat();
+        let mut redis = Self { dir: dir.to_owned(), master, sentinel, programs: Vec::new() };
+        for (name, at, config, users) in [
+            ("master", master, keeps, store.clone()),
+            ("replica", replica, follows, store),
+            ("sessions", sessions, "save \"\"\n".into(), acl("sessions.acl")? + &nodes + &peer),
+            ("sentinel", sentinel, watch.concat(), asking),
+        ] {
+            redis.server(name, at, tls, core, &config, &users).await?;
+        }
+        Ok(redis)
+    }
+
+    async fn server(
+        &mut self,
+        name: &str,
+        at: SocketAddr,
+        tls: &Path,
+        core: usize,
+        config: &str,
+        users: &str,
+    ) -> anyhow::Result<()> {
+        let dir = self.dir.join(format!("redis-{name}"));
+        fs::create_dir_all(&dir)?;
+        let (dir, tls) = (dir.display(), tls.display());
+        let config = format!(
+            "port 0\ntls-port {}\nbind 127.0.0.1\ndir {dir}\ntls-protocols TLSv1.3\ntls-replication yes\n\
+            tls-auth-clients no\ntls-cert-file {tls}/tls.crt\ntls-key-file {tls}/tls.key\ntls-ca-cert-file {tls}/ca.crt\n\
+            maxclients 9000\nuser default off -@all\n{users}{config}",
+            at.port()
+        );
+        let path = self.dir.join(format!("{name}.conf"));
+        fs::write(&path, config)?;
+        let mut command = vec!["redis-server".to_owned(), path.display().to_string()];
+        if name == "sentinel" {
+            command.push("--sentinel".into());
+        }
+        let mut program = Program::start(&format!("redis-{name}"), core, &command, &[], &self.dir)?;
+        program.up(at, false, UP).await.context("redis-server (Debian package redis-server)")?;
+        self.programs.push(program);
+        Ok(())
+    }
+
+    /// A file with everybody's password.
+    pub fn password_file(&self) -> anyhow::Result<PathBuf> {
+        let path = self.dir.join("redis-password");
+        fs::write(&path, PASSWORD)?;
+        Ok(path)
+    }
+
+    pub fn pids(&self) -> Vec<u32> {
+        self.programs.iter().map(Program::pid).collect()
+    }
+
+    pub fn check(&mut self) -> anyhow::Result<()> {
+        ensure!(!self.programs.is_empty(), "no Redis");
+        self.programs.iter_mut().try_for_each(Program::check)
+    }
+}
+
+fn user(name: &str, rights: &str) -> String {
+    format!("user {name} on >{PASSWORD} {rights}\n")
+}
