@@ -8,6 +8,8 @@
 pub mod balances;
 #[cfg(feature = "checker")]
 pub mod checker;
+#[cfg(feature = "faults")]
+pub mod faults;
 #[cfg(feature = "cluster")]
 pub mod figures;
 #[cfg(feature = "cluster")]

@@ -3,42 +3,31 @@
 //! The programs are the real ones and talk over the same mutual TLS; store, sign-ins, ledger and records are in memory.
 
 mod door;
+pub mod house;
 pub mod ledger;
 mod options;
 mod records;
-mod secrets;
+pub mod secrets;
 
 pub use options::Options;
 
 use anyhow::Context;
 use clap::Parser;
+use house::{House, Parts};
 use ledger::{Books, Ledger};
-use purr_gateway::{
-    Gateway, Listeners,
-    page::PageConfig,
-    routing::{Pod, Routes},
-    sessions::MemorySessions,
-};
-use purr_protocol::{TableSpec, settlement::OpenTable, summary::Summary};
-use purr_runtime::{Callers, CancellationToken, Identity, InternalClient, Readiness, Role, Server};
-use purr_store::{DataKeys, Sealer};
-use purr_table::{
-    actor::{Actor, Handle, TakeOver},
-    core::Pace,
-    http::{Tokens, routes},
-    metrics::Metrics,
-};
+use purr_gateway::{page::PageConfig, sessions::MemorySessions};
+use purr_protocol::{TableSpec, summary::Summary};
+use purr_runtime::CancellationToken;
+use purr_table::{actor::Handle, core::Pace};
 use records::Hands;
-use secrets::{Secrets, random};
+use secrets::Secrets;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
-use tokio::{net::TcpListener, task::JoinSet};
+use tokio::net::TcpListener;
 
 /// UID of the one table.
 pub const UID: &str = "0a0b0c0d-0000-4000-8000-000000000001";
-const EPOCH: u64 = 1 << 16;
+pub const EPOCH: u64 = 1 << 16;
 const REVEAL_MS: u64 = 1_000;
-/// Of one server.
-const CONNECTIONS_MAX: usize = 256;
 const NOTICE: &str =
     "Play chips: this table runs by itself, for trying things out. Nothing is kept, and nothing settles.";
 
@@ -56,51 +45,18 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
     // Whoever returns early, for instance on an error, takes the others along.
     let stop = stop.child_token();
     let _guard = stop.clone().drop_guard();
-    let mut tasks = JoinSet::new();
-
-    let identity = |folder: &str, role: &Role| secrets.identity(folder, &[&role.to_string()]);
-    let signer = serve(&mut tasks, identity("signer", &Role::ChainSigner)?, ledger.clone().routes(), &stop);
-    let signer = signer.await?;
-    let records = serve(&mut tasks, identity("records", &Role::Records)?, hands.clone().routes(), &stop);
-    let records = records.await?;
-
-    let internal = TcpListener::bind(loopback()).await?;
-    let table = identity("table", &Role::Table(UID.into()))?;
-    let keys = InternalClient::new(table.clone(), internal.local_addr()?.to_string(), Role::Gateway);
-    let actor = Actor::take_over(TakeOver {
-        epoch: EPOCH,
+    let parts = Parts {
         spec: spec.clone(),
         pace: Pace { hand_gap_ms: options.hand_gap_ms, reveal_ms: REVEAL_MS },
-        sealer: Sealer::new(Arc::new(DataKeys::ephemeral(random()?)), UID),
         store: hands.clone(),
-        signer: ledger,
-        auditor: None,
-        sessions: None,
-        metrics: Metrics::new(&prometheus::Registry::new())?,
-        readiness: Readiness::default(),
-        open: OpenTable::from_spec(EPOCH, &spec),
-    })
-    .await?;
-    let handle = actor.handle();
-    let ended = stop.clone();
-    tasks.spawn(async move { Ok(actor.run(ended).await?) });
-    let tokens = Arc::new(Tokens::new(keys, &url, "purr"));
-    let pod = serve(&mut tasks, table, routes(handle.clone(), tokens, UID.into()), &stop).await?;
-
-    let sessions = Arc::new(MemorySessions::default());
-    tasks.spawn(tell(handle, hands, sessions.clone(), spec.clone(), stop.clone()));
-    let gateway = Gateway {
+        sealer: house::sealer()?,
+        ledger,
+        records: hands.clone().routes(),
         config: gateway_config(&options, &secrets, &url, page_at)?,
-        public: secrets.identity("public", &["localhost"])?,
-        identity: identity("gateway", &Role::Gateway)?,
-        routes: routed(pod, &spec),
-        sessions,
-        signer_addr: signer.to_string(),
-        records_addr: records.to_string(),
-        metrics: purr_gateway::metrics::Metrics::new(&prometheus::Registry::new())?,
-        readiness: Readiness::default(),
+        public,
     };
-    tasks.spawn(gateway.serve(Listeners { public, internal }, stop.clone()));
+    let House { handle, sessions, mut tasks, .. } = House::start(parts, &secrets, &stop).await?;
+    tasks.spawn(tell(handle, hands, sessions, spec, stop.clone()));
     let (ca, ended) = (secrets.ca_file("public"), stop.clone());
     tasks.spawn(async move { door::run(page, public_at, &ca, ended).await });
 
@@ -113,25 +69,11 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
     Ok(())
 }
 
-fn loopback() -> SocketAddr {
-    SocketAddr::from(([127, 0, 0, 1], 0))
-}
-
-async fn serve(
-    tasks: &mut JoinSet<anyhow::Result<()>>,
-    identity: Identity,
-    routes: axum::Router,
-    stop: &CancellationToken,
-) -> anyhow::Result<SocketAddr> {
-    let listener = TcpListener::bind(loopback()).await?;
-    let address = listener.local_addr()?;
-    let server = Server { identity, callers: Callers::Roles, connections_max: CONNECTIONS_MAX };
-    tasks.spawn(server.run(listener, routes, stop.clone()));
-    Ok(address)
-}
-
 /// The gateway's own defaults, but for what is different here.
-fn gateway_config(
+///
+/// # Errors
+/// Where the key of access tokens cannot be written.
+pub fn gateway_config(
     options: &Options,
     secrets: &Secrets,
     url: &str,
@@ -169,19 +111,6 @@ fn gateway_config(
         folder: options.page_dir.clone(),
     };
     Ok(config)
-}
-
-fn routed(pod: SocketAddr, spec: &TableSpec) -> Arc<Routes> {
-    let routes = Arc::new(Routes::default());
-    routes.apply(Pod {
-        name: "solo".into(),
-        uid: UID.into(),
-        table: spec.name.clone(),
-        generation: 1,
-        address: Some(pod),
-        ready: true,
-    });
-    routes
 }
 
 /// Keeps the lobby's line of the table up to date, as a table does in the sessions group of Redis.

@@ -1,0 +1,148 @@
+//! One real table and one real gateway in one process, with stand-ins for what a cluster has.
+
+use super::{
+    EPOCH, UID,
+    ledger::Ledger,
+    secrets::{Secrets, random},
+};
+use purr_gateway::{
+    Config, Gateway, Listeners,
+    routing::{Pod, Routes},
+    sessions::MemorySessions,
+};
+use purr_protocol::{TableSpec, settlement::OpenTable};
+use purr_runtime::{Callers, CancellationToken, Identity, InternalClient, Readiness, Role, Server};
+use purr_store::{DataKeys, Sealer, Store};
+use purr_table::{
+    actor::{Actor, Handle, TakeOver},
+    core::Pace,
+    http::{Tokens, routes},
+    metrics::Metrics,
+};
+use std::{net::SocketAddr, sync::Arc};
+use tokio::{net::TcpListener, task::JoinSet};
+
+/// Connections of one server.
+const CONNECTIONS_MAX: usize = 256;
+
+/// What a house is made from.
+pub struct Parts {
+    pub spec: TableSpec,
+    pub pace: Pace,
+    pub store: Arc<dyn Store>,
+    pub sealer: Sealer,
+    pub ledger: Arc<Ledger>,
+    /// What stands for records.
+    pub records: axum::Router,
+    pub config: Config,
+    pub public: TcpListener,
+}
+
+/// The programs at work. They end when the token is cancelled, or all with the first that fails.
+pub struct House {
+    pub handle: Handle,
+    /// Where players reach the gateway.
+    pub public: SocketAddr,
+    /// Where gateways reach the table, whatever [`Self::route_to`] told them.
+    pub pod: SocketAddr,
+    pub sessions: Arc<MemorySessions>,
+    pub tasks: JoinSet<anyhow::Result<()>>,
+    routes: Arc<Routes>,
+    name: String,
+}
+
+/// A sealer of the one table with a key of its own.
+///
+/// # Errors
+/// Where there is no randomness.
+pub fn sealer() -> anyhow::Result<Sealer> {
+    Ok(Sealer::new(Arc::new(DataKeys::ephemeral(random()?)), UID))
+}
+
+impl House {
+    /// # Errors
+    /// Where one of the programs cannot start.
+    pub async fn start(parts: Parts, secrets: &Secrets, stop: &CancellationToken) -> anyhow::Result<Self> {
+        let Parts { spec, pace, store, sealer, ledger, records, config, public } = parts;
+        let mut tasks = JoinSet::new();
+        let identity = |folder: &str, role: &Role| secrets.identity(folder, &[&role.to_string()]);
+        let signer = identity("signer", &Role::ChainSigner)?;
+        let signer = serve(&mut tasks, signer, ledger.clone().routes(), stop).await?;
+        let records = serve(&mut tasks, identity("records", &Role::Records)?, records, stop).await?;
+
+        let internal = TcpListener::bind(loopback()).await?;
+        let table = identity("table", &Role::Table(UID.into()))?;
+        let keys = InternalClient::new(table.clone(), internal.local_addr()?.to_string(), Role::Gateway);
+        let tokens = Arc::new(Tokens::new(keys, &config.jwt_issuer, &config.jwt_audience));
+        let actor = Actor::take_over(TakeOver {
+            epoch: EPOCH,
+            spec: spec.clone(),
+            pace,
+            sealer,
+            store,
+            signer: ledger,
+            auditor: None,
+            sessions: None,
+            metrics: Metrics::new(&prometheus::Registry::new())?,
+            readiness: Readiness::default(),
+            open: OpenTable::from_spec(EPOCH, &spec),
+        })
+        .await?;
+        let handle = actor.handle();
+        let ended = stop.clone();
+        tasks.spawn(async move { Ok(actor.run(ended).await?) });
+        let pod = serve(&mut tasks, table, routes(handle.clone(), tokens, UID.into()), stop).await?;
+
+        let (sessions, table_routes) = (Arc::new(MemorySessions::default()), Arc::new(Routes::default()));
+        let address = public.local_addr()?;
+        let gateway = Gateway {
+            config,
+            public: secrets.identity("public", &["localhost"])?,
+            identity: identity("gateway", &Role::Gateway)?,
+            routes: table_routes.clone(),
+            sessions: sessions.clone(),
+            signer_addr: signer.to_string(),
+            records_addr: records.to_string(),
+            metrics: purr_gateway::metrics::Metrics::new(&prometheus::Registry::new())?,
+            readiness: Readiness::default(),
+        };
+        tasks.spawn(gateway.serve(Listeners { public, internal }, stop.clone()));
+        let house =
+            Self { handle, public: address, pod, sessions, tasks, routes: table_routes, name: spec.name };
+        house.route_to(pod);
+        Ok(house)
+    }
+
+    /// From now on the gateway looks for the table here.
+    pub fn route_to(&self, pod: SocketAddr) {
+        self.routes.apply(Pod {
+            name: "solo".into(),
+            uid: UID.into(),
+            table: self.name.clone(),
+            generation: 1,
+            address: Some(pod),
+            ready: true,
+        });
+    }
+}
+
+pub fn loopback() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 0))
+}
+
+/// A server of the fleet on a port of the kernel's choice.
+///
+/// # Errors
+/// Where there is no port.
+pub async fn serve(
+    tasks: &mut JoinSet<anyhow::Result<()>>,
+    identity: Identity,
+    routes: axum::Router,
+    stop: &CancellationToken,
+) -> anyhow::Result<SocketAddr> {
+    let listener = TcpListener::bind(loopback()).await?;
+    let address = listener.local_addr()?;
+    let server = Server { identity, callers: Callers::Roles, connections_max: CONNECTIONS_MAX };
+    tasks.spawn(server.run(listener, routes, stop.clone()));
+    Ok(address)
+}
