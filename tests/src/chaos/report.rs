@@ -112,7 +112,7 @@ mod tests {
     #[test]
     fn a_bound_is_for_the_time_after_a_fault_was_seen() {
         let mut tally = Tally::default();
-        [felt(6_500, 4_000), felt(2_000, 5_000), felt(2_900, 0)].map(|felt| tally.add(felt));
+        [felt(6_500, 4_000), felt(2_000, 5_000), felt(2_900, 0)].into_iter().for_each(|felt| tally.add(felt));
         let row = tally.row(Fault::PodFrozen, (7, 80), &[]);
         assert_eq!((row.pause_ms_p50, row.pause_ms_max, row.after_ms_max), (2_900, 6_500, 2_900));
         assert!(row.met);

@@ -2,6 +2,8 @@
 //!
 //! The door answers as a gateway does; the gateway itself is tested with this client in purr-tests.
 
+#![allow(dead_code, reason = "each test has its own need of it")]
+
 use axum::{Json, Router, extract::State, routing};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
