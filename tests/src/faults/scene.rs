@@ -77,9 +77,10 @@ impl Drop for Scene {
     }
 }
 
-/// Impatient, so that a test sees much of it.
-fn settings(codec: Codec) -> Settings {
+/// Impatient where connections fall silent, so that a test sees much of it; elsewhere silence is a slow machine.
+fn settings(codec: Codec, silent: bool) -> Settings {
     let ms = Duration::from_millis;
+    let (ping, idle) = if silent { (300, 900) } else { (5_000, 60_000) };
     Settings {
         codec,
         back_off_min: ms(20),
@@ -87,8 +88,8 @@ fn settings(codec: Codec) -> Settings {
         // A slow machine makes a slow test, not a failed one.
         give_up: Duration::from_secs(240),
         connect: Duration::from_secs(3),
-        ping: ms(300),
-        idle: ms(900),
+        ping: ms(ping),
+        idle: ms(idle),
         socket_again: Duration::from_secs(3),
     }
 }
@@ -134,6 +135,7 @@ impl Scene {
             config,
             public,
         };
+        let silent = network.near.is_some();
         let house = House::start(parts, &secrets, &stop).await?;
         let mut scene = Self {
             journal,
@@ -157,7 +159,7 @@ impl Scene {
                 gateway: door.clone(),
                 table: UID.into(),
                 name: name.into(),
-                settings: settings(if at % 2 == 0 { Codec::Proto } else { Codec::Json }),
+                settings: settings(if at % 2 == 0 { Codec::Proto } else { Codec::Json }, silent),
                 seat: SeatIndex(at),
                 buy_in: BUY_IN,
                 seed: seed.wrapping_mul(31).wrapping_add(u64::from(at)),
