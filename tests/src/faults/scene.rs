@@ -133,7 +133,7 @@ impl Scene {
             config,
             public,
         };
-        let house = House::start(parts, &secrets, &stop).await?;
+        let house = Box::pin(House::start(parts, &secrets, &stop)).await?;
         let mut scene = Self {
             journal,
             seats: Vec::new(),
