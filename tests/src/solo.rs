@@ -55,7 +55,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
         config: gateway_config(&options, &secrets, &url, page_at)?,
         public,
     };
-    let House { handle, sessions, mut tasks, .. } = House::start(parts, &secrets, &stop).await?;
+    let House { handle, sessions, mut tasks, .. } = Box::pin(House::start(parts, &secrets, &stop)).await?;
     tasks.spawn(tell(handle, hands, sessions, spec, stop.clone()));
     let (ca, ended) = (secrets.ca_file("public"), stop.clone());
     tasks.spawn(async move { door::run(page, public_at, &ca, ended).await });

@@ -45,7 +45,7 @@ async fn players(world: &World) -> Vec<Player<Purr>> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thread_of_players_plays_over_a_cut_wire_renews_its_tokens_and_gives_its_chairs_back() {
-    let world = World::start().await;
+    let world = Box::pin(World::start()).await;
     let (players, target, wire) = (players(&world).await, world.socket.target(), world.wire.clone());
     let mut cut = false;
     let tell = move |moment, _| {
@@ -74,7 +74,7 @@ async fn a_thread_of_players_plays_over_a_cut_wire_renews_its_tokens_and_gives_i
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_not_everybody_gets_into_ends_with_an_error() {
-    let world = World::start().await;
+    let world = Box::pin(World::start()).await;
     let mut players = players(&world).await;
     // Less than the table asks for.
     players[0].setup.buy_in = 1;

@@ -136,7 +136,7 @@ impl Scene {
             public,
         };
         let silent = network.near.is_some();
-        let house = House::start(parts, &secrets, &stop).await?;
+        let house = Box::pin(House::start(parts, &secrets, &stop)).await?;
         let mut scene = Self {
             journal,
             seats: Vec::new(),

@@ -105,7 +105,7 @@ fn status() -> TableStatus {
     TableStatus { table_id, state: TableState::Open, head_seq: 0, confirmed_seq: 0 }
 }
 
-fn refused(error: SignerError) -> Answer {
+fn refused(error: &SignerError) -> Answer {
     Problem::new(409, "refused", "Refused").detail(error.to_string()).into()
 }
 
@@ -119,7 +119,7 @@ pub async fn signer(identity: Identity, stop: CancellationToken) -> anyhow::Resu
         .route(
             "/v1/tables/{uid}/fence",
             post(async |(State(books), Path(uid)): At, Json(Fence { epoch }): Json<Fence>| {
-                books.of(&uid).fence(epoch).await.map(Json::<Fenced>).map_err(refused)
+                books.of(&uid).fence(epoch).await.map(Json::<Fenced>).map_err(|error| refused(&error))
             }),
         )
         .route(
@@ -130,11 +130,13 @@ pub async fn signer(identity: Identity, stop: CancellationToken) -> anyhow::Resu
             "/v1/tables/{uid}/entries",
             post(async |(State(books), Path(uid)): At, Json(submit): Json<Submit>| {
                 let through = books.of(&uid).submit(submit.epoch, &submit.entries).await;
-                through.map(|accepted_through| Json(Accepted { accepted_through })).map_err(refused)
+                through
+                    .map(|accepted_through| Json(Accepted { accepted_through }))
+                    .map_err(|error| refused(&error))
             })
             .get(async |(State(books), Path(uid)): At, Query(query): Asked| {
                 let entries = books.of(&uid).entries(number(&query, "after")).await;
-                entries.map(|entries| Json(Entries { entries })).map_err(refused)
+                entries.map(|entries| Json(Entries { entries })).map_err(|error| refused(&error))
             }),
         )
         .route(
@@ -143,7 +145,9 @@ pub async fn signer(identity: Identity, stop: CancellationToken) -> anyhow::Resu
                 let wait = Duration::from_millis(number(&query, "wait_ms"));
                 let news =
                     timeout(wait, async { books.of(&uid).notices(number(&query, "after")).await }).await;
-                news.unwrap_or(Ok(Vec::new())).map(|notices| Json(Notices { notices })).map_err(refused)
+                news.unwrap_or(Ok(Vec::new()))
+                    .map(|notices| Json(Notices { notices }))
+                    .map_err(|error| refused(&error))
             }),
         )
         .with_state(Books::default());

@@ -7,12 +7,7 @@ pub use board::{Board, Listed};
 pub use events::{Changes, events};
 
 use crate::{
-    app::App,
-    guard::RetryAfter,
-    metrics::Upstream,
-    relay::{Refused, Relay},
-    routing::Known,
-    upstream::Failed,
+    app::App, guard::RetryAfter, metrics::Upstream, relay::Refused, routing::Known, upstream::Failed,
 };
 use axum::{
     Json,
@@ -239,16 +234,13 @@ pub async fn reach(app: &App, path: Result<Path<String>, PathRejection>) -> Resu
     Ok(uid)
 }
 
-/// # Errors
-/// 503 where this gateway has no place for one more player.
-pub fn place(app: &App, uid: String, codec: Codec) -> Result<Relay, Response> {
-    app.relays.open(uid, codec).map_err(|refused| {
-        let (wait_s, problem) = match refused {
-            Refused::Full => (2, Problem::new(503, "full", "Too many players at the moment")),
-            Refused::Stopping => (1, Problem::new(503, "stopping", "This gateway stops")),
-        };
-        (RetryAfter(Duration::from_secs(wait_s)), Answer::from(problem)).into_response()
-    })
+/// 503: this gateway has no place for one more player.
+pub fn no_place(refused: Refused) -> Response {
+    let (wait_s, problem) = match refused {
+        Refused::Full => (2, Problem::new(503, "full", "Too many players at the moment")),
+        Refused::Stopping => (1, Problem::new(503, "stopping", "This gateway stops")),
+    };
+    (RetryAfter(Duration::from_secs(wait_s)), Answer::from(problem)).into_response()
 }
 
 pub async fn socket(
@@ -264,7 +256,7 @@ pub async fn socket(
         Answer::from(Problem::new(400, "subprotocol", "Ask for purr.v1.proto or purr.v1.json"))
             .into_response()
     })?;
-    let relay = place(&app, uid, codec)?;
+    let relay = app.relays.open(uid, codec).map_err(no_place)?;
     Ok(upgrade.accept(codec.subprotocol(), move |socket| relay.serve(socket)))
 }
 

@@ -1,6 +1,6 @@
 //! A table where no WebSocket gets through: the same messages, as server-sent events down and requests up.
 
-use super::lobby::{place, reach};
+use super::lobby::{no_place, reach};
 use crate::{
     app::{App, read},
     auth::Caller,
@@ -56,7 +56,7 @@ pub async fn open(
     // The guard has looked at it; the table looks again.
     let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let token = bearer.and_then(|value| value.split_once(' ')).map_or("", |(_, token)| token.trim());
-    let relay = place(&app, uid, Codec::Json)?;
+    let relay = app.relays.open(uid, Codec::Json).map_err(no_place)?;
     let attach = pb::Attach { token: token.to_owned(), resume };
     let mut events = relay.serve_stream(caller.player, id, attach).ok_or_else(|| {
         Answer::from(Problem::new(503, "randomness", "No stream can be opened")).into_response()

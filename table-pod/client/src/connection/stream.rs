@@ -76,7 +76,7 @@ async fn refused(response: Response<Incoming>) -> End {
     refusal(status, body.ok().map(|body| body.to_bytes()).as_deref())
 }
 
-fn no_request(error: http::Error) -> End {
+fn no_request(error: &http::Error) -> End {
     End::Final(error.to_string())
 }
 
@@ -100,7 +100,7 @@ impl Stream {
             .header(header::ACCEPT, "text/event-stream, application/problem+json")
             .header(header::AUTHORIZATION, format!("Bearer {token}"))
             .body(Full::default())
-            .map_err(no_request)?;
+            .map_err(|error| no_request(&error))?;
         let opening = async {
             let response = ask(client, request).await?;
             if response.status() != StatusCode::OK {
@@ -218,7 +218,7 @@ async fn post_all(
                 .header(header::CONTENT_TYPE, "application/json")
                 .header(header::AUTHORIZATION, format!("Bearer {token}"))
                 .body(Full::new(body))
-                .map_err(no_request)?;
+                .map_err(|error| no_request(&error))?;
             let response = ask(&client, request).await?;
             match response.status() {
                 StatusCode::ACCEPTED => {

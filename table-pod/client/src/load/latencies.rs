@@ -58,7 +58,8 @@ impl Latencies {
 
     /// By nearest rank.
     pub fn quantiles(&self) -> Quantiles {
-        let ms = |us: u64| Duration::from_micros(us).as_secs_f64() * 1_000.0;
+        // At most a minute: it fits, and one division rounds once.
+        let ms = |us: u64| f64::from(u32::try_from(us).unwrap_or(u32::MAX)) / 1_000.0;
         let at = |thousandth: u64| {
             let rank = (self.count * thousandth).div_ceil(1_000).max(1);
             let mut below = 0;

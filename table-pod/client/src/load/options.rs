@@ -237,7 +237,7 @@ fn report(outcome: &Outcome, json: Option<&Path>) -> anyhow::Result<()> {
             return writeln!(std::io::stdout(), "{text}").context("stdout");
         }
         Some(path) => {
-            std::fs::write(path, text + "\n").with_context(|| format!("--json {}", path.display()))?
+            std::fs::write(path, text + "\n").with_context(|| format!("--json {}", path.display()))?;
         }
         None => {}
     }

@@ -101,11 +101,12 @@ impl Purr {
                     self.stack = result.stack;
                 }
             }
-            Kind::Seated(seated) if self.seat.is_none() => {
-                if seated.player.parse::<PlayerId>().is_ok_and(|player| player == self.own) {
-                    (self.seat, self.stack, self.coming) = (Some(seated.seat), seated.stack, false);
-                    self.sitting_out = false;
-                }
+            Kind::Seated(seated)
+                if self.seat.is_none()
+                    && seated.player.parse::<PlayerId>().is_ok_and(|player| player == self.own) =>
+            {
+                (self.seat, self.stack, self.coming) = (Some(seated.seat), seated.stack, false);
+                self.sitting_out = false;
             }
             Kind::ToppedUp(up) if own(up.seat) => (self.stack, self.coming) = (up.stack, false),
             Kind::SatOut(at) if own(at.seat) => self.sitting_out = true,

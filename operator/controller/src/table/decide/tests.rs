@@ -216,7 +216,7 @@ fn a_quiet_pod_is_replaced_where_it_does_not_answer_and_asked_again_where_it_doe
     let lives = decide(&Observed { alive: Some(Ok(())), ..quiet.clone() });
     assert_eq!((lives.steps, lives.stage, lives.again_s), (vec![], Stage::Steady, Some(QUIET_S)));
     // A pod that kubelet does not see serve is no different.
-    let mut frozen = dead.clone();
+    let mut frozen = dead;
     frozen.pods[0].ready = false;
     assert_eq!(decide(&frozen).steps, [remove(3), raise(4), create(4)]);
     // One that has just begun has its time.
