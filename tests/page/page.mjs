@@ -131,13 +131,17 @@ async function passive(players) {
 async function forged({ page }, hand) {
   const path = `**/v1/tables/*/hands/${hand}`;
   const shown = (record) => record.history.events.find((event) => event.streetDealt).streetDealt;
-  const other = (card) => (card === '2c' ? '2d' : '2c');
+  // One that nobody saw: a card that is there twice is another forgery, with words of its own.
+  const unseen = ({ openings }) => {
+    const seen = new Set(openings.map(([, { card }]) => card));
+    return [...'23456789TJQKA'].flatMap((rank) => [...'cdhs'].map((suit) => rank + suit)).find((card) => !seen.has(card));
+  };
   for (const [what, change, said] of [
-    ['a card of the board', (record) => { shown(record).cards[0] = other(shown(record).cards[0]); }, /without proof/],
+    ['a card of the board', (record) => { shown(record).cards[0] = unseen(record); }, /without proof/],
     ['the board and its proof', (record) => {
       const { cards } = shown(record);
       const [, opening] = record.openings.find(([, { card }]) => card === cards[0]);
-      cards[0] = opening.card = other(cards[0]);
+      cards[0] = opening.card = unseen(record);
     }, /not in the deck/],
     ['the root', (record) => { record.root = record.root.replace(/^./, (digit) => (digit === '0' ? '1' : '0')); }, /not in the deck/],
     ['entropy', (record) => { record.reveals[0].entropy = '0'.repeat(64); }, /not what it had committed to/],
