@@ -23,12 +23,33 @@ pub use tls::{Callers, Identity, Role, TlsError};
 pub use tokio_util::sync::CancellationToken;
 
 use std::process::ExitCode;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    runtime::Builder,
+    signal::unix::{SignalKind, signal},
+};
 use tracing_subscriber::EnvFilter;
 
 /// Runs a program until it ends or a signal asks it to. Logs are JSON lines on stderr; `log` is a
 /// filter as in `info,purr_table=debug`.
 pub fn main<F, R>(log: &str, run: F) -> ExitCode
+where
+    F: FnOnce(CancellationToken) -> R,
+    R: Future<Output = anyhow::Result<()>>,
+{
+    main_on(&mut Builder::new_multi_thread(), log, run)
+}
+
+/// The same with one thread for everything, for a program that does one thing after the other: no task wakes
+/// another thread.
+pub fn main_single<F, R>(log: &str, run: F) -> ExitCode
+where
+    F: FnOnce(CancellationToken) -> R,
+    R: Future<Output = anyhow::Result<()>>,
+{
+    main_on(&mut Builder::new_current_thread(), log, run)
+}
+
+fn main_on<F, R>(threads: &mut Builder, log: &str, run: F) -> ExitCode
 where
     F: FnOnce(CancellationToken) -> R,
     R: Future<Output = anyhow::Result<()>>,
@@ -43,7 +64,7 @@ where
     tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(std::io::stderr).init();
     // Two libraries ask for the process's provider; the first call decides, and this is it.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match threads.enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             tracing::error!(%error, "no runtime");

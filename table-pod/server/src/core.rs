@@ -6,12 +6,14 @@ mod adopt;
 mod commands;
 mod dealing;
 mod hands;
+mod ids;
 mod render;
 mod seating;
 
 use crate::core::dealing::Dealing;
 pub use crate::core::dealing::WITHHELD_MAX;
 pub use adopt::{AdoptError, Adopted};
+pub use ids::Ids;
 use purr_engine::{
     Chips, Command, Event, Millis, PlayerId, SeatIndex, Table,
     deal::{Commitment, Reveal, SealedDeck},
@@ -27,7 +29,7 @@ use purr_store::{HandEntry, Sealer};
 pub use render::{LogEntry, Shown};
 use seating::Seating;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 /// Command ids remembered for each player.
 const APPLIED_MAX: usize = 64;
@@ -122,7 +124,7 @@ pub struct State {
     /// Players who asked on chain to leave for good and are still here, and after which number they did.
     #[serde(default)]
     exiting: BTreeMap<PlayerId, u64>,
-    applied: BTreeMap<PlayerId, VecDeque<u64>>,
+    applied: BTreeMap<PlayerId, Ids>,
     commitments: BTreeMap<SeatIndex, [u8; 32]>,
     /// Reveals withheld running.
     #[serde(default)]

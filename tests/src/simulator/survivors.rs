@@ -7,14 +7,14 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use purr_engine::{Event, PlayerId};
 use purr_protocol::record::{HandRecord, Sealed};
 use purr_store::{Commit, HandEntry, Sealer};
-use purr_table::core::State;
+use purr_table::core::{Ids, State};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
 /// What the state keeps to itself.
 #[derive(Deserialize)]
 struct Applied {
-    applied: BTreeMap<PlayerId, Vec<u64>>,
+    applied: BTreeMap<PlayerId, Ids>,
 }
 
 pub(super) fn open(commit: &Commit, sealer: &Sealer) -> anyhow::Result<Survivor> {
@@ -31,7 +31,11 @@ pub(super) fn open(commit: &Commit, sealer: &Sealer) -> anyhow::Result<Survivor>
         sequence: state.sequence,
         confirmed: state.confirmed,
         hands_lost: state.hands_lost,
-        applied: applied.applied.into_iter().map(|(player, ids)| (player.to_string(), ids)).collect(),
+        applied: applied
+            .applied
+            .into_iter()
+            .map(|(player, ids)| (player.to_string(), ids.iter().collect()))
+            .collect(),
         hand: commit.hand.as_ref().map(|hand| open_hand(hand, sealer)).transpose()?,
     })
 }

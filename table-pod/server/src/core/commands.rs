@@ -1,6 +1,6 @@
 //! What players ask for.
 
-use super::{APPLIED_MAX, APPLIED_PLAYERS_MAX, Asking, ConnectionId, Core, Step};
+use super::{APPLIED_PLAYERS_MAX, Asking, ConnectionId, Core, Step};
 use purr_engine::{Action, Command, Event, PlayerId, Refusal, SeatIndex, config::AMOUNT_MAX};
 use purr_protocol::{
     pb::{self, ErrorCode, client_message::Body as Ask, event::Kind, server_message::Body},
@@ -216,7 +216,7 @@ impl Core {
     }
 
     fn is_applied(&self, player: PlayerId, id: u64) -> bool {
-        self.state.applied.get(&player).is_some_and(|ids| ids.contains(&id))
+        self.state.applied.get(&player).is_some_and(|ids| ids.contains(id))
     }
 
     pub(super) fn remember(&mut self, player: PlayerId, id: u64) {
@@ -228,11 +228,7 @@ impl Core {
                 self.state.applied.remove(&gone);
             }
         }
-        let ids = self.state.applied.entry(player).or_default();
-        ids.push_back(id);
-        if ids.len() > APPLIED_MAX {
-            ids.pop_front();
-        }
+        self.state.applied.entry(player).or_default().push(id);
     }
 }
 
