@@ -1,5 +1,5 @@
 // The page in real Chromium against purr-solo: two players with guest keys play a hand to its end, one loses the
-// network in the middle and comes back to the same hand and the same cards; axe-core looks at every view; at 360 px
+// network in the middle and comes back to the same hand and the same cards, first through a network without WebSockets; axe-core looks at every view; at 360 px
 // nothing scrolls sideways; a violation of the content security policy fails it. usage: page.mjs PURR-SOLO FOLDER
 //
 // Everything waits on conditions. Screenshots go to FOLDER.
@@ -265,13 +265,15 @@ async function play(browser, network, second, third) {
   await wide.page.waitForFunction(() => document.querySelector('.connection.warn') !== null);
   while (network.refused < 2) await new Promise((resolve) => setTimeout(resolve, 50));
   step('the network of one player is cut; the other one sees it');
+  network.plain = true;
   network.mend();
+  await wide.page.locator('.connection', { hasText: 'without WebSocket' }).waitFor();
   await wide.page.locator('.connection.good').waitFor();
   await phone.page.waitForFunction(() => !document.body.textContent.includes('connection lost'));
   assert.equal(await handOf(wide), hand, 'the same hand');
   assert.deepEqual(await cards(wide), before.wide, 'the same cards');
   assert.deepEqual(await board(wide), flop, 'the same board');
-  step('it is back: the same hand, the same cards, the same board');
+  step('it is back, without a WebSocket: the same hand, the same cards, the same board');
 
   while ((await board(wide)).length < 5 || (await wide.page.locator('.choice').count()) + (await phone.page.locator('.choice').count()) > 0) {
     if (/wins?\b/.test(await wide.page.locator('.outcome').innerText())) break;
@@ -287,6 +289,11 @@ async function play(browser, network, second, third) {
   }
   await wide.page.locator('.settlements li', { hasText: `Hand ${hand}` }).waitFor();
   step(`the hand is over: ${outcome}`);
+
+  // The one without a WebSocket has played on by requests. Where the network lets one through again, it is taken.
+  network.plain = false;
+  await wide.page.locator('.connection:not(:has-text("without WebSocket")).good').waitFor();
+  step('the hand was played on without a WebSocket; one is back by itself');
 
   // A reload keeps the sign-in and the seat.
   await phone.page.reload();

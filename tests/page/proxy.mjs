@@ -10,6 +10,8 @@ export class Network {
   /** Connections that came while it was broken. */
   refused = 0;
   down = false;
+  /** Requests for a WebSocket are answered by this network itself, as some companies' proxies do. */
+  plain = false;
 
   /** Listens on a port that the kernel chooses. */
   static async open() {
@@ -29,8 +31,23 @@ export class Network {
     if (this.down || this.#to === null) {
       this.refused += 1;
       near.resetAndDestroy();
-      return;
+      return undefined;
     }
+    if (!this.plain) return this.#join(near);
+    near.once('error', () => near.destroy());
+    near.once('data', (first) => {
+      if (/^upgrade: *websocket/im.test(first.toString('latin1'))) {
+        near.end('HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n');
+        return;
+      }
+      near.pause();
+      near.unshift(first);
+      this.#join(near);
+    });
+    return undefined;
+  }
+
+  #join(near) {
     const far = net.connect(this.#to, '127.0.0.1');
     for (const [one, other] of [[near, far], [far, near]]) {
       this.#sockets.add(one);

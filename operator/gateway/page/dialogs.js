@@ -149,7 +149,7 @@ export function banner({ route, session, link }) {
 function connection(state) {
   const [text, tone] = {
     connecting: ['Connecting…', 'warn'],
-    open: ['Connected', 'good'],
+    open: [state.streamed ? 'Connected, without WebSocket' : 'Connected', 'good'],
     waiting: ['Connection lost, coming back…', 'warn'],
     ended: ['Disconnected', 'bad'],
   }[state.name];

@@ -1,9 +1,11 @@
-// The player's socket to one table, that comes back by itself: jittered back-off, resume by cursor, tokens renewed in
-// it, commands sent again under their ids until they are answered. Entropy for the deal is committed and revealed here.
+// The player's connection to one table, that comes back by itself: jittered back-off, resume by cursor, tokens renewed in
+// it, commands sent again under their ids until they are answered. It is a WebSocket, or where none gets through, a
+// stream (stream.js). Entropy for the deal is committed and revealed here.
 // The same rules as the reference client's (table-pod/client/src/link.rs and connection.rs).
 
 import { api } from './api.js';
 import { base64, newEntropy } from './keys.js';
+import { StreamSocket } from './stream.js';
 import { Astray, View } from './view.js';
 
 const SUBPROTOCOL = 'purr.v1.json';
@@ -21,6 +23,11 @@ const SLOW_DOWN_MS = 500;
 /** Commands without an answer. The table remembers twice as many ids of a player. */
 const PENDING_MAX = 32;
 const RENEW_AGAIN_MS = 5_000;
+/** WebSockets that did not open although the server answers, in a row, after which a stream is taken. */
+const REFUSED_MAX = 2;
+/** Until a WebSocket is tried again beside a stream, the first time and at most. */
+const UPGRADE_MIN_MS = 15_000;
+const UPGRADE_MAX_MS = 600_000;
 
 // Close codes of the protocol (table-pod/protocol/src/codec.rs) on which one does not come back by oneself.
 const FINAL = {
@@ -63,6 +70,9 @@ export class Link {
   #committed = null;
   #attaches = [];
   #served = false;
+  #opened = false;
+  #refused = 0;
+  #upgradeMs = UPGRADE_MIN_MS;
 
   /** `changed()` after every change; `told(events)` with the events of a message that was taken in. */
   constructor(session, uid, changed, told) {
@@ -71,7 +81,7 @@ export class Link {
     this.#changed = changed;
     this.#told = told;
     this.view = new View(session.address);
-    /** connecting, open, waiting (with `retryAt`), ended (with `why`). */
+    /** connecting, open (`streamed` or not), waiting (with `retryAt`), ended (with `why`). */
     this.state = { name: 'connecting' };
     addEventListener('online', this.#look);
     document.addEventListener('visibilitychange', this.#look);
@@ -117,21 +127,26 @@ export class Link {
       return this.#end(error?.message ?? 'You are signed out.');
     }
     if (this.#stopped || this.#socket !== null) return undefined;
-    const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
-    const socket = new WebSocket(`${scheme}://${location.host}/v1/tables/${this.#uid}/socket`, SUBPROTOCOL);
+    const attach = this.#id();
+    this.#attaches = [...this.#attaches.slice(1 - ATTACHES_MAX), attach];
+    const streamed = this.#refused >= REFUSED_MAX;
+    const socket = streamed
+      ? new StreamSocket(this.#uid, () => this.#session.token(), attach, this.#cursor())
+      : this.#webSocket();
     this.#socket = socket;
     this.#served = false;
+    this.#opened = false;
     this.#timer('connect', CONNECT_MS, () => this.#lost(socket));
     socket.onopen = () => {
       this.#clear('connect');
       this.#heard = Date.now();
+      this.#opened = true;
       for (const pending of this.#pending) pending.sent = false;
-      const id = this.#id();
-      this.#attaches = [...this.#attaches.slice(1 - ATTACHES_MAX), id];
-      this.#write({ id, attach: { token, resume: this.#cursor() } });
+      if (streamed) this.#timer('upgrade', this.#upgradeMs, () => this.#upgrade());
+      else this.#write({ id: attach, attach: { token, resume: this.#cursor() } });
       this.#timer('renew', Math.max(0, this.#session.renewAt - Date.now()), () => this.#renew(token));
       this.#keepAlive();
-      this.#set({ name: 'open' });
+      this.#set({ name: 'open', streamed });
       this.#transmit();
     };
     socket.onmessage = ({ data }) => {
@@ -141,6 +156,32 @@ export class Link {
       if (socket === this.#socket) this.#closed(code, reason);
     };
     return undefined;
+  }
+
+  #webSocket() {
+    const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
+    return new WebSocket(`${scheme}://${location.host}/v1/tables/${this.#uid}/socket`, SUBPROTOCOL);
+  }
+
+  // Whether a WebSocket gets through by now; if one does, the stream has done its service.
+  #upgrade() {
+    const stream = this.#socket;
+    const trial = this.#webSocket();
+    const until = setTimeout(() => trial.close(), CONNECT_MS);
+    trial.onopen = () => {
+      trial.close(1000);
+      if (stream !== this.#socket) return;
+      this.#refused = 0;
+      this.#upgradeMs = UPGRADE_MIN_MS;
+      this.#drop(1000);
+      this.#connect();
+    };
+    trial.onclose = () => {
+      clearTimeout(until);
+      if (stream !== this.#socket) return;
+      this.#upgradeMs = Math.min(this.#upgradeMs * 2, UPGRADE_MAX_MS);
+      this.#timer('upgrade', this.#upgradeMs, () => this.#upgrade());
+    };
   }
 
   #cursor() {
@@ -161,7 +202,10 @@ export class Link {
         await api.table(this.#uid);
       } catch (error) {
         if (error?.status === 404) return this.#end(FINAL[4005]);
+        return this.#stopped ? undefined : this.#again();
       }
+      // It answers: whoever is between here and there does not let the WebSocket through.
+      this.#refused = this.#opened ? 0 : this.#refused + 1;
     }
     return this.#stopped ? undefined : this.#again();
   }

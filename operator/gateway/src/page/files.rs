@@ -22,6 +22,7 @@ pub(super) const FILES: &[(&str, &[u8])] = files![
     "page.css",
     "proof.js",
     "session.js",
+    "stream.js",
     "table.js",
     "tablepage.js",
     "tell.js",
