@@ -152,6 +152,8 @@ impl Gateway {
             Bounds { sockets_max: config.sockets_max, player_sockets_max: config.player_sockets_max };
         let relays =
             Relays::new(identity.clone(), routes.clone(), auth.clone(), config.pace, bounds, ended.clone());
+        let (streams, letters, stopped) = (relays.streams().clone(), auth.sessions.clone(), ended.clone());
+        tokio::spawn(async move { streams.listen(letters, stopped).await });
         let upstream = |address: &str, role, which| {
             upstream::Server::new(
                 InternalClient::new(identity.clone(), address, role),

@@ -38,6 +38,12 @@ pub trait SessionStore: Send + Sync + 'static {
     /// The sign-ins that were ended since a time, in milliseconds since 1970.
     async fn revoked_since(&self, since_ms: u64) -> Result<Vec<String>, StoreError>;
 
+    /// Hands a letter to another gateway, at once or not at all; says whether it was there to take it.
+    async fn post(&self, gateway: &str, letter: &str) -> Result<bool, StoreError>;
+
+    /// The letters to this gateway from now on; they end with the connection.
+    async fn letters(&self, gateway: &str) -> Result<BoxStream<'static, String>, StoreError>;
+
     /// Counts one request of this key (GCRA), by the store's own clock.
     async fn arrive(&self, key: &str, rate: Rate) -> Result<Verdict, StoreError>;
 

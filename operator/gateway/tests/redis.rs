@@ -6,6 +6,7 @@
 mod certificates;
 
 use certificates::Authority;
+use futures::StreamExt;
 use purr_gateway::{
     auth::revoked::Revoked,
     limits::{Class, Limiter, Rate, SharedLimiter},
@@ -310,4 +311,28 @@ async fn a_revocation_is_heard_at_once_and_one_that_the_channel_lost_is_read() {
     assert!(!listening.contains("two"), "the channel has no memory");
     stop.cancel();
     tasks.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_letter_reaches_the_gateway_that_it_names_or_its_writer_is_told_that_it_does_not() {
+    let redis = Redis::start().await;
+    let (sessions, other) = (redis.sessions().await, redis.sessions().await);
+    assert!(!sessions.post("a", "too early").await.unwrap());
+    let (mut a, mut b) = (other.letters("a").await.unwrap(), other.letters("b").await.unwrap());
+    let soon = Duration::from_secs(20);
+    for (gateway, letter) in [("a", "one"), ("b", "two"), ("a", "three")] {
+        assert!(sessions.post(gateway, letter).await.unwrap());
+        let letters = if gateway == "a" { &mut a } else { &mut b };
+        assert_eq!(timeout(soon, letters.next()).await.unwrap().unwrap(), letter);
+    }
+    // Whoever ends is not written to any more, once the server has noticed.
+    drop(a);
+    let ends = async {
+        while sessions.post("a", "too late").await.unwrap() {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(soon, ends).await.unwrap();
+    assert!(sessions.post("b", "four").await.unwrap());
+    assert_eq!(timeout(soon, b.next()).await.unwrap().unwrap(), "four");
 }

@@ -153,7 +153,7 @@ async fn a_stream_is_its_own_players_and_nobody_elses() {
     let ping = || Ask::Ping(pb::Ping {});
     assert_eq!(stream.ask(&world, &other, 1, ping()).await, 410);
     assert_eq!(stream.ask(&world, &token, 1, ping()).await, 202);
-    let path = format!("/v1/tables/{UID}/stream/{}", "0".repeat(32));
+    let path = format!("/v1/tables/{UID}/stream/{}", "0".repeat(48));
     let bearer = [("authorization", format!("Bearer {token}"))];
     let unknown = http::request(&world, "POST", &path, &bearer, "{}").await;
     assert_eq!((unknown.status, unknown.problem()), (410, "stream".to_owned()));
@@ -218,4 +218,28 @@ async fn a_gateway_that_stops_says_so_on_a_stream_and_ends() {
     world.stop.cancel();
     assert_eq!(stream.closes().await, Some(CloseCode::GoingAway));
     timeout(SOON, world.serving.take().unwrap()).await.unwrap().unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_message_reaches_its_stream_through_whichever_gateway_the_balancer_picks() {
+    let world = World::new().await;
+    let other = world.beside().await;
+    let mut pod = Pod::start(&world).await;
+    let (mut attachment, stream, token) = playing(&world, &mut pod).await;
+    timeout(SOON, async {
+        while world.sessions.letter_takers() < 2 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .unwrap();
+    for id in 1..=3 {
+        assert_eq!(stream.ask(&other, &token, id, Ask::SitOut(pb::SitOut {})).await, 202);
+        assert_eq!(attachment.hears().await.id, id);
+    }
+    // Another player's token opens nobody's stream there either, and says nothing of it.
+    let stranger = Wallet::new(2).sign_in(&other).await.access;
+    assert_eq!(stream.ask(&other, &stranger, 4, Ask::Leave(pb::Leave {})).await, 202);
+    assert_eq!(stream.ask(&other, &token, 5, Ask::SitIn(pb::SitIn { post: false })).await, 202);
+    assert_eq!(attachment.hears().await.id, 5);
 }

@@ -5,6 +5,7 @@ use crate::{
     app::{App, read},
     auth::Caller,
     guard::RetryAfter,
+    metrics::Upstream,
     relay::NotTaken,
 };
 use axum::{
@@ -83,11 +84,18 @@ pub async fn send(
     let text = Utf8Bytes::try_from(bytes).map_err(|_| {
         Answer::from(Problem::new(400, "json", "The body is not a message of purr.v1.json")).into_response()
     })?;
-    match app.relays.streams().take(&stream, caller.player, &uid, text) {
+    let streams = app.relays.streams();
+    match streams.hand_on(&*app.auth.sessions, &stream, caller.player, &uid, text).await {
         Ok(()) => Ok(StatusCode::ACCEPTED),
         Err(NotTaken::Gone) => Err(gone()),
         Err(NotTaken::Busy) => {
             let problem = Problem::new(409, "busy", "Too many messages wait already");
+            Err((RetryAfter(BUSY), Answer::from(problem)).into_response())
+        }
+        Err(NotTaken::Unreachable(error)) => {
+            app.auth.metrics.upstream_error(Upstream::Sessions);
+            tracing::debug!(%error, "a letter to another gateway");
+            let problem = Problem::new(503, "stream", "The stream's gateway cannot be reached now");
             Err((RetryAfter(BUSY), Answer::from(problem)).into_response())
         }
     }

@@ -1,23 +1,48 @@
-//! Which open stream a posted message belongs to.
+//! Which open stream a posted message belongs to, and at which gateway.
+//!
+//! A stream is open at one gateway, and a balancer may bring its requests to any. An id begins with the name of its
+//! gateway, and one that gets another's message writes it a letter.
 
+use crate::sessions::SessionStore;
+use futures::StreamExt;
 use purr_engine::PlayerId;
+use purr_runtime::CancellationToken;
+use purr_store::StoreError;
+use serde::{Deserialize, Serialize};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 /// Messages posted to a stream and not looked at yet.
 const WAITING_MAX: usize = 32;
+/// Hex digits of a gateway's name, and of the rest of an id.
+const NAME_DIGITS: usize = 16;
+const REST_DIGITS: usize = 32;
+/// Until a channel of letters that ended is opened again.
+const LISTEN_AGAIN: Duration = Duration::from_secs(1);
 
 /// Why a message was not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug, thiserror::Error)]
 pub enum NotTaken {
-    /// There is no such stream of this player at this table, or not any more.
+    #[error("there is no such stream of this player at this table, or not any more")]
     Gone,
-    /// Too many wait already.
+    #[error("too many messages wait already")]
     Busy,
+    #[error("the stream's gateway cannot be reached: {0}")]
+    Unreachable(#[from] StoreError),
+}
+
+/// A message for a stream of another gateway, which has looked at nothing of it but who sent it.
+#[derive(Debug, Serialize, Deserialize)]
+struct Letter {
+    stream: String,
+    player: PlayerId,
+    uid: String,
+    text: String,
 }
 
 struct Open {
@@ -27,8 +52,26 @@ struct Open {
 }
 
 /// The streams of this gateway, as many at most as it has places for sockets.
-#[derive(Clone, Default)]
-pub struct Streams(Arc<Mutex<HashMap<String, Open>>>);
+#[derive(Clone)]
+pub struct Streams(Arc<Own>);
+
+struct Own {
+    /// This gateway's; `None`: there was no randomness.
+    name: Option<String>,
+    open: Mutex<HashMap<String, Open>>,
+}
+
+impl Default for Streams {
+    fn default() -> Self {
+        Self(Arc::new(Own { name: random::<{ NAME_DIGITS / 2 }>(), open: Mutex::default() }))
+    }
+}
+
+fn random<const BYTES: usize>() -> Option<String> {
+    let mut bytes = [0; BYTES];
+    getrandom::fill(&mut bytes).ok()?;
+    Some(hex::encode(bytes))
+}
 
 /// A stream's entry. Dropping it ends the entry.
 pub(super) struct Place {
@@ -44,14 +87,13 @@ impl Drop for Place {
 
 impl Streams {
     fn held(&self) -> MutexGuard<'_, HashMap<String, Open>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A stream of this player with an id that nobody guesses; `None`: no randomness.
     pub(super) fn open(&self, player: PlayerId, uid: String) -> Option<(Place, mpsc::Receiver<Utf8Bytes>)> {
-        let mut id = [0; 16];
-        getrandom::fill(&mut id).ok()?;
-        let (id, (up, waiting)) = (hex::encode(id), mpsc::channel(WAITING_MAX));
+        let id = self.0.name.clone()? + &random::<{ REST_DIGITS / 2 }>()?;
+        let (up, waiting) = mpsc::channel(WAITING_MAX);
         self.held().insert(id.clone(), Open { player, uid, up });
         Some((Place { streams: self.clone(), id }, waiting))
     }
@@ -60,13 +102,74 @@ impl Streams {
     ///
     /// # Errors
     /// Where there is none, or no room.
-    pub fn take(&self, id: &str, player: PlayerId, uid: &str, text: Utf8Bytes) -> Result<(), NotTaken> {
+    pub(super) fn take(
+        &self,
+        id: &str,
+        player: PlayerId,
+        uid: &str,
+        text: Utf8Bytes,
+    ) -> Result<(), NotTaken> {
         let held = self.held();
         let open = held.get(id).filter(|open| open.player == player && open.uid == uid);
         open.ok_or(NotTaken::Gone)?.up.try_send(text).map_err(|error| match error {
             TrySendError::Full(_) => NotTaken::Busy,
             TrySendError::Closed(_) => NotTaken::Gone,
         })
+    }
+
+    /// The same for a stream of any gateway.
+    ///
+    /// # Errors
+    /// As [`Streams::take`], and where the other gateway cannot be written to.
+    pub async fn hand_on(
+        &self,
+        sessions: &dyn SessionStore,
+        id: &str,
+        player: PlayerId,
+        uid: &str,
+        text: Utf8Bytes,
+    ) -> Result<(), NotTaken> {
+        let is_id = id.len() == NAME_DIGITS + REST_DIGITS && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let gateway = id.get(..NAME_DIGITS).filter(|_| is_id).ok_or(NotTaken::Gone)?;
+        if self.0.name.as_deref() == Some(gateway) {
+            return self.take(id, player, uid, text);
+        }
+        let letter = Letter { stream: id.to_owned(), player, uid: uid.to_owned(), text: text.to_string() };
+        let letter = serde_json::to_string(&letter).map_err(|_| NotTaken::Gone)?;
+        if sessions.post(gateway, &letter).await? { Ok(()) } else { Err(NotTaken::Gone) }
+    }
+
+    /// Takes what other gateways hand on, until stopped. What gets lost on the way is sent again when the player comes
+    /// back: a command counts once it is acknowledged.
+    pub async fn listen(&self, sessions: Arc<dyn SessionStore>, stop: CancellationToken) {
+        let Some(name) = &self.0.name else { return };
+        let listening = async {
+            loop {
+                match sessions.letters(name).await {
+                    Ok(mut letters) => {
+                        while let Some(letter) = letters.next().await {
+                            self.open_letter(&letter);
+                        }
+                    }
+                    Err(error) => tracing::debug!(%error, "the channel of letters"),
+                }
+                tokio::time::sleep(LISTEN_AGAIN).await;
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = listening => {}
+        }
+    }
+
+    fn open_letter(&self, letter: &str) {
+        let Ok(Letter { stream, player, uid, text }) = serde_json::from_str(letter) else {
+            return tracing::warn!("a letter that cannot be read");
+        };
+        if let Err(NotTaken::Busy) = self.take(&stream, player, &uid, text.into()) {
+            // Its sender was told that it is on its way: the player has to come back and send it again.
+            self.held().remove(&stream);
+        }
     }
 }
 
@@ -81,11 +184,11 @@ mod tests {
         let (own, other) = (PlayerId([1; 20]), PlayerId([2; 20]));
         let (place, mut waiting) = streams.open(own, "a".into()).unwrap();
         let take = |id: &str, player, uid: &str| streams.take(id, player, uid, "{}".into());
-        assert_eq!(take(&place.id, other, "a"), Err(NotTaken::Gone));
-        assert_eq!(take(&place.id, own, "b"), Err(NotTaken::Gone));
-        assert_eq!(take("0", own, "a"), Err(NotTaken::Gone));
+        assert!(matches!(take(&place.id, other, "a"), Err(NotTaken::Gone)));
+        assert!(matches!(take(&place.id, own, "b"), Err(NotTaken::Gone)));
+        assert!(matches!(take("0", own, "a"), Err(NotTaken::Gone)));
         assert!(waiting.try_recv().is_err());
-        assert_eq!(take(&place.id, own, "a"), Ok(()));
+        assert!(take(&place.id, own, "a").is_ok());
         assert_eq!(waiting.try_recv().unwrap().as_str(), "{}");
     }
 
@@ -100,17 +203,19 @@ mod tests {
             taken += 1;
         }
         assert_eq!(taken, WAITING_MAX);
-        assert_eq!(streams.take(&id, own, "a", "{}".into()), Err(NotTaken::Busy));
+        assert!(matches!(streams.take(&id, own, "a", "{}".into()), Err(NotTaken::Busy)));
         drop(place);
-        assert_eq!(streams.take(&id, own, "a", "{}".into()), Err(NotTaken::Gone));
+        assert!(matches!(streams.take(&id, own, "a", "{}".into()), Err(NotTaken::Gone)));
     }
 
     #[test]
-    fn ids_are_long_and_differ() {
-        let streams = Streams::default();
-        let open = || streams.open(PlayerId([1; 20]), "a".into()).unwrap();
-        let (a, b) = (open(), open());
-        assert_ne!(a.0.id, b.0.id);
-        assert_eq!(a.0.id.len(), 32);
+    fn ids_are_long_differ_and_name_their_gateway() {
+        let (one, other) = (Streams::default(), Streams::default());
+        let open = |streams: &Streams| streams.open(PlayerId([1; 20]), "a".into()).unwrap().0.id.clone();
+        let (a, b, c) = (open(&one), open(&one), open(&other));
+        assert_eq!(a.len(), NAME_DIGITS + REST_DIGITS);
+        assert_eq!(a[..NAME_DIGITS], b[..NAME_DIGITS]);
+        assert_ne!(a[NAME_DIGITS..], b[NAME_DIGITS..]);
+        assert_ne!(a[..NAME_DIGITS], c[..NAME_DIGITS]);
     }
 }

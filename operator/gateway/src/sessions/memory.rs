@@ -16,7 +16,7 @@ use std::{
 };
 use tokio::{sync::broadcast, time::Instant};
 
-/// Revocations that a listener may be behind; then it misses some.
+/// Revocations or letters that a listener may be behind; then it misses some.
 const BEHIND_MAX: usize = 64;
 /// Keys kept at most; a new one is then refused like a store that is out of memory.
 const KEYS_MAX: usize = 100_000;
@@ -28,6 +28,8 @@ pub struct MemorySessions {
     silent: AtomicBool,
     told: Mutex<broadcast::Sender<String>>,
     mute: AtomicBool,
+    /// By gateway.
+    letters: Mutex<HashMap<String, broadcast::Sender<String>>>,
 }
 
 impl Default for MemorySessions {
@@ -39,6 +41,7 @@ impl Default for MemorySessions {
             silent: AtomicBool::new(false),
             told: Mutex::new(broadcast::Sender::new(BEHIND_MAX)),
             mute: AtomicBool::new(false),
+            letters: Mutex::default(),
         }
     }
 }
@@ -105,6 +108,15 @@ impl MemorySessions {
     pub fn put_summary(&self, summary: Summary) {
         self.held().summaries.insert(summary.uid.clone(), summary);
     }
+
+    fn letter_boxes(&self) -> MutexGuard<'_, HashMap<String, broadcast::Sender<String>>> {
+        self.letters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gateways that take letters.
+    pub fn letter_takers(&self) -> usize {
+        self.letter_boxes().values().filter(|letters| letters.receiver_count() > 0).count()
+    }
 }
 
 #[async_trait]
@@ -155,6 +167,20 @@ impl SessionStore for MemorySessions {
             Some((sid, told))
         };
         Ok(futures::stream::unfold(self.told().subscribe(), next).boxed())
+    }
+
+    async fn post(&self, gateway: &str, letter: &str) -> Result<bool, StoreError> {
+        Ok(self.letter_boxes().get(gateway).is_some_and(|letters| letters.send(letter.to_owned()).is_ok()))
+    }
+
+    async fn letters(&self, gateway: &str) -> Result<BoxStream<'static, String>, StoreError> {
+        let mut boxes = self.letter_boxes();
+        let own = boxes.entry(gateway.to_owned()).or_insert_with(|| broadcast::Sender::new(BEHIND_MAX));
+        let next = async |mut letters: broadcast::Receiver<String>| {
+            let letter = letters.recv().await.ok()?;
+            Some((letter, letters))
+        };
+        Ok(futures::stream::unfold(own.subscribe(), next).boxed())
     }
 
     async fn revoked_since(&self, since_ms: u64) -> Result<Vec<String>, StoreError> {

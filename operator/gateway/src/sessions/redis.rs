@@ -12,6 +12,8 @@ use purr_store::{Link, Sessions, StoreError};
 const REVOKED: &str = "revoked:sessions";
 /// Where each is told as it happens: the hint, which is there at once.
 const REVOKED_CHANNEL: &str = "purr:revoked";
+/// Where a gateway is written to, before its name.
+const LETTERS_CHANNEL: &str = "purr:gateway:";
 /// Longer than an access token lives, in milliseconds.
 const REVOKED_KEEP_MS: u64 = 15 * 60 * 1000;
 const REVOKED_READ_MAX: usize = 10_000;
@@ -48,6 +50,15 @@ pub struct RedisSessions {
 impl RedisSessions {
     pub fn new(link: Link) -> Self {
         Self { common: Sessions::new(link) }
+    }
+
+    async fn channel(&self, name: &str) -> Result<BoxStream<'static, String>, StoreError> {
+        let channel = self.common.subscribe(name).await?;
+        let next = async |mut channel: purr_store::Channel| {
+            let told = channel.next().await?;
+            Some((told, channel))
+        };
+        Ok(futures::stream::unfold(channel, next).boxed())
     }
 }
 
@@ -86,12 +97,17 @@ impl SessionStore for RedisSessions {
     }
 
     async fn revocations(&self) -> Result<BoxStream<'static, String>, StoreError> {
-        let channel = self.common.subscribe(REVOKED_CHANNEL).await?;
-        let next = async |mut channel: purr_store::Channel| {
-            let sid = channel.next().await?;
-            Some((sid, channel))
-        };
-        Ok(futures::stream::unfold(channel, next).boxed())
+        self.channel(REVOKED_CHANNEL).await
+    }
+
+    async fn post(&self, gateway: &str, letter: &str) -> Result<bool, StoreError> {
+        let channel = format!("{LETTERS_CHANNEL}{gateway}");
+        let takers = self.common.query::<u64>(redis::cmd("PUBLISH").arg(channel).arg(letter)).await?;
+        Ok(takers > 0)
+    }
+
+    async fn letters(&self, gateway: &str) -> Result<BoxStream<'static, String>, StoreError> {
+        self.channel(&format!("{LETTERS_CHANNEL}{gateway}")).await
     }
 
     async fn revoked_since(&self, since_ms: u64) -> Result<Vec<String>, StoreError> {

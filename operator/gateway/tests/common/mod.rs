@@ -88,6 +88,15 @@ impl World {
 
     /// A gateway with a changed configuration.
     pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        Self::start(change, Arc::default()).await
+    }
+
+    /// Another gateway with the same keys and the same sessions.
+    pub async fn beside(&self) -> Self {
+        Self::start(|_| {}, self.sessions.clone()).await
+    }
+
+    async fn start(change: impl FnOnce(&mut Config), sessions: Arc<MemorySessions>) -> Self {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let dir = tempfile::tempdir().unwrap();
         let authority = Authority::new();
@@ -137,7 +146,7 @@ impl World {
         change(&mut config);
         let registry = prometheus::Registry::new();
         let metrics = Metrics::new(&registry).unwrap();
-        let (routes, sessions) = (Arc::new(Routes::default()), Arc::new(MemorySessions::default()));
+        let routes = Arc::new(Routes::default());
         let (readiness, stop) = (Readiness::default(), CancellationToken::new());
         let bind = async || TcpListener::bind("127.0.0.1:0").await.unwrap();
         let listeners = Listeners { public: bind().await, internal: bind().await };
