@@ -1,12 +1,16 @@
-//! Compiles the schema without a protoc on the machine.
+//! Compiles the schemas without a protoc on the machine.
 
 use prost::Message;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let schema = "proto/purr/v1/player.proto";
-    println!("cargo::rerun-if-changed={schema}");
-    let descriptors = protox::compile([schema], ["proto"])?;
+    let (player, trunk) = ("proto/purr/v1/player.proto", "proto/purr/trunk/v1/trunk.proto");
+    for schema in [player, trunk] {
+        println!("cargo::rerun-if-changed={schema}");
+    }
+    let descriptors = protox::compile([player], ["proto"])?;
     pbjson_build::Builder::new().register_descriptors(&descriptors.encode_to_vec())?.build(&[".purr.v1"])?;
     prost_build::Config::new().compile_fds(descriptors)?;
+    // Messages of players go through as they are, without a copy.
+    prost_build::Config::new().bytes(["."]).compile_fds(protox::compile([trunk], ["proto"])?)?;
     Ok(())
 }

@@ -165,15 +165,14 @@ impl Bench {
         Ok(Run { outcome, servers_s, stores_s, generator_s })
     }
 
-    /// As many idle connections as asked for and as the limit of open files lets a server have, `each` file a connection.
-    fn idle_count(&self, each: u64) -> anyhow::Result<usize> {
-        let files = usage::files_max()?.saturating_sub(FILES_SPARE) / each;
+    /// As many idle connections as asked for and as the limit of open files lets a server have.
+    fn idle_count(&self) -> anyhow::Result<usize> {
+        let files = usage::files_max()?.saturating_sub(FILES_SPARE);
         Ok(self.options.idle.min(usize::try_from(files).unwrap_or(usize::MAX)))
     }
 
     async fn idle_ours(&mut self) -> anyhow::Result<Idle> {
-        // A gateway has two sockets for every player: the player's own and the one to the table.
-        let count = self.idle_count(2)?;
+        let count = self.idle_count()?;
         let redis = self.redis(Fsync::EverySecond).await?;
         self.say(&format!("{count} idle connections"));
         let fleet = Fleet::start(&self.place(), &redis, IDLE_TABLES, self.runs).await?;
@@ -188,8 +187,7 @@ impl Bench {
     }
 
     async fn idle_peer(&mut self) -> anyhow::Result<Idle> {
-        // The same number as ours, although one socket each would allow more.
-        let count = self.idle_count(2)?;
+        let count = self.idle_count()?;
         let redis = self.redis(Fsync::EverySecond).await?;
         let (folder, dir) = (&self.options.socketio, &self.options.dir);
         let tls = self.secrets.folder("public")?;

@@ -5,15 +5,17 @@ mod player;
 mod pod;
 pub mod session;
 mod streams;
+mod trunk;
 
 use crate::{
     auth::{self, Auth, AuthError, Caller},
     metrics::{Metrics, Upstream},
     routing::Routes,
 };
+use bytes::Bytes;
 use futures::{FutureExt, future::BoxFuture};
 use line::{Line, Stream};
-use player::{FromPlayer, Player, frame_of};
+use player::{FromPlayer, Player, frame_of, unwritable};
 use pod::{FromPod, NotReached, Pod};
 use purr_engine::PlayerId;
 use purr_protocol::{
@@ -27,6 +29,7 @@ use purr_runtime::{
 use session::{PodEnd, Session, Todo};
 use std::{
     collections::HashMap,
+    convert::Infallible,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -35,6 +38,7 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
     time::{Instant, sleep_until, timeout},
 };
+use trunk::Trunks;
 
 /// How long things may take.
 #[derive(Clone, Copy, Debug)]
@@ -117,6 +121,7 @@ pub(crate) struct Shared {
     players: Mutex<HashMap<PlayerId, u32>>,
     player_max: u32,
     streams: Streams,
+    trunks: Trunks,
 }
 
 /// All sockets of this gateway.
@@ -154,6 +159,7 @@ impl Relays {
             players: Mutex::default(),
             player_max: player_sockets_max,
             streams: Streams::default(),
+            trunks: Trunks::default(),
         }))
     }
 
@@ -220,10 +226,10 @@ enum LinkEvent {
 
 impl Link {
     /// Dropping the future loses nothing.
-    async fn next(&mut self, shared: &Shared, uid: &str) -> LinkEvent {
+    async fn next(&mut self) -> LinkEvent {
         match self {
             Self::Down(reaching) => LinkEvent::Reached(Box::new(reaching.await)),
-            Self::Up(pod) => LinkEvent::FromPod(pod.next(shared, uid).await),
+            Self::Up(pod) => LinkEvent::FromPod(pod.next().await),
         }
     }
 }
@@ -240,7 +246,7 @@ pub struct Relay {
 struct Running<'a> {
     relay: &'a Relay,
     player: &'a mut Player,
-    session: Session<Message>,
+    session: Session<Bytes>,
     caller: Caller,
     expires: Instant,
     link: Link,
@@ -332,7 +338,7 @@ impl Relay {
         let end = loop {
             let step = tokio::select! {
                 from_player = running.player.next() => running.player_says(from_player).await,
-                event = running.link.next(&self.shared, &self.uid) => running.link_event(event).await,
+                event = running.link.next() => running.link_event(event).await,
                 _ = revoked.changed() => {
                     if self.shared.auth.revoked.contains(&running.caller.sid) {
                         Err(Some(End::new(CloseCode::Revoked, "the sign-in has ended")))
@@ -354,9 +360,6 @@ impl Relay {
                 break end;
             }
         };
-        if let Link::Up(pod) = running.link {
-            pod.leave().await;
-        }
         end
     }
 
@@ -386,8 +389,8 @@ type Step = Result<(), Option<End>>;
 
 impl Running<'_> {
     async fn player_says(&mut self, event: FromPlayer) -> Step {
-        let (message, size, frame) = match event {
-            FromPlayer::Message { message, size, frame } => (message, size, frame),
+        let (message, bytes) = match event {
+            FromPlayer::Message { message, bytes } => (message, bytes),
             FromPlayer::Limited(id) => {
                 self.relay.shared.metrics.message_limited();
                 let code = ErrorCode::RateLimited.into();
@@ -410,16 +413,16 @@ impl Running<'_> {
             }
             _ => {}
         }
-        match self.session.player_says(&message, size, &frame) {
-            Todo::Forward => self.send_to_pod(frame).await,
+        match self.session.player_says(&message, bytes.len(), &bytes) {
+            Todo::Forward => self.send_to_pod(bytes).await,
             Todo::Answer(answer) => self.player.send(&answer).await,
             Todo::Wait => Ok(()),
         }
     }
 
-    async fn send_to_pod(&mut self, frame: Message) -> Step {
+    async fn send_to_pod(&mut self, message: Bytes) -> Step {
         let Link::Up(pod) = &mut self.link else { return Ok(()) };
-        match pod.send(frame, self.relay.shared.pace.write).await {
+        match pod.send(message, self.relay.shared.pace.write).await {
             Ok(()) => Ok(()),
             Err(error) => self.lost(&error.to_string()).await,
         }
@@ -434,7 +437,7 @@ impl Running<'_> {
                     self.lost(&error.to_string()).await
                 }
             },
-            LinkEvent::FromPod(FromPod::Frame(frame)) => self.pod_says(frame).await,
+            LinkEvent::FromPod(FromPod::Message(bytes, read)) => self.pod_says(bytes, read.as_deref()).await,
             LinkEvent::FromPod(FromPod::Ended(code, reason)) => match PodEnd::of_code(code) {
                 PodEnd::ForPlayer(code) => Err(Some(End::new(code, reason))),
                 PodEnd::Gone => self.lost(&reason).await,
@@ -442,11 +445,11 @@ impl Running<'_> {
         }
     }
 
-    async fn attach(&mut self, mut pod: Pod) -> Step {
+    async fn attach(&mut self, pod: Pod) -> Step {
         let (attach, pending) = self.session.attached();
-        let attach = frame_of(self.relay.codec, self.relay.codec.encode_client(&attach))?;
-        for frame in std::iter::once(attach).chain(pending) {
-            if let Err(error) = pod.send(frame, self.relay.shared.pace.write).await {
+        let attach = self.relay.codec.encode_client(&attach).map_err(|error| Some(unwritable(&error)))?;
+        for message in std::iter::once(attach).chain(pending) {
+            if let Err(error) = pod.send(message, self.relay.shared.pace.write).await {
                 return self.lost(&error.to_string()).await;
             }
         }
@@ -458,17 +461,11 @@ impl Running<'_> {
         Ok(())
     }
 
-    async fn pod_says(&mut self, frame: Message) -> Step {
-        let bytes: &[u8] = match &frame {
-            Message::Binary(bytes) => bytes,
-            Message::Text(text) => text.as_bytes(),
-            _ => return Ok(()),
-        };
+    async fn pod_says(&mut self, bytes: Bytes, read: Option<&pb::ServerMessage>) -> Step {
+        let frame = frame_of::<Infallible>(self.relay.codec, Ok(bytes))?;
         // A pod of a newer version may say what this one cannot read: that goes on as it is.
-        let Ok(message) = self.relay.codec.decode_server(bytes) else {
-            return self.player.send_frame(frame).await;
-        };
-        let shown = self.session.pod_says(&message);
+        let Some(message) = read else { return self.player.send_frame(frame).await };
+        let shown = self.session.pod_says(message);
         if shown.forward {
             self.player.send_frame(frame).await?;
         }

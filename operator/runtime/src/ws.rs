@@ -9,7 +9,7 @@ use futures::SinkExt;
 use http::{HeaderMap, HeaderValue, Request, StatusCode, Version, header};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
-use purr_protocol::{MESSAGE_BYTES_MAX, Problem};
+use purr_protocol::{MESSAGE_BYTES_MAX, Problem, trunk::FRAME_BYTES_MAX};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_tungstenite::{
@@ -31,14 +31,24 @@ const REASON_BYTES_MAX: usize = 123;
 /// A server's side of a socket.
 pub type ServerSocket = WebSocketStream<TokioIo<Upgraded>>;
 
-/// The library's own limits (64 MiB messages, an unbounded write buffer) are not for strangers.
+/// The library's own limits (64 MiB messages, an unbounded write buffer) are not for strangers. A player's messages are
+/// some hundred bytes, and a thousand idle players have a thousand read buffers.
 pub fn limits() -> WebSocketConfig {
     WebSocketConfig::default()
-        .read_buffer_size(8 * 1024)
+        .read_buffer_size(1024)
         .write_buffer_size(0)
         .max_write_buffer_size(4 * MESSAGE_BYTES_MAX)
         .max_message_size(Some(MESSAGE_BYTES_MAX))
         .max_frame_size(Some(MESSAGE_BYTES_MAX))
+}
+
+/// For a connection between two programs of the fleet that carries many players' messages.
+pub fn trunk_limits() -> WebSocketConfig {
+    limits()
+        .read_buffer_size(16 * 1024)
+        .max_write_buffer_size(2 * FRAME_BYTES_MAX)
+        .max_message_size(Some(FRAME_BYTES_MAX))
+        .max_frame_size(Some(FRAME_BYTES_MAX))
 }
 
 /// A request for a socket, checked (RFC 6455, section 4.2.1).
@@ -156,7 +166,22 @@ pub async fn connect<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let (socket, _) = tokio_tungstenite::client_async_with_config(request, stream, Some(limits())).await?;
+    connect_within(limits(), stream, request).await
+}
+
+/// The same with other limits.
+///
+/// # Errors
+/// As [`connect`].
+pub async fn connect_within<S>(
+    limits: WebSocketConfig,
+    stream: S,
+    request: tungstenite::handshake::client::Request,
+) -> Result<WebSocketStream<S>, tungstenite::Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let (socket, _) = tokio_tungstenite::client_async_with_config(request, stream, Some(limits)).await?;
     Ok(socket)
 }
 

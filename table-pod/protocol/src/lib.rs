@@ -9,6 +9,7 @@ pub mod record;
 pub mod settlement;
 pub mod spec;
 pub mod summary;
+pub mod trunk;
 pub mod views;
 
 /// The messages of `proto/purr/v1/player.proto`, with their proto3 JSON mapping.

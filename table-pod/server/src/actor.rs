@@ -12,8 +12,8 @@ use crate::{
 use anyhow::{Context, bail};
 use commit::Committer;
 pub use commit::Stopped;
-use connections::Connections;
-pub use connections::{Attached, Outgoing, SEND_QUEUE_MAX};
+pub use connections::{Attached, Delivery, Outgoing, Outlet, Parcel};
+use connections::{Connections, Place};
 use purr_engine::{Millis, PlayerId, Table};
 use purr_protocol::{
     TableSpec,
@@ -22,6 +22,7 @@ use purr_protocol::{
     pb::server_message::Body,
     settlement::{Entry, Fenced, OpenTable},
     summary::Summary,
+    trunk::Lane,
 };
 use purr_runtime::{CancellationToken, Readiness};
 use purr_store::{Sealer, Sessions, Store};
@@ -43,7 +44,10 @@ pub enum Message {
         resume: Option<pb::Cursor>,
         /// Of the message that asked for it; 0: unknown.
         id: u64,
-        reply: oneshot::Sender<Attached>,
+        /// Where the player is reached.
+        outlet: Outlet,
+        lane: Lane,
+        reply: oneshot::Sender<ConnectionId>,
     },
     Detach {
         connection: ConnectionId,
@@ -61,15 +65,30 @@ pub struct Handle {
 }
 
 impl Handle {
-    /// `None` when the table has stopped.
+    /// A player who is in this process. `None` when the table has stopped.
     pub async fn attach(&self, player: PlayerId, resume: Option<pb::Cursor>) -> Option<Attached> {
         self.attach_as(player, resume, 0).await
     }
 
     /// The same, by the message with this id: whom it replaces is told, and may know the id for its own.
     pub async fn attach_as(&self, player: PlayerId, resume: Option<pb::Cursor>, id: u64) -> Option<Attached> {
+        let (outlet, deliveries) = Outlet::new(CancellationToken::new());
+        let connection = self.attach_on(&outlet, 0, player, resume, id).await?;
+        Some(Attached { connection, outgoing: deliveries.into() })
+    }
+
+    /// The same for a player who is reached by a lane of this outlet. What was missed is delivered first.
+    pub async fn attach_on(
+        &self,
+        outlet: &Outlet,
+        lane: Lane,
+        player: PlayerId,
+        resume: Option<pb::Cursor>,
+        id: u64,
+    ) -> Option<ConnectionId> {
         let (reply, answer) = oneshot::channel();
-        self.inbox.send(Message::Attach { player, resume, id, reply }).await.ok()?;
+        let outlet = outlet.clone();
+        self.inbox.send(Message::Attach { player, resume, id, outlet, lane, reply }).await.ok()?;
         answer.await.ok()
     }
 
@@ -291,11 +310,10 @@ impl Actor {
     async fn take(&mut self, message: Message) -> Result<(), Stopped> {
         match message {
             Message::Input(input) => self.carry_out(input).await,
-            Message::Attach { player, resume, id, reply } => {
-                let attached = self.connections.attach(player, resume, id, &self.core);
-                if let Some(attached) = attached {
-                    let _ = reply.send(attached);
-                }
+            Message::Attach { player, resume, id, outlet, lane, reply } => {
+                let place = Place { outlet, lane };
+                let _ =
+                    reply.send(self.connections.attach(player, resume, id, place, &self.core, &self.metrics));
                 self.metrics.connected.set(self.connections.count());
                 self.carry_out(Input::Connected { player }).await
             }

@@ -1,9 +1,9 @@
-//! What a table answers: players' sockets from gateways, drains from the controller.
+//! What a table answers: trunks of players from gateways, drains from the controller.
 
 use crate::{
     actor::Handle,
     core::{DrainStatus, Input},
-    socket,
+    trunk,
 };
 use axum::{
     Extension, Json, Router,
@@ -15,12 +15,12 @@ use axum::{
 };
 use jsonwebtoken::jwk::JwkSet;
 use purr_engine::PlayerId;
-use purr_protocol::{Codec, Problem};
+use purr_protocol::{Problem, trunk::SUBPROTOCOL};
 use purr_runtime::{
     InternalClient, Peer, Role,
     problem::Answer,
     token::{Claims, TokenError, Verifier},
-    ws::Upgrade,
+    ws::{Upgrade, trunk_limits},
 };
 use serde::Deserialize;
 use std::{sync::Arc, time::Duration};
@@ -78,7 +78,7 @@ struct App {
 
 pub fn routes(handle: Handle, tokens: Arc<Tokens>, uid: String) -> Router {
     Router::new()
-        .route("/v1/tables/{uid}/socket", get(open_socket))
+        .route("/v1/tables/{uid}/trunk", get(open_trunk))
         .route("/v1/drain", get(drain_status).post(drain))
         .with_state(App { handle, tokens, uid: uid.into() })
 }
@@ -90,7 +90,7 @@ fn only(peer: &Peer, role: &Role) -> Result<(), Answer> {
     Err(Problem::new(403, "role", "This caller may not do that").into())
 }
 
-async fn open_socket(
+async fn open_trunk(
     State(app): State<App>,
     Extension(peer): Extension<Peer>,
     Path(uid): Path<String>,
@@ -102,11 +102,11 @@ async fn open_socket(
         return Err(Problem::new(421, "wrong-table", "This pod is another table").into());
     }
     let upgrade = Upgrade::from_request(&mut request)?;
-    let codec = upgrade.subprotocols.iter().find_map(|name| Codec::from_subprotocol(name));
-    let codec =
-        codec.ok_or_else(|| Problem::new(400, "subprotocol", "Ask for purr.v1.proto or purr.v1.json"))?;
-    Ok(upgrade
-        .accept(codec.subprotocol(), move |socket| socket::serve(socket, codec, app.handle, app.tokens)))
+    if !upgrade.subprotocols.iter().any(|name| name == SUBPROTOCOL) {
+        return Err(Problem::new(400, "subprotocol", "Ask for purr.trunk.v1").into());
+    }
+    let run = move |socket| trunk::serve(socket, app.handle, app.tokens);
+    Ok(upgrade.accept_within(trunk_limits(), Some(SUBPROTOCOL), run))
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]

@@ -4,10 +4,11 @@ pub mod actor;
 pub mod core;
 pub mod epoch;
 pub mod http;
+mod lane;
 pub mod metrics;
 pub mod options;
 pub mod signer;
-pub mod socket;
+mod trunk;
 
 pub use options::Options;
 
@@ -22,7 +23,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 
 /// Replicas that must have a commit before anybody sees it.
 const REPLICAS: u64 = 1;
-/// A table has ten seats; the rest are spectators and reconnecting players.
+/// A trunk for each gateway, and one more where it reconnects; requests of the controller and notices of the signer.
 const CONNECTIONS_MAX: usize = 512;
 
 /// Runs the table until it is stopped, and then to the end of its hand.

@@ -5,6 +5,7 @@ use crate::{
     simulator::Dice,
     solo::{UID, house, secrets::Secrets},
 };
+use anyhow::Context;
 use axum::{
     Router,
     body::Body,
@@ -14,16 +15,18 @@ use axum::{
 };
 use futures::{SinkExt, StreamExt};
 use purr_protocol::{
-    Codec, Problem,
+    Codec,
     pb::{self, client_message::Body as Ask},
+    trunk::{Encoding, Lane, SUBPROTOCOL, ToTable, Up, up},
 };
 use purr_runtime::{
     CancellationToken, Identity, Role,
     client::dial,
     problem::Answer,
-    ws::{self, Message, ServerSocket, Upgrade},
+    ws::{self, Message, ServerSocket, Upgrade, trunk_limits},
 };
 use std::{
+    collections::HashMap,
     net::SocketAddr,
     sync::{
         Arc, Mutex, PoisonError,
@@ -31,7 +34,7 @@ use std::{
     },
 };
 use tokio::task::JoinSet;
-use tokio_tungstenite::tungstenite::{Utf8Bytes, client::IntoClientRequest};
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 /// Ids of another player's life: no client comes so far.
 const RENUMBERED: u64 = 1 << 60;
@@ -73,7 +76,7 @@ impl Repeater {
         let identity = secrets.identity("repeater-gateway", &[&Role::Gateway.to_string()])?;
         let (dice, repeated) = (Mutex::new(Dice::new(seed)), AtomicU64::new(0));
         let shared = Arc::new(Shared { pod, identity, how, dice, repeated });
-        let routes = Router::new().route("/v1/tables/{uid}/socket", get(socket)).with_state(shared.clone());
+        let routes = Router::new().route("/v1/tables/{uid}/trunk", get(trunk)).with_state(shared.clone());
         let mut tasks = JoinSet::new();
         let table = secrets.identity("repeater-table", &[&Role::Table(UID.into()).to_string()])?;
         let address = house::serve(&mut tasks, table, routes, stop).await?;
@@ -85,39 +88,43 @@ impl Repeater {
     }
 }
 
-async fn socket(State(shared): State<Arc<Shared>>, mut request: Request<Body>) -> Result<Response, Answer> {
+async fn trunk(State(shared): State<Arc<Shared>>, mut request: Request<Body>) -> Result<Response, Answer> {
     let upgrade = Upgrade::from_request(&mut request)?;
-    let codec = upgrade.subprotocols.iter().find_map(|name| Codec::from_subprotocol(name));
-    let codec = codec.ok_or_else(|| Problem::new(400, "subprotocol", "None that is known"))?;
-    Ok(upgrade.accept(codec.subprotocol(), move |gateway| async move {
-        if let Err(error) = shared.carry(gateway, codec).await {
+    Ok(upgrade.accept_within(trunk_limits(), Some(SUBPROTOCOL), move |gateway| async move {
+        if let Err(error) = shared.carry(gateway).await {
             tracing::debug!(%error, "repeater");
         }
     }))
 }
 
-fn frame(codec: Codec, message: &pb::ClientMessage) -> anyhow::Result<Message> {
-    let bytes = codec.encode_client(message)?;
-    Ok(if codec.is_text() { Message::Text(Utf8Bytes::try_from(bytes)?) } else { Message::Binary(bytes) })
-}
-
 impl Shared {
-    async fn carry(&self, mut gateway: ServerSocket, codec: Codec) -> anyhow::Result<()> {
+    async fn carry(&self, mut gateway: ServerSocket) -> anyhow::Result<()> {
         let pod = self.pod.to_string();
         let stream = dial(&self.identity, &pod, &Role::Table(UID.into())).await?;
-        let mut request = format!("wss://{pod}/v1/tables/{UID}/socket").into_client_request()?;
-        request.headers_mut().insert("sec-websocket-protocol", codec.subprotocol().parse()?);
-        let mut pod = ws::connect(stream, request).await?;
+        let mut request = format!("wss://{pod}/v1/tables/{UID}/trunk").into_client_request()?;
+        request.headers_mut().insert("sec-websocket-protocol", SUBPROTOCOL.parse()?);
+        let mut pod = ws::connect_within(trunk_limits(), stream, request).await?;
+        let mut codecs = HashMap::new();
         loop {
             tokio::select! {
                 said = gateway.next() => {
                     let Some(said) = said else { break };
-                    let said = said?;
-                    let again = self.again(&said, codec)?;
-                    pod.send(said).await?;
-                    if let Some(again) = again {
-                        self.repeated.fetch_add(1, Ordering::Relaxed);
-                        pod.send(again).await?;
+                    let said = match said? {
+                        Message::Binary(frame) => frame,
+                        control => {
+                            pod.send(control).await?;
+                            continue;
+                        }
+                    };
+                    let mut twice = Vec::new();
+                    for up in ToTable::read(said)?.said {
+                        let again = self.again(&up, &mut codecs)?;
+                        self.repeated.fetch_add(u64::from(again.is_some()), Ordering::Relaxed);
+                        twice.push(up);
+                        twice.extend(again);
+                    }
+                    while let Some(frame) = ToTable::next_frame(&mut twice) {
+                        pod.send(Message::Binary(frame)).await?;
                     }
                 }
                 said = pod.next() => {
@@ -129,21 +136,30 @@ impl Shared {
         Ok(())
     }
 
-    /// What follows a frame of the gateway.
-    fn again(&self, said: &Message, codec: Codec) -> anyhow::Result<Option<Message>> {
-        let message = match said {
-            Message::Binary(bytes) => codec.decode_client(bytes)?,
-            Message::Text(text) => codec.decode_client(text.as_bytes())?,
-            _ => return Ok(None),
+    /// What follows something that a player has said.
+    fn again(&self, up: &Up, codecs: &mut HashMap<Lane, Codec>) -> anyhow::Result<Option<Up>> {
+        let said = match &up.body {
+            Some(up::Body::Open(open)) => {
+                codecs.insert(up.lane, Encoding::try_from(open.encoding)?.into());
+                return Ok(None);
+            }
+            Some(up::Body::Message(said)) => said,
+            _ => {
+                codecs.remove(&up.lane);
+                return Ok(None);
+            }
         };
+        let codec = *codecs.get(&up.lane).context("a lane that was not opened")?;
+        let message = codec.decode_client(said)?;
         // A second attach is against the protocol, and a gateway never makes one.
         let once = matches!(message.body, None | Some(Ask::Attach(_) | Ask::RenewToken(_) | Ask::Ping(_)));
         let mut dice = self.dice.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(match self.how {
             _ if once => None,
-            How::Same(one_in) => dice.one_in(one_in).then(|| said.clone()),
+            How::Same(one_in) => dice.one_in(one_in).then(|| up.clone()),
             How::Renumbered if matches!(message.body, Some(Ask::Act(_))) => {
-                Some(frame(codec, &pb::ClientMessage { id: message.id | RENUMBERED, ..message })?)
+                let other = pb::ClientMessage { id: message.id | RENUMBERED, ..message };
+                Some(Up::message(up.lane, codec.encode_client(&other)?))
             }
             How::Renumbered => None,
         })

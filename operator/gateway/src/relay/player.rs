@@ -17,8 +17,8 @@ const OVER_MAX: u32 = 200;
 pub(super) enum FromPlayer {
     Message {
         message: pb::ClientMessage,
-        size: usize,
-        frame: Message,
+        /// As it came.
+        bytes: bytes::Bytes,
     },
     /// Above the rate: nothing of it was looked at but its id.
     Limited(u64),
@@ -70,9 +70,9 @@ impl Player {
                 Heard::Ended(Some((code, reason))) => return end(code, reason),
                 Heard::Ended(None) => return FromPlayer::Ended(None),
             };
-            let bytes = match &frame {
-                Message::Binary(bytes) if !self.codec.is_text() => bytes.clone(),
-                Message::Text(text) if self.codec.is_text() => text.clone().into(),
+            let bytes = match frame {
+                Message::Binary(bytes) if !self.codec.is_text() => bytes,
+                Message::Text(text) if self.codec.is_text() => text.into(),
                 _ => return end(CloseCode::Protocol, "the other kind of frame was negotiated"),
             };
             // A message that cannot be read has no id to answer: its sender speaks another protocol.
@@ -82,7 +82,7 @@ impl Player {
             if !within {
                 return FromPlayer::Limited(message.id);
             }
-            return FromPlayer::Message { message, size: bytes.len(), frame };
+            return FromPlayer::Message { message, bytes };
         }
     }
 
@@ -119,18 +119,20 @@ fn end(code: CloseCode, reason: &str) -> FromPlayer {
     FromPlayer::Ended(Some(End::new(code, reason)))
 }
 
+/// A message of this program's own that could not be written.
+pub(super) fn unwritable(error: &dyn std::fmt::Display) -> End {
+    tracing::error!(%error, "a message could not be written");
+    End::new(CloseCode::TryAgain, "internal error")
+}
+
 /// Encoded bytes as the kind of frame that was negotiated.
 pub(super) fn frame_of<E: std::fmt::Display>(
     codec: Codec,
     bytes: Result<bytes::Bytes, E>,
 ) -> Result<Message, Option<End>> {
-    let failed = |error: &dyn std::fmt::Display| {
-        tracing::error!(%error, "a message could not be written");
-        Some(End::new(CloseCode::TryAgain, "internal error"))
-    };
-    let bytes = bytes.map_err(|error| failed(&error))?;
+    let bytes = bytes.map_err(|error| unwritable(&error))?;
     if codec.is_text() {
-        Ok(Message::Text(Utf8Bytes::try_from(bytes).map_err(|error| failed(&error))?))
+        Ok(Message::Text(Utf8Bytes::try_from(bytes).map_err(|error| unwritable(&error))?))
     } else {
         Ok(Message::Binary(bytes))
     }

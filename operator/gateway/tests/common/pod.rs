@@ -13,27 +13,29 @@ use futures::{SinkExt, StreamExt};
 use purr_protocol::{
     CloseCode, Codec, Problem,
     pb::{self, client_message::Body as Ask, server_message::Body as Say},
+    trunk::{Down, Encoding, FromTable, Lane, SUBPROTOCOL, ToTable, Up, up},
 };
 use purr_runtime::{
     CancellationToken,
     problem::Answer,
-    ws::{self, Message, ServerSocket, Upgrade},
+    ws::{self, Message, ServerSocket, Upgrade, trunk_limits},
 };
 use std::{
+    collections::HashMap,
     net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
 };
-use tokio::{net::TcpStream, sync::mpsc, time::timeout};
+use tokio::{net::TcpStream, sync::mpsc, task::JoinHandle, time::timeout};
 use tokio_rustls::client::TlsStream;
 use tokio_tungstenite::{
     WebSocketStream,
     tungstenite::{client::IntoClientRequest, http::HeaderValue},
 };
 
-/// One gateway's socket at the pod, after its attach.
+/// One player at the pod, after the attach.
 pub struct Attachment {
     pub attach: pb::Attach,
     pub heard: mpsc::Receiver<pb::ClientMessage>,
@@ -80,7 +82,7 @@ impl Attachment {
 pub struct Pod {
     pub address: SocketAddr,
     attachments: mpsc::Receiver<Attachment>,
-    /// Requests for a socket, refused ones included.
+    /// Requests for a trunk, refused ones included.
     pub asked: Arc<AtomicUsize>,
     stop: CancellationToken,
 }
@@ -103,7 +105,7 @@ impl Pod {
         let (send, attachments) = mpsc::channel(8);
         let (asked, stop) = (Arc::new(AtomicUsize::new(0)), CancellationToken::new());
         let shared = Shared { attachments: send, asked: asked.clone(), wrong };
-        let routes = Router::new().route("/v1/tables/{uid}/socket", get(open)).with_state(shared);
+        let routes = Router::new().route("/v1/tables/{uid}/trunk", get(open)).with_state(shared);
         let address = serve(world.table_identity(UID), routes, &stop).await;
         Self { address, attachments, asked, stop }
     }
@@ -125,33 +127,101 @@ async fn open(State(shared): State<Shared>, Path(uid): Path<String>, mut request
         return Answer(Problem::new(421, "wrong-table", "This pod is another table")).into_response();
     }
     let upgrade = Upgrade::from_request(&mut request).unwrap();
-    let codec = Codec::from_subprotocol(&upgrade.subprotocols[0]).unwrap();
-    upgrade.accept(codec.subprotocol(), move |socket| run(socket, codec, shared.attachments))
+    assert_eq!(upgrade.subprotocols, [SUBPROTOCOL]);
+    let run = |socket| async move { Trunk::new(shared.attachments).run(socket).await };
+    upgrade.accept_within(trunk_limits(), Some(SUBPROTOCOL), run)
 }
 
-async fn run(mut socket: ServerSocket, codec: Codec, attachments: mpsc::Sender<Attachment>) {
-    let first = socket.next().await.unwrap().unwrap();
-    let Some(Ask::Attach(attach)) = codec.decode_client(&first.into_data()).unwrap().body else { panic!() };
-    let (say, mut orders) = mpsc::channel(64);
-    let (send, heard) = mpsc::channel(64);
-    let _ = attachments.send(Attachment { attach, heard, say }).await;
-    loop {
-        tokio::select! {
-            order = orders.recv() => match order {
-                Some(Order::Say(message)) => {
-                    let _ = socket.send(frame(codec, codec.encode_server(&message).unwrap())).await;
+/// One player of a trunk.
+struct Way {
+    codec: Codec,
+    hear: mpsc::Sender<pb::ClientMessage>,
+    /// Until the attach has come.
+    new: Option<Attachment>,
+    /// Carries what the test says to the trunk.
+    orders: JoinHandle<()>,
+}
+
+impl Drop for Way {
+    fn drop(&mut self) {
+        self.orders.abort();
+    }
+}
+
+struct Trunk {
+    ways: HashMap<Lane, Way>,
+    attachments: mpsc::Sender<Attachment>,
+    said: mpsc::Sender<(Lane, Option<Order>)>,
+    orders: mpsc::Receiver<(Lane, Option<Order>)>,
+}
+
+impl Trunk {
+    fn new(attachments: mpsc::Sender<Attachment>) -> Self {
+        let (said, orders) = mpsc::channel(64);
+        Self { ways: HashMap::new(), attachments, said, orders }
+    }
+
+    async fn run(mut self, mut socket: ServerSocket) {
+        loop {
+            let down = tokio::select! {
+                order = self.orders.recv() => match order.unwrap() {
+                    (lane, Some(Order::Say(message))) => {
+                        let Some(way) = self.ways.get(&lane) else { continue };
+                        Down::message(vec![lane], way.codec.encode_server(&message).unwrap())
+                    }
+                    (lane, Some(Order::Close(code))) => {
+                        self.ways.remove(&lane);
+                        Down::end(vec![lane], code, "as the test wants")
+                    }
+                    // Dropped: as if the process had been killed.
+                    (..) => return,
+                },
+                read = socket.next() => match read {
+                    Some(Ok(Message::Binary(frame))) => {
+                        for Up { lane, body } in ToTable::read(frame).unwrap().said {
+                            self.hear(lane, body.unwrap()).await;
+                        }
+                        continue;
+                    }
+                    Some(Ok(_)) => continue,
+                    _ => return,
+                },
+            };
+            let _ = socket.send(Message::Binary(FromTable::next_frame(&mut vec![down]).unwrap())).await;
+        }
+    }
+
+    async fn hear(&mut self, lane: Lane, body: up::Body) {
+        match body {
+            up::Body::Open(open) => {
+                let (say, mut orders) = mpsc::channel(64);
+                let (hear, heard) = mpsc::channel(64);
+                let said = self.said.clone();
+                let orders = tokio::spawn(async move {
+                    while let Some(order) = orders.recv().await {
+                        let _ = said.send((lane, Some(order))).await;
+                    }
+                    let _ = said.send((lane, None)).await;
+                });
+                let new = Some(Attachment { attach: pb::Attach::default(), heard, say });
+                let codec = Encoding::try_from(open.encoding).unwrap().into();
+                assert!(self.ways.insert(lane, Way { codec, hear, new, orders }).is_none());
+            }
+            up::Body::Message(message) => {
+                let Some(way) = self.ways.get_mut(&lane) else { return };
+                let message = way.codec.decode_client(&message).unwrap();
+                match way.new.take() {
+                    Some(mut attachment) => {
+                        let Some(Ask::Attach(attach)) = message.body else { panic!("attach comes first") };
+                        attachment.attach = attach;
+                        let _ = self.attachments.send(attachment).await;
+                    }
+                    None => {
+                        let _ = way.hear.send(message).await;
+                    }
                 }
-                Some(Order::Close(code)) => return ws::end(socket, Some((code, "as the test wants"))).await,
-                // Dropped: as if the process had been killed.
-                None => return,
-            },
-            read = socket.next() => match read {
-                Some(Ok(frame @ (Message::Binary(_) | Message::Text(_)))) => {
-                    let _ = send.send(codec.decode_client(&frame.into_data()).unwrap()).await;
-                }
-                Some(Ok(_)) => {}
-                _ => return,
-            },
+            }
+            up::Body::Gone(_) => drop(self.ways.remove(&lane)),
         }
     }
 }

@@ -4,6 +4,8 @@
 
 #![allow(dead_code, reason = "each test has its own need of it")]
 
+mod landing;
+
 use axum::{Json, Router, extract::State, routing};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
@@ -267,9 +269,12 @@ pub struct World {
     pub wire: Arc<Wire>,
     pub store: Arc<MemoryStore>,
     pub signer: Arc<PlayMoney>,
-    /// How players reach the table: what a gateway does for them is not part of this.
+    /// How players reach the table.
     pub socket: Gateway,
     pub door_url: String,
+    pub table: SocketAddr,
+    /// As who the table takes trunks.
+    pub gateway: Identity,
     dir: TempDir,
     stop: CancellationToken,
 }
@@ -299,8 +304,7 @@ impl World {
         let gateway = issue(&Role::Gateway.to_string());
         let inside = serve(gateway.clone(), Callers::Roles, door.clone().routes(), &stop).await;
 
-        let role = Role::Table(UID.into());
-        let table = issue(&role.to_string());
+        let table = issue(&Role::Table(UID.into()).to_string());
         let keys = InternalClient::new(table.clone(), inside.to_string(), Role::Gateway);
         let tokens = Arc::new(Tokens::new(keys, ISSUER, "purr"));
         let (store, signer) = (Arc::new(MemoryStore::default()), Arc::new(PlayMoney::default()));
@@ -324,14 +328,17 @@ impl World {
         let routes = purr_table::http::routes(handle, tokens, UID.into());
         let table = serve(table, Callers::Roles, routes, &stop).await;
 
+        let landing = authority.issue(&dir.path().join("landing"), "localhost");
+        let routes = landing::routes(gateway.clone(), table);
+        let landing = serve(landing, Callers::Public, routes, &stop).await;
+
         let wire = Arc::new(Wire::default());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("https://{}", listener.local_addr().unwrap());
-        tokio::spawn(wire.clone().run(listener, table));
-        let socket = Gateway::with_tls(&url, gateway.client_config().unwrap()).unwrap();
-        let socket = socket.server_name(&role.to_string()).unwrap();
+        let url = format!("https://localhost:{}", listener.local_addr().unwrap().port());
+        tokio::spawn(wire.clone().run(listener, landing));
+        let socket = Gateway::new(&url, &dir.path().join("localhost/ca.crt")).unwrap();
         let door_url = format!("https://localhost:{}", public.port());
-        Self { door, wire, store, signer, socket, door_url, dir, stop }
+        Self { door, wire, store, signer, socket, door_url, table, gateway, dir, stop }
     }
 
     pub fn ca(&self) -> PathBuf {

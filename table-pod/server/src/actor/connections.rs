@@ -2,41 +2,159 @@
 
 use super::message;
 use crate::{
-    core::{ConnectionId, Core, Shown},
+    core::{ConnectionId, Core, LogEntry, Shown},
     metrics::Metrics,
 };
 use purr_engine::PlayerId;
 use purr_protocol::{
     CloseCode,
+    codec::replaced,
     pb::{self, server_message::Body},
+    trunk::Lane,
 };
+use purr_runtime::CancellationToken;
 use purr_store::{LogBatch, Sealer};
-use std::collections::{HashMap, VecDeque};
-use tokio::sync::mpsc::{self, error::TrySendError};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+};
+use tokio::sync::mpsc::{
+    self,
+    error::{TryRecvError, TrySendError},
+};
 
-/// Messages waiting for one connection; a reader slower than that is cut.
-pub const SEND_QUEUE_MAX: usize = 1_024;
+/// Deliveries waiting for one trunk; a reader slower than that is cut.
+const DELIVERIES_MAX: usize = 1_024;
 /// Steps kept for those who come back.
 const LOG_MAX: usize = 512;
 
-/// What the socket's task is given.
+/// What some lanes of a trunk are given.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    pub lanes: Vec<Lane>,
+    pub what: Parcel,
+}
+
+#[derive(Clone, Debug)]
+pub enum Parcel {
+    Messages(Vec<Arc<pb::ServerMessage>>),
+    /// Nothing comes after it.
+    End(CloseCode, String),
+}
+
+/// The way to the players of one trunk.
+#[derive(Clone)]
+pub struct Outlet {
+    send: mpsc::Sender<Delivery>,
+    cut: CancellationToken,
+}
+
+impl Outlet {
+    /// `cut` is cancelled when deliveries are taken too slowly.
+    pub fn new(cut: CancellationToken) -> (Self, mpsc::Receiver<Delivery>) {
+        let (send, deliveries) = mpsc::channel(DELIVERIES_MAX);
+        (Self { send, cut }, deliveries)
+    }
+
+    /// Says whether there was room. Without it the whole trunk ends: nobody misses one message and gets the next.
+    pub fn deliver(&self, lanes: Vec<Lane>, what: Parcel) -> bool {
+        let full = matches!(self.send.try_send(Delivery { lanes, what }), Err(TrySendError::Full(_)));
+        if full {
+            self.cut.cancel();
+        }
+        !full
+    }
+}
+
+/// A connection that has its place at the table, of a player in this process.
+pub struct Attached {
+    pub connection: ConnectionId,
+    pub outgoing: Inlet,
+}
+
+/// What a player in this process is given.
 #[derive(Debug)]
 pub enum Outgoing {
     Message(Box<pb::ServerMessage>),
-    Close(CloseCode, &'static str),
-    /// By an attachment of the same player, asked for with this id.
-    Replaced(u64),
+    Close(CloseCode, String),
 }
 
-/// A connection that has its place at the table.
-pub struct Attached {
-    pub connection: ConnectionId,
-    pub outgoing: mpsc::Receiver<Outgoing>,
+/// One player's deliveries, one by one.
+pub struct Inlet {
+    deliveries: mpsc::Receiver<Delivery>,
+    waiting: VecDeque<Outgoing>,
+}
+
+impl From<mpsc::Receiver<Delivery>> for Inlet {
+    fn from(deliveries: mpsc::Receiver<Delivery>) -> Self {
+        Self { deliveries, waiting: VecDeque::new() }
+    }
+}
+
+impl Inlet {
+    fn take(&mut self, delivery: Delivery) {
+        match delivery.what {
+            Parcel::Messages(messages) => {
+                let own = messages.into_iter().map(|message| Outgoing::Message(Box::new((*message).clone())));
+                self.waiting.extend(own);
+            }
+            Parcel::End(code, reason) => self.waiting.push_back(Outgoing::Close(code, reason)),
+        }
+    }
+
+    /// `None` when the connection has ended.
+    pub async fn recv(&mut self) -> Option<Outgoing> {
+        while self.waiting.is_empty() {
+            let delivery = self.deliveries.recv().await?;
+            self.take(delivery);
+        }
+        self.waiting.pop_front()
+    }
+
+    /// # Errors
+    /// Where nothing is there, and where nothing will come.
+    pub fn try_recv(&mut self) -> Result<Outgoing, TryRecvError> {
+        while self.waiting.is_empty() {
+            let delivery = self.deliveries.try_recv()?;
+            self.take(delivery);
+        }
+        self.waiting.pop_front().ok_or(TryRecvError::Empty)
+    }
+
+    pub fn is_closed(&self) -> bool {
+        self.waiting.is_empty() && self.deliveries.is_closed()
+    }
+}
+
+/// Where a connection is reached.
+pub(super) struct Place {
+    pub outlet: Outlet,
+    pub lane: Lane,
 }
 
 struct Connection {
     player: PlayerId,
-    send: mpsc::Sender<Outgoing>,
+    place: Place,
+}
+
+/// The lanes that are told the same, by outlet.
+#[derive(Default)]
+struct Audience<'a>(Vec<(&'a Outlet, Vec<Lane>)>);
+
+impl<'a> Audience<'a> {
+    fn add(&mut self, place: &'a Place) {
+        let Place { outlet, lane } = place;
+        match self.0.iter_mut().find(|(known, _)| known.send.same_channel(&outlet.send)) {
+            Some((_, lanes)) => lanes.push(*lane),
+            None => self.0.push((outlet, vec![*lane])),
+        }
+    }
+
+    /// How many outlets had no room.
+    fn deliver(self, what: &Parcel) -> u64 {
+        let full = self.0.into_iter().filter(|(outlet, lanes)| !outlet.deliver(lanes.clone(), what.clone()));
+        full.count().try_into().unwrap_or(u64::MAX)
+    }
 }
 
 pub(super) struct Connections {
@@ -74,41 +192,53 @@ impl Connections {
         player: PlayerId,
         resume: Option<pb::Cursor>,
         id: u64,
+        place: Place,
         core: &Core,
-    ) -> Option<Attached> {
+        metrics: &Metrics,
+    ) -> ConnectionId {
         self.next += 1;
         let connection = self.next;
-        let (send, outgoing) = mpsc::channel(SEND_QUEUE_MAX);
         let offset = core.state().offset;
         let missed = resume.and_then(|cursor| self.missed(player, &cursor, offset));
-        let first: Vec<pb::ServerMessage> = missed
-            .unwrap_or_else(|| vec![message(self.epoch, offset, Body::Snapshot(core.snapshot_for(player)))]);
-        for message in first {
-            send.try_send(Outgoing::Message(Box::new(message))).ok()?;
-        }
+        let first =
+            missed.unwrap_or_else(|| vec![self.message(offset, Body::Snapshot(core.snapshot_for(player)))]);
         if let Some(old) = self.current.insert(player, connection).and_then(|old| self.open.remove(&old)) {
-            let _ = old.send.try_send(Outgoing::Replaced(id));
+            let end = Parcel::End(CloseCode::Replaced, replaced::reason(id));
+            old.place.outlet.deliver(vec![old.place.lane], end);
         }
-        self.open.insert(connection, Connection { player, send });
-        Some(Attached { connection, outgoing })
+        if !place.outlet.deliver(vec![place.lane], Parcel::Messages(first)) {
+            metrics.slow_readers.inc();
+        }
+        self.open.insert(connection, Connection { player, place });
+        connection
+    }
+
+    fn message(&self, offset: u64, body: Body) -> Arc<pb::ServerMessage> {
+        Arc::new(message(self.epoch, offset, body))
     }
 
     /// Everything after the cursor in this player's view; `None` where the log does not reach back.
-    fn missed(&self, player: PlayerId, cursor: &pb::Cursor, offset: u64) -> Option<Vec<pb::ServerMessage>> {
+    fn missed(
+        &self,
+        player: PlayerId,
+        cursor: &pb::Cursor,
+        offset: u64,
+    ) -> Option<Vec<Arc<pb::ServerMessage>>> {
         let reaches = self.log.front().is_some_and(|oldest| oldest.offset <= cursor.offset + 1);
         // A cursor of a later epoch or beyond the end belongs to a history that was lost.
         if cursor.epoch > self.epoch || cursor.offset > offset || !(reaches || cursor.offset == offset) {
             return None;
         }
         let later = self.log.iter().filter(|shown| shown.offset > cursor.offset);
-        let mut messages: Vec<pb::ServerMessage> = later
+        let mut messages: Vec<_> = later
             .map(|shown| {
-                let events = shown.for_player(player).unwrap_or_default();
-                message(self.epoch, shown.offset, Body::Events(events))
+                let entry = shown.entry_for(player).and_then(|at| shown.entries.get(at));
+                let events = entry.and_then(LogEntry::read).unwrap_or_default();
+                self.message(shown.offset, Body::Events(events))
             })
             .collect();
         // Also where nothing was missed, the client learns the epoch that it is in now.
-        messages.push(message(self.epoch, offset, Body::TableResumed(pb::TableResumed {})));
+        messages.push(self.message(offset, Body::TableResumed(pb::TableResumed {})));
         Some(messages)
     }
 
@@ -124,11 +254,16 @@ impl Connections {
 
     /// Shows a durable step to everybody, each in their own view.
     pub(super) fn show(&mut self, shown: Shown, metrics: &Metrics) {
-        let everybody: Vec<(ConnectionId, PlayerId)> =
-            self.open.iter().map(|(id, connection)| (*id, connection.player)).collect();
-        for (id, player) in everybody {
-            if let Some(events) = shown.for_player(player) {
-                self.reply(id, shown.offset, Body::Events(events), metrics);
+        let mut audiences: Vec<Audience<'_>> = shown.entries.iter().map(|_| Audience::default()).collect();
+        for Connection { player, place } in self.open.values() {
+            if let Some(audience) = shown.entry_for(*player).and_then(|at| audiences.get_mut(at)) {
+                audience.add(place);
+            }
+        }
+        for (audience, entry) in audiences.into_iter().zip(&shown.entries) {
+            if let Some(events) = entry.read().filter(|_| !audience.0.is_empty()) {
+                let told = Parcel::Messages(vec![self.message(shown.offset, Body::Events(events))]);
+                metrics.slow_readers.inc_by(audience.deliver(&told));
             }
         }
         self.log.push_back(shown);
@@ -138,29 +273,26 @@ impl Connections {
     }
 
     pub(super) fn reply(&mut self, to: ConnectionId, offset: u64, body: Body, metrics: &Metrics) {
-        let Some(connection) = self.open.get(&to) else { return };
-        let outgoing = Outgoing::Message(Box::new(message(self.epoch, offset, body)));
-        if let Err(TrySendError::Full(_)) = connection.send.try_send(outgoing) {
-            // Dropping the sender ends the socket's task, which says why it closes.
+        let Some(Connection { place, .. }) = self.open.get(&to) else { return };
+        let answer = Parcel::Messages(vec![self.message(offset, body)]);
+        if !place.outlet.deliver(vec![place.lane], answer) {
             metrics.slow_readers.inc();
-            self.open.remove(&to);
         }
+    }
+
+    fn everybody(&self) -> Audience<'_> {
+        let mut all = Audience::default();
+        self.open.values().for_each(|connection| all.add(&connection.place));
+        all
     }
 
     pub(super) fn tell_all(&mut self, offset: u64, body: &Body) {
-        for connection in self.open.values() {
-            let _ = connection.send.try_send(Outgoing::Message(Box::new(message(
-                self.epoch,
-                offset,
-                body.clone(),
-            ))));
-        }
+        self.everybody().deliver(&Parcel::Messages(vec![self.message(offset, body.clone())]));
     }
 
     pub(super) fn close_all(&mut self, code: CloseCode, reason: &'static str) {
-        for (_, connection) in self.open.drain() {
-            let _ = connection.send.try_send(Outgoing::Close(code, reason));
-        }
+        self.everybody().deliver(&Parcel::End(code, reason.into()));
+        self.open.clear();
         self.current.clear();
     }
 }

@@ -21,16 +21,42 @@ pub struct Shown {
 pub struct LogEntry {
     pub players: Vec<PlayerId>,
     /// An `Events` message, protobuf.
+    #[serde(with = "text")]
     pub events: Vec<u8>,
 }
 
+/// Bytes as base64: a list of numbers is three times as long, and as slow to write.
+mod text {
+    use base64::{Engine, engine::general_purpose::STANDARD};
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&STANDARD.encode(bytes))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        STANDARD.decode(text).map_err(Error::custom)
+    }
+}
+
+impl LogEntry {
+    pub fn read(&self) -> Option<pb::Events> {
+        prost::Message::decode(self.events.as_slice()).ok()
+    }
+}
+
 impl Shown {
-    /// The events in this player's view; views are kept by player, not by seat, or the next holder
-    /// of a seat could read what the one before saw.
+    /// Which entry is this player's view; views are kept by player, not by seat, or the next holder of a seat could
+    /// read what the one before saw.
+    pub fn entry_for(&self, player: PlayerId) -> Option<usize> {
+        let own = self.entries.iter().position(|entry| entry.players.contains(&player));
+        own.or_else(|| self.entries.iter().position(|entry| entry.players.is_empty()))
+    }
+
+    /// The events in this player's view.
     pub fn for_player(&self, player: PlayerId) -> Option<pb::Events> {
-        let own = self.entries.iter().find(|entry| entry.players.contains(&player));
-        let entry = own.or_else(|| self.entries.iter().find(|entry| entry.players.is_empty()))?;
-        prost::Message::decode(entry.events.as_slice()).ok()
+        self.entries.get(self.entry_for(player)?)?.read()
     }
 }
 

@@ -1,0 +1,331 @@
+//! One connection to a table's pod, shared by all players that this gateway has at the table.
+//!
+//! A player who reads slowly is cut here and holds nobody up: the trunk is always read.
+
+use super::{Shared, pod::FromPod};
+use crate::routing::Target;
+use bytes::Bytes;
+use futures::{
+    FutureExt, SinkExt, StreamExt,
+    future::{BoxFuture, Shared as Common},
+};
+use purr_protocol::{
+    Codec,
+    trunk::{Down, FromTable, Lane, SUBPROTOCOL, ToTable, Up, down},
+};
+use purr_runtime::{
+    Role,
+    client::dial,
+    ws::{self, Error, Message},
+};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+use tokio::{
+    net::TcpStream,
+    sync::{Notify, mpsc},
+    time::{Instant, sleep_until, timeout},
+};
+use tokio_rustls::client::TlsStream;
+use tokio_tungstenite::{WebSocketStream, tungstenite::client::IntoClientRequest};
+
+/// What all players of a trunk have said and is not sent yet; they wait when it is full.
+const UP_MAX: usize = 1_024;
+/// Messages of the table that wait for one player, more than an attach ever brings; one who reads more slowly is cut.
+const LANE_MAX: usize = 1_024;
+
+type Socket = WebSocketStream<TlsStream<TcpStream>>;
+type Dialled = Common<BoxFuture<'static, Result<Trunk, Arc<str>>>>;
+
+/// The trunks of this gateway, by table.
+#[derive(Default)]
+pub(crate) struct Trunks(Mutex<HashMap<String, (Target, Dialled)>>);
+
+impl Trunks {
+    /// The trunk to this pod. Who comes while it is being dialled waits for the same answer.
+    pub async fn to(&self, shared: &Arc<Shared>, uid: &str, target: &Target) -> Result<Trunk, Arc<str>> {
+        let dialled = {
+            let mut trunks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let known = trunks.get(uid).filter(|(known, dialled)| {
+                let serves = |answer: &Result<Trunk, _>| answer.as_ref().is_ok_and(Trunk::is_up);
+                known == target && dialled.peek().is_none_or(serves)
+            });
+            if let Some((_, dialled)) = known {
+                dialled.clone()
+            } else {
+                let dialled = dial_within(shared.clone(), uid.to_owned(), target.clone()).boxed().shared();
+                trunks.insert(uid.to_owned(), (target.clone(), dialled.clone()));
+                dialled
+            }
+        };
+        dialled.await
+    }
+
+    /// Nobody is handed an ended trunk; this only gives the room back.
+    fn forget(&self, uid: &str) {
+        let mut trunks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let over =
+            |dialled: &Dialled| dialled.peek().is_some_and(|answer| !answer.as_ref().is_ok_and(Trunk::is_up));
+        if trunks.get(uid).is_some_and(|(_, dialled)| over(dialled)) {
+            trunks.remove(uid);
+        }
+    }
+}
+
+async fn dial_within(shared: Arc<Shared>, uid: String, target: Target) -> Result<Trunk, Arc<str>> {
+    let socket = timeout(shared.pace.connect, connect(&shared, &uid, &target))
+        .await
+        .map_err(|_| Arc::from("no answer in time"))?
+        .map_err(|error| Arc::from(error.to_string()))?;
+    let (send, said) = mpsc::channel(UP_MAX);
+    let trunk = Trunk { up: send, common: Arc::default() };
+    let now = Instant::now();
+    let task =
+        Task { shared, uid, target, socket, said, common: trunk.common.clone(), heard: now, pinged: now };
+    tokio::spawn(task.run());
+    Ok(trunk)
+}
+
+async fn connect(shared: &Shared, uid: &str, target: &Target) -> Result<Socket, Error> {
+    let role = Role::Table(uid.to_owned());
+    let stream = dial(&shared.identity, &target.address.to_string(), &role).await?;
+    let mut request = format!("wss://{}/v1/tables/{uid}/trunk", target.address).into_client_request()?;
+    let subprotocol = http::HeaderValue::from_static(SUBPROTOCOL);
+    request.headers_mut().insert(http::header::SEC_WEBSOCKET_PROTOCOL, subprotocol);
+    ws::connect_within(ws::trunk_limits(), stream, request).await
+}
+
+/// What the task of a trunk and its players share.
+#[derive(Default)]
+struct Ways {
+    lanes: Mutex<Lanes>,
+    /// A player has gone.
+    gone: Notify,
+}
+
+#[derive(Default)]
+struct Lanes {
+    last: Lane,
+    open: HashMap<Lane, Way>,
+    /// Whom the table is still to be told of that they are gone; all have been open.
+    gone: Vec<Lane>,
+    /// Why the trunk has ended.
+    ended: Option<Arc<str>>,
+}
+
+struct Way {
+    codec: Codec,
+    hear: mpsc::Sender<FromPod>,
+}
+
+impl Ways {
+    fn lock(&self) -> MutexGuard<'_, Lanes> {
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A trunk as its players see it.
+#[derive(Clone)]
+pub(crate) struct Trunk {
+    up: mpsc::Sender<Up>,
+    common: Arc<Ways>,
+}
+
+impl Trunk {
+    fn is_up(&self) -> bool {
+        self.common.lock().ended.is_none()
+    }
+
+    /// A new lane, which the table does not know of yet. `None`: the trunk has ended.
+    pub fn open(&self, codec: Codec) -> Option<OpenLane> {
+        let mut lanes = self.common.lock();
+        if lanes.ended.is_some() {
+            return None;
+        }
+        lanes.last += 1;
+        let lane = lanes.last;
+        let (hear, heard) = mpsc::channel(LANE_MAX);
+        lanes.open.insert(lane, Way { codec, hear });
+        drop(lanes);
+        Some(OpenLane { trunk: self.clone(), lane, heard })
+    }
+}
+
+/// One player's lane. The table is told when it is dropped.
+pub(crate) struct OpenLane {
+    trunk: Trunk,
+    lane: Lane,
+    heard: mpsc::Receiver<FromPod>,
+}
+
+impl Drop for OpenLane {
+    fn drop(&mut self) {
+        let mut lanes = self.trunk.common.lock();
+        if lanes.open.remove(&self.lane).is_some() {
+            lanes.gone.push(self.lane);
+            drop(lanes);
+            self.trunk.common.gone.notify_one();
+        }
+    }
+}
+
+impl OpenLane {
+    /// # Errors
+    /// Where the trunk has ended.
+    pub async fn greet(&self, codec: Codec) -> Result<(), Gone> {
+        self.trunk.up.send(Up::open(self.lane, codec)).await.map_err(|_| Gone)
+    }
+
+    /// # Errors
+    /// Where the trunk has ended.
+    pub async fn say(&self, message: Bytes) -> Result<(), Gone> {
+        self.trunk.up.send(Up::message(self.lane, message)).await.map_err(|_| Gone)
+    }
+
+    /// What comes next, or why nothing does. Dropping the future loses nothing.
+    pub async fn hears(&mut self) -> FromPod {
+        if let Some(heard) = self.heard.recv().await {
+            return heard;
+        }
+        match &self.trunk.common.lock().ended {
+            Some(why) => FromPod::Ended(None, why.to_string()),
+            None => FromPod::too_slow(),
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the connection to the pod has ended")]
+pub(crate) struct Gone;
+
+/// Owns the socket.
+struct Task {
+    shared: Arc<Shared>,
+    uid: String,
+    target: Target,
+    socket: Socket,
+    said: mpsc::Receiver<Up>,
+    common: Arc<Ways>,
+    heard: Instant,
+    pinged: Instant,
+}
+
+/// `Err` ends the trunk.
+type Step = Result<(), Arc<str>>;
+
+impl Task {
+    async fn run(mut self) {
+        let why = self.carry().await;
+        tracing::debug!(%why, pod = self.target.pod, table = self.uid, "trunk ended");
+        self.common.lock().end(why);
+        self.shared.trunks.forget(&self.uid);
+        ws::end(self.socket, None).await;
+    }
+
+    async fn carry(&mut self) -> Arc<str> {
+        let mut changed = self.shared.routes.subscribe();
+        let mut said = Vec::new();
+        loop {
+            if self.shared.routes.read(|table| table.is_outdated(&self.uid, &self.target)) {
+                return "the table has moved".into();
+            }
+            loop {
+                let silent = self.pinged.max(self.heard) + self.shared.pace.pod_ping;
+                let step = tokio::select! {
+                    _ = changed.changed() => break,
+                    frame = self.socket.next() => self.hear(frame),
+                    // Never 0: this end holds a sender in every open lane, and `gone` comes after the last.
+                    count = self.said.recv_many(&mut said, UP_MAX), if !self.said.is_closed() || !self.said.is_empty() => {
+                        if count == 0 { Err("nobody is left".into()) } else { self.say(&mut said).await }
+                    }
+                    () = self.common.gone.notified() => self.say(&mut said).await,
+                    () = sleep_until(silent) => self.ping().await,
+                };
+                if let Err(why) = step {
+                    return why;
+                }
+            }
+        }
+    }
+
+    /// Sends all that the players have said. What somebody said before going comes before the word of it.
+    async fn say(&mut self, said: &mut Vec<Up>) -> Step {
+        let gone = std::mem::take(&mut self.common.lock().gone);
+        for _ in 0..UP_MAX {
+            let Ok(more) = self.said.try_recv() else { break };
+            said.push(more);
+        }
+        said.extend(gone.into_iter().map(Up::gone));
+        while let Some(frame) = ToTable::next_frame(said) {
+            self.send(Message::Binary(frame)).await?;
+        }
+        Ok(())
+    }
+
+    async fn send(&mut self, frame: Message) -> Step {
+        match timeout(self.shared.pace.write, self.socket.send(frame)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(error.to_string().into()),
+            Err(_) => Err("does not take messages".into()),
+        }
+    }
+
+    async fn ping(&mut self) -> Step {
+        if self.heard.elapsed() >= self.shared.pace.pod_idle {
+            return Err("silent".into());
+        }
+        if self.common.lock().open.is_empty() {
+            return Err("nobody needs it".into());
+        }
+        self.pinged = Instant::now();
+        self.send(Message::Ping(Bytes::new())).await
+    }
+
+    fn hear(&mut self, frame: Option<Result<Message, Error>>) -> Step {
+        self.heard = Instant::now();
+        match frame {
+            None => Err("ended".into()),
+            Some(Err(error)) => Err(error.to_string().into()),
+            Some(Ok(Message::Close(frame))) => {
+                Err(frame.map_or("closed".into(), |frame| Arc::from(frame.reason.as_str())))
+            }
+            Some(Ok(Message::Binary(frame))) => {
+                let FromTable { said } =
+                    FromTable::read(frame).map_err(|error| Arc::from(error.to_string()))?;
+                let mut lanes = self.common.lock();
+                said.into_iter().for_each(|down| lanes.hand_out(down));
+                Ok(())
+            }
+            Some(Ok(_)) => Ok(()),
+        }
+    }
+}
+
+impl Lanes {
+    fn end(&mut self, why: Arc<str>) {
+        self.ended = Some(why);
+        self.open.clear();
+    }
+
+    fn hand_out(&mut self, down: Down) {
+        let Down { lanes, body: Some(body) } = down else { return };
+        let Some(codec) = lanes.iter().find_map(|lane| self.open.get(lane)).map(|way| way.codec) else {
+            return;
+        };
+        let (what, last) = match body {
+            down::Body::Message(bytes) => (FromPod::message(codec, bytes), false),
+            down::Body::End(end) => (FromPod::Ended(u16::try_from(end.code).ok(), end.reason), true),
+        };
+        for lane in lanes {
+            let Some(way) = self.open.get(&lane) else { continue };
+            let slow = way.hear.try_send(what.clone()).is_err();
+            if slow || last {
+                self.open.remove(&lane);
+            }
+            if slow && !last {
+                self.gone.push(lane);
+            }
+        }
+    }
+}

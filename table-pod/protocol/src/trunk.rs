@@ -1,0 +1,134 @@
+//! Between a gateway and a table pod: one connection for all players that the gateway has at the table.
+//!
+//! A connection each would cost both sides a TLS session, a file and two buffers a player, and nine encrypted writes for
+//! what nine players are told at once.
+
+use crate::{CloseCode, Codec, CodecError, MESSAGE_BYTES_MAX};
+use bytes::Bytes;
+use prost::Message;
+
+/// The messages of `proto/purr/trunk/v1/trunk.proto`.
+#[allow(clippy::all, clippy::pedantic, missing_docs, reason = "generated")]
+pub mod pb {
+    include!(concat!(env!("OUT_DIR"), "/purr.trunk.v1.rs"));
+}
+
+pub use pb::{Down, Encoding, End, FromTable, Gone, Open, ToTable, Up, down, up};
+
+/// The WebSocket subprotocol.
+pub const SUBPROTOCOL: &str = "purr.trunk.v1";
+/// A frame is sent once it has so many bytes, however much more there is to say.
+pub const FRAME_BYTES_FULL: usize = 4 * MESSAGE_BYTES_MAX;
+/// No frame of either side is larger, in bytes: a full one and one more message, with lane numbers.
+pub const FRAME_BYTES_MAX: usize = FRAME_BYTES_FULL + 2 * MESSAGE_BYTES_MAX;
+
+/// One player's way on a trunk.
+pub type Lane = u64;
+
+impl From<Codec> for Encoding {
+    fn from(codec: Codec) -> Self {
+        match codec {
+            Codec::Proto => Self::Proto,
+            Codec::Json => Self::Json,
+        }
+    }
+}
+
+impl From<Encoding> for Codec {
+    fn from(encoding: Encoding) -> Self {
+        match encoding {
+            Encoding::Proto => Self::Proto,
+            Encoding::Json => Self::Json,
+        }
+    }
+}
+
+impl Up {
+    pub fn open(lane: Lane, codec: Codec) -> Self {
+        Self { lane, body: Some(up::Body::Open(Open { encoding: Encoding::from(codec).into() })) }
+    }
+
+    pub fn message(lane: Lane, message: Bytes) -> Self {
+        Self { lane, body: Some(up::Body::Message(message)) }
+    }
+
+    pub fn gone(lane: Lane) -> Self {
+        Self { lane, body: Some(up::Body::Gone(Gone {})) }
+    }
+}
+
+impl Down {
+    pub fn message(lanes: Vec<Lane>, message: Bytes) -> Self {
+        Self { lanes, body: Some(down::Body::Message(message)) }
+    }
+
+    pub fn end(lanes: Vec<Lane>, code: CloseCode, reason: impl Into<String>) -> Self {
+        let end = End { code: code.code().into(), reason: reason.into() };
+        Self { lanes, body: Some(down::Body::End(end)) }
+    }
+}
+
+/// Takes from the front what fits in one frame: at least one where there is any.
+fn fill<M: Message>(said: &mut Vec<M>) -> Vec<M> {
+    let mut size = 0;
+    let full = said.iter().position(|one| {
+        size += one.encoded_len();
+        size >= FRAME_BYTES_FULL
+    });
+    let rest = said.split_off(full.map_or(said.len(), |last| last + 1));
+    std::mem::replace(said, rest)
+}
+
+impl ToTable {
+    /// # Errors
+    /// Where it is no frame of this side.
+    pub fn read(frame: Bytes) -> Result<Self, CodecError> {
+        Ok(Self::decode(frame)?)
+    }
+
+    /// The next frame of what is to be said, `None` when all is.
+    pub fn next_frame(said: &mut Vec<Up>) -> Option<Bytes> {
+        (!said.is_empty()).then(|| Self { said: fill(said) }.encode_to_vec().into())
+    }
+}
+
+impl FromTable {
+    /// # Errors
+    /// Where it is no frame of this side.
+    pub fn read(frame: Bytes) -> Result<Self, CodecError> {
+        Ok(Self::decode(frame)?)
+    }
+
+    /// The next frame of what is to be said, `None` when all is.
+    pub fn next_frame(said: &mut Vec<Down>) -> Option<Bytes> {
+        (!said.is_empty()).then(|| Self { said: fill(said) }.encode_to_vec().into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_hold_all_that_was_said_in_its_order_and_none_is_too_large() {
+        let bytes =
+            |lane: u64| Bytes::from(vec![0; if lane.is_multiple_of(3) { MESSAGE_BYTES_MAX } else { 9 }]);
+        let all: Vec<Up> = (0..40).map(|lane| Up::message(lane, bytes(lane))).collect();
+        let (mut said, mut heard, mut frames) = (all.clone(), Vec::new(), 0);
+        while let Some(frame) = ToTable::next_frame(&mut said) {
+            assert!(frame.len() <= FRAME_BYTES_MAX, "{}", frame.len());
+            heard.extend(ToTable::read(frame).unwrap().said);
+            frames += 1;
+        }
+        assert_eq!((heard, frames), (all, 4));
+    }
+
+    #[test]
+    fn an_encoding_of_a_later_version_is_not_taken_for_another() {
+        let open = Up::open(7, Codec::Json);
+        assert!(
+            matches!(&open.body, Some(up::Body::Open(open)) if Codec::from(open.encoding()) == Codec::Json)
+        );
+        assert!(Encoding::try_from(9).is_err());
+    }
+}

@@ -1,0 +1,155 @@
+//! One player on a gateway's trunk: what the player says, and when it ends.
+//!
+//! What the table says goes past this, from the actor to the trunk.
+
+use crate::{
+    actor::{Handle, Outlet, Parcel},
+    core::{ConnectionId, Input},
+    http::Tokens,
+};
+use bytes::Bytes;
+use purr_engine::PlayerId;
+use purr_protocol::{
+    CloseCode, Codec,
+    pb::{self, ErrorCode, client_message::Body as Ask, server_message::Body},
+    trunk::Lane,
+};
+use std::{
+    pin::pin,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep_until, timeout},
+};
+
+/// Time for the first message.
+const ATTACH: Duration = Duration::from_secs(10);
+/// Messages a second, and how many at once (a token bucket).
+const RATE_PER_S: f64 = 20.0;
+const BURST: f64 = 60.0;
+
+/// Why a lane ends.
+type End = (CloseCode, &'static str);
+
+pub(crate) struct Session {
+    pub lane: Lane,
+    pub codec: Codec,
+    pub outlet: Outlet,
+    pub handle: Handle,
+    pub tokens: Arc<Tokens>,
+    /// What the player says, as it came. Ends with the lane.
+    pub heard: mpsc::Receiver<Bytes>,
+}
+
+/// An attached player.
+struct Player {
+    id: PlayerId,
+    expires: Instant,
+    connection: ConnectionId,
+}
+
+impl Session {
+    pub(crate) async fn run(mut self) {
+        let end = match timeout(ATTACH, self.attach()).await {
+            Ok(Ok(player)) => {
+                let connection = player.connection;
+                let end = self.listen(player).await;
+                self.handle.detach(connection).await;
+                end
+            }
+            Ok(Err(end)) => end,
+            Err(_) => Some((CloseCode::Protocol, "no attach in time")),
+        };
+        if let Some((code, reason)) = end {
+            self.outlet.deliver(vec![self.lane], Parcel::End(code, reason.into()));
+        }
+    }
+
+    /// The first message names the player by a token, and where to resume.
+    async fn attach(&mut self) -> Result<Player, Option<End>> {
+        let first = self.heard.recv().await.ok_or(None)?;
+        let pb::ClientMessage { id, body: Some(Ask::Attach(attach)) } = self.read(&first)? else {
+            return Err(Some((CloseCode::Protocol, "attach comes first")));
+        };
+        let (player, expires) = self.verify(&attach.token).await?;
+        let attached = self.handle.attach_on(&self.outlet, self.lane, player, attach.resume, id).await;
+        let connection = attached.ok_or(Some((CloseCode::TryAgain, "the table has stopped")))?;
+        Ok(Player { id: player, expires, connection })
+    }
+
+    async fn verify(&self, token: &str) -> Result<(PlayerId, Instant), Option<End>> {
+        let (player, claims) = self.tokens.player(token).await.map_err(|why| {
+            tracing::info!(why, "token refused");
+            Some((CloseCode::TokenExpired, "the token is not valid"))
+        })?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let left = Duration::from_secs(claims.exp.saturating_sub(now));
+        Ok((player, Instant::now() + left))
+    }
+
+    /// Passes on what the player says, until the lane or the token ends.
+    async fn listen(&mut self, player: Player) -> Option<End> {
+        let Player { id: player, expires, connection } = player;
+        let mut expired = pin!(sleep_until(expires));
+        let mut allowance = (BURST, Instant::now());
+        loop {
+            let heard = tokio::select! {
+                heard = self.heard.recv() => heard?,
+                () = &mut expired => return Some((CloseCode::TokenExpired, "the token ran out")),
+            };
+            let message = match self.read(&heard) {
+                Ok(message) => message,
+                Err(end) => return end,
+            };
+            if !spend(&mut allowance) {
+                self.say(error(message.id, ErrorCode::RateLimited, "too many messages"));
+                continue;
+            }
+            match message.body {
+                Some(Ask::RenewToken(renew)) => {
+                    match self.verify(&renew.token).await {
+                        Ok((same, until)) if same == player => expired.as_mut().reset(until),
+                        Ok(_) => return Some((CloseCode::Protocol, "the token of another player")),
+                        Err(end) => return end,
+                    }
+                    self.say(plain(Body::Ack(pb::Ack { id: message.id, at_offset: 0 })));
+                }
+                Some(Ask::Ping(_)) => self.say(plain(Body::Pong(pb::Pong {}))),
+                Some(Ask::Attach(_)) => return Some((CloseCode::Protocol, "attached already")),
+                _ => self.handle.input(Input::Message { connection, player, message }).await,
+            }
+        }
+    }
+
+    fn read(&self, bytes: &[u8]) -> Result<pb::ClientMessage, Option<End>> {
+        // A message that cannot be read has no id to answer: its sender speaks another protocol.
+        self.codec.decode_client(bytes).map_err(|error| {
+            tracing::debug!(%error, "malformed message");
+            Some((CloseCode::Protocol, "malformed message"))
+        })
+    }
+
+    fn say(&self, message: pb::ServerMessage) {
+        self.outlet.deliver(vec![self.lane], Parcel::Messages(vec![Arc::new(message)]));
+    }
+}
+
+/// An answer of the lane itself, which has no place in the table's history.
+fn plain(body: Body) -> pb::ServerMessage {
+    pb::ServerMessage { epoch: 0, offset: 0, body: Some(body) }
+}
+
+fn error(id: u64, code: ErrorCode, message: &str) -> pb::ServerMessage {
+    plain(Body::Error(pb::Error { id, code: code.into(), message: message.into(), min: None, max: None }))
+}
+
+fn spend(allowance: &mut (f64, Instant)) -> bool {
+    let (tokens, since) = *allowance;
+    let now = Instant::now();
+    let filled = (tokens + now.duration_since(since).as_secs_f64() * RATE_PER_S).min(BURST);
+    let enough = filled >= 1.0;
+    *allowance = (if enough { filled - 1.0 } else { filled }, now);
+    enough
+}

@@ -1,0 +1,166 @@
+//! One gateway's connection, with all players that it has at this table.
+
+use crate::{
+    actor::{Delivery, Handle, Outlet, Parcel},
+    http::Tokens,
+    lane::Session,
+};
+use bytes::Bytes;
+use futures::{SinkExt, StreamExt};
+use purr_protocol::{
+    CloseCode, Codec,
+    trunk::{Down, Encoding, FromTable, Lane, ToTable, Up, up},
+};
+use purr_runtime::{
+    CancellationToken,
+    ws::{self, Heard, Message, ServerSocket},
+};
+use std::{collections::HashMap, sync::Arc, time::Duration};
+use tokio::{
+    sync::mpsc::{self, error::TrySendError},
+    time::timeout,
+};
+
+/// One write to a gateway that does not read. The gateway itself reads whatever its players do.
+const WRITE: Duration = Duration::from_secs(10);
+/// Deliveries that go out together.
+const DELIVERIES_AT_ONCE: usize = 64;
+/// Players of one gateway at one table: ten seats, the rest are spectators.
+const LANES_MAX: usize = 512;
+/// What a player has said and nobody has read. The gateway lets through 20 messages a second, 60 at once.
+const HEARD_MAX: usize = 64;
+
+/// Why a trunk ends; `None`: the other side has ended it.
+type End = Option<(CloseCode, &'static str)>;
+
+struct Open {
+    codec: Codec,
+    say: mpsc::Sender<Bytes>,
+}
+
+struct Trunk {
+    socket: ServerSocket,
+    lanes: HashMap<Lane, Open>,
+    outlet: Outlet,
+    handle: Handle,
+    tokens: Arc<Tokens>,
+}
+
+/// Carries messages both ways until one side ends it; all players on it are gone then.
+pub(crate) async fn serve(socket: ServerSocket, handle: Handle, tokens: Arc<Tokens>) {
+    let cut = CancellationToken::new();
+    let (outlet, mut deliveries) = Outlet::new(cut.clone());
+    let mut trunk = Trunk { socket, lanes: HashMap::new(), outlet, handle, tokens };
+    let mut due = Vec::new();
+    let end = loop {
+        let step = tokio::select! {
+            // Never 0: the trunk has an outlet itself.
+            _ = deliveries.recv_many(&mut due, DELIVERIES_AT_ONCE) => trunk.deliver(due.drain(..)).await,
+            read = trunk.socket.next() => match ws::heard(read) {
+                Heard::Data(Message::Binary(frame)) => trunk.hear(frame),
+                Heard::Data(_) => Err(Some((CloseCode::Protocol, "binary was negotiated"))),
+                Heard::Control => Ok(()),
+                Heard::Ended(end) => Err(end),
+            },
+            () = cut.cancelled() => Err(Some((CloseCode::SlowReader, "too slow"))),
+        };
+        if let Err(end) = step {
+            break end;
+        }
+    };
+    let Trunk { socket, lanes, .. } = trunk;
+    // Their sessions end with this, before the goodbye has its time.
+    drop(lanes);
+    ws::end(socket, end).await;
+}
+
+impl Trunk {
+    async fn deliver(&mut self, deliveries: impl Iterator<Item = Delivery>) -> Result<(), End> {
+        let mut said = Vec::new();
+        for delivery in deliveries {
+            self.say(delivery, &mut said)?;
+        }
+        while let Some(frame) = FromTable::next_frame(&mut said) {
+            match timeout(WRITE, self.socket.send(Message::Binary(frame))).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => return Err(None),
+                Err(_) => return Err(Some((CloseCode::SlowReader, "too slow"))),
+            }
+        }
+        Ok(())
+    }
+
+    fn say(&mut self, delivery: Delivery, said: &mut Vec<Down>) -> Result<(), End> {
+        let Delivery { lanes, what } = delivery;
+        match what {
+            Parcel::Messages(messages) => {
+                for codec in Codec::ALL {
+                    let speaks = |lane: &Lane| self.lanes.get(lane).is_some_and(|open| open.codec == codec);
+                    let lanes: Vec<Lane> = lanes.iter().copied().filter(speaks).collect();
+                    if lanes.is_empty() {
+                        continue;
+                    }
+                    for message in &messages {
+                        let bytes = codec.encode_server(message).map_err(|error| {
+                            tracing::error!(%error, "a message could not be written");
+                            Some((CloseCode::TryAgain, "internal error"))
+                        })?;
+                        said.push(Down::message(lanes.clone(), bytes));
+                    }
+                }
+            }
+            Parcel::End(code, reason) => {
+                let lanes: Vec<Lane> =
+                    lanes.into_iter().filter(|lane| self.lanes.remove(lane).is_some()).collect();
+                if !lanes.is_empty() {
+                    said.push(Down::end(lanes, code, reason));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn hear(&mut self, frame: Bytes) -> Result<(), End> {
+        let malformed = Some((CloseCode::Protocol, "malformed frame"));
+        let ToTable { said } = ToTable::read(frame).map_err(|_| malformed)?;
+        for Up { lane, body } in said {
+            match body.ok_or(malformed)? {
+                up::Body::Open(open) => {
+                    let encoding = Encoding::try_from(open.encoding).map_err(|_| malformed)?;
+                    self.open(lane, encoding.into())?;
+                }
+                up::Body::Message(message) => self.pass_on(lane, message),
+                up::Body::Gone(_) => drop(self.lanes.remove(&lane)),
+            }
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, lane: Lane, codec: Codec) -> Result<(), End> {
+        if self.lanes.contains_key(&lane) {
+            return Err(Some((CloseCode::Protocol, "this lane is open")));
+        }
+        let full = self.lanes.len() >= LANES_MAX;
+        let (say, heard) = mpsc::channel(HEARD_MAX);
+        self.lanes.insert(lane, Open { codec, say });
+        if full {
+            self.end(lane, CloseCode::TryAgain, "no room for more players");
+            return Ok(());
+        }
+        let (outlet, handle, tokens) = (self.outlet.clone(), self.handle.clone(), self.tokens.clone());
+        tokio::spawn(Session { lane, codec, outlet, handle, tokens, heard }.run());
+        Ok(())
+    }
+
+    /// What comes on a lane that has ended was on its way.
+    fn pass_on(&mut self, lane: Lane, message: Bytes) {
+        let Some(open) = self.lanes.get(&lane) else { return };
+        if let Err(TrySendError::Full(_)) = open.say.try_send(message) {
+            self.end(lane, CloseCode::TryAgain, "too much waits to be read");
+        }
+    }
+
+    fn end(&self, lane: Lane, code: CloseCode, reason: &str) {
+        self.outlet.deliver(vec![lane], Parcel::End(code, reason.into()));
+    }
+}
