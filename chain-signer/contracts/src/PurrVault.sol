@@ -30,15 +30,27 @@ contract PurrVault is VaultHands {
         return _openTable(config);
     }
 
-    function settle(Item[] calldata items) external {
+    function settleEntries(Item[] calldata items) external {
         if (!isActive(msg.sender, KeyRole.Operator)) revert NotOperator();
-        if (items.length > ITEMS_MAX) revert TooManyItems();
-        for (uint256 i = 0; i < items.length; i++) {
+        uint256 count = items.length;
+        if (count > ITEMS_MAX) revert TooManyItems();
+        for (uint256 i = 0; i < count; ++i) {
             if (gasleft() < ITEM_GAS) revert NotEnoughGas();
-            try this.settleItem(items[i]) {}
-            catch (bytes memory failure) {
-                emit ItemRejected(items[i].tableId, items[i].firstSeq, bytes4(failure));
+            Item calldata item = items[i];
+            Table storage t = _tables[item.tableId];
+            uint256 header = t.header;
+            bytes32 reason;
+            if (item.kind == Kind.Hands && Headers.exiting(header) == 0) {
+                reason = _settleQuietHands(item, t, header);
+                if (reason == 0) continue;
+            } else {
+                try this.settleItem(item) {
+                    continue;
+                } catch (bytes memory failure) {
+                    reason = bytes4(failure);
+                }
             }
+            emit ItemRejected(item.tableId, item.firstSeq, bytes4(reason));
         }
     }
 
@@ -46,25 +58,24 @@ contract PurrVault is VaultHands {
     function settleItem(Item calldata item) external {
         if (msg.sender != address(this)) revert NotSelf();
         Table storage t = _tables[item.tableId];
-        Header memory h = Headers.unpack(t.header);
-        _advance(h, item.firstSeq, item.lastSeq);
-        _spendBudget(h, item.lastSeq - item.firstSeq + 1);
+        (uint256 header, uint256 hands) = _advance(t.header, item.firstSeq, item.lastSeq);
         if (item.kind == Kind.Hands) {
-            _settleHands(item, t, h);
-        } else {
-            if (item.firstSeq != item.lastSeq) revert BadRange();
-            if (item.kind == Kind.Leave) _leave(item, t, h);
-            else _seat(item, t, h);
+            _settleHands(item, t, header, hands);
+            return;
         }
+        if (hands != 1) revert BadRange();
+        Header memory h = Headers.unpack(header);
+        if (item.kind == Kind.Leave) _leave(item, t, h);
+        else _seat(item, t, h);
         t.header = Headers.pack(h);
     }
 
     /// Two admins pass over numbers that can never settle: no chip moves.
     function voidRange(bytes32 tableId, uint64 firstSeq, uint64 lastSeq) external returns (bool executed) {
-        Header memory h = Headers.unpack(_tables[tableId].header);
-        _advance(h, firstSeq, lastSeq);
+        uint256 header = _tables[tableId].header;
+        _inOrder(header, firstSeq, lastSeq);
         if (!_seconded()) return false;
-        _tables[tableId].header = Headers.pack(h);
+        _tables[tableId].header = Headers.setSeq(header, lastSeq);
         emit RangeVoided(tableId, firstSeq, lastSeq);
         return true;
     }
@@ -127,21 +138,6 @@ contract PurrVault is VaultHands {
     ) external pure returns (bool) {
         // 96 bytes, so no inner node of 64 can pass for a leaf.
         return MerkleProof.verifyCalldata(proof, recordRoot, keccak256(abi.encode(uint256(seq), deltasHash, recordHash)));
-    }
-
-    function _advance(Header memory h, uint64 firstSeq, uint64 lastSeq) private view {
-        if (h.seats == 0) revert UnknownTable();
-        if (firstSeq != uint256(h.seq) + 1) revert BadSequence(uint64(h.seq) + 1);
-        if (lastSeq < firstSeq || lastSeq - firstSeq >= MAX_RANGE || lastSeq > Headers.SEQ_MAX) revert BadRange();
-        h.seq = uint40(lastSeq);
-    }
-
-    /// A token bucket in one number (GCRA): a stolen key cannot play years of hands in a minute.
-    function _spendBudget(Header memory h, uint256 count) private view {
-        uint256 time = block.timestamp * SEQUENCES_PER_SECOND;
-        uint256 from = h.budgetAt > time ? h.budgetAt : time;
-        if (from + count > time + SEQUENCE_BURST) revert TooFast();
-        h.budgetAt = uint40(from + count);
     }
 
     function _markExiting(address player, bool exiting) private {

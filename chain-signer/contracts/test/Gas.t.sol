@@ -13,7 +13,7 @@ contract GasTest is VaultTest {
         settle(six(1));
     }
 
-    /// One hand of six seats, each with a share of the rake, as six netted hands may have it.
+    /// One hand of six seats, raked from the winner.
     function six(uint64 count) private view returns (Item memory) {
         uint256[] memory lanes = new uint256[](6);
         lanes[0] = lane(0, -1_234_567, 0);
@@ -27,8 +27,13 @@ contract GasTest is VaultTest {
 
     function measure(string memory what, Item[] memory items, uint256 share) private {
         vm.prank(operator);
-        vault.settle(items);
+        vault.settleEntries(items);
         emit log_named_uint(what, vm.lastCallGas().gasTotalUsed / share);
+    }
+
+    function _one(Item memory item_) private pure returns (Item[] memory items) {
+        items = new Item[](1);
+        items[0] = item_;
     }
 
     function test_gas_of_settlements() public {
@@ -37,6 +42,11 @@ contract GasTest is VaultTest {
         measure("gas: one hand of 6 seats", one, 1);
         one[0] = six(10);
         measure("gas: a hand of 6 seats, 10 netted", one, 10);
+        uint256[] memory raked = new uint256[](6);
+        for (uint256 seat = 0; seat < 6; seat++) {
+            raked[seat] = lane(seat, seat % 2 == 0 ? int256(1_234_567) : -int256(1_234_567 + 2 * 333_333), 333_333);
+        }
+        measure("gas: a hand of 6 seats, 10 netted, rake from all", _one(hands(10, raked)), 10);
         one[0] = hands(1, two(lane(0, -1_000_000, 0), lane(1, 950_000, 50_000)));
         measure("gas: one hand of 2 seats", one, 1);
 

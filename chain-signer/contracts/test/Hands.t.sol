@@ -121,11 +121,27 @@ contract HandsTest is VaultTest {
         rejects(hands(1, two(lane(1, -1, 0), lane(0, 1, 0))), IPurrVault.BadLane.selector);
         rejects(hands(1, two(lane(1, -1, 0), lane(1, 1, 0))), IPurrVault.BadLane.selector);
         rejects(hands(1, two(lane(1, -1, 0), lane(6, 1, 0))), IPurrVault.BadLane.selector);
-        rejects(hands(1, two(lane(1, -1, 0), lane(2, 1, 0) | (uint256(1) << 200))), IPurrVault.BadLane.selector);
+        rejects(hands(1, two(lane(1, -1, 0), lane(200, 1, 0))), IPurrVault.BadLane.selector);
         rejects(hands(1, new uint256[](0)), IPurrVault.BadLane.selector);
         rejects(hands(1, new uint256[](7)), IPurrVault.BadLane.selector);
         settle(leaving(5, 5, 100 * USDC));
         rejects(hands(1, two(lane(1, -1, 0), lane(5, 1, 0))), IPurrVault.SeatEmpty.selector);
+    }
+
+    function test_data_that_is_not_a_root_and_whole_lanes_is_refused() public {
+        Item memory good = hands(1, two(lane(0, -1, 0), lane(1, 1, 0)));
+        bytes memory data = good.data;
+        Item memory bad = good;
+        bad.data = "";
+        rejects(bad, IPurrVault.BadLane.selector);
+        bad.data = new bytes(31);
+        rejects(bad, IPurrVault.BadLane.selector);
+        bad.data = bytes.concat(data, hex"00");
+        rejects(bad, IPurrVault.BadLane.selector);
+        bad.data = bytes.concat(data, new bytes(17 * 9));
+        rejects(bad, IPurrVault.BadLane.selector);
+        bad.data = data;
+        settle(bad);
     }
 
     function test_a_bad_item_never_stops_the_others() public {
@@ -146,7 +162,7 @@ contract HandsTest is VaultTest {
         vm.expectEmit(address(vault));
         emit IPurrVault.Seated(other, player(4), 1, 2, 50 * USDC, USDC, 999);
         vm.prank(operator);
-        vault.settle(items);
+        vault.settleEntries(items);
         eq(vault.tableOf(other).seq, 1, "the other table went on");
         eq(stackOf(1), 100 * USDC + 10, "and so did this one");
     }
@@ -156,18 +172,18 @@ contract HandsTest is VaultTest {
         items[0] = hands(1, two(lane(0, -10, 0), lane(1, 10, 0)));
         vm.prank(operator);
         vm.expectRevert(IPurrVault.NotEnoughGas.selector);
-        vault.settle{gas: 350_000}(items);
+        vault.settleEntries{gas: 350_000}(items);
     }
 
     function test_a_batch_has_a_length() public {
         vm.prank(operator);
         vm.expectRevert(IPurrVault.TooManyItems.selector);
-        vault.settle(new Item[](65));
+        vault.settleEntries(new Item[](65));
     }
 
     function test_only_the_operators_key_settles_and_opens() public {
         vm.expectRevert(IPurrVault.NotOperator.selector);
-        vault.settle(new Item[](0));
+        vault.settleEntries(new Item[](0));
         vm.expectRevert(IPurrVault.NotOperator.selector);
         vault.openTable(config("x"));
         Item memory one = hands(1, two(lane(0, -10, 0), lane(1, 10, 0)));
@@ -177,7 +193,16 @@ contract HandsTest is VaultTest {
     }
 
     /// forge-config: default.fuzz.runs = 2000
-    function testFuzz_any_hand_is_applied_exactly_or_not_at_all(int64[6] memory deltas, uint64[6] memory rakes) public {
+    function testFuzz_any_hand_is_applied_exactly_or_not_at_all(
+        int64[6] memory deltas,
+        uint64[6] memory rakes,
+        bool exiting
+    ) public {
+        // Goes the other way through the vault, and until the clock ends to the same end.
+        if (exiting) {
+            vm.prank(player(0));
+            vault.requestExit();
+        }
         uint256[] memory lanes = new uint256[](6);
         int256 sum;
         uint256 rake;

@@ -27,7 +27,7 @@ contract KeysTest is VaultTest {
         items[0] = hands(1, two(lane(0, -1, 0), lane(1, 1, 0)));
         vm.prank(operator);
         vm.expectRevert(IPurrVault.NotOperator.selector);
-        vault.settle(items);
+        vault.settleEntries(items);
         vm.prank(operator);
         vm.expectRevert(IPurrVault.NotOperator.selector);
         vault.openTable(config("new"));

@@ -118,7 +118,7 @@ contract MoneyTest is VaultTest {
         vm.expectRevert(IPurrVault.BadSignature.selector);
         vault.withdraw(player(0), USDC, 7, uint64(START), elsewhere);
         PurrVault mine = vault;
-        vault = new PurrVault(token, roles(), limits());
+        vault = newVault();
         bytes memory others = voucher(VOUCHER_KEY, 0, USDC, 7, uint64(START));
         vm.expectRevert(IPurrVault.BadSignature.selector);
         mine.withdraw(player(0), USDC, 7, uint64(START), others);

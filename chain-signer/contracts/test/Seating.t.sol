@@ -95,7 +95,7 @@ contract SeatingTest is VaultTest {
         vm.chainId(31337);
         rejects(sitItem(other), IPurrVault.BadSignature.selector);
         PurrVault mine = vault;
-        vault = new PurrVault(token, roles(), limits());
+        vault = newVault();
         other = permit(tableId, 0, 4, 60 * USDC, 5 * USDC, 42);
         vault = mine;
         rejects(sitItem(other), IPurrVault.BadSignature.selector);

@@ -62,27 +62,31 @@ pub enum BatchError {
     Overflow(u64),
 }
 
+/// Bytes of a lane in an item's data.
+pub const LANE_BYTES: usize = 17;
+
 /// One lane as the contract packs it: seat, rake, and the delta in two's complement.
-pub fn pack(seat: u8, lane: Lane) -> U256 {
-    let delta = u64::from_be_bytes(lane.delta.to_be_bytes());
-    (U256::from(seat) << 128) | (U256::from(lane.rake) << 64) | U256::from(delta)
+pub fn pack(seat: u8, lane: Lane) -> [u8; LANE_BYTES] {
+    let mut bytes = [seat; LANE_BYTES];
+    bytes[1..9].copy_from_slice(&lane.rake.to_be_bytes());
+    bytes[9..].copy_from_slice(&lane.delta.to_be_bytes());
+    bytes
 }
 
-/// The opposite of [`pack`]; `None` where bits are set that mean nothing.
-pub fn unpack(word: U256) -> Option<(u8, Lane)> {
-    let seat = u8::try_from(u64::try_from(word >> 128).ok()?).ok()?;
-    let rake = ((word >> 64) & U256::from(u64::MAX)).as_u64();
-    let delta = i64::from_be_bytes((word & U256::from(u64::MAX)).as_u64().to_be_bytes());
-    Some((seat, Lane { delta, rake }))
+/// The opposite of [`pack`].
+pub fn unpack(bytes: &[u8; LANE_BYTES]) -> (u8, Lane) {
+    let [seat, amounts @ ..] = *bytes;
+    let amounts = u128::from_be_bytes(amounts);
+    let low = |value: u128| (value & u128::from(u64::MAX)) as u64;
+    (seat, Lane { delta: low(amounts).cast_signed(), rake: low(amounts >> 64) })
 }
 
-/// keccak256 of the lanes of one hand, 32 bytes each.
+/// keccak256 of the lanes of one hand, each in the low bytes of a word.
 pub fn deltas_hash(lanes: &BTreeMap<u8, Lane>) -> [u8; 32] {
     let mut text = Vec::with_capacity(lanes.len() * 32);
     for (seat, lane) in lanes {
-        let mut word = [0; 32];
-        pack(*seat, *lane).to_big_endian(&mut word);
-        text.extend(word);
+        text.extend([0; 32 - LANE_BYTES]);
+        text.extend(pack(*seat, *lane));
     }
     keccak256(text)
 }
@@ -178,8 +182,8 @@ pub fn encode_body(body: &ItemBody) -> (u8, Vec<u8>) {
     let uint = |value: u64| Token::Uint(U256::from(value));
     match body {
         ItemBody::Hands { root, lanes } => {
-            let lanes = lanes.iter().map(|(seat, lane)| Token::Uint(pack(*seat, *lane))).collect();
-            (0, encode(&[Token::FixedBytes(root.to_vec()), Token::Array(lanes)]))
+            let lanes = lanes.iter().flat_map(|(seat, lane)| pack(*seat, *lane));
+            (0, root.iter().copied().chain(lanes).collect())
         }
         ItemBody::Sit(seating) => (1, encode_seating(seating)),
         ItemBody::TopUp(seating) => (2, encode_seating(seating)),
@@ -246,9 +250,10 @@ mod tests {
     fn a_lane_survives_packing() {
         for (seat, delta, rake) in [(0, -1, 0), (9, i64::MAX, u64::MAX), (5, i64::MIN, 1), (1, 0, 0)] {
             let lane = Lane { delta, rake };
-            assert_eq!(unpack(pack(seat, lane)), Some((seat, lane)));
+            assert_eq!(unpack(&pack(seat, lane)), (seat, lane));
         }
-        assert_eq!(unpack(U256::MAX), None);
+        let lane = Lane { delta: -2, rake: 3 };
+        assert_eq!(hex::encode(pack(4, lane)), "040000000000000003fffffffffffffffe");
     }
 
     #[test]

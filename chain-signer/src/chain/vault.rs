@@ -2,7 +2,7 @@
 
 use super::{
     Address, Rpc, RpcError,
-    batch::{Item, ItemBody, Seating, encode_body, unpack},
+    batch::{Item, ItemBody, LANE_BYTES, Seating, encode_body, unpack},
     events::{Reason, VaultEvent, VaultLog},
 };
 use crate::{
@@ -49,7 +49,7 @@ pub struct ChainTable {
     pub rake: u64,
 }
 
-/// `settle(items)`.
+/// `settleEntries(items)`.
 pub fn encode_settle(items: &[Item]) -> Vec<u8> {
     let items = items
         .iter()
@@ -64,7 +64,7 @@ pub fn encode_settle(items: &[Item]) -> Vec<u8> {
             }
         })
         .collect();
-    abi::SettleCall { items }.encode()
+    abi::SettleEntriesCall { items }.encode()
 }
 
 /// `openTable(config)`.
@@ -105,7 +105,8 @@ pub fn decode_call(data: &[u8]) -> Result<Call, String> {
         let out = Call::Open { uid: c.uid, terms };
         return if call.encode() == data { Ok(out) } else { Err("is not canonical".into()) };
     }
-    let call = abi::SettleCall::decode(data).map_err(|_| "is neither openTable nor settle".to_owned())?;
+    let call = abi::SettleEntriesCall::decode(data)
+        .map_err(|_| "is neither openTable nor settleEntries".to_owned())?;
     if call.clone().encode() != data {
         return Err("is not canonical".into());
     }
@@ -125,19 +126,19 @@ pub fn decode_call(data: &[u8]) -> Result<Call, String> {
 fn decode_body(kind: u8, data: &[u8]) -> Option<ItemBody> {
     let body = match kind {
         0 => {
-            let types = [ParamType::FixedBytes(32), ParamType::Array(Box::new(ParamType::Uint(256)))];
-            let mut tokens = decode(&types, data).ok()?.into_iter();
-            let root = tokens.next()?.into_fixed_bytes()?.try_into().ok()?;
-            let words = tokens.next()?.into_array()?;
+            let (root, packed) = data.split_first_chunk()?;
+            let (packed, rest) = packed.as_chunks::<LANE_BYTES>();
+            if !rest.is_empty() {
+                return None;
+            }
             let mut lanes = BTreeMap::<u8, Lane>::new();
-            for word in words {
-                let (seat, lane) = unpack(word.into_uint()?)?;
+            for (seat, lane) in packed.iter().map(unpack) {
                 if lanes.last_key_value().is_some_and(|(last, _)| *last >= seat) {
                     return None;
                 }
                 lanes.insert(seat, lane);
             }
-            ItemBody::Hands { root, lanes }
+            ItemBody::Hands { root: *root, lanes }
         }
         1 => ItemBody::Sit(decode_seating(data)?),
         2 => ItemBody::TopUp(decode_seating(data)?),

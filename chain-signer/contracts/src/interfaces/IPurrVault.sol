@@ -32,7 +32,7 @@ struct Item {
     uint64 firstSeq;
     uint64 lastSeq;
     Kind kind;
-    /// Hands: abi.encode(bytes32 recordRoot, uint256[] lanes), see HandLanes.
+    /// Hands: the record root, then 17 bytes for each seat: its number, rake paid, delta; see HandLanes.
     /// Sit, TopUp: abi.encode(Seating). Leave: abi.encode(uint8 seat, address player, uint64 stack).
     bytes data;
 }
@@ -231,7 +231,9 @@ interface IPurrVault {
 
     // The operator's key.
     function openTable(TableConfig calldata config) external returns (bytes32 tableId);
-    function settle(Item[] calldata items) external;
+    /// Entries of many tables; a bad item is skipped and said so. The name has one of the smallest selectors of this
+    /// contract: compilers compare them in order, and this call is the one that is paid for all the time.
+    function settleEntries(Item[] calldata items) external;
 
     // The guardian.
     /// Also by any admin. The key is worthless at once and for ever.

@@ -37,4 +37,48 @@ library Headers {
             | (uint256(h.occupied) << 160) | (uint256(h.seats) << 176) | (uint256(h.rakeBps) << 184)
             | (uint256(h.rakeCap) << 200);
     }
+
+    // Single fields of the word, for hands, which need neither all of them nor a copy in memory.
+
+    function seq(uint256 word) internal pure returns (uint256) {
+        return uint40(word);
+    }
+
+    function exiting(uint256 word) internal pure returns (uint256) {
+        return uint16(word >> 144);
+    }
+
+    function occupied(uint256 word) internal pure returns (uint256) {
+        return uint16(word >> 160);
+    }
+
+    function seats(uint256 word) internal pure returns (uint256) {
+        return uint8(word >> 176);
+    }
+
+    function budgetAt(uint256 word) internal pure returns (uint256) {
+        return uint40(word >> 104);
+    }
+
+    function rakeTerms(uint256 word) internal pure returns (uint256 bps, uint256 cap) {
+        return (uint16(word >> 184), uint56(word >> 200));
+    }
+
+    /// The sum must fit 40 bits.
+    function setSeq(uint256 word, uint256 value) internal pure returns (uint256) {
+        return (word & ~uint256(type(uint40).max)) | value;
+    }
+
+    /// Both must fit 40 bits.
+    function setSeqAndBudget(uint256 word, uint256 seq_, uint256 budget) internal pure returns (uint256) {
+        uint256 fields = (uint256(type(uint40).max) << 104) | type(uint40).max;
+        return (word & ~fields) | seq_ | (budget << 104);
+    }
+
+    /// All rake was somebody's stack, and what the vault holds stays below 2^63: it cannot overflow its 64 bits.
+    function addRake(uint256 word, uint256 amount) internal pure returns (uint256) {
+        unchecked {
+            return word + (amount << 40);
+        }
+    }
 }

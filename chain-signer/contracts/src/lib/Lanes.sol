@@ -24,9 +24,11 @@ library SeatLanes {
     }
 }
 
-/// One seat's part of a range of hands as it travels: seat << 128 | rake paid << 64 | delta, the delta net of rake
-/// and in two's complement of 64 bits.
+/// One seat's part of a range of hands: seat << 128 | rake paid << 64 | delta, the delta net of rake and in two's
+/// complement of 64 bits. As an item's data they travel behind the record root, 17 bytes each.
 library HandLanes {
+    uint256 internal constant BYTES = 17;
+
     function seatOf(uint256 lane) internal pure returns (uint256) {
         return lane >> 128;
     }
@@ -41,5 +43,37 @@ library HandLanes {
 
     function make(uint256 seat, uint256 rake, int256 delta) internal pure returns (uint256) {
         return (seat << 128) | (rake << 64) | uint64(int64(delta));
+    }
+
+    /// No lanes where the data is anything else than a root and up to ten lanes.
+    function decode(bytes calldata data) internal pure returns (bytes32 recordRoot, bytes memory lanes) {
+        assembly ("memory-safe") {
+            recordRoot := calldataload(data.offset)
+            // Below 32 bytes it wraps and is too long.
+            let size := sub(data.length, 32)
+            if or(gt(size, 170), mod(size, 17)) { size := 0 }
+            lanes := mload(0x40)
+            mstore(lanes, size)
+            calldatacopy(add(lanes, 32), add(data.offset, 32), size)
+            // A word is read from where the last lane begins.
+            mstore(0x40, add(lanes, 256))
+        }
+    }
+
+    function count(bytes memory lanes) internal pure returns (uint256) {
+        return lanes.length / BYTES;
+    }
+
+    function get(bytes memory lanes, uint256 i) internal pure returns (uint256 lane) {
+        assembly ("memory-safe") {
+            lane := shr(120, mload(add(add(lanes, 32), mul(i, 17))))
+        }
+    }
+
+    function set(bytes memory lanes, uint256 i, uint256 lane) internal pure {
+        assembly ("memory-safe") {
+            let at := add(add(lanes, 32), mul(i, 17))
+            mstore(at, or(shl(120, lane), shr(136, shl(136, mload(at)))))
+        }
     }
 }

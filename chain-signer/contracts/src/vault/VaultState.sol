@@ -48,7 +48,7 @@ abstract contract VaultState is IPurrVault, EIP712, ReentrancyGuardTransient {
     }
 
     /// All sums of held amounts stay below 2^63, so that no addition of 64-bit amounts can overflow.
-    uint64 internal constant HELD_MAX = type(uint64).max >> 1;
+    uint64 internal constant HELD_MAX = 0x7fffffffffffffff;
 
     IERC20 public immutable token;
     uint32 internal immutable EXIT_DELAY;

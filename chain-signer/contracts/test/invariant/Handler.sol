@@ -159,7 +159,7 @@ contract Handler is VaultTest {
         Item[] memory items = new Item[](1);
         items[0] = hands(1, two(lane(0, 0, 0), lane(1, 0, 0)));
         vm.prank(vm.addr(STOLEN_KEY));
-        try vault.settle(items) {
+        try vault.settleEntries(items) {
             revert Fails("a revoked key settled");
         } catch {}
     }
@@ -231,7 +231,7 @@ contract Handler is VaultTest {
         items[1] = one;
         items[2] = item("nowhere", 1, Kind.Sit, "");
         vm.prank(operator);
-        vault.settle(items);
+        vault.settleEntries(items);
         _sequences();
     }
 
