@@ -20,6 +20,20 @@ patience=15
 astray_patience=6
 astray_since=''
 server=''
+# KiB that must be free before a server starts. One that cannot write its log ends at once (appendfsync always).
+room_kib=8192
+
+has_room() { [ "$(df --output=avail -k /data | tail -n 1)" -ge "$room_kib" ]; }
+# In place, and not by ending: kubelet would start the container again ever more rarely, also after the disk has room.
+wait_for_room() {
+  has_room && return
+  say "the disk is full: waiting until $room_kib KiB are free"
+  until has_room; do
+    [ -z "$stopping" ] || exit 0
+    sleep 0.5
+  done
+  say "the disk has room again"
+}
 
 config() {
   cat redis.conf "$GROUP.conf"
@@ -217,7 +231,10 @@ stop() {
   if [ -n "$server" ]; then kill -TERM "$server" 2>/dev/null || true; else exit 0; fi
 }
 trap stop TERM INT
-rm -f "$run/ready" "$run/sentinel.go"
+rm -f "$run/ready"
+# The Sentinel stays meanwhile: without a majority of them nobody would follow those that still have room.
+wait_for_room
+rm -f "$run/sentinel.go"
 config >"$run/redis.conf"
 users "$GROUP.acl" nodes.acl >"$run/users.acl"
 alone_since=$SECONDS
@@ -228,5 +245,9 @@ until look; do
 done
 watch_role &
 until wait "$server"; do
-  kill -0 "$server" 2>/dev/null || { say "the server has ended"; exit 1; }
+  kill -0 "$server" 2>/dev/null && continue
+  say "the server has ended"
+  if has_room; then exit 1; fi
+  # shellcheck disable=SC2093  # it does not continue
+  exec /bin/bash "$0"
 done
