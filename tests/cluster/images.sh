@@ -4,7 +4,7 @@
 #   --load NAME      import into the test cluster NAME (what it already has is left alone)
 #   --push REGISTRY  push to a registry of your own
 #   IMAGE            controller gateway records table chain-signer redis postgres anvil coredns pause;
-#                    none: all of them
+#                    none: all of them. By name only: table-faketime, for tests, whose clock can be set
 # A tag is the hash of what went into the image. Writes what helm needs to $PURR_CACHE/images/values.yaml, and after a
 # push to values-registry.yaml beside it. PURR_REGISTRY_INSECURE=1: the registry speaks plain HTTP.
 set -euo pipefail
@@ -25,6 +25,8 @@ wanted=("$@")
 b=(buildah --root "$cache/buildah/root" --runroot "$cache/buildah/run" --storage-driver vfs)
 # Counted up when this file lays images out in another way: part of every key.
 layout=3
+# What an image's processes have in their environment, beside the path.
+environment=()
 # What these programs need of Debian, and no more.
 runtime=libc6,libgcc-s1,ca-certificates
 
@@ -102,7 +104,7 @@ image() { # name key entrypoint layout-function args...
     "$layout_of" "$mnt" "$@"
     "${b[@]}" umount "$c" >/dev/null
     "${b[@]}" config --user 65532:65532 --entrypoint "$entry" --cmd '' --env PATH=/usr/local/bin:/usr/bin:/bin \
-      --workingdir / "$c"
+      "${environment[@]}" --workingdir / "$c"
     "${b[@]}" commit --quiet --rm "$c" "$ref" >/dev/null
     "${b[@]}" push --quiet --disable-compression "$ref" "oci-archive:$file.tmp:$ref"
     "${b[@]}" rmi --force "$ref" >/dev/null
@@ -190,6 +192,15 @@ for name in "${wanted[@]}"; do
     chain-signer)
       base=$(rootfs signer extract "$runtime,softhsm2" softhsm2-util)
       rust chain-signer "$base"
+      ;;
+    table-faketime)
+      # Only what people call the time is moved: time limits run on the clock that never jumps.
+      environment=(--env LD_PRELOAD=/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1 --env FAKETIME_NO_CACHE=1
+        --env FAKETIME_DONT_FAKE_MONOTONIC=1 --env FAKETIME_TIMESTAMP_FILE=/var/lib/purr/faketime)
+      base=$(rootfs faketime extract "$runtime,libfaketime")
+      [ -x "$target/purr-table" ] || die "$target/purr-table is not built: run 'make build' first"
+      on_base table-faketime "$target/purr-table" "$base"
+      environment=()
       ;;
     controller | gateway | records | table)
       base=$(rootfs program extract "$runtime")

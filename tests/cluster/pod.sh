@@ -2,12 +2,16 @@
 # Does to a pod of a test cluster what a fault does: from outside, so that nothing in it has a say.
 # usage: pod.sh NAME kill|stop|cont UID CONTAINER   signals every process of a container; both as the API names them
 #        pod.sh NAME cut UID [ADDRESS...]           drops what the pod sends and gets, but for these addresses
+#        pod.sh NAME lossy UID PERCENT              drops so many of a hundred packets, each way, by chance
 #        pod.sh NAME join UID                       lets everything pass again
+#        pod.sh NAME clock UID CONTAINER OFFSET     what its processes take for the time, in seconds from the right one;
+#                                                   for the image table-faketime, whose volume "state" says it
+#        pod.sh NAME fill|free VOLUME               takes all that is left of a limited volume (see volumes.sh)
 #        pod.sh NAME stop|cont service PROGRAM      the same for a program of the cluster itself, as up.sh names it
 set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
-[ "$#" -ge 3 ] || die "usage: pod.sh NAME kill|stop|cont|cut|join UID..."
+[ "$#" -ge 3 ] || die "usage: pod.sh NAME kill|stop|cont|cut|lossy|join|clock UID... or fill|free VOLUME"
 cluster "$1"
 what=$2 uid=$3
 shift 3
@@ -61,6 +65,39 @@ table inet cut {
 }
 X
     ;;
+  lossy)
+    [[ $1 =~ ^[1-9][0-9]?$ ]] || die "a percentage is 1 to 99, not '$1'"
+    network <<X
+table inet cut
+delete table inet cut
+table inet cut {
+  chain in { type filter hook input priority 0; iifname "eth0" numgen random mod 100 < $1 drop; }
+  chain out { type filter hook output priority 0; oifname "eth0" numgen random mod 100 < $1 drop; }
+}
+X
+    ;;
   join) network <<<'delete table inet cut' ;;
-  *) die "kill, stop, cont, cut or join, not '$what'" ;;
+  clock)
+    [[ $2 =~ ^[-+][0-9]+$ ]] || die "an offset is +SECONDS or -SECONDS, not '$2'"
+    mapfile -t all < <(pids "$1")
+    # A clock that nobody reads would be a fault that cannot hurt.
+    for pid in "${all[@]}"; do grep -q libfaketime "/proc/$pid/maps" || die "process $pid has the right time by itself"; done
+    [ "${#all[@]}" -gt 0 ] || die "no process there"
+    folder=$state/kubelet/pods/$uid/volumes/kubernetes.io~empty-dir/state
+    printf '%s\n' "$2" >"$folder/.faketime"
+    chmod 0644 "$folder/.faketime"
+    mv "$folder/.faketime" "$folder/faketime"
+    ;;
+  fill | free)
+    volume=$state/volumes/$uid
+    mountpoint -q "$volume" || die "the volume $uid has no bound of its own: bring the cluster up with PURR_VOLUME_MIB"
+    if [ "$what" = free ]; then
+      rm -f -- "$volume/.filler"
+    else
+      # Until nothing is left: whatever else is written meanwhile takes part in it.
+      fallocate -l "$(df --output=avail -B1 "$volume" | tail -n 1)" "$volume/.filler" 2>/dev/null || true
+      cat /dev/zero >>"$volume/.filler" 2>/dev/null || true
+    fi
+    ;;
+  *) die "kill, stop, cont, cut, lossy, join, clock, fill or free, not '$what'" ;;
 esac

@@ -9,6 +9,13 @@ export PGDATA=/var/lib/postgresql/data/pgdata
 # Not cp: a container that starts again finds its first copy there, and may not write into it.
 install -m 0600 /etc/purr/tls/tls.key /etc/purr/tls/tls.crt /etc/purr/tls/ca.crt /run/postgresql/
 
+# A server that was killed leaves a file with its process id, which is 1 in every container: the next one takes itself for
+# the one before and refuses. This lock says the truth instead, because it ends with the last process that holds it, also
+# where a forced deletion starts this pod while the one before still runs on the same node.
+exec {running}>"${PGDATA%/*}/running"
+flock -w 60 "$running" || { echo "another server still has this volume" >&2; exit 1; }
+rm -f "$PGDATA/postmaster.pid"
+
 if [ ! -s "$PGDATA/PG_VERSION" ]; then
   rm -rf "$PGDATA"
   "$bin/initdb" --username=admin --pwfile=/etc/purr/postgres/admin \

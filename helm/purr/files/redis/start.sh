@@ -20,6 +20,20 @@ patience=15
 astray_patience=6
 astray_since=''
 server=''
+# KiB that must be free before a server starts. One that cannot write its log ends at once (appendfsync always).
+room_kib=8192
+
+has_room() { [ "$(df --output=avail -k /data | tail -n 1)" -ge "$room_kib" ]; }
+# In place, and not by ending: kubelet would start the container again ever more rarely, also after the disk has room.
+wait_for_room() {
+  has_room && return
+  say "the disk is full: waiting until $room_kib KiB are free"
+  until has_room; do
+    [ -z "$stopping" ] || exit 0
+    sleep 0.5
+  done
+  say "the disk has room again"
+}
 
 config() {
   cat redis.conf "$GROUP.conf"
@@ -188,17 +202,50 @@ follow_master() { # master as of now
   fi
 }
 
+# Writes stop on a master that sees another one, unless a majority of the Sentinels names this one. Where none has a
+# majority, none writes. After a split that heals, the one that went on goes on, and the one that was cut off waits until
+# the Sentinels have made it a replica.
+split=''
+guard_against_split() {
+  local peer other='' named=0
+  [ "$GROUP" = store ] || return 0
+  for peer in $(peers); do
+    if [ "$(state_of "$peer")" = master ]; then other=$peer; fi
+  done
+  if [ -n "$other" ]; then
+    for peer in $me $(peers); do
+      if [ "$(ask "$peer" 26379 sentinel get-master-addr-by-name "$MASTER_NAME" | head -n 1)" = "$me" ]; then named=$((named + 1)); fi
+    done
+  fi
+  if [ -n "$other" ] && [ "$named" -lt "$quorum" ]; then
+    if [ -z "$split" ]; then say "split brain: $other is a master, too, and $named of $REPLICAS Sentinels name this one: no writes"; fi
+    split=1
+    # More replicas than there can be: every write is refused as one that nobody would acknowledge.
+    here config set min-replicas-to-write "$REPLICAS" >/dev/null
+  elif [ -n "$split" ]; then
+    allow_writes
+  fi
+}
+allow_writes() {
+  [ -n "$split" ] || return 0
+  split=''
+  here config set min-replicas-to-write "$((REPLICAS > 1 ? 1 : 0))" >/dev/null
+  say "no split any more"
+}
+
 # Each promotion begins a new era: after a split the side that went on outranks the side that was cut off.
 watch_role() {
   local info role='' counted=0 tick=0
   while kill -0 "$server" 2>/dev/null; do
     info=$(here info replication) || true
     role=$(field role <<<"$info")
-    if [ "$role" = master ] && [ "$counted" -eq 0 ]; then
+    if [ "$role" = master ]; then
       # Refused until a replica is there; then again.
-      if [[ $(here incr era) =~ ^[0-9]+$ ]]; then counted=1; fi
+      if [ "$counted" -eq 0 ] && [[ $(here incr era) =~ ^[0-9]+$ ]]; then counted=1; fi
+      guard_against_split
     elif [ "$role" = slave ]; then
       counted=0
+      allow_writes
       tick=$((tick + 1))
       if [ "$((tick % 3))" -eq 0 ]; then follow_master "$(field master_host <<<"$info")"; fi
     fi
@@ -217,7 +264,10 @@ stop() {
   if [ -n "$server" ]; then kill -TERM "$server" 2>/dev/null || true; else exit 0; fi
 }
 trap stop TERM INT
-rm -f "$run/ready" "$run/sentinel.go"
+rm -f "$run/ready"
+# The Sentinel stays meanwhile: without a majority of them nobody would follow those that still have room.
+wait_for_room
+rm -f "$run/sentinel.go"
 config >"$run/redis.conf"
 users "$GROUP.acl" nodes.acl >"$run/users.acl"
 alone_since=$SECONDS
@@ -228,5 +278,9 @@ until look; do
 done
 watch_role &
 until wait "$server"; do
-  kill -0 "$server" 2>/dev/null || { say "the server has ended"; exit 1; }
+  kill -0 "$server" 2>/dev/null && continue
+  say "the server has ended"
+  if has_room; then exit 1; fi
+  # shellcheck disable=SC2093  # it does not continue
+  exec /bin/bash "$0"
 done

@@ -1,0 +1,14 @@
+#!/bin/bash
+# Second step of a restore: journal and records become what the backup says, all of it or nothing.
+set -euo pipefail
+# shellcheck source=common.sh
+. /etc/purr/backup/common.sh
+umask 077
+name=$(<"$work/name")
+export PGPASSWORD PGSSLMODE=verify-full PGSSLROOTCERT=/etc/purr/tls/ca.crt
+PGPASSWORD=$(</etc/purr/postgres/admin)
+open "$backups/$name/postgres.dump.cms" "$work/postgres.dump"
+/usr/lib/postgresql/15/bin/pg_restore --host "$PG_HOST" --port "$PG_PORT" --username admin --dbname "$PG_DATABASE" \
+  --clean --if-exists --exit-on-error --single-transaction "$work/postgres.dump"
+rm -f "$work/postgres.dump"
+say "PostgreSQL is as in $name"
