@@ -17,13 +17,16 @@ export PURR_BENCH_HANDS=$cache/bench-hands CARGO_TERM_COLOR=never
 mkdir -p "$out" "$PURR_BENCH_HANDS"
 benches=("$@")
 if [ "${#benches[@]}" -eq 0 ]; then
-  benches=(sockets)
-  mapfile -O 1 -t benches < <(cargo metadata --manifest-path tests/bench/Cargo.toml --format-version 1 --no-deps |
+  benches=(sockets commits)
+  mapfile -O 2 -t benches < <(cargo metadata --manifest-path tests/bench/Cargo.toml --format-version 1 --no-deps |
     python3 -c 'import json, sys; print("\n".join(t["name"] for p in json.load(sys.stdin)["packages"] for t in p["targets"] if "bench" in t["kind"]))')
 fi
 rm -rf -- "$CARGO_TARGET_DIR/criterion"
-rm -f -- "$PURR_BENCH_HANDS/sockets.json"
-if [ "${benches[*]}" != sockets ]; then
+rm -f -- "$PURR_BENCH_HANDS/sockets.json" "$PURR_BENCH_HANDS/commits.json"
+# Those two are built with the product, not with the peers.
+peers=false
+for bench in "${benches[@]}"; do [[ $bench =~ ^(sockets|commits)$ ]] || peers=true; done
+if [ "$peers" = true ]; then
   say "compiling the benches"
   tests/cargo.sh bench --manifest-path tests/bench/Cargo.toml --locked --quiet --no-run
 fi
@@ -31,6 +34,11 @@ for bench in "${benches[@]}"; do
   if [ "$bench" = sockets ]; then
     say "players' sockets beside Socket.IO"
     tests/bench/sockets.sh "$PURR_BENCH_HANDS/sockets.json"
+    continue
+  fi
+  if [ "$bench" = commits ]; then
+    say "a table's commits beside a plain SET"
+    tests/bench/commits.sh "$PURR_BENCH_HANDS/commits.json"
     continue
   fi
   if [ "$bench" = eval ]; then

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Faults on a real cluster while a table plays: kills, partitions, outages, each several times. usage: chaos.sh
+# Writes target/chaos.json and the table in tests/README.md.
 # PURR_FAULTS names them (default: all), PURR_RUNS says how often each (default 10). The cluster goes afterwards.
 set -euo pipefail
 # shellcheck source=cluster/lib.sh
@@ -12,9 +13,14 @@ export PURR_CLUSTER=$name
 say "compiling"
 tests/cargo.sh build --release --locked --workspace --bins
 trap '"$here/down.sh" "$name" >/dev/null' EXIT
+# So small that a disk can be full.
+export PURR_VOLUME_MIB=${PURR_VOLUME_MIB:-512}
 tests/stack.sh "$name"
+"$here/images.sh" --load "$name" table-faketime
+PURR_FAKETIME_IMAGE=$(cat "$cache/images/table-faketime.ref")
+export PURR_FAKETIME_IMAGE
 set -a
 # shellcheck disable=SC1090
 . "$cache/stacks/$name/env"
 set +a
-"$CARGO_TARGET_DIR/release/purr-chaos" --runs "${PURR_RUNS:-10}" ${PURR_FAULTS:+--faults "$PURR_FAULTS"} --out target/chaos.json
+"$CARGO_TARGET_DIR/release/purr-chaos" --runs "${PURR_RUNS:-10}" ${PURR_FAULTS:+--faults "$PURR_FAULTS"} --out target/chaos.json --readme tests/README.md

@@ -75,7 +75,8 @@ pub struct PokerTableSpec {
     pub currency: Option<Currency>,
     #[serde(default)]
     pub settlement: Settlement,
-    /// The Redis Sentinel group that keeps the table, by its name in the fleet's configuration.
+    /// The Redis Sentinel group that keeps the table, by its name in the fleet's configuration; `auto`: the one that
+    /// has the fewest tables when this one is started.
     #[serde(default = "default_store")]
     #[schemars(length(min = 1, max = 63))]
     #[x_kube(validation = Rule::new("self == oldSelf").message("spec.store: cannot be changed without a migration"))]
@@ -375,6 +376,9 @@ pub struct PokerTableStatus {
     /// Vault and token of the fleet's configuration when the table was first started: it keeps them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bound: Option<Bound>,
+    /// The store group that the table was started in: it stays there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub store: Option<String>,
 }
 
 /// What a table's money is bound to.

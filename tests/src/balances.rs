@@ -24,7 +24,7 @@ impl Line {
     }
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Balances {
     pub lines: Vec<Line>,
     pub ledger_rake: u64,

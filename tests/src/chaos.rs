@@ -6,11 +6,12 @@
 
 mod fault;
 mod ground;
+mod happen;
 mod report;
 mod run;
 
 pub use fault::{ALL, Fault};
-pub use report::{Row, render};
+pub use report::{Row, into_readme, render};
 pub use run::{Plan, run};
 
 pub use ground::Ground;

@@ -10,6 +10,8 @@ pub mod balances;
 pub mod chaos;
 #[cfg(feature = "checker")]
 pub mod checker;
+#[cfg(feature = "sockets")]
+pub mod commits;
 #[cfg(feature = "faults")]
 pub mod faults;
 #[cfg(feature = "cluster")]

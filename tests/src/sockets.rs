@@ -14,8 +14,8 @@ mod options;
 mod outside;
 mod peer;
 mod programs;
-mod redis;
-mod rows;
+pub(crate) mod redis;
+pub(crate) mod rows;
 mod usage;
 
 pub use options::Options;
@@ -92,7 +92,7 @@ impl Bench {
         self.runs += 1;
         let dir = self.options.dir.join(format!("run-{}", self.runs));
         fs::create_dir_all(&dir)?;
-        Redis::start(&dir, &self.secrets.folder("redis")?, self.options.other_core, fsync).await
+        Redis::start(&dir, &self.secrets.folder("redis")?, self.options.other_core, fsync, 1).await
     }
 
     fn plan(&self, tables: usize) -> Plan {

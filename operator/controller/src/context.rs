@@ -1,6 +1,9 @@
 //! What reconciles share.
 
-use crate::{certificates::Authority, fleet::Fleet, metrics::Metrics, pods::Pods, summaries::Summaries};
+use crate::{
+    certificates::Authority, fleet::Fleet, metrics::Metrics, placement::Placement, pods::Pods,
+    stores::Stores, summaries::Summaries,
+};
 use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::{
     Api, Client,
@@ -22,6 +25,8 @@ pub struct Context {
     pub tables: Api<PokerTable>,
     pub pods: Api<Pod>,
     pub secrets: Api<Secret>,
+    /// The tables as the watch has them.
+    pub table_cache: Store<PokerTable>,
     /// The tables' pods as the watch has them.
     pub pod_cache: Store<Pod>,
     pub recorder: Recorder,
@@ -29,8 +34,10 @@ pub struct Context {
     pub authority: Authority,
     pub reach: Pods,
     pub summaries: Summaries,
+    pub stores: Stores,
     pub metrics: Metrics,
     memory: Mutex<HashMap<String, Memory>>,
+    placement: Placement,
 }
 
 /// Of one table, by its UID; may be lost with the process.
@@ -45,31 +52,47 @@ pub struct Memory {
 pub struct Parts {
     pub client: Client,
     pub namespace: String,
+    pub table_cache: Store<PokerTable>,
     pub pod_cache: Store<Pod>,
     pub recorder: Recorder,
     pub fleet: Fleet,
     pub authority: Authority,
     pub reach: Pods,
     pub summaries: Summaries,
+    pub stores: Stores,
     pub metrics: Metrics,
 }
 
 impl Context {
     pub fn new(parts: Parts) -> Self {
-        let Parts { client, namespace, pod_cache, recorder, fleet, authority, reach, summaries, metrics } =
-            parts;
-        Self {
-            tables: Api::namespaced(client.clone(), &namespace),
-            pods: Api::namespaced(client.clone(), &namespace),
-            secrets: Api::namespaced(client, &namespace),
+        let Parts {
+            client,
+            namespace,
+            table_cache,
             pod_cache,
             recorder,
             fleet,
             authority,
             reach,
             summaries,
+            stores,
+            metrics,
+        } = parts;
+        Self {
+            tables: Api::namespaced(client.clone(), &namespace),
+            pods: Api::namespaced(client.clone(), &namespace),
+            secrets: Api::namespaced(client, &namespace),
+            table_cache,
+            pod_cache,
+            recorder,
+            fleet,
+            authority,
+            reach,
+            summaries,
+            stores,
             metrics,
             memory: Mutex::default(),
+            placement: Placement::default(),
         }
     }
 
@@ -78,7 +101,16 @@ impl Context {
         change(memory.entry(uid.to_owned()).or_default())
     }
 
+    /// Gives a table that may be anywhere its store group, for good once its status has it.
+    pub fn place(&self, table: &mut PokerTable) {
+        if crate::table::store_name(table).is_none() {
+            let placed = self.placement.choose(table, &self.table_cache.state(), self.fleet.stores.keys());
+            table.status.get_or_insert_default().store = placed;
+        }
+    }
+
     pub fn forget(&self, uid: &str) {
+        self.placement.forget(uid);
         self.memory.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
     }
 

@@ -6,7 +6,9 @@ pub mod fleet;
 pub mod lease;
 pub mod metrics;
 pub mod options;
+pub mod placement;
 pub mod pods;
+pub mod stores;
 pub mod summaries;
 pub mod table;
 #[cfg(test)]
@@ -36,6 +38,7 @@ use purr_crds::PokerTable;
 use purr_runtime::{CancellationToken, Identity, Readiness, ops};
 use purr_store::{Link, Sessions};
 use std::{sync::Arc, time::Duration};
+use stores::Stores;
 use summaries::Summaries;
 use table::{ReconcileError, reconcile};
 use tokio::sync::mpsc;
@@ -137,15 +140,24 @@ async fn work(
     let context = Arc::new(Context::new(Parts {
         client,
         namespace: config.namespace,
+        table_cache: table_cache.clone(),
         pod_cache,
         recorder,
         reach: pods::Pods::new(identity, &config.fleet.signer_addr),
         fleet: config.fleet,
         authority,
         summaries: Summaries::default(),
+        stores: Stores::default(),
         metrics,
     }));
     let (changed, news) = mpsc::channel::<ObjectRef<PokerTable>>(NEWS_MAX);
+    let looking = tokio::spawn(stores::watch(
+        context.clone(),
+        config.stores,
+        table_cache.clone(),
+        changed.clone(),
+        stop.clone(),
+    ));
     let news = stream::unfold(news, async |mut news| Some((news.recv().await?, news)));
     let watching = tokio::spawn(summaries::watch(
         context.clone(),
@@ -172,6 +184,7 @@ async fn work(
         })
         .await;
     watching.await?;
+    looking.await?;
     Ok(())
 }
 

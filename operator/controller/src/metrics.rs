@@ -13,6 +13,8 @@ pub struct Metrics {
     pub queued: IntGauge,
     pub tables: IntGaugeVec,
     pub leader: IntGauge,
+    /// By store group, of which the configuration names all: nodes that say they are its master.
+    pub store_masters: IntGaugeVec,
     pub launches: IntCounterVec,
 }
 
@@ -38,6 +40,11 @@ impl Metrics {
         };
         let tables = IntGaugeVec::new(Opts::new("purr_controller_tables", "Tables by phase"), &["phase"])?;
         registry.register(Box::new(tables.clone()))?;
+        let store_masters = IntGaugeVec::new(
+            Opts::new("purr_controller_store_masters", "Nodes of a store group that say they are its master"),
+            &["store"],
+        )?;
+        registry.register(Box::new(store_masters.clone()))?;
         let seconds = HistogramVec::new(
             HistogramOpts::new("purr_controller_reconcile_seconds", "Duration of a reconcile"),
             &["result"],
@@ -49,6 +56,7 @@ impl Metrics {
             running: gauge("purr_controller_reconciles_running", "Reconciles that run")?,
             queued: gauge("purr_controller_queue", "Tables with news that wait to be looked at")?,
             tables,
+            store_masters,
             leader: gauge("purr_controller_leader", "1 while this process holds the lease")?,
             launches: counter("purr_controller_pods_total", "Pods created and deleted", "action")?,
         })

@@ -1,6 +1,9 @@
 //! Options of `purr-controller`, as flags or environment variables.
 
-use crate::fleet::{Chain, Fleet, StoreGroup};
+use crate::{
+    fleet::{Chain, Fleet, StoreGroup},
+    table::AUTO,
+};
 use anyhow::{Context, ensure};
 use clap::Parser;
 use purr_crds::Resources;
@@ -100,6 +103,8 @@ pub struct Config {
     pub identity: String,
     pub fleet: Fleet,
     pub sessions: LinkConfig,
+    /// The ways to the store groups, by name.
+    pub stores: Vec<(String, LinkConfig)>,
     pub tls_dir: PathBuf,
     pub ca_dir: PathBuf,
     pub certificate_valid: Duration,
@@ -113,6 +118,7 @@ impl Options {
         ensure!(!self.namespace.is_empty(), "--namespace is empty");
         ensure!(!self.identity.is_empty(), "--identity is empty");
         let stores: BTreeMap<String, StoreGroup> = serde_json::from_str(&self.stores).context("--stores")?;
+        ensure!(!stores.contains_key(AUTO), "--stores: no group may be called '{AUTO}'");
         for (name, group) in &stores {
             ensure!(!group.sentinels.is_empty(), "--stores: group '{name}' has no sentinels");
         }
@@ -154,7 +160,18 @@ impl Options {
             unit: self.chain_unit,
         });
         let ca = self.tls_dir.join("ca.crt");
-        let sessions = self.sessions.link(ca).context("--sessions-sentinels")?;
+        let sessions = self.sessions.link(ca.clone()).context("--sessions-sentinels")?;
+        let mut store_links = Vec::with_capacity(stores.len());
+        for (name, group) in &stores {
+            // The same user and password in every group.
+            let args = SessionsArgs {
+                sessions_sentinels: group.sentinels.clone(),
+                sessions_master: group.master.clone(),
+                ..self.sessions.clone()
+            };
+            let link = args.link(ca.clone()).with_context(|| format!("--stores: group '{name}'"))?;
+            store_links.push((name.clone(), link));
+        }
         let fleet = Fleet {
             release: self.release,
             stores,
@@ -179,6 +196,7 @@ impl Options {
             identity: self.identity,
             fleet,
             sessions,
+            stores: store_links,
             tls_dir: self.tls_dir,
             ca_dir: self.ca_dir,
             certificate_valid: Duration::from_secs(self.table_certificate_hours * 3_600),
@@ -232,6 +250,7 @@ mod tests {
         let cases = [
             ("--stores", "[]", "--stores"),
             ("--stores", r#"{"a": {"sentinels": [], "master": "m"}}"#, "'a'"),
+            ("--stores", r#"{"auto": {"sentinels": ["a:1"], "master": "m"}}"#, "'auto'"),
             ("--table-resources", "{}", "requests.memory"),
             ("--table-image-pull-policy", "Sometimes", "--table-image-pull-policy"),
             ("--table-grace-s", "5", "--table-grace-s"),

@@ -13,3 +13,4 @@ pub mod status;
 pub mod validate;
 
 pub use reconcile::{ReconcileError, reconcile};
+pub use validate::{AUTO, store_name};

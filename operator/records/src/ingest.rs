@@ -25,6 +25,9 @@ pub struct Ingest {
     pub metrics: Metrics,
     pub readiness: Readiness,
     pub stop: CancellationToken,
+    /// It reads the default store group, whose state is this program's own. What another group lacks is logged and
+    /// counted: history is served all the same.
+    pub is_default: bool,
 }
 
 struct BackOff(Duration);
@@ -52,16 +55,21 @@ impl Ingest {
         }
         let mut back_off = BackOff::new();
         let mut refreshed: Option<Instant> = None;
+        let mut waiting = 0;
         loop {
             // What was read and not acknowledged is read again, so a read may be cut off anywhere.
             let read = tokio::select! {
-                read = self.step(&mut reader, &mut refreshed) => read,
+                read = self.step(&mut reader, &mut refreshed, &mut waiting) => read,
                 () = self.stop.cancelled() => return,
             };
             let batch = match read {
                 Ok(batch) => batch,
                 Err(error) => {
-                    self.readiness.not_ready(REDIS, error.to_string());
+                    if self.is_default {
+                        self.readiness.not_ready(REDIS, error.to_string());
+                    } else {
+                        tracing::warn!(%error, "a store group's hands cannot be read");
+                    }
                     self.metrics.retries.inc();
                     if back_off.wait(&self.stop).await {
                         continue;
@@ -69,7 +77,9 @@ impl Ingest {
                     return;
                 }
             };
-            self.readiness.ready(REDIS);
+            if self.is_default {
+                self.readiness.ready(REDIS);
+            }
             back_off = BackOff::new();
             if batch.is_empty() {
                 continue;
@@ -89,11 +99,15 @@ impl Ingest {
         &self,
         reader: &mut HandReader,
         refreshed: &mut Option<Instant>,
+        waiting: &mut i64,
     ) -> Result<Vec<StoredHand>, purr_store::StoreError> {
         if refreshed.is_none_or(|at| at.elapsed() >= REFRESH) {
             *refreshed = Some(Instant::now());
             self.look().await;
-            self.metrics.waiting.set(i64::try_from(reader.waiting().await?).unwrap_or(i64::MAX));
+            // One gauge is the sum of all groups'.
+            let now = i64::try_from(reader.waiting().await?).unwrap_or(i64::MAX);
+            self.metrics.waiting.add(now - *waiting);
+            *waiting = now;
             let claimed = reader.claim_abandoned(ABANDONED).await?;
             if claimed > 0 {
                 tracing::info!(claimed, "hands of a consumer that is gone");

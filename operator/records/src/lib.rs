@@ -44,13 +44,23 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
     let server = Server { identity, callers: Callers::Roles, connections_max: CONNECTIONS_MAX };
     let serving = tokio::spawn(server.run(listener, http::routes(database.clone()), stop.clone()));
 
-    let ingest = Ingest { database, metrics, readiness: readiness.clone(), stop: stop.clone() };
-    let reader = HandReader::new(Link::new(config.store), &config.consumer);
-    let ingesting = tokio::spawn(ingest.run(reader));
+    let mut ingesting = Vec::new();
+    for (at, store) in config.stores.into_iter().enumerate() {
+        let ingest = Ingest {
+            database: database.clone(),
+            metrics: metrics.clone(),
+            readiness: readiness.clone(),
+            stop: stop.clone(),
+            is_default: at == 0,
+        };
+        ingesting.push(tokio::spawn(ingest.run(HandReader::new(Link::new(store), &config.consumer))));
+    }
 
     stop.cancelled().await;
     readiness.not_ready("draining", "stopping");
-    ingesting.await?;
+    for reading in ingesting {
+        reading.await?;
+    }
     serving.await??;
     ended.cancel();
     ops.await??;

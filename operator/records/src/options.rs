@@ -3,8 +3,9 @@
 use anyhow::{Context, ensure};
 use clap::Parser;
 use purr_store::{LinkConfig, StoreArgs};
+use serde::Deserialize;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
-use std::{fs, net::SocketAddr, path::PathBuf};
+use std::{collections::BTreeMap, fs, net::SocketAddr, path::PathBuf};
 
 /// Hand history of all tables: from the Redis stream into PostgreSQL, and out to gateways.
 #[derive(Parser, Clone, Debug)]
@@ -15,6 +16,9 @@ pub struct Options {
     pub consumer: String,
     #[command(flatten)]
     pub store: StoreArgs,
+    /// More Redis Sentinel groups that tables are in, as JSON: {"eu-2": {"sentinels": ["host:port"], "master": "purr"}}
+    #[arg(long, env = "PURR_MORE_STORES", default_value = "{}")]
+    pub more_stores: String,
     /// Host of PostgreSQL, as its certificate names it
     #[arg(long, env = "PURR_PG_HOST")]
     pub pg_host: String,
@@ -47,10 +51,19 @@ pub struct Options {
     pub log: String,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Group {
+    /// host:port
+    sentinels: Vec<String>,
+    master: String,
+}
+
 /// Options that have been checked.
 pub struct Config {
     pub consumer: String,
-    pub store: LinkConfig,
+    /// All groups whose hands are read.
+    pub stores: Vec<LinkConfig>,
     pub postgres: PgConnectOptions,
     pub tls_dir: PathBuf,
     pub listen: SocketAddr,
@@ -79,9 +92,18 @@ impl Options {
             .password(password.trim())
             .ssl_mode(PgSslMode::VerifyFull)
             .ssl_root_cert(self.pg_ca_file.as_ref().unwrap_or(&ca));
+        let more: BTreeMap<String, Group> =
+            serde_json::from_str(&self.more_stores).context("--more-stores")?;
+        let mut stores = vec![self.store.link(ca.clone()).context("--store-sentinels")?];
+        for (name, Group { sentinels, master }) in more {
+            ensure!(!sentinels.is_empty(), "--more-stores: group '{name}' has no sentinels");
+            // The same user and password in every group.
+            let args = StoreArgs { store_sentinels: sentinels, store_master: master, ..self.store.clone() };
+            stores.push(args.link(ca.clone()).with_context(|| format!("--more-stores: group '{name}'"))?);
+        }
         Ok(Config {
             consumer: self.consumer,
-            store: self.store.link(ca).context("--store-sentinels")?,
+            stores,
             postgres,
             tls_dir: self.tls_dir,
             listen: self.listen,

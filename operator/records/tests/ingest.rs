@@ -133,7 +133,13 @@ async fn until(what: &str, holds: impl Fn() -> bool) {
 fn ingest(database: Database) -> Ingest {
     let registry = prometheus::Registry::new();
     let metrics = Metrics::new(&registry).unwrap();
-    Ingest { database, metrics, readiness: Readiness::default(), stop: CancellationToken::new() }
+    Ingest {
+        database,
+        metrics,
+        readiness: Readiness::default(),
+        stop: CancellationToken::new(),
+        is_default: true,
+    }
 }
 
 #[tokio::test]

@@ -59,8 +59,13 @@ async fn hands_are_stored_acknowledged_and_go_on_after_redis_was_away() {
     let database = postgres.database().await;
     let metrics = Metrics::new(&prometheus::Registry::new()).unwrap();
     let (readiness, stop) = (Readiness::default(), CancellationToken::new());
-    let ingest =
-        Ingest { database, metrics: metrics.clone(), readiness: readiness.clone(), stop: stop.clone() };
+    let ingest = Ingest {
+        database,
+        metrics: metrics.clone(),
+        readiness: readiness.clone(),
+        stop: stop.clone(),
+        is_default: true,
+    };
     let running = tokio::spawn(ingest.run(HandReader::new(redis.link("records"), "pod-a")));
 
     let store = RedisStore::new(redis.link("table"), 0);

@@ -13,6 +13,7 @@
 pub mod fault;
 pub mod hands;
 pub mod link;
+pub mod lock;
 pub mod memory;
 pub mod redis_store;
 pub mod seal;
@@ -22,6 +23,7 @@ mod types;
 pub use fault::{Fault, FaultStore};
 pub use hands::{HandReader, StoredHand};
 pub use link::{Channel, Link, LinkConfig, SessionsArgs, StoreArgs};
+pub use lock::{Lock, LockLost};
 pub use memory::MemoryStore;
 pub use redis_store::RedisStore;
 pub use seal::{DataKeys, SealError, Sealer};

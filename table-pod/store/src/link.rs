@@ -2,14 +2,18 @@
 
 use crate::types::StoreError;
 use clap::Args;
-use futures::StreamExt;
+use futures::{StreamExt, future::join_all};
 use redis::{
     AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo,
     TlsCertificates,
     aio::{MultiplexedConnection, PubSub},
     io::tcp::TcpSettings,
 };
-use std::{path::PathBuf, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    path::PathBuf,
+    time::Duration,
+};
 use tokio::time::timeout;
 
 /// The group that tables commit to.
@@ -159,19 +163,47 @@ impl Link {
         let (host, port) = master.ok_or_else(|| format!("knows no master {}", self.config.master))?;
         let mut connection =
             self.open(&host, port).await.map_err(|error| format!("master {host}: {error}"))?;
-        let role: redis::Value =
-            redis::cmd("ROLE").query_async(&mut connection).await.map_err(|error| error.to_string())?;
-        let is_master = match &role {
-            redis::Value::Array(items) => {
-                matches!(items.first(), Some(redis::Value::BulkString(name)) if name == b"master")
-            }
-            _ => false,
-        };
-        if is_master {
+        if is_master(&mut connection).await? {
             Ok((connection, (host, port)))
         } else {
             Err(format!("{host} is not the master any more"))
         }
+    }
+
+    /// The nodes that say they are the group's master, of all that any Sentinel knows: more than one is a split brain.
+    /// A node that cannot be asked is not among them.
+    ///
+    /// # Errors
+    /// Where no Sentinel answers.
+    pub async fn masters(&self) -> Result<Vec<String>, StoreError> {
+        let told = join_all(self.config.sentinels.iter().map(|(host, port)| self.nodes(host, *port))).await;
+        if told.iter().all(Result::is_err) {
+            let problems = told.into_iter().filter_map(Result::err).collect::<Vec<_>>();
+            return Err(StoreError::Unavailable(problems.join("; ")));
+        }
+        let nodes: BTreeSet<(String, u16)> = told.into_iter().flatten().flatten().collect();
+        let asked = nodes.into_iter().map(|(host, port)| async move {
+            let mut connection = self.open(&host, port).await?;
+            Ok::<_, String>(is_master(&mut connection).await?.then_some(host))
+        });
+        let answers = join_all(asked).await;
+        // A node that is down is no master; one that refuses to say is neither.
+        Ok(answers.into_iter().filter_map(|answer| answer.ok().flatten()).collect())
+    }
+
+    /// What one Sentinel knows: the master and its replicas.
+    async fn nodes(&self, host: &str, port: u16) -> Result<Vec<(String, u16)>, String> {
+        let problem = |error: redis::RedisError| format!("{host}: {error}");
+        let mut sentinel = self.open(host, port).await.map_err(|error| format!("{host}: {error}"))?;
+        let ask = |what: &str| redis::cmd("SENTINEL").arg(what).arg(&self.config.master).to_owned();
+        let master: Option<(String, u16)> =
+            ask("GET-MASTER-ADDR-BY-NAME").query_async(&mut sentinel).await.map_err(problem)?;
+        let replicas: Vec<HashMap<String, String>> =
+            ask("REPLICAS").query_async(&mut sentinel).await.map_err(problem)?;
+        let address = |fields: HashMap<String, String>| {
+            Some((fields.get("ip")?.clone(), fields.get("port")?.parse().ok()?))
+        };
+        Ok(master.into_iter().chain(replicas.into_iter().filter_map(address)).collect())
     }
 
     fn client(&self, host: &str, port: u16) -> Result<Client, String> {
@@ -203,6 +235,18 @@ impl Link {
             .map_err(|_| "time-out".to_owned())?
             .map_err(|error| error.to_string())
     }
+}
+
+/// Asked of the server itself.
+async fn is_master(connection: &mut MultiplexedConnection) -> Result<bool, String> {
+    let role: redis::Value =
+        redis::cmd("ROLE").query_async(connection).await.map_err(|error| error.to_string())?;
+    Ok(match &role {
+        redis::Value::Array(items) => {
+            matches!(items.first(), Some(redis::Value::BulkString(name)) if name == b"master")
+        }
+        _ => false,
+    })
 }
 
 /// A subscription.

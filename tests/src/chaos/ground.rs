@@ -10,7 +10,7 @@ use tokio::process::Command;
 /// Signals and rules of a test cluster's node.
 const POD_SH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/cluster/pod.sh");
 /// The data nodes of the store's group.
-const NODES: usize = 3;
+pub const NODES: usize = 3;
 /// What is broken must be whole within this time.
 pub const WHOLE: Duration = Duration::from_secs(180);
 
@@ -19,6 +19,8 @@ pub struct Ground {
     pub table: Table,
     /// The test cluster's name.
     pub cluster: String,
+    /// See [`super::Plan`].
+    pub faketime_image: Option<String>,
 }
 
 /// One container of a pod, as the node knows it.
@@ -90,6 +92,62 @@ impl Ground {
         self.node(&["join", &uid(pod)?]).await
     }
 
+    pub async fn lose_packets(&self, pod: &Value, percent: u8) -> anyhow::Result<()> {
+        self.node(&["lossy", &uid(pod)?, &percent.to_string()]).await
+    }
+
+    /// Nothing more can be written to the volume of a data node.
+    pub async fn fill_disk(&self, node: usize) -> anyhow::Result<()> {
+        self.node(&["fill", &self.volume(node).await?]).await
+    }
+
+    pub async fn free_disk(&self, node: usize) -> anyhow::Result<()> {
+        self.node(&["free", &self.volume(node).await?]).await
+    }
+
+    async fn volume(&self, node: usize) -> anyhow::Result<String> {
+        let claim = format!("data-purr-redis-{node}");
+        self.stack.kubectl(&["get", "pvc", &claim, "-o", "jsonpath={.spec.volumeName}"]).await
+    }
+
+    /// The table runs from the image whose clock can be set.
+    pub async fn can_set_clock(&self) -> anyhow::Result<()> {
+        let image = self.faketime_image.as_deref().context("--faketime-image is needed")?;
+        let old = self.table_pod().await?;
+        if old["spec"]["containers"][0]["image"] == image {
+            return Ok(());
+        }
+        let patch = serde_json::json!({"spec": {"pod": {"image": image}}}).to_string();
+        self.stack.kubectl(&["patch", "ptable", &self.table.name, "--type=merge", "-p", &patch]).await?;
+        self.is_replaced(&old, WHOLE).await?;
+        self.table_is_ready().await
+    }
+
+    /// What the table's process takes for the time, in seconds from the right one.
+    pub async fn set_clock(&self, offset_s: i64) -> anyhow::Result<()> {
+        let pod = self.table_pod().await?;
+        let Container { uid, id } = Self::container(&pod, "table")?;
+        self.node(&["clock", &uid, &id, &format!("{offset_s:+}")]).await
+    }
+
+    /// The pod of the controller that leads; empty where none does.
+    pub async fn leader(&self) -> anyhow::Result<String> {
+        self.stack
+            .kubectl(&["get", "lease", "purr-controller", "-o", "jsonpath={.spec.holderIdentity}"])
+            .await
+    }
+
+    /// Asked to go, as `kubectl drain` asks: budgets are respected, and it has its grace period.
+    pub async fn evict(&self, pod: &str) -> anyhow::Result<()> {
+        let eviction = serde_json::json!({
+            "apiVersion": "policy/v1", "kind": "Eviction",
+            "metadata": {"name": pod, "namespace": self.stack.namespace},
+        });
+        let path = format!("/api/v1/namespaces/{}/pods/{pod}/eviction", self.stack.namespace);
+        let body = eviction.to_string();
+        self.stack.kubectl_with(&["create", "--raw", &path, "-f", "-"], &body).await.map(drop)
+    }
+
     async fn node(&self, arguments: &[&str]) -> anyhow::Result<()> {
         let output = Command::new(POD_SH)
             .arg(&self.cluster)
@@ -105,20 +163,25 @@ impl Ground {
     }
 
     /// A command on one data node, as its own scripts give it.
-    async fn redis(&self, node: usize, command: &str) -> anyhow::Result<String> {
+    pub async fn redis(&self, node: usize, command: &str) -> anyhow::Result<String> {
         let (pod, script) =
             (format!("purr-redis-{node}"), format!(". /etc/purr/scripts/common.sh; here {command}"));
         self.stack.kubectl(&["exec", &pod, "-c", "redis", "--", "bash", "-c", &script]).await
     }
 
-    pub async fn masters(&self) -> Vec<usize> {
+    /// Of every data node that answers.
+    pub async fn roles(&self) -> Vec<(usize, String)> {
         let mut found = Vec::new();
         for node in 0..NODES {
-            if self.redis(node, "role").await.is_ok_and(|role| role.lines().next() == Some("master")) {
-                found.push(node);
-            }
+            let role = self.redis(node, "role").await.unwrap_or_default();
+            found.extend(role.lines().next().map(|role| (node, role.to_owned())));
         }
         found
+    }
+
+    pub async fn masters(&self) -> Vec<usize> {
+        let roles = self.roles().await;
+        roles.into_iter().filter(|(_, role)| role == "master").map(|(node, _)| node).collect()
     }
 
     pub async fn master(&self) -> anyhow::Result<usize> {
@@ -150,6 +213,15 @@ impl Ground {
             let pod = self.table_pod().await?;
             let serves = condition(&pod, "Ready").is_some_and(|ready| ready["status"] == "True");
             Ok((ready && serves).then_some(()))
+        })
+        .await
+    }
+
+    /// A condition of the table has this reason.
+    pub async fn condition_says(&self, kind: &str, reason: &str) -> anyhow::Result<()> {
+        until(&format!("{kind}: {reason}"), WHOLE, || async {
+            let table = self.table.get(self.stack).await?;
+            Ok(condition(&table, kind).is_some_and(|found| found["reason"] == reason).then_some(()))
         })
         .await
     }

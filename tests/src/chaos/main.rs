@@ -26,9 +26,15 @@ struct Options {
     /// The test cluster's name
     #[arg(long, env = "PURR_CLUSTER", default_value = "purr")]
     cluster: String,
+    /// The image table-faketime of tests/cluster/images.sh, which the faults of clocks need
+    #[arg(long, env = "PURR_FAKETIME_IMAGE")]
+    faketime_image: Option<String>,
     /// Where the rows go, as JSON
     #[arg(long, default_value = "target/chaos.json")]
     out: PathBuf,
+    /// A text with the marks of the table, which gets this run's rows
+    #[arg(long)]
+    readme: Option<PathBuf>,
 }
 
 fn fault(text: &str) -> Result<Fault, String> {
@@ -63,7 +69,8 @@ async fn run(options: Options) -> anyhow::Result<bool> {
     let begun = Instant::now();
     let say = |text: String| println!("[{:4}s] {text}", begun.elapsed().as_secs());
     let faults = if options.faults.is_empty() { ALL.to_vec() } else { options.faults };
-    let plan = chaos::Plan { faults, runs: options.runs, players: options.players };
+    let Options { runs, players, faketime_image, out, readme, .. } = options;
+    let plan = chaos::Plan { faults, runs, players, faketime_image };
     let rows = match chaos::run(stack, &options.cluster, &plan, say).await {
         Ok(rows) => rows,
         Err(error) => {
@@ -72,10 +79,14 @@ async fn run(options: Options) -> anyhow::Result<bool> {
         }
     };
     println!("\n{}", chaos::render(&rows));
-    if let Some(folder) = options.out.parent() {
+    if let Some(folder) = out.parent() {
         std::fs::create_dir_all(folder)?;
     }
-    std::fs::write(&options.out, serde_json::to_vec_pretty(&rows)?).context("the rows")?;
+    std::fs::write(&out, serde_json::to_vec_pretty(&rows)?).context("the rows")?;
+    if let Some(readme) = readme {
+        let text = std::fs::read_to_string(&readme).context("--readme")?;
+        std::fs::write(&readme, chaos::into_readme(&text, &rows)?).context("--readme")?;
+    }
     // How long it took depends on the machine, and stands in the rows.
     Ok(rows.iter().all(|row| row.lost + row.duplicated == 0))
 }

@@ -1,7 +1,8 @@
 //! What came of a fault: one row of the table.
 
-use super::Fault;
+use super::{ALL, Fault};
 use crate::checker::Violation;
+use anyhow::Context;
 use serde::Serialize;
 use std::{fmt::Write, time::Duration};
 
@@ -100,6 +101,26 @@ pub fn render(rows: &[Row]) -> String {
     text
 }
 
+const BEGIN: &str = "<!-- faults: written by purr-chaos -->";
+const END: &str = "<!-- faults: end -->";
+
+/// Puts the rows into a text between its two marks; rows of faults that did not happen in this run stay.
+///
+/// # Errors
+/// Where the marks are not there.
+pub fn into_readme(text: &str, rows: &[Row]) -> anyhow::Result<String> {
+    let (before, rest) = text.split_once(BEGIN).context("no mark where the table begins")?;
+    let (table, after) = rest.split_once(END).context("no mark where the table ends")?;
+    let is_of = |line: &str, fault: &str| line.starts_with(&format!("| {fault} |"));
+    let fresh = render(rows);
+    let mut lines: Vec<&str> = fresh.lines().take(2).collect();
+    for fault in ALL {
+        let all = fresh.lines().chain(table.lines());
+        lines.extend(all.into_iter().find(|line| is_of(line, fault.name())));
+    }
+    Ok(format!("{before}{BEGIN}\n{}\n{END}{after}", lines.join("\n")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,6 +139,24 @@ mod tests {
         assert!(row.met);
         tally.add(felt(7_001, 4_000));
         assert!(!tally.row(Fault::PodFrozen, (7, 80), &[]).met);
+    }
+
+    #[test]
+    fn a_run_replaces_its_own_rows_of_the_readme_and_keeps_the_others() {
+        let row = |fault, pause| {
+            let mut tally = Tally::default();
+            tally.add(felt(pause, 0));
+            tally.row(fault, (2, 9), &[])
+        };
+        let empty = format!("# Tests\n{BEGIN}\n{END}\nMore.\n");
+        let first = into_readme(&empty, &[row(Fault::PodKilled, 10), row(Fault::None, 20)]).unwrap();
+        let second = into_readme(&first, &[row(Fault::PodKilled, 30)]).unwrap();
+        let rows: Vec<&str> = second.lines().filter(|line| line.starts_with("| ")).collect();
+        assert_eq!(rows.len(), 3, "{second}");
+        assert!(rows[1].starts_with("| none |") && rows[1].contains("20 / 20"));
+        assert!(rows[2].starts_with("| pod-killed |") && rows[2].contains("30 / 30"));
+        assert!(second.starts_with("# Tests\n") && second.ends_with("\nMore.\n"));
+        assert!(into_readme("no marks", &[]).is_err());
     }
 
     #[test]

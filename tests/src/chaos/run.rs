@@ -29,6 +29,8 @@ pub struct Plan {
     /// How often each.
     pub runs: u32,
     pub players: u64,
+    /// The table's image with a clock that can be set, for the faults of clocks.
+    pub faketime_image: Option<String>,
 }
 
 /// Plays, lets each fault happen, and judges. `say` hears of each step.
@@ -48,7 +50,8 @@ pub async fn run(
     // Enough to buy in again for as long as it takes.
     let purse = game::Plan { deposit: 100_000_000_000, ..game::Plan::of(plan.players) };
     let mut game = Game::start(stack, table.clone(), purse, &say).await?;
-    let ground = Ground { stack, table, cluster: cluster.to_owned() };
+    let faketime_image = plan.faketime_image.clone();
+    let ground = Ground { stack, table, cluster: cluster.to_owned(), faketime_image };
     game.plays(1, PLAY).await?;
     let since = Instant::now();
     game.plays(4, PLAY).await?;
@@ -102,6 +105,7 @@ pub async fn run(
 
 /// In the middle of a hand, until it is over and all have played on.
 async fn once(fault: Fault, ground: &Ground, game: &mut Game, ordinary: Duration) -> anyhow::Result<Felt> {
+    fault.prepare(ground).await?;
     let dealt = |state: &PlayerState| state.hand.is_some() && state.cards.len() == 2;
     game.players.first_mut().context("nobody plays")?.sees("a hand", PLAY, dealt).await?;
     let begun = Instant::now();

@@ -6,7 +6,7 @@ use anyhow::{Context, ensure};
 use purr_engine::{Ante, Betting, ClockConfig, RakeCap, RakeConfig, TableConfig};
 use purr_protocol::{Currency, Settlement, TableSpec, settlement::OpenTable};
 use purr_runtime::{CancellationToken, Readiness};
-use purr_store::{DataKeys, Sealer};
+use purr_store::{Commit, DataKeys, Sealer};
 use purr_table::{
     actor::{Actor, Handle, Stopped, TakeOver},
     core::Pace,
@@ -83,6 +83,8 @@ pub struct Outcome {
     pub records: Vec<Record>,
     /// See [`Nodes::stale`].
     pub stale: u64,
+    /// What the store has in the end.
+    pub commits: Vec<Arc<Commit>>,
 }
 
 struct Pod {
@@ -328,9 +330,10 @@ impl World {
             player.step(&mut self.dice, 0).await;
         }
         self.journal.record();
-        for commit in self.nodes.commits() {
-            self.recorder.push(Record::Survived(survivors::open(&commit, &self.sealer)?));
+        let commits = self.nodes.commits();
+        for commit in &commits {
+            self.recorder.push(Record::Survived(survivors::open(commit, &self.sealer)?));
         }
-        Ok(Outcome { records: self.recorder.take(), stale: self.nodes.stale() })
+        Ok(Outcome { records: self.recorder.take(), stale: self.nodes.stale(), commits })
     }
 }

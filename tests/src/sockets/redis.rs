@@ -1,16 +1,20 @@
-//! Redis as the chart runs it, on one machine: a master and a replica of the table store, the sessions, a Sentinel that
+//! Redis as the chart runs it, on one machine: a master and its replicas of the table store, the sessions, a Sentinel that
 //! knows both, TLS 1.3 and the chart's ACL.
 
 use super::programs::{Program, free};
 use anyhow::{Context, ensure};
+use purr_store::Link;
 use std::{
     fmt, fs,
     net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
 };
+use tokio::time::Instant;
 
 const PASSWORD: &str = "of-the-bench";
+/// Of the table store.
+const REPLICAS_MAX: usize = 2;
 const UP: Duration = Duration::from_secs(20);
 /// The peer's user: it may do anything.
 pub const PEER: &str = "peer";
@@ -38,8 +42,16 @@ pub struct Redis {
 impl Redis {
     /// `tls` holds a certificate for 127.0.0.1; the data goes to `dir`, which must be on a disk for `fsync` to mean
     /// anything.
-    pub async fn start(dir: &Path, tls: &Path, core: usize, fsync: Fsync) -> anyhow::Result<Self> {
-        let [master, replica, sessions, sentinel] = free()?;
+    pub async fn start(
+        dir: &Path,
+        tls: &Path,
+        core: usize,
+        fsync: Fsync,
+        replicas: usize,
+    ) -> anyhow::Result<Self> {
+        ensure!((1..=REPLICAS_MAX).contains(&replicas), "1 to {REPLICAS_MAX} replicas");
+        let [master, sessions, sentinel] = free()?;
+        let more: [SocketAddr; REPLICAS_MAX] = free()?;
         let acl = |file: &str| -> anyhow::Result<String> {
             let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../helm/purr/files/redis").join(file);
             let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
@@ -64,12 +76,14 @@ impl Redis {
         let asks = "-@all +@connection +sentinel|get-master-addr-by-name +role";
         let asking = ["table", "gateway"].map(|name| user(name, asks)).concat();
         let mut redis = Self { dir: dir.to_owned(), master, sentinel, programs: Vec::new() };
-        for (name, at, config, users) in [
-            ("master", master, keeps, store.clone()),
-            ("replica", replica, follows, store),
+        let mut servers = vec![("master", master, keeps, store.clone())];
+        let names = ["replica", "replica-2"].into_iter().zip(more).take(replicas);
+        servers.extend(names.map(|(name, at)| (name, at, follows.clone(), store.clone())));
+        servers.extend([
             ("sessions", sessions, "save \"\"\n".into(), acl("sessions.acl")? + &nodes + &peer),
             ("sentinel", sentinel, watch.concat(), asking),
-        ] {
+        ]);
+        for (name, at, config, users) in servers {
             redis.server(name, at, tls, core, &config, &users).await?;
         }
         Ok(redis)
@@ -103,6 +117,27 @@ impl Redis {
         program.up(at, false, UP).await.context("redis-server (Debian package redis-server)")?;
         self.programs.push(program);
         Ok(())
+    }
+
+    /// Waits until so many replicas follow the master.
+    pub async fn replicas_are_there(&self, link: &Link, replicas: usize) -> anyhow::Result<()> {
+        let end = Instant::now() + UP;
+        // Listening is not yet answering: the Sentinel has to have seen its master.
+        let mut connection = loop {
+            match link.connect().await {
+                Ok(connection) => break connection,
+                Err(error) => ensure!(Instant::now() < end, "{error}"),
+            }
+        };
+        loop {
+            // A WAIT counts those that are in step; the user of tables may not ask for more.
+            let there: usize =
+                redis::cmd("WAIT").arg(replicas).arg(1_000).query_async(&mut connection).await?;
+            if there == replicas {
+                return Ok(());
+            }
+            ensure!(Instant::now() < end, "{there} of {replicas} replicas are there");
+        }
     }
 
     /// A file with everybody's password.

@@ -97,7 +97,7 @@ struct Row {
 pub struct Rows(Vec<Row>);
 
 impl Rows {
-    fn alone(&mut self, name: String, value: f64, unit: &'static str) {
+    pub fn alone(&mut self, name: String, value: f64, unit: &'static str) {
         self.0.push(Row {
             name,
             value,
@@ -111,11 +111,23 @@ impl Rows {
     }
 
     fn beside(&mut self, name: String, value: f64, peer: f64, unit: &'static str, goal: Option<f64>) {
+        self.beside_of(PEER, name, (value, peer), unit, goal);
+    }
+
+    /// Our value, and this peer's.
+    pub fn beside_of(
+        &mut self,
+        peer: &'static str,
+        name: String,
+        (value, peer_value): (f64, f64),
+        unit: &'static str,
+        goal: Option<f64>,
+    ) {
         let less = matches!(unit, "ms" | "bytes");
-        let ratio = if less { peer / value } else { value / peer };
+        let ratio = if less { peer_value / value } else { value / peer_value };
         let met = goal.map(|goal| ratio >= goal);
-        let (ratio, peer_value) = (Some(ratio), Some(peer));
-        self.0.push(Row { name, value, unit, peer: Some(PEER), peer_value, ratio, goal, met });
+        let (ratio, peer_value) = (Some(ratio), Some(peer_value));
+        self.0.push(Row { name, value, unit, peer: Some(peer), peer_value, ratio, goal, met });
     }
 
     /// Both with `everysec`.

@@ -11,7 +11,7 @@ use crate::{
 };
 use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
-use purr_crds::{Bound, PokerTable};
+use purr_crds::PokerTable;
 use serde_json::json;
 use std::time::SystemTime;
 
@@ -111,12 +111,12 @@ pub async fn raise(
     context: &Context,
     table: &PokerTable,
     to: u64,
-    bound: &Bound,
+    valid: &Valid,
 ) -> Result<PokerTable, ApplyError> {
     let to = i64::try_from(to).map_err(|_| ApplyError::Pod(format!("generation {to}")))?;
     let patch = json!({
         "metadata": {"resourceVersion": table.metadata.resource_version},
-        "status": {"fencingGeneration": to, "bound": bound},
+        "status": {"fencingGeneration": to, "bound": valid.bound, "store": valid.store_name},
     });
     let params = PatchParams { field_manager: Some(MANAGER.into()), ..Default::default() };
     context

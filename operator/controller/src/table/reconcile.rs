@@ -7,7 +7,7 @@ use super::{
     fetch::{self, Fetched},
     observe::PodView,
     status::{self, Facts},
-    validate::{Invalid, Valid, validate},
+    validate::{self, Invalid, Valid, validate},
 };
 use crate::{
     certificates::seconds,
@@ -77,6 +77,7 @@ async fn rounds(cached: &Arc<PokerTable>, context: &Context) -> Result<Action, R
     let mut fetched = fetch::cached(context, cached);
     let mut answers = Answers::default();
     for _ in 0..ROUNDS_MAX {
+        context.place(&mut fetched.table);
         let uid = fetched.table.metadata.uid.clone().unwrap_or_default();
         let summary = context.summaries.get(&uid);
         let round = Round::new(context, &fetched, summary, &answers).await?;
@@ -205,7 +206,7 @@ async fn carry_out(
             }
             Step::Raise { to } => {
                 let Ok(valid) = &round.valid else { return Ok(false) };
-                fetched.table = apply::raise(context, &fetched.table, *to, &valid.bound).await?;
+                fetched.table = apply::raise(context, &fetched.table, *to, valid).await?;
             }
             Step::Create { .. } => {
                 let Some(pod) = &round.next_pod else { return Ok(false) };
@@ -270,6 +271,7 @@ async fn say(
         None => Vec::new(),
     };
     let signer_down = context.summaries.signer_down();
+    let store = validate::store_name(table).and_then(|name| context.stores.get(name));
     let facts = Facts {
         table,
         stage: &decision.stage,
@@ -279,6 +281,7 @@ async fn say(
         missing: &missing,
         summary: round.summary.as_ref(),
         signer_down: signer_down.as_deref(),
+        store: store.as_ref(),
         now: Timestamp::now(),
     };
     let before: PokerTableStatus = table.status.clone().unwrap_or_default();

@@ -5,7 +5,7 @@ use super::{
     observe::{Life, PodView, Trouble},
     validate::Invalid,
 };
-use crate::summaries::is_behind;
+use crate::{stores::Seen, summaries::is_behind};
 use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::{Condition, Time},
     jiff::Timestamp,
@@ -28,6 +28,8 @@ pub struct Facts<'a> {
     pub missing: &'a [String],
     pub summary: Option<&'a Summary>,
     pub signer_down: Option<&'a str>,
+    /// The table's store group.
+    pub store: Option<&'a Seen>,
     pub now: Timestamp,
 }
 
@@ -76,6 +78,7 @@ pub fn status(facts: &Facts<'_>) -> PokerTableStatus {
         blinds: format!("{}/{}", blinds.small, blinds.big),
         pod: facts.pod.map(|pod| pod.name.clone()),
         bound: before.bound,
+        store: before.store,
     }
 }
 
@@ -104,6 +107,18 @@ fn store_ready(facts: &Facts<'_>, is_ready: bool) -> Said {
     const KIND: &str = "StoreReady";
     if let Some(invalid @ Invalid::UnknownStore(_)) = facts.invalid {
         return Said::new(KIND, "False", invalid.reason(), invalid.to_string());
+    }
+    // The group as a whole before what one pod has met of it.
+    match facts.store {
+        Some(Seen::Split(masters)) => {
+            let message = format!(
+                "split brain: {} are masters; only one that most Sentinels name takes writes",
+                masters.join(", ")
+            );
+            return Said::new(KIND, "False", "SplitBrain", message);
+        }
+        Some(Seen::NoMaster(problem)) => return Said::new(KIND, "False", "StoreUnavailable", problem),
+        Some(Seen::Whole) | None => {}
     }
     match missing(facts.missing) {
         Some(Missing::Store(message)) => Said::new(KIND, "False", "StoreUnavailable", message),
@@ -279,6 +294,7 @@ pub fn written(status: &PokerTableStatus) -> serde_json::Value {
     if let Some(fields) = value.as_object_mut() {
         fields.remove("fencingGeneration");
         fields.remove("bound");
+        fields.remove("store");
         // A merge patch removes a field only where it says null.
         for field in ["endpoint", "pod"] {
             fields.entry(field).or_insert(serde_json::Value::Null);

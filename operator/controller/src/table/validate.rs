@@ -18,7 +18,18 @@ pub struct Valid {
     /// `paused` is not of interest here: it changes while the pod runs.
     pub spec: TableSpec,
     pub store: StoreGroup,
+    /// Its name in the fleet's configuration.
+    pub store_name: String,
     pub bound: Bound,
+}
+
+/// In place of a group's name in `spec.store`: the controller chooses ([`crate::placement`]).
+pub const AUTO: &str = "auto";
+
+/// The group that a table is in, or is to be started in; `None` where nobody has chosen yet.
+pub fn store_name(table: &PokerTable) -> Option<&str> {
+    let held = table.status.as_ref().and_then(|status| status.store.as_deref());
+    held.or_else(|| (table.spec.store != AUTO).then_some(table.spec.store.as_str()))
 }
 
 /// Why no pod is made.
@@ -48,7 +59,9 @@ impl Invalid {
 pub fn validate(table: &PokerTable, fleet: &Fleet) -> Result<Valid, Invalid> {
     let spec = &table.spec;
     let bound = bound(table, fleet)?;
-    let store = fleet.stores.get(&spec.store).ok_or_else(|| Invalid::UnknownStore(spec.store.clone()))?;
+    let store_name = store_name(table).unwrap_or(AUTO).to_owned();
+    let store =
+        fleet.stores.get(&store_name).ok_or_else(|| Invalid::UnknownStore(store_name.clone()))?.clone();
     let spec = TableSpec {
         name: table.metadata.name.clone().unwrap_or_default(),
         engine: engine(spec)?,
@@ -66,7 +79,7 @@ pub fn validate(table: &PokerTable, fleet: &Fleet) -> Result<Valid, Invalid> {
         paused: false,
     };
     spec.validate()?;
-    Ok(Valid { spec, store: store.clone(), bound })
+    Ok(Valid { spec, store, store_name, bound })
 }
 
 /// What the table's money is bound to: what the table says itself, else what it was started with,
@@ -203,6 +216,17 @@ mod tests {
         let invalid = validate(&table, &fleet()).unwrap_err();
         assert_eq!(invalid.reason(), "UnknownStore");
         assert!(invalid.to_string().contains("'elsewhere'"), "{invalid}");
+    }
+
+    #[test]
+    fn a_table_stays_in_the_group_that_it_was_started_in() {
+        let (mut table, mut fleet) = (table(), fleet());
+        fleet.stores.insert("eu-2".into(), fleet.stores["default"].clone());
+        table.spec.store = AUTO.into();
+        assert_eq!(store_name(&table), None);
+        assert_eq!(validate(&table, &fleet).unwrap_err().reason(), "UnknownStore");
+        table.status = Some(purr_crds::PokerTableStatus { store: Some("eu-2".into()), ..Default::default() });
+        assert_eq!(validate(&table, &fleet).unwrap().store_name, "eu-2");
     }
 
     #[test]

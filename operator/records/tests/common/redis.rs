@@ -13,8 +13,12 @@ use tempfile::TempDir;
 
 const PASSWORD: &str = "of-the-test";
 
+const STORE: &str = include_str!("../../../../helm/purr/files/redis/store.acl");
+const SESSIONS: &str = include_str!("../../../../helm/purr/files/redis/sessions.acl");
+
 pub struct Redis {
     dir: TempDir,
+    acl: &'static str,
     ports: [u16; 2],
     running: [Option<Child>; 2],
 }
@@ -22,6 +26,15 @@ pub struct Redis {
 impl Redis {
     /// `issue` writes a certificate for the names into a folder.
     pub fn new(issue: impl Fn(&Path, &[&str])) -> Self {
+        Self::with(STORE, issue)
+    }
+
+    /// The same with the rights of the sessions group.
+    pub fn sessions(issue: impl Fn(&Path, &[&str])) -> Self {
+        Self::with(SESSIONS, issue)
+    }
+
+    fn with(acl: &'static str, issue: impl Fn(&Path, &[&str])) -> Self {
         let dir = tempfile::tempdir().unwrap();
         issue(&dir.path().join("tls"), &["localhost", "127.0.0.1"]);
         fs::write(dir.path().join("password"), PASSWORD).unwrap();
@@ -29,7 +42,7 @@ impl Redis {
         let held = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
         let ports = held.each_ref().map(|listener| listener.local_addr().unwrap().port());
         drop(held);
-        let mut redis = Self { dir, ports, running: [None, None] };
+        let mut redis = Self { dir, acl, ports, running: [None, None] };
         redis.write();
         redis.start();
         redis.running[1] = Some(redis.spawn("sentinel.conf", &["--sentinel"]));
@@ -46,15 +59,15 @@ impl Redis {
                  tls-ca-cert-file {dir}/tls/ca.crt\n"
             )
         };
-        let acl = include_str!("../../../../helm/purr/files/redis/store.acl");
         let user = |line: &str| {
             let (name, rights) = line.split_once(' ').unwrap();
             format!("user {name} on >{PASSWORD} {rights}\n")
         };
-        let users: String = acl.lines().filter(|line| !line.trim().is_empty()).map(user).collect();
+        let users: String = self.acl.lines().filter(|line| !line.trim().is_empty()).map(user).collect();
         fs::write(self.dir.path().join("master.conf"), tls(port) + &users).unwrap();
-        let watch: String =
-            ["table", "records"].map(|name| format!("user {name} on >{PASSWORD} +@all\n")).concat();
+        let watch: String = ["table", "records", "controller"]
+            .map(|name| format!("user {name} on >{PASSWORD} +@all\n"))
+            .concat();
         let watch = format!("{}{watch}sentinel monitor purr 127.0.0.1 {port} 1\n", tls(sentinel));
         fs::write(self.dir.path().join("sentinel.conf"), watch).unwrap();
     }

@@ -26,6 +26,7 @@ fn facts<'a>(table: &'a PokerTable, pod: Option<&'a PodView>, summary: Option<&'
         missing: &[],
         summary,
         signer_down: None,
+        store: None,
         now: Timestamp::from_second(1_767_225_600).unwrap(),
     }
 }
@@ -108,6 +109,22 @@ fn a_signer_that_is_down_does_not_make_a_playing_table_unready() {
     assert_eq!(reason(&status, "Ready"), pair("True", "Serving"));
     assert_eq!(reason(&status, "SettlementHealthy"), pair("False", "SignerDown"));
     assert_eq!(status.phase, Phase::Running);
+}
+
+#[test]
+fn a_store_that_is_split_or_lost_shows_while_the_pod_runs_on() {
+    let (table, pod, summary) = (table(), pod(), summary());
+    let with =
+        |store: &Seen| status(&Facts { store: Some(store), ..facts(&table, Some(&pod), Some(&summary)) });
+    let split = with(&Seen::Split(vec!["redis-0".into(), "redis-2".into()]));
+    assert_eq!(reason(&split, "StoreReady"), pair("False", "SplitBrain"));
+    assert!(said(&split, "StoreReady").2.contains("redis-0, redis-2"));
+    assert_eq!((reason(&split, "Degraded"), split.phase), (pair("True", "SplitBrain"), Phase::Running));
+    let lost = with(&Seen::NoMaster("no Sentinel answers".into()));
+    assert_eq!(reason(&lost, "StoreReady"), pair("False", "StoreUnavailable"));
+    let events = events(&lost, &split);
+    assert!(events.iter().any(|event| event.reason == "SplitBrain" && event.type_ == EventType::Warning));
+    assert_eq!(reason(&with(&Seen::Whole), "StoreReady"), pair("True", "Committing"));
 }
 
 #[test]

@@ -1,0 +1,93 @@
+//! A backup, the loss of everything that it holds, and the restore, on a real cluster.
+//!
+//! Needs the stack of `tests/stack.sh` on a test cluster of this machine; runs last, because it takes the stores away.
+
+use anyhow::{Context, ensure};
+use purr_tests::{
+    Stack,
+    harness::{READY, SOON, game, run},
+    table::condition,
+    until,
+};
+use std::{env, process::Stdio, time::Duration};
+use tokio::process::Command;
+
+const PLAY: Duration = Duration::from_secs(120);
+/// For programs and stores that come back.
+const BACK: Duration = Duration::from_secs(240);
+const LOST: [&str; 4] = ["purr-redis-0", "purr-redis-1", "purr-redis-2", "purr-postgres-0"];
+
+#[test]
+#[ignore = "needs the stack of tests/stack.sh"]
+fn what_was_backed_up_is_played_on_after_stores_and_journal_were_lost() {
+    run(|stack| async move {
+        let mut game = game(stack, "restored", 3).await?;
+        game.plays(3, PLAY).await?;
+        let before = game.settle(stack, SOON).await?;
+        stack.kubectl(&["create", "job", "purr-by-hand", "--from=cronjob/purr-backup"]).await?;
+        stack.kubectl(&["wait", "--for=condition=Complete", "job/purr-by-hand", "--timeout=120s"]).await?;
+
+        lose_everything(stack).await?;
+        script("../helm/restore.sh", &[&stack.namespace]).await?;
+        let logs = stack.kubectl(&["get", "jobs", "-o", "name"]).await?;
+        ensure!(logs.contains("purr-restore-"), "no restore ran: {logs}");
+
+        until("the table is back", READY, || async {
+            let table = game.table.get(stack).await?;
+            Ok(condition(&table, "Ready").filter(|ready| ready["status"] == "True").map(drop))
+        })
+        .await?;
+        let hands = game.players.first().context("nobody plays")?.now().hands;
+        let after = game.settle(stack, SOON).await?;
+        ensure!(after == before, "the books are others than before: {before:?}, {after:?}");
+        game.table.pause(stack, false).await?;
+        game.plays(hands + 3, PLAY).await?;
+        game.settle(stack, SOON).await?;
+        stack.kubectl(&["delete", "ptable", &game.table.name, "--wait=false"]).await.map(drop)
+    });
+}
+
+/// The volumes of the table store and of PostgreSQL, with all that is on them.
+async fn lose_everything(stack: &Stack) -> anyhow::Result<()> {
+    let was = uid(stack).await?;
+    let claims = LOST.map(|pod| format!("data-{pod}"));
+    let mut delete = vec!["delete", "pvc", "--wait=false"];
+    delete.extend(claims.iter().map(String::as_str));
+    stack.kubectl(&delete).await?;
+    let mut delete = vec!["delete", "pod", "--force", "--grace-period=0"];
+    delete.extend(LOST);
+    stack.kubectl(&delete).await?;
+    // The cluster has no provisioner: the old volumes are emptied and offered anew.
+    let cluster = env::var("PURR_CLUSTER").context("PURR_CLUSTER names the test cluster")?;
+    until("new stores", BACK, || async {
+        script("cluster/volumes.sh", &[&cluster]).await?;
+        let mut pods = vec!["wait", "--for=condition=Ready", "--timeout=10s", "pod"];
+        pods.extend(LOST);
+        stack.kubectl(&pods).await.map(Some)
+    })
+    .await?;
+    ensure!(uid(stack).await? != was, "the volumes are the old ones: nothing was lost");
+    Ok(())
+}
+
+/// Of the claim that the journal is on.
+async fn uid(stack: &Stack) -> anyhow::Result<String> {
+    stack.kubectl(&["get", "pvc", "data-purr-postgres-0", "-o", "jsonpath={.metadata.uid}"]).await
+}
+
+/// One of this repository's scripts, by its path from here.
+async fn script(path: &str, arguments: &[&str]) -> anyhow::Result<()> {
+    let path = format!("{}/{path}", env!("CARGO_MANIFEST_DIR"));
+    let bin = env::var("PURR_BIN").unwrap_or_default();
+    let output = Command::new(&path)
+        .args(arguments)
+        .env("PATH", format!("{bin}:{}", env::var("PATH").unwrap_or_default()))
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output()
+        .await
+        .with_context(|| path.clone())?;
+    let said = [output.stdout, output.stderr].concat();
+    ensure!(output.status.success(), "{path}: {}", String::from_utf8_lossy(&said).trim());
+    Ok(())
+}
