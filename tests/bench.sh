@@ -17,15 +17,15 @@ export PURR_BENCH_HANDS=$cache/bench-hands CARGO_TERM_COLOR=never
 mkdir -p "$out" "$PURR_BENCH_HANDS"
 benches=("$@")
 if [ "${#benches[@]}" -eq 0 ]; then
-  benches=(sockets commits)
-  mapfile -O 2 -t benches < <(cargo metadata --manifest-path tests/bench/Cargo.toml --format-version 1 --no-deps |
+  benches=(sockets commits money)
+  mapfile -O 3 -t benches < <(cargo metadata --manifest-path tests/bench/Cargo.toml --format-version 1 --no-deps |
     python3 -c 'import json, sys; print("\n".join(t["name"] for p in json.load(sys.stdin)["packages"] for t in p["targets"] if "bench" in t["kind"]))')
 fi
 rm -rf -- "$CARGO_TARGET_DIR/criterion"
-rm -f -- "$PURR_BENCH_HANDS/sockets.json" "$PURR_BENCH_HANDS/commits.json"
-# Those two are built with the product, not with the peers.
+rm -f -- "$PURR_BENCH_HANDS/sockets.json" "$PURR_BENCH_HANDS/commits.json" "$PURR_BENCH_HANDS/money.json"
+# Those three are built with the product, not with the peers.
 peers=false
-for bench in "${benches[@]}"; do [[ $bench =~ ^(sockets|commits)$ ]] || peers=true; done
+for bench in "${benches[@]}"; do [[ $bench =~ ^(sockets|commits|money)$ ]] || peers=true; done
 if [ "$peers" = true ]; then
   say "compiling the benches"
   tests/cargo.sh bench --manifest-path tests/bench/Cargo.toml --locked --quiet --no-run
@@ -39,6 +39,17 @@ for bench in "${benches[@]}"; do
   if [ "$bench" = commits ]; then
     say "a table's commits beside a plain SET"
     tests/bench/commits.sh "$PURR_BENCH_HANDS/commits.json"
+    continue
+  fi
+  if [ "$bench" = money ]; then
+    say "settlements"
+    token=$(mktemp -d)
+    printf 'directories.tokendir = %s\nobjectstore.backend = file\n' "$token" >"$token/softhsm2.conf"
+    # With the product's own target folder: this is a test of the workspace.
+    SOFTHSM2_CONF=$token/softhsm2.conf PURR_BENCH_OUT=$PURR_BENCH_HANDS/money.json \
+      CARGO_TARGET_DIR=${PURR_BENCH_TARGET:-$cache/target} tests/cargo.sh test --release --locked --quiet --workspace \
+      --test money_bench -- --ignored
+    rm -rf -- "$token"
     continue
   fi
   if [ "$bench" = eval ]; then

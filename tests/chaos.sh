@@ -12,6 +12,9 @@ export PURR_CLUSTER=$name
 "$here/prereqs.sh"
 say "compiling"
 tests/cargo.sh build --release --locked --workspace --bins
+say "the signer: 5,000 hands over 50 tables, killed 20 times on a chain that goes back and a way that loses"
+PURR_SOAK_HANDS=${PURR_SOAK_HANDS:-5000} PURR_SOAK_TABLES=${PURR_SOAK_TABLES:-50} PURR_SOAK_KILLS=${PURR_SOAK_KILLS:-20} \
+  tests/cargo.sh test --release --locked --workspace --test soak -- --nocapture
 trap '"$here/down.sh" "$name" >/dev/null' EXIT
 # So small that a disk can be full.
 export PURR_VOLUME_MIB=${PURR_VOLUME_MIB:-512}

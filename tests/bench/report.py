@@ -97,9 +97,9 @@ def main():
         for peer in peers:
             count, spent = found[case, peer]
             rows.append(row(case, value, unit, peer, count / spent if count else spent * 1e9))
-    # The benches of sockets and commits write rows of their own.
-    for own in (folder / "sockets.json", folder / "commits.json"):
-        rows += read(own) if own.exists() else []
+    # These write rows of their own.
+    for name in ("sockets.json", "commits.json", "money.json"):
+        rows += read(folder / name) if (folder / name).exists() else []
     number = lambda value: "" if value is None else f"{value:,.4g}" if value < 1000 else f"{value:,.0f}"
     for entry in rows:
         ratio = "" if entry["ratio"] is None else f"{entry['ratio']:.2f} x"

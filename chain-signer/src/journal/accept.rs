@@ -3,7 +3,7 @@
 use super::{
     Journal, JournalError, State, chain, db,
     tables::{lock, projection, raise, store_projection},
-    undb,
+    undb, void,
 };
 use crate::{
     ledger::{self, Account, LedgerError, Posting, Transfer},
@@ -207,9 +207,12 @@ async fn same_payload(
     let bound: Vec<u8> = sqlx::query_scalar("SELECT payload_hash FROM entries WHERE uid = $1 AND seq = $2")
         .bind(uid)
         .bind(db(seq, "seq")?)
-        .fetch_one(conn)
+        .fetch_one(&mut *conn)
         .await?;
-    if bound == hash { Ok(()) } else { Err(JournalError::Conflict { uid: uid.into(), seq }) }
+    if bound == hash || void::bind(conn, uid, seq, hash).await? {
+        return Ok(());
+    }
+    Err(JournalError::Conflict { uid: uid.into(), seq })
 }
 
 /// Everything that may refuse an entry; what it changes is left alone where it does.

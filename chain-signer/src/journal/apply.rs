@@ -245,8 +245,8 @@ impl Round<'_> {
         uid: &str,
         (first, last): (u64, u64),
     ) -> Result<Vec<Entry>, JournalError> {
-        let rows: Vec<String> = sqlx::query_scalar(
-            "SELECT payload FROM entries WHERE uid = $1 AND seq BETWEEN $2 AND $3 ORDER BY seq",
+        let rows: Vec<(String, String)> = sqlx::query_as(
+            "SELECT kind, payload FROM entries WHERE uid = $1 AND seq BETWEEN $2 AND $3 ORDER BY seq",
         )
         .bind(uid)
         .bind(db(first, "seq")?)
@@ -258,7 +258,8 @@ impl Round<'_> {
                 "the chain has entries {first} to {last} of table {uid}, the journal has not: it is behind"
             )));
         }
-        rows.iter().map(|row| Ok(serde_json::from_str(row)?)).collect()
+        let known = rows.iter().filter(|(kind, _)| kind != "void");
+        known.map(|(_, payload)| Ok(serde_json::from_str(payload)?)).collect()
     }
 
     async fn hands(

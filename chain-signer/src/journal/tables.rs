@@ -165,10 +165,11 @@ impl Journal {
         Ok(Fenced { epoch, head_seq: table.head_seq, head_next: table.head_next })
     }
 
-    /// Accepted entries of a table after this number, in order, at most 256.
+    /// Accepted entries of a table after this number, in order, at most 256. Numbers that were passed over before
+    /// the journal had anything under them are left out.
     pub async fn entries_after(&self, uid: &str, after: u64) -> Result<Vec<Entry>, JournalError> {
         let rows: Vec<String> = sqlx::query_scalar(
-            "SELECT payload FROM entries WHERE uid = $1 AND seq > $2 ORDER BY seq LIMIT $3",
+            "SELECT payload FROM entries WHERE uid = $1 AND seq > $2 AND kind <> 'void' ORDER BY seq LIMIT $3",
         )
         .bind(uid)
         .bind(i64::try_from(after).unwrap_or(i64::MAX))

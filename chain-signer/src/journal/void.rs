@@ -1,7 +1,7 @@
 //! A range that two admins passed over: its entries end, its permits are free, the model starts again
 //! from what the chain has.
 
-use super::{Event, JournalError, apply::Round, bytes, db, tables, undb};
+use super::{Event, JournalError, State, apply::Round, bytes, chain, db, tables, undb};
 use crate::{
     chain::events::VaultLog,
     ledger::{self, Account},
@@ -9,8 +9,36 @@ use crate::{
 };
 use purr_engine::PlayerId;
 use purr_protocol::settlement::{Entry, EntryBody};
-use sqlx::Row;
+use serde_json::json;
+use sqlx::{PgConnection, Row};
 use std::collections::BTreeMap;
+
+/// The hash of a number that was passed over before the journal had it; no payload has it.
+const UNBOUND: [u8; 32] = [0; 32];
+
+/// What the table hands in under such a number is void as well, and bound to it from then on.
+pub(super) async fn bind(
+    conn: &mut PgConnection,
+    uid: &str,
+    seq: u64,
+    hash: &[u8; 32],
+) -> Result<bool, JournalError> {
+    let bound = sqlx::query(
+        "UPDATE entries SET payload_hash = $4 WHERE uid = $1 AND seq = $2 AND kind = 'void' AND payload_hash = $3",
+    )
+    .bind(uid)
+    .bind(db(seq, "seq")?)
+    .bind(UNBOUND.as_slice())
+    .bind(hash.as_slice())
+    .execute(&mut *conn)
+    .await?;
+    if bound.rows_affected() == 0 {
+        return Ok(false);
+    }
+    chain::append(conn, "voidBound", &json!({"uid": uid, "seq": seq, "payloadHash": hex::encode(hash)}))
+        .await?;
+    Ok(true)
+}
 
 impl Round<'_> {
     pub(super) async fn voided(
@@ -20,6 +48,9 @@ impl Round<'_> {
         log: &VaultLog,
     ) -> Result<(), JournalError> {
         tracing::error!(uid, first = range.0, last = range.1, "a range was voided by the admins");
+        let unknown = self.hold_places(uid, range).await?;
+        let note = json!({"uid": uid, "first": range.0, "last": range.1, "unknown": unknown});
+        chain::append(self.conn, "void", &note).await?;
         self.settle(uid, range, Event::Void, log).await?;
         for entry in self.entries(uid, range).await? {
             if let EntryBody::Sit { player, permit, .. } | EntryBody::TopUp { player, permit, .. } =
@@ -29,6 +60,37 @@ impl Round<'_> {
             }
         }
         self.rebase(uid, range.1).await
+    }
+
+    /// Numbers that the journal does not have are those of entries that were refused for good: admins pass over
+    /// them so that the table can go on. Gives how many.
+    async fn hold_places(&mut self, uid: &str, (first, last): (u64, u64)) -> Result<u64, JournalError> {
+        let head = tables::lock(self.conn, uid).await?.head_seq;
+        if first > head + 1 {
+            return Err(JournalError::Corrupt(format!(
+                "the chain voided entries {first} to {last} of table {uid}, the journal ends at {head}: it is behind"
+            )));
+        }
+        for seq in head + 1..=last {
+            sqlx::query(
+                "INSERT INTO entries (uid, seq, kind, payload_hash, payload, moved, lanes, state)
+                 VALUES ($1, $2, 'void', $3, '', 0, '{}', $4)",
+            )
+            .bind(uid)
+            .bind(db(seq, "seq")?)
+            .bind(UNBOUND.as_slice())
+            .bind(State::Rejected.as_str())
+            .execute(&mut *self.conn)
+            .await?;
+        }
+        if last > head {
+            sqlx::query("UPDATE tables SET head_seq = $2 WHERE uid = $1")
+                .bind(uid)
+                .bind(db(last, "seq")?)
+                .execute(&mut *self.conn)
+                .await?;
+        }
+        Ok(last.saturating_sub(head))
     }
 
     /// The model out of the ledger, with the entries on it that are still on their way.

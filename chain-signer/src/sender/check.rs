@@ -1,7 +1,10 @@
 //! Before anything is signed: is it the right vault, and is the journal whole?
 
 use super::{Sender, SenderError};
-use crate::chain::address_text;
+use crate::{
+    chain::{address_text, events::VaultEvent, vault::LOG_BLOCKS_MAX},
+    journal::TableRow,
+};
 use purr_protocol::settlement::ChainConfig;
 
 /// The contract's `KeyRole`.
@@ -61,6 +64,32 @@ impl Sender {
         }
     }
 
+    /// How far the admins have passed over numbers that the journal never had, in what it has not taken in yet: that
+    /// is no sign of a lost journal.
+    async fn voided_through(&self, table: &TableRow) -> Result<u64, SenderError> {
+        let mut through = table.head_seq;
+        let Some(head) = self.rpc.block(None).await? else { return Ok(through) };
+        let mut next = match self.journal.position().await? {
+            Some(position) => position.block + 1,
+            None => self.vault_block,
+        };
+        while next <= head.number {
+            let to = head.number.min(next + LOG_BLOCKS_MAX - 1);
+            for log in self.vault.logs(&self.rpc, next, to).await? {
+                match log.event {
+                    VaultEvent::RangeVoided { table: id, first, last }
+                        if id == table.table_id && first <= through + 1 =>
+                    {
+                        through = through.max(last);
+                    }
+                    _ => {}
+                }
+            }
+            next = to + 1;
+        }
+        Ok(through)
+    }
+
     async fn behind(&self) -> Result<Option<String>, SenderError> {
         let key = self.signer.address();
         let heads = self.journal.heads(key).await?;
@@ -74,7 +103,7 @@ impl Sender {
         }
         for table in heads.tables {
             let chain = self.vault.table(&self.rpc, table.table_id, None).await?;
-            if chain.seq > table.head_seq {
+            if chain.seq > table.head_seq && chain.seq > self.voided_through(&table).await? {
                 return Ok(Some(format!(
                     "the journal is behind the chain: table {} is at {} there, at {} here",
                     table.uid, chain.seq, table.head_seq

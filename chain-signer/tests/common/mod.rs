@@ -5,6 +5,7 @@
 
 #[path = "../../../operator/runtime/tests/common/certificates.rs"]
 mod certificates;
+pub mod proxy;
 pub mod table;
 
 use certificates::Authority;
@@ -41,8 +42,24 @@ const CHAIN_ID: u64 = 31337;
 const NOBODY: &str = "65534";
 pub const WAIT: Duration = Duration::from_secs(40);
 
+/// The key of a player; those beyond anvil's have no native currency and pay nothing themselves.
 pub fn key(n: usize) -> [u8; 32] {
-    hex::decode(KEYS[n]).unwrap().try_into().unwrap()
+    use sha3::{Digest, Keccak256};
+    match KEYS.get(n) {
+        Some(key) => hex::decode(key).unwrap().try_into().unwrap(),
+        None => Keccak256::digest(format!("player {n}")).into(),
+    }
+}
+
+/// Calldata of a method whose arguments are all words.
+pub fn call(signature: &str, arguments: &[&[u8]]) -> Vec<u8> {
+    use sha3::{Digest, Keccak256};
+    let mut data = Keccak256::digest(signature)[..4].to_vec();
+    for argument in arguments {
+        data.extend(vec![0; 32 - argument.len()]);
+        data.extend(*argument);
+    }
+    data
 }
 
 pub fn unused_port() -> u16 {
@@ -289,8 +306,26 @@ impl House {
         futures::future::join_all(all).await;
     }
 
+    /// Players deposit by the first account's hand.
+    pub async fn fund_players(&self, players: std::ops::RangeInclusive<usize>, amount: u64) {
+        let rpc = self.rpc();
+        let payer = Wallet::new(&rpc, key(0)).await.unwrap();
+        let all = amount * players.clone().count() as u64;
+        payer.mint(self.token(), payer.address, all).await.unwrap();
+        payer.approve(self.token(), self.vault(), all).await.unwrap();
+        for n in players {
+            let player = table::player(n).0;
+            let data = call("depositFor(address,uint64)", &[&player, &amount.to_be_bytes()]);
+            payer.execute(self.vault(), &data).await.unwrap();
+        }
+    }
+
     pub fn start_signer(&self) -> Signer {
-        let (https, ops) = (free_port(), free_port());
+        self.start_signer_at(free_port(), free_port())
+    }
+
+    /// Where another one listened before.
+    pub fn start_signer_at(&self, https: u16, ops: u16) -> Signer {
         let mut command = self.program();
         command
             .arg("serve")
@@ -318,8 +353,8 @@ impl House {
 
 pub struct Signer {
     pub process: Process,
-    https: u16,
-    ops: u16,
+    pub https: u16,
+    pub ops: u16,
 }
 
 impl Signer {

@@ -36,9 +36,11 @@ pub fn terms() -> OpenTable {
     }
 }
 
-/// Who plays seat by seat: player n sits in seat n - 1.
+/// Who plays seat by seat: player n sits in seat n - 1, less the players of the tables before.
 pub struct Table {
     pub client: InternalClient,
+    pub uid: String,
+    pub others: usize,
     pub base: String,
     pub id: [u8; 32],
     pub seq: Cell<u64>,
@@ -47,20 +49,28 @@ pub struct Table {
 impl Table {
     /// Opens it and waits until the chain has it.
     pub async fn open(house: &House, signer: &Signer) -> Self {
-        let client = house.client(signer, &Role::Table(UID.into()));
-        let base = format!("/v1/tables/{UID}");
+        Self::open_as(house, signer, UID, 0).await
+    }
+
+    pub async fn open_as(house: &House, signer: &Signer, uid: &str, others: usize) -> Self {
+        let client = house.client(signer, &Role::Table(uid.into()));
+        let base = format!("/v1/tables/{uid}");
         let open = || async {
             let status: Result<TableStatus, _> = client.put(&base, &terms(), WAIT).await;
             status.ok().filter(|status| status.state == TableState::Open)
         };
         let status = eventually("the table is open on chain", open).await;
         let id = hex::decode(&status.table_id[2..]).unwrap().try_into().unwrap();
-        Self { client, base, id, seq: Cell::new(status.head_seq) }
+        Self { client, uid: uid.into(), others, base, id, seq: Cell::new(status.head_seq) }
+    }
+
+    pub fn seat(&self, n: usize) -> SeatIndex {
+        SeatIndex((n - 1 - self.others) as u8)
     }
 
     /// The same table at a signer that was started again.
     pub fn again(&mut self, house: &House, signer: &Signer) {
-        self.client = house.client(signer, &Role::Table(UID.into()));
+        self.client = house.client(signer, &Role::Table(self.uid.clone()));
     }
 
     pub fn permit(&self, house: &House, n: usize, amount: u64, nonce: u64) -> Permit {
@@ -79,7 +89,7 @@ impl Table {
 
     pub fn reservation(&self, house: &House, n: usize, amount: u64, nonce: u64) -> Reserve {
         let permit = self.permit(house, n, amount, nonce);
-        Reserve { epoch: 1, seat: SeatIndex(n as u8 - 1), player: player(n), permit, top_up: false }
+        Reserve { epoch: 1, seat: self.seat(n), player: player(n), permit, top_up: false }
     }
 
     pub async fn reserve(&self, reserve: &Reserve) -> Result<Reservation, ClientError> {
@@ -95,7 +105,7 @@ impl Table {
         let hand = self.seq.get() + 1;
         let deltas = deltas
             .iter()
-            .map(|(n, delta)| SeatDelta { seat: SeatIndex(*n as u8 - 1), player: player(*n), delta: *delta })
+            .map(|(n, delta)| SeatDelta { seat: self.seat(*n), player: player(*n), delta: *delta })
             .collect();
         let next = format!("after {hand}");
         self.entry(EntryBody::Hand { hand, deltas, rake, record_hash: "ab".repeat(32), next })
@@ -131,7 +141,7 @@ impl Table {
     }
 
     pub async fn leave(&self, n: usize, stack: u64) -> u64 {
-        let (seat, player) = (SeatIndex(n as u8 - 1), player(n));
+        let (seat, player) = (self.seat(n), player(n));
         self.submit(self.entry(EntryBody::Leave { seat, player, stack })).await
     }
 

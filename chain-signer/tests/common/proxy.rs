@@ -1,0 +1,251 @@
+//! A bad way to the chain: requests fail, transactions are late or get lost though the node said that it has them,
+//! and answers are lost after the node has acted.
+
+use purr_chain_signer::chain::{Rpc, RpcConfig, RpcError};
+use serde_json::{Value, json};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    net::{TcpListener, TcpStream},
+    task::JoinHandle,
+};
+
+const METHODS: [&str; 10] = [
+    "eth_chainId",
+    "eth_blockNumber",
+    "eth_getBlockByNumber",
+    "eth_getTransactionCount",
+    "eth_estimateGas",
+    "eth_call",
+    "eth_getCode",
+    "eth_sendRawTransaction",
+    "eth_getTransactionReceipt",
+    "eth_getLogs",
+];
+
+/// Sebastiano Vigna's SplitMix64: a seed is a whole run.
+pub struct Random(pub u64);
+
+impl Random {
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    pub fn below(&mut self, n: u64) -> u64 {
+        self.next() % n
+    }
+}
+
+/// How often each of it happened.
+#[derive(Default)]
+pub struct Counts {
+    pub requests: AtomicU64,
+    pub failed: AtomicU64,
+    pub dropped: AtomicU64,
+    pub delayed: AtomicU64,
+    pub lost: AtomicU64,
+}
+
+impl Counts {
+    pub fn all(&self) -> [(&'static str, u64); 5] {
+        let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        [
+            ("requests", of(&self.requests)),
+            ("failed", of(&self.failed)),
+            ("dropped", of(&self.dropped)),
+            ("delayed", of(&self.delayed)),
+            ("answers lost", of(&self.lost)),
+        ]
+    }
+}
+
+/// Ends with its value.
+pub struct Proxy {
+    pub port: u16,
+    pub counts: Arc<Counts>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// What HyperEVM's public nodes let through.
+pub const REQUESTS_PER_MINUTE: usize = 100;
+const NONCES: u64 = 8;
+
+enum Kind {
+    Faulty,
+    /// No faults, but no more than the limits.
+    Limiting(std::sync::Mutex<std::collections::VecDeque<std::time::Instant>>),
+}
+
+struct Faults {
+    rpc: Rpc,
+    kind: Kind,
+    counts: Arc<Counts>,
+    random: std::sync::Mutex<Random>,
+}
+
+impl Proxy {
+    pub async fn faulty(node: u16, seed: u64) -> Self {
+        Self::start(node, seed, Kind::Faulty).await
+    }
+
+    pub async fn limiting(node: u16) -> Self {
+        Self::start(node, 0, Kind::Limiting(std::sync::Mutex::default())).await
+    }
+
+    async fn start(node: u16, seed: u64, kind: Kind) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let urls = vec![format!("http://127.0.0.1:{node}")];
+        let rpc = Rpc::new(&RpcConfig { urls, ca_file: None, requests_per_minute: 0 }).unwrap();
+        let counts = Arc::<Counts>::default();
+        let random = std::sync::Mutex::new(Random(seed));
+        let faults = Arc::new(Faults { rpc, kind, counts: counts.clone(), random });
+        let task = tokio::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                tokio::spawn(serve(faults.clone(), stream));
+            }
+        });
+        Self { port, counts, task }
+    }
+}
+
+/// One connection, as much of HTTP/1.1 as the signer's client uses.
+async fn serve(faults: Arc<Faults>, stream: TcpStream) -> std::io::Result<()> {
+    let mut stream = BufReader::new(stream);
+    loop {
+        let mut length = 0;
+        loop {
+            let mut line = String::new();
+            if stream.read_line(&mut line).await? == 0 {
+                return Ok(());
+            }
+            let line = line.trim_end().to_ascii_lowercase();
+            if let Some(value) = line.strip_prefix("content-length:") {
+                length = value.trim().parse().unwrap_or(0);
+            }
+            if line.is_empty() {
+                break;
+            }
+        }
+        let mut body = vec![0; length];
+        stream.read_exact(&mut body).await?;
+        let request: Value = serde_json::from_slice(&body)?;
+        // No answer: the connection ends.
+        let Some((status, answer)) = faults.answer(&request).await else { return Ok(()) };
+        let text = answer.to_string();
+        let head = format!(
+            "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            text.len()
+        );
+        stream.write_all(head.as_bytes()).await?;
+        stream.write_all(text.as_bytes()).await?;
+    }
+}
+
+impl Faults {
+    fn below(&self, n: u64) -> u64 {
+        self.random.lock().unwrap().below(n)
+    }
+
+    fn count(&self, counter: &AtomicU64) {
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The refusal of what is beyond the limits.
+    async fn limit(&self, method: &str, id: &Value) -> Option<(&'static str, Value)> {
+        let Kind::Limiting(recent) = &self.kind else { return None };
+        {
+            let mut recent = recent.lock().unwrap();
+            while recent.front().is_some_and(|at| at.elapsed() >= Duration::from_secs(60)) {
+                recent.pop_front();
+            }
+            if recent.len() >= REQUESTS_PER_MINUTE {
+                return Some(("429 Too Many Requests", json!("rate limited")));
+            }
+            recent.push_back(std::time::Instant::now());
+        }
+        if method == "eth_sendRawTransaction" {
+            let pool = self.rpc.raw("txpool_status", json!([])).await.ok()?;
+            let waiting =
+                pool["pending"].as_str().and_then(|text| u64::from_str_radix(&text[2..], 16).ok())?;
+            if waiting >= NONCES {
+                let error = json!({"code": -32000, "message": "nonce too far ahead"});
+                return Some(("200 OK", json!({"jsonrpc": "2.0", "id": id, "error": error})));
+            }
+        }
+        None
+    }
+
+    async fn answer(self: &Arc<Self>, request: &Value) -> Option<(&'static str, Value)> {
+        self.count(&self.counts.requests);
+        let name = request["method"].as_str().unwrap_or_default();
+        let method = METHODS.into_iter().find(|known| *known == name).unwrap_or("eth_unknown");
+        let params = request["params"].clone();
+        let limiting = matches!(self.kind, Kind::Limiting(_));
+        if limiting && let Some(refusal) = self.limit(method, &request["id"]).await {
+            self.count(&self.counts.failed);
+            return Some(refusal);
+        }
+        if limiting {
+            // Nothing else happens to it.
+        } else if method == "eth_sendRawTransaction" {
+            match self.below(10) {
+                // The pool forgets it.
+                0 => {
+                    self.count(&self.counts.dropped);
+                    return Some(("200 OK", json!({"jsonrpc": "2.0", "id": request["id"], "result": "0x"})));
+                }
+                1 | 2 => {
+                    self.count(&self.counts.delayed);
+                    let (this, wait) = (self.clone(), Duration::from_millis(500 + self.below(2_500)));
+                    tokio::spawn(async move {
+                        tokio::time::sleep(wait).await;
+                        let _ = this.rpc.raw(method, params).await;
+                    });
+                    return Some(("200 OK", json!({"jsonrpc": "2.0", "id": request["id"], "result": "0x"})));
+                }
+                3 => {
+                    self.count(&self.counts.lost);
+                    let _ = self.rpc.raw(method, params).await;
+                    return None;
+                }
+                _ => {}
+            }
+        } else {
+            match self.below(40) {
+                0 => {
+                    self.count(&self.counts.failed);
+                    return Some(("503 Service Unavailable", json!("try again")));
+                }
+                1 => tokio::time::sleep(Duration::from_millis(self.below(600))).await,
+                _ => {}
+            }
+        }
+        let id = request["id"].clone();
+        match self.rpc.raw(method, params).await {
+            Ok(result) => Some(("200 OK", json!({"jsonrpc": "2.0", "id": id, "result": result}))),
+            Err(RpcError::Refused { code, message, .. }) => {
+                let error = json!({"code": code, "message": message});
+                Some(("200 OK", json!({"jsonrpc": "2.0", "id": id, "error": error})))
+            }
+            Err(_) => None,
+        }
+    }
+}
