@@ -104,8 +104,16 @@ async fn an_entry_that_is_refused_for_good_is_voided_by_two_admins_and_the_table
     let last = table.leave(2, 50 * USDC - 5).await;
     reaches(&gateway, &table, last).await;
     agreed(&gateway).await;
-    let audit = house.program().arg("audit").output().unwrap();
-    assert!(audit.status.success(), "{}", String::from_utf8_lossy(&audit.stderr));
+    let audit = || house.program().arg("audit").output().unwrap();
+    let found = audit();
+    assert!(found.status.success(), "{}", String::from_utf8_lossy(&found.stderr));
+    // What was bound under the void is on the chain of the journal like every other entry.
+    sqlx::query("UPDATE entries SET payload_hash = sha256('another') WHERE seq = $1")
+        .bind(i64::try_from(bad.seq).unwrap())
+        .execute(&house.sql().await)
+        .await
+        .unwrap();
+    assert!(!audit().status.success());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -94,16 +94,27 @@ pub async fn audit(conn: &mut PgConnection) -> Result<Audit, JournalError> {
     Ok(report(id, prev, broken))
 }
 
-/// Every entry's stored payload must hash to what the chain bound it to.
+/// Every entry's stored payload must hash to what the chain bound it to. A number that was passed over before the
+/// journal had anything under it has no payload: the void must be on the chain, and what is bound to it since as well.
 async fn unbound_entry(conn: &mut PgConnection) -> Result<Option<String>, JournalError> {
     let row = sqlx::query(
         "SELECT e.uid, e.seq FROM entries e
-         WHERE e.payload_hash <> sha256(convert_to(e.payload, 'UTF8'))
+         WHERE CASE WHEN e.kind = 'void' THEN
+               e.payload <> ''
+            OR NOT EXISTS (SELECT 1 FROM journal j WHERE j.kind = 'void' AND j.body::jsonb ->> 'uid' = e.uid
+               AND e.seq BETWEEN (j.body::jsonb ->> 'first')::bigint AND (j.body::jsonb ->> 'last')::bigint)
+            OR (e.payload_hash <> $1 AND NOT EXISTS (SELECT 1 FROM journal j WHERE j.kind = 'voidBound'
+               AND j.body::jsonb ->> 'uid' = e.uid AND (j.body::jsonb ->> 'seq')::bigint = e.seq
+               AND j.body::jsonb ->> 'payloadHash' = encode(e.payload_hash, 'hex')))
+         ELSE
+               e.payload_hash <> sha256(convert_to(e.payload, 'UTF8'))
             OR NOT EXISTS (SELECT 1 FROM journal j WHERE j.kind = 'entry'
                AND j.body::jsonb ->> 'uid' = e.uid AND (j.body::jsonb ->> 'seq')::bigint = e.seq
                AND j.body::jsonb ->> 'payloadHash' = encode(e.payload_hash, 'hex'))
+         END
          ORDER BY e.uid, e.seq LIMIT 1",
     )
+    .bind(super::void::UNBOUND.as_slice())
     .fetch_optional(conn)
     .await?;
     row.map(|row| {

@@ -14,7 +14,7 @@ use sqlx::{PgConnection, Row};
 use std::collections::BTreeMap;
 
 /// The hash of a number that was passed over before the journal had it; no payload has it.
-const UNBOUND: [u8; 32] = [0; 32];
+pub(super) const UNBOUND: [u8; 32] = [0; 32];
 
 /// What the table hands in under such a number is void as well, and bound to it from then on.
 pub(super) async fn bind(
