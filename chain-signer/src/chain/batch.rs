@@ -75,10 +75,10 @@ pub fn pack(seat: u8, lane: Lane) -> [u8; LANE_BYTES] {
 
 /// The opposite of [`pack`].
 pub fn unpack(bytes: &[u8; LANE_BYTES]) -> (u8, Lane) {
-    let [seat, amounts @ ..] = *bytes;
-    let amounts = u128::from_be_bytes(amounts);
-    let low = |value: u128| (value & u128::from(u64::MAX)) as u64;
-    (seat, Lane { delta: low(amounts).cast_signed(), rake: low(amounts >> 64) })
+    let (mut rake, mut delta) = ([0; 8], [0; 8]);
+    rake.copy_from_slice(&bytes[1..9]);
+    delta.copy_from_slice(&bytes[9..]);
+    (bytes[0], Lane { delta: i64::from_be_bytes(delta), rake: u64::from_be_bytes(rake) })
 }
 
 /// keccak256 of the lanes of one hand, each in the low bytes of a word.

@@ -335,7 +335,7 @@ impl Relay {
             was_up: false,
             paused_since: Instant::now(),
         };
-        let end = loop {
+        loop {
             let step = tokio::select! {
                 from_player = running.player.next() => running.player_says(from_player).await,
                 event = running.link.next() => running.link_event(event).await,
@@ -357,10 +357,9 @@ impl Relay {
                 () = self.shared.stop.cancelled() => Err(Some(stopping())),
             };
             if let Err(end) = step {
-                break end;
+                return end;
             }
-        };
-        end
+        }
     }
 
     fn reach(&self, tries: u32) -> Link {

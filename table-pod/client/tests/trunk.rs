@@ -1,5 +1,6 @@
 //! What a table makes of a gateway's trunk: each lane its own player, the same told to many once.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
+#![allow(clippy::large_futures, reason = "a test has room")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests may fail loudly")]
 
 mod common;
 
