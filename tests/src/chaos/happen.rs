@@ -131,9 +131,9 @@ impl Fault {
                 ground.is_rolled_out(&format!("deployment/purr-{component}")).await?;
             }
             Self::ApiServerAway => {
-                ground.signal_service("kube-apiserver", "stop").await?;
+                ground.signal_service("apiserver", "stop").await?;
                 sleep(AWAY).await;
-                ground.signal_service("kube-apiserver", "cont").await?;
+                ground.signal_service("apiserver", "cont").await?;
                 ground.table_is_ready().await?;
             }
             Self::LeaderKilled => {
