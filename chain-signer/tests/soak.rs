@@ -3,7 +3,12 @@
 //!
 //! PURR_SOAK_HANDS, PURR_SOAK_TABLES, PURR_SOAK_KILLS and PURR_SEED make it another run; `make chaos` has the long one.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "amounts of these tests are small"
+)]
 
 mod common;
 

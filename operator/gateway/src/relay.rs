@@ -29,7 +29,6 @@ use purr_runtime::{
 use session::{PodEnd, Session, Todo};
 use std::{
     collections::HashMap,
-    convert::Infallible,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -277,7 +276,7 @@ impl Relay {
         down.try_send(line::event("open", &open)).ok()?;
         // What a socket says first is said by the request.
         let attach = pb::ClientMessage { id, body: Some(Ask::Attach(attach)) };
-        let frame = frame_of(self.codec, self.codec.encode_client(&attach)).ok()?;
+        let frame = frame_of(self.codec, self.codec.encode_client(&attach).ok()?).ok()?;
         let Message::Text(text) = frame else { return None };
         let streams = self.shared.streams.clone();
         streams.take(&place.id, player, &self.uid, text).ok()?;
@@ -461,7 +460,7 @@ impl Running<'_> {
     }
 
     async fn pod_says(&mut self, bytes: Bytes, read: Option<&pb::ServerMessage>) -> Step {
-        let frame = frame_of::<Infallible>(self.relay.codec, Ok(bytes))?;
+        let frame = frame_of(self.relay.codec, bytes)?;
         // A pod of a newer version may say what this one cannot read: that goes on as it is.
         let Some(message) = read else { return self.player.send_frame(frame).await };
         let shown = self.session.pod_says(message);

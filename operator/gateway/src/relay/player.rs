@@ -101,7 +101,8 @@ impl Player {
     }
 
     pub async fn send(&mut self, message: &pb::ServerMessage) -> Result<(), Option<End>> {
-        let frame = frame_of(self.codec, self.codec.encode_server(message))?;
+        let bytes = self.codec.encode_server(message).map_err(|error| unwritable(&error))?;
+        let frame = frame_of(self.codec, bytes)?;
         self.send_frame(frame).await
     }
 
@@ -126,11 +127,7 @@ pub(super) fn unwritable(error: &dyn std::fmt::Display) -> End {
 }
 
 /// Encoded bytes as the kind of frame that was negotiated.
-pub(super) fn frame_of<E: std::fmt::Display>(
-    codec: Codec,
-    bytes: Result<bytes::Bytes, E>,
-) -> Result<Message, Option<End>> {
-    let bytes = bytes.map_err(|error| unwritable(&error))?;
+pub(super) fn frame_of(codec: Codec, bytes: bytes::Bytes) -> Result<Message, End> {
     if codec.is_text() {
         Ok(Message::Text(Utf8Bytes::try_from(bytes).map_err(|error| unwritable(&error))?))
     } else {
