@@ -1,18 +1,23 @@
 #!/usr/bin/env bash
 # Makes stores and PostgreSQL what a backup of the chart says, and starts the programs again.
-# usage: helm/restore.sh NAMESPACE [RELEASE [BACKUP]]     (release: purr; backup: the newest, else its name, a time)
+# usage: helm/restore.sh NAMESPACE [RELEASE [BACKUP [PARTS]]]
+#   RELEASE  default: purr
+#   BACKUP   its name, a time; default, or '': the newest
+#   PARTS    all (the default), or stores: PostgreSQL stays as it is. After the loss of Redis alone, the tables go on from
+#            the signer's journal, which knows every hand that they handed in.
 #
 # Everything that was played and settled after the backup is undone here and not on the chain: pause the tables
 # (spec.paused) and take a backup before anything planned. After a loss the signer compares its journal with the chain,
 # and signs nothing while the chain is ahead. What else is needed is in the cluster: the PokerTables with their UIDs, and
 # the Secrets that the chart keeps (RELEASE-data-key, -backup-key, -hsm, -ca, …), whose copies are the owner's to keep.
 set -euo pipefail
-namespace=${1:?usage: restore.sh NAMESPACE [RELEASE [BACKUP]]} release=${2:-purr} backup=${3:-}
+namespace=${1:?usage: restore.sh NAMESPACE [RELEASE [BACKUP]]} release=${2:-purr} backup=${3:-} parts=${4:-all}
 k=(kubectl --namespace "$namespace")
 programs=(deployment/"$release"-controller deployment/"$release"-gateway deployment/"$release"-records statefulset/"$release"-chain-signer)
 kept=purr.poker/replicas-before-restore
 
 say() { printf '%s\n' "$*"; }
+case $parts in all | stores) ;; *) say "error: PARTS is all or stores, not $parts" && exit 2 ;; esac
 # What ran before is in an annotation, so that a restore which was cut off half way can be run again.
 for program in "${programs[@]}"; do
   count=$("${k[@]}" get "$program" -o 'jsonpath={.spec.replicas}')
@@ -29,9 +34,9 @@ for part in redis redis-sessions postgres; do
 done
 
 job=$release-restore-$(date -u +%Y%m%d%H%M%S)
-say "restoring ${backup:-the newest backup} ($job)"
+say "restoring ${backup:-the newest backup}: $parts ($job)"
 "${k[@]}" create job "$job" --from="cronjob/$release-restore" --dry-run=client -o yaml |
-  if [ -n "$backup" ]; then "${k[@]}" set env --local -f - "BACKUP=$backup" -o yaml; else cat; fi |
+  "${k[@]}" set env --local -f - "BACKUP=$backup" "PARTS=$parts" -o yaml |
   "${k[@]}" create -f - >/dev/null
 until [ -n "${done:-}" ]; do
   done=$("${k[@]}" get job "$job" -o 'jsonpath={.status.conditions[?(@.status=="True")].type}')

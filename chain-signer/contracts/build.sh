@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # The Solidity project: compiler from npm, build, committed artifacts, tests.
 # usage: build.sh            build and write abi/
-#        build.sh --check    build and fail where abi/ or gas.txt is out of date
+#        build.sh --check    build and fail where abi/, gas.txt or gas.md is out of date
 #        build.sh --test     build, then run every test
-#        build.sh --gas      measure and write gas.txt
+#        build.sh --gas      measure and write gas.txt and its plot, gas.md
 #        build.sh --bin NAME print the path of anvil, cast or forge
 set -euo pipefail
 
@@ -46,6 +46,21 @@ gas() { # what forge measured, one line each, without forge's own words
   "$forge" test --isolate --match-contract GasTest -vv | sed -n 's/^  *\(gas: .*\)$/\1/p'
 }
 
+plot() { # gas.txt on standard input: a Mermaid chart, which most viewers of Markdown draw
+  awk -F ': ' '/plotted/ {
+    split($2, words, " "); x = x sep words[6]; y = y sep $3; sep = ", "
+    if ($3 + 0 > top) top = $3 + 0
+  }
+  END {
+    print "# Gas a hand, by hands netted into one item\n"
+    print "Six seats, slots already non-zero, gasUsed of the whole transaction with 21,000 and calldata, divided by the hands."
+    print "Written by `build.sh --gas` out of `gas.txt`.\n\n```mermaid\nxychart-beta"
+    print "  x-axis \"hands netted\" [" x "]"
+    print "  y-axis \"gas a hand\" 0 --> " top
+    print "  bar [" y "]\n```"
+  }'
+}
+
 case $mode in
   --bin)
     name=${2:-}
@@ -59,11 +74,13 @@ case $mode in
     ;;
   --gas)
     gas >gas.txt
+    plot <gas.txt >gas.md
     cat gas.txt
     ;;
   --check)
     "$forge" build --quiet
     node abi.js --check
+    plot <gas.txt | diff -u gas.md - >&2 || die "gas.md is out of date: run chain-signer/contracts/build.sh --gas"
     gas | diff -u gas.txt - >&2 || die "gas.txt is out of date: run chain-signer/contracts/build.sh --gas"
     ;;
   '')

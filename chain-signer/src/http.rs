@@ -101,6 +101,7 @@ fn problem(error: &ServiceError) -> Problem {
             J::OtherTerms(_) => (409, "other-terms".into(), "The table was opened with other terms"),
             J::NotOpen(_) => (409, "not-open".into(), "The table is not open on chain yet"),
             J::NonceUsed(_) => (409, "nonce-used".into(), "This nonce was used before"),
+            J::Frozen(_) => (409, "frozen".into(), "A deposit has vanished"),
             J::Gap { .. } => (422, "gap".into(), "Not the next number"),
             J::NoReservation => (422, "no-reservation".into(), "No reservation for this permit"),
             J::Refused(refusal) => (422, refusal.rule().replace('_', "-"), "A rule refuses this"),

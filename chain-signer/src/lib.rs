@@ -9,6 +9,7 @@ pub mod ledger;
 pub mod metrics;
 pub mod options;
 pub mod policy;
+mod published;
 pub mod reconcile;
 pub mod sender;
 pub mod serve;

@@ -18,6 +18,8 @@ pub struct Metrics {
     pub entries_confirmed: IntCounter,
     pub entries_rejected: IntCounter,
     pub shortfalls: IntCounter,
+    pub frozen: IntGauge,
+    pub published: IntCounter,
     pub vouchers: IntCounter,
     pub send_seconds: Histogram,
     pub sign_seconds: Histogram,
@@ -77,6 +79,11 @@ impl Metrics {
                 "ALARM: entries that the chain refused",
             )?,
             shortfalls: counter("purr_signer_shortfalls_total", "ALARM: losses of seats that had left")?,
+            frozen: gauge("purr_signer_frozen_players", "ALARM: players whose final deposit has vanished")?,
+            published: counter(
+                "purr_signer_balances_published_total",
+                "Balances published for others to read",
+            )?,
             vouchers: counter("purr_signer_vouchers_total", "Vouchers signed")?,
             send_seconds: histogram(
                 "purr_signer_accept_to_send_seconds",

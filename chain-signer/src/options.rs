@@ -6,6 +6,7 @@ use crate::{
 };
 use anyhow::{Context, ensure};
 use clap::{Args, Parser, Subcommand};
+use purr_store::{LinkConfig, SessionsArgs};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -178,6 +179,18 @@ pub struct ServeOptions {
     /// Start although the settling key has sent transactions that an empty journal does not know
     #[arg(long, env = "PURR_ACCEPT_USED_KEY")]
     pub accept_used_key: bool,
+    /// Sentinels of the sessions group, where balances are published, comma-separated host:port; none: they are not
+    #[arg(long, env = "PURR_SESSIONS_SENTINELS", value_delimiter = ',')]
+    pub sessions_sentinels: Vec<String>,
+    /// Name under which the Sentinels know the master
+    #[arg(long, env = "PURR_SESSIONS_MASTER", default_value = "sessions")]
+    pub sessions_master: String,
+    /// ACL user
+    #[arg(long, env = "PURR_SESSIONS_USER", default_value = "signer")]
+    pub sessions_user: String,
+    /// File that holds the user's password
+    #[arg(long, env = "PURR_SESSIONS_PASSWORD_FILE", default_value = "/etc/purr/redis/signer")]
+    pub sessions_password_file: PathBuf,
     /// Name of this replica, for the sender's lease
     #[arg(long, env = "HOSTNAME", default_value = "chain-signer")]
     pub replica: String,
@@ -198,6 +211,8 @@ pub struct Config {
     pub vault: Option<Address>,
     pub token: Option<Address>,
     pub pg: PgConnectOptions,
+    /// `None`: balances are not published.
+    pub sessions: Option<LinkConfig>,
     pub poll: Duration,
 }
 
@@ -219,7 +234,18 @@ impl ServeOptions {
             !self.hsm.init_token || self.hsm.hsm_so_pin_file.is_some(),
             "--init-token needs --hsm-so-pin-file"
         );
+        let sessions = SessionsArgs {
+            sessions_sentinels: self.sessions_sentinels.clone(),
+            sessions_master: self.sessions_master.clone(),
+            sessions_user: self.sessions_user.clone(),
+            sessions_password_file: self.sessions_password_file.clone(),
+        };
+        let sessions = match self.sessions_sentinels.as_slice() {
+            [] => None,
+            _ => Some(sessions.link(self.tls_dir.join("ca.crt")).context("--sessions-sentinels")?),
+        };
         Ok(Config {
+            sessions,
             vault: address(&self.vault).context("--vault")?,
             token: address(&self.token).context("--token")?,
             pg: self.pg.connect()?,

@@ -7,7 +7,7 @@ use crate::{
     keys::Keys,
     metrics::Metrics,
     options::{Config, HsmArgs, ServeOptions},
-    reconcile,
+    published, reconcile,
     sender::Sender,
     service::{Service, Signals},
 };
@@ -77,6 +77,9 @@ async fn work(config: Config, service: Arc<Service>, readiness: Readiness, stop:
     service.keys_opened(keys.clone());
     let health = watch_journal(service.clone(), readiness.clone(), stop.clone());
     let news = service.watch_news(stop.clone());
+    if let Some(link) = config.sessions.clone() {
+        tokio::spawn(published::publish(service.clone(), link, stop.clone()));
+    }
     let Some(vault) = config.vault else {
         tracing::warn!("no vault configured");
         tokio::join!(health, news);

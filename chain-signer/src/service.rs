@@ -193,11 +193,11 @@ impl Service {
         let word = uid_word(uid).ok_or_else(|| ServiceError::BadUid(uid.into()))?;
         let table = self.journal.open_table(uid, domain.table_id(word, terms), open).await?;
         self.signals.work.notify_one();
-        Ok(status(&table))
+        Ok(status(&table, self.journal.exit_delay_s().await?))
     }
 
     pub async fn table(&self, uid: &str) -> Result<TableStatus, ServiceError> {
-        Ok(status(&self.journal.table(uid).await?))
+        Ok(status(&self.journal.table(uid).await?, self.journal.exit_delay_s().await?))
     }
 
     pub async fn reserve(&self, uid: &str, reserve: &Reserve) -> Result<Reservation, ServiceError> {
@@ -335,8 +335,9 @@ impl Service {
     }
 }
 
-fn status(table: &TableRow) -> TableStatus {
+fn status(table: &TableRow, exit_delay_s: Option<u64>) -> TableStatus {
     TableStatus {
+        exit_delay_s: exit_delay_s.unwrap_or(0),
         table_id: format!("0x{}", hex::encode(table.table_id)),
         state: table.state,
         head_seq: table.head_seq,
@@ -345,5 +346,11 @@ fn status(table: &TableRow) -> TableStatus {
 }
 
 fn now_s() -> u64 {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+    now_ms() / 1_000
+}
+
+/// Milliseconds since 1970.
+pub(crate) fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }

@@ -9,9 +9,15 @@ use common::{
     table::{Table, player},
 };
 use purr_chain_signer::chain::{
-    Vault, deploy::Wallet, events::VaultEvent, parse_address, vault::token_balance,
+    Vault,
+    deploy::Wallet,
+    events::VaultEvent,
+    parse_address,
+    vault::{encode_deposit, token_balance},
 };
-use purr_protocol::settlement::{Balance, Entry, NoticeState, Reconciliation, TableStatus};
+use purr_protocol::settlement::{
+    Balance, Entry, Fence, Fenced, NoticeState, Reconciliation, Reserve, TableStatus,
+};
 use purr_runtime::{InternalClient, Role};
 use serde_json::json;
 use std::time::{Duration, Instant};
@@ -214,6 +220,90 @@ async fn an_exit_that_is_mined_before_hands_already_sent_lets_them_settle_until_
         (balance.free == 0).then_some(())
     })
     .await;
+    agreed(&gateway).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_player_whose_final_deposit_vanishes_after_sitting_down_is_frozen_until_it_is_back() {
+    let mut house = House::new().await;
+    house.signer_env.push(("PURR_CONFIRMATIONS".into(), "1".into()));
+    let signer = house.start_signer();
+    let (table, gateway) = seated(&house, &signer).await;
+    let seen = |n: usize| {
+        let (gateway, path) = (&gateway, format!("/v1/balances/{}", player(n)));
+        async move { gateway.get::<Balance>(&path, WAIT).await.unwrap() }
+    };
+    let rpc = house.rpc();
+    let wallet = Wallet::new(&rpc, key(3)).await.unwrap();
+    wallet.mint(house.token(), wallet.address, 100 * USDC).await.unwrap();
+    wallet.approve(house.token(), house.vault(), 100 * USDC).await.unwrap();
+    let before = house.node("evm_snapshot", json!([])).await;
+    wallet.execute(house.vault(), &encode_deposit(100 * USDC)).await.unwrap();
+    eventually("the deposit is seen", || async { (seen(3).await.free == 100 * USDC).then_some(()) }).await;
+    let last = table.sit(&house, 3, 50 * USDC, 1).await;
+    table.confirmed(last).await;
+    let sql = house.sql().await;
+    let deposit: String =
+        sqlx::query_scalar("SELECT key FROM ledger_entries WHERE kind = 'deposit' ORDER BY id DESC LIMIT 1")
+            .fetch_one(&sql)
+            .await
+            .unwrap();
+    let hash = deposit.trim_start_matches("log:").split(':').next().unwrap().to_owned();
+    let raw = house.node("eth_getRawTransactionByHash", json!([hash])).await;
+    let told = table.events(0, 0).await.unwrap().last().unwrap().id;
+
+    // The chain goes back by far more than what was called final, and goes on without the deposit.
+    house.node("evm_revert", json!([before])).await;
+    house.node("anvil_mine", json!(["0x20"])).await;
+    eventually("the player is frozen", || async {
+        (signer.metric("purr_signer_frozen_players").await >= 1.0).then_some(())
+    })
+    .await;
+    let notices = table.events(told, 0).await.unwrap();
+    assert_eq!(
+        notices.iter().map(|notice| notice.state).collect::<Vec<_>>(),
+        [NoticeState::Frozen(player(3))]
+    );
+    let wanted = Reserve { top_up: true, ..table.reservation(&house, 3, 10 * USDC, 2) };
+    let refused = table.reserve(&wanted).await.unwrap_err();
+    assert_eq!(refused.problem().map(|problem| (problem.status, problem.code())), Some((409, "frozen")));
+    // Nobody else's money is touched, and hands go on being journaled.
+    assert_eq!(seen(1).await.free, 50 * USDC);
+    table.submit(table.hand(&[(1, 5), (2, -5)], 0)).await;
+
+    house.node("eth_sendRawTransaction", json!([raw])).await;
+    eventually("the deposit is back", || async {
+        (signer.metric("purr_signer_frozen_players").await == 0.0).then_some(())
+    })
+    .await;
+    let last = table.events(told, 0).await.unwrap().last().unwrap().state;
+    assert_eq!(last, NoticeState::Thawed(player(3)));
+    table.reserve(&wanted).await.unwrap();
+}
+
+/// The chain is away for as long as it likes: hands are taken, and a table that starts anew learns for how long the
+/// oldest has waited, and for how long it may.
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_chain_is_away_hands_are_taken_and_their_age_is_told_to_whoever_takes_the_table_over() {
+    let house = House::new().await;
+    let signer = house.start_signer();
+    let (table, gateway) = seated(&house, &signer).await;
+    let fence = |epoch: u64| {
+        let (client, path) = (&table.client, format!("{}/fence", table.base));
+        async move { client.post::<_, Fenced>(&path, &Fence { epoch }, WAIT).await.unwrap() }
+    };
+    assert_eq!(fence(2).await.unsettled_s, 0);
+    let status: TableStatus = gateway.get(&table.base, WAIT).await.unwrap();
+    assert_eq!(status.exit_delay_s, 3_600);
+
+    let hand = table.hand(&[(1, 5), (2, -5)], 0);
+    house.node("anvil_setAutomine", json!([false])).await;
+    house.node("evm_setIntervalMining", json!([0])).await;
+    table.submit_as(2, std::slice::from_ref(&hand)).await.unwrap();
+    eventually("its age is told", || async { (fence(2).await.unsettled_s >= 2).then_some(()) }).await;
+    house.node("evm_setIntervalMining", json!([1])).await;
+    reaches(&gateway, &table, hand.seq).await;
+    assert_eq!(fence(2).await.unsettled_s, 0);
     agreed(&gateway).await;
 }
 

@@ -43,7 +43,8 @@ impl Recorder {
     }
 }
 
-/// How many hands each epoch of a table says were lost, from the first of its commits or from its metric.
+/// How many hands each epoch of a table says were lost, in any of its commits or by its metric: gateways may tell of it
+/// when the epoch has begun.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Losses(BTreeMap<(String, u64), u64>);
 
@@ -56,7 +57,8 @@ impl Losses {
                 Record::Counted { table, epoch, hands_lost } => (table, *epoch, *hands_lost),
                 _ => continue,
             };
-            losses.entry((table.clone(), epoch)).or_insert(lost);
+            let most = losses.entry((table.clone(), epoch)).or_insert(lost);
+            *most = lost.max(*most);
         }
         Self(losses)
     }

@@ -69,7 +69,15 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     ensure!((1..=1_000).contains(&options.tables), "--tables is 1 to 1000");
     let Options { hands, turns, writes, tables, seconds, redis_core, .. } = options;
     fs::create_dir_all(&options.dir)?;
-    let calm = simulator::Plan { seed: 7, hands, lossy: 0, faults: 0, lose_epoch: false, bug: Bug::None };
+    let calm = simulator::Plan {
+        seed: 7,
+        hands,
+        lossy: 0,
+        faults: 0,
+        lose_epoch: false,
+        forgets: false,
+        bug: Bug::None,
+    };
     let commits: Arc<[Arc<Commit>]> = simulator::run(calm).await.context("the hands")?.commits.into();
     ensure!(commits.len() > 50, "only {} commits came of the hands", commits.len());
     let bytes = commits.iter().map(|commit| writer::payload(commit).len()).sum::<usize>() / commits.len();

@@ -29,7 +29,7 @@ pub enum Bug {
     SkipEpochCheck,
     /// A commit whose answer never came counts as written.
     TimeoutIsSuccess,
-    /// A take-over is given the table as it was some commits ago, as if that were all there ever was.
+    /// Gateways do not say how far their players had seen the table; for a store that forgets.
     ResumeLostHand,
     /// What the signer may not have taken is sent once more, under the next number.
     RenumberOutbox,

@@ -69,6 +69,8 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         if bench.options.always.contains(&players) {
             rows.always(&bench.ours(tables, Fsync::Always).await?);
         }
+        // A later step may fail: what was measured until then is kept.
+        rows.write(&bench.options.out)?;
     }
     if bench.options.idle > 0 {
         let ours = bench.idle_ours().await?;

@@ -75,12 +75,17 @@ fn without_the_operator_a_player_exits_to_the_last_unit_and_the_table_goes_on() 
         let line = balances.lines.iter().find(|line| line.player == name).context("no line")?;
         let all = line.chain_stack + line.chain_free;
 
+        let session = game.players[0].session.clone();
+        let balance = async || session.api().balance(&session.token().await?.text).await;
+        let before = balance().await?;
         stack.kubectl(&["scale", "statefulset/purr-chain-signer", "--replicas=0"]).await?;
         until("the signer is gone", READY, || async {
             let pods = stack.kubectl(&["get", "pods", "-o", "name"]).await?;
             Ok(Some(()).filter(|()| !pods.contains("purr-chain-signer")))
         })
         .await?;
+        let published = balance().await.context("no balance is shown while the signer is away")?;
+        ensure!(published == before, "shown is {published:?}, it was {before:?}");
         stack.send(key, &encode_request_exit()).await?;
         let early = stack.send(key, &encode_finalise_exit(address)).await;
         ensure!(early.is_err(), "the exit did not wait for the player's clock");

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.24;
 
 import {Item, Kind} from "../src/interfaces/IPurrVault.sol";
+import {Strings} from "@openzeppelin/contracts/utils/Strings.sol";
 import {VaultTest} from "./base/VaultTest.sol";
 
 /// gasUsed of whole transactions, 21,000 and calldata included, all slots already non-zero: run with --isolate, as
@@ -34,6 +35,20 @@ contract GasTest is VaultTest {
     function _one(Item memory item_) private pure returns (Item[] memory items) {
         items = new Item[](1);
         items[0] = item_;
+    }
+
+    /// What netting saves, hand by hand: the plot in gas.md.
+    function test_gas_by_hands_netted() public {
+        uint64[9] memory counts = [uint64(1), 2, 3, 5, 10, 20, 50, 100, 256];
+        for (uint256 i = 0; i < counts.length; i++) {
+            string memory what = string.concat("gas: a hand of 6 seats, ", Strings.toString(counts[i]), " netted, plotted");
+            // So low that no seat runs out over all of them.
+            uint256[] memory lanes = new uint256[](6);
+            for (uint256 seat = 0; seat < 6; seat++) {
+                lanes[seat] = lane(seat, seat % 2 == 0 ? int256(1_234) : -int256(1_234 + 2 * 333), 333);
+            }
+            measure(what, _one(hands(counts[i], lanes)), counts[i]);
+        }
     }
 
     function test_gas_of_settlements() public {

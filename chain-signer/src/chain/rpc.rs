@@ -58,6 +58,8 @@ pub enum RpcError {
 pub struct Block {
     pub number: u64,
     pub hash: [u8; 32],
+    /// The hash of the block before.
+    pub parent: [u8; 32],
     pub timestamp_s: u64,
     /// Wei per gas.
     pub base_fee: u64,
@@ -223,6 +225,7 @@ impl Rpc {
         struct Head {
             number: U64,
             hash: ethers_core::types::H256,
+            parent_hash: ethers_core::types::H256,
             timestamp: U256,
             base_fee_per_gas: Option<U256>,
         }
@@ -232,6 +235,7 @@ impl Rpc {
             Ok(Block {
                 number: head.number.as_u64(),
                 hash: head.hash.0,
+                parent: head.parent_hash.0,
                 timestamp_s: small(head.timestamp, "timestamp")?,
                 base_fee: small(head.base_fee_per_gas.unwrap_or_default(), "base fee")?,
             })

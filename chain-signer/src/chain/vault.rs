@@ -49,6 +49,15 @@ pub struct ChainTable {
     pub rake: u64,
 }
 
+/// What a vault was deployed with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// Hands that one item may have.
+    pub range_max: u16,
+    /// Seconds from `requestExit` to `finaliseExit`.
+    pub exit_delay_s: u64,
+}
+
 /// `settleEntries(items)`.
 pub fn encode_settle(items: &[Item]) -> Vec<u8> {
     let items = items
@@ -276,10 +285,10 @@ impl Vault {
         self.view(rpc, abi::ReserveCall {}.encode(), block).await
     }
 
-    /// Hands that one item may have.
-    pub async fn range_max(&self, rpc: &Rpc) -> Result<u16, RpcError> {
+    /// What is fixed with the vault.
+    pub async fn bounds(&self, rpc: &Rpc) -> Result<Bounds, RpcError> {
         let limits: abi::Limits = self.view(rpc, abi::LimitsCall {}.encode(), None).await?;
-        Ok(limits.max_range)
+        Ok(Bounds { range_max: limits.max_range, exit_delay_s: limits.exit_delay.into() })
     }
 
     /// Whether the key may settle (role 1) or sign vouchers (role 2) now.

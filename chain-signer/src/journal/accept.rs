@@ -1,7 +1,7 @@
 //! What tables bring: reservations and entries.
 
 use super::{
-    Journal, JournalError, State, chain, db,
+    Journal, JournalError, State, chain, db, frozen,
     tables::{lock, projection, raise, store_projection},
     undb, void,
 };
@@ -78,6 +78,7 @@ impl Journal {
             };
         }
         check_life(permit, request.now_s)?;
+        frozen::check(&mut tx, reserve.player).await?;
         check_seat(&projection(&mut tx, &table).await?, reserve)?;
         if !reserve.top_up {
             seat_not_promised(&mut tx, reserve, uid, &id).await?;

@@ -190,7 +190,7 @@ impl Round<'_> {
             E::PermitCancelled { player, nonce } => self.cancelled(*player, *nonce).await?,
             E::ExitRequested { player, ready_at_s } => {
                 tracing::info!(%player, ready_at_s, "a player asked to exit on chain");
-                tables::notify_exit(self.conn, *player, &log.tx).await?;
+                tables::notify_player(self.conn, "exit", *player, &log.tx).await?;
             }
         }
         Ok(())

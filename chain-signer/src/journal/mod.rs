@@ -7,6 +7,7 @@
 mod accept;
 mod apply;
 mod chain;
+mod frozen;
 mod lease;
 mod promises;
 mod state;
@@ -19,6 +20,7 @@ mod vouchers;
 pub use accept::{HourLimit, ReserveRequest};
 pub use apply::{Applied, LogPosition};
 pub use chain::{Audit, audit};
+pub use frozen::Deposit;
 pub use lease::{LEASE_TTL_S, Lease};
 pub use state::{Event, IllegalTransition, State, next};
 pub use tables::TableRow;
@@ -27,6 +29,7 @@ pub use views::{Accounts, Heads};
 pub use vouchers::VoucherRequest;
 
 use crate::{ledger::LedgerError, policy::Refusal};
+use purr_engine::PlayerId;
 use sqlx::{PgPool, postgres::PgConnectOptions, postgres::PgPoolOptions};
 use std::time::Duration;
 
@@ -49,6 +52,10 @@ pub enum JournalError {
     NotOpen(String),
     #[error("permit nonce {0} was used before")]
     NonceUsed(u64),
+    #[error(
+        "a final deposit of {0} is on the chain no more: nothing of theirs is promised or paid until it is back"
+    )]
+    Frozen(PlayerId),
     #[error("no reservation for this permit; reserve first")]
     NoReservation,
     #[error(transparent)]

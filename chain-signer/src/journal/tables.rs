@@ -161,8 +161,18 @@ impl Journal {
         let mut tx = self.pool.begin().await?;
         let table = lock(&mut tx, uid).await?;
         raise(&mut tx, &table, epoch).await?;
+        // Both times are the database's own.
+        let oldest: Option<i64> = sqlx::query_scalar(
+            "SELECT ceil(extract(epoch FROM clock_timestamp() - min(accepted)))::bigint FROM entries
+             WHERE uid = $1 AND seq > $2 AND kind = 'hand'",
+        )
+        .bind(uid)
+        .bind(db(table.confirmed_seq, "seq")?)
+        .fetch_one(&mut *tx)
+        .await?;
         tx.commit().await?;
-        Ok(Fenced { epoch, head_seq: table.head_seq, head_next: table.head_next })
+        let unsettled_s = oldest.map(undb).transpose()?.unwrap_or(0);
+        Ok(Fenced { epoch, head_seq: table.head_seq, head_next: table.head_next, unsettled_s })
     }
 
     /// Accepted entries of a table after this number, in order, at most 256. Numbers that were passed over before
@@ -199,7 +209,9 @@ impl Journal {
                     state: match state.as_str() {
                         "submitted" => NoticeState::Submitted,
                         "confirmed" => NoticeState::Confirmed,
-                        "exit" => NoticeState::Exit(PlayerId(bytes(row.try_get("player")?, "player")?)),
+                        "exit" => NoticeState::Exit(player_of(row)?),
+                        "frozen" => NoticeState::Frozen(player_of(row)?),
+                        "thawed" => NoticeState::Thawed(player_of(row)?),
                         _ => NoticeState::Rejected,
                     },
                     tx_hash: row.try_get("tx_hash")?,
@@ -209,20 +221,26 @@ impl Journal {
     }
 }
 
+fn player_of(row: &PgRow) -> Result<PlayerId, JournalError> {
+    Ok(PlayerId(bytes(row.try_get("player")?, "player")?))
+}
+
 /// Tells every table where this player sits, or is on the way to.
-pub(super) async fn notify_exit(
+pub(super) async fn notify_player(
     conn: &mut PgConnection,
+    state: &'static str,
     player: PlayerId,
     tx_hash: &[u8],
 ) -> Result<(), JournalError> {
     sqlx::query(
         "INSERT INTO notices (uid, seq_from, seq_to, state, player, tx_hash)
-         SELECT uid, head_seq, head_seq, 'exit', $1, $2 FROM tables JOIN (
+         SELECT uid, head_seq, head_seq, $3, $1, $2 FROM tables JOIN (
              SELECT uid FROM seats WHERE player = $1
              UNION SELECT uid FROM reservations WHERE player = $1 AND state IN ('held', 'used')) AS at USING (uid) ORDER BY uid",
     )
     .bind(player.0.as_slice())
     .bind(format!("0x{}", hex::encode(tx_hash)))
+    .bind(state)
     .execute(conn)
     .await?;
     Ok(())

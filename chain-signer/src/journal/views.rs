@@ -5,10 +5,14 @@ use crate::{
     chain::Address,
     ledger::{self, Account},
 };
+use futures::stream::{self, Stream};
 use purr_engine::PlayerId;
 use purr_protocol::settlement::{Balance, SeatedBalance};
-use sqlx::Row;
+use sqlx::{Row, postgres::PgListener};
 use std::collections::BTreeMap;
+
+/// Where the database tells of balances; migration 0007.
+const BALANCES_CHANNEL: &str = "purr_balances";
 
 /// The books at one moment, and up to which block they have taken in the chain.
 #[derive(Clone, Debug)]
@@ -30,7 +34,12 @@ pub struct Heads {
 
 impl Journal {
     /// Binds the journal to a vault, the first time; afterwards it must be the same.
-    pub async fn identify(&self, chain_id: u64, vault: Address) -> Result<(), JournalError> {
+    pub async fn identify(
+        &self,
+        chain_id: u64,
+        vault: Address,
+        exit_delay_s: u64,
+    ) -> Result<(), JournalError> {
         sqlx::query("INSERT INTO identity (chain_id, vault) VALUES ($1, $2) ON CONFLICT DO NOTHING")
             .bind(db(chain_id, "chain id")?)
             .bind(vault.as_slice())
@@ -38,10 +47,22 @@ impl Journal {
             .await?;
         let row = sqlx::query("SELECT chain_id, vault FROM identity").fetch_one(&self.pool).await?;
         let (chain, address) = (undb(row.try_get("chain_id")?)?, bytes(row.try_get("vault")?, "vault")?);
-        if (chain, address) == (chain_id, vault) {
-            return Ok(());
+        if (chain, address) != (chain_id, vault) {
+            let vault = crate::chain::address_text(address);
+            return Err(JournalError::OtherVault { chain_id: chain, vault });
         }
-        Err(JournalError::OtherVault { chain_id: chain, vault: crate::chain::address_text(address) })
+        sqlx::query("UPDATE identity SET exit_delay_s = $1 WHERE exit_delay_s IS NULL")
+            .bind(db(exit_delay_s, "exit delay")?)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    /// The vault's exit clock, in seconds; `None`: no vault was ever looked at.
+    pub async fn exit_delay_s(&self) -> Result<Option<u64>, JournalError> {
+        let delay: Option<Option<i64>> =
+            sqlx::query_scalar("SELECT exit_delay_s FROM identity").fetch_optional(&self.pool).await?;
+        delay.flatten().map(undb).transpose()
     }
 
     pub async fn heads(&self, sender: Address) -> Result<Heads, JournalError> {
@@ -68,6 +89,54 @@ impl Journal {
             seated.push(SeatedBalance { table, stack: ledger::balance(&mut tx, &account).await? });
         }
         Ok(Balance { free, reserved, seated })
+    }
+
+    /// Accounts whose balance has changed, from now on.
+    pub async fn balance_changes(
+        &self,
+    ) -> Result<impl Stream<Item = Result<String, sqlx::Error>> + use<>, JournalError> {
+        let mut listener = PgListener::connect_with(&self.pool).await?;
+        // What is told while there is no connection is lost: whoever follows has to look again then.
+        listener.eager_reconnect(false);
+        listener.listen(BALANCES_CHANNEL).await?;
+        Ok(stream::try_unfold(listener, async |mut listener| {
+            let told = listener.try_recv().await?;
+            told.map_or(Err(sqlx::Error::WorkerCrashed), |told| {
+                Ok(Some((told.payload().to_owned(), listener)))
+            })
+        }))
+    }
+
+    /// Whose balance an account is a part of, where it is a player's.
+    pub async fn player_of(&self, account: &str) -> Result<Option<PlayerId>, JournalError> {
+        let parts: Vec<&str> = account.split(':').collect();
+        Ok(match parts.as_slice() {
+            ["free" | "reserved", player] => player.parse().ok(),
+            ["seat", uid, seat] => {
+                let seat: Option<i16> = seat.parse().ok();
+                let owner: Option<Vec<u8>> =
+                    sqlx::query_scalar("SELECT player FROM seat_owners WHERE uid = $1 AND seat = $2")
+                        .bind(uid)
+                        .bind(seat)
+                        .fetch_optional(&self.pool)
+                        .await?;
+                owner.map(|owner| bytes(&owner, "player").map(PlayerId)).transpose()?
+            }
+            _ => None,
+        })
+    }
+
+    /// Players with an account, in the order of their accounts' names, after this one; so many at most.
+    pub async fn players_after(&self, after: &str, most: u16) -> Result<Vec<PlayerId>, JournalError> {
+        let accounts: Vec<String> = sqlx::query_scalar(
+            "SELECT account FROM balances WHERE account LIKE 'free:%' AND account > $1 ORDER BY account LIMIT $2",
+        )
+        .bind(after)
+        .bind(i64::from(most))
+        .fetch_all(&self.pool)
+        .await?;
+        let player = |account: &String| account.strip_prefix("free:").and_then(|text| text.parse().ok());
+        Ok(accounts.iter().filter_map(player).collect())
     }
 
     /// `None`: nothing of the chain was taken in yet.

@@ -35,9 +35,10 @@ impl Sender {
         if !self.vault.is_active(rpc, key, OPERATOR).await? {
             return wrong(format!("the vault does not let the key {} settle", address_text(key)));
         }
-        self.range_max = self.vault.range_max(rpc).await?.max(1).into();
+        let bounds = self.vault.bounds(rpc).await?;
+        self.range_max = bounds.range_max.max(1).into();
         let decimals = rpc.eth_call(token, &DECIMALS, None).await?;
-        self.journal.identify(chain_id, self.vault.address).await?;
+        self.journal.identify(chain_id, self.vault.address, bounds.exit_delay_s).await?;
         self.service.chain_checked(ChainConfig {
             chain_id,
             vault: address,

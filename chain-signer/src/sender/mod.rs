@@ -76,8 +76,9 @@ pub struct Sender {
     vault_checked: Option<Instant>,
     /// The head that was worked on last.
     seen: Option<Block>,
-    /// The log's last block and its hash, checked against the chain since the lease was taken.
-    log_checked: Option<Instant>,
+    /// Somebody is frozen.
+    frozen: bool,
+    looked: Option<Instant>,
     /// When a transaction's bytes were last given to a node.
     sent_at: BTreeMap<i64, Instant>,
     /// Age of the oldest entry of the transaction just made, and when that was.
@@ -115,7 +116,8 @@ impl Sender {
             range_max: 1,
             vault_checked: None,
             seen: None,
-            log_checked: None,
+            frozen: false,
+            looked: None,
             sent_at: BTreeMap::new(),
             oldest_ms: None,
         }
@@ -172,7 +174,8 @@ impl Sender {
         self.check_whole().await?;
         tracing::info!(fence = lease.fence, "this replica sends");
         self.metrics.leading.set(1);
-        (self.seen, self.log_checked) = (None, None);
+        (self.seen, self.looked) = (None, None);
+        self.frozen = !self.journal.frozen().await?.is_empty();
         self.sent_at.clear();
         let mut renewed = Instant::now();
         while !stop.is_cancelled() {

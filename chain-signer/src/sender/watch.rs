@@ -7,17 +7,17 @@ use crate::{
 };
 use std::time::{Duration, Instant};
 
-/// How often the last block taken in is compared with the chain's.
-const CHECK_EVERY: Duration = Duration::from_secs(30);
+/// How often deposits are looked for while the chain is another one.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// Log queries in one round: catching up must not keep entries from being sent.
 const QUERIES_MAX: usize = 20;
 
 impl Sender {
     pub(super) async fn take_in(&mut self, lease: &Lease, head: Block) -> Result<(), SenderError> {
         let Some(last) = head.number.checked_sub(self.confirmations) else { return Ok(()) };
-        let position = self.journal.position().await?;
-        if let Some(position) = position {
-            self.check_position(position, head).await?;
+        let mut position = self.journal.position().await?;
+        if position.is_some_and(|position| position.block > head.number) {
+            return Err(SenderError::NoBlock(head.number + 1));
         }
         let mut next = position.map_or(self.vault_block, |position| position.block + 1);
         for _ in 0..QUERIES_MAX {
@@ -26,9 +26,13 @@ impl Sender {
             }
             let to = last.min(next + LOG_BLOCKS_MAX - 1);
             let end = self.rpc.block(Some(to)).await?.ok_or(SenderError::NoBlock(to))?;
+            if let Some(position) = position {
+                self.check_position(lease, position, end).await?;
+            }
             let logs = self.vault.logs(&self.rpc, next, to).await?;
-            let applied =
-                self.journal.apply(lease, &logs, LogPosition { block: to, block_hash: end.hash }).await?;
+            let reached = LogPosition { block: to, block_hash: end.hash };
+            let applied = self.journal.apply(lease, &logs, reached).await?;
+            position = Some(reached);
             self.metrics.entries_confirmed.inc_by(applied.entries_confirmed);
             self.metrics.entries_rejected.inc_by(applied.entries_rejected);
             self.metrics.shortfalls.inc_by(applied.shortfalls);
@@ -45,19 +49,46 @@ impl Sender {
         Ok(())
     }
 
-    async fn check_position(&mut self, position: LogPosition, head: Block) -> Result<(), SenderError> {
-        if position.block > head.number {
-            return Err(SenderError::NoBlock(position.block));
+    /// Nothing is taken in on top of another block than the last one.
+    async fn check_position(
+        &mut self,
+        lease: &Lease,
+        position: LogPosition,
+        end: Block,
+    ) -> Result<(), SenderError> {
+        let hash = if end.number == position.block + 1 {
+            end.parent
+        } else {
+            let block = self.rpc.block(Some(position.block)).await?;
+            block.ok_or(SenderError::NoBlock(position.block))?.hash
+        };
+        let replaced = hash != position.block_hash;
+        if replaced || self.frozen {
+            self.look_for_deposits(lease, replaced).await?;
         }
-        if self.log_checked.is_some_and(|at| at.elapsed() < CHECK_EVERY) {
+        if replaced { Err(SenderError::Replaced(position.block)) } else { Ok(()) }
+    }
+
+    /// Whose deposit is gone is frozen, whose is there again is not any more.
+    async fn look_for_deposits(&mut self, lease: &Lease, replaced: bool) -> Result<(), SenderError> {
+        if self.looked.is_some_and(|at| at.elapsed() < LOOK_EVERY) {
             return Ok(());
         }
-        let block =
-            self.rpc.block(Some(position.block)).await?.ok_or(SenderError::NoBlock(position.block))?;
-        if block.hash != position.block_hash {
-            return Err(SenderError::Replaced(position.block));
+        for deposit in self.journal.deposits_to_look_for(replaced).await? {
+            let (player, key) = (deposit.player, &deposit.key);
+            if self.rpc.receipt(deposit.tx).await?.is_some() {
+                if self.journal.thaw(lease, &deposit).await? {
+                    tracing::warn!(%player, key, "a deposit that had vanished is back");
+                }
+            } else if self.journal.freeze(lease, &deposit).await? {
+                tracing::error!(%player, key, "ALARM: a final deposit has vanished, its player is frozen");
+            }
         }
-        self.log_checked = Some(Instant::now());
+        let count = self.journal.frozen().await?.len();
+        self.frozen = count > 0;
+        self.metrics.frozen.set(i64::try_from(count).unwrap_or(i64::MAX));
+        self.service.signals.noted.notify_one();
+        self.looked = Some(Instant::now());
         Ok(())
     }
 }

@@ -16,6 +16,7 @@ use tokio::{
     task::JoinHandle,
 };
 
+const SEND: &str = "eth_sendRawTransaction";
 const METHODS: [&str; 10] = [
     "eth_chainId",
     "eth_blockNumber",
@@ -24,7 +25,7 @@ const METHODS: [&str; 10] = [
     "eth_estimateGas",
     "eth_call",
     "eth_getCode",
-    "eth_sendRawTransaction",
+    SEND,
     "eth_getTransactionReceipt",
     "eth_getLogs",
 ];
@@ -97,6 +98,57 @@ struct Faults {
     kind: Kind,
     counts: Arc<Counts>,
     random: std::sync::Mutex<Random>,
+    transactions: std::sync::Mutex<Deck<Fate>>,
+    requests: std::sync::Mutex<Deck<Fate>>,
+}
+
+/// What happens to a request.
+#[derive(Clone, Copy)]
+enum Fate {
+    Passed,
+    /// Refused, as by a server that is overloaded.
+    Failed,
+    /// The node says that it has it, and the pool forgets it.
+    Dropped,
+    /// It arrives later.
+    Delayed,
+    /// It arrives, and the answer does not.
+    AnswerLost,
+}
+
+/// Fates in a shuffled order, as often each as it is in the deck: a run that goes through the deck has met them all,
+/// which dice would not promise.
+struct Deck<T> {
+    cards: Vec<T>,
+    next: usize,
+}
+
+impl<T: Copy> Deck<T> {
+    fn new(cards: Vec<T>) -> Self {
+        Self { next: cards.len(), cards }
+    }
+
+    fn deal(&mut self, random: &mut Random) -> T {
+        if self.next == self.cards.len() {
+            self.next = 0;
+            for last in (1..self.cards.len()).rev() {
+                self.cards.swap(last, random.below(last as u64 + 1) as usize);
+            }
+        }
+        self.next += 1;
+        self.cards[self.next - 1]
+    }
+}
+
+fn transactions() -> Deck<Fate> {
+    use Fate::{AnswerLost, Delayed, Dropped, Passed};
+    Deck::new(vec![Dropped, Delayed, AnswerLost, Passed, Passed, Passed, Passed, Passed])
+}
+
+fn requests() -> Deck<Fate> {
+    let mut fates = vec![Fate::Passed; 40];
+    fates[..2].copy_from_slice(&[Fate::Failed, Fate::Delayed]);
+    Deck::new(fates)
 }
 
 impl Proxy {
@@ -115,7 +167,10 @@ impl Proxy {
         let rpc = Rpc::new(&RpcConfig { urls, ca_file: None, requests_per_minute: 0 }).unwrap();
         let counts = Arc::<Counts>::default();
         let random = std::sync::Mutex::new(Random(seed));
-        let faults = Arc::new(Faults { rpc, kind, counts: counts.clone(), random });
+        let (transactions, requests) =
+            (std::sync::Mutex::new(transactions()), std::sync::Mutex::new(requests()));
+        let counts_too = counts.clone();
+        let faults = Arc::new(Faults { rpc, kind, counts: counts_too, random, transactions, requests });
         let task = tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
@@ -164,6 +219,11 @@ impl Faults {
         self.random.lock().unwrap().below(n)
     }
 
+    fn fate(&self, method: &str) -> Fate {
+        let deck = if method == SEND { &self.transactions } else { &self.requests };
+        deck.lock().unwrap().deal(&mut self.random.lock().unwrap())
+    }
+
     fn count(&self, counter: &AtomicU64) {
         counter.fetch_add(1, Ordering::Relaxed);
     }
@@ -181,7 +241,7 @@ impl Faults {
             }
             recent.push_back(std::time::Instant::now());
         }
-        if method == "eth_sendRawTransaction" {
+        if method == SEND {
             let pool = self.rpc.raw("txpool_status", json!([])).await.ok()?;
             let waiting =
                 pool["pending"].as_str().and_then(|text| u64::from_str_radix(&text[2..], 16).ok())?;
@@ -203,39 +263,30 @@ impl Faults {
             self.count(&self.counts.failed);
             return Some(refusal);
         }
-        if limiting {
-            // Nothing else happens to it.
-        } else if method == "eth_sendRawTransaction" {
-            match self.below(10) {
-                // The pool forgets it.
-                0 => {
-                    self.count(&self.counts.dropped);
-                    return Some(("200 OK", json!({"jsonrpc": "2.0", "id": request["id"], "result": "0x"})));
-                }
-                1 | 2 => {
-                    self.count(&self.counts.delayed);
-                    let (this, wait) = (self.clone(), Duration::from_millis(500 + self.below(2_500)));
-                    tokio::spawn(async move {
-                        tokio::time::sleep(wait).await;
-                        let _ = this.rpc.raw(method, params).await;
-                    });
-                    return Some(("200 OK", json!({"jsonrpc": "2.0", "id": request["id"], "result": "0x"})));
-                }
-                3 => {
-                    self.count(&self.counts.lost);
-                    let _ = self.rpc.raw(method, params).await;
-                    return None;
-                }
-                _ => {}
+        match if limiting { Fate::Passed } else { self.fate(method) } {
+            Fate::Passed => {}
+            Fate::Failed => {
+                self.count(&self.counts.failed);
+                return Some(("503 Service Unavailable", json!("try again")));
             }
-        } else {
-            match self.below(40) {
-                0 => {
-                    self.count(&self.counts.failed);
-                    return Some(("503 Service Unavailable", json!("try again")));
-                }
-                1 => tokio::time::sleep(Duration::from_millis(self.below(600))).await,
-                _ => {}
+            Fate::Dropped => {
+                self.count(&self.counts.dropped);
+                return Some(("200 OK", json!({"jsonrpc": "2.0", "id": request["id"], "result": "0x"})));
+            }
+            Fate::Delayed if method == SEND => {
+                self.count(&self.counts.delayed);
+                let (this, wait) = (self.clone(), Duration::from_millis(500 + self.below(2_500)));
+                tokio::spawn(async move {
+                    tokio::time::sleep(wait).await;
+                    let _ = this.rpc.raw(method, params).await;
+                });
+                return Some(("200 OK", json!({"jsonrpc": "2.0", "id": request["id"], "result": "0x"})));
+            }
+            Fate::Delayed => tokio::time::sleep(Duration::from_millis(self.below(600))).await,
+            Fate::AnswerLost => {
+                self.count(&self.counts.lost);
+                let _ = self.rpc.raw(method, params).await;
+                return None;
             }
         }
         let id = request["id"].clone();

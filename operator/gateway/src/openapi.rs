@@ -129,7 +129,11 @@ fn doc(endpoint: Endpoint) -> Doc {
         Endpoint::HandAudit => {
             gives("hands", "One hand, with the deck that is encrypted to the auditor", any)
         }
-        Endpoint::Balance => gives("money", "The caller's balance", of::<Balance>),
+        Endpoint::Balance => gives(
+            "money",
+            "The caller's balance; with a header Age, in seconds, where the signer is away and this is what it said last",
+            of::<Balance>,
+        ),
         Endpoint::Withdrawals => {
             takes("money", "A withdrawal that its owner has signed (EIP-712)", of::<Withdrawal>, any)
         }

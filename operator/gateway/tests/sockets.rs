@@ -6,7 +6,7 @@ mod common;
 
 use common::{
     SOON, UID, World,
-    pod::{Attachment, Player, Pod},
+    pod::{Attachment, Player, Pod, cursor},
     wallet::{JWT_KEY, Tokens, Wallet, now_s, sign},
 };
 use futures::{SinkExt, StreamExt};
@@ -58,6 +58,7 @@ async fn survives_a_restart(codec: Codec) {
     let mut attachment = successor.attached().await;
     let resume = Some(pb::Cursor { epoch: 1, offset: 11 });
     assert_eq!(attachment.attach, pb::Attach { token: tokens.access, resume });
+    assert_eq!(*successor.seen.lock().unwrap(), [cursor(1, 11)], "the pod knows before anybody attaches");
     // What had no answer comes again, with its id, and then what waited.
     let again = attachment.hears().await;
     assert_eq!((again.id, again.body), (acted, Some(act)));
@@ -73,12 +74,12 @@ async fn survives_a_restart(codec: Codec) {
 
 #[tokio::test]
 async fn a_players_socket_survives_the_pods_restart_in_binary() {
-    survives_a_restart(Codec::Proto).await;
+    Box::pin(survives_a_restart(Codec::Proto)).await;
 }
 
 #[tokio::test]
 async fn a_players_socket_survives_the_pods_restart_in_json() {
-    survives_a_restart(Codec::Json).await;
+    Box::pin(survives_a_restart(Codec::Json)).await;
 }
 
 #[tokio::test]

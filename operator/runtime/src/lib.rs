@@ -11,6 +11,7 @@ pub mod problem;
 pub mod proxy;
 pub mod serve;
 mod stall;
+mod steady;
 pub mod tls;
 pub mod token;
 pub mod ws;

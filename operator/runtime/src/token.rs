@@ -1,8 +1,17 @@
 //! Access tokens: JWTs signed with EdDSA, verified with the issuer's published keys (RFC 7519, 8037).
 
+use crate::steady::Steady;
 use arc_swap::ArcSwap;
-use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header, jwk::JwkSet};
+use jsonwebtoken::{
+    Algorithm, DecodingKey, Validation, decode, decode_header,
+    errors::{Error, ErrorKind},
+    jwk::JwkSet,
+};
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// Clocks of two machines differ a little; five seconds of a five-minute token.
+const LEEWAY_S: u64 = 5;
 
 /// What a token says. Times are seconds since 1970.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,23 +43,26 @@ pub enum UserRole {
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
     #[error("not a token: {0}")]
-    Malformed(jsonwebtoken::errors::Error),
+    Malformed(Error),
     #[error("the token names no key, or one that is not published")]
     UnknownKey,
     #[error("the token is refused: {0}")]
-    Refused(jsonwebtoken::errors::Error),
+    Refused(Error),
 }
 
-/// Checks signature, issuer, audience, `exp` and `nbf`; only EdDSA, so `alg=none` and friends fail.
+/// Checks signature, issuer, audience, `exp` and `nbf`; only EdDSA, so `alg=none` and friends fail. Times are those of a
+/// clock that does not jump: a machine's clock that does must not put everybody out.
 pub struct Verifier {
     issuer: String,
     audience: String,
     keys: ArcSwap<JwkSet>,
+    clock: Steady,
 }
 
 impl Verifier {
     pub fn new(issuer: impl Into<String>, audience: impl Into<String>, keys: JwkSet) -> Self {
-        Self { issuer: issuer.into(), audience: audience.into(), keys: ArcSwap::from_pointee(keys) }
+        let (issuer, audience, clock) = (issuer.into(), audience.into(), Steady::default());
+        Self { issuer, audience, keys: ArcSwap::from_pointee(keys), clock }
     }
 
     pub fn replace_keys(&self, keys: JwkSet) {
@@ -68,9 +80,20 @@ impl Verifier {
         rules.set_issuer(&[&self.issuer]);
         rules.set_audience(&[&self.audience]);
         rules.set_required_spec_claims(&["exp", "nbf", "aud", "iss", "sub"]);
-        rules.validate_nbf = true;
-        // Clocks of two machines differ a little; five seconds of a five-minute token.
-        rules.leeway = 5;
-        decode::<Claims>(token, &key, &rules).map(|data| data.claims).map_err(TokenError::Refused)
+        rules.validate_exp = false;
+        let claims = decode::<Claims>(token, &key, &rules).map_err(TokenError::Refused)?.claims;
+        let now = self.clock.now().as_secs();
+        if claims.exp.saturating_add(LEEWAY_S) < now {
+            return Err(TokenError::Refused(ErrorKind::ExpiredSignature.into()));
+        }
+        if claims.nbf > now.saturating_add(LEEWAY_S) {
+            return Err(TokenError::Refused(ErrorKind::ImmatureSignature.into()));
+        }
+        Ok(claims)
+    }
+
+    /// For how long a token is still good.
+    pub fn left(&self, claims: &Claims) -> Duration {
+        Duration::from_secs(claims.exp).saturating_sub(self.clock.now())
     }
 }

@@ -5,19 +5,20 @@
 mod common;
 
 use bytes::Bytes;
-use common::{UID, World};
+use common::{UID, World, sealer};
 use futures::{SinkExt, StreamExt};
 use purr_client::Permits;
 use purr_protocol::{
     CloseCode, Codec,
     pb::{self, client_message::Body as Ask, server_message::Body as Say},
-    trunk::{Down, FromTable, Lane, SUBPROTOCOL, ToTable, Up, down},
+    trunk::{Cursor, Down, FromTable, Lane, SUBPROTOCOL, ToTable, Up, down},
 };
 use purr_runtime::{
     Role,
     client::dial,
     ws::{self, Message, trunk_limits},
 };
+use purr_store::Store;
 use std::{collections::HashMap, time::Duration};
 use tokio::{net::TcpStream, time::timeout};
 use tokio_rustls::client::TlsStream;
@@ -102,6 +103,38 @@ impl Trunk {
 
 async fn token(world: &World) -> String {
     world.session().token().await.unwrap().text.to_string()
+}
+
+#[tokio::test]
+async fn what_players_saw_and_the_table_has_not_is_a_loss_only_where_the_table_itself_has_sealed_it() {
+    let world = World::start().await;
+    let mut trunk = Trunk::open(&world).await;
+    trunk.attach(1, Codec::Proto, &token(&world).await).await;
+    let lost = async || {
+        let held = world.store.take_over(UID, 1 << 16).await.unwrap();
+        let plain = sealer().open("snapshot", held.epoch, held.commit, &held.snapshot.unwrap()).unwrap();
+        serde_json::from_slice::<serde_json::Value>(&plain).unwrap()["hands_lost"].as_u64().unwrap()
+    };
+    let seal = |epoch: u64, offset: u64| sealer().seal("cursor", epoch, offset, &[]).unwrap();
+    let (old, far) = (7, 1_000_000);
+    for (epoch, offset, seal) in [
+        // Made up; of another place; of this very pod.
+        (old, far, Bytes::from_static(b"\x01kseal")),
+        (old, far, seal(old, far - 1)),
+        (1 << 16, far, seal(1 << 16, far)),
+    ] {
+        let frame = ToTable::seen(Cursor { epoch, offset, seal });
+        trunk.socket.send(Message::Binary(frame)).await.unwrap();
+        trunk.pings(1).await;
+        assert_eq!(lost().await, 0, "epoch {epoch}, offset {offset}");
+    }
+    for _ in 0..2 {
+        let frame = ToTable::seen(Cursor { epoch: old, offset: far, seal: seal(old, far) });
+        trunk.socket.send(Message::Binary(frame)).await.unwrap();
+        trunk.pings(1).await;
+        // One loss, however many tell of it.
+        assert_eq!(lost().await, 1);
+    }
 }
 
 #[tokio::test]

@@ -120,6 +120,9 @@ pub struct TableStatus {
     pub head_seq: u64,
     /// The last entry that the chain has confirmed.
     pub confirmed_seq: u64,
+    /// How long after `requestExit` a player is paid without anybody's help, in seconds; 0: not known yet.
+    #[serde(default)]
+    pub exit_delay_s: u64,
 }
 
 /// `POST /v1/tables/{uid}/fence`.
@@ -136,6 +139,9 @@ pub struct Fenced {
     pub head_seq: u64,
     /// `next` of the last hand in the journal.
     pub head_next: Option<String>,
+    /// For how long the oldest hand that is not confirmed has been in the journal, in seconds; 0: there is none.
+    #[serde(default)]
+    pub unsettled_s: u64,
 }
 
 /// `POST /v1/tables/{uid}/reservations`.
@@ -186,6 +192,10 @@ pub enum NoticeState {
     /// This player has asked on chain to leave for good and is dealt no more hands. The range is, twice, the last
     /// entry in the journal by then: a seat taken after it is another one.
     Exit(PlayerId),
+    /// A final deposit of this player's is on the chain no more: dealt no more hands, and the chair stays as it is.
+    Frozen(PlayerId),
+    /// It is there again.
+    Thawed(PlayerId),
 }
 
 /// What happened to entries `seq_from` to `seq_to`. `id` rises; a reader names the last it saw.
@@ -233,6 +243,22 @@ pub struct Balance {
 pub struct SeatedBalance {
     pub table: String,
     pub stack: Chips,
+}
+
+/// A balance as the signer publishes it in the sessions group, under [`PublishedBalance::key`]: for who has to show
+/// something while the signer is away. Nothing is granted by it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PublishedBalance {
+    /// When it was so, in milliseconds since 1970.
+    pub at_ms: u64,
+    pub balance: Balance,
+}
+
+impl PublishedBalance {
+    pub fn key(player: PlayerId) -> String {
+        format!("balance:{player}")
+    }
 }
 
 /// `GET /v1/reconciliation`: the ledger beside the chain.

@@ -13,7 +13,7 @@ pub mod pb {
     include!(concat!(env!("OUT_DIR"), "/purr.trunk.v1.rs"));
 }
 
-pub use pb::{Down, Encoding, End, FromTable, Gone, Open, ToTable, Up, down, up};
+pub use pb::{Cursor, Down, Encoding, End, FromTable, Gone, Open, ToTable, Up, down, up};
 
 /// The WebSocket subprotocol.
 pub const SUBPROTOCOL: &str = "purr.trunk.v1";
@@ -88,7 +88,12 @@ impl ToTable {
 
     /// The next frame of what is to be said, `None` when all is.
     pub fn next_frame(said: &mut Vec<Up>) -> Option<Bytes> {
-        (!said.is_empty()).then(|| Self { said: fill(said) }.encode_to_vec().into())
+        (!said.is_empty()).then(|| Self { said: fill(said), seen: None }.encode_to_vec().into())
+    }
+
+    /// What a gateway begins with.
+    pub fn seen(cursor: Cursor) -> Bytes {
+        Self { said: Vec::new(), seen: Some(cursor) }.encode_to_vec().into()
     }
 }
 
@@ -99,9 +104,10 @@ impl FromTable {
         Ok(Self::decode(frame)?)
     }
 
-    /// The next frame of what is to be said, `None` when all is.
-    pub fn next_frame(said: &mut Vec<Down>) -> Option<Bytes> {
-        (!said.is_empty()).then(|| Self { said: fill(said) }.encode_to_vec().into())
+    /// The next frame of what is to be said, `None` when all is. The first takes what `told` there is: a gateway may
+    /// know of more than its players have seen, never of less.
+    pub fn next_frame(said: &mut Vec<Down>, told: &mut Option<Cursor>) -> Option<Bytes> {
+        (!said.is_empty()).then(|| Self { said: fill(said), told: told.take() }.encode_to_vec().into())
     }
 }
 

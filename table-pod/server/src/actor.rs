@@ -135,7 +135,7 @@ pub struct TakeOver {
 
 /// One table at work.
 pub struct Actor {
-    core: Core,
+    core: Box<Core>,
     committer: Committer,
     connections: Connections,
     inbox: mpsc::Receiver<Message>,
@@ -150,7 +150,20 @@ pub struct Actor {
     beat: u64,
     open: OpenTable,
     settlement_open: bool,
+    /// What players ask for waits until gateways had the time to say how far theirs had seen.
+    hold: Option<Hold>,
 }
+
+struct Hold {
+    since: Millis,
+    until: Instant,
+    asked: Vec<Input>,
+}
+
+/// After a take-over of a hand from a store that may have lost some of it.
+const HOLD: Duration = Duration::from_secs(1);
+/// What players ask for meanwhile; they ask again for what is more.
+const HELD_MAX: usize = 256;
 
 impl Actor {
     /// Fences the predecessor at the signer and in Redis, reads the table and goes on with it.
@@ -159,6 +172,11 @@ impl Actor {
     /// Where another process has a higher epoch, and where Redis has lost a table that the signer
     /// knows: such a table must not start from nothing.
     pub async fn take_over(what: TakeOver) -> anyhow::Result<Self> {
+        // A whole table is on its way there.
+        Box::pin(Self::taken_over(what)).await
+    }
+
+    async fn taken_over(what: TakeOver) -> anyhow::Result<Self> {
         let TakeOver {
             epoch,
             spec,
@@ -172,14 +190,14 @@ impl Actor {
             readiness,
             open,
         } = what;
-        let fenced = loop {
+        let (fenced, exit_delay_s) = loop {
             // A new table has to be known before it can be fenced; a known one takes the same terms again.
             let fenced = match signer.open(&open).await {
-                Ok(_) => signer.fence(epoch).await,
+                Ok(status) => signer.fence(epoch).await.map(|fenced| (fenced, status.exit_delay_s)),
                 Err(error) => Err(error),
             };
             match fenced {
-                Ok(fenced) => break fenced,
+                Ok(answers) => break answers,
                 Err(error @ SignerError::Unavailable(_)) => {
                     readiness.not_ready("take-over", error.to_string());
                     sleep(Duration::from_secs(1)).await;
@@ -216,13 +234,16 @@ impl Actor {
             (state, events) = (adopted.state, adopted.events);
         }
         let last = (recovered.commit, recovered.epoch);
+        let doubtful = recovered.moved && state.hand_under_way().is_some();
         let committer = Committer::new(store, sealer.clone(), epoch, last, metrics.clone());
         let connections = Connections::new(&sealer, epoch, &recovered.log);
-        let core = Core::new(epoch, spec, state, sealer, pace).with_auditor(auditor);
+        let core = Core::new(epoch, spec, state, sealer, pace)
+            .with_auditor(auditor)
+            .with_unsettled(fenced.unsettled_s, exit_delay_s);
         let (sender, inbox) = mpsc::channel(INBOX_MAX);
         let (outbox, _) = watch::channel(outbox::Pending::default());
         let mut actor = Self {
-            core,
+            core: Box::new(core),
             committer,
             connections,
             inbox,
@@ -237,10 +258,15 @@ impl Actor {
             beat: 0,
             open,
             settlement_open: false,
+            hold: None,
         };
         // The first write under the new epoch: whoever was here before cannot write any more.
         let step = actor.core.restart(0, events);
         actor.commit_and_show(step).await.context("while taking over")?;
+        if doubtful {
+            tracing::warn!("the store may have lost something: waiting for what gateways have seen");
+            actor.hold = Some(Hold { since: actor.now(), until: Instant::now() + HOLD, asked: Vec::new() });
+        }
         actor.readiness.ready("take-over");
         Ok(actor)
     }
@@ -277,11 +303,18 @@ impl Actor {
         let mut summary = tokio::time::interval(Duration::from_secs(1));
         summary.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            let due = self.core.next_deadline().map(|at| self.started + Duration::from_millis(at));
+            let due = match &self.hold {
+                Some(hold) => Some(hold.until),
+                None => self.core.next_deadline().map(|at| self.started + Duration::from_millis(at)),
+            };
             let message = tokio::select! {
                 () = end.cancelled() => break,
                 message = self.inbox.recv() => message,
                 () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
+                    if let Some(hold) = self.hold.take() {
+                        self.release(hold).await?;
+                        continue;
+                    }
                     let mut seed = [0; 32];
                     if let Err(error) = getrandom::fill(&mut seed) {
                         tracing::error!(%error, "no entropy: no hand is dealt");
@@ -307,8 +340,24 @@ impl Actor {
         Ok(())
     }
 
+    /// Carries out what players have asked for meanwhile. The wait was nobody's thinking time.
+    async fn release(&mut self, hold: Hold) -> Result<(), Stopped> {
+        let step = self.core.handle(self.now(), Input::Stalled { since: hold.since });
+        self.commit_and_show(step).await?;
+        for input in hold.asked {
+            self.carry_out(input).await?;
+        }
+        Ok(())
+    }
+
     async fn take(&mut self, message: Message) -> Result<(), Stopped> {
         match message {
+            Message::Input(asked @ Input::Message { .. }) if self.hold.is_some() => {
+                if let Some(hold) = self.hold.as_mut().filter(|hold| hold.asked.len() < HELD_MAX) {
+                    hold.asked.push(asked);
+                }
+                Ok(())
+            }
             Message::Input(input) => self.carry_out(input).await,
             Message::Attach { player, resume, id, outlet, lane, reply } => {
                 let place = Place { outlet, lane };
@@ -391,11 +440,14 @@ impl Actor {
         if std::mem::replace(&mut self.settlement_open, true) {
             return;
         }
-        let (signer, open) = (self.signer.clone(), self.open.clone());
+        let (signer, open, handle) = (self.signer.clone(), self.open.clone(), self.handle());
         tokio::spawn(async move {
             loop {
                 match signer.open(&open).await {
-                    Ok(status) if status.state == purr_protocol::settlement::TableState::Open => break,
+                    Ok(status) if status.state == purr_protocol::settlement::TableState::Open => {
+                        handle.input(Input::ExitDelay { seconds: status.exit_delay_s }).await;
+                        break;
+                    }
                     Ok(_) => {}
                     Err(SignerError::Fenced) => break,
                     Err(error) => tracing::warn!(%error, "table not open at the signer"),

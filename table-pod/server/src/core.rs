@@ -9,6 +9,7 @@ mod hands;
 mod ids;
 mod render;
 mod seating;
+mod waiting;
 
 use crate::core::dealing::Dealing;
 pub use crate::core::dealing::WITHHELD_MAX;
@@ -23,13 +24,14 @@ use purr_protocol::{
     TableSpec,
     audit::AuditorKey,
     pb,
-    settlement::{Entry, Notice, Reserve},
+    settlement::{Entry, EntryBody, Notice, Reserve},
 };
 use purr_store::{HandEntry, Sealer};
 pub use render::{LogEntry, Shown};
 use seating::Seating;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use waiting::Waiting;
 
 /// Command ids remembered for each player.
 const APPLIED_MAX: usize = 64;
@@ -73,6 +75,15 @@ pub enum Input {
     },
     /// News from the chain.
     Notices(Vec<Notice>),
+    /// A player has seen the table up to this offset of this epoch.
+    Seen {
+        epoch: u64,
+        offset: u64,
+    },
+    /// How long after `requestExit` the vault pays a player without anybody's help, in seconds; 0: never.
+    ExitDelay {
+        seconds: u64,
+    },
     /// The store was away from `since` until now.
     Stalled {
         since: Millis,
@@ -124,6 +135,9 @@ pub struct State {
     /// Players who asked on chain to leave for good and are still here, and after which number they did.
     #[serde(default)]
     exiting: BTreeMap<PlayerId, u64>,
+    /// Players who are here and whose deposit has vanished from the chain: dealt no hands, and nothing leaves.
+    #[serde(default)]
+    frozen: BTreeSet<PlayerId>,
     applied: BTreeMap<PlayerId, Ids>,
     commitments: BTreeMap<SeatIndex, [u8; 32]>,
     /// Reveals withheld running.
@@ -169,8 +183,20 @@ pub struct Core {
     /// How long players have to reveal their entropy, in milliseconds.
     reveal_ms: Millis,
     paused: bool,
+    waiting: Waiting,
+    /// Where this process took over.
+    taken: Taken,
     /// Seats asked for, before the signer has answered: only this process knows.
     asking: Vec<Asking>,
+}
+
+/// The table as a process took it over.
+struct Taken {
+    offset: u64,
+    /// The hand that ran or was being dealt.
+    hand: Option<u64>,
+    /// Somebody had seen more.
+    lost: bool,
 }
 
 /// A request for chips that the signer has not answered.
@@ -200,6 +226,7 @@ impl State {
             notice: 0,
             seating: Vec::new(),
             exiting: BTreeMap::new(),
+            frozen: BTreeSet::new(),
             applied: BTreeMap::new(),
             commitments: BTreeMap::new(),
             withheld: BTreeMap::new(),
@@ -211,6 +238,12 @@ impl State {
             deals_void: 0,
             withheld_total: 0,
         }
+    }
+
+    /// The hand that runs or is being dealt.
+    pub fn hand_under_way(&self) -> Option<u64> {
+        let dealing = || self.dealing.as_ref().map(|dealing| dealing.hand);
+        self.table.hand().map(|hand| hand.number).or_else(dealing)
     }
 
     /// Whether a deal is under way, or a hand runs, that players gave entropy to: to lose it is to void it.
@@ -226,6 +259,7 @@ impl Core {
         let uid = sealer.table().to_owned();
         let paused = spec.paused;
         let Pace { hand_gap_ms, reveal_ms } = pace;
+        let taken = Taken { offset: state.offset, hand: state.hand_under_way(), lost: false };
         let mut core = Self {
             uid,
             epoch,
@@ -238,6 +272,8 @@ impl Core {
             hand_gap_ms,
             reveal_ms,
             paused,
+            waiting: Waiting::default(),
+            taken,
             asking: Vec::new(),
         };
         // The clocks may change in a table's life; what players signed for stays as it was.
@@ -248,6 +284,19 @@ impl Core {
             dealing.until = reveal_ms;
         }
         core
+    }
+
+    /// What the signer says of hands before this process: for how long the oldest has waited, and the vault's exit
+    /// clock, both in seconds.
+    #[must_use]
+    pub fn with_unsettled(mut self, unsettled_s: u64, exit_delay_s: u64) -> Self {
+        self.waiting.exit_delay(exit_delay_s);
+        let outbox = &self.state.outbox;
+        self.waiting.before(outbox.first().map_or(self.state.sequence, |first| first.seq - 1), unsettled_s);
+        for entry in outbox.iter().filter(|entry| matches!(entry.body, EntryBody::Hand { .. })) {
+            self.waiting.ended(entry.seq, 0);
+        }
+        self
     }
 
     /// Every hand's record gets a part for this auditor.
@@ -294,6 +343,9 @@ impl Core {
                 step.dirty |= self.state.outbox.len() != before;
             }
             Input::Notices(notices) => self.notices(&notices, &mut events, &mut step),
+            Input::Seen { epoch, offset } if epoch < self.epoch => self.seen(offset, &mut events, &mut step),
+            Input::Seen { .. } => {}
+            Input::ExitDelay { seconds } => self.waiting.exit_delay(seconds),
             Input::Stalled { since } => {
                 let before = std::mem::replace(&mut self.now, since.min(now));
                 self.command(Command::PauseClock, &mut events);
@@ -310,6 +362,25 @@ impl Core {
         self.leave_who_must(&mut events);
         self.finish(&events, &mut step);
         step
+    }
+
+    /// What somebody saw after the place where this process took over is gone, from the store and with the process
+    /// before. The hand of then is not played again from an earlier street: every bet goes back.
+    fn seen(&mut self, offset: u64, events: &mut Vec<Event>, step: &mut Step) {
+        if offset <= self.taken.offset || std::mem::replace(&mut self.taken.lost, true) {
+            return;
+        }
+        let (taken, hand) = (self.taken.offset, self.taken.hand);
+        tracing::error!(taken, seen = offset, ?hand, "what players have seen is lost");
+        self.state.hands_lost += 1;
+        step.dirty = true;
+        if hand.is_none() || self.state.hand_under_way() != hand {
+            return;
+        }
+        match self.state.dealing.take() {
+            Some(dealing) => self.deal_void(dealing.hand, dealing.has_reveals(), step),
+            None => self.command(Command::VoidHand, events),
+        }
     }
 
     /// Runs one engine command; its refusal, where nobody asked for it, is only worth a line in the log.
@@ -367,6 +438,8 @@ impl Core {
             Some("paused by its owner")
         } else if self.state.outbox.len() >= OUTBOX_MAX {
             Some("too many hands wait to be settled")
+        } else if self.waiting.too_long(self.now) {
+            Some("the chain has not settled the last hands for too long")
         } else {
             None
         }

@@ -22,6 +22,7 @@ use purr_runtime::{
     token::{Claims, TokenError, Verifier},
     ws::{Upgrade, trunk_limits},
 };
+use purr_store::Sealer;
 use serde::Deserialize;
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::Mutex, time::Instant};
@@ -56,6 +57,11 @@ impl Tokens {
         Ok((player, claims))
     }
 
+    /// For how long a token is still good.
+    pub fn left(&self, claims: &Claims) -> Duration {
+        self.verifier.left(claims)
+    }
+
     async fn read_keys(&self) {
         let mut read = self.read.lock().await;
         if read.is_some_and(|at| at.elapsed() < KEYS_EVERY) {
@@ -73,14 +79,14 @@ impl Tokens {
 struct App {
     handle: Handle,
     tokens: Arc<Tokens>,
-    uid: Arc<str>,
+    sealer: Sealer,
 }
 
-pub fn routes(handle: Handle, tokens: Arc<Tokens>, uid: String) -> Router {
+pub fn routes(handle: Handle, tokens: Arc<Tokens>, sealer: Sealer) -> Router {
     Router::new()
         .route("/v1/tables/{uid}/trunk", get(open_trunk))
         .route("/v1/drain", get(drain_status).post(drain))
-        .with_state(App { handle, tokens, uid: uid.into() })
+        .with_state(App { handle, tokens, sealer })
 }
 
 fn only(peer: &Peer, role: &Role) -> Result<(), Answer> {
@@ -97,7 +103,7 @@ async fn open_trunk(
     mut request: Request<Body>,
 ) -> Result<Response, Answer> {
     only(&peer, &Role::Gateway)?;
-    if *uid != *app.uid {
+    if uid != app.sealer.table() {
         // The pod's address was another table's a moment ago: the gateway looks again.
         return Err(Problem::new(421, "wrong-table", "This pod is another table").into());
     }
@@ -105,7 +111,7 @@ async fn open_trunk(
     if !upgrade.subprotocols.iter().any(|name| name == SUBPROTOCOL) {
         return Err(Problem::new(400, "subprotocol", "Ask for purr.trunk.v1").into());
     }
-    let run = move |socket| trunk::serve(socket, app.handle, app.tokens);
+    let run = move |socket| trunk::serve(socket, app.handle, app.tokens, app.sealer);
     Ok(upgrade.accept_within(trunk_limits(), Some(SUBPROTOCOL), run))
 }
 

@@ -14,11 +14,7 @@ use purr_protocol::{
     pb::{self, ErrorCode, client_message::Body as Ask, server_message::Body},
     trunk::Lane,
 };
-use std::{
-    pin::pin,
-    sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{pin::pin, sync::Arc, time::Duration};
 use tokio::{
     sync::mpsc,
     time::{Instant, sleep_until, timeout},
@@ -84,9 +80,7 @@ impl Session {
             tracing::info!(why, "token refused");
             Some((CloseCode::TokenExpired, "the token is not valid"))
         })?;
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        let left = Duration::from_secs(claims.exp.saturating_sub(now));
-        Ok((player, Instant::now() + left))
+        Ok((player, Instant::now() + self.tokens.left(&claims)))
     }
 
     /// Passes on what the player says, until the lane or the token ends.

@@ -59,7 +59,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
         epoch,
         spec: config.spec.clone(),
         pace: config.pace,
-        sealer,
+        sealer: sealer.clone(),
         store,
         signer: signer.clone(),
         auditor: config.auditor.clone(),
@@ -77,7 +77,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
 
     let listener = TcpListener::bind(config.listen).await?;
     let server = Server { identity, callers: Callers::Roles, connections_max: CONNECTIONS_MAX };
-    let routes = http::routes(handle.clone(), tokens, config.uid.clone());
+    let routes = http::routes(handle.clone(), tokens, sealer);
     let serving = tokio::spawn(server.run(listener, routes, ended.clone()));
 
     if until_stopped(&mut running, &stop).await? {

@@ -121,7 +121,7 @@ impl PlayMoney {
 impl Signer for PlayMoney {
     async fn open(&self, _: &OpenTable) -> Result<TableStatus, SignerError> {
         let table_id = format!("0x{}", "0".repeat(64));
-        Ok(TableStatus { table_id, state: TableState::Open, head_seq: 0, confirmed_seq: 0 })
+        Ok(TableStatus { table_id, state: TableState::Open, head_seq: 0, confirmed_seq: 0, exit_delay_s: 0 })
     }
 
     async fn fence(&self, epoch: u64) -> Result<Fenced, SignerError> {
@@ -130,7 +130,7 @@ impl Signer for PlayMoney {
             EntryBody::Hand { next, .. } => Some(next.clone()),
             _ => None,
         });
-        Ok(Fenced { epoch, head_seq: list.last().map_or(0, |entry| entry.seq), head_next })
+        Ok(Fenced { epoch, head_seq: list.last().map_or(0, |entry| entry.seq), head_next, unsettled_s: 0 })
     }
 
     async fn reserve(&self, _: &Reserve) -> Result<(), SignerError> {

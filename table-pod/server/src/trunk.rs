@@ -2,6 +2,7 @@
 
 use crate::{
     actor::{Delivery, Handle, Outlet, Parcel},
+    core::Input,
     http::Tokens,
     lane::Session,
 };
@@ -9,12 +10,13 @@ use bytes::Bytes;
 use futures::{SinkExt, StreamExt};
 use purr_protocol::{
     CloseCode, Codec,
-    trunk::{Down, Encoding, FromTable, Lane, ToTable, Up, up},
+    trunk::{Cursor, Down, Encoding, FromTable, Lane, ToTable, Up, up},
 };
 use purr_runtime::{
     CancellationToken,
     ws::{self, Heard, Message, ServerSocket},
 };
+use purr_store::Sealer;
 use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::{
     sync::mpsc::{self, error::TrySendError},
@@ -44,20 +46,24 @@ struct Trunk {
     outlet: Outlet,
     handle: Handle,
     tokens: Arc<Tokens>,
+    sealer: Sealer,
 }
 
+/// What the seal of a cursor is for.
+const PURPOSE: &str = "cursor";
+
 /// Carries messages both ways until one side ends it; all players on it are gone then.
-pub(crate) async fn serve(socket: ServerSocket, handle: Handle, tokens: Arc<Tokens>) {
+pub(crate) async fn serve(socket: ServerSocket, handle: Handle, tokens: Arc<Tokens>, sealer: Sealer) {
     let cut = CancellationToken::new();
     let (outlet, mut deliveries) = Outlet::new(cut.clone());
-    let mut trunk = Trunk { socket, lanes: HashMap::new(), outlet, handle, tokens };
+    let mut trunk = Trunk { socket, lanes: HashMap::new(), outlet, handle, tokens, sealer };
     let mut due = Vec::new();
     let end = loop {
         let step = tokio::select! {
             // Never 0: the trunk has an outlet itself.
             _ = deliveries.recv_many(&mut due, DELIVERIES_AT_ONCE) => trunk.deliver(due.drain(..)).await,
             read = trunk.socket.next() => match ws::heard(read) {
-                Heard::Data(Message::Binary(frame)) => trunk.hear(frame),
+                Heard::Data(Message::Binary(frame)) => trunk.hear(frame).await,
                 Heard::Data(_) => Err(Some((CloseCode::Protocol, "binary was negotiated"))),
                 Heard::Control => Ok(()),
                 Heard::Ended(end) => Err(end),
@@ -76,11 +82,16 @@ pub(crate) async fn serve(socket: ServerSocket, handle: Handle, tokens: Arc<Toke
 
 impl Trunk {
     async fn deliver(&mut self, deliveries: impl Iterator<Item = Delivery>) -> Result<(), End> {
-        let mut said = Vec::new();
+        let (mut said, mut last) = (Vec::new(), (0, 0));
         for delivery in deliveries {
+            if let Parcel::Messages(messages) = &delivery.what {
+                let places = messages.iter().map(|message| (message.epoch, message.offset));
+                last = places.fold(last, Ord::max);
+            }
             self.say(delivery, &mut said)?;
         }
-        while let Some(frame) = FromTable::next_frame(&mut said) {
+        let mut told = self.cursor(last);
+        while let Some(frame) = FromTable::next_frame(&mut said, &mut told) {
             match timeout(WRITE, self.socket.send(Message::Binary(frame))).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) => return Err(None),
@@ -88,6 +99,27 @@ impl Trunk {
             }
         }
         Ok(())
+    }
+
+    /// So that the next pod can be told. Without one a loss of both memory and store would not be noticed: an error in the
+    /// log, and players go on.
+    fn cursor(&self, (epoch, offset): (u64, u64)) -> Option<Cursor> {
+        if offset == 0 {
+            return None;
+        }
+        let sealed = self.sealer.seal(PURPOSE, epoch, offset, &[]);
+        let seal = sealed.inspect_err(|error| tracing::error!(%error, "a cursor was not sealed")).ok()?;
+        Some(Cursor { epoch, offset, seal })
+    }
+
+    async fn seen(&mut self, cursor: Cursor) {
+        let Cursor { epoch, offset, seal } = cursor;
+        match self.sealer.open(PURPOSE, epoch, offset, &seal) {
+            Ok(_) => self.handle.input(Input::Seen { epoch, offset }).await,
+            Err(error) => {
+                tracing::error!(%error, epoch, offset, "a gateway brought a cursor that is none of ours");
+            }
+        }
     }
 
     fn say(&mut self, delivery: Delivery, said: &mut Vec<Down>) -> Result<(), End> {
@@ -120,9 +152,12 @@ impl Trunk {
         Ok(())
     }
 
-    fn hear(&mut self, frame: Bytes) -> Result<(), End> {
+    async fn hear(&mut self, frame: Bytes) -> Result<(), End> {
         let malformed = Some((CloseCode::Protocol, "malformed frame"));
-        let ToTable { said } = ToTable::read(frame).map_err(|_| malformed)?;
+        let ToTable { said, seen } = ToTable::read(frame).map_err(|_| malformed)?;
+        if let Some(seen) = seen {
+            self.seen(seen).await;
+        }
         for Up { lane, body } in said {
             match body.ok_or(malformed)? {
                 up::Body::Open(open) => {

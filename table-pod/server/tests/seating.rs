@@ -219,6 +219,93 @@ fn what_the_chain_has_taken_is_at_the_table_whatever_the_buy_ins_bounds_say() {
 }
 
 #[test]
+fn no_hand_starts_while_the_oldest_that_the_chain_does_not_have_is_older_than_half_the_exit_clock() {
+    let mut core = core();
+    core.handle(0, Input::ExitDelay { seconds: 60 });
+    for seat in 0..2 {
+        reserve(&mut core, seat, false);
+        notice(&mut core, u64::from(seat) + 1, u64::from(seat) + 1, NoticeState::Confirmed);
+        core.handle(0, Input::Connected { player: PlayerId([seat + 1; 20]) });
+    }
+    // Every hand takes ten seconds and the next begins at once.
+    let mut now = 0;
+    let mut play = |core: &mut Core, hands: u64| {
+        (0..hands)
+            .take_while(|_| {
+                core.handle(now, Input::Tick { seed: [3; 32] });
+                let Some(hand) = core.state().table.hand().map(|hand| hand.number) else { return false };
+                now += 10_000;
+                core.handle(now, Input::Pause { paused: false });
+                let seat = core.state().table.to_act().unwrap().0;
+                let fold = pb::Act { hand, kind: pb::ActionKind::Fold.into(), amount: 0 };
+                ask(core, seat, 1_000 + hand, Ask::Act(fold));
+                core.state().table.hand().is_none()
+            })
+            .count()
+    };
+    // The first ends at 10 s. The one that begins at 40 s is the last: 30 s are half the clock.
+    assert_eq!(play(&mut core, 10), 5);
+    assert_eq!(core.holding(), Some("the chain has not settled the last hands for too long"));
+    // The first of them is final, and the second ended ten seconds later.
+    notice(&mut core, 3, 3, NoticeState::Confirmed);
+    assert_eq!((core.holding(), play(&mut core, 10)), (None, 1));
+    notice(&mut core, 4, 8, NoticeState::Confirmed);
+    assert_eq!(play(&mut core, 3), 3);
+}
+
+#[test]
+fn who_is_frozen_plays_the_hand_to_its_end_and_neither_plays_on_nor_leaves_until_thawed() {
+    let mut core = core();
+    for seat in 0..3 {
+        reserve(&mut core, seat, false);
+        notice(&mut core, u64::from(seat) + 1, u64::from(seat) + 1, NoticeState::Confirmed);
+        core.handle(0, Input::Connected { player: PlayerId([seat + 1; 20]) });
+    }
+    core.handle(1, Input::Tick { seed: [3; 32] });
+    let in_hand = |core: &Core| {
+        let hand = core.state().table.hand().unwrap();
+        (0..3).filter(|seat| hand.player(SeatIndex(*seat)).is_some()).collect::<Vec<u8>>()
+    };
+    assert_eq!(in_hand(&core), [0, 1, 2]);
+    let player = PlayerId([2; 20]);
+    // Somebody who is not here leaves nothing behind.
+    notice(&mut core, 4, 0, NoticeState::Frozen(PlayerId([9; 20])));
+    notice(&mut core, 5, 0, NoticeState::Frozen(player));
+    assert_eq!(in_hand(&core), [0, 1, 2], "the hand is played to its end");
+    let folds = |core: &mut Core, id: u64| {
+        for at in 0..2 {
+            let hand = core.state().table.hand().unwrap().number;
+            let seat = core.state().table.to_act().unwrap().0;
+            let fold = pb::Act { hand, kind: pb::ActionKind::Fold.into(), amount: 0 };
+            ask(core, seat, id + at, Ask::Act(fold));
+        }
+        assert!(core.state().table.hand().is_none());
+    };
+    folds(&mut core, 1_000);
+    let before = stack(&core, 1);
+    for (id, what) in [Ask::SitIn(pb::SitIn { post: true }), Ask::Leave(pb::Leave {})].into_iter().enumerate()
+    {
+        let step = ask(&mut core, 1, 2_000 + id as u64, what);
+        assert_eq!(refusal(&step), Some((ErrorCode::Refused, None)));
+    }
+    core.handle(2, Input::Tick { seed: [4; 32] });
+    assert_eq!(in_hand(&core), [0, 2]);
+    // Neither a deletion nor an exit on chain takes the chair away.
+    let sequence = core.state().sequence;
+    notice(&mut core, 6, sequence, NoticeState::Exit(player));
+    core.handle(3, Input::Drain { delete: true });
+    let mut now = 3;
+    while core.state().table.hand().is_some() {
+        now = core.next_deadline().unwrap().max(now + 1);
+        core.handle(now, Input::Tick { seed: [5; 32] });
+    }
+    assert_eq!((stack(&core, 0), stack(&core, 1), stack(&core, 2)), (None, before, None));
+    assert!(!core.drain_status().drained);
+    notice(&mut core, 7, 0, NoticeState::Thawed(player));
+    assert_eq!(stack(&core, 1), None, "now it leaves with the others");
+}
+
+#[test]
 fn a_deletion_waits_for_a_top_up_and_gives_it_back() {
     let mut core = core();
     reserve(&mut core, 0, false);

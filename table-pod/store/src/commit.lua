@@ -1,6 +1,7 @@
 -- One commit of a table: compare, then write all of it.
 -- KEYS head, log, outbox, hands. ARGV epoch, number, snapshot, log, done, log_max,
--- hands_max, hand, hash, record, table, follows, replaces, then pairs of seq and payload.
+-- hands_max, hand, hash, record, table, follows, replaces, lineage (which history of the
+-- group this is written to: the master's replication id), then pairs of seq and payload.
 -- Returns {'ok', number} | {'fenced', highest} | {'conflict', at, written}.
 local epoch, number, follows = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[12])
 local held = redis.call('HMGET', KEYS[1], 'epoch', 'commit', 'written')
@@ -18,11 +19,12 @@ if at ~= number - 1 or written ~= follows then
   redis.call('DEL', KEYS[2])
   for _, entry in ipairs(before) do redis.call('XADD', KEYS[2], entry[1], unpack(entry[2])) end
 end
-redis.call('HSET', KEYS[1], 'epoch', ARGV[1], 'commit', ARGV[2], 'written', ARGV[1], 'snapshot', ARGV[3])
+redis.call('HSET', KEYS[1], 'epoch', ARGV[1], 'commit', ARGV[2], 'written', ARGV[1], 'snapshot', ARGV[3],
+  'lineage', ARGV[14])
 if #ARGV[4] > 0 then
   redis.call('XADD', KEYS[2], 'MAXLEN', ARGV[6], ARGV[2] .. '-1', 'e', ARGV[1], 'b', ARGV[4])
 end
-for i = 14, #ARGV, 2 do redis.call('HSET', KEYS[3], ARGV[i], ARGV[i + 1]) end
+for i = 15, #ARGV, 2 do redis.call('HSET', KEYS[3], ARGV[i], ARGV[i + 1]) end
 local done = tonumber(ARGV[5])
 if done > 0 then
   for _, seq in ipairs(redis.call('HKEYS', KEYS[3])) do

@@ -29,6 +29,8 @@ pub struct RedisStore {
 
 struct Prepared {
     connection: MultiplexedConnection,
+    /// The master's replication id: another one where another node was promoted, or this one began anew.
+    lineage: String,
     commit: String,
     take_over: String,
 }
@@ -40,7 +42,12 @@ impl RedisStore {
 
     /// Runs a script and waits for replicas, in one round trip. The connection is dropped after any
     /// error, so that the next call asks the Sentinels again.
-    async fn run(&self, which: Script, keys: &[String], args: &[Bytes]) -> Result<Vec<Value>, StoreError> {
+    async fn run(
+        &self,
+        which: Script,
+        keys: &[String],
+        args: &[Arg],
+    ) -> Result<(Vec<Value>, String), StoreError> {
         let mut held = self.connection.lock().await;
         let mut prepared = match held.take() {
             Some(prepared) => prepared,
@@ -53,7 +60,10 @@ impl RedisStore {
         let mut pipe = redis::pipe();
         let call = pipe.cmd("EVALSHA").arg(sha).arg(keys.len()).arg(keys);
         for arg in args {
-            call.arg(arg.as_ref());
+            match arg {
+                Arg::Bytes(bytes) => call.arg(bytes.as_ref()),
+                Arg::Lineage => call.arg(&prepared.lineage),
+            };
         }
         pipe.cmd("WAIT").arg(self.replicas).arg(WAIT_MS);
         let answer: Result<(Value, u64), RedisError> = pipe.query_async(&mut prepared.connection).await;
@@ -61,6 +71,7 @@ impl RedisStore {
         let Value::Array(reply) = reply else {
             return Err(StoreError::Corrupt("a script answered with something else than a list".into()));
         };
+        let lineage = prepared.lineage.clone();
         *held = Some(prepared);
         let tag = text(reply.first());
         if tag == "fenced" {
@@ -69,7 +80,7 @@ impl RedisStore {
         if tag == "ok" && acknowledged < self.replicas {
             return Err(StoreError::ShortOfReplicas { acknowledged, wanted: self.replicas });
         }
-        Ok(reply)
+        Ok((reply, lineage))
     }
 
     async fn prepare(&self) -> Result<Prepared, StoreError> {
@@ -80,7 +91,26 @@ impl RedisStore {
             sha.map_err(|error| StoreError::Unavailable(error.to_string()))
         };
         let (commit, take_over) = (load(COMMIT).await?, load(TAKE_OVER).await?);
-        Ok(Prepared { connection, commit, take_over })
+        let info: Result<String, RedisError> =
+            redis::cmd("INFO").arg("replication").query_async(&mut connection).await;
+        let info = info.map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        let lineage = info.lines().find_map(|line| line.strip_prefix("master_replid:"));
+        let lineage =
+            lineage.ok_or_else(|| StoreError::Unavailable("no replication id".into()))?.trim().to_owned();
+        Ok(Prepared { connection, lineage, commit, take_over })
+    }
+}
+
+/// An argument of a script.
+enum Arg {
+    Bytes(Bytes),
+    /// The lineage of the connection that the script goes over.
+    Lineage,
+}
+
+impl From<Bytes> for Arg {
+    fn from(bytes: Bytes) -> Self {
+        Self::Bytes(bytes)
     }
 }
 
@@ -139,7 +169,7 @@ fn decimal(number: u64) -> Bytes {
 #[async_trait]
 impl Store for RedisStore {
     async fn take_over(&self, table: &str, epoch: u64) -> Result<Recovered, StoreError> {
-        let reply = self.run(Script::TakeOver, &keys(table), &[decimal(epoch)]).await?;
+        let (reply, lineage) = self.run(Script::TakeOver, &keys(table), &[decimal(epoch).into()]).await?;
         let corrupt = |error: RedisError| StoreError::Corrupt(error.to_string());
         let take = |at: usize| reply.get(at).cloned().unwrap_or(Value::Nil);
         let log: redis::streams::StreamRangeReply =
@@ -155,8 +185,11 @@ impl Store for RedisStore {
             sealed: bytes(id.map.get("b")),
         };
         let snapshot = bytes(reply.get(3));
+        let written_to = text(reply.get(6));
         Ok(Recovered {
             commit: number(reply.get(1)),
+            // Of a table that no commit has said it of, nothing is known.
+            moved: !snapshot.is_empty() && written_to != lineage,
             epoch: number(reply.get(2)),
             snapshot: (!snapshot.is_empty()).then_some(snapshot),
             log: log.ids.into_iter().map(batch).collect(),
@@ -167,7 +200,7 @@ impl Store for RedisStore {
     async fn commit(&self, commit: &Commit) -> Result<(), StoreError> {
         let [head, log, outbox] = keys(&commit.table);
         let hand = commit.hand.as_ref();
-        let mut args = vec![
+        let args = [
             decimal(commit.epoch),
             decimal(commit.number),
             commit.snapshot.clone(),
@@ -182,10 +215,11 @@ impl Store for RedisStore {
             decimal(commit.follows),
             decimal(commit.replaces.into()),
         ];
+        let mut args: Vec<Arg> = args.into_iter().map(Arg::Bytes).chain([Arg::Lineage]).collect();
         for entry in &commit.outbox {
-            args.extend([decimal(entry.seq), entry.payload.clone()]);
+            args.extend([decimal(entry.seq).into(), entry.payload.clone().into()]);
         }
-        let reply =
+        let (reply, _) =
             self.run(Script::Commit, &[head, log, outbox, crate::hands::STREAM.into()], &args).await?;
         match text(reply.first()).as_str() {
             "ok" => Ok(()),

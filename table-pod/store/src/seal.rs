@@ -8,7 +8,11 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use hkdf::Hkdf;
 use sha2::Sha256;
-use std::{collections::HashMap, path::Path, sync::Arc};
+use std::{
+    collections::HashMap,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
 use zeroize::Zeroizing;
 
 #[derive(Debug, thiserror::Error)]
@@ -72,11 +76,24 @@ impl DataKeys {
 pub struct Sealer {
     keys: Arc<DataKeys>,
     table: String,
+    /// Those of the last uses: a commit seals for the same few purposes as the one before.
+    ciphers: Arc<Mutex<Vec<Made>>>,
 }
+
+/// A cipher, and what its key was made for.
+struct Made {
+    name: String,
+    purpose: String,
+    epoch: u64,
+    cipher: Aes256Gcm,
+}
+
+/// Purposes of one epoch, and one more of the epoch before.
+const CIPHERS_MAX: usize = 8;
 
 impl Sealer {
     pub fn new(keys: Arc<DataKeys>, table: &str) -> Self {
-        Self { keys, table: table.to_owned() }
+        Self { keys, table: table.to_owned(), ciphers: Arc::default() }
     }
 
     /// The table that is sealed for.
@@ -113,6 +130,25 @@ impl Sealer {
     }
 
     fn cipher(&self, name: &str, purpose: &str, epoch: u64) -> Result<Aes256Gcm, SealError> {
+        let mut ciphers = self.ciphers.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = |made: &Made| (made.epoch, &*made.purpose, &*made.name) == (epoch, purpose, name);
+        if let Some(made) = ciphers.iter().find(|made| known(made)) {
+            return Ok(made.cipher.clone());
+        }
+        let cipher = self.make(name, purpose, epoch)?;
+        if ciphers.len() >= CIPHERS_MAX {
+            ciphers.remove(0);
+        }
+        ciphers.push(Made {
+            name: name.to_owned(),
+            purpose: purpose.to_owned(),
+            epoch,
+            cipher: cipher.clone(),
+        });
+        Ok(cipher)
+    }
+
+    fn make(&self, name: &str, purpose: &str, epoch: u64) -> Result<Aes256Gcm, SealError> {
         let data_key = self.keys.keys.get(name).ok_or_else(|| SealError::UnknownKey(name.to_owned()))?;
         let mut key = Zeroizing::new([0u8; 32]);
         let info = format!("purr {purpose} {} {epoch}", self.table);

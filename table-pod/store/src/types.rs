@@ -57,6 +57,9 @@ pub struct Recovered {
     pub commit: u64,
     /// The epoch that wrote it.
     pub epoch: u64,
+    /// The group has another master than the one that took this commit, or a master that began anew: later commits may
+    /// have been lost.
+    pub moved: bool,
     pub snapshot: Option<Bytes>,
     /// The newest commits' logs, oldest first.
     pub log: Vec<LogBatch>,

@@ -117,7 +117,11 @@ impl Shared {
                         }
                     };
                     let mut twice = Vec::new();
-                    for up in ToTable::read(said)?.said {
+                    let ToTable { said, seen } = ToTable::read(said)?;
+                    if let Some(seen) = seen {
+                        pod.send(Message::Binary(ToTable::seen(seen))).await?;
+                    }
+                    for up in said {
                         let again = self.again(&up, &mut codecs)?;
                         self.repeated.fetch_add(u64::from(again.is_some()), Ordering::Relaxed);
                         twice.push(up);

@@ -16,8 +16,9 @@ use std::{
 };
 use tokio::time::sleep;
 
-/// Commits that [`Bug::ResumeLostHand`] forgets.
+/// Commits that a group loses with its master.
 const FORGOTTEN: usize = 4;
+const KEPT: usize = 8;
 
 pub struct Connection {
     pub nodes: Arc<Nodes>,
@@ -36,12 +37,12 @@ impl Connection {
         let Some(at) = Nodes::master_of(&inner, self.is_cut()) else {
             return Err(StoreError::Unknown("the master is gone".into()));
         };
-        if self.nodes.bug == Bug::ResumeLostHand {
-            // The last commits are forgotten, at all nodes, and nobody is told.
-            for node in &mut inner.nodes {
-                let keep = node.commits.len().saturating_sub(FORGOTTEN);
-                node.commits.truncate(keep);
-            }
+        // Never the whole table: that is an error where the signer knows of it.
+        let moved = inner.forgets && inner.nodes[at].commits.len() > KEPT + FORGOTTEN;
+        if moved {
+            // The last commits are forgotten, at all nodes. Once: a second time could take what told of the first.
+            inner.forgets = false;
+            inner.forget(at, FORGOTTEN);
         }
         let node = &inner.nodes[at];
         let Head { commit, written: epoch, .. } = node.head();
@@ -50,6 +51,8 @@ impl Connection {
         Ok(Recovered {
             commit,
             epoch,
+            // Of a group that has forgotten something this is so.
+            moved,
             snapshot: node.commits.last().map(|commit| commit.snapshot.clone()),
             log: log.map(batch).collect(),
             outbox: Vec::new(),

@@ -3,7 +3,7 @@
 //! A node is the list of what was written to it, in order. Replication is that of Redis: a replica has a prefix of its
 //! master's list; whoever follows another master takes that one's list in place of its own.
 
-use super::{Bug, Dice, Recorder};
+use super::{Bug, Dice, Plan, Recorder};
 use purr_store::{Commit, Head, StoreError};
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -80,9 +80,24 @@ pub(super) struct Inner {
     /// The highest epoch ever offered, and how many commits of a lower one were taken all the same.
     highest: u64,
     stale: u64,
+    /// The next take-over that can finds the table as it was some commits ago.
+    pub(super) forgets: bool,
 }
 
 impl Inner {
+    /// All nodes have what this one has, without its last commits.
+    pub(super) fn forget(&mut self, at: usize, count: usize) {
+        let node = &mut self.nodes[at];
+        let Some(last) = node.commits.iter().rev().nth(count).map(|commit| commit.number) else { return };
+        let writes = std::mem::take(&mut node.writes);
+        (node.epoch, node.commits) = (0, Vec::new());
+        let stays = |write: &Write| !matches!(write, Write::Commit(commit) if commit.number > last);
+        writes.into_iter().filter(stays).for_each(|write| node.write(write));
+        let list = node.clone();
+        self.nodes.iter_mut().for_each(|node| node.copy(&list));
+        self.run += 1;
+    }
+
     /// The newest epoch is gone, as if each master that had it had failed before it passed that on.
     pub(super) fn lose_newest_epoch(&mut self) {
         for node in &mut self.nodes {
@@ -113,7 +128,8 @@ enum Answer {
 }
 
 impl Nodes {
-    pub fn new(seed: u64, lossy: u64, bug: Bug, lose_epoch: bool, recorder: Recorder) -> Arc<Self> {
+    pub fn new(seed: u64, plan: &Plan, recorder: Recorder) -> Arc<Self> {
+        let Plan { lossy, bug, lose_epoch, forgets, .. } = *plan;
         let nodes = [Node::default(), Node::default(), Node::default()];
         let inner = Inner {
             nodes,
@@ -124,6 +140,7 @@ impl Nodes {
             acknowledged: 0,
             highest: 0,
             stale: 0,
+            forgets,
         };
         Arc::new(Self { inner: Mutex::new(inner), bug, lose_epoch, recorder })
     }

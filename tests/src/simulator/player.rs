@@ -50,14 +50,27 @@ impl Player {
         }
     }
 
+    /// For a message about a run that does not get on.
+    pub(super) fn describe(&self) -> String {
+        let Self { seat, cursor, open, seated, hand, ended, broke, .. } = self;
+        let (pod, open) = (self.pod(), open.as_ref().map(|(message, _)| message));
+        format!(
+            "seat {seat} (seated: {seated}, broke: {broke}) at {pod:?}, {cursor:?}, hand {hand}, {ended} ended, asked {open:?}"
+        )
+    }
+
     /// Who this player's gateway relays to; `None`: nobody.
     pub(super) fn pod(&self) -> Option<&str> {
         self.attached.as_ref().map(|(_, _, pod)| pod.as_str())
     }
 
-    /// The gateway connects this player to another pod, or to the same one anew.
-    pub(super) async fn attach(&mut self, handle: &Handle, pod: &str) {
+    /// The gateway connects this player to another pod, or to the same one anew. `tells`: and says what was seen.
+    pub(super) async fn attach(&mut self, handle: &Handle, pod: &str, tells: bool) {
         self.attached = None;
+        // The gateway tells how far its player has seen, before the player is there.
+        if let Some(pb::Cursor { epoch, offset }) = self.cursor.filter(|_| tells) {
+            let _ = timeout(ATTACH, handle.input(Input::Seen { epoch, offset })).await;
+        }
         // A table that waits for its store answers nobody; the gateway tries again.
         let answer = timeout(ATTACH, handle.attach(self.id, self.cursor)).await;
         if let Some(attached) = answer.ok().flatten() {
@@ -102,6 +115,9 @@ impl Player {
             if message.epoch >= newest {
                 self.hear(&message, &mut wanted, dice);
             }
+        }
+        if self.attached.as_ref().is_some_and(|(attached, ..)| attached.outgoing.is_closed()) {
+            self.attached = None;
         }
         if let Some((message, at)) = &mut self.open {
             if at.elapsed() > PATIENCE {

@@ -139,7 +139,8 @@ impl Signer for Journal {
             let table_id = format!("0x{}", "0".repeat(64));
             let head_seq = books.entries.len() as u64;
             let confirmed_seq = books.confirmed as u64;
-            Ok(TableStatus { table_id, state: TableState::Open, head_seq, confirmed_seq })
+            let state = TableState::Open;
+            Ok(TableStatus { table_id, state, head_seq, confirmed_seq, exit_delay_s: 0 })
         })
         .await
     }
@@ -151,7 +152,7 @@ impl Signer for Journal {
                 EntryBody::Hand { next, .. } => Some(next.clone()),
                 _ => None,
             });
-            Ok(Fenced { epoch, head_seq: books.entries.len() as u64, head_next })
+            Ok(Fenced { epoch, head_seq: books.entries.len() as u64, head_next, unsettled_s: 0 })
         })
         .await
     }

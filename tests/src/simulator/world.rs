@@ -37,6 +37,8 @@ pub struct Plan {
     pub faults: u64,
     /// The newest epoch is lost by the store right after each take-over.
     pub lose_epoch: bool,
+    /// The store loses its newest commits once as another pod takes over, and the group has another master then.
+    pub forgets: bool,
     pub bug: Bug,
 }
 
@@ -122,7 +124,7 @@ struct World {
 pub async fn run(plan: Plan) -> anyhow::Result<Outcome> {
     let recorder = Recorder::default();
     let mut dice = Dice::new(plan.seed);
-    let nodes = Nodes::new(dice.roll(u64::MAX), plan.lossy, plan.bug, plan.lose_epoch, recorder.clone());
+    let nodes = Nodes::new(dice.roll(u64::MAX), &plan, recorder.clone());
     let journal = Journal::new(dice.roll(u64::MAX), plan.lossy, plan.bug, recorder.clone());
     let players = (0..3).map(|seat| Player::new(seat, recorder.clone())).collect();
     let sealer = Sealer::new(Arc::new(DataKeys::ephemeral([1; 32])), TABLE);
@@ -210,7 +212,12 @@ impl World {
                 // Nobody is left to play with.
                 break;
             }
-            ensure!(begun.elapsed() < RUN_MAX, "the table stands still");
+            if begun.elapsed() >= RUN_MAX {
+                let pod = self.newest()?;
+                let status = timeout(Duration::from_secs(1), pod.handle.drain_status()).await;
+                let players: Vec<String> = self.players.iter().map(Player::describe).collect();
+                anyhow::bail!("the table stands still: {} says {status:?}; {players:?}", pod.name);
+            }
             if left > 0 && begun.elapsed() > Duration::from_millis(next) {
                 left -= 1;
                 next += 300 + self.dice.roll(1_500);
@@ -262,7 +269,8 @@ impl World {
             5 => {
                 let who = usize::try_from(self.dice.roll(3))?;
                 let (handle, name) = self.newest().map(|pod| (pod.handle.clone(), pod.name.clone()))?;
-                self.players[who].attach(&handle, &name).await;
+                let tells = self.plan.bug != Bug::ResumeLostHand;
+                self.players[who].attach(&handle, &name, tells).await;
             }
             _ => {}
         }
@@ -286,12 +294,12 @@ impl World {
             let pod = self.newest()?;
             (pod.epoch, pod.name.clone(), pod.handle.clone())
         };
-        let mut busy = false;
+        let (mut busy, tells) = (false, self.plan.bug != Bug::ResumeLostHand);
         for player in &mut self.players {
             // Gateways hear of a new pod one after the other.
             let moved = player.pod() == Some(name.as_str());
             if !moved && (player.pod().is_none() || self.dice.one_in(8)) {
-                player.attach(&handle, &name).await;
+                player.attach(&handle, &name, tells).await;
             }
             let newest = if player.pod() == Some(name.as_str()) { epoch } else { 0 };
             busy |= player.step(&mut self.dice, newest).await;

@@ -78,7 +78,7 @@ impl House {
             epoch: EPOCH,
             spec: spec.clone(),
             pace,
-            sealer,
+            sealer: sealer.clone(),
             store,
             signer: ledger,
             auditor: None,
@@ -91,7 +91,7 @@ impl House {
         let handle = actor.handle();
         let ended = stop.clone();
         tasks.spawn(async move { Ok(actor.run(ended).await?) });
-        let pod = serve(&mut tasks, table, routes(handle.clone(), tokens, UID.into()), stop).await?;
+        let pod = serve(&mut tasks, table, routes(handle.clone(), tokens, sealer), stop).await?;
 
         let (sessions, table_routes) = (Arc::new(MemorySessions::default()), Arc::new(Routes::default()));
         let address = public.local_addr()?;

@@ -236,7 +236,7 @@ impl Ledger {
     fn status(&self) -> TableStatus {
         let head_seq = self.books().sequence;
         let table_id = format!("0x{}", hex::encode(TABLE_ID));
-        TableStatus { table_id, state: TableState::Open, head_seq, confirmed_seq: head_seq }
+        TableStatus { table_id, state: TableState::Open, head_seq, confirmed_seq: head_seq, exit_delay_s: 0 }
     }
 
     /// What a gateway asks the signer.

@@ -1,9 +1,13 @@
 #!/bin/bash
-# Second step of a restore: journal and records become what the backup says, all of it or nothing.
+# Second step of a restore: journal and records become what the backup says, all of it or nothing. With PARTS=stores: nothing.
 set -euo pipefail
 # shellcheck source=common.sh
 . /etc/purr/backup/common.sh
 umask 077
+if [ "$PARTS" = stores ]; then
+  say "PostgreSQL stays as it is"
+  exit 0
+fi
 name=$(<"$work/name")
 export PGPASSWORD PGSSLMODE=verify-full PGSSLROOTCERT=/etc/purr/tls/ca.crt
 PGPASSWORD=$(</etc/purr/postgres/admin)

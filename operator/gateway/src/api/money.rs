@@ -2,17 +2,18 @@
 
 use crate::{
     app::{App, read_json},
-    auth::Caller,
+    auth::{Caller, now_ms},
     upstream::Failed,
 };
 use axum::{
     Extension, Json,
     body::Body,
     extract::State,
+    http::header,
     response::{IntoResponse, Response},
 };
 use purr_engine::{Chips, PlayerId};
-use purr_protocol::settlement::{Balance, ChainConfig, Reconciliation};
+use purr_protocol::settlement::{Balance, ChainConfig, PublishedBalance, Reconciliation};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -40,11 +41,24 @@ pub async fn config(State(app): State<App>) -> Result<Json<ChainConfig>, Failed>
     app.signer.get("/v1/config").await.map(Json)
 }
 
+/// The signer's own answer; while it is away the one that it published last, with its age.
 pub async fn balance(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
-) -> Result<Json<Balance>, Failed> {
-    app.signer.get(&format!("/v1/balances/{}", caller.player)).await.map(Json)
+) -> Result<Response, Failed> {
+    match app.signer.get::<Balance>(&format!("/v1/balances/{}", caller.player)).await {
+        Ok(balance) => Ok(Json(balance).into_response()),
+        Err(failed @ Failed::Unavailable(..)) => published(&app, caller.player).await.ok_or(failed),
+        Err(failed) => Err(failed),
+    }
+}
+
+/// With its age in seconds (RFC 9111, section 5.1).
+async fn published(app: &App, player: PlayerId) -> Option<Response> {
+    let text = app.auth.sessions.get(&PublishedBalance::key(player)).await.ok()??;
+    let held: PublishedBalance = serde_json::from_str(&text).ok()?;
+    let age = now_ms().saturating_sub(held.at_ms) / 1_000;
+    Some(([(header::AGE, age.to_string())], Json(held.balance)).into_response())
 }
 
 pub async fn withdraw(

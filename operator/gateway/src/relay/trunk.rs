@@ -11,7 +11,7 @@ use futures::{
 };
 use purr_protocol::{
     Codec,
-    trunk::{Down, FromTable, Lane, SUBPROTOCOL, ToTable, Up, down},
+    trunk::{Cursor, Down, FromTable, Lane, SUBPROTOCOL, ToTable, Up, down},
 };
 use purr_runtime::{
     Role,
@@ -38,15 +38,22 @@ const LANE_MAX: usize = 1_024;
 type Socket = WebSocketStream<TlsStream<TcpStream>>;
 type Dialled = Common<BoxFuture<'static, Result<Trunk, Arc<str>>>>;
 
-/// The trunks of this gateway, by table.
+/// Tables whose cursors are kept; of those beyond, whoever has no pod is forgotten.
+const CURSORS_MAX: usize = 20_000;
+
+/// The trunks of this gateway, by table, and how far each table has been seen.
 #[derive(Default)]
-pub(crate) struct Trunks(Mutex<HashMap<String, (Target, Dialled)>>);
+pub(crate) struct Trunks {
+    dialled: Mutex<HashMap<String, (Target, Dialled)>>,
+    /// As the table has sealed it last. It outlives the pod: the next one is told.
+    seen: Mutex<HashMap<String, Cursor>>,
+}
 
 impl Trunks {
     /// The trunk to this pod. Who comes while it is being dialled waits for the same answer.
     pub async fn to(&self, shared: &Arc<Shared>, uid: &str, target: &Target) -> Result<Trunk, Arc<str>> {
         let dialled = {
-            let mut trunks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut trunks = self.dialled.lock().unwrap_or_else(PoisonError::into_inner);
             let known = trunks.get(uid).filter(|(known, dialled)| {
                 let serves = |answer: &Result<Trunk, _>| answer.as_ref().is_ok_and(Trunk::is_up);
                 known == target && dialled.peek().is_none_or(serves)
@@ -64,7 +71,7 @@ impl Trunks {
 
     /// Nobody is handed an ended trunk; this only gives the room back.
     fn forget(&self, uid: &str) {
-        let mut trunks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut trunks = self.dialled.lock().unwrap_or_else(PoisonError::into_inner);
         let over =
             |dialled: &Dialled| dialled.peek().is_some_and(|answer| !answer.as_ref().is_ok_and(Trunk::is_up));
         if trunks.get(uid).is_some_and(|(_, dialled)| over(dialled)) {
@@ -73,8 +80,36 @@ impl Trunks {
     }
 }
 
+impl Trunks {
+    fn has_seen(&self, uid: &str) -> Option<Cursor> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).get(uid).cloned()
+    }
+
+    /// `is_there`: of which tables there is a pod.
+    fn told(&self, uid: &str, cursor: Cursor, is_there: impl Fn(&str) -> bool) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(held) = seen.get_mut(uid) {
+            *held = cursor;
+            return;
+        }
+        if seen.len() >= CURSORS_MAX {
+            seen.retain(|uid, _| is_there(uid));
+        }
+        if seen.len() < CURSORS_MAX {
+            seen.insert(uid.to_owned(), cursor);
+        }
+    }
+}
+
 async fn dial_within(shared: Arc<Shared>, uid: String, target: Target) -> Result<Trunk, Arc<str>> {
-    let socket = timeout(shared.pace.connect, connect(&shared, &uid, &target))
+    let dialling = async {
+        let mut socket = connect(&shared, &uid, &target).await?;
+        if let Some(cursor) = shared.trunks.has_seen(&uid) {
+            socket.send(Message::Binary(ToTable::seen(cursor))).await?;
+        }
+        Ok::<_, Error>(socket)
+    };
+    let socket = timeout(shared.pace.connect, dialling)
         .await
         .map_err(|_| Arc::from("no answer in time"))?
         .map_err(|error| Arc::from(error.to_string()))?;
@@ -290,8 +325,12 @@ impl Task {
                 Err(frame.map_or("closed".into(), |frame| Arc::from(frame.reason.as_str())))
             }
             Some(Ok(Message::Binary(frame))) => {
-                let FromTable { said } =
+                let FromTable { said, told } =
                     FromTable::read(frame).map_err(|error| Arc::from(error.to_string()))?;
+                if let Some(told) = told {
+                    let Shared { trunks, routes, .. } = &*self.shared;
+                    trunks.told(&self.uid, told, |uid| routes.read(|tables| tables.known(uid).is_some()));
+                }
                 let mut lanes = self.common.lock();
                 said.into_iter().for_each(|down| lanes.hand_out(down));
                 Ok(())

@@ -9,11 +9,12 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use bytes::Bytes;
 use futures::{SinkExt, StreamExt};
 use purr_protocol::{
     CloseCode, Codec, Problem,
     pb::{self, client_message::Body as Ask, server_message::Body as Say},
-    trunk::{Down, Encoding, FromTable, Lane, SUBPROTOCOL, ToTable, Up, up},
+    trunk::{Cursor, Down, Encoding, FromTable, Lane, SUBPROTOCOL, ToTable, Up, up},
 };
 use purr_runtime::{
     CancellationToken,
@@ -24,7 +25,7 @@ use std::{
     collections::HashMap,
     net::SocketAddr,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
 };
@@ -84,11 +85,14 @@ pub struct Pod {
     attachments: mpsc::Receiver<Attachment>,
     /// Requests for a trunk, refused ones included.
     pub asked: Arc<AtomicUsize>,
+    /// How far gateways say that the table was seen, before this pod.
+    pub seen: Arc<Mutex<Vec<Cursor>>>,
     stop: CancellationToken,
 }
 
 #[derive(Clone)]
 struct Shared {
+    seen: Arc<Mutex<Vec<Cursor>>>,
     attachments: mpsc::Sender<Attachment>,
     asked: Arc<AtomicUsize>,
     /// How many of the first requests get 421.
@@ -104,10 +108,11 @@ impl Pod {
     pub async fn start_wrong(world: &World, wrong: usize) -> Self {
         let (send, attachments) = mpsc::channel(8);
         let (asked, stop) = (Arc::new(AtomicUsize::new(0)), CancellationToken::new());
-        let shared = Shared { attachments: send, asked: asked.clone(), wrong };
+        let seen = Arc::<Mutex<Vec<Cursor>>>::default();
+        let shared = Shared { attachments: send, asked: asked.clone(), seen: seen.clone(), wrong };
         let routes = Router::new().route("/v1/tables/{uid}/trunk", get(open)).with_state(shared);
         let address = serve(world.table_identity(UID), routes, &stop).await;
-        Self { address, attachments, asked, stop }
+        Self { address, attachments, asked, seen, stop }
     }
 
     pub async fn attached(&mut self) -> Attachment {
@@ -128,7 +133,7 @@ async fn open(State(shared): State<Shared>, Path(uid): Path<String>, mut request
     }
     let upgrade = Upgrade::from_request(&mut request).unwrap();
     assert_eq!(upgrade.subprotocols, [SUBPROTOCOL]);
-    let run = |socket| async move { Trunk::new(shared.attachments).run(socket).await };
+    let run = |socket| async move { Trunk::new(shared.attachments, shared.seen).run(socket).await };
     upgrade.accept_within(trunk_limits(), Some(SUBPROTOCOL), run)
 }
 
@@ -153,20 +158,23 @@ struct Trunk {
     attachments: mpsc::Sender<Attachment>,
     said: mpsc::Sender<(Lane, Option<Order>)>,
     orders: mpsc::Receiver<(Lane, Option<Order>)>,
+    seen: Arc<Mutex<Vec<Cursor>>>,
 }
 
 impl Trunk {
-    fn new(attachments: mpsc::Sender<Attachment>) -> Self {
+    fn new(attachments: mpsc::Sender<Attachment>, seen: Arc<Mutex<Vec<Cursor>>>) -> Self {
         let (said, orders) = mpsc::channel(64);
-        Self { ways: HashMap::new(), attachments, said, orders }
+        Self { ways: HashMap::new(), attachments, said, orders, seen }
     }
 
     async fn run(mut self, mut socket: ServerSocket) {
         loop {
+            let mut told = None;
             let down = tokio::select! {
                 order = self.orders.recv() => match order.unwrap() {
                     (lane, Some(Order::Say(message))) => {
                         let Some(way) = self.ways.get(&lane) else { continue };
+                        told = Some(cursor(message.epoch, message.offset));
                         Down::message(vec![lane], way.codec.encode_server(&message).unwrap())
                     }
                     (lane, Some(Order::Close(code))) => {
@@ -178,7 +186,9 @@ impl Trunk {
                 },
                 read = socket.next() => match read {
                     Some(Ok(Message::Binary(frame))) => {
-                        for Up { lane, body } in ToTable::read(frame).unwrap().said {
+                        let ToTable { said, seen } = ToTable::read(frame).unwrap();
+                        self.seen.lock().unwrap().extend(seen);
+                        for Up { lane, body } in said {
                             self.hear(lane, body.unwrap()).await;
                         }
                         continue;
@@ -187,7 +197,9 @@ impl Trunk {
                     _ => return,
                 },
             };
-            let _ = socket.send(Message::Binary(FromTable::next_frame(&mut vec![down]).unwrap())).await;
+            let _ = socket
+                .send(Message::Binary(FromTable::next_frame(&mut vec![down], &mut told).unwrap()))
+                .await;
         }
     }
 
@@ -224,6 +236,11 @@ impl Trunk {
             up::Body::Gone(_) => drop(self.ways.remove(&lane)),
         }
     }
+}
+
+/// As this pod seals it.
+pub fn cursor(epoch: u64, offset: u64) -> Cursor {
+    Cursor { epoch, offset, seal: Bytes::from_static(b"sealed") }
 }
 
 pub fn frame(codec: Codec, bytes: bytes::Bytes) -> Message {

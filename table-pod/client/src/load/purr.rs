@@ -90,7 +90,8 @@ impl Purr {
         match kind {
             Kind::HandStarted(started) => self.hand = started.hand,
             Kind::Acted(acted) => {
-                let own = own(acted.seat) && !acted.timed_out;
+                // Of all that this message tells: somebody else may have acted after.
+                let own = heard.shown.is_some_and(|shown| shown.own) || own(acted.seat) && !acted.timed_out;
                 heard.shown = Some(Shown { offset, own });
             }
             Kind::Turn(turn) => {

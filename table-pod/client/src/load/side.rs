@@ -41,7 +41,7 @@ pub struct Heard {
 pub struct Shown {
     /// Rises with every message of the table; the same for all who see it.
     pub offset: u64,
-    /// It was this connection's own action.
+    /// An action of this connection is among what was shown.
     pub own: bool,
 }
 

@@ -292,12 +292,15 @@ impl<S: Side> Seat<S> {
         }
         if let Some(shown) = shown {
             let sent = self.sent.take_if(|_| shown.own);
+            // Somebody acted: what was thought of before is no turn any more, unless it comes with this.
+            self.due = None;
             self.table.borrow_mut().seen(shown.offset, sent, now, &mut self.shared.figures.borrow_mut());
         }
         if let Some(answer) = answer {
             self.answered(answer, now);
         }
-        if let Some(turn) = turn {
+        // A turn can be told again, by a snapshot or after a pause: what went out for it counts.
+        if let Some(turn) = turn.filter(|_| self.sent.is_none()) {
             // Half to one and a half times the mean, so that tables do not march in step.
             let half = self.shared.think / 2;
             let think = half + self.shared.think.mul_f64(self.dice.roll(1_000) as f64 / 1_000.0);
@@ -322,6 +325,7 @@ impl<S: Side> Seat<S> {
             (None, Some((_, sent))) => self.shared.figures.borrow_mut().ack(sent, now),
             (None, None) => {}
             (Some(why), own) => {
+                self.sent = self.sent.filter(|_| own.is_none());
                 self.shared.figures.borrow_mut().error(&why);
                 let turn = self.turn.filter(|_| own.is_some() && again);
                 self.due = turn.map(|turn| (tokio::time::Instant::now() + AGAIN, turn)).or(self.due);

@@ -293,6 +293,11 @@ async fn serve(identity: Identity, callers: Callers, routes: Router, stop: &Canc
     address
 }
 
+/// The table's.
+pub fn sealer() -> Sealer {
+    Sealer::new(Arc::new(DataKeys::ephemeral([1; 32])), UID)
+}
+
 impl World {
     pub async fn start() -> Self {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
@@ -308,11 +313,12 @@ impl World {
         let keys = InternalClient::new(table.clone(), inside.to_string(), Role::Gateway);
         let tokens = Arc::new(Tokens::new(keys, ISSUER, "purr"));
         let (store, signer) = (Arc::new(MemoryStore::default()), Arc::new(PlayMoney::default()));
+        let sealer = sealer();
         let actor = Actor::take_over(TakeOver {
             epoch: 1 << 16,
             spec: spec(),
             pace: Pace { hand_gap_ms: 150, reveal_ms: 1_000 },
-            sealer: Sealer::new(Arc::new(DataKeys::ephemeral([1; 32])), UID),
+            sealer: sealer.clone(),
             store: store.clone(),
             signer: signer.clone(),
             auditor: None,
@@ -325,7 +331,7 @@ impl World {
         .unwrap();
         let handle = actor.handle();
         tokio::spawn(actor.run(stop.clone()));
-        let routes = purr_table::http::routes(handle, tokens, UID.into());
+        let routes = purr_table::http::routes(handle, tokens, sealer);
         let table = serve(table, Callers::Roles, routes, &stop).await;
 
         let landing = authority.issue(&dir.path().join("landing"), "localhost");

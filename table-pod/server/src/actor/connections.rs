@@ -163,7 +163,8 @@ pub(super) struct Connections {
     open: HashMap<ConnectionId, Connection>,
     /// One connection a player: the newest.
     current: HashMap<PlayerId, ConnectionId>,
-    log: VecDeque<Shown>,
+    /// Each with the epoch that it was shown under.
+    log: VecDeque<(u64, Shown)>,
 }
 
 impl Connections {
@@ -171,7 +172,7 @@ impl Connections {
     pub(super) fn new(sealer: &Sealer, epoch: u64, stored: &[LogBatch]) -> Self {
         let open = |batch: &LogBatch| {
             let plain = sealer.open("log", batch.epoch, batch.commit, &batch.sealed).ok()?;
-            serde_json::from_slice(&plain).ok()
+            Some((batch.epoch, serde_json::from_slice(&plain).ok()?))
         };
         let log = stored.iter().filter_map(open).collect();
         Self { epoch, next: 0, open: HashMap::new(), current: HashMap::new(), log }
@@ -224,14 +225,25 @@ impl Connections {
         cursor: &pb::Cursor,
         offset: u64,
     ) -> Option<Vec<Arc<pb::ServerMessage>>> {
-        let reaches = self.log.front().is_some_and(|oldest| oldest.offset <= cursor.offset + 1);
-        // A cursor of a later epoch or beyond the end belongs to a history that was lost.
-        if cursor.epoch > self.epoch || cursor.offset > offset || !(reaches || cursor.offset == offset) {
+        let reaches = self.log.front().is_some_and(|(_, oldest)| oldest.offset <= cursor.offset + 1);
+        // A cursor of a later epoch or beyond the end belongs to a history that was lost, and so does one of an epoch before
+        // the one that has told what is under its number: there the table took another way.
+        let told =
+            self.log.iter().rev().find(|(_, shown)| shown.offset == cursor.offset).map(|(epoch, _)| *epoch);
+        let other = match told {
+            Some(epoch) => epoch > cursor.epoch,
+            None => cursor.offset > 0 && cursor.epoch < self.epoch,
+        };
+        if cursor.epoch > self.epoch
+            || other
+            || cursor.offset > offset
+            || !(reaches || cursor.offset == offset)
+        {
             return None;
         }
-        let later = self.log.iter().filter(|shown| shown.offset > cursor.offset);
+        let later = self.log.iter().filter(|(_, shown)| shown.offset > cursor.offset);
         let mut messages: Vec<_> = later
-            .map(|shown| {
+            .map(|(_, shown)| {
                 let entry = shown.entry_for(player).and_then(|at| shown.entries.get(at));
                 let events = entry.and_then(LogEntry::read).unwrap_or_default();
                 self.message(shown.offset, Body::Events(events))
@@ -266,7 +278,7 @@ impl Connections {
                 metrics.slow_readers.inc_by(audience.deliver(&told));
             }
         }
-        self.log.push_back(shown);
+        self.log.push_back((self.epoch, shown));
         if self.log.len() > LOG_MAX {
             self.log.pop_front();
         }

@@ -8,7 +8,7 @@ use super::{Dealing, Seating, State, seating::What};
 use purr_engine::{Chips, Command, Event, PlayerId, SeatIndex, Table};
 use purr_protocol::settlement::{Entry, EntryBody};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// All that the next hand starts from; the entry of a hand carries it to the signer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +16,8 @@ pub(super) struct Head {
     table: Table,
     seating: Vec<Seating>,
     exiting: BTreeMap<PlayerId, u64>,
+    #[serde(default)]
+    frozen: BTreeSet<PlayerId>,
     sequence: u64,
     confirmed: u64,
     notice: u64,
@@ -47,8 +49,8 @@ impl State {
         for (player, stack) in left {
             seating.iter_mut().filter(|held| held.player == *player).for_each(|held| held.left(*stack));
         }
-        let (table, exiting) = (self.table.clone(), self.exiting.clone());
-        Head { table, seating, exiting, sequence, confirmed: self.confirmed, notice: self.notice }
+        let (table, exiting, frozen) = (self.table.clone(), self.exiting.clone(), self.frozen.clone());
+        Head { table, seating, exiting, frozen, sequence, confirmed: self.confirmed, notice: self.notice }
     }
 
     /// From which number on [`State::adopt`] needs the journal's entries.
@@ -84,6 +86,7 @@ impl State {
             self.table = head.table;
             self.seating = head.seating;
             self.exiting = head.exiting;
+            self.frozen = head.frozen;
             self.sequence = head.sequence;
             self.confirmed = self.confirmed.max(head.confirmed);
             self.notice = head.notice;

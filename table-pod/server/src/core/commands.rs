@@ -98,6 +98,12 @@ impl Core {
         let own = self.state.table.seat_of(player);
         let seated =
             || own.ok_or_else(|| Denied::new(ErrorCode::NotSeated, "you have no seat at this table"));
+        if self.state.frozen.contains(&player)
+            && matches!(ask, Ask::Sit(_) | Ask::TopUp(_) | Ask::SitIn(_) | Ask::Leave(_))
+        {
+            let why = "your seat is frozen: a deposit of yours has vanished from the chain";
+            return Err(Denied::new(ErrorCode::Refused, why));
+        }
         let command = match ask {
             Ask::Sit(sit) => {
                 let request = self.check_sit(player, &sit)?;

@@ -24,7 +24,7 @@ pub const WITHHELD_MAX: u32 = 3;
 /// Between the root's publication and the first card: players reveal what they committed to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Dealing {
-    hand: u64,
+    pub(super) hand: u64,
     sealed: SealedDeck,
     commitments: Vec<Commitment>,
     reveals: Vec<Reveal>,
@@ -61,7 +61,10 @@ impl Core {
         self.command(Command::Tick, events);
         if self.next_start.is_some_and(|at| at <= self.now) {
             self.next_start = None;
-            self.open_deal(seed, step);
+            // Time alone may hold it, too.
+            if self.holding().is_none() {
+                self.open_deal(seed, step);
+            }
         }
         let due = |dealing: &Dealing| dealing.is_complete() || dealing.until <= self.now;
         if self.state.dealing.as_ref().is_some_and(due) {

@@ -75,6 +75,7 @@ impl Core {
         let next = serde_json::to_string(&head).unwrap_or_default();
         let body = EntryBody::Hand { hand: end.hand, deltas, rake: end.rake, record_hash: hash, next };
         let seq = self.enqueue(body, step);
+        self.waiting.ended(seq, self.now);
         let state = pb::SettlementState::Settling.into();
         let settling = pb::Settlement { seq_from: seq, seq_to: seq, state, tx_hash: String::new() };
         step.extra(Kind::Settlement(settling));

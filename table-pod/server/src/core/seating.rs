@@ -1,7 +1,7 @@
 //! Chairs between free and occupied: while chips move on chain.
 
-use super::{ConnectionId, Core, State, Step};
-use purr_engine::{Chips, Command, Event, PlayerId, SeatIndex};
+use super::{Asking, ConnectionId, Core, State, Step};
+use purr_engine::{Chips, Command, Event, PlayerId, SeatIndex, Table};
 use purr_protocol::{
     pb::{self, event::Kind, server_message::Body},
     settlement::{Entry, EntryBody, Notice, NoticeState, Reserve},
@@ -170,11 +170,15 @@ impl Core {
                 self.forget_exits();
                 continue;
             }
+            if let NoticeState::Frozen(player) | NoticeState::Thawed(player) = notice.state {
+                self.freeze(player, matches!(notice.state, NoticeState::Frozen(_)), events);
+                continue;
+            }
             let state = match notice.state {
                 NoticeState::Submitted => pb::SettlementState::Submitted,
                 NoticeState::Confirmed => pb::SettlementState::Confirmed,
                 NoticeState::Rejected => pb::SettlementState::Rejected,
-                NoticeState::Exit(_) => continue,
+                NoticeState::Exit(_) | NoticeState::Frozen(_) | NoticeState::Thawed(_) => continue,
             };
             let settlement = pb::Settlement {
                 seq_from: notice.seq_from,
@@ -184,11 +188,40 @@ impl Core {
             };
             self.tell(Kind::Settlement(settlement), step);
             match notice.state {
-                NoticeState::Submitted | NoticeState::Exit(_) => {}
                 NoticeState::Confirmed => self.confirmed(notice.seq_to, events, step),
                 NoticeState::Rejected => self.rejected(&notice, step),
+                _ => {}
             }
             self.forget_exits();
+        }
+    }
+
+    /// Whether a deposit of this player's has vanished. A frozen chair plays its hand to the end and is dealt no other.
+    fn freeze(&mut self, player: PlayerId, frozen: bool, events: &mut Vec<Event>) {
+        let (table, seating, asking) = (&self.state.table, &self.state.seating, &self.asking);
+        // Never more of them than chairs, and who is asking for one.
+        self.state.frozen.retain(|player| is_here(*player, table, seating, asking));
+        if !frozen {
+            self.state.frozen.remove(&player);
+        } else if is_here(player, table, seating, asking) {
+            tracing::error!(%player, "a deposit has vanished from the chain: the chair is frozen");
+            self.state.frozen.insert(player);
+            self.sit_frozen_out(events);
+        }
+    }
+
+    /// Chairs that are frozen and still dealt in, also those that the chain gave only now.
+    fn sit_frozen_out(&mut self, events: &mut Vec<Event>) {
+        let State { table, frozen, .. } = &self.state;
+        let seats: Vec<SeatIndex> = (0..self.spec.engine.seats)
+            .map(SeatIndex)
+            .filter(|seat| {
+                let chair = table.seat(*seat).filter(|chair| !chair.sitting_out);
+                chair.is_some_and(|chair| frozen.contains(&chair.player))
+            })
+            .collect();
+        for seat in seats {
+            self.command(Command::SitOut { seat }, events);
         }
     }
 
@@ -206,6 +239,7 @@ impl Core {
     /// Everything up to this number is final on chain: chips may appear now.
     fn confirmed(&mut self, through: u64, events: &mut Vec<Event>, step: &mut Step) {
         self.state.confirmed = self.state.confirmed.max(through);
+        self.waiting.settled(self.state.confirmed);
         let (done, waiting) = std::mem::take(&mut self.state.seating)
             .into_iter()
             .partition(|held: &Seating| held.seq <= through);
@@ -215,6 +249,7 @@ impl Core {
             match (what, left_with) {
                 (What::Sit(stack), _) => {
                     self.taken(Command::Seat { seat, player, stack, rake_allowed: rake }, events);
+                    self.sit_frozen_out(events);
                 }
                 (What::TopUp(amount), None) => self.taken(Command::TopUp { seat, amount }, events),
                 (What::TopUp(amount), Some(stack)) => self.give_back(seat, player, stack + amount, step),
@@ -252,13 +287,16 @@ impl Core {
     /// Everybody where the table is deleted, else who asked on chain to leave: such a seat is dealt no more hands.
     /// Between hands only: who leaves in the middle of one would fold what others still have to play for.
     pub(super) fn leave_who_must(&mut self, events: &mut Vec<Event>) {
-        let State { table, exiting, deleting, .. } = &self.state;
+        let State { table, exiting, frozen, deleting, .. } = &self.state;
         if (!deleting && exiting.is_empty()) || table.hand().is_some() {
             return;
         }
         let goes = |seat: &SeatIndex| {
             let chair = table.seat(*seat).filter(|chair| !chair.leaving);
-            chair.is_some_and(|chair| *deleting || exiting.contains_key(&chair.player))
+            chair.is_some_and(|chair| {
+                let must = *deleting || exiting.contains_key(&chair.player);
+                must && !frozen.contains(&chair.player)
+            })
         };
         let seats: Vec<SeatIndex> = (0..self.spec.engine.seats).map(SeatIndex).filter(goes).collect();
         for seat in seats {
@@ -272,6 +310,12 @@ impl Core {
         step.dirty = true;
         step.extra(kind);
     }
+}
+
+fn is_here(player: PlayerId, table: &Table, seating: &[Seating], asking: &[Asking]) -> bool {
+    table.seat_of(player).is_some()
+        || asking.iter().any(|asking| asking.player == player)
+        || seating.iter().any(|held| held.player == player)
 }
 
 fn seating(seat: SeatIndex, player: PlayerId, state: pb::SeatingState) -> pb::Seating {

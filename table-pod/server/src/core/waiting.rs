@@ -1,0 +1,106 @@
+//! For how long hands have waited for the chain.
+//!
+//! A player who asks on chain to leave is paid what the chain has when the exit clock ends; a hand that it gets later
+//! counts for nobody. So no hand starts while the oldest that is not final is older than half of that clock.
+
+use purr_engine::Millis;
+use std::collections::VecDeque;
+
+/// Hands whose times are kept apart; with more of them the last ones count as old as the first of these.
+const HANDS_MAX: usize = 1_024;
+
+/// By this process's clock; what was before it comes from the signer.
+#[derive(Debug, Default)]
+pub(super) struct Waiting {
+    /// Half the vault's exit clock; `None` where nothing leaves without the signer, and while it is not known.
+    limit_ms: Option<i64>,
+    /// Numbers of hands that are not final, and when each ended.
+    hands: VecDeque<(u64, i64)>,
+}
+
+impl Waiting {
+    pub fn exit_delay(&mut self, seconds: u64) {
+        let half = i64::try_from(seconds.saturating_mul(500)).unwrap_or(i64::MAX);
+        self.limit_ms = (half > 0).then_some(half);
+    }
+
+    /// Up to this number, hands are under way whose oldest has waited so long when this process's clock began.
+    pub fn before(&mut self, through: u64, seconds: u64) {
+        if seconds > 0 {
+            let since = i64::try_from(seconds.saturating_mul(1_000)).map_or(i64::MIN, |ms| -ms);
+            self.hands.push_front((through, since));
+        }
+    }
+
+    pub fn ended(&mut self, seq: u64, now: Millis) {
+        let full = self.hands.len() >= HANDS_MAX;
+        match self.hands.back_mut().filter(|_| full) {
+            Some((last, _)) => *last = seq,
+            None => self.hands.push_back((seq, signed(now))),
+        }
+    }
+
+    /// Everything up to this number is final.
+    pub fn settled(&mut self, through: u64) {
+        while self.hands.front().is_some_and(|(seq, _)| *seq <= through) {
+            self.hands.pop_front();
+        }
+    }
+
+    pub fn too_long(&self, now: Millis) -> bool {
+        let (Some(limit), Some((_, since))) = (self.limit_ms, self.hands.front()) else { return false };
+        signed(now).saturating_sub(*since) > limit
+    }
+}
+
+fn signed(at: Millis) -> i64 {
+    i64::try_from(at).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hand_may_wait_for_half_the_exit_clock_and_no_longer() {
+        let mut waiting = Waiting::default();
+        waiting.ended(3, 1_000);
+        assert!(!waiting.too_long(Millis::MAX), "nothing is known of an exit clock");
+        waiting.exit_delay(60);
+        assert!(!waiting.too_long(31_000) && waiting.too_long(31_001));
+        waiting.ended(4, 20_000);
+        waiting.settled(2);
+        assert!(waiting.too_long(31_001));
+        waiting.settled(3);
+        assert!(!waiting.too_long(50_000) && waiting.too_long(50_001));
+        waiting.settled(4);
+        assert!(!waiting.too_long(Millis::MAX));
+        waiting.exit_delay(0);
+        waiting.ended(5, 0);
+        assert!(!waiting.too_long(Millis::MAX));
+    }
+
+    #[test]
+    fn what_waited_before_this_process_counts_with_its_age() {
+        let mut waiting = Waiting::default();
+        waiting.exit_delay(60);
+        waiting.before(9, 29);
+        waiting.ended(10, 0);
+        assert!(!waiting.too_long(1_000) && waiting.too_long(1_001));
+        waiting.settled(9);
+        assert!(!waiting.too_long(30_000) && waiting.too_long(30_001));
+    }
+
+    #[test]
+    fn more_hands_than_are_kept_apart_count_as_older_than_they_are_never_as_younger() {
+        let mut waiting = Waiting::default();
+        waiting.exit_delay(60);
+        let count = HANDS_MAX as u64 + 10;
+        (1..=count).for_each(|seq| waiting.ended(seq, seq));
+        assert_eq!(waiting.hands.len(), HANDS_MAX);
+        waiting.settled(count - 1);
+        assert!(waiting.too_long(30_001 + HANDS_MAX as u64));
+        waiting.settled(count);
+        assert!(waiting.hands.is_empty());
+    }
+}
