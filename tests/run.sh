@@ -72,8 +72,9 @@ end_to_end() {
   # Six faults once each; `make chaos` has them all, ten times.
   "$CARGO_TARGET_DIR/release/purr-chaos" --runs 1 --out target/chaos.json \
     --faults pod-killed,pod-frozen,master-killed,partition-wrong-side,signer-killed,gateway-killed || return 1
-  # The second moves the chain's clock, so it comes last.
+  # The last moves the chain's clock.
   tests/cargo.sh test --release --locked --workspace --test e2e -- --ignored --nocapture --test-threads=1 &&
+    tests/cargo.sh test --release --locked --workspace --test backup -- --ignored --nocapture --test-threads=1 &&
     tests/cargo.sh test --release --locked --workspace --test money -- --ignored --nocapture --test-threads=1
 }
 # The ways in that need other people's controllers: the API server must accept what the chart renders.

@@ -19,7 +19,7 @@ use common::{
 };
 use purr_chain_signer::chain::{Vault, events::VaultEvent, parse_address, vault::LOG_BLOCKS_MAX};
 use purr_protocol::settlement::{Balance, Entry, NoticeState, Reconciliation, TableStatus};
-use purr_runtime::Role;
+use purr_runtime::{InternalClient, Role};
 use serde_json::json;
 use std::{
     collections::BTreeMap,
@@ -120,6 +120,17 @@ fn uid(n: usize) -> String {
     format!("0a0b0c0d-0000-4000-8000-{n:012x}")
 }
 
+/// Until the chain has all of this table up to `last`.
+async fn reaches(gateway: &InternalClient, table: &Table, last: u64, until: Instant) {
+    let mut seen = 0;
+    while seen < last {
+        assert!(Instant::now() < until, "{} is at {seen} of {last}", table.uid);
+        let status: Result<TableStatus, _> = gateway.get(&table.base, WAIT).await;
+        seen = status.map_or(seen, |status| status.confirmed_seq);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
 /// Tables one after the other, each with its players seated.
 async fn seated(house: &House, signer: &Signer, tables: usize, seed: u64) -> Vec<Play> {
     house.fund_players(1..=tables * SEATS, DEPOSIT).await;
@@ -130,12 +141,15 @@ async fn seated(house: &House, signer: &Signer, tables: usize, seed: u64) -> Vec
         balance.filter(|balance| balance.free == DEPOSIT)
     })
     .await;
+    let gateway = &gateway;
     let open = (0..tables).map(|n| async move {
         let table = Table::open_as(house, signer, &uid(n), n * SEATS).await;
         for seat in 0..SEATS {
             table.sit(house, n * SEATS + seat + 1, STACK, 1).await;
         }
-        table.confirmed(SEATS as u64).await;
+        // All tables at once, over a chain that is slow for so many.
+        let within = Duration::from_secs(60 + 4 * tables as u64);
+        reaches(gateway, &table, SEATS as u64, Instant::now() + within).await;
         let random = Random(seed ^ n as u64);
         Play { table, stacks: [STACK; SEATS], rake: 0, random, sent: Vec::new() }
     });
@@ -273,14 +287,7 @@ async fn every_hand_is_settled_exactly_once_whatever_happens_to_signer_and_chain
     }
     let until = Instant::now() + Duration::from_secs(60 + hands / 5);
     for play in &plays {
-        let last = play.table.seq.get();
-        let mut seen = 0;
-        while seen < last {
-            assert!(Instant::now() < until, "{} is at {seen} of {last}", play.table.uid);
-            let status: Result<TableStatus, _> = gateway.get(&play.table.base, WAIT).await;
-            seen = status.map_or(seen, |status| status.confirmed_seq);
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
+        reaches(&gateway, &play.table, play.table.seq.get(), until).await;
     }
     let settled = begun.elapsed();
 

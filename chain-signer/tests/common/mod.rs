@@ -40,7 +40,7 @@ pub const KEYS: [&str; 4] = [
 ];
 const CHAIN_ID: u64 = 31337;
 const NOBODY: &str = "65534";
-pub const WAIT: Duration = Duration::from_secs(40);
+pub const WAIT: Duration = Duration::from_secs(180);
 
 /// The key of a player; those beyond anvil's have no native currency and pay nothing themselves.
 pub fn key(n: usize) -> [u8; 32] {

@@ -201,6 +201,35 @@ impl Ground {
         .await
     }
 
+    /// The data node whose container of this name was started anew least often: kubelet waits ever longer before it does.
+    pub async fn least_restarted(&self, container: &str) -> anyhow::Result<Value> {
+        let mut least = None;
+        for node in 0..NODES {
+            let pod = self.pod(&format!("purr-redis-{node}")).await?;
+            let statuses = pod["status"]["containerStatuses"].as_array().context("no containers")?;
+            let status = statuses.iter().find(|status| status["name"] == container);
+            let count = status.context("no such container")?["restartCount"].as_u64().unwrap_or(0);
+            if least.as_ref().is_none_or(|(fewest, _)| count < *fewest) {
+                least = Some((count, pod));
+            }
+        }
+        Ok(least.context("no data node")?.1)
+    }
+
+    /// The container runs again, as another one.
+    pub async fn is_restarted(&self, pod: &Value, name: &str, old: &Container) -> anyhow::Result<()> {
+        let pod_name = pod["metadata"]["name"].as_str().context("no name")?;
+        until("the container runs again", WHOLE, || async {
+            let pod = self.pod(pod_name).await?;
+            let statuses = pod["status"]["containerStatuses"].as_array().context("no containers")?;
+            let status = statuses.iter().find(|status| status["name"] == name);
+            let ready = status.is_some_and(|status| status["ready"] == true);
+            let another = Self::container(&pod, name).is_ok_and(|now| now.id != old.id);
+            Ok((ready && another).then_some(()))
+        })
+        .await
+    }
+
     /// A Deployment or StatefulSet has all that it should.
     pub async fn is_rolled_out(&self, what: &str) -> anyhow::Result<()> {
         self.stack.kubectl(&["rollout", "status", what, "--timeout=180s"]).await.map(drop)

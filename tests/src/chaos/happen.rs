@@ -96,9 +96,10 @@ impl Fault {
                 ground.redis_is_whole().await?;
             }
             Self::SentinelKilled => {
-                let pod = ground.pod("purr-redis-0").await?;
-                ground.signal(&Ground::container(&pod, "sentinel")?, "kill").await?;
-                ground.is_rolled_out("statefulset/purr-redis").await?;
+                let pod = ground.least_restarted("sentinel").await?;
+                let sentinel = Ground::container(&pod, "sentinel")?;
+                ground.signal(&sentinel, "kill").await?;
+                ground.is_restarted(&pod, "sentinel", &sentinel).await?;
             }
             Self::TwoStoresKilled => {
                 let master = ground.master().await?;

@@ -69,8 +69,12 @@ trap 'if [ -n "$sentinel" ]; then kill -TERM "$sentinel" 2>/dev/null || true; fi
 users <(programs) >/run/redis/sentinel.acl
 while true; do
   until [ -f "$run/sentinel.go" ]; do sleep 0.3; done
-  read -r master epoch <"$run/sentinel.go" || true
+  # The data node's word counts once. A Sentinel that ends and starts alone knows of the failovers since, and the word
+  # does not: two of them would name two masters of one epoch.
+  word=$(stat --format='%i %y' "$run/sentinel.go") master='' epoch=''
+  if [ "$word" != "$(cat "$run/sentinel.heard" 2>/dev/null)" ]; then read -r master epoch <"$run/sentinel.go" || true; fi
   write_config "$master" "$epoch"
+  printf '%s' "$word" >"$run/sentinel.heard"
   redis-sentinel "$conf" &
   sentinel=$!
   # The data node takes it back when it must start over.

@@ -51,7 +51,8 @@ start_server() { # options...
   done
 }
 
-# "epoch host" of the newest master that any Sentinel knows of, this pod's own memory included.
+# "epoch host" of the newest master that any Sentinel knows of, this pod's own memory included; where two are equally new,
+# the one that more of them name.
 known_master() {
   local peer
   {
@@ -63,7 +64,8 @@ known_master() {
       ask "$peer" 26379 sentinel master "$MASTER_NAME" |
         awk '{if (NR % 2) key = $0; else value[key] = $0} END {if (value["ip"]) print value["config-epoch"] + 0, value["ip"]}' || true
     done
-  } | sort -rn | head -n 1
+  } | awk '{count[$1 " " $2]++} END {for (master in count) print master, count[master]}' |
+    sort -k1,1nr -k3,3nr -k2,2 | head -n 1 | cut -d' ' -f1,2
 }
 
 # One of: silent, master, replica, candidate HOST (whom it votes for).
