@@ -36,11 +36,17 @@ done
 job=$release-restore-$(date -u +%Y%m%d%H%M%S)
 say "restoring ${backup:-the newest backup}: $parts ($job)"
 "${k[@]}" create job "$job" --from="cronjob/$release-restore" --dry-run=client -o yaml |
-  "${k[@]}" set env --local -f - "BACKUP=$backup" "PARTS=$parts" -o yaml |
+  # It prints nothing where it changes nothing.
+  if [ -n "$backup" ] || [ "$parts" != all ]; then
+    "${k[@]}" set env --local -f - "BACKUP=$backup" "PARTS=$parts" -o yaml
+  else
+    cat
+  fi |
   "${k[@]}" create -f - >/dev/null
-until [ -n "${done:-}" ]; do
+# Other conditions may come before these two.
+until [[ ${done:-} =~ Complete|Failed ]]; do
+  sleep 1
   done=$("${k[@]}" get job "$job" -o 'jsonpath={.status.conditions[?(@.status=="True")].type}')
-  [ -n "$done" ] || sleep 1
 done
 "${k[@]}" logs "job/$job" --all-containers --prefix=false
 case $done in

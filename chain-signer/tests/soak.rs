@@ -291,6 +291,7 @@ async fn every_hand_is_settled_exactly_once_whatever_happens_to_signer_and_chain
     }
     let settled = begun.elapsed();
 
+    proxy.calm();
     once_on_chain(&house, &plays).await;
     let found = eventually("ledger and chain can be compared", || async {
         gateway.get::<Reconciliation>("/v1/reconciliation", WAIT).await.ok()
