@@ -31,7 +31,7 @@ sentinel monitor $MASTER_NAME $1 6379 $quorum
 sentinel auth-user $MASTER_NAME sentinel
 sentinel auth-pass $MASTER_NAME $(<"$auth/sentinel")
 sentinel down-after-milliseconds $MASTER_NAME 4000
-sentinel failover-timeout $MASTER_NAME 15000
+sentinel failover-timeout $MASTER_NAME 5000
 sentinel parallel-syncs $MASTER_NAME 2
 X
 }
