@@ -27,6 +27,8 @@ const TTL_S: u64 = 86_400;
 const ALL_EVERY: Duration = Duration::from_secs(TTL_S / 2);
 /// Changes that are taken at once, and players that are read at once.
 const CHUNK: u16 = 256;
+/// What has gone well for so long begins with the shortest wait when it fails.
+const STABLE: Duration = Duration::from_secs(60);
 /// How often a replica looks whether it is the one that sends.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -55,7 +57,7 @@ pub(crate) async fn publish(service: Arc<Service>, link: LinkConfig, stop: Cance
             if let Err(error) = Box::pin(follow(&service, &sessions)).await {
                 tracing::warn!(%error, "balances are not published");
             }
-            if begun.elapsed() > ALL_EVERY.min(Duration::from_secs(60)) {
+            if begun.elapsed() > STABLE {
                 back_off = BackOff::default();
             }
             sleep(back_off.next()).await;

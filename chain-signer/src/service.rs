@@ -112,6 +112,8 @@ pub struct Service {
     hour: HourLimit,
     keys: OnceLock<Keys>,
     chain: OnceLock<ChainConfig>,
+    /// The vault's exit clock, in seconds: it never changes, and every question about a table asks for it.
+    exit_delay_s: OnceLock<u64>,
     /// The journal has its schema.
     migrated: Arc<Notify>,
     is_migrated: AtomicBool,
@@ -138,6 +140,7 @@ impl Service {
             hour: HourLimit(config.options.hour_limit),
             keys: OnceLock::new(),
             chain: OnceLock::new(),
+            exit_delay_s: OnceLock::new(),
             migrated: Arc::default(),
             is_migrated: AtomicBool::new(false),
             whole: AtomicBool::new(false),
@@ -193,11 +196,20 @@ impl Service {
         let word = uid_word(uid).ok_or_else(|| ServiceError::BadUid(uid.into()))?;
         let table = self.journal.open_table(uid, domain.table_id(word, terms), open).await?;
         self.signals.work.notify_one();
-        Ok(status(&table, self.journal.exit_delay_s().await?))
+        Ok(status(&table, self.exit_delay_s().await?))
+    }
+
+    /// 0: no vault was ever looked at.
+    async fn exit_delay_s(&self) -> Result<u64, ServiceError> {
+        if let Some(known) = self.exit_delay_s.get() {
+            return Ok(*known);
+        }
+        let Some(seconds) = self.journal.exit_delay_s().await? else { return Ok(0) };
+        Ok(*self.exit_delay_s.get_or_init(|| seconds))
     }
 
     pub async fn table(&self, uid: &str) -> Result<TableStatus, ServiceError> {
-        Ok(status(&self.journal.table(uid).await?, self.journal.exit_delay_s().await?))
+        Ok(status(&self.journal.table(uid).await?, self.exit_delay_s().await?))
     }
 
     pub async fn reserve(&self, uid: &str, reserve: &Reserve) -> Result<Reservation, ServiceError> {
@@ -335,9 +347,9 @@ impl Service {
     }
 }
 
-fn status(table: &TableRow, exit_delay_s: Option<u64>) -> TableStatus {
+fn status(table: &TableRow, exit_delay_s: u64) -> TableStatus {
     TableStatus {
-        exit_delay_s: exit_delay_s.unwrap_or(0),
+        exit_delay_s,
         table_id: format!("0x{}", hex::encode(table.table_id)),
         state: table.state,
         head_seq: table.head_seq,

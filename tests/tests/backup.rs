@@ -58,7 +58,13 @@ async fn back_up(stack: &Stack, job: &str) -> anyhow::Result<()> {
 
 /// Of the newest backup.
 async fn restore(stack: &Stack, parts: &str) -> anyhow::Result<()> {
-    script("../helm/restore.sh", &[&stack.namespace, "purr", "", parts]).await
+    let jobs = async || stack.kubectl(&["get", "jobs", "-o", "name"]).await;
+    let before = jobs().await?;
+    script("../helm/restore.sh", &[&stack.namespace, "purr", "", parts]).await?;
+    let jobs = jobs().await?;
+    let is_new = |job: &str| job.contains("purr-restore-") && !before.contains(job);
+    ensure!(jobs.lines().any(is_new), "no restore ran: {jobs}");
+    Ok(())
 }
 
 fn hands(game: &Game) -> anyhow::Result<u64> {

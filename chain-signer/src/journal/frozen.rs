@@ -3,10 +3,10 @@
 //! That is a chain that went back further than anybody was promised. What was promised on it stands in the ledger; until
 //! the deposit is back, or somebody has decided, its player is dealt no more hands and nothing of theirs is paid.
 
-use super::{Journal, JournalError, Lease, bytes, chain, lease, tables};
+use super::{Journal, JournalError, Lease, chain, lease, tables};
 use purr_engine::PlayerId;
 use serde_json::json;
-use sqlx::{PgConnection, Row};
+use sqlx::PgConnection;
 
 /// How many of the last deposits are looked for on the chain.
 const DEPOSITS_MAX: i64 = 64;
@@ -52,45 +52,38 @@ impl Journal {
 
     /// Whether that is news. The player's tables are told.
     pub async fn freeze(&self, lease: &Lease, deposit: &Deposit) -> Result<bool, JournalError> {
-        let mut tx = self.pool.begin().await?;
-        lease::check(&mut tx, lease).await?;
-        let made = sqlx::query("INSERT INTO frozen (player, key) VALUES ($1, $2) ON CONFLICT DO NOTHING")
-            .bind(deposit.player.0.as_slice())
-            .bind(&deposit.key)
-            .execute(&mut *tx)
-            .await?;
-        let news = made.rows_affected() > 0;
-        if news {
-            tables::notify_player(&mut tx, "frozen", deposit.player, &deposit.tx).await?;
-            chain::append(&mut tx, "frozen", &json!({"player": deposit.player, "deposit": deposit.key}))
-                .await?;
-        }
-        tx.commit().await?;
-        Ok(news)
+        let sql = "INSERT INTO frozen (player, key) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+        self.change("frozen", sql, lease, deposit).await
     }
 
     /// The deposit is on the chain again. Whether somebody was frozen for it.
     pub async fn thaw(&self, lease: &Lease, deposit: &Deposit) -> Result<bool, JournalError> {
+        self.change("thawed", "DELETE FROM frozen WHERE player = $1 AND key = $2", lease, deposit).await
+    }
+
+    async fn change(
+        &self,
+        word: &'static str,
+        sql: &'static str,
+        lease: &Lease,
+        deposit: &Deposit,
+    ) -> Result<bool, JournalError> {
+        let Deposit { player, key, tx: hash } = deposit;
         let mut tx = self.pool.begin().await?;
         lease::check(&mut tx, lease).await?;
-        let gone = sqlx::query("DELETE FROM frozen WHERE player = $1 AND key = $2")
-            .bind(deposit.player.0.as_slice())
-            .bind(&deposit.key)
-            .execute(&mut *tx)
-            .await?;
-        let news = gone.rows_affected() > 0;
+        let changed = sqlx::query(sql).bind(player.0.as_slice()).bind(key).execute(&mut *tx).await?;
+        let news = changed.rows_affected() > 0;
         if news {
-            tables::notify_player(&mut tx, "thawed", deposit.player, &deposit.tx).await?;
-            chain::append(&mut tx, "thawed", &json!({"player": deposit.player, "deposit": deposit.key}))
-                .await?;
+            tables::notify_player(&mut tx, word, *player, hash).await?;
+            chain::append(&mut tx, word, &json!({"player": player, "deposit": key})).await?;
         }
         tx.commit().await?;
         Ok(news)
     }
 
-    pub async fn frozen(&self) -> Result<Vec<PlayerId>, JournalError> {
-        let rows = sqlx::query("SELECT player FROM frozen ORDER BY player").fetch_all(&self.pool).await?;
-        rows.iter().map(|row| Ok(PlayerId(bytes(row.try_get("player")?, "player")?))).collect()
+    /// How many players are frozen.
+    pub async fn frozen(&self) -> Result<i64, JournalError> {
+        Ok(sqlx::query_scalar("SELECT count(*) FROM frozen").fetch_one(&self.pool).await?)
     }
 }
 

@@ -175,7 +175,7 @@ impl Sender {
         tracing::info!(fence = lease.fence, "this replica sends");
         self.metrics.leading.set(1);
         (self.seen, self.looked) = (None, None);
-        self.frozen = !self.journal.frozen().await?.is_empty();
+        self.frozen = self.journal.frozen().await? > 0;
         self.sent_at.clear();
         let mut renewed = Instant::now();
         while !stop.is_cancelled() {

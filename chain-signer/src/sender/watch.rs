@@ -84,9 +84,9 @@ impl Sender {
                 tracing::error!(%player, key, "ALARM: a final deposit has vanished, its player is frozen");
             }
         }
-        let count = self.journal.frozen().await?.len();
+        let count = self.journal.frozen().await?;
         self.frozen = count > 0;
-        self.metrics.frozen.set(i64::try_from(count).unwrap_or(i64::MAX));
+        self.metrics.frozen.set(count);
         self.service.signals.noted.notify_one();
         self.looked = Some(Instant::now());
         Ok(())
