@@ -16,12 +16,12 @@ say "the signer: 5,000 hands over 50 tables, killed 20 times on a chain that goe
 PURR_SOAK_HANDS=${PURR_SOAK_HANDS:-5000} PURR_SOAK_TABLES=${PURR_SOAK_TABLES:-50} PURR_SOAK_KILLS=${PURR_SOAK_KILLS:-20} \
   tests/cargo.sh test --release --locked --workspace --test soak -- --nocapture
 trap '"$here/down.sh" "$name" >/dev/null' EXIT
-# So small that a disk can be full.
-export PURR_VOLUME_MIB=${PURR_VOLUME_MIB:-512}
+# So small that a disk can be full, and with a node that can be drained.
+export PURR_VOLUME_MIB=${PURR_VOLUME_MIB:-512} PURR_NODES=2
 tests/stack.sh "$name"
 "$here/images.sh" --load "$name" table-faketime
 PURR_FAKETIME_IMAGE=$(cat "$cache/images/table-faketime.ref")
-export PURR_FAKETIME_IMAGE
+export PURR_FAKETIME_IMAGE PURR_POD_SH=$here/pod.sh
 set -a
 # shellcheck disable=SC1090
 . "$cache/stacks/$name/env"

@@ -62,6 +62,11 @@ forward() { # service ports
   until_true 30 "the way to $1" grep -q 'Forwarding from' "$out/forward-$1.log"
 }
 
+# A second node may be drained, and the development chain lives in its pod: all of this begins on the first one.
+second_node() { # cordon or uncordon
+  if kubectl get node node-2 >/dev/null 2>&1; then kubectl "$1" node-2 >/dev/null; fi
+}
+
 install() { # more values...
   helm upgrade --install "$release" "$root/helm/purr" --namespace "$namespace" --values "$root/tests/stack-values.yaml" \
     --values "$images" --set-string "gateway.domain=localhost:$gateway_port" \
@@ -75,6 +80,7 @@ auditor=$(cat "$out/auditor")
 kubectl create namespace "$namespace" --dry-run=client -o yaml | kubectl apply -f - >/dev/null
 kubectl label --overwrite namespace "$namespace" pod-security.kubernetes.io/enforce=restricted >/dev/null
 
+[ "$name" = current ] || second_node cordon
 say "installing the chart"
 old=$(helm get values "$release" --namespace "$namespace" --output json 2>/dev/null || echo '{}')
 vault=$(jq -r '.chain.vault // ""' <<<"$old") token=$(jq -r '.chain.token // ""' <<<"$old")
@@ -100,6 +106,7 @@ for part in statefulset/$release-redis statefulset/$release-redis-sessions state
     die "$part is not ready"
   }
 done
+[ "$name" = current ] || second_node uncordon
 "${k[@]}" get secret "$release-ca" -o 'jsonpath={.data.tls\.crt}' | base64 -d >"$out/ca.crt"
 forward gateway "$gateway_port:443"
 forward anvil "$rpc_port:8545"

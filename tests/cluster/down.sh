@@ -16,8 +16,11 @@ recorded() {
   done
   true
 }
-# Everything in the node's network: also what a killed start did not come to record.
-networked() { [ ! -e "/run/netns/$netns" ] || ip netns pids "$netns"; }
+# Everything in the nodes' networks: also what a killed start did not come to record.
+networked() {
+  local network
+  cluster_networks | while IFS= read -r network; do [ ! -e "/run/netns/$network" ] || ip netns pids "$network"; done
+}
 # Everything in a pod runs below this cluster's own cgroups.
 podded() {
   local root
@@ -31,7 +34,7 @@ named() {
   for proc in /proc/[0-9]*; do
     mapfile -d '' -t argv 2>/dev/null <"$proc/cmdline" || continue
     case "${argv[*]} " in
-      *containerd-shim*" -address $state/containerd.sock "* | "socat "*"nsenter --net=/run/netns/$netns socat "*) echo "${proc#/proc/}" ;;
+      *containerd-shim*" -address $state/containerd.sock "* | *containerd-shim*" -address $state/n2/containerd.sock "* | "socat "*"nsenter --net=/run/netns/$netns socat "*) echo "${proc#/proc/}" ;;
     esac
   done
 }
@@ -54,12 +57,12 @@ end_processes() {
 remove_shared_leftovers() {
   local file socket
   # Each shim listens on a socket; its address is in its bundle.
-  find "$state/run" -maxdepth 4 -name bootstrap.json 2>/dev/null | while IFS= read -r file; do
+  { find "$state/run" "$state/n2/run" -maxdepth 4 -name bootstrap.json 2>/dev/null || true; } | while IFS= read -r file; do
     socket=$(jq -r '.address // ""' "$file" 2>/dev/null || true)
     case $socket in unix:///run/containerd/s/*) rm -f -- "${socket#unix://}" ;; esac
   done
   # Results of network plugins name the network namespace; links to logs name the log.
-  { grep -lF "\"$state/run/" /var/lib/cni/results/* 2>/dev/null || true; } | xargs -r rm -f --
+  { grep -lF -e "\"$state/run/" -e "\"$state/n2/run/" /var/lib/cni/results/* 2>/dev/null || true; } | xargs -r rm -f --
   find /var/log/containers -maxdepth 1 -type l -lname "$state/*" -delete 2>/dev/null || true
 }
 
@@ -93,7 +96,9 @@ end_processes
 remove_shared_leftovers
 unmount_all
 remove_cgroups
-if [ -e "/run/netns/$netns" ]; then ip netns del "$netns"; fi
+cluster_networks | while IFS= read -r network; do
+  if [ -e "/run/netns/$network" ]; then ip netns del "$network"; fi
+done
 # One file system: should a mount have stayed, what is under it is not ours to delete.
 rm -rf --one-file-system -- "$state"
 say "cluster $name is gone"

@@ -119,11 +119,16 @@ image() { # name key entrypoint layout-function args...
 }
 
 load_image() { # name ref file
-  local ctr=("$cache/cluster/bin/ctr" --address "$cache/clusters/$load/containerd.sock" -n k8s.io)
-  if [ -z "$("${ctr[@]}" images ls -q "name==$2" 2>/dev/null)" ]; then
-    "${ctr[@]}" images import --local "$3" >/dev/null 2>&1 || die "cluster $load does not take the image $2 (is it up?)"
-    say "loaded $1"
-  fi
+  local node socket=$cache/clusters/$load/containerd.sock
+  for node in "$socket" "$cache/clusters/$load/n2/containerd.sock"; do
+    # A second node is not there in every cluster.
+    [ -S "$node" ] || [ "$node" = "$socket" ] || continue
+    local ctr=("$cache/cluster/bin/ctr" --address "$node" -n k8s.io)
+    if [ -z "$("${ctr[@]}" images ls -q "name==$2" 2>/dev/null)" ]; then
+      "${ctr[@]}" images import --local "$3" >/dev/null 2>&1 || die "cluster $load does not take the image $2 (is it up?)"
+      say "loaded $1"
+    fi
+  done
 }
 
 push_image() { # name ref file

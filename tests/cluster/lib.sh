@@ -51,10 +51,13 @@ cluster() { # [name]
   [ "${#state}" -le 70 ] || die "the path $state is too long for the sockets in it: choose a shorter PURR_CACHE"
 }
 
-# The cgroups that are this cluster's own: one in each mounted hierarchy. Beside those of version 1 runc also uses a
-# mounted one of version 2.
+# The networks that are this cluster's own: one for each of its nodes.
+cluster_networks() { printf '%s\n' "$netns" "$netns-2"; }
+
+# The cgroups that are this cluster's own: one for each of its nodes in each mounted hierarchy. Beside those of version 1
+# runc also uses a mounted one of version 2.
 cluster_cgroups() {
-  awk -v n="$netns" '$3 == "cgroup" || $3 == "cgroup2" {print $2 "/" n}' /proc/self/mounts
+  awk -v n="$netns" '$3 == "cgroup" || $3 == "cgroup2" {print $2 "/" n; print $2 "/" n "-2"}' /proc/self/mounts
 }
 
 # The start time of a process, which with the pid names it for good: pids are used again.

@@ -83,7 +83,10 @@ X
     # A clock that nobody reads would be a fault that cannot hurt.
     for pid in "${all[@]}"; do grep -q libfaketime "/proc/$pid/maps" || die "process $pid has the right time by itself"; done
     [ "${#all[@]}" -gt 0 ] || die "no process there"
-    folder=$state/kubelet/pods/$uid/volumes/kubernetes.io~empty-dir/state
+    for home in "$state" "$state/n2"; do
+      folder=$home/kubelet/pods/$uid/volumes/kubernetes.io~empty-dir/state
+      [ ! -d "$folder" ] || break
+    done
     printf '%s\n' "$2" >"$folder/.faketime"
     chmod 0644 "$folder/.faketime"
     mv "$folder/.faketime" "$folder/faketime"

@@ -26,9 +26,9 @@ trap '"$here/down.sh" selftest >/dev/null || true; rm -rf -- "$scratch"' EXIT
 
 nothing_is_left() {
   local left=0
-  if [ -e "$state" ] || [ -e "/run/netns/$netns" ]; then echo "state or network namespace" && left=1; fi
+  if [ -e "$state" ] || [ -e "/run/netns/$netns" ] || [ -e "/run/netns/$netns-2" ]; then echo "state or network namespace" && left=1; fi
   if grep -F " $state/" /proc/self/mounts; then left=1; fi
-  if find /sys/fs/cgroup -type d -name "$netns" | grep .; then left=1; fi
+  if find /sys/fs/cgroup -type d -name "$netns*" | grep .; then left=1; fi
   # The pattern comes from a file, or grep would find its own command line.
   printf '%s' "$state/" >"$scratch/pattern"
   if grep -lzFf "$scratch/pattern" /proc/[0-9]*/cmdline 2>/dev/null; then left=1; fi
@@ -96,6 +96,19 @@ restricted_is_enforced() {
   "${k[@]}" label namespace strict pod-security.kubernetes.io/enforce=restricted
   ! "${k[@]}" -n strict run bad --image=x 2>"$scratch/refused" && grep -q 'violates PodSecurity "restricted' "$scratch/refused"
 }
+second_node_joins() {
+  PURR_NODES=2 up && "$here/images.sh" --load selftest redis && [ "$("${k[@]}" get nodes --no-headers | grep -c ' Ready ')" -eq 2 ]
+}
+pod_runs_on_second_node() {
+  "${k[@]}" run far --image="$(cat "$cache/images/redis.ref")" --image-pull-policy=Never --command \
+    --overrides='{"spec": {"nodeSelector": {"kubernetes.io/hostname": "node-2"}, "terminationGracePeriodSeconds": 1}}' -- sleep 300
+  "${k[@]}" wait pod/far --for=condition=Ready --timeout=60s
+  soon "${k[@]}" exec far -- timeout 5 redis-cli -h store.default.svc.cluster.local ping
+}
+second_node_is_drained() {
+  "${k[@]}" drain node-2 --force --timeout=60s
+  ! "${k[@]}" get pod far 2>/dev/null && [ "$("${k[@]}" get nodes --no-headers | grep -c SchedulingDisabled)" -eq 1 ]
+}
 claim_is_emptied_for_the_next() {
   in_pod redis-cli set key value && in_pod test -d /data/appendonlydir
   "${k[@]}" delete pod/store pvc/data --grace-period=1
@@ -139,6 +152,9 @@ check "a pod reaches itself through its service" in_pod timeout 5 redis-cli -h s
 check "a pod reaches the API server through its service" in_pod timeout 5 bash -c 'exec 3<>/dev/tcp/kubernetes.default/443'
 check "logs work" bash -c "kubectl --kubeconfig '$state/kubeconfig' logs store | grep -q 'Ready to accept connections'"
 check "Pod Security is enforced" restricted_is_enforced
+check "a second node joins" second_node_joins
+check "a pod on it runs, and finds a service whose pod is on the first" pod_runs_on_second_node
+check "it is drained" second_node_is_drained
 check "a volume whose claim is gone is offered anew and empty" claim_is_emptied_for_the_next
 check "an image of one program holds no shell" no_shell_in anvil
 check "down" "$here/down.sh" selftest

@@ -38,9 +38,11 @@ pub enum Fault {
     SplitBrain,
     /// As a drain of its node does it: through the Eviction API.
     Evicted,
+    /// The node that the table is on is drained, and all that was on it goes to the other one.
+    NodeDrained,
 }
 
-pub const ALL: [Fault; 23] = [
+pub const ALL: [Fault; 24] = [
     Fault::None,
     Fault::PodKilled,
     Fault::ProcessKilled,
@@ -64,6 +66,7 @@ pub const ALL: [Fault; 23] = [
     Fault::LossyNetwork,
     Fault::SplitBrain,
     Fault::Evicted,
+    Fault::NodeDrained,
 ];
 
 impl Fault {
@@ -92,13 +95,14 @@ impl Fault {
             Self::LossyNetwork => "lossy-network",
             Self::SplitBrain => "split-brain",
             Self::Evicted => "evicted",
+            Self::NodeDrained => "node-drained",
         }
     }
 
     /// The longest that a player may wait for an action, once the fault is detected.
     pub const fn bound(self) -> Duration {
         Duration::from_secs(match self {
-            Self::PodKilled | Self::ProcessKilled | Self::PodFrozen | Self::Evicted => 3,
+            Self::PodKilled | Self::ProcessKilled | Self::PodFrozen | Self::Evicted | Self::NodeDrained => 3,
             Self::MasterKilled | Self::PartitionWrongSide | Self::PartitionRightSide => 10,
             Self::MasterDiskFull | Self::LossyNetwork => 10,
             // The Sentinels look at a replica that follows another for eight seconds before they set it right.

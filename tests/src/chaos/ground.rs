@@ -4,11 +4,9 @@ use crate::{Stack, Table, table::condition, until};
 use anyhow::{Context, bail, ensure};
 use purr_protocol::settlement::Entry;
 use serde_json::Value;
-use std::{process::Stdio, time::Duration};
+use std::{path::PathBuf, process::Stdio, time::Duration};
 use tokio::process::Command;
 
-/// Signals and rules of a test cluster's node.
-const POD_SH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/cluster/pod.sh");
 /// The data nodes of the store's group.
 pub const NODES: usize = 3;
 /// What is broken must be whole within this time.
@@ -21,6 +19,8 @@ pub struct Ground {
     pub cluster: String,
     /// See [`super::Plan`].
     pub faketime_image: Option<String>,
+    /// tests/cluster/pod.sh: signals and rules of a test cluster's nodes.
+    pub pod_sh: PathBuf,
 }
 
 /// One container of a pod, as the node knows it.
@@ -148,15 +148,56 @@ impl Ground {
         self.stack.kubectl_with(&["create", "--raw", &path, "-f", "-"], &body).await.map(drop)
     }
 
+    pub async fn nodes_are_ready(&self) -> anyhow::Result<()> {
+        self.stack
+            .kubectl(&["wait", "node", "--all", "--for=condition=Ready", "--timeout=180s"])
+            .await
+            .map(drop)
+    }
+
+    /// Everything on the node is asked to go, and nothing new comes to it. Returns when it is gone.
+    pub async fn drain(&self, node: &str) -> anyhow::Result<()> {
+        self.stack
+            .kubectl(&["drain", node, "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=180s"])
+            .await
+            .map(drop)
+    }
+
+    /// The table runs on this node, of two.
+    pub async fn table_is_on(&self, node: &str) -> anyhow::Result<()> {
+        let nodes = self.stack.kubectl_json(&["get", "nodes", "-o", "json"]).await?;
+        let nodes: Vec<&str> = nodes["items"]
+            .as_array()
+            .context("no nodes")?
+            .iter()
+            .filter_map(|node| node["metadata"]["name"].as_str())
+            .collect();
+        ensure!(nodes.len() == 2 && nodes.contains(&node), "two nodes are needed (PURR_NODES=2)");
+        let pod = self.table_pod().await?;
+        if pod["spec"]["nodeName"] == node {
+            return Ok(());
+        }
+        let other = pod["spec"]["nodeName"].as_str().context("the table's pod is on no node")?;
+        self.stack.kubectl(&["cordon", other]).await?;
+        let moved = async {
+            self.evict(name(&pod)?).await?;
+            self.is_replaced(&pod, WHOLE).await?;
+            self.table_is_ready().await
+        };
+        let moved = moved.await;
+        self.stack.kubectl(&["uncordon", other]).await?;
+        moved
+    }
+
     async fn node(&self, arguments: &[&str]) -> anyhow::Result<()> {
-        let output = Command::new(POD_SH)
+        let output = Command::new(&self.pod_sh)
             .arg(&self.cluster)
             .args(arguments)
             .stdin(Stdio::null())
             .kill_on_drop(true)
             .output()
             .await
-            .context(POD_SH)?;
+            .with_context(|| self.pod_sh.display().to_string())?;
         let said = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.success(), "pod.sh {}: {}", arguments.join(" "), said.trim());
         Ok(())

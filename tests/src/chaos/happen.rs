@@ -16,6 +16,8 @@ const AWAY: Duration = Duration::from_secs(60);
 const LOSSY: Duration = Duration::from_secs(20);
 const LOST_PERCENT: u8 = 10;
 const HOUR_S: i64 = 3_600;
+/// The node that is drained: the one that holds no volumes, so that all of it can go elsewhere.
+const DRAINED: &str = "node-2";
 
 impl Fault {
     /// What must be there before players' time counts.
@@ -26,6 +28,7 @@ impl Fault {
                 ground.is_rolled_out("deployment/purr-controller").await
             }
             Self::ClockJumped => ground.can_set_clock().await,
+            Self::NodeDrained => ground.table_is_on(DRAINED).await,
             _ => Ok(()),
         }
     }
@@ -136,6 +139,11 @@ impl Fault {
                 sleep(AWAY).await;
                 ground.signal_service("apiserver", "cont").await?;
                 ground.table_is_ready().await?;
+                // Nodes that could not say that they live are taken for dead until they do, and services with them.
+                ground.nodes_are_ready().await?;
+                for component in ["gateway", "controller"] {
+                    ground.is_rolled_out(&format!("deployment/purr-{component}")).await?;
+                }
             }
             Self::LeaderKilled => {
                 let leader = ground.leader().await?;
@@ -216,6 +224,19 @@ impl Fault {
                 ground.is_replaced(&pod, WHOLE).await?;
                 seen = begun.elapsed();
                 ground.table_is_ready().await?;
+            }
+            Self::NodeDrained => {
+                let pod = ground.table_pod().await?;
+                let moved = async {
+                    ground.is_replaced(&pod, WHOLE).await?;
+                    let seen = begun.elapsed();
+                    ground.table_is_ready().await?;
+                    anyhow::Ok(seen)
+                };
+                let done = tokio::try_join!(moved, ground.drain(DRAINED));
+                // Also where it failed: the next fault finds both.
+                ground.stack.kubectl(&["uncordon", DRAINED]).await?;
+                (seen, ()) = done?;
             }
         }
         Ok(seen)

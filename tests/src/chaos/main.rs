@@ -29,6 +29,9 @@ struct Options {
     /// The image table-faketime of tests/cluster/images.sh, which the faults of clocks need
     #[arg(long, env = "PURR_FAKETIME_IMAGE")]
     faketime_image: Option<String>,
+    /// The script that does to a pod what a fault does
+    #[arg(long, env = "PURR_POD_SH", default_value = "tests/cluster/pod.sh")]
+    pod_sh: PathBuf,
     /// Where the rows go, as JSON
     #[arg(long, default_value = "target/chaos.json")]
     out: PathBuf,
@@ -69,8 +72,10 @@ async fn run(options: Options) -> anyhow::Result<bool> {
     let begun = Instant::now();
     let say = |text: String| println!("[{:4}s] {text}", begun.elapsed().as_secs());
     let faults = if options.faults.is_empty() { ALL.to_vec() } else { options.faults };
-    let Options { runs, players, faketime_image, out, readme, .. } = options;
-    let plan = chaos::Plan { faults, runs, players, faketime_image };
+    let Options { runs, players, faketime_image, pod_sh, out, readme, .. } = options;
+    // As a path: a name alone would be looked for where programs are.
+    let pod_sh = pod_sh.canonicalize().context("--pod-sh")?;
+    let plan = chaos::Plan { faults, runs, players, faketime_image, pod_sh };
     let rows = match chaos::run(stack, &options.cluster, &plan, say).await {
         Ok(rows) => rows,
         Err(error) => {

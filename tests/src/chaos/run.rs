@@ -14,6 +14,7 @@ use crate::{
 use anyhow::{Context, ensure};
 use std::{
     collections::BTreeSet,
+    path::PathBuf,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use tokio::time::Instant;
@@ -31,6 +32,8 @@ pub struct Plan {
     pub players: u64,
     /// The table's image with a clock that can be set, for the faults of clocks.
     pub faketime_image: Option<String>,
+    /// See [`Ground`].
+    pub pod_sh: PathBuf,
 }
 
 /// Plays, lets each fault happen, and judges. `say` hears of each step.
@@ -51,7 +54,8 @@ pub async fn run(
     let purse = game::Plan { deposit: 100_000_000_000, ..game::Plan::of(plan.players) };
     let mut game = Game::start(stack, table.clone(), purse, &say).await?;
     let faketime_image = plan.faketime_image.clone();
-    let ground = Ground { stack, table, cluster: cluster.to_owned(), faketime_image };
+    let pod_sh = plan.pod_sh.clone();
+    let ground = Ground { stack, table, cluster: cluster.to_owned(), faketime_image, pod_sh };
     game.plays(1, PLAY).await?;
     let since = Instant::now();
     game.plays(4, PLAY).await?;

@@ -12,6 +12,10 @@ use std::{
 };
 use tokio::time::Instant;
 
+// The chart's rights, in the program: it need not run where it was built.
+const NODES_ACL: &str = include_str!("../../../helm/purr/files/redis/nodes.acl");
+const STORE_ACL: &str = include_str!("../../../helm/purr/files/redis/store.acl");
+const SESSIONS_ACL: &str = include_str!("../../../helm/purr/files/redis/sessions.acl");
 const PASSWORD: &str = "of-the-bench";
 /// Of the table store.
 const REPLICAS_MAX: usize = 2;
@@ -52,15 +56,13 @@ impl Redis {
         ensure!((1..=REPLICAS_MAX).contains(&replicas), "1 to {REPLICAS_MAX} replicas");
         let [master, sessions, sentinel] = free()?;
         let more: [SocketAddr; REPLICAS_MAX] = free()?;
-        let acl = |file: &str| -> anyhow::Result<String> {
-            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../helm/purr/files/redis").join(file);
-            let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+        let acl = |text: &str| -> String {
             let users = text.lines().filter_map(|line| line.split_once(' '));
-            Ok(users.map(|(name, rights)| user(name, rights)).collect())
+            users.map(|(name, rights)| user(name, rights)).collect()
         };
-        let nodes = acl("nodes.acl")?;
+        let nodes = acl(NODES_ACL);
         let peer = user(PEER, "~* &* +@all");
-        let store = acl("store.acl")? + &nodes + &peer;
+        let store = acl(STORE_ACL) + &nodes + &peer;
         let keeps = format!(
             "appendonly yes\nappendfsync {fsync}\nsave \"\"\nmasteruser replica\nmasterauth {PASSWORD}\n\
             repl-diskless-sync yes\nrepl-diskless-sync-delay 0\nmaxmemory-policy noeviction\n"
@@ -80,7 +82,7 @@ impl Redis {
         let names = ["replica", "replica-2"].into_iter().zip(more).take(replicas);
         servers.extend(names.map(|(name, at)| (name, at, follows.clone(), store.clone())));
         servers.extend([
-            ("sessions", sessions, "save \"\"\n".into(), acl("sessions.acl")? + &nodes + &peer),
+            ("sessions", sessions, "save \"\"\n".into(), acl(SESSIONS_ACL) + &nodes + &peer),
             ("sentinel", sentinel, watch.concat(), asking),
         ]);
         for (name, at, config, users) in servers {
