@@ -34,6 +34,7 @@ pub struct Issued {
 const BACKDATED: Duration = Duration::from_secs(300);
 
 /// The CA's folder is read for each certificate, so that a renewed CA is taken up.
+#[derive(Clone)]
 pub struct Authority {
     dir: PathBuf,
     valid: Duration,

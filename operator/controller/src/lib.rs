@@ -41,7 +41,7 @@ use std::{sync::Arc, time::Duration};
 use stores::Stores;
 use summaries::Summaries;
 use table::{ReconcileError, reconcile};
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, task::JoinSet};
 
 /// Tables with news that wait to be queued; the reader of summaries waits when it is full.
 const NEWS_MAX: usize = 1_024;
@@ -62,6 +62,10 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
     result
 }
 
+/// Until it is tried again whether the Kubernetes API is there.
+const REACH_AGAIN: Duration = Duration::from_secs(2);
+
+/// Leads for one term after another, and is a candidate in between.
 async fn lead(
     config: Config,
     metrics: Metrics,
@@ -72,41 +76,74 @@ async fn lead(
     let authority = Authority::new(&config.ca_dir, config.certificate_valid)?;
     let identity = Identity::load(&config.tls_dir)?;
     let client = Client::try_default().await.context("Kubernetes client")?;
-    client.apiserver_version().await.context("Kubernetes API")?;
+    while let Err(error) = client.apiserver_version().await {
+        readiness.not_ready("kubernetes", error.to_string());
+        tokio::select! {
+            () = tokio::time::sleep(REACH_AGAIN) => {}
+            () = stop.cancelled() => return Ok(()),
+        }
+    }
     // A standby is ready: it can take over.
     readiness.ready("kubernetes");
 
     let lease = format!("{}-controller", config.fleet.release);
-    let mut leader = tokio::select! {
-        leader = Leader::acquire(client.clone(), &config.namespace, &lease, &config.identity) => leader,
-        () = stop.cancelled() => return Ok(()),
-    };
-    metrics.leader.set(1);
-    let over = stop.child_token();
-    let mut work = tokio::spawn(work(client, config, identity, authority, metrics.clone(), over.clone()));
-    let lost = tokio::select! {
-        lost = leader.keep() => Some(lost),
-        ended = &mut work => {
-            leader.release().await;
-            return ended?;
+    loop {
+        let leader = tokio::select! {
+            leader = Leader::acquire(client.clone(), &config.namespace, &lease, &config.identity) => leader,
+            () = stop.cancelled() => return Ok(()),
+        };
+        metrics.leader.set(1);
+        let over = stop.child_token();
+        let (identity, authority) = (identity.clone(), authority.clone());
+        let work = work(client.clone(), config.clone(), identity, authority, metrics.clone(), over.clone());
+        let term = term(leader, work, &over, &stop).await;
+        metrics.leader.set(0);
+        match term {
+            // To end here would have kubelet wait ever longer before it starts the process again, while the API is away.
+            Ok(Term::Lost(lost)) => tracing::error!(%lost, "leads no more"),
+            Ok(Term::Over) => return Ok(()),
+            Err(error) => return Err(error),
         }
-        () = stop.cancelled() => None,
+    }
+}
+
+/// How a term ended.
+enum Term {
+    /// Somebody else may lead already. Nothing more is written.
+    Lost(lease::Lost),
+    /// It was to end, and its lease is given back.
+    Over,
+}
+
+/// Works for as long as the lease is held.
+async fn term(
+    mut leader: Leader,
+    work: impl Future<Output = anyhow::Result<()>> + Send + 'static,
+    over: &CancellationToken,
+    stop: &CancellationToken,
+) -> anyhow::Result<Term> {
+    let mut work = tokio::spawn(work);
+    let ended = tokio::select! {
+        lost = leader.keep() => Err(lost),
+        ended = &mut work => Ok(ended),
+        () = stop.cancelled() => {
+            over.cancel();
+            tokio::select! {
+                lost = leader.keep() => Err(lost),
+                ended = &mut work => Ok(ended),
+            }
+        }
     };
-    metrics.leader.set(0);
-    over.cancel();
-    match lost {
-        // Somebody else may lead already: nothing more is written.
-        Some(lost) => {
+    match ended {
+        Ok(ended) => {
+            leader.release().await;
+            ended?.map(|()| Term::Over)
+        }
+        Err(lost) => {
             work.abort();
-            Err(lost.into())
-        }
-        None => {
-            let ended = tokio::select! {
-                ended = &mut work => ended?,
-                lost = leader.keep() => return Err(lost.into()),
-            };
-            leader.release().await;
-            ended
+            // Gone before anybody asks for the lease again.
+            let _ = work.await;
+            Ok(Term::Lost(lost))
         }
     }
 }
@@ -151,7 +188,9 @@ async fn work(
         metrics,
     }));
     let (changed, news) = mpsc::channel::<ObjectRef<PokerTable>>(NEWS_MAX);
-    let looking = tokio::spawn(stores::watch(
+    // Dropped with this, and ended then.
+    let mut beside = JoinSet::new();
+    beside.spawn(stores::watch(
         context.clone(),
         config.stores,
         table_cache.clone(),
@@ -159,7 +198,7 @@ async fn work(
         stop.clone(),
     ));
     let news = stream::unfold(news, async |mut news| Some((news.recv().await?, news)));
-    let watching = tokio::spawn(summaries::watch(
+    beside.spawn(summaries::watch(
         context.clone(),
         Sessions::new(Link::new(config.sessions)),
         table_cache.clone(),
@@ -183,8 +222,9 @@ async fn work(
             future::ready(())
         })
         .await;
-    watching.await?;
-    looking.await?;
+    while let Some(ended) = beside.join_next().await {
+        ended?;
+    }
     Ok(())
 }
 
@@ -197,4 +237,63 @@ fn on_error(table: Arc<PokerTable>, error: &ReconcileError, context: Arc<Context
         tracing::warn!(table = name, %error, "not reconciled");
     }
     Action::requeue(context.failed(table.metadata.uid.as_deref().unwrap_or_default()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::{Request, Response, StatusCode};
+    use kube::client::Body;
+    use std::{
+        convert::Infallible,
+        sync::atomic::{AtomicBool, Ordering},
+    };
+
+    /// An API server that keeps one lease, until it goes away and answers nothing any more.
+    fn api(away: Arc<AtomicBool>) -> Client {
+        let answer = move |request: Request<Body>| {
+            let away = away.clone();
+            async move {
+                if away.load(Ordering::SeqCst) {
+                    return future::pending().await;
+                }
+                let lease = |body: Vec<u8>| Response::builder().status(StatusCode::OK).body(Body::from(body));
+                let body = match request.method().as_str() {
+                    "GET" => br#"{"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "l"}}"#.to_vec(),
+                    _ => request.into_body().collect_bytes().await.unwrap_or_default().to_vec(),
+                };
+                Ok::<_, Infallible>(lease(body).unwrap())
+            }
+        };
+        Client::new(tower::service_fn(answer), "poker")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_controller_whose_lease_could_not_be_renewed_works_no_more_and_leads_again_when_the_api_is_back()
+     {
+        let away = Arc::new(AtomicBool::new(false));
+        let client = api(away.clone());
+        let stop = CancellationToken::new();
+        for _ in 0..2 {
+            let leader = Leader::acquire(client.clone(), "poker", "l", "me").await;
+            let working = Arc::new(());
+            let held = working.clone();
+            let work = async move {
+                let _held = held;
+                future::pending().await
+            };
+            let over = stop.child_token();
+            let term = tokio::spawn({
+                let stop = stop.clone();
+                async move { term(leader, work, &over, &stop).await }
+            });
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            assert!(!term.is_finished(), "the lease is renewed");
+            away.store(true, Ordering::SeqCst);
+            let ended = term.await.unwrap().unwrap();
+            assert!(matches!(ended, Term::Lost(_)));
+            assert_eq!(Arc::strong_count(&working), 1, "the work is gone with the term");
+            away.store(false, Ordering::SeqCst);
+        }
+    }
 }

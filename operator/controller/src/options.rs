@@ -98,6 +98,7 @@ pub struct Options {
 }
 
 /// Options that have been checked.
+#[derive(Clone)]
 pub struct Config {
     pub namespace: String,
     pub identity: String,
