@@ -29,6 +29,7 @@ use purr_runtime::{
 use session::{PodEnd, Session, Todo};
 use std::{
     collections::HashMap,
+    pin::pin,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -83,6 +84,8 @@ impl Default for Pace {
     }
 }
 
+/// Messages of a table that go to a player in one write.
+const TOGETHER_MAX: usize = 64;
 /// Events of a stream that wait for its reader.
 const EVENTS_MAX: usize = 16;
 
@@ -254,12 +257,15 @@ struct Running<'a> {
     /// Whether a pod has been attached to before.
     was_up: bool,
     paused_since: Instant,
+    /// There is a newer token.
+    renewed: bool,
 }
 
 impl Relay {
     /// Carries messages until one side ends it.
-    pub async fn serve(self, socket: ServerSocket) {
-        self.carry(Line::Socket(Box::new(socket))).await;
+    pub fn serve(self, socket: ServerSocket) -> impl Future<Output = ()> + Send {
+        // The socket itself is kept once, and not in the future as well.
+        self.carry(Line::Socket(Box::new(socket)))
     }
 
     /// The same over a streamed answer, whose parts these are, and requests with the id that its first part names.
@@ -302,7 +308,7 @@ impl Relay {
 
     async fn run(&self, player: &mut Player) -> Option<End> {
         // Before the token is looked at: a sign-in that ends in between is not missed.
-        let mut revoked = self.shared.auth.revoked.subscribe();
+        let since = self.shared.auth.revoked.subscribe();
         let first = tokio::select! {
             first = timeout(self.shared.pace.attach, player.next()) => first,
             () = self.shared.stop.cancelled() => return Some(stopping()),
@@ -333,30 +339,32 @@ impl Relay {
             tries: 0,
             was_up: false,
             paused_since: Instant::now(),
+            renewed: false,
         };
+        // Registered once, and not anew with every message.
+        let signed_out = |sid: &str| self.shared.auth.revoked.ended(since.clone(), sid.to_owned());
+        let mut revoked = pin!(signed_out(&running.caller.sid));
+        let mut expired = pin!(sleep_until(running.expires));
+        let mut stopped = pin!(self.shared.stop.cancelled());
         loop {
             let step = tokio::select! {
                 from_player = running.player.next() => running.player_says(from_player).await,
                 event = running.link.next() => running.link_event(event).await,
-                _ = revoked.changed() => {
-                    if self.shared.auth.revoked.contains(&running.caller.sid) {
-                        Err(Some(End::new(CloseCode::Revoked, "the sign-in has ended")))
-                    } else {
-                        Ok(())
-                    }
-                }
-                () = sleep_until(running.expires) => {
-                    Err(Some(End::new(CloseCode::TokenExpired, "the token ran out")))
-                }
+                () = revoked.as_mut() => Err(Some(End::new(CloseCode::Revoked, "the sign-in has ended"))),
+                () = expired.as_mut() => Err(Some(End::new(CloseCode::TokenExpired, "the token ran out"))),
                 () = sleep_until(running.paused_since + self.shared.pace.pause_max),
                     if running.session.is_paused() =>
                 {
                     Err(Some(End::new(CloseCode::TryAgain, "the table is not available")))
                 }
-                () = self.shared.stop.cancelled() => Err(Some(stopping())),
+                () = stopped.as_mut() => Err(Some(stopping())),
             };
             if let Err(end) = step {
                 return end;
+            }
+            if std::mem::take(&mut running.renewed) {
+                revoked.set(signed_out(&running.caller.sid));
+                expired.as_mut().reset(running.expires);
             }
         }
     }
@@ -394,7 +402,7 @@ impl Running<'_> {
                 let code = ErrorCode::RateLimited.into();
                 let message = "too many messages".to_owned();
                 let error = Body::Error(pb::Error { id, code, message, min: None, max: None });
-                let answer = pb::ServerMessage { epoch: 0, offset: 0, body: Some(error) };
+                let answer = Box::new(pb::ServerMessage { epoch: 0, offset: 0, body: Some(error) });
                 return self.player.send(&answer).await;
             }
             FromPlayer::Ended(end) => return Err(end),
@@ -406,7 +414,7 @@ impl Running<'_> {
                 if caller.player != self.caller.player {
                     return Err(Some(End::new(CloseCode::Protocol, "the token of another player")));
                 }
-                (self.caller, self.expires) = (caller, expires);
+                (self.caller, self.expires, self.renewed) = (caller, expires, true);
                 self.session.renew(renew.token.clone());
             }
             _ => {}
@@ -422,23 +430,43 @@ impl Running<'_> {
         let Link::Up(pod) = &mut self.link else { return Ok(()) };
         match pod.send(message, self.relay.shared.pace.write).await {
             Ok(()) => Ok(()),
-            Err(error) => self.lost(&error.to_string()).await,
+            Err(error) => Box::pin(self.lost(&error.to_string())).await,
         }
     }
 
     async fn link_event(&mut self, event: LinkEvent) -> Step {
         match event {
-            LinkEvent::Reached(reached) => match *reached {
-                Ok(pod) => self.attach(pod).await,
-                Err(error) => {
-                    self.relay.shared.metrics.upstream_error(Upstream::Table);
-                    self.lost(&error.to_string()).await
+            // Boxed, as what is rare: every player's task would have its room.
+            LinkEvent::Reached(reached) => Box::pin(self.reached(*reached)).await,
+            LinkEvent::FromPod(event) => {
+                self.pod_event(event).await?;
+                // What came together goes out together: one record, one write.
+                for _ in 1..TOGETHER_MAX {
+                    let Link::Up(pod) = &mut self.link else { break };
+                    let Some(event) = pod.try_next() else { break };
+                    self.pod_event(event).await?;
                 }
-            },
-            LinkEvent::FromPod(FromPod::Message(bytes, read)) => self.pod_says(bytes, read.as_deref()).await,
-            LinkEvent::FromPod(FromPod::Ended(code, reason)) => match PodEnd::of_code(code) {
+                self.player.flush().await
+            }
+        }
+    }
+
+    async fn reached(&mut self, reached: Result<Pod, NotReached>) -> Step {
+        match reached {
+            Ok(pod) => self.attach(pod).await,
+            Err(error) => {
+                self.relay.shared.metrics.upstream_error(Upstream::Table);
+                self.lost(&error.to_string()).await
+            }
+        }
+    }
+
+    async fn pod_event(&mut self, event: FromPod) -> Step {
+        match event {
+            FromPod::Message(bytes, read) => self.pod_says(bytes, read.as_deref()).await,
+            FromPod::Ended(code, reason) => match PodEnd::of_code(code) {
                 PodEnd::ForPlayer(code) => Err(Some(End::new(code, reason))),
-                PodEnd::Gone => self.lost(&reason).await,
+                PodEnd::Gone => Box::pin(self.lost(&reason)).await,
             },
         }
     }
@@ -462,10 +490,10 @@ impl Running<'_> {
     async fn pod_says(&mut self, bytes: Bytes, read: Option<&pb::ServerMessage>) -> Step {
         let frame = frame_of(self.relay.codec, bytes)?;
         // A pod of a newer version may say what this one cannot read: that goes on as it is.
-        let Some(message) = read else { return self.player.send_frame(frame).await };
+        let Some(message) = read else { return self.player.feed_frame(frame).await };
         let shown = self.session.pod_says(message);
         if shown.forward {
-            self.player.send_frame(frame).await?;
+            self.player.feed_frame(frame).await?;
         }
         match shown.then {
             Some(then) => self.player.send(&then).await,

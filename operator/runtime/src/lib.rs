@@ -7,6 +7,7 @@ pub mod client;
 mod crowd;
 pub mod fetch;
 pub mod ops;
+pub mod pace;
 pub mod problem;
 pub mod proxy;
 pub mod serve;

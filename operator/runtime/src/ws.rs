@@ -1,6 +1,9 @@
 //! The one WebSocket stack: hyper's upgrade and tokio-tungstenite, with bounds.
 
-use crate::serve::Place;
+use crate::{
+    pace::{Pace, Paced},
+    serve::Place,
+};
 use axum::{
     body::Body,
     response::{IntoResponse, Response},
@@ -29,14 +32,17 @@ const LINGER_BYTES_MAX: usize = 32 << 20;
 const REASON_BYTES_MAX: usize = 123;
 
 /// A server's side of a socket.
-pub type ServerSocket = WebSocketStream<TokioIo<Upgraded>>;
+pub type ServerSocket = WebSocketStream<Paced<TokioIo<Upgraded>>>;
+
+/// What strangers may send. A player's messages are a few kilobytes a second at most, frames included.
+const PACE: Pace = Pace { bytes_per_s: 64 * 1024, burst: 1024 * 1024 };
 
 /// The library's own limits (64 MiB messages, an unbounded write buffer) are not for strangers. A player's messages are
 /// some hundred bytes, and a thousand idle players have a thousand read buffers.
 pub fn limits() -> WebSocketConfig {
     WebSocketConfig::default()
         .read_buffer_size(1024)
-        .write_buffer_size(0)
+        .write_buffer_size(4 * 1024)
         .max_write_buffer_size(4 * MESSAGE_BYTES_MAX)
         .max_message_size(Some(MESSAGE_BYTES_MAX))
         .max_frame_size(Some(MESSAGE_BYTES_MAX))
@@ -107,12 +113,26 @@ impl Upgrade {
         F: FnOnce(ServerSocket) -> R + Send + 'static,
         R: Future<Output = ()> + Send + 'static,
     {
-        self.accept_within(limits(), Some(subprotocol), run)
+        self.accept_at(Some(PACE), limits(), Some(subprotocol), run)
     }
 
-    /// The same with other limits, and for a client that asked for no subprotocol.
+    /// The same with other limits, as fast as it comes, and for a client that asked for no subprotocol.
     pub fn accept_within<F, R>(
         self,
+        limits: WebSocketConfig,
+        subprotocol: Option<&'static str>,
+        run: F,
+    ) -> Response
+    where
+        F: FnOnce(ServerSocket) -> R + Send + 'static,
+        R: Future<Output = ()> + Send + 'static,
+    {
+        self.accept_at(None, limits, subprotocol, run)
+    }
+
+    fn accept_at<F, R>(
+        self,
+        pace: Option<Pace>,
         limits: WebSocketConfig,
         subprotocol: Option<&'static str>,
         run: F,
@@ -125,7 +145,7 @@ impl Upgrade {
         tokio::spawn(async move {
             match on_upgrade.await {
                 Ok(upgraded) => {
-                    let io = TokioIo::new(upgraded);
+                    let io = Paced::new(TokioIo::new(upgraded), pace);
                     run(WebSocketStream::from_raw_socket(io, Role::Server, Some(limits)).await).await;
                     drop(place);
                 }
@@ -227,7 +247,8 @@ where
         };
         let stream = socket.get_mut();
         let _ = stream.shutdown().await;
-        let (mut buffer, mut dropped) = ([0; 4096], 0);
+        // Not in the future itself, which would be that much larger in every open socket's task.
+        let (mut buffer, mut dropped) = (vec![0; 4096], 0);
         while dropped < LINGER_BYTES_MAX {
             match stream.read(&mut buffer).await {
                 Ok(read @ 1..) => dropped += read,

@@ -43,11 +43,16 @@ impl Card {
     }
 }
 
+impl Card {
+    fn with_text<R>(self, use_it: impl FnOnce(&str) -> R) -> R {
+        let text = [RANKS[usize::from(self.rank())], SUITS[usize::from(self.suit())]];
+        use_it(std::str::from_utf8(&text).unwrap_or_default())
+    }
+}
+
 impl fmt::Display for Card {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let rank = char::from(RANKS[usize::from(self.rank())]);
-        let suit = char::from(SUITS[usize::from(self.suit())]);
-        write!(f, "{rank}{suit}")
+        self.with_text(|text| f.write_str(text))
     }
 }
 
@@ -76,7 +81,7 @@ impl FromStr for Card {
 
 impl Serialize for Card {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        s.collect_str(self)
+        self.with_text(|text| s.serialize_str(text))
     }
 }
 
@@ -90,8 +95,8 @@ impl<'de> Deserialize<'de> for Card {
 /// All 52 cards in the order in which they are dealt: the first card of every player from the
 /// button's left, then their second, then the board. Nothing is burnt: where the order is
 /// committed to before the deal, a burn protects nothing.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Vec<Card>", into = "Vec<Card>")]
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Vec<Card>")]
 pub struct Deck([Card; 52]);
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -148,8 +153,8 @@ impl TryFrom<Vec<Card>> for Deck {
     }
 }
 
-impl From<Deck> for Vec<Card> {
-    fn from(deck: Deck) -> Self {
-        deck.0.to_vec()
+impl Serialize for Deck {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_seq(self.0)
     }
 }

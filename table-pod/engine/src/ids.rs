@@ -144,9 +144,22 @@ pub struct PlayerId(pub [u8; 20]);
 #[error("'{0}' is not an address: want 0x and 40 hex digits")]
 pub struct BadPlayerId(pub String);
 
+impl PlayerId {
+    /// Hands over the text without an allocation: a table's state has some fifty of them, and is written with every step.
+    fn with_text<R>(self, use_it: impl FnOnce(&str) -> R) -> R {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut text = *b"0x0000000000000000000000000000000000000000";
+        for (pair, byte) in text[2..].chunks_exact_mut(2).zip(self.0) {
+            pair[0] = DIGITS[usize::from(byte >> 4)];
+            pair[1] = DIGITS[usize::from(byte & 15)];
+        }
+        use_it(std::str::from_utf8(&text).unwrap_or_default())
+    }
+}
+
 impl fmt::Display for PlayerId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "0x{}", hex::encode(self.0))
+        self.with_text(|text| f.write_str(text))
     }
 }
 
@@ -170,7 +183,7 @@ impl FromStr for PlayerId {
 
 impl Serialize for PlayerId {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        s.collect_str(self)
+        self.with_text(|text| s.serialize_str(text))
     }
 }
 

@@ -47,7 +47,8 @@ impl Tokens {
     pub async fn player(&self, token: &str) -> Result<(PlayerId, Claims), String> {
         let claims = match self.verifier.verify(token) {
             Err(TokenError::UnknownKey) => {
-                self.read_keys().await;
+                // Boxed, as it is rare: every player's task would have its room.
+                Box::pin(self.read_keys()).await;
                 self.verifier.verify(token)
             }
             other => other,

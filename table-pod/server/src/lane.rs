@@ -8,6 +8,8 @@ use crate::{
     http::Tokens,
 };
 use bytes::Bytes;
+// One a player: tokio's queue would make room for 32 messages at once, this one for each as it comes.
+use futures::channel::mpsc as queue;
 use purr_engine::PlayerId;
 use purr_protocol::{
     CloseCode, Codec,
@@ -15,10 +17,7 @@ use purr_protocol::{
     trunk::Lane,
 };
 use std::{pin::pin, sync::Arc, time::Duration};
-use tokio::{
-    sync::mpsc,
-    time::{Instant, sleep_until, timeout},
-};
+use tokio::time::{Instant, sleep_until, timeout};
 
 /// Time for the first message.
 const ATTACH: Duration = Duration::from_secs(10);
@@ -36,7 +35,7 @@ pub(crate) struct Session {
     pub handle: Handle,
     pub tokens: Arc<Tokens>,
     /// What the player says, as it came. Ends with the lane.
-    pub heard: mpsc::Receiver<Bytes>,
+    pub heard: queue::Receiver<Bytes>,
 }
 
 /// An attached player.
@@ -48,7 +47,8 @@ struct Player {
 
 impl Session {
     pub(crate) async fn run(mut self) {
-        let end = match timeout(ATTACH, self.attach()).await {
+        // Boxed: it is over long before the lane is, and its room would stay.
+        let end = match Box::pin(timeout(ATTACH, self.attach())).await {
             Ok(Ok(player)) => {
                 let connection = player.connection;
                 let end = self.listen(player).await;
@@ -65,7 +65,7 @@ impl Session {
 
     /// The first message names the player by a token, and where to resume.
     async fn attach(&mut self) -> Result<Player, Option<End>> {
-        let first = self.heard.recv().await.ok_or(None)?;
+        let first = self.heard.recv().await.map_err(|_| None)?;
         let pb::ClientMessage { id, body: Some(Ask::Attach(attach)) } = self.read(&first)? else {
             return Err(Some((CloseCode::Protocol, "attach comes first")));
         };
@@ -90,7 +90,7 @@ impl Session {
         let mut allowance = (BURST, Instant::now());
         loop {
             let heard = tokio::select! {
-                heard = self.heard.recv() => heard?,
+                heard = self.heard.recv() => heard.ok()?,
                 () = &mut expired => return Some((CloseCode::TokenExpired, "the token ran out")),
             };
             let message = match self.read(&heard) {
@@ -103,7 +103,7 @@ impl Session {
             }
             match message.body {
                 Some(Ask::RenewToken(renew)) => {
-                    match self.verify(&renew.token).await {
+                    match Box::pin(self.verify(&renew.token)).await {
                         Ok((same, until)) if same == player => expired.as_mut().reset(until),
                         Ok(_) => return Some((CloseCode::Protocol, "the token of another player")),
                         Err(end) => return end,

@@ -7,7 +7,7 @@ use crate::{
     lane::Session,
 };
 use bytes::Bytes;
-use futures::{SinkExt, StreamExt};
+use futures::{SinkExt, StreamExt, channel::mpsc as queue};
 use purr_protocol::{
     CloseCode, Codec,
     trunk::{Cursor, Down, Encoding, FromTable, Lane, ToTable, Up, up},
@@ -18,10 +18,7 @@ use purr_runtime::{
 };
 use purr_store::Sealer;
 use std::{collections::HashMap, sync::Arc, time::Duration};
-use tokio::{
-    sync::mpsc::{self, error::TrySendError},
-    time::timeout,
-};
+use tokio::time::timeout;
 
 /// One write to a gateway that does not read. The gateway itself reads whatever its players do.
 const WRITE: Duration = Duration::from_secs(10);
@@ -37,7 +34,7 @@ type End = Option<(CloseCode, &'static str)>;
 
 struct Open {
     codec: Codec,
-    say: mpsc::Sender<Bytes>,
+    say: queue::Sender<Bytes>,
 }
 
 struct Trunk {
@@ -176,7 +173,7 @@ impl Trunk {
             return Err(Some((CloseCode::Protocol, "this lane is open")));
         }
         let full = self.lanes.len() >= LANES_MAX;
-        let (say, heard) = mpsc::channel(HEARD_MAX);
+        let (say, heard) = queue::channel(HEARD_MAX);
         self.lanes.insert(lane, Open { codec, say });
         if full {
             self.end(lane, CloseCode::TryAgain, "no room for more players");
@@ -189,8 +186,8 @@ impl Trunk {
 
     /// What comes on a lane that has ended was on its way.
     fn pass_on(&mut self, lane: Lane, message: Bytes) {
-        let Some(open) = self.lanes.get(&lane) else { return };
-        if let Err(TrySendError::Full(_)) = open.say.try_send(message) {
+        let Some(open) = self.lanes.get_mut(&lane) else { return };
+        if open.say.try_send(message).is_err_and(|error| error.is_full()) {
             self.end(lane, CloseCode::TryAgain, "too much waits to be read");
         }
     }

@@ -1,9 +1,6 @@
 //! Encryption at rest: what Redis holds of cards, only the fleet's data key can open.
 
-use aes_gcm::{
-    Aes256Gcm, KeyInit, Nonce,
-    aead::{Aead, Payload},
-};
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use hkdf::Hkdf;
@@ -23,6 +20,8 @@ pub enum SealError {
     BadKey(String),
     #[error("data key {0} is not mounted")]
     UnknownKey(String),
+    #[error("more than AES-GCM can seal at once")]
+    TooLong,
     #[error("what was stored does not open: it was changed, or belongs to another table or commit")]
     Forged,
 }
@@ -85,7 +84,7 @@ struct Made {
     name: String,
     purpose: String,
     epoch: u64,
-    cipher: Aes256Gcm,
+    cipher: Arc<LessSafeKey>,
 }
 
 /// Purposes of one epoch, and one more of the epoch before.
@@ -104,17 +103,16 @@ impl Sealer {
     /// `purpose` separates what shares a commit, for instance `snapshot` and `log`.
     pub fn seal(&self, purpose: &str, epoch: u64, number: u64, plain: &[u8]) -> Result<Bytes, SealError> {
         let name = &self.keys.current;
-        let aad = associated(name, purpose, epoch, number);
-        let payload = Payload { msg: plain, aad: &aad };
-        let sealed = self
-            .cipher(name, purpose, epoch)?
-            .encrypt(&nonce(number), payload)
-            .map_err(|_| SealError::Forged)?;
-        let mut out = Vec::with_capacity(1 + name.len() + sealed.len());
+        let cipher = self.cipher(name, purpose, epoch)?;
+        let head = 1 + name.len();
+        let mut out = Vec::with_capacity(head + plain.len() + AES_256_GCM.tag_len());
         // Names are at most 32 bytes (see `load`).
         out.push(u8::try_from(name.len()).unwrap_or(u8::MAX));
         out.extend(name.as_bytes());
-        out.extend(sealed);
+        out.extend(plain);
+        let aad = Aad::from(associated(name, purpose, epoch, number));
+        let tag = cipher.seal_in_place_separate_tag(nonce(number), aad, &mut out[head..]);
+        out.extend(tag.map_err(|_| SealError::TooLong)?.as_ref());
         Ok(Bytes::from(out))
     }
 
@@ -124,18 +122,23 @@ impl Sealer {
         let (&length, rest) = sealed.split_first().ok_or(SealError::Forged)?;
         let (name, body) = rest.split_at_checked(length.into()).ok_or(SealError::Forged)?;
         let name = std::str::from_utf8(name).map_err(|_| SealError::Forged)?;
-        let aad = associated(name, purpose, epoch, number);
-        let payload = Payload { msg: body, aad: &aad };
-        self.cipher(name, purpose, epoch)?.decrypt(&nonce(number), payload).map_err(|_| SealError::Forged)
+        let aad = Aad::from(associated(name, purpose, epoch, number));
+        let cipher = self.cipher(name, purpose, epoch)?;
+        let mut plain = body.to_vec();
+        let length =
+            cipher.open_in_place(nonce(number), aad, &mut plain).map_err(|_| SealError::Forged)?.len();
+        // The tag was behind it.
+        plain.truncate(length);
+        Ok(plain)
     }
 
-    fn cipher(&self, name: &str, purpose: &str, epoch: u64) -> Result<Aes256Gcm, SealError> {
+    fn cipher(&self, name: &str, purpose: &str, epoch: u64) -> Result<Arc<LessSafeKey>, SealError> {
         let mut ciphers = self.ciphers.lock().unwrap_or_else(PoisonError::into_inner);
         let known = |made: &Made| (made.epoch, &*made.purpose, &*made.name) == (epoch, purpose, name);
         if let Some(made) = ciphers.iter().find(|made| known(made)) {
             return Ok(made.cipher.clone());
         }
-        let cipher = self.make(name, purpose, epoch)?;
+        let cipher = Arc::new(self.make(name, purpose, epoch)?);
         if ciphers.len() >= CIPHERS_MAX {
             ciphers.remove(0);
         }
@@ -148,14 +151,15 @@ impl Sealer {
         Ok(cipher)
     }
 
-    fn make(&self, name: &str, purpose: &str, epoch: u64) -> Result<Aes256Gcm, SealError> {
+    fn make(&self, name: &str, purpose: &str, epoch: u64) -> Result<LessSafeKey, SealError> {
         let data_key = self.keys.keys.get(name).ok_or_else(|| SealError::UnknownKey(name.to_owned()))?;
         let mut key = Zeroizing::new([0u8; 32]);
         let info = format!("purr {purpose} {} {epoch}", self.table);
         Hkdf::<Sha256>::new(None, data_key)
             .expand(info.as_bytes(), key.as_mut())
             .map_err(|_| SealError::BadKey(name.to_owned()))?;
-        Ok(Aes256Gcm::new(key.as_slice().into()))
+        let key = UnboundKey::new(&AES_256_GCM, key.as_slice());
+        Ok(LessSafeKey::new(key.map_err(|_| SealError::BadKey(name.to_owned()))?))
     }
 }
 
@@ -163,10 +167,10 @@ fn associated(name: &str, purpose: &str, epoch: u64, number: u64) -> Vec<u8> {
     format!("{name} {purpose} {epoch} {number}").into_bytes()
 }
 
-fn nonce(number: u64) -> Nonce<aes_gcm::aead::consts::U12> {
+fn nonce(number: u64) -> Nonce {
     let mut bytes = [0; 12];
     bytes[4..].copy_from_slice(&number.to_be_bytes());
-    bytes.into()
+    Nonce::assume_unique_for_key(bytes)
 }
 
 #[cfg(test)]
@@ -189,6 +193,18 @@ mod tests {
         ] {
             assert!(matches!(wrong, Err(SealError::Forged)));
         }
+    }
+
+    #[test]
+    fn what_another_library_has_sealed_opens_and_is_sealed_the_same() {
+        // By OpenSSL, from what the key, the nonce and the associated data are said to be above.
+        let sealed = [
+            [0x01, 0x6b, 0xad, 0x32, 0x39, 0x23, 0x57, 0x2f, 0xdd, 0x69, 0x5f],
+            [0xff, 0xf6, 0x56, 0x90, 0x3a, 0x06, 0xf1, 0x97, 0x71, 0xa2, 0xab],
+        ]
+        .concat();
+        assert_eq!(sealer("a").open("snapshot", 7, 9, &sealed).unwrap(), b"aces");
+        assert_eq!(sealer("a").seal("snapshot", 7, 9, b"aces").unwrap(), sealed);
     }
 
     #[test]

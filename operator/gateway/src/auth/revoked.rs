@@ -72,6 +72,16 @@ impl Revoked {
         self.changed.subscribe()
     }
 
+    /// Returns when this sign-in has ended, of what was added after `since` was last asked.
+    pub async fn ended(&self, mut since: watch::Receiver<()>, sid: String) {
+        loop {
+            // Never an error: the sender is here.
+            if since.changed().await.is_err() || self.contains(&sid) {
+                return;
+            }
+        }
+    }
+
     /// Reads what other gateways have ended, until stopped. While the store cannot be asked, tokens
     /// count until they run out.
     pub async fn follow(

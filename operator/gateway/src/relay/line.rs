@@ -57,9 +57,10 @@ impl Line {
         }
     }
 
-    pub async fn send(&mut self, frame: Message) -> Result<(), Error> {
+    /// Takes a frame, which goes out with the next [`Line::flush`] at the latest.
+    pub async fn feed(&mut self, frame: Message) -> Result<(), Error> {
         let stream = match self {
-            Self::Socket(socket) => return socket.send(frame).await,
+            Self::Socket(socket) => return socket.feed(frame).await,
             Self::Stream(stream) => stream,
         };
         let event = match frame {
@@ -68,13 +69,21 @@ impl Line {
             Message::Ping(_) => Bytes::from_static(b":\n\n"),
             _ => return Ok(()),
         };
-        stream.down.send(event).await.map_err(|_| Error::ConnectionClosed)
+        // Boxed, as few are streams and every socket's task would have its room.
+        Box::pin(stream.down.send(event)).await.map_err(|_| Error::ConnectionClosed)
+    }
+
+    pub async fn flush(&mut self) -> Result<(), Error> {
+        match self {
+            Self::Socket(socket) => socket.flush().await,
+            Self::Stream(_) => Ok(()),
+        }
     }
 
     /// `why`: none where the player has closed, or is gone.
     pub async fn close(self, why: Option<(CloseCode, &str)>) {
         match (self, why) {
-            (Self::Socket(socket), why) => ws::end(*socket, why).await,
+            (Self::Socket(socket), why) => Box::pin(ws::end(*socket, why)).await,
             (Self::Stream(Stream { down, .. }), Some((code, reason))) => {
                 let data = json!({ "code": code.code(), "reason": reason }).to_string();
                 let _ = timeout(GOODBYE, down.send(event("close", &data))).await;

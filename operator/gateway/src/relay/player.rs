@@ -3,7 +3,8 @@
 use super::{End, Pace, line::Line};
 use purr_protocol::{CloseCode, Codec, pb};
 use purr_runtime::ws::{self, Heard, Message};
-use tokio::time::{Instant, sleep_until, timeout};
+use std::pin::Pin;
+use tokio::time::{Instant, Sleep, error::Elapsed, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 /// Messages a second, and how many at once. The pod's own limit is the same: what passes here is
@@ -31,6 +32,8 @@ pub(super) struct Player {
     pace: Pace,
     heard: Instant,
     pinged: Instant,
+    /// Ends when it is to be looked whether the player is there. Each message puts that off, and moves no timer.
+    look: Pin<Box<Sleep>>,
     allowance: f64,
     filled: Instant,
     over: u32,
@@ -39,21 +42,30 @@ pub(super) struct Player {
 impl Player {
     pub fn new(line: Line, codec: Codec, pace: Pace) -> Self {
         let now = Instant::now();
-        Self { line, codec, pace, heard: now, pinged: now, allowance: BURST, filled: now, over: 0 }
+        let look = Box::pin(sleep_until(now + pace.ping));
+        Self { line, codec, pace, heard: now, pinged: now, look, allowance: BURST, filled: now, over: 0 }
     }
 
     /// The next message. Dropping the future loses nothing.
     pub async fn next(&mut self) -> FromPlayer {
         loop {
-            let ping = self.pinged.max(self.heard) + self.pace.ping;
             let frame = tokio::select! {
                 frame = self.line.next() => frame,
-                () = sleep_until(ping) => {
+                () = self.look.as_mut() => {
+                    let now = Instant::now();
+                    let due = self.pinged.max(self.heard) + self.pace.ping;
+                    if due > now {
+                        self.look.as_mut().reset(due);
+                        continue;
+                    }
+                    self.look.as_mut().reset(now + self.pace.ping);
                     if self.heard.elapsed() >= self.pace.idle {
                         return end(CloseCode::GoingAway, "no sign of life");
                     }
-                    self.pinged = Instant::now();
-                    if let Err(end) = self.send_frame(Message::Ping(bytes::Bytes::new())).await {
+                    self.pinged = now;
+                    let ping = Message::Ping(bytes::Bytes::new());
+                    // Boxed, as it is rare: every player's task would have its room.
+                    if let Err(end) = Box::pin(self.send_frame(ping)).await {
                         return FromPlayer::Ended(end);
                     }
                     continue;
@@ -100,19 +112,37 @@ impl Player {
         true
     }
 
-    pub async fn send(&mut self, message: &pb::ServerMessage) -> Result<(), Option<End>> {
-        let bytes = self.codec.encode_server(message).map_err(|error| unwritable(&error))?;
-        let frame = frame_of(self.codec, bytes)?;
-        self.send_frame(frame).await
+    /// Written down before it is waited for: nothing of the message is kept meanwhile.
+    pub fn send(
+        &mut self,
+        message: &pb::ServerMessage,
+    ) -> impl Future<Output = Result<(), Option<End>>> + Send + use<'_> {
+        let bytes = self.codec.encode_server(message).map_err(|error| unwritable(&error));
+        let frame = bytes.and_then(|bytes| frame_of(self.codec, bytes));
+        async move { self.send_frame(frame?).await }
     }
 
-    /// A reader that takes nothing for so long holds up nobody but itself, and is cut all the same.
     pub async fn send_frame(&mut self, frame: Message) -> Result<(), Option<End>> {
-        match timeout(self.pace.write, self.line.send(frame)).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => Err(None),
-            Err(_) => Err(Some(End::new(CloseCode::SlowReader, "too slow"))),
-        }
+        self.feed_frame(frame).await?;
+        self.flush().await
+    }
+
+    /// Takes a frame, which goes out with the next flush at the latest.
+    pub async fn feed_frame(&mut self, frame: Message) -> Result<(), Option<End>> {
+        written(&timeout(self.pace.write, self.line.feed(frame)).await)
+    }
+
+    pub async fn flush(&mut self) -> Result<(), Option<End>> {
+        written(&timeout(self.pace.write, self.line.flush()).await)
+    }
+}
+
+/// A reader that takes nothing for so long holds up nobody but itself, and is cut all the same.
+fn written(done: &Result<Result<(), ws::Error>, Elapsed>) -> Result<(), Option<End>> {
+    match done {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) => Err(None),
+        Err(_) => Err(Some(End::new(CloseCode::SlowReader, "too slow"))),
     }
 }
 

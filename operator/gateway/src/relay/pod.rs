@@ -8,7 +8,7 @@ use crate::routing::Target;
 use bytes::Bytes;
 use purr_protocol::{CloseCode, Codec, pb};
 use std::{sync::Arc, time::Duration};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
 /// Tries to reach a pod in a row after which the wait no longer grows.
 const TRIES_MAX: u32 = 6;
@@ -97,8 +97,13 @@ impl Pod {
         self.lane.hears().await
     }
 
+    /// What is there already.
+    pub fn try_next(&mut self) -> Option<FromPod> {
+        self.lane.has_heard()
+    }
+
     pub async fn send(&self, message: Bytes, wait: Duration) -> Result<(), Gone> {
-        timeout(wait, self.lane.say(message)).await.map_err(|_| Gone)?
+        self.lane.say(message, wait).await
     }
 
     pub fn name(&self) -> &str {

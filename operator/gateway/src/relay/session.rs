@@ -38,7 +38,7 @@ pub enum Todo {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Shown {
     pub forward: bool,
-    pub then: Option<pb::ServerMessage>,
+    pub then: Option<Box<pb::ServerMessage>>,
 }
 
 /// What a pod's end means for the player.
@@ -76,9 +76,9 @@ impl<F: Clone> Session<F> {
     }
 
     /// A message of the table's own kind, at the place that the player knows.
-    fn message(&self, body: Body) -> pb::ServerMessage {
+    fn message(&self, body: Body) -> Box<pb::ServerMessage> {
         let pb::Cursor { epoch, offset } = self.cursor.unwrap_or_default();
-        pb::ServerMessage { epoch, offset, body: Some(body) }
+        Box::new(pb::ServerMessage { epoch, offset, body: Some(body) })
     }
 
     /// A newer token of the same player; the next pod is attached to with it.
@@ -93,9 +93,9 @@ impl<F: Clone> Session<F> {
     /// A message of the player, `size` bytes long; not an attach.
     pub fn player_says(&mut self, message: &pb::ClientMessage, size: usize, frame: &F) -> Todo {
         match (&message.body, self.is_paused()) {
-            (Some(Ask::Ping(_)), true) => Todo::Answer(Box::new(self.message(Body::Pong(pb::Pong {})))),
+            (Some(Ask::Ping(_)), true) => Todo::Answer(self.message(Body::Pong(pb::Pong {}))),
             (Some(Ask::RenewToken(_)), true) => {
-                Todo::Answer(Box::new(self.message(Body::Ack(pb::Ack { id: message.id, at_offset: 0 }))))
+                Todo::Answer(self.message(Body::Ack(pb::Ack { id: message.id, at_offset: 0 })))
             }
             (Some(Ask::Ping(_)), false) => Todo::Forward,
             (_, paused) => {
@@ -109,7 +109,7 @@ impl<F: Clone> Session<F> {
                     // What is not kept is lost with the pod; its sender sends it again.
                     (false, _) => Todo::Forward,
                     (true, true) => Todo::Wait,
-                    (true, false) => Todo::Answer(Box::new(self.message(unavailable(message.id)))),
+                    (true, false) => Todo::Answer(self.message(unavailable(message.id))),
                 }
             }
         }
@@ -150,7 +150,7 @@ impl<F: Clone> Session<F> {
     }
 
     /// There is no pod, or none any more. What the player is told, once.
-    pub fn lost(&mut self, reason: &str) -> Option<pb::ServerMessage> {
+    pub fn lost(&mut self, reason: &str) -> Option<Box<pb::ServerMessage>> {
         let tell = matches!(self.phase, Phase::Attached | Phase::Paused { told: false });
         self.phase = Phase::Paused { told: true };
         tell.then(|| self.message(Body::TablePaused(pb::TablePaused { reason: reason.into() })))
@@ -234,7 +234,7 @@ mod tests {
         session.lost("gone");
         session.attached();
         let then = session.pod_says(&snapshot(4, 90)).then.unwrap();
-        assert_eq!(then, say(4, 90, Body::TableResumed(pb::TableResumed {})));
+        assert_eq!(*then, say(4, 90, Body::TableResumed(pb::TableResumed {})));
         assert_eq!(session.pod_says(&snapshot(4, 90)).then, None);
     }
 

@@ -5,6 +5,8 @@
 use super::{Shared, pod::FromPod};
 use crate::routing::Target;
 use bytes::Bytes;
+// One a player: tokio's queue would make room for 32 messages at once, this one for each as it comes.
+use futures::channel::mpsc as queue;
 use futures::{
     FutureExt, SinkExt, StreamExt,
     future::{BoxFuture, Shared as Common},
@@ -21,10 +23,14 @@ use purr_runtime::{
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 use tokio::{
     net::TcpStream,
-    sync::{Notify, mpsc},
+    sync::{
+        Notify,
+        mpsc::{self, error::TrySendError},
+    },
     time::{Instant, sleep_until, timeout},
 };
 use tokio_rustls::client::TlsStream;
@@ -151,7 +157,7 @@ struct Lanes {
 
 struct Way {
     codec: Codec,
-    hear: mpsc::Sender<FromPod>,
+    hear: queue::Sender<FromPod>,
 }
 
 impl Ways {
@@ -180,7 +186,7 @@ impl Trunk {
         }
         lanes.last += 1;
         let lane = lanes.last;
-        let (hear, heard) = mpsc::channel(LANE_MAX);
+        let (hear, heard) = queue::channel(LANE_MAX);
         lanes.open.insert(lane, Way { codec, hear });
         drop(lanes);
         Some(OpenLane { trunk: self.clone(), lane, heard })
@@ -191,7 +197,7 @@ impl Trunk {
 pub(crate) struct OpenLane {
     trunk: Trunk,
     lane: Lane,
-    heard: mpsc::Receiver<FromPod>,
+    heard: queue::Receiver<FromPod>,
 }
 
 impl Drop for OpenLane {
@@ -213,14 +219,27 @@ impl OpenLane {
     }
 
     /// # Errors
-    /// Where the trunk has ended.
-    pub async fn say(&self, message: Bytes) -> Result<(), Gone> {
-        self.trunk.up.send(Up::message(self.lane, message)).await.map_err(|_| Gone)
+    /// Where the trunk has ended, and where it has taken nothing for so long.
+    pub async fn say(&self, message: Bytes, wait: Duration) -> Result<(), Gone> {
+        match self.trunk.up.try_send(Up::message(self.lane, message)) {
+            Ok(()) => Ok(()),
+            Err(TrySendError::Closed(_)) => Err(Gone),
+            // Boxed, as it is rare: every player's task would have its room.
+            Err(TrySendError::Full(up)) => {
+                let sent = Box::pin(timeout(wait, self.trunk.up.send(up))).await;
+                sent.map_err(|_| Gone)?.map_err(|_| Gone)
+            }
+        }
+    }
+
+    /// What is there already.
+    pub fn has_heard(&mut self) -> Option<FromPod> {
+        self.heard.try_recv().ok()
     }
 
     /// What comes next, or why nothing does. Dropping the future loses nothing.
     pub async fn hears(&mut self) -> FromPod {
-        if let Some(heard) = self.heard.recv().await {
+        if let Ok(heard) = self.heard.recv().await {
             return heard;
         }
         match &self.trunk.common.lock().ended {
@@ -356,7 +375,7 @@ impl Lanes {
             down::Body::End(end) => (FromPod::Ended(u16::try_from(end.code).ok(), end.reason), true),
         };
         for lane in lanes {
-            let Some(way) = self.open.get(&lane) else { continue };
+            let Some(way) = self.open.get_mut(&lane) else { continue };
             let slow = way.hear.try_send(what.clone()).is_err();
             if slow || last {
                 self.open.remove(&lane);

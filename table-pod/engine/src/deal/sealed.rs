@@ -3,13 +3,13 @@
 use super::{DealError, Hash, Leaves, Opening, Reveal, deal_order, order::permutation, text, tree::Tree};
 use crate::card::{Card, Deck};
 use hkdf::Hkdf;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use sha2::Sha256;
 
 /// The shuffled deck with its salts: the table's secret. Written down it is its seed, and reading it
 /// computes the rest again.
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(try_from = "Seed", into = "Seed")]
+#[derive(Clone, Deserialize)]
+#[serde(try_from = "Seed")]
 pub struct SealedDeck {
     seed: Hash,
     leaves: Leaves,
@@ -48,9 +48,10 @@ impl TryFrom<Seed> for SealedDeck {
     }
 }
 
-impl From<SealedDeck> for Seed {
-    fn from(SealedDeck { seed, .. }: SealedDeck) -> Self {
-        Self { seed }
+impl Serialize for SealedDeck {
+    /// Not by way of a clone of all that is computed from it.
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        Seed { seed: self.seed }.serialize(s)
     }
 }
 

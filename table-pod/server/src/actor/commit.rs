@@ -13,6 +13,8 @@ use tokio::time::{Instant, sleep};
 
 /// A commit that takes longer is a pause: players are told and clocks stop.
 pub(super) const STALL_MS: u64 = 500;
+/// Room for a table of nine in the middle of a hand, in bytes. One that is larger takes longer to write down.
+const SNAPSHOT_BYTES: usize = 8 * 1024;
 /// Whole commits kept for a new master that lacks them.
 const KEPT_MAX: usize = 256;
 const BACK_OFF_MIN: Duration = Duration::from_millis(20);
@@ -119,7 +121,9 @@ impl Committer {
 
     fn build(&self, core: &Core, step: &Step) -> anyhow::Result<Commit> {
         let number = self.number + 1;
-        let snapshot = serde_json::to_vec(core.state())?;
+        // Grown once, and not doubled from nothing with every step.
+        let mut snapshot = Vec::with_capacity(SNAPSHOT_BYTES);
+        serde_json::to_writer(&mut snapshot, core.state())?;
         let log = match &step.shown {
             Some(shown) => self.sealer.seal("log", self.epoch, number, &serde_json::to_vec(shown)?)?,
             None => Bytes::new(),

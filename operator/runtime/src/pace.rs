@@ -1,0 +1,149 @@
+//! How fast a stranger may send: what carries no message is counted by nobody else.
+//!
+//! A message may come in any number of fragments, empty ones too (RFC 6455, section 5.4), and a limit on messages sees
+//! none of them before the last. So bytes are counted below the frames: who sends more is read more slowly, and waits.
+
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::{Instant, Sleep, sleep},
+};
+
+/// A token bucket of bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    pub bytes_per_s: u32,
+    /// How many at once.
+    pub burst: u32,
+}
+
+/// A stream that is read at most at its pace.
+pub struct Paced<S> {
+    stream: S,
+    /// `None`: as fast as it comes.
+    bucket: Option<Bucket>,
+}
+
+struct Bucket {
+    pace: Pace,
+    /// Below zero by what the last read brought beyond it.
+    left: f64,
+    filled: Instant,
+    wait: Option<Pin<Box<Sleep>>>,
+}
+
+impl Bucket {
+    fn poll_allowed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            if let Some(wait) = &mut self.wait {
+                ready!(wait.as_mut().poll(cx));
+                self.wait = None;
+            }
+            let now = Instant::now();
+            let since = now.duration_since(self.filled).as_secs_f64();
+            self.filled = now;
+            let rate = f64::from(self.pace.bytes_per_s);
+            self.left = (self.left + since * rate).min(self.pace.burst.into());
+            if self.left > 0.0 {
+                return Poll::Ready(());
+            }
+            // A tenth of a second's worth at least: not woken for each byte.
+            self.wait = Some(Box::pin(sleep(Duration::from_secs_f64(0.1 - self.left / rate))));
+        }
+    }
+}
+
+impl<S> Paced<S> {
+    pub fn new(stream: S, pace: Option<Pace>) -> Self {
+        let bucket =
+            pace.map(|pace| Bucket { pace, left: pace.burst.into(), filled: Instant::now(), wait: None });
+        Self { stream, bucket }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let Self { stream, bucket } = &mut *self;
+        let Some(bucket) = bucket else { return Pin::new(stream).poll_read(cx, buffer) };
+        ready!(bucket.poll_allowed(cx));
+        let before = buffer.filled().len();
+        ready!(Pin::new(stream).poll_read(cx, buffer))?;
+        bucket.left -= (buffer.filled().len() - before) as f64;
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // What comes now is read to be dropped, and within the bounds of a goodbye: the sooner the better.
+        self.bucket = None;
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::StreamExt;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex, repeat};
+    use tokio_tungstenite::{WebSocketStream, tungstenite::protocol::Role};
+
+    const PACE: Pace = Pace { bytes_per_s: 1_000, burst: 5_000 };
+
+    async fn time_to_read(pace: Option<Pace>, bytes: usize) -> Duration {
+        let begun = Instant::now();
+        let mut stream = Paced::new(repeat(7), pace);
+        let mut buffer = vec![0; bytes];
+        for part in buffer.chunks_mut(100) {
+            stream.read_exact(part).await.unwrap();
+        }
+        begun.elapsed()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_burst_comes_at_once_and_what_is_more_at_its_pace() {
+        assert_eq!(time_to_read(Some(PACE), 5_000).await, Duration::ZERO);
+        let longer = time_to_read(Some(PACE), 15_000).await;
+        assert!((9.8..10.3).contains(&longer.as_secs_f64()), "{longer:?}");
+        assert_eq!(time_to_read(None, 1_000_000).await, Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn empty_fragments_without_end_are_read_slowly() {
+        let (near, mut far) = duplex(64 * 1024);
+        let mut socket =
+            WebSocketStream::from_raw_socket(Paced::new(near, Some(PACE)), Role::Server, None).await;
+        let flood = tokio::spawn(async move {
+            // The first fragment, and then empty ones that go on with it: masked, as a client's are.
+            far.write_all(&[0x02, 0x80, 0, 0, 0, 0]).await.unwrap();
+            let mut sent = 6_u32;
+            while far.write_all(&[0x00, 0x80, 0, 0, 0, 0]).await.is_ok() {
+                sent += 6;
+            }
+            sent
+        });
+        let silence = tokio::time::timeout(Duration::from_secs(60), socket.next()).await;
+        assert!(silence.is_err(), "{silence:?}");
+        drop(socket);
+        let sent = flood.await.unwrap();
+        // Besides, what was on the way, and what the last read took at once.
+        assert!(sent < 5_000 + 60 * 1_000 + 2 * 64 * 1024, "{sent}");
+    }
+}
