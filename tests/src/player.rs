@@ -9,9 +9,10 @@ use purr_client::{
     Connection, Gateway, Permits, Session, Settings, Update,
     bot::{self, Dice},
     seat,
+    view::View,
 };
-use purr_engine::{Card, SeatIndex};
-use purr_protocol::pb::{self, client_message::Body as Ask, event::Kind, server_message::Body};
+use purr_engine::{Action, Card, SeatIndex};
+use purr_protocol::pb::{self, ActionKind, client_message::Body as Ask, event::Kind, server_message::Body};
 use std::{collections::BTreeMap, time::Duration};
 use tokio::{
     sync::watch,
@@ -32,9 +33,25 @@ const REBUY_WAIT: Duration = Duration::from_secs(20);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wish {
     Play,
+    /// Plays on, for small pots: where two of three go broke at once nobody is dealt in, and it looks like a pause.
+    PlaySmall,
     /// Sees its turns and lets them pass unanswered.
     Hesitate,
     Leave,
+}
+
+/// The same act, or a cheaper one where it would cost more than a twentieth of these chips and two big blinds.
+fn small(act: pb::Act, view: &View, stack: u64) -> pb::Act {
+    let Some(turn) = view.your_turn() else { return act };
+    let most = view.table().map_or(0, |table| 2 * table.big_blind).max(stack / 20);
+    let call = turn.options.call.filter(|call| *call <= most).map(|_| Action::Call);
+    let cheap = || if turn.options.check { Action::Check } else { call.unwrap_or(Action::Fold) };
+    let dear = match act.kind() {
+        ActionKind::RaiseTo => act.amount > most,
+        ActionKind::Call => call.is_none(),
+        _ => false,
+    };
+    if dear { bot::to_message(act.hand, cheap()) } else { act }
 }
 
 /// What a player has seen so far.
@@ -366,6 +383,7 @@ impl Driver {
             && wish != Wish::Hesitate
             && let Some(act) = bot::act(view, &mut self.dice)
         {
+            let act = if wish == Wish::PlaySmall { small(act, view, chair.stack) } else { act };
             let hand = act.hand;
             let id = self.connection.send(Ask::Act(act)).await?;
             self.heard.asked(id, hand);

@@ -9,6 +9,7 @@ use crate::{
     Game, Player, PlayerState, Stack, Table,
     checker::{self, Record, Recorder, Seen, Told, Violation},
     game,
+    player::Wish,
     table::EXAMPLE,
 };
 use anyhow::{Context, ensure};
@@ -21,6 +22,8 @@ use tokio::time::Instant;
 
 /// A hand comes within this time while all is well, and every player acts.
 const PLAY: Duration = Duration::from_secs(120);
+/// Hands that show what is ordinary at the table.
+const ORDINARY_HANDS: u64 = 8;
 /// Stacks, ledger and chain agree within this time of a hand's end.
 const BOOKS: Duration = Duration::from_secs(120);
 
@@ -53,12 +56,15 @@ pub async fn run(
     // Enough to buy in again for as long as it takes.
     let purse = game::Plan { deposit: 100_000_000_000, ..game::Plan::of(plan.players) };
     let mut game = Game::start(stack, table.clone(), purse, &say).await?;
+    game.players.iter().for_each(|player| player.wish(Wish::PlaySmall));
     let faketime_image = plan.faketime_image.clone();
     let pod_sh = plan.pod_sh.clone();
     let ground = Ground { stack, table, cluster: cluster.to_owned(), faketime_image, pod_sh };
     game.plays(1, PLAY).await?;
     let since = Instant::now();
-    game.plays(4, PLAY).await?;
+    // The first have played while the last were on their way here.
+    let most = game.players.iter().map(|player| player.now().hands).max().unwrap_or_default();
+    game.plays(most + ORDINARY_HANDS, PLAY).await?;
     // The table's own pace: between hands, and while cards are dealt.
     let ordinary = game.figures.longest_silence(since.into_std());
     say(format!("in ordinary play nothing comes for {} ms at most", ordinary.as_millis()));
