@@ -76,7 +76,16 @@ async fn run(options: Options) -> anyhow::Result<bool> {
     // As a path: a name alone would be looked for where programs are.
     let pod_sh = pod_sh.canonicalize().context("--pod-sh")?;
     let plan = chaos::Plan { faults, runs, players, faketime_image, pod_sh };
-    let rows = match chaos::run(stack, &options.cluster, &plan, say).await {
+    if let Some(folder) = out.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    let keep = |rows: &[chaos::Row]| {
+        std::fs::write(&out, serde_json::to_vec_pretty(rows)?).context("the rows")?;
+        let Some(readme) = &readme else { return Ok(()) };
+        let text = std::fs::read_to_string(readme).context("--readme")?;
+        std::fs::write(readme, chaos::into_readme(&text, rows)?).context("--readme")
+    };
+    let rows = match chaos::run(stack, &options.cluster, &plan, say, keep).await {
         Ok(rows) => rows,
         Err(error) => {
             stack.dump().await;
@@ -84,14 +93,6 @@ async fn run(options: Options) -> anyhow::Result<bool> {
         }
     };
     println!("\n{}", chaos::render(&rows));
-    if let Some(folder) = out.parent() {
-        std::fs::create_dir_all(folder)?;
-    }
-    std::fs::write(&out, serde_json::to_vec_pretty(&rows)?).context("the rows")?;
-    if let Some(readme) = readme {
-        let text = std::fs::read_to_string(&readme).context("--readme")?;
-        std::fs::write(&readme, chaos::into_readme(&text, &rows)?).context("--readme")?;
-    }
     // How long it took depends on the machine, and stands in the rows.
     Ok(rows.iter().all(|row| row.lost + row.duplicated == 0))
 }

@@ -39,7 +39,8 @@ pub struct Plan {
     pub pod_sh: PathBuf,
 }
 
-/// Plays, lets each fault happen, and judges. `say` hears of each step.
+/// Plays, lets each fault happen, and judges. `say` hears of each step, and `keep` gets all rows so far after each fault:
+/// they are not lost with a later one that cannot be done.
 ///
 /// # Errors
 /// Where the ground gives way: a fault that could not be done, or a table that does not play on. What the checker finds
@@ -49,6 +50,7 @@ pub async fn run(
     cluster: &str,
     plan: &Plan,
     say: impl Fn(String),
+    mut keep: impl FnMut(&[Row]) -> anyhow::Result<()>,
 ) -> anyhow::Result<Vec<Row>> {
     let stamp = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
     let manifest = EXAMPLE.replace("name: nl100-1", &format!("name: chaos-{stamp}"));
@@ -105,6 +107,7 @@ pub async fn run(
             (after.hands - before.hands, after.acknowledged - before.acknowledged),
             &fresh,
         ));
+        keep(&rows)?;
         game.table.pause(stack, false).await?;
         let hands = game.players.first().context("nobody plays")?.now().hands;
         game.plays(hands + 1, PLAY).await?;
