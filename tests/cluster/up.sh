@@ -27,7 +27,6 @@ second_node() {
   if alive containerd-2 && alive kubelet-2 && alive proxy-2; then return; fi
   [ ! -d "$state/n2" ] || die "node-2 has ended: take the cluster down first"
   node 2
-  mkdir -p "$home"
   node_network
   node_runtime
   node_cgroups
@@ -47,7 +46,7 @@ fi
 "$here/images.sh" pause coredns
 "$here/down.sh" "$name" >/dev/null
 say "starting cluster $name"
-mkdir -p "$state"/{pki,log,pids,cni,volumes}
+mkdir -p "$state"/{pki,log,pids,volumes}
 chmod 0700 "$state/pki"
 
 node 1

@@ -41,9 +41,7 @@ impl Card {
     pub fn all() -> impl Iterator<Item = Self> {
         (0..52).map(Self)
     }
-}
 
-impl Card {
     fn with_text<R>(self, use_it: impl FnOnce(&str) -> R) -> R {
         let text = [RANKS[usize::from(self.rank())], SUITS[usize::from(self.suit())]];
         use_it(std::str::from_utf8(&text).unwrap_or_default())
