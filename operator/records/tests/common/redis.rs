@@ -15,10 +15,13 @@ const PASSWORD: &str = "of-the-test";
 
 const STORE: &str = include_str!("../../../../helm/purr/files/redis/store.acl");
 const SESSIONS: &str = include_str!("../../../../helm/purr/files/redis/sessions.acl");
+const COMMON: &str = include_str!("../../../../helm/purr/files/redis/common.sh");
 
 pub struct Redis {
     dir: TempDir,
     acl: &'static str,
+    /// Settings beside the common ones.
+    more: &'static str,
     ports: [u16; 2],
     running: [Option<Child>; 2],
 }
@@ -26,15 +29,20 @@ pub struct Redis {
 impl Redis {
     /// `issue` writes a certificate for the names into a folder.
     pub fn new(issue: impl Fn(&Path, &[&str])) -> Self {
-        Self::with(STORE, issue)
+        Self::with(STORE, "", issue)
+    }
+
+    /// What is written survives a kill, as in the store group.
+    pub fn durable(issue: impl Fn(&Path, &[&str])) -> Self {
+        Self::with(STORE, "appendonly yes\nappendfsync always\n", issue)
     }
 
     /// The same with the rights of the sessions group.
     pub fn sessions(issue: impl Fn(&Path, &[&str])) -> Self {
-        Self::with(SESSIONS, issue)
+        Self::with(SESSIONS, "", issue)
     }
 
-    fn with(acl: &'static str, issue: impl Fn(&Path, &[&str])) -> Self {
+    fn with(acl: &'static str, more: &'static str, issue: impl Fn(&Path, &[&str])) -> Self {
         let dir = tempfile::tempdir().unwrap();
         issue(&dir.path().join("tls"), &["localhost", "127.0.0.1"]);
         fs::write(dir.path().join("password"), PASSWORD).unwrap();
@@ -42,7 +50,7 @@ impl Redis {
         let held = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
         let ports = held.each_ref().map(|listener| listener.local_addr().unwrap().port());
         drop(held);
-        let mut redis = Self { dir, acl, ports, running: [None, None] };
+        let mut redis = Self { dir, acl, more, ports, running: [None, None] };
         redis.write();
         redis.start();
         redis.running[1] = Some(redis.spawn("sentinel.conf", &["--sentinel"]));
@@ -64,7 +72,12 @@ impl Redis {
             format!("user {name} on >{PASSWORD} {rights}\n")
         };
         let users: String = self.acl.lines().filter(|line| !line.trim().is_empty()).map(user).collect();
-        fs::write(self.dir.path().join("master.conf"), tls(port) + &users).unwrap();
+        // The chart's own words.
+        let default = COMMON
+            .lines()
+            .find_map(|line| line.trim().strip_prefix("echo 'user default ")?.strip_suffix('\''));
+        let config = format!("{}{}user default {}\n{users}", tls(port), self.more, default.unwrap());
+        fs::write(self.dir.path().join("master.conf"), config).unwrap();
         let watch: String = ["table", "records", "controller"]
             .map(|name| format!("user {name} on >{PASSWORD} +@all\n"))
             .concat();
@@ -85,7 +98,7 @@ impl Redis {
         self.running[0] = Some(self.spawn("master.conf", &[]));
     }
 
-    /// The master dies, and what it held with it.
+    /// The master dies, and what it held with it where it is not a durable one.
     pub fn kill(&mut self) {
         Self::end(&mut self.running[0]);
     }
