@@ -49,17 +49,21 @@ impl Fault {
             Self::ProcessKilled => {
                 let pod = ground.table_pod().await?;
                 ground.signal(&Ground::container(&pod, "table")?, "kill").await?;
-                // A restart in place: the pod stays, its process is another one. After several in a row kubelet waits so
-                // long that the controller takes another pod.
-                until("its container has started again, or another has the table", WHOLE, || async {
-                    let now = ground.table_pod().await?;
-                    let count = |pod: &serde_json::Value| {
-                        pod["status"]["containerStatuses"][0]["restartCount"].as_u64()
-                    };
-                    let another = now["metadata"]["uid"] != pod["metadata"]["uid"];
-                    Ok((another || count(&now) > count(&pod)).then_some(()))
-                })
-                .await?;
+                // A restart in place: the pod stays, its process is another one. After the second in a row kubelet waits, and
+                // the controller takes another pod as soon as it sees that.
+                let another =
+                    until("its container has started again, or another has the table", WHOLE, || async {
+                        let now = ground.table_pod().await?;
+                        let count = |pod: &serde_json::Value| {
+                            pod["status"]["containerStatuses"][0]["restartCount"].as_u64()
+                        };
+                        let another = now["metadata"]["uid"] != pod["metadata"]["uid"];
+                        Ok((another || count(&now) > count(&pod)).then_some(another))
+                    })
+                    .await?;
+                if another {
+                    seen = begun.elapsed();
+                }
                 ground.table_is_ready().await?;
             }
             Self::PodFrozen => {

@@ -5,6 +5,8 @@ use std::fmt;
 
 /// A pod that failed is not replaced earlier than this after it was made, in seconds.
 const RELAUNCH_S: i64 = 10;
+/// One that served and crashed again is not replaced earlier than this after it was made, in seconds.
+const RECOVER_S: i64 = 5;
 /// Between two questions to a draining pod, in seconds.
 const ASK_S: u64 = 1;
 /// Between two questions to a pod that writes no summary, in seconds.
@@ -33,7 +35,7 @@ pub struct Observed {
     pub alive: Option<Result<(), String>>,
     /// The last entry in the signer's journal.
     pub head: Option<Result<u64, String>>,
-    /// What the table last said about why it deals no hands.
+    /// What the current pod's process last said about why it deals no hands; `None`: it has said nothing yet.
     pub holding: Option<Option<String>>,
     /// Seconds since 1970.
     pub now_s: i64,
@@ -190,6 +192,14 @@ fn launch(seen: &Observed, before: impl Into<Vec<Step>>) -> Decision {
     Decision::new(Stage::Starting, steps)
 }
 
+/// In place of a pod that will not serve again soon, once it is as old as this, in seconds.
+fn relaunch(seen: &Observed, pod: &PodView, age_s: i64) -> Decision {
+    match u64::try_from(pod.created_s + age_s - seen.now_s) {
+        Ok(wait @ 1..) => Decision::new(Stage::Starting, []).again(wait),
+        _ => launch(seen, [remove(pod)]),
+    }
+}
+
 fn remove(pod: &PodView) -> Step {
     Step::Delete { pod: pod.name.clone() }
 }
@@ -200,12 +210,11 @@ fn keep(seen: &Observed) -> Decision {
     match pod.life {
         Life::Lost => return launch(seen, []),
         Life::Terminating => return Decision::new(Stage::Going, []).again(LOOK_S),
-        Life::Failed => {
-            let wait = pod.created_s + RELAUNCH_S - seen.now_s;
-            return match u64::try_from(wait) {
-                Ok(wait @ 1..) => Decision::new(Stage::Starting, []).again(wait),
-                _ => launch(seen, [remove(pod)]),
-            };
+        Life::Failed => return relaunch(seen, pod, RELAUNCH_S),
+        // It served, so a process can run with this configuration, and players wait. One that never did stays: kubelet's
+        // pace is right for what will not run anywhere.
+        Life::Alive if pod.backing_off && seen.holding.is_some() && seen.wanted.is_some() => {
+            return relaunch(seen, pod, RECOVER_S);
         }
         Life::Alive => {}
     }

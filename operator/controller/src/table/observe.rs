@@ -22,6 +22,8 @@ pub struct PodView {
     pub ready: bool,
     /// A container of it has run.
     pub started: bool,
+    /// Kubelet waits before it starts a crashed container again: 10 s after the second crash in a row, then ever longer.
+    pub backing_off: bool,
     pub life: Life,
     /// Why it does not run, in the kubelet's words.
     pub trouble: Option<Trouble>,
@@ -71,6 +73,7 @@ impl PodView {
                 container.restart_count > 0
                     || state.is_some_and(|state| state.running.is_some() || state.terminated.is_some())
             }),
+            backing_off: container.and_then(waits_for) == Some("CrashLoopBackOff"),
             life,
             trouble: container.and_then(trouble).or_else(|| unschedulable(pod)).or_else(|| failed(pod)),
             created_s: pod.metadata.creation_timestamp.as_ref().map_or(0, |at| at.0.as_second()),
@@ -103,6 +106,10 @@ fn life(pod: &Pod) -> Life {
         (false, Some("Failed" | "Succeeded")) => Life::Failed,
         (false, _) => Life::Alive,
     }
+}
+
+fn waits_for(container: &ContainerStatus) -> Option<&str> {
+    container.state.as_ref()?.waiting.as_ref()?.reason.as_deref()
 }
 
 fn trouble(container: &ContainerStatus) -> Option<Trouble> {
@@ -198,7 +205,7 @@ mod tests {
             (trouble.reason, trouble.message.as_str()),
             ("CrashLoop", "exit code 1: data keys: no such file")
         );
-        assert!(view.started);
+        assert!(view.started && view.backing_off);
     }
 
     #[test]

@@ -96,11 +96,24 @@ fn a_failed_pod_is_replaced_but_not_in_a_tight_loop() {
 }
 
 #[test]
-fn a_crashing_pod_keeps_its_generation() {
+fn a_pod_that_crashes_before_it_ever_served_keeps_its_generation() {
     let mut seen = running();
-    seen.pods[0].ready = false;
+    (seen.pods[0].ready, seen.pods[0].backing_off) = (false, true);
     let decision = decide(&seen);
     assert_eq!((decision.steps, decision.stage), (vec![], Stage::Starting));
+}
+
+#[test]
+fn a_pod_that_served_and_crashes_again_does_not_wait_for_kubelet() {
+    let mut seen = Observed { holding: Some(None), ..running() };
+    (seen.pods[0].ready, seen.pods[0].created_s) = (false, seen.now_s - 5);
+    assert_eq!(decide(&seen).steps, [], "kubelet starts it again at once");
+    seen.pods[0].backing_off = true;
+    assert_eq!(decide(&seen).steps, [remove(3), raise(4), create(4)]);
+    seen.pods[0].created_s += 2;
+    assert_eq!((decide(&seen).steps, decide(&seen).again_s), (vec![], Some(2)));
+    seen.wanted = None;
+    assert_eq!(decide(&seen).steps, [], "there is nothing that could take its place");
 }
 
 #[test]
