@@ -29,9 +29,10 @@ for part in controller gateway records chain-signer; do
   "${k[@]}" wait --for=delete pod --selector "app.kubernetes.io/instance=$release,app.kubernetes.io/component=$part" --timeout=180s >/dev/null
 done
 "${k[@]}" delete pod --selector app.kubernetes.io/part-of=purr,app.kubernetes.io/component=table --timeout=180s >/dev/null
-for part in redis redis-sessions postgres; do
-  "${k[@]}" rollout status "statefulset/$release-$part" --timeout=300s >/dev/null
-done
+# All that is left: the groups of Redis, and PostgreSQL.
+while IFS= read -r part; do
+  "${k[@]}" rollout status "$part" --timeout=300s >/dev/null
+done < <("${k[@]}" get statefulset --selector "app.kubernetes.io/instance=$release,app.kubernetes.io/part-of=purr" --output name)
 
 job=$release-restore-$(date -u +%Y%m%d%H%M%S)
 say "restoring ${backup:-the newest backup}: $parts ($job)"

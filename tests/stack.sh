@@ -98,7 +98,7 @@ if [ -z "$vault" ]; then
 fi
 install --set-string "chain.vault=$vault" --set-string "chain.token=$token"
 say "waiting for every part"
-for part in statefulset/$release-redis statefulset/$release-redis-sessions statefulset/$release-postgres \
+for part in statefulset/$release-redis statefulset/$release-redis-second statefulset/$release-redis-sessions statefulset/$release-postgres \
   statefulset/$release-anvil statefulset/$release-chain-signer deployment/$release-gateway deployment/$release-records \
   deployment/$release-controller; do
   "${k[@]}" rollout status "$part" --timeout=180s >/dev/null || {

@@ -30,8 +30,18 @@ pub fn named(name: &str) -> String {
     EXAMPLE.replace("name: nl100-1", &format!("name: {name}"))
 }
 
+/// The committed example under another name, in a store group or in `auto`.
+pub fn stored(name: &str, group: &str) -> String {
+    named(name).replace("spec:\n", &format!("spec:\n  store: {group}\n"))
+}
+
 /// Players at a table of this name, each with a chair.
 pub async fn game(stack: &Stack, name: &str, players: u64) -> anyhow::Result<Game> {
-    let table = Table::apply(stack, &named(name), READY).await?;
+    game_in(stack, name, "default", players).await
+}
+
+/// The same, in a store group.
+pub async fn game_in(stack: &Stack, name: &str, group: &str, players: u64) -> anyhow::Result<Game> {
+    let table = Table::apply(stack, &stored(name, group), READY).await?;
     Game::start(stack, table, Plan::of(players), |step| eprintln!("{name}: {step}")).await
 }

@@ -6,7 +6,7 @@ use anyhow::{Context, ensure};
 use purr_tests::{
     Game, Stack,
     balances::Balances,
-    harness::{READY, SOON, game, run},
+    harness::{READY, SOON, game, game_in, run},
     table::condition,
     until,
 };
@@ -16,19 +16,30 @@ use tokio::process::Command;
 const PLAY: Duration = Duration::from_secs(120);
 /// For programs and stores that come back.
 const BACK: Duration = Duration::from_secs(240);
-const LOST: [&str; 4] = ["purr-redis-0", "purr-redis-1", "purr-redis-2", "purr-postgres-0"];
+/// Both groups of tables, and the journal.
+const LOST: [&str; 6] = [
+    "purr-redis-0",
+    "purr-redis-1",
+    "purr-redis-2",
+    "purr-redis-second-0",
+    "purr-redis-second-1",
+    "purr-postgres-0",
+];
 
 #[test]
 #[ignore = "needs the stack of tests/stack.sh"]
 fn what_was_backed_up_is_played_on_after_stores_and_journal_were_lost() {
     run(|stack| async move {
         let mut game = game(stack, "restored", 3).await?;
+        let mut other = game_in(stack, "restored-second", "second", 3).await?;
         game.plays(3, PLAY).await?;
-        let before = game.settle(stack, SOON).await?;
+        other.plays(3, PLAY).await?;
+        let (before, others) = (game.settle(stack, SOON).await?, other.settle(stack, SOON).await?);
         back_up(stack, "purr-by-hand").await?;
         lose_everything(stack).await?;
         restore(stack, "all").await?;
-        goes_on(stack, game, &before).await
+        goes_on(stack, game, &before).await?;
+        goes_on(stack, other, &others).await
     });
 }
 

@@ -5,9 +5,10 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails loudly")]
 
 use anyhow::{Context, ensure};
+use purr_client::api::HandFormat;
 use purr_tests::{
-    Game, PlayerState, Table,
-    harness::{READY, SOON, game, named, run},
+    Game, PlayerState, Stack, Table,
+    harness::{READY, SOON, game, game_in, named, run, stored},
     player::Wish,
     table::condition,
     until,
@@ -230,7 +231,6 @@ fn a_hand_is_fetched_by_number_as_json_and_as_phh_and_a_forged_token_gets_401() 
                     .map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
             }
         };
-        use purr_client::api::HandFormat;
         let json = until("the record", SOON, || fetch(HandFormat::Json)).await?;
         let record: Value = serde_json::from_str(&json)?;
         ensure!(record.to_string().contains(&game.table.uid), "not of this table: {record}");
@@ -244,5 +244,54 @@ fn a_hand_is_fetched_by_number_as_json_and_as_phh_and_a_forged_token_gets_401() 
         let refused = api.balance(&forged).await.err().context("a forged token was taken")?;
         ensure!(refused.is_unauthorized(), "{refused}");
         stack.kubectl(&["delete", "ptable", &game.table.name, "--wait=false"]).await.map(drop)
+    });
+}
+
+/// Keys of a table on the first node of a group; every node of a group has them.
+async fn keys(stack: &Stack, node: &str, uid: &str) -> anyhow::Result<usize> {
+    let script = format!(". /etc/purr/scripts/common.sh; here --scan --pattern 't:{{{uid}}}:*'");
+    Ok(stack.kubectl(&["exec", node, "-c", "redis", "--", "bash", "-c", &script]).await?.lines().count())
+}
+
+/// Tables by the group that their status names, once none is on its way out.
+async fn tables_by_group(stack: &Stack) -> anyhow::Result<(usize, usize)> {
+    until("no table is being deleted", READY, || async {
+        let tables = stack.kubectl_json(&["get", "ptable", "-o", "json"]).await?;
+        let tables = tables["items"].as_array().context("no list")?.clone();
+        let stays = |table: &Value| table["metadata"]["deletionTimestamp"].is_null();
+        let count = |group: &str| tables.iter().filter(|table| table["status"]["store"] == group).count();
+        Ok(tables.iter().all(stays).then(|| (count("default"), count("second"))))
+    })
+    .await
+}
+
+#[test]
+#[ignore = "needs the stack of tests/stack.sh"]
+fn tables_are_in_the_group_that_they_name_or_in_the_one_with_the_fewest() {
+    run(|stack| async move {
+        let mut game = game_in(stack, "in-second", "second", 2).await?;
+        game.plays(2, SOON).await?;
+        ensure!(game.table.get(stack).await?["status"]["store"] == "second");
+        let uid = &game.table.uid;
+        ensure!(keys(stack, "purr-redis-second-0", uid).await? > 0, "it is not in the group that it names");
+        ensure!(keys(stack, "purr-redis-0", uid).await? == 0, "it is in another group");
+        // Records reads both groups, or nobody could look at this hand.
+        let token = game.players[0].session.token().await?;
+        until("the record", SOON, || async {
+            Ok(stack.api().hand(&token.text, uid, 1, HandFormat::Json).await.ok().map(drop))
+        })
+        .await?;
+        game.settle(stack, SOON).await?;
+
+        for name in ["anywhere-1", "anywhere-2", "anywhere-3"] {
+            let (first, second) = tables_by_group(stack).await?;
+            // Of equals the first by name.
+            let expected = if second < first { "second" } else { "default" };
+            let table = Table::apply(stack, &stored(name, "auto"), READY).await?;
+            let group = table.get(stack).await?["status"]["store"].clone();
+            ensure!(group == expected, "{first} and {second} tables, and {name} went to {group}");
+        }
+        let names = ["in-second", "anywhere-1", "anywhere-2", "anywhere-3"];
+        stack.kubectl(&[&["delete", "ptable", "--wait=false"][..], &names].concat()).await.map(drop)
     });
 }

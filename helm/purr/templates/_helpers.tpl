@@ -75,6 +75,35 @@ readinessProbe:
 {{- end -}}
 {{- end -}}
 
+{{/* The chart's own groups beside "default", as JSON: each name with its values, what it leaves out taken from redis. */}}
+{{- define "purr.ownGroups" -}}
+{{- $groups := dict -}}
+{{- range $name, $own := .Values.redisGroups -}}
+{{- if not (regexMatch "^[a-z]([-a-z0-9]{0,18}[a-z0-9])?$" $name) -}}
+{{- fail (printf "redisGroups.%s: a name has at most 20 lower-case letters, digits and dashes, and begins with a letter" $name) -}}
+{{- end -}}
+{{- if or (has $name (list "default" "auto" "sessions")) (hasKey $.Values.stores $name) -}}
+{{- fail (printf "redisGroups.%s: this name is taken" $name) -}}
+{{- end -}}
+{{- $values := mergeOverwrite (deepCopy $.Values.redis) ($own | default dict) -}}
+{{- if lt (int $values.replicas) 2 -}}
+{{- fail (printf "redisGroups.%s.replicas: must be at least 2, every commit is acknowledged by a replica" $name) -}}
+{{- end -}}
+{{- $_ := set $groups $name $values -}}
+{{- end -}}
+{{- toJson $groups -}}
+{{- end -}}
+
+{{/* Every group that a table may be in beside "default", as JSON: its Sentinels and its master's name. */}}
+{{- define "purr.moreStores" -}}
+{{- $stores := deepCopy .Values.stores -}}
+{{- range $name, $values := include "purr.ownGroups" . | fromJson -}}
+{{- $sentinels := include "purr.sentinels" (dict "root" $ "group" (printf "redis-%s" $name) "replicas" $values.replicas) -}}
+{{- $_ := set $stores $name (dict "sentinels" (splitList "," $sentinels) "master" "purr") -}}
+{{- end -}}
+{{- toJson $stores -}}
+{{- end -}}
+
 {{/* Environment for a client of the table store. Call with (dict "root" $ "user" "table"). */}}
 {{- define "purr.storeEnv" -}}
 - name: PURR_STORE_SENTINELS

@@ -1,5 +1,5 @@
 #!/bin/bash
-# First step of a backup: the table store. It comes before the journal, because a take-over goes on from the journal where
+# First step of a backup: the table store, group by group. It comes before the journal, because a take-over goes on from the journal where
 # that is ahead of the store, and not the other way round.
 set -euo pipefail
 shopt -s inherit_errexit
@@ -19,7 +19,11 @@ printf '%s' "$name" >"$work/name"
 # What a killed backup left half made.
 find "$backups" -mindepth 1 -maxdepth 1 -name '.*.partial' -exec rm -rf -- {} +
 mkdir "$backups/.$name.partial"
-read -r host port < <(master "$STORE_SENTINELS" "$STORE_MASTER")
-say "the store: an RDB of $host"
-ask -h "$host" -p "$port" --rdb - 2>"$work/rdb.log" | seal "$backups/.$name.partial/store.rdb.cms" || die "$(cat "$work/rdb.log")"
-say "$(stat -c %s "$backups/.$name.partial/store.rdb.cms") bytes"
+for store in $STORES; do
+  group=${store%%=*}
+  read -r host port < <(master "${store#*=}" "$STORE_MASTER")
+  say "store $group: an RDB of $host"
+  ask -h "$host" -p "$port" --rdb - 2>"$work/rdb.log" | seal "$backups/.$name.partial/store-$group.rdb.cms" ||
+    die "$(cat "$work/rdb.log")"
+  say "$(stat -c %s "$backups/.$name.partial/store-$group.rdb.cms") bytes"
+done
