@@ -58,10 +58,15 @@ impl Table {
         .await
     }
 
+    /// Of the newest generation; the ones before may not have gone yet.
     pub async fn pod(&self, stack: &Stack) -> anyhow::Result<Option<Value>> {
         let selector = format!("purr.poker/table-uid={}", self.uid);
         let pods = stack.kubectl_json(&["get", "pods", "-l", &selector, "-o", "json"]).await?;
-        Ok(pods["items"].as_array().and_then(|pods| pods.last().cloned()))
+        let generation = |pod: &&Value| {
+            let label = pod["metadata"]["labels"]["purr.poker/generation"].as_str();
+            label.and_then(|label| label.parse::<u64>().ok())
+        };
+        Ok(pods["items"].as_array().and_then(|pods| pods.iter().max_by_key(generation).cloned()))
     }
 }
 
