@@ -30,9 +30,8 @@ for part in controller gateway records chain-signer; do
 done
 "${k[@]}" delete pod --selector app.kubernetes.io/part-of=purr,app.kubernetes.io/component=table --timeout=180s >/dev/null
 # All that is left: the groups of Redis, and PostgreSQL.
-while IFS= read -r part; do
-  "${k[@]}" rollout status "$part" --timeout=300s >/dev/null
-done < <("${k[@]}" get statefulset --selector "app.kubernetes.io/instance=$release,app.kubernetes.io/part-of=purr" --output name)
+left=$("${k[@]}" get statefulset --selector "app.kubernetes.io/instance=$release,app.kubernetes.io/part-of=purr" --output name)
+for part in $left; do "${k[@]}" rollout status "$part" --timeout=300s >/dev/null; done
 
 job=$release-restore-$(date -u +%Y%m%d%H%M%S)
 say "restoring ${backup:-the newest backup}: $parts ($job)"
