@@ -98,9 +98,8 @@ if [ -z "$vault" ]; then
 fi
 install --set-string "chain.vault=$vault" --set-string "chain.token=$token"
 say "waiting for every part"
-for part in statefulset/$release-redis statefulset/$release-redis-second statefulset/$release-redis-sessions statefulset/$release-postgres \
-  statefulset/$release-anvil statefulset/$release-chain-signer deployment/$release-gateway deployment/$release-records \
-  deployment/$release-controller; do
+parts=$("${k[@]}" get statefulset,deployment --selector "app.kubernetes.io/instance=$release" --output name)
+for part in $parts; do
   "${k[@]}" rollout status "$part" --timeout=180s >/dev/null || {
     "${k[@]}" get pods -o wide >&2
     die "$part is not ready"

@@ -75,7 +75,8 @@ readinessProbe:
 {{- end -}}
 {{- end -}}
 
-{{/* The chart's own groups beside "default", as JSON: each name with its values, what it leaves out taken from redis. */}}
+{{/* The chart's own groups beside "default", as JSON, by name: the suffix of what belongs to one, its Sentinels, and its
+values, in which redis stands in for what is left out. */}}
 {{- define "purr.ownGroups" -}}
 {{- $groups := dict -}}
 {{- range $name, $own := .Values.redisGroups -}}
@@ -85,11 +86,10 @@ readinessProbe:
 {{- if or (has $name (list "default" "auto" "sessions")) (hasKey $.Values.stores $name) -}}
 {{- fail (printf "redisGroups.%s: this name is taken" $name) -}}
 {{- end -}}
+{{- $suffix := printf "redis-%s" $name -}}
 {{- $values := mergeOverwrite (deepCopy $.Values.redis) ($own | default dict) -}}
-{{- if lt (int $values.replicas) 2 -}}
-{{- fail (printf "redisGroups.%s.replicas: must be at least 2, every commit is acknowledged by a replica" $name) -}}
-{{- end -}}
-{{- $_ := set $groups $name $values -}}
+{{- $sentinels := include "purr.sentinels" (dict "root" $ "group" $suffix "replicas" $values.replicas) -}}
+{{- $_ := set $groups $name (dict "suffix" $suffix "sentinels" $sentinels "values" $values) -}}
 {{- end -}}
 {{- toJson $groups -}}
 {{- end -}}
@@ -97,9 +97,8 @@ readinessProbe:
 {{/* Every group that a table may be in beside "default", as JSON: its Sentinels and its master's name. */}}
 {{- define "purr.moreStores" -}}
 {{- $stores := deepCopy .Values.stores -}}
-{{- range $name, $values := include "purr.ownGroups" . | fromJson -}}
-{{- $sentinels := include "purr.sentinels" (dict "root" $ "group" (printf "redis-%s" $name) "replicas" $values.replicas) -}}
-{{- $_ := set $stores $name (dict "sentinels" (splitList "," $sentinels) "master" "purr") -}}
+{{- range $name, $group := include "purr.ownGroups" . | fromJson -}}
+{{- $_ := set $stores $name (dict "sentinels" (splitList "," $group.sentinels) "master" "purr") -}}
 {{- end -}}
 {{- toJson $stores -}}
 {{- end -}}

@@ -69,13 +69,17 @@ for file in "$backups/$name"/store-*.rdb.cms; do
   group=${group%.rdb.cms}
   case " $STORES" in *" $group="*) ;; *) die "$name has a store $group, and the release has none of that name" ;; esac
 done
+declare -A masters
 for store in $STORES; do
-  read -r host port < <(master "${store#*=}" "$STORE_MASTER")
+  group=${store%%=*}
+  masters[$group]=$(master "${store#*=}" "$STORE_MASTER")
+  read -r host port <<<"${masters[$group]}"
   writers=$(ask -h "$host" -p "$port" client list type normal | grep -cE ' user=(table|records) ' || true)
-  [ "$writers" -eq 0 ] || die "$writers programs still write to store ${store%%=*}"
+  [ "$writers" -eq 0 ] || die "$writers programs still write to store $group"
 done
 say "opening $name"
 for store in $STORES; do
-  read -r host port < <(master "${store#*=}" "$STORE_MASTER")
-  put_back "${store%%=*}" "$host" "$port"
+  group=${store%%=*}
+  read -r host port <<<"${masters[$group]}"
+  put_back "$group" "$host" "$port"
 done

@@ -1,6 +1,6 @@
 #!/bin/bash
-# First step of a backup: the table store, group by group. It comes before the journal, because a take-over goes on from the journal where
-# that is ahead of the store, and not the other way round.
+# First step of a backup: the table store, group by group. It comes before the journal, because a take-over goes on from
+# the journal where that is ahead of the store, and not the other way round.
 set -euo pipefail
 shopt -s inherit_errexit
 # shellcheck source=common.sh

@@ -1,10 +1,14 @@
 {{- /* One Sentinel group: each pod holds a data node and its Sentinel, so that the side of a split which has
-most Sentinels has most data nodes. Call with (dict "root" $ "suffix" "redis" "group" "store" "master" "purr" "values" …). */ -}}
+most Sentinels has most data nodes. Call with (dict "root" $ "suffix" "redis" "key" "redis" "group" "store" "master" "purr"
+"values" …); key is where the values are, for messages. */ -}}
 {{- define "purr.redisGroup" -}}
 {{- $root := .root -}}
 {{- $values := .values -}}
 {{- $name := printf "%s-%s" $root.Release.Name .suffix -}}
 {{- $selector := dict "root" $root "component" .suffix -}}
+{{- if and (eq .group "store") (lt (int $values.replicas) 2) -}}
+{{- fail (printf "%s.replicas: must be at least 2, every commit is acknowledged by a replica" .key) -}}
+{{- end -}}
 apiVersion: v1
 kind: ConfigMap
 metadata:
