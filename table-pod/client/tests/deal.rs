@@ -177,7 +177,7 @@ impl Session {
                 _ if legal.check => (pb::ActionKind::Check, 0),
                 _ => (pb::ActionKind::Call, 0),
             };
-            self.say(seat.0, Body::Act(pb::Act { hand, kind: kind.into(), amount }));
+            self.say(seat.0, Body::Act(pb::Act { hand, kind: kind.into(), amount, question: None }));
         }
         let bytes = self.record.take().unwrap();
         let record = serde_json::from_slice(&bytes).unwrap();
