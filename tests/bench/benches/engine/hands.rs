@@ -2,7 +2,7 @@
 //! legal and each plays the same actions.
 
 use purr_engine::{
-    Action, Ante, Betting, Card, Chips, ClockConfig, Command, Deck, Event, PlayerId, RakeConfig, SeatIndex,
+    Action, Ante, Betting, Card, Chips, ClockConfig, Command, Deck, Event, PlayerId, HouseRules, RakeConfig, SeatIndex,
     Table, TableConfig,
 };
 use rand::{Rng, SeedableRng, rngs::SmallRng};
@@ -39,6 +39,7 @@ pub fn table(players: u8) -> Table {
         big_blind: BIG_BLIND,
         betting: Betting::NoLimit,
         straddle: false,
+        house: HouseRules::NONE,
         run_it_twice: false,
         ante: Ante::None,
         buy_in_min: BIG_BLIND,
