@@ -2,7 +2,8 @@
 
 use crate::Bytes;
 use purr_engine::{
-    Action, Ante, Betting, ClockConfig, Command, PlayerId, HouseRules, RakeCap, RakeConfig, SeatIndex, Table, TableConfig,
+    Action, Ante, Betting, ClockConfig, Command, HouseRules, PlayerId, RakeCap, RakeConfig, SeatIndex, Table,
+    TableConfig,
 };
 
 /// A configuration, often a valid one.

@@ -2,8 +2,8 @@
 //! legal and each plays the same actions.
 
 use purr_engine::{
-    Action, Ante, Betting, Card, Chips, ClockConfig, Command, Deck, Event, PlayerId, HouseRules, RakeConfig, SeatIndex,
-    Table, TableConfig,
+    Action, Ante, Betting, Card, Chips, ClockConfig, Command, Deck, Event, HouseRules, PlayerId, RakeConfig,
+    SeatIndex, Table, TableConfig,
 };
 use rand::{Rng, SeedableRng, rngs::SmallRng};
 use serde::Serialize;
