@@ -2,7 +2,7 @@
 
 use crate::fleet::{Fleet, StoreGroup};
 use purr_crds::{AntePayer, Bound, PokerTable, PokerTableSpec};
-use purr_engine::{Ante, Betting, ClockConfig, ConfigError, RakeCap, RakeConfig, TableConfig};
+use purr_engine::{Ante, Betting, ClockConfig, ConfigError, HouseRules, RakeCap, RakeConfig, TableConfig};
 use purr_protocol::{Currency, Settlement, TableSpec};
 
 /// What a time bank grows to, where the table does not say, in seconds.
@@ -137,6 +137,7 @@ fn engine(spec: &PokerTableSpec) -> Result<TableConfig, Invalid> {
         },
         betting: Betting::NoLimit,
         straddle: spec.straddle,
+        house: HouseRules::NONE,
         run_it_twice: spec.run_it_twice,
         buy_in_min: number("buyIn.min", spec.buy_in.min)?,
         buy_in_max: number("buyIn.max", spec.buy_in.max)?,

@@ -8,7 +8,7 @@
 
 use bytes::Bytes;
 use purr_engine::{
-    Action, Ante, Betting, Card, ClockConfig, Command, Deck, Event, PlayerId, RakeConfig, SeatIndex, Table,
+    Action, Ante, Betting, Card, ClockConfig, Command, Deck, Event, PlayerId, HouseRules, RakeConfig, SeatIndex, Table,
     TableConfig,
     history::{HandHistory, SeatStart},
 };
@@ -148,6 +148,7 @@ fn config() -> TableConfig {
         ante: Ante::None,
         betting: Betting::NoLimit,
         straddle: false,
+        house: HouseRules::NONE,
         run_it_twice: false,
         buy_in_min: 10,
         buy_in_max: 1_000,
