@@ -425,15 +425,20 @@ async fn the_lobby_lists_tables_page_by_page() {
 #[tokio::test]
 async fn hands_come_from_records_in_the_format_that_was_asked_for() {
     let world = World::new().await;
-    let token = Wallet::new(1).sign_in(&world).await.access;
+    let wallet = Wallet::new(1);
+    let token = wallet.sign_in(&world).await.access;
+    let viewer = wallet.address();
     let get = async |path: &str| world.get(&format!("/v1/tables/{UID}/hands{path}"), Some(&token)).await;
     assert_eq!(get("?before=9&limit=3").await.json(), json!({ "hands": [] }));
     let phh = get("/7?format=phh").await;
     assert_eq!(
         (phh.body.as_str(), phh.header("content-type")),
-        ("hand 7 format=phh", Some("application/toml"))
+        (format!("hand 7 format=phh&viewer={viewer}").as_str(), Some("application/toml"))
     );
-    assert_eq!(get("/7").await.body, "hand 7 format=json");
+    assert_eq!(get("/7").await.body, format!("hand 7 format=json&viewer={viewer}"));
+    let auditor = Wallet::auditor().sign_in(&world).await.access;
+    let all = world.get(&format!("/v1/tables/{UID}/hands/7"), Some(&auditor)).await;
+    assert_eq!(all.body, "hand 7 format=json&viewer=all");
     assert_eq!(get("/404").await.problem(), "hand");
     assert_eq!(get("/x").await.problem(), "hand");
     assert_eq!(get("/7?format=xml").await.problem(), "query");

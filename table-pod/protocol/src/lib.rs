@@ -22,4 +22,4 @@ pub mod pb {
 
 pub use codec::{CloseCode, Codec, CodecError, MESSAGE_BYTES_MAX};
 pub use problem::Problem;
-pub use spec::{Currency, Settlement, TableSpec};
+pub use spec::{Currency, HistoryNames, HistoryRule, Settlement, TableSpec};
