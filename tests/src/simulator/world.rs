@@ -78,6 +78,7 @@ fn spec() -> TableSpec {
             max_delay_ms: 0,
         },
         paused: false,
+        history: purr_protocol::HistoryRule::default(),
     }
 }
 

@@ -12,7 +12,7 @@ use purr_engine::{
     TableConfig,
     history::{HandHistory, SeatStart},
 };
-use purr_protocol::record::HandRecord;
+use purr_protocol::{HistoryRule, record::HandRecord};
 use purr_records::Database;
 use purr_store::StoredHand;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
@@ -202,6 +202,7 @@ pub fn record(table: &str, hand: u64, first_raise: u64) -> HandRecord {
         openings: Vec::new(),
         sealed: SEALED.into(),
         audit: None,
+        shown: HistoryRule::default(),
     }
 }
 

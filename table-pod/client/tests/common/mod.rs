@@ -80,6 +80,7 @@ pub fn spec() -> TableSpec {
         currency: Currency { token: String::new(), decimals: 6, unit: "PLAY".into() },
         settlement: Settlement { vault: String::new(), chain_id: 1, max_hands: 1, max_delay_ms: 0 },
         paused: false,
+        history: purr_protocol::HistoryRule::default(),
     }
 }
 

@@ -43,6 +43,7 @@ pub fn spec(name: &str, engine: TableConfig) -> TableSpec {
             max_delay_ms: 0,
         },
         paused: false,
+        history: purr_protocol::HistoryRule::default(),
     }
 }
 
