@@ -21,6 +21,7 @@ pub struct Metrics {
     pub frozen: IntGauge,
     pub published: IntCounter,
     pub vouchers: IntCounter,
+    pub receipts: IntCounter,
     pub send_seconds: Histogram,
     pub sign_seconds: Histogram,
     pub leading: IntGauge,
@@ -85,6 +86,7 @@ impl Metrics {
                 "Balances published for others to read",
             )?,
             vouchers: counter("purr_signer_vouchers_total", "Vouchers signed")?,
+            receipts: counter("purr_signer_receipts_total", "Receipts of hands signed")?,
             send_seconds: histogram(
                 "purr_signer_accept_to_send_seconds",
                 "From the oldest entry's acceptance to its broadcast",
