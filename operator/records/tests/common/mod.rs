@@ -201,6 +201,7 @@ pub fn record(table: &str, hand: u64, first_raise: u64) -> HandRecord {
         openings: Vec::new(),
         sealed: SEALED.into(),
         audit: None,
+        place: None,
     }
 }
 
