@@ -229,7 +229,7 @@ fn what_differs_is_named() {
         Err(MoneyError::Unfinished(_) | MoneyError::Differs { .. })
     ));
 
-    let mut strange = record.clone();
+    let mut strange = record;
     strange.history.config.big_blind = 0;
     assert!(matches!(money::check(&strange, None), Err(MoneyError::Config(_))));
 }
@@ -243,7 +243,7 @@ fn less_rake_than_the_rule_is_right_where_a_signed_receipt_says_so() {
     assert!(money::check(&told, Some(recorded)).is_ok());
     assert!(money::check(&told, Some(rule)).is_err());
     // More than the rule is never right.
-    let mut greedy = record.clone();
+    let mut greedy = record;
     greedy.history.config.rake.caps = vec![purr_engine::RakeCap { players: 2, amount: rule - 1 }];
     assert!(money::check(&greedy, Some(rule)).is_err());
 }

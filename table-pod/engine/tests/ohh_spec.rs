@@ -350,7 +350,7 @@ fn what_is_written_is_as_specified() {
         play(TableConfig { ante: Ante::Each(200_000), ..stakes.clone() }, &[100 * unit; 3], &[], false),
         play(TableConfig { ante: Ante::BigBlind(unit), ..stakes.clone() }, &[100 * unit; 2], &[], false),
         play(
-            TableConfig { run_it_twice: true, rake, ..stakes.clone() },
+            TableConfig { run_it_twice: true, rake, ..stakes },
             &[100 * unit, 200 * unit],
             &[Action::RaiseTo(100 * unit)],
             true,

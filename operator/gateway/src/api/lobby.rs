@@ -137,7 +137,7 @@ enum Format {
     Json,
     /// Poker Hand History, in TOML.
     Phh,
-    /// Open Hand History, in JSON; amounts in minor units.
+    /// Open Hand History, in JSON; amounts in the currency.
     Ohh,
 }
 

@@ -114,7 +114,7 @@ impl Room {
         let sealed = SealedDeck::new(&secret).unwrap();
         let reveals = vec![Reveal { seat: 0, entropy: [1; 32] }, Reveal { seat: 1, entropy: [2; 32] }];
         let deck = sealed.deck(&reveals).unwrap();
-        let start = Ask::StartHand { hand: self.hand, deck: deck.clone() };
+        let start = Ask::StartHand { hand: self.hand, deck };
         let mut events = self.table.apply(0, start).unwrap();
         let fate = self.dice.roll(20);
         while self.table.hand().is_some() {
