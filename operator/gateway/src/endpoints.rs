@@ -59,6 +59,7 @@ pub enum Endpoint {
     Hands,
     Hand,
     HandAudit,
+    HandReceipt,
     Balance,
     Withdrawals,
     Reconciliation,
@@ -70,7 +71,7 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::Nonce,
         Self::SignIn,
         Self::Refresh,
@@ -89,6 +90,7 @@ impl Endpoint {
         Self::Hands,
         Self::Hand,
         Self::HandAudit,
+        Self::HandReceipt,
         Self::Balance,
         Self::Withdrawals,
         Self::Reconciliation,
@@ -119,6 +121,7 @@ impl Endpoint {
             Self::Hands => "/v1/tables/{uid}/hands",
             Self::Hand => "/v1/tables/{uid}/hands/{hand}",
             Self::HandAudit => "/v1/tables/{uid}/hands/{hand}/audit",
+            Self::HandReceipt => "/v1/tables/{uid}/hands/{hand}/receipt",
             Self::Balance => "/v1/balance",
             Self::Withdrawals => "/v1/withdrawals",
             Self::Reconciliation => "/v1/reconciliation",
@@ -164,6 +167,7 @@ impl Endpoint {
             | Self::StreamSend
             | Self::Hands
             | Self::Hand
+            | Self::HandReceipt
             | Self::Balance
             | Self::Withdrawals => EVERYBODY,
             Self::HandAudit | Self::Reconciliation | Self::Denials | Self::DenialTrail => AUDIT,
@@ -221,7 +225,8 @@ impl Endpoint {
             | Self::Table
             | Self::Hands
             | Self::Hand
-            | Self::HandAudit => Priority::Lobby,
+            | Self::HandAudit
+            | Self::HandReceipt => Priority::Lobby,
             Self::Nonce | Self::SignIn | Self::OutsideSignIn | Self::OutsideLink => Priority::SignIn,
         }
     }
@@ -246,6 +251,7 @@ impl Endpoint {
             Self::Hands => get(lobby::hands),
             Self::Hand => get(lobby::hand),
             Self::HandAudit => get(lobby::hand_audit),
+            Self::HandReceipt => get(lobby::hand_receipt),
             Self::Balance => get(money::balance),
             Self::Withdrawals => post(money::withdraw),
             Self::Reconciliation => get(money::reconciliation),
@@ -294,7 +300,9 @@ mod tests {
             Access::Open => None,
             Access::Roles(roles) => Some(roles.to_vec()),
         };
-        for endpoint in [Endpoint::Balance, Endpoint::Withdrawals, Endpoint::Hands, Endpoint::Hand] {
+        for endpoint in
+            [Endpoint::Balance, Endpoint::Withdrawals, Endpoint::Hands, Endpoint::Hand, Endpoint::HandReceipt]
+        {
             assert_eq!(allowed(endpoint), Some(vec![Player, Support, Auditor, Admin]));
         }
         for endpoint in

@@ -271,6 +271,14 @@ impl Actor {
         Ok(actor)
     }
 
+    /// Records tell when their hands were dealt: this is now, in milliseconds since 1970.
+    #[must_use]
+    pub fn with_wall_clock(mut self, wall_ms: u64) -> Self {
+        let now = self.now();
+        self.core.set_wall_clock(now, wall_ms);
+        self
+    }
+
     pub fn handle(&self) -> Handle {
         Handle { inbox: self.sender.clone(), changed: self.changed.clone() }
     }

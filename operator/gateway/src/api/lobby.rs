@@ -22,7 +22,7 @@ use axum::{
 };
 use purr_protocol::{
     Codec, Problem,
-    settlement::{TableState, TableStatus},
+    settlement::{HandReceipt, TableState, TableStatus},
     summary::Summary,
 };
 use purr_runtime::{problem::Answer, token::UserRole, ws::Upgrade};
@@ -138,7 +138,7 @@ enum Format {
     Json,
     /// Poker Hand History, in TOML.
     Phh,
-    /// Open Hand History, in JSON; amounts in minor units.
+    /// Open Hand History, in JSON; amounts in the currency.
     Ohh,
 }
 
@@ -295,6 +295,20 @@ pub async fn hand_audit(
         return Err(no_hand());
     }
     let asked = app.records.get(&format!("/v1/tables/{uid}/hands/{hand}/audit")).await;
+    asked.map(Json).map_err(IntoResponse::into_response)
+}
+
+/// The operator's signature over a hand, from the signer's journal.
+pub async fn hand_receipt(
+    State(app): State<App>,
+    path: Result<Path<(String, u64)>, PathRejection>,
+) -> Result<Json<HandReceipt>, Response> {
+    let no_hand = || Answer::from(Problem::new(404, "hand", "There is no such hand")).into_response();
+    let Path((uid, hand)) = path.map_err(|_| no_hand())?;
+    if !is_uid(&uid) {
+        return Err(no_hand());
+    }
+    let asked = app.signer.get(&format!("/v1/tables/{uid}/hands/{hand}/receipt")).await;
     asked.map(Json).map_err(IntoResponse::into_response)
 }
 
