@@ -163,11 +163,8 @@ impl Journal {
         // A reservation from before a denial still takes its seat, since an entry cannot be skipped; then the seat is stood
         // up like one that was there.
         for player in submit.entries.iter().filter_map(|entry| newcomer(entry, table.head_seq, head)) {
-            match denials::check(&mut tx, player).await {
-                Err(JournalError::Denied(_)) => {
-                    tables::notify_player(&mut tx, "exit", player, &[0; 32]).await?
-                }
-                other => other?,
+            if denials::is_denied(&mut tx, player).await? {
+                tables::notify_player(&mut tx, "exit", player, &[0; 32]).await?;
             }
         }
         for note in &notes {

@@ -143,6 +143,7 @@ async fn one(
     let kept = kept.ok_or_else(|| Problem::new(404, "no-such-hand", "There is no record of this hand"))?;
     let record: HandRecord = serde_json::from_slice(&kept.record).map_err(|error| unreadable(&error))?;
     let stored = Stored {
+        pseudonymous: false,
         hash: kept.hash.clone(),
         ended_at_ms: i64::try_from(kept.ended_at_ms).unwrap_or(i64::MAX),
         hashes: vec![kept.hash.clone()],
