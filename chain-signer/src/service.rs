@@ -11,7 +11,6 @@ use crate::{
 };
 use purr_engine::{PlayerId, config::AMOUNT_MAX};
 use purr_protocol::denial::{DenialTrail, Deny, Lift};
-use purr_protocol::settlement::{ChainConfig, Notice, OpenTable, Reservation, Reserve, Submit, TableStatus};
 use purr_protocol::settlement::{
     ChainConfig, EntryBody, HandReceipt, Notice, OpenTable, ReceiptLane, Reservation, Reserve, Submit,
     TableStatus,
