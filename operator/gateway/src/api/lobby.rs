@@ -2,12 +2,14 @@
 
 mod board;
 mod events;
+mod places;
 
 pub use board::{Board, Listed};
 pub use events::{Changes, events};
+pub use places::{Places, StreamBounds};
 
 use crate::{
-    app::App, guard::RetryAfter, metrics::Upstream, relay::Refused, routing::Known, upstream::Failed,
+    app::App, client_address::ClientAddress, guard::RetryAfter, metrics::Upstream, relay::Refused, routing::Known, upstream::Failed,
 };
 use axum::{
     Json,
@@ -256,7 +258,8 @@ pub async fn socket(
         Answer::from(Problem::new(400, "subprotocol", "Ask for purr.v1.proto or purr.v1.json"))
             .into_response()
     })?;
-    let relay = app.relays.open(uid, codec).map_err(no_place)?;
+    let address = request.extensions().get::<ClientAddress>().map(|ClientAddress(ip)| *ip);
+    let relay = app.relays.open(uid, codec, address).await.map_err(no_place)?;
     Ok(upgrade.accept(codec.subprotocol(), move |socket| relay.serve(socket)))
 }
 

@@ -9,10 +9,17 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 /// Messages a second, and how many at once. The pod's own limit is the same: what passes here is
 /// answered there.
-const RATE_PER_S: f64 = 20.0;
-const BURST: f64 = 60.0;
-/// Frames over the limit, in a row, after which the socket ends.
+const SEATED: Rate = Rate { per_s: 20.0, burst: 60.0 };
+/// The same of a player without a seat, who has little to say.
+const GUEST: Rate = Rate { per_s: 2.0, burst: 20.0 };
+/// Frames over the limit, in a row, that are answered, and after which the socket ends.
+const ANSWERED_MAX: u32 = 10;
 const OVER_MAX: u32 = 200;
+
+struct Rate {
+    per_s: f64,
+    burst: f64,
+}
 
 /// What a player's socket brings.
 pub(super) enum FromPlayer {
@@ -37,13 +44,17 @@ pub(super) struct Player {
     allowance: f64,
     filled: Instant,
     over: u32,
+    /// Has no seat at the table.
+    pub guest: bool,
 }
 
 impl Player {
     pub fn new(line: Line, codec: Codec, pace: Pace) -> Self {
         let now = Instant::now();
         let look = Box::pin(sleep_until(now + pace.ping));
-        Self { line, codec, pace, heard: now, pinged: now, look, allowance: BURST, filled: now, over: 0 }
+        let allowance = SEATED.burst;
+        let (guest, over) = (false, 0);
+        Self { line, codec, pace, heard: now, pinged: now, look, allowance, filled: now, over, guest }
     }
 
     /// The next message. Dropping the future loses nothing.
@@ -91,8 +102,11 @@ impl Player {
             let Ok(message) = self.codec.decode_client(&bytes) else {
                 return end(CloseCode::Protocol, "malformed message");
             };
-            if !within {
+            if !within && self.over <= ANSWERED_MAX {
                 return FromPlayer::Limited(message.id);
+            }
+            if !within {
+                continue;
             }
             return FromPlayer::Message { message, bytes };
         }
@@ -102,7 +116,8 @@ impl Player {
         let now = Instant::now();
         let since = now.duration_since(self.filled).as_secs_f64();
         self.filled = now;
-        self.allowance = (self.allowance + since * RATE_PER_S).min(BURST);
+        let Rate { per_s, burst } = if self.guest { GUEST } else { SEATED };
+        self.allowance = (self.allowance + since * per_s).min(burst);
         if self.allowance < 1.0 {
             self.over += 1;
             return false;
