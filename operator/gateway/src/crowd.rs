@@ -20,8 +20,9 @@ impl Crowd {
     /// `None` where this key has as many as it may have.
     pub fn enter(&self, key: &str, max: u32) -> Option<Counted> {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (key, count) =
-            counts.get_key_value(key).map_or_else(|| (Arc::from(key), 0), |(key, count)| (key.clone(), *count));
+        let (key, count) = counts
+            .get_key_value(key)
+            .map_or_else(|| (Arc::from(key), 0), |(key, count)| (key.clone(), *count));
         if count >= max {
             return None;
         }

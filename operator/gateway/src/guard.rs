@@ -110,7 +110,9 @@ fn priority(app: &App, endpoint: Option<Endpoint>, caller: Option<&Caller>, addr
     let seats = app.relays.seats();
     let comes_back = endpoint.is_some_and(Endpoint::comes_back);
     match caller {
-        Some(caller) if caller.roles.contains(&UserRole::Admin) || seats.plays(caller.player) => Priority::Seated,
+        Some(caller) if caller.roles.contains(&UserRole::Admin) || seats.plays(caller.player) => {
+            Priority::Seated
+        }
         Some(_) => Priority::Player,
         None if comes_back && seats.plays_from(address) => Priority::Player,
         // Unknown paths and page requests get lobby priority.
@@ -138,7 +140,8 @@ async fn whole(
         Ok(bytes) => bytes,
         Err(_) => {
             let slow = app.bodies.enter(address, app.front.address_bodies_max);
-            let _slow = slow.ok_or_else(|| crowded("too many of its requests have come in part").into_response())?;
+            let _slow =
+                slow.ok_or_else(|| crowded("too many of its requests have come in part").into_response())?;
             reading.await
         }
     };

@@ -313,6 +313,7 @@ impl Options {
         front.edge.proxies = self.proxy_protocol_from;
         front.edge.address_max = self.address_connections_max;
         front.edge.arriving_max = self.address_arriving_max;
+        front.edge.apart = true;
         let ca = self.tls_dir.join("ca.crt");
         Ok(Checked {
             config: Config {

@@ -253,7 +253,11 @@ async fn an_address_has_so_many_slow_bodies_and_its_quick_ones_pass() {
     for stream in &mut slow {
         let mut answer = vec![0; 64];
         if let Ok(read) = timeout(Duration::from_secs(2), stream.read(&mut answer)).await {
-            assert!(answer[..read.unwrap()].starts_with(b"HTTP/1.1 429"), "{}", String::from_utf8_lossy(&answer));
+            assert!(
+                answer[..read.unwrap()].starts_with(b"HTTP/1.1 429"),
+                "{}",
+                String::from_utf8_lossy(&answer)
+            );
             refused += 1;
         }
     }
@@ -373,7 +377,12 @@ async fn a_signed_in_player_follows_the_lobby_where_strangers_fill_it() {
 
 #[tokio::test]
 async fn connections_that_ask_nothing_are_bounded_by_address_apart_from_those_that_do() {
-    let world = World::with(|config| config.front.edge.arriving_max = 2).await;
+    let world = World::with(|config| {
+        config.front.edge.arriving_max = 2;
+        // As it is shipped.
+        config.front.edge.apart = true;
+    })
+    .await;
     let asked = http::dial(&world, world.public).await;
     let mut asked = asked;
     asked.write_all(b"GET /v1/tables HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
@@ -384,7 +393,11 @@ async fn connections_that_ask_nothing_are_bounded_by_address_apart_from_those_th
     let begun = Instant::now();
     let mut third = TcpStream::connect(world.public).await.unwrap();
     let cut = timeout(SOON, third.read(&mut [0; 1])).await.expect("a third one is served");
-    assert!(matches!(cut, Ok(0) | Err(_)) && begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+    assert!(
+        matches!(cut, Ok(0) | Err(_)) && begun.elapsed() < Duration::from_secs(4),
+        "{:?}",
+        begun.elapsed()
+    );
     drop((silent, quiet));
     let served = async {
         loop {

@@ -17,6 +17,7 @@ use std::{
 };
 use tokio::{
     net::{TcpListener, TcpStream},
+    runtime::{Handle, Runtime},
     sync::{OwnedSemaphorePermit, Semaphore},
     time::timeout,
 };
@@ -69,6 +70,9 @@ pub struct Edge {
     pub uncounted: Vec<Cidr>,
     /// Counts those that were cut for that.
     pub crowded: Option<IntCounter>,
+    /// TLS handshakes have a thread of their own: however many begin at once, what connections say that stand already waits
+    /// for a share of the processor and not for all of them.
+    pub apart: bool,
 }
 
 impl Default for Edge {
@@ -82,6 +86,32 @@ impl Default for Edge {
             arriving_max: u32::MAX,
             uncounted: Vec::new(),
             crowded: None,
+            apart: false,
+        }
+    }
+}
+
+/// The thread of handshakes. Ends with this, without waiting for any.
+struct Door(Option<Runtime>);
+
+impl Door {
+    fn new(apart: bool) -> std::io::Result<Self> {
+        let build = || {
+            let mut builder = tokio::runtime::Builder::new_multi_thread();
+            builder.worker_threads(1).thread_name("handshakes").enable_time().build()
+        };
+        apart.then(build).transpose().map(Self)
+    }
+
+    fn handle(&self) -> Handle {
+        self.0.as_ref().map_or_else(Handle::current, |runtime| runtime.handle().clone())
+    }
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
         }
     }
 }
@@ -107,6 +137,7 @@ impl Server {
         routes: Router,
         stop: CancellationToken,
     ) -> anyhow::Result<()> {
+        let door = Door::new(edge.apart)?;
         let crowds = Crowds { all: Crowd::new(edge.address_max), arriving: Crowd::new(edge.arriving_max) };
         let edge = Arc::new(edge);
         let places = Arc::new(Semaphore::new(self.connections_max));
@@ -131,7 +162,7 @@ impl Server {
             let config = self.identity.server_config(&self.callers)?;
             let roles = self.callers == Callers::Roles;
             let (edge, crowds) = (edge.clone(), crowds.clone());
-            let connection = Connection { edge, crowds, stream, address, roles, place };
+            let connection = Connection { edge, crowds, stream, address, roles, place, door: door.handle() };
             tasks.spawn(connection.serve(TlsAcceptor::from(config), routes.clone(), stop.clone()));
         }
         tasks.close();
@@ -161,6 +192,7 @@ struct Connection {
     address: SocketAddr,
     roles: bool,
     place: OwnedSemaphorePermit,
+    door: Handle,
 }
 
 impl Connection {
@@ -187,7 +219,14 @@ impl Connection {
             return tracing::debug!(peer = %self.address, "too many connections of one address");
         };
         let place = Place(Arc::new((self.place, counted)));
-        let stream = match timeout(self.edge.handshake, acceptor.accept(self.stream)).await {
+        let (limit, handshake) = (self.edge.handshake, acceptor.accept(self.stream));
+        let shaken = if self.edge.apart {
+            let shaking = self.door.spawn(async move { timeout(limit, handshake).await });
+            shaking.await.unwrap_or_else(|error| Ok(Err(std::io::Error::other(error))))
+        } else {
+            timeout(limit, handshake).await
+        };
+        let stream = match shaken {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => return tracing::debug!(%error, peer = %self.address, "handshake"),
             Err(_) => return tracing::debug!(peer = %self.address, "handshake took too long"),

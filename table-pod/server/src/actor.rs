@@ -293,7 +293,8 @@ impl Actor {
         let (inbox_of, inbox) = mpsc::channel(INBOX_MAX);
         let (guests_of, guests) = mpsc::channel(GUESTS_MAX);
         let (roster, roster_of) = watch::channel(Arc::from([]));
-        let handle = Handle { inbox: inbox_of, guests: guests_of, roster: roster_of, changed: Arc::default() };
+        let handle =
+            Handle { inbox: inbox_of, guests: guests_of, roster: roster_of, changed: Arc::default() };
         let (outbox, _) = watch::channel(outbox::Pending::default());
         let mut actor = Self {
             core: Box::new(core),
@@ -420,8 +421,7 @@ impl Actor {
                     return Ok(());
                 }
                 let place = Place { outlet, lane };
-                let attached =
-                    self.connections.attach(player, resume, id, place, &self.core, &self.metrics);
+                let attached = self.connections.attach(player, resume, id, place, &self.core, &self.metrics);
                 let _ = reply.send(Ok(attached));
                 self.metrics.connected.set(self.connections.count());
                 self.carry_out(Input::Connected { player }).await

@@ -22,13 +22,8 @@ fn player(number: u16) -> PlayerId {
 /// Sits a player down, who is on a trunk of its own.
 async fn sits(handle: &Handle, own: PlayerId) {
     let attached = handle.attach(own, None).await.unwrap();
-    let permit = pb::Permit {
-        amount: 400,
-        max_total_rake: 0,
-        expiry_s: u64::MAX,
-        nonce: 1,
-        signature: vec![1; 65],
-    };
+    let permit =
+        pb::Permit { amount: 400, max_total_rake: 0, expiry_s: u64::MAX, nonce: 1, signature: vec![1; 65] };
     let sit = Ask::Sit(pb::Sit { seat: 2, amount: 400, permit: Some(permit) });
     assert!(handle.ask(attached.connection, own, pb::ClientMessage { id: 1, body: Some(sit) }).await);
     let seated = async {

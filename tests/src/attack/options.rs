@@ -11,10 +11,10 @@ use std::{path::PathBuf, time::Duration};
 #[command(version)]
 pub struct Options {
     /// Folder of the built programs
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = ".")]
     pub bin: PathBuf,
     /// Folder for data and logs of this run
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = ".")]
     pub dir: PathBuf,
     /// File for the rows, as JSON
     #[arg(long, default_value = "target/attack.json")]
@@ -46,7 +46,11 @@ impl Options {
         ensure!(self.dir.is_dir(), "--dir: {} is no folder", self.dir.display());
         for name in &self.only {
             let known: Vec<&str> = rows::ALL.iter().map(|row| row.name).collect();
-            ensure!(known.contains(&name.as_str()), "--only: no attack {name}; there are {}", known.join(", "));
+            ensure!(
+                known.contains(&name.as_str()),
+                "--only: no attack {name}; there are {}",
+                known.join(", ")
+            );
         }
         Ok(())
     }
@@ -55,8 +59,12 @@ impl Options {
         self.only.is_empty() || self.only.iter().any(|only| only == name)
     }
 
-    /// Length of a measurement.
+    /// Length of a measurement, and of the longest one.
     pub fn measure(&self) -> Duration {
+        Duration::from_secs(if self.short { 6 } else { 25 })
+    }
+
+    pub fn measure_long(&self) -> Duration {
         Duration::from_secs(if self.short { 6 } else { 60 })
     }
 

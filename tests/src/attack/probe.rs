@@ -2,10 +2,10 @@
 
 use super::wire;
 use anyhow::Context;
+use purr_runtime::CancellationToken;
 use rustls::ClientConfig;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{task::JoinHandle, time::sleep};
-use purr_runtime::CancellationToken;
 
 const EVERY: Duration = Duration::from_millis(200);
 

@@ -89,8 +89,11 @@ impl Row {
         if self.asked > 0 {
             let _ = write!(effect, ", {} of {} requests refused", self.refused, self.asked);
         }
-        let verdict =
-            if self.broken.is_empty() { "kept".to_owned() } else { format!("NOT KEPT: {}", self.broken.join(", ")) };
+        let verdict = if self.broken.is_empty() {
+            "kept".to_owned()
+        } else {
+            format!("NOT KEPT: {}", self.broken.join(", "))
+        };
         format!("{:<8} {}\n         {effect}: {verdict}", self.attack, self.cost)
     }
 }
@@ -134,9 +137,8 @@ mod tests {
         let good = Row::new("a", String::new(), &quiet, &Felt { p99_ms: 49.0, ..quiet.clone() });
         assert!(good.broken.is_empty(), "{:?}", good.broken);
         let slow = Felt { actions: 100, p99_ms: 51.0, pauses: 2, time_outs: 1, ..Felt::default() };
-        let bad = Row::new("a", String::new(), &quiet, &slow)
-            .probed(Probed { asked: 3, refused: 1 })
-            .back(None);
+        let bad =
+            Row::new("a", String::new(), &quiet, &slow).probed(Probed { asked: 3, refused: 1 }).back(None);
         assert_eq!(bad.broken.len(), 5, "{:?}", bad.broken);
         // Where quiet is slow itself, twice as slow is the bound.
         let slow_quiet = Felt { p99_ms: 30.0, ..quiet.clone() };

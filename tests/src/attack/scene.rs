@@ -13,7 +13,7 @@ use crate::{
 };
 use anyhow::Context;
 use purr_client::{
-    Api, Gateway, Session, Wallet,
+    Api, Session, Wallet,
     load::{Player, Purr, Setup, Target, sign_in},
     seat::Permits,
     wallet::Vault,
@@ -47,7 +47,8 @@ impl Scene {
         secrets.identity("redis", &["localhost", "127.0.0.1"])?;
         let tls = secrets.folder("redis")?;
         let redis = Redis::start(&options.dir, &tls, options.other_core, Fsync::EverySecond, 1).await?;
-        let place = Place { bin: &options.bin, dir: &options.dir, secrets: &secrets, core: options.server_core };
+        let place =
+            Place { bin: &options.bin, dir: &options.dir, secrets: &secrets, core: options.server_core };
         // As they are shipped: no option says otherwise.
         let fleet = Fleet::start_behind(&place, &redis, 1, 1, GATEWAYS, &[]).await?;
         let keys = Keys::load(&secrets.folder("jwt")?, fleet.issuer(), "purr")?;
@@ -110,8 +111,9 @@ impl Scene {
     fn players(&self, gateways: usize) -> anyhow::Result<Vec<(Target, Vec<Player<Purr>>)>> {
         let vault = Vault { chain_id: outside::CHAIN_ID, address: outside::VAULT };
         let uid = self.fleet.uid(0)?;
-        let mut groups: Vec<(Target, Vec<Player<Purr>>)> =
-            (0..gateways).map(|at| Ok((self.fleet.at(at)?.target(), Vec::new()))).collect::<anyhow::Result<_>>()?;
+        let mut groups: Vec<(Target, Vec<Player<Purr>>)> = (0..gateways)
+            .map(|at| Ok((self.fleet.at(at)?.target(), Vec::new())))
+            .collect::<anyhow::Result<_>>()?;
         for (number, session) in self.sessions.iter().enumerate() {
             let permits = Some(Permits::new(session.clone(), vault, outside::TABLE_ID));
             let side = Purr::new(uid, session.wallet().address(), u8::try_from(number).ok());
@@ -133,21 +135,18 @@ impl Scene {
         Ok(felt)
     }
 
-    fn seconds(&self, more: u64) -> u64 {
-        (self.options.warm_up() + self.options.measure()).as_secs() + more
-    }
-
     /// Players play, the attack begins, and then it is measured. `probe`: what somebody else asks meanwhile.
     pub async fn attacked(
         &mut self,
         orders: Orders,
         probe: Option<String>,
+        measure: Duration,
     ) -> anyhow::Result<(Felt, Tally, Probed)> {
-        let (warm_up, measure) = (self.options.warm_up(), self.options.measure());
+        let warm_up = self.options.warm_up();
         let mut victims = Victims::start(self.players(GATEWAYS)?, warm_up, measure);
         victims.there().await;
         // Until after the measurement.
-        let orders = Orders { seconds: self.seconds(1), ..orders };
+        let orders = Orders { seconds: (warm_up + measure).as_secs() + 1, ..orders };
         let gateways = orders.gateways.clone();
         let storm = Storm::start(&orders, &self.options.dir, self.options.other_core)?;
         tokio::time::sleep(warm_up).await;
@@ -164,7 +163,8 @@ impl Scene {
 
     /// The attack stands, and then players come back, all to the first gateway.
     pub async fn returned(&mut self, orders: Orders) -> anyhow::Result<(Felt, Tally)> {
-        let orders = Orders { seconds: self.seconds(15), ..orders };
+        let seconds = (self.options.warm_up() + self.options.measure()).as_secs() + 15;
+        let orders = Orders { seconds, ..orders };
         let mut storm = Storm::start(&orders, &self.options.dir, self.options.other_core)?;
         storm.on().await?;
         self.say("players come back");

@@ -70,6 +70,7 @@ pub(super) struct Attackers {
     held: RefCell<u64>,
     tried: RefCell<usize>,
     doors: Semaphore,
+    begun: Instant,
     until: Instant,
 }
 
@@ -89,6 +90,12 @@ impl Attackers {
 
     pub fn left(&self) -> Duration {
         self.until.saturating_duration_since(Instant::now())
+    }
+
+    /// When all attackers act together next, who do so this often.
+    pub fn next(&self, every: Duration) -> Instant {
+        let passed = self.begun.elapsed().as_millis() / every.as_millis().max(1);
+        self.begun + every * u32::try_from(passed + 1).unwrap_or(u32::MAX)
     }
 
     pub fn from(&self, number: usize) -> Ipv4Addr {
@@ -146,6 +153,7 @@ pub(super) async fn attack(path: &Path) -> anyhow::Result<()> {
         held: RefCell::default(),
         tried: RefCell::default(),
         doors: Semaphore::new(DOORS),
+        begun: Instant::now(),
         until: Instant::now() + Duration::from_secs(seconds),
     });
     let local = LocalSet::new();

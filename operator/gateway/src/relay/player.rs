@@ -3,7 +3,7 @@
 use super::{End, Pace, line::Line};
 use purr_protocol::{CloseCode, Codec, pb};
 use purr_runtime::ws::{self, Heard, Message};
-use std::pin::Pin;
+use std::{pin::Pin, time::Duration};
 use tokio::time::{Instant, Sleep, error::Elapsed, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
@@ -60,6 +60,10 @@ impl Player {
     /// The next message. Dropping the future loses nothing.
     pub async fn next(&mut self) -> FromPlayer {
         loop {
+            if let Some(until) = self.rests_until() {
+                // Boxed, as it is rare: every player's task would have its room.
+                Box::pin(sleep_until(until)).await;
+            }
             let frame = tokio::select! {
                 frame = self.line.next() => frame,
                 () = self.look.as_mut() => {
@@ -110,6 +114,14 @@ impl Player {
             }
             return FromPlayer::Message { message, bytes };
         }
+    }
+
+    /// Whoever has no seat and says too much is not read before it may say more: its own buffers fill, and to read and drop
+    /// what it sends costs nobody anything.
+    fn rests_until(&self) -> Option<Instant> {
+        let missing = 1.0 - self.allowance;
+        let rests = self.guest && self.over >= ANSWERED_MAX && missing > 0.0;
+        rests.then(|| self.filled + Duration::from_secs_f64(missing / GUEST.per_s))
     }
 
     fn spend(&mut self) -> bool {

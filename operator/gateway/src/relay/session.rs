@@ -306,9 +306,7 @@ mod tests {
 
     #[test]
     fn codes_of_a_pods_end_are_told_apart() {
-        use CloseCode::{
-            Crowded, GoingAway, Normal, Replaced, Revoked, SlowReader, TokenExpired, TryAgain,
-        };
+        use CloseCode::{Crowded, GoingAway, Normal, Replaced, Revoked, SlowReader, TokenExpired, TryAgain};
         for code in [Replaced, TokenExpired, Revoked, SlowReader, Crowded] {
             assert_eq!(PodEnd::of_code(Some(code.code())), PodEnd::ForPlayer(code));
         }

@@ -128,7 +128,8 @@ impl Connections {
 
     /// Whether this trunk has all the players without a seat that it may have.
     pub(super) fn is_full(&self, outlet: &Outlet, player: PlayerId) -> bool {
-        let guest = |open: &&Connection| !open.seated && open.place.outlet.is(outlet) && open.player != player;
+        let guest =
+            |open: &&Connection| !open.seated && open.place.outlet.is(outlet) && open.player != player;
         !self.roster.contains(&player) && self.open.values().filter(guest).count() >= GUESTS_MAX
     }
 

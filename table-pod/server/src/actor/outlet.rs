@@ -4,12 +4,8 @@
 //! with [`CloseCode::SlowReader`]. Answers of one lane never close another one. The trunk ends only where what all lanes
 //! are sent together piles up: then the gateway does not read.
 
-use purr_protocol::{
-    CloseCode,
-    pb,
-    trunk::Lane,
-};
 use purr_engine::PlayerId;
+use purr_protocol::{CloseCode, pb, trunk::Lane};
 use purr_runtime::CancellationToken;
 use std::{
     collections::{HashMap, VecDeque},

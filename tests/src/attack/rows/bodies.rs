@@ -23,7 +23,7 @@ const ACCOUNTS: usize = 6;
 pub(super) async fn row(scene: &mut Scene, quiet: &Felt) -> anyhow::Result<Row> {
     let orders = scene.orders(Kind::Bodies, REQUESTS, ADDRESSES, ACCOUNTS, 0)?;
     let probe = "GET /v1/tables HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
-    let (felt, tally, probed) = scene.attacked(orders, Some(probe.into())).await?;
+    let (felt, tally, probed) = scene.attacked(orders, Some(probe.into()), scene.options.measure()).await?;
     let what = format!("{REQUESTS} half-sent requests, {ACCOUNTS} free accounts, {ADDRESSES} addresses");
     Ok(Row::new(NAME, cost(&what, &tally), quiet, &felt).probed(probed))
 }

@@ -11,7 +11,7 @@ use crate::attack::{
 use futures::{SinkExt, StreamExt};
 use purr_protocol::pb::{self, client_message::Body as Ask};
 use std::{rc::Rc, time::Duration};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::sleep_until;
 
 pub(super) const NAME: &str = "lanes";
 const SPECTATORS: usize = 2_000;
@@ -23,7 +23,7 @@ const EVERY: Duration = Duration::from_secs(2);
 pub(super) async fn row(scene: &mut Scene, quiet: &Felt) -> anyhow::Result<Row> {
     let count = scene.options.some(SPECTATORS);
     let orders = scene.orders(Kind::Lanes, count, ADDRESSES, count, BURST)?;
-    let (felt, tally, _) = scene.attacked(orders, None).await?;
+    let (felt, tally, _) = scene.attacked(orders, None, scene.options.measure_long()).await?;
     let what = format!("{count} free accounts, {ADDRESSES} addresses, {BURST} pings at once");
     Ok(Row::new(NAME, cost(&what, &tally), quiet, &felt))
 }
@@ -35,7 +35,7 @@ pub(super) async fn attacker(all: Rc<Attackers>, number: usize) {
         return all.refused();
     };
     let _held = all.holds();
-    let mut due = Instant::now();
+    let mut due = all.next(EVERY);
     loop {
         tokio::select! {
             frame = socket.next() => match frame {
@@ -43,7 +43,7 @@ pub(super) async fn attacker(all: Rc<Attackers>, number: usize) {
                 _ => return all.refused(),
             },
             () = sleep_until(due), if all.orders.burst > 0 => {
-                due += EVERY;
+                due = all.next(EVERY);
                 for id in 0..all.orders.burst {
                     let Ok(ping) = wire::message(id + 2, Ask::Ping(pb::Ping {})) else { return };
                     if socket.feed(ping).await.is_err() {

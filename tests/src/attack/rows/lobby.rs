@@ -19,7 +19,8 @@ pub(super) async fn row(scene: &mut Scene, quiet: &Felt) -> anyhow::Result<Row> 
     // Fewer would leave places at any gateway. One address may have no more connections than that.
     let orders = scene.orders(Kind::Lobby, STREAMS, 1, 1, 0)?;
     let probe = "GET /v1/lobby/events HTTP/1.1\r\nhost: localhost\r\n\r\n";
-    let (felt, tally, probed) = scene.attacked(orders, Some(probe.into())).await?;
+    let (felt, tally, probed) =
+        scene.attacked(orders, Some(probe.into()), scene.options.measure_long()).await?;
     let what = format!("{STREAMS} streams, 1 address, no account");
     Ok(Row::new(NAME, cost(&what, &tally), quiet, &felt).probed(probed))
 }

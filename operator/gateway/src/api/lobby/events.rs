@@ -1,9 +1,11 @@
 //! The lobby, live: a stream of server-sent events (the HTML standard, section 9.2).
 
-use super::{Listed, Wanted, places::{NoPlace, Open}, query};
-use crate::{
-    app::App, auth::Caller, client_address::ClientAddress, guard::RetryAfter, limits::address_key,
+use super::{
+    Listed, Wanted,
+    places::{NoPlace, Open},
+    query,
 };
+use crate::{app::App, auth::Caller, client_address::ClientAddress, guard::RetryAfter, limits::address_key};
 use axum::{
     Extension,
     extract::{Query, State, rejection::QueryRejection},

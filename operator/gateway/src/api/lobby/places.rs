@@ -94,7 +94,8 @@ impl Places {
             return Err(NoPlace::Full);
         }
         if all >= bounds.all_max {
-            let oldest = held.open.iter().find(|(_, entry)| entry.account.is_none()).map(|(number, _)| *number);
+            let oldest =
+                held.open.iter().find(|(_, entry)| entry.account.is_none()).map(|(number, _)| *number);
             let stranger = oldest.and_then(|number| held.open.remove(&number)).ok_or(NoPlace::Full)?;
             stranger.end.cancel();
         }
@@ -142,7 +143,8 @@ mod tests {
         let enter = |address: &str, account| places.enter(BOUNDS, address, account);
         let strangers: Vec<Open> = (0..3).map(|_| enter("a", None).ok().unwrap()).collect();
         assert_eq!(enter("b", None).err(), Some(NoPlace::Full));
-        let mut players: Vec<Open> = (1..=5).map(|at| enter("p", player(at)).ok()).map_while(|open| open).collect();
+        let mut players: Vec<Open> =
+            (1..=5).map(|at| enter("p", player(at)).ok()).map_while(|open| open).collect();
         assert_eq!(players.len(), 4, "the address has no more");
         players.extend((5..=6).map(|at| enter("q", player(at)).ok().unwrap()));
         assert!(strangers.iter().all(|stranger| stranger.end.is_cancelled()));
