@@ -2,7 +2,7 @@
 
 use crate::{
     api::{admin, auth, lobby, money, outside, stream},
-    app::App,
+    app::{App, BODY_MAX},
     limits::Class,
     openapi,
     overload::Priority,
@@ -12,6 +12,7 @@ use axum::{
     routing::{MethodRouter, delete, get, post},
 };
 use http::Method;
+use purr_protocol::MESSAGE_BYTES_MAX;
 use purr_runtime::token::UserRole;
 
 /// Who may ask.
@@ -200,34 +201,24 @@ impl Endpoint {
         }
     }
 
-    /// Who is refused last when there is too much to do.
+    /// Who is refused last when there is too much to do, of those who show no token.
     pub const fn priority(self) -> Priority {
         match self {
-            // A refresh is of somebody who has signed in, and may sit.
-            Self::Socket
-            | Self::Stream
-            | Self::StreamSend
-            | Self::Refresh
-            | Self::Logout
-            | Self::Balance
-            | Self::Withdrawals
-            | Self::Reconciliation
-            | Self::Revocations
-            | Self::Denials
-            | Self::Deny
-            | Self::DenialTrail
-            | Self::LiftDenial => Priority::Seated,
-            Self::Jwks
-            | Self::OpenApi
-            | Self::Config
-            | Self::Tables
-            | Self::LobbyEvents
-            | Self::Table
-            | Self::Hands
-            | Self::Hand
-            | Self::HandAudit
-            | Self::HandReceipt => Priority::Lobby,
             Self::Nonce | Self::SignIn | Self::OutsideSignIn | Self::OutsideLink => Priority::SignIn,
+            _ => Priority::Lobby,
+        }
+    }
+
+    /// Whether somebody who plays asks this without a token: to come back to a table, or to stay signed in.
+    pub const fn comes_back(self) -> bool {
+        matches!(self, Self::Socket | Self::Refresh)
+    }
+
+    /// The largest body, in bytes.
+    pub const fn body_max(self) -> usize {
+        match self {
+            Self::StreamSend => MESSAGE_BYTES_MAX,
+            _ => BODY_MAX,
         }
     }
 

@@ -439,6 +439,16 @@ impl Core {
         &self.spec
     }
 
+    /// Players with a seat, and those on the way to or from one; each once.
+    pub fn players(&self) -> Vec<PlayerId> {
+        let seated = self.state.table.seats().iter().flatten().map(|chair| chair.player);
+        let mut players: Vec<PlayerId> =
+            seated.chain(self.state.seating.iter().map(|held| held.player)).collect();
+        players.sort_unstable();
+        players.dedup();
+        players
+    }
+
     /// Why no hands are dealt, where that is so.
     pub fn holding(&self) -> Option<&'static str> {
         if self.state.deleting {

@@ -2,13 +2,15 @@
 
 mod board;
 mod events;
+mod places;
 
 pub use board::{Board, Listed};
 pub use events::{Changes, events};
+pub use places::{Places, StreamBounds};
 
 use crate::{
-    app::App, auth::Caller, guard::RetryAfter, metrics::Upstream, relay::Refused, routing::Known,
-    upstream::Failed,
+    app::App, auth::Caller, client_address::ClientAddress, guard::RetryAfter, metrics::Upstream, relay::Refused,
+    routing::Known, upstream::Failed,
 };
 use axum::{
     Extension, Json,
@@ -257,7 +259,8 @@ pub async fn socket(
         Answer::from(Problem::new(400, "subprotocol", "Ask for purr.v1.proto or purr.v1.json"))
             .into_response()
     })?;
-    let relay = app.relays.open(uid, codec).map_err(no_place)?;
+    let address = request.extensions().get::<ClientAddress>().map(|ClientAddress(ip)| *ip);
+    let relay = app.relays.open(uid, codec, address).await.map_err(no_place)?;
     Ok(upgrade.accept(codec.subprotocol(), move |socket| relay.serve(socket)))
 }
 
