@@ -5,7 +5,7 @@ mod table;
 
 pub use table::{
     AntePayer, Blinds, Bound, BuyIn, Clock, Currency, Phase, PodTemplate, PokerTable, PokerTableSpec,
-    PokerTableStatus, Rake, RakeCap, Resources, Settlement, Variant,
+    PokerTableStatus, Rake, RakeCap, Resources, Room, Settlement, Variant,
 };
 
 use kube::{CustomResourceExt, ResourceExt};

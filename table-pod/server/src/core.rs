@@ -8,11 +8,12 @@ mod dealing;
 mod hands;
 mod ids;
 mod render;
+mod room;
 mod seating;
 mod waiting;
 
-use crate::core::dealing::Dealing;
-pub use crate::core::dealing::WITHHELD_MAX;
+use crate::core::dealing::{Dealing, Wish};
+pub use crate::core::dealing::{Faults, WITHHELD_MAX};
 pub use adopt::{AdoptError, Adopted};
 pub use ids::Ids;
 use purr_engine::{
@@ -23,11 +24,13 @@ use purr_engine::{
 use purr_protocol::{
     TableSpec,
     audit::AuditorKey,
-    pb,
+    pb::{self, VoidCause},
+    permit::PermitDomain,
     settlement::{Entry, EntryBody, Notice, Reserve},
 };
 use purr_store::{HandEntry, Sealer};
 pub use render::{LogEntry, Shown};
+use room::Room;
 use seating::Seating;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -155,6 +158,14 @@ pub struct State {
     /// Reveals that were committed to and never came.
     #[serde(default)]
     pub withheld_total: u64,
+    /// Both by cause.
+    #[serde(default)]
+    pub faults: Faults,
+    /// Who sits out or leaves once the hand is dealt whose root is published.
+    #[serde(default)]
+    after_deal: BTreeMap<SeatIndex, Wish>,
+    #[serde(default)]
+    room: Room,
 }
 
 /// The deal of the running hand and what was told of it so far.
@@ -175,6 +186,10 @@ pub struct Core {
     state: State,
     sealer: Sealer,
     auditor: Option<AuditorKey>,
+    /// What permits must be signed for; `None` where play money has no contract.
+    permits: Option<PermitDomain>,
+    /// Seconds since 1970, as the shell last told.
+    unix_s: u64,
     now: Millis,
     /// When the next hand starts, where nothing holds it.
     next_start: Option<Millis>,
@@ -206,6 +221,10 @@ struct Asking {
     id: u64,
     /// Where the answer goes: the connection that asked last.
     connection: ConnectionId,
+    /// The hold ends then.
+    until: Millis,
+    /// It has ended: the answer is awaited only to be thrown away.
+    over: bool,
 }
 
 /// Timings that are the server's, not the game's.
@@ -237,6 +256,9 @@ impl State {
             hands_lost: 0,
             deals_void: 0,
             withheld_total: 0,
+            faults: Faults::default(),
+            after_deal: BTreeMap::new(),
+            room: Room::default(),
         }
     }
 
@@ -267,6 +289,8 @@ impl Core {
             state,
             sealer,
             auditor: None,
+            permits: None,
+            unix_s: 0,
             now: 0,
             next_start: None,
             hand_gap_ms,
@@ -283,6 +307,9 @@ impl Core {
         if let Some(dealing) = core.state.dealing.as_mut() {
             dealing.until = reveal_ms;
         }
+        let seated = core.state.table.seats().iter().flatten();
+        core.state.room.rebase();
+        core.state.room.note_seated(seated.map(|chair| (chair.player, chair.sitting_out)));
         core
     }
 
@@ -305,6 +332,17 @@ impl Core {
         Self { auditor, ..self }
     }
 
+    /// Permits are checked against this before a seat is held.
+    #[must_use]
+    pub fn with_permits(self, permits: Option<PermitDomain>) -> Self {
+        Self { permits, ..self }
+    }
+
+    /// Seconds since 1970, for the deadlines of permits.
+    pub fn tell_time(&mut self, unix_s: u64) {
+        self.unix_s = unix_s;
+    }
+
     /// The first step under a new epoch: the clocks of the process before mean nothing here. `events` are what
     /// the take-over itself did to the table.
     pub fn restart(&mut self, now: Millis, mut events: Vec<Event>) -> Step {
@@ -317,6 +355,9 @@ impl Core {
             .collect();
         for seat in seated {
             self.command(Command::Disconnected { seat }, &mut events);
+        }
+        if self.state.dealing.is_none() {
+            self.carry_wishes(&mut events);
         }
         self.finish(&events, &mut step);
         step
@@ -351,6 +392,11 @@ impl Core {
                 self.command(Command::PauseClock, &mut events);
                 self.now = before;
                 self.command(Command::ResumeClock, &mut events);
+                let pause = now.saturating_sub(since);
+                self.state.room.stalled(pause, now);
+                for asking in &mut self.asking {
+                    asking.until = asking.until.saturating_add(pause);
+                }
             }
             Input::Drain { delete } => {
                 step.dirty |= !self.state.draining || (delete && !self.state.deleting);
@@ -360,6 +406,7 @@ impl Core {
             Input::Pause { paused } => self.paused = paused,
         }
         self.leave_who_must(&mut events);
+        self.stand_up(&mut events, &mut step);
         self.finish(&events, &mut step);
         step
     }
@@ -378,7 +425,10 @@ impl Core {
             return;
         }
         match self.state.dealing.take() {
-            Some(dealing) => self.deal_void(dealing.hand, dealing.has_reveals(), step),
+            Some(dealing) => {
+                self.deal_void(dealing.hand, dealing.has_reveals(), (VoidCause::StateLost, None), step);
+                self.carry_wishes(events);
+            }
             None => self.command(Command::VoidHand, events),
         }
     }
@@ -396,6 +446,9 @@ impl Core {
         step.dirty |= !events.is_empty();
         self.conclude(events, step);
         self.schedule();
+        if step.dirty {
+            self.state.room.committed(self.now);
+        }
     }
 
     fn set_connected(&mut self, player: PlayerId, connected: bool, events: &mut Vec<Event>) {
@@ -409,7 +462,8 @@ impl Core {
     /// When [`Input::Tick`] is due next.
     pub fn next_deadline(&self) -> Option<Millis> {
         let dealing = self.state.dealing.as_ref().map(|dealing| dealing.until);
-        [self.state.table.next_deadline(), self.next_start, dealing].into_iter().flatten().min()
+        let table = self.state.table.next_deadline();
+        [table, self.next_start, dealing, self.room_deadline()].into_iter().flatten().min()
     }
 
     pub fn state(&self) -> &State {
@@ -426,6 +480,11 @@ impl Core {
 
     pub fn spec(&self) -> &TableSpec {
         &self.spec
+    }
+
+    /// How long a seat is held while the signer is asked.
+    pub fn hold_ms(&self) -> Millis {
+        self.spec.room.hold_ms
     }
 
     /// Why no hands are dealt, where that is so.
@@ -452,7 +511,7 @@ impl Core {
         let unsettled = self.state.outbox.len();
         let empty = seated == 0 || !self.state.deleting;
         // A seat that is being asked for may become an entry yet.
-        let settled = unsettled == 0 && self.asking.is_empty();
+        let settled = unsettled == 0 && !self.asking.iter().any(Asking::holds);
         let drained = self.state.draining && !hand_running && settled && empty;
         DrainStatus { drained, hand_running, seated, unsettled }
     }

@@ -73,12 +73,15 @@ pub fn spec() -> TableSpec {
                 time_bank_hands: 1,
                 time_bank_max_ms: 0,
                 disconnect_max_ms: 0,
+                reconnect_grace_ms: 5_000,
+                disconnect_total_ms: 300_000,
             },
             rat_hole_ms: 0,
         },
         currency: Currency { token: String::new(), decimals: 6, unit: "PLAY".into() },
         settlement: Settlement { vault: String::new(), chain_id: 1, max_hands: 1, max_delay_ms: 0 },
         paused: false,
+        room: Default::default(),
     }
 }
 

@@ -25,6 +25,8 @@ pub const CONFIG: TableConfig = TableConfig {
         time_bank_hands: 1,
         time_bank_max_ms: 0,
         disconnect_max_ms: 0,
+        reconnect_grace_ms: 5_000,
+        disconnect_total_ms: 300_000,
     },
     rat_hole_ms: 0,
 };
@@ -42,6 +44,7 @@ pub fn spec(name: &str, engine: TableConfig) -> TableSpec {
             max_delay_ms: 0,
         },
         paused: false,
+        room: Default::default(),
     }
 }
 
