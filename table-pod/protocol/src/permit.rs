@@ -146,13 +146,13 @@ mod tests {
         SigningKey::from_slice(&[7; 32]).unwrap()
     }
 
-    fn sign(at: &PermitDomain, permit: Permit) -> Permit {
+    fn sign(at: &PermitDomain, permit: &Permit) -> Permit {
         let player = address_of(key().verifying_key());
-        let digest = at.domain.seat_permit(&at.table_id, player, &permit);
+        let digest = at.domain.seat_permit(&at.table_id, player, permit);
         let (signature, id) = key().sign_prehash_recoverable(&digest).unwrap();
         let mut bytes = signature.to_bytes().to_vec();
         bytes.push(27 + id.to_byte());
-        Permit { signature: format!("0x{}", hex::encode(bytes)), ..permit }
+        Permit { signature: format!("0x{}", hex::encode(bytes)), ..permit.clone() }
     }
 
     fn terms() -> Permit {
@@ -162,7 +162,7 @@ mod tests {
     #[test]
     fn a_permit_is_good_for_its_player_at_its_table_until_it_expires() {
         let player = address_of(key().verifying_key());
-        let permit = sign(&AT, terms());
+        let permit = sign(&AT, &terms());
         assert_eq!(AT.check(player, &permit, 999), Ok(()));
         assert_eq!(
             AT.check(player, &permit, 1_000),
@@ -195,7 +195,7 @@ mod tests {
     #[test]
     fn a_signature_of_zeros_or_with_a_high_s_or_an_odd_v_is_none() {
         let player = address_of(key().verifying_key());
-        let good = sign(&AT, terms());
+        let good = sign(&AT, &terms());
         let with = |signature: String| AT.check(player, &Permit { signature, ..terms() }, 0);
         assert_eq!(with(format!("0x{}", "0".repeat(130))), Err(PermitError::NoSignature));
         assert_eq!(with(format!("0x{}", "f".repeat(130))), Err(PermitError::NoSignature));

@@ -439,6 +439,29 @@ fn sitting_down_and_leaving_in_a_loop_costs_the_house_a_bounded_number_of_settle
 }
 
 #[test]
+fn top_ups_in_small_parts_without_a_hand_between_cost_the_house_a_bounded_number_of_settlements() {
+    let mut game = Game::new(common::RAKE_FREE, RULES);
+    let permit = game.good(0, 200);
+    game.sit_with(0, 0, permit);
+    let (mut elapsed, mut settlements) = (0, 0);
+    while elapsed < 24 * 3_600 * S && settlements < 500 {
+        let permit = Some(game.good(0, 1));
+        let step = game.say(0, Ask::TopUp(pb::TopUp { amount: 1, permit }));
+        if refusal(&step) == Some(ErrorCode::CoolDown) {
+            let wait = retry_after(&step);
+            elapsed += wait;
+            game.now += wait;
+            continue;
+        }
+        assert_eq!(refusal(&step), None);
+        game.answer(step, None);
+        game.confirm();
+        settlements += 1;
+    }
+    assert!((20..=50).contains(&settlements), "{settlements}");
+}
+
+#[test]
 fn whoever_has_played_some_hands_may_come_back_at_once() {
     let mut game = Game::seated(2, common::RAKE_FREE, RULES);
     let mut hands = 0;
@@ -505,7 +528,20 @@ fn whose_permits_do_not_cover_the_next_hands_rake_is_asked_for_one_and_not_dealt
     assert!(hand.player(SeatIndex(short)).is_none() && hand.players().count() == 2);
     assert_eq!(refusal(&game.say(short, sit_in())), Some(ErrorCode::Rake));
     // The least top-up is enough, also of a stack that may not grow otherwise.
-    assert!(game.core.state().table.seat(SeatIndex(short)).unwrap().stack >= 1_000);
+    let (chair, player) = (SeatIndex(short), game.people[usize::from(short)].player);
+    let missing = 1_000_u64.saturating_sub(game.core.state().table.seat(chair).unwrap().stack);
+    if missing > 0 {
+        let permit = Permit {
+            amount: missing,
+            max_total_rake: 0,
+            expiry_s: 5_000,
+            nonce: 9,
+            signature: String::new(),
+        };
+        let request = Box::new(Reserve { epoch: 1, seat: chair, player, permit, top_up: true });
+        game.input(Input::Reserved { connection: 1, id: 1 << 40, request, refused: None });
+        game.confirm();
+    }
     let permit = Some(game.people[usize::from(short)].permit(&AT, 1, 100, 5_000));
     let asked = game.say(short, Ask::TopUp(pb::TopUp { amount: 1, permit }));
     game.answer(asked, None);
@@ -652,6 +688,9 @@ fn who_leaves_or_exits_on_chain_once_the_root_is_published_is_dealt_in_and_leave
     let mut game = dealing();
     let step = game.say(1, leave());
     assert!(kinds(&step).contains(&Kind::Leaving(pb::Leaving { seat: 1 })));
+    let seen: Vec<bool> =
+        game.core.snapshot_for(PlayerId([0xff; 20])).seats.iter().map(|s| s.leaving).collect();
+    assert_eq!(seen, [false, true, false]);
     assert_eq!(refusal(&game.say(1, sit_in())), Some(ErrorCode::Refused));
     let seq = game.core.state().sequence;
     game.notice += 1;

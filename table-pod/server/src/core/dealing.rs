@@ -215,6 +215,11 @@ impl Core {
         }
     }
 
+    /// Whether the seat has asked to leave during the deal under way.
+    pub(super) fn leaves_after_deal(&self, seat: u32) -> bool {
+        self.state.after_deal.iter().any(|(at, wish)| u32::from(at.0) == seat && *wish == Wish::Leave)
+    }
+
     fn frozen_seat(&self) -> Option<SeatIndex> {
         self.state.frozen.iter().find_map(|player| self.state.table.seat_of(*player))
     }

@@ -93,6 +93,9 @@ impl Core {
         let mut snapshot = views::snapshot(&self.uid, &self.spec, &self.state.table, root, viewer);
         snapshot.dealing = self.state.dealing.as_ref().map(Dealing::told);
         snapshot.deals_void = self.state.deals_void;
+        for seat in &mut snapshot.seats {
+            seat.leaving |= self.leaves_after_deal(seat.seat);
+        }
         if let Some(deal) = &self.state.deal {
             let hand = self.state.table.hand().map_or(0, |hand| hand.number);
             let told = committed(hand, deal.sealed.root(), &deal.commitments, &deal.reveals);

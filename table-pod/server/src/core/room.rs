@@ -41,11 +41,13 @@ struct Stay {
     out_ms: Millis,
     /// Sits out since then.
     since: Option<Millis>,
+    /// Has topped up since the last hand dealt in.
+    topped: bool,
 }
 
 impl Stay {
     /// Of a player who sat down under a release that did not count.
-    const UNCOUNTED: Self = Self { hands: u32::MAX, missed: 0, out_ms: 0, since: None };
+    const UNCOUNTED: Self = Self { hands: u32::MAX, missed: 0, out_ms: 0, since: None, topped: false };
 
     fn out_for(&self, now: Millis) -> Millis {
         self.out_ms + self.since.map_or(0, |since| now.saturating_sub(since))
@@ -134,6 +136,13 @@ impl Room {
 
     pub(super) fn unused_hold(&mut self, player: PlayerId, rules: &RoomRules, now: Millis) {
         self.held.add(player, now, rules.hold_cool_down_ms, rules.cool_down_max_ms);
+    }
+
+    /// Each top-up is a settlement of its own: a second one without a hand between is followed by a pause.
+    pub(super) fn topped_up(&mut self, player: PlayerId, rules: &RoomRules, now: Millis) {
+        if std::mem::replace(&mut self.stay(player).topped, true) {
+            self.unused_hold(player, rules, now);
+        }
     }
 
     fn stay(&mut self, player: PlayerId) -> &mut Stay {
