@@ -71,7 +71,7 @@ pub struct Seat {
     /// Left of the time bank after it.
     pub time_bank_ms: Millis,
     /// Disconnect time and grace used since the player sat down.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "clock::is_none")]
     pub disconnect_ms: Millis,
     /// Hands dealt in since the banks last grew.
     #[serde(default)]

@@ -159,10 +159,10 @@ pub struct State {
     #[serde(default)]
     pub withheld_total: u64,
     /// Both by cause.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "room::is_default")]
     pub faults: Faults,
     /// Who sits out or leaves once the hand is dealt whose root is published.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     after_deal: BTreeMap<SeatIndex, Wish>,
     #[serde(default)]
     room: Room,
@@ -307,9 +307,11 @@ impl Core {
         if let Some(dealing) = core.state.dealing.as_mut() {
             dealing.until = reveal_ms;
         }
-        let seated = core.state.table.seats().iter().flatten();
+        let chairs = (0u8..).map(SeatIndex).zip(core.state.table.seats());
         core.state.room.rebase();
-        core.state.room.note_seated(seated.map(|chair| (chair.player, chair.sitting_out)));
+        core.state
+            .room
+            .note_seated(chairs.filter_map(|(seat, chair)| Some((seat, chair.as_ref()?.sitting_out))));
         core
     }
 

@@ -19,17 +19,23 @@ pub(super) struct Turn {
     /// Has had the grace of a reconnection: once a turn, or reconnecting would be worth something.
     disconnected: bool,
     /// Set while the player's connection is lost.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     away: Option<Away>,
     /// Disconnect time used in this turn; one turn has at most one span of it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_none")]
     away_ms: Millis,
     /// Grace that ends with `deadline`. It is charged when given; the unused part is given back.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_none")]
     grace_ms: Millis,
     /// Began with a take-over: the lost connection is the house's, and an absence costs the player nothing.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     house: bool,
+}
+
+/// Every snapshot carries turns and seats: what is not there is left out.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+pub(super) const fn is_none(span: &Millis) -> bool {
+    *span == 0
 }
 
 /// A lost connection in one's own turn. The turn's clock stops; the time bank runs, then the disconnect time.

@@ -20,29 +20,39 @@ const PAUSES_MAX: usize = 64;
 pub(super) struct Room {
     /// The process's clock at the last committed step.
     at: Millis,
-    stays: BTreeMap<PlayerId, Stay>,
+    stays: BTreeMap<SeatIndex, Stay>,
     /// After holds that brought no chips.
+    #[serde(skip_serializing_if = "Pauses::is_empty")]
     held: Pauses,
     /// After short stays.
+    #[serde(skip_serializing_if = "Pauses::is_empty")]
     left: Pauses,
     /// Who had the big blind last.
     last_big: Option<SeatIndex>,
 }
 
-/// A seated player, from sitting down to leaving.
+/// A seated player, from sitting down to leaving. Every commit carries it: what is as at the beginning is left out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 struct Stay {
     /// Hands dealt in.
     hands: u32,
     /// Big blinds that passed the player since the last hand dealt in.
+    #[serde(skip_serializing_if = "is_default")]
     missed: u32,
     /// Time sat out since the last hand dealt in, before `since`.
+    #[serde(skip_serializing_if = "is_default")]
     out_ms: Millis,
     /// Sits out since then.
+    #[serde(skip_serializing_if = "is_default")]
     since: Option<Millis>,
     /// Has topped up since the last hand dealt in.
+    #[serde(skip_serializing_if = "is_default")]
     topped: bool,
+}
+
+pub(super) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 impl Stay {
@@ -68,6 +78,10 @@ struct Pause {
 }
 
 impl Pauses {
+    const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The next pause of this player. One that has been over for `max` counts no more.
     fn add(&mut self, player: PlayerId, now: Millis, base: Millis, max: Millis) {
         self.0.retain(|pause| now < pause.until.saturating_add(max));
@@ -106,14 +120,14 @@ impl Room {
     }
 
     /// Notes who is seated, where the state came from a release that did not.
-    pub(super) fn note_seated(&mut self, seated: impl Iterator<Item = (PlayerId, bool)>) {
+    pub(super) fn note_seated(&mut self, seated: impl Iterator<Item = (SeatIndex, bool)>) {
         let mut known = std::mem::take(&mut self.stays);
-        for (player, sitting_out) in seated {
-            let mut stay = known.remove(&player).unwrap_or(Stay::UNCOUNTED);
+        for (seat, sitting_out) in seated {
+            let mut stay = known.remove(&seat).unwrap_or(Stay::UNCOUNTED);
             if sitting_out && stay.since.is_none() {
                 stay.since = Some(0);
             }
-            self.stays.insert(player, stay);
+            self.stays.insert(seat, stay);
         }
     }
 
@@ -139,26 +153,26 @@ impl Room {
     }
 
     /// Each top-up is a settlement of its own: a second one without a hand between is followed by a pause.
-    pub(super) fn topped_up(&mut self, player: PlayerId, rules: &RoomRules, now: Millis) {
-        if std::mem::replace(&mut self.stay(player).topped, true) {
+    pub(super) fn topped_up(&mut self, seat: SeatIndex, player: PlayerId, rules: &RoomRules, now: Millis) {
+        if std::mem::replace(&mut self.stay(seat).topped, true) {
             self.unused_hold(player, rules, now);
         }
     }
 
-    fn stay(&mut self, player: PlayerId) -> &mut Stay {
-        self.stays.entry(player).or_insert(Stay::UNCOUNTED)
+    fn stay(&mut self, seat: SeatIndex) -> &mut Stay {
+        self.stays.entry(seat).or_insert(Stay::UNCOUNTED)
     }
 
-    fn gone(&mut self, player: PlayerId, rules: &RoomRules, now: Millis) {
-        let stay = self.stays.remove(&player).unwrap_or(Stay::UNCOUNTED);
+    fn gone(&mut self, seat: SeatIndex, player: PlayerId, rules: &RoomRules, now: Millis) {
+        let stay = self.stays.remove(&seat).unwrap_or(Stay::UNCOUNTED);
         if stay.hands < rules.short_stay_hands {
             self.left.add(player, now, rules.rejoin_cool_down_ms, rules.cool_down_max_ms);
         }
     }
 
-    /// Why this player is to be stood up.
-    fn too_long(&self, player: PlayerId, rules: &RoomRules, now: Millis) -> Option<StoodUpCause> {
-        let stay = self.stays.get(&player)?;
+    /// Why the player of this seat is to be stood up.
+    fn too_long(&self, seat: SeatIndex, rules: &RoomRules, now: Millis) -> Option<StoodUpCause> {
+        let stay = self.stays.get(&seat)?;
         if stay.out_for(now) >= rules.sit_out_max_ms {
             Some(StoodUpCause::Time)
         } else if stay.missed >= rules.sit_out_max_big_blinds {
@@ -168,9 +182,9 @@ impl Room {
         }
     }
 
-    /// When this player, who sits out, is to be stood up.
-    fn due(&self, player: PlayerId, rules: &RoomRules) -> Option<Millis> {
-        let stay = self.stays.get(&player)?;
+    /// When the player of this seat, who sits out, is to be stood up.
+    fn due(&self, seat: SeatIndex, rules: &RoomRules) -> Option<Millis> {
+        let stay = self.stays.get(&seat)?;
         Some(stay.since?.saturating_add(rules.sit_out_max_ms.saturating_sub(stay.out_ms)))
     }
 }
@@ -179,36 +193,35 @@ impl Core {
     /// Counts what the step did to stays.
     pub(super) fn note_stays(&mut self, events: &[Event]) {
         let (now, rules) = (self.now, self.spec.room);
-        let player = |core: &Self, seat: SeatIndex| core.state.table.seat(seat).map(|chair| chair.player);
+        let room = &mut self.state.room;
+        let mut big = None;
         for event in events {
             match event {
-                Event::Seated { player, .. } => {
-                    self.state.room.stays.insert(*player, Stay::default());
+                Event::Seated { seat, .. } => {
+                    room.stays.insert(*seat, Stay::default());
                 }
-                Event::Left { player, .. } => self.state.room.gone(*player, &rules, now),
+                Event::Left { seat, player, .. } => room.gone(*seat, *player, &rules, now),
                 Event::SatOut { seat } => {
-                    if let Some(player) = player(self, *seat) {
-                        self.state.room.stay(player).since.get_or_insert(now);
-                    }
+                    room.stay(*seat).since.get_or_insert(now);
                 }
                 Event::SatIn { seat } => {
                     // Only a hand starts the time anew: to sit in for a moment does not.
-                    if let Some(player) = player(self, *seat) {
-                        let stay = self.state.room.stay(player);
-                        stay.out_ms = stay.out_for(now);
-                        stay.since = None;
-                    }
+                    let stay = room.stay(*seat);
+                    stay.out_ms = stay.out_for(now);
+                    stay.since = None;
                 }
                 Event::HandStarted { dealt_in, .. } => {
-                    for player in dealt_in.iter().filter_map(|seat| player(self, *seat)).collect::<Vec<_>>() {
-                        let stay = self.state.room.stay(player);
-                        let hands = stay.hands.saturating_add(1);
-                        *stay = Stay { hands, ..Stay::default() };
+                    for seat in dealt_in.iter() {
+                        let stay = room.stay(*seat);
+                        *stay = Stay { hands: stay.hands.saturating_add(1), ..Stay::default() };
                     }
                 }
-                Event::Posted { seat, post: Post::BigBlind, .. } => self.note_missed(*seat),
+                Event::Posted { seat, post: Post::BigBlind, .. } => big = Some(*seat),
                 _ => {}
             }
+        }
+        if let Some(big) = big {
+            self.note_missed(big);
         }
     }
 
@@ -217,8 +230,8 @@ impl Core {
         let Some(before) = self.state.room.last_big.replace(big) else { return };
         let passed = SeatSet::first(self.spec.engine.seats).clockwise(before).take_while(|seat| *seat != big);
         for seat in passed {
-            if let Some(chair) = self.state.table.seat(seat).filter(|chair| chair.sitting_out) {
-                let stay = self.state.room.stay(chair.player);
+            if self.state.table.seat(seat).is_some_and(|chair| chair.sitting_out) {
+                let stay = self.state.room.stay(seat);
                 stay.missed = stay.missed.saturating_add(1);
             }
         }
@@ -236,9 +249,7 @@ impl Core {
         }
         let due: Vec<(SeatIndex, StoodUpCause)> = self
             .sitting_out()
-            .filter_map(|(seat, player)| {
-                Some((seat, self.state.room.too_long(player, &self.spec.room, self.now)?))
-            })
+            .filter_map(|seat| Some((seat, self.state.room.too_long(seat, &self.spec.room, self.now)?)))
             .collect();
         for (seat, cause) in due {
             step.extra(Kind::StoodUp(pb::StoodUp { seat: seat.0.into(), cause: cause.into() }));
@@ -246,11 +257,11 @@ impl Core {
         }
     }
 
-    fn sitting_out(&self) -> impl Iterator<Item = (SeatIndex, PlayerId)> {
+    fn sitting_out(&self) -> impl Iterator<Item = SeatIndex> {
         let chairs = (0u8..).map(SeatIndex).zip(self.state.table.seats());
         chairs.filter_map(|(seat, chair)| {
             let chair = chair.as_ref().filter(|chair| chair.sitting_out && !chair.leaving)?;
-            (!self.state.frozen.contains(&chair.player)).then_some((seat, chair.player))
+            (!self.state.frozen.contains(&chair.player)).then_some(seat)
         })
     }
 
@@ -258,7 +269,7 @@ impl Core {
     pub(super) fn room_deadline(&self) -> Option<Millis> {
         let hold = self.asking.iter().filter(|asking| !asking.over).map(|asking| asking.until).min();
         let stand_up =
-            || self.sitting_out().filter_map(|(_, who)| self.state.room.due(who, &self.spec.room)).min();
+            || self.sitting_out().filter_map(|seat| self.state.room.due(seat, &self.spec.room)).min();
         let stand_up = if self.between_hands() { stand_up() } else { None };
         [hold, stand_up].into_iter().flatten().min()
     }
@@ -385,12 +396,12 @@ mod tests {
     #[test]
     fn spans_go_on_under_the_next_processs_clock() {
         let mut room = Room { at: 1_000, ..Room::default() };
-        room.stays.insert(PLAYER, Stay { out_ms: 5, since: Some(900), ..Stay::default() });
+        room.stays.insert(SeatIndex(0), Stay { out_ms: 5, since: Some(900), ..Stay::default() });
         room.left.add(PLAYER, 990, 30, 1_000);
         let json = serde_json::to_string(&room).unwrap();
         let mut next: Room = serde_json::from_str(&json).unwrap();
         next.rebase();
-        assert_eq!(next.stays[&PLAYER].out_for(10), 115);
+        assert_eq!(next.stays[&SeatIndex(0)].out_for(10), 115);
         assert_eq!(next.wait(PLAYER, false, 0), Some(20));
     }
 }

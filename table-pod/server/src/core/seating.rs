@@ -129,7 +129,7 @@ impl Core {
             // From its place in the sequence on, as the signer counts it; the chips come when they are final.
             self.taken(Command::AllowRake { seat, amount: rake }, &mut Vec::new());
             let rules = self.spec.room;
-            self.state.room.topped_up(player, &rules, self.now);
+            self.state.room.topped_up(seat, player, &rules, self.now);
         }
         self.remember(player, id);
         step.replies.push((connection, Body::Ack(pb::Ack { id, at_offset: self.state.offset })));
