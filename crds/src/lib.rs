@@ -5,7 +5,7 @@ mod table;
 
 pub use table::{
     AntePayer, Blinds, Bound, BuyIn, Clock, Currency, HandHistory, Phase, PodTemplate, PokerTable,
-    PokerTableSpec, PokerTableStatus, Rake, RakeCap, Resources, Settlement, Variant,
+    PokerTableSpec, PokerTableStatus, Rake, RakeCap, Resources, Room, Settlement, Variant,
 };
 
 use kube::{CustomResourceExt, ResourceExt};

@@ -70,6 +70,8 @@ pub struct PokerTableSpec {
     pub rake: Rake,
     #[serde(default)]
     pub clock: Clock,
+    #[serde(default)]
+    pub room: Room,
     /// Where left out, the fleet's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub currency: Option<Currency>,
@@ -166,14 +168,16 @@ pub struct BuyIn {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[x_kube(
     validation = Rule::new("self.cap.all(a, self.cap.exists_one(b, b.players == a.players))").message("spec.rake.cap: one entry for a number of players"),
-    validation = Rule::new("self.cap.all(a, self.cap.all(b, a.players >= b.players || a.amount <= b.amount))").message("spec.rake.cap: must not fall with more players")
+    validation = Rule::new("self.cap.all(a, self.cap.all(b, a.players >= b.players || a.amount <= b.amount))").message("spec.rake.cap: must not fall with more players"),
+    validation = Rule::new("self.basisPoints == 0 || self.cap.exists(c, c.amount > 0)").message("spec.rake.cap: where spec.rake.basisPoints is more than 0, at least one entry with an amount of more than 0")
 )]
 pub struct Rake {
     /// Hundredths of a percent of the pot.
     #[serde(default)]
     #[x_kube(validation = Rule::new("self >= 0 && self <= 1000").message("spec.rake.basisPoints: must be 0 to 1000 (10%)"))]
     pub basis_points: i32,
-    /// Most that is taken of one hand, by players dealt in; none: no cap.
+    /// Most that is taken of one hand, by players dealt in, in minor units. Required where basisPoints is more than 0:
+    /// a seat is dealt in while its permits cover it.
     #[serde(default)]
     #[schemars(length(max = 9))]
     pub cap: Vec<RakeCap>,
@@ -237,6 +241,15 @@ pub struct Clock {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = Rule::new("self >= 1 && self <= 600").message("spec.clock.disconnectMaxSeconds: must be 1 to 600"))]
     pub disconnect_max_seconds: Option<i32>,
+    /// Seconds added to what was left of the turn when a player reconnects in it, at most once a turn.
+    #[serde(default = "reconnect_grace_seconds")]
+    #[x_kube(validation = Rule::new("self >= 0 && self <= 60").message("spec.clock.reconnectGraceSeconds: must be 0 to 60"))]
+    pub reconnect_grace_seconds: i32,
+    /// Most seconds of disconnect time and reconnection grace that a player gets between sitting down and leaving. The
+    /// time bank is used first.
+    #[serde(default = "disconnect_total_seconds")]
+    #[x_kube(validation = Rule::new("self >= 0 && self <= 3600").message("spec.clock.disconnectTotalSeconds: must be 0 to 3600"))]
+    pub disconnect_total_seconds: i32,
 }
 
 fn turn_seconds() -> i32 {
@@ -259,6 +272,14 @@ fn disconnect_seconds() -> i32 {
     Clock::default().disconnect_seconds
 }
 
+fn reconnect_grace_seconds() -> i32 {
+    Clock::default().reconnect_grace_seconds
+}
+
+fn disconnect_total_seconds() -> i32 {
+    Clock::default().disconnect_total_seconds
+}
+
 impl Default for Clock {
     fn default() -> Self {
         Self {
@@ -269,6 +290,88 @@ impl Default for Clock {
             time_bank_max_seconds: None,
             disconnect_seconds: 30,
             disconnect_max_seconds: None,
+            reconnect_grace_seconds: 5,
+            disconnect_total_seconds: 300,
+        }
+    }
+}
+
+/// How long seats are kept, and for whom.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(
+    validation = Rule::new("self.coolDownMaxSeconds >= self.holdCoolDownSeconds && self.coolDownMaxSeconds >= self.rejoinCoolDownSeconds").message("spec.room.coolDownMaxSeconds: must be at least spec.room.holdCoolDownSeconds and spec.room.rejoinCoolDownSeconds")
+)]
+pub struct Room {
+    /// Seconds that a player may sit out without being dealt in. Then the player is stood up between two hands and the
+    /// stack goes back to the free balance.
+    #[serde(default = "sit_out_max_seconds")]
+    #[x_kube(validation = Rule::new("self >= 60 && self <= 86400").message("spec.room.sitOutMaxSeconds: must be 60 to 86400"))]
+    pub sit_out_max_seconds: i32,
+    /// Big blinds that a player may miss while sitting out. Then the player is stood up as after sitOutMaxSeconds.
+    #[serde(default = "sit_out_max_big_blinds")]
+    #[x_kube(validation = Rule::new("self >= 1 && self <= 100").message("spec.room.sitOutMaxBigBlinds: must be 1 to 100"))]
+    pub sit_out_max_big_blinds: i32,
+    /// Seconds that a seat is held while the chain-signer reserves the player's chips.
+    #[serde(default = "hold_seconds")]
+    #[x_kube(validation = Rule::new("self >= 1 && self <= 60").message("spec.room.holdSeconds: must be 1 to 60"))]
+    pub hold_seconds: i32,
+    /// Seconds before a player whose hold brought no chips may ask for a seat or a top-up again; doubled each time.
+    #[serde(default = "hold_cool_down_seconds")]
+    #[x_kube(validation = Rule::new("self >= 0 && self <= 3600").message("spec.room.holdCoolDownSeconds: must be 0 to 3600"))]
+    pub hold_cool_down_seconds: i32,
+    /// Seconds before a player who left after a short stay may sit down again; doubled each time.
+    #[serde(default = "rejoin_cool_down_seconds")]
+    #[x_kube(validation = Rule::new("self >= 0 && self <= 3600").message("spec.room.rejoinCoolDownSeconds: must be 0 to 3600"))]
+    pub rejoin_cool_down_seconds: i32,
+    /// Longest of these pauses in seconds. A player who gives no cause for so long after a pause starts anew.
+    #[serde(default = "cool_down_max_seconds")]
+    #[x_kube(validation = Rule::new("self >= 0 && self <= 86400").message("spec.room.coolDownMaxSeconds: must be 0 to 86400"))]
+    pub cool_down_max_seconds: i32,
+    /// Hands dealt in that make a stay no short one any more; 0: no stay is short.
+    #[serde(default = "short_stay_hands")]
+    #[x_kube(validation = Rule::new("self >= 0 && self <= 1000").message("spec.room.shortStayHands: must be 0 to 1000"))]
+    pub short_stay_hands: i32,
+}
+
+fn sit_out_max_seconds() -> i32 {
+    Room::default().sit_out_max_seconds
+}
+
+fn sit_out_max_big_blinds() -> i32 {
+    Room::default().sit_out_max_big_blinds
+}
+
+fn hold_seconds() -> i32 {
+    Room::default().hold_seconds
+}
+
+fn hold_cool_down_seconds() -> i32 {
+    Room::default().hold_cool_down_seconds
+}
+
+fn rejoin_cool_down_seconds() -> i32 {
+    Room::default().rejoin_cool_down_seconds
+}
+
+fn cool_down_max_seconds() -> i32 {
+    Room::default().cool_down_max_seconds
+}
+
+fn short_stay_hands() -> i32 {
+    Room::default().short_stay_hands
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self {
+            sit_out_max_seconds: 900,
+            sit_out_max_big_blinds: 4,
+            hold_seconds: 10,
+            hold_cool_down_seconds: 5,
+            rejoin_cool_down_seconds: 30,
+            cool_down_max_seconds: 3_600,
+            short_stay_hands: 10,
         }
     }
 }

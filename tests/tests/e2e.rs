@@ -132,6 +132,13 @@ fn a_killed_pod_goes_on_with_the_same_hand_cards_and_stacks() {
     });
 }
 
+/// The rake caps of the example.
+const CAPS: &str = "    cap:
+      - {players: 2, amount: 500000}
+      - {players: 3, amount: 1000000}
+      - {players: 5, amount: 2500000}
+";
+
 #[test]
 #[ignore = "needs the stack of tests/stack.sh"]
 fn an_invalid_table_is_refused_with_field_and_bound() {
@@ -142,6 +149,17 @@ fn an_invalid_table_is_refused_with_field_and_bound() {
             ("min: 40000000", "min: 100", "spec.buyIn.min: must be at least spec.blinds.big"),
             ("min: 40000000", "min: 200000000", "spec.buyIn.min: must be at most spec.buyIn.max"),
             ("basisPoints: 500", "basisPoints: 5000", "spec.rake.basisPoints: must be 0 to 1000"),
+            (CAPS, "    cap: []\n", "spec.rake.cap: where"),
+            (
+                "  clock: {",
+                "  room: {sitOutMaxSeconds: 1}\n  clock: {",
+                "spec.room.sitOutMaxSeconds: must be 60 to 86400",
+            ),
+            (
+                "  clock: {",
+                "  room: {coolDownMaxSeconds: 1}\n  clock: {",
+                "spec.room.coolDownMaxSeconds: must be at least",
+            ),
         ] {
             let manifest = named("invalid").replace(from, to);
             ensure!(manifest.contains(to), "the example has no '{from}'");

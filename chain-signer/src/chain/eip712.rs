@@ -1,13 +1,14 @@
 //! What wallets sign (EIP-712), and the contract's ids and hashes.
 
 use super::Address;
-use crate::{hsm::address_of, policy::Terms};
+use crate::policy::Terms;
 use ethers_core::{
     abi::{Token, encode},
     types::{H160, U256},
     utils::keccak256,
 };
-use k256::ecdsa::{RecoveryId, Signature, VerifyingKey};
+use k256::ecdsa::Signature;
+use purr_engine::PlayerId;
 use purr_protocol::settlement::Permit;
 
 /// Which vault on which chain.
@@ -53,17 +54,8 @@ impl Domain {
 
     /// What the player signs to sit down or to top up.
     pub fn seat_permit(&self, table: [u8; 32], player: Address, permit: &Permit) -> [u8; 32] {
-        self.digest(&[
-            type_hash(
-                "SeatPermit(bytes32 tableId,address player,uint64 amount,uint64 maxTotalRake,uint64 expiry,uint64 nonce)",
-            ),
-            word(table),
-            address(player),
-            uint(permit.amount),
-            uint(permit.max_total_rake),
-            uint(permit.expiry_s),
-            uint(permit.nonce),
-        ])
+        let domain = purr_protocol::permit::Domain { chain_id: self.chain_id, vault: self.vault };
+        domain.seat_permit(&table, PlayerId(player), permit)
     }
 
     /// What the voucher key signs: amount, nonce and deadline (seconds since 1970).
@@ -140,8 +132,5 @@ pub fn parse_signature(text: &str) -> Option<([u8; 32], [u8; 32], u8)> {
 
 /// Who signed a digest.
 pub fn recover(digest: &[u8; 32], signature: &str) -> Option<Address> {
-    let (r, s, v) = parse_signature(signature)?;
-    let signature = Signature::from_scalars(r, s).ok()?;
-    let id = RecoveryId::from_byte(v - 27)?;
-    VerifyingKey::recover_from_prehash(digest, &signature, id).ok().map(|key| address_of(&key))
+    purr_protocol::permit::recover(digest, signature).ok().map(|player| player.0)
 }

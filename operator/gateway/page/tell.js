@@ -84,6 +84,11 @@ const TELLERS = {
   potWon: ({ pot, board, amount: value, with: hand }, { verb, amount }) =>
     `${verb('win')} ${amount(value)}${Number(pot ?? 0) > 0 ? ` from side pot ${pot}` : ''}${Number(board ?? 0) === 1 ? ' on the second board' : ''}${hand ? ` with ${hand.name}` : ''}.`,
   handEnded: ({ hand, void: isVoid }) => (isVoid ? `Hand ${hand} is void: all bets went back.` : null),
+  permitNeeded: (body, { subject }) => (subject === 'You'
+    ? 'You sit out: your permits cover no more rake. Add chips to sign a new permit, then come back.'
+    : null),
+  stoodUp: (body, { subject }) =>
+    `${subject} sat out for too long and ${subject === 'You' ? 'leave' : 'leaves'} the table.`,
   clockPaused: () => quiet('The clock stands still.'),
   clockResumed: () => quiet('The clock runs again.'),
   seating: ({ state }, { verb, subject }) => {

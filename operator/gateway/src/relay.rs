@@ -482,7 +482,7 @@ impl Running<'_> {
                 self.relay.shared.metrics.message_limited();
                 let code = ErrorCode::RateLimited.into();
                 let message = "too many messages".to_owned();
-                let error = Body::Error(pb::Error { id, code, message, min: None, max: None });
+                let error = Body::Error(pb::Error { id, code, message, ..pb::Error::default() });
                 let answer = Box::new(pb::ServerMessage { epoch: 0, offset: 0, body: Some(error) });
                 return self.player.send(&answer).await;
             }

@@ -37,6 +37,8 @@ pub struct Refused {
     pub message: String,
     /// Least and most, where an amount was out of bounds.
     pub bounds: Option<(u64, u64)>,
+    /// When asking again may help, where the table says so.
+    pub retry_after_ms: Option<u64>,
 }
 
 /// One action of one's own, from hand to eye.
@@ -361,8 +363,12 @@ impl Link {
         if pending.automatic {
             return tracing::debug!(code = ?error.code(), message = error.message, "entropy not taken");
         }
-        let refused =
-            Refused { code: error.code(), message: error.message.clone(), bounds: error.min.zip(error.max) };
+        let refused = Refused {
+            code: error.code(),
+            message: error.message.clone(),
+            bounds: error.min.zip(error.max),
+            retry_after_ms: error.retry_after_ms,
+        };
         updates.push(Update::Answer { id: error.id, result: Err(refused) });
     }
 

@@ -9,7 +9,7 @@ use crate::{
     verify::Unproven,
 };
 use purr_engine::SeatIndex;
-use purr_protocol::pb::{self, client_message::Body as Ask, event::Kind, server_message::Body};
+use purr_protocol::pb::{self, ErrorCode, client_message::Body as Ask, event::Kind, server_message::Body};
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
@@ -94,6 +94,10 @@ struct Runner {
     /// Until when a rebuy has time to be confirmed on chain.
     rebuy_until: Instant,
     coming_back: Option<u64>,
+    /// The table wants a permit for more rake.
+    needs_permit: bool,
+    /// When the bot may ask to come back again.
+    coming_at: Instant,
     /// The hand in which the question whether to run it twice is answered.
     answered: u64,
     /// Has thought about straddles.
@@ -127,6 +131,8 @@ pub async fn run(
         rebuys: 0,
         rebuy_until: Instant::now(),
         coming_back: None,
+        needs_permit: false,
+        coming_at: Instant::now(),
         answered: 0,
         wished: false,
         dealt_at: Instant::now(),
@@ -210,6 +216,9 @@ impl Runner {
                 }
                 self.acting = None;
             }
+            Kind::PermitNeeded(needed) if self.seat.is_some_and(|seat| u32::from(seat.0) == needed.seat) => {
+                self.needs_permit = true;
+            }
             Kind::Dealt(_) => self.dealt_at = Instant::now(),
             Kind::Left(left) if self.seat.is_some_and(|seat| u32::from(seat.0) == left.seat) => {
                 self.report.left_with = Some(left.stack);
@@ -257,7 +266,8 @@ impl Runner {
                     return Err(RunError::NoSeat(refused.clone()));
                 }
                 self.stage = Stage::Sitting(None);
-                self.again_at = Instant::now() + SIT_AGAIN;
+                let wait = refused.retry_after_ms.map_or(SIT_AGAIN, Duration::from_millis);
+                self.again_at = Instant::now() + wait.max(SIT_AGAIN);
             }
             (Stage::Leaving(Some(asked)), Err(_)) if asked == id => {
                 self.stage = Stage::Leaving(None);
@@ -266,6 +276,7 @@ impl Runner {
             _ => {}
         }
         if let Err(refused) = result {
+            self.needs_permit |= refused.code == ErrorCode::Rake;
             tracing::info!(%refused, "refused");
             self.report.refused(refused.to_string());
         }
@@ -343,7 +354,16 @@ impl Runner {
         if stack == 0 {
             return self.rebuy().await;
         }
-        if sitting_out && self.coming_back.is_none() {
+        if sitting_out && std::mem::take(&mut self.needs_permit) {
+            // The least top-up: it is the permit's rake that counts.
+            let permit = Some(self.permits.sign(1, self.plan.max_total_rake)?);
+            self.rebuying = Some(self.connection.send(Ask::TopUp(pb::TopUp { amount: 1, permit })).await?);
+            self.report.bought_in += 1;
+            self.coming_at = Instant::now() + SIT_AGAIN;
+            return Ok(());
+        }
+        if sitting_out && self.coming_back.is_none() && self.coming_at <= Instant::now() {
+            self.coming_at = Instant::now() + SIT_AGAIN;
             let back = Ask::SitIn(pb::SitIn { post: true });
             self.coming_back = Some(self.connection.send(back).await?);
         }

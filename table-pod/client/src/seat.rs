@@ -96,5 +96,8 @@ pub fn pick(view: &View, wanted: Option<SeatIndex>, refused: usize) -> Option<Se
 
 /// Whether asking again, possibly for another chair, may help.
 pub fn may_help(refused: &Refused) -> bool {
-    !matches!(refused.code, ErrorCode::Amount | ErrorCode::Malformed | ErrorCode::Unauthorized)
+    !matches!(
+        refused.code,
+        ErrorCode::Amount | ErrorCode::Malformed | ErrorCode::Unauthorized | ErrorCode::Permit
+    )
 }

@@ -2,7 +2,10 @@
 
 use k256::ecdsa::{SigningKey, VerifyingKey};
 use purr_engine::{Chips, PlayerId};
-use purr_protocol::settlement::{ChainConfig, Permit};
+use purr_protocol::{
+    permit::Domain,
+    settlement::{ChainConfig, Permit},
+};
 use sha3::{Digest, Keccak256};
 use std::{
     fs::{File, OpenOptions},
@@ -11,10 +14,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-const PERMIT: &str =
-    "SeatPermit(bytes32 tableId,address player,uint64 amount,uint64 maxTotalRake,uint64 expiry,uint64 nonce)";
 const WITHDRAW: &str = "WithdrawRequest(address player,uint64 amount,uint64 nonce,uint64 deadline)";
-const DOMAIN: &str = "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)";
 
 /// A key file is one line; longer ones are refused unread.
 const KEY_FILE_BYTES_MAX: u64 = 1_024;
@@ -62,7 +62,7 @@ impl Wallet {
     }
 
     fn new(key: SigningKey) -> Self {
-        let address = address_of(key.verifying_key());
+        let address = purr_protocol::permit::address_of(key.verifying_key());
         Self { key, address }
     }
 
@@ -113,17 +113,10 @@ impl Wallet {
         terms: &PermitTerms,
     ) -> Result<Permit, WalletError> {
         let PermitTerms { amount, max_total_rake, expiry_s, nonce } = *terms;
-        let digest = vault.digest(&[
-            keccak(PERMIT.as_bytes()),
-            *table_id,
-            address_word(&self.address.0),
-            uint(amount),
-            uint(max_total_rake),
-            uint(expiry_s),
-            uint(nonce),
-        ]);
-        let signature = hex_text(&self.sign(&digest)?);
-        Ok(Permit { amount, max_total_rake, expiry_s, nonce, signature })
+        let mut permit = Permit { amount, max_total_rake, expiry_s, nonce, signature: String::new() };
+        permit.signature =
+            hex_text(&self.sign(&vault.domain().seat_permit(table_id, self.address, &permit))?);
+        Ok(permit)
     }
 
     /// Asks for a voucher over the same amount, nonce and deadline (seconds since 1970); `0x` and hex.
@@ -185,21 +178,12 @@ impl Vault {
         Ok(Self { chain_id: config.chain_id, address: address.0 })
     }
 
-    fn separator(&self) -> [u8; 32] {
-        struct_hash(&[
-            keccak(DOMAIN.as_bytes()),
-            keccak(b"Purr Poker"),
-            keccak(b"1"),
-            uint(self.chain_id),
-            address_word(&self.address),
-        ])
+    fn domain(&self) -> Domain {
+        Domain { chain_id: self.chain_id, vault: self.address }
     }
 
     pub(crate) fn digest(&self, words: &[[u8; 32]]) -> [u8; 32] {
-        let mut text = vec![0x19, 0x01];
-        text.extend(self.separator());
-        text.extend(struct_hash(words));
-        keccak(&text)
+        self.domain().digest(words)
     }
 }
 

@@ -43,6 +43,8 @@ fn config(run_it_twice: bool) -> TableConfig {
             time_bank_hands: 1,
             time_bank_max_ms: 0,
             disconnect_max_ms: 10_000,
+            reconnect_grace_ms: 5_000,
+            disconnect_total_ms: 300_000,
         },
         rat_hole_ms: 0,
     }
@@ -88,6 +90,7 @@ impl Session {
             settlement: Settlement { vault: String::new(), chain_id: 1, max_hands: 1, max_delay_ms: 0 },
             paused: false,
             history: purr_protocol::HistoryRule::default(),
+            room: Default::default(),
         };
         let sealer = Sealer::new(Arc::new(DataKeys::ephemeral([1; 32])), "0a");
         let core =

@@ -178,7 +178,14 @@ fn a_refusal_is_told_with_its_bounds_and_the_command_is_over() {
     let id = game.link.submit(act(1)).unwrap();
     game.sent();
     let (min, max) = (Some(20), Some(90));
-    let error = pb::Error { id, code: ErrorCode::Amount.into(), message: "a raise".into(), min, max };
+    let error = pb::Error {
+        id,
+        code: ErrorCode::Amount.into(),
+        message: "a raise".into(),
+        min,
+        max,
+        ..pb::Error::default()
+    };
     let updates = game.receive(Body::Error(error));
     let [Update::Answer { result: Err(refused), .. }] = &updates[..] else { panic!("{updates:?}") };
     assert_eq!((refused.code, refused.bounds), (ErrorCode::Amount, Some((20, 90))));
@@ -247,7 +254,7 @@ fn entropy_of_a_deal_that_was_given_up_is_never_used_again() {
     let Ask::CommitEntropy(first) = game.only() else { panic!("a commitment is due") };
     game.events(vec![deal(1, &first.commitment)]);
     let Ask::RevealEntropy(_) = game.only() else { panic!("a reveal is due") };
-    game.events(vec![Kind::DealVoided(pb::DealVoided { hand: 1, total: 1 })]);
+    game.events(vec![Kind::DealVoided(pb::DealVoided { hand: 1, total: 1, ..pb::DealVoided::default() })]);
     let Ask::CommitEntropy(second) = game.only() else { panic!("a new commitment is due") };
     assert_ne!(first.commitment, second.commitment);
     assert_eq!(game.link.view().deals_void(), 1);

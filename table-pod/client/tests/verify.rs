@@ -34,6 +34,8 @@ fn honest() -> HandRecord {
             time_bank_hands: 1,
             time_bank_max_ms: 0,
             disconnect_max_ms: 0,
+            reconnect_grace_ms: 5_000,
+            disconnect_total_ms: 300_000,
         },
         rat_hole_ms: 0,
     };

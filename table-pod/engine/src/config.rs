@@ -92,7 +92,29 @@ pub struct ClockConfig {
     /// pot. Less than `disconnect_ms`: it does not grow.
     #[serde(default)]
     pub disconnect_max_ms: Millis,
+    /// Added to what was left of the turn when a player reconnects in it, once a turn.
+    #[serde(default = "reconnect_grace_ms")]
+    pub reconnect_grace_ms: Millis,
+    /// The most disconnect time and grace together that a player may use between sitting down and leaving.
+    #[serde(default = "disconnect_total_ms")]
+    pub disconnect_total_ms: Millis,
 }
+
+/// Default of [`ClockConfig::reconnect_grace_ms`].
+pub const RECONNECT_GRACE_MS: Millis = 5_000;
+/// Default of [`ClockConfig::disconnect_total_ms`].
+pub const DISCONNECT_TOTAL_MS: Millis = 300_000;
+
+const fn reconnect_grace_ms() -> Millis {
+    RECONNECT_GRACE_MS
+}
+
+const fn disconnect_total_ms() -> Millis {
+    DISCONNECT_TOTAL_MS
+}
+
+/// The longest [`ClockConfig::disconnect_total_ms`].
+pub const DISCONNECT_TOTAL_MS_MAX: Millis = 3_600_000;
 
 /// From so many big blinds in the middle on, a player whose connection is gone has the longest time.
 pub const BIG_POT_BLINDS: Chips = 100;
@@ -150,6 +172,8 @@ pub enum ConfigError {
     Clock(&'static str),
     #[error("clock: {0} must be at most 600000 ms")]
     ClockMost(&'static str),
+    #[error("clock: disconnect time in all of {0} ms: must be at most {DISCONNECT_TOTAL_MS_MAX}")]
+    DisconnectTotal(Millis),
 }
 
 impl TableConfig {
@@ -191,9 +215,13 @@ impl TableConfig {
             ("time bank's gain", self.clock.time_bank_gain_ms),
             ("time bank's most", self.clock.time_bank_max_ms),
             ("disconnect's most", self.clock.disconnect_max_ms),
+            ("reconnection's grace", self.clock.reconnect_grace_ms),
         ];
         if let Some((what, _)) = extra.iter().find(|(_, ms)| ms > span.end()) {
             return Err(ConfigError::ClockMost(what));
+        }
+        if self.clock.disconnect_total_ms > DISCONNECT_TOTAL_MS_MAX {
+            return Err(ConfigError::DisconnectTotal(self.clock.disconnect_total_ms));
         }
         Ok(())
     }

@@ -72,6 +72,9 @@ pub struct Seat {
     pub time_bank_preflop_ms: Millis,
     /// Left of the time bank after it.
     pub time_bank_ms: Millis,
+    /// Disconnect time and grace used since the player sat down.
+    #[serde(default, skip_serializing_if = "clock::is_none")]
+    pub disconnect_ms: Millis,
     /// Hands dealt in since the banks last grew.
     #[serde(default)]
     hands: u16,
@@ -89,6 +92,16 @@ struct Departed {
     /// The last hand, where the player had its big blind.
     #[serde(default)]
     paid: Option<u64>,
+    #[serde(default)]
+    time: Option<TimeLeft>,
+}
+
+/// What a player who left had of time banks, and had used of disconnect time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct TimeLeft {
+    preflop_ms: Millis,
+    bank_ms: Millis,
+    disconnect_ms: Millis,
 }
 
 /// Those who left are remembered up to this many, the newest.
@@ -369,6 +382,7 @@ impl Blank for Seat {
         straddle: false,
         time_bank_preflop_ms: 0,
         time_bank_ms: 0,
+        disconnect_ms: 0,
         hands: 0,
         rake_left: None,
     };

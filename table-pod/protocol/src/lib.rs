@@ -6,6 +6,7 @@ pub mod codec;
 pub mod deal;
 pub mod denial;
 pub mod hand;
+pub mod permit;
 pub mod problem;
 pub mod record;
 pub mod settlement;
@@ -23,4 +24,4 @@ pub mod pb {
 
 pub use codec::{CloseCode, Codec, CodecError, MESSAGE_BYTES_MAX};
 pub use problem::Problem;
-pub use spec::{Currency, HistoryNames, HistoryRule, Settlement, TableSpec};
+pub use spec::{Currency, HistoryNames, HistoryRule, RoomRules, Settlement, SpecError, TableSpec};

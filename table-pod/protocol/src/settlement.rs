@@ -125,6 +125,24 @@ pub struct TableStatus {
     pub exit_delay_s: u64,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("'{0}' is not a table's id: want 0x and 64 hex digits")]
+pub struct BadTableId(String);
+
+impl TableStatus {
+    /// The contract's id of the table; `None` where it is all zeros: play money has no contract.
+    ///
+    /// # Errors
+    /// Where it is no id.
+    pub fn contract_id(&self) -> Result<Option<[u8; 32]>, BadTableId> {
+        let bad = || BadTableId(self.table_id.chars().take(80).collect());
+        let mut id = [0; 32];
+        hex::decode_to_slice(self.table_id.strip_prefix("0x").ok_or_else(bad)?, &mut id)
+            .map_err(|_| bad())?;
+        Ok(Some(id).filter(|id| *id != [0; 32]))
+    }
+}
+
 /// `POST /v1/tables/{uid}/fence`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -1,11 +1,13 @@
 //! What the controller tells a table pod about its table.
 
-use purr_engine::{ConfigError, TableConfig};
+use purr_engine::{ConfigError, Millis, TableConfig};
 use serde::{Deserialize, Serialize};
 
 /// The table as its pod and its players know it. Built by the controller from the PokerTable.
+///
+/// Unknown fields are ignored: the controller may be of a newer release than the pod.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct TableSpec {
     pub name: String,
     pub engine: TableConfig,
@@ -17,6 +19,9 @@ pub struct TableSpec {
     /// Left out where it is the default, so that a pod of the release before takes the table.
     #[serde(default, skip_serializing_if = "HistoryRule::is_default")]
     pub history: HistoryRule,
+    /// Left out where all of it is as by default, so that a pod of the release before reads it.
+    #[serde(default, skip_serializing_if = "RoomRules::is_default")]
+    pub room: RoomRules,
 }
 
 /// How the table's hands are shown to players who were not in them. Each hand's record carries the rule of its time.
@@ -54,6 +59,80 @@ impl Default for HistoryRule {
     }
 }
 
+/// The house's rules for seats: how long they are kept, and for whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RoomRules {
+    /// A player who has sat out for so long without being dealt in is stood up and cashed out.
+    pub sit_out_max_ms: Millis,
+    /// The same once the big blind has passed a player who sits out so often.
+    pub sit_out_max_big_blinds: u32,
+    /// How long a seat or a top-up is held while the signer is asked for the chips.
+    pub hold_ms: Millis,
+    /// The first pause after a hold that brought no chips; each further one doubles it.
+    pub hold_cool_down_ms: Millis,
+    /// The first pause after a short stay, before the player may sit down again; each further one doubles it.
+    pub rejoin_cool_down_ms: Millis,
+    /// The longest pause, and how long after a pause the next one is still longer.
+    pub cool_down_max_ms: Millis,
+    /// A stay with fewer hands dealt in is a short one; 0: none is.
+    pub short_stay_hands: u32,
+}
+
+impl Default for RoomRules {
+    fn default() -> Self {
+        Self {
+            sit_out_max_ms: 900_000,
+            sit_out_max_big_blinds: 4,
+            hold_ms: 10_000,
+            hold_cool_down_ms: 5_000,
+            rejoin_cool_down_ms: 30_000,
+            cool_down_max_ms: 3_600_000,
+            short_stay_hands: 10,
+        }
+    }
+}
+
+impl RoomRules {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// # Errors
+    /// [`SpecError::Room`] with the bounds.
+    pub fn validate(&self) -> Result<(), SpecError> {
+        const HOUR: u64 = 3_600_000;
+        const DAY: u64 = 24 * HOUR;
+        for (field, given, min, max) in [
+            ("sitOutMaxMs", self.sit_out_max_ms, 60_000, DAY),
+            ("sitOutMaxBigBlinds", self.sit_out_max_big_blinds.into(), 1, 100),
+            ("holdMs", self.hold_ms, 1_000, 60_000),
+            ("holdCoolDownMs", self.hold_cool_down_ms, 0, HOUR),
+            ("rejoinCoolDownMs", self.rejoin_cool_down_ms, 0, HOUR),
+            (
+                "coolDownMaxMs",
+                self.cool_down_max_ms,
+                self.hold_cool_down_ms.max(self.rejoin_cool_down_ms),
+                DAY,
+            ),
+            ("shortStayHands", self.short_stay_hands.into(), 0, 1_000),
+        ] {
+            if !(min..=max).contains(&given) {
+                return Err(SpecError::Room { field, given, min, max });
+            }
+        }
+        Ok(())
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SpecError {
+    #[error(transparent)]
+    Engine(#[from] ConfigError),
+    #[error("room.{field} is {given}: must be {min} to {max}")]
+    Room { field: &'static str, given: u64, min: u64, max: u64 },
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Currency {
@@ -77,7 +156,39 @@ pub struct Settlement {
 }
 
 impl TableSpec {
-    pub fn validate(&self) -> Result<(), ConfigError> {
-        self.engine.validate()
+    /// # Errors
+    /// Names the first value that is out of bounds.
+    pub fn validate(&self) -> Result<(), SpecError> {
+        self.engine.validate()?;
+        self.room.validate()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_controller_and_a_pod_of_neighbouring_releases_read_each_others_rules() {
+        assert_eq!(serde_json::from_str::<RoomRules>("{}").unwrap(), RoomRules::default());
+        let newer = r#"{"holdMs": 2000, "somethingLater": 1}"#;
+        assert_eq!(
+            serde_json::from_str::<RoomRules>(newer).unwrap(),
+            RoomRules { hold_ms: 2_000, ..RoomRules::default() }
+        );
+    }
+
+    #[test]
+    fn rules_of_the_room_have_bounds_and_the_one_that_is_broken_is_named() {
+        let rules = RoomRules::default();
+        assert_eq!(rules.validate(), Ok(()));
+        for (bad, field) in [
+            (RoomRules { sit_out_max_ms: 59_999, ..rules }, "sitOutMaxMs"),
+            (RoomRules { sit_out_max_big_blinds: 0, ..rules }, "sitOutMaxBigBlinds"),
+            (RoomRules { hold_ms: 60_001, ..rules }, "holdMs"),
+            (RoomRules { cool_down_max_ms: 29_999, ..rules }, "coolDownMaxMs"),
+        ] {
+            assert!(bad.validate().unwrap_err().to_string().contains(field), "{field}");
+        }
     }
 }

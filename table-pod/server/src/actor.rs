@@ -17,17 +17,21 @@ use connections::{Connections, Place};
 pub use outlet::{Deliveries, Delivery, Inlet, Outgoing, Outlet, Parcel};
 use purr_engine::{Millis, PlayerId, Table};
 use purr_protocol::{
-    TableSpec,
+    Settlement, TableSpec,
     audit::AuditorKey,
     pb,
     pb::server_message::Body,
-    settlement::{Entry, Fenced, OpenTable},
+    permit::{Domain, PermitDomain},
+    settlement::{Entry, Fenced, OpenTable, TableStatus},
     summary::Summary,
     trunk::Lane,
 };
 use purr_runtime::{CancellationToken, Readiness};
 use purr_store::{Sealer, Sessions, Store};
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 use tokio::{
     sync::{Notify, mpsc, oneshot, watch},
     time::{Instant, sleep, sleep_until},
@@ -240,10 +244,10 @@ impl Actor {
             readiness,
             open,
         } = what;
-        let (fenced, exit_delay_s) = loop {
+        let (fenced, status) = loop {
             // A new table has to be known before it can be fenced; a known one takes the same terms again.
             let fenced = match signer.open(&open).await {
-                Ok(status) => signer.fence(epoch).await.map(|fenced| (fenced, status.exit_delay_s)),
+                Ok(status) => signer.fence(epoch).await.map(|fenced| (fenced, status)),
                 Err(error) => Err(error),
             };
             match fenced {
@@ -255,6 +259,7 @@ impl Actor {
                 Err(error) => bail!("signer: {error}"),
             }
         };
+        let permits = permit_domain(&spec, &status)?;
         let recovered = loop {
             match store.take_over(sealer.table(), epoch).await {
                 Ok(recovered) => break recovered,
@@ -289,7 +294,8 @@ impl Actor {
         let connections = Connections::new(&sealer, epoch, &recovered.log);
         let core = Core::new(epoch, spec, state, sealer, pace)
             .with_auditor(auditor)
-            .with_unsettled(fenced.unsettled_s, exit_delay_s);
+            .with_permits(permits)
+            .with_unsettled(fenced.unsettled_s, status.exit_delay_s);
         let (inbox_of, inbox) = mpsc::channel(INBOX_MAX);
         let (guests_of, guests) = mpsc::channel(GUESTS_MAX);
         let (roster, roster_of) = watch::channel(Arc::from([]));
@@ -457,6 +463,9 @@ impl Actor {
             return Ok(());
         }
         let before = self.now();
+        if matches!(input, Input::Message { .. }) {
+            self.core.tell_time(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs());
+        }
         let counts = matches!(input, Input::Message { .. });
         let step = self.core.handle(before, input);
         if counts && step.dirty {
@@ -489,7 +498,8 @@ impl Actor {
             self.connections.reply(connection, self.core.state().offset, body, &self.metrics);
         }
         for (connection, id, request) in step.reserve {
-            tokio::spawn(outbox::reserve(self.handle(), self.signer.clone(), connection, id, request));
+            let hold = Duration::from_millis(self.core.hold_ms());
+            tokio::spawn(outbox::reserve(self.handle(), self.signer.clone(), connection, id, request, hold));
         }
         let pending = &self.core.state().outbox;
         self.metrics.outbox.set(i64::try_from(pending.len()).unwrap_or(i64::MAX));
@@ -501,6 +511,7 @@ impl Actor {
         ] {
             gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
         }
+        self.metrics.set_faults(&state.faults);
         self.outbox.send_if_modified(|held| held.update(self.core.epoch(), pending));
         self.handle.changed.notify_waiters();
         Ok(())
@@ -576,6 +587,16 @@ async fn next(inbox: &mut mpsc::Receiver<Message>, guests: &mut mpsc::Receiver<M
         message = inbox.recv() => message,
         message = guests.recv() => message,
     }
+}
+
+/// What permits for this table are signed for; `None` where the signer deals in play money and there is no contract.
+fn permit_domain(spec: &TableSpec, status: &TableStatus) -> anyhow::Result<Option<PermitDomain>> {
+    let Some(table_id) = status.contract_id().context("the signer's id of the table")? else {
+        return Ok(None);
+    };
+    let Settlement { vault, chain_id, .. } = &spec.settlement;
+    let vault: PlayerId = vault.parse().with_context(|| format!("settlement.vault '{vault}'"))?;
+    Ok(Some(PermitDomain { domain: Domain { chain_id: *chain_id, vault: vault.0 }, table_id }))
 }
 
 /// Reads what the journal has after the last hand, and goes on from there.

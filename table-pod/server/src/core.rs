@@ -8,11 +8,12 @@ mod dealing;
 mod hands;
 mod ids;
 mod render;
+mod room;
 mod seating;
 mod waiting;
 
-use crate::core::dealing::Dealing;
-pub use crate::core::dealing::WITHHELD_MAX;
+use crate::core::dealing::{Dealing, Wish};
+pub use crate::core::dealing::{Faults, WITHHELD_MAX};
 pub use adopt::{AdoptError, Adopted};
 pub use ids::Ids;
 use purr_engine::{
@@ -23,11 +24,13 @@ use purr_engine::{
 use purr_protocol::{
     TableSpec,
     audit::AuditorKey,
-    pb,
+    pb::{self, VoidCause},
+    permit::PermitDomain,
     settlement::{Entry, EntryBody, Notice, Reserve},
 };
 use purr_store::{HandEntry, Sealer};
 pub use render::{LogEntry, Shown};
+use room::Room;
 use seating::Seating;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -155,6 +158,14 @@ pub struct State {
     /// Reveals that were committed to and never came.
     #[serde(default)]
     pub withheld_total: u64,
+    /// Both by cause.
+    #[serde(default, skip_serializing_if = "room::is_default")]
+    pub faults: Faults,
+    /// Who sits out or leaves once the hand is dealt whose root is published.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    after_deal: BTreeMap<SeatIndex, Wish>,
+    #[serde(default)]
+    room: Room,
 }
 
 /// The deal of the running hand and what was told of it so far.
@@ -178,6 +189,10 @@ pub struct Core {
     state: State,
     sealer: Sealer,
     auditor: Option<AuditorKey>,
+    /// What permits must be signed for; `None` where play money has no contract.
+    permits: Option<PermitDomain>,
+    /// Seconds since 1970, as the shell last told.
+    unix_s: u64,
     now: Millis,
     /// Milliseconds since 1970 when `now` was 0; `None`: nobody has said. For records alone.
     epoch_ms: Option<u64>,
@@ -211,6 +226,10 @@ struct Asking {
     id: u64,
     /// Where the answer goes: the connection that asked last.
     connection: ConnectionId,
+    /// The hold ends then.
+    until: Millis,
+    /// It has ended: the answer is awaited only to be thrown away.
+    over: bool,
 }
 
 /// Timings that are the server's, not the game's.
@@ -242,6 +261,9 @@ impl State {
             hands_lost: 0,
             deals_void: 0,
             withheld_total: 0,
+            faults: Faults::default(),
+            after_deal: BTreeMap::new(),
+            room: Room::default(),
         }
     }
 
@@ -272,6 +294,8 @@ impl Core {
             state,
             sealer,
             auditor: None,
+            permits: None,
+            unix_s: 0,
             now: 0,
             epoch_ms: None,
             next_start: None,
@@ -289,6 +313,11 @@ impl Core {
         if let Some(dealing) = core.state.dealing.as_mut() {
             dealing.until = reveal_ms;
         }
+        let chairs = (0u8..).map(SeatIndex).zip(core.state.table.seats());
+        core.state.room.rebase();
+        core.state
+            .room
+            .note_seated(chairs.filter_map(|(seat, chair)| Some((seat, chair.as_ref()?.sitting_out))));
         core
     }
 
@@ -316,6 +345,17 @@ impl Core {
         self.epoch_ms = Some(wall_ms.saturating_sub(now));
     }
 
+    /// Permits are checked against this before a seat is held.
+    #[must_use]
+    pub fn with_permits(self, permits: Option<PermitDomain>) -> Self {
+        Self { permits, ..self }
+    }
+
+    /// Seconds since 1970, for the deadlines of permits.
+    pub fn tell_time(&mut self, unix_s: u64) {
+        self.unix_s = unix_s;
+    }
+
     /// The first step under a new epoch: the clocks of the process before mean nothing here. `events` are what
     /// the take-over itself did to the table.
     pub fn restart(&mut self, now: Millis, mut events: Vec<Event>) -> Step {
@@ -328,6 +368,9 @@ impl Core {
             .collect();
         for seat in seated {
             self.command(Command::Disconnected { seat }, &mut events);
+        }
+        if self.state.dealing.is_none() {
+            self.carry_wishes(&mut events);
         }
         self.finish(&events, &mut step);
         step
@@ -362,6 +405,11 @@ impl Core {
                 self.command(Command::PauseClock, &mut events);
                 self.now = before;
                 self.command(Command::ResumeClock, &mut events);
+                let pause = now.saturating_sub(since);
+                self.state.room.stalled(pause, now);
+                for asking in &mut self.asking {
+                    asking.until = asking.until.saturating_add(pause);
+                }
             }
             Input::Drain { delete } => {
                 step.dirty |= !self.state.draining || (delete && !self.state.deleting);
@@ -371,6 +419,7 @@ impl Core {
             Input::Pause { paused } => self.paused = paused,
         }
         self.leave_who_must(&mut events);
+        self.stand_up(&mut events, &mut step);
         self.finish(&events, &mut step);
         step
     }
@@ -389,7 +438,10 @@ impl Core {
             return;
         }
         match self.state.dealing.take() {
-            Some(dealing) => self.deal_void(dealing.hand, dealing.has_reveals(), step),
+            Some(dealing) => {
+                self.deal_void(dealing.hand, dealing.has_reveals(), (VoidCause::StateLost, None), step);
+                self.carry_wishes(events);
+            }
             None => self.command(Command::VoidHand, events),
         }
     }
@@ -407,6 +459,9 @@ impl Core {
         step.dirty |= !events.is_empty();
         self.conclude(events, step);
         self.schedule();
+        if step.dirty {
+            self.state.room.committed(self.now);
+        }
     }
 
     fn set_connected(&mut self, player: PlayerId, connected: bool, events: &mut Vec<Event>) {
@@ -420,7 +475,8 @@ impl Core {
     /// When [`Input::Tick`] is due next.
     pub fn next_deadline(&self) -> Option<Millis> {
         let dealing = self.state.dealing.as_ref().map(|dealing| dealing.until);
-        [self.state.table.next_deadline(), self.next_start, dealing].into_iter().flatten().min()
+        let table = self.state.table.next_deadline();
+        [table, self.next_start, dealing, self.room_deadline()].into_iter().flatten().min()
     }
 
     pub fn state(&self) -> &State {
@@ -449,6 +505,11 @@ impl Core {
         players
     }
 
+    /// How long a seat is held while the signer is asked.
+    pub fn hold_ms(&self) -> Millis {
+        self.spec.room.hold_ms
+    }
+
     /// Why no hands are dealt, where that is so.
     pub fn holding(&self) -> Option<&'static str> {
         if self.state.deleting {
@@ -473,7 +534,7 @@ impl Core {
         let unsettled = self.state.outbox.len();
         let empty = seated == 0 || !self.state.deleting;
         // A seat that is being asked for may become an entry yet.
-        let settled = unsettled == 0 && self.asking.is_empty();
+        let settled = unsettled == 0 && !self.asking.iter().any(Asking::holds);
         let drained = self.state.draining && !hand_running && settled && empty;
         DrainStatus { drained, hand_running, seated, unsettled }
     }

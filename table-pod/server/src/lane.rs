@@ -162,7 +162,7 @@ fn plain(body: Body) -> pb::ServerMessage {
 }
 
 fn error(id: u64, code: ErrorCode, message: &str) -> pb::ServerMessage {
-    plain(Body::Error(pb::Error { id, code: code.into(), message: message.into(), min: None, max: None }))
+    plain(Body::Error(pb::Error { id, code: code.into(), message: message.into(), ..pb::Error::default() }))
 }
 
 /// How much a lane may still say at once.

@@ -1,6 +1,7 @@
 //! What a table counts.
 
-use prometheus::{Histogram, HistogramOpts, IntCounter, IntGauge, Registry};
+use crate::core::Faults;
+use prometheus::{Histogram, HistogramOpts, IntCounter, IntGauge, IntGaugeVec, Opts, Registry};
 
 #[derive(Clone)]
 pub struct Metrics {
@@ -15,6 +16,7 @@ pub struct Metrics {
     pub hands_lost: IntGauge,
     pub deals_void: IntGauge,
     pub entropy_withheld: IntGauge,
+    faults: [IntGauge; 6],
 }
 
 impl Metrics {
@@ -29,6 +31,27 @@ impl Metrics {
             registry.register(Box::new(metric.clone()))?;
             Ok::<_, prometheus::Error>(metric)
         };
+        let by_cause = |name: &str, help: &str| {
+            let metric = IntGaugeVec::new(Opts::new(name, help), &["cause"])?;
+            registry.register(Box::new(metric.clone()))?;
+            Ok::<_, prometheus::Error>(metric)
+        };
+        let void = by_cause(
+            "purr_table_deals_void_by_cause",
+            "Deals given up, also before any reveal, over the table's life, by cause",
+        )?;
+        let withheld = by_cause(
+            "purr_table_entropy_withheld_by_cause",
+            "Reveals that were committed to and never came, over the table's life, by cause",
+        )?;
+        let faults = [
+            void.get_metric_with_label_values(&["too_few_players"])?,
+            void.get_metric_with_label_values(&["state_lost"])?,
+            void.get_metric_with_label_values(&["frozen"])?,
+            void.get_metric_with_label_values(&["other"])?,
+            withheld.get_metric_with_label_values(&["silent"])?,
+            withheld.get_metric_with_label_values(&["disconnected"])?,
+        ];
         let buckets = prometheus::exponential_buckets(0.000_5, 2.0, 14)?;
         let options = HistogramOpts::new("purr_table_commit_seconds", "Time of a commit, retries included");
         let commit_seconds = Histogram::with_opts(options.buckets(buckets))?;
@@ -54,6 +77,29 @@ impl Metrics {
                 "purr_table_entropy_withheld",
                 "Reveals that were committed to and never came, over the table's life",
             )?,
+            faults,
         })
+    }
+
+    pub fn set_faults(&self, faults: &Faults) {
+        let Faults {
+            void_too_few_players,
+            void_state_lost,
+            void_frozen,
+            void_other,
+            withheld_silent,
+            withheld_disconnected,
+        } = *faults;
+        let counts = [
+            void_too_few_players,
+            void_state_lost,
+            void_frozen,
+            void_other,
+            withheld_silent,
+            withheld_disconnected,
+        ];
+        for (gauge, count) in self.faults.iter().zip(counts) {
+            gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
     }
 }

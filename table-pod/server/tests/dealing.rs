@@ -10,6 +10,7 @@ use purr_engine::{
 use purr_protocol::{
     pb::{self, client_message::Body as Ask, event::Kind, server_message::Body},
     record::HandRecord,
+    settlement::{Notice, NoticeState},
 };
 use purr_store::{DataKeys, Sealer};
 use purr_table::core::{Core, Input, Pace, State, Step, WITHHELD_MAX};
@@ -71,6 +72,15 @@ impl Game {
     fn reveal(&mut self, seat: u8, hand: u64) -> Step {
         let entropy = entropy(seat, hand).to_vec();
         self.say(seat, Ask::RevealEntropy(pb::RevealEntropy { hand, entropy }))
+    }
+
+    /// A deposit of this seat's player vanishes from the chain, or is there again.
+    fn freeze(&mut self, seat: u8, frozen: bool) {
+        let state = if frozen { NoticeState::Frozen } else { NoticeState::Thawed };
+        let id = self.core.state().notice + 1;
+        let notice =
+            Notice { id, seq_from: 0, seq_to: 0, state: state(player(seat)), tx_hash: String::new() };
+        self.core.handle(self.now, Input::Notices(vec![notice]));
     }
 
     fn tick(&mut self) -> Step {
@@ -160,7 +170,12 @@ fn a_withheld_reveal_is_recorded_and_the_hand_is_dealt_from_the_others() {
     game.tick();
     game.reveal(0, 1);
     let step = game.wait();
-    let withheld = Kind::EntropyWithheld(pb::EntropyWithheld { seat: 1, hand: 1, in_a_row: 1 });
+    let withheld = Kind::EntropyWithheld(pb::EntropyWithheld {
+        seat: 1,
+        hand: 1,
+        in_a_row: 1,
+        cause: pb::WithheldCause::Silent.into(),
+    });
     assert!(told(&step, 2).contains(&withheld));
     assert!(!game.sits_out(1));
     assert!(refusal(&game.reveal(1, 1)).contains("not being dealt"), "too late");
@@ -223,6 +238,11 @@ fn what_was_not_committed_to_before_the_root_does_not_count() {
     assert!(!game.running());
 }
 
+/// Seat 1 is frozen: no player has a way to make a deal void.
+fn void(total: u64) -> pb::DealVoided {
+    pb::DealVoided { hand: 1, total, cause: pb::VoidCause::Frozen.into(), seat: Some(1) }
+}
+
 #[test]
 fn a_deal_given_up_after_a_reveal_is_counted_and_nothing_of_it_counts_again() {
     let mut game = Game::new(2);
@@ -230,15 +250,16 @@ fn a_deal_given_up_after_a_reveal_is_counted_and_nothing_of_it_counts_again() {
     game.commit(1, 1);
     let first = deal_of(&game.tick());
     game.reveal(0, 1);
-    game.say(1, Ask::SitOut(pb::SitOut {}));
+    game.freeze(1, true);
     let step = game.wait();
-    let void = Kind::DealVoided(pb::DealVoided { hand: 1, total: 1 });
+    let void = Kind::DealVoided(void(1));
     assert!(told(&step, 0).contains(&void) && !game.running());
-    assert_eq!(game.core.state().deals_void, 1);
+    assert_eq!((game.core.state().deals_void, game.core.state().faults.void_frozen), (1, 1));
     assert_eq!(game.core.snapshot_for(player(0)).deals_void, 1);
     assert!(refusal(&game.reveal(1, 1)).contains("not being dealt"));
     // The same number comes again, with another root, and waits for new commitments only.
     game.commit(0, 2);
+    game.freeze(1, false);
     game.say(1, Ask::SitIn(pb::SitIn { post: true }));
     let second = deal_of(&game.tick());
     assert_eq!(second.hand, 1);
@@ -251,9 +272,9 @@ fn a_deal_given_up_before_any_reveal_is_told_and_not_counted() {
     let mut game = Game::new(2);
     game.commit(0, 1);
     game.tick();
-    game.say(1, Ask::SitOut(pb::SitOut {}));
+    game.freeze(1, true);
     let step = game.wait();
-    assert!(told(&step, 0).contains(&Kind::DealVoided(pb::DealVoided { hand: 1, total: 0 })));
+    assert!(told(&step, 0).contains(&Kind::DealVoided(void(0))));
 }
 
 #[test]

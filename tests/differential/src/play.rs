@@ -153,6 +153,8 @@ pub(crate) fn table_config() -> TableConfig {
             time_bank_max_ms: 0,
             disconnect_ms: 10_000,
             disconnect_max_ms: 0,
+            reconnect_grace_ms: 5_000,
+            disconnect_total_ms: 300_000,
         },
         rat_hole_ms: 0,
     }

@@ -48,6 +48,8 @@ pub fn config(bytes: &mut Bytes<'_>) -> TableConfig {
             time_bank_max_ms: bytes.short(),
             disconnect_ms: 1_000 + bytes.short(),
             disconnect_max_ms: bytes.short(),
+            reconnect_grace_ms: bytes.short(),
+            disconnect_total_ms: bytes.short() * 10,
         },
         rat_hole_ms: bytes.short() * 100,
     }

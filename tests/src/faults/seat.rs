@@ -259,7 +259,7 @@ impl Driver {
                         heard.refused.insert(id, refused.to_string());
                         self.again_at = Instant::now() + AGAIN;
                         let code = refused.code.into();
-                        Body::Error(pb::Error { id, code, message: refused.message, min: None, max: None })
+                        Body::Error(pb::Error { id, code, message: refused.message, ..pb::Error::default() })
                     }
                 };
                 let (epoch, offset) =

@@ -52,6 +52,8 @@ fn spec() -> TableSpec {
         time_bank_hands: 1,
         time_bank_max_ms: 0,
         disconnect_max_ms: 0,
+        reconnect_grace_ms: 5_000,
+        disconnect_total_ms: 300_000,
     };
     TableSpec {
         name: TABLE.into(),
@@ -79,6 +81,7 @@ fn spec() -> TableSpec {
         },
         paused: false,
         history: purr_protocol::HistoryRule::default(),
+        room: Default::default(),
     }
 }
 

@@ -8,11 +8,10 @@ use axum::{
     extract::{Path, State},
     routing::{get, post},
 };
-use k256::ecdsa::{RecoveryId, Signature, VerifyingKey};
 use purr_engine::{Chips, PlayerId};
-use purr_gateway::auth::signature::address_of;
 use purr_protocol::{
     Problem,
+    permit::{Domain, PermitDomain, PermitError},
     settlement::{
         Balance, Entry, EntryBody, Fenced, Notice, OpenTable, Permit, Reserve, SeatedBalance, TableState,
         TableStatus,
@@ -21,7 +20,6 @@ use purr_protocol::{
 use purr_runtime::problem::Answer;
 use purr_table::signer::{PlayMoney, Signer, SignerError};
 use serde_json::{Value, json};
-use sha3::{Digest, Keccak256};
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -38,16 +36,10 @@ const PLAYERS_MAX: usize = 10_000;
 /// Permits of one player whose time has not come.
 const PERMITS_MAX: usize = 256;
 
-const PERMIT: &str =
-    "SeatPermit(bytes32 tableId,address player,uint64 amount,uint64 maxTotalRake,uint64 expiry,uint64 nonce)";
-const DOMAIN: &str = "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)";
-
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum Denied {
-    #[error("the permit has expired")]
-    Expired,
-    #[error("the permit is not signed by {0}")]
-    Signature(PlayerId),
+    #[error(transparent)]
+    Permit(#[from] PermitError),
     #[error("this permit was used before")]
     Used,
     #[error("you have {free} play chips, not {amount}")]
@@ -120,12 +112,7 @@ impl Books {
     }
 
     pub fn reserve(&mut self, player: PlayerId, permit: &Permit, now_s: u64) -> Result<(), Denied> {
-        if permit.expiry_s <= now_s {
-            return Err(Denied::Expired);
-        }
-        if signer(player, permit) != Some(player) {
-            return Err(Denied::Signature(player));
-        }
+        PERMITS.check(player, permit, now_s)?;
         let account = self.account(player, now_s)?;
         match account.permits.get(&permit.nonce) {
             // Asked again because the answer was lost.
@@ -174,44 +161,9 @@ impl Books {
     }
 }
 
-fn keccak(parts: &[&[u8]]) -> [u8; 32] {
-    let mut hash = Keccak256::new();
-    parts.iter().for_each(|part| hash.update(part));
-    hash.finalize().into()
-}
-
-fn word(bytes: &[u8]) -> [u8; 32] {
-    let mut word = [0; 32];
-    word[32 - bytes.len()..].copy_from_slice(bytes);
-    word
-}
-
-/// Who signed this permit (EIP-712).
-fn signer(player: PlayerId, permit: &Permit) -> Option<PlayerId> {
-    let number = |value: u64| word(&value.to_be_bytes());
-    let domain = keccak(&[
-        &keccak(&[DOMAIN.as_bytes()]),
-        &keccak(&[b"Purr Poker"]),
-        &keccak(&[b"1"]),
-        &number(CHAIN_ID),
-        &word(&VAULT),
-    ]);
-    let terms = keccak(&[
-        &keccak(&[PERMIT.as_bytes()]),
-        &TABLE_ID,
-        &word(&player.0),
-        &number(permit.amount),
-        &number(permit.max_total_rake),
-        &number(permit.expiry_s),
-        &number(permit.nonce),
-    ]);
-    let digest = keccak(&[&[0x19, 0x01], &domain, &terms]);
-    let bytes = hex::decode(permit.signature.strip_prefix("0x")?).ok()?;
-    let signature = Signature::from_slice(bytes.get(..64)?).ok()?;
-    let id = RecoveryId::from_byte(bytes.get(64)?.checked_sub(27)?)?;
-    let key = VerifyingKey::recover_from_prehash(&digest, &signature, id).ok()?;
-    Some(address_of(&key))
-}
+/// What permits are signed for.
+const PERMITS: PermitDomain =
+    PermitDomain { domain: Domain { chain_id: CHAIN_ID, vault: VAULT }, table_id: TABLE_ID };
 
 /// The books behind the table's and the gateway's questions.
 pub struct Ledger {
@@ -332,15 +284,18 @@ mod tests {
         let (wallet, other) = (Wallet::random().unwrap(), Wallet::random().unwrap());
         let mut books = Books::new(1_000, 200);
         let signed = permit(&wallet, 300, 1);
-        assert_eq!(books.reserve(other.address(), &signed, 1), Err(Denied::Signature(other.address())));
+        let refused = books.reserve(other.address(), &signed, 1).unwrap_err();
+        assert!(matches!(refused, Denied::Permit(PermitError::Signer { .. })), "{refused}");
         let changed = Permit { amount: 301, ..signed.clone() };
-        assert_eq!(books.reserve(wallet.address(), &changed, 1), Err(Denied::Signature(wallet.address())));
+        let refused = books.reserve(wallet.address(), &changed, 1).unwrap_err();
+        assert!(matches!(refused, Denied::Permit(PermitError::Signer { .. })), "{refused}");
         for _ in 0..2 {
             assert_eq!(books.reserve(wallet.address(), &signed, 1), Ok(()));
         }
         let balance = books.balance(wallet.address(), 1).unwrap();
         assert_eq!((balance.free, balance.reserved), (700, 300));
-        assert_eq!(books.reserve(wallet.address(), &signed, 100), Err(Denied::Expired));
+        let expired = PermitError::Expired { expiry_s: 100, now_s: 100 };
+        assert_eq!(books.reserve(wallet.address(), &signed, 100), Err(Denied::Permit(expired)));
         // Never seated, so it came back.
         assert_eq!(books.balance(wallet.address(), 100).unwrap().free, 1_000);
     }

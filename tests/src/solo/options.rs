@@ -75,7 +75,10 @@ impl Options {
                 "ratHoleMs": 0,
             },
             "currency": { "token": "", "decimals": 0, "unit": "chips" },
-            "settlement": { "vault": "", "chainId": super::ledger::CHAIN_ID, "maxHands": 1, "maxDelayMs": 0 },
+            "settlement": {
+                "vault": format!("0x{}", hex::encode(super::ledger::VAULT)), "chainId": super::ledger::CHAIN_ID,
+                "maxHands": 1, "maxDelayMs": 0,
+            },
         });
         let spec: TableSpec = serde_json::from_value(spec).context("the table")?;
         spec.validate().context("the table")?;

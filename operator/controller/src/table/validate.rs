@@ -2,8 +2,8 @@
 
 use crate::fleet::{Fleet, StoreGroup};
 use purr_crds::{AntePayer, Bound, HandHistory, PokerTable, PokerTableSpec};
-use purr_engine::{Ante, Betting, ClockConfig, ConfigError, HouseRules, RakeCap, RakeConfig, TableConfig};
-use purr_protocol::{Currency, HistoryNames, HistoryRule, Settlement, TableSpec};
+use purr_engine::{Ante, Betting, ClockConfig, HouseRules, RakeCap, RakeConfig, TableConfig};
+use purr_protocol::{Currency, HistoryNames, HistoryRule, RoomRules, Settlement, SpecError, TableSpec};
 
 /// What a time bank grows to, where the table does not say, in seconds.
 const TIME_BANK_MAX_S: i32 = 120;
@@ -36,7 +36,7 @@ pub fn store_name(table: &PokerTable) -> Option<&str> {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Invalid {
     #[error("spec: {0}")]
-    Spec(#[from] ConfigError),
+    Spec(#[from] SpecError),
     #[error("spec.{field}: {value} is out of range")]
     Range { field: &'static str, value: i64 },
     #[error("spec.store: the fleet's configuration has no store group '{0}'")]
@@ -84,6 +84,7 @@ pub fn validate(table: &PokerTable, fleet: &Fleet) -> Result<Valid, Invalid> {
             },
             delay_s: number("handHistoryDelaySeconds", spec.hand_history_delay_seconds.into())?,
         },
+        room: room(&spec.room)?,
     };
     spec.validate()?;
     Ok(Valid { spec, store, store_name, bound })
@@ -165,8 +166,22 @@ fn engine(spec: &PokerTableSpec) -> Result<TableConfig, Invalid> {
             time_bank_max_ms: millis("clock.timeBankMaxSeconds", time_bank_max)?,
             disconnect_ms: millis("clock.disconnectSeconds", clock.disconnect_seconds)?,
             disconnect_max_ms: millis("clock.disconnectMaxSeconds", disconnect_max)?,
+            reconnect_grace_ms: millis("clock.reconnectGraceSeconds", clock.reconnect_grace_seconds)?,
+            disconnect_total_ms: millis("clock.disconnectTotalSeconds", clock.disconnect_total_seconds)?,
         },
         rat_hole_ms: RAT_HOLE_MS,
+    })
+}
+
+fn room(room: &purr_crds::Room) -> Result<RoomRules, Invalid> {
+    Ok(RoomRules {
+        sit_out_max_ms: millis("room.sitOutMaxSeconds", room.sit_out_max_seconds)?,
+        sit_out_max_big_blinds: number("room.sitOutMaxBigBlinds", room.sit_out_max_big_blinds.into())?,
+        hold_ms: millis("room.holdSeconds", room.hold_seconds)?,
+        hold_cool_down_ms: millis("room.holdCoolDownSeconds", room.hold_cool_down_seconds)?,
+        rejoin_cool_down_ms: millis("room.rejoinCoolDownSeconds", room.rejoin_cool_down_seconds)?,
+        cool_down_max_ms: millis("room.coolDownMaxSeconds", room.cool_down_max_seconds)?,
+        short_stay_hands: number("room.shortStayHands", room.short_stay_hands.into())?,
     })
 }
 
@@ -220,6 +235,25 @@ mod tests {
         (table.spec.hand_history, table.spec.hand_history_delay_seconds) = (HandHistory::Public, 7);
         let expected = HistoryRule { names: HistoryNames::Public, delay_s: 7 };
         assert_eq!(validate(&table, &fleet()).unwrap().spec.history, expected);
+    }
+
+    #[test]
+    fn the_rules_of_the_room_reach_the_pod_and_their_defaults_are_the_pods_own() {
+        let mut table = table();
+        let defaults = validate(&table, &fleet()).unwrap().spec;
+        assert_eq!(defaults.room, RoomRules::default());
+        let clock = defaults.engine.clock;
+        assert_eq!((clock.reconnect_grace_ms, clock.disconnect_total_ms), (5_000, 300_000));
+        (table.spec.clock.reconnect_grace_seconds, table.spec.clock.disconnect_total_seconds) = (3, 60);
+        (table.spec.room.sit_out_max_seconds, table.spec.room.hold_seconds) = (120, 7);
+        let spec = validate(&table, &fleet()).unwrap().spec;
+        assert_eq!((spec.room.sit_out_max_ms, spec.room.hold_ms), (120_000, 7_000));
+        assert_eq!(
+            (spec.engine.clock.reconnect_grace_ms, spec.engine.clock.disconnect_total_ms),
+            (3_000, 60_000)
+        );
+        table.spec.room.sit_out_max_seconds = 1;
+        assert_eq!(validate(&table, &fleet()).unwrap_err().reason(), "InvalidSpec");
     }
 
     #[test]

@@ -159,7 +159,7 @@ impl<F: Clone> Session<F> {
 
 fn unavailable(id: u64) -> Body {
     let message = "the table is paused and too much waits for it already".to_owned();
-    Body::Error(pb::Error { id, code: ErrorCode::Unavailable.into(), message, min: None, max: None })
+    Body::Error(pb::Error { id, code: ErrorCode::Unavailable.into(), message, ..pb::Error::default() })
 }
 
 #[cfg(test)]

@@ -161,6 +161,8 @@ fn config() -> TableConfig {
             time_bank_hands: 1,
             time_bank_max_ms: 0,
             disconnect_max_ms: 0,
+            reconnect_grace_ms: 5_000,
+            disconnect_total_ms: 300_000,
         },
         rat_hole_ms: 0,
     }

@@ -31,6 +31,8 @@ pub struct Purr {
     hand: u64,
     stack: u64,
     sitting_out: bool,
+    /// The table wants a permit for more rake.
+    needs_permit: bool,
     /// The wish under way: none other goes out before its answer.
     asked: Option<u64>,
     /// Chips that were granted and have not come yet.
@@ -53,6 +55,7 @@ impl Purr {
             hand: 0,
             stack: 0,
             sitting_out: false,
+            needs_permit: false,
             asked: None,
             coming: false,
             quiet: 0,
@@ -122,6 +125,7 @@ impl Purr {
     fn denied(&mut self, error: &pb::Error) {
         (self.asked, self.coming) = (None, false);
         self.quiet = 4;
+        self.needs_permit |= error.code() == ErrorCode::Rake;
         if self.seat.is_none() && error.code() == ErrorCode::Refused {
             self.chair = self.chair.map(|chair| (chair + 1) % self.seat_count.max(1));
         }
@@ -195,6 +199,9 @@ impl Side for Purr {
             Some(_) if low => {
                 let amount = setup.buy_in - self.stack;
                 Ask::TopUp(pb::TopUp { amount, permit: Some(setup.permit(amount)?) })
+            }
+            Some(_) if std::mem::take(&mut self.needs_permit) => {
+                Ask::TopUp(pb::TopUp { amount: 1, permit: Some(setup.permit(1)?) })
             }
             Some(_) if self.sitting_out => Ask::SitIn(pb::SitIn { post: true }),
             Some(_) => return None,

@@ -117,7 +117,11 @@ impl View {
                 self.deal = self.deal.take().filter(|deal| deal.hand != void.hand);
             }
             Kind::Leaving(at) => self.seat(at.seat)?.leaving = true,
-            Kind::Mucked(_) | Kind::Raked(_) | Kind::EntropyWithheld(_) => {}
+            Kind::Mucked(_)
+            | Kind::Raked(_)
+            | Kind::EntropyWithheld(_)
+            | Kind::PermitNeeded(_)
+            | Kind::StoodUp(_) => {}
         }
         Ok(())
     }

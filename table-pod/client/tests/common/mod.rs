@@ -78,6 +78,8 @@ pub fn spec() -> TableSpec {
                 time_bank_hands: 1,
                 time_bank_max_ms: 0,
                 disconnect_max_ms: 0,
+                reconnect_grace_ms: 5_000,
+                disconnect_total_ms: 300_000,
             },
             rat_hole_ms: 0,
         },
@@ -85,6 +87,7 @@ pub fn spec() -> TableSpec {
         settlement: Settlement { vault: String::new(), chain_id: 1, max_hands: 1, max_delay_ms: 0 },
         paused: false,
         history: purr_protocol::HistoryRule::default(),
+        room: Default::default(),
     }
 }
 

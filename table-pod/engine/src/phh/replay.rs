@@ -138,6 +138,8 @@ fn table_config(seats: u8) -> TableConfig {
             time_bank_max_ms: 0,
             disconnect_ms: 15_000,
             disconnect_max_ms: 0,
+            reconnect_grace_ms: 5_000,
+            disconnect_total_ms: 300_000,
         },
         rat_hole_ms: 0,
     }

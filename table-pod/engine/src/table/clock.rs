@@ -16,8 +16,37 @@ pub(super) struct Turn {
     deadline: Millis,
     /// When the time bank began to run; it ends with `deadline`.
     bank_since: Option<Millis>,
-    /// Has had the time of a lost connection: once a turn, or losing it would be worth something.
+    /// Has had the grace of a reconnection: once a turn, or reconnecting would be worth something.
     disconnected: bool,
+    /// Set while the player's connection is lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    away: Option<Away>,
+    /// Disconnect time used in this turn; one turn has at most one span of it.
+    #[serde(default, skip_serializing_if = "is_none")]
+    away_ms: Millis,
+    /// Grace that ends with `deadline`. It is charged when given; the unused part is given back.
+    #[serde(default, skip_serializing_if = "is_none")]
+    grace_ms: Millis,
+    /// Began with a take-over: the lost connection is the house's, and an absence costs the player nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    house: bool,
+}
+
+/// Every snapshot carries turns and seats: what is not there is left out.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+pub(super) const fn is_none(span: &Millis) -> bool {
+    *span == 0
+}
+
+/// A lost connection in one's own turn. The turn's clock stops; the time bank runs, then the disconnect time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Away {
+    since: Millis,
+    /// What was left of the turn.
+    left_ms: Millis,
+    bank_ms: Millis,
+    /// Disconnect time that this absence may use.
+    allowed_ms: Millis,
 }
 
 impl Table {
@@ -41,13 +70,27 @@ impl Table {
     }
 
     pub(super) fn start_turn(&mut self, seat: SeatIndex, events: &mut Vec<Event>) {
+        self.start_turn_of(seat, false, events);
+    }
+
+    fn start_turn_of(&mut self, seat: SeatIndex, house: bool, events: &mut Vec<Event>) {
         let connected = self.seat(seat).is_some_and(|seat| seat.connected);
-        let span = if connected { self.config.clock.turn_ms } else { self.disconnect_span() };
-        let deadline = self.now.saturating_add(span);
-        if let Some(hand) = self.hand.as_mut() {
-            hand.turn = Some(Turn { seat, deadline, bank_since: None, disconnected: !connected });
-            events.push(Event::TurnStarted { seat, deadline });
+        let deadline = self.now.saturating_add(self.config.clock.turn_ms);
+        let Some(hand) = self.hand.as_mut() else { return };
+        hand.turn = Some(Turn {
+            seat,
+            deadline,
+            bank_since: None,
+            disconnected: false,
+            away: None,
+            away_ms: 0,
+            grace_ms: 0,
+            house,
+        });
+        if !connected {
+            self.stop_turn();
         }
+        self.announce_turn(events);
     }
 
     /// The time of a player whose connection is gone grows with the pot, measured in big blinds (as
@@ -61,25 +104,105 @@ impl Table {
         clock.disconnect_ms.saturating_add(Millis::try_from(part).unwrap_or(more))
     }
 
-    /// A connection that is lost in the player's own turn: the time to come back, if that is more.
+    /// The time that counts: while the clock is paused, the moment when the pause began.
+    fn clock_now(&self) -> Millis {
+        self.paused_since.unwrap_or(self.now)
+    }
+
+    /// Stops the turn's clock where a player loses the connection in their own turn.
     pub(super) fn lose_connection(&mut self, seat: SeatIndex, events: &mut Vec<Event>) {
-        if self.paused_since.is_some() || self.to_act() != Some(seat) {
+        if self.to_act() != Some(seat) {
             return;
         }
-        let until = self.now.saturating_add(self.disconnect_span());
-        let turn = self.hand.as_ref().and_then(|hand| hand.turn).filter(|turn| !turn.disconnected);
-        let Some(mut turn) = turn else { return };
-        // The bank stops: it is for thinking.
-        self.charge_time_bank();
-        turn.disconnected = true;
-        let was = turn.deadline;
-        turn.deadline = if turn.bank_since.take().is_some() { until } else { until.max(was) };
+        self.stop_turn();
+        if self.paused_since.is_none() {
+            self.announce_turn(events);
+        }
+    }
+
+    /// The turn goes on with what was left of it and a short grace: to drop a connection buys no more than that,
+    /// and both disconnect time and grace are bounded over the player's stay.
+    pub(super) fn regain_connection(&mut self, seat: SeatIndex, events: &mut Vec<Event>) {
+        if self.to_act() != Some(seat) {
+            return;
+        }
+        let Some(left) = self.settle_time() else { return };
+        let at = self.clock_now();
+        let budget = self.disconnect_left(seat);
+        let Some(turn) = self.hand.as_mut().and_then(|hand| hand.turn.as_mut()) else { return };
+        let house = std::mem::take(&mut turn.house);
+        let grace =
+            if house || turn.disconnected { 0 } else { self.config.clock.reconnect_grace_ms.min(budget) };
+        turn.disconnected |= !house;
+        turn.grace_ms = grace;
+        turn.deadline = at.saturating_add(left).saturating_add(grace);
+        if let Some(chair) = self.seats[seat.index()].as_mut() {
+            chair.disconnect_ms = chair.disconnect_ms.saturating_add(grace);
+        }
+        if self.paused_since.is_none() {
+            self.announce_turn(events);
+        }
+    }
+
+    /// Disconnect time that the player may still use before leaving the table.
+    fn disconnect_left(&self, seat: SeatIndex) -> Millis {
+        let used = self.seat(seat).map_or(0, |chair| chair.disconnect_ms);
+        self.config.clock.disconnect_total_ms.saturating_sub(used)
+    }
+
+    /// From now on the player to act is away: first the time bank runs, then the disconnect time.
+    fn stop_turn(&mut self) {
+        let Some(seat) = self.to_act() else { return };
+        let Some(left) = self.settle_time() else { return };
+        let at = self.clock_now();
+        let (span, budget) = (self.disconnect_span(), self.disconnect_left(seat));
+        let bank = self.time_bank(seat).copied().unwrap_or(0);
+        let Some(turn) = self.hand.as_mut().and_then(|hand| hand.turn.as_mut()) else { return };
+        let (bank, allowed) = match turn.house {
+            true => (0, span),
+            false => (bank, span.saturating_sub(turn.away_ms).min(budget)),
+        };
+        turn.away = Some(Away { since: at, left_ms: left, bank_ms: bank, allowed_ms: allowed });
+        // Whoever never comes back is not waited for once more with what was left of the turn.
+        turn.deadline = at.saturating_add(left.max(bank.saturating_add(allowed)));
+    }
+
+    /// Charges what the turn has used of bank and disconnect time, and stops both; returns what is left of the turn.
+    fn settle_time(&mut self) -> Option<Millis> {
+        let at = self.clock_now();
+        let mut turn = self.hand.as_ref().and_then(|hand| hand.turn)?;
+        let (seat, unused) = (turn.seat, turn.deadline.saturating_sub(at));
+        let (mut from_bank, mut away, mut back) = (0, 0, 0);
+        let left = if let Some(gone) = turn.away.take() {
+            let elapsed = at.saturating_sub(gone.since);
+            from_bank = elapsed.min(gone.bank_ms);
+            away = (elapsed - from_bank).min(gone.allowed_ms);
+            turn.away_ms = turn.away_ms.saturating_add(away);
+            gone.left_ms.saturating_sub(elapsed - from_bank - away)
+        } else if let Some(since) = turn.bank_since.take() {
+            from_bank = at.saturating_sub(since);
+            0
+        } else {
+            back = std::mem::take(&mut turn.grace_ms).min(unused);
+            unused - back
+        };
+        if !turn.house {
+            if let Some(bank) = self.time_bank(seat) {
+                *bank = bank.saturating_sub(from_bank);
+            }
+            if let Some(chair) = self.seats[seat.index()].as_mut() {
+                chair.disconnect_ms = chair.disconnect_ms.saturating_add(away).saturating_sub(back);
+            }
+        }
         if let Some(hand) = self.hand.as_mut() {
             hand.turn = Some(turn);
         }
-        if turn.deadline != was {
-            self.announce_turn(events);
-        }
+        Some(left)
+    }
+
+    /// Takes what the turn has used: it is over.
+    pub(super) fn charge_time_bank(&mut self) {
+        self.settle_time();
     }
 
     pub(super) fn tick(&mut self, events: &mut Vec<Event>) -> Result<(), Refusal> {
@@ -96,14 +219,13 @@ impl Table {
             return Ok(());
         }
         let seat = turn.seat;
-        let connected = self.seat(seat).is_some_and(|chair| chair.connected);
         let bank = self.time_bank(seat).copied().unwrap_or(0);
-        // Without a connection there is no time bank: it would run out for nothing.
-        if turn.bank_since.is_none() && bank > 0 && connected {
+        // An absence has used the bank already.
+        if turn.bank_since.is_none() && turn.away.is_none() && bank > 0 {
             // The bank runs from the end of the turn, however late the tick came.
             let deadline = turn.deadline.saturating_add(bank);
             if let Some(hand) = self.hand.as_mut() {
-                hand.turn = Some(Turn { deadline, bank_since: Some(turn.deadline), ..turn });
+                hand.turn = Some(Turn { deadline, bank_since: Some(turn.deadline), grace_ms: 0, ..turn });
             }
             events.push(Event::TimeBankStarted { seat, deadline });
             return if self.now < deadline { Ok(()) } else { self.tick(events) };
@@ -124,17 +246,6 @@ impl Table {
         let preflop = self.hand.as_ref().is_none_or(|hand| hand.street == Street::Preflop);
         let chair = self.seats.get_mut(seat.index())?.as_mut()?;
         Some(if preflop { &mut chair.time_bank_preflop_ms } else { &mut chair.time_bank_ms })
-    }
-
-    /// Takes from the bank what the turn has used of it.
-    pub(super) fn charge_time_bank(&mut self) {
-        let now = self.now;
-        let Some(turn) = self.hand.as_ref().and_then(|hand| hand.turn) else {
-            return;
-        };
-        if let (Some(since), Some(bank)) = (turn.bank_since, self.time_bank(turn.seat)) {
-            *bank = bank.saturating_sub(now.saturating_sub(since));
-        }
     }
 
     /// The banks grow by hands played, up to a bound.
@@ -168,6 +279,9 @@ impl Table {
             if let Some(turn) = turn.as_mut() {
                 turn.deadline = turn.deadline.saturating_add(pause);
                 turn.bank_since = turn.bank_since.map(|at| at.saturating_add(pause));
+                if let Some(away) = turn.away.as_mut() {
+                    away.since = away.since.saturating_add(pause);
+                }
             }
             if let Twice::Asked { deadline, .. } = twice {
                 *deadline = deadline.saturating_add(pause);
@@ -179,6 +293,10 @@ impl Table {
     }
 
     pub(super) fn restart_clock(&mut self, last: Millis, events: &mut Vec<Event>) -> Result<(), Refusal> {
+        // What the turn used by the old clock is used; the player gets a whole new turn.
+        let now = std::mem::replace(&mut self.now, last);
+        self.settle_time();
+        self.now = now;
         self.paused_since = None;
         // Spans since moments of the old clock mean nothing on the new one: what ran out by the old
         // clock's last moment is over, the others begin anew.
@@ -191,7 +309,7 @@ impl Table {
             self.announce_turn(events);
         }
         if let Some(seat) = self.to_act() {
-            self.start_turn(seat, events);
+            self.start_turn_of(seat, true, events);
         }
         Ok(())
     }

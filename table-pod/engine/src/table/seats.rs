@@ -1,6 +1,6 @@
 //! Coming, going and waiting.
 
-use super::{BANK_MAX, DEPARTED_MAX, Departed, Seat, Table};
+use super::{BANK_MAX, DEPARTED_MAX, Departed, Seat, Table, TimeLeft};
 use crate::{
     config::AMOUNT_MAX,
     event::Event,
@@ -59,14 +59,18 @@ impl Table {
         self.check_free(seat, player)?;
         self.check_room(stack)?;
         let bank = self.config.clock.time_bank_ms;
+        // Leaving and coming back fills no bank.
+        let time = self.recently_departed(player).and_then(|gone| gone.time);
+        let time = time.unwrap_or(TimeLeft { preflop_ms: bank, bank_ms: bank, disconnect_ms: 0 });
         self.seats[seat.index()] = Some(Seat {
             player,
             stack,
             // Before the first hand nobody can have missed anything. Later a newcomer owes the big
             // blind, also who was here before (WSOP 154).
             owes_big: self.positions.is_some(),
-            time_bank_preflop_ms: bank,
-            time_bank_ms: bank,
+            time_bank_preflop_ms: time.preflop_ms,
+            time_bank_ms: time.bank_ms,
+            disconnect_ms: time.disconnect_ms,
             ..Seat::BLANK
         });
         // Whoever had the last big blind is known by any chair until the next hand.
@@ -114,13 +118,17 @@ impl Table {
     /// The least and the most that this player may sit down with now.
     pub fn buy_in_bounds(&self, player: PlayerId) -> (Chips, Chips) {
         let (min, max) = (self.config.buy_in_min, self.config.buy_in_max);
-        let recent = |gone: &&Departed| {
-            gone.player == player && self.now.saturating_sub(gone.at) < self.config.rat_hole_ms
-        };
-        match self.departed.iter().find(recent) {
+        match self.recently_departed(player) {
             Some(gone) if gone.stack > min => (gone.stack, max.max(gone.stack)),
             _ => (min, max),
         }
+    }
+
+    fn recently_departed(&self, player: PlayerId) -> Option<&Departed> {
+        let recent = |gone: &&Departed| {
+            gone.player == player && self.now.saturating_sub(gone.at) < self.config.rat_hole_ms
+        };
+        self.departed.iter().find(recent)
     }
 
     /// Adds chips that the chain has taken: neither a stack that grew meanwhile nor a player on the
@@ -184,7 +192,12 @@ impl Table {
             self.departed.remove(0);
         }
         let paid = (self.last.payer == Some(seat)).then_some(self.last.hand);
-        self.departed.push(Departed { player: gone.player, stack, at: self.now, paid });
+        let time = Some(TimeLeft {
+            preflop_ms: gone.time_bank_preflop_ms,
+            bank_ms: gone.time_bank_ms,
+            disconnect_ms: gone.disconnect_ms,
+        });
+        self.departed.push(Departed { player: gone.player, stack, at: self.now, paid, time });
         self.last.forget(seat);
         if let Some(hand) = self.hand.as_mut() {
             hand.last_before.forget(seat);
@@ -236,7 +249,9 @@ impl Table {
         let chair = self.seat_mut(seat)?;
         if std::mem::replace(&mut chair.connected, connected) != connected {
             events.push(if connected { Event::Reconnected { seat } } else { Event::Disconnected { seat } });
-            if !connected {
+            if connected {
+                self.regain_connection(seat, events);
+            } else {
                 self.lose_connection(seat, events);
             }
         }

@@ -31,6 +31,8 @@ pub const RAKE_FREE: TableConfig = TableConfig {
         time_bank_max_ms: 30_000,
         disconnect_ms: 10_000,
         disconnect_max_ms: 10_000,
+        reconnect_grace_ms: 5_000,
+        disconnect_total_ms: 300_000,
     },
     rat_hole_ms: 3_600_000,
 };

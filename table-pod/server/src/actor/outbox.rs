@@ -15,8 +15,6 @@ use tokio::{
 
 const BACK_OFF_MIN: Duration = Duration::from_millis(100);
 const BACK_OFF_MAX: Duration = Duration::from_secs(5);
-/// As long as a reservation is asked for again; then the player is refused.
-const RESERVE_WITHIN: Duration = Duration::from_secs(30);
 /// Entries in one request.
 const BATCH_MAX: usize = 32;
 
@@ -109,15 +107,16 @@ pub(super) async fn listen(
     }
 }
 
-/// Asks for a player's chips; the answer comes back as an input.
+/// Asks for a player's chips, again and again as long as they are held for; the answer comes back as an input.
 pub(super) async fn reserve(
     handle: Handle,
     signer: Arc<dyn Signer>,
     connection: ConnectionId,
     id: u64,
     request: Reserve,
+    hold: Duration,
 ) {
-    let until = Instant::now() + RESERVE_WITHIN;
+    let until = Instant::now() + hold;
     let mut back_off = BACK_OFF_MIN;
     let refused = loop {
         match signer.reserve(&request).await {
@@ -194,7 +193,7 @@ mod tests {
         let request = Reserve { epoch: 1, seat, player, permit, top_up: false };
         let signer = Slow { inner: PlayMoney::default(), timeouts: AtomicU32::new(timeouts), refuses };
         let begun = Instant::now();
-        reserve(handle, Arc::new(signer), 1, 1, request).await;
+        reserve(handle, Arc::new(signer), 1, 1, request, Duration::from_secs(30)).await;
         match inbox.recv().await.unwrap() {
             Message::Input(Input::Reserved { refused, .. }) => (refused, begun.elapsed()),
             _ => (Some("another input".into()), begun.elapsed()),
@@ -202,7 +201,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_reservation_that_timed_out_is_asked_for_again_for_half_a_minute() {
+    async fn a_reservation_that_timed_out_is_asked_for_again_as_long_as_the_hold() {
         assert_eq!(ask(4, false).await.0, None);
         let (refused, after) = ask(u32::MAX, false).await;
         assert!(refused.is_some());

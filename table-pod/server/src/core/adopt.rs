@@ -74,6 +74,7 @@ impl State {
         self.hands_lost += 1;
         self.commitments.clear();
         self.withheld.clear();
+        self.after_deal.clear();
         let head = head.filter(|head| head.sequence > self.sequence);
         // Players gave entropy to a deal that nobody sees the end of. A hand that is void below counts as it ends.
         if head.is_some() {

@@ -1,9 +1,10 @@
 //! What players ask for.
 
-use super::{APPLIED_PLAYERS_MAX, Asking, ConnectionId, Core, Step};
-use purr_engine::{Action, Command, Event, PlayerId, Refusal, SeatIndex, config::AMOUNT_MAX};
+use super::{APPLIED_PLAYERS_MAX, Asking, ConnectionId, Core, Step, dealing::Wish};
+use purr_engine::{Action, Command, Event, Millis, PlayerId, Refusal, SeatIndex, config::AMOUNT_MAX};
 use purr_protocol::{
     pb::{self, ErrorCode, client_message::Body as Ask, event::Kind, server_message::Body},
+    permit::PermitError,
     settlement::{Permit, Reserve},
     views,
 };
@@ -13,11 +14,12 @@ struct Denied {
     code: ErrorCode,
     message: String,
     bounds: Option<(u64, u64)>,
+    retry_after_ms: Option<Millis>,
 }
 
 impl Denied {
     fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), bounds: None }
+        Self { code, message: message.into(), bounds: None, retry_after_ms: None }
     }
 }
 
@@ -31,7 +33,13 @@ impl From<Refusal> for Denied {
             _ if bounds.is_some() => ErrorCode::Amount,
             _ => ErrorCode::Refused,
         };
-        Self { code, message: refusal.to_string(), bounds }
+        Self { bounds, ..Self::new(code, refusal.to_string()) }
+    }
+}
+
+impl From<PermitError> for Denied {
+    fn from(error: PermitError) -> Self {
+        Self::new(ErrorCode::Permit, error.to_string())
     }
 }
 
@@ -58,8 +66,8 @@ impl Core {
             step.replies.push((connection, ack(self.state.offset)));
             return;
         }
-        if let Some(asking) = self.asking.iter_mut().find(|asking| asking.player == player && asking.id == id)
-        {
+        let asked = |asking: &&mut Asking| asking.holds() && asking.player == player && asking.id == id;
+        if let Some(asking) = self.asking.iter_mut().find(asked) {
             // Sent again while the signer is being asked: the one answer is for both.
             asking.connection = connection;
             return;
@@ -73,13 +81,14 @@ impl Core {
                 step.replies.push((connection, ack(self.state.offset + u64::from(visible))));
             }
             Ok(Outcome::Later) => {}
-            Err(Denied { code, message, bounds }) => {
+            Err(Denied { code, message, bounds, retry_after_ms }) => {
                 let error = pb::Error {
                     id,
                     code: code.into(),
                     message,
                     min: bounds.map(|(min, _)| min),
                     max: bounds.map(|(_, max)| max),
+                    retry_after_ms,
                 };
                 step.replies.push((connection, Body::Error(error)));
             }
@@ -108,20 +117,29 @@ impl Core {
         let command = match ask {
             Ask::Sit(sit) => {
                 let request = self.check_sit(player, &sit)?;
-                self.asking.push(Asking { seat: request.seat, player, id, connection });
-                step.reserve.push((connection, id, request));
-                return Ok(Outcome::Later);
+                return self.hold(connection, id, request, step);
             }
             Ask::TopUp(top_up) => {
                 let request = self.check_top_up(player, seated()?, &top_up)?;
-                self.asking.push(Asking { seat: request.seat, player, id, connection });
-                step.reserve.push((connection, id, request));
-                return Ok(Outcome::Later);
+                return self.hold(connection, id, request, step);
             }
             Ask::Act(act) => self.check_act(seated()?, &act)?,
+            Ask::Leave(_) | Ask::SitOut(_) if self.is_bound(seated()?) => {
+                let wish = if matches!(ask, Ask::Leave(_)) { Wish::Leave } else { Wish::SitOut };
+                self.wish(seated()?, wish, step)?;
+                return Ok(Outcome::Done);
+            }
+            Ask::SitIn(_) if self.state.after_deal.contains_key(&seated()?) => {
+                self.unwish(seated()?)?;
+                return Ok(Outcome::Done);
+            }
             Ask::Leave(_) => Command::Leave { seat: seated()? },
             Ask::SitOut(_) => Command::SitOut { seat: seated()? },
-            Ask::SitIn(pb::SitIn { post }) => Command::SitIn { seat: seated()?, post },
+            Ask::SitIn(pb::SitIn { post }) => {
+                let seat = seated()?;
+                self.check_covered(seat)?;
+                Command::SitIn { seat, post }
+            }
             Ask::Straddle(pb::Straddle { on }) => Command::Straddle { seat: seated()?, on },
             Ask::RunItTwice(pb::RunItTwice { hand, agree }) => {
                 let seat = seated()?;
@@ -152,6 +170,76 @@ impl Core {
         Ok(Outcome::Done)
     }
 
+    /// Holds the seat, and asks the signer for the chips: the permit was found good for them.
+    fn hold(
+        &mut self,
+        connection: ConnectionId,
+        id: u64,
+        request: Reserve,
+        step: &mut Step,
+    ) -> Result<Outcome, Denied> {
+        let Reserve { seat, player, .. } = request;
+        if self.asking.iter().any(|asking| asking.player == player && asking.id == id) {
+            // Two answers with the same name could not be told apart.
+            return Err(Denied::new(ErrorCode::Unavailable, "the hold of this request has ended: ask anew"));
+        }
+        let until = self.now.saturating_add(self.spec.room.hold_ms);
+        self.asking.push(Asking { seat, player, id, connection, until, over: false });
+        step.reserve.push((connection, id, request));
+        Ok(Outcome::Later)
+    }
+
+    /// The deal's root is published: who is to be dealt in is, and sits out or leaves after the hand.
+    fn wish(&mut self, seat: SeatIndex, wish: Wish, step: &mut Step) -> Result<(), Denied> {
+        match self.state.after_deal.get(&seat) {
+            Some(Wish::Leave) => return Err(Refusal::Leaving(seat).into()),
+            Some(Wish::SitOut) if wish == Wish::SitOut => return Err(Refusal::SittingOut(seat).into()),
+            _ => {}
+        }
+        self.state.after_deal.insert(seat, wish);
+        if wish == Wish::Leave {
+            step.extra(Kind::Leaving(pb::Leaving { seat: seat.0.into() }));
+        }
+        Ok(())
+    }
+
+    fn unwish(&mut self, seat: SeatIndex) -> Result<(), Denied> {
+        if self.state.after_deal.get(&seat) == Some(&Wish::Leave) {
+            return Err(Refusal::Leaving(seat).into());
+        }
+        self.state.after_deal.remove(&seat);
+        Ok(())
+    }
+
+    /// Who comes back must cover the rake of the next hand.
+    fn check_covered(&self, seat: SeatIndex) -> Result<(), Denied> {
+        let away = self.state.table.seat(seat).is_some_and(|chair| chair.sitting_out);
+        match self.rake_lacking(seat).filter(|_| away) {
+            Some((left, need)) => Err(Denied::new(
+                ErrorCode::Rake,
+                format!(
+                    "your permits allow {left} more rake, and a hand may take {need}: top up with a new permit"
+                ),
+            )),
+            None => Ok(()),
+        }
+    }
+
+    /// A pause after holds or stays for nothing.
+    fn check_pause(&self, player: PlayerId, top_up: bool) -> Result<(), Denied> {
+        let Some(left) = self.state.room.wait(player, top_up, self.now) else { return Ok(()) };
+        let message = format!("wait {} s before you ask for a seat or chips again", left.div_ceil(1_000));
+        Err(Denied { retry_after_ms: Some(left), ..Denied::new(ErrorCode::CoolDown, message) })
+    }
+
+    /// All of a permit that needs no balance: nothing is held for one that the signer or the vault would refuse.
+    fn check_permit(&self, player: PlayerId, permit: &Permit) -> Result<(), Denied> {
+        match &self.permits {
+            Some(domain) => Ok(domain.check(player, permit, self.unix_s)?),
+            None => Ok(()),
+        }
+    }
+
     fn check_sit(&self, player: PlayerId, sit: &pb::Sit) -> Result<Reserve, Denied> {
         if let Some(why) = self.holding() {
             return Err(Denied::new(ErrorCode::Draining, why));
@@ -165,7 +253,9 @@ impl Core {
         if self.is_on_the_way(player) {
             return Err(Denied::new(ErrorCode::Refused, "another seat change of yours is under way"));
         }
+        self.check_pause(player, false)?;
         let permit = permit(sit.permit.as_ref(), sit.amount, self.rake_min())?;
+        self.check_permit(player, &permit)?;
         Ok(Reserve { epoch: self.epoch, seat, player, permit, top_up: false })
     }
 
@@ -173,23 +263,31 @@ impl Core {
         if self.state.deleting {
             return Err(Denied::new(ErrorCode::Draining, "the table is closing"));
         }
-        if self.state.table.seat(seat).is_some_and(|chair| chair.leaving) {
+        if self.state.draining {
+            return Err(Denied::new(ErrorCode::Draining, "the table moves to another server"));
+        }
+        let leaves = self.state.after_deal.get(&seat) == Some(&Wish::Leave);
+        if leaves || self.state.table.seat(seat).is_some_and(|chair| chair.leaving) {
             return Err(Refusal::Leaving(seat).into());
         }
         let max = self.spec.engine.buy_in_max.saturating_sub(self.chips_of(seat));
+        // The least top-up renews the permit of a full stack.
+        let max = max.max(u64::from(self.rake_lacking(seat).is_some()));
         if ask.amount == 0 || ask.amount > max {
             return Err(Refusal::TopUp { amount: ask.amount, max }.into());
         }
         if self.is_on_the_way(player) {
             return Err(Denied::new(ErrorCode::Refused, "another seat change of yours is under way"));
         }
+        self.check_pause(player, true)?;
         let permit = permit(ask.permit.as_ref(), ask.amount, self.rake_min())?;
+        self.check_permit(player, &permit)?;
         Ok(Reserve { epoch: self.epoch, seat, player, permit, top_up: true })
     }
 
     /// What a permit must allow at least: the rake of one hand, however large its pot. Uncapped rake
     /// has no such amount.
-    fn rake_min(&self) -> u64 {
+    pub(super) fn rake_min(&self) -> u64 {
         let rake = &self.spec.engine.rake;
         let highest = rake.caps.iter().map(|cap| cap.amount).max().unwrap_or(0);
         if rake.basis_points == 0 { 0 } else { highest }
@@ -269,10 +367,10 @@ fn permit(permit: Option<&pb::Permit>, amount: u64, rake_min: u64) -> Result<Per
     if permit.max_total_rake < rake_min {
         let message = format!("the permit's rake is {}, one hand's may be {rake_min}", permit.max_total_rake);
         let bounds = Some((rake_min, AMOUNT_MAX));
-        return Err(Denied { code: ErrorCode::Amount, message, bounds });
+        return Err(Denied { bounds, ..Denied::new(ErrorCode::Amount, message) });
     }
     if permit.signature.len() != 65 {
-        return Err(Denied::new(ErrorCode::Malformed, "a permit's signature has 65 bytes"));
+        return Err(Denied::new(ErrorCode::Permit, "a permit's signature has 65 bytes"));
     }
     Ok(Permit {
         amount: permit.amount,

@@ -7,19 +7,39 @@
 
 use super::{Core, Deal, Step};
 use purr_engine::{
-    Command, Event, Millis, PlayerId, SeatIndex,
+    Command, Event, Millis, PlayerId, Refusal, SeatIndex,
     deal::{Commitment, Hash, Reveal, SealedDeck, commitment},
     history::SeatStart,
 };
 use purr_protocol::{
     deal::committed,
-    pb::{self, event::Kind},
+    pb::{self, VoidCause, WithheldCause, event::Kind},
 };
 use serde::{Deserialize, Serialize};
 
 /// Reveals withheld running, in deals that the seat had committed for; so many mean sit-out. After
 /// that each further one does, until the seat reveals.
 pub const WITHHELD_MAX: u32 = 3;
+
+/// What a player asked for while a deal was under way, and gets once the hand is dealt: who could take it back would
+/// choose between deals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) enum Wish {
+    SitOut,
+    Leave,
+}
+
+/// Deals given up and reveals withheld over the table's life, by cause.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Faults {
+    pub void_too_few_players: u64,
+    pub void_state_lost: u64,
+    pub void_frozen: u64,
+    pub void_other: u64,
+    pub withheld_silent: u64,
+    pub withheld_disconnected: u64,
+}
 
 /// Between the root's publication and the first card: players reveal what they committed to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,11 +79,15 @@ impl Core {
 
     pub(super) fn tick(&mut self, seed: &Hash, events: &mut Vec<Event>, step: &mut Step) {
         self.command(Command::Tick, events);
+        self.end_holds(step);
         if self.next_start.is_some_and(|at| at <= self.now) {
             self.next_start = None;
             // Time alone may hold it, too.
             if self.holding().is_none() {
-                self.open_deal(seed, step);
+                self.sit_uncovered_out(events, step);
+                if self.state.table.ready() >= 2 {
+                    self.open_deal(seed, step);
+                }
             }
         }
         let due = |dealing: &Dealing| dealing.is_complete() || dealing.until <= self.now;
@@ -130,9 +154,13 @@ impl Core {
         let Dealing { hand, sealed, commitments, reveals, .. } = dealing;
         let stacks: Vec<Option<(PlayerId, u64)>> =
             self.state.table.seats().iter().map(|seat| seat.as_ref().map(|s| (s.player, s.stack))).collect();
+        let mut too_few = false;
         let started = sealed.deck(&reveals).map_err(|error| error.to_string()).and_then(|deck| {
             let start = Command::StartHand { hand, deck };
-            self.state.table.apply(self.now, start).map_err(|refusal| refusal.to_string())
+            self.state.table.apply(self.now, start).map_err(|refusal| {
+                too_few = matches!(refusal, Refusal::TooFewPlayers { .. });
+                refusal.to_string()
+            })
         });
         let started = match started {
             Ok(started) => started,
@@ -140,8 +168,15 @@ impl Core {
             // that was revealed, so none of it may count again: players commit anew.
             Err(reason) => {
                 tracing::info!(reason, hand, "no hand");
-                self.deal_void(hand, !reveals.is_empty(), step);
-                return self.sit_out(&withheld, events);
+                let frozen = self.frozen_seat();
+                let cause = match frozen {
+                    Some(_) if too_few => VoidCause::Frozen,
+                    None if too_few => VoidCause::TooFewPlayers,
+                    _ => VoidCause::Other,
+                };
+                self.deal_void(hand, !reveals.is_empty(), (cause, frozen.filter(|_| too_few)), step);
+                self.sit_out(&withheld, events);
+                return self.carry_wishes(events);
             }
         };
         let dealt_in = started.iter().find_map(|event| match event {
@@ -164,6 +199,31 @@ impl Core {
             Some(Deal { sealed, commitments, reveals, starts, events: Vec::new(), started_at_ms });
         events.extend(started);
         self.sit_out(&withheld, events);
+        self.carry_wishes(events);
+    }
+
+    /// Whether this seat's player is bound to the deal under way: its root is published, and the seat is to be dealt in.
+    pub(super) fn is_bound(&self, seat: SeatIndex) -> bool {
+        self.state.dealing.is_some() && self.state.table.seat(seat).is_some_and(|chair| chair.is_ready())
+    }
+
+    /// Carries out what players have asked for during the deal: from the next hand on.
+    pub(super) fn carry_wishes(&mut self, events: &mut Vec<Event>) {
+        for (seat, wish) in std::mem::take(&mut self.state.after_deal) {
+            match wish {
+                Wish::Leave => self.command(Command::Leave { seat }, events),
+                Wish::SitOut => self.sit_out(&[seat], events),
+            }
+        }
+    }
+
+    /// Whether the seat has asked to leave during the deal under way.
+    pub(super) fn leaves_after_deal(&self, seat: u32) -> bool {
+        self.state.after_deal.iter().any(|(at, wish)| u32::from(at.0) == seat && *wish == Wish::Leave)
+    }
+
+    fn frozen_seat(&self) -> Option<SeatIndex> {
+        self.state.frozen.iter().find_map(|player| self.state.table.seat_of(*player))
     }
 
     /// Counts who withheld and tells everybody; returns those who did it too often.
@@ -183,10 +243,19 @@ impl Core {
             *count = count.saturating_add(1);
             let in_a_row = *count;
             self.state.withheld_total += 1;
+            let cause = match self.state.table.seat(at).is_some_and(|chair| chair.connected) {
+                true => WithheldCause::Silent,
+                false => WithheldCause::Disconnected,
+            };
+            match cause {
+                WithheldCause::Silent => self.state.faults.withheld_silent += 1,
+                _ => self.state.faults.withheld_disconnected += 1,
+            }
             step.extra(Kind::EntropyWithheld(pb::EntropyWithheld {
                 seat: (*seat).into(),
                 hand: dealing.hand,
                 in_a_row,
+                cause: cause.into(),
             }));
             if in_a_row >= WITHHELD_MAX {
                 too_often.push(at);
@@ -206,8 +275,22 @@ impl Core {
 
     /// A deal came to nothing. After a reveal that is published and counted: a table that knows the
     /// cards could give up the deals that it does not like.
-    pub(super) fn deal_void(&mut self, hand: u64, revealed: bool, step: &mut Step) {
+    pub(super) fn deal_void(
+        &mut self,
+        hand: u64,
+        revealed: bool,
+        (cause, seat): (VoidCause, Option<SeatIndex>),
+        step: &mut Step,
+    ) {
         self.state.deals_void += u64::from(revealed);
-        step.extra(Kind::DealVoided(pb::DealVoided { hand, total: self.state.deals_void }));
+        let faults = &mut self.state.faults;
+        match cause {
+            VoidCause::TooFewPlayers => faults.void_too_few_players += 1,
+            VoidCause::StateLost => faults.void_state_lost += 1,
+            VoidCause::Frozen => faults.void_frozen += 1,
+            VoidCause::Other | VoidCause::Unspecified => faults.void_other += 1,
+        }
+        let (total, seat) = (self.state.deals_void, seat.map(|seat| seat.0.into()));
+        step.extra(Kind::DealVoided(pb::DealVoided { hand, total, cause: cause.into(), seat }));
     }
 }

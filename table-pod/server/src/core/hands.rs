@@ -35,9 +35,11 @@ impl Core {
                 // Whoever sits here next has committed to nothing and withheld nothing.
                 self.state.commitments.remove(seat);
                 self.state.withheld.remove(seat);
+                self.state.after_deal.remove(seat);
                 self.left(*seat, *player, *stack, step);
             }
         }
+        self.note_stays(events);
         if !events.is_empty() || !step.told.is_empty() {
             self.state.offset += 1;
             let told = std::mem::take(&mut step.told);
@@ -56,7 +58,8 @@ impl Core {
         step.hand = Some(HandEntry { hand: end.hand, hash: hash.clone(), record: record.into() });
         if end.void {
             // Every bet went back: nothing to settle, and the number stays free.
-            return self.deal_void(end.hand, !deal.reveals.is_empty(), step);
+            let cause = (pb::VoidCause::StateLost, None);
+            return self.deal_void(end.hand, !deal.reveals.is_empty(), cause, step);
         }
         let deltas = end
             .results

@@ -98,6 +98,9 @@ impl Core {
             hand.remaining_ms = deadline.map(|deadline| deadline.saturating_sub(self.now));
             hand.time_bank = self.state.table.on_time_bank();
         }
+        for seat in &mut snapshot.seats {
+            seat.leaving |= self.leaves_after_deal(seat.seat);
+        }
         if let Some(deal) = &self.state.deal {
             let hand = self.state.table.hand().map_or(0, |hand| hand.number);
             let told = committed(hand, deal.sealed.root(), &deal.commitments, &deal.reveals);

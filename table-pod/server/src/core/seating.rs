@@ -48,6 +48,11 @@ impl Seating {
         self.rake = self.rake.map(|rake| rake.saturating_add(amount));
     }
 
+    /// The rake that a top-up's permit allows once the chain has taken it.
+    pub(super) const fn rake_coming(&self) -> Option<Chips> {
+        if matches!(self.what, What::TopUp(_)) { self.rake } else { None }
+    }
+
     /// The player has left the chair; a top-up that is on its way keeps what they left with.
     pub(super) const fn left(&mut self, stack: Chips) {
         if matches!(self.what, What::TopUp(_)) {
@@ -65,12 +70,12 @@ impl Core {
     /// Whether somebody is on the way into or out of this chair.
     pub(super) fn is_held(&self, seat: SeatIndex) -> bool {
         self.state.seating.iter().any(|held| held.seat == seat && held.holds_chair())
-            || self.asking.iter().any(|asking| asking.seat == seat)
+            || self.asking.iter().any(|asking| asking.holds() && asking.seat == seat)
     }
 
     pub(super) fn is_on_the_way(&self, player: PlayerId) -> bool {
         self.state.seating.iter().any(|held| held.player == player)
-            || self.asking.iter().any(|asking| asking.player == player)
+            || self.asking.iter().any(|asking| asking.holds() && asking.player == player)
     }
 
     /// The signer has answered: the chips are reserved and get their place in the sequence, or not.
@@ -85,7 +90,17 @@ impl Core {
         let Reserve { seat, player, permit, top_up, .. } = request;
         let asked = self.asking.iter().find(|asking| asking.player == player && asking.id == id);
         let connection = asked.map_or(connection, |asking| asking.connection);
-        self.asking.retain(|asking| asking.player != player);
+        let over = asked.is_some_and(|asking| asking.over);
+        self.asking.retain(|asking| asking.player != player || asking.id != id);
+        if over {
+            // The player was told that the hold has ended.
+            return tracing::info!(%player, %seat, "the signer's answer came after the hold had ended");
+        }
+        if refused.is_some() {
+            let rules = self.spec.room;
+            self.state.room.unused_hold(player, &rules, self.now);
+            step.dirty = true;
+        }
         // What the signer has reserved and the table does not take is free again when it expires.
         let refused = refused.map(|why| (pb::ErrorCode::Funds, why)).or_else(|| {
             if self.state.deleting {
@@ -97,7 +112,8 @@ impl Core {
             }
         });
         if let Some((code, message)) = refused {
-            let error = pb::Error { id, code: code.into(), message, min: None, max: None };
+            let retry_after_ms = self.state.room.wait(player, top_up, self.now);
+            let error = pb::Error { id, code: code.into(), message, retry_after_ms, ..pb::Error::default() };
             step.replies.push((connection, Body::Error(error)));
             return;
         }
@@ -112,6 +128,8 @@ impl Core {
         if top_up {
             // From its place in the sequence on, as the signer counts it; the chips come when they are final.
             self.taken(Command::AllowRake { seat, amount: rake }, &mut Vec::new());
+            let rules = self.spec.room;
+            self.state.room.topped_up(seat, player, &rules, self.now);
         }
         self.remember(player, id);
         step.replies.push((connection, Body::Ack(pb::Ack { id, at_offset: self.state.offset })));
@@ -231,7 +249,7 @@ impl Core {
         let (table, seating, asking) = (&self.state.table, &self.state.seating, &self.asking);
         self.state.exiting.retain(|player, asked| {
             table.seat_of(*player).is_some()
-                || asking.iter().any(|asking| asking.player == *player)
+                || asking.iter().any(|asking| asking.holds() && asking.player == *player)
                 || seating.iter().any(|held| held.player == *player && held.seq <= *asked)
         });
     }
@@ -279,16 +297,19 @@ impl Core {
                 _ => {}
             }
             if matches!(what, What::Sit(_)) {
+                let rules = self.spec.room;
+                self.state.room.unused_hold(player, &rules, self.now);
                 self.tell(Kind::Seating(seating(seat, player, pb::SeatingState::Free)), step);
             }
         }
     }
 
     /// Everybody where the table is deleted, else who asked on chain to leave: such a seat is dealt no more hands.
-    /// Between hands only: who leaves in the middle of one would fold what others still have to play for.
+    /// Between hands only: who leaves in the middle of one would fold what others still have to play for. A deal whose
+    /// root is published counts as one.
     pub(super) fn leave_who_must(&mut self, events: &mut Vec<Event>) {
         let State { table, exiting, frozen, deleting, .. } = &self.state;
-        if (!deleting && exiting.is_empty()) || table.hand().is_some() {
+        if (!deleting && exiting.is_empty()) || !self.between_hands() {
             return;
         }
         let goes = |seat: &SeatIndex| {
@@ -314,7 +335,7 @@ impl Core {
 
 fn is_here(player: PlayerId, table: &Table, seating: &[Seating], asking: &[Asking]) -> bool {
     table.seat_of(player).is_some()
-        || asking.iter().any(|asking| asking.player == player)
+        || asking.iter().any(|asking| asking.holds() && asking.player == player)
         || seating.iter().any(|held| held.player == player)
 }
 

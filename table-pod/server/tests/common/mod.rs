@@ -26,6 +26,8 @@ pub const CONFIG: TableConfig = TableConfig {
         time_bank_hands: 1,
         time_bank_max_ms: 0,
         disconnect_max_ms: 0,
+        reconnect_grace_ms: 5_000,
+        disconnect_total_ms: 300_000,
     },
     rat_hole_ms: 0,
 };
@@ -44,6 +46,7 @@ pub fn spec(name: &str, engine: TableConfig) -> TableSpec {
         },
         paused: false,
         history: purr_protocol::HistoryRule::default(),
+        room: Default::default(),
     }
 }
 

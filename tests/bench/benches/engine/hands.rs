@@ -53,6 +53,8 @@ pub fn table(players: u8) -> Table {
             time_bank_max_ms: 0,
             disconnect_ms: 10_000,
             disconnect_max_ms: 0,
+            reconnect_grace_ms: 5_000,
+            disconnect_total_ms: 300_000,
         },
         rat_hole_ms: 0,
     };

@@ -1,0 +1,213 @@
+//! What a seat permit's signature covers (EIP-712), and who made it. Client, table and signer share this.
+
+use crate::settlement::Permit;
+use k256::ecdsa::{RecoveryId, Signature, VerifyingKey};
+use purr_engine::{Chips, PlayerId, config::AMOUNT_MAX};
+use sha3::{Digest, Keccak256};
+
+const DOMAIN: &str = "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)";
+const PERMIT: &str =
+    "SeatPermit(bytes32 tableId,address player,uint64 amount,uint64 maxTotalRake,uint64 expiry,uint64 nonce)";
+
+/// A vault on its chain: the EIP-712 domain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Domain {
+    pub chain_id: u64,
+    pub vault: [u8; 20],
+}
+
+/// The contract's id of one table, and the vault that has it: what permits for the table are bound to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PermitDomain {
+    pub domain: Domain,
+    pub table_id: [u8; 32],
+}
+
+/// Why a permit puts nothing at risk at this table.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PermitError {
+    #[error("the permit's signature is not 65 bytes r, s, v in hex")]
+    Malformed,
+    /// Zero or out-of-range scalars, an s above half the curve's order (EIP-2), or a v other than 27 and 28.
+    #[error("the permit's signature is none: want r and s of secp256k1 with a low s, and v of 27 or 28")]
+    NoSignature,
+    /// Also where the permit names another table, vault or chain, or other terms than were sent.
+    #[error("the permit is not {player}'s for this table: its signature is by {signer}")]
+    Signer { player: PlayerId, signer: PlayerId },
+    #[error("the permit expired at {expiry_s} (seconds since 1970); it is {now_s}")]
+    Expired { expiry_s: u64, now_s: u64 },
+    #[error("a permit's amount is 1 to {AMOUNT_MAX}, not {0}")]
+    Amount(Chips),
+}
+
+impl Domain {
+    pub fn separator(&self) -> [u8; 32] {
+        keccak(
+            &[
+                keccak(DOMAIN.as_bytes()),
+                keccak(b"Purr Poker"),
+                keccak(b"1"),
+                number(self.chain_id),
+                address_word(&self.vault),
+            ]
+            .concat(),
+        )
+    }
+
+    /// The digest that is signed for a struct of these words; the first is the hash of its type.
+    pub fn digest(&self, words: &[[u8; 32]]) -> [u8; 32] {
+        keccak(&[&[0x19, 0x01], &self.separator()[..], &keccak(&words.concat())].concat())
+    }
+
+    /// What the player signs to sit down or to top up.
+    pub fn seat_permit(&self, table_id: &[u8; 32], player: PlayerId, permit: &Permit) -> [u8; 32] {
+        self.digest(&[
+            keccak(PERMIT.as_bytes()),
+            *table_id,
+            address_word(&player.0),
+            number(permit.amount),
+            number(permit.max_total_rake),
+            number(permit.expiry_s),
+            number(permit.nonce),
+        ])
+    }
+}
+
+impl PermitDomain {
+    /// Checks all of a permit that needs no balance: terms, signature and deadline.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with it.
+    pub fn check(&self, player: PlayerId, permit: &Permit, now_s: u64) -> Result<(), PermitError> {
+        if permit.amount == 0 || permit.amount > AMOUNT_MAX {
+            return Err(PermitError::Amount(permit.amount));
+        }
+        if permit.expiry_s <= now_s {
+            return Err(PermitError::Expired { expiry_s: permit.expiry_s, now_s });
+        }
+        let digest = self.domain.seat_permit(&self.table_id, player, permit);
+        let signer = recover(&digest, &permit.signature)?;
+        if signer == player { Ok(()) } else { Err(PermitError::Signer { player, signer }) }
+    }
+}
+
+/// Who signed a digest with a signature of `0x` and 130 hex digits.
+///
+/// # Errors
+/// [`PermitError::Malformed`] and [`PermitError::NoSignature`].
+pub fn recover(digest: &[u8; 32], signature: &str) -> Result<PlayerId, PermitError> {
+    let mut bytes = [0; 65];
+    let text = signature.strip_prefix("0x").ok_or(PermitError::Malformed)?;
+    hex::decode_to_slice(text, &mut bytes).map_err(|_| PermitError::Malformed)?;
+    let none = || PermitError::NoSignature;
+    let signature = Signature::from_slice(&bytes[..64]).map_err(|_| none())?;
+    if signature.normalize_s().is_some() || !matches!(bytes[64], 27 | 28) {
+        return Err(none());
+    }
+    let id = RecoveryId::from_byte(bytes[64] - 27).ok_or_else(none)?;
+    let key = VerifyingKey::recover_from_prehash(digest, &signature, id).map_err(|_| none())?;
+    Ok(address_of(&key))
+}
+
+/// The last 20 bytes of the hash of the public key's point.
+pub fn address_of(key: &VerifyingKey) -> PlayerId {
+    let point = key.to_encoded_point(false);
+    let hash = keccak(point.as_bytes().get(1..).unwrap_or_default());
+    let mut address = [0; 20];
+    address.copy_from_slice(&hash[12..]);
+    PlayerId(address)
+}
+
+fn keccak(bytes: &[u8]) -> [u8; 32] {
+    Keccak256::digest(bytes).into()
+}
+
+fn number(value: u64) -> [u8; 32] {
+    let mut word = [0; 32];
+    word[24..].copy_from_slice(&value.to_be_bytes());
+    word
+}
+
+fn address_word(address: &[u8; 20]) -> [u8; 32] {
+    let mut word = [0; 32];
+    word[12..].copy_from_slice(address);
+    word
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use k256::ecdsa::SigningKey;
+
+    const AT: PermitDomain =
+        PermitDomain { domain: Domain { chain_id: 31_337, vault: [2; 20] }, table_id: [5; 32] };
+
+    fn key() -> SigningKey {
+        SigningKey::from_slice(&[7; 32]).unwrap()
+    }
+
+    fn sign(at: &PermitDomain, permit: &Permit) -> Permit {
+        let player = address_of(key().verifying_key());
+        let digest = at.domain.seat_permit(&at.table_id, player, permit);
+        let (signature, id) = key().sign_prehash_recoverable(&digest).unwrap();
+        let mut bytes = signature.to_bytes().to_vec();
+        bytes.push(27 + id.to_byte());
+        Permit { signature: format!("0x{}", hex::encode(bytes)), ..permit.clone() }
+    }
+
+    fn terms() -> Permit {
+        Permit { amount: 100, max_total_rake: 10, expiry_s: 1_000, nonce: 4, signature: String::new() }
+    }
+
+    #[test]
+    fn a_permit_is_good_for_its_player_at_its_table_until_it_expires() {
+        let player = address_of(key().verifying_key());
+        let permit = sign(&AT, &terms());
+        assert_eq!(AT.check(player, &permit, 999), Ok(()));
+        assert_eq!(
+            AT.check(player, &permit, 1_000),
+            Err(PermitError::Expired { expiry_s: 1_000, now_s: 1_000 })
+        );
+        let other = PlayerId([9; 20]);
+        assert!(
+            matches!(AT.check(other, &permit, 0), Err(PermitError::Signer { player, .. }) if player == other)
+        );
+        let elsewhere = [
+            PermitDomain { table_id: [6; 32], ..AT },
+            PermitDomain { domain: Domain { chain_id: 1, ..AT.domain }, ..AT },
+            PermitDomain { domain: Domain { vault: [3; 20], ..AT.domain }, ..AT },
+        ];
+        for at in elsewhere {
+            assert!(matches!(at.check(player, &permit, 0), Err(PermitError::Signer { .. })), "{at:?}");
+        }
+        for changed in [
+            Permit { amount: 101, ..permit.clone() },
+            Permit { max_total_rake: 11, ..permit.clone() },
+            Permit { expiry_s: 1_001, ..permit.clone() },
+            Permit { nonce: 5, ..permit.clone() },
+        ] {
+            assert!(matches!(AT.check(player, &changed, 0), Err(PermitError::Signer { .. })), "{changed:?}");
+        }
+        let empty = Permit { amount: 0, ..permit };
+        assert_eq!(AT.check(player, &empty, 0), Err(PermitError::Amount(0)));
+    }
+
+    #[test]
+    fn a_signature_of_zeros_or_with_a_high_s_or_an_odd_v_is_none() {
+        let player = address_of(key().verifying_key());
+        let good = sign(&AT, &terms());
+        let with = |signature: String| AT.check(player, &Permit { signature, ..terms() }, 0);
+        assert_eq!(with(format!("0x{}", "0".repeat(130))), Err(PermitError::NoSignature));
+        assert_eq!(with(format!("0x{}", "f".repeat(130))), Err(PermitError::NoSignature));
+        let mut bytes = hex::decode(&good.signature[2..]).unwrap();
+        bytes[64] = 29;
+        assert_eq!(with(format!("0x{}", hex::encode(&bytes))), Err(PermitError::NoSignature));
+        let high = -*Signature::from_slice(&bytes[..64]).unwrap().s();
+        bytes[32..64].copy_from_slice(&high.to_bytes());
+        bytes[64] = 27;
+        assert_eq!(with(format!("0x{}", hex::encode(&bytes))), Err(PermitError::NoSignature));
+        for malformed in ["", "0x", "0x00", &good.signature[2..], "0xzz"] {
+            assert_eq!(with(malformed.into()), Err(PermitError::Malformed), "{malformed}");
+        }
+    }
+}
