@@ -98,7 +98,7 @@ impl Table {
         let hand = self.hand.as_ref().ok_or(Refusal::NoHand)?;
         (self.positions, self.last) = (hand.before, hand.last_before);
         let [missed_big, missed_small] = hand.missed;
-        for (seat, chair) in (0..).map(SeatIndex).zip(&mut self.seats) {
+        for (seat, chair) in (0..).map(SeatIndex).zip(self.seats.iter_mut()) {
             if let Some(chair) = chair {
                 chair.owes_big &= !missed_big.contains(seat);
                 chair.owes_small &= !missed_small.contains(seat);
