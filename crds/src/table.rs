@@ -46,6 +46,9 @@ use std::collections::BTreeMap;
     validation = Rule::new("self.rake == oldSelf.rake").message("spec.rake: cannot be changed, players signed for it; make another table"),
     validation = Rule::new("self.straddle == oldSelf.straddle").message("spec.straddle: cannot be changed, players signed for it; make another table"),
     validation = Rule::new("self.runItTwice == oldSelf.runItTwice").message("spec.runItTwice: cannot be changed, players signed for it; make another table"),
+    validation = Rule::new("self.straddleBackIn == oldSelf.straddleBackIn").message("spec.straddleBackIn: cannot be changed, players signed for it; make another table"),
+    validation = Rule::new("!self.straddleBackIn || self.straddle").message("spec.straddleBackIn: needs spec.straddle"),
+    validation = Rule::new("self.newcomerPostsBigAlone == oldSelf.newcomerPostsBigAlone").message("spec.newcomerPostsBigAlone: cannot be changed, players signed for it; make another table"),
     validation = Rule::new("!self.straddle || self.seats >= 3").message("spec.straddle: needs spec.seats of at least 3, there is none heads-up"),
     validation = Rule::new("self.settlement == oldSelf.settlement").message("spec.settlement: cannot be changed, players signed for it; make another table"),
     validation = Rule::new("has(self.currency) == has(oldSelf.currency) && (!has(self.currency) || self.currency == oldSelf.currency)").message("spec.currency: cannot be changed, players signed for it; make another table"),
@@ -62,6 +65,15 @@ pub struct PokerTableSpec {
     /// The player under the gun may put in twice the big blind before the cards.
     #[serde(default)]
     pub straddle: bool,
+    /// A player who comes back, owes blinds and posts under the gun may pay for them with a live straddle
+    /// of twice the big blind instead (WSOP Live Action 156). Needs spec.straddle. Default: false.
+    #[serde(default)]
+    pub straddle_back_in: bool,
+    /// A newcomer who posts between the button and the big blind posts the big blind alone (WSOP Live
+    /// Action 154). Where false, the default, the newcomer posts both blinds there, the small one dead,
+    /// and buys the button.
+    #[serde(default)]
+    pub newcomer_posts_big_alone: bool,
     /// Where nobody can bet any more, the rest of the board is dealt twice if everybody in the pot agrees.
     #[serde(default)]
     pub run_it_twice: bool,

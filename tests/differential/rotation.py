@@ -172,7 +172,7 @@ class Model:
     def hand(self):
         ready = self.ready()
         before = self.last
-        debts = {person.name: (set(person.debt), person.posts) for person in self.chairs.values()}
+        debts = {person: (set(person.debt), person.posts) for person in self.chairs.values()}
         people = {self.chairs[seat] for seat in ready}
         buyer = None
         if before is None or not people & before["people"]:
@@ -257,11 +257,12 @@ class Model:
         if void:
             self.counts["void hands"] += 1
             self.last = running["before"]
-            for seat in running["dealt"]:
-                person = self.chairs[seat]
-                debt, posts = running["debts"][person.name]
-                person.debt |= debt
-                person.posts |= posts
+            # Nothing was paid and nothing was missed.
+            for seat, person in self.chairs.items():
+                debt, posts = running["debts"].get(person, (person.debt, False))
+                person.debt = set(debt)
+                if seat in running["dealt"]:
+                    person.posts |= posts
         for seat in running["dealt"]:
             if self.chairs[seat].going:
                 del self.chairs[seat]

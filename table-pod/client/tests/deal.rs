@@ -7,8 +7,8 @@ use purr_client::{
     verify::{self, Unproven},
 };
 use purr_engine::{
-    Ante, Betting, Card, ClockConfig, Command as Ask, Event, PlayerId, RakeConfig, SeatIndex, Table,
-    TableConfig,
+    Ante, Betting, Card, ClockConfig, Command as Ask, Event, HouseRules, PlayerId, RakeConfig, SeatIndex,
+    Table, TableConfig,
     deal::{self, DealError, Hash, Leaves, commitment},
 };
 use purr_protocol::{
@@ -31,6 +31,7 @@ fn config(run_it_twice: bool) -> TableConfig {
         ante: Ante::None,
         betting: Betting::NoLimit,
         straddle: false,
+        house: HouseRules::NONE,
         run_it_twice,
         buy_in_min: 10,
         buy_in_max: 1_000_000,

@@ -3,8 +3,8 @@
 
 use purr_client::verify::{self, Unproven};
 use purr_engine::{
-    Action, Ante, Betting, Card, ClockConfig, Command as Ask, Event, PlayerId, RakeConfig, SeatIndex, Table,
-    TableConfig,
+    Action, Ante, Betting, Card, ClockConfig, Command as Ask, Event, HouseRules, PlayerId, RakeConfig,
+    SeatIndex, Table, TableConfig,
     deal::{Commitment, DealError, Reveal, SealedDeck, commitment},
     history::{HandHistory, SeatStart},
 };
@@ -22,6 +22,7 @@ fn honest() -> HandRecord {
         ante: Ante::None,
         betting: Betting::NoLimit,
         straddle: false,
+        house: HouseRules::NONE,
         run_it_twice: false,
         buy_in_min: 10,
         buy_in_max: 1_000,

@@ -4,8 +4,8 @@
 use proptest::prelude::*;
 use purr_client::{View, bot::Dice, verify, view::Table as Seen};
 use purr_engine::{
-    Action, Ante, Betting, ClockConfig, Command, Event, PlayerId, Post, RakeConfig, SeatIndex, Table,
-    TableConfig,
+    Action, Ante, Betting, ClockConfig, Command, Event, HouseRules, PlayerId, Post, RakeConfig, SeatIndex,
+    Table, TableConfig,
     deal::{Commitment, Reveal, SealedDeck, commitment},
 };
 use purr_protocol::{
@@ -36,6 +36,7 @@ fn spec(dice: &mut Dice) -> TableSpec {
             ante,
             betting: Betting::NoLimit,
             straddle: true,
+            house: HouseRules::NONE,
             run_it_twice: true,
             buy_in_min: 20,
             buy_in_max: 1_000,

@@ -150,6 +150,9 @@ pub struct Hand {
     before: Option<Positions>,
     #[serde(default)]
     last_before: Last,
+    /// Who missed the big blind, or the small one, with this hand and not before.
+    #[serde(default)]
+    missed: [SeatSet; 2],
     dealt_in: u8,
 }
 

@@ -436,6 +436,31 @@ fn a_debt_outlives_the_third_player() {
     assert!(!table.seat(SeatIndex(0)).unwrap().owes_big);
 }
 
+/// The big blind may come to a newcomer on the chair that had the last one: the small blind is dead then,
+/// and the newcomer does not buy the button.
+#[test]
+fn a_newcomer_on_the_last_big_blinds_chair_posts_the_big_blind_alone() {
+    let mut table = seated(&[0, 3]);
+    big_blinds(&mut table, 2, |_| {}); // the last big blind is seat 0's
+    table.apply(0, Command::Leave { seat: SeatIndex(0) }).unwrap();
+    sit(&mut table, 0, 9);
+    // Who had it sits at seat 1 now, is passed over, and posts like the other newcomer.
+    sit(&mut table, 1, 0);
+    for seat in [0, 1].map(SeatIndex) {
+        table.apply(0, Command::SitIn { seat, post: true }).unwrap();
+    }
+    let (hand, deck) = (table.last_hand() + 1, Deck::starting_with(&[]).unwrap());
+    let events = table.apply(0, Command::StartHand { hand, deck }).unwrap();
+    let posts: Vec<_> = events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Posted { seat, post, amount, .. } => Some((seat.0, *post, *amount)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(posts, [(0, Post::BigBlind, 10), (1, Post::Live, 10)]);
+}
+
 /// A table that an earlier release stored has neither the last hand's players nor its big blind.
 #[test]
 fn a_snapshot_of_an_earlier_release_goes_on_where_it_was() {

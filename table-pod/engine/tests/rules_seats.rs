@@ -222,6 +222,24 @@ fn a_void_hand_leaves_what_was_owed() {
     assert_eq!(posts(&game.deal()), first);
 }
 
+/// Nor does it make any: no blind passed over whoever was away.
+#[test]
+fn a_void_hand_makes_no_debts() {
+    let mut game = Game::new(config(), &[1_000; 5]);
+    game.deal(); // button 0, small 1, big 2
+    game.fold_around();
+    sit_out(&mut game, 2);
+    sit_out(&mut game, 3);
+    game.deal(); // the big blind passes seat 3, the small one seat 2
+    let owes = |game: &Game, seat| {
+        let chair = game.table.seat(SeatIndex(seat)).unwrap();
+        (chair.owes_big, chair.owes_small)
+    };
+    assert_eq!((owes(&game, 2), owes(&game, 3)), ((false, true), (true, true)));
+    game.apply(Command::VoidHand);
+    assert_eq!((owes(&game, 2), owes(&game, 3)), ((false, false), (false, false)));
+}
+
 #[test]
 fn who_sits_out_is_dealt_no_hand_and_comes_back_when_they_say_so() {
     let mut game = Game::new(config(), &[1_000; 4]);

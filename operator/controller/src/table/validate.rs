@@ -145,7 +145,10 @@ fn engine(spec: &PokerTableSpec) -> Result<TableConfig, Invalid> {
         },
         betting: Betting::NoLimit,
         straddle: spec.straddle,
-        house: HouseRules::NONE,
+        house: HouseRules {
+            newcomer_posts_big_alone: spec.newcomer_posts_big_alone,
+            straddle_back_in: spec.straddle_back_in,
+        },
         run_it_twice: spec.run_it_twice,
         buy_in_min: number("buyIn.min", spec.buy_in.min)?,
         buy_in_max: number("buyIn.max", spec.buy_in.max)?,
@@ -218,6 +221,15 @@ mod tests {
         table.spec.clock.time_bank_seconds = 200;
         let engine = validate(&table, &fleet()).unwrap().spec.engine;
         assert!(engine.straddle && engine.run_it_twice);
+        assert_eq!(engine.house, HouseRules::NONE);
+        (table.spec.straddle_back_in, table.spec.newcomer_posts_big_alone) = (true, false);
+        let engine_with = |table: &PokerTable| validate(table, &fleet()).unwrap().spec.engine;
+        assert_eq!(engine_with(&table).house, HouseRules { straddle_back_in: true, ..HouseRules::NONE });
+        (table.spec.straddle_back_in, table.spec.newcomer_posts_big_alone) = (false, true);
+        assert_eq!(
+            engine_with(&table).house,
+            HouseRules { newcomer_posts_big_alone: true, ..HouseRules::NONE }
+        );
         assert_eq!((engine.ante, engine.betting), (Ante::BigBlind(5), Betting::NoLimit));
         let ClockConfig { time_bank_gain_ms, time_bank_hands, time_bank_max_ms, disconnect_max_ms, .. } =
             engine.clock;

@@ -183,26 +183,25 @@ fn parse(text: &str) -> anyhow::Result<Vec<Recorded>> {
 /// The records in a text whose first object is one, as `purr hand` prints them; `None`: something else.
 fn records(text: &str) -> Option<Vec<Recorded>> {
     let text = text.trim_start_matches('\u{feff}');
-    let line_at = |byte: usize| {
-        let space = text[byte..].len() - text[byte..].trim_start().len();
-        1 + text[..byte + space].matches('\n').count()
-    };
     let mut values = serde_json::Deserializer::from_str(text).into_iter::<serde_json::Value>();
-    let mut found = Vec::new();
+    let (mut found, mut line, mut counted) = (Vec::new(), 1, 0);
     loop {
-        let line = line_at(values.byte_offset());
+        // Where the next value begins, behind the white space before it.
+        let end = values.byte_offset();
+        let begin = end + (text[end..].len() - text[end..].trim_start().len());
+        line += text[counted..begin].matches('\n').count();
+        counted = begin;
         let Some(value) = values.next() else { return Some(found) };
         let list = match value {
             Ok(serde_json::Value::Array(list)) => list,
             Ok(value) => vec![value],
             Err(_) if found.is_empty() => return None,
             Err(error) => {
-                // The lines of serde_json count from the text's begin.
                 found.push(Recorded { name: String::new(), line, hand: Err(error.to_string()) });
                 return Some(found);
             }
         };
-        if found.is_empty() && !list.first().is_some_and(|value| value.get("history").is_some()) {
+        if found.is_empty() && list.first().is_none_or(|value| value.get("history").is_none()) {
             return None;
         }
         found.extend(list.into_iter().map(|value| record(value, line)));

@@ -3,7 +3,7 @@
 use super::{Moment, Outcome, Plan, Player, Purr, Setup, Target, drive};
 use crate::{
     api::{Api, Gateway, Listed},
-    cli::At,
+    cli::{At, note, print_line},
     seat::Permits,
     session::Session,
     wallet::{Vault, Wallet, parse_table_id},

@@ -216,14 +216,17 @@ impl Hand {
         })
     }
 
-    /// Chips that a player with any stack has to add to stay in. At a table stakes game that is never
-    /// more than what a live opponent can put in: of a short blind or straddle with nobody left who
-    /// could match the whole of it, only the larger part that somebody can (WSOP 60). Where somebody
-    /// can, callers owe it in full (WSOP 150).
+    /// Chips that a player with any stack has to add to stay in: never more than what a live opponent
+    /// can put in (WSOP 60). Where a blind or straddle is short and somebody can match the whole of it,
+    /// callers owe it in full (WSOP 150).
     fn owed(&self, seat: SeatIndex) -> Chips {
         let Some(player) = self.player(seat).filter(|player| player.street_bet < self.bet) else {
             return 0;
         };
+        // Whoever bet or raised on this street has the whole of it in front of them.
+        if self.aggressor.is_some() {
+            return self.bet - player.street_bet;
+        }
         let mut most = 0;
         for other in self.live.without(seat) {
             most = most.max(self.player(other).map_or(0, InHand::reach));

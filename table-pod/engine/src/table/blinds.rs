@@ -37,10 +37,11 @@ impl Table {
         let before = self.positions.filter(|_| !ready.and(self.last.played).is_empty());
         let owed = self.owed();
         let (positions, dealt_in, buyer) = self.place(before, ready);
-        if buyer.is_none() {
-            self.note_missed(before, positions);
-        }
+        let missed = if buyer.is_none() { self.note_missed(before, positions) } else { Default::default() };
         self.open_hand(number, deck, positions.button, dealt_in, &owed, events)?;
+        if let Some(hand) = self.hand.as_mut() {
+            hand.missed = missed;
+        }
         // The blinds that wait for a buyer of the button are where they were.
         let held = before.filter(|_| buyer.is_some()).map(|last| Positions { big: last.big, ..positions });
         self.positions = held.or(Some(positions));
@@ -94,6 +95,7 @@ impl Table {
             twice: Twice::NotAsked,
             before: self.positions,
             last_before: self.last,
+            missed: [SeatSet::default(); 2],
             dealt_in: count,
         };
         // One card at a time, twice around, from the button's left; the button gets the last. With

@@ -161,24 +161,31 @@ impl Table {
     }
 
     /// The blinds passed over those who sat between the old and the new big blind, and the small
-    /// blind over who had the big one and is away (WSOP 156).
-    pub(super) fn note_missed(&mut self, before: Option<Positions>, now: Positions) {
-        let Some(before) = before else { return };
+    /// blind over who had the big one and is away (WSOP 156). Returns who owes a big blind, and who a
+    /// small one, that they did not owe before.
+    pub(super) fn note_missed(&mut self, before: Option<Positions>, now: Positions) -> [SeatSet; 2] {
+        let (mut big, mut small) = (SeatSet::default(), SeatSet::default());
+        let Some(before) = before else { return [big, small] };
         for seat in self.chairs().clockwise(before.big).take_while(|&seat| seat != now.big) {
             if let Some(chair) = self.seats[seat.index()].as_mut()
                 && !chair.is_ready()
+                && !std::mem::replace(&mut chair.owes_big, true)
             {
-                // A newcomer owes the big blind alone.
-                chair.owes_small = !chair.owes_big || chair.owes_small;
-                chair.owes_big = true;
+                big.insert(seat);
+                // A newcomer, who owes a big blind already, owes that alone.
+                if !std::mem::replace(&mut chair.owes_small, true) {
+                    small.insert(seat);
+                }
             }
         }
         if now.small != now.big
             && let Some(chair) = self.seats[now.small.index()].as_mut()
             && !chair.is_ready()
             && !chair.owes_big
+            && !std::mem::replace(&mut chair.owes_small, true)
         {
-            chair.owes_small = true;
+            small.insert(now.small);
         }
+        [big, small]
     }
 }

@@ -201,6 +201,7 @@ impl Table {
         self.last.forget(seat);
         if let Some(hand) = self.hand.as_mut() {
             hand.last_before.forget(seat);
+            hand.missed.iter_mut().for_each(|seats| seats.remove(seat));
         }
         events.push(Event::Left { seat, player: gone.player, stack });
     }

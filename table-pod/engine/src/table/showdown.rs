@@ -92,10 +92,18 @@ impl Table {
         }
     }
 
-    /// Gives every bet back: the hand never happened, and what was owed before is owed again.
+    /// Gives every bet back: the hand never happened, what was owed before is owed again, and nothing
+    /// was missed.
     pub(super) fn void_hand(&mut self, events: &mut Vec<Event>) -> Result<(), Refusal> {
         let hand = self.hand.as_ref().ok_or(Refusal::NoHand)?;
         (self.positions, self.last) = (hand.before, hand.last_before);
+        let [missed_big, missed_small] = hand.missed;
+        for (seat, chair) in (0..).map(SeatIndex).zip(self.seats.iter_mut()) {
+            if let Some(chair) = chair {
+                chair.owes_big &= !missed_big.contains(seat);
+                chair.owes_small &= !missed_small.contains(seat);
+            }
+        }
         for (seat, player) in hand.players() {
             if let Some(chair) = self.seats[seat.index()].as_mut() {
                 chair.stack += player.total + player.dead;
