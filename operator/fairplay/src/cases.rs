@@ -97,7 +97,10 @@ pub enum CaseEvent {
     Signal(Scored),
     Opinion(Opinion),
     /// A member appeals against a sanction.
-    Appeal { by: PlayerId, text: String },
+    Appeal {
+        by: PlayerId,
+        text: String,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -167,7 +170,8 @@ pub fn place(cases: &[Case], scored: &Scored) -> Placement {
             && !case.members.is_disjoint(&members)
             && case.members.union(&members).count() <= MEMBERS_MAX
     };
-    let within = |case: &Case| !matches!(case.state, State::Closed { .. }) && members.is_subset(&case.members);
+    let within =
+        |case: &Case| !matches!(case.state, State::Closed { .. }) && members.is_subset(&case.members);
     cases
         .iter()
         .position(within)
@@ -242,7 +246,8 @@ fn check(case: &Case, opinion: &Opinion) -> Result<(), CaseError> {
 /// for the mildest of the three, since doubt speaks for the player.
 fn tally(case: &Case) -> State {
     let actions: Vec<Action> = case.opinions.iter().map(|opinion| opinion.action).collect();
-    let agreed = actions.iter().find(|action| actions.iter().filter(|other| other == action).count() >= REVIEWERS);
+    let agreed =
+        actions.iter().find(|action| actions.iter().filter(|other| other == action).count() >= REVIEWERS);
     let settled = match (agreed, actions.len()) {
         (Some(action), _) => Some(*action),
         (None, count) if count > REVIEWERS => actions.iter().min().copied(),

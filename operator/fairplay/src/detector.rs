@@ -3,8 +3,8 @@
 use crate::{
     model::{Expected, Population, View},
     pairs::{
-        AHEAD, Cited, DEPENDENCE, EXACT, FOLDS_TO, ISOLATION, LARGE, Pair, PairStats, RAISES, SOFT, STATISTICS, Sum,
-        TRANSFER,
+        AHEAD, Cited, DEPENDENCE, EXACT, FOLDS_TO, ISOLATION, LARGE, Pair, PairStats, RAISES, SOFT,
+        STATISTICS, Sum, TRANSFER,
     },
     players::{Player, PlayerStats, SUPERS, range_class},
     walk::{Line, Turn, walk},
@@ -92,6 +92,36 @@ pub struct TwinRaw {
 
 /// Statistics below this need no evidence.
 const EVIDENCE_FROM: f32 = 3.0;
+
+/// Partners that a player must have before one of them is left out.
+const PARTNERS_MIN: usize = 10;
+
+/// Hands that the population's mean counts for in a player's.
+const PRIOR: f64 = 100.0;
+
+/// The mean of (sum, hands) over all but the partner who differs most; `None` with few partners.
+fn without_extreme(partners: &[(f64, f64)], all: f64) -> Option<f64> {
+    if partners.len() < PARTNERS_MIN {
+        return None;
+    }
+    let total = partners.iter().fold((0.0, 0.0), |total, (sum, n)| (total.0 + sum, total.1 + n));
+    let away = |(sum, n): &(f64, f64)| {
+        let others = (total.0 - sum) / (total.1 - n).max(1.0);
+        (sum - n * others).abs() / n.sqrt()
+    };
+    let extreme = partners.iter().max_by(|a, b| away(a).total_cmp(&away(b)))?;
+    let n = total.1 - extreme.1;
+    Some((total.0 - extreme.0 + PRIOR * all) / (n + PRIOR))
+}
+
+/// A player's usual value of each statistic toward a partner, and partners' toward the player.
+struct Usual {
+    as_actor: [Option<f64>; STATISTICS],
+    as_partner: [Option<f64>; STATISTICS],
+}
+
+/// Hands before two players are compared: in fewer, many honest pairs never meet by chance.
+const TWIN_HANDS_MIN: u32 = 3_500;
 
 /// One hand's sums for each ordered pair, and for each player.
 struct HandSums {
@@ -250,7 +280,7 @@ impl Detector {
             }
             let line = turn.lines[b];
             if knows {
-                public_signals(turn, b, others, raise, fold, sums);
+                public_signals(turn, (b, others), (raise, fold), expected.raise, sums);
             }
             let Some(theirs) = strengths.of[b] else {
                 continue;
@@ -261,7 +291,13 @@ impl Detector {
             let usual = if exact { 0.5 } else { self.population.range(turn.street, line) };
             let off = if exact { 0.0 } else { partner.ranges[class].raise() };
             let hidden = theirs - usual - off;
-            let ahead = if mine > theirs { 1.0 } else if mine < theirs { 0.0 } else { 0.5 };
+            let ahead = if mine > theirs {
+                1.0
+            } else if mine < theirs {
+                0.0
+            } else {
+                0.5
+            };
             let likely = self.population.ahead(turn.street, line, view.bucket);
             let off = if exact { 0.0 } else { partner.ahead[class].raise() };
             let surprise = ahead - (likely + off).clamp(0.01, 0.99);
@@ -366,7 +402,9 @@ impl Detector {
             keys.extend(self.pairs.keys());
             keys.sort_unstable();
         }
-        let pairs = keys.iter().filter_map(|key| Some(self.pair_raw(*key, self.pairs.get(key)?))).collect();
+        let usual = self.usual(&keys);
+        let pairs =
+            keys.iter().filter_map(|key| Some(self.pair_raw(*key, self.pairs.get(key)?, &usual))).collect();
         let stats = |at: &u32| {
             let player = &self.players[*at as usize];
             player.stats(self.keys(&player.evidence))
@@ -375,7 +413,32 @@ impl Detector {
         Snapshot { players, pairs, twins: self.twins(&wanted) }
     }
 
-    fn pair_raw(&self, key: u64, pair: &Pair) -> PairRaw {
+    /// What is usual for each player: means over all partners but the one who differs most, so that one
+    /// partner in crime does not make all other pairs of a player stand out.
+    fn usual(&self, keys: &[u64]) -> HashMap<u32, Usual> {
+        let mut means: HashMap<u32, [[Vec<(f64, f64)>; STATISTICS]; 2]> = HashMap::new();
+        for (key, pair) in keys.iter().filter_map(|key| Some((key, self.pairs.get(key)?))) {
+            let (low, high) = ends(*key);
+            for (stats, from, to) in [(&pair.forth, low, high), (&pair.back, high, low)] {
+                for (statistic, sum) in stats.sums.iter().enumerate().filter(|(_, sum)| sum.n > 0) {
+                    let value = (sum.sum, f64::from(sum.n));
+                    means.entry(from as u32).or_default()[0][statistic].push(value);
+                    means.entry(to as u32).or_default()[1][statistic].push(value);
+                }
+            }
+        }
+        let usual = |lists: [Vec<(f64, f64)>; STATISTICS]| {
+            std::array::from_fn(|at| without_extreme(&lists[at], self.totals[at].mean(1.0)))
+        };
+        means
+            .into_iter()
+            .map(|(player, [actor, partner])| {
+                (player, Usual { as_actor: usual(actor), as_partner: usual(partner) })
+            })
+            .collect()
+    }
+
+    fn pair_raw(&self, key: u64, pair: &Pair, usual: &HashMap<u32, Usual>) -> PairRaw {
         let (low, high) = ends(key);
         let mut raw = PairRaw {
             a: self.players[low].id,
@@ -387,7 +450,7 @@ impl Detector {
         };
         for (way, stats, from, to) in [(0, &pair.forth, low, high), (1, &pair.back, high, low)] {
             for statistic in 0..STATISTICS {
-                raw.z[way][statistic] = self.standardised(statistic, stats, from, to);
+                raw.z[way][statistic] = self.standardised(statistic, stats, (from, to), usual);
                 raw.n[way][statistic] = stats.sums[statistic].n;
             }
         }
@@ -399,7 +462,13 @@ impl Detector {
     }
 
     /// How far the pair is from what the actor does to others and others do to the partner.
-    fn standardised(&self, statistic: usize, stats: &PairStats, from: usize, to: usize) -> f32 {
+    fn standardised(
+        &self,
+        statistic: usize,
+        stats: &PairStats,
+        (from, to): (usize, usize),
+        usual: &HashMap<u32, Usual>,
+    ) -> f32 {
         let own = &stats.sums[statistic];
         if own.n < 5 {
             return 0.0;
@@ -408,7 +477,12 @@ impl Detector {
         let partner = self.players[to].as_partner[statistic].minus(own);
         let all = self.totals[statistic].mean(1.0);
         let n = f64::from(own.n);
-        let expected = n * (actor.mean(100.0) + partner.mean(100.0) - all);
+        let as_actor = usual.get(&(from as u32)).and_then(|usual| usual.as_actor[statistic]);
+        let as_partner = usual.get(&(to as u32)).and_then(|usual| usual.as_partner[statistic]);
+        let expected = n
+            * (as_actor.unwrap_or_else(|| actor.mean_toward(all, PRIOR))
+                + as_partner.unwrap_or_else(|| partner.mean_toward(all, PRIOR))
+                - all);
         // The variance of one value: the pair's own where it has enough, else everybody's.
         let pooled = self.totals[statistic].squares / f64::from(self.totals[statistic].n.max(1));
         let variance = (own.squares + 20.0 * pooled) / (n + 20.0);
@@ -424,7 +498,7 @@ impl Detector {
             let a = &self.players[*low as usize];
             for high in &wanted[place + 1..] {
                 let b = &self.players[*high as usize];
-                if a.opponents < 10 || b.opponents < 10 || a.hands < 500 || b.hands < 500 {
+                if a.opponents < 10 || b.opponents < 10 || a.hands.min(b.hands) < TWIN_HANDS_MIN {
                     continue;
                 }
                 let key = u64::from(*low) << 32 | u64::from(*high);
@@ -448,11 +522,19 @@ impl Detector {
     }
 }
 
-/// Missing or added aggression, which needs no hidden cards but the actor's own.
-fn public_signals(turn: &Turn, b: usize, others: u16, raise: f32, fold: f32, sums: &mut HandSums) {
+/// Missing or added aggression, which needs no hidden cards but the actor's own. Soft play makes raises
+/// rarer by a factor: the score of that alternative weighs a residual by 1 / (1 - expected), so that the
+/// missing bets of strong hands count most.
+fn public_signals(
+    turn: &Turn,
+    (b, others): (usize, u16),
+    (raise, fold): (f32, f32),
+    expected: f32,
+    sums: &mut HandSums,
+) {
     let (a, bit) = (turn.actor, 1 << b);
     if others == bit && turn.can_raise {
-        sums.add(a, b, SOFT, -raise);
+        sums.add(a, b, SOFT, -raise / (1.0 - expected).max(0.25));
     }
     if others != bit && turn.entered & bit != 0 && turn.can_raise {
         sums.add(a, b, ISOLATION, raise);

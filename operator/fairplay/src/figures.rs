@@ -140,7 +140,10 @@ pub fn figures(
         honest_players_alarmed: flagged.len(),
         false_positives: share(flagged.len(), periods as usize),
         score_at_rate: cut,
-        superusers: superusers(players, truth, &guilty, thresholds),
+        superusers: superusers(players, truth, &guilty, thresholds)
+            .into_iter()
+            .chain(insiders_alarmed(looks, truth))
+            .collect(),
         bots: bots(players, truth, &guilty, thresholds),
         honest_superuser_score_max: honest_max(last, Signal::Superuser, &guilty),
         honest_bot_score_max: honest_max(last, Signal::BotTiming, &guilty),
@@ -149,7 +152,8 @@ pub fn figures(
 }
 
 fn guilty_players(truth: &Truth) -> HashMap<PlayerId, usize> {
-    let members = |(at, group): (usize, &Group)| group.members.iter().map(move |m| (*m, at)).collect::<Vec<_>>();
+    let members =
+        |(at, group): (usize, &Group)| group.members.iter().map(move |m| (*m, at)).collect::<Vec<_>>();
     truth.groups.iter().enumerate().flat_map(members).collect()
 }
 
@@ -266,7 +270,7 @@ fn superusers(
     thresholds: &Thresholds,
 ) -> Vec<KindFigures> {
     let mut rows = Vec::new();
-    for hands in [100, 200, 500, 2_000, 5_000] {
+    for hands in [200, 500, 2_000] {
         let scores = superusers_at(players, hands);
         for kind in Kind::ALL.iter().filter(|kind| kind.is_superuser()) {
             for intensity in intensities(truth, *kind) {
@@ -280,6 +284,34 @@ fn superusers(
     rows
 }
 
+/// Insiders whom an alarm of any look accuses, be it by everybody's cards or by one opponent's.
+fn insiders_alarmed(looks: &[Verdict], truth: &Truth) -> Vec<KindFigures> {
+    let known: HashSet<PlayerId> = looks
+        .iter()
+        .flat_map(|look| &look.alarms)
+        .filter(|alarm| matches!(alarm.signal, Signal::Superuser | Signal::KnowsCards))
+        .flat_map(accused)
+        .collect();
+    let mut rows = Vec::new();
+    for kind in Kind::ALL.iter().filter(|kind| kind.is_superuser()) {
+        for intensity in intensities(truth, *kind) {
+            let members = members(truth, *kind, intensity);
+            let alarmed =
+                share(members.iter().filter(|member| known.contains(member)).count(), members.len());
+            let name = format!("{kind:?} {intensity}, any alarm at the end");
+            rows.push(KindFigures {
+                name,
+                held_out: false,
+                average_precision: None,
+                recall: alarmed,
+                alarmed,
+                evidence: None,
+            });
+        }
+    }
+    rows
+}
+
 fn bots(
     players: &[PlayerStats],
     truth: &Truth,
@@ -287,7 +319,7 @@ fn bots(
     thresholds: &Thresholds,
 ) -> Vec<KindFigures> {
     let mut rows = Vec::new();
-    for decisions in [300, 1_000, 2_000, 5_000] {
+    for decisions in [300, 1_000, 2_000] {
         let scores = bots_at(players, decisions);
         for kind in Kind::ALL.iter().filter(|kind| kind.is_bot()) {
             let members: Vec<PlayerId> =
@@ -337,9 +369,13 @@ impl fmt::Display for Figures {
         for (signal, count) in &self.false_alarms {
             writeln!(f, "| honest players alarmed by {signal} | {count} |")?;
         }
-        writeln!(f, "\n| kind | average precision | recall at 1e-4 | alarmed | evidence |\n|---|---|---|---|---|")?;
+        writeln!(
+            f,
+            "\n| kind | average precision | recall at 1e-4 | alarmed | evidence |\n|---|---|---|---|---|"
+        )?;
         for row in self.by_kind.iter().chain(&self.superusers).chain(&self.bots) {
-            let or_dash = |figure: &Option<Figure>| figure.map_or("–".to_owned(), |figure| figure.to_string());
+            let or_dash =
+                |figure: &Option<Figure>| figure.map_or("–".to_owned(), |figure| figure.to_string());
             writeln!(
                 f,
                 "| {}{} | {} | {} | {} | {} |",

@@ -2,13 +2,11 @@
 
 use crate::{
     detector::{PairRaw, Snapshot, TwinRaw},
-    pairs::{
-        AHEAD, DEPENDENCE, EXACT, FOLDS_TO, ISOLATION, LARGE, RAISES, SOFT, TRANSFER, list_of,
-    },
+    pairs::{AHEAD, DEPENDENCE, EXACT, FOLDS_TO, ISOLATION, LARGE, RAISES, SOFT, TRANSFER, list_of},
     players::{PlayerStats, SUPERS, TimingCheck},
     signal::{Scored, Signal, Subject},
 };
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Configuration, in standard deviations after calibration. Chosen on training seeds; a deployment keeps
 /// its own to itself.
@@ -24,7 +22,7 @@ pub struct Thresholds {
 
 impl Default for Thresholds {
     fn default() -> Self {
-        Self { pair: 6.0, superuser: 5.5, bot: 5.0, same_person: 5.5, false_discovery: 0.05 }
+        Self { pair: 5.4, superuser: 4.6, bot: 4.4, same_person: 5.2, false_discovery: 0.05 }
     }
 }
 
@@ -39,6 +37,8 @@ pub struct Verdict {
 
 /// Fewer pairs than this say nothing of how wide honest statistics are.
 const CALIBRATION_MIN: usize = 60;
+/// Width that is assumed of a small population, in units of independent statistics.
+const SMALL_WIDTH: f64 = 1.3;
 /// Normal quantile of the median absolute deviation.
 const MAD: f64 = 0.6745;
 
@@ -53,7 +53,7 @@ struct Scale {
 impl Scale {
     fn of(values: &mut [f64], least: f64) -> Self {
         if values.len() < CALIBRATION_MIN {
-            return Self { center: 0.0, width: least.max(1.2) };
+            return Self { center: 0.0, width: least * SMALL_WIDTH };
         }
         let center = median(values);
         let mut away: Vec<f64> = values.iter().map(|value| (value - center).abs()).collect();
@@ -70,52 +70,79 @@ fn median(values: &mut [f64]) -> f64 {
     *values.select_nth_unstable_by(middle, f64::total_cmp).1
 }
 
-/// How a signal is read off a pair's statistics.
-#[derive(Clone, Copy)]
+/// How a signal is read off a pair's statistics: a weighted sum of what the actor does to the partner
+/// (`forth`) and of what comes back. The weights follow from what a kind of cheating is made of; the sum's
+/// width is measured on the population, so that correlated statistics do not count twice.
 struct Reading {
     signal: Signal,
-    statistic: usize,
+    /// The statistic that the evidence is taken from, and that must have been counted.
+    leading: usize,
+    forth: &'static [(usize, f32)],
+    back: &'static [(usize, f32)],
     two_sided: bool,
-    /// Both directions together: what two do to each other.
+    /// One value for both directions.
     mutual: bool,
 }
 
-const fn reading(signal: Signal, statistic: usize, two_sided: bool, mutual: bool) -> Reading {
-    Reading { signal, statistic, two_sided, mutual }
+impl Reading {
+    const fn one(signal: Signal, leading: usize, forth: &'static [(usize, f32)], two_sided: bool) -> Self {
+        Self { signal, leading, forth, back: &[], two_sided, mutual: false }
+    }
+
+    /// What two do to each other: the same weights both ways.
+    const fn mutual(signal: Signal, leading: usize, weights: &'static [(usize, f32)]) -> Self {
+        Self { signal, leading, forth: weights, back: weights, two_sided: false, mutual: true }
+    }
 }
 
-const READINGS: [Reading; 15] = [
-    reading(Signal::Transfer, TRANSFER, false, false),
-    reading(Signal::LargeTransfers, LARGE, false, false),
-    reading(Signal::SoftPlay, SOFT, false, false),
-    reading(Signal::SoftPlay, SOFT, false, true),
-    reading(Signal::Isolation, ISOLATION, false, false),
-    reading(Signal::Isolation, ISOLATION, false, true),
-    reading(Signal::FoldsTo, FOLDS_TO, false, false),
-    reading(Signal::FoldsTo, FOLDS_TO, false, true),
-    reading(Signal::HiddenCardsExact, EXACT, true, false),
-    reading(Signal::HiddenCardsExact, EXACT, true, true),
-    reading(Signal::HiddenCards, DEPENDENCE, true, false),
-    reading(Signal::HiddenCards, DEPENDENCE, true, true),
-    reading(Signal::RaisesFollowCards, RAISES, true, false),
-    reading(Signal::RaisesFollowCards, RAISES, true, true),
-    reading(Signal::KnowsCards, AHEAD, false, false),
+const SOFTLY: &[(usize, f32)] = &[(SOFT, 1.0), (DEPENDENCE, -0.25)];
+/// Raises around third parties, nothing against each other, and no fold to the partner's raise.
+const ISOLATING: &[(usize, f32)] = &[(ISOLATION, 1.0), (SOFT, 0.6), (FOLDS_TO, -0.5)];
+/// The weaker hand gives way to the stronger one, and they do not fight.
+const SHARING: &[(usize, f32)] = &[(EXACT, -1.0), (AHEAD, 0.8), (RAISES, -0.5), (SOFT, 0.5)];
+
+static READINGS: [Reading; 10] = [
+    Reading::one(Signal::Transfer, TRANSFER, &[(TRANSFER, 1.0)], false),
+    // The receiver bets whatever the giver holds, and never folds to the giver.
+    Reading {
+        signal: Signal::Transfer,
+        leading: TRANSFER,
+        forth: &[(TRANSFER, 1.0), (LARGE, 0.8)],
+        back: &[(SOFT, -0.5), (DEPENDENCE, -0.6), (FOLDS_TO, -0.8), (AHEAD, 0.4)],
+        two_sided: false,
+        mutual: false,
+    },
+    Reading::one(Signal::SoftPlay, SOFT, &[(SOFT, 1.0)], false),
+    Reading::mutual(Signal::SoftPlay, SOFT, SOFTLY),
+    Reading::one(Signal::Isolation, ISOLATION, &[(ISOLATION, 1.0)], false),
+    Reading::mutual(Signal::Isolation, ISOLATION, ISOLATING),
+    Reading::one(Signal::HiddenCardsExact, EXACT, &[(EXACT, 1.0)], true),
+    Reading::mutual(Signal::HiddenCards, EXACT, SHARING),
+    Reading::one(Signal::RaisesFollowCards, RAISES, &[(RAISES, 1.0)], true),
+    Reading::one(Signal::KnowsCards, AHEAD, &[(AHEAD, 1.0)], false),
 ];
 
 /// Hands in which a statistic must have been counted before it is read.
 const COUNTED_MIN: u32 = 15;
 
 impl Reading {
-    /// The statistic, and the direction that shows it; `None` where it was hardly ever counted.
+    /// The weighted sums, by the direction that shows them; `None` where hardly anything was counted.
     fn values(&self, pair: &PairRaw) -> [Option<f64>; 2] {
         let one = |way: usize| {
-            (pair.n[way][self.statistic] >= COUNTED_MIN).then(|| f64::from(pair.z[way][self.statistic]))
+            let weigh = |weights: &[(usize, f32)], way: usize| -> f32 {
+                weights.iter().map(|(statistic, weight)| weight * pair.z[way][*statistic]).sum()
+            };
+            (pair.n[way][self.leading] >= COUNTED_MIN)
+                .then(|| f64::from(weigh(self.forth, way) + weigh(self.back, 1 - way)))
         };
-        if !self.mutual {
-            return [one(0), one(1)];
-        }
-        let both = one(0).zip(one(1)).map(|(forth, back)| (forth + back) / std::f64::consts::SQRT_2);
-        [both, None]
+        if self.mutual { [one(0).and(one(1)), None] } else { [one(0), one(1)] }
+    }
+
+    /// Where the evidence is: the leading statistic's tail that counts.
+    fn list(&self, upper: bool) -> usize {
+        let weight =
+            self.forth.iter().find(|(statistic, _)| *statistic == self.leading).map_or(1.0, |(_, w)| *w);
+        list_of(self.leading, upper == (weight > 0.0))
     }
 }
 
@@ -131,31 +158,33 @@ pub fn judge(snapshot: &Snapshot, thresholds: &Thresholds, share: f64) -> Verdic
     ranked.extend(pairs(&snapshot.pairs));
     ranked.extend(same_person(&snapshot.twins));
     ranked.sort_by(|a: &Scored, b| b.score.total_cmp(&a.score));
-    let tests = ranked.len() * READINGS.len();
-    let cut = discovery_cut(&ranked, tests, thresholds.false_discovery * share);
+    let rate = thresholds.false_discovery * share;
+    let families = [
+        (Signal::Superuser, thresholds.superuser, 4),
+        (Signal::BotTiming, thresholds.bot, 1),
+        (Signal::SamePerson, thresholds.same_person, 1),
+    ];
+    let is_single = |scored: &Scored| families.iter().position(|(signal, ..)| *signal == scored.signal);
+    let pair_cut = discovery_cut(ranked.iter().filter(|s| is_single(s).is_none()), READINGS.len(), rate);
+    let cuts = families.map(|(signal, own, tests)| {
+        own.max(discovery_cut(ranked.iter().filter(|scored| scored.signal == signal), tests, rate))
+    });
     let passes = |scored: &&Scored| {
-        let own = match scored.signal {
-            Signal::Superuser => thresholds.superuser,
-            Signal::BotTiming => thresholds.bot,
-            Signal::SamePerson => thresholds.same_person,
-            _ => thresholds.pair,
-        };
-        scored.score >= own.max(cut)
+        let cut = is_single(scored).map_or(thresholds.pair.max(pair_cut), |family| cuts[family]);
+        scored.score >= cut
     };
     let alarms = ranked.iter().filter(passes).cloned().collect();
     Verdict { ranked, alarms }
 }
 
-/// Benjamini and Hochberg 1995 over normal tails: the least score that is a discovery.
-fn discovery_cut(ranked: &[Scored], tests: usize, rate: f64) -> f64 {
-    let mut cut = f64::INFINITY;
-    for (place, scored) in ranked.iter().enumerate() {
-        if normal_tail(scored.score) > rate * (place + 1) as f64 / tests.max(1) as f64 {
-            break;
-        }
-        cut = scored.score;
-    }
-    cut
+/// Benjamini and Hochberg 1995 over normal tails: the least score of a family that is a discovery. Each
+/// subject has had so many tests, of which the list has the strongest.
+fn discovery_cut<'a>(family: impl Iterator<Item = &'a Scored> + Clone, tests: usize, rate: f64) -> f64 {
+    let tests = family.clone().count() * tests;
+    let discovery = |(place, scored): (usize, &Scored)| {
+        (normal_tail(scored.score) <= rate * (place + 1) as f64 / tests.max(1) as f64).then_some(scored.score)
+    };
+    family.enumerate().filter_map(discovery).last().unwrap_or(f64::INFINITY)
 }
 
 /// P(Z > z), from above (Chernoff's bound with Mills' ratio): never too small by more than rounding.
@@ -171,7 +200,9 @@ fn pairs(pairs: &[PairRaw]) -> Vec<Scored> {
         .iter()
         .map(|reading| {
             let mut values: Vec<f64> = pairs.iter().flat_map(|pair| reading.values(pair)).flatten().collect();
-            let mut scale = Scale::of(&mut values, 1.0);
+            let weights = reading.forth.iter().chain(reading.back);
+            let least = weights.map(|(_, weight)| f64::from(weight * weight)).sum::<f64>().sqrt();
+            let mut scale = Scale::of(&mut values, least);
             if reading.two_sided {
                 scale.center = 0.0;
             }
@@ -194,7 +225,7 @@ fn strongest(pair: &PairRaw, scales: &[Scale]) -> Option<Scored> {
     }
     let (score, reading, way, upper) = best?;
     let subject = if way == 0 { Subject::Pair(pair.a, pair.b) } else { Subject::Pair(pair.b, pair.a) };
-    let list = list_of(reading.statistic, upper);
+    let list = reading.list(upper);
     let mut evidence = Vec::new();
     if let Some(cited) = &pair.evidence {
         evidence.extend(cited[way][list].iter().cloned());
@@ -204,24 +235,30 @@ fn strongest(pair: &PairRaw, scales: &[Scale]) -> Option<Scored> {
             evidence = evidence.iter().zip(other).flat_map(|(a, b)| [a.clone(), b.clone()]).collect();
         }
     }
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     evidence.retain(|key| seen.insert(key.clone()));
     evidence.truncate(5);
     Some(Scored { subject, signal: reading.signal, score, hands: pair.shared, evidence })
 }
 
-fn super_scales<'a>(players: impl Iterator<Item = &'a [f64; SUPERS]> + Clone) -> [Scale; SUPERS] {
+/// The statistics themselves, and the first two together: who knows cards shows both.
+fn super_views(knows: &[f64; SUPERS]) -> [f64; SUPERS + 1] {
+    let [ahead, strength, big] = *knows;
+    [ahead, strength, big, (ahead + strength) / std::f64::consts::SQRT_2]
+}
+
+fn super_scales<'a>(players: impl Iterator<Item = &'a [f64; SUPERS]> + Clone) -> [Scale; SUPERS + 1] {
     std::array::from_fn(|which| {
-        let mut values: Vec<f64> = players.clone().map(|knows| knows[which]).collect();
+        let mut values: Vec<f64> = players.clone().map(|knows| super_views(knows)[which]).collect();
         Scale::of(&mut values, 1.0)
     })
 }
 
-fn super_score(knows: &[f64; SUPERS], scales: &[Scale; SUPERS]) -> f64 {
-    knows.iter().zip(scales).map(|(z, scale)| scale.score(*z)).fold(f64::NEG_INFINITY, f64::max)
+fn super_score(knows: &[f64; SUPERS], scales: &[Scale; SUPERS + 1]) -> f64 {
+    super_views(knows).iter().zip(scales).map(|(z, scale)| scale.score(*z)).fold(f64::NEG_INFINITY, f64::max)
 }
 
-fn superuser(player: &PlayerStats, scales: &[Scale; SUPERS]) -> Option<Scored> {
+fn superuser(player: &PlayerStats, scales: &[Scale; SUPERS + 1]) -> Option<Scored> {
     (player.hands >= 50).then(|| Scored {
         subject: Subject::Player(player.player),
         signal: Signal::Superuser,
@@ -320,4 +357,3 @@ fn same_person(twins: &[TwinRaw]) -> Vec<Scored> {
     };
     twins.iter().filter(apart).map(scored).collect()
 }
-

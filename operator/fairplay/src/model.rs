@@ -48,14 +48,26 @@ impl View {
             (_, None) => 2,
         };
         let parent = (turn.street * FACES + face) * BUCKETS + bucket;
-        let pot = if turn.pot < 4.0 { 0 } else if turn.pot < 15.0 { 1 } else { 2 };
+        let pot = if turn.pot < 4.0 {
+            0
+        } else if turn.pot < 15.0 {
+            1
+        } else {
+            2
+        };
         let action = match turn.action {
             ActionKind::Fold => 0,
             ActionKind::Check | ActionKind::Call => 1,
             ActionKind::Raise => 2,
         };
         // The river's strongest and weakest hands play alike; the middle is where players differ.
-        let third = if strength < 0.45 { 0 } else if strength < 0.8 { 1 } else { 2 };
+        let third = if strength < 0.45 {
+            0
+        } else if strength < 0.8 {
+            1
+        } else {
+            2
+        };
         Self {
             cell: ((parent * 2 + draw) * 3 + opponents) * 3 + role,
             parent,

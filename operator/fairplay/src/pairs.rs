@@ -47,6 +47,11 @@ impl Sum {
         }
     }
 
+    /// Mean, drawn toward another one that counts for so many hands.
+    pub(crate) fn mean_toward(&self, other: f64, hands: f64) -> f64 {
+        (self.sum + other * hands) / (f64::from(self.n) + hands)
+    }
+
     /// Mean, drawn toward 0 by so many hands.
     pub(crate) fn mean(&self, toward_zero: f64) -> f64 {
         self.sum / (f64::from(self.n) + toward_zero)

@@ -64,7 +64,11 @@ pub enum RefundError {
 ///
 /// # Errors
 /// Hands that cannot be: nothing is refunded of a list that has one.
-pub fn refunds(hands: &[RefundHand], cheats: &BTreeSet<PlayerId>, with_rake: bool) -> Result<Refunds, RefundError> {
+pub fn refunds(
+    hands: &[RefundHand],
+    cheats: &BTreeSet<PlayerId>,
+    with_rake: bool,
+) -> Result<Refunds, RefundError> {
     let mut seen = BTreeSet::new();
     let mut all = Refunds::default();
     for hand in hands {

@@ -10,14 +10,10 @@ use serde::{Deserialize, Serialize};
 pub enum Signal {
     /// Luck-adjusted value goes from the first to the second, more than to the first's other opponents.
     Transfer,
-    /// The same, in few large hands.
-    LargeTransfers,
     /// Bets and raises are missing against this player alone.
     SoftPlay,
     /// Raises against third parties while this player is in the pot.
     Isolation,
-    /// Folds to this player's bets, more than to others'.
-    FoldsTo,
     /// Actions follow cards of a player who had not acted yet: exact under the null.
     HiddenCardsExact,
     /// Actions follow cards of a player who had acted, against the range model.

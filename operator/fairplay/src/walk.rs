@@ -133,7 +133,11 @@ pub(crate) fn walk(hand: &EndedHand, turns: &mut Vec<Turn>) {
         match action.action {
             ActionKind::Fold => live &= !(1 << actor),
             ActionKind::Check => {
-                if street == 0 { line.preflop = line.preflop.max(1) } else { line.street = line.street.max(1) }
+                if street == 0 {
+                    line.preflop = line.preflop.max(1)
+                } else {
+                    line.street = line.street.max(1)
+                }
             }
             ActionKind::Call => {
                 entered |= 1 << actor;
@@ -146,7 +150,11 @@ pub(crate) fn walk(hand: &EndedHand, turns: &mut Vec<Turn>) {
             ActionKind::Raise => {
                 entered |= 1 << actor;
                 aggressor = Some(actor);
-                if street == 0 { line.preflop = if raises == 0 { 3 } else { 4 } } else { line.street = 3 }
+                if street == 0 {
+                    line.preflop = if raises == 0 { 3 } else { 4 }
+                } else {
+                    line.street = 3
+                }
                 raises = raises.saturating_add(1);
             }
         }
@@ -165,7 +173,13 @@ fn positions(hand: &EndedHand, posted: u16) -> [u8; SEATS_MAX] {
     let button = hand.seats.iter().rposition(|seat| seat.seat <= hand.button).unwrap_or(count - 1);
     for (at, position) in positions.iter_mut().enumerate().take(count) {
         let before = (button + count - at) % count;
-        *position = if posted & (1 << at) != 0 { 0 } else if before <= 1 { 2 } else { 1 };
+        *position = if posted & (1 << at) != 0 {
+            0
+        } else if before <= 1 {
+            2
+        } else {
+            1
+        };
     }
     positions
 }

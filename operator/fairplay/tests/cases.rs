@@ -11,7 +11,13 @@ fn player(number: u8) -> PlayerId {
 }
 
 fn pair(a: u8, b: u8, signal: Signal) -> Scored {
-    Scored { subject: Subject::Pair(player(a), player(b)), signal, score: 8.0, hands: 900, evidence: Vec::new() }
+    Scored {
+        subject: Subject::Pair(player(a), player(b)),
+        signal,
+        score: 8.0,
+        hands: 900,
+        evidence: Vec::new(),
+    }
 }
 
 fn opinion(reviewer: &str, action: Action, at: u64) -> CaseEvent {
@@ -53,7 +59,8 @@ fn nothing_is_decided_without_people() {
 
 #[test]
 fn a_third_reviewer_decides_after_dissent() {
-    let dissent = after(&opened(), vec![opinion("ann", Action::RefuseSeats, 1), opinion("bob", Action::Clear, 2)]);
+    let dissent =
+        after(&opened(), vec![opinion("ann", Action::RefuseSeats, 1), opinion("bob", Action::Clear, 2)]);
     assert_eq!(dissent.state, State::Dissent);
     let case = next(&dissent, opinion("cid", Action::RefuseSeats, 3), 20).unwrap();
     assert_eq!(case.state, State::Decided { action: Action::RefuseSeats });
@@ -91,7 +98,10 @@ fn an_appeal_is_decided_by_others_and_can_end_in_their_favour() {
     let events = vec![opinion("cid", Action::Clear, 40), opinion("dan", Action::Clear, 41)];
     let closed = events.into_iter().fold(appealed, |case, event| next(&case, event, 40).unwrap());
     assert_eq!(closed.state, State::Closed { action: Action::Clear });
-    assert!(matches!(next(&closed, opinion("eve", Action::Clear, 50), 50), Err(CaseError::NotUnderReview(_))));
+    assert!(matches!(
+        next(&closed, opinion("eve", Action::Clear, 50), 50),
+        Err(CaseError::NotUnderReview(_))
+    ));
 }
 
 #[test]

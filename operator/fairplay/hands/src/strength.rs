@@ -162,5 +162,4 @@ mod tests {
         // A set improves by the last ten and by the six cards that pair the board.
         assert_eq!(straight_or_better_outs(set, &board), 1 + 3 + 3);
     }
-
 }

@@ -1,7 +1,7 @@
 //! Cheats: what they know and what they change in an honest decision.
 
 use crate::policy::{Choice, Spot};
-use purr_engine::{SeatSet, SeatIndex, Street};
+use purr_engine::{SeatIndex, SeatSet, Street};
 use purr_fairplay_hands::Random;
 use serde::{Deserialize, Serialize};
 
@@ -202,7 +202,13 @@ fn share(spot: &Spot, theirs: f64, third: usize, honest: Choice) -> Choice {
     }
     if theirs > spot.strength {
         let premium = spot.strength > 0.95;
-        return if premium { honest } else if spot.legal.check { Choice::Passive } else { Choice::Fold };
+        return if premium {
+            honest
+        } else if spot.legal.check {
+            Choice::Passive
+        } else {
+            Choice::Fold
+        };
     }
     if spot.strength > 0.65 && spot.raises < 2 { Choice::Raise(0.8) } else { honest }
 }
@@ -224,7 +230,13 @@ fn superuser(kind: Kind, spot: &Spot, secret: &Secret<'_>, honest: Choice, rando
         (Street::Preflop, false, true) if best - spot.strength > 0.1 => Choice::Fold,
         (Street::Preflop, _, _) => honest,
         (_, true, false) => bet,
-        (_, true, true) => if random.chance(0.3) { Choice::Raise(0.8) } else { Choice::Passive },
+        (_, true, true) => {
+            if random.chance(0.3) {
+                Choice::Raise(0.8)
+            } else {
+                Choice::Passive
+            }
+        }
         (_, false, true) if best < 0.35 && random.chance(0.4) => Choice::Raise(0.8),
         (_, false, true) => Choice::Fold,
         (_, false, false) if best < 0.4 => bet,

@@ -9,8 +9,8 @@ use crate::{
     truth::Truth,
 };
 use purr_engine::{
-    Action, Card, Chips, ClockConfig, Command, Deck, Event, Millis, Post, RakeCap, RakeConfig, SeatIndex, SeatSet,
-    Street, Table, TableConfig, list::Board,
+    Action, Card, Chips, ClockConfig, Command, Deck, Event, Millis, Post, RakeCap, RakeConfig, SeatIndex,
+    SeatSet, Street, Table, TableConfig, list::Board,
 };
 use purr_fairplay_hands::{
     ActionKind, BoardStrength, EndedHand, Random, SeatPlayed, StreetAction, StreetPost, preflop_percentile,
@@ -98,7 +98,11 @@ impl Sitting {
         self.events.clear();
         self.now += 2_000;
         let deck = shuffled(random);
-        self.table.apply_into(self.now, Command::StartHand { hand: self.next_hand, deck }, &mut self.events)?;
+        self.table.apply_into(
+            self.now,
+            Command::StartHand { hand: self.next_hand, deck },
+            &mut self.events,
+        )?;
         let mut running = self.begin(players, random);
         let mut told = 0;
         for _ in 0..ACTIONS_MAX {
@@ -242,10 +246,12 @@ impl Sitting {
             style = style.toward(who.other.0, 0.7);
         }
         if who.persona == Persona::Positional {
-            let right = running.aggressor == Some(SeatIndex(((seat.index() + positions - 1) % positions) as u8));
+            let right =
+                running.aggressor == Some(SeatIndex(((seat.index() + positions - 1) % positions) as u8));
             let left = running.aggressor == Some(SeatIndex(((seat.index() + 1) % positions) as u8));
             if right {
-                (style.three_bet, style.aggression) = (style.three_bet * 2.0, (style.aggression + 0.3).min(1.0));
+                (style.three_bet, style.aggression) =
+                    (style.three_bet * 2.0, (style.aggression + 0.3).min(1.0));
             } else if left {
                 (style.sticky, style.aggression) = (style.sticky - 0.1, style.aggression * 0.5);
             }
@@ -268,7 +274,9 @@ impl Sitting {
             if choice == Choice::Fold && legal.check {
                 choice = Choice::Passive;
             }
-            if choice.differs(honest) && cheat.kind != Kind::MultiAccount && !running.changed.contains(&cheat.group)
+            if choice.differs(honest)
+                && cheat.kind != Kind::MultiAccount
+                && !running.changed.contains(&cheat.group)
             {
                 running.changed.push(cheat.group);
             }
@@ -317,7 +325,13 @@ impl Sitting {
         if matches!(kind, ActionKind::Raise | ActionKind::Call) {
             running.entered.insert(seat);
         }
-        self.hand.actions.push(StreetAction { seat, street: spot.street, action: kind, to, think_ms: Some(think) });
+        self.hand.actions.push(StreetAction {
+            seat,
+            street: spot.street,
+            action: kind,
+            to,
+            think_ms: Some(think),
+        });
         self.table.apply_into(self.now, Command::Act { seat, action }, &mut self.events)?;
         Ok(())
     }

@@ -79,7 +79,10 @@ fn preflop(spot: &Spot, style: &Style, bot: bool, random: &mut Random) -> Decide
             let wide = width * (0.6 + style.sticky) * (1.6 - 1.8 * price(spot)).clamp(0.4, 1.4);
             (1.0 - style.three_bet, 1.0 - wide.max(style.three_bet))
         }
-        _ => (0.985 - 0.02 * style.aggression, 0.955 - 0.25 * style.sticky.max(-0.05) - 0.02 * style.aggression),
+        _ => (
+            0.985 - 0.02 * style.aggression,
+            0.955 - 0.25 * style.sticky.max(-0.05) - 0.02 * style.aggression,
+        ),
     };
     let margin = (strength - raise_from).abs().min((strength - call_from).abs());
     let bluff = spot.raises == 1 && strength > 0.5 && mixes(style.bluff * 0.12, bot, random);
@@ -116,12 +119,13 @@ fn postflop(spot: &Spot, style: &Style, bot: bool, random: &mut Random) -> Decid
     let call_from = price(spot) + 0.2 + 0.12 * f64::from(spot.raises.saturating_sub(1)) - style.sticky;
     let raise_from = 0.94 - 0.1 * style.aggression + 0.025 * f64::from(spot.raises.saturating_sub(1));
     let margin = (strength - call_from).abs().min((strength - raise_from).abs());
-    let choice = if strength > raise_from && mixes(0.75, bot, random) || mixes(style.bluff * 0.12, bot, random) {
-        Choice::Raise(size)
-    } else if strength > call_from {
-        Choice::Passive
-    } else {
-        Choice::Fold
-    };
+    let choice =
+        if strength > raise_from && mixes(0.75, bot, random) || mixes(style.bluff * 0.12, bot, random) {
+            Choice::Raise(size)
+        } else if strength > call_from {
+            Choice::Passive
+        } else {
+            Choice::Fold
+        };
     Decided { choice, margin }
 }

@@ -240,10 +240,9 @@ fn player(seed: u64, pool: u64, place: usize, persona: Persona, random: &mut Ran
     let style = Style::draw(persona, random);
     let other = match persona {
         Persona::Tilter => Style::draw(Persona::Maniac, random),
-        Persona::Changer => Style::draw(
-            [Persona::Nit, Persona::Station, Persona::Maniac][random.below(3)],
-            random,
-        ),
+        Persona::Changer => {
+            Style::draw([Persona::Nit, Persona::Station, Persona::Maniac][random.below(3)], random)
+        }
         _ => Style::draw(persona, random),
     };
     Player {

@@ -20,7 +20,13 @@ pub(crate) enum Clockwork {
 const MS_MIN: f64 = 250.0;
 const MS_MAX: f64 = 13_500.0;
 
-pub(crate) fn think_ms(pace: &Pace, clockwork: Clockwork, difficulty: f64, mood: f64, random: &mut Random) -> u32 {
+pub(crate) fn think_ms(
+    pace: &Pace,
+    clockwork: Clockwork,
+    difficulty: f64,
+    mood: f64,
+    random: &mut Random,
+) -> u32 {
     let ms = match clockwork {
         Clockwork::Human => {
             (pace.base + pace.slope * (difficulty - 0.4) + mood + pace.spread * random.normal()).exp()

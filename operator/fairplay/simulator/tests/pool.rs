@@ -35,14 +35,17 @@ fn every_hand_is_valid_conserves_chips_and_has_cards_and_think_times() {
         let sum: i64 = hand.seats.iter().map(|seat| seat.delta).sum();
         assert_eq!(sum + hand.rake as i64, 0);
         assert!(hand.seats.iter().all(|seat| seat.cards.is_some()));
-        assert!(hand.actions.iter().all(|action| action.think_ms.is_some_and(|ms| (200..15_000).contains(&ms))));
+        assert!(
+            hand.actions.iter().all(|action| action.think_ms.is_some_and(|ms| (200..15_000).contains(&ms)))
+        );
     }
 }
 
 #[test]
 fn honest_players_play_like_players() {
     let (hands, _) = played(3, &[], 12);
-    let actions = |kind| hands.iter().flat_map(|hand| &hand.actions).filter(|a| a.action == kind).count() as f64;
+    let actions =
+        |kind| hands.iter().flat_map(|hand| &hand.actions).filter(|a| a.action == kind).count() as f64;
     let folds = actions(ActionKind::Fold) / hands.len() as f64;
     let flops = hands.iter().filter(|hand| hand.board.len() >= 3).count() as f64 / hands.len() as f64;
     assert!((2.0..5.0).contains(&folds), "{folds} folds a hand");

@@ -171,14 +171,19 @@ pub(crate) fn play_all(
 
 pub(crate) fn run(options: &FiguresOptions) -> anyhow::Result<()> {
     let started = Instant::now();
-    let looks: Vec<u32> = LOOKS.iter().map(|(hands, _)| *hands).filter(|at| *at <= options.plan.hands).collect();
+    let looks: Vec<u32> =
+        LOOKS.iter().map(|(hands, _)| *hands).filter(|at| *at <= options.plan.hands).collect();
     let seen = play_all(options.threads, options.plan.pools, options.plan.seed, &looks, &|number| {
         plan(&options.plan, number)
     })?;
     let seconds = started.elapsed().as_secs_f64();
     let thresholds = judge::Thresholds::default();
-    let verdicts: Vec<_> =
-        seen.looks.iter().zip(LOOKS).map(|(look, (_, share))| judge::judge(look, &thresholds, share)).collect();
+    let verdicts: Vec<_> = seen
+        .looks
+        .iter()
+        .zip(LOOKS)
+        .map(|(look, (_, share))| judge::judge(look, &thresholds, share))
+        .collect();
     let players = seen.looks.last().map_or(&[][..], |look| &look.players);
     let table = figures(&verdicts, players, &seen.truth, &thresholds, seen.hands, options.plan.seed);
     eprintln!(
@@ -194,6 +199,17 @@ pub(crate) fn run(options: &FiguresOptions) -> anyhow::Result<()> {
     }
     if options.verbose {
         explain(&verdicts, &seen.truth);
+        for pair in seen.looks.last().map_or(&[][..], |look| &look.pairs) {
+            let group =
+                seen.truth.groups.iter().find(|g| g.members.contains(&pair.a) && g.members.contains(&pair.b));
+            if let Some(group) = group {
+                let (forth, back) = if group.members[0] == pair.a { (0, 1) } else { (1, 0) };
+                println!(
+                    "z {:?} {} {} {:.1?} {:.1?} n {:?}",
+                    group.kind, group.intensity, pair.shared, pair.z[forth], pair.z[back], pair.n[forth]
+                );
+            }
+        }
     }
     Ok(())
 }
@@ -217,7 +233,12 @@ fn explain(verdicts: &[judge::Verdict], truth: &Truth) {
         if let Some(group) = whole(scored).filter(|group| scored.score > 2.0 || group.members.len() > 1) {
             println!(
                 "guilty {:.2} {:?} {:?} {} shared {} changed {}",
-                scored.score, scored.signal, group.kind, group.intensity, scored.hands, group.hands.len()
+                scored.score,
+                scored.signal,
+                group.kind,
+                group.intensity,
+                scored.hands,
+                group.hands.len()
             );
         } else if honest < 60 && whole(scored).is_none() {
             honest += 1;

@@ -54,7 +54,13 @@ fn ended(phh: &Phh, number: u64) -> anyhow::Result<EndedHand> {
         let stack = amount(&phh.starting_stacks[at])?;
         let end = phh.finishing_stacks.as_ref().map(|stacks| amount(&stacks[at])).transpose()?;
         let delta = end.map_or(0, |end| end as i64 - stack as i64);
-        hand.seats.push(SeatPlayed { seat: SeatIndex(at as u8), player: address(name), stack, cards: None, delta });
+        hand.seats.push(SeatPlayed {
+            seat: SeatIndex(at as u8),
+            player: address(name),
+            stack,
+            cards: None,
+            delta,
+        });
         let blind = amount(&phh.blinds_or_straddles[at])?;
         if blind > 0 {
             hand.posts.push(StreetPost { seat: SeatIndex(at as u8), amount: blind, dead: false });

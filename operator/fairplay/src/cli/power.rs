@@ -45,7 +45,8 @@ pub(crate) fn run(options: &PowerOptions) -> anyhow::Result<()> {
     print!("| kind | intensity |");
     options.shared.iter().for_each(|hands| print!(" {hands} shared |"));
     println!("\n|---|---|{}", "---|".repeat(options.shared.len()));
-    let looks: Vec<_> = seen.looks.iter().map(|look| alarmed(&judge::judge(look, &thresholds, 1.0).alarms)).collect();
+    let looks: Vec<_> =
+        seen.looks.iter().map(|look| alarmed(&judge::judge(look, &thresholds, 1.0).alarms)).collect();
     for kind in KINDS {
         for intensity in INTENSITIES {
             print!("| {kind:?} | {intensity} |");

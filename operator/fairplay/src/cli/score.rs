@@ -51,7 +51,11 @@ pub(crate) fn run(options: &ScoreOptions) -> anyhow::Result<()> {
     let thresholds = judge::Thresholds::default();
     let verdict = judge::judge(&snapshot, &thresholds, 1.0);
     let seconds = started.elapsed().as_secs_f64();
-    eprintln!("{} hands in {seconds:.1} s: {:.0} a second", detector.hands(), detector.hands() as f64 / seconds);
+    eprintln!(
+        "{} hands in {seconds:.1} s: {:.0} a second",
+        detector.hands(),
+        detector.hands() as f64 / seconds
+    );
     let Some(truth) = &options.truth else {
         return print_signals(&verdict, options);
     };
@@ -96,7 +100,10 @@ fn print_signals(verdict: &judge::Verdict, options: &ScoreOptions) -> anyhow::Re
     println!("{} alarms", verdict.alarms.len());
     for scored in top {
         let alarm = if verdict.alarms.contains(scored) { "ALARM " } else { "" };
-        println!("{alarm}{:.2} {:?} {:?}, {} hands", scored.score, scored.signal, scored.subject, scored.hands);
+        println!(
+            "{alarm}{:.2} {:?} {:?}, {} hands",
+            scored.score, scored.signal, scored.subject, scored.hands
+        );
     }
     Ok(())
 }
