@@ -114,6 +114,9 @@ fn without_extreme(partners: &[(f64, f64)], all: f64) -> Option<f64> {
     Some((total.0 - extreme.0 + PRIOR * all) / (n + PRIOR))
 }
 
+/// Sums and hands of each statistic, a pair of them for each partner.
+type ByPartner = [Vec<(f64, f64)>; STATISTICS];
+
 /// A player's usual value of each statistic toward a partner, and partners' toward the player.
 struct Usual {
     as_actor: [Option<f64>; STATISTICS],
@@ -416,7 +419,7 @@ impl Detector {
     /// What is usual for each player: means over all partners but the one who differs most, so that one
     /// partner in crime does not make all other pairs of a player stand out.
     fn usual(&self, keys: &[u64]) -> HashMap<u32, Usual> {
-        let mut means: HashMap<u32, [[Vec<(f64, f64)>; STATISTICS]; 2]> = HashMap::new();
+        let mut means: HashMap<u32, [ByPartner; 2]> = HashMap::new();
         for (key, pair) in keys.iter().filter_map(|key| Some((key, self.pairs.get(key)?))) {
             let (low, high) = ends(*key);
             for (stats, from, to) in [(&pair.forth, low, high), (&pair.back, high, low)] {
@@ -427,7 +430,7 @@ impl Detector {
                 }
             }
         }
-        let usual = |lists: [Vec<(f64, f64)>; STATISTICS]| {
+        let usual = |lists: ByPartner| {
             std::array::from_fn(|at| without_extreme(&lists[at], self.totals[at].mean(1.0)))
         };
         means

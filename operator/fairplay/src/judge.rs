@@ -149,8 +149,10 @@ impl Reading {
 /// Judges one look. `share` is the part of the false-discovery rate that this look may spend.
 pub fn judge(snapshot: &Snapshot, thresholds: &Thresholds, share: f64) -> Verdict {
     let mut ranked = Vec::new();
-    let supers = super_scales(snapshot.players.iter().map(|player| &player.now.knows));
-    let timing = TimingScales::of(snapshot.players.iter().filter_map(|player| player.timing.as_ref()));
+    let knows: Vec<_> = snapshot.players.iter().map(|player| player.now.knows).collect();
+    let supers = super_scales(&knows);
+    let timing: Vec<_> = snapshot.players.iter().filter_map(|player| player.timing).collect();
+    let timing = TimingScales::of(&timing);
     for player in &snapshot.players {
         ranked.extend(superuser(player, &supers));
         ranked.extend(bot(player, &timing));
@@ -247,9 +249,9 @@ fn super_views(knows: &[f64; SUPERS]) -> [f64; SUPERS + 1] {
     [ahead, strength, big, (ahead + strength) / std::f64::consts::SQRT_2]
 }
 
-fn super_scales<'a>(players: impl Iterator<Item = &'a [f64; SUPERS]> + Clone) -> [Scale; SUPERS + 1] {
+fn super_scales(players: &[[f64; SUPERS]]) -> [Scale; SUPERS + 1] {
     std::array::from_fn(|which| {
-        let mut values: Vec<f64> = players.clone().map(|knows| super_views(knows)[which]).collect();
+        let mut values: Vec<f64> = players.iter().map(|knows| super_views(knows)[which]).collect();
         Scale::of(&mut values, 1.0)
     })
 }
@@ -272,7 +274,8 @@ fn superuser(player: &PlayerStats, scales: &[Scale; SUPERS + 1]) -> Option<Score
 pub fn superusers_at(players: &[PlayerStats], hands: u32) -> HashMap<purr_engine::PlayerId, f64> {
     let at = |player: &PlayerStats| player.checks.iter().find(|check| check.hands == hands).map(|c| c.knows);
     let known: Vec<_> = players.iter().filter_map(|player| Some((player.player, at(player)?))).collect();
-    let scales = super_scales(known.iter().map(|(_, knows)| knows));
+    let all: Vec<_> = known.iter().map(|(_, knows)| *knows).collect();
+    let scales = super_scales(&all);
     known.iter().map(|(player, knows)| (*player, super_score(knows, &scales))).collect()
 }
 
@@ -284,9 +287,9 @@ struct TimingScales {
 }
 
 impl TimingScales {
-    fn of<'a>(checks: impl Iterator<Item = &'a TimingCheck> + Clone) -> Self {
+    fn of(checks: &[TimingCheck]) -> Self {
         let scale = |value: fn(&TimingCheck) -> f64, least: f64, fallback: (f64, f64)| {
-            let mut values: Vec<f64> = checks.clone().map(value).collect();
+            let mut values: Vec<f64> = checks.iter().map(value).collect();
             if values.len() < CALIBRATION_MIN {
                 return Scale { center: fallback.0, width: fallback.1 };
             }
@@ -335,7 +338,8 @@ pub fn bots_at(players: &[PlayerStats], decisions: u32) -> HashMap<purr_engine::
         player.timing_checks.iter().find(|check| check.decisions >= decisions).copied()
     };
     let known: Vec<_> = players.iter().filter_map(|player| Some((player.player, at(player)?))).collect();
-    let scales = TimingScales::of(known.iter().map(|(_, check)| check));
+    let all: Vec<_> = known.iter().map(|(_, check)| *check).collect();
+    let scales = TimingScales::of(&all);
     known.iter().map(|(player, check)| (*player, scales.score(check))).collect()
 }
 

@@ -134,9 +134,9 @@ pub(crate) fn walk(hand: &EndedHand, turns: &mut Vec<Turn>) {
             ActionKind::Fold => live &= !(1 << actor),
             ActionKind::Check => {
                 if street == 0 {
-                    line.preflop = line.preflop.max(1)
+                    line.preflop = line.preflop.max(1);
                 } else {
-                    line.street = line.street.max(1)
+                    line.street = line.street.max(1);
                 }
             }
             ActionKind::Call => {
@@ -151,9 +151,9 @@ pub(crate) fn walk(hand: &EndedHand, turns: &mut Vec<Turn>) {
                 entered |= 1 << actor;
                 aggressor = Some(actor);
                 if street == 0 {
-                    line.preflop = if raises == 0 { 3 } else { 4 }
+                    line.preflop = if raises == 0 { 3 } else { 4 };
                 } else {
-                    line.street = 3
+                    line.street = 3;
                 }
                 raises = raises.saturating_add(1);
             }

@@ -199,17 +199,6 @@ pub(crate) fn run(options: &FiguresOptions) -> anyhow::Result<()> {
     }
     if options.verbose {
         explain(&verdicts, &seen.truth);
-        for pair in seen.looks.last().map_or(&[][..], |look| &look.pairs) {
-            let group =
-                seen.truth.groups.iter().find(|g| g.members.contains(&pair.a) && g.members.contains(&pair.b));
-            if let Some(group) = group {
-                let (forth, back) = if group.members[0] == pair.a { (0, 1) } else { (1, 0) };
-                println!(
-                    "z {:?} {} {} {:.1?} {:.1?} n {:?}",
-                    group.kind, group.intensity, pair.shared, pair.z[forth], pair.z[back], pair.n[forth]
-                );
-            }
-        }
     }
     Ok(())
 }
