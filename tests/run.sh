@@ -87,7 +87,8 @@ ways_in() {
   helm template purr helm/purr --namespace purr --set anvil.enabled=true --set gateway.ingress.enabled=true \
     --set gateway.ingress.host=poker.example --set gateway.ingress.className=nginx --set gateway.tlsRoute.enabled=true \
     --set 'gateway.tlsRoute.hostnames={poker.example}' --set 'gateway.tlsRoute.parentRefs[0].name=edge' \
-    --set gateway.service.type=LoadBalancer --show-only templates/gateway/ingress.yaml --show-only templates/gateway/service.yaml |
+    --set gateway.service.type=LoadBalancer --set 'gateway.clientAddress.forwardedFrom={10.0.0.0/8}' \
+    --show-only templates/gateway/ingress.yaml --show-only templates/gateway/service.yaml |
     kubectl --namespace purr apply --dry-run=server -f - | tee "$logs/ways-in"
   [ "$(grep -cE '^(ingress|tlsroute|service).*server dry run' "$logs/ways-in")" -eq 4 ]
 }

@@ -1,7 +1,7 @@
 //! The internal API: who may call what, and what an error looks like.
 
 use crate::{
-    journal::JournalError,
+    journal::{BadDenial, JournalError},
     reconcile,
     service::{Service, ServiceError, Voucher, Withdrawal},
 };
@@ -14,6 +14,7 @@ use axum::{
 use purr_engine::PlayerId;
 use purr_protocol::{
     Problem,
+    denial::{DenialTrail, Denials, DeniedWallets, Deny, Lift, PAGE_MAX},
     settlement::{
         Accepted, Balance, ChainConfig, Entries, Fence, Fenced, Notices, OpenTable, Reconciliation,
         Reservation, Reserve, Submit, TableStatus,
@@ -46,6 +47,10 @@ pub fn routes(service: Arc<Service>, stop: CancellationToken) -> Router {
         .route("/v1/balances/{player}", get(balance))
         .route("/v1/reconciliation", get(reconciliation))
         .route("/v1/withdrawals", post(withdraw))
+        .route("/v1/denials", get(denials).post(deny))
+        .route("/v1/denials/lift", post(lift))
+        .route("/v1/denials/wallets", get(denied_wallets))
+        .route("/v1/denials/players/{player}", get(denial_trail))
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .with_state(App { service, stop })
 }
@@ -102,6 +107,10 @@ fn problem(error: &ServiceError) -> Problem {
             J::NotOpen(_) => (409, "not-open".into(), "The table is not open on chain yet"),
             J::NonceUsed(_) => (409, "nonce-used".into(), "This nonce was used before"),
             J::Frozen(_) => (409, "frozen".into(), "A deposit has vanished"),
+            J::Denied(_) => (409, "denied".into(), "This wallet is denied"),
+            J::BadDenial(BadDenial::NotDenied) => (404, "not-denied".into(), "This wallet is not denied"),
+            J::BadDenial(BadDenial::Full) => (409, "full".into(), "The deny list is full"),
+            J::BadDenial(_) => (422, "denial".into(), "Not a denial"),
             J::Gap { .. } => (422, "gap".into(), "Not the next number"),
             J::NoReservation => (422, "no-reservation".into(), "No reservation for this permit"),
             J::Refused(refusal) => (422, refusal.rule().replace('_', "-"), "A rule refuses this"),
@@ -234,6 +243,62 @@ async fn balance(
     let player: PlayerId =
         player.parse().map_err(|_| Answer(Problem::new(400, "player", "Want 0x and 40 hex digits")))?;
     app.service.journal.balance(player).await.map(Json).map_err(|error| app.failed(&error.into()))
+}
+
+#[derive(Deserialize)]
+struct DenialsPage {
+    after: Option<PlayerId>,
+    limit: Option<usize>,
+}
+
+async fn denials(
+    State(app): State<App>,
+    Extension(peer): Extension<Peer>,
+    Query(page): Query<DenialsPage>,
+) -> Result<Json<Denials>, Answer> {
+    allow(&peer, &[Role::Gateway])?;
+    let found = app.service.journal.denials(page.after, page.limit.unwrap_or(PAGE_MAX)).await;
+    found.map(Json).map_err(|error| app.failed(&error.into()))
+}
+
+async fn deny(
+    State(app): State<App>,
+    Extension(peer): Extension<Peer>,
+    body: Bytes,
+) -> Result<Json<DenialTrail>, Answer> {
+    allow(&peer, &[Role::Gateway])?;
+    let deny: Deny = parse(&body)?;
+    app.service.deny(&deny).await.map(Json).map_err(|error| app.failed(&error))
+}
+
+async fn lift(
+    State(app): State<App>,
+    Extension(peer): Extension<Peer>,
+    body: Bytes,
+) -> Result<Json<DenialTrail>, Answer> {
+    allow(&peer, &[Role::Gateway])?;
+    let lift: Lift = parse(&body)?;
+    app.service.lift(&lift).await.map(Json).map_err(|error| app.failed(&error))
+}
+
+/// For a gateway that finds nothing published.
+async fn denied_wallets(
+    State(app): State<App>,
+    Extension(peer): Extension<Peer>,
+) -> Result<Json<DeniedWallets>, Answer> {
+    allow(&peer, &[Role::Gateway])?;
+    app.service.journal.denied_wallets().await.map(Json).map_err(|error| app.failed(&error.into()))
+}
+
+async fn denial_trail(
+    State(app): State<App>,
+    Extension(peer): Extension<Peer>,
+    Path(player): Path<String>,
+) -> Result<Json<DenialTrail>, Answer> {
+    allow(&peer, &[Role::Gateway])?;
+    let player: PlayerId =
+        player.parse().map_err(|_| Answer(Problem::new(400, "player", "Want 0x and 40 hex digits")))?;
+    app.service.journal.denial_trail(player).await.map(Json).map_err(|error| app.failed(&error.into()))
 }
 
 async fn reconciliation(

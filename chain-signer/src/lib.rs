@@ -10,6 +10,7 @@ pub mod metrics;
 pub mod options;
 pub mod policy;
 mod published;
+mod published_denials;
 pub mod reconcile;
 pub mod sender;
 pub mod serve;

@@ -20,6 +20,8 @@ pub struct Metrics {
     pub shortfalls: IntCounter,
     pub frozen: IntGauge,
     pub published: IntCounter,
+    /// Wallets on the deny list as it was published last.
+    pub denied: IntGauge,
     pub vouchers: IntCounter,
     pub send_seconds: Histogram,
     pub sign_seconds: Histogram,
@@ -84,6 +86,7 @@ impl Metrics {
                 "purr_signer_balances_published_total",
                 "Balances published for others to read",
             )?,
+            denied: gauge("purr_signer_denied_wallets", "Wallets on the deny list as it was published last")?,
             vouchers: counter("purr_signer_vouchers_total", "Vouchers signed")?,
             send_seconds: histogram(
                 "purr_signer_accept_to_send_seconds",

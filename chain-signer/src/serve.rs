@@ -7,7 +7,7 @@ use crate::{
     keys::Keys,
     metrics::Metrics,
     options::{Config, HsmArgs, ServeOptions},
-    published, reconcile,
+    published, published_denials, reconcile,
     sender::Sender,
     service::{Service, Signals},
 };
@@ -78,7 +78,8 @@ async fn work(config: Config, service: Arc<Service>, readiness: Readiness, stop:
     let health = watch_journal(service.clone(), readiness.clone(), stop.clone());
     let news = service.watch_news(stop.clone());
     if let Some(link) = config.sessions.clone() {
-        tokio::spawn(published::publish(service.clone(), link, stop.clone()));
+        tokio::spawn(published::publish(service.clone(), link.clone(), stop.clone()));
+        tokio::spawn(published_denials::publish(service.clone(), link, stop.clone()));
     }
     let Some(vault) = config.vault else {
         tracing::warn!("no vault configured");

@@ -9,6 +9,7 @@ use crate::{
     policy::{Limits, Refusal, Terms},
 };
 use purr_engine::{PlayerId, config::AMOUNT_MAX};
+use purr_protocol::denial::{DenialTrail, Deny, Lift};
 use purr_protocol::settlement::{ChainConfig, Notice, OpenTable, Reservation, Reserve, Submit, TableStatus};
 use purr_runtime::CancellationToken;
 use serde::{Deserialize, Serialize};
@@ -36,6 +37,8 @@ pub struct Signals {
     pub work: Notify,
     /// There may be new notices.
     pub noted: Notify,
+    /// The deny list has changed.
+    pub denied: Notify,
     /// Waiting readers by table; only tables of the journal have one.
     tables: Mutex<BTreeMap<String, Arc<Notify>>>,
 }
@@ -296,6 +299,23 @@ impl Service {
                 () = tokio::time::sleep(NEWS_EVERY) => {}
             }
         }
+    }
+
+    /// Denies a wallet; gives what was decided about it.
+    pub async fn deny(&self, deny: &Deny) -> Result<DenialTrail, ServiceError> {
+        self.journal.deny(deny, now_s()).await?;
+        tracing::warn!(player = %deny.player, by = deny.by, reason = deny.reason, "a wallet is denied");
+        self.signals.noted.notify_one();
+        self.signals.denied.notify_one();
+        Ok(self.journal.denial_trail(deny.player).await?)
+    }
+
+    /// Ends a denial; gives what was decided about the wallet.
+    pub async fn lift(&self, lift: &Lift) -> Result<DenialTrail, ServiceError> {
+        self.journal.lift(lift).await?;
+        tracing::warn!(player = %lift.player, by = lift.by, reason = lift.reason, "a denial is lifted");
+        self.signals.denied.notify_one();
+        Ok(self.journal.denial_trail(lift.player).await?)
     }
 
     /// Signs a voucher for what the player asked for with their own signature.

@@ -16,8 +16,8 @@ use purr_chain_signer::{
         vault::encode_settle,
     },
     journal::{
-        Applied, Fees, HourLimit, Journal, JournalError, Lease, LogPosition, NewTransaction, Purpose,
-        ReserveRequest, VoucherRequest,
+        Applied, BadDenial, Fees, HourLimit, Journal, JournalError, Lease, LogPosition, NewTransaction,
+        Purpose, ReserveRequest, VoucherRequest,
     },
     policy::{
         Limits, Refusal,
@@ -25,6 +25,7 @@ use purr_chain_signer::{
     },
 };
 use purr_engine::SeatIndex;
+use purr_protocol::denial::{Act, Deny, Lift};
 use purr_protocol::settlement::{Entry, EntryBody, NoticeState, Permit, Reserve, SeatDelta, Submit};
 use sqlx::{Row, postgres::PgConnectOptions};
 
@@ -337,4 +338,90 @@ async fn the_journal_gives_what_it_has_after_a_number_in_order() {
     let after = books.journal.entries_after(UID, 2).await.unwrap();
     assert_eq!(after, [hand(3, 10, -10), leave(4, 2, 40)]);
     assert!(books.journal.entries_after(UID, 4).await.unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_denied_player_gets_no_seat_and_no_voucher_and_is_stood_up_where_they_sit() {
+    let mut books = Books::open([200, 200]).await;
+    books.seat_both().await;
+    let deny = |n, reason: &str, until_s| Deny {
+        player: player(n),
+        by: "0xadmin".into(),
+        reason: reason.into(),
+        until_s,
+    };
+    let before = permit(50, 2);
+    books.reserve(2, &before, true).await.unwrap();
+    books.journal.deny(&deny(2, "chip dumping", None), now_s()).await.unwrap();
+    let denied = |result: Result<(), JournalError>| match result {
+        Err(JournalError::Denied(who)) => assert_eq!(who, player(2)),
+        other => panic!("{other:?}"),
+    };
+    denied(books.reserve(2, &permit(50, 3), true).await);
+    // Nor by asking again for what was promised before.
+    denied(books.reserve(2, &before, true).await);
+    let voucher = |nonce| VoucherRequest { player: player(2), amount: 10, nonce, deadline_s: now_s() + 600 };
+    denied(books.journal.voucher(&voucher(7)).await.map(drop));
+    // The other player is not concerned.
+    books.reserve(1, &permit(50, 3), true).await.unwrap();
+    books.voucher(1, 10, 7).await;
+    // The table is told as of an exit, and takes the leave: no hand and no exit clock stops.
+    let notices = books.journal.notices(UID, 0).await.unwrap();
+    assert_eq!(notices.last().unwrap().state, NoticeState::Exit(player(2)));
+    books.accept(&[leave(3, 2, 50)], 0).await.unwrap();
+
+    // A denial with an end ends by itself, and the last act counts.
+    books.journal.deny(&deny(2, "for a while", Some(now_s() + 1)), now_s()).await.unwrap();
+    eventually("the denial has run out", || async { books.journal.voucher(&voucher(8)).await.ok() }).await;
+    let lift = Lift { player: player(2), by: "0xadmin".into(), reason: "appeal".into() };
+    let not_denied = books.journal.lift(&lift).await;
+    assert!(matches!(not_denied, Err(JournalError::BadDenial(BadDenial::NotDenied))), "{not_denied:?}");
+    let past = books.journal.deny(&deny(2, "x", Some(now_s())), now_s()).await;
+    assert!(matches!(past, Err(JournalError::BadDenial(BadDenial::Until(_)))), "{past:?}");
+
+    books.journal.deny(&deny(2, "again", None), now_s()).await.unwrap();
+    books.journal.deny(&deny(1, "both", None), now_s()).await.unwrap();
+    let page = books.journal.denials(None, 1).await.unwrap();
+    assert_eq!((page.denials.len(), page.next), (1, Some(page.denials[0].player)));
+    let rest = books.journal.denials(page.next, 1).await.unwrap();
+    assert_eq!((rest.denials.len(), rest.next), (1, None));
+    let wallets = books.journal.denied_wallets().await.unwrap();
+    assert_eq!((wallets.version, wallets.wallets.len()), (4, 2));
+    books.journal.lift(&lift).await.unwrap();
+    books.reserve(2, &permit(50, 4), false).await.unwrap();
+    books.journal.voucher(&voucher(9)).await.unwrap();
+
+    let trail = books.journal.denial_trail(player(2)).await.unwrap();
+    let acts: Vec<_> = trail.acts.iter().map(|act| (act.act, act.reason.as_str())).collect();
+    let expected = [
+        (Act::Lifted, "appeal"),
+        (Act::Denied, "again"),
+        (Act::Denied, "for a while"),
+        (Act::Denied, "chip dumping"),
+    ];
+    assert!(!trail.denied && trail.acts.iter().all(|act| act.by == "0xadmin" && act.at_s > 0));
+    assert_eq!(acts, expected);
+    assert_eq!(books.journal.denied_wallets().await.unwrap().version, 5);
+    // Each act is in the hash chain, which is whole.
+    let kinds: Vec<String> =
+        sqlx::query_scalar("SELECT kind FROM journal WHERE kind IN ('denied', 'denialLifted') ORDER BY id")
+            .fetch_all(books.journal.pool())
+            .await
+            .unwrap();
+    assert_eq!(kinds, ["denied", "denied", "denied", "denied", "denialLifted"]);
+    assert_eq!(books.journal.audit().await.unwrap().broken, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_seat_that_was_promised_before_a_denial_is_stood_up_as_soon_as_it_is_taken() {
+    let books = Books::open([200, 200]).await;
+    let permit = permit(50, 1);
+    books.reserve(2, &permit, false).await.unwrap();
+    let deny = Deny { player: player(2), by: "0xadmin".into(), reason: "x".into(), until_s: None };
+    books.journal.deny(&deny, now_s()).await.unwrap();
+    // The entry is in order, and the number cannot be skipped.
+    assert_eq!(books.accept(&[sit(1, 2, &permit)], 0).await.unwrap(), 1);
+    let notices = books.journal.notices(UID, 0).await.unwrap();
+    let exits: Vec<(NoticeState, u64)> = notices.iter().map(|notice| (notice.state, notice.seq_to)).collect();
+    assert_eq!(exits, [(NoticeState::Exit(player(2)), 0), (NoticeState::Exit(player(2)), 1)]);
 }

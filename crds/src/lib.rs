@@ -4,8 +4,8 @@
 mod table;
 
 pub use table::{
-    AntePayer, Blinds, Bound, BuyIn, Clock, Currency, Phase, PodTemplate, PokerTable, PokerTableSpec,
-    PokerTableStatus, Rake, RakeCap, Resources, Settlement, Variant,
+    AntePayer, Blinds, Bound, BuyIn, Clock, Currency, HandHistory, Phase, PodTemplate, PokerTable,
+    PokerTableSpec, PokerTableStatus, Rake, RakeCap, Resources, Settlement, Variant,
 };
 
 use kube::{CustomResourceExt, ResourceExt};

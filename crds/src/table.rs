@@ -86,6 +86,30 @@ pub struct PokerTableSpec {
     pub paused: bool,
     #[serde(default)]
     pub pod: PodTemplate,
+    /// How hands are shown to players who were not in them. pseudonymous: under names that differ from table to table,
+    /// handHistoryDelaySeconds after the hand. public: with addresses, at once. Players always see their own hands with
+    /// addresses, auditors and administrators every hand. A change counts from the table's next pod on, for new hands.
+    #[serde(default)]
+    pub hand_history: HandHistory,
+    /// Seconds after a hand's end before players who were not in it may read it, where handHistory is pseudonymous.
+    /// 0 to 86400.
+    #[serde(default = "hand_history_delay_seconds")]
+    #[x_kube(validation = Rule::new("self >= 0 && self <= 86400").message("spec.handHistoryDelaySeconds: must be 0 to 86400"))]
+    pub hand_history_delay_seconds: i32,
+}
+
+/// The same as the protocol's `HistoryRule::DELAY_S`, which a table without the field has.
+fn hand_history_delay_seconds() -> i32 {
+    900
+}
+
+/// Who sees whose address in hands.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub enum HandHistory {
+    #[default]
+    Pseudonymous,
+    Public,
 }
 
 fn default_store() -> String {

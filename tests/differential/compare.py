@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Plays hands of the engine again in PokerKit and compares every turn, every bound and the final stacks.
+"""Plays hands of the engine again in PokerKit and compares every turn, every bound, the showdown and the final stacks.
 
 usage: compare.py [--jobs N] <hands.jsonl
 
@@ -17,9 +17,9 @@ import time
 import traceback
 from importlib.metadata import version
 
-from pokerkit import Automation, FixedLimitTexasHoldem, NoLimitTexasHoldem, State
+from pokerkit import Automation, FixedLimitTexasHoldem, NoLimitTexasHoldem, StandardHighHand, State
 
-from rules import REASONS, House, Judge, only_odd_chips, shares
+from rules import REASONS, House, Judge, only_odd_chips, shares, showdown
 
 AUTOMATIONS = (
     Automation.ANTE_POSTING,
@@ -54,6 +54,8 @@ class Replay:
         self.state = create(hand)
         self.judge = Judge(self.state, hand)
         self.board = hand["board"]
+        # Who showed or mucked in PokerKit, and whether it turned all hands up.
+        self.shown, self.all_up = [], False
 
     def deal(self):
         """Deals what is due; the cards are the engine's."""
@@ -68,6 +70,9 @@ class Replay:
                 state.deal_board(self.board[:count])
                 self.board = self.board[count:]
             elif state.can_show_or_muck_hole_cards(True):
+                self.all_up = self.all_up or state.all_in_status
+                place = state.showdown_index
+                self.shown.append((place, state.all_in_status or state.can_win_now(place)))
                 # Everybody shows: who mucks does not change what a hand is worth.
                 state.show_or_muck_hole_cards(True)
             else:
@@ -128,6 +133,7 @@ class Replay:
             self.explain_raise(player, bounds, right[2])
         if step["do"] == "fold" and not right[1]:
             self.reasons["openFold"] += 1
+        judge.choice(player, step["to"])
         self.carry_out(step)
 
     def explain_raise(self, player, peer, right):
@@ -162,13 +168,38 @@ class Replay:
             raise Disagreement(f"not explained by {reason}: {text}")
         self.reasons[reason] += 1
 
+    def compare_showdown(self, live, pots):
+        """Who shows and who mucks, in order: the engine as the rule book says, PokerKit too or for a known reason."""
+        judge, players = self.judge, len(self.hand["stacks"])
+        ranks = {i: StandardHighHand.from_game(self.hand["holes"][i], self.hand["board"]) for i in live}
+        first, all_up, right = showdown(judge, live, pots, ranks)
+        engine, peer = [tuple(step) for step in self.hand["show"]], self.shown
+        text = f"showdown: engine {engine}, rule book {right}, PokerKit {peer}"
+        if engine != right:
+            raise Disagreement(text)
+        self.reasons["showdowns"] += 1
+        around = [i % players for i in range(first, first + players) if i % players in live]
+        if [place for place, _ in peer] != around:
+            self.explain("pushedFirst", all_up, text)
+        shown, peer_shown = ([place for place, shows in steps if shows] for steps in (right, peer))
+        side_pots = sum(len(pot) > 1 for pot in pots) > 1
+        if sorted(shown) != sorted(peer_shown):
+            reason = "pushedFirst" if all_up else "riverMuck"
+            self.explain(reason, all_up or (self.all_up and set(shown) < set(peer_shown)), text)
+        if shown != [place for place in around if place in shown]:
+            self.explain("sidePotFirst", side_pots, text)
+
     def finish(self):
         state = self.state
         self.skip_empty_turns(None)
         right = pots = None
-        if sum(state.statuses) > 1:
+        live = [i for i, status in enumerate(state.statuses) if status]
+        if len(live) > 1:
             pots = list(state.pots)
+            self.compare_showdown(live, [pot.player_indices for pot in pots])
             right = [stack + share for stack, share in zip(state.stacks, shares(state))]
+        elif self.hand["show"]:
+            raise Disagreement(f"engine shows {self.hand['show']}, and one is left")
         while state.can_kill_hand():
             state.kill_hand()
         while state.can_push_chips():
@@ -222,6 +253,7 @@ def main():
         print(problem)
     for reason, text in REASONS.items():
         print(f"  {reasons[reason]:6} x {reason}: {text}")
+    print(f"  {reasons['showdowns']:6} showdowns, each in the order of the rule book")
     print(
         f"{hands} hands, {actions} actions against PokerKit {version('pokerkit')}: "
         f"{len(wrong)} disagreements that no rule decides, {time.monotonic() - started:.0f} s"

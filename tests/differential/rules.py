@@ -18,6 +18,13 @@ REASONS = {
     "adds each to the size or the count of raises",
     "betsMax": "fixed limit, Robert's Rules of Poker 11, betting and raising 3: a bet and three raises; the big blind is "
     "that bet, and PokerKit does not count it",
+    "pushedFirst": "WSOP 145, last sentence: with the betting over before the river, who pushed all-in shows first, else "
+    "who bet last, else the left of the button; PokerKit begins with who raised last on that street, before the flop at "
+    "the left of the blinds",
+    "sidePotFirst": "WSOP 145, 149: the players of the last side pot show before who is all-in for less; PokerKit goes "
+    "around once",
+    "riverMuck": "WSOP 145: after betting on the river who cannot win may muck; PokerKit turns all hands up where anybody "
+    "is all-in, as TDA 16 says for tournaments",
     "oddChips": "WSOP 148-149: odd chips go one at a time clockwise from the button; PokerKit gives all to the first, "
     "and joins pots when those who lost them are out",
 }
@@ -36,6 +43,19 @@ class Judge:
         self.players = range(players)
         self.short_all_in = False
         self.base_was_short = False
+        # For the showdown: the street of the last choice, who bet last on it, and who last pushed all-in on any.
+        self.last_street = 0
+        self.last_bettor = None
+        self.pushed = None
+
+    def choice(self, player, raised_to):
+        """Notices what a player chose, before it is carried out."""
+        if self.last_street != self.state.street_index:
+            self.last_street, self.last_bettor = self.state.street_index, None
+        if raised_to is not None:
+            self.last_bettor = player
+            if raised_to == self.state.stacks[player] + self.state.bets[player]:
+                self.pushed = player
 
     def on_street(self):
         """Notices a new street: nobody has acted, and the least raise is the least bet."""
@@ -65,7 +85,10 @@ class Judge:
         return self.base_was_short and self.state.completion_betting_or_raising_amount > size
 
     def call(self, player):
-        return min(self.state.stacks[player], self.bet() - self.state.bets[player])
+        """Table stakes (WSOP 60): a bet that no opponent can match whole costs what the largest of them can."""
+        state = self.state
+        most = max(state.bets[i] + state.stacks[i] for i in self.players if i != player and state.statuses[i])
+        return min(state.stacks[player], max(0, min(self.bet(), most) - state.bets[player]))
 
     def limit_size(self):
         return self.limit[0] if self.street < 2 else self.limit[1]
@@ -130,6 +153,32 @@ class House(State):
     def verify_folding(self):
         if not self.actor_indices:
             raise ValueError("nobody is to act")
+
+
+def showdown(judge, live, pots, ranks):
+    """Who shows first, whether all hands are turned up, and who shows (True) or mucks in which order (WSOP 145, 149).
+    `pots` are the places that can win each, the main pot first."""
+    players = len(judge.players)
+    all_up = judge.last_street < 3
+    first = judge.last_bettor
+    if all_up and judge.pushed is not None:
+        first = judge.pushed
+    if first is None or first not in live:
+        first = live[0]
+    return first, all_up, show(first, all_up, [pot for pot in reversed(pots) if len(pot) > 1], live, ranks, players)
+
+
+def show(first, all_up, pots, live, ranks, players):
+    """Goes around from `first`, once for each group of places in `pots`: a hand that loses to one that was shown before
+    it in its group is mucked in the end."""
+    around = [i % players for i in range(first, first + players) if i % players in live]
+    shown = []
+    for pot in pots:
+        for place in (i for i in around if i in pot and i not in shown):
+            best = max((ranks[i] for i in shown if i in pot), default=None)
+            if all_up or best is None or ranks[place] >= best:
+                shown.append(place)
+    return [(place, True) for place in shown] + [(place, False) for place in around if place not in shown]
 
 
 def shares(state):

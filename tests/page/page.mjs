@@ -110,7 +110,8 @@ async function cards({ page }) {
 
 const board = ({ page }) => page.locator('.board [data-card]').evaluateAll((found) => found.map((card) => card.dataset.card));
 const handOf = async ({ page }) => Number(/Hand (\d+)/.exec(await page.locator('.outcome').innerText())?.[1]);
-const myTurn = ({ page }) => page.locator('.choice .act').first();
+// New options take no press for a moment.
+const myTurn = ({ page }) => page.locator('.choice:not(.fresh) .act').first();
 
 /** Whose turn it is, once somebody's is. */
 async function toAct(players) {
@@ -244,6 +245,10 @@ async function play(browser, network, second, third) {
   await first.page.keyboard.press('Control+A');
   await first.page.keyboard.type('1');
   await first.page.getByText(/^At least /).waitFor();
+  // A comma groups by three in English: here it is neither a decimal mark nor left out.
+  await first.page.keyboard.press('Control+A');
+  await first.page.keyboard.type('2,5');
+  await first.page.getByText(/^Write the amount as in /).waitFor();
   await first.page.keyboard.press('Control+A');
   await first.page.keyboard.type('250');
   await first.page.keyboard.press('Enter');
@@ -301,8 +306,19 @@ async function play(browser, network, second, third) {
   await phone.page.locator('.seat.own').waitFor();
   step('a reload keeps sign-in and seat');
 
+  await wide.page.getByRole('button', { name: /^Account/ }).click();
+  await wide.page.getByRole('button', { name: 'Forget this guest key…' }).click();
+  await wide.page.locator('.warn-text', { hasText: 'at tables. Leave them first' }).waitFor();
+  assert.equal(await wide.page.getByRole('button', { name: 'Forget the key' }).getAttribute('aria-disabled'), 'true');
+  await wide.page.getByRole('button', { name: 'Export the key' }).click();
+  assert.match(await wide.page.locator('#guest-key').inputValue(), /^0x[0-9a-f]{64}$/);
+  assert.equal(await wide.page.getByRole('button', { name: 'Forget the key' }).getAttribute('aria-disabled'), 'true', 'seated chips stand against it');
+  await accessible(wide, 'forget the guest key');
+  await wide.page.keyboard.press('Escape');
+  step('a guest key with chips at a table is not forgotten');
+
   await wide.page.getByRole('button', { name: 'Sit out' }).click();
-  await wide.page.getByRole('button', { name: 'I’m back' }).waitFor();
+  await wide.page.getByRole('button', { name: 'I’m back, post now' }).waitFor();
   await wide.page.getByRole('link', { name: 'Hands played' }).click();
   await wide.page.getByRole('link', { name: `Hand ${hand}`, exact: true }).waitFor();
   await shot(wide, 'hands');

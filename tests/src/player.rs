@@ -51,7 +51,7 @@ fn small(act: pb::Act, view: &View, stack: u64) -> pb::Act {
         ActionKind::Call => call.is_none(),
         _ => false,
     };
-    if dear { bot::to_message(act.hand, cheap()) } else { act }
+    if dear { bot::to_message(&turn, cheap()) } else { act }
 }
 
 /// What a player has seen so far.

@@ -1,14 +1,15 @@
 //! What tables bring: reservations and entries.
 
 use super::{
-    Journal, JournalError, State, chain, db, frozen,
-    tables::{lock, projection, raise, store_projection},
+    Journal, JournalError, State, chain, db, denials, frozen,
+    tables::{self, lock, projection, raise, store_projection},
     undb, void,
 };
 use crate::{
     ledger::{self, Account, LedgerError, Posting, Transfer},
     policy::{Effect, Limits, Refusal, Table, check_life},
 };
+use purr_engine::PlayerId;
 use purr_protocol::settlement::{Entry, EntryBody, Permit, Reservation, Reserve, Submit, TableState};
 use serde_json::json;
 use sqlx::PgConnection;
@@ -41,6 +42,8 @@ impl Journal {
         if table.state != TableState::Open {
             return Err(JournalError::NotOpen(uid.clone()));
         }
+        // Also for one that was made before: whoever was denied since gets no seat by asking again.
+        denials::check(&mut tx, reserve.player).await?;
         let id = format!("{}-{}", reserve.player, permit.nonce);
         let permit_text = serde_json::to_string(permit)?;
         let made = sqlx::query(
@@ -157,11 +160,29 @@ impl Journal {
             .bind(next)
             .execute(&mut *tx)
             .await?;
+        // A reservation from before a denial still takes its seat, since an entry cannot be skipped; then the seat is stood
+        // up like one that was there.
+        for player in submit.entries.iter().filter_map(|entry| newcomer(entry, table.head_seq, head)) {
+            match denials::check(&mut tx, player).await {
+                Err(JournalError::Denied(_)) => {
+                    tables::notify_player(&mut tx, "exit", player, &[0; 32]).await?
+                }
+                other => other?,
+            }
+        }
         for note in &notes {
             chain::append(&mut tx, "entry", note).await?;
         }
         tx.commit().await?;
         Ok(head)
+    }
+}
+
+/// Who takes a seat by an entry that is accepted now.
+fn newcomer(entry: &Entry, before: u64, head: u64) -> Option<PlayerId> {
+    match entry.body {
+        EntryBody::Sit { player, .. } if (before + 1..=head).contains(&entry.seq) => Some(player),
+        _ => None,
     }
 }
 

@@ -7,6 +7,7 @@
 mod accept;
 mod apply;
 mod chain;
+mod denials;
 mod frozen;
 mod lease;
 mod promises;
@@ -20,6 +21,7 @@ mod vouchers;
 pub use accept::{HourLimit, ReserveRequest};
 pub use apply::{Applied, LogPosition};
 pub use chain::{Audit, audit};
+pub use denials::BadDenial;
 pub use frozen::Deposit;
 pub use lease::{LEASE_TTL_S, Lease};
 pub use state::{Event, IllegalTransition, State, next};
@@ -56,6 +58,10 @@ pub enum JournalError {
         "a final deposit of {0} is on the chain no more: nothing of theirs is promised or paid until it is back"
     )]
     Frozen(PlayerId),
+    #[error("{0} is denied: no seat and no voucher; an exit on the chain stays open")]
+    Denied(PlayerId),
+    #[error(transparent)]
+    BadDenial(#[from] BadDenial),
     #[error("no reservation for this permit; reserve first")]
     NoReservation,
     #[error(transparent)]

@@ -1,6 +1,6 @@
 //! Vouchers, and the end of promises whose time is over.
 
-use super::{Journal, JournalError, Lease, accept::nonce_db, bytes, chain, db, frozen, lease, undb};
+use super::{Journal, JournalError, Lease, accept::nonce_db, bytes, chain, db, denials, frozen, lease, undb};
 use crate::ledger::{self, Account, Posting, Transfer};
 use purr_engine::PlayerId;
 use serde_json::json;
@@ -28,6 +28,7 @@ impl Journal {
     pub async fn voucher(&self, request: &VoucherRequest) -> Result<Option<String>, JournalError> {
         let VoucherRequest { player, amount, nonce, deadline_s } = *request;
         let mut tx = self.pool.begin().await?;
+        denials::check(&mut tx, player).await?;
         frozen::check(&mut tx, player).await?;
         let made = sqlx::query(
             "INSERT INTO vouchers (player, nonce, amount, deadline) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",

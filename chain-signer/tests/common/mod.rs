@@ -6,6 +6,8 @@
 #[path = "../../../operator/runtime/tests/common/certificates.rs"]
 mod certificates;
 pub mod proxy;
+#[path = "../../../operator/gateway/tests/common/redis.rs"]
+pub mod redis;
 pub mod table;
 
 use certificates::Authority;
@@ -199,6 +201,22 @@ impl House {
         ]);
         postgres.args(["-p", &self.pg_port.to_string(), "-D"]).arg(&data);
         self.postgres = Some(Process::spawn(postgres.stdout(Stdio::null()).stderr(Stdio::null())));
+    }
+
+    /// A sessions group, which signers that are started from now on know.
+    pub async fn start_sessions(&mut self) -> redis::Redis {
+        let redis = redis::Redis::of(&self.authority, "").await;
+        redis.up().await;
+        let password = redis.password("signer").display().to_string();
+        self.signer_env.extend(
+            [
+                ("PURR_SESSIONS_SENTINELS", format!("127.0.0.1:{}", redis.sentinel)),
+                ("PURR_SESSIONS_USER", "signer".to_owned()),
+                ("PURR_SESSIONS_PASSWORD_FILE", password),
+            ]
+            .map(|(name, value)| (name.to_owned(), value)),
+        );
+        redis
     }
 
     pub fn stop_postgres(&mut self) {

@@ -165,3 +165,22 @@ values, in which redis stands in for what is left out. */}}
     secretName: {{ .root.Release.Name }}-{{ .component }}-tls
     defaultMode: 0440
 {{- end -}}
+
+{{/* Refuses to let administrators in from networks that nodes and pods may be in where every client has such an address. */}}
+{{- define "purr.clientAddresses" -}}
+{{- $gateway := .Values.gateway -}}
+{{- $proxies := concat $gateway.clientAddress.forwardedFrom $gateway.clientAddress.proxyProtocolFrom -}}
+{{- $hides := "" -}}
+{{- if and (has $gateway.service.type (list "NodePort" "LoadBalancer")) (ne $gateway.service.externalTrafficPolicy "Local") -}}
+{{- $hides = printf "gateway.service.type %s with gateway.service.externalTrafficPolicy %s" $gateway.service.type ($gateway.service.externalTrafficPolicy | default "Cluster") -}}
+{{- end -}}
+{{- if $gateway.ingress.enabled -}}{{- $hides = "gateway.ingress.enabled" -}}{{- end -}}
+{{- if $gateway.tlsRoute.enabled -}}{{- $hides = "gateway.tlsRoute.enabled" -}}{{- end -}}
+{{- if and $hides (not $proxies) (not $gateway.clientAddress.hiddenAccepted) -}}
+{{- range $network := $gateway.allowedAddresses.admin -}}
+{{- if has $network (list "10.0.0.0/8" "172.16.0.0/12" "192.168.0.0/16" "100.64.0.0/10" "fc00::/7" "0.0.0.0/0" "::/0") -}}
+{{- fail (printf "gateway.allowedAddresses.admin has %s, which nodes and pods may be in, and %s hides clients' addresses: this list would keep no player out. Name administrators' own networks, or keep clients' addresses: gateway.service.externalTrafficPolicy Local, or gateway.clientAddress.forwardedFrom or proxyProtocolFrom with the proxy's network." $network $hides) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}

@@ -1,15 +1,21 @@
 // What a player may do now: fold, check, call, and how much to raise.
 
 import { el } from './dom.js';
-import { money, parseMoney } from './money.js';
+import { money, moneyField, readMoney } from './money.js';
 
 /** Steps of the slider; the exact amount is typed. */
 const STEPS_MAX = 200;
 
-/** What is being chosen in one turn. */
+/** For how long new options take no press, in milliseconds: a press on its way was meant for the options before. */
+export const SETTLE_MS = 400;
+
+/** The answer to one question of the table. A new question makes a new choice. */
 export class Choice {
-  constructor(view) {
+  #since;
+
+  constructor(view, now) {
     const turn = view.yourTurn;
+    this.#since = now;
     this.hand = turn.hand;
     this.turn = turn;
     this.min = turn.raiseMin;
@@ -21,8 +27,10 @@ export class Choice {
     /** The pot once the call is made: what "pot" means in a raise of the pot. */
     this.pot = pot + (turn.call ?? 0);
     this.toMatch = own + (turn.call ?? 0);
+    /** The question that the action names, so that the table refuses it where another one has taken its place. */
+    this.question = { boardCards: view.hand.board.length, toMatch: String(this.toMatch) };
     this.stack = view.yourSeat?.stack ?? 0;
-    this.text = this.min === null ? '' : plain(this.min);
+    this.text = this.min === null ? '' : moneyField(this.min);
     this.step = Math.max(1, view.table.smallBlind, Math.ceil(((this.max ?? 0) - (this.min ?? 0)) / STEPS_MAX));
     this.busy = false;
   }
@@ -31,24 +39,29 @@ export class Choice {
   isFor(view) {
     const turn = view.yourTurn;
     return turn !== null && turn.hand === this.hand && turn.raiseMin === this.min && turn.call === this.turn.call
-      && view.hand.players.get(view.you)?.streetBet === this.own;
+      && view.hand.board.length === this.question.boardCards && view.hand.players.get(view.you)?.streetBet === this.own;
+  }
+
+  /** Whether a press counts by now. */
+  isSettled(now) {
+    return now - this.#since >= SETTLE_MS;
   }
 
   get amount() {
-    return parseMoney(this.text);
+    return readMoney(this.text).amount ?? null;
   }
 
   get wrong() {
     const { amount, min, max } = this;
     if (min === null) return null;
-    if (amount === null) return 'Type an amount.';
+    if (amount === null) return readMoney(this.text).wrong;
     if (amount < min) return `At least ${money(min)}.`;
     if (amount > max) return `At most ${money(max)}.`;
     return null;
   }
 
   set(amount) {
-    this.text = plain(Math.min(this.max, Math.max(this.min, Math.round(amount))));
+    this.text = moneyField(Math.min(this.max, Math.max(this.min, Math.round(amount))));
   }
 
   /** A raise by this share of the pot. */
@@ -70,13 +83,9 @@ export class Choice {
   }
 }
 
-// Without separators: what stands in a field can be edited.
-function plain(amount) {
-  return money(amount).replaceAll(',', '');
-}
-
 /** The bar of actions, or what there is to wait for. */
 export function actions(view, choice, shortcuts) {
+  if (view.askedTwice) return twice(view);
   if (choice === null) return el('p', { class: 'soft waiting' }, waiting(view));
   const { turn, busy } = choice;
   const key = (letter) => (shortcuts ? el('kbd', { 'aria-hidden': 'true' }, letter) : null);
@@ -85,18 +94,31 @@ export function actions(view, choice, shortcuts) {
       class: `button act ${kind}`, type: 'button', 'data-do': 'act', 'data-with': what, 'aria-disabled': busy ? 'true' : null,
       'aria-keyshortcuts': shortcuts ? letter : null,
     }, el('span', {}, label), key(letter));
-  return el('div', { class: 'choice', role: 'group', 'aria-labelledby': 'turn-title' },
+  const fresh = choice.isSettled(performance.now()) ? '' : 'fresh';
+  return el('div', { class: `choice ${fresh}`, role: 'group', 'aria-labelledby': 'turn-title' },
     el('h2', { id: 'turn-title', class: 'turn-title' }, 'Your turn'),
     choice.min === null ? null : raise(choice, shortcuts),
     el('div', { class: 'presses' },
+      // Three places, whether taken or not: a button never moves to where another one was.
       press('fold', 'F', 'fold', 'Fold'),
-      turn.check ? press('check', 'C', 'calm', 'Check') : null,
-      turn.call !== null ? press('call', 'C', 'calm', callLabel(choice)) : null,
-      choice.min === null ? null
+      turn.check ? press('check', 'C', 'calm', 'Check') : turn.call !== null ? press('call', 'C', 'calm', callLabel(choice)) : gap(),
+      choice.min === null ? gap()
         : el('button', {
             class: 'button act raise', type: 'submit', form: 'raise', 'data-with': 'raise',
             'aria-disabled': busy || choice.wrong !== null ? 'true' : null, 'aria-keyshortcuts': shortcuts ? 'R' : null,
           }, el('span', {}, raiseLabel(choice)), key('R'))));
+}
+
+const gap = () => el('span', { class: 'gap', 'aria-hidden': 'true' });
+
+// Everybody who could bet is all in: the board once or twice (WSOP Live 11).
+function twice(view) {
+  const answer = (agree, label) =>
+    el('button', { class: `button act ${agree ? 'raise' : 'calm'}`, type: 'button', 'data-do': 'twice', 'data-with': agree ? 'yes' : 'no' }, label);
+  return el('div', { class: 'choice', role: 'group', 'aria-labelledby': 'twice-title' },
+    el('h2', { id: 'twice-title', class: 'turn-title' }, 'Run the board twice?',
+      view.clock?.ends === undefined ? null : [' ', el('span', { class: 'seconds', 'data-seconds': view.clock.ends })]),
+    el('div', { class: 'presses' }, answer(false, 'Once'), gap(), answer(true, 'Twice')));
 }
 
 function callLabel({ turn, stack }) {
@@ -137,11 +159,15 @@ function waiting(view) {
   if (chair?.sittingOut && !hand?.players.has(you)) {
     return chair.stack + chair.pending === 0 ? 'You have no chips at this table. Add some to play on.' : 'You are sitting out.';
   }
+  if (hand === null && chair?.waits && table.seats.size > 1) return 'You wait for the big blind.';
   if (hand === null) {
     return table.seats.size < 2 ? 'The first hand begins when a second player sits down.' : 'The next hand is about to begin.';
   }
   const player = hand.players.get(you);
-  if (!player) return 'You are dealt in with the next hand.';
+  if (!player) {
+    return chair?.waits ? 'You wait for the big blind. You are dealt in when it comes to you, or at once if you post.'
+      : 'You are dealt in with the next hand.';
+  }
   if (player.folded) return 'You folded. The hand goes on without you.';
   return hand.toAct === null ? 'One moment…' : `Seat ${hand.toAct + 1} is to act.`;
 }

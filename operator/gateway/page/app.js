@@ -1,19 +1,21 @@
 // The page: which of its views is shown, who is signed in, and what a click does.
 
-import { Choice } from './actions.js';
+import { Choice, SETTLE_MS } from './actions.js';
 import { api } from './api.js';
-import { accountDialog, banner, chipsDialog, Dialog, leaveDialog, rakeOf, signInDialog, wrongAmount } from './dialogs.js';
+import {
+  accountDialog, banner, chipsDialog, Dialog, forgetGuestDialog, keepsGuest, leaveDialog, mayForget, rakeOf, signInDialog, wrongAmount,
+} from './dialogs.js';
 import { listen, onDo, say, show } from './dom.js';
 import { hands, oneHand } from './history.js';
 import { permitData, randomNonce, base64, fromHex } from './keys.js';
 import { Link } from './link.js';
 import { lobby } from './lobby.js';
 import { LobbyStream, STREAM_TABLES_MAX } from './lobbystream.js';
-import { money, parseMoney, setCurrency } from './money.js';
+import { money, moneyField, parseMoney, setCurrency } from './money.js';
 import { OtherPlace, Session } from './session.js';
 import { tablePage } from './tablepage.js';
 import { tell } from './tell.js';
-import { connectWallet, discover, forgetGuest, guest } from './wallet.js';
+import { connectWallet, discover, exportGuest, forgetGuest, guest } from './wallet.js';
 
 /** Between two looks at what has to be known, in milliseconds. */
 const AGAIN_MS = 3_000;
@@ -44,12 +46,15 @@ const app = {
   notice: null,
   shortcuts: localStorage.getItem(SHORTCUTS) !== 'off',
   asking: null,
+  guestKey: { key: null, exported: false },
 };
 const dialog = new Dialog();
 
 // --- drawing ---
 
 let due = false;
+/** The next drawing is of a new view, which begins at its title. */
+let focusTitle = false;
 function draw() {
   if (due) return;
   due = true;
@@ -57,8 +62,11 @@ function draw() {
     due = false;
     show(document.getElementById('top'), banner(app));
     show(main, content());
+    main.classList.toggle('at-table', app.route.name === 'table');
     dialog.redraw();
     tick();
+    if (focusTitle) (document.getElementById('title') ?? main).focus({ preventScroll: true });
+    focusTitle = false;
   });
 }
 
@@ -73,7 +81,7 @@ function content() {
 
 // Clocks count down between two messages.
 function tick() {
-  const now = Date.now();
+  const now = performance.now();
   for (const element of document.querySelectorAll('[data-until]')) element.value = Math.max(0, element.dataset.until - now);
   for (const element of document.querySelectorAll('[data-seconds]')) {
     element.textContent = `${Math.max(0, Math.ceil((element.dataset.seconds - now) / 1000))} s`;
@@ -104,9 +112,9 @@ function go() {
   if (name === 'hand') loadHand(uid, hand);
   followTables();
   document.title = { lobby: 'Tables', table: 'Table', hands: 'Hands', hand: `Hand ${hand}` }[name] + ' – Purr Poker';
-  draw();
   // A new view begins at its title, for those who hear or use keys; the first one where the browser begins.
-  if (before !== NOWHERE) setTimeout(() => (document.getElementById('title') ?? main).focus({ preventScroll: true }));
+  focusTitle = before !== NOWHERE;
+  draw();
 }
 
 /** The stream of the lobby, while somebody looks at it. */
@@ -218,7 +226,12 @@ let lastState = 'connecting';
 function changed() {
   const { view, state } = app.link;
   if (view.yourTurn === null) app.choice = null;
-  else if (app.choice === null || !app.choice.isFor(view)) app.choice = new Choice(view);
+  else if (app.choice === null || !app.choice.isFor(view)) {
+    app.choice = new Choice(view, performance.now());
+    setTimeout(draw, SETTLE_MS + 1);
+    // A window over the table would hide the decision. What was asked of a wallet goes on.
+    dialog.close();
+  }
   const turn = view.yourTurn === null ? null : `${view.yourTurn.hand}/${view.hand.board.length}/${view.yourTurn.call}/${view.hand.pot}`;
   if (turn !== null && turn !== lastTurn) say(turnText(view), true);
   lastTurn = turn;
@@ -240,7 +253,10 @@ function turnText(view) {
 function told(events, fresh) {
   const { view } = app.link;
   if (fresh) log('You see the table as it is now.');
-  if (view.clock !== null && events.some((event) => event.turn)) view.clock.ends = Date.now() + view.clock.remainingMs;
+  // By the clock that only counts: the machine's own may be set anew in the middle of a turn.
+  if (view.clock !== null && (fresh || events.some((event) => event.turn || event.runItTwiceAsked))) {
+    view.clock.ends = performance.now() + view.clock.remainingMs;
+  }
   const heard = [];
   for (const event of events) {
     const line = tell(event, view);
@@ -273,11 +289,13 @@ async function command(body, failed = (error) => { app.notice = error.message; s
 const KINDS = { fold: 'FOLD', check: 'CHECK', call: 'CALL', raise: 'RAISE_TO' };
 async function act(what) {
   const choice = app.choice;
-  if (choice === null || choice.busy || (what === 'raise' && (choice.min === null || choice.wrong !== null))) return;
+  if (choice === null || choice.busy || !choice.isSettled(performance.now()) || (what === 'raise' && (choice.min === null || choice.wrong !== null))) return;
   const amount = what === 'raise' ? choice.amount : 0;
   choice.busy = true;
   draw();
-  await command({ act: { hand: String(choice.hand), kind: `ACTION_KIND_${KINDS[what]}`, amount: String(amount) } });
+  await command({
+    act: { hand: String(choice.hand), kind: `ACTION_KIND_${KINDS[what]}`, amount: String(amount), question: choice.question },
+  });
   choice.busy = false;
   draw();
 }
@@ -301,7 +319,7 @@ function askChips(ask) {
   const step = Math.max(1, app.link.view.table.smallBlind);
   const most = Math.min(ask.max, app.asking.free ?? ask.max);
   app.asking.step = step;
-  app.asking.text = money(Math.max(ask.min, most)).replaceAll(',', '');
+  app.asking.text = moneyField(Math.max(ask.min, most));
   dialog.open(() => chipsDialog(app.asking));
 }
 
@@ -383,7 +401,24 @@ onDo('account', () => {
   dialog.open(() => accountDialog(shown()));
 });
 onDo('sign-out', () => signOut());
-onDo('forget-guest', () => signOut().then(forgetGuest));
+onDo('ask-forget-guest', () => {
+  app.guestKey = { key: null, exported: false };
+  // Yesterday's balance must not decide.
+  app.balance = null;
+  loadBalance();
+  dialog.open(() => forgetGuestDialog({ balance: app.balance, ...app.guestKey }));
+});
+onDo('export-guest', () => {
+  app.guestKey = { key: exportGuest(), exported: true };
+  draw();
+});
+onDo('forget-guest', () => {
+  const { balance, guestKey, link } = app;
+  const free = keepsGuest(balance) === null || (guestKey.exported && mayForget(balance));
+  // The balance may lag behind a seat that was taken just now.
+  if (!free || (link !== null && link.view.you !== null)) return;
+  signOut().then(forgetGuest);
+});
 onDo('more-tables', moreTables);
 onDo('older-hands', () => loadHands(app.history.next));
 onDo('save-phh', async () => {
@@ -417,6 +452,12 @@ onDo('top-up', () => {
 });
 onDo('sit-out', () => command({ sitOut: {} }));
 onDo('sit-in', () => command({ sitIn: { post: true } }));
+onDo('sit-in-wait', () => command({ sitIn: { post: false } }));
+onDo('straddle', (wish) => command({ straddle: { on: wish === 'on' } }));
+onDo('twice', (answer) => {
+  const { hand } = app.link.view;
+  if (hand !== null) command({ runItTwice: { hand: String(hand.number), agree: answer === 'yes' } });
+});
 onDo('leave', () => {
   const { view } = app.link;
   const player = view.hand?.players.get(view.you);
@@ -442,7 +483,7 @@ document.addEventListener('input', ({ target }) => {
     case 'slider': choice?.slide(Number(target.value)); break;
     case 'amount': if (choice) choice.text = target.value; break;
     case 'chips': asking.text = target.value; break;
-    case 'chips-slider': asking.text = money(Number(target.value)).replaceAll(',', ''); break;
+    case 'chips-slider': asking.text = moneyField(Number(target.value)); break;
     case 'shortcuts':
       app.shortcuts = target.checked;
       localStorage.setItem(SHORTCUTS, target.checked ? 'on' : 'off');

@@ -1,7 +1,7 @@
 // What is asked in a window of its own: signing in, chips for a chair, leaving.
 
 import { el, icon, show } from './dom.js';
-import { money, moneyWithUnit, parseMoney } from './money.js';
+import { money, moneyWithUnit, parseMoney, readMoney } from './money.js';
 import { short } from './tell.js';
 import { hasGuest, wallets } from './wallet.js';
 
@@ -87,8 +87,8 @@ export function chipsDialog(ask) {
 }
 
 /** Why this amount cannot be asked for; null where it can. */
-export function wrongAmount({ min, max, free }, amount) {
-  if (amount === null) return 'Type an amount.';
+export function wrongAmount({ min, max, free, text }, amount) {
+  if (amount === null) return readMoney(text).wrong;
   if (amount < min) return `At least ${money(min)}.`;
   if (amount > max) return `At most ${money(max)}.`;
   return free !== null && amount > free ? `Your free balance is ${money(free)}.` : null;
@@ -124,11 +124,43 @@ export function accountDialog({ address, kind, balance, shortcuts }) {
       el('input', { type: 'checkbox', 'data-input': 'shortcuts', checked: shortcuts }),
       el('span', {}, 'Keys F, C and R fold, check or call, and raise')),
     el('div', { class: 'row end' },
-      kind === 'guest' ? el('button', { class: 'button', type: 'button', 'data-do': 'forget-guest' }, 'Forget this guest key') : null,
+      kind === 'guest' ? el('button', { class: 'button', type: 'button', 'data-do': 'ask-forget-guest' }, 'Forget this guest key…') : null,
       el('button', { class: 'button', type: 'button', 'data-do': 'sign-out' }, 'Sign out'), closeButton('Close')));
 }
 
 const fact = (what, value) => el('div', {}, el('dt', {}, what), el('dd', {}, value));
+
+/** What stands against forgetting a guest key; null where nothing does. A balance that is not known is no empty one. */
+export function keepsGuest(balance) {
+  if (balance === null) return 'Your balance is not known at the moment, so this key may own chips. Try again when it is.';
+  const seated = (balance.seated ?? []).reduce((sum, seat) => sum + seat.stack, 0);
+  if (seated > 0) return `You have ${moneyWithUnit(seated)} at tables. Leave them first.`;
+  if (balance.reserved > 0) return `${moneyWithUnit(balance.reserved)} are on their way. Wait until they have arrived.`;
+  return balance.free > 0 ? `This key owns ${moneyWithUnit(balance.free)}. Withdraw the chips, or export the key, first.` : null;
+}
+
+/** Asks before a guest key is forgotten: {balance, exported, key}. An exported key may be forgotten with what it owns. */
+export function forgetGuestDialog({ balance, key, exported }) {
+  const keeps = keepsGuest(balance);
+  return el('div', { class: 'inside' },
+    el('h2', { id: 'dialog-title' }, 'Forget the guest key?'),
+    el('p', {}, 'This browser deletes its only copy. Whatever the key owns then or later is lost, unless the key was exported.'),
+    keeps ? el('p', { class: 'warn-text', role: 'alert' }, keeps) : null,
+    key === null ? null : el('label', { class: 'field', for: 'guest-key' }, 'Private key: whoever has it owns everything of this account'),
+    key === null ? null : el('input', { id: 'guest-key', type: 'text', readonly: true, autocomplete: 'off', value: `0x${key}` }),
+    el('div', { class: 'row end' }, closeButton('Keep the key'),
+      el('button', { class: 'button', type: 'button', 'data-do': 'export-guest' }, 'Export the key'),
+      el('button', {
+        class: 'button danger', type: 'button', 'data-do': 'forget-guest',
+        'aria-disabled': keeps !== null && !(exported && mayForget(balance)) ? 'true' : null,
+      }, 'Forget the key')));
+}
+
+/** Whether an exported key may be forgotten: not while chips of its are in play or on their way. */
+export function mayForget(balance) {
+  if (balance === null) return false;
+  return balance.reserved === 0 && (balance.seated ?? []).every((seat) => seat.stack === 0);
+}
 
 /** The top of the page. */
 export function banner({ route, session, link }) {

@@ -12,12 +12,16 @@ const SUBPROTOCOL = 'purr.v1.json';
 /** Of the first and of the longest wait before a connection is tried again, in milliseconds; each is jittered. */
 const BACK_OFF_MIN_MS = 250;
 const BACK_OFF_MAX_MS = 10_000;
-/** Time for a connection to stand, and quiet times after which a ping goes out and after which it counts as lost. */
+/** Time for a connection to open, and silence after which a ping goes out. */
 const CONNECT_MS = 10_000;
-const PING_MS = 15_000;
-const IDLE_MS = 45_000;
-/** After a sign that the network may have changed, an answer must come sooner. */
+const PING_MS = 8_000;
+/**
+ * Time for the answer to a ping. Silence counts from a ping that was sent: the timers of a hidden tab run once a minute,
+ * and a connection is not dead because nobody looked at it.
+ */
 const PROBE_MS = 5_000;
+/** Time for anything to arrive after a command was sent; then a ping goes out, which has as long again. */
+const ANSWER_MS = 1_500;
 /** A table lets through 20 messages a second; who was told to slow down waits this long. */
 const SLOW_DOWN_MS = 500;
 /** Commands without an answer. The table remembers twice as many ids of a player. */
@@ -67,6 +71,7 @@ export class Link {
   #backOff = BACK_OFF_MIN_MS;
   #timers = new Map();
   #heard = 0;
+  #probeEnds = 0;
   #committed = null;
   #attaches = [];
   #served = false;
@@ -139,7 +144,7 @@ export class Link {
     this.#timer('connect', CONNECT_MS, () => this.#lost(socket));
     socket.onopen = () => {
       this.#clear('connect');
-      this.#heard = Date.now();
+      this.#heard = performance.now();
       this.#opened = true;
       for (const pending of this.#pending) pending.sent = false;
       if (streamed) this.#timer('upgrade', this.#upgradeMs, () => this.#upgrade());
@@ -254,21 +259,37 @@ export class Link {
       this.#backOff = BACK_OFF_MIN_MS;
       this.#connect();
     } else if (this.state.name === 'open') {
-      const socket = this.#socket;
-      const heard = this.#heard;
-      this.#write({ id: this.#id(), ping: {} });
-      this.#timer('probe', PROBE_MS, () => {
-        if (this.#heard === heard) this.#lost(socket);
-      });
+      this.#probe(PROBE_MS);
     }
   };
 
   #keepAlive() {
     this.#timer('alive', PING_MS, () => {
-      const quiet = Date.now() - this.#heard;
-      if (quiet >= IDLE_MS) return this.#lost(this.#socket);
-      if (quiet >= PING_MS) this.#write({ id: this.#id(), ping: {} });
-      return this.#keepAlive();
+      if (performance.now() - this.#heard >= PING_MS) this.#probe(PROBE_MS);
+      this.#keepAlive();
+    });
+  }
+
+  // Sends a ping; the connection is lost where nothing at all arrives within this time. A probe that runs goes on, unless
+  // this one ends sooner.
+  #probe(ms) {
+    const ends = performance.now() + ms;
+    if (this.#timers.has('probe') && this.#probeEnds <= ends) return;
+    this.#probeEnds = ends;
+    const socket = this.#socket;
+    const heard = this.#heard;
+    this.#write({ id: this.#id(), ping: {} });
+    this.#timer('probe', ms, () => {
+      if (this.#heard === heard) this.#lost(socket);
+    });
+  }
+
+  // After a command: silence is looked into at once, because the player's clock runs.
+  #expectAnswer() {
+    if (this.#timers.has('answer')) return;
+    const heard = this.#heard;
+    this.#timer('answer', ANSWER_MS, () => {
+      if (this.#heard === heard && this.#pending.some((pending) => pending.sent)) this.#probe(ANSWER_MS);
     });
   }
 
@@ -325,6 +346,7 @@ export class Link {
     for (const pending of this.#pending.filter((held) => !held.sent)) {
       pending.sent = true;
       this.#write({ id: pending.id, ...pending.body });
+      this.#expectAnswer();
     }
   }
 
@@ -334,7 +356,7 @@ export class Link {
   }
 
   #receive(data) {
-    this.#heard = Date.now();
+    this.#heard = performance.now();
     this.#served = true;
     this.#backOff = BACK_OFF_MIN_MS;
     let events;

@@ -21,14 +21,19 @@ export function felt(view, mayAsk) {
   const { table, hand, ended } = view;
   const told = hand ?? ended;
   const board = told?.board ?? [];
+  const second = told?.secondBoard ?? [];
+  const lifted = new Set((ended?.won ?? []).flatMap((won) => won.with?.cards ?? []));
+  const cards = (of, name) =>
+    el('div', { class: 'board', role: 'group', 'aria-label': of.length ? `${name}: ${cardNames(of)}` : `${name}, no cards yet` },
+      Array.from({ length: 5 }, (_, at) => (of[at] ? face(of[at], hand === null && lifted.has(of[at]) ? 'lifted' : '') : slot())));
   const pot = hand?.pot ?? ended?.won.reduce((sum, won) => sum + won.amount, 0) ?? 0;
   const seats = Array.from({ length: table.seatCount }, (_, seat) => seat);
   return el('section', { class: 'felt', 'aria-label': 'Table', 'data-key': 'felt' },
     el('div', { class: 'rail', 'aria-hidden': 'true' }),
     el('div', { class: 'middle' },
       el('p', { class: 'pot' }, icon('chip'), el('span', {}, told ? `Pot ${money(pot)}` : 'No hand yet')),
-      el('div', { class: 'board', role: 'group', 'aria-label': board.length ? `Board: ${cardNames(board)}` : 'Board, no cards yet' },
-        Array.from({ length: 5 }, (_, at) => (board[at] ? face(board[at]) : slot()))),
+      cards(board, second.length > 0 ? 'First board' : 'Board'),
+      second.length > 0 ? cards(second, 'Second board') : null,
       outcome(view)),
     el('ol', { class: 'seats', 'aria-label': 'Seats' }, seats.map((seat) => chair(seat, view, mayAsk))));
 }
@@ -42,9 +47,10 @@ function outcome(view) {
   }
   if (ended.void) return el('p', { class: 'outcome' }, `Hand ${ended.hand} is void: bets went back`);
   const winners = [...new Set(ended.won.map((won) => who(view, won.seat)))].join(', ');
+  const best = [...new Set(ended.won.map((won) => won.with?.name).filter(Boolean))].join(' and ');
   const own = ended.results.find((result) => result.seat === you);
   return el('p', { class: 'outcome strong' },
-    `Hand ${ended.hand}: ${winners} ${winners === 'You' || winners.includes(',') ? 'win' : 'wins'}`,
+    `Hand ${ended.hand}: ${winners} ${winners === 'You' || winners.includes(',') ? 'win' : 'wins'}${best ? ` with ${best}` : ''}`,
     own ? [', you ', el('span', { class: own.delta < 0 ? 'lost' : 'gained' }, gain(own.delta))] : null);
 }
 
@@ -62,8 +68,10 @@ function chair(seat, view, mayAsk) {
     told?.button === seat ? 'dealer button' : null,
     player?.folded ? 'folded' : null,
     held.sittingOut ? 'sitting out' : null,
+    held.waits && !held.sittingOut ? 'waits for the big blind' : null,
     held.leaving ? 'leaving' : null,
     held.connected ? null : 'connection lost',
+    held.straddle ? 'straddles' : null,
     view.mucked.has(seat) && told ? 'mucked' : null,
   ].filter((note) => note !== null);
   const doing = hand !== null ? ACTIONS[view.last.get(seat)] : null;
@@ -75,7 +83,8 @@ function chair(seat, view, mayAsk) {
     el('div', { class: 'plate' },
       el('span', { class: `avatar hue-${Number.parseInt(held.player.slice(-2), 16) % 12}`, 'data-mark': held.player.slice(2, 4) }),
       el('span', { class: 'name' },
-        el('span', { class: 'heard' }, `Seat ${seat + 1}: `), own ? 'You' : short(held.player)),
+        el('span', { class: 'seat-number' }, el('span', { class: 'heard' }, 'Seat '), `${seat + 1}`, el('span', { class: 'heard' }, ': ')),
+        own ? 'You' : short(held.player)),
       el('span', { class: 'stack' }, money(held.stack), held.pending > 0 ? el('small', {}, ` +${money(held.pending)}`) : null),
       turn ? el('span', { class: 'heard' }, ', to act') : null,
       notes.length ? el('span', { class: 'notes' }, notes.filter((note) => note !== 'dealer button').join(', ')) : null,
@@ -92,7 +101,9 @@ function hole(seat, view) {
   const player = told?.players.get(seat);
   if (!player) return null;
   const cards = view.shown.get(seat) ?? player.cards;
-  if (cards.length > 0) return cards.map((card) => face(card, player.folded ? 'dim' : ''));
+  const won = view.hand === null ? (view.ended?.won ?? []).filter((one) => one.seat === seat) : [];
+  const lifted = new Set(won.flatMap((one) => one.with?.cards ?? []));
+  if (cards.length > 0) return cards.map((card) => face(card, player.folded ? 'dim' : lifted.has(card) ? 'lifted' : ''));
   if (player.folded || view.mucked.has(seat)) return null;
   return view.hand !== null ? [back(), back(), el('span', { class: 'heard' }, 'two cards, face down')] : null;
 }

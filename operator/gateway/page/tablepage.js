@@ -10,23 +10,31 @@ export function tablePage(app) {
   const view = link?.view ?? null;
   const table = view?.table ?? null;
   const blinds = table ?? info;
-  return [
-    el('div', { class: 'head' },
-      el('h1', { id: 'title', tabindex: '-1' }, (table?.name || info?.name) ?? 'Table'),
-      blinds ? el('p', { class: 'soft' }, `Blinds ${money(blinds.smallBlind)} / ${money(blinds.bigBlind)}`) : null,
-      el('a', { class: 'button small', href: `#/table/${app.route.uid}/hands` }, 'Hands played')),
+  const head = el('div', { class: 'head' },
+    el('h1', { id: 'title', tabindex: '-1' }, (table?.name || info?.name) ?? 'Table'),
+    blinds ? el('p', { class: 'soft' }, `Blinds ${money(blinds.smallBlind)} / ${money(blinds.bigBlind)}`) : null,
+    el('a', { class: 'button small', href: `#/table/${app.route.uid}/hands` }, 'Hands played'));
+  const troubles = [
     notice ? el('p', { class: 'panel warn', role: 'alert' }, notice) : null,
     session === null ? invitation() : null,
     view !== null ? trouble(link) : null,
-    table === null
-      ? session !== null && link?.state.name !== 'ended' ? el('p', { class: 'soft' }, 'Looking at the table…') : null
-      : el('div', { class: 'play' },
-          el('div', { class: 'stage' },
-            felt(view, chain !== null && info?.state !== 'opening'),
-            el('section', { class: 'actions', 'aria-label': 'Actions' }, actions(view, app.choice, app.shortcuts)),
-            own(view)),
-          el('aside', { class: 'side', 'aria-label': 'Log and settlement' }, story(app.log), settlements(view))),
   ];
+  // The same elements before and after the table is known: the focus stays at the title.
+  if (table === null) {
+    const looking = session !== null && link?.state.name !== 'ended';
+    return el('div', { class: 'play' },
+      el('div', { class: 'stage' },
+        head, el('div', { class: 'trouble' }, troubles), looking ? el('p', { class: 'soft' }, 'Looking at the table…') : null));
+  }
+  return el('div', { class: 'play' },
+    el('div', { class: 'stage' },
+      head,
+      el('div', { class: 'trouble' }, troubles),
+      felt(view, chain !== null && info?.state !== 'opening'),
+      el('div', { class: 'bar' },
+        el('section', { class: 'actions', 'aria-label': 'Actions' }, actions(view, app.choice, app.shortcuts)),
+        own(view))),
+    el('aside', { class: 'side', 'aria-label': 'Log and settlement' }, story(app.log), settlements(view)));
 }
 
 function invitation() {
@@ -60,7 +68,15 @@ function own(view) {
   const room = view.table.buyInMax - chair.stack - chair.pending;
   const button = (what, label) => el('button', { class: 'button small', type: 'button', 'data-key': what, 'data-do': what }, label);
   return el('div', { class: 'row chair-row', role: 'group', 'aria-label': 'Your chair' },
-    chair.sittingOut ? button('sit-in', 'I’m back') : button('sit-out', 'Sit out'),
+    chair.sittingOut
+      ? [button('sit-in', 'I’m back, post now'), button('sit-in-wait', 'I’m back, wait for the big blind')]
+      : [chair.waits ? button('sit-in', 'Post and play now') : null, button('sit-out', 'Sit out')],
+    view.table.straddles && !chair.leaving
+      ? el('button', {
+          class: 'button small', type: 'button', 'data-key': 'straddle', 'data-do': 'straddle', 'data-with': chair.straddle ? 'off' : 'on',
+          'aria-pressed': chair.straddle ? 'true' : 'false',
+        }, 'Straddle')
+      : null,
     room > 0 && !chair.leaving ? button('top-up', 'Add chips') : null,
     chair.leaving ? el('span', { class: 'tag' }, 'leaving after this hand') : button('leave', 'Leave table'));
 }

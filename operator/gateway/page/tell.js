@@ -9,6 +9,7 @@ const POSTS = {
   POST_KIND_BIG_BLIND: 'the big blind',
   POST_KIND_LIVE: 'a live big blind',
   POST_KIND_DEAD: 'a missed small blind',
+  POST_KIND_STRADDLE: 'the straddle',
 };
 const STREETS = { 3: 'Flop', 4: 'Turn', 5: 'River' };
 const cardsOf = (openings) => (openings ?? []).map((opening) => opening.card);
@@ -52,14 +53,14 @@ const TELLERS = {
   posted: ({ kind, amount: value }, { verb, amount }) =>
     quiet(`${verb('post')} ${POSTS[kind] ?? 'chips'}, ${amount(value)}.`),
   dealt: ({ cards }, { subject }) => (subject === 'You' ? `Your cards: ${cardNames(cardsOf(cards))}.` : null),
-  acted: ({ kind, total, stack, timedOut }, { verb, amount }) => {
+  acted: ({ kind, total, stack, timedOut, isBet }, { verb, amount }) => {
     const late = timedOut ? ' (out of time)' : '';
     const allIn = Number(stack ?? 0) === 0 ? ', all in' : '';
     switch (kind) {
       case 'ACTION_KIND_FOLD': return `${verb('fold')}${late}.`;
       case 'ACTION_KIND_CHECK': return `${verb('check')}${late}.`;
       case 'ACTION_KIND_CALL': return `${verb('call')} ${amount(total)}${allIn}.`;
-      case 'ACTION_KIND_RAISE_TO': return `${verb('raise')} to ${amount(total)}${allIn}.`;
+      case 'ACTION_KIND_RAISE_TO': return `${isBet ? verb('bet') : `${verb('raise')} to`} ${amount(total)}${allIn}.`;
       default: return null;
     }
   },
@@ -67,15 +68,21 @@ const TELLERS = {
     if (!timeBank) return null;
     return subject === 'You' ? 'Your time bank runs.' : quiet(`${subject} uses the time bank.`);
   },
-  street: ({ cards }, { view }) =>
-    `${STREETS[view.hand?.board.length ?? view.ended?.board.length] ?? 'Board'}: ${cardNames(cardsOf(cards))}.`,
+  street: ({ cards, board, boardLength }) =>
+    `${STREETS[boardLength] ?? 'Board'}${Number(board ?? 0) === 1 ? ' of the second board' : ''}: ${cardNames(cardsOf(cards))}.`,
+  runItTwiceAsked: () => 'Everybody who can bet is all in. Run the board twice?',
+  runItTwiceAnswered: ({ agree }, { verb, subject }) => (agree === true
+    ? quiet(`${verb('agree')} to run the board twice.`)
+    : `${subject} ${subject === 'You' ? 'want' : 'wants'} the board run once.`),
+  runItTwiceDecided: ({ twice }) => (twice === true ? 'The board is run twice.' : 'The board is run once.'),
+  straddleWished: ({ on }, { subject }) => quiet(`${subject} will ${on === true ? '' : 'no longer '}straddle under the gun.`),
   uncalled: ({ amount: value }, { subject, amount }) =>
     quiet(`${amount(value)} goes back to ${subject === 'You' ? 'you' : subject}: nobody called it.`),
   shown: ({ cards }, { verb }) => `${verb('show')} ${cardNames(cardsOf(cards))}.`,
   mucked: (body, { subject }) => quiet(`${subject} ${subject === 'You' ? 'muck' : 'mucks'}.`),
   raked: ({ amount: value }, { amount }) => quiet(`Rake ${amount(value)}.`),
-  potWon: ({ pot, amount: value }, { verb, amount }) =>
-    `${verb('win')} ${amount(value)}${Number(pot ?? 0) > 0 ? ` from side pot ${pot}` : ''}.`,
+  potWon: ({ pot, board, amount: value, with: hand }, { verb, amount }) =>
+    `${verb('win')} ${amount(value)}${Number(pot ?? 0) > 0 ? ` from side pot ${pot}` : ''}${Number(board ?? 0) === 1 ? ' on the second board' : ''}${hand ? ` with ${hand.name}` : ''}.`,
   handEnded: ({ hand, void: isVoid }) => (isVoid ? `Hand ${hand} is void: all bets went back.` : null),
   clockPaused: () => quiet('The clock stands still.'),
   clockResumed: () => quiet('The clock runs again.'),

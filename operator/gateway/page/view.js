@@ -1,6 +1,8 @@
 // The table as one player sees it: a snapshot and the events after it. No I/O, no clock. The same rules as the
 // reference client's (table-pod/client/src/view.rs).
 
+import { bestHand } from './handname.js';
+
 /** A message does not continue what was seen: start over from a snapshot. */
 export class Astray extends Error {}
 
@@ -16,6 +18,11 @@ export class View {
     /** Entries of the table's sequence by number: {seq, hand, state, tx}. */
     this.settlements = new Map();
     this.forget();
+  }
+
+  /** Whether one is asked to run the board twice, and has not answered. */
+  get askedTwice() {
+    return this.hand !== null && this.you !== null && this.hand.askedTwice.has(this.you);
   }
 
   /** Starts over: the next attach gets a snapshot. */
@@ -74,6 +81,11 @@ export class View {
     if (message.snapshot) {
       this.forget();
       this.table = tableOf(message.snapshot);
+      const { hand } = message.snapshot;
+      if (hand?.remainingMs !== undefined && hand.remainingMs !== null) {
+        const seat = this.table.hand.toAct;
+        this.clock = { seat, remainingMs: number(hand.remainingMs), timeBank: hand.timeBank === true };
+      }
       this.cursor = { epoch, offset: number(message.offset) };
     } else if (message.events) {
       const offset = number(message.offset);
@@ -116,11 +128,12 @@ export class View {
   }
 
   #kinds = {
-    seated: ({ seat, player, stack }) => {
+    seated: ({ seat, player, stack, waitsForBigBlind }) => {
       const at = number(seat);
       this.held.delete(at);
       this.table.seats.set(at, {
-        player, stack: number(stack), pending: 0, sittingOut: false, connected: true, leaving: false,
+        player, stack: number(stack), pending: 0, sittingOut: false, connected: true, leaving: false, straddle: false,
+        waits: waitsForBigBlind === true,
       });
       if (player.toLowerCase() === this.own) this.table.you = at;
     },
@@ -131,7 +144,7 @@ export class View {
       else chair.stack = number(stack);
     },
     satOut: ({ seat }) => (this.#seat(seat).sittingOut = true),
-    satIn: ({ seat }) => (this.#seat(seat).sittingOut = false),
+    satIn: ({ seat, waitsForBigBlind }) => Object.assign(this.#seat(seat), { sittingOut: false, waits: waitsForBigBlind === true }),
     connection: ({ seat, connected }) => (this.#seat(seat).connected = connected === true),
     left: ({ seat }) => {
       this.table.seats.delete(number(seat));
@@ -144,11 +157,14 @@ export class View {
       this.won = [];
       this.ended = null;
       this.table.lastHand = number(hand);
+      for (const seat of dealtIn ?? []) this.#seat(seat).waits = false;
       const players = (dealtIn ?? []).map((seat) => [number(seat), { streetBet: 0, folded: false, cards: [] }]);
       this.table.hand = {
         number: number(hand),
         button: number(button),
         board: [],
+        secondBoard: [],
+        askedTwice: new Set(),
         pot: 0,
         bet: this.table.bigBlind,
         players: new Map(players),
@@ -164,11 +180,14 @@ export class View {
       if (!forPot) this.#player(seat).streetBet += number(amount);
     },
     dealt: ({ seat, cards }) => (this.#player(seat).cards = cardsOf(cards)),
-    acted: ({ seat, kind, total, stack }) => {
+    acted: (body) => {
+      const { seat, kind, total, stack } = body;
       this.clock = null;
       this.#seat(seat).stack = number(stack);
       const player = this.#player(seat);
       const hand = this.#running();
+      // A message may hold several events: what an event's words need is kept with it.
+      body.isBet = hand.bet === 0;
       hand.pot += Math.max(0, number(total) - player.streetBet);
       player.streetBet = number(total);
       if (kind === 'ACTION_KIND_FOLD') player.folded = true;
@@ -183,9 +202,11 @@ export class View {
       hand.toAct = number(seat);
       hand.options = optionsOf(options);
     },
-    street: ({ cards }) => {
+    street: (body) => {
       const hand = this.#running();
-      hand.board.push(...cardsOf(cards));
+      const board = number(body.board) === 1 ? hand.secondBoard : hand.board;
+      board.push(...cardsOf(body.cards));
+      body.boardLength = board.length;
       hand.bet = 0;
       for (const player of hand.players.values()) player.streetBet = 0;
       this.last.clear();
@@ -198,9 +219,13 @@ export class View {
     },
     shown: ({ seat, cards }) => this.shown.set(number(seat), cardsOf(cards)),
     mucked: ({ seat }) => this.mucked.add(number(seat)),
-    potWon: ({ pot, seat, amount, stack }) => {
+    potWon: (body) => {
+      const { pot, seat, amount, stack } = body;
       this.#seat(seat).stack = number(stack);
-      this.won.push({ pot: number(pot), seat: number(seat), amount: number(amount) });
+      const hand = this.#running();
+      const cards = this.shown.get(number(seat)) ?? [];
+      body.with = cards.length === 2 ? bestHand([...cards, ...(number(body.board) === 1 ? hand.secondBoard : hand.board)]) : null;
+      this.won.push({ pot: number(pot), seat: number(seat), amount: number(amount), board: number(body.board), with: body.with });
     },
     handEnded: (end) => {
       const hand = this.#running();
@@ -219,10 +244,25 @@ export class View {
         chair.pending = 0;
       }
       this.ended = {
-        hand: number(end.hand), board: hand.board, button: hand.button, players: hand.players, results,
+        hand: number(end.hand), board: hand.board, secondBoard: hand.secondBoard, button: hand.button, players: hand.players, results,
         rake: number(end.rake), void: end.void === true, shown: new Map(this.shown), won: this.won,
       };
     },
+    runItTwiceAsked: ({ seats, remainingMs }) => {
+      const hand = this.#running();
+      hand.askedTwice = new Set((seats ?? []).map(number));
+      this.clock = { seat: null, remainingMs: number(remainingMs), timeBank: false };
+    },
+    runItTwiceAnswered: ({ seat }) => this.#running().askedTwice.delete(number(seat)),
+    runItTwiceDecided: ({ twice }) => {
+      const hand = this.#running();
+      this.clock = null;
+      hand.askedTwice.clear();
+      // The second board begins as the first one is now.
+      if (twice === true) hand.secondBoard = [...hand.board];
+    },
+    straddleWished: ({ seat, on }) => (this.#seat(seat).straddle = on === true),
+    leaving: ({ seat }) => (this.#seat(seat).leaving = true),
     clockPaused: () => (this.table.paused = this.hand !== null),
     clockResumed: () => (this.table.paused = false),
     settlement: ({ seqFrom, seqTo, state, txHash }) => {
@@ -268,6 +308,8 @@ function tableOf(snapshot) {
       sittingOut: chair.sittingOut === true,
       connected: chair.connected === true,
       leaving: chair.leaving === true,
+      straddle: chair.straddle === true,
+      waits: chair.waitsForBigBlind === true,
     },
   ];
   return {
@@ -283,6 +325,8 @@ function tableOf(snapshot) {
     hand: snapshot.hand ? handOf(snapshot.hand) : null,
     lastHand: number(snapshot.lastHand),
     paused: snapshot.paused === true,
+    straddles: snapshot.straddles === true,
+    runItTwice: snapshot.runItTwice === true,
   };
 }
 
@@ -295,6 +339,8 @@ function handOf(hand) {
     number: number(hand.hand),
     button: number(hand.button),
     board: hand.board ?? [],
+    secondBoard: hand.secondBoard ?? [],
+    askedTwice: new Set((hand.askedTwice ?? []).map(number)),
     pot: number(hand.pot),
     bet: number(hand.bet),
     players: new Map((hand.players ?? []).map(player)),

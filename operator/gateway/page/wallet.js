@@ -4,6 +4,13 @@ import { addressOf, checksummed, newKey, signMessage, signTypedData } from './ke
 
 const GUEST = 'purr.guest-key';
 
+// What a wallet is told of a chain that it does not know (EIP-3085). Hyperliquid's documentation, "HyperEVM".
+const HYPE = { name: 'HYPE', symbol: 'HYPE', decimals: 18 };
+const KNOWN_CHAINS = {
+  999: { chainName: 'HyperEVM', nativeCurrency: HYPE, rpcUrls: ['https://rpc.hyperliquid.xyz/evm'] },
+  998: { chainName: 'HyperEVM Testnet', nativeCurrency: HYPE, rpcUrls: ['https://rpc.hyperliquid-testnet.xyz/evm'] },
+};
+
 const injected = new Map();
 
 /** Asks wallets to make themselves known. They answer at once or when they are ready. */
@@ -35,7 +42,21 @@ export async function connectWallet(id) {
       return await provider.request({ method, params });
     } catch (error) {
       const declined = error?.code === 4001;
-      throw new WalletError(declined ? 'You declined in your wallet.' : `The wallet says: ${error?.message ?? error}`);
+      const words = declined ? 'You declined in your wallet.' : `The wallet says: ${error?.message ?? error}`;
+      throw new WalletError(words, { cause: error });
+    }
+  };
+  // A wallet that does not know the chain says 4902 (EIP-3326), some wrapped in -32603; it is offered the chain (EIP-3085).
+  const switchChain = async (chainId) => {
+    try {
+      await request('wallet_switchEthereumChain', [{ chainId }]);
+    } catch (error) {
+      const code = error.cause?.data?.originalError?.code ?? error.cause?.code;
+      const known = KNOWN_CHAINS[Number(chainId)];
+      if (code !== 4902) throw error;
+      if (known === undefined) throw new WalletError(`Your wallet does not know chain ${Number(chainId)}. Add it there, and try again.`);
+      await request('wallet_addEthereumChain', [{ chainId, ...known }]);
+      await request('wallet_switchEthereumChain', [{ chainId }]);
     }
   };
   const [account] = await request('eth_requestAccounts');
@@ -49,9 +70,7 @@ export async function connectWallet(id) {
     async signTypedData(data) {
       // Wallets refuse typed data of a chain that they are not on.
       const wanted = `0x${BigInt(data.domain.chainId).toString(16)}`;
-      if ((await request('eth_chainId')) !== wanted) {
-        await request('wallet_switchEthereumChain', [{ chainId: wanted }]);
-      }
+      if ((await request('eth_chainId')) !== wanted) await switchChain(wanted);
       return request('eth_signTypedData_v4', [address, JSON.stringify(data)]);
     },
     /** Calls back when the owner picks another account. */
@@ -100,6 +119,11 @@ export function guest() {
     signTypedData: async (data) => signTypedData(key, data),
     onChange: () => {},
   };
+}
+
+/** The guest key of this browser as 64 hex digits; null where there is none. */
+export function exportGuest() {
+  return stored();
 }
 
 /** Forgets the guest key, for good. */

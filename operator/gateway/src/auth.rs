@@ -1,6 +1,9 @@
 //! Signing in, staying in, and being put out.
 
+pub mod denied;
 pub mod keys;
+pub mod nonce;
+pub mod origins;
 pub mod outside;
 pub mod refresh;
 pub mod revoked;
@@ -10,9 +13,11 @@ pub mod siwe;
 
 use crate::{
     metrics::{Metrics, SignIn, Upstream},
-    sessions::SessionStore,
+    sessions::{Opened, Opening, SessionStore, family_key},
 };
+use denied::Denied;
 use keys::{KeyError, Keys};
+use origins::Origins;
 use outside::{Outside, OutsideError};
 use purr_engine::PlayerId;
 use purr_runtime::token::{Claims, UserRole};
@@ -30,7 +35,7 @@ use std::{
 /// An access token lives this long, in seconds.
 pub const ACCESS_S: u64 = 300;
 /// A nonce lives as long as a message that names it may be old, in seconds.
-pub const NONCE_S: u64 = 300;
+pub const NONCE_S: u64 = nonce::LIFE_S;
 /// A link of an outside identity that is not used ends after this long, in seconds.
 const LINK_S: u64 = 400 * 24 * 3600;
 /// Times that a refresh is tried again when another one of the same family was faster.
@@ -70,6 +75,10 @@ pub enum AuthError {
     LinkedElsewhere,
     #[error("the message's resources do not name this identity")]
     NotNamed,
+    #[error("this wallet is denied{}", .0.map(|until_s| format!(" until {until_s} (seconds since 1970)")).unwrap_or_default())]
+    Denied(Option<u64>),
+    #[error("there is no room for more sign-ins; who is signed in goes on")]
+    NoRoom,
     #[error("no randomness: {0}")]
     Random(getrandom::Error),
 }
@@ -87,6 +96,8 @@ impl AuthError {
             Self::Nonce => SignIn::Nonce,
             Self::Refresh | Self::Token(_) | Self::Revoked => SignIn::RefreshRefused,
             Self::Stolen => SignIn::RefreshStolen,
+            Self::NoRoom => SignIn::NoRoom,
+            Self::Denied(_) => SignIn::Denied,
             Self::Store(_) | Self::Keys(_) | Self::Outside(_) | Self::Random(_) => SignIn::Unavailable,
         }
     }
@@ -129,6 +140,10 @@ pub struct Auth {
     pub outside: Option<Outside>,
     pub revoked: Revoked,
     pub sessions: Arc<dyn SessionStore>,
+    /// Wallets that may not sign in.
+    pub denied: Denied,
+    /// Notices that players' addresses are hidden.
+    pub origins: Origins,
     pub metrics: Metrics,
 }
 
@@ -151,20 +166,10 @@ pub fn resource(identity_key: &str) -> String {
     format!("urn:purr:outside:{identity_key}")
 }
 
-fn family_key(family: &str) -> String {
-    format!("family:{family}")
-}
-
 impl Auth {
-    /// A nonce for one sign-in.
-    pub async fn nonce(&self) -> Result<String, AuthError> {
-        let nonce = hex::encode(random::<16>()?);
-        let key = format!("nonce:{nonce}");
-        if self.store(self.sessions.put_new(&key, "1", NONCE_S).await)? {
-            Ok(nonce)
-        } else {
-            Err(AuthError::Nonce)
-        }
+    /// A nonce for one sign-in. Nothing is stored for it.
+    pub fn nonce(&self) -> Result<String, AuthError> {
+        Ok(self.keys.nonce(&random()?, now().as_secs()))
     }
 
     pub async fn sign_in(&self, message: &str, signature: &str) -> Result<Tokens, AuthError> {
@@ -175,12 +180,12 @@ impl Auth {
 
     async fn try_sign_in(&self, text: &str, signature: &str) -> Result<Tokens, AuthError> {
         let now_s = now().as_secs();
-        let message = self.signed(text, signature, now_s).await?;
-        self.open(message.address, None, now_s).await
+        let message = self.signed(text, signature, now_s)?;
+        self.open(message.address, New { once: &[nonce_mark(&message)], ..New::default() }, now_s).await
     }
 
-    /// A message that its wallet has signed for this site, just now, and not before.
-    async fn signed(&self, text: &str, signature: &str, now_s: u64) -> Result<siwe::Message, AuthError> {
+    /// A message that its wallet has signed for this site just now. Whether for the first time, the store knows.
+    fn signed(&self, text: &str, signature: &str, now_s: u64) -> Result<siwe::Message, AuthError> {
         let message = siwe::Message::parse(text)?;
         message.check(&siwe::Expected {
             domain: &self.site.domain,
@@ -191,27 +196,45 @@ impl Auth {
         if signature::signer(text, signature)? != message.address {
             return Err(AuthError::OtherSigner);
         }
-        // Last, so that only the wallet's owner can use the nonce up; in one step, so that only once.
-        if self.store(self.sessions.take(&format!("nonce:{}", message.nonce)).await)?.is_none() {
+        if !self.keys.is_nonce(&message.nonce, now_s) {
             return Err(AuthError::Nonce);
         }
         Ok(message)
     }
 
     /// A new sign-in of a player, by its wallet or by an outside identity.
-    async fn open(&self, player: PlayerId, subject: Option<String>, now_s: u64) -> Result<Tokens, AuthError> {
-        let refresh_token = refresh::first(&random()?);
+    async fn open(&self, player: PlayerId, new: New<'_>, now_s: u64) -> Result<Tokens, AuthError> {
+        self.denied.check(player, now_s)?;
+        let refresh_token = self.keys.refresh_first(&random()?);
         let sid = refresh::family_of(&refresh_token).ok_or(AuthError::Refresh)?;
-        // Kept in mind first: there is never one that a revocation of the player does not find.
         let name = player.to_string();
-        let kept = self.sessions.remember(&name, sid, now_ms(), refresh::AGE_MAX_S).await;
-        for old in self.store(kept)? {
-            self.end(&old).await?;
-        }
-        let family = Family { subject, ..Family::new(name, &refresh_token, now_s) };
-        let new = self.sessions.put_new(&family_key(sid), &json(&family)?, family.keep_s(now_s)).await;
-        if !self.store(new)? {
-            return Err(AuthError::Refresh);
+        let family =
+            Family { subject: new.subject.clone(), ..Family::new(name.clone(), &refresh_token, now_s) };
+        let opening = Opening {
+            player: &name,
+            sid,
+            family: &json(&family)?,
+            ttl_s: family.keep_s(now_s),
+            once: new.once,
+            link: new.link.map(|key| (key, LINK_S)),
+            now_ms: now_ms(),
+        };
+        match self.store(self.sessions.open(&opening).await)? {
+            Opened::Opened(over) => {
+                for old in over {
+                    self.end(&old).await?;
+                }
+            }
+            // The nonce stands first; what follows it is the ID token.
+            Opened::Used(which) if which + 1 < new.once.len() || new.subject.is_none() => {
+                return Err(AuthError::Nonce);
+            }
+            Opened::Used(_) => return Err(AuthError::Used),
+            Opened::LinkedElsewhere => return Err(AuthError::LinkedElsewhere),
+            Opened::Full => {
+                tracing::warn!("the sessions store has no room for new sign-ins");
+                return Err(AuthError::NoRoom);
+            }
         }
         self.tokens(player, family.subject.as_deref(), sid, refresh_token.clone(), now_s)
     }
@@ -241,33 +264,27 @@ impl Auth {
         let identity = outside.identity(id_token, now_s).await?;
         let link = format!("outside:{}", identity.key);
         let linked = self.store(self.sessions.get(&link).await)?;
-        let player = match (wallet, linked) {
+        let (player, nonce) = match (wallet, linked) {
             (None, None) => return Err(AuthError::NotLinked),
-            (None, Some(player)) => player,
-            (Some((text, signature)), linked) => {
+            (None, Some(player)) => (player, None),
+            (Some((text, signature)), _) => {
                 // The wallet shows what is being linked: a message that was signed for something
                 // else links nothing.
                 let named = siwe::Message::parse(text)?.resources.contains(&resource(&identity.key));
                 if !named {
                     return Err(AuthError::NotNamed);
                 }
-                let player = self.signed(text, signature, now_s).await?.address.to_string();
-                let fresh = self.store(self.sessions.put_new(&link, &player, LINK_S).await)?;
-                if !fresh && linked.as_ref() != Some(&player) {
-                    return Err(AuthError::LinkedElsewhere);
-                }
-                player
+                let message = self.signed(text, signature, now_s)?;
+                (message.address.to_string(), Some(nonce_mark(&message)))
             }
         };
-        // Once only: whoever reads a token on its way cannot use it a second time.
-        let used = format!("outside-token:{}", identity.token);
-        if !self.store(self.sessions.put_new(&used, "1", identity.valid_s).await)? {
-            return Err(AuthError::Used);
-        }
         let address = player.parse().map_err(|_| StoreError::Corrupt("the link names no address".into()))?;
-        // A link that is in use does not end; a link that is lost is made again by the wallet.
-        self.store(self.sessions.swap(&link, &player, Some((&player, LINK_S))).await)?;
-        self.open(address, Some(identity.subject), now_s).await
+        // Once only: whoever reads a token on its way cannot use it a second time, neither to sign in nor to link. A link
+        // that is in use does not end; a link that is lost is made again by the wallet.
+        let token_mark = (format!("outside-token:{}", identity.token), identity.valid_s);
+        let once: Vec<(String, u64)> = nonce.into_iter().chain([token_mark]).collect();
+        let new = New { subject: Some(identity.subject), once: &once, link: Some(&link) };
+        self.open(address, new, now_s).await
     }
 
     /// New tokens for a refresh token, which is then used up.
@@ -284,9 +301,12 @@ impl Auth {
             let held = self.store(self.sessions.get(&key).await)?.ok_or(AuthError::Refresh)?;
             let family: Family =
                 serde_json::from_str(&held).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+            let player: PlayerId = family.player.parse().map_err(|_| AuthError::Refresh)?;
             let successor = self.keys.refresh_successor(sid, token);
+            let issued = self.keys.is_refresh_token(token);
             let now_s = now().as_secs();
-            let (next, error) = match family.used(token, &successor, now_s) {
+            let (next, error) = match family.used(token, &successor, issued, now_s) {
+                Use::NeverIssued => return Err(AuthError::Refresh),
                 // The answer of before the signing key was changed cannot be given again.
                 Use::Successor(next) if next.current != refresh::hash(&successor) => {
                     return Err(AuthError::Refresh);
@@ -295,8 +315,11 @@ impl Auth {
                 Use::Stolen => (None, Some(AuthError::Stolen)),
                 Use::Expired => (None, Some(AuthError::Refresh)),
             };
+            if next.is_some() {
+                self.denied.check(player, now_s)?;
+            }
             let new = next.as_ref().map(|(json, keep_s)| (json.as_str(), *keep_s));
-            if !self.store(self.sessions.swap(&key, &held, new).await)? {
+            if !self.store(self.sessions.renew(&family.player, sid, &held, new, now_ms()).await)? {
                 continue;
             }
             if let Some(error) = error {
@@ -304,10 +327,14 @@ impl Auth {
                 tracing::warn!(player = family.player, %error, "sign-in ended");
                 return Err(error);
             }
-            let player = family.player.parse().map_err(|_| AuthError::Refresh)?;
             return self.tokens(player, family.subject.as_deref(), sid, successor, now_s);
         }
         Err(AuthError::Refresh)
+    }
+
+    /// The sign-in that a refresh token names, where a gateway has issued the token.
+    pub fn refreshes<'a>(&self, token: &'a str) -> Option<&'a str> {
+        refresh::family_of(token).filter(|_| self.keys.is_refresh_token(token))
     }
 
     /// Ends the caller's sign-in, on every gateway.
@@ -347,6 +374,9 @@ impl Auth {
             return Err(AuthError::Revoked);
         }
         let player = claims.sub.parse().map_err(|_| AuthError::Token("the subject is no address".into()))?;
+        if self.denied.check(player, now().as_secs()).is_err() {
+            return Err(AuthError::Revoked);
+        }
         Ok(Caller { player, roles: claims.roles, sid: claims.sid, expires_s: claims.exp })
     }
 
@@ -389,6 +419,22 @@ impl Auth {
     fn count(&self, result: &Result<Tokens, AuthError>, good: SignIn) {
         self.metrics.sign_in(result.as_ref().err().map_or(good, AuthError::result));
     }
+}
+
+/// What is stored with a new sign-in.
+#[derive(Default)]
+struct New<'a> {
+    /// The outside issuer's subject, where that is who signs in.
+    subject: Option<String>,
+    /// Marks of what counts once: the nonce, then the ID token.
+    once: &'a [(String, u64)],
+    /// The key of the outside identity's link.
+    link: Option<&'a str>,
+}
+
+/// Kept for as long as any gateway takes the nonce, whichever way its clock is off.
+fn nonce_mark(message: &siwe::Message) -> (String, u64) {
+    (format!("nonce-used:{}", message.nonce), 2 * NONCE_S)
 }
 
 fn json(family: &Family) -> Result<String, StoreError> {

@@ -9,7 +9,7 @@ use crate::{
 };
 use axum::{
     Router,
-    routing::{MethodRouter, get, post},
+    routing::{MethodRouter, delete, get, post},
 };
 use http::Method;
 use purr_runtime::token::UserRole;
@@ -63,10 +63,14 @@ pub enum Endpoint {
     Withdrawals,
     Reconciliation,
     Revocations,
+    Denials,
+    Deny,
+    DenialTrail,
+    LiftDenial,
 }
 
 impl Endpoint {
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 26] = [
         Self::Nonce,
         Self::SignIn,
         Self::Refresh,
@@ -89,6 +93,10 @@ impl Endpoint {
         Self::Withdrawals,
         Self::Reconciliation,
         Self::Revocations,
+        Self::Denials,
+        Self::Deny,
+        Self::DenialTrail,
+        Self::LiftDenial,
     ];
 
     pub const fn path(self) -> &'static str {
@@ -115,6 +123,8 @@ impl Endpoint {
             Self::Withdrawals => "/v1/withdrawals",
             Self::Reconciliation => "/v1/reconciliation",
             Self::Revocations => "/v1/admin/revocations",
+            Self::Denials | Self::Deny => "/v1/admin/denials",
+            Self::DenialTrail | Self::LiftDenial => "/v1/admin/denials/{player}",
         }
     }
 
@@ -128,7 +138,9 @@ impl Endpoint {
             | Self::Logout
             | Self::StreamSend
             | Self::Withdrawals
-            | Self::Revocations => Method::POST,
+            | Self::Revocations
+            | Self::Deny => Method::POST,
+            Self::LiftDenial => Method::DELETE,
             _ => Method::GET,
         }
     }
@@ -154,27 +166,33 @@ impl Endpoint {
             | Self::Hand
             | Self::Balance
             | Self::Withdrawals => EVERYBODY,
-            Self::HandAudit | Self::Reconciliation => AUDIT,
-            Self::Revocations => ADMIN,
+            Self::HandAudit | Self::Reconciliation | Self::Denials | Self::DenialTrail => AUDIT,
+            Self::Revocations | Self::Deny | Self::LiftDenial => ADMIN,
         }
     }
 
     pub const fn place(self) -> Place {
         match self {
-            Self::HandAudit | Self::Reconciliation | Self::Revocations => Place::Admin,
+            Self::HandAudit
+            | Self::Reconciliation
+            | Self::Revocations
+            | Self::Denials
+            | Self::Deny
+            | Self::DenialTrail
+            | Self::LiftDenial => Place::Admin,
             Self::Withdrawals => Place::Withdrawal,
             _ => Place::Anywhere,
         }
     }
 
-    /// What an address is counted under.
-    pub const fn class(self) -> Class {
+    /// What an address is counted under before the request is looked at. A refresh is counted by its handler, which knows
+    /// whether a gateway has issued the token: then under its sign-in, and an address is shared with neighbours.
+    pub const fn class(self) -> Option<Class> {
         match self {
-            Self::Nonce | Self::SignIn | Self::Refresh | Self::OutsideSignIn | Self::OutsideLink => {
-                Class::SignIn
-            }
-            Self::Socket | Self::Stream => Class::Socket,
-            _ => Class::Address,
+            Self::Refresh => None,
+            Self::Nonce | Self::SignIn | Self::OutsideSignIn | Self::OutsideLink => Some(Class::SignIn),
+            Self::Socket | Self::Stream => Some(Class::Socket),
+            _ => Some(Class::Address),
         }
     }
 
@@ -190,7 +208,11 @@ impl Endpoint {
             | Self::Balance
             | Self::Withdrawals
             | Self::Reconciliation
-            | Self::Revocations => Priority::Seated,
+            | Self::Revocations
+            | Self::Denials
+            | Self::Deny
+            | Self::DenialTrail
+            | Self::LiftDenial => Priority::Seated,
             Self::Jwks
             | Self::OpenApi
             | Self::Config
@@ -228,6 +250,10 @@ impl Endpoint {
             Self::Withdrawals => post(money::withdraw),
             Self::Reconciliation => get(money::reconciliation),
             Self::Revocations => post(admin::revoke),
+            Self::Denials => get(admin::denials),
+            Self::Deny => post(admin::deny),
+            Self::DenialTrail => get(admin::denial_trail),
+            Self::LiftDenial => delete(admin::lift),
         }
     }
 
@@ -254,10 +280,11 @@ mod tests {
     fn every_endpoint_is_found_by_its_own_method_and_path() {
         for endpoint in Endpoint::ALL {
             assert_eq!(Endpoint::find(&endpoint.method(), endpoint.path()), Some(endpoint));
-            assert_eq!(Endpoint::find(&Method::DELETE, endpoint.path()), None);
+            assert_eq!(Endpoint::find(&Method::PUT, endpoint.path()), None);
         }
-        let paths: BTreeSet<&str> = Endpoint::ALL.iter().map(|endpoint| endpoint.path()).collect();
-        assert_eq!(paths.len(), Endpoint::ALL.len());
+        let ways: BTreeSet<(&str, String)> =
+            Endpoint::ALL.iter().map(|endpoint| (endpoint.path(), endpoint.method().to_string())).collect();
+        assert_eq!(ways.len(), Endpoint::ALL.len());
     }
 
     #[test]
@@ -270,10 +297,14 @@ mod tests {
         for endpoint in [Endpoint::Balance, Endpoint::Withdrawals, Endpoint::Hands, Endpoint::Hand] {
             assert_eq!(allowed(endpoint), Some(vec![Player, Support, Auditor, Admin]));
         }
-        for endpoint in [Endpoint::Reconciliation, Endpoint::HandAudit] {
+        for endpoint in
+            [Endpoint::Reconciliation, Endpoint::HandAudit, Endpoint::Denials, Endpoint::DenialTrail]
+        {
             assert_eq!(allowed(endpoint), Some(vec![Auditor, Admin]));
         }
-        assert_eq!(allowed(Endpoint::Revocations), Some(vec![Admin]));
+        for endpoint in [Endpoint::Revocations, Endpoint::Deny, Endpoint::LiftDenial] {
+            assert_eq!(allowed(endpoint), Some(vec![Admin]));
+        }
         let open = Endpoint::ALL.into_iter().filter(|endpoint| endpoint.access() == Access::Open).count();
         assert_eq!(open, 12);
     }
@@ -281,7 +312,9 @@ mod tests {
     #[test]
     fn money_that_leaves_and_what_admins_do_depends_on_the_address() {
         let of = |place| Endpoint::ALL.into_iter().filter(move |endpoint| endpoint.place() == place);
-        assert!(of(Place::Admin).eq([Endpoint::HandAudit, Endpoint::Reconciliation, Endpoint::Revocations]));
+        let admin = [Endpoint::HandAudit, Endpoint::Reconciliation, Endpoint::Revocations];
+        let denials = [Endpoint::Denials, Endpoint::Deny, Endpoint::DenialTrail, Endpoint::LiftDenial];
+        assert!(of(Place::Admin).eq(admin.into_iter().chain(denials)));
         assert!(of(Place::Withdrawal).eq([Endpoint::Withdrawals]));
         // A place is looked at after the roles, so an open endpoint must not have one.
         let placed = Endpoint::ALL.into_iter().filter(|endpoint| endpoint.place() != Place::Anywhere);

@@ -60,6 +60,11 @@ impl Default for Front {
     }
 }
 
+/// The networks of [`INSIDE`].
+pub fn inside() -> Vec<Cidr> {
+    networks(INSIDE)
+}
+
 /// Networks that are written in this program.
 fn networks(list: &str) -> Vec<Cidr> {
     list.split(',').filter_map(|text| text.parse().ok()).collect()

@@ -5,7 +5,7 @@ use crate::{
     auth::{AuthError, Caller},
     client_address::{ClientAddress, client_address},
     endpoints::{Access, Endpoint, Place},
-    limits::{self, Class, Verdict, address_key},
+    limits::{self, Class, Verdict},
     overload::Priority,
 };
 use axum::{
@@ -94,8 +94,11 @@ async fn admit(
     let client = peer.map(|peer| client_address(peer, request.headers(), &app.front.forwarded_from));
     if let Some(ip) = client {
         request.extensions_mut().insert(ClientAddress(ip));
-        let class = endpoint.map_or(Class::Address, Endpoint::class);
-        within(app, class, &address_key(ip), checked).await?;
+        if let Some(class) = endpoint.map_or(Some(Class::Address), Endpoint::class) {
+            let verdict = app.limiter.check_address(class, ip).await;
+            checked.push((class, verdict));
+            refusal(app, class, verdict).map_or(Ok(()), Err)?;
+        }
     }
     let Some((endpoint, Access::Roles(roles))) = endpoint.map(|endpoint| (endpoint, endpoint.access()))
     else {
@@ -133,12 +136,17 @@ async fn within(
 ) -> Result<(), Response> {
     let verdict = app.limiter.check(class, key).await;
     checked.push((class, verdict));
+    refusal(app, class, verdict).map_or(Ok(()), Err)
+}
+
+/// 429 with the time to wait, where a limit does not let a request pass.
+pub(crate) fn refusal(app: &App, class: Class, verdict: Verdict) -> Option<Response> {
     if verdict.passed {
-        return Ok(());
+        return None;
     }
     app.metrics.limited(class);
     let problem = Problem::new(429, "rate", "Too many requests");
-    Err((RetryAfter(verdict.retry), Answer::from(problem)).into_response())
+    Some((RetryAfter(verdict.retry), Answer::from(problem)).into_response())
 }
 
 fn bearer(app: &App, headers: &HeaderMap) -> Result<Caller, Unauthorized> {
@@ -196,7 +204,7 @@ fn share(headers: &mut HeaderMap, origin: HeaderValue, preflight: bool) {
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
     if preflight {
         let fixed: [(HeaderName, &'static str); 3] = [
-            (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST"),
+            (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, DELETE"),
             (header::ACCESS_CONTROL_ALLOW_HEADERS, "authorization, content-type"),
             (header::ACCESS_CONTROL_MAX_AGE, PREFLIGHT_S),
         ];

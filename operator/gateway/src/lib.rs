@@ -27,7 +27,15 @@ pub use options::{Config, Options};
 
 use anyhow::Context;
 use app::App;
-use auth::{Auth, Site, keys::Keys, outside::Outside, revoked::Revoked, roles::Roles};
+use auth::{
+    Auth, Site,
+    denied::{Denied, Follower},
+    keys::Keys,
+    origins::Origins,
+    outside::Outside,
+    revoked::Revoked,
+    roles::Roles,
+};
 use limits::SharedLimiter;
 use metrics::{Metrics, Upstream};
 use overload::Room;
@@ -135,9 +143,15 @@ impl Gateway {
                 .transpose()?,
             revoked: Revoked::default(),
             sessions: sessions.clone(),
+            denied: Denied::default(),
+            origins: Origins::new(metrics.clone()),
             metrics: metrics.clone(),
         });
         tokio::spawn(refresh(auth.clone(), routes.clone(), config.front.reload_every, ended.clone()));
+        let signer = InternalClient::new(identity.clone(), &self.signer_addr, Role::ChainSigner);
+        let mut denials = Follower::new(auth.clone(), signer);
+        denials.first().await;
+        tokio::spawn(denials.follow(config.pace.revoked_every, ended.clone()));
         let following = auth.clone();
         let (every, stopped) = (config.pace.revoked_every, ended.clone());
         tokio::spawn(async move {

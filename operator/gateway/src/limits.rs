@@ -11,7 +11,7 @@ pub use shared::SharedLimiter;
 use async_trait::async_trait;
 use std::{
     collections::HashMap,
-    net::IpAddr,
+    net::{IpAddr, Ipv6Addr},
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -23,7 +23,7 @@ const KEYS_MAX: usize = 100_000;
 /// What is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Class {
-    /// Nonces, sign-ins and refreshes of an address: each costs a signature or a write.
+    /// Nonces and sign-ins of an address, and refresh tokens that nobody issued: each costs a signature or a write.
     SignIn,
     /// Everything else of an address.
     Address,
@@ -33,10 +33,13 @@ pub enum Class {
     Socket,
     /// Withdrawals and admin's requests of one person: each costs a signature, or is meant to be rare.
     Money,
+    /// Refreshes of one sign-in, by a token that a gateway issued: no neighbour of its address uses them up.
+    Refresh,
 }
 
 impl Class {
-    pub const ALL: [Self; 5] = [Self::SignIn, Self::Address, Self::Player, Self::Socket, Self::Money];
+    pub const ALL: [Self; 6] =
+        [Self::SignIn, Self::Address, Self::Player, Self::Socket, Self::Money, Self::Refresh];
 
     /// A label of metrics, and the policy's name in answers.
     pub const fn name(self) -> &'static str {
@@ -46,6 +49,7 @@ impl Class {
             Self::Player => "player",
             Self::Socket => "socket",
             Self::Money => "money",
+            Self::Refresh => "refresh",
         }
     }
 }
@@ -66,6 +70,12 @@ impl Rate {
     /// Microseconds that may be spent ahead of time.
     pub fn tolerance_us(self) -> u64 {
         self.interval_us() * u64::from(self.burst.max(1))
+    }
+
+    /// This rate so many times.
+    #[must_use]
+    pub fn times(self, share: u32) -> Self {
+        Self { per_s: self.per_s.saturating_mul(share), burst: self.burst.saturating_mul(share) }
     }
 
     /// What it means that so many microseconds are spent, after a request that passed or did not.
@@ -96,10 +106,55 @@ pub struct Verdict {
     pub retry: Duration,
 }
 
+/// What a request is counted under, and how many times the class's rate this key has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Key {
+    pub name: String,
+    pub share: u32,
+}
+
 /// Who may ask how often.
 #[async_trait]
 pub trait Limiter: Send + Sync + 'static {
-    async fn check(&self, class: Class, key: &str) -> Verdict;
+    /// Counts one request against all keys, or against none where one of them refuses it.
+    async fn check_all(&self, class: Class, keys: &[Key]) -> Verdict;
+
+    async fn check(&self, class: Class, key: &str) -> Verdict {
+        self.check_all(class, &[Key { name: key.to_owned(), share: 1 }]).await
+    }
+
+    /// Counts one request against an address and the networks that it is in.
+    async fn check_address(&self, class: Class, ip: IpAddr) -> Verdict {
+        self.check_all(class, &address_keys(ip)).await
+    }
+}
+
+/// Several keys' states, which move on together where every key has something left.
+pub fn gcra_all(counts: &[(Option<u64>, Rate)], now_us: u64) -> (Vec<u64>, Option<Verdict>) {
+    let (rates, looked): (Vec<Rate>, Vec<_>) =
+        counts.iter().map(|(tat, rate)| (*rate, gcra(*tat, now_us, *rate))).unzip();
+    let next: Option<Vec<u64>> = looked.iter().map(|(next, _)| *next).collect();
+    let spent = |tat: u64| tat.saturating_sub(now_us);
+    match next {
+        Some(next) => {
+            let verdict = strictest(&rates, true, &next.iter().copied().map(spent).collect::<Vec<_>>());
+            (next, verdict)
+        }
+        None => {
+            let tats =
+                counts.iter().map(|(tat, rate)| tat.map_or(0, |tat| spent(tat).min(rate.tolerance_us())));
+            (Vec::new(), strictest(&rates, false, &tats.collect::<Vec<_>>()))
+        }
+    }
+}
+
+/// What several keys say together: the longest wait of those that refuse, else the least that is left.
+pub fn strictest(rates: &[Rate], passed: bool, spent_us: &[u64]) -> Option<Verdict> {
+    let verdicts = rates.iter().zip(spent_us).map(|(rate, spent)| rate.verdict(passed, *spent));
+    match passed {
+        true => verdicts.min_by_key(|verdict| verdict.remaining),
+        false => verdicts.max_by_key(|verdict| verdict.retry),
+    }
 }
 
 /// One key's state: the theoretical arrival time in microseconds, which a request that passes moves on.
@@ -137,34 +192,49 @@ impl MemoryLimiter {
 
 #[async_trait]
 impl Limiter for MemoryLimiter {
-    async fn check(&self, class: Class, key: &str) -> Verdict {
+    async fn check_all(&self, class: Class, keys: &[Key]) -> Verdict {
         let now = u64::try_from(self.since.elapsed().as_micros()).unwrap_or(u64::MAX);
         let rate = self.rate(class);
-        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(keys) = keys.get_mut(class as usize) else { return rate.verdict(true, 0) };
-        if keys.len() >= KEYS_MAX && !keys.contains_key(key) {
-            keys.retain(|_, tat| *tat > now);
-            if keys.len() >= KEYS_MAX {
+        let mut held = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(held) = held.get_mut(class as usize) else { return rate.verdict(true, 0) };
+        if held.len() >= KEYS_MAX && keys.iter().any(|key| !held.contains_key(&key.name)) {
+            held.retain(|_, tat| *tat > now);
+            if held.len() >= KEYS_MAX {
                 return rate.verdict(false, rate.tolerance_us());
             }
         }
-        let (next, verdict) = gcra(keys.get(key).copied(), now, rate);
-        if let Some(next) = next {
-            keys.insert(key.to_owned(), next);
+        let counts: Vec<_> =
+            keys.iter().map(|key| (held.get(&key.name).copied(), rate.times(key.share))).collect();
+        let (next, verdict) = gcra_all(&counts, now);
+        for (key, tat) in keys.iter().zip(next) {
+            held.insert(key.name.clone(), tat);
         }
-        verdict
+        // No key, no limit.
+        verdict.unwrap_or_else(|| rate.verdict(true, 0))
     }
 }
 
-/// The key of an address. One household has a whole /64 of IPv6, so that is one key.
+/// Networks of IPv6 that are counted, by the length of their prefix, and how many times the rate of an address each has.
+/// A household has a /64 or a /56, a site or a small provider a /48. Who has a whole /48 to itself has 65,536 networks of
+/// 64, which must not be 65,536 addresses; the wider bound grows, because it may be shared.
+const NETWORKS: [(u32, u32); 3] = [(64, 1), (56, 4), (48, 16)];
+
+/// The keys of an address: itself for IPv4, its networks for IPv6.
+pub fn address_keys(ip: IpAddr) -> Vec<Key> {
+    let ip = match ip.to_canonical() {
+        IpAddr::V4(ip) => return vec![Key { name: ip.to_string(), share: 1 }],
+        IpAddr::V6(ip) => ip,
+    };
+    let network = |(length, share): (u32, u32)| {
+        let prefix = Ipv6Addr::from_bits(ip.to_bits() & (u128::MAX << (128 - length)));
+        Key { name: format!("{prefix}/{length}"), share }
+    };
+    NETWORKS.into_iter().map(network).collect()
+}
+
+/// The narrowest key of an address: one household has a whole /64 of IPv6.
 pub fn address_key(ip: IpAddr) -> String {
-    match ip.to_canonical() {
-        IpAddr::V4(ip) => ip.to_string(),
-        IpAddr::V6(ip) => {
-            let [a, b, c, d, ..] = ip.segments();
-            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
-        }
-    }
+    address_keys(ip).into_iter().next().map(|key| key.name).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -174,7 +244,7 @@ mod tests {
     const RATE: Rate = Rate { per_s: 2, burst: 3 };
 
     fn limiter() -> MemoryLimiter {
-        MemoryLimiter::new([RATE; 5])
+        MemoryLimiter::new([RATE; Class::ALL.len()])
     }
 
     #[tokio::test(start_paused = true)]
@@ -228,5 +298,28 @@ mod tests {
         assert_eq!(key("2001:db8:1:2:3::4"), key("2001:db8:1:2:ffff::"));
         assert_ne!(key("2001:db8:1:2::"), key("2001:db8:1:3::"));
         assert_eq!(key("::ffff:192.0.2.1"), "192.0.2.1");
+    }
+
+    /// Requests that pass out of many addresses, each of which asks once.
+    async fn pass(limiter: &MemoryLimiter, addresses: impl Iterator<Item = u128>) -> usize {
+        let mut passed = 0;
+        for bits in addresses {
+            let ip = Ipv6Addr::from_bits(bits).into();
+            passed += usize::from(limiter.check_address(Class::SignIn, ip).await.passed);
+        }
+        passed
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn many_networks_of_one_holder_are_counted_together_with_growing_bounds() {
+        let burst = RATE.burst as usize;
+        let site = 0x2001_0db8_0001_u128 << 80;
+        let other = 0x2001_0db8_0002_u128 << 80;
+        let limiter = limiter();
+        assert_eq!(pass(&limiter, (0..100).map(|host| site | host)).await, burst);
+        // What a /64 was refused is not counted against the networks around it.
+        assert_eq!(pass(&limiter, (1..100).map(|net| site | net << 64)).await, 3 * burst);
+        assert_eq!(pass(&limiter, (1..200).map(|net| site | net << 72)).await, 12 * burst);
+        assert_eq!(pass(&limiter, (0..100).map(|host| other | host)).await, burst);
     }
 }

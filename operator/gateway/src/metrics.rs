@@ -16,6 +16,8 @@ pub enum SignIn {
     Outside,
     RefreshRefused,
     RefreshStolen,
+    NoRoom,
+    Denied,
     Unavailable,
 }
 
@@ -31,6 +33,8 @@ impl SignIn {
             Self::Outside => "outside_refused",
             Self::RefreshRefused => "refresh_refused",
             Self::RefreshStolen => "refresh_stolen",
+            Self::NoRoom => "no_room",
+            Self::Denied => "denied",
             Self::Unavailable => "unavailable",
         }
     }
@@ -90,6 +94,8 @@ pub struct Metrics {
     pub lobby_streams: IntGauge,
     /// 1 while ended sign-ins are told as they end.
     pub listening: IntGauge,
+    /// 1 while many wallets sign in from one private address.
+    pub clients_hidden: IntGauge,
     learned: IntCounterVec,
     breakers: IntGaugeVec,
     overloaded: IntCounterVec,
@@ -150,6 +156,10 @@ impl Metrics {
             listening: gauge(
                 "purr_gateway_revocations_listening",
                 "1 while ended sign-ins are told as they end, 0 while they are only read from the record",
+            )?,
+            clients_hidden: gauge(
+                "purr_gateway_clients_hidden",
+                "1 where many wallets sign in from one private address: players' addresses do not reach the gateway",
             )?,
             learned: vec(
                 "purr_gateway_revocations_total",

@@ -3,7 +3,7 @@
 
 use crate::{
     api::{
-        admin::{Revocation, Revoked},
+        admin::{DenialsPage, LiftReason, NewDenial, Revocation, Revoked},
         auth::{Nonce, Refresh, SignIn},
         lobby::{Changes, HandQuery, HandsPage, OneTable, Page, Tables, Wanted},
         money::Withdrawal,
@@ -20,6 +20,7 @@ use axum::{
 };
 use purr_protocol::{
     Problem,
+    denial::{DenialTrail, Denials},
     settlement::{Balance, ChainConfig, Reconciliation},
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
@@ -141,6 +142,24 @@ fn doc(endpoint: Endpoint) -> Doc {
         Endpoint::Revocations => {
             takes("admin", "End every sign-in of a player", of::<Revocation>, of::<Revoked>)
         }
+        Endpoint::Denials => Doc {
+            query: vec![of::<DenialsPage>],
+            ..gives("admin", "Wallets that are denied, in the order of their addresses", of::<Denials>)
+        },
+        Endpoint::Deny => takes(
+            "admin",
+            "Deny a wallet: no sign-in, no seat, no voucher; its sign-ins end, and its seats are cashed out after the \
+             running hand",
+            of::<NewDenial>,
+            of::<DenialTrail>,
+        ),
+        Endpoint::DenialTrail => {
+            gives("admin", "What was decided about a wallet, newest first", of::<DenialTrail>)
+        }
+        Endpoint::LiftDenial => Doc {
+            query: vec![of::<LiftReason>],
+            ..gives("admin", "Lift a wallet's denial", of::<DenialTrail>)
+        },
     }
 }
 
@@ -153,7 +172,11 @@ pub fn document() -> Value {
     let mut generator = settings.into_generator();
     let mut paths: Map<String, Value> = Map::new();
     for endpoint in Endpoint::ALL {
-        let method = if endpoint.method() == Method::POST { "post" } else { "get" };
+        let method = match endpoint.method() {
+            Method::POST => "post",
+            Method::DELETE => "delete",
+            _ => "get",
+        };
         let operation = operation(endpoint, &mut generator);
         let path = paths.entry(endpoint.path()).or_insert_with(|| json!({}));
         path[method] = operation;

@@ -66,9 +66,13 @@ pub struct Options {
     /// Address for probes and metrics (plain HTTP)
     #[arg(long, env = "PURR_OPS_LISTEN", default_value = "0.0.0.0:9090")]
     pub ops_listen: SocketAddr,
-    /// Nonces, sign-ins and refreshes a second from one address
+    /// Nonces and sign-ins a second from one address; of IPv6 from one /64, four times as many from a /56 and sixteen times
+    /// as many from a /48
     #[arg(long, env = "PURR_SIGN_IN_RATE", default_value_t = 5)]
     pub sign_in_rate: u32,
+    /// Refreshes a second of one sign-in, whatever its address
+    #[arg(long, env = "PURR_REFRESH_RATE", default_value_t = 1)]
+    pub refresh_rate: u32,
     /// Other requests a second from one address
     #[arg(long, env = "PURR_ADDRESS_RATE", default_value_t = 50)]
     pub address_rate: u32,
@@ -151,8 +155,8 @@ pub struct Config {
     pub roles_file: Option<PathBuf>,
     /// In the form that browsers send, the public URL's own included.
     pub allowed_origins: Vec<String>,
-    /// Of sign-ins and of all else by address, and of a player.
-    pub rates: [Rate; 3],
+    /// Of sign-ins and of all else by address, of a player, and of a sign-in's refreshes.
+    pub rates: [Rate; 4],
     pub sockets_max: u32,
     pub player_sockets_max: u32,
     pub stop_delay: Duration,
@@ -164,13 +168,14 @@ pub struct Config {
 impl Config {
     /// In the order of [`Class::ALL`].
     pub fn rates_by_class(&self) -> [Rate; Class::ALL.len()] {
-        let [sign_in, address, player] = self.rates;
+        let [sign_in, address, player, refresh] = self.rates;
         Class::ALL.map(|class| match class {
             Class::SignIn => sign_in,
             Class::Address => address,
             Class::Player => player,
             Class::Socket => self.front.socket_rate,
             Class::Money => self.front.money_rate,
+            Class::Refresh => refresh,
         })
     }
 }
@@ -272,6 +277,7 @@ impl Options {
                     rate("sign-in-rate", self.sign_in_rate)?,
                     rate("address-rate", self.address_rate)?,
                     rate("player-rate", self.player_rate)?,
+                    rate("refresh-rate", self.refresh_rate)?,
                 ],
                 sockets_max: self.sockets_max,
                 player_sockets_max: self.player_sockets_max,
@@ -357,6 +363,7 @@ mod tests {
             ("--allowed-origins=*", "--allowed-origins"),
             ("--sockets-max=0", "--sockets-max"),
             ("--sign-in-rate=0", "--sign-in-rate"),
+            ("--refresh-rate=0", "--refresh-rate"),
             ("--requests-max=0", "--requests-max"),
             ("--forwarded-from=10.0.0.1/8", "--forwarded-from"),
             ("--admin-addresses=everywhere", "--admin-addresses"),

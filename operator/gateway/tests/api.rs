@@ -5,7 +5,7 @@
 mod common;
 
 use common::{
-    CHAIN, UID, World, http,
+    CHAIN, SOON, UID, World, http,
     wallet::{self, Wallet, now_s, sign},
 };
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
@@ -13,7 +13,7 @@ use purr_gateway::{
     endpoints::{Access, Endpoint},
     limits::Rate,
 };
-use purr_protocol::summary::Summary;
+use purr_protocol::{denial::DeniedWallets, summary::Summary};
 use purr_runtime::{
     InternalClient, Role,
     token::{Claims, UserRole},
@@ -97,6 +97,157 @@ async fn refresh_tokens_rotate_and_a_stolen_one_ends_the_sign_in() {
 }
 
 #[tokio::test]
+async fn whoever_knows_a_sign_ins_id_cannot_end_it() {
+    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+    let world = World::new().await;
+    let tokens = Wallet::new(1).sign_in(&world).await;
+    let claims = URL_SAFE_NO_PAD.decode(tokens.access.split('.').nth(1).unwrap()).unwrap();
+    let claims: Value = serde_json::from_slice(&claims).unwrap();
+    let refresh =
+        async |token: &str| world.post("/v1/auth/refresh", None, &json!({ "refreshToken": token })).await;
+    for secret in [[0; 32], [7; 32]] {
+        let forged = format!("{}.{}", claims["sid"].as_str().unwrap(), URL_SAFE_NO_PAD.encode(secret));
+        assert_eq!(refresh(&forged).await.status, 401);
+    }
+    assert_eq!(world.metric("purr_gateway_sign_ins_total{result=\"refresh_stolen\"}"), None);
+    assert_eq!(world.get("/v1/balance", Some(&tokens.access)).await.status, 200);
+    assert_eq!(refresh(&tokens.refresh).await.status, 200);
+}
+
+#[tokio::test]
+async fn refresh_tokens_outlive_the_key_that_made_them_while_it_is_published() {
+    let world = World::new().await;
+    let first = Wallet::new(1).sign_in(&world).await;
+    let refresh =
+        async |token: &str| world.post("/v1/auth/refresh", None, &json!({ "refreshToken": token })).await;
+    let jwt = world.dir.path().join("jwt");
+    wallet::write_key(&jwt, "k2", &[43; 32]);
+    std::fs::write(jwt.join("current"), "k2").unwrap();
+    world.reload_keys().await;
+    let second = wallet::tokens(&refresh(&first.refresh).await.json());
+    let third = wallet::tokens(&refresh(&second.refresh).await.json());
+    // A token of the old key is still known for one that was issued, so its reuse is theft.
+    assert_eq!(refresh(&first.refresh).await.status, 401);
+    assert_eq!(refresh(&third.refresh).await.status, 401);
+    assert_eq!(world.metric("purr_gateway_sign_ins_total{result=\"refresh_stolen\"}"), Some(1.0));
+}
+
+#[tokio::test]
+async fn a_refresh_is_limited_by_its_sign_in_and_a_made_up_token_by_the_address() {
+    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+    let world = World::with(|config| {
+        config.rates[0] = Rate { per_s: 1, burst: 4 };
+        config.rates[3] = Rate { per_s: 1, burst: 2 };
+    })
+    .await;
+    let (one, other) = (Wallet::new(1).sign_in(&world).await, Wallet::new(2).sign_in(&world).await);
+    let refresh =
+        async |token: &str| world.post("/v1/auth/refresh", None, &json!({ "refreshToken": token })).await;
+    let made_up = format!("{}.{}", URL_SAFE_NO_PAD.encode([1; 16]), URL_SAFE_NO_PAD.encode([1; 32]));
+    // The address has nothing left, for nonces and for tokens that nobody issued.
+    while world.post("/v1/auth/nonce", None, &Value::Null).await.status == 200 {}
+    assert_eq!(refresh(&made_up).await.status, 429);
+    assert_eq!(world.post("/v1/auth/refresh", None, &json!("nonsense")).await.status, 429);
+    let answer = refresh(&one.refresh).await;
+    assert_eq!((answer.status, answer.header("ratelimit-policy")), (200, Some("\"refresh\";q=2;w=2")));
+    let second = wallet::tokens(&answer.json());
+    let third = wallet::tokens(&refresh(&second.refresh).await.json());
+    assert_eq!(refresh(&third.refresh).await.problem(), "rate");
+    assert_eq!(refresh(&other.refresh).await.status, 200);
+}
+
+#[tokio::test]
+async fn many_wallets_of_one_private_address_show_as_hidden_addresses() {
+    let world = World::new().await;
+    for n in 1..20 {
+        Wallet::new(n).sign_in(&world).await;
+    }
+    assert_eq!(world.metric("purr_gateway_clients_hidden"), Some(0.0));
+    Wallet::new(20).sign_in(&world).await;
+    assert_eq!(world.metric("purr_gateway_clients_hidden"), Some(1.0));
+}
+
+#[tokio::test]
+async fn a_store_without_room_refuses_new_sign_ins_and_keeps_those_that_are_open() {
+    let world = World::new().await;
+    let tokens = Wallet::new(1).sign_in(&world).await;
+    world.sessions.set_room(0);
+    let nonce = wallet::nonce(&world).await;
+    let wallet = Wallet::new(2);
+    let ask = wallet.ask(&wallet.message(&nonce));
+    let refused = world.post("/v1/auth/sign-in", None, &ask).await;
+    assert_eq!((refused.status, refused.problem().as_str()), (503, "no-room"));
+    assert_eq!(refused.header("retry-after"), Some("60"));
+    assert_eq!(world.metric("purr_gateway_sign_ins_total{result=\"no_room\"}"), Some(1.0));
+    let refresh = json!({ "refreshToken": tokens.refresh });
+    let tokens = wallet::tokens(&world.post("/v1/auth/refresh", None, &refresh).await.json());
+    assert_eq!(world.get("/v1/balance", Some(&tokens.access)).await.status, 200);
+    // The nonce was not used up: with room again the same message signs in.
+    world.sessions.set_room(1_000);
+    assert_eq!(world.post("/v1/auth/sign-in", None, &ask).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_denied_wallet_is_out_at_once_and_stays_out_although_the_store_was_lost() {
+    let world = World::with(|config| config.rates[2] = Rate { per_s: 1_000, burst: 1_000 }).await;
+    let (wallet, bystander) = (Wallet::new(1), Wallet::new(2).sign_in(&world).await);
+    let tokens = wallet.sign_in(&world).await;
+    let elsewhere = world.beside().await;
+    let admin = sign(
+        &Claims { roles: vec![UserRole::Admin], ..Wallet::new(3).claims() },
+        Some("k1"),
+        &wallet::JWT_KEY,
+    );
+    let ask = json!({ "player": wallet.address(), "reason": "chip dumping" });
+    let refused = world.post("/v1/admin/denials", Some(&bystander.access), &ask).await;
+    assert_eq!(refused.problem(), "role");
+    let trail = world.post("/v1/admin/denials", Some(&admin), &ask).await.json();
+    assert_eq!((&trail["denied"], &trail["acts"][0]["reason"]), (&json!(true), &json!("chip dumping")));
+    // Who decided it is the caller, whatever is asked.
+    assert_eq!(trail["acts"][0]["by"], json!(Wallet::new(3).address()));
+
+    assert_eq!(world.get("/v1/balance", Some(&tokens.access)).await.status, 401);
+    let refresh = json!({ "refreshToken": tokens.refresh });
+    assert!(matches!(world.post("/v1/auth/refresh", None, &refresh).await.status, 401 | 403));
+    let sign_in = async |world: &World| {
+        let ask = wallet.ask(&wallet.message(&wallet::nonce(world).await));
+        world.post("/v1/auth/sign-in", None, &ask).await
+    };
+    let answer = sign_in(&world).await;
+    assert_eq!((answer.status, answer.problem().as_str()), (403, "denied"));
+    assert_eq!(world.get("/v1/balance", Some(&bystander.access)).await.status, 200);
+
+    // As the signer publishes it, for gateways that were not asked.
+    let list = serde_json::to_string(&world.denied()).unwrap();
+    world.sessions.put(DeniedWallets::KEY, &list, 60);
+    world.sessions.put(DeniedWallets::VERSION_KEY, "1", 60);
+    let learned = async {
+        while sign_in(&elsewhere).await.status != 403 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(SOON, learned).await.expect("the other gateway did not learn of it");
+    // What is known is known, and a gateway that starts with an empty store asks the signer.
+    world.sessions.lose();
+    let fresh = world.replica(world.sessions.clone()).await;
+    tokio::time::timeout(SOON, async {
+        while sign_in(&fresh).await.status != 403 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await
+    .expect("the signer was not asked");
+    assert_eq!(sign_in(&world).await.problem(), "denied");
+
+    let path = format!("/v1/admin/denials/{}?reason=appeal", wallet.address());
+    let lifted = world.ask("DELETE", &path, &admin, &[]).await;
+    assert_eq!((lifted.status, &lifted.json()["denied"]), (200, &json!(false)));
+    assert_eq!(sign_in(&world).await.status, 200);
+    let unsaid = world.ask("DELETE", "/v1/admin/denials/0x12?reason=x", &admin, &[]).await;
+    assert_eq!((unsaid.status, unsaid.problem().as_str()), (400, "player"));
+}
+
+#[tokio::test]
 async fn after_a_logout_no_token_of_that_sign_in_counts() {
     let world = World::new().await;
     let (tokens, other) = (Wallet::new(1).sign_in(&world).await, Wallet::new(1).sign_in(&world).await);
@@ -163,6 +314,7 @@ async fn every_route_is_open_to_exactly_the_roles_of_the_table() {
     };
     for endpoint in Endpoint::ALL {
         let path = endpoint.path().replace("{uid}", UID).replace("{hand}", "1").replace("{stream}", "0");
+        let path = path.replace("{player}", &Wallet::new(9).address());
         let ask = async |token: Option<&str>| {
             let bearer: Vec<_> =
                 token.map(|t| ("authorization", format!("Bearer {t}"))).into_iter().collect();
@@ -273,15 +425,20 @@ async fn the_lobby_lists_tables_page_by_page() {
 #[tokio::test]
 async fn hands_come_from_records_in_the_format_that_was_asked_for() {
     let world = World::new().await;
-    let token = Wallet::new(1).sign_in(&world).await.access;
+    let wallet = Wallet::new(1);
+    let token = wallet.sign_in(&world).await.access;
+    let viewer = wallet.address();
     let get = async |path: &str| world.get(&format!("/v1/tables/{UID}/hands{path}"), Some(&token)).await;
     assert_eq!(get("?before=9&limit=3").await.json(), json!({ "hands": [] }));
     let phh = get("/7?format=phh").await;
     assert_eq!(
         (phh.body.as_str(), phh.header("content-type")),
-        ("hand 7 format=phh", Some("application/toml"))
+        (format!("hand 7 format=phh&viewer={viewer}").as_str(), Some("application/toml"))
     );
-    assert_eq!(get("/7").await.body, "hand 7 format=json");
+    assert_eq!(get("/7").await.body, format!("hand 7 format=json&viewer={viewer}"));
+    let auditor = Wallet::auditor().sign_in(&world).await.access;
+    let all = world.get(&format!("/v1/tables/{UID}/hands/7"), Some(&auditor)).await;
+    assert_eq!(all.body, "hand 7 format=json&viewer=all");
     assert_eq!(get("/404").await.problem(), "hand");
     assert_eq!(get("/x").await.problem(), "hand");
     assert_eq!(get("/7?format=xml").await.problem(), "query");

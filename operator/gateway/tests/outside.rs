@@ -155,6 +155,20 @@ async fn an_id_token_counts_once() {
 }
 
 #[tokio::test]
+async fn an_id_token_that_was_used_links_nothing() {
+    use purr_gateway::sessions::SessionStore;
+    let (world, _issuer) = world(Duration::ZERO).await;
+    link(&world, &id_token("anna"), &Wallet::new(1), Some("anna")).await;
+    let used = id_token("anna");
+    assert_eq!(sign_in(&world, &used).await.status, 200);
+    // The link is lost with the store; whoever has seen the token must not make another one with it.
+    world.sessions.take(&format!("outside:{}", identity_key("anna"))).await.unwrap();
+    assert_eq!(link(&world, &used, &Wallet::new(2), Some("anna")).await.problem(), "id-token");
+    assert_eq!(sign_in(&world, &id_token("anna")).await.problem(), "not-linked");
+    assert_eq!(link(&world, &id_token("anna"), &Wallet::new(1), Some("anna")).await.status, 200);
+}
+
+#[tokio::test]
 async fn roles_come_from_the_operators_file_and_from_nothing_else() {
     let (world, _issuer) = world(Duration::ZERO).await;
     let roles = |access: &str| {

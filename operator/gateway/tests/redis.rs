@@ -2,159 +2,67 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
-#[path = "../../runtime/tests/common/certificates.rs"]
-mod certificates;
+mod common;
 
-use certificates::Authority;
+use common::{redis::Redis, sessions};
 use futures::StreamExt;
 use purr_gateway::{
     auth::revoked::Revoked,
     limits::{Class, Limiter, Rate, SharedLimiter},
     metrics::Metrics,
-    sessions::{RedisSessions, SIGN_INS_MAX, SessionStore},
+    sessions::{Opened, Opening, REVOKED_PAGE, SIGN_INS_MAX, SessionStore},
 };
 use purr_protocol::summary::Summary;
 use purr_runtime::CancellationToken;
-use purr_store::{Link, LinkConfig, Sessions};
-use sha2::{Digest, Sha256};
-use std::{
-    path::Path,
-    process::{Child, Command, Stdio},
-    sync::Arc,
-    time::Duration,
-};
-use tempfile::TempDir;
-use tokio::{
-    net::TcpListener,
-    time::{Instant, sleep, timeout},
-};
+use purr_store::Sessions;
+use std::{sync::Arc, time::Duration};
+use tokio::time::{Instant, sleep, timeout};
 
-struct Redis {
-    dir: TempDir,
-    programs: Vec<Child>,
-    sentinel: u16,
+/// Cuts every connection that listens to a channel.
+async fn cut_channels(redis: &Redis) {
+    let mut connection = redis.link("sentinel").connect().await.unwrap();
+    let cut: u64 =
+        redis::cmd("CLIENT").arg(&["KILL", "TYPE", "pubsub"]).query_async(&mut connection).await.unwrap();
+    assert!(cut >= 1, "nobody was listening");
 }
 
-impl Drop for Redis {
-    fn drop(&mut self) {
-        for program in &mut self.programs {
-            let _ = program.kill();
-            let _ = program.wait();
-        }
-    }
-}
-
-/// A port that was free a moment ago.
-async fn free() -> u16 {
-    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port()
-}
-
-fn user(name: &str, rules: &str) -> String {
-    format!("user {name} on #{} {rules}\n", hex::encode(Sha256::digest(format!("{name}-secret"))))
-}
-
-fn run(program: &str, dir: &Path, config: &str, acl: &str) -> Child {
-    let path = |end: &str| dir.join(format!("{program}.{end}"));
-    std::fs::write(path("acl"), format!("user default off -@all\n{acl}")).unwrap();
-    let tls = dir.join("tls");
-    let common = format!(
-        "port 0\ntls-cert-file {0}/tls.crt\ntls-key-file {0}/tls.key\ntls-ca-cert-file {0}/ca.crt\n\
-        tls-auth-clients optional\ntls-replication yes\ndir {1}\nbind 127.0.0.1\naclfile {2}\n",
-        tls.display(),
-        dir.display(),
-        path("acl").display(),
-    );
-    std::fs::write(path("conf"), common + config).unwrap();
-    Command::new(program).arg(path("conf")).stdout(Stdio::null()).spawn().unwrap()
-}
-
-impl Redis {
-    async fn start() -> Self {
-        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let dir = tempfile::tempdir().unwrap();
-        Authority::new().issue(&dir.path().join("tls"), &["localhost", "127.0.0.1"]);
-        let chart = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../helm/purr/files/redis/sessions.acl");
-        let chart = std::fs::read_to_string(chart).unwrap();
-        let users = chart.lines().filter_map(|line| line.split_once(' '));
-        let acl: String = users.map(|(name, rules)| user(name, rules)).collect();
-        let (data, sentinel) = (free().await, free().await);
-        let everything = user("sentinel", "~* &* +@all");
-        let server =
-            run("redis-server", dir.path(), &format!("tls-port {data}\nsave \"\"\n"), &(acl + &everything));
-        let config = format!(
-            "tls-port {sentinel}\nsentinel monitor sessions 127.0.0.1 {data} 1\n\
-            sentinel auth-user sessions sentinel\nsentinel auth-pass sessions sentinel-secret\n"
-        );
-        let asks = "-@all +@connection +sentinel|get-master-addr-by-name +role";
-        let acl = ["gateway", "table", "sentinel"].map(|name| user(name, asks)).concat();
-        let watch = run("redis-sentinel", dir.path(), &config, &acl);
-        Self { dir, programs: vec![server, watch], sentinel }
-    }
-
-    /// Stops the server in its tracks, or lets it go on: it then has connections and answers nothing.
-    fn freeze(&self, frozen: bool) {
-        let signal = if frozen { "-STOP" } else { "-CONT" };
-        let pid = self.programs[0].id().to_string();
-        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
-    }
-
-    /// Cuts every connection that listens to a channel.
-    async fn cut_channels(&self) {
-        let mut connection = self.link("sentinel").connect().await.unwrap();
-        let cut: u64 =
-            redis::cmd("CLIENT").arg(&["KILL", "TYPE", "pubsub"]).query_async(&mut connection).await.unwrap();
-        assert!(cut >= 1, "nobody was listening");
-    }
-
-    /// Sessions as the gateway has them, once both programs are up.
-    async fn sessions(&self) -> RedisSessions {
-        let sessions = RedisSessions::new(self.link("gateway"));
-        let up = async {
-            while sessions.get("x").await.is_err() {
-                sleep(Duration::from_millis(20)).await;
-            }
-        };
-        timeout(Duration::from_secs(20), up).await.expect("Redis did not start in time");
-        sessions
-    }
-
-    fn link(&self, user: &str) -> Link {
-        let password_file = self.dir.path().join(user);
-        std::fs::write(&password_file, format!("{user}-secret\n")).unwrap();
-        Link::new(LinkConfig {
-            sentinels: vec![("127.0.0.1".into(), self.sentinel)],
-            master: "sessions".into(),
-            user: user.into(),
-            password_file,
-            ca_file: self.dir.path().join("tls/ca.crt"),
-        })
-    }
+fn opening<'a>(player: &'a str, sid: &'a str, ttl_s: u64) -> Opening<'a> {
+    Opening { player, sid, family: "family", ttl_s, once: &[], link: None, now_ms: 1_000 }
 }
 
 #[tokio::test]
 async fn the_sessions_group_does_what_sign_ins_need() {
     let redis = Redis::start().await;
-    let sessions = redis.sessions().await;
+    let sessions = common::sessions(&redis).await;
     assert_eq!(sessions.get("x").await.unwrap(), None);
 
-    assert!(sessions.put_new("nonce:a", "1", 60).await.unwrap());
-    assert!(!sessions.put_new("nonce:a", "2", 60).await.unwrap());
-    assert_eq!(sessions.take("nonce:a").await.unwrap().as_deref(), Some("1"));
-    assert_eq!(sessions.take("nonce:a").await.unwrap(), None);
+    let once = [("nonce:a".to_owned(), 60)];
+    let opening = Opening { once: &once, ..opening("0x1", "a", 900) };
+    assert_eq!(sessions.open(&opening).await.unwrap(), Opened::Opened(vec![]));
+    assert_eq!(sessions.open(&Opening { sid: "b", ..opening }).await.unwrap(), Opened::Used(0));
+    assert_eq!(sessions.get("family:b").await.unwrap(), None);
+    let link = Some(("outside:x", 60));
+    let linked = Opening { sid: "c", once: &[], link, ..opening };
+    assert_eq!(sessions.open(&linked).await.unwrap(), Opened::Opened(vec![]));
+    let elsewhere = Opening { player: "0x2", sid: "d", ..linked };
+    assert_eq!(sessions.open(&elsewhere).await.unwrap(), Opened::LinkedElsewhere);
+    assert_eq!(sessions.get("outside:x").await.unwrap().as_deref(), Some("0x1"));
 
-    assert!(!sessions.swap("family:a", "one", Some(("two", 60))).await.unwrap());
-    assert!(sessions.put_new("family:a", "one", 60).await.unwrap());
-    assert!(!sessions.swap("family:a", "zero", Some(("two", 60))).await.unwrap());
-    assert!(sessions.swap("family:a", "one", Some(("two", 60))).await.unwrap());
+    let renew = async |old: &str, new| sessions.renew("0x1", "a", old, new, 2_000).await.unwrap();
+    assert!(!renew("zero", Some(("two", 60))).await);
+    assert!(renew("family", Some(("two", 604_800))).await);
     assert_eq!(sessions.get("family:a").await.unwrap().as_deref(), Some("two"));
-    assert!(sessions.swap("family:a", "two", None).await.unwrap());
+    assert!(renew("two", None).await && !renew("two", None).await);
     assert_eq!(sessions.get("family:a").await.unwrap(), None);
+    assert_eq!(sessions.sign_ins("0x1").await.unwrap(), ["c"]);
+    assert_eq!(sessions.take("family:c").await.unwrap().as_deref(), Some("family"));
+    assert_eq!(sessions.take("family:c").await.unwrap(), None);
 
     let hour = 3_600_000;
     sessions.revoke("old", hour).await.unwrap();
     sessions.revoke("new", 2 * hour).await.unwrap();
-    assert_eq!(sessions.revoked_since(0).await.unwrap(), ["new"]);
-    assert_eq!(sessions.revoked_since(2 * hour + 1).await.unwrap(), Vec::<String>::new());
+    assert_eq!(sessions.revoked_since(0, 0).await.unwrap(), ["new"]);
+    assert_eq!(sessions.revoked_since(2 * hour + 1, 0).await.unwrap(), Vec::<String>::new());
 
     let summary = Summary { uid: "0a".into(), players: 4, ..Summary::default() };
     Sessions::new(redis.link("table")).put_summary(&summary).await.unwrap();
@@ -166,20 +74,20 @@ async fn the_sessions_group_does_what_sign_ins_need() {
 #[tokio::test]
 async fn requests_are_counted_by_the_servers_clock_and_forgotten() {
     let redis = Redis::start().await;
-    let sessions = redis.sessions().await;
+    let sessions = common::sessions(&redis).await;
     let rate = Rate { per_s: 10, burst: 3 };
     for left in [2, 1, 0] {
-        let verdict = sessions.arrive("limit:t", rate).await.unwrap();
+        let verdict = sessions.arrive(&[("limit:t".to_owned(), rate)]).await.unwrap();
         assert!(verdict.passed && verdict.remaining <= left + 1, "{verdict:?}");
     }
     let slow = Rate { per_s: 1, burst: 2 };
-    assert_eq!(sessions.arrive("limit:s", slow).await.unwrap().remaining, 1);
-    assert_eq!(sessions.arrive("limit:s", slow).await.unwrap().remaining, 0);
-    let refused = sessions.arrive("limit:s", slow).await.unwrap();
+    assert_eq!(sessions.arrive(&[("limit:s".to_owned(), slow)]).await.unwrap().remaining, 1);
+    assert_eq!(sessions.arrive(&[("limit:s".to_owned(), slow)]).await.unwrap().remaining, 0);
+    let refused = sessions.arrive(&[("limit:s".to_owned(), slow)]).await.unwrap();
     assert!(!refused.passed && refused.remaining == 0, "{refused:?}");
     assert!(refused.retry > Duration::ZERO && refused.retry <= Duration::from_secs(1), "{refused:?}");
     // Another key is another count.
-    assert!(sessions.arrive("limit:u", slow).await.unwrap().passed);
+    assert!(sessions.arrive(&[("limit:u".to_owned(), slow)]).await.unwrap().passed);
     // A key says nothing any more once its burst is whole, and is gone then.
     let gone = async {
         while sessions.get("limit:t").await.unwrap().is_some() {
@@ -188,9 +96,71 @@ async fn requests_are_counted_by_the_servers_clock_and_forgotten() {
     };
     timeout(Duration::from_secs(5), gone).await.expect("the key stays");
     // A time far ahead, as after a failover to a machine whose clock is behind, costs one burst.
-    assert!(sessions.put_new("limit:v", "9007199254740000", 60).await.unwrap());
-    let refused = sessions.arrive("limit:v", slow).await.unwrap();
+    assert!(Sessions::new(redis.link("gateway")).put_new("limit:v", "9007199254740000", 60).await.unwrap());
+    let refused = sessions.arrive(&[("limit:v".to_owned(), slow)]).await.unwrap();
     assert!(!refused.passed && refused.retry <= Duration::from_secs(1), "{refused:?}");
+    // Several keys: what one refuses is counted against none.
+    let wide = Rate { per_s: 1, burst: 100 };
+    let both = [("limit:s".to_owned(), slow), ("limit:w".to_owned(), wide)];
+    let refused = sessions.arrive(&both).await.unwrap();
+    assert!(!refused.passed && refused.rate == slow, "{refused:?}");
+    assert_eq!(sessions.get("limit:w").await.unwrap(), None);
+    let both = [("limit:x".to_owned(), slow), ("limit:w".to_owned(), wide)];
+    let passed = sessions.arrive(&both).await.unwrap();
+    assert!(passed.passed && passed.rate == slow && passed.remaining == 1, "{passed:?}");
+    assert!(sessions.get("limit:w").await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn what_belongs_to_one_sign_in_ends_together() {
+    let redis = Redis::start().await;
+    let sessions = common::sessions(&redis).await;
+    let raw = Sessions::new(redis.link("gateway"));
+    let ttl = async |key: &str| raw.query::<i64>(redis::cmd("TTL").arg(key)).await.unwrap();
+    sessions.open(&opening("0x1", "a", 900)).await.unwrap();
+    assert!((890..=900).contains(&ttl("family:a").await) && (890..=900).contains(&ttl("signins:0x1").await));
+    // Used: both are kept for a week; a newer sign-in that nobody uses shortens nothing.
+    sessions.renew("0x1", "a", "family", Some(("two", 604_800)), 1_000).await.unwrap();
+    sessions.open(&opening("0x1", "b", 900)).await.unwrap();
+    assert!(ttl("family:a").await > 600_000 && ttl("signins:0x1").await > 600_000);
+    assert!(ttl("family:b").await <= 900);
+}
+
+#[tokio::test]
+async fn a_flood_of_logouts_delays_nobody_elses_revocation() {
+    let redis = Redis::start().await;
+    let sessions = common::sessions(&redis).await;
+    let now_ms = purr_gateway::auth::now_ms();
+    let raw = Sessions::new(redis.link("gateway"));
+    // Two pages and a half of ended sign-ins that are older, then one.
+    for chunk in 0..25_u64 {
+        let mut command = redis::cmd("ZADD");
+        command.arg("revoked:sessions");
+        for n in 0..REVOKED_PAGE as u64 / 10 {
+            command.arg(now_ms - 20_000 + chunk).arg(format!("flood-{chunk}-{n}"));
+        }
+        raw.query::<u64>(&command).await.unwrap();
+    }
+    sessions.revoke("theirs", now_ms).await.unwrap();
+    assert_eq!(sessions.revoked_since(now_ms - 30_000, 0).await.unwrap()[0], "theirs");
+    let revoked = Arc::new(Revoked::default());
+    let mut changed = revoked.subscribe();
+    let stop = CancellationToken::new();
+    let metrics = Metrics::new(&prometheus::Registry::new()).unwrap();
+    let following = {
+        let (revoked, stop) = (revoked.clone(), stop.clone());
+        tokio::spawn(async move {
+            revoked.follow(Arc::new(sessions), Duration::from_millis(50), metrics, stop).await;
+        })
+    };
+    // The first page of the first reading has it, and the rest is not lost.
+    timeout(Duration::from_secs(20), changed.changed()).await.unwrap().unwrap();
+    assert!(revoked.contains("theirs"));
+    while !revoked.contains("flood-0-0") {
+        timeout(Duration::from_secs(20), changed.changed()).await.unwrap().unwrap();
+    }
+    stop.cancel();
+    following.await.unwrap();
 }
 
 #[tokio::test]
@@ -199,8 +169,9 @@ async fn two_gateways_count_together_and_go_on_alone_while_redis_is_away() {
     let rate = Rate { per_s: 1, burst: 10 };
     let gateway = async || {
         let metrics = Metrics::new(&prometheus::Registry::new()).unwrap();
-        let store = Arc::new(redis.sessions().await);
-        let limiter = SharedLimiter::new(store, [rate; 5], metrics.clone(), CancellationToken::new());
+        let store = Arc::new(sessions(&redis).await);
+        let limiter =
+            SharedLimiter::new(store, [rate; Class::ALL.len()], metrics.clone(), CancellationToken::new());
         (limiter, metrics)
     };
     let ((one, seen), (two, _)) = (gateway().await, gateway().await);
@@ -240,12 +211,14 @@ async fn two_gateways_count_together_and_go_on_alone_while_redis_is_away() {
 #[tokio::test]
 async fn a_players_sign_ins_are_found_and_bounded() {
     let redis = Redis::start().await;
-    let sessions = redis.sessions().await;
+    let sessions = common::sessions(&redis).await;
     for n in 0..SIGN_INS_MAX {
-        let over = sessions.remember("0x1", &format!("s{n}"), 1_000 + n as u64, 60).await.unwrap();
-        assert_eq!(over, Vec::<String>::new());
+        let sid = format!("s{n}");
+        let opening = Opening { now_ms: 1_000 + n as u64, ..opening("0x1", &sid, 60) };
+        assert_eq!(sessions.open(&opening).await.unwrap(), Opened::Opened(vec![]));
     }
-    assert_eq!(sessions.remember("0x1", "last", 9_000, 60).await.unwrap(), ["s0"]);
+    let last = Opening { now_ms: 9_000, ..opening("0x1", "last", 60) };
+    assert_eq!(sessions.open(&last).await.unwrap(), Opened::Opened(vec!["s0".into()]));
     let all = sessions.sign_ins("0x1").await.unwrap();
     assert_eq!((all.len(), all[0].as_str()), (SIGN_INS_MAX, "s1"));
     sessions.forget("0x1", &all[1..]).await.unwrap();
@@ -257,12 +230,12 @@ async fn a_players_sign_ins_are_found_and_bounded() {
 #[tokio::test]
 async fn a_revocation_is_heard_at_once_and_one_that_the_channel_lost_is_read() {
     let redis = Redis::start().await;
-    let theirs = redis.sessions().await;
+    let theirs = sessions(&redis).await;
     let metrics = Metrics::new(&prometheus::Registry::new()).unwrap();
     let stop = CancellationToken::new();
     // Two gateways: one has the channel alone, the other the record alone.
     let (listening, following) = (Arc::new(Revoked::default()), Arc::new(Revoked::default()));
-    let store = Arc::new(redis.sessions().await);
+    let store = Arc::new(sessions(&redis).await);
     let tasks = {
         let (listening, following) = (listening.clone(), following.clone());
         let (metrics, stop) = (metrics.clone(), stop.clone());
@@ -299,7 +272,7 @@ async fn a_revocation_is_heard_at_once_and_one_that_the_channel_lost_is_read() {
     assert!(heard < Duration::from_secs(1) && read < Duration::from_secs(1), "{heard:?} {read:?}");
 
     // The server cuts the channel; what is ended before there is another is on record.
-    redis.cut_channels().await;
+    cut_channels(&redis).await;
     becomes(0).await;
     theirs.revoke("two", now_ms()).await.unwrap();
     let read = learns(&following, "two").await;
@@ -316,7 +289,7 @@ async fn a_revocation_is_heard_at_once_and_one_that_the_channel_lost_is_read() {
 #[tokio::test]
 async fn a_letter_reaches_the_gateway_that_it_names_or_its_writer_is_told_that_it_does_not() {
     let redis = Redis::start().await;
-    let (sessions, other) = (redis.sessions().await, redis.sessions().await);
+    let (sessions, other) = (sessions(&redis).await, sessions(&redis).await);
     assert!(!sessions.post("a", "too early").await.unwrap());
     let (mut a, mut b) = (other.letters("a").await.unwrap(), other.letters("b").await.unwrap());
     let soon = Duration::from_secs(20);

@@ -37,7 +37,7 @@ async fn playing(codec: Codec) -> (World, Pod, Attachment, Player, Tokens) {
 
 async fn survives_a_restart(codec: Codec) {
     let (world, pod, mut attachment, mut player, tokens) = playing(codec).await;
-    let act = Ask::Act(pb::Act { hand: 3, kind: pb::ActionKind::Call.into(), amount: 0 });
+    let act = Ask::Act(pb::Act { hand: 3, kind: pb::ActionKind::Call.into(), amount: 0, question: None });
     let acted = player.ask(act.clone()).await;
     assert_eq!(attachment.hears().await.body, Some(act.clone()));
     attachment.say(1, 11, Say::Events(pb::Events::default())).await;

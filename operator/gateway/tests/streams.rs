@@ -130,7 +130,7 @@ async fn a_stream_carries_the_messages_of_a_socket_and_resumes_like_one() {
     attachment.say(3, 41, Say::TableResumed(pb::TableResumed {})).await;
     assert_eq!(stream.hears().await.offset, 41);
     assert!(matches!(stream.hears().await.body, Some(Say::TableResumed(_))));
-    let act = Ask::Act(pb::Act { hand: 3, kind: pb::ActionKind::Call.into(), amount: 0 });
+    let act = Ask::Act(pb::Act { hand: 3, kind: pb::ActionKind::Call.into(), amount: 0, question: None });
     assert_eq!(stream.ask(&world, &token, 10, act.clone()).await, 202);
     let heard = attachment.hears().await;
     assert_eq!((heard.id, heard.body), (10, Some(act)));

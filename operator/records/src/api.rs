@@ -30,6 +30,9 @@ pub struct Summary {
     pub rake: i64,
     /// There is another record of this hand.
     pub conflict: bool,
+    /// Players stand under names that differ from table to table, not with their addresses.
+    #[serde(default)]
+    pub pseudonymous: bool,
     pub results: Vec<SeatResult>,
 }
 
@@ -44,6 +47,9 @@ pub struct Hand {
     pub conflict: bool,
     /// Of every record of this hand, the first one first.
     pub hashes: Vec<String>,
+    /// Players stand under names that differ from table to table, not with their addresses.
+    #[serde(default)]
+    pub pseudonymous: bool,
     pub history: HandHistory,
     pub end: HandEnd,
     pub root: String,
@@ -71,12 +77,13 @@ pub struct Stored {
     pub hash: String,
     pub ended_at_ms: i64,
     pub hashes: Vec<String>,
+    pub pseudonymous: bool,
     pub record: HandRecord,
 }
 
 impl From<Stored> for Hand {
     fn from(stored: Stored) -> Self {
-        let Stored { hash, ended_at_ms, hashes, record } = stored;
+        let Stored { hash, ended_at_ms, hashes, pseudonymous, record } = stored;
         // Every field by name: a new one does not compile until somebody has decided who may see it.
         // What is sealed to an auditor stays here too: a stolen key must not open what everybody has.
         let HandRecord {
@@ -91,6 +98,7 @@ impl From<Stored> for Hand {
             openings,
             sealed: _,
             audit: _,
+            shown: _,
         } = record;
         let conflict = hashes.len() > 1;
         Self {
@@ -100,6 +108,7 @@ impl From<Stored> for Hand {
             ended_at_ms,
             conflict,
             hashes,
+            pseudonymous,
             history,
             end,
             root,

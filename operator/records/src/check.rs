@@ -1,7 +1,10 @@
 //! What a record must be before it is kept: a function of the bytes alone.
 
 use purr_engine::{Event, PlayerId};
-use purr_protocol::record::{HandRecord, VERSION};
+use purr_protocol::{
+    HistoryNames,
+    record::{HandRecord, VERSION},
+};
 use purr_store::StoredHand;
 
 /// Larger records are no records, in bytes. One of ten seats with everything in it has about 100 KiB.
@@ -18,6 +21,10 @@ pub struct Checked {
     pub ended_ms: i64,
     pub void: bool,
     pub rake: i64,
+    /// Whether everybody sees addresses.
+    pub public: bool,
+    /// From when on players who were not in the hand may read it, in milliseconds since 1970.
+    pub shown_ms: i64,
     pub seats: Vec<CheckedSeat>,
 }
 
@@ -123,14 +130,19 @@ pub fn check(stored: &StoredHand) -> Result<Checked, Malformed> {
             stack: whole(result.stack, "a stack")?,
         });
     }
+    let ended_ms = ended_ms(&stored.id);
+    let public = record.shown.names == HistoryNames::Public;
+    let delay_ms = if public { 0 } else { i64::from(record.shown.delay_s) * 1_000 };
     Ok(Checked {
         table: record.table.clone(),
         hand: whole(end.hand, "the hand's number")?,
         hash,
         epoch: whole(record.epoch, "the epoch")?,
-        ended_ms: ended_ms(&stored.id),
+        ended_ms,
         void: end.void,
         rake: whole(end.rake, "the rake")?,
+        public,
+        shown_ms: ended_ms.saturating_add(delay_ms),
         seats,
     })
 }

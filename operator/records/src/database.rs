@@ -10,7 +10,11 @@ use sqlx::{
     PgConnection, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 /// Connections to PostgreSQL of one replica.
 const CONNECTIONS_MAX: u32 = 8;
@@ -25,6 +29,8 @@ pub enum DatabaseError {
     Sql(#[from] sqlx::Error),
     #[error("PostgreSQL migration: {0}")]
     Migrate(#[from] sqlx::migrate::MigrateError),
+    #[error("the key of players' names is not 32 bytes")]
+    NamesKey,
     #[error("hand {hand} of table {table} is stored and cannot be read: {detail}")]
     Corrupt { table: String, hand: i64, detail: String },
 }
@@ -52,6 +58,8 @@ pub enum Fate {
 #[derive(Clone, Debug)]
 pub struct Database {
     pub(crate) pool: PgPool,
+    /// Read once.
+    names_key: Arc<OnceLock<[u8; 32]>>,
 }
 
 impl Database {
@@ -64,7 +72,7 @@ impl Database {
             .max_connections(CONNECTIONS_MAX)
             .acquire_timeout(Duration::from_secs(5))
             .connect_lazy_with(options);
-        Self { pool }
+        Self { pool, names_key: Arc::default() }
     }
 
     /// Brings the schema to this program's version.
@@ -132,6 +140,16 @@ impl Database {
         Ok(fates)
     }
 
+    /// What players' names for others are made with.
+    pub(crate) async fn names_key(&self) -> Result<[u8; 32], DatabaseError> {
+        if let Some(key) = self.names_key.get() {
+            return Ok(*key);
+        }
+        let key: Vec<u8> = sqlx::query_scalar("SELECT key FROM names_key").fetch_one(&self.pool).await?;
+        let key = key.try_into().map_err(|_| DatabaseError::NamesKey)?;
+        Ok(*self.names_key.get_or_init(|| key))
+    }
+
     /// Hand numbers that tables have skipped.
     pub async fn missing(&self) -> Result<i64, DatabaseError> {
         let sum = "SELECT coalesce(sum(last_hand - first_hand + 1), 0)::bigint FROM gaps";
@@ -160,8 +178,8 @@ async fn keep(
     }
     let conflict = version > 0;
     let id: i64 = sqlx::query_scalar(
-        "INSERT INTO hands (table_uid, hand, hash, version, conflict, epoch, ended_ms, void, rake, record)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING id",
+        "INSERT INTO hands (table_uid, hand, hash, version, conflict, epoch, ended_ms, void, rake, record, public, shown_ms)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) RETURNING id",
     )
     .bind(&hand.table)
     .bind(hand.hand)
@@ -173,6 +191,8 @@ async fn keep(
     .bind(hand.void)
     .bind(hand.rake)
     .bind(stored.record.as_ref())
+    .bind(hand.public)
+    .bind(hand.shown_ms)
     .fetch_one(&mut *database)
     .await?;
     for seat in &hand.seats {

@@ -1,9 +1,11 @@
 //! The internal API, for gateways alone.
 
 use crate::{
-    api::{Gaps, Hand, Page},
+    api::{Gaps, Hand, Page, Stored},
     check::is_uid,
     database::{Database, DatabaseError},
+    names::Viewer,
+    query::Found,
 };
 use axum::{
     Extension, Json, Router,
@@ -65,11 +67,46 @@ fn uid(text: &str) -> Result<&str, Answer> {
 struct PageQuery {
     before: Option<i64>,
     limit: Option<i64>,
+    #[serde(default)]
+    viewer: Asking,
+}
+
+/// For whom a gateway asks: `all`, or a player's address. A gateway of the release before says nothing, and gets what
+/// everybody may see.
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(try_from = "String")]
+struct Asking(Viewer);
+
+impl TryFrom<String> for Asking {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.as_str() {
+            "all" => Ok(Self(Viewer::Everything)),
+            player => {
+                let player = player.parse().map_err(|error| format!("viewer: {error}"))?;
+                Ok(Self(Viewer::Player(player)))
+            }
+        }
+    }
+}
+
+fn hand_of(found: Found) -> Result<Stored, Answer> {
+    match found {
+        Found::Hand(stored) => Ok(*stored),
+        Found::Nothing => Err(Problem::new(404, "no-such-hand", "There is no record of this hand").into()),
+        Found::NotBefore(shown_ms) => {
+            Err(Problem::new(404, "not-shown-yet", "This hand is not shown to others yet")
+                .detail(format!("it is from {shown_ms} on (milliseconds since 1970)"))
+                .into())
+        }
+    }
 }
 
 impl PageQuery {
-    fn bounds(query: Result<Query<Self>, QueryRejection>) -> Result<(i64, i64), Answer> {
-        let Query(Self { before, limit }) = query.map_err(|error| bad(error.body_text()))?;
+    fn bounds(query: Result<Query<Self>, QueryRejection>) -> Result<(i64, i64, Viewer), Answer> {
+        let Query(Self { before, limit, viewer: Asking(viewer) }) =
+            query.map_err(|error| bad(error.body_text()))?;
         let (before, limit) = (before.unwrap_or(i64::MAX), limit.unwrap_or(LIMIT_DEFAULT));
         if before < 1 {
             return Err(bad("before counts from 1"));
@@ -77,7 +114,7 @@ impl PageQuery {
         if !(1..=LIMIT_MAX).contains(&limit) {
             return Err(bad(format!("limit is 1 to {LIMIT_MAX}")));
         }
-        Ok((before, limit))
+        Ok((before, limit, viewer))
     }
 }
 
@@ -86,8 +123,8 @@ async fn table_hands(
     Path(table): Path<String>,
     query: Result<Query<PageQuery>, QueryRejection>,
 ) -> Result<Json<Page>, Answer> {
-    let (before, limit) = PageQuery::bounds(query)?;
-    Ok(Json(database.table_hands(uid(&table)?, before, limit).await?))
+    let (before, limit, viewer) = PageQuery::bounds(query)?;
+    Ok(Json(database.table_hands(uid(&table)?, before, limit, viewer).await?))
 }
 
 async fn player_hands(
@@ -96,7 +133,7 @@ async fn player_hands(
     query: Result<Query<PageQuery>, QueryRejection>,
 ) -> Result<Json<Page>, Answer> {
     let player: PlayerId = player.parse().map_err(|error| bad(format!("{error}")))?;
-    let (before, limit) = PageQuery::bounds(query)?;
+    let (before, limit, _) = PageQuery::bounds(query)?;
     Ok(Json(database.player_hands(player, before, limit).await?))
 }
 
@@ -119,6 +156,8 @@ struct HandQuery {
     format: Format,
     /// Which record, where there are several.
     hash: Option<String>,
+    #[serde(default)]
+    viewer: Asking,
 }
 
 /// The record with its part for the auditor, which everybody else does not get: a stolen auditor's key
@@ -128,9 +167,7 @@ async fn audit(
     Path((table, hand)): Path<(String, String)>,
 ) -> Result<Json<HandRecord>, Answer> {
     let number: i64 = hand.parse().ok().filter(|hand| *hand >= 1).ok_or_else(|| bad("hands count from 1"))?;
-    let stored = database.hand(uid(&table)?, number, None).await?;
-    let stored =
-        stored.ok_or_else(|| Problem::new(404, "no-such-hand", "There is no record of this hand"))?;
+    let stored = hand_of(database.hand(uid(&table)?, number, None, Viewer::Everything).await?)?;
     // What the data key opens stays here.
     Ok(Json(HandRecord { sealed: String::new(), ..stored.record }))
 }
@@ -140,15 +177,14 @@ async fn hand(
     Path((table, hand)): Path<(String, String)>,
     query: Result<Query<HandQuery>, QueryRejection>,
 ) -> Result<Response, Answer> {
-    let Query(HandQuery { format, hash }) = query.map_err(|error| bad(error.body_text()))?;
+    let Query(HandQuery { format, hash, viewer: Asking(viewer) }) =
+        query.map_err(|error| bad(error.body_text()))?;
     let number: i64 = hand.parse().ok().filter(|hand| *hand >= 1).ok_or_else(|| bad("hands count from 1"))?;
     let hash = hash.map(|text| {
         let mut bytes = [0; 32];
         hex::decode_to_slice(&text, &mut bytes).map(|()| bytes).map_err(|_| bad("hash is 64 hex digits"))
     });
-    let stored = database.hand(uid(&table)?, number, hash.transpose()?).await?;
-    let stored =
-        stored.ok_or_else(|| Problem::new(404, "no-such-hand", "There is no record of this hand"))?;
+    let stored = hand_of(database.hand(uid(&table)?, number, hash.transpose()?, viewer).await?)?;
     match format {
         Format::Json => Ok(Json(Hand::from(stored)).into_response()),
         Format::Phh => {

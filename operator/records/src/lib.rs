@@ -12,6 +12,7 @@ pub mod gaps;
 pub mod http;
 pub mod ingest;
 pub mod metrics;
+pub mod names;
 pub mod options;
 mod query;
 

@@ -3,12 +3,26 @@
 use crate::{
     api::{MissingHands, Page, Stored, Summary},
     database::{Database, DatabaseError},
+    names::{self, Rule, Shown, Viewer},
 };
 use purr_engine::{PlayerId, SeatIndex, SeatResult, history::HandHistory};
 use purr_protocol::record::HandRecord;
-use std::collections::HashMap;
+use std::{collections::HashMap, time::SystemTime};
 
 const GAPS_MAX: i64 = 200;
+
+/// What there is of a hand for whoever asks.
+pub(crate) enum Found {
+    Nothing,
+    /// For others than its players, from this time on, in milliseconds since 1970.
+    NotBefore(i64),
+    Hand(Box<Stored>),
+}
+
+fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
 
 #[derive(sqlx::FromRow)]
 struct Row {
@@ -20,6 +34,8 @@ struct Row {
     void: bool,
     rake: i64,
     conflict: bool,
+    public: bool,
+    shown_ms: i64,
 }
 
 impl Database {
@@ -29,17 +45,23 @@ impl Database {
         table: &str,
         before: i64,
         limit: i64,
+        viewer: Viewer,
     ) -> Result<Page, DatabaseError> {
         let rows: Vec<Row> = sqlx::query_as(
-            "SELECT id, table_uid, hand, hash, ended_ms, void, rake, conflict FROM hands
-             WHERE table_uid = $1 AND hand < $2 AND version = 0 ORDER BY hand DESC LIMIT $3",
+            "SELECT id, table_uid, hand, hash, ended_ms, void, rake, conflict, public, shown_ms FROM hands
+             WHERE table_uid = $1 AND hand < $2 AND version = 0 AND (shown_ms <= $4 OR $5
+             OR EXISTS (SELECT 1 FROM hand_players p WHERE p.hand_id = hands.id AND p.player = $6))
+             ORDER BY hand DESC LIMIT $3",
         )
         .bind(table)
         .bind(before)
         .bind(limit + 1)
+        .bind(now_ms())
+        .bind(viewer == Viewer::Everything)
+        .bind(viewer.player().map(|player| player.0.to_vec()))
         .fetch_all(&self.pool)
         .await?;
-        self.page(rows, limit, |row| row.hand).await
+        self.page(rows, limit, |row| row.hand, viewer).await
     }
 
     /// Hands of a player that were stored before the one that the last page ended with.
@@ -50,7 +72,7 @@ impl Database {
         limit: i64,
     ) -> Result<Page, DatabaseError> {
         let rows: Vec<Row> = sqlx::query_as(
-            "SELECT h.id, table_uid, hand, hash, ended_ms, void, rake, conflict
+            "SELECT h.id, table_uid, hand, hash, ended_ms, void, rake, conflict, public, shown_ms
              FROM hand_players p JOIN hands h ON h.id = p.hand_id
              WHERE p.player = $1 AND p.hand_id < $2 AND h.version = 0 ORDER BY p.hand_id DESC LIMIT $3",
         )
@@ -59,7 +81,8 @@ impl Database {
         .bind(limit + 1)
         .fetch_all(&self.pool)
         .await?;
-        self.page(rows, limit, |row| row.id).await
+        // All of them are the player's own.
+        self.page(rows, limit, |row| row.id, Viewer::Player(player)).await
     }
 
     /// One row more than asked for says that there is a next page.
@@ -68,7 +91,9 @@ impl Database {
         mut rows: Vec<Row>,
         limit: i64,
         cursor: fn(&Row) -> i64,
+        viewer: Viewer,
     ) -> Result<Page, DatabaseError> {
+        let (key, now_ms) = (self.names_key().await?, now_ms());
         let limit = usize::try_from(limit).unwrap_or(0);
         let more = rows.len() > limit;
         rows.truncate(limit);
@@ -90,15 +115,28 @@ impl Database {
             let result = SeatResult { seat: SeatIndex(seat), player: PlayerId(player), delta, stack };
             results.entry(id).or_default().push(result);
         }
-        let summary = |row: Row| Summary {
-            results: results.remove(&row.id).unwrap_or_default(),
-            table: row.table_uid,
-            hand: row.hand,
-            hash: hex::encode(row.hash),
-            ended_at_ms: row.ended_ms,
-            void: row.void,
-            rake: row.rake,
-            conflict: row.conflict,
+        let summary = |row: Row| {
+            let mut results = results.remove(&row.id).unwrap_or_default();
+            let rule = Rule { public: row.public, shown_ms: row.shown_ms };
+            let players = results.iter().map(|result| result.player);
+            // A hand that became readable between the two looks is shown under names like any other.
+            let pseudonymous = rule.shown(viewer, players, now_ms) != Shown::Addresses;
+            if pseudonymous {
+                for result in &mut results {
+                    result.player = names::name(&key, &row.table_uid, result.player);
+                }
+            }
+            Summary {
+                results,
+                pseudonymous,
+                table: row.table_uid,
+                hand: row.hand,
+                hash: hex::encode(row.hash),
+                ended_at_ms: row.ended_ms,
+                void: row.void,
+                rake: row.rake,
+                conflict: row.conflict,
+            }
         };
         Ok(Page { hands: rows.into_iter().map(summary).collect(), next })
     }
@@ -109,19 +147,22 @@ impl Database {
         table: &str,
         hand: i64,
         hash: Option<[u8; 32]>,
-    ) -> Result<Option<Stored>, DatabaseError> {
-        let rows: Vec<(Vec<u8>, i64, Vec<u8>)> = sqlx::query_as(
-            "SELECT hash, ended_ms, record FROM hands WHERE table_uid = $1 AND hand = $2 ORDER BY version",
+        viewer: Viewer,
+    ) -> Result<Found, DatabaseError> {
+        let rows: Vec<(Vec<u8>, i64, Vec<u8>, bool, i64)> = sqlx::query_as(
+            "SELECT hash, ended_ms, record, public, shown_ms FROM hands WHERE table_uid = $1 AND hand = $2
+             ORDER BY version",
         )
         .bind(table)
         .bind(hand)
         .fetch_all(&self.pool)
         .await?;
         let hashes: Vec<String> = rows.iter().map(|(hash, ..)| hex::encode(hash)).collect();
-        let wanted = |(found, ..): &(Vec<u8>, i64, Vec<u8>)| hash.is_none_or(|hash| *found == hash);
-        let Some((hash, ended_at_ms, bytes)) = rows.into_iter().find(wanted) else {
-            return Ok(None);
+        let wanted = rows.into_iter().find(|(found, ..)| hash.is_none_or(|hash| *found == hash));
+        let Some((hash, ended_at_ms, bytes, public, shown_ms)) = wanted else {
+            return Ok(Found::Nothing);
         };
+        let uid = table;
         let corrupt = |detail: String| DatabaseError::Corrupt { table: table.to_owned(), hand, detail };
         if HandRecord::hash(&bytes).as_slice() != hash {
             return Err(corrupt("its hash is another one".into()));
@@ -131,7 +172,25 @@ impl Database {
         // The table has left the hole cards out; should it ever not, they stop here.
         let HandHistory { hand, config, seats, events } = record.history;
         record.history = HandHistory::public(hand, config, seats, &events);
-        Ok(Some(Stored { hash: hex::encode(hash), ended_at_ms, hashes, record }))
+        let players = record.history.seats.iter().map(|start| start.player);
+        let pseudonymous = match (Rule { public, shown_ms }).shown(viewer, players, now_ms()) {
+            Shown::Addresses => false,
+            Shown::Names => true,
+            Shown::NotBefore(shown_ms) => return Ok(Found::NotBefore(shown_ms)),
+        };
+        if pseudonymous {
+            let key = self.names_key().await?;
+            let mut value = serde_json::to_value(&record).map_err(|error| corrupt(error.to_string()))?;
+            names::replace(&mut value, &|player| names::name(&key, uid, player));
+            record = serde_json::from_value(value).map_err(|error| corrupt(error.to_string()))?;
+        }
+        Ok(Found::Hand(Box::new(Stored {
+            hash: hex::encode(hash),
+            ended_at_ms,
+            hashes,
+            pseudonymous,
+            record,
+        })))
     }
 
     pub(crate) async fn gaps(&self, table: &str) -> Result<Vec<MissingHands>, DatabaseError> {

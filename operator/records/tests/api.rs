@@ -12,10 +12,10 @@ use purr_engine::{
     ohh::{Context, Ohh},
     phh::Phh,
 };
-use purr_protocol::{Problem, audit::AuditBox, record::HandRecord};
+use purr_protocol::{HistoryNames, HistoryRule, Problem, audit::AuditBox, record::HandRecord};
 use purr_records::{
     Database,
-    api::{Gaps, Hand, Page},
+    api::{Gaps, Hand, Page, Summary},
 };
 use purr_runtime::{Callers, CancellationToken, Identity, InternalClient, Role, Server};
 use std::time::Duration;
@@ -77,17 +77,17 @@ async fn a_hand_is_fetched_as_json_and_as_phh_and_its_sealed_part_never_leaves()
     world.database.ingest(&[hand(1)]).await.unwrap();
     let gateway = world.gateway();
     let one = format!("/v1/tables/{TABLE}/hands/1");
-    let hand: Hand = gateway.get(&one, WAIT).await.unwrap();
+    let hand: Hand = gateway.get(&format!("{one}?viewer=all"), WAIT).await.unwrap();
     let record = record(TABLE, 1, 30);
     assert_eq!((hand.history, hand.end), (record.history.clone(), record.end));
     assert_eq!((hand.hash.as_str(), hand.conflict), (common::hand(1).hash.as_str(), false));
     assert_eq!(hand.ended_at_ms, 1_700_000_000_001);
 
-    let (status, phh) = text(&gateway, &format!("{one}?format=phh")).await;
+    let (status, phh) = text(&gateway, &format!("{one}?format=phh&viewer=all")).await;
     assert_eq!(status, StatusCode::OK);
     assert_eq!(Phh::parse(&phh).unwrap(), Phh::from_history(&record.history));
 
-    let (status, ohh) = text(&gateway, &format!("{one}?format=ohh")).await;
+    let (status, ohh) = text(&gateway, &format!("{one}?format=ohh&viewer=all")).await;
     assert_eq!(status, StatusCode::OK);
     let context = Context { table_name: TABLE.into(), ..Context::default() };
     assert_eq!(Ohh::parse(&ohh).unwrap(), Ohh::from_history(&record.history, &context));
@@ -136,6 +136,79 @@ async fn hole_cards_that_a_table_let_slip_stop_here() {
         assert_eq!(status, StatusCode::OK);
         assert!(!body.contains("As") && !body.contains("dealt\":"), "{body}");
     }
+}
+
+#[tokio::test]
+async fn hands_of_others_are_shown_after_a_delay_and_under_names_of_the_table() {
+    let world = World::new().await;
+    let gateway = world.gateway();
+    let now_ms = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis();
+    let ended = |table: &str, hand, shown| {
+        stored(&HandRecord { shown, ..record(table, hand, 30) }, &format!("{now_ms}-{hand}"))
+    };
+    let names = |delay_s| HistoryRule { names: HistoryNames::Pseudonymous, delay_s };
+    let public = HistoryRule { names: HistoryNames::Public, delay_s: 86_400 };
+    let hands = [
+        ended(TABLE, 1, names(86_400)),
+        ended(TABLE, 2, names(0)),
+        ended(TABLE, 3, names(0)),
+        ended(TABLE, 4, public),
+        ended("abc", 1, names(0)),
+    ];
+    world.database.ingest(&hands).await.unwrap();
+    let (stranger, own) = (format!("viewer={}", player(9)), format!("viewer={}", player(1)));
+    let list = async |viewer: &str| -> Vec<Summary> {
+        let path = format!("/v1/tables/{TABLE}/hands?{viewer}");
+        gateway.get::<Page>(&path, WAIT).await.unwrap().hands
+    };
+    let one = async |table: &str, hand: u64, viewer: &str| -> Hand {
+        gateway.get(&format!("/v1/tables/{table}/hands/{hand}?{viewer}"), WAIT).await.unwrap()
+    };
+    // Whoever was in a hand, and auditors, see it at once and with addresses.
+    for viewer in [own.as_str(), "viewer=all"] {
+        let all = list(viewer).await;
+        assert_eq!(all.iter().map(|hand| hand.hand).collect::<Vec<_>>(), [4, 3, 2, 1]);
+        assert!(all.iter().all(|hand| !hand.pseudonymous && hand.results[1].player == player(1)));
+        let hand = one(TABLE, 1, viewer).await;
+        assert_eq!((hand.pseudonymous, hand.history), (false, record(TABLE, 1, 30).history));
+    }
+    // Others do not see the first one yet.
+    let others = list(&stranger).await;
+    assert_eq!(others.iter().map(|hand| hand.hand).collect::<Vec<_>>(), [4, 3, 2]);
+    let (status, body) = text(&gateway, &format!("/v1/tables/{TABLE}/hands/1?{stranger}")).await;
+    let problem: Problem = serde_json::from_str(&body).unwrap();
+    assert_eq!((status.as_u16(), problem.code()), (404, "not-shown-yet"));
+    // What they see has names, the same in each hand of the table and other ones elsewhere.
+    let (second, third, elsewhere) =
+        (one(TABLE, 2, &stranger).await, one(TABLE, 3, &stranger).await, one("abc", 1, &stranger).await);
+    let players = |hand: &Hand| -> Vec<_> { hand.history.seats.iter().map(|seat| seat.player).collect() };
+    assert!(second.pseudonymous && players(&second) == players(&third));
+    assert!(players(&second).iter().all(|name| !players(&elsewhere).contains(name)));
+    let mut named: Vec<_> = others[1].results.iter().map(|result| result.player).collect();
+    let mut seated = players(&second);
+    named.sort();
+    seated.sort();
+    assert_eq!(named, seated);
+    for format in ["json", "phh", "ohh"] {
+        let path = format!("/v1/tables/{TABLE}/hands/2?format={format}&{stranger}");
+        let (status, body) = text(&gateway, &path).await;
+        assert_eq!(status, StatusCode::OK);
+        for seat in 0..3 {
+            assert!(!body.to_lowercase().contains(&player(seat).to_string()), "{format}: {body}");
+        }
+    }
+    // Names are all that is changed: what proves the deal is as it was.
+    let mut real = serde_json::to_value(one(TABLE, 2, &own).await).unwrap();
+    let known = players(&one(TABLE, 2, &own).await);
+    purr_records::names::replace(&mut real, &|player| {
+        let at = known.iter().position(|known| *known == player).unwrap();
+        players(&second)[at]
+    });
+    real["pseudonymous"] = true.into();
+    assert_eq!(real, serde_json::to_value(&second).unwrap());
+    // A public table hides nothing, and a gateway that does not say for whom it asks gets what everybody sees.
+    assert_eq!(one(TABLE, 4, &stranger).await.history, record(TABLE, 4, 30).history);
+    assert_eq!(list("").await, others);
 }
 
 #[tokio::test]
@@ -197,6 +270,8 @@ async fn what_is_wrong_is_said_as_a_problem() {
         (format!("{hands}?limit=201"), 400, "bad-request"),
         (format!("{hands}?before=0"), 400, "bad-request"),
         (format!("{hands}?before=x"), 400, "bad-request"),
+        (format!("{hands}?viewer=0x12"), 400, "bad-request"),
+        (format!("{hands}/1?viewer=everybody"), 400, "bad-request"),
         ("/v1/tables/x%27y/hands".into(), 400, "bad-request"),
         ("/v1/players/0x12/hands".into(), 400, "bad-request"),
         ("/v1/nothing".into(), 404, "not-found"),

@@ -27,7 +27,7 @@ impl Dice {
 pub fn act(view: &View, dice: &mut Dice) -> Option<pb::Act> {
     let turn = view.your_turn()?;
     let pot = view.hand().map_or(0, |hand| hand.pot);
-    Some(to_message(turn.hand, choose(&turn, pot, dice)))
+    Some(to_message(&turn, choose(&turn, pot, dice)))
 }
 
 /// The answer to whether to run it twice, where one is asked: yes three times in four.
@@ -64,15 +64,15 @@ fn choose(turn: &Turn, pot: u64, dice: &mut Dice) -> Action {
     }
 }
 
-/// An action as a command.
-pub fn to_message(hand: u64, action: Action) -> pb::Act {
+/// An action as a command that answers this turn and no later one.
+pub fn to_message(turn: &Turn, action: Action) -> pb::Act {
     let (kind, amount) = match action {
         Action::Fold => (ActionKind::Fold, 0),
         Action::Check => (ActionKind::Check, 0),
         Action::Call => (ActionKind::Call, 0),
         Action::RaiseTo(amount) => (ActionKind::RaiseTo, amount),
     };
-    pb::Act { hand, kind: kind.into(), amount }
+    pb::Act { hand: turn.hand, kind: kind.into(), amount, question: Some(turn.question) }
 }
 
 #[cfg(test)]
@@ -87,7 +87,7 @@ mod tests {
             raise_min: raise.map(|(min, _)| min),
             raise_max: raise.map(|(_, max)| max),
         };
-        Turn { hand: 1, options }
+        Turn { hand: 1, options, question: pb::Question::default() }
     }
 
     proptest! {

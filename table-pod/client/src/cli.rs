@@ -20,7 +20,7 @@ use purr_engine::SeatIndex;
 use purr_protocol::Codec;
 use purr_runtime::CancellationToken;
 use std::{
-    io::Write,
+    io::{ErrorKind, Write},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -186,7 +186,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
         }
     };
     tokio::select! {
-        result = command => result,
+        result = command => unless_closed(result),
         () = stop.cancelled() => bail!("stopped by a signal"),
     }
 }
@@ -263,10 +263,14 @@ async fn bot(args: BotArgs) -> anyhow::Result<()> {
     };
     let Place { connection, permits } = args.who.place().await?;
     let own = connection.view().own();
-    eprintln!("{own}: at table {}", args.who.table);
+    note(&format!("{own}: at table {}", args.who.table));
     let (hands, begun) = (plan.hands, Instant::now());
     let report = runner::run(connection, permits, plan, |report| {
-        eprintln!("{own}: hand {} of {hands} after {:.1} s", report.hands, begun.elapsed().as_secs_f64());
+        note(&format!(
+            "{own}: hand {} of {hands} after {:.1} s",
+            report.hands,
+            begun.elapsed().as_secs_f64()
+        ));
     })
     .await
     .with_context(|| format!("bot {own}"))?;
@@ -338,9 +342,32 @@ fn keygen(file: &Path) -> anyhow::Result<()> {
     print_line(&checksummed(wallet.address()))
 }
 
-/// One line on stdout; a reader that has gone away is an error, not a panic.
-fn print_line(line: &str) -> anyhow::Result<()> {
-    writeln!(std::io::stdout(), "{line}").context("stdout")
+/// The reader of stdout has gone away, as `head` does: the command ends, and that is no failure.
+#[derive(Debug, thiserror::Error)]
+#[error("stdout is closed")]
+pub(crate) struct StdoutClosed;
+
+/// One line on stdout.
+///
+/// # Errors
+/// [`StdoutClosed`], which [`run`] ends quietly for, or what else is wrong with stdout.
+pub(crate) fn print_line(line: &str) -> anyhow::Result<()> {
+    match writeln!(std::io::stdout(), "{line}") {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(StdoutClosed.into()),
+        result => result.context("stdout"),
+    }
+}
+
+/// One line of progress on stderr, where somebody reads it.
+pub(crate) fn note(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+fn unless_closed(result: anyhow::Result<()>) -> anyhow::Result<()> {
+    match result {
+        Err(error) if error.chain().any(|cause| cause.is::<StdoutClosed>()) => Ok(()),
+        result => result,
+    }
 }
 
 #[cfg(test)]

@@ -110,6 +110,8 @@ pub struct Ended {
 pub struct Turn {
     pub hand: u64,
     pub options: pb::Options,
+    /// Goes along with the action, so that it cannot answer a later question.
+    pub question: pb::Question,
 }
 
 #[derive(Clone, Debug)]
@@ -195,6 +197,8 @@ impl View {
                     (None, None) => None,
                 };
                 self.deals_void = snapshot.deals_void;
+                let running = snapshot.hand.as_ref();
+                self.clock = running.and_then(|hand| Some((hand.remaining_ms?, hand.time_bank)));
                 self.table = Some(table);
                 self.cursor = Some(pb::Cursor { epoch: message.epoch, offset: message.offset });
             }
@@ -251,7 +255,13 @@ impl View {
     /// What one may do, when it is one's own turn.
     pub fn your_turn(&self) -> Option<Turn> {
         let hand = self.hand()?;
-        Some(Turn { hand: hand.number, options: hand.options? })
+        let options = hand.options?;
+        let own = hand.players.get(&hand.to_act?)?;
+        let question = pb::Question {
+            board_cards: u32::try_from(hand.board.len()).ok()?,
+            to_match: own.street_bet + options.call.unwrap_or(0),
+        };
+        Some(Turn { hand: hand.number, options, question })
     }
 
     /// The hand in which one is asked whether to run it twice.

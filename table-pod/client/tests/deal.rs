@@ -87,6 +87,7 @@ impl Session {
             currency: Currency { token: String::new(), decimals: 6, unit: "PLAY".into() },
             settlement: Settlement { vault: String::new(), chain_id: 1, max_hands: 1, max_delay_ms: 0 },
             paused: false,
+            history: purr_protocol::HistoryRule::default(),
         };
         let sealer = Sealer::new(Arc::new(DataKeys::ephemeral([1; 32])), "0a");
         let core =
@@ -177,7 +178,7 @@ impl Session {
                 _ if legal.check => (pb::ActionKind::Check, 0),
                 _ => (pb::ActionKind::Call, 0),
             };
-            self.say(seat.0, Body::Act(pb::Act { hand, kind: kind.into(), amount }));
+            self.say(seat.0, Body::Act(pb::Act { hand, kind: kind.into(), amount, question: None }));
         }
         let bytes = self.record.take().unwrap();
         let record = serde_json::from_slice(&bytes).unwrap();

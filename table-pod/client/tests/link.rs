@@ -88,7 +88,7 @@ impl Game {
 }
 
 fn act(hand: u64) -> Ask {
-    Ask::Act(pb::Act { hand, kind: pb::ActionKind::Check.into(), amount: 0 })
+    Ask::Act(pb::Act { hand, kind: pb::ActionKind::Check.into(), amount: 0, question: None })
 }
 
 fn acted(seat: u32) -> Kind {

@@ -206,7 +206,7 @@ async fn a_command_survives_the_loss_of_its_connection() {
         player.next().await.unwrap();
     }
     assert_eq!(player.view().your_seat().unwrap().0, SeatIndex(3));
-    let act = player.send(Ask::Act(pb::Act { hand: 1, kind: 1, amount: 0 })).await.unwrap();
+    let act = player.send(Ask::Act(pb::Act { hand: 1, kind: 1, amount: 0, question: None })).await.unwrap();
     loop {
         if let Update::Answer { id, result: Err(refused) } = player.next().await.unwrap() {
             assert_eq!((id, refused.code), (act, pb::ErrorCode::WrongHand));

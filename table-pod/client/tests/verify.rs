@@ -80,6 +80,7 @@ fn honest() -> HandRecord {
         openings,
         sealed: String::new(),
         audit: None,
+        shown: purr_protocol::HistoryRule::default(),
     }
 }
 
@@ -89,6 +90,20 @@ fn board(record: &mut HandRecord) -> &mut [Card] {
         _ => None,
     });
     street.unwrap()
+}
+
+#[test]
+fn a_record_that_shows_names_in_place_of_addresses_is_proven_as_well() {
+    let real = honest();
+    let mut text = serde_json::to_string(&real).unwrap();
+    for (n, seat) in real.history.seats.iter().enumerate() {
+        let name = format!("0x{}", format!("e{n}").repeat(20));
+        text = text.replace(&seat.player.to_string(), &name);
+    }
+    let named: HandRecord = serde_json::from_str(&text).unwrap();
+    assert_ne!(named.history.seats, real.history.seats);
+    assert_eq!(verify::record(&named), verify::record(&real));
+    assert!(verify::record(&named).is_ok());
 }
 
 #[test]

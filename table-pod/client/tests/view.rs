@@ -54,6 +54,7 @@ fn spec(dice: &mut Dice) -> TableSpec {
         currency: Currency { token: String::new(), decimals: 6, unit: "X".into() },
         settlement: Settlement { vault: String::new(), chain_id: 1, max_hands: 1, max_delay_ms: 0 },
         paused: false,
+        history: purr_protocol::HistoryRule::default(),
     }
 }
 

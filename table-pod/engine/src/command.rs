@@ -52,7 +52,10 @@ pub enum Command {
         seat: SeatIndex,
         amount: Chips,
     },
-    /// Gives the seat up: now when not in a hand, else when it ends. Folds when the turn comes.
+    /// Gives the seat up: at once outside a hand, else when the hand ends. Until then each turn of the
+    /// seat is played at once like one that times out: a check where checking is free, else a fold.
+    /// A house rule: chips in the pot stay in play, and a hand that costs nothing more is not
+    /// thrown away. An all-in player still plays for the pot.
     Leave {
         seat: SeatIndex,
     },
@@ -60,7 +63,8 @@ pub enum Command {
     SitOut {
         seat: SeatIndex,
     },
-    /// Comes back. With `post`, missed blinds are posted at once instead of waiting for the big blind.
+    /// Comes back. With `post`, missed blinds are posted at once instead of waiting for the big blind
+    /// (WSOP 156); see [`HouseRules`](crate::HouseRules) for the other ways in.
     SitIn {
         seat: SeatIndex,
         post: bool,

@@ -15,6 +15,24 @@ pub enum Ante {
     BigBlind(Chips),
 }
 
+/// Ways to come in that the rule book allows a house to offer. A player asks for them with
+/// [`SitIn`](crate::Command::SitIn) and `post`; all are off by default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct HouseRules {
+    /// A newcomer who posts between the button and the big blind posts the big blind alone (WSOP 154).
+    /// Off: the newcomer posts both blinds, the small one dead, and buys the button where the chair is
+    /// before the small blind.
+    pub newcomer_posts_big_alone: bool,
+    /// A player who owes blinds and posts under the gun may post a live straddle instead (WSOP 156),
+    /// by [`Straddle`](crate::Command::Straddle). Needs [`TableConfig::straddle`].
+    pub straddle_back_in: bool,
+}
+
+impl HouseRules {
+    pub const NONE: Self = Self { newcomer_posts_big_alone: false, straddle_back_in: false };
+}
+
 /// How much may be bet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
@@ -93,6 +111,8 @@ pub struct TableConfig {
     /// Players under the gun may put in twice the big blind before the cards (WSOP 11).
     #[serde(default)]
     pub straddle: bool,
+    #[serde(default)]
+    pub house: HouseRules,
     /// Where nobody can bet any more and cards are to come, the rest of the board is dealt twice if
     /// everybody in the pot agrees.
     #[serde(default)]
@@ -120,6 +140,8 @@ pub enum ConfigError {
     Limit { small: Chips, big: Chips },
     #[error("buy-in {min} to {max}: want big blind <= min <= max <= {AMOUNT_MAX}")]
     BuyIn { min: Chips, max: Chips },
+    #[error("house.straddleBackIn: needs straddle, this table has no straddles")]
+    StraddleBackIn,
     #[error("rake of {0} basis points: must be at most 1000")]
     RakeBasisPoints(u16),
     #[error("rake caps must rise strictly by players, from 2 to 10, and never fall in amount")]
@@ -143,6 +165,9 @@ impl TableConfig {
             && (ante == 0 || ante > big)
         {
             return Err(ConfigError::Ante(ante));
+        }
+        if self.house.straddle_back_in && !self.straddle {
+            return Err(ConfigError::StraddleBackIn);
         }
         if let Betting::FixedLimit { small_bet: small, big_bet: big, .. } = self.betting
             && (small == 0 || small > big || big > AMOUNT_MAX)

@@ -28,7 +28,7 @@ pub mod table;
 
 pub use card::{Card, Deck, DeckError};
 pub use command::{Action, Command};
-pub use config::{Ante, Betting, ClockConfig, ConfigError, RakeCap, RakeConfig, TableConfig};
+pub use config::{Ante, Betting, ClockConfig, ConfigError, HouseRules, RakeCap, RakeConfig, TableConfig};
 pub use eval::{Category, HandRank};
 pub use event::{Event, HandEnd, Post, SeatResult, Street};
 pub use ids::{Chips, Millis, PlayerId, SeatIndex, SeatSet};

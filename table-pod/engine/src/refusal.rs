@@ -39,6 +39,12 @@ pub enum Refusal {
     /// A short all-in does not open the betting again to those who have acted (WSOP 172).
     #[error("the betting is not open to a raise of seat {0}")]
     BettingClosed(SeatIndex),
+    /// Nobody else in the hand has chips behind: a raise could only come back (WSOP 60).
+    #[error("nobody can call a raise of seat {0}: the others in the hand are all-in")]
+    NobodyToRaise(SeatIndex),
+    /// The whole stack is no more than what there is to match: it is a call (WSOP 60).
+    #[error("a raise must be to more than {bet}: all-in is {all_in}")]
+    TooShortToRaise { all_in: Chips, bet: Chips },
     /// Fixed limit: a bet and so many raises a street.
     #[error("no more than {bets_max} bets on a street")]
     BetsCapped { bets_max: u8 },
@@ -88,6 +94,10 @@ impl Refusal {
         Some(match self {
             Self::RaiseBounds { .. } => "WSOP 170, 173: a raise is at least the last full bet or raise",
             Self::BettingClosed(_) => "WSOP 172: a short all-in does not open the betting again",
+            Self::NobodyToRaise(_) => "WSOP 60: table stakes: an all-in opponent can only be called",
+            Self::TooShortToRaise { .. } => {
+                "WSOP 60: table stakes: all-in for no more than the bet is a call"
+            }
             Self::BetsCapped { .. } => "fixed limit: a bet and three raises a street",
             Self::CannotCheck { .. } | Self::NothingToCall => "a bet is called, raised or folded to",
             Self::NotYourTurn(_) => "players act in turn",

@@ -21,7 +21,7 @@ use crate::{
 };
 pub use betting::LegalActions;
 use clock::Turn;
-use positions::Positions;
+use positions::{Last, Positions};
 pub use replay::HandSetup;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -36,6 +36,8 @@ pub struct Table {
     config: Arc<TableConfig>,
     seats: List<Option<Seat>, SEATS_MAX>,
     positions: Option<Positions>,
+    #[serde(default)]
+    last: Last,
     hand: Option<Hand>,
     last_hand: u64,
     now: Millis,
@@ -84,6 +86,9 @@ struct Departed {
     player: PlayerId,
     stack: Chips,
     at: Millis,
+    /// The last hand, where the player had its big blind.
+    #[serde(default)]
+    paid: Option<u64>,
 }
 
 /// Those who left are remembered up to this many, the newest.
@@ -124,9 +129,14 @@ pub struct Hand {
     bets: u8,
     /// Who bet or raised last on this street.
     aggressor: Option<SeatIndex>,
+    /// Who last bet or raised all-in, on any street.
+    #[serde(default)]
+    pushed: Option<SeatIndex>,
     turn: Option<Turn>,
     twice: Twice,
     before: Option<Positions>,
+    #[serde(default)]
+    last_before: Last,
     dealt_in: u8,
 }
 
@@ -165,6 +175,7 @@ impl Table {
             config: Arc::new(config),
             seats,
             positions: None,
+            last: Last::default(),
             hand: None,
             last_hand: 0,
             now: 0,
@@ -361,6 +372,13 @@ impl Blank for Seat {
         hands: 0,
         rake_left: None,
     };
+}
+
+impl InHand {
+    /// The most that the player can have in front of them on this street.
+    fn reach(&self) -> Chips {
+        (self.street_bet + self.start_stack).saturating_sub(self.total + self.dead)
+    }
 }
 
 impl Hand {

@@ -73,7 +73,7 @@ fn a_stack_of_exactly_the_bet_can_call_and_not_raise() {
     act(&mut table, 2, to(40)).unwrap();
     let legal = table.legal_actions(SeatIndex(3)).unwrap();
     assert_eq!((legal.check, legal.call, legal.raise_to), (false, Some(40), None));
-    assert_eq!(act(&mut table, 3, to(40)), Err(Refusal::BettingClosed(SeatIndex(3))));
+    assert_eq!(act(&mut table, 3, to(40)), Err(Refusal::TooShortToRaise { all_in: 40, bet: 40 }));
     act(&mut table, 3, CALL).unwrap();
 }
 

@@ -116,6 +116,59 @@ fn a_short_ante_wins_as_much_from_each_only_where_antes_are_trimmed() {
     assert_eq!(whole.ends("13, 97, 93"), Verdict::Exact);
 }
 
+/// Hands that were played otherwise once, or refused by the wrong rule.
+#[test]
+fn cases_end_as_they_tell() {
+    let outcome = |text: &str| Replayer::new().outcome(&Phh::parse(text).unwrap());
+    let trimmed = outcome(include_str!("cases/ante_trim.phh")).unwrap();
+    assert_eq!((trimmed.verdict, &trimmed.played.stacks[..3]), (Verdict::Exact, &[2_233, 4_230, 45][..]));
+    let uncalled = outcome(include_str!("cases/party_uncalled_won.phh")).unwrap();
+    assert_eq!((uncalled.verdict, uncalled.missing), (Verdict::Rake, 100));
+    let PhhError::Refused { number: 7, refusal, .. } =
+        outcome(include_str!("cases/empty_raise.phh")).unwrap_err()
+    else {
+        panic!("a raise that nobody can call")
+    };
+    assert!(refusal.rule().unwrap().starts_with("WSOP 60"), "{refusal}");
+}
+
+/// PokerKit: of a trimmed ante that nobody matches the rest is not posted.
+#[test]
+fn different_antes_are_trimmed_to_what_another_player_matches() {
+    // Each can lose 5 of the antes; p1, all-in for 3, wins 3 of each.
+    let hand = Hand {
+        antes: "5, 9, 5",
+        stacks: "3, 100, 100",
+        actions: "d dh p1 AsAh\n d dh p2 KsKh\n d dh p3 QsQh\n p3 cc\n p2 cc\n d db 2c3d4h\n p2 cc\n p3 cc\n d db 8d\n \
+                  p2 cc\n p3 cc\n d db 9d\n p2 cc\n p3 cc\n p2 sm KsKh\n p3 sm QsQh\n p1 sm AsAh",
+        more: "ante_trimming_status = true",
+        ..PLAIN
+    };
+    assert_eq!(hand.ends("9, 101, 93"), Verdict::Exact);
+    // All 9 of it would be a bet that p2 cannot make.
+    let all_in = Hand { stacks: "100, 9, 100", actions: "p3 cbr 6\n p1 f\n p2 cc", ..hand };
+    assert_eq!(all_in.outcome().played.actions, 3);
+}
+
+/// Rooms differ in whether the bet that nobody called is won: either way the rest is rake.
+#[test]
+fn winnings_with_the_uncalled_bet_less_rake_are_raked() {
+    let actions = "d dh p1 AsAh\n d dh p2 KsKh\n p3 f\n p1 cbr 100\n p2 cc\n d db 2c3d4h\n d db 8d\n d db 9d\n p1 sm AsAh";
+    let hand = Hand { stacks: "100, 40, 100", actions, ..PLAIN };
+    for (told, verdict) in [
+        ("80, 0, 0", Verdict::Exact),
+        ("76, 0, 0", Verdict::Rake),
+        ("140, 0, 0", Verdict::Exact),
+        ("136, 0, 0", Verdict::Rake),
+        ("141, 0, 0", Verdict::Mismatch),
+        ("120, 0, 0", Verdict::Mismatch),
+        ("60, 0, 0", Verdict::Mismatch),
+        ("136, 4, 0", Verdict::Mismatch),
+    ] {
+        assert_eq!(hand.wins(told), verdict, "{told}");
+    }
+}
+
 #[test]
 fn an_ante_of_the_big_blind_is_everybodys_to_win() {
     let hand = Hand {

@@ -5,8 +5,8 @@ mod common;
 use common::{config, player};
 use proptest::prelude::*;
 use purr_engine::{
-    Action, Ante, Card, ClockConfig, Command, Deck, Event, Post, RakeConfig, Refusal, SeatIndex, Table,
-    TableConfig,
+    Action, Ante, Card, ClockConfig, Command, Deck, Event, HouseRules, Post, RakeConfig, Refusal, SeatIndex,
+    Table, TableConfig,
 };
 
 /// A stream of choices from a seed: enough for tests, and the same on every machine.
@@ -81,7 +81,11 @@ fn table(dice: &mut Dice, seats: u8, ante: Ante) -> Table {
     let rake = RakeConfig { basis_points: 450, caps: vec![], no_flop_no_drop: true };
     let (straddle, run_it_twice) = (dice.roll(2) == 0, dice.roll(3) > 0);
     let clock = ClockConfig { time_bank_max_ms: 60_000, disconnect_max_ms: 40_000, ..config().clock };
-    let config = TableConfig { seats, ante, rake, straddle, run_it_twice, clock, ..config() };
+    let house = HouseRules {
+        newcomer_posts_big_alone: dice.roll(2) == 0,
+        straddle_back_in: straddle && dice.roll(2) == 0,
+    };
+    let config = TableConfig { seats, ante, rake, straddle, house, run_it_twice, clock, ..config() };
     let mut table = Table::new(config).unwrap();
     for seat in 0..seats {
         let stack = 10 + dice.roll(900);

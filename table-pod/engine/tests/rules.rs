@@ -484,7 +484,7 @@ fn a_pause_does_not_cost_a_player_time() {
     assert_eq!(game.table.next_deadline(), Some(deadline + 60_000));
 }
 
-/// Leaving in a hand folds when the turn comes, and frees the chair at the end.
+/// Leaving in a hand gives up each turn to come, here with a fold, and frees the chair at the end.
 #[test]
 fn leaving_in_a_hand_folds_in_turn_and_leaves_at_its_end() {
     let mut game = four([1_000; 4]);

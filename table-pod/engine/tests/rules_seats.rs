@@ -3,7 +3,7 @@
 
 mod common;
 use common::{Game, config};
-use purr_engine::{Action, Command, Event, Post, Refusal, SeatIndex, TableConfig};
+use purr_engine::{Action, Command, Event, HouseRules, Post, Refusal, SeatIndex, TableConfig};
 
 const FOLD: Action = Action::Fold;
 const CHECK: Action = Action::Check;
@@ -331,4 +331,97 @@ fn a_fold_heads_up_gives_the_pot_to_the_other() {
     game.deal();
     game.act(0, FOLD);
     assert_eq!(game.stacks(), [995, 1_005]);
+}
+
+fn house(house: HouseRules, straddle: bool) -> TableConfig {
+    TableConfig { house, straddle, ..config() }
+}
+
+/// WSOP 154, where the house offers it: a newcomer between button and big blind posts the big blind alone.
+#[test]
+fn a_newcomer_before_the_blinds_may_post_the_big_blind_alone_where_the_house_says_so() {
+    for alone in [false, true] {
+        let rules = HouseRules { newcomer_posts_big_alone: alone, ..HouseRules::NONE };
+        let mut game = Game::new(house(rules, false), &[1_000, 1_000, 0, 1_000, 1_000]);
+        game.deal(); // button 0, small 1, big 3
+        game.fold_around();
+        game.sit(2, 1_000);
+        sit_in(&mut game, 2, true);
+        let events = game.deal(); // button 1, small 3, big 4; the newcomer is between 1 and 3
+        let bought = vec![(2, Post::Dead, 5), (2, Post::Live, 10)];
+        let posted = vec![(3, Post::SmallBlind, 5), (4, Post::BigBlind, 10), (2, Post::Live, 10)];
+        let wanted = if alone { posted } else { bought };
+        assert_eq!((button(&game), posts(&events)), (1, wanted));
+    }
+}
+
+/// On the small blind's chair too; and whoever missed blinds still posts both.
+#[test]
+fn who_missed_blinds_still_posts_both_where_a_newcomer_posts_one() {
+    let rules = HouseRules { newcomer_posts_big_alone: true, ..HouseRules::NONE };
+    let mut game = Game::new(house(rules, false), &[1_000; 4]);
+    game.deal(); // button 0, small 1, big 2
+    game.leave(2);
+    game.fold_around();
+    game.sit(2, 1_005); // what it left with
+    sit_in(&mut game, 2, true);
+    let events = game.deal(); // button 1, small 2, big 3
+    assert_eq!(posts(&events), [(3, Post::BigBlind, 10), (2, Post::Live, 10)]);
+    let mut game = Game::new(house(rules, false), &[1_000; 5]);
+    game.deal(); // button 0, small 1, big 2
+    sit_out(&mut game, 3);
+    game.fold_around();
+    game.deal(); // seat 3 was passed
+    game.fold_around();
+    sit_in(&mut game, 3, true);
+    assert_eq!(posts(&game.deal()), [(3, Post::Dead, 5), (3, Post::Live, 10)], "buys the button");
+}
+
+/// WSOP 156, where the house offers it: under the gun a live straddle pays for missed blinds.
+#[test]
+fn a_live_straddle_may_pay_for_missed_blinds_where_the_house_says_so() {
+    for back_in in [false, true] {
+        let rules = HouseRules { straddle_back_in: back_in, ..HouseRules::NONE };
+        let mut game = Game::new(house(rules, true), &[1_000; 5]);
+        game.apply(Command::Straddle { seat: SeatIndex(3), on: true });
+        game.deal(); // button 0, small 1, big 2
+        sit_out(&mut game, 3);
+        game.fold_around();
+        for _ in 0..3 {
+            game.deal(); // 4, 0 and 1 have the big blind; seat 3 was passed
+            game.fold_around();
+        }
+        sit_in(&mut game, 3, true);
+        let events = game.deal(); // big blind 2: seat 3 is under the gun
+        let own: Vec<_> = posts(&events).into_iter().filter(|(seat, ..)| *seat == 3).collect();
+        let straddle = vec![(3, Post::Straddle, 20)];
+        let both = vec![(3, Post::Dead, 5), (3, Post::Live, 10)];
+        assert_eq!(own, if back_in { straddle } else { both });
+        let seat = game.table.seat(SeatIndex(3)).unwrap();
+        assert!(!seat.owes_big && !seat.owes_small);
+        assert_eq!(game.table.to_act(), Some(SeatIndex(if back_in { 4 } else { 3 })));
+    }
+    let rules = HouseRules { straddle_back_in: true, ..HouseRules::NONE };
+    let refused = TableConfig { seats: 6, ..house(rules, false) }.validate().unwrap_err();
+    assert_eq!(refused.to_string(), "house.straddleBackIn: needs straddle, this table has no straddles");
+}
+
+/// A leaving player checks where that is free and folds where it is not, as who is out of time.
+#[test]
+fn who_leaves_checks_while_that_is_free_and_folds_to_a_bet() {
+    let mut game = Game::new(config(), &[1_000; 3]);
+    game.deal(); // button 0, small 1, big 2
+    game.act(0, CALL);
+    game.apply(Command::Leave { seat: SeatIndex(2) });
+    let events = game.act(1, CALL);
+    let acted = |events: &[Event], seat: u8| {
+        let of = |event: &Event| match event {
+            Event::Acted { seat: at, action, .. } if at.0 == seat => Some(*action),
+            _ => None,
+        };
+        events.iter().find_map(of)
+    };
+    assert_eq!(acted(&events, 2), Some(CHECK));
+    let events = game.act(1, Action::RaiseTo(20));
+    assert_eq!(acted(&events, 2), Some(FOLD));
 }

@@ -249,3 +249,150 @@ fn more_chips_than_a_table_holds_are_refused() {
     assert_eq!(game.table.apply(0, seat), Err(Refusal::Overflow));
     assert_eq!(game.stacks(), [100, 100, 0]);
 }
+
+/// WSOP 145, last sentence: with the betting over before the river, who pushed all-in shows first and
+/// nobody mucks, win or lose.
+#[test]
+fn who_pushed_all_in_before_the_river_shows_first_and_every_live_hand_is_turned_up() {
+    // The button pushes with queens, the big blind calls with aces: left of the button is the caller.
+    let mut game = Game::new(config(), &[500, 500]);
+    game.deal_cards("As Qs Ah Qh 2c 7d 8h 3s 4d"); // 1 aces, 0 queens
+    game.act(0, Action::RaiseTo(500));
+    assert_eq!(shown(&game.act(1, CALL)), ["0 shows", "1 shows"]);
+    // The big blind pushes on the flop and wins: the loser is seen too.
+    let mut game = Game::new(config(), &[500, 800]);
+    game.deal_cards("As Qs Ah Qh 2c 7d 8h 3s 4d");
+    game.act(0, CALL);
+    game.act(1, CHECK);
+    game.act(1, Action::RaiseTo(790));
+    assert_eq!(shown(&game.act(0, CALL)), ["1 shows", "0 shows"]);
+}
+
+/// The last who pushed, though others bet after an all-in or call all-in for less.
+#[test]
+fn the_last_who_pushed_shows_first_and_without_a_push_the_last_who_bet() {
+    // 0 bets 100 on the flop and is called all-in: nobody pushed, 0 bet last.
+    let mut game = Game::new(config(), &[1_000, 60, 1_000]);
+    game.deal_cards("Ks Qs As Kh Qh Ah 2c 7d 8h 3s 4d"); // 1 kings, 2 queens, 0 aces
+    for (seat, action) in [(0, CALL), (1, CALL), (2, CHECK), (1, CHECK), (2, FOLD)] {
+        game.act(seat, action);
+    }
+    game.act(0, Action::RaiseTo(100));
+    assert_eq!(shown(&game.act(1, CALL)), ["0 shows", "1 shows"]);
+    // 1 pushes on the flop, two call; on the turn 2 bets and 0 folds: 1 was the last to push.
+    let mut game = Game::new(config(), &[1_000, 60, 1_000]);
+    game.deal_cards("Ks Qs As Kh Qh Ah 2c 7d 8h 3s 4d");
+    for (seat, action) in [(0, CALL), (1, CALL), (2, CHECK), (1, Action::RaiseTo(50)), (2, CALL), (0, CALL)] {
+        game.act(seat, action);
+    }
+    game.act(2, Action::RaiseTo(100));
+    assert_eq!(shown(&game.act(0, FOLD)), ["1 shows", "2 shows"]);
+}
+
+/// WSOP 145, 149: those in the side pot show before who is all-in for less, also where all are turned up.
+#[test]
+fn hands_that_are_turned_up_come_side_pot_first() {
+    let mut game = Game::new(config(), &[100, 300, 700, 700]);
+    game.deal_cards("As Ks Qs Js Ah Kh Qh Jh 2c 7d 8h 3s 4d"); // 1 aces, 2 kings, 3 queens, 0 jacks
+    game.act(3, Action::RaiseTo(700));
+    game.act(0, CALL);
+    game.act(1, CALL);
+    assert_eq!(shown(&game.act(2, CALL)), ["3 shows", "2 shows", "1 shows", "0 shows"]);
+}
+
+/// WSOP 145: all-in on the river is a bet like another: who bet shows first, and who is beaten mucks.
+#[test]
+fn after_an_all_in_on_the_river_a_beaten_caller_mucks() {
+    let mut game = Game::new(config(), &[500, 500]);
+    game.deal_cards("Qs As Qh Ah 2c 7d 8h 3s 4d"); // 1 queens, 0 aces
+    game.act(0, CALL);
+    game.act(1, CHECK);
+    for _ in 0..2 {
+        game.act(1, CHECK);
+        game.act(0, CHECK);
+    }
+    game.act(1, CHECK);
+    game.act(0, Action::RaiseTo(490));
+    assert_eq!(shown(&game.act(1, CALL)), ["0 shows", "1 mucks"]);
+}
+
+/// WSOP 145: run twice, all hands are turned up as well.
+#[test]
+fn run_twice_every_live_hand_is_turned_up() {
+    let mut game = Game::new(TableConfig { run_it_twice: true, ..config() }, &[500, 500]);
+    game.deal_cards("As Qs Ah Qh 2c 7d 8h 3s 4d");
+    game.act(0, Action::RaiseTo(500));
+    game.act(1, CALL);
+    game.apply(Command::RunItTwice { seat: SeatIndex(0), agree: true });
+    let events = game.apply(Command::RunItTwice { seat: SeatIndex(1), agree: true });
+    assert_eq!(shown(&events), ["0 shows", "1 shows"]);
+}
+
+/// WSOP 60: what is called is bounded by what a live opponent can put in (50/100, a big blind of 70).
+#[test]
+fn heads_up_a_short_big_blind_is_called_for_what_it_has() {
+    let blinds = TableConfig { small_blind: 50, big_blind: 100, buy_in_min: 100, ..config() };
+    let mut game = Game::new(blinds.clone(), &[1_000, 100]);
+    game.set_up_stack(1, 70);
+    game.deal();
+    assert_eq!((game.legal(0).call, game.legal(0).raise_to), (Some(20), None));
+    let events = game.act(0, CALL);
+    assert!(!events.iter().any(|event| matches!(event, Event::Uncalled { .. })), "{events:?}");
+    // Three-handed, and the button has folded.
+    let mut game = Game::new(blinds, &[1_000, 1_000, 100]);
+    game.set_up_stack(2, 70);
+    game.deal();
+    assert_eq!(game.legal(0).call, Some(100), "WSOP 150: another can match the whole blind");
+    game.act(0, FOLD);
+    assert_eq!(game.legal(1).call, Some(20));
+}
+
+fn set_up(stacks: &[u64], bets: &[u64]) -> Game {
+    let mut table = Table::new(TableConfig { seats: 10, ..config() }).unwrap();
+    for (seat, &stack) in (0..).zip(stacks) {
+        table.seat_as(SeatIndex(seat), player(seat), stack).unwrap();
+    }
+    let last = u8::try_from(stacks.len() - 1).unwrap();
+    let mut setup = HandSetup::new(1, SeatIndex(last), 100, Deck::starting_with(&[]).unwrap());
+    setup.bets[..bets.len()].copy_from_slice(bets);
+    table.deal_as(0, &setup).unwrap();
+    Game { table, now: 0 }
+}
+
+/// Several short all-ins, and a short straddle: the largest that somebody can put in counts (WSOP 60).
+#[test]
+fn a_bet_that_no_opponent_can_match_costs_what_the_largest_of_them_can() {
+    // Big blind all-in for 70, the button calls all-in for 80: the small blind calls 30, not 50.
+    let mut game = set_up(&[1_000, 70, 80], &[50, 100]);
+    game.act(2, CALL);
+    assert_eq!((game.legal(0).call, game.legal(0).raise_to), (Some(30), None));
+    game.act(0, CALL);
+    assert!(!game.hand_running());
+    // A straddle of 200 all-in for 130, and everybody else has folded.
+    let mut game = set_up(&[1_000, 1_000, 130, 1_000], &[50, 100, 200]);
+    assert_eq!(game.legal(3).call, Some(200), "WSOP 150");
+    game.act(3, FOLD);
+    game.act(0, FOLD);
+    assert_eq!((game.legal(1).call, game.legal(1).raise_to), (Some(30), None));
+    // One opponent who still has to act can put in 90 of 100.
+    let game = set_up(&[1_000, 90, 70], &[0, 0, 100]);
+    assert_eq!(game.legal(0).call, Some(90));
+}
+
+/// A raise that nobody can call is refused by the rule that stands against it, not by WSOP 172.
+#[test]
+fn a_raise_over_the_only_opponents_all_in_is_refused_as_table_stakes() {
+    let mut game = Game::new(config(), &[100, 1_000]);
+    game.deal();
+    game.act(0, Action::RaiseTo(100));
+    let refusal = game.try_act(1, Action::RaiseTo(1_000)).unwrap_err();
+    assert_eq!(refusal, Refusal::NobodyToRaise(SeatIndex(1)));
+    assert!(refusal.rule().unwrap().starts_with("WSOP 60"), "{refusal}");
+    // Who has no more than the bet cannot raise either.
+    let mut game = Game::new(config(), &[1_000, 40, 1_000]);
+    game.deal();
+    game.act(0, Action::RaiseTo(40));
+    let refusal = game.try_act(1, Action::RaiseTo(40)).unwrap_err();
+    assert_eq!(refusal, Refusal::TooShortToRaise { all_in: 40, bet: 40 });
+    assert!(refusal.rule().unwrap().starts_with("WSOP 60"));
+}

@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn both_codecs_carry_the_same_message() {
-        let act = Act { hand: 9, kind: ActionKind::RaiseTo.into(), amount: u64::MAX };
+        let act = Act { hand: 9, kind: ActionKind::RaiseTo.into(), amount: u64::MAX, question: None };
         let message = ClientMessage { id: 3, body: Some(Body::Act(act)) };
         for codec in Codec::ALL {
             let bytes = codec.encode_client(&message).unwrap();

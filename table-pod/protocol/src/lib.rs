@@ -4,6 +4,7 @@
 pub mod audit;
 pub mod codec;
 pub mod deal;
+pub mod denial;
 pub mod problem;
 pub mod record;
 pub mod settlement;
@@ -21,4 +22,4 @@ pub mod pb {
 
 pub use codec::{CloseCode, Codec, CodecError, MESSAGE_BYTES_MAX};
 pub use problem::Problem;
-pub use spec::{Currency, Settlement, TableSpec};
+pub use spec::{Currency, HistoryNames, HistoryRule, Settlement, TableSpec};

@@ -1,6 +1,9 @@
 //! What is kept of a hand for ever.
 
-use crate::audit::{About, AuditBox};
+use crate::{
+    HistoryRule,
+    audit::{About, AuditBox},
+};
 use purr_engine::{
     Card, HandEnd,
     deal::{Commitment, Opening, Reveal},
@@ -39,6 +42,9 @@ pub struct HandRecord {
     /// All 52 leaves, encrypted to the auditor's key, where the table has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit: Option<AuditBox>,
+    /// How the hand is shown to players who were not in it.
+    #[serde(default, skip_serializing_if = "HistoryRule::is_default")]
+    pub shown: HistoryRule,
 }
 
 /// What only the table may read of a hand.

@@ -79,13 +79,18 @@ pub fn event(event: &Event, viewer: Viewer, context: &Context<'_>) -> Option<pb:
     let own = |seat: SeatIndex| viewer == Viewer::Seat(seat);
     let kind = match event {
         Event::Seated { seat, player, stack } => {
-            Kind::Seated(pb::Seated { seat: at(*seat), player: player.to_string(), stack: *stack })
+            let waits_for_big_blind = waits_for_big_blind(context.table, *seat);
+            let player = player.to_string();
+            Kind::Seated(pb::Seated { seat: at(*seat), player, stack: *stack, waits_for_big_blind })
         }
         Event::ToppedUp { seat, amount, stack } => {
             Kind::ToppedUp(pb::ToppedUp { seat: at(*seat), amount: *amount, stack: *stack })
         }
         Event::SatOut { seat } => Kind::SatOut(pb::SatOut { seat: at(*seat) }),
-        Event::SatIn { seat } => Kind::SatIn(pb::SatIn { seat: at(*seat) }),
+        Event::SatIn { seat } => {
+            let waits_for_big_blind = waits_for_big_blind(context.table, *seat);
+            Kind::SatIn(pb::SatIn { seat: at(*seat), waits_for_big_blind })
+        }
         Event::Disconnected { seat } => {
             Kind::Connection(pb::ConnectionChanged { seat: at(*seat), connected: false })
         }
@@ -167,6 +172,23 @@ pub fn event(event: &Event, viewer: Viewer, context: &Context<'_>) -> Option<pb:
     Some(pb::Event { kind: Some(kind) })
 }
 
+/// Whether the seat owes a blind and waits for the big blind instead of posting at once (WSOP Live 154).
+fn waits_for_big_blind(table: &Table, seat: SeatIndex) -> bool {
+    table.seat(seat).is_some_and(|chair| {
+        (chair.owes_big || chair.owes_small) && !chair.posts && !chair.sitting_out && !chair.leaving
+    })
+}
+
+/// What a seat is asked now; `None` when it is not its turn.
+pub fn question(table: &Table, seat: SeatIndex) -> Option<pb::Question> {
+    let legal = table.legal_actions(seat)?;
+    let hand = table.hand()?;
+    Some(pb::Question {
+        board_cards: u32::try_from(hand.board.len()).ok()?,
+        to_match: hand.player(seat)?.street_bet + legal.call.unwrap_or(0),
+    })
+}
+
 fn turn(
     seat: SeatIndex,
     deadline: Millis,
@@ -212,6 +234,7 @@ pub fn snapshot(
                     leaving: chair.leaving,
                     pending: chair.pending,
                     straddle: chair.straddle,
+                    waits_for_big_blind: waits_for_big_blind(table, SeatIndex(seat)),
                 })
             })
             .collect(),

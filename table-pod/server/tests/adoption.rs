@@ -146,7 +146,7 @@ impl Live {
             _ => (pb::ActionKind::Call, 0),
         };
         self.id += 1;
-        self.ask(player, Ask::Act(pb::Act { hand, kind: kind.into(), amount }));
+        self.ask(player, Ask::Act(pb::Act { hand, kind: kind.into(), amount, question: None }));
     }
 }
 

@@ -90,7 +90,7 @@ impl Game {
             let seat = self.core.state().table.to_act().unwrap();
             let hand = self.core.state().table.hand().unwrap().number;
             let kind = pb::ActionKind::Fold.into();
-            let step = self.say(seat.0, Ask::Act(pb::Act { hand, kind, amount: 0 }));
+            let step = self.say(seat.0, Ask::Act(pb::Act { hand, kind, amount: 0, question: None }));
             if let Some(entry) = step.hand {
                 return serde_json::from_slice(&entry.record).unwrap();
             }

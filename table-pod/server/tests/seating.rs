@@ -237,7 +237,7 @@ fn no_hand_starts_while_the_oldest_that_the_chain_does_not_have_is_older_than_ha
                 now += 10_000;
                 core.handle(now, Input::Pause { paused: false });
                 let seat = core.state().table.to_act().unwrap().0;
-                let fold = pb::Act { hand, kind: pb::ActionKind::Fold.into(), amount: 0 };
+                let fold = pb::Act { hand, kind: pb::ActionKind::Fold.into(), amount: 0, question: None };
                 ask(core, seat, 1_000 + hand, Ask::Act(fold));
                 core.state().table.hand().is_none()
             })
@@ -276,7 +276,7 @@ fn who_is_frozen_plays_the_hand_to_its_end_and_neither_plays_on_nor_leaves_until
         for at in 0..2 {
             let hand = core.state().table.hand().unwrap().number;
             let seat = core.state().table.to_act().unwrap().0;
-            let fold = pb::Act { hand, kind: pb::ActionKind::Fold.into(), amount: 0 };
+            let fold = pb::Act { hand, kind: pb::ActionKind::Fold.into(), amount: 0, question: None };
             ask(core, seat, id + at, Ask::Act(fold));
         }
         assert!(core.state().table.hand().is_none());

@@ -68,7 +68,8 @@ fn seat(core: &mut Core, seat: u8, top_up: bool, notice: &mut u64) {
 
 /// As people play: most hands are folded, most of the rest is called or checked.
 fn choose(hand: u64, options: &pb::Options, dice: &mut Dice) -> Ask {
-    let act = |kind: ActionKind, amount| Ask::Act(pb::Act { hand, kind: kind.into(), amount });
+    let act =
+        |kind: ActionKind, amount| Ask::Act(pb::Act { hand, kind: kind.into(), amount, question: None });
     match (dice.roll(10), options.raise_min, options.raise_max) {
         (0, Some(min), Some(max)) => act(ActionKind::RaiseTo, (min + dice.roll(3) * min / 2).min(max)),
         (1..=5, ..) if !options.check => act(ActionKind::Fold, 0),

@@ -31,6 +31,8 @@ impl Sessions {
         let answer: Result<T, RedisError> = command.query_async(&mut connection).await;
         match answer {
             Ok(value) => Ok(value),
+            // The connection is as good as before.
+            Err(error) if error.code() == Some("OOM") => Err(StoreError::Full),
             Err(error) => {
                 *self.connection.lock().await = None;
                 Err(StoreError::Unknown(error.to_string()))

@@ -83,6 +83,9 @@ pub enum StoreError {
     /// Nothing was written: no master could be reached.
     #[error("the store is unavailable: {0}")]
     Unavailable(String),
+    /// Nothing was written: the store's memory is used up.
+    #[error("the store has no room")]
+    Full,
     /// What the store holds is not what was written there.
     #[error("the store holds what cannot be read: {0}")]
     Corrupt(String),

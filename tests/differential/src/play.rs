@@ -6,8 +6,8 @@ use crate::{
 };
 use anyhow::{Context, Result, ensure};
 use purr_engine::{
-    Action, Ante, Betting, Chips, ClockConfig, Command, HandSetup, LegalActions, PlayerId, RakeConfig,
-    SeatIndex, Table, TableConfig,
+    Action, Ante, Betting, Chips, ClockConfig, Command, Event, HandSetup, HouseRules, LegalActions, PlayerId,
+    RakeConfig, SeatIndex, Table, TableConfig,
 };
 use serde::Serialize;
 
@@ -28,6 +28,8 @@ pub(crate) struct Played {
     board: String,
     steps: Vec<Step>,
     finish: Vec<Chips>,
+    /// Who showed (true) or mucked at the showdown, by place, in order.
+    show: Vec<(usize, bool)>,
 }
 
 /// One action, and what was possible before it.
@@ -69,7 +71,7 @@ pub(crate) fn play(seed: u64, number: u64) -> Result<Played> {
         uniform_ante_trim: start.uniform,
         ..HandSetup::new(number, button, start.min_bet, deck)
     };
-    table.deal_as(0, &setup)?;
+    let mut events = table.deal_as(0, &setup)?;
     let cards = setup.deck.cards();
     let players = chairs.len();
     let holes = (0..players).map(|place| format!("{}{}", cards[place], cards[players + place])).collect();
@@ -82,7 +84,7 @@ pub(crate) fn play(seed: u64, number: u64) -> Result<Played> {
         let place = chairs.iter().position(|chair| *chair == seat).context("an empty chair is to act")?;
         let legal = table.legal_actions(seat).context("who is to act has legal actions")?;
         let action = choose(&mut dice, &style, legal);
-        table.apply(0, Command::Act { seat, action })?;
+        table.apply_into(0, Command::Act { seat, action }, &mut events)?;
         let (name, to) = match action {
             Action::Fold => ("fold", None),
             Action::Check | Action::Call => ("call", None),
@@ -94,7 +96,27 @@ pub(crate) fn play(seed: u64, number: u64) -> Result<Played> {
     ensure!(table.hand().is_none(), "nobody is to act and the hand is not over");
     let finish = chairs.iter().map(|chair| table.seat(*chair).map_or(0, |seat| seat.stack)).collect();
     let Start { stacks, antes, bets, min_bet, uniform, limit } = start;
-    Ok(Played { hand: number, antes, bets, min_bet, uniform, limit, stacks, holes, board, steps, finish })
+    let show = events.iter().filter_map(|event| match event {
+        Event::Shown { seat, .. } => Some((*seat, true)),
+        Event::Mucked { seat } => Some((*seat, false)),
+        _ => None,
+    });
+    let place = |(seat, shows)| chairs.iter().position(|chair| *chair == seat).map(|place| (place, shows));
+    let show = show.map(place).collect::<Option<_>>().context("an empty chair showed")?;
+    Ok(Played {
+        hand: number,
+        antes,
+        bets,
+        min_bet,
+        uniform,
+        limit,
+        stacks,
+        holes,
+        board,
+        steps,
+        finish,
+        show,
+    })
 }
 
 /// Chairs for so many, clockwise from a random one, often with free ones between them.
@@ -109,21 +131,19 @@ fn chairs(dice: &mut Dice, players: usize) -> Result<Vec<SeatIndex>> {
     Ok(free.into_iter().map(SeatIndex).collect())
 }
 
-fn table(start: &Start, chairs: &[SeatIndex]) -> Result<Table> {
-    let betting = match start.limit {
-        None => Betting::NoLimit,
-        Some((small_bet, big_bet, bets_max)) => Betting::FixedLimit { small_bet, big_bet, bets_max },
-    };
-    let mut table = Table::new(TableConfig {
+/// A table of ten seats without rake, whose stakes are the least there are.
+pub(crate) fn table_config() -> TableConfig {
+    TableConfig {
         seats: 10,
         small_blind: 1,
-        big_blind: start.min_bet,
-        betting,
+        big_blind: 1,
+        betting: Betting::NoLimit,
         straddle: false,
+        house: HouseRules::NONE,
         run_it_twice: false,
         ante: Ante::None,
-        buy_in_min: start.min_bet,
-        buy_in_max: start.min_bet,
+        buy_in_min: 1,
+        buy_in_max: 1,
         rake: RakeConfig { basis_points: 0, caps: Vec::new(), no_flop_no_drop: true },
         clock: ClockConfig {
             turn_ms: 10_000,
@@ -135,6 +155,20 @@ fn table(start: &Start, chairs: &[SeatIndex]) -> Result<Table> {
             disconnect_max_ms: 0,
         },
         rat_hole_ms: 0,
+    }
+}
+
+fn table(start: &Start, chairs: &[SeatIndex]) -> Result<Table> {
+    let betting = match start.limit {
+        None => Betting::NoLimit,
+        Some((small_bet, big_bet, bets_max)) => Betting::FixedLimit { small_bet, big_bet, bets_max },
+    };
+    let mut table = Table::new(TableConfig {
+        big_blind: start.min_bet,
+        betting,
+        buy_in_min: start.min_bet,
+        buy_in_max: start.min_bet,
+        ..table_config()
     })?;
     for (chair, &stack) in chairs.iter().zip(&start.stacks) {
         table.seat_as(*chair, PlayerId([chair.0 + 1; 20]), stack)?;

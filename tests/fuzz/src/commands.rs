@@ -2,7 +2,8 @@
 
 use crate::Bytes;
 use purr_engine::{
-    Action, Ante, Betting, ClockConfig, Command, PlayerId, RakeCap, RakeConfig, SeatIndex, Table, TableConfig,
+    Action, Ante, Betting, ClockConfig, Command, HouseRules, PlayerId, RakeCap, RakeConfig, SeatIndex, Table,
+    TableConfig,
 };
 
 /// A configuration, often a valid one.
@@ -30,6 +31,7 @@ pub fn config(bytes: &mut Bytes<'_>) -> TableConfig {
         ante,
         betting,
         straddle: bytes.roll(2) == 0,
+        house: HouseRules::NONE,
         run_it_twice: bytes.roll(2) == 0,
         buy_in_min: big_blind,
         buy_in_max: big_blind.saturating_mul(1 + bytes.short()),

@@ -3,7 +3,7 @@
 use super::{Bug, Dice, Journal, Nodes, Recorder, TABLE, connection::Connection, player::Player, survivors};
 use crate::checker::Record;
 use anyhow::{Context, ensure};
-use purr_engine::{Ante, Betting, ClockConfig, RakeCap, RakeConfig, TableConfig};
+use purr_engine::{Ante, Betting, ClockConfig, HouseRules, RakeCap, RakeConfig, TableConfig};
 use purr_protocol::{Currency, Settlement, TableSpec, settlement::OpenTable};
 use purr_runtime::{CancellationToken, Readiness};
 use purr_store::{Commit, DataKeys, Sealer};
@@ -62,6 +62,7 @@ fn spec() -> TableSpec {
             ante: Ante::None,
             betting: Betting::NoLimit,
             straddle: false,
+            house: HouseRules::NONE,
             run_it_twice: false,
             buy_in_min: 200,
             buy_in_max: 1_000,
@@ -77,6 +78,7 @@ fn spec() -> TableSpec {
             max_delay_ms: 0,
         },
         paused: false,
+        history: purr_protocol::HistoryRule::default(),
     }
 }
 

@@ -1,9 +1,9 @@
 //! From a PokerTable and the fleet's defaults to the table as its pod knows it.
 
 use crate::fleet::{Fleet, StoreGroup};
-use purr_crds::{AntePayer, Bound, PokerTable, PokerTableSpec};
-use purr_engine::{Ante, Betting, ClockConfig, ConfigError, RakeCap, RakeConfig, TableConfig};
-use purr_protocol::{Currency, Settlement, TableSpec};
+use purr_crds::{AntePayer, Bound, HandHistory, PokerTable, PokerTableSpec};
+use purr_engine::{Ante, Betting, ClockConfig, ConfigError, HouseRules, RakeCap, RakeConfig, TableConfig};
+use purr_protocol::{Currency, HistoryNames, HistoryRule, Settlement, TableSpec};
 
 /// What a time bank grows to, where the table does not say, in seconds.
 const TIME_BANK_MAX_S: i32 = 120;
@@ -77,6 +77,13 @@ pub fn validate(table: &PokerTable, fleet: &Fleet) -> Result<Valid, Invalid> {
             max_delay_ms: millis("settlement.maxDelaySeconds", spec.settlement.max_delay_seconds)?,
         },
         paused: false,
+        history: HistoryRule {
+            names: match spec.hand_history {
+                HandHistory::Pseudonymous => HistoryNames::Pseudonymous,
+                HandHistory::Public => HistoryNames::Public,
+            },
+            delay_s: number("handHistoryDelaySeconds", spec.hand_history_delay_seconds.into())?,
+        },
     };
     spec.validate()?;
     Ok(Valid { spec, store, store_name, bound })
@@ -137,6 +144,7 @@ fn engine(spec: &PokerTableSpec) -> Result<TableConfig, Invalid> {
         },
         betting: Betting::NoLimit,
         straddle: spec.straddle,
+        house: HouseRules::NONE,
         run_it_twice: spec.run_it_twice,
         buy_in_min: number("buyIn.min", spec.buy_in.min)?,
         buy_in_max: number("buyIn.max", spec.buy_in.max)?,
@@ -200,6 +208,18 @@ mod tests {
             engine.clock;
         assert_eq!((time_bank_gain_ms, time_bank_hands), (5_000, 10));
         assert_eq!((time_bank_max_ms, disconnect_max_ms), (200_000, 90_000));
+    }
+
+    #[test]
+    fn hands_are_shown_under_names_unless_the_table_says_otherwise() {
+        let mut table = table();
+        let valid = validate(&table, &fleet()).unwrap();
+        assert_eq!(valid.spec.history, HistoryRule::default());
+        // Left out, so that a pod of the release before this one takes the table.
+        assert!(!serde_json::to_string(&valid.spec).unwrap().contains("history"));
+        (table.spec.hand_history, table.spec.hand_history_delay_seconds) = (HandHistory::Public, 7);
+        let expected = HistoryRule { names: HistoryNames::Public, delay_s: 7 };
+        assert_eq!(validate(&table, &fleet()).unwrap().spec.history, expected);
     }
 
     #[test]

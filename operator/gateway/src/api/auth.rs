@@ -2,8 +2,10 @@
 
 use crate::{
     app::{App, read_json},
-    auth::{AuthError, Caller, NONCE_S, Tokens, outside::OutsideError},
-    guard::RetryAfter,
+    auth::{AuthError, Caller, NONCE_S, Tokens, outside::OutsideError, siwe::Message},
+    client_address::ClientAddress,
+    guard::{RetryAfter, refusal},
+    limits::{Class, headers},
 };
 use axum::{
     Extension, Json,
@@ -18,6 +20,9 @@ use purr_runtime::problem::Answer;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
+
+/// What somebody is told to wait who finds no room: sign-ins that nobody uses end within minutes.
+const NO_ROOM: Duration = Duration::from_secs(60);
 
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -55,12 +60,18 @@ impl IntoResponse for AuthError {
                 let problem = Problem::new(503, "unavailable", "Sign-ins are not possible at the moment");
                 return (RetryAfter(Duration::from_secs(1)), Answer::from(problem)).into_response();
             }
+            Self::NoRoom => {
+                let problem =
+                    Problem::new(503, "no-room", "There is no room for new sign-ins").detail(detail);
+                return (RetryAfter(NO_ROOM), Answer::from(problem)).into_response();
+            }
             Self::Outside(OutsideError::NotSetUp) => {
                 Problem::new(404, "outside", "There are no sign-ins of outside issuers here")
             }
             Self::Outside(OutsideError::Token(_)) | Self::Used => {
                 Problem::new(401, "id-token", "The sign-in is refused")
             }
+            Self::Denied(_) => Problem::new(403, "denied", "This wallet is denied"),
             Self::NotLinked => Problem::new(403, "not-linked", "Link this identity to a wallet first"),
             Self::LinkedElsewhere => Problem::new(409, "linked", "This identity is linked to another wallet"),
             Self::NotNamed => Problem::new(401, "sign-in", "The sign-in is refused"),
@@ -79,7 +90,7 @@ impl IntoResponse for AuthError {
 pub async fn nonce(State(app): State<App>) -> Result<Json<Nonce>, AuthError> {
     let site = &app.auth.site;
     Ok(Json(Nonce {
-        nonce: app.auth.nonce().await?,
+        nonce: app.auth.nonce()?,
         domain: site.domain.clone(),
         uri: site.url.clone(),
         chain_id: site.chain_id,
@@ -87,16 +98,45 @@ pub async fn nonce(State(app): State<App>) -> Result<Json<Nonce>, AuthError> {
     }))
 }
 
-pub async fn sign_in(State(app): State<App>, body: Body) -> Result<Json<Tokens>, Response> {
+pub async fn sign_in(
+    State(app): State<App>,
+    client: Option<Extension<ClientAddress>>,
+    body: Body,
+) -> Result<Json<Tokens>, Response> {
     let ask: SignIn = read_json(body).await.map_err(IntoResponse::into_response)?;
-    let tokens = app.auth.sign_in(&ask.message, &ask.signature).await;
-    tokens.map(Json).map_err(IntoResponse::into_response)
+    let tokens = app.auth.sign_in(&ask.message, &ask.signature).await.map_err(IntoResponse::into_response)?;
+    if let (Some(Extension(ClientAddress(ip))), Ok(message)) = (client, Message::parse(&ask.message)) {
+        app.auth.origins.signed_in(ip, message.address);
+    }
+    Ok(Json(tokens))
 }
 
-pub async fn refresh(State(app): State<App>, body: Body) -> Result<Json<Tokens>, Response> {
-    let ask: Refresh = read_json(body).await.map_err(IntoResponse::into_response)?;
-    let tokens = app.auth.refresh(&ask.refresh_token).await;
-    tokens.map(Json).map_err(IntoResponse::into_response)
+/// Counted here, and not by the address before the body is read: a token that a gateway has issued is counted under its
+/// own sign-in, which no neighbour of the address can use up. Everything else counts as a sign-in of the address.
+pub async fn refresh(
+    State(app): State<App>,
+    client: Option<Extension<ClientAddress>>,
+    body: Body,
+) -> Response {
+    let ask = read_json::<Refresh>(body).await;
+    let sid = ask.as_ref().ok().and_then(|ask| app.auth.refreshes(&ask.refresh_token));
+    let (class, verdict) = match (sid, client) {
+        (Some(sid), _) => (Class::Refresh, app.limiter.check(Class::Refresh, sid).await),
+        (None, Some(Extension(ClientAddress(ip)))) => {
+            (Class::SignIn, app.limiter.check_address(Class::SignIn, ip).await)
+        }
+        (None, None) => (Class::SignIn, app.limiter.check(Class::SignIn, "unknown").await),
+    };
+    let mut response = match (refusal(&app, class, verdict), ask) {
+        (Some(refused), _) => refused,
+        (None, Err(bad)) => bad.into_response(),
+        (None, Ok(ask)) => {
+            let tokens = app.auth.refresh(&ask.refresh_token).await;
+            tokens.map_or_else(IntoResponse::into_response, |tokens| Json(tokens).into_response())
+        }
+    };
+    headers::tell(response.headers_mut(), &[(class, verdict)]);
+    response
 }
 
 pub async fn logout(

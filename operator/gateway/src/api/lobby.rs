@@ -7,10 +7,11 @@ pub use board::{Board, Listed};
 pub use events::{Changes, events};
 
 use crate::{
-    app::App, guard::RetryAfter, metrics::Upstream, relay::Refused, routing::Known, upstream::Failed,
+    app::App, auth::Caller, guard::RetryAfter, metrics::Upstream, relay::Refused, routing::Known,
+    upstream::Failed,
 };
 use axum::{
-    Json,
+    Extension, Json,
     body::Body,
     extract::{
         Path, Query, State,
@@ -24,7 +25,7 @@ use purr_protocol::{
     settlement::{TableState, TableStatus},
     summary::Summary,
 };
-use purr_runtime::{problem::Answer, ws::Upgrade};
+use purr_runtime::{problem::Answer, token::UserRole, ws::Upgrade};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -260,8 +261,15 @@ pub async fn socket(
     Ok(upgrade.accept(codec.subprotocol(), move |socket| relay.serve(socket)))
 }
 
+/// For whom records are asked: auditors and administrators see every address, players those of their own hands.
+fn viewer(caller: &Caller) -> String {
+    let all = caller.roles.iter().any(|role| matches!(role, UserRole::Auditor | UserRole::Admin));
+    if all { "all".into() } else { caller.player.to_string() }
+}
+
 pub async fn hands(
     State(app): State<App>,
+    Extension(caller): Extension<Caller>,
     path: Result<Path<String>, PathRejection>,
     page: Result<Query<HandsPage>, QueryRejection>,
 ) -> Result<Json<Value>, Response> {
@@ -269,7 +277,10 @@ pub async fn hands(
     let HandsPage { before, limit } = query(page).map_err(IntoResponse::into_response)?;
     let limit = limit.unwrap_or(HANDS_DEFAULT).clamp(1, LIST_MAX);
     let before = before.map(|before| format!("&before={before}")).unwrap_or_default();
-    let asked = app.records.get(&format!("/v1/tables/{uid}/hands?limit={limit}{before}")).await;
+    let asked = app
+        .records
+        .get(&format!("/v1/tables/{uid}/hands?limit={limit}{before}&viewer={}", viewer(&caller)))
+        .await;
     asked.map(Json).map_err(IntoResponse::into_response)
 }
 
@@ -289,6 +300,7 @@ pub async fn hand_audit(
 
 pub async fn hand(
     State(app): State<App>,
+    Extension(caller): Extension<Caller>,
     path: Result<Path<(String, u64)>, PathRejection>,
     format: Result<Query<HandQuery>, QueryRejection>,
 ) -> Result<([(HeaderName, &'static str); 1], Vec<u8>), Response> {
@@ -302,7 +314,11 @@ pub async fn hand(
         Format::Phh => ("phh", "application/toml"),
         Format::Ohh => ("ohh", "application/json"),
     };
-    let asked = app.records.get_bytes(&format!("/v1/tables/{uid}/hands/{hand}?format={format}")).await;
+    let viewer = viewer(&caller);
+    let asked = app
+        .records
+        .get_bytes(&format!("/v1/tables/{uid}/hands/{hand}?format={format}&viewer={viewer}"))
+        .await;
     let body = asked.map_err(IntoResponse::into_response)?;
     Ok(([(header::CONTENT_TYPE, content_type)], body.to_vec()))
 }

@@ -4,7 +4,7 @@
 //! Rotation without a logout: add the new key and wait until every gateway publishes it, then
 //! change `current`, and take the old key away when its last token has run out.
 
-use super::refresh;
+use super::{nonce, refresh};
 use arc_swap::ArcSwap;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use ed25519_dalek::{SigningKey, pkcs8::DecodePrivateKey};
@@ -46,8 +46,15 @@ struct Ring {
     kid: String,
     signing: EncodingKey,
     published: JwkSet,
-    /// Makes refresh tokens' successors.
-    refresh: [u8; 32],
+    /// Makes refresh tokens and nonces.
+    secret: [u8; 32],
+    /// Of every published key: tokens and nonces live longer than `current` names their key.
+    secrets: Vec<[u8; 32]>,
+}
+
+/// Derives the key of refresh tokens and nonces from one that signs access tokens.
+fn secret(signing: &SigningKey) -> [u8; 32] {
+    Sha256::new_with_prefix(b"purr refresh key v1").chain_update(signing.as_bytes()).finalize().into()
 }
 
 impl Ring {
@@ -84,10 +91,8 @@ impl Ring {
             print: print.finalize().into(),
             signing: EncodingKey::from_ed_pem(pem.as_bytes())?,
             published: JwkSet { keys: keys.iter().map(|(kid, (_, key))| publish(kid, key)).collect() },
-            refresh: Sha256::new_with_prefix(b"purr refresh key v1")
-                .chain_update(signing.as_bytes())
-                .finalize()
-                .into(),
+            secret: secret(signing),
+            secrets: keys.values().map(|(_, key)| secret(key)).collect(),
             kid,
         })
     }
@@ -149,8 +154,27 @@ impl Keys {
         &self.verifier
     }
 
+    /// The first refresh token of a new family.
+    pub fn refresh_first(&self, random: &[u8; 32]) -> String {
+        refresh::first(&self.ring.load().secret, random)
+    }
+
     /// The refresh token that follows `token`.
     pub fn refresh_successor(&self, family: &str, token: &str) -> String {
-        refresh::successor(&self.ring.load().refresh, family, token)
+        refresh::successor(&self.ring.load().secret, family, token)
+    }
+
+    /// Whether a gateway has issued this refresh token, with a key that is still published.
+    pub fn is_refresh_token(&self, token: &str) -> bool {
+        self.ring.load().secrets.iter().any(|secret| refresh::is_issued(secret, token))
+    }
+
+    pub fn nonce(&self, random: &[u8; 12], now_s: u64) -> String {
+        nonce::make(&self.ring.load().secret, random, now_s)
+    }
+
+    /// Whether a gateway has made this nonce, and lately.
+    pub fn is_nonce(&self, nonce: &str, now_s: u64) -> bool {
+        self.ring.load().secrets.iter().any(|secret| nonce::is_good(secret, nonce, now_s))
     }
 }

@@ -7,10 +7,11 @@
 use crate::{
     auth,
     metrics::{Learned, Metrics, Upstream},
-    sessions::SessionStore,
+    sessions::{REVOKED_PAGE, SessionStore},
 };
 use futures::StreamExt;
 use purr_runtime::CancellationToken;
+use purr_store::StoreError;
 use std::{
     collections::HashMap,
     sync::{Arc, PoisonError, RwLock},
@@ -19,12 +20,15 @@ use std::{
 use tokio::{sync::watch, time::Instant};
 
 /// Longer than any access token lives.
-const KEEP: Duration = Duration::from_secs(2 * auth::ACCESS_S);
-/// The same number in milliseconds, and how far back each query looks: clocks of gateways differ, and
-/// a write may become visible late.
+const KEEP: Duration = Duration::from_secs(auth::ACCESS_S + 60);
+/// How far back the first query looks, and each other one: clocks of gateways differ, and a write may become visible
+/// late.
 const KEEP_MS: u64 = 2 * auth::ACCESS_S * 1000;
 const OVERLAP_MS: u64 = 30_000;
-const HELD_MAX: usize = 200_000;
+/// Ended sign-ins held at once, of about 80 bytes each. To fill it within [`KEEP`] takes 1,400 of them a second.
+const HELD_MAX: usize = 500_000;
+/// Pages of one reading.
+const PAGES_MAX: usize = HELD_MAX / REVOKED_PAGE;
 /// Longer than any name of a sign-in.
 const SID_BYTES_MAX: usize = 128;
 /// Until a channel that ended is opened again.
@@ -95,11 +99,8 @@ impl Revoked {
         let mut since_ms = auth::now_ms().saturating_sub(KEEP_MS);
         loop {
             let asked_ms = auth::now_ms();
-            match sessions.revoked_since(since_ms).await {
-                Ok(sids) => {
-                    metrics.learned(Learned::Record, self.extend(sids));
-                    since_ms = asked_ms.saturating_sub(OVERLAP_MS);
-                }
+            match self.read(&*sessions, since_ms, &metrics).await {
+                Ok(()) => since_ms = asked_ms.saturating_sub(OVERLAP_MS),
                 Err(error) => {
                     metrics.upstream_error(Upstream::Sessions);
                     tracing::debug!(%error, "ended sign-ins");
@@ -110,6 +111,24 @@ impl Revoked {
                 () = tokio::time::sleep(every) => {}
             }
         }
+    }
+
+    /// Takes in what was ended since a time, newest first: however many there are, the newest are not late.
+    async fn read(
+        &self,
+        sessions: &dyn SessionStore,
+        since_ms: u64,
+        metrics: &Metrics,
+    ) -> Result<(), StoreError> {
+        for page in 0..PAGES_MAX {
+            let sids = sessions.revoked_since(since_ms, page).await?;
+            let last = sids.len() < REVOKED_PAGE;
+            metrics.learned(Learned::Record, self.extend(sids));
+            if last {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Hears of what other gateways end as they end it, until stopped. What is missed between two

@@ -1,6 +1,6 @@
 //! Limits that all gateways count together.
 
-use super::{Class, Limiter, MemoryLimiter, Rate, Verdict};
+use super::{Class, Key, Limiter, MemoryLimiter, Rate, Verdict};
 use crate::{
     metrics::{Metrics, Upstream},
     sessions::SessionStore,
@@ -60,7 +60,8 @@ impl SharedLimiter {
                     () = stop.cancelled() => return,
                     () = sleep(RETRY) => {}
                 }
-                if store.arrive("limit:probe", Rate { per_s: 1_000, burst: 1_000 }).await.is_ok() {
+                let probe = ("limit:probe".to_owned(), Rate { per_s: 1_000, burst: 1_000 });
+                if store.arrive(&[probe]).await.is_ok() {
                     tracing::info!("limits are shared again");
                     metrics.limits_shared.set(1);
                     away.store(false, Ordering::Relaxed);
@@ -73,16 +74,20 @@ impl SharedLimiter {
 
 #[async_trait]
 impl Limiter for SharedLimiter {
-    async fn check(&self, class: Class, key: &str) -> Verdict {
+    async fn check_all(&self, class: Class, keys: &[Key]) -> Verdict {
         if !self.away.load(Ordering::Relaxed) {
-            let key = format!("limit:{}:{key}", class.name());
-            match timeout(WAIT, self.store.arrive(&key, self.local.rate(class))).await {
+            let rate = self.local.rate(class);
+            let counted: Vec<(String, Rate)> = keys
+                .iter()
+                .map(|key| (format!("limit:{}:{}", class.name(), key.name), rate.times(key.share)))
+                .collect();
+            match timeout(WAIT, self.store.arrive(&counted)).await {
                 Ok(Ok(verdict)) => return verdict,
                 Ok(Err(error)) => self.lost(&error.to_string()),
                 Err(_) => self.lost("no answer in time"),
             }
         }
-        self.local.check(class, key).await
+        self.local.check_all(class, keys).await
     }
 }
 
@@ -95,7 +100,12 @@ mod tests {
 
     fn gateway(store: &Arc<MemorySessions>) -> (SharedLimiter, Metrics) {
         let metrics = Metrics::new(&prometheus::Registry::new()).unwrap();
-        let limiter = SharedLimiter::new(store.clone(), [RATE; 5], metrics.clone(), CancellationToken::new());
+        let limiter = SharedLimiter::new(
+            store.clone(),
+            [RATE; Class::ALL.len()],
+            metrics.clone(),
+            CancellationToken::new(),
+        );
         (limiter, metrics)
     }
 

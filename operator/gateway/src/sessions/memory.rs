@@ -1,7 +1,7 @@
 //! Sessions of one process: for trying things out without a cluster, and for tests.
 
-use super::{SIGN_INS_MAX, SessionStore};
-use crate::limits::{Rate, Verdict, gcra};
+use super::{Opened, Opening, REVOKED_PAGE, SIGN_INS_MAX, SessionStore, family_key};
+use crate::limits::{Rate, Verdict, gcra_all};
 use async_trait::async_trait;
 use futures::{StreamExt, stream::BoxStream};
 use purr_protocol::summary::Summary;
@@ -10,7 +10,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     sync::{
         Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -28,6 +28,8 @@ pub struct MemorySessions {
     silent: AtomicBool,
     told: Mutex<broadcast::Sender<String>>,
     mute: AtomicBool,
+    /// Keys from which on no new sign-in is stored.
+    room: AtomicUsize,
     /// By gateway.
     letters: Mutex<HashMap<String, broadcast::Sender<String>>>,
 }
@@ -41,6 +43,7 @@ impl Default for MemorySessions {
             silent: AtomicBool::new(false),
             told: Mutex::new(broadcast::Sender::new(BEHIND_MAX)),
             mute: AtomicBool::new(false),
+            room: AtomicUsize::new(KEYS_MAX * 3 / 4),
             letters: Mutex::default(),
         }
     }
@@ -64,15 +67,31 @@ impl Held {
     }
 
     fn put(&mut self, key: &str, value: &str, ttl_s: u64) -> Result<(), StoreError> {
-        let now = Instant::now();
         if self.keys.len() >= KEYS_MAX {
-            self.keys.retain(|_, (_, until)| *until > now);
+            self.sweep();
         }
         if self.keys.len() >= KEYS_MAX {
-            return Err(StoreError::Unavailable("out of room".into()));
+            return Err(StoreError::Full);
         }
-        self.keys.insert(key.to_owned(), (value.to_owned(), now + Duration::from_secs(ttl_s)));
+        self.keys.insert(key.to_owned(), (value.to_owned(), Instant::now() + Duration::from_secs(ttl_s)));
         Ok(())
+    }
+
+    /// Drops keys that have ended, and lists of sign-ins that have all ended.
+    fn sweep(&mut self) {
+        let now = Instant::now();
+        let Self { keys, sign_ins, .. } = self;
+        keys.retain(|_, (_, until)| *until > now);
+        sign_ins.retain(|_, sids| sids.iter().any(|sid| keys.contains_key(&family_key(sid))));
+    }
+
+    fn forget(&mut self, player: &str, sids: &[String]) {
+        if let Some(all) = self.sign_ins.get_mut(player) {
+            all.retain(|sid| !sids.contains(sid));
+            if all.is_empty() {
+                self.sign_ins.remove(player);
+            }
+        }
     }
 }
 
@@ -105,6 +124,22 @@ impl MemorySessions {
         self.mute.store(mute, Ordering::Relaxed);
     }
 
+    /// Sets the number of keys from which on no new sign-in is stored.
+    pub fn set_room(&self, keys: usize) {
+        self.room.store(keys, Ordering::Relaxed);
+    }
+
+    /// Sets a key as another program of the fleet does.
+    pub fn put(&self, key: &str, value: &str, ttl_s: u64) {
+        // Nobody but tests and the house of one process calls this; a full store shows in what they read.
+        let _ = self.held().put(key, value, ttl_s);
+    }
+
+    /// Loses everything, as a store does whose nodes are all replaced.
+    pub fn lose(&self) {
+        *self.held() = Held::default();
+    }
+
     pub fn put_summary(&self, summary: Summary) {
         self.held().summaries.insert(summary.uid.clone(), summary);
     }
@@ -121,12 +156,32 @@ impl MemorySessions {
 
 #[async_trait]
 impl SessionStore for MemorySessions {
-    async fn put_new(&self, key: &str, value: &str, ttl_s: u64) -> Result<bool, StoreError> {
+    async fn open(&self, opening: &Opening<'_>) -> Result<Opened, StoreError> {
+        let Opening { player, sid, family, ttl_s, once, link, .. } = *opening;
         let mut held = self.held();
-        if held.live(key).is_some() {
-            return Ok(false);
+        if let Some(used) = once.iter().position(|(mark, _)| held.live(mark).is_some()) {
+            return Ok(Opened::Used(used));
         }
-        held.put(key, value, ttl_s).map(|()| true)
+        if link.is_some_and(|(key, _)| held.live(key).is_some_and(|linked| linked != player)) {
+            return Ok(Opened::LinkedElsewhere);
+        }
+        let room = self.room.load(Ordering::Relaxed);
+        if held.keys.len() >= room {
+            held.sweep();
+        }
+        if held.keys.len() >= room {
+            return Ok(Opened::Full);
+        }
+        for (mark, ttl_s) in once {
+            held.put(mark, "1", *ttl_s)?;
+        }
+        if let Some((key, ttl_s)) = link {
+            held.put(key, player, ttl_s)?;
+        }
+        held.put(&family_key(sid), family, ttl_s)?;
+        let all = held.sign_ins.entry(player.to_owned()).or_default();
+        all.push(sid.to_owned());
+        Ok(Opened::Opened(all.drain(..all.len().saturating_sub(SIGN_INS_MAX)).collect()))
     }
 
     async fn get(&self, key: &str) -> Result<Option<String>, StoreError> {
@@ -140,16 +195,24 @@ impl SessionStore for MemorySessions {
         Ok(value)
     }
 
-    async fn swap(&self, key: &str, old: &str, new: Option<(&str, u64)>) -> Result<bool, StoreError> {
-        let mut held = self.held();
-        if held.live(key).is_none_or(|value| value != old) {
+    async fn renew(
+        &self,
+        player: &str,
+        sid: &str,
+        old: &str,
+        new: Option<(&str, u64)>,
+        _now_ms: u64,
+    ) -> Result<bool, StoreError> {
+        let (mut held, key) = (self.held(), family_key(sid));
+        if held.live(&key).is_none_or(|value| value != old) {
             return Ok(false);
         }
-        held.keys.remove(key);
-        match new {
-            Some((value, ttl_s)) => held.put(key, value, ttl_s).map(|()| true),
-            None => Ok(true),
+        held.keys.remove(&key);
+        if let Some((value, ttl_s)) = new {
+            return held.put(&key, value, ttl_s).map(|()| true);
         }
+        held.forget(player, &[sid.to_owned()]);
+        Ok(true)
     }
 
     async fn revoke(&self, sid: &str, now_ms: u64) -> Result<(), StoreError> {
@@ -183,12 +246,14 @@ impl SessionStore for MemorySessions {
         Ok(futures::stream::unfold(own.subscribe(), next).boxed())
     }
 
-    async fn revoked_since(&self, since_ms: u64) -> Result<Vec<String>, StoreError> {
+    async fn revoked_since(&self, since_ms: u64, page: usize) -> Result<Vec<String>, StoreError> {
         let held = self.held();
-        Ok(held.revoked.range((since_ms, String::new())..).map(|((_, sid), ())| sid.clone()).collect())
+        let newest = held.revoked.range((since_ms, String::new())..).rev();
+        let page = newest.skip(page.saturating_mul(REVOKED_PAGE)).take(REVOKED_PAGE);
+        Ok(page.map(|((_, sid), ())| sid.clone()).collect())
     }
 
-    async fn arrive(&self, key: &str, rate: Rate) -> Result<Verdict, StoreError> {
+    async fn arrive(&self, keys: &[(String, Rate)]) -> Result<Verdict, StoreError> {
         if self.silent.load(Ordering::Relaxed) {
             return std::future::pending().await;
         }
@@ -197,28 +262,13 @@ impl SessionStore for MemorySessions {
         }
         let now_us = u64::try_from(self.since.elapsed().as_micros()).unwrap_or(u64::MAX);
         let mut held = self.held();
-        let tat = held.live(key).and_then(|tat| tat.parse().ok());
-        let (next, verdict) = gcra(tat, now_us, rate);
-        if let Some(next) = next {
-            held.put(key, &next.to_string(), verdict.reset.as_secs() + 1)?;
+        let counts: Vec<(Option<u64>, Rate)> =
+            keys.iter().map(|(key, rate)| (held.live(key).and_then(|tat| tat.parse().ok()), *rate)).collect();
+        let (next, verdict) = gcra_all(&counts, now_us);
+        for ((key, _), tat) in keys.iter().zip(next) {
+            held.put(key, &tat.to_string(), tat.saturating_sub(now_us) / 1_000_000 + 1)?;
         }
-        Ok(verdict)
-    }
-
-    async fn remember(
-        &self,
-        player: &str,
-        sid: &str,
-        _now_ms: u64,
-        _keep_s: u64,
-    ) -> Result<Vec<String>, StoreError> {
-        let mut held = self.held();
-        if held.sign_ins.len() >= KEYS_MAX && !held.sign_ins.contains_key(player) {
-            return Err(StoreError::Unavailable("out of room".into()));
-        }
-        let all = held.sign_ins.entry(player.to_owned()).or_default();
-        all.push(sid.to_owned());
-        Ok(all.drain(..all.len().saturating_sub(SIGN_INS_MAX)).collect())
+        verdict.ok_or_else(|| StoreError::Corrupt("a count of no key".into()))
     }
 
     async fn sign_ins(&self, player: &str) -> Result<Vec<String>, StoreError> {
@@ -226,13 +276,7 @@ impl SessionStore for MemorySessions {
     }
 
     async fn forget(&self, player: &str, sids: &[String]) -> Result<(), StoreError> {
-        let mut held = self.held();
-        if let Some(all) = held.sign_ins.get_mut(player) {
-            all.retain(|sid| !sids.contains(sid));
-            if all.is_empty() {
-                held.sign_ins.remove(player);
-            }
-        }
+        self.held().forget(player, sids);
         Ok(())
     }
 

@@ -7,6 +7,7 @@
 mod certificates;
 pub mod http;
 pub mod pod;
+pub mod redis;
 pub mod wallet;
 
 use axum::{
@@ -25,15 +26,16 @@ use purr_gateway::{
     metrics::Metrics,
     relay::Pace,
     routing::{Pod, Routes},
-    sessions::MemorySessions,
+    sessions::{MemorySessions, RedisSessions, SessionStore},
 };
+use purr_protocol::denial::{Act, DenialAct, DenialTrail, Denials, DeniedWallet, DeniedWallets, Deny, Lift};
 use purr_runtime::{Callers, CancellationToken, Identity, Peer, Readiness, Role, Server};
 use serde_json::{Value, json};
 use std::{
     net::SocketAddr,
     path::PathBuf,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -46,6 +48,12 @@ pub const ISSUER: &str = "https://localhost";
 pub const CHAIN: u64 = 31_337;
 /// For what has to happen at some time.
 pub const SOON: Duration = Duration::from_secs(20);
+
+/// Sessions in a real Redis, once it is up.
+pub async fn sessions(redis: &redis::Redis) -> RedisSessions {
+    redis.up().await;
+    RedisSessions::new(redis.link("gateway"))
+}
 
 pub struct World {
     pub dir: TempDir,
@@ -69,6 +77,7 @@ pub struct Signer {
     held: tokio::sync::watch::Sender<bool>,
     /// While set, they are answered with an error of the signer's own.
     broken: AtomicBool,
+    denied: Mutex<DeniedWallets>,
     asked: AtomicUsize,
 }
 
@@ -88,15 +97,25 @@ impl World {
 
     /// A gateway with a changed configuration.
     pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
-        Self::start(change, Arc::default()).await
+        let sessions = Arc::<MemorySessions>::default();
+        Self::start(change, sessions.clone(), sessions).await
+    }
+
+    /// A gateway whose sessions are in another store.
+    pub async fn over(change: impl FnOnce(&mut Config), store: Arc<dyn SessionStore>) -> Self {
+        Self::start(change, Arc::default(), store).await
     }
 
     /// Another gateway with the same keys and the same sessions.
     pub async fn beside(&self) -> Self {
-        Self::start(|_| {}, self.sessions.clone()).await
+        Self::start(|_| {}, self.sessions.clone(), self.sessions.clone()).await
     }
 
-    async fn start(change: impl FnOnce(&mut Config), sessions: Arc<MemorySessions>) -> Self {
+    async fn start(
+        change: impl FnOnce(&mut Config),
+        sessions: Arc<MemorySessions>,
+        store: Arc<dyn SessionStore>,
+    ) -> Self {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let dir = tempfile::tempdir().unwrap();
         let authority = Authority::new();
@@ -129,7 +148,7 @@ impl World {
             jwt_audience: "purr".into(),
             roles_file: Some(roles_file),
             allowed_origins: vec![ISSUER.into(), "https://app.example".into()],
-            rates: [Rate { per_s: 1_000, burst: 1_000 }; 3],
+            rates: [Rate { per_s: 1_000, burst: 1_000 }; 4],
             sockets_max: 64,
             player_sockets_max: 4,
             stop_delay: Duration::ZERO,
@@ -157,7 +176,7 @@ impl World {
             public,
             identity,
             routes: routes.clone(),
-            sessions: sessions.clone(),
+            sessions: store,
             signer_addr,
             records_addr,
             metrics,
@@ -183,6 +202,18 @@ impl World {
     /// Lets the signer's answers wait, or go.
     pub fn hold_signer(&self, held: bool) {
         self.signer.held.send_replace(held);
+    }
+
+    /// The signer's list of denied wallets.
+    pub fn denied(&self) -> DeniedWallets {
+        self.signer.denied.lock().unwrap().clone()
+    }
+
+    /// Another gateway of the same fleet, whose store may be another one.
+    pub async fn replica(&self, store: Arc<MemorySessions>) -> Self {
+        let world = Self::start(|_| {}, store.clone(), store).await;
+        *world.signer.denied.lock().unwrap() = self.denied();
+        world
     }
 
     pub fn break_signer(&self, broken: bool) {
@@ -310,12 +341,42 @@ fn signer_routes(signer: &Arc<Signer>) -> Router {
                 Json(json!({ "free": 5, "reserved": 0, "seated": [{ "table": player, "stack": 1 }] }))
             }),
         )
+        .merge(denials_routes().with_state(signer.clone()))
         .route("/v1/withdrawals", axum::routing::post(async |Json(body): Json<Value>| Json(body)))
         .layer(axum::middleware::from_fn_with_state(signer.clone(), as_the_test_wants))
 }
 
+/// The deny list as a signer keeps it, without reasons.
+fn denials_routes() -> Router<Arc<Signer>> {
+    type Held = State<Arc<Signer>>;
+    let trail = |act, player, by: String, reason: String| DenialTrail {
+        player,
+        denied: act == Act::Denied,
+        acts: vec![DenialAct { act, by, reason, until_s: None, at_s: 1 }],
+    };
+    let deny = move |State(signer): Held, Json(Deny { player, by, reason, until_s }): Json<Deny>| async move {
+        let mut denied = signer.denied.lock().unwrap();
+        denied.version += 1;
+        denied.wallets.push(DeniedWallet { player, until_s });
+        Json(trail(Act::Denied, player, by, reason))
+    };
+    let lift = move |State(signer): Held, Json(Lift { player, by, reason }): Json<Lift>| async move {
+        let mut denied = signer.denied.lock().unwrap();
+        denied.version += 1;
+        denied.wallets.retain(|wallet| wallet.player != player);
+        Json(trail(Act::Lifted, player, by, reason))
+    };
+    let list = async |State(signer): Held| Json(signer.denied.lock().unwrap().clone());
+    Router::new()
+        .route("/v1/denials", axum::routing::post(deny).get(async || Json(Denials::default())))
+        .route("/v1/denials/lift", axum::routing::post(lift))
+        .route("/v1/denials/wallets", get(list))
+}
+
 async fn as_the_test_wants(State(signer): State<Arc<Signer>>, request: Request, next: Next) -> Response {
-    signer.asked.fetch_add(1, Ordering::Relaxed);
+    // What a gateway asks for itself is not what the tests count.
+    let counted = request.uri().path() != "/v1/denials/wallets";
+    signer.asked.fetch_add(usize::from(counted), Ordering::Relaxed);
     let _ = signer.held.subscribe().wait_for(|held| !held).await;
     if signer.broken.load(Ordering::Relaxed) {
         let problem = purr_protocol::Problem::new(500, "broken", "As the test wants");

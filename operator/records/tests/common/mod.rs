@@ -8,11 +8,11 @@
 
 use bytes::Bytes;
 use purr_engine::{
-    Action, Ante, Betting, Card, ClockConfig, Command, Deck, Event, PlayerId, RakeConfig, SeatIndex, Table,
+    Action, Ante, Betting, Card, ClockConfig, Command, Deck, Event, PlayerId, HouseRules, RakeConfig, SeatIndex, Table,
     TableConfig,
     history::{HandHistory, SeatStart},
 };
-use purr_protocol::record::HandRecord;
+use purr_protocol::{HistoryRule, record::HandRecord};
 use purr_records::Database;
 use purr_store::StoredHand;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
@@ -148,6 +148,7 @@ fn config() -> TableConfig {
         ante: Ante::None,
         betting: Betting::NoLimit,
         straddle: false,
+        house: HouseRules::NONE,
         run_it_twice: false,
         buy_in_min: 10,
         buy_in_max: 1_000,
@@ -201,6 +202,7 @@ pub fn record(table: &str, hand: u64, first_raise: u64) -> HandRecord {
         openings: Vec::new(),
         sealed: SEALED.into(),
         audit: None,
+        shown: HistoryRule::default(),
     }
 }
 

@@ -91,8 +91,11 @@ fn command(
     let permit = |amount| permits.sign(amount, max_rake.unwrap_or(amount)).map(Some);
     Ok(Some(match typed {
         Typed::Act(action) => {
-            let Some(hand) = view.hand() else { return Ok(None) };
-            Ask::Act(to_message(hand.number, action))
+            let Some(turn) = view.your_turn() else {
+                print_line("It is not your turn.")?;
+                return Ok(None);
+            };
+            Ask::Act(to_message(&turn, action))
         }
         Typed::Sit { seat, amount } => Ask::Sit(pb::Sit { seat, amount, permit: permit(amount)? }),
         Typed::TopUp(amount) => Ask::TopUp(pb::TopUp { amount, permit: permit(amount)? }),

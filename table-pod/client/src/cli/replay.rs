@@ -1,14 +1,16 @@
 //! `purr replay`: recorded hands through the live engine.
 
-use super::print_line;
+use super::{StdoutClosed, note, print_line};
 use anyhow::{Context, bail};
 use clap::Args;
 use purr_engine::{
+    Event,
+    history::HandHistory,
     ohh,
     phh::{self, Amount, Outcome, Phh, PhhError, Replayer, Stack, Verdict},
 };
 use purr_runtime::CancellationToken;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
     io::Read,
@@ -24,10 +26,12 @@ const PROGRESS_EVERY: Duration = Duration::from_secs(2);
 
 #[derive(Args, Clone, Debug)]
 pub struct ReplayArgs {
-    /// Hands in PHH (.phh, .phhs) or as Open Hand History (.ohh, .json); `-` reads stdin
+    /// Hands in PHH (.phh, .phhs), as Open Hand History (.ohh, .json), or as `purr hand` prints them
+    /// (JSON, one record after the other); `-` reads stdin
     #[arg(required = true)]
     pub files: Vec<PathBuf>,
-    /// Fail where a hand is refused, cannot be read, or ends otherwise than it tells
+    /// Fail where a hand is refused, cannot be read, or ends otherwise than it tells, and where a file
+    /// has no hand
     #[arg(long)]
     pub check: bool,
     /// One JSON object a file instead of a table
@@ -99,21 +103,36 @@ pub async fn run(args: ReplayArgs, stop: CancellationToken) -> anyhow::Result<()
 }
 
 fn files(args: &ReplayArgs, stop: &CancellationToken) -> anyhow::Result<()> {
-    let mut wrong = 0;
+    let (mut wrong, mut empty) = (0, Vec::new());
+    let mut printed = Ok(());
     for file in &args.files {
         let text = read(file).with_context(|| file.display().to_string())?;
         let report = replay(&file.display().to_string(), &text, stop)?;
-        if args.json {
-            print_line(&serde_json::to_string(&report)?)?;
-        } else {
-            print_table(&report)?;
+        if printed.is_ok() {
+            printed = print(&report, args.json);
+        }
+        match &printed {
+            // The exit code of a check counts though nobody reads the report.
+            Err(error) if args.check && error.is::<StdoutClosed>() => {}
+            Err(_) => return printed,
+            Ok(()) => {}
         }
         wrong += report.wrong();
+        if report.hands == 0 {
+            empty.push(report.file);
+        }
     }
     if args.check && wrong > 0 {
         bail!("{wrong} hands are refused, cannot be read or end otherwise than they tell");
     }
-    Ok(())
+    if args.check && !empty.is_empty() {
+        bail!("no hand to check in {}", empty.join(", "));
+    }
+    printed
+}
+
+fn print(report: &Report, json: bool) -> anyhow::Result<()> {
+    if json { print_line(&serde_json::to_string(report)?) } else { print_table(report) }
 }
 
 fn read(file: &Path) -> anyhow::Result<String> {
@@ -127,7 +146,14 @@ fn read(file: &Path) -> anyhow::Result<String> {
     Ok(text)
 }
 
-/// Open Hand History is JSON: an object, or an array of them. A table of TOML has no brace there.
+/// What `purr hand` prints, as far as a replay needs it.
+#[derive(Deserialize)]
+struct Record {
+    history: HandHistory,
+}
+
+/// Open Hand History and our records are JSON: an object, or an array of them. A table of TOML has no
+/// brace there.
 fn is_json(text: &str) -> bool {
     let text = text.trim_start_matches('\u{feff}').trim_start();
     text.starts_with('{') || text.strip_prefix('[').is_some_and(|rest| rest.trim_start().starts_with('{'))
@@ -143,12 +169,59 @@ fn parse(text: &str) -> anyhow::Result<Vec<Recorded>> {
         };
         return Ok(entries.map(recorded).collect());
     }
+    if let Some(records) = records(text) {
+        return Ok(records);
+    }
     let recorded = |entry: ohh::OhhEntry| {
         let name = entry.hand.as_ref().ok().and_then(|hand| hand.game_number.clone());
         let hand = entry.hand.and_then(|hand| hand.to_phh()).map_err(|error| error.to_string());
         Recorded { name: name.unwrap_or_default(), line: entry.line, hand }
     };
     Ok(ohh::read(text)?.into_iter().map(recorded).collect())
+}
+
+/// The records in a text whose first object is one, as `purr hand` prints them; `None`: something else.
+fn records(text: &str) -> Option<Vec<Recorded>> {
+    let text = text.trim_start_matches('\u{feff}');
+    let line_at = |byte: usize| {
+        let space = text[byte..].len() - text[byte..].trim_start().len();
+        1 + text[..byte + space].matches('\n').count()
+    };
+    let mut values = serde_json::Deserializer::from_str(text).into_iter::<serde_json::Value>();
+    let mut found = Vec::new();
+    loop {
+        let line = line_at(values.byte_offset());
+        let Some(value) = values.next() else { return Some(found) };
+        let list = match value {
+            Ok(serde_json::Value::Array(list)) => list,
+            Ok(value) => vec![value],
+            Err(_) if found.is_empty() => return None,
+            Err(error) => {
+                // The lines of serde_json count from the text's begin.
+                found.push(Recorded { name: String::new(), line, hand: Err(error.to_string()) });
+                return Some(found);
+            }
+        };
+        if found.is_empty() && !list.first().is_some_and(|value| value.get("history").is_some()) {
+            return None;
+        }
+        found.extend(list.into_iter().map(|value| record(value, line)));
+    }
+}
+
+fn record(value: serde_json::Value, line: usize) -> Recorded {
+    match serde_json::from_value(value) {
+        Ok(Record { history }) => {
+            let mut hand = Phh::from_history(&history);
+            let void = |event: &Event| matches!(event, Event::HandEnded(end) if end.void);
+            if history.events.iter().any(void) {
+                // Its bets went back: there is no end to play to.
+                hand.finishing_stacks = None;
+            }
+            Recorded { name: history.hand.to_string(), line, hand: Ok(hand) }
+        }
+        Err(error) => Recorded { name: String::new(), line, hand: Err(error.to_string()) },
+    }
 }
 
 /// Reads and plays the hands of one text.
@@ -171,7 +244,7 @@ pub fn replay(file: &str, text: &str, stop: &CancellationToken) -> anyhow::Resul
             if begun.elapsed() >= next {
                 next += PROGRESS_EVERY;
                 let seconds = begun.elapsed().as_secs_f64();
-                eprintln!("{file}: {place} of {} hands after {seconds:.1} s", report.hands);
+                note(&format!("{file}: {place} of {} hands after {seconds:.1} s", report.hands));
             }
         }
     }
@@ -356,6 +429,72 @@ mod tests {
         let report = played(&text);
         assert_eq!((report.hands, report.wrong()), (2, 0), "{report:?}");
         assert_eq!(report.verdicts.get("exact"), Some(&2));
+    }
+
+    fn arguments(file: &Path) -> ReplayArgs {
+        ReplayArgs { files: vec![file.into()], check: true, json: false }
+    }
+
+    #[test]
+    fn a_check_of_nothing_fails() {
+        let folder = std::env::temp_dir().join(format!("purr-replay-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        for (name, text) in [("empty.phhs", ""), ("comment.phhs", "# nothing\n\n"), ("blank.json", "\n")] {
+            let file = folder.join(name);
+            std::fs::write(&file, text).unwrap();
+            let error = files(&arguments(&file), &CancellationToken::new()).unwrap_err().to_string();
+            assert!(error.starts_with("no hand to check in ") && error.ends_with(name), "{error}");
+            let shown = ReplayArgs { check: false, ..arguments(&file) };
+            files(&shown, &CancellationToken::new()).unwrap();
+        }
+        let file = folder.join("hand.phh");
+        std::fs::write(&file, HAND).unwrap();
+        files(&arguments(&file), &CancellationToken::new()).unwrap();
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    /// A hand as the records' API gives it: history and end, and more that a replay needs nothing of.
+    fn printed() -> serde_json::Value {
+        let history = Phh::parse(HAND).unwrap().replay(free_of_rake()).unwrap().history;
+        serde_json::json!({ "table": "t", "epoch": 1, "hash": "00", "history": history, "root": "00" })
+    }
+
+    fn free_of_rake() -> purr_engine::RakeConfig {
+        purr_engine::RakeConfig { basis_points: 0, caps: Vec::new(), no_flop_no_drop: true }
+    }
+
+    #[test]
+    fn what_purr_hand_prints_is_replayed() {
+        let one = printed();
+        let report = played(&one.to_string());
+        assert_eq!(
+            (report.hands, report.wrong(), report.verdicts.get("exact")),
+            (1, 0, Some(&1)),
+            "{report:?}"
+        );
+        // One after the other, or a list of them; and a stack that is wrong is told.
+        let mut wrong = one.clone();
+        let events = wrong["history"]["events"].as_array_mut().unwrap();
+        let end = events.iter_mut().find_map(|event| event.get_mut("handEnded")).unwrap();
+        end["results"][0]["stack"] = 1.into();
+        let report = played(&format!("{one}\n{wrong}\n"));
+        assert_eq!((report.hands, report.wrong()), (2, 1), "{report:?}");
+        assert_eq!((report.told[0].line, report.told[0].kind), (2, "mismatch"));
+        assert_eq!(played(&serde_json::json!([one, one]).to_string()).verdicts.get("exact"), Some(&2));
+        // What is cut off is told, and what was whole is played.
+        let cut = format!("{one}\n{}", &one.to_string()[..200]);
+        let report = played(&cut);
+        assert_eq!((report.hands, report.unreadable), (2, 1));
+    }
+
+    #[test]
+    fn a_void_hand_has_no_end_to_play_to() {
+        let mut void = printed();
+        let events = void["history"]["events"].as_array_mut().unwrap();
+        let end = events.iter_mut().find_map(|event| event.get_mut("handEnded")).unwrap();
+        end["void"] = true.into();
+        let report = played(&void.to_string());
+        assert_eq!((report.wrong(), report.verdicts.get("untold")), (0, Some(&1)), "{report:?}");
     }
 
     #[test]

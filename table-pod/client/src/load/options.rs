@@ -197,7 +197,11 @@ pub async fn sign_in(api: &Api, wallets: Vec<Wallet>) -> anyhow::Result<Vec<Sess
             match session.token().await {
                 Ok(_) => {
                     if at % 100 == 99 {
-                        eprintln!("[{:5.1} s] {} of {of} signed in", begun.elapsed().as_secs_f64(), at + 1);
+                        note(&format!(
+                            "[{:5.1} s] {} of {of} signed in",
+                            begun.elapsed().as_secs_f64(),
+                            at + 1
+                        ));
                     }
                     return Ok(session);
                 }
@@ -230,18 +234,17 @@ fn players(args: &LoadArgs, tables: &[Place], sessions: &[Session]) -> Vec<Playe
 }
 
 fn report(outcome: &Outcome, json: Option<&Path>) -> anyhow::Result<()> {
-    use std::io::Write;
     let text = serde_json::to_string(outcome)?;
     match json {
         Some(path) if path == Path::new("-") => {
-            return writeln!(std::io::stdout(), "{text}").context("stdout");
+            return print_line(&text);
         }
         Some(path) => {
             std::fs::write(path, text + "\n").with_context(|| format!("--json {}", path.display()))?;
         }
         None => {}
     }
-    writeln!(std::io::stdout(), "{}", outcome.table()).context("stdout")
+    print_line(&outcome.table())
 }
 
 /// Progress on stderr, a line a second.
@@ -264,15 +267,15 @@ impl Line {
         self.last = since;
         let at = since.as_secs_f64();
         match moment {
-            Moment::Arriving { settled, of } => eprintln!("[{at:5.1} s] {settled} of {of} are there"),
-            Moment::Begin => eprintln!("[{at:5.1} s] measuring"),
+            Moment::Arriving { settled, of } => note(&format!("[{at:5.1} s] {settled} of {of} are there")),
+            Moment::Begin => note(&format!("[{at:5.1} s] measuring")),
             Moment::Measuring { actions } => {
                 let rate = actions.saturating_sub(self.actions) as f64 / passed.as_secs_f64();
                 self.actions = actions;
-                eprintln!("[{at:5.1} s] {actions} actions, {rate:.0} a second");
+                note(&format!("[{at:5.1} s] {actions} actions, {rate:.0} a second"));
             }
-            Moment::End => eprintln!("[{at:5.1} s] measured"),
-            Moment::Leaving { seated } => eprintln!("[{at:5.1} s] {seated} have a chair still"),
+            Moment::End => note(&format!("[{at:5.1} s] measured")),
+            Moment::Leaving { seated } => note(&format!("[{at:5.1} s] {seated} have a chair still")),
         }
     }
 }

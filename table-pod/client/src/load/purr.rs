@@ -211,7 +211,7 @@ impl Side for Purr {
             Choice::Call => (ActionKind::Call, 0),
             Choice::RaiseTo(amount) => (ActionKind::RaiseTo, amount),
         };
-        self.say(Ask::Act(pb::Act { hand, kind: kind.into(), amount }))
+        self.say(Ask::Act(pb::Act { hand, kind: kind.into(), amount, question: None }))
     }
 
     fn leave(&mut self) -> Option<Message> {

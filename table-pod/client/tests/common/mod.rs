@@ -11,7 +11,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use k256::ecdsa::{RecoveryId, Signature, VerifyingKey};
 use purr_client::{Api, Gateway, Session, Wallet, wallet::checksummed};
-use purr_engine::{Ante, Betting, ClockConfig, PlayerId, RakeConfig, TableConfig};
+use purr_engine::{Ante, Betting, ClockConfig, HouseRules, PlayerId, RakeConfig, TableConfig};
 use purr_protocol::{Currency, Problem, Settlement, TableSpec, settlement::OpenTable};
 use purr_runtime::{
     Callers, CancellationToken, Identity, InternalClient, Readiness, Role, Server,
@@ -61,6 +61,7 @@ pub fn spec() -> TableSpec {
             ante: Ante::None,
             betting: Betting::NoLimit,
             straddle: false,
+            house: HouseRules::NONE,
             run_it_twice: false,
             buy_in_min: 200,
             buy_in_max: 1_000,
@@ -79,6 +80,7 @@ pub fn spec() -> TableSpec {
         currency: Currency { token: String::new(), decimals: 6, unit: "PLAY".into() },
         settlement: Settlement { vault: String::new(), chain_id: 1, max_hands: 1, max_delay_ms: 0 },
         paused: false,
+        history: purr_protocol::HistoryRule::default(),
     }
 }
 

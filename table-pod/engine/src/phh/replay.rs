@@ -3,7 +3,7 @@
 use super::{Line, Phh, PhhAction, PhhError, Variant, draft::PLAYERS_MAX, plan::Plan, plan::Unit};
 use crate::{
     command::{Action, Command},
-    config::{Ante, Betting, ClockConfig, RakeConfig, TableConfig},
+    config::{Ante, Betting, ClockConfig, HouseRules, RakeConfig, TableConfig},
     event::Event,
     history::{HandHistory, SeatStart},
     ids::{Chips, PlayerId, SeatIndex},
@@ -124,6 +124,7 @@ fn table_config(seats: u8) -> TableConfig {
         ante: Ante::None,
         betting: Betting::NoLimit,
         straddle: false,
+        house: HouseRules::NONE,
         run_it_twice: false,
         buy_in_min: 1 << 40,
         buy_in_max: 1 << 53,
@@ -202,7 +203,7 @@ fn play(table: &mut Table, events: &mut Vec<Event>, hand: &Phh, plan: &Plan) -> 
         antes: plan.antes,
         bets: plan.bets,
         posts: plan.posts,
-        uniform_ante_trim: hand.ante_trimming_status && plan.uniform,
+        uniform_ante_trim: hand.ante_trimming_status,
         mucks: plan.cards.mucks(plan.players),
         ..HandSetup::new(
             hand.number().unwrap_or(1),

@@ -81,33 +81,26 @@ impl Played {
         let stacks = hand.finishing_stacks.as_ref().map(|told| {
             // A stack that was not known at the start cannot be at the end.
             let open = |player: usize| hand.starting_stacks[player].known().is_none();
-            self.difference(told, unit, |player, _| (!open(player)).then_some(self.stacks[player]))
+            self.difference(told, unit, |player| (!open(player)).then_some(self.stacks[player]))
         });
-        let winnings = hand.winnings.as_ref().map(|told| {
-            self.difference(told, unit, |player, told| {
-                // Some rooms count the part of a blind that nobody called as won.
-                let (won, uncalled) = (self.won[player], self.uncalled[player]);
-                let with = won + uncalled;
-                let half = parts(with, unit) - parts(uncalled, unit) / 2;
-                Some(if uncalled > 0 && told > half { with } else { won })
-            })
+        let judged = |by: Difference| (self.judge(&by, hand, unit), -by.sum / unit);
+        // Some rooms count a bet that nobody called as won: the better of both ways to read it counts.
+        let winnings = hand.winnings.as_ref().and_then(|told| {
+            let without = self.difference(told, unit, |player| Some(self.won[player]));
+            let with = self.difference(told, unit, |player| Some(self.won[player] + self.uncalled[player]));
+            [without, with].map(judged).into_iter().min_by_key(|(verdict, _)| *verdict)
         });
-        let results = [stacks, winnings];
-        let verdict = results.iter().flatten().map(|by| self.judge(by, hand, unit)).max();
-        let missing = results.iter().flatten().map(|by| -by.sum / unit).next().unwrap_or(0);
+        let results = [stacks.map(judged), winnings];
+        let verdict = results.iter().flatten().map(|(verdict, _)| *verdict).max();
+        let missing = results.iter().flatten().map(|(_, missing)| *missing).next().unwrap_or(0);
         Outcome { verdict: verdict.unwrap_or(Verdict::Untold), missing, played: *self }
     }
 
-    fn difference(
-        &self,
-        told: &[Stack],
-        unit: i128,
-        ours: impl Fn(usize, i128) -> Option<Chips>,
-    ) -> Difference {
+    fn difference(&self, told: &[Stack], unit: i128, ours: impl Fn(usize) -> Option<Chips>) -> Difference {
         let mut by = [0; PLAYERS_MAX];
         for (player, stack) in told.iter().enumerate().take(self.players) {
             if let Some(told) = stack.known().map(finest) {
-                by[player] = ours(player, told).map_or(0, |ours| told - parts(ours, unit));
+                by[player] = ours(player).map_or(0, |ours| told - parts(ours, unit));
             }
         }
         // What a float is off by is no difference.

@@ -1,6 +1,6 @@
 //! Betting: whose turn it is, and what they may do.
 
-use super::{Hand, Table};
+use super::{Hand, InHand, Table};
 use crate::{
     command::Action,
     config::Betting,
@@ -29,18 +29,15 @@ impl Table {
         }
         let hand = self.hand.as_ref()?;
         let (player, stack) = (hand.player(seat)?, self.seat(seat)?.stack);
-        let owed = hand.bet.saturating_sub(player.street_bet);
+        let owed = hand.owed(seat);
         let all_in = player.street_bet + stack;
-        // Open to a raise: not acted yet on this street, or a full raise (in one or in several
-        // short ones) since (WSOP 172); and there must be a second player who could answer it.
-        let open = player.acted_at.is_none_or(|at| hand.is_raised_since(at, self.config.betting));
-        let answerable = !hand.able.without(seat).is_empty();
+        let open = hand.is_open(player, self.config.betting) && hand.is_answerable(seat);
         let bounds = || {
             // An all-in for less than a full raise is always possible.
             let (full, most) = hand.raise_bounds(self.config.betting, all_in)?;
             Some((full.min(all_in), most.min(all_in)))
         };
-        let raise_to = (open && answerable && all_in > hand.bet).then(bounds).flatten();
+        let raise_to = (open && all_in > hand.bet).then(bounds).flatten();
         Some(LegalActions { check: owed == 0, call: (owed > 0).then(|| owed.min(stack)), raise_to })
     }
 
@@ -64,13 +61,7 @@ impl Table {
             Action::Check if !legal.check => return Err(Refusal::CannotCheck { to_call }),
             Action::Call if legal.call.is_none() => return Err(Refusal::NothingToCall),
             Action::RaiseTo(given) => {
-                let closed = || match self.config.betting {
-                    Betting::FixedLimit { bets_max, .. } if bets_max > 0 && hand.bets >= bets_max => {
-                        Refusal::BetsCapped { bets_max }
-                    }
-                    _ => Refusal::BettingClosed(seat),
-                };
-                let (min, max) = legal.raise_to.ok_or_else(closed)?;
+                let (min, max) = legal.raise_to.ok_or_else(|| self.why_no_raise(hand, seat))?;
                 if !(min..=max).contains(&given) {
                     return Err(Refusal::RaiseBounds { given, min, max });
                 }
@@ -81,7 +72,23 @@ impl Table {
         self.play(seat, action, false, events)
     }
 
-    /// Checks if that is free, else folds: a player who is gone or out of time.
+    /// The rule that stands against any raise of the player to act.
+    fn why_no_raise(&self, hand: &Hand, seat: SeatIndex) -> Refusal {
+        let Some(player) = hand.player(seat) else {
+            return Refusal::NotYourTurn(seat);
+        };
+        let all_in = player.street_bet + self.stack_of(seat);
+        match self.config.betting {
+            _ if !hand.is_answerable(seat) => Refusal::NobodyToRaise(seat),
+            _ if all_in <= hand.bet => Refusal::TooShortToRaise { all_in, bet: hand.bet },
+            Betting::FixedLimit { bets_max, .. } if bets_max > 0 && hand.bets >= bets_max => {
+                Refusal::BetsCapped { bets_max }
+            }
+            _ => Refusal::BettingClosed(seat),
+        }
+    }
+
+    /// Checks if that is free, else folds: a player who is leaving or out of time.
     pub(super) fn give_up(
         &mut self,
         seat: SeatIndex,
@@ -111,7 +118,7 @@ impl Table {
             }
             Action::Check => {}
             Action::Call => {
-                let owed = hand.bet.saturating_sub(in_front);
+                let owed = hand.owed(seat);
                 self.put_in(seat, owed);
             }
             Action::RaiseTo(total) => {
@@ -122,6 +129,9 @@ impl Table {
         let stack = self.stack_of(seat);
         let mut total = in_front;
         if let Some(hand) = self.hand.as_mut() {
+            if stack == 0 && matches!(action, Action::RaiseTo(_)) {
+                hand.pushed = Some(seat);
+            }
             let at = hand.bet.max(hand.full_bet);
             if let Some(player) = hand.player_mut(seat) {
                 player.acted_at = Some(at);
@@ -196,7 +206,7 @@ impl Hand {
                 return false;
             };
             if self.able.len() > 1 {
-                return player.acted_at.is_none() || player.street_bet < self.bet;
+                return player.acted_at.is_none() || self.owed(seat) > 0;
             }
             // Nothing to decide for who covers everybody else and finds them all-in, though a short
             // all-in big blind leaves the bet at the full blind (WSOP 150).
@@ -204,6 +214,35 @@ impl Hand {
                 .iter()
                 .any(|other| self.player(other).is_some_and(|against| against.street_bet > player.street_bet))
         })
+    }
+
+    /// Chips that a player with any stack has to add to stay in. At a table stakes game that is never
+    /// more than what a live opponent can put in: of a short blind or straddle with nobody left who
+    /// could match the whole of it, only the larger part that somebody can (WSOP 60). Where somebody
+    /// can, callers owe it in full (WSOP 150).
+    fn owed(&self, seat: SeatIndex) -> Chips {
+        let Some(player) = self.player(seat).filter(|player| player.street_bet < self.bet) else {
+            return 0;
+        };
+        let mut most = 0;
+        for other in self.live.without(seat) {
+            most = most.max(self.player(other).map_or(0, InHand::reach));
+            if most >= self.bet {
+                return self.bet - player.street_bet;
+            }
+        }
+        most.saturating_sub(player.street_bet)
+    }
+
+    /// Open to a raise: the player has not acted yet on this street, or there was a full raise since,
+    /// in one or in several short ones (WSOP 172).
+    fn is_open(&self, player: &InHand, betting: Betting) -> bool {
+        player.acted_at.is_none_or(|at| self.is_raised_since(at, betting))
+    }
+
+    /// Whether somebody else has chips to answer a raise with.
+    fn is_answerable(&self, seat: SeatIndex) -> bool {
+        !self.able.without(seat).is_empty()
     }
 
     /// Whether there was a full raise since a player acted who had to match this much then.

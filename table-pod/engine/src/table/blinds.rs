@@ -1,6 +1,10 @@
 //! The start of a hand: who is dealt in and what is posted.
 
-use super::{Hand, InHand, Owed, Table, positions::Positions, twice::Twice};
+use super::{
+    Hand, InHand, Owed, Table,
+    positions::{Last, Positions},
+    twice::Twice,
+};
 use crate::{
     card::Deck,
     config::Ante,
@@ -30,35 +34,21 @@ impl Table {
         if ready.len() < 2 {
             return Err(Refusal::TooFewPlayers { ready: ready.len() });
         }
-        // With fewer than two players who owe nothing the game starts anew: debts are forgotten.
-        let paid_up = ready.iter().filter(|seat| self.seat(*seat).is_some_and(|chair| !chair.owes()));
-        let anew = paid_up.count() < 2;
-        let before = if anew { None } else { self.positions };
+        let before = self.positions.filter(|_| !ready.and(self.last.played).is_empty());
         let owed = self.owed();
-        if anew {
-            for seat in ready {
-                let chair = self.seat_mut(seat)?;
-                (chair.owes_big, chair.owes_small, chair.posts) = (false, false, false);
-            }
-        }
-        let next = self.next_positions(before, ready);
-        let buyer = before.and_then(|_| self.buyer(next, ready));
-        let mut positions = match buyer {
-            Some(seat) => Positions { small: seat, big: seat, ..next },
-            None => next,
-        };
+        let (positions, dealt_in, buyer) = self.place(before, ready);
         if buyer.is_none() {
             self.note_missed(before, positions);
         }
-        let dealt_in = self.deal_in(&mut positions, ready);
         self.open_hand(number, deck, positions.button, dealt_in, &owed, events)?;
         // The blinds that wait for a buyer of the button are where they were.
-        let held = Positions { big: next.small, ..positions };
-        self.positions = Some(if buyer.is_some() { held } else { positions });
+        let held = before.filter(|_| buyer.is_some()).map(|last| Positions { big: last.big, ..positions });
+        self.positions = held.or(Some(positions));
+        self.last = Last { hand: number, played: dealt_in, payer: Some(positions.big) };
         for seat in dealt_in {
             self.grow_time_banks(seat);
         }
-        let first = self.post_all(dealt_in, positions, events);
+        let first = self.post_all(dealt_in, positions, buyer, events);
         self.deal_holes(events);
         // The first to speak is at the left of the last blind; heads-up that is the button (WSOP 153).
         self.go_on(first, events)
@@ -99,9 +89,11 @@ impl Table {
             minimum_bet: self.config.big_blind,
             bets: 1,
             aggressor: None,
+            pushed: None,
             turn: None,
             twice: Twice::NotAsked,
             before: self.positions,
+            last_before: self.last,
             dealt_in: count,
         };
         // One card at a time, twice around, from the button's left; the button gets the last. With
@@ -145,7 +137,13 @@ impl Table {
     }
 
     /// Returns the seat whose left speaks first.
-    fn post_all(&mut self, dealt_in: SeatSet, positions: Positions, events: &mut Vec<Event>) -> SeatIndex {
+    fn post_all(
+        &mut self,
+        dealt_in: SeatSet,
+        positions: Positions,
+        buyer: Option<SeatIndex>,
+        events: &mut Vec<Event>,
+    ) -> SeatIndex {
         let (small, big) = (self.config.small_blind, self.config.big_blind);
         match self.config.ante {
             Ante::None => {}
@@ -156,18 +154,21 @@ impl Table {
             }
             Ante::BigBlind(ante) => self.post_ante(positions.big, ante, true, events),
         }
-        // The small blind's chair may have emptied, or its player may wait: then it is dead. A
-        // newcomer there posts both blinds below instead, and who buys the button is both blinds.
+        // The small blind's chair may have emptied, its player may wait, or the new big blind may have
+        // taken it: then it is dead. A newcomer there posts below instead, and who buys the button is
+        // both blinds.
         let buys = self.seat(positions.small).is_some_and(|chair| chair.owes_big);
         if positions.small != positions.big && dealt_in.contains(positions.small) && !buys {
             self.post(positions.small, Post::SmallBlind, small, events);
         }
-        if positions.small == positions.big {
-            self.post(positions.big, Post::Dead, small, events);
-            self.post(positions.big, Post::Live, big, events);
+        if let Some(buyer) = buyer {
+            self.post(buyer, Post::Dead, small, events);
+            self.post(buyer, Post::Live, big, events);
         } else {
             self.post(positions.big, Post::BigBlind, big, events);
         }
+        let house = self.config.house;
+        let straddler = self.straddler(dealt_in, positions.big);
         let mut posted = SeatSet::default();
         for seat in dealt_in.clockwise(positions.button) {
             let Some(chair) = self.seats[seat.index()].as_mut() else {
@@ -179,7 +180,11 @@ impl Table {
             if seat == positions.big || (seat == positions.small && !owes_big) {
                 continue;
             }
-            if owes_small || (owes_big && seat == positions.small) {
+            // The straddle that follows is live, and more than both blinds (WSOP 156).
+            if house.straddle_back_in && straddler == Some(seat) {
+                continue;
+            }
+            if owes_small || (owes_big && seat == positions.small && !house.newcomer_posts_big_alone) {
                 self.post(seat, Post::Dead, small, events);
             }
             if owes_big {
@@ -191,31 +196,32 @@ impl Table {
             // Also where the blind was short (WSOP 150).
             (hand.bet, hand.full_bet) = (big, big);
         }
-        self.post_straddle(dealt_in.minus(posted), positions.big, dealt_in, events).unwrap_or(positions.big)
+        // Who has posted does not straddle on top of that.
+        match straddler.filter(|seat| !posted.contains(*seat)) {
+            Some(seat) => self.post_straddle(seat, events),
+            None => positions.big,
+        }
     }
 
-    /// Under the gun may straddle: twice the big blind, and then the last word before the flop. The
-    /// least raise stays a big blind, so it is to three of them (WSOP 11).
-    fn post_straddle(
-        &mut self,
-        free: SeatSet,
-        big: SeatIndex,
-        dealt_in: SeatSet,
-        events: &mut Vec<Event>,
-    ) -> Option<SeatIndex> {
+    /// Who straddles: the player under the gun, who wishes it, is there, and has twice the big blind.
+    fn straddler(&self, dealt_in: SeatSet, big: SeatIndex) -> Option<SeatIndex> {
         if !self.config.straddle || dealt_in.len() < 3 {
             return None;
         }
         let amount = self.config.big_blind * 2;
-        let seat = dealt_in.clockwise(big).next().filter(|seat| free.contains(*seat))?;
-        let chair = self.seat(seat)?;
-        if !chair.straddle || !chair.connected || chair.stack < amount {
-            return None;
-        }
+        let straddles = |chair: &super::Seat| chair.straddle && chair.connected && chair.stack >= amount;
+        dealt_in.clockwise(big).next().filter(|seat| self.seat(*seat).is_some_and(straddles))
+    }
+
+    /// A straddle is twice the big blind, and has the last word before the flop. The least raise stays
+    /// a big blind, so it is to three of them (WSOP 11).
+    fn post_straddle(&mut self, seat: SeatIndex, events: &mut Vec<Event>) -> SeatIndex {
+        let amount = self.config.big_blind * 2;
         self.post(seat, Post::Straddle, amount, events);
-        let hand = self.hand.as_mut()?;
-        (hand.bet, hand.full_bet, hand.bets) = (amount, amount, hand.bets + 1);
-        Some(seat)
+        if let Some(hand) = self.hand.as_mut() {
+            (hand.bet, hand.full_bet, hand.bets) = (amount, amount, hand.bets + 1);
+        }
+        seat
     }
 
     /// An ante of one's own layers with the bets; a dead one belongs to the pot as a whole.

@@ -34,6 +34,12 @@ impl Table {
         }
     }
 
+    /// Whether the running turn is on its time bank.
+    pub fn on_time_bank(&self) -> bool {
+        let turn = self.hand.as_ref().and_then(|hand| hand.turn.as_ref());
+        turn.is_some_and(|turn| turn.bank_since.is_some())
+    }
+
     pub(super) fn start_turn(&mut self, seat: SeatIndex, events: &mut Vec<Event>) {
         let connected = self.seat(seat).is_some_and(|seat| seat.connected);
         let span = if connected { self.config.clock.turn_ms } else { self.disconnect_span() };

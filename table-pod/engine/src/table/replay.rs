@@ -23,8 +23,8 @@ pub struct HandSetup {
     pub posts: [Chips; SEATS_MAX],
     /// The least bet, and the least raise of the forced bets.
     pub min_bet: Chips,
-    /// Antes layer with the bets, each player's own (`ante_trimming_status` of PHH); else they are
-    /// dead money, which everybody plays for.
+    /// Antes layer with the bets, each player's own, whether or not they are equal
+    /// (`ante_trimming_status` of PHH); else they are dead money, which everybody plays for.
     pub uniform_ante_trim: bool,
     pub deck: Deck,
     /// Who gives up at a showdown: they win no pot that somebody shows for.
@@ -64,6 +64,7 @@ impl Table {
         let chair = self.seats.get_mut(seat.index()).ok_or(Refusal::NoSuchSeat(seat))?;
         if let Some(gone) = chair.take() {
             self.bank -= u128::from(gone.stack + gone.pending);
+            self.last.forget(seat);
         }
         Ok(())
     }
@@ -90,6 +91,17 @@ impl Table {
         self.transition(now, events, |table, _, events| table.deal_set_up(setup, events))
     }
 
+    /// What at least two players can pay of their antes: of one that nobody matches, the rest is not
+    /// posted, as a bet that nobody calls goes back.
+    fn matched_ante(&self, setup: &HandSetup, ready: SeatSet) -> Chips {
+        let (mut first, mut second) = (0, 0);
+        for seat in ready {
+            let ante = setup.antes[seat.index()].min(self.seat(seat).map_or(0, |chair| chair.stack));
+            (first, second) = (first.max(ante), second.max(ante.min(first)));
+        }
+        second
+    }
+
     fn deal_set_up(&mut self, setup: &HandSetup, events: &mut Vec<Event>) -> Result<(), Refusal> {
         if self.hand.is_some() {
             return Err(Refusal::HandRunning);
@@ -110,8 +122,10 @@ impl Table {
             return Err(Refusal::Overflow);
         }
         self.open_hand(setup.hand, setup.deck.clone(), setup.button, ready, &[], events)?;
+        let most = if setup.uniform_ante_trim { self.matched_ante(setup, ready) } else { Chips::MAX };
         for seat in ready.clockwise(setup.button) {
-            self.post_ante(seat, setup.antes[seat.index()], !setup.uniform_ante_trim, events);
+            let ante = setup.antes[seat.index()].min(most);
+            self.post_ante(seat, ante, !setup.uniform_ante_trim, events);
         }
         // Blinds are posted from the button's left; heads-up the button is the first of them.
         let mut order: Seats = ready.clockwise(setup.button).collect();

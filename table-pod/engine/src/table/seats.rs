@@ -62,12 +62,18 @@ impl Table {
         self.seats[seat.index()] = Some(Seat {
             player,
             stack,
-            // Before the first hand nobody can have missed anything.
+            // Before the first hand nobody can have missed anything. Later a newcomer owes the big
+            // blind, also who was here before (WSOP 154).
             owes_big: self.positions.is_some(),
             time_bank_preflop_ms: bank,
             time_bank_ms: bank,
             ..Seat::BLANK
         });
+        // Whoever had the last big blind is known by any chair until the next hand.
+        let back = self.departed.iter().find(|gone| gone.player == player);
+        if back.and_then(|gone| gone.paid).is_some_and(|hand| hand == self.last.hand) {
+            self.last.payer = Some(seat);
+        }
         self.departed.retain(|gone| gone.player != player);
         self.bank += u128::from(stack);
         Ok(())
@@ -177,7 +183,12 @@ impl Table {
         if self.departed.len() == DEPARTED_MAX {
             self.departed.remove(0);
         }
-        self.departed.push(Departed { player: gone.player, stack, at: self.now });
+        let paid = (self.last.payer == Some(seat)).then_some(self.last.hand);
+        self.departed.push(Departed { player: gone.player, stack, at: self.now, paid });
+        self.last.forget(seat);
+        if let Some(hand) = self.hand.as_mut() {
+            hand.last_before.forget(seat);
+        }
         events.push(Event::Left { seat, player: gone.player, stack });
     }
 

@@ -95,7 +95,7 @@ impl Table {
     /// Gives every bet back: the hand never happened, and what was owed before is owed again.
     pub(super) fn void_hand(&mut self, events: &mut Vec<Event>) -> Result<(), Refusal> {
         let hand = self.hand.as_ref().ok_or(Refusal::NoHand)?;
-        self.positions = hand.before;
+        (self.positions, self.last) = (hand.before, hand.last_before);
         for (seat, player) in hand.players() {
             if let Some(chair) = self.seats[seat.index()].as_mut() {
                 chair.stack += player.total + player.dead;
@@ -178,19 +178,30 @@ impl Hand {
         pots(&all[..count], self.dead)
     }
 
-    /// The last to bet or raise on the river shows first, else the first left of the button (WSOP 145).
+    /// Whether the betting was over before the river: nobody has acted on it. Then every live hand is
+    /// turned up (WSOP 145, last sentence).
+    fn is_turned_up(&self) -> bool {
+        self.players().all(|(_, player)| player.acted_at.is_none())
+    }
+
+    /// The last to bet or raise on the river shows first, else the first left of the button. Where the
+    /// betting was over before the river, it is the last who pushed all-in, else the last who bet
+    /// (WSOP 145).
     fn showing_order(&self) -> Seats {
-        match self.aggressor.filter(|seat| self.live.contains(*seat)) {
+        let live = |seat: &SeatIndex| self.live.contains(*seat);
+        let pushed = self.pushed.filter(|seat| live(seat) && self.is_turned_up());
+        match pushed.or(self.aggressor.filter(live)) {
             Some(first) => std::iter::once(first).chain(self.live.without(first).clockwise(first)).collect(),
             None => self.live.clockwise(self.button).collect(),
         }
     }
 
     /// Who shows. The last side pot is shown down first (WSOP 149); whoever cannot win any pot any
-    /// more may muck, and does: a mucked hand is never seen.
+    /// more may muck, and does: a mucked hand is never seen. Where the betting was over before the
+    /// river nobody may (WSOP 145).
     fn show(&self, pots: &[Pot], order: &[SeatIndex], boards: &[Ranks], events: &mut Vec<Event>) -> SeatSet {
         let mut shown = SeatSet::default();
-        let given_up = self.given_up();
+        let (given_up, turned_up) = (self.given_up(), self.is_turned_up());
         for pot in pots.iter().rev().filter(|pot| pot.eligible.len() > 1) {
             let contenders = pot.eligible.minus(given_up);
             let contenders = if contenders.is_empty() { pot.eligible } else { contenders };
@@ -198,7 +209,7 @@ impl Hand {
                 let mut best = shown.and(contenders).iter().filter_map(|seat| ranks[seat.index()]).max();
                 for &seat in order.iter().filter(|seat| contenders.contains(**seat)) {
                     let rank = ranks[seat.index()];
-                    if !shown.contains(seat) && rank >= best {
+                    if !shown.contains(seat) && (turned_up || rank >= best) {
                         shown.insert(seat);
                         if let Some(player) = self.player(seat) {
                             events.push(Event::Shown { seat, cards: player.cards });

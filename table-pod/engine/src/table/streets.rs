@@ -45,7 +45,10 @@ impl Hand {
         self.full_bet = 0;
         self.raise_size = self.minimum_bet;
         self.bets = 0;
-        self.aggressor = None;
+        // Who bet last before nobody could bet any more shows first, unless somebody pushed all-in.
+        if self.able.len() > 1 {
+            self.aggressor = None;
+        }
         for player in self.players.iter_mut().flatten() {
             player.street_bet = 0;
             player.acted_at = None;

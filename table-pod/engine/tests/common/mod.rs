@@ -7,8 +7,8 @@
 )]
 
 use purr_engine::{
-    Action, Ante, Betting, Card, ClockConfig, Command, Deck, Event, LegalActions, PlayerId, RakeConfig,
-    Refusal, SeatIndex, Table, TableConfig,
+    Action, Ante, Betting, Card, ClockConfig, Command, Deck, Event, HouseRules, LegalActions, PlayerId,
+    RakeConfig, Refusal, SeatIndex, Table, TableConfig,
 };
 
 pub const RAKE_FREE: TableConfig = TableConfig {
@@ -18,6 +18,7 @@ pub const RAKE_FREE: TableConfig = TableConfig {
     ante: Ante::None,
     betting: Betting::NoLimit,
     straddle: false,
+    house: HouseRules::NONE,
     run_it_twice: false,
     buy_in_min: 10,
     buy_in_max: 1_000,

@@ -5,6 +5,7 @@ use purr_engine::{Action, Command, Event, PlayerId, Refusal, SeatIndex, config::
 use purr_protocol::{
     pb::{self, ErrorCode, client_message::Body as Ask, event::Kind, server_message::Body},
     settlement::{Permit, Reserve},
+    views,
 };
 
 /// Why a message changed nothing.
@@ -204,6 +205,7 @@ impl Core {
 
     fn check_act(&self, seat: SeatIndex, act: &pb::Act) -> Result<Command, Denied> {
         self.check_running(act.hand)?;
+        self.check_question(seat, act.question.as_ref())?;
         let action = match act.kind() {
             pb::ActionKind::Fold => Action::Fold,
             pb::ActionKind::Check => Action::Check,
@@ -214,6 +216,24 @@ impl Core {
             }
         };
         Ok(Command::Act { seat, action })
+    }
+
+    /// Refuses an action that answers a question which is not asked any more: the key pressed for a check must not
+    /// call a raise that arrived in between.
+    fn check_question(&self, seat: SeatIndex, answered: Option<&pb::Question>) -> Result<(), Denied> {
+        let (Some(answered), Some(asked)) = (answered, views::question(&self.state.table, seat)) else {
+            // Without a question the action speaks for itself; out of turn the engine refuses it.
+            return Ok(());
+        };
+        if *answered == asked {
+            return Ok(());
+        }
+        let pb::Question { board_cards, to_match } = asked;
+        let why = format!(
+            "the action answers {} board cards and {} to match, but the table asks for {board_cards} and {to_match}",
+            answered.board_cards, answered.to_match
+        );
+        Err(Denied::new(ErrorCode::QuestionChanged, why))
     }
 
     fn commit_entropy(&mut self, seat: SeatIndex, commitment: &[u8]) -> Result<(), Denied> {

@@ -106,6 +106,7 @@ impl Core {
             openings: self.public_openings(deal),
             sealed: STANDARD.encode(sealed),
             audit: None,
+            shown: self.spec.history,
         };
         record.audit = self.auditor.as_ref().and_then(|auditor| {
             let sealed = auditor.seal(&deal.sealed, &record.about());

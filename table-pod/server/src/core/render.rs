@@ -93,6 +93,11 @@ impl Core {
         let mut snapshot = views::snapshot(&self.uid, &self.spec, &self.state.table, root, viewer);
         snapshot.dealing = self.state.dealing.as_ref().map(Dealing::told);
         snapshot.deals_void = self.state.deals_void;
+        if let Some(hand) = &mut snapshot.hand {
+            let deadline = self.state.table.next_deadline();
+            hand.remaining_ms = deadline.map(|deadline| deadline.saturating_sub(self.now));
+            hand.time_bank = self.state.table.on_time_bank();
+        }
         if let Some(deal) = &self.state.deal {
             let hand = self.state.table.hand().map_or(0, |hand| hand.number);
             let told = committed(hand, deal.sealed.root(), &deal.commitments, &deal.reveals);

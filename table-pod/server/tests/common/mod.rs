@@ -1,7 +1,7 @@
 //! The table of these tests: six seats, blinds of 5 and 10, free of rake, turns of 15 s, no time bank.
 #![allow(dead_code, reason = "each test has its own need of it")]
 
-use purr_engine::{Ante, Betting, ClockConfig, RakeConfig, TableConfig};
+use purr_engine::{Ante, Betting, ClockConfig, HouseRules, RakeConfig, TableConfig};
 use purr_protocol::{Currency, Settlement, TableSpec};
 
 pub const RAKE_FREE: RakeConfig = RakeConfig { basis_points: 0, caps: Vec::new(), no_flop_no_drop: true };
@@ -13,6 +13,7 @@ pub const CONFIG: TableConfig = TableConfig {
     ante: Ante::None,
     betting: Betting::NoLimit,
     straddle: false,
+    house: HouseRules::NONE,
     run_it_twice: false,
     buy_in_min: 200,
     buy_in_max: 1_000,
@@ -42,6 +43,7 @@ pub fn spec(name: &str, engine: TableConfig) -> TableSpec {
             max_delay_ms: 0,
         },
         paused: false,
+        history: purr_protocol::HistoryRule::default(),
     }
 }
 

@@ -199,7 +199,8 @@ impl Bot {
 }
 
 fn choose(hand: u64, options: &pb::Options, dice: &mut Dice) -> Ask {
-    let act = |kind: ActionKind, amount| Ask::Act(pb::Act { hand, kind: kind.into(), amount });
+    let act =
+        |kind: ActionKind, amount| Ask::Act(pb::Act { hand, kind: kind.into(), amount, question: None });
     match (dice.roll(12), options.raise_min, options.raise_max) {
         (0, Some(min), Some(max)) => act(ActionKind::RaiseTo, min + dice.roll((max - min) / 4 + 1)),
         (1, Some(min), _) => act(ActionKind::RaiseTo, min),

@@ -2,8 +2,8 @@
 //! legal and each plays the same actions.
 
 use purr_engine::{
-    Action, Ante, Betting, Card, Chips, ClockConfig, Command, Deck, Event, PlayerId, RakeConfig, SeatIndex,
-    Table, TableConfig,
+    Action, Ante, Betting, Card, Chips, ClockConfig, Command, Deck, Event, HouseRules, PlayerId, RakeConfig,
+    SeatIndex, Table, TableConfig,
 };
 use rand::{Rng, SeedableRng, rngs::SmallRng};
 use serde::Serialize;
@@ -39,6 +39,7 @@ pub fn table(players: u8) -> Table {
         big_blind: BIG_BLIND,
         betting: Betting::NoLimit,
         straddle: false,
+        house: HouseRules::NONE,
         run_it_twice: false,
         ante: Ante::None,
         buy_in_min: BIG_BLIND,

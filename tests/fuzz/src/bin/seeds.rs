@@ -82,7 +82,7 @@ fn client_messages() -> Vec<pb::ClientMessage> {
         Body::Sit(pb::Sit { seat: 3, amount: 500, permit: permit() }),
         Body::TopUp(pb::TopUp { amount: 40, permit: permit() }),
         Body::SitIn(pb::SitIn { post: true }),
-        Body::Act(pb::Act { hand: 7, kind: pb::ActionKind::RaiseTo.into(), amount: 300 }),
+        Body::Act(pb::Act { hand: 7, kind: pb::ActionKind::RaiseTo.into(), amount: 300, question: None }),
         Body::RevealEntropy(pb::RevealEntropy { hand: 7, entropy: vec![9; 32] }),
         Body::Ping(pb::Ping {}),
     ];
