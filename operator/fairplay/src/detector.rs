@@ -123,6 +123,10 @@ struct Usual {
     as_partner: [Option<f64>; STATISTICS],
 }
 
+/// Opponents that two accounts of one person have in common: who plays elsewhere cannot meet.
+const COMMON_OPPONENTS_MIN: u16 = 10;
+/// Opponents of a player that are looked at for that.
+const COMMON_OPPONENTS_MAX: usize = 200;
 /// Hands before two players are compared: in fewer, many honest pairs never meet by chance.
 const TWIN_HANDS_MIN: u32 = 3_500;
 
@@ -413,7 +417,7 @@ impl Detector {
             player.stats(self.keys(&player.evidence))
         };
         let players = wanted.iter().map(stats).collect();
-        Snapshot { players, pairs, twins: self.twins(&wanted) }
+        Snapshot { players, pairs, twins: self.twins(&wanted, &keys) }
     }
 
     /// What is usual for each player: means over all partners but the one who differs most, so that one
@@ -494,26 +498,40 @@ impl Detector {
         ((own.sum - expected) / spread.max(1e-9)) as f32
     }
 
-    /// Pairs that could be one person: at least ten opponents, and styles that can be compared.
-    fn twins(&self, wanted: &[u32]) -> Vec<TwinRaw> {
+    /// Pairs that could be one person: with opponents in common, and styles that can be compared.
+    fn twins(&self, wanted: &[u32], keys: &[u64]) -> Vec<TwinRaw> {
+        let mut opponents: Vec<Vec<u32>> = vec![Vec::new(); self.players.len()];
+        for (a, b) in keys.iter().map(|key| ends(*key)) {
+            opponents[a].push(b as u32);
+            opponents[b].push(a as u32);
+        }
+        opponents.iter_mut().for_each(|list| list.truncate(COMMON_OPPONENTS_MAX));
+        let mut common = vec![0u16; self.players.len()];
         let mut twins = Vec::new();
-        for (place, low) in wanted.iter().enumerate() {
-            let a = &self.players[*low as usize];
-            for high in &wanted[place + 1..] {
-                let b = &self.players[*high as usize];
-                if a.opponents < 10 || b.opponents < 10 || a.hands.min(b.hands) < TWIN_HANDS_MIN {
-                    continue;
-                }
-                let key = u64::from(*low) << 32 | u64::from(*high);
-                let shared = self.pairs.get(&key).map_or(0, |pair| pair.shared);
-                let usual = |player: &Player| player.shared as f32 / player.opponents as f32;
-                if let Some(log_distance) = a.style_distance(b) {
-                    let expected = usual(a).min(usual(b));
-                    twins.push(TwinRaw { a: a.id, b: b.id, shared, expected, log_distance });
+        for low in wanted {
+            let two_away = || opponents[*low as usize].iter().flat_map(|via| &opponents[*via as usize]);
+            two_away().for_each(|other| common[*other as usize] += 1);
+            for high in wanted.iter().filter(|high| *high > low) {
+                if common[*high as usize] >= COMMON_OPPONENTS_MIN {
+                    twins.extend(self.twin(*low, *high));
                 }
             }
+            two_away().for_each(|other| common[*other as usize] = 0);
         }
         twins
+    }
+
+    fn twin(&self, low: u32, high: u32) -> Option<TwinRaw> {
+        let (a, b) = (&self.players[low as usize], &self.players[high as usize]);
+        if a.hands.min(b.hands) < TWIN_HANDS_MIN {
+            return None;
+        }
+        let key = u64::from(low) << 32 | u64::from(high);
+        let shared = self.pairs.get(&key).map_or(0, |pair| pair.shared);
+        let usual = |player: &Player| player.shared as f32 / player.opponents.max(1) as f32;
+        let expected = usual(a).min(usual(b));
+        let log_distance = a.style_distance(b)?;
+        Some(TwinRaw { a: a.id, b: b.id, shared, expected, log_distance })
     }
 
     fn keys(&self, cited: &[Cited]) -> Vec<HandKey> {

@@ -1,4 +1,5 @@
 //! Cases: who decides, when a third is asked, and what an appeal changes.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
 
 use purr_engine::PlayerId;
 use purr_fairplay::{
@@ -124,12 +125,12 @@ fn an_action_against_a_person_needs_reasons_and_an_innocent_explanation() {
 #[test]
 fn a_group_has_one_case_and_nobody_joins_what_is_decided() {
     let open_case = opened();
-    assert_eq!(place(&[open_case.clone()], &pair(2, 3, Signal::SoftPlay)), Placement::Join(0));
-    assert_eq!(place(&[open_case.clone()], &pair(4, 5, Signal::SoftPlay)), Placement::New);
+    assert_eq!(place(std::slice::from_ref(&open_case), &pair(2, 3, Signal::SoftPlay)), Placement::Join(0));
+    assert_eq!(place(std::slice::from_ref(&open_case), &pair(4, 5, Signal::SoftPlay)), Placement::New);
     let events = vec![opinion("ann", Action::KeepApart, 1), opinion("bob", Action::KeepApart, 2)];
     let decided = after(&open_case, events);
-    assert_eq!(place(&[decided.clone()], &pair(2, 1, Signal::Isolation)), Placement::Join(0));
-    assert_eq!(place(&[decided.clone()], &pair(2, 3, Signal::Isolation)), Placement::New);
+    assert_eq!(place(std::slice::from_ref(&decided), &pair(2, 1, Signal::Isolation)), Placement::Join(0));
+    assert_eq!(place(std::slice::from_ref(&decided), &pair(2, 3, Signal::Isolation)), Placement::New);
     let stranger = next(&decided, CaseEvent::Signal(pair(2, 3, Signal::Isolation)), 30);
     assert_eq!(stranger, Err(CaseError::OtherGroup(player(3))));
 }

@@ -1,4 +1,5 @@
 //! The command: files in the documented format, and recorded hands of honest players.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
 
 use std::{path::PathBuf, process::Command};
 

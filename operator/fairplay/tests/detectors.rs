@@ -1,4 +1,5 @@
 //! Small seeded versions of the figures: each kind of cheat in a pool of thirty, and nobody else.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
 
 use purr_engine::PlayerId;
 use purr_fairplay::{
@@ -96,6 +97,21 @@ fn evidence_of_a_dump_names_hands_in_which_chips_were_dumped() {
     assert_eq!(alarm.evidence.len(), 5);
     let right = alarm.evidence.iter().filter(|hand| truth.groups[0].hands.contains(hand)).count();
     assert!(right >= 3, "{right} of 5");
+}
+
+/// Players of different pools have no opponent in common: that they never meet says nothing.
+#[test]
+fn players_of_different_rooms_are_not_taken_for_one_person() {
+    let mut detector = Detector::default();
+    for number in 0..2 {
+        let mut pool = Pool::new(18, number, PoolPlan::default()).unwrap();
+        for _ in 0..36 {
+            pool.play_session(&mut |hand| detector.observe(hand).unwrap()).unwrap();
+        }
+    }
+    let snapshot = detector.snapshot(None);
+    assert!((400..=870).contains(&snapshot.twins.len()), "{} pairs", snapshot.twins.len());
+    assert!(verdict(&snapshot).alarms.is_empty());
 }
 
 #[test]

@@ -87,18 +87,18 @@ proptest! {
         let cheats: BTreeSet<PlayerId> = guilty.iter().map(|number| player(*number)).collect();
         let result = refunds(&hands, &cheats, with_rake).unwrap();
         prop_assert_eq!(result.refunds.values().sum::<u64>(), result.total);
-        let (mut attributable, mut least) = (0u128, 0u128);
+        let (mut attributable, mut least) = (0i128, 0i128);
         for hand in &hands {
             let won: i128 = hand.deltas.iter().filter(|(p, _)| cheats.contains(p)).map(|(_, d)| i128::from(*d)).sum();
             let lost: i128 = hand.deltas.iter()
                 .filter(|(p, d)| !cheats.contains(p) && *d < 0).map(|(_, d)| -i128::from(*d)).sum();
             let here = won.max(0).min(lost);
-            least += here as u128;
+            least += here;
             let rake = if with_rake && here > 0 { i128::from(hand.rake).min(lost - here) } else { 0 };
-            attributable += (here + rake) as u128;
+            attributable += here + rake;
         }
-        prop_assert_eq!(u128::from(result.total), attributable);
-        prop_assert_eq!(result.from.values().map(|v| u128::from(*v)).sum::<u128>(), least);
+        prop_assert_eq!(i128::from(result.total), attributable);
+        prop_assert_eq!(result.from.values().map(|v| i128::from(*v)).sum::<i128>(), least);
         for (who, amount) in &result.refunds {
             prop_assert!(!cheats.contains(who));
             let lost: u64 = hands.iter().flat_map(|hand| &hand.deltas)

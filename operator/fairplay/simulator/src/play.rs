@@ -391,6 +391,7 @@ fn config(seats: u8) -> TableConfig {
         ante: purr_engine::Ante::None,
         betting: purr_engine::Betting::NoLimit,
         straddle: false,
+        house: purr_engine::config::HouseRules::NONE,
         run_it_twice: false,
         buy_in_min: 40 * BIG_BLIND,
         buy_in_max: BUY_IN,
