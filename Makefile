@@ -55,6 +55,10 @@ page-test: ## the page in Chromium: two players, a network that breaks, accessib
 	@tests/cargo.sh build --release --workspace --bin purr-solo
 	@tests/page/run.sh
 
+.PHONY: attack
+attack: ## spectators, slow requests and streams against two gateways and a table; writes target/attack.json (ARGS="--short")
+	@tests/attack.sh $(ARGS)
+
 .PHONY: chaos
 chaos: ## long: faults on a real cluster while a table plays; writes target/chaos.json (PURR_FAULTS, PURR_RUNS)
 	@tests/chaos.sh

@@ -16,8 +16,8 @@ use purr_protocol::{
     Problem,
     denial::{DenialTrail, Denials, DeniedWallets, Deny, Lift, PAGE_MAX},
     settlement::{
-        Accepted, Balance, ChainConfig, Entries, Fence, Fenced, Notices, OpenTable, Reconciliation,
-        Reservation, Reserve, Submit, TableStatus,
+        Accepted, Balance, ChainConfig, Entries, Fence, Fenced, HandReceipt, Notices, OpenTable,
+        Reconciliation, Reservation, Reserve, Submit, TableStatus,
     },
 };
 use purr_runtime::{CancellationToken, Peer, Role, problem::Answer};
@@ -43,6 +43,7 @@ pub fn routes(service: Arc<Service>, stop: CancellationToken) -> Router {
         .route("/v1/tables/{uid}/reservations", post(reserve))
         .route("/v1/tables/{uid}/entries", get(entries).post(submit))
         .route("/v1/tables/{uid}/events", get(events))
+        .route("/v1/tables/{uid}/hands/{hand}/receipt", get(receipt))
         .route("/v1/config", get(config))
         .route("/v1/balances/{player}", get(balance))
         .route("/v1/reconciliation", get(reconciliation))
@@ -96,6 +97,8 @@ fn problem(error: &ServiceError) -> Problem {
     let (status, kind, title) = match error {
         ServiceError::BadUid(_) => (400, "uid".to_owned(), "Not a table"),
         ServiceError::NoVault => (503, "no-vault".into(), "No vault configured"),
+        ServiceError::NoHand { .. } => (404, "no-receipt".into(), "No receipt of this hand"),
+        ServiceError::NotSigned(_) => (404, "not-signed".into(), "The receipt is not signed yet"),
         ServiceError::NotReady(_) => (503, "not-ready".into(), "Not ready yet"),
         ServiceError::Token(_) => (503, "token".into(), "The token did not sign"),
         ServiceError::Chain(_) => (503, "chain".into(), "The chain cannot be asked"),
@@ -188,6 +191,15 @@ async fn submit(
         Ok(accepted_through) => Ok(Json(Accepted { accepted_through })),
         Err(error) => Err(app.failed(&error)),
     }
+}
+
+async fn receipt(
+    State(app): State<App>,
+    Extension(peer): Extension<Peer>,
+    Path((uid, hand)): Path<(String, u64)>,
+) -> Result<Json<HandReceipt>, Answer> {
+    allow(&peer, &[own(&uid), Role::Gateway])?;
+    app.service.receipt(&uid, hand).await.map(Json).map_err(|error| app.failed(&error))
 }
 
 /// For a table whose store has lost what the journal has.

@@ -11,6 +11,7 @@ pub mod options;
 pub mod policy;
 mod published;
 mod published_denials;
+mod receipts;
 pub mod reconcile;
 pub mod sender;
 pub mod serve;

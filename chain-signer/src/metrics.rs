@@ -23,6 +23,7 @@ pub struct Metrics {
     /// Wallets on the deny list as it was published last.
     pub denied: IntGauge,
     pub vouchers: IntCounter,
+    pub receipts: IntCounter,
     pub send_seconds: Histogram,
     pub sign_seconds: Histogram,
     pub leading: IntGauge,
@@ -88,6 +89,7 @@ impl Metrics {
             )?,
             denied: gauge("purr_signer_denied_wallets", "Wallets on the deny list as it was published last")?,
             vouchers: counter("purr_signer_vouchers_total", "Vouchers signed")?,
+            receipts: counter("purr_signer_receipts_total", "Receipts of hands signed")?,
             send_seconds: histogram(
                 "purr_signer_accept_to_send_seconds",
                 "From the oldest entry's acceptance to its broadcast",

@@ -7,7 +7,7 @@ use crate::{
     keys::Keys,
     metrics::Metrics,
     options::{Config, HsmArgs, ServeOptions},
-    published, published_denials, reconcile,
+    published, published_denials, receipts, reconcile,
     sender::Sender,
     service::{Service, Signals},
 };
@@ -88,7 +88,8 @@ async fn work(config: Config, service: Arc<Service>, readiness: Readiness, stop:
     };
     let sender = Sender::new(&config, vault, service.clone(), keys.settle.clone(), readiness);
     let reconcile = reconcile::every(service.clone(), config.options.reconcile_s, stop.clone());
-    tokio::join!(health, news, sender.run(stop.clone()), reconcile);
+    let receipts = receipts::sign(service.clone(), stop.clone());
+    tokio::join!(health, news, sender.run(stop.clone()), reconcile, receipts);
 }
 
 async fn open_keys(args: &HsmArgs, readiness: &Readiness, stop: &CancellationToken) -> Option<Keys> {

@@ -2,15 +2,19 @@
 
 use crate::{
     chain::{Address, Rpc, Vault, address_text, eip712::Domain, eip712::recover, eip712::uid_word},
+    hsm::Signer,
     journal::{HourLimit, Journal, JournalError, ReserveRequest, TableRow, VoucherRequest},
     keys::Keys,
     metrics::Metrics,
     options::Config,
-    policy::{Limits, Refusal, Terms},
+    policy::{Lane, Limits, Refusal, Terms},
 };
 use purr_engine::{PlayerId, config::AMOUNT_MAX};
 use purr_protocol::denial::{DenialTrail, Deny, Lift};
-use purr_protocol::settlement::{ChainConfig, Notice, OpenTable, Reservation, Reserve, Submit, TableStatus};
+use purr_protocol::settlement::{
+    ChainConfig, EntryBody, HandReceipt, Notice, OpenTable, ReceiptLane, Reservation, Reserve, Submit,
+    TableStatus,
+};
 use purr_runtime::CancellationToken;
 use serde::{Deserialize, Serialize};
 use std::{
@@ -39,6 +43,8 @@ pub struct Signals {
     pub noted: Notify,
     /// The deny list has changed.
     pub denied: Notify,
+    /// A hand was accepted, and has no receipt yet.
+    pub hands: Notify,
     /// Waiting readers by table; only tables of the journal have one.
     tables: Mutex<BTreeMap<String, Arc<Notify>>>,
 }
@@ -65,6 +71,10 @@ pub enum ServiceError {
     BadUid(String),
     #[error("no vault configured")]
     NoVault,
+    #[error("no hand {hand} of table {uid} was accepted: it was void, or has not come yet")]
+    NoHand { uid: String, hand: u64 },
+    #[error("the receipt of hand {0} is not signed yet: ask again in a few seconds")]
+    NotSigned(u64),
     #[error("not ready yet: {0}")]
     NotReady(&'static str),
     #[error("the token did not sign: {0}")]
@@ -247,6 +257,9 @@ impl Service {
         let accepted = submit.entries.iter().filter(|entry| entry.seq <= head).count();
         self.metrics.entries_accepted.inc_by(accepted as u64);
         self.signals.work.notify_one();
+        if submit.entries.iter().any(|entry| matches!(entry.body, EntryBody::Hand { .. })) {
+            self.signals.hands.notify_one();
+        }
         Ok(head)
     }
 
@@ -316,6 +329,36 @@ impl Service {
         tracing::warn!(player = %lift.player, by = lift.by, reason = lift.reason, "a denial is lifted");
         self.signals.denied.notify_one();
         Ok(self.journal.denial_trail(lift.player).await?)
+    }
+
+    /// What signs receipts, and for which vault; `None` until the journal was found whole.
+    pub(crate) fn receipt_key(&self) -> Option<(Domain, Arc<dyn Signer>)> {
+        let key = self.keys.get()?.settle.clone();
+        self.whole.load(Ordering::Acquire).then_some((self.domain?, key))
+    }
+
+    /// The signed receipt of a hand.
+    pub async fn receipt(&self, uid: &str, hand: u64) -> Result<HandReceipt, ServiceError> {
+        let domain = self.domain()?;
+        let receipt = self.journal.receipt(uid, hand).await?;
+        let receipt = receipt.ok_or_else(|| ServiceError::NoHand { uid: uid.into(), hand })?;
+        let (signer, signature) = receipt.signed.ok_or(ServiceError::NotSigned(hand))?;
+        let text = |bytes: &[u8]| format!("0x{}", hex::encode(bytes));
+        let lane =
+            |(seat, lane): (&u8, &Lane)| ReceiptLane { seat: *seat, delta: lane.delta, rake: lane.rake };
+        Ok(HandReceipt {
+            chain_id: domain.chain_id,
+            vault: address_text(domain.vault as Address),
+            table: receipt.uid,
+            table_id: text(&receipt.table_id),
+            seq: receipt.seq,
+            hand,
+            lanes: receipt.lanes.iter().map(lane).collect(),
+            deltas_hash: text(&receipt.deltas_hash),
+            record_hash: text(&receipt.record_hash),
+            signer: address_text(signer),
+            signature: text(&signature),
+        })
     }
 
     /// Signs a voucher for what the player asked for with their own signature.

@@ -1,6 +1,6 @@
 //! The deny list over the signer's API, and as it is published in a real Redis.
 
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::cast_possible_truncation)]
 
 mod common;
 

@@ -4,6 +4,8 @@
 //! A [`Stack`] is a cluster with the chart installed (`tests/stack.sh`), [`Player`]s are people with a
 //! wallet and the project's own client, [`balances`] compares stacks, ledger and chain.
 
+#[cfg(feature = "sockets")]
+pub mod attack;
 #[cfg(feature = "cluster")]
 pub mod balances;
 #[cfg(feature = "cluster")]

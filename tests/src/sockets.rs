@@ -11,7 +11,7 @@
 
 mod fleet;
 mod options;
-mod outside;
+pub(crate) mod outside;
 mod peer;
 mod programs;
 pub(crate) mod redis;
@@ -21,10 +21,10 @@ mod usage;
 pub use options::Options;
 
 use anyhow::{Context, ensure};
-use fleet::{Fleet, Place, SEATS};
+pub(crate) use fleet::{BIG_BLIND, BUY_IN, Fleet, Place, SEATS};
 use peer::Peer;
 use purr_client::load::{Moment, Outcome, Plan, Player, Side, Target, drive};
-use redis::{Fsync, Redis};
+pub(crate) use redis::{Fsync, Redis};
 use rows::{Idle, Rows, Run};
 use std::{
     fs,
@@ -179,7 +179,7 @@ impl Bench {
         self.say(&format!("{count} idle connections"));
         let fleet = Fleet::start(&self.place(), &redis, IDLE_TABLES, self.runs).await?;
         let (target, players) = fleet.spectators(count).await?;
-        let (pids, gateway) = (fleet.pids(), fleet.gateway_pid());
+        let (pids, gateway) = (fleet.pids(), fleet.gateway_pid().context("no gateway")?);
         let before = usage::settled_pss(&pids, REST)?;
         let gateway_before = usage::pss_bytes(&[gateway])?;
         let mut idle = self.idle(target, players, pids, before).await?;

@@ -163,11 +163,8 @@ impl Journal {
         // A reservation from before a denial still takes its seat, since an entry cannot be skipped; then the seat is stood
         // up like one that was there.
         for player in submit.entries.iter().filter_map(|entry| newcomer(entry, table.head_seq, head)) {
-            match denials::check(&mut tx, player).await {
-                Err(JournalError::Denied(_)) => {
-                    tables::notify_player(&mut tx, "exit", player, &[0; 32]).await?
-                }
-                other => other?,
+            if denials::is_denied(&mut tx, player).await? {
+                tables::notify_player(&mut tx, "exit", player, &[0; 32]).await?;
             }
         }
         for note in &notes {
@@ -299,9 +296,16 @@ async fn insert(
         EntryBody::Hand { .. } => "hand",
         EntryBody::Leave { .. } => "leave",
     };
+    let hand = match entry.body {
+        EntryBody::Hand { hand, .. } => Some(db(hand, "hand")?),
+        _ => None,
+    };
+    // A hand's receipt is signed later; that it has to be is known from here on.
     sqlx::query(
-        "INSERT INTO entries (uid, seq, kind, payload_hash, payload, moved, lanes, state)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "WITH entry AS (
+             INSERT INTO entries (uid, seq, kind, payload_hash, payload, moved, lanes, state)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING uid, seq)
+         INSERT INTO receipts (uid, seq, hand) SELECT uid, seq, $9 FROM entry WHERE $9 IS NOT NULL",
     )
     .bind(uid)
     .bind(db(entry.seq, "seq")?)
@@ -311,6 +315,7 @@ async fn insert(
     .bind(db(effect.moved, "amount")?)
     .bind(serde_json::to_string(&effect.lanes)?)
     .bind(State::Requested.as_str())
+    .bind(hand)
     .execute(conn)
     .await?;
     Ok(())

@@ -38,16 +38,21 @@ pub enum BadDenial {
     NotDenied,
 }
 
-/// Refuses what would seat or pay a denied player.
-pub(super) async fn check(conn: &mut PgConnection, player: PlayerId) -> Result<(), JournalError> {
-    let denied: bool = sqlx::query_scalar(
+/// Whether the last act about a player denies and has not run out.
+pub(super) async fn is_denied(conn: &mut PgConnection, player: PlayerId) -> Result<bool, JournalError> {
+    let denied = sqlx::query_scalar(
         "SELECT COALESCE((SELECT act = 'denied' AND (until_s IS NULL OR until_s > extract(epoch FROM now()))
          FROM denial_acts WHERE player = $1 ORDER BY id DESC LIMIT 1), false)",
     )
     .bind(player.0.as_slice())
     .fetch_one(conn)
     .await?;
-    if denied { Err(JournalError::Denied(player)) } else { Ok(()) }
+    Ok(denied)
+}
+
+/// Refuses what would seat or pay a denied player.
+pub(super) async fn check(conn: &mut PgConnection, player: PlayerId) -> Result<(), JournalError> {
+    if is_denied(conn, player).await? { Err(JournalError::Denied(player)) } else { Ok(()) }
 }
 
 fn texts(by: &str, reason: &str) -> Result<(), BadDenial> {
@@ -126,10 +131,8 @@ impl Journal {
         texts(by, reason)?;
         let mut tx = self.pool.begin().await?;
         sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(ACT_LOCK).execute(&mut *tx).await?;
-        match check(&mut tx, *player).await {
-            Err(JournalError::Denied(_)) => {}
-            Ok(()) => return Err(BadDenial::NotDenied.into()),
-            Err(error) => return Err(error),
+        if !is_denied(&mut tx, *player).await? {
+            return Err(BadDenial::NotDenied.into());
         }
         act(&mut tx, "lifted", (*player, by, reason), None).await?;
         tx.commit().await?;
@@ -164,11 +167,7 @@ impl Journal {
     /// What was decided about a player, newest first.
     pub async fn denial_trail(&self, player: PlayerId) -> Result<DenialTrail, JournalError> {
         let mut conn = self.pool.acquire().await?;
-        let denied = match check(&mut conn, player).await {
-            Ok(()) => false,
-            Err(JournalError::Denied(_)) => true,
-            Err(error) => return Err(error),
-        };
+        let denied = is_denied(&mut conn, player).await?;
         let rows = sqlx::query(
             "SELECT act, actor, reason, until_s, at_s FROM denial_acts WHERE player = $1 ORDER BY id DESC LIMIT $2",
         )

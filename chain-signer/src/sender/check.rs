@@ -45,6 +45,7 @@ impl Sender {
             token: address_text(token),
             decimals: decimals.last().copied().unwrap_or(0),
             confirmations: self.confirmations,
+            operator: address_text(key),
         });
         Ok(())
     }

@@ -1,8 +1,9 @@
 //! What requests share.
 
 use crate::{
-    api::lobby::{Board, Statuses},
+    api::lobby::{Board, Places, Statuses},
     auth::Auth,
+    crowd::Crowd,
     endpoints::{self, Endpoint},
     front::Front,
     guard::guard,
@@ -28,7 +29,7 @@ use std::{error::Error, sync::Arc, time::Duration};
 use tokio::time::timeout;
 
 /// No honest request's body is larger, in bytes.
-const BODY_MAX: usize = 16 * 1024;
+pub const BODY_MAX: usize = 16 * 1024;
 /// Time for a body to arrive.
 const BODY: Duration = Duration::from_secs(10);
 
@@ -47,7 +48,12 @@ pub struct Inner {
     pub allowed_origins: Vec<String>,
     pub tables: Statuses,
     pub lobby: Board,
+    /// Open streams of lobby changes.
+    pub lobby_places: Places,
     pub room: Arc<Room>,
+    /// Requests that are being answered, and bodies that are being waited for, by address.
+    pub callers: Crowd,
+    pub bodies: Crowd,
     pub front: Front,
     /// The API's own description.
     pub document: String,

@@ -2,7 +2,7 @@
 
 use crate::{
     api::{admin, auth, lobby, money, outside, stream},
-    app::App,
+    app::{App, BODY_MAX},
     limits::Class,
     openapi,
     overload::Priority,
@@ -12,6 +12,7 @@ use axum::{
     routing::{MethodRouter, delete, get, post},
 };
 use http::Method;
+use purr_protocol::MESSAGE_BYTES_MAX;
 use purr_runtime::token::UserRole;
 
 /// Who may ask.
@@ -59,6 +60,7 @@ pub enum Endpoint {
     Hands,
     Hand,
     HandAudit,
+    HandReceipt,
     Balance,
     Withdrawals,
     Reconciliation,
@@ -70,7 +72,7 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::Nonce,
         Self::SignIn,
         Self::Refresh,
@@ -89,6 +91,7 @@ impl Endpoint {
         Self::Hands,
         Self::Hand,
         Self::HandAudit,
+        Self::HandReceipt,
         Self::Balance,
         Self::Withdrawals,
         Self::Reconciliation,
@@ -119,6 +122,7 @@ impl Endpoint {
             Self::Hands => "/v1/tables/{uid}/hands",
             Self::Hand => "/v1/tables/{uid}/hands/{hand}",
             Self::HandAudit => "/v1/tables/{uid}/hands/{hand}/audit",
+            Self::HandReceipt => "/v1/tables/{uid}/hands/{hand}/receipt",
             Self::Balance => "/v1/balance",
             Self::Withdrawals => "/v1/withdrawals",
             Self::Reconciliation => "/v1/reconciliation",
@@ -164,6 +168,7 @@ impl Endpoint {
             | Self::StreamSend
             | Self::Hands
             | Self::Hand
+            | Self::HandReceipt
             | Self::Balance
             | Self::Withdrawals => EVERYBODY,
             Self::HandAudit | Self::Reconciliation | Self::Denials | Self::DenialTrail => AUDIT,
@@ -196,33 +201,24 @@ impl Endpoint {
         }
     }
 
-    /// Who is refused last when there is too much to do.
+    /// Who is refused last when there is too much to do, of those who show no token.
     pub const fn priority(self) -> Priority {
         match self {
-            // A refresh is of somebody who has signed in, and may sit.
-            Self::Socket
-            | Self::Stream
-            | Self::StreamSend
-            | Self::Refresh
-            | Self::Logout
-            | Self::Balance
-            | Self::Withdrawals
-            | Self::Reconciliation
-            | Self::Revocations
-            | Self::Denials
-            | Self::Deny
-            | Self::DenialTrail
-            | Self::LiftDenial => Priority::Seated,
-            Self::Jwks
-            | Self::OpenApi
-            | Self::Config
-            | Self::Tables
-            | Self::LobbyEvents
-            | Self::Table
-            | Self::Hands
-            | Self::Hand
-            | Self::HandAudit => Priority::Lobby,
             Self::Nonce | Self::SignIn | Self::OutsideSignIn | Self::OutsideLink => Priority::SignIn,
+            _ => Priority::Lobby,
+        }
+    }
+
+    /// Whether somebody who plays asks this without a token: to come back to a table, or to stay signed in.
+    pub const fn comes_back(self) -> bool {
+        matches!(self, Self::Socket | Self::Refresh)
+    }
+
+    /// The largest body, in bytes.
+    pub const fn body_max(self) -> usize {
+        match self {
+            Self::StreamSend => MESSAGE_BYTES_MAX,
+            _ => BODY_MAX,
         }
     }
 
@@ -246,6 +242,7 @@ impl Endpoint {
             Self::Hands => get(lobby::hands),
             Self::Hand => get(lobby::hand),
             Self::HandAudit => get(lobby::hand_audit),
+            Self::HandReceipt => get(lobby::hand_receipt),
             Self::Balance => get(money::balance),
             Self::Withdrawals => post(money::withdraw),
             Self::Reconciliation => get(money::reconciliation),
@@ -294,7 +291,9 @@ mod tests {
             Access::Open => None,
             Access::Roles(roles) => Some(roles.to_vec()),
         };
-        for endpoint in [Endpoint::Balance, Endpoint::Withdrawals, Endpoint::Hands, Endpoint::Hand] {
+        for endpoint in
+            [Endpoint::Balance, Endpoint::Withdrawals, Endpoint::Hands, Endpoint::Hand, Endpoint::HandReceipt]
+        {
             assert_eq!(allowed(endpoint), Some(vec![Player, Support, Auditor, Admin]));
         }
         for endpoint in

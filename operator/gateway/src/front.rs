@@ -1,6 +1,6 @@
 //! What stands between players and this gateway: proxies, address policies, and how much it bears.
 
-use crate::{auth::outside, breaker, limits::Rate};
+use crate::{api::lobby::StreamBounds, auth::outside, breaker, limits::Rate, relay::SpectatorBounds};
 use purr_runtime::{Cidr, Edge};
 use std::time::Duration;
 
@@ -24,13 +24,19 @@ pub struct Front {
     pub money_rate: Rate,
     /// Requests that are answered at once.
     pub requests_max: u32,
+    /// Of one address.
+    pub address_requests_max: u32,
+    /// Bodies of one address that are being waited for. One that comes with its head is not.
+    pub address_bodies_max: u32,
     /// What a request that finds no room is told to wait.
     pub overload_wait: Duration,
     pub breaker: breaker::Settings,
     /// Age at which the lobby's list is made anew.
     pub lobby_every: Duration,
     /// Streams of lobby changes at once.
-    pub lobby_streams_max: u32,
+    pub lobby_streams: StreamBounds,
+    /// Spectators at once.
+    pub spectators: SpectatorBounds,
     /// How long one stream lasts; its client then comes again.
     pub lobby_stream: Duration,
     /// How often mounted keys and roles are read again.
@@ -49,10 +55,13 @@ impl Default for Front {
             socket_rate: Rate { per_s: 20, burst: 200 },
             money_rate: Rate { per_s: 1, burst: 20 },
             requests_max: 1_000,
+            address_requests_max: 64,
+            address_bodies_max: 16,
             overload_wait: Duration::from_secs(2),
             breaker: breaker::Settings::default(),
             lobby_every: Duration::from_secs(1),
-            lobby_streams_max: 1_000,
+            lobby_streams: StreamBounds::default(),
+            spectators: SpectatorBounds::default(),
             lobby_stream: Duration::from_secs(15 * 60),
             reload_every: Duration::from_secs(10),
             outside: None,

@@ -1,7 +1,7 @@
 //! What stands in front of every request: room, origin, limits, tokens, roles, addresses.
 
 use crate::{
-    app::App,
+    app::{App, read},
     auth::{AuthError, Caller},
     client_address::{ClientAddress, client_address},
     endpoints::{Access, Endpoint, Place},
@@ -9,17 +9,23 @@ use crate::{
     overload::Priority,
 };
 use axum::{
+    body::HttpBody,
     extract::{MatchedPath, Request, State},
     middleware::Next,
     response::{IntoResponse, IntoResponseParts, Response, ResponseParts},
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use purr_protocol::{Problem, problem};
-use purr_runtime::{Cidr, Peer, problem::Answer};
-use std::{convert::Infallible, time::Duration};
+use purr_runtime::{Cidr, Peer, problem::Answer, token::UserRole};
+use std::{convert::Infallible, net::IpAddr, time::Duration};
+use tokio::time::timeout;
 
 /// Seconds that a browser may remember what another origin may do.
 const PREFLIGHT_S: &str = "600";
+/// A body that takes longer is one of the slow ones, which are bounded by address.
+const AT_ONCE: Duration = Duration::from_millis(250);
+/// When an address that has all that it may have may ask again.
+const CROWDED_WAIT: Duration = Duration::from_secs(1);
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// When to come back, on an answer; whole seconds, at least one (RFC 9110, section 10.2.3).
@@ -35,8 +41,8 @@ impl IntoResponseParts for RetryAfter {
     }
 }
 
-/// Before any handler: is there room, may this page ask, is it too often, who is it, may they do
-/// this, and from there.
+/// Before any handler: may this page ask, is there room, is it too often, who is it, may they do this, and from there; then
+/// the body is read, and only what is whole takes a place.
 pub async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
     let id = hex::encode(getrandom::u64().unwrap_or_default().to_be_bytes());
     let origin = request.headers().get(header::ORIGIN).cloned();
@@ -72,26 +78,84 @@ pub async fn guard(State(app): State<App>, request: Request, next: Next) -> Resp
 async fn pass(app: &App, mut request: Request, next: Next, checked: &mut Vec<(Class, Verdict)>) -> Response {
     let path = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let endpoint = path.and_then(|path| Endpoint::find(request.method(), &path));
-    // What is nothing, or a page, is looked on at.
-    let priority = endpoint.map_or(Priority::Lobby, Endpoint::priority);
-    let Some(_place) = app.room.enter(priority) else {
+    let peer = request.extensions().get::<Peer>().map(|peer| peer.address.ip());
+    let client = peer.map(|peer| client_address(peer, request.headers(), &app.front.forwarded_from));
+    let key = client.map(address_key).unwrap_or_default();
+    // Verified here and now: nothing is waited for.
+    let caller = bearer(app, request.headers());
+    let priority = priority(app, endpoint, caller.as_ref().ok(), &key);
+    let full = || {
         let problem = Problem::new(503, "overload", "Too many requests are being answered");
-        return (RetryAfter(app.front.overload_wait), Answer::from(problem)).into_response();
+        (RetryAfter(app.front.overload_wait), Answer::from(problem)).into_response()
     };
-    match admit(app, &mut request, endpoint, checked).await {
-        Ok(()) => next.run(request).await,
-        Err(response) => response,
+    if !app.room.has_place(priority) {
+        return full();
     }
+    if let Err(response) = admit(app, &mut request, endpoint, client, caller, checked).await {
+        return response;
+    }
+    let request = match whole(app, request, endpoint, &key).await {
+        Ok(request) => request,
+        Err(response) => return response,
+    };
+    let Some(_counted) = app.callers.enter(&key, app.front.address_requests_max) else {
+        return crowded("too many of its requests are being answered").into_response();
+    };
+    let Some(_place) = app.room.enter(priority) else { return full() };
+    next.run(request).await
+}
+
+/// A path alone never puts anybody before those who play.
+fn priority(app: &App, endpoint: Option<Endpoint>, caller: Option<&Caller>, address: &str) -> Priority {
+    let seats = app.relays.seats();
+    let comes_back = endpoint.is_some_and(Endpoint::comes_back);
+    match caller {
+        Some(caller) if caller.roles.contains(&UserRole::Admin) || seats.plays(caller.player) => {
+            Priority::Seated
+        }
+        Some(_) => Priority::Player,
+        None if comes_back && seats.plays_from(address) => Priority::Player,
+        // Unknown paths and page requests get lobby priority.
+        None => endpoint.map_or(Priority::Lobby, Endpoint::priority),
+    }
+}
+
+fn crowded(what: &str) -> (RetryAfter, Answer) {
+    let problem = Problem::new(429, "crowded", "Too much at once from your address").detail(what.to_owned());
+    (RetryAfter(CROWDED_WAIT), Answer::from(problem))
+}
+
+/// Reads the body before the request takes a place: whoever sends one slowly keeps nobody from being answered. A body that
+/// comes at once is not counted, so slow ones of the same address do not hold it up.
+async fn whole(
+    app: &App,
+    request: Request,
+    endpoint: Option<Endpoint>,
+    address: &str,
+) -> Result<Request, Response> {
+    let Some(endpoint) = endpoint.filter(|_| !request.body().is_end_stream()) else { return Ok(request) };
+    let (parts, body) = request.into_parts();
+    let mut reading = Box::pin(read(body, endpoint.body_max()));
+    let bytes = match timeout(AT_ONCE, reading.as_mut()).await {
+        Ok(bytes) => bytes,
+        Err(_) => {
+            let slow = app.bodies.enter(address, app.front.address_bodies_max);
+            let _slow =
+                slow.ok_or_else(|| crowded("too many of its requests have come in part").into_response())?;
+            reading.await
+        }
+    };
+    Ok(Request::from_parts(parts, bytes.map_err(IntoResponse::into_response)?.into()))
 }
 
 async fn admit(
     app: &App,
     request: &mut Request,
     endpoint: Option<Endpoint>,
+    client: Option<IpAddr>,
+    caller: Result<Caller, Unauthorized>,
     checked: &mut Vec<(Class, Verdict)>,
 ) -> Result<(), Response> {
-    let peer = request.extensions().get::<Peer>().map(|peer| peer.address.ip());
-    let client = peer.map(|peer| client_address(peer, request.headers(), &app.front.forwarded_from));
     if let Some(ip) = client {
         request.extensions_mut().insert(ClientAddress(ip));
         if let Some(class) = endpoint.map_or(Some(Class::Address), Endpoint::class) {
@@ -102,9 +166,11 @@ async fn admit(
     }
     let Some((endpoint, Access::Roles(roles))) = endpoint.map(|endpoint| (endpoint, endpoint.access()))
     else {
+        // Whoever shows a token where none is needed is known by it.
+        caller.ok().and_then(|caller| request.extensions_mut().insert(caller));
         return Ok(());
     };
-    let caller = bearer(app, request.headers()).map_err(IntoResponse::into_response)?;
+    let caller = caller.map_err(IntoResponse::into_response)?;
     let player = caller.player.to_string();
     within(app, Class::Player, &player, checked).await?;
     if !caller.roles.iter().any(|role| roles.contains(role)) {

@@ -9,6 +9,7 @@ pub mod app;
 pub mod auth;
 pub mod breaker;
 pub mod client_address;
+pub mod crowd;
 pub mod endpoints;
 pub mod front;
 pub mod guard;
@@ -162,8 +163,11 @@ impl Gateway {
             );
         });
 
-        let bounds =
-            Bounds { sockets_max: config.sockets_max, player_sockets_max: config.player_sockets_max };
+        let bounds = Bounds {
+            sockets_max: config.sockets_max,
+            player_sockets_max: config.player_sockets_max,
+            spectators: config.front.spectators,
+        };
         let relays =
             Relays::new(identity.clone(), routes.clone(), auth.clone(), config.pace, bounds, ended.clone());
         let (streams, letters, stopped) = (relays.streams().clone(), auth.sessions.clone(), ended.clone());
@@ -192,6 +196,9 @@ impl Gateway {
             auth,
             tables: api::lobby::Statuses::default(),
             lobby: api::lobby::Board::default(),
+            lobby_places: api::lobby::Places::default(),
+            callers: crowd::Crowd::default(),
+            bodies: crowd::Crowd::default(),
             room: Arc::new(Room::new(config.front.requests_max, metrics.clone())),
             front: config.front.clone(),
             document: openapi::document().to_string(),

@@ -242,5 +242,6 @@ const fn close_name(code: CloseCode) -> &'static str {
         CloseCode::Revoked => "revoked",
         CloseCode::SlowReader => "slow_reader",
         CloseCode::NoSuchTable => "no_such_table",
+        CloseCode::Crowded => "crowded",
     }
 }

@@ -21,7 +21,7 @@ use axum::{
 use purr_protocol::{
     Problem,
     denial::{DenialTrail, Denials},
-    settlement::{Balance, ChainConfig, Reconciliation},
+    settlement::{Balance, ChainConfig, HandReceipt, Reconciliation},
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
@@ -124,12 +124,18 @@ fn doc(endpoint: Endpoint) -> Doc {
         Endpoint::Hands => {
             Doc { query: vec![of::<HandsPage>], ..gives("hands", "Hands of a table, newest first", any) }
         }
-        Endpoint::Hand => {
-            Doc { query: vec![of::<HandQuery>], ..gives("hands", "One hand, as JSON or PHH", any) }
-        }
+        Endpoint::Hand => Doc {
+            query: vec![of::<HandQuery>],
+            ..gives("hands", "One hand, as JSON, PHH or Open Hand History", any)
+        },
         Endpoint::HandAudit => {
             gives("hands", "One hand, with the deck that is encrypted to the auditor", any)
         }
+        Endpoint::HandReceipt => gives(
+            "hands",
+            "The operator's signature over a hand (EIP-712); 404 for a void hand, and until it is signed",
+            of::<HandReceipt>,
+        ),
         Endpoint::Balance => gives(
             "money",
             "The caller's balance; with a header Age, in seconds, where the signer is away and this is what it said last",

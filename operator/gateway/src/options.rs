@@ -1,9 +1,11 @@
 //! Options of `purr-gateway`, as flags or environment variables.
 
 use crate::{
+    api::lobby::StreamBounds,
     auth::outside,
     front::{self, Front},
     limits::{Class, Rate},
+    relay::SpectatorBounds,
 };
 use anyhow::{Context, bail, ensure};
 use clap::Parser;
@@ -85,9 +87,37 @@ pub struct Options {
     /// Withdrawals and administrators' requests a second of one person
     #[arg(long, env = "PURR_MONEY_RATE", default_value_t = 1)]
     pub money_rate: u32,
-    /// Requests answered at once; half of them sign-ins, three quarters sign-ins and the lobby
+    /// Requests answered at once; half of them sign-ins, three quarters sign-ins and the lobby, nine tenths all but those
+    /// of players with a seat
     #[arg(long, env = "PURR_REQUESTS_MAX", default_value_t = 1_000)]
     pub requests_max: u32,
+    /// Requests of one address answered at once
+    #[arg(long, env = "PURR_ADDRESS_REQUESTS_MAX", default_value_t = 64)]
+    pub address_requests_max: u32,
+    /// Requests of one address whose body is being waited for at once
+    #[arg(long, env = "PURR_ADDRESS_BODIES_MAX", default_value_t = 16)]
+    pub address_bodies_max: u32,
+    /// Connections of one address at once that have not sent a request yet
+    #[arg(long, env = "PURR_ADDRESS_ARRIVING_MAX", default_value_t = 200)]
+    pub address_arriving_max: u32,
+    /// Spectators at one table at once in this gateway; players with a seat are not counted
+    #[arg(long, env = "PURR_TABLE_SPECTATORS_MAX", default_value_t = 256)]
+    pub table_spectators_max: u32,
+    /// Spectators from one address at once in this gateway
+    #[arg(long, env = "PURR_ADDRESS_SPECTATORS_MAX", default_value_t = 50)]
+    pub address_spectators_max: u32,
+    /// Tables that one account watches at once in this gateway without a seat
+    #[arg(long, env = "PURR_ACCOUNT_SPECTATORS_MAX", default_value_t = 8)]
+    pub account_spectators_max: u32,
+    /// Streams of lobby changes at once; half of them for those who have not signed in
+    #[arg(long, env = "PURR_LOBBY_STREAMS_MAX", default_value_t = 1_000)]
+    pub lobby_streams_max: u32,
+    /// Streams of lobby changes from one address at once
+    #[arg(long, env = "PURR_ADDRESS_LOBBY_STREAMS_MAX", default_value_t = 20)]
+    pub address_lobby_streams_max: u32,
+    /// Streams of lobby changes of one account at once
+    #[arg(long, env = "PURR_ACCOUNT_LOBBY_STREAMS_MAX", default_value_t = 4)]
+    pub account_lobby_streams_max: u32,
     /// Networks of proxies whose X-Forwarded-For is believed, in CIDR notation; comma-separated
     #[arg(long, env = "PURR_FORWARDED_FROM", value_delimiter = ',')]
     pub forwarded_from: Vec<Cidr>,
@@ -234,6 +264,19 @@ impl Options {
         ensure!(self.address_connections_max > 0, "--address-connections-max is at least 1");
         ensure!(self.stop_delay_ms <= 20_000, "--stop-delay-ms is at most 20000");
         ensure!((1..=100_000).contains(&self.requests_max), "--requests-max is 1 to 100000");
+        for (name, value) in [
+            ("address-requests-max", self.address_requests_max),
+            ("address-bodies-max", self.address_bodies_max),
+            ("address-arriving-max", self.address_arriving_max),
+            ("table-spectators-max", self.table_spectators_max),
+            ("address-spectators-max", self.address_spectators_max),
+            ("account-spectators-max", self.account_spectators_max),
+            ("lobby-streams-max", self.lobby_streams_max),
+            ("address-lobby-streams-max", self.address_lobby_streams_max),
+            ("account-lobby-streams-max", self.account_lobby_streams_max),
+        ] {
+            ensure!((1..=100_000).contains(&value), "--{name} is 1 to 100000");
+        }
         let outside = match (self.outside_issuer, self.outside_audience, self.outside_jwks_url) {
             (Some(issuer), Some(audience), Some(jwks_url)) => {
                 // What an access token of the fleet's own says must never count as an ID token.
@@ -257,11 +300,25 @@ impl Options {
             socket_rate: rate("socket-rate", self.socket_rate)?,
             money_rate: rate("money-rate", self.money_rate)?,
             requests_max: self.requests_max,
+            address_requests_max: self.address_requests_max,
+            address_bodies_max: self.address_bodies_max,
+            lobby_streams: StreamBounds {
+                all_max: self.lobby_streams_max,
+                address_max: self.address_lobby_streams_max,
+                account_max: self.account_lobby_streams_max,
+            },
+            spectators: SpectatorBounds {
+                table_max: self.table_spectators_max,
+                address_max: self.address_spectators_max,
+                account_max: self.account_spectators_max,
+            },
             outside,
             ..Front::default()
         };
         front.edge.proxies = self.proxy_protocol_from;
         front.edge.address_max = self.address_connections_max;
+        front.edge.arriving_max = self.address_arriving_max;
+        front.edge.apart = true;
         let ca = self.tls_dir.join("ca.crt");
         Ok(Checked {
             config: Config {
@@ -365,6 +422,9 @@ mod tests {
             ("--sign-in-rate=0", "--sign-in-rate"),
             ("--refresh-rate=0", "--refresh-rate"),
             ("--requests-max=0", "--requests-max"),
+            ("--address-bodies-max=0", "--address-bodies-max"),
+            ("--table-spectators-max=0", "--table-spectators-max"),
+            ("--account-lobby-streams-max=200000", "--account-lobby-streams-max"),
             ("--forwarded-from=10.0.0.1/8", "--forwarded-from"),
             ("--admin-addresses=everywhere", "--admin-addresses"),
             ("--outside-issuer=https://id.example", "--outside-audience"),

@@ -9,24 +9,27 @@ use std::sync::{
     atomic::{AtomicU32, Ordering},
 };
 
-/// In the order in which they are refused, last first.
+/// In the order in which they are refused, last first. A path alone never gives one of the first two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Priority {
-    /// Who sits at a table, or may: sockets, tokens that are renewed, money.
+    /// A verified token of somebody who has a seat, or is an administrator.
     Seated,
-    /// Looking on: tables, hands, keys.
+    /// A verified token, or an address from which somebody with a seat has just played.
+    Player,
+    /// Everything else but newcomers: tables, keys, sockets whose token comes later.
     Lobby,
     /// Newcomers.
     SignIn,
 }
 
 impl Priority {
-    pub const ALL: [Self; 3] = [Self::Seated, Self::Lobby, Self::SignIn];
+    pub const ALL: [Self; 4] = [Self::Seated, Self::Player, Self::Lobby, Self::SignIn];
 
     /// A label of metrics.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Seated => "seated",
+            Self::Player => "player",
             Self::Lobby => "lobby",
             Self::SignIn => "sign_in",
         }
@@ -36,6 +39,7 @@ impl Priority {
     const fn share(self) -> u64 {
         match self {
             Self::Seated => 100,
+            Self::Player => 90,
             Self::Lobby => 75,
             Self::SignIn => 50,
         }
@@ -57,10 +61,23 @@ impl Room {
         Self { taken: AtomicU32::new(0), max, metrics }
     }
 
+    fn most(&self, priority: Priority) -> u32 {
+        // At least one, or a small room would shut newcomers out for ever.
+        u32::try_from(u64::from(self.max) * priority.share() / 100).unwrap_or(self.max).max(1)
+    }
+
+    /// Whether a place would be there now: a request that would find none costs no more than this.
+    pub fn has_place(&self, priority: Priority) -> bool {
+        let has = self.taken.load(Ordering::Relaxed) < self.most(priority);
+        if !has {
+            self.metrics.overloaded(priority);
+        }
+        has
+    }
+
     /// `None`: there are too many already for this one.
     pub fn enter(self: &Arc<Self>, priority: Priority) -> Option<Place> {
-        // At least one, or a small room would shut newcomers out for ever.
-        let most = u32::try_from(u64::from(self.max) * priority.share() / 100).unwrap_or(self.max).max(1);
+        let most = self.most(priority);
         let more = |taken: u32| (taken < most).then_some(taken + 1);
         if self.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_err() {
             self.metrics.overloaded(priority);
@@ -88,16 +105,18 @@ mod tests {
 
     #[test]
     fn newcomers_are_refused_first_and_the_seated_last() {
-        let room = room(8);
+        let room = room(20);
         let enter = |priority| room.enter(priority);
-        let mut inside: Vec<_> = (0..4).map(|_| enter(Priority::SignIn).unwrap()).collect();
-        assert!(enter(Priority::SignIn).is_none());
-        inside.extend((0..2).map(|_| enter(Priority::Lobby).unwrap()));
-        assert!(enter(Priority::Lobby).is_none());
+        let mut inside: Vec<_> = (0..10).map(|_| enter(Priority::SignIn).unwrap()).collect();
+        assert!(enter(Priority::SignIn).is_none() && !room.has_place(Priority::SignIn));
+        inside.extend((0..5).map(|_| enter(Priority::Lobby).unwrap()));
+        assert!(enter(Priority::Lobby).is_none() && room.has_place(Priority::Player));
+        inside.extend((0..3).map(|_| enter(Priority::Player).unwrap()));
+        assert!(enter(Priority::Player).is_none());
         inside.extend((0..2).map(|_| enter(Priority::Seated).unwrap()));
         assert!(Priority::ALL.into_iter().all(|priority| enter(priority).is_none()));
         inside.pop();
-        assert!(enter(Priority::Lobby).is_none());
+        assert!(enter(Priority::Player).is_none());
         assert!(enter(Priority::Seated).is_some());
     }
 

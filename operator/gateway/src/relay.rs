@@ -1,22 +1,27 @@
 //! Players' sockets, each held open and carried to whichever pod has its table.
 
+mod guests;
 mod line;
 mod player;
 mod pod;
+pub mod seats;
 pub mod session;
 mod streams;
 mod trunk;
 
 use crate::{
     auth::{self, Auth, AuthError, Caller},
+    limits::address_key,
     metrics::{Metrics, Upstream},
     routing::Routes,
 };
 use bytes::Bytes;
 use futures::{FutureExt, future::BoxFuture};
+pub use guests::SpectatorBounds;
+use guests::{Guests, Pass};
 use line::{Line, Stream};
 use player::{FromPlayer, Player, frame_of, unwritable};
-use pod::{FromPod, NotReached, Pod};
+use pod::{FromPod, NotReached, Pod, Who};
 use purr_engine::PlayerId;
 use purr_protocol::{
     CloseCode, Codec,
@@ -26,16 +31,18 @@ use purr_runtime::{
     CancellationToken, Identity,
     ws::{Message, ServerSocket},
 };
+use seats::Seats;
 use session::{PodEnd, Session, Todo};
 use std::{
     collections::HashMap,
+    net::IpAddr,
     pin::pin,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 pub use streams::{NotTaken, Streams};
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch},
     time::{Instant, sleep_until, timeout},
 };
 use trunk::Trunks;
@@ -88,6 +95,8 @@ impl Default for Pace {
 const TOGETHER_MAX: usize = 64;
 /// Events of a stream that wait for its reader.
 const EVENTS_MAX: usize = 16;
+/// For a spectator to make room for somebody who may have a seat.
+const ROOM: Duration = Duration::from_secs(1);
 
 /// Why a socket ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,6 +133,8 @@ pub(crate) struct Shared {
     player_max: u32,
     streams: Streams,
     trunks: Trunks,
+    pub seats: Arc<Seats>,
+    guests: Arc<Guests>,
 }
 
 /// All sockets of this gateway.
@@ -135,6 +146,7 @@ pub struct Relays(Arc<Shared>);
 pub struct Bounds {
     pub sockets_max: u32,
     pub player_sockets_max: u32,
+    pub spectators: SpectatorBounds,
 }
 
 impl Relays {
@@ -147,7 +159,7 @@ impl Relays {
         bounds: Bounds,
         stop: CancellationToken,
     ) -> Self {
-        let Bounds { sockets_max, player_sockets_max } = bounds;
+        let Bounds { sockets_max, player_sockets_max, spectators } = bounds;
         let places = usize::try_from(sockets_max).unwrap_or(Semaphore::MAX_PERMITS);
         Self(Arc::new(Shared {
             identity,
@@ -162,16 +174,35 @@ impl Relays {
             player_max: player_sockets_max,
             streams: Streams::default(),
             trunks: Trunks::default(),
+            seats: Arc::default(),
+            guests: Arc::new(Guests::new(spectators, sockets_max)),
         }))
     }
 
-    /// A place for one more socket to a table.
-    pub fn open(&self, uid: String, codec: Codec) -> Result<Relay, Refused> {
-        if self.0.stop.is_cancelled() {
+    /// A place for one more socket to a table, of somebody at this address. Where none is left, a spectator makes room for
+    /// an address from which somebody plays.
+    pub async fn open(&self, uid: String, codec: Codec, address: Option<IpAddr>) -> Result<Relay, Refused> {
+        let Shared { stop, places, seats, guests, .. } = &*self.0;
+        if stop.is_cancelled() {
             return Err(Refused::Stopping);
         }
-        let place = self.0.places.clone().try_acquire_owned().map_err(|_| Refused::Full)?;
-        Ok(Relay { shared: self.0.clone(), uid, codec, _place: place })
+        let address: Option<Arc<str>> = address.map(|ip| address_key(ip).into());
+        let place = match places.clone().try_acquire_owned() {
+            Ok(place) => place,
+            Err(_) if address.as_ref().is_some_and(|key| seats.plays_from(key)) && guests.make_room() => {
+                let room = timeout(ROOM, places.clone().acquire_owned()).await;
+                room.map_err(|_| Refused::Full)?.map_err(|_| Refused::Full)?
+            }
+            Err(_) => return Err(Refused::Full),
+        };
+        let end = CancellationToken::new();
+        let pass = Some(guests.arrive(address.clone(), end.clone()));
+        Ok(Relay { shared: self.0.clone(), uid, codec, address, pass, end, _place: place })
+    }
+
+    /// Who has a seat at the tables of this gateway.
+    pub fn seats(&self) -> &Arc<Seats> {
+        &self.0.seats
     }
 
     /// Open streams, by their ids.
@@ -241,7 +272,21 @@ pub struct Relay {
     shared: Arc<Shared>,
     uid: String,
     codec: Codec,
+    /// As limits count it.
+    address: Option<Arc<str>>,
+    /// Until it is known that the player has a seat.
+    pass: Option<Pass>,
+    /// Cancelled when the socket has to make room.
+    end: CancellationToken,
     _place: OwnedSemaphorePermit,
+}
+
+/// How a relay is over.
+enum Over {
+    /// With the goodbye that is due, if any.
+    Goodbye(Option<End>),
+    /// Nothing was said yet, and there is no room to say goodbye.
+    Dropped,
 }
 
 /// An attached player's relay.
@@ -252,6 +297,10 @@ struct Running<'a> {
     caller: Caller,
     expires: Instant,
     link: Link,
+    /// Of a player without a seat, and while that is not known.
+    pass: Option<Pass>,
+    /// Whether the player has a seat; `None` where the table has not said so.
+    seated: Option<bool>,
     /// Tries in a row that led to no lasting attachment.
     tries: u32,
     /// Whether a pod has been attached to before.
@@ -295,57 +344,84 @@ impl Relay {
         Some(events)
     }
 
-    async fn carry(self, line: Line) {
+    async fn carry(mut self, line: Line) {
         self.shared.metrics.sockets.inc();
         let mut player = Player::new(line, self.codec, self.shared.pace);
-        let end = self.run(&mut player).await;
+        let pass = self.pass.take();
+        let over = self.run(&mut player, pass).await;
         self.shared.metrics.sockets.dec();
+        let Over::Goodbye(end) = over else { return };
         if let Some(End { code, .. }) = &end {
             self.shared.metrics.closed(*code);
         }
         player.line.close(end.as_ref().map(|end| (end.code, end.reason.as_str()))).await;
     }
 
-    async fn run(&self, player: &mut Player) -> Option<End> {
+    /// `pass`: of the newcomer that everybody is at first.
+    async fn run(&self, player: &mut Player, pass: Option<Pass>) -> Over {
         // Before the token is looked at: a sign-in that ends in between is not missed.
         let since = self.shared.auth.revoked.subscribe();
         let first = tokio::select! {
             first = timeout(self.shared.pace.attach, player.next()) => first,
-            () = self.shared.stop.cancelled() => return Some(stopping()),
+            () = self.shared.stop.cancelled() => return Over::Goodbye(Some(stopping())),
+            () = self.end.cancelled() => return Over::Dropped,
         };
-        let (id, attach) = match first {
+        let begun = match first {
             Ok(FromPlayer::Message {
                 message: pb::ClientMessage { id, body: Some(Ask::Attach(attach)) },
                 ..
-            }) => (id, attach),
-            Ok(FromPlayer::Ended(end)) => return end,
-            Ok(_) => return Some(End::new(CloseCode::Protocol, "attach comes first")),
-            Err(_) => return Some(End::new(CloseCode::Protocol, "no attach in time")),
+            }) => self.begin(player, pass, id, attach),
+            Ok(FromPlayer::Ended(end)) => Err(end),
+            Ok(_) => Err(Some(End::new(CloseCode::Protocol, "attach comes first"))),
+            Err(_) => Err(Some(End::new(CloseCode::Protocol, "no attach in time"))),
         };
-        let (caller, expires) = match self.caller(&attach.token) {
-            Ok(known) => known,
-            Err(end) => return Some(end),
-        };
-        let Some(_place) = PlayerPlace::take(&self.shared, caller.player) else {
-            return Some(End::new(CloseCode::TryAgain, "too many sockets of this player"));
-        };
+        Over::Goodbye(match begun {
+            Ok((_place, running)) => self.until_over(running, since).await,
+            Err(end) => end,
+        })
+    }
+
+    /// Who has attached, and may.
+    fn begin<'a>(
+        &'a self,
+        player: &'a mut Player,
+        pass: Option<Pass>,
+        id: u64,
+        attach: pb::Attach,
+    ) -> Result<(PlayerPlace, Running<'a>), Option<End>> {
+        let (caller, expires) = self.caller(&attach.token).map_err(Some)?;
+        let place = PlayerPlace::take(&self.shared, caller.player)
+            .ok_or_else(|| End::new(CloseCode::TryAgain, "too many sockets of this player"))
+            .map_err(Some)?;
+        let seated = self.shared.seats.is_seated(&self.uid, caller.player);
+        let link = self.reach(&caller, seated == Some(false), 0);
         let mut running = Running {
             relay: self,
             player,
             session: Session::new(id, attach),
             caller,
             expires,
-            link: self.reach(0),
+            link,
+            pass,
+            seated: None,
             tries: 0,
             was_up: false,
             paused_since: Instant::now(),
             renewed: false,
         };
+        if let Some(seated) = seated {
+            running.seat(seated)?;
+        }
+        Ok((place, running))
+    }
+
+    async fn until_over(&self, mut running: Running<'_>, since: watch::Receiver<()>) -> Option<End> {
         // Registered once, and not anew with every message.
         let signed_out = |sid: &str| self.shared.auth.revoked.ended(since.clone(), sid.to_owned());
         let mut revoked = pin!(signed_out(&running.caller.sid));
         let mut expired = pin!(sleep_until(running.expires));
         let mut stopped = pin!(self.shared.stop.cancelled());
+        let mut ended = pin!(self.end.cancelled());
         loop {
             let step = tokio::select! {
                 from_player = running.player.next() => running.player_says(from_player).await,
@@ -358,8 +434,12 @@ impl Relay {
                     Err(Some(End::new(CloseCode::TryAgain, "the table is not available")))
                 }
                 () = stopped.as_mut() => Err(Some(stopping())),
+                () = ended.as_mut() => {
+                    Err(Some(End::new(CloseCode::Crowded, "others need the place more")))
+                }
             };
             if let Err(end) = step {
+                running.leaves();
                 return end;
             }
             if std::mem::take(&mut running.renewed) {
@@ -369,8 +449,9 @@ impl Relay {
         }
     }
 
-    fn reach(&self, tries: u32) -> Link {
-        Link::Down(pod::reach(self.shared.clone(), self.uid.clone(), self.codec, tries).boxed())
+    fn reach(&self, caller: &Caller, guest: bool, tries: u32) -> Link {
+        let who = Who { player: caller.player, guest };
+        Link::Down(pod::reach(self.shared.clone(), self.uid.clone(), self.codec, who, tries).boxed())
     }
 
     fn caller(&self, token: &str) -> Result<(Caller, Instant), End> {
@@ -463,11 +544,44 @@ impl Running<'_> {
 
     async fn pod_event(&mut self, event: FromPod) -> Step {
         match event {
-            FromPod::Message(bytes, read) => self.pod_says(bytes, read.as_deref()).await,
+            FromPod::Message(bytes, read) => {
+                if self.seated.is_none() && self.pass.is_some() {
+                    // A table of an older version never says who has a seat: all are players there.
+                    self.pass = None;
+                }
+                self.pod_says(bytes, read.as_deref()).await
+            }
+            FromPod::Seat(seated) => self.seat(seated),
             FromPod::Ended(code, reason) => match PodEnd::of_code(code) {
                 PodEnd::ForPlayer(code) => Err(Some(End::new(code, reason))),
                 PodEnd::Gone => Box::pin(self.lost(&reason)).await,
             },
+        }
+    }
+
+    /// The player has a seat, or looks on.
+    fn seat(&mut self, seated: bool) -> Step {
+        let Relay { shared, uid, address, end, .. } = self.relay;
+        let before = self.seated.replace(seated);
+        self.player.guest = !seated;
+        if seated {
+            self.pass = None;
+            address.iter().for_each(|address| shared.seats.seen_at(address));
+        } else if before == Some(true) {
+            let pass = shared.guests.arrive(address.clone(), end.clone());
+            pass.stay(self.caller.player, uid);
+            self.pass = Some(pass);
+        } else if let Some(pass) = &self.pass {
+            let watches = pass.watch(self.caller.player, uid);
+            watches.map_err(|why| Some(End::new(CloseCode::Crowded, why.to_string())))?;
+        }
+        Ok(())
+    }
+
+    /// A player with a seat is expected back from the same address.
+    fn leaves(&self) {
+        if let Some(address) = self.relay.address.as_ref().filter(|_| self.seated == Some(true)) {
+            self.relay.shared.seats.seen_at(address);
         }
     }
 
@@ -511,7 +625,8 @@ impl Running<'_> {
         if !self.session.is_paused() {
             self.paused_since = Instant::now();
         }
-        self.link = self.relay.reach(self.tries);
+        self.leaves();
+        self.link = self.relay.reach(&self.caller, self.seated == Some(false), self.tries);
         match self.session.lost("the table moves to another pod") {
             Some(paused) => self.player.send(&paused).await,
             None => Ok(()),

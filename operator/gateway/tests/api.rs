@@ -445,6 +445,20 @@ async fn hands_come_from_records_in_the_format_that_was_asked_for() {
 }
 
 #[tokio::test]
+async fn the_receipt_of_a_hand_comes_from_the_signer_for_whoever_signed_in() {
+    let world = World::new().await;
+    let token = Wallet::new(1).sign_in(&world).await.access;
+    let path = |hand: &str| format!("/v1/tables/{UID}/hands/{hand}/receipt");
+    let receipt = world.get(&path("7"), Some(&token)).await.json();
+    assert_eq!((&receipt["hand"], &receipt["table"]), (&json!(7), &json!(UID)));
+    assert_eq!((&receipt["seq"], &receipt["lanes"][0]["delta"]), (&json!(9), &json!(-5)));
+    assert_eq!(receipt["signature"], "0x8");
+    assert_eq!(world.get(&path("404"), Some(&token)).await.problem(), "no-receipt");
+    assert_eq!(world.get(&path("x"), Some(&token)).await.problem(), "hand");
+    assert_eq!(world.get(&path("7"), None).await.problem(), "token");
+}
+
+#[tokio::test]
 async fn without_signer_and_records_the_rest_goes_on() {
     let world = World::new().await;
     world.stop_fleet();

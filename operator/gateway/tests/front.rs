@@ -13,7 +13,7 @@ use purr_runtime::{
     Cidr,
     token::{Claims, UserRole},
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use std::time::Duration;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -133,51 +133,6 @@ async fn a_listed_proxy_says_by_the_proxy_protocol_who_comes_and_nobody_else_can
     let world = World::with(|config| config.front.admin_addresses = networks(&["192.0.2.0/24"])).await;
     assert!(after(&world, v1, "/v1/reconciliation", &token).await.is_err());
     assert!(after(&world, v2, "/v1/reconciliation", &token).await.is_err());
-}
-
-#[tokio::test]
-async fn when_there_is_too_much_to_do_newcomers_are_refused_before_players() {
-    // Room for four; the signer takes its time with everybody's balance.
-    let world = World::with(|config| config.front.requests_max = 4).await;
-    let token = sign(&Wallet::new(1).claims(), Some("k1"), &wallet::JWT_KEY);
-    world.hold_signer(true);
-    let balance = || world.get("/v1/balance", Some(&token));
-    let status = async |path: &str, post: bool| {
-        if post { world.post(path, None, &Value::Null).await } else { world.get(path, None).await }
-    };
-    let held = async {
-        // Waits until so many requests are inside.
-        let inside = async |count: f64| world.becomes("purr_gateway_requests_in_flight", count).await;
-        inside(2.0).await;
-        let refused = status("/v1/auth/nonce", true).await;
-        assert_eq!((refused.status, refused.problem().as_str()), (503, "overload"));
-        assert_eq!(refused.header("retry-after"), Some("2"));
-        assert_eq!(status("/v1/tables", false).await.status, 200);
-        let third = async {
-            inside(3.0).await;
-            assert_eq!(status("/v1/tables", false).await.status, 503);
-            // Who plays gets in: the last place.
-            let refresh = world.post("/v1/auth/refresh", None, &json!({ "refreshToken": "x" })).await;
-            assert_eq!(refresh.status, 401);
-            let fourth = async {
-                inside(4.0).await;
-                assert_eq!(world.get("/v1/balance", Some(&token)).await.problem(), "overload");
-                world.hold_signer(false);
-            };
-            let (answer, ()) = tokio::join!(balance(), fourth);
-            assert_eq!(answer.status, 200);
-        };
-        let (answer, ()) = tokio::join!(balance(), third);
-        assert_eq!(answer.status, 200);
-    };
-    let (one, two, ()) = tokio::join!(balance(), balance(), held);
-    assert_eq!((one.status, two.status), (200, 200));
-    for (priority, count) in [("sign_in", 1.0), ("lobby", 1.0), ("seated", 1.0)] {
-        let line = format!("purr_gateway_overloaded_total{{priority=\"{priority}\"}}");
-        assert_eq!(world.metric(&line), Some(count), "{priority}");
-    }
-    assert_eq!(status("/v1/auth/nonce", true).await.status, 200);
-    assert_eq!(world.metric("purr_gateway_requests_in_flight"), Some(0.0));
 }
 
 #[tokio::test]

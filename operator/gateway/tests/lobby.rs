@@ -156,7 +156,7 @@ async fn whoever_listens_hears_what_changes_and_nothing_else() {
 
 #[tokio::test]
 async fn listeners_are_bounded_and_an_empty_lobby_says_so() {
-    let world = World::with(|config| config.front.lobby_streams_max = 1).await;
+    let world = World::with(|config| config.front.lobby_streams.all_max = 1).await;
     let mut events = listen(&world, "").await;
     assert_eq!(event(&mut events).await, json!({ "tables": [], "gone": [] }));
     let refused = world.get("/v1/lobby/events", None).await;

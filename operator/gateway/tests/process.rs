@@ -6,7 +6,7 @@ mod common;
 
 use axum::{Json, Router, extract::Query, response::IntoResponse, routing::get};
 use common::{SOON, UID, World, wallet};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::{
     collections::HashMap,
     net::SocketAddr,
@@ -152,8 +152,10 @@ async fn the_program_finds_its_pods_serves_and_ends_on_sigterm() {
     let tables = world.get("/v1/tables", None).await;
     assert_eq!((tables.status, &tables.json()["tables"][0]["name"]), (200, &json!("river")), "{tables:?}");
     // Sign-ins need the sessions, and say so; being alive does not.
-    let nonce = world.post("/v1/auth/nonce", None, &Value::Null).await;
-    assert_eq!((nonce.status, nonce.problem().as_str()), (503, "unavailable"));
+    let wallet = wallet::Wallet::new(1);
+    let ask = wallet.ask(&wallet.message(&wallet::nonce(&world).await));
+    let sign_in = world.post("/v1/auth/sign-in", None, &ask).await;
+    assert_eq!((sign_in.status, sign_in.problem().as_str()), (503, "unavailable"));
     assert!(ops(probes, "/livez").await.is_some());
     assert!(ops(probes, "/metrics").await.unwrap().contains("purr_gateway_upstream_errors_total"));
 

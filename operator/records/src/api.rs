@@ -1,11 +1,7 @@
 //! What gateways get: everything that all at the table could see, and nothing else.
 
-use purr_engine::{
-    HandEnd, SeatResult,
-    deal::{Commitment, Opening, Reveal},
-    history::HandHistory,
-};
-use purr_protocol::record::HandRecord;
+use purr_engine::SeatResult;
+pub use purr_protocol::hand::{Hand, Stored};
 use serde::{Deserialize, Serialize};
 
 /// Newest first. `next` is the `before` of the page that follows, where one does.
@@ -36,28 +32,6 @@ pub struct Summary {
     pub results: Vec<SeatResult>,
 }
 
-/// One hand in full.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Hand {
-    pub table: String,
-    pub epoch: u64,
-    pub hash: String,
-    pub ended_at_ms: i64,
-    pub conflict: bool,
-    /// Of every record of this hand, the first one first.
-    pub hashes: Vec<String>,
-    /// Players stand under names that differ from table to table, not with their addresses.
-    #[serde(default)]
-    pub pseudonymous: bool,
-    pub history: HandHistory,
-    pub end: HandEnd,
-    pub root: String,
-    pub commitments: Vec<Commitment>,
-    pub reveals: Vec<Reveal>,
-    pub openings: Vec<(u8, Opening)>,
-}
-
 /// Numbers of a table that no record has come for, both ends included.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -70,51 +44,4 @@ pub struct MissingHands {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gaps {
     pub gaps: Vec<MissingHands>,
-}
-
-/// A hand's public part, and how it is stored.
-pub struct Stored {
-    pub hash: String,
-    pub ended_at_ms: i64,
-    pub hashes: Vec<String>,
-    pub pseudonymous: bool,
-    pub record: HandRecord,
-}
-
-impl From<Stored> for Hand {
-    fn from(stored: Stored) -> Self {
-        let Stored { hash, ended_at_ms, hashes, pseudonymous, record } = stored;
-        // Every field by name: a new one does not compile until somebody has decided who may see it.
-        // What is sealed to an auditor stays here too: a stolen key must not open what everybody has.
-        let HandRecord {
-            version: _,
-            table,
-            epoch,
-            history,
-            end,
-            root,
-            commitments,
-            reveals,
-            openings,
-            sealed: _,
-            audit: _,
-            shown: _,
-        } = record;
-        let conflict = hashes.len() > 1;
-        Self {
-            table,
-            epoch,
-            hash,
-            ended_at_ms,
-            conflict,
-            hashes,
-            pseudonymous,
-            history,
-            end,
-            root,
-            commitments,
-            reveals,
-            openings,
-        }
-    }
 }

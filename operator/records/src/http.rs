@@ -1,7 +1,7 @@
 //! The internal API, for gateways alone.
 
 use crate::{
-    api::{Gaps, Hand, Page, Stored},
+    api::{Gaps, Page},
     check::is_uid,
     database::{Database, DatabaseError},
     names::Viewer,
@@ -9,24 +9,26 @@ use crate::{
 };
 use axum::{
     Extension, Json, Router,
-    extract::{Path, Query, Request, State, rejection::QueryRejection},
+    extract::{FromRef, Path, Query, Request, State, rejection::QueryRejection},
     http::header,
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::get,
 };
-use purr_engine::{
-    PlayerId,
-    ohh::{Context, Ohh},
+use purr_engine::PlayerId;
+use purr_protocol::{
+    Problem,
+    hand::{Format, RenderError, Rendered, Site, render},
+    record::HandRecord,
 };
-use purr_protocol::{Problem, record::HandRecord};
 use purr_runtime::{Peer, Role, problem::Answer};
 use serde::Deserialize;
+use std::sync::Arc;
 
 const LIMIT_DEFAULT: i64 = 50;
 const LIMIT_MAX: i64 = 200;
 
-pub fn routes(database: Database) -> Router {
+pub fn routes(database: Database, site: Site) -> Router {
     Router::new()
         .route("/v1/tables/{uid}/hands", get(table_hands))
         .route("/v1/tables/{uid}/hands/{hand}", get(hand))
@@ -35,7 +37,26 @@ pub fn routes(database: Database) -> Router {
         .route("/v1/players/{player}/hands", get(player_hands))
         .fallback(async || Answer::from(Problem::new(404, "not-found", "There is no such resource")))
         .layer(middleware::from_fn(only_gateways))
-        .with_state(database)
+        .with_state(App { database, site: Arc::new(site) })
+}
+
+#[derive(Clone)]
+struct App {
+    database: Database,
+    /// Whose hands these are.
+    site: Arc<Site>,
+}
+
+impl FromRef<App> for Database {
+    fn from_ref(app: &App) -> Self {
+        app.database.clone()
+    }
+}
+
+impl FromRef<App> for Arc<Site> {
+    fn from_ref(app: &App) -> Self {
+        app.site.clone()
+    }
 }
 
 async fn only_gateways(Extension(peer): Extension<Peer>, request: Request, next: Next) -> Response {
@@ -141,15 +162,6 @@ async fn gaps(State(database): State<Database>, Path(table): Path<String>) -> Re
     Ok(Json(Gaps { gaps: database.gaps(uid(&table)?).await? }))
 }
 
-#[derive(Clone, Copy, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Format {
-    #[default]
-    Json,
-    Phh,
-    Ohh,
-}
-
 #[derive(Deserialize)]
 struct HandQuery {
     #[serde(default)]
@@ -174,6 +186,7 @@ async fn audit(
 
 async fn hand(
     State(database): State<Database>,
+    State(site): State<Arc<Site>>,
     Path((table, hand)): Path<(String, String)>,
     query: Result<Query<HandQuery>, QueryRejection>,
 ) -> Result<Response, Answer> {
@@ -185,20 +198,13 @@ async fn hand(
         hex::decode_to_slice(&text, &mut bytes).map(|()| bytes).map_err(|_| bad("hash is 64 hex digits"))
     });
     let stored = hand_of(database.hand(uid(&table)?, number, hash.transpose()?, viewer).await?)?;
-    match format {
-        Format::Json => Ok(Json(Hand::from(stored)).into_response()),
-        Format::Phh => {
-            let text = stored.record.history.to_phh().map_err(|error| {
-                tracing::error!(%error, "PHH");
-                Answer::from(Problem::new(500, "phh", "This hand cannot be written as PHH"))
-            })?;
-            Ok(([(header::CONTENT_TYPE, "application/toml")], text).into_response())
-        }
-        // Amounts stay minor units: a record does not say of which currency.
-        Format::Ohh => {
-            let context = Context { table_name: stored.record.table.clone(), ..Context::default() };
-            let text = Ohh::from_history(&stored.record.history, &context).to_string();
-            Ok(([(header::CONTENT_TYPE, "application/json")], text).into_response())
-        }
-    }
+    let Rendered { content_type, text } = render(stored, format, &site).map_err(|error| {
+        tracing::error!(%error, "a hand");
+        let (kind, title) = match error {
+            RenderError::Phh(_) => ("phh", "This hand cannot be written as PHH"),
+            RenderError::Json(_) => ("json", "This hand cannot be written as JSON"),
+        };
+        Answer::from(Problem::new(500, kind, title))
+    })?;
+    Ok(([(header::CONTENT_TYPE, content_type)], text).into_response())
 }

@@ -43,7 +43,8 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
     let database = Database::new(config.postgres);
     let listener = TcpListener::bind(config.listen).await.context("--listen")?;
     let server = Server { identity, callers: Callers::Roles, connections_max: CONNECTIONS_MAX };
-    let serving = tokio::spawn(server.run(listener, http::routes(database.clone()), stop.clone()));
+    let serving =
+        tokio::spawn(server.run(listener, http::routes(database.clone(), config.site), stop.clone()));
 
     let mut ingesting = Vec::new();
     for (at, store) in config.stores.into_iter().enumerate() {

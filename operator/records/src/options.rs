@@ -2,6 +2,7 @@
 
 use anyhow::{Context, ensure};
 use clap::Parser;
+use purr_protocol::hand::Site;
 use purr_store::{LinkConfig, StoreArgs};
 use serde::Deserialize;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
@@ -46,6 +47,18 @@ pub struct Options {
     /// Address for probes and metrics (plain HTTP)
     #[arg(long, env = "PURR_OPS_LISTEN", default_value = "0.0.0.0:9090")]
     pub ops_listen: SocketAddr,
+    /// Name of the poker site, as Open Hand History tells it
+    #[arg(long, env = "PURR_SITE_NAME", default_value = "Purr Poker")]
+    pub site_name: String,
+    /// Name of the network that the site belongs to, as Open Hand History tells it [default: the site's name]
+    #[arg(long, env = "PURR_NETWORK_NAME")]
+    pub network_name: Option<String>,
+    /// Currency of hands whose records do not say theirs (those of before), for instance USDC
+    #[arg(long, env = "PURR_CURRENCY_UNIT", default_value = "")]
+    pub currency_unit: String,
+    /// Decimals of that currency, 0 to 18
+    #[arg(long, env = "PURR_CURRENCY_DECIMALS", default_value_t = 0)]
+    pub currency_decimals: u8,
     /// Log filter, for instance info,purr_records=debug
     #[arg(long, env = "PURR_LOG", default_value = "info")]
     pub log: String,
@@ -68,7 +81,11 @@ pub struct Config {
     pub tls_dir: PathBuf,
     pub listen: SocketAddr,
     pub ops_listen: SocketAddr,
+    pub site: Site,
 }
+
+/// Text of a name in a hand's record, in characters.
+const NAME_MAX: usize = 100;
 
 impl Options {
     pub fn validate(self) -> anyhow::Result<Config> {
@@ -81,6 +98,24 @@ impl Options {
             self.listen != self.ops_listen || self.listen.port() == 0,
             "--listen and --ops-listen are the same"
         );
+        let network_name =
+            self.network_name.filter(|name| !name.is_empty()).unwrap_or(self.site_name.clone());
+        for (option, text) in [
+            ("--site-name", &self.site_name),
+            ("--network-name", &network_name),
+            ("--currency-unit", &self.currency_unit),
+        ] {
+            let fits = text.chars().count() <= NAME_MAX && !text.chars().any(char::is_control);
+            ensure!(fits, "{option} is at most {NAME_MAX} characters on one line");
+        }
+        ensure!(!self.site_name.is_empty(), "--site-name is empty");
+        ensure!(self.currency_decimals <= 18, "--currency-decimals is at most 18");
+        let site = Site {
+            name: self.site_name,
+            network: network_name,
+            unit: self.currency_unit,
+            decimals: self.currency_decimals,
+        };
         let ca = self.tls_dir.join("ca.crt");
         let password = fs::read_to_string(&self.pg_password_file)
             .with_context(|| format!("--pg-password-file {}", self.pg_password_file.display()))?;
@@ -107,6 +142,7 @@ impl Options {
             postgres,
             tls_dir: self.tls_dir,
             listen: self.listen,
+            site,
             ops_listen: self.ops_listen,
         })
     }

@@ -11,6 +11,9 @@ use std::{collections::HashMap, time::SystemTime};
 
 const GAPS_MAX: i64 = 200;
 
+/// Hash, end, record, whether everybody sees addresses, and from when on others may read it.
+type RecordRow = (Vec<u8>, i64, Vec<u8>, bool, i64);
+
 /// What there is of a hand for whoever asks.
 pub(crate) enum Found {
     Nothing,
@@ -149,7 +152,7 @@ impl Database {
         hash: Option<[u8; 32]>,
         viewer: Viewer,
     ) -> Result<Found, DatabaseError> {
-        let rows: Vec<(Vec<u8>, i64, Vec<u8>, bool, i64)> = sqlx::query_as(
+        let rows: Vec<RecordRow> = sqlx::query_as(
             "SELECT hash, ended_ms, record, public, shown_ms FROM hands WHERE table_uid = $1 AND hand = $2
              ORDER BY version",
         )

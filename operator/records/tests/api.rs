@@ -12,7 +12,12 @@ use purr_engine::{
     ohh::{Context, Ohh},
     phh::Phh,
 };
-use purr_protocol::{HistoryNames, HistoryRule, Problem, audit::AuditBox, record::HandRecord};
+use purr_protocol::{
+    HistoryNames, HistoryRule, Problem,
+    audit::AuditBox,
+    hand::Site,
+    record::{HandRecord, Place},
+};
 use purr_records::{
     Database,
     api::{Gaps, Hand, Page, Summary},
@@ -23,6 +28,11 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 
 const WAIT: Duration = Duration::from_secs(10);
+
+/// What the program's options say.
+fn site() -> Site {
+    Site { name: "Here".into(), network: "Everywhere".into(), unit: "USDC".into(), decimals: 6 }
+}
 
 struct World {
     dir: TempDir,
@@ -45,7 +55,11 @@ impl World {
         let address = listener.local_addr().unwrap().to_string();
         let stop = CancellationToken::new();
         let server = Server { identity, callers: Callers::Roles, connections_max: 8 };
-        tokio::spawn(server.run(listener, purr_records::http::routes(database.clone()), stop.clone()));
+        tokio::spawn(server.run(
+            listener,
+            purr_records::http::routes(database.clone(), site()),
+            stop.clone(),
+        ));
         Self { dir, authority, address, database, stop, _postgres: postgres }
     }
 
@@ -89,8 +103,19 @@ async fn a_hand_is_fetched_as_json_and_as_phh_and_its_sealed_part_never_leaves()
 
     let (status, ohh) = text(&gateway, &format!("{one}?format=ohh&viewer=all")).await;
     assert_eq!(status, StatusCode::OK);
-    let context = Context { table_name: TABLE.into(), ..Context::default() };
+    // A record of before says neither currency nor start: the options and the end stand for them.
+    let context = Context {
+        site_name: "Here".into(),
+        network_name: "Everywhere".into(),
+        table_name: TABLE.into(),
+        currency: "USD".into(),
+        start_date_utc: Some("2023-11-14T22:13:20Z".into()),
+        decimals: 6,
+        observed: true,
+        ..Context::default()
+    };
     assert_eq!(Ohh::parse(&ohh).unwrap(), Ohh::from_history(&record.history, &context));
+    assert!(ohh.contains("\"big_blind_amount\": 0.00001"), "{ohh}");
 
     let lists = [format!("/v1/tables/{TABLE}/hands"), format!("/v1/players/{}/hands", player(0))];
     for path in ["", "?format=phh", "?format=ohh", "?format=json"]
@@ -102,6 +127,27 @@ async fn a_hand_is_fetched_as_json_and_as_phh_and_its_sealed_part_never_leaves()
         assert_eq!(status, StatusCode::OK, "{path}");
         assert!(!body.contains(SEALED) && !body.contains("sealed"), "{path}: {body}");
     }
+}
+
+#[tokio::test]
+async fn a_record_that_tells_its_place_is_told_in_its_own_currency_and_with_its_start() {
+    let world = World::new().await;
+    let place = Place {
+        table_name: "Low stakes".into(),
+        unit: "EURC".into(),
+        decimals: 2,
+        started_at_ms: Some(1_586_269_970_000),
+    };
+    let record = HandRecord { place: Some(place.clone()), ..record(TABLE, 1, 30) };
+    world.database.ingest(&[stored(&record, "1-0")]).await.unwrap();
+    let one = format!("/v1/tables/{TABLE}/hands/1");
+    let hand: Hand = world.gateway().get(&one, WAIT).await.unwrap();
+    assert_eq!(hand.place, Some(place));
+    let (_, ohh) = text(&world.gateway(), &format!("{one}?format=ohh")).await;
+    let ohh = Ohh::parse(&ohh).unwrap();
+    assert_eq!(ohh.table_name.as_deref(), Some("Low stakes"));
+    assert_eq!((ohh.currency.as_deref(), ohh.big_blind_amount.to_string()), (Some("EUR"), "0.10".into()));
+    assert_eq!(ohh.start_date_utc.as_deref(), Some("2020-04-07T14:32:50Z"));
 }
 
 #[tokio::test]

@@ -38,7 +38,32 @@ where
     F: FnOnce(CancellationToken) -> R,
     R: Future<Output = anyhow::Result<()>>,
 {
-    main_on(&mut Builder::new_multi_thread(), log, run)
+    main_on(&mut Builder::new_multi_thread(), log, Told::Programs, run)
+}
+
+/// The same for a command that a person runs: logs are lines of text, and what fails is a sentence on stderr.
+pub fn command<F, R>(log: &str, run: F) -> ExitCode
+where
+    F: FnOnce(CancellationToken) -> R,
+    R: Future<Output = anyhow::Result<()>>,
+{
+    main_on(&mut Builder::new_multi_thread(), log, Told::People, run)
+}
+
+/// Who reads stderr.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Told {
+    Programs,
+    People,
+}
+
+impl Told {
+    fn failed(self, what: &'static str, error: &str) {
+        match self {
+            Self::Programs => tracing::error!(error, "{what}"),
+            Self::People => eprintln!("error: {error}"),
+        }
+    }
 }
 
 /// The same with one thread for everything, for a program that does one thing after the other: no task wakes
@@ -48,10 +73,10 @@ where
     F: FnOnce(CancellationToken) -> R,
     R: Future<Output = anyhow::Result<()>>,
 {
-    main_on(&mut Builder::new_current_thread(), log, run)
+    main_on(&mut Builder::new_current_thread(), log, Told::Programs, run)
 }
 
-fn main_on<F, R>(threads: &mut Builder, log: &str, run: F) -> ExitCode
+fn main_on<F, R>(threads: &mut Builder, log: &str, told: Told, run: F) -> ExitCode
 where
     F: FnOnce(CancellationToken) -> R,
     R: Future<Output = anyhow::Result<()>>,
@@ -63,13 +88,17 @@ where
             return ExitCode::from(2);
         }
     };
-    tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match told {
+        Told::Programs => logs.json().init(),
+        Told::People => logs.with_target(false).with_ansi(false).init(),
+    }
     // Two libraries ask for the process's provider; the first call decides, and this is it.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let runtime = match threads.enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            tracing::error!(%error, "no runtime");
+            told.failed("no runtime", &error.to_string());
             return ExitCode::FAILURE;
         }
     };
@@ -81,7 +110,7 @@ where
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!(error = format!("{error:#}"), "failed");
+            told.failed("failed", &format!("{error:#}"));
             ExitCode::FAILURE
         }
     }

@@ -9,9 +9,15 @@ use crate::{
 use axum::{Router, body::Body};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use prometheus::IntCounter;
-use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 use tokio::{
     net::{TcpListener, TcpStream},
+    runtime::{Handle, Runtime},
     sync::{OwnedSemaphorePermit, Semaphore},
     time::timeout,
 };
@@ -58,10 +64,15 @@ pub struct Edge {
     /// Connections of one address (of a /64 of IPv6), WebSockets included; what is more is cut before
     /// TLS begins.
     pub address_max: u32,
+    /// Of these, connections that have not sent the head of a request yet: in the TLS handshake, or silent.
+    pub arriving_max: u32,
     /// Who stands for many clients, and is not counted.
     pub uncounted: Vec<Cidr>,
     /// Counts those that were cut for that.
     pub crowded: Option<IntCounter>,
+    /// TLS handshakes have a thread of their own: however many begin at once, what connections say that stand already waits
+    /// for a share of the processor and not for all of them.
+    pub apart: bool,
 }
 
 impl Default for Edge {
@@ -72,8 +83,35 @@ impl Default for Edge {
             headers: Duration::from_secs(10),
             write: Duration::from_secs(30),
             address_max: u32::MAX,
+            arriving_max: u32::MAX,
             uncounted: Vec::new(),
             crowded: None,
+            apart: false,
+        }
+    }
+}
+
+/// The thread of handshakes. Ends with this, without waiting for any.
+struct Door(Option<Runtime>);
+
+impl Door {
+    fn new(apart: bool) -> std::io::Result<Self> {
+        let build = || {
+            let mut builder = tokio::runtime::Builder::new_multi_thread();
+            builder.worker_threads(1).thread_name("handshakes").enable_time().build()
+        };
+        apart.then(build).transpose().map(Self)
+    }
+
+    fn handle(&self) -> Handle {
+        self.0.as_ref().map_or_else(Handle::current, |runtime| runtime.handle().clone())
+    }
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
         }
     }
 }
@@ -99,7 +137,8 @@ impl Server {
         routes: Router,
         stop: CancellationToken,
     ) -> anyhow::Result<()> {
-        let crowd = Crowd::new(edge.address_max);
+        let door = Door::new(edge.apart)?;
+        let crowds = Crowds { all: Crowd::new(edge.address_max), arriving: Crowd::new(edge.arriving_max) };
         let edge = Arc::new(edge);
         let places = Arc::new(Semaphore::new(self.connections_max));
         let tasks = TaskTracker::new();
@@ -122,8 +161,8 @@ impl Server {
             };
             let config = self.identity.server_config(&self.callers)?;
             let roles = self.callers == Callers::Roles;
-            let (edge, crowd) = (edge.clone(), crowd.clone());
-            let connection = Connection { edge, crowd, stream, address, roles, place };
+            let (edge, crowds) = (edge.clone(), crowds.clone());
+            let connection = Connection { edge, crowds, stream, address, roles, place, door: door.handle() };
             tasks.spawn(connection.serve(TlsAcceptor::from(config), routes.clone(), stop.clone()));
         }
         tasks.close();
@@ -132,13 +171,28 @@ impl Server {
     }
 }
 
+/// Connections by address: all, and those that have asked nothing yet.
+#[derive(Clone)]
+struct Crowds {
+    all: Crowd,
+    arriving: Crowd,
+}
+
+impl Crowds {
+    /// `None` where the address has all that it may have.
+    fn enter(&self, address: SocketAddr) -> Option<(Counted, Counted)> {
+        self.all.enter(address.ip()).zip(self.arriving.enter(address.ip()))
+    }
+}
+
 struct Connection {
     edge: Arc<Edge>,
-    crowd: Crowd,
+    crowds: Crowds,
     stream: TcpStream,
     address: SocketAddr,
     roles: bool,
     place: OwnedSemaphorePermit,
+    door: Handle,
 }
 
 impl Connection {
@@ -156,16 +210,23 @@ impl Connection {
         if let Err(error) = self.through_proxy().await {
             return tracing::warn!(%error, peer = %self.address, "PROXY header");
         }
-        let counted = if Cidr::any_contains(&self.edge.uncounted, self.address.ip()) {
-            None
-        } else if let Some(counted) = self.crowd.enter(self.address.ip()) {
-            Some(counted)
+        let (counted, arriving) = if Cidr::any_contains(&self.edge.uncounted, self.address.ip()) {
+            (None, None)
+        } else if let Some((counted, arriving)) = self.crowds.enter(self.address) {
+            (Some(counted), Some(arriving))
         } else {
             self.edge.crowded.iter().for_each(IntCounter::inc);
             return tracing::debug!(peer = %self.address, "too many connections of one address");
         };
         let place = Place(Arc::new((self.place, counted)));
-        let stream = match timeout(self.edge.handshake, acceptor.accept(self.stream)).await {
+        let (limit, handshake) = (self.edge.handshake, acceptor.accept(self.stream));
+        let shaken = if self.edge.apart {
+            let shaking = self.door.spawn(async move { timeout(limit, handshake).await });
+            shaking.await.unwrap_or_else(|error| Ok(Err(std::io::Error::other(error))))
+        } else {
+            timeout(limit, handshake).await
+        };
+        let stream = match shaken {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => return tracing::debug!(%error, peer = %self.address, "handshake"),
             Err(_) => return tracing::debug!(peer = %self.address, "handshake took too long"),
@@ -176,7 +237,10 @@ impl Connection {
             return tracing::warn!(peer = %self.address, "a certificate without a role");
         }
         let peer = Peer { address: self.address, role };
+        let arriving = Mutex::new(arriving);
         let service = hyper::service::service_fn(move |mut request: http::Request<hyper::body::Incoming>| {
+            // It has arrived.
+            drop(arriving.lock().unwrap_or_else(PoisonError::into_inner).take());
             request.extensions_mut().insert(peer.clone());
             request.extensions_mut().insert(place.clone());
             let routes = routes.clone();

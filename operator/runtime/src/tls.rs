@@ -201,7 +201,14 @@ impl Identity {
 
 /// For dialling a server whose CA is given by a file, without a certificate of one's own: a player.
 pub fn public_client_config(ca_file: &Path) -> Result<Arc<ClientConfig>, TlsError> {
-    let roots = read_roots(ca_file)?;
+    client_config_with(read_roots(ca_file)?)
+}
+
+/// For a server whose certificate comes from these CAs.
+///
+/// # Errors
+/// Where the cryptographic provider has no TLS 1.3.
+pub fn client_config_with(roots: RootCertStore) -> Result<Arc<ClientConfig>, TlsError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&TLS13])?

@@ -14,8 +14,11 @@ use purr_protocol::{
     settlement::{Balance, ChainConfig, Reconciliation, TableState},
     summary::Summary,
 };
-use purr_runtime::{TlsError, tls::public_client_config};
-use rustls::ClientConfig;
+use purr_runtime::{
+    TlsError,
+    tls::{client_config_with, public_client_config},
+};
+use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::ServerName;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{path::Path, sync::Arc, time::Duration};
@@ -29,6 +32,8 @@ const IDLE_MAX: usize = 4;
 /// Pages of tables that a look-up by name reads at most.
 const PAGES_MAX: usize = 64;
 const PAGE: usize = 100;
+/// Names of tables in an error at most.
+const KNOWN_MAX: usize = 20;
 
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
@@ -52,8 +57,24 @@ pub enum ApiError {
     /// Whoever signs in must see the name of the place that they are at: else it is phishing.
     #[error("the gateway at {at} asks to sign in to '{domain}', which is another place")]
     Domain { at: String, domain: String },
-    #[error("no table is called '{0}'")]
-    NoSuchTable(String),
+    #[error("no table is called '{name}'{}", there(.known))]
+    NoSuchTable {
+        name: String,
+        /// Names of tables that there are, the first of them.
+        known: Vec<String>,
+    },
+    #[error("'{0}' is no UID of a table")]
+    BadUid(String),
+    #[error("the CAs of this machine: {0}: name the gateway's CA with --ca")]
+    Roots(String),
+}
+
+/// What an error about a name says of those that there are.
+fn there(known: &[String]) -> String {
+    match known {
+        [] => "; there are no tables".into(),
+        known => format!("; there are: {}", known.join(", ")),
+    }
 }
 
 impl ApiError {
@@ -151,8 +172,10 @@ pub enum HandFormat {
     Json,
     /// Poker Hand History.
     Phh,
-    /// Open Hand History, amounts in minor units.
+    /// Open Hand History, amounts in the currency.
     Ohh,
+    /// The operator's signed receipt, JSON.
+    Receipt,
     /// JSON with the deck that is encrypted to the auditor; for auditors.
     Audit,
 }
@@ -174,6 +197,21 @@ impl Gateway {
     /// `url` as in `https://localhost:8443`; the certificate must come from a CA of `ca_file`.
     pub fn new(url: &str, ca_file: &Path) -> Result<Self, ApiError> {
         Self::with_tls(url, public_client_config(ca_file)?)
+    }
+
+    /// The same for a gateway whose certificate comes from a CA that this machine trusts.
+    ///
+    /// # Errors
+    /// Where the machine has no CAs.
+    pub fn with_system_roots(url: &str) -> Result<Self, ApiError> {
+        let found = rustls_native_certs::load_native_certs();
+        let mut roots = RootCertStore::empty();
+        let (added, _) = roots.add_parsable_certificates(found.certs);
+        if added == 0 {
+            let why = found.errors.first().map_or_else(|| "none found".into(), ToString::to_string);
+            return Err(ApiError::Roots(why));
+        }
+        Self::with_tls(url, client_config_with(roots)?)
     }
 
     pub fn with_tls(url: &str, tls: Arc<ClientConfig>) -> Result<Self, ApiError> {
@@ -297,9 +335,14 @@ impl Api {
 
     /// The UID of a table by UID or name.
     pub async fn find_table(&self, uid_or_name: &str) -> Result<String, ApiError> {
-        let mut after = None;
+        let (mut after, mut known) = (None, Vec::new());
         for _ in 0..PAGES_MAX {
             let page = self.tables(after.as_deref()).await?;
+            let names = page.tables.iter().map(|listed| match listed.summary.name.as_str() {
+                "" => listed.summary.uid.clone(),
+                name => name.to_owned(),
+            });
+            known.extend(names.take(KNOWN_MAX.saturating_sub(known.len())));
             let called = |listed: &&Listed| {
                 listed.summary.uid == uid_or_name
                     || listed.summary.name == uid_or_name
@@ -313,7 +356,7 @@ impl Api {
                 _ => break,
             }
         }
-        Err(ApiError::NoSuchTable(uid_or_name.to_owned()))
+        Err(ApiError::NoSuchTable { name: uid_or_name.to_owned(), known })
     }
 
     pub async fn balance(&self, token: &str) -> Result<Balance, ApiError> {
@@ -345,6 +388,7 @@ impl Api {
             HandFormat::Phh => "?format=phh",
             HandFormat::Ohh => "?format=ohh",
             HandFormat::Audit => "/audit",
+            HandFormat::Receipt => "/receipt",
         };
         let path = format!("/v1/tables/{}/hands/{hand}{format}", segment(uid)?);
         self.raw(Method::GET, &path, Some(token), None).await
@@ -445,7 +489,7 @@ fn what(method: &Method, path: &str) -> String {
 /// A UID comes from people: it must not reach beyond its place in the path.
 fn segment(text: &str) -> Result<&str, ApiError> {
     let plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
-    if plain { Ok(text) } else { Err(ApiError::NoSuchTable(text.to_owned())) }
+    if plain { Ok(text) } else { Err(ApiError::BadUid(text.to_owned())) }
 }
 
 /// The message of EIP-4361 that the wallet signs.

@@ -1,12 +1,13 @@
 //! The command line `purr`.
 
 mod deal;
+mod hand;
 mod play;
 mod replay;
 mod screen;
 
 use crate::{
-    api::{Api, ApiError, Gateway, HandFormat},
+    api::{Api, ApiError, Gateway, TableInfo},
     connection::{Connection, Settings},
     load,
     runner::{self, Plan},
@@ -15,7 +16,7 @@ use crate::{
     wallet::{Wallet, checksummed},
 };
 use anyhow::{Context, bail};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 use purr_engine::SeatIndex;
 use purr_protocol::Codec;
 use purr_runtime::CancellationToken;
@@ -52,10 +53,10 @@ pub enum Command {
     Load(load::LoadArgs),
     /// List the tables
     Tables(At),
-    /// Print the record of a hand
-    Hand(HandArgs),
-    /// Check the deal of a hand's record (JSON); `-` reads stdin
-    Verify { file: PathBuf },
+    /// Print the records of one hand or of many, with one sign-in
+    Hand(hand::HandArgs),
+    /// Check the deal, the money and the signed receipt of hands' records
+    Verify(deal::VerifyArgs),
     /// Play recorded hands again and compare how they end
     Replay(replay::ReplayArgs),
     /// Check all 52 cards of a hand's record (JSON) with the auditor's key; `-` reads stdin
@@ -75,9 +76,9 @@ pub struct At {
     /// The gateway, as in https://localhost:8443
     #[arg(long, env = "PURR_GATEWAY")]
     pub gateway: String,
-    /// PEM file with the CA of the gateway's certificate
+    /// PEM file with a private CA of the gateway's certificate [default: the CAs that this machine trusts]
     #[arg(long, env = "PURR_CA")]
-    pub ca: PathBuf,
+    pub ca: Option<PathBuf>,
     /// Name in the gateway's certificate, where it is not the URL's host
     #[arg(long)]
     pub server_name: Option<String>,
@@ -113,28 +114,28 @@ pub struct BotArgs {
     #[command(flatten)]
     pub who: Who,
     /// Chips to sit down with, in minor units of the token
-    #[arg(long)]
+    #[arg(long, value_parser = value_parser!(u64).range(1..))]
     pub buy_in: u64,
     /// The most rake that the permit allows, in minor units [default: the buy-in]
     #[arg(long)]
     pub max_rake: Option<u64>,
     /// Hands to play
-    #[arg(long, default_value_t = 20)]
+    #[arg(long, default_value_t = 20, value_parser = value_parser!(u64).range(1..))]
     pub hands: u64,
     /// The same seed chooses the same in the same situations
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
     /// The chair to take, from 0 [default: the first that is free]
-    #[arg(long)]
+    #[arg(long, value_parser = value_parser!(u8).range(0..10))]
     pub seat: Option<u8>,
     /// How often to buy in again after losing everything
     #[arg(long, default_value_t = 0)]
     pub rebuys: u32,
     /// Seconds without a hand after which to leave
-    #[arg(long, default_value_t = 120)]
+    #[arg(long, default_value_t = 120, value_parser = value_parser!(u64).range(1..))]
     pub patience_s: u64,
     /// Seconds for all of it
-    #[arg(long, default_value_t = 3_600)]
+    #[arg(long, default_value_t = 3_600, value_parser = value_parser!(u64).range(1..))]
     pub time_limit_s: u64,
 }
 
@@ -147,29 +148,6 @@ pub struct PlayArgs {
     pub max_rake: Option<u64>,
 }
 
-#[derive(Args, Clone, Debug)]
-pub struct HandArgs {
-    #[command(flatten)]
-    pub at: At,
-    #[arg(long, env = "PURR_KEY_FILE")]
-    pub key_file: PathBuf,
-    /// UID or name of the table
-    pub table: String,
-    /// Number of the hand
-    pub hand: u64,
-    #[arg(long, value_enum, default_value_t = Notation::Json)]
-    pub format: Notation,
-}
-
-#[derive(ValueEnum, Clone, Copy, Debug)]
-pub enum Notation {
-    Json,
-    Phh,
-    Ohh,
-    /// With the deck encrypted to the auditor, for `purr audit`; only auditors get it
-    Audit,
-}
-
 pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()> {
     let command = async {
         match options.command {
@@ -177,8 +155,8 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
             Command::Play(args) => play::run(args).await,
             Command::Load(args) => load::run(args).await,
             Command::Tables(at) => tables(&at).await,
-            Command::Hand(args) => hand(args).await,
-            Command::Verify { file } => deal::verify(&file),
+            Command::Hand(args) => hand::run(args).await,
+            Command::Verify(args) => deal::verify(args).await,
             Command::Replay(args) => replay::run(args, stop.clone()).await,
             Command::Audit(args) => deal::audit(&args),
             Command::Keygen { file, auditor: true } => deal::auditor_keygen(&file),
@@ -193,7 +171,10 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
 
 impl At {
     pub(crate) fn gateway(&self) -> Result<Gateway, ApiError> {
-        let mut gateway = Gateway::new(&self.gateway, &self.ca)?;
+        let mut gateway = match &self.ca {
+            Some(ca) => Gateway::new(&self.gateway, ca)?,
+            None => Gateway::with_system_roots(&self.gateway)?,
+        };
         if let Some(name) = &self.server_name {
             gateway = gateway.server_name(name)?;
         }
@@ -211,10 +192,12 @@ struct Place {
 }
 
 impl Who {
-    async fn place(&self) -> anyhow::Result<Place> {
+    /// What this player wants is held against the table before anything is waited for.
+    async fn place(&self, seat: Option<SeatIndex>, buy_in: Option<u64>) -> anyhow::Result<Place> {
+        let wallet = Wallet::from_file(&self.key_file)?;
         let gateway = self.at.gateway()?;
-        let session = Session::new(Api::new(gateway.clone()), Wallet::from_file(&self.key_file)?);
-        let (uid, permits) = open_table(&session, &self.table).await?;
+        let session = Session::new(Api::new(gateway.clone()), wallet);
+        let (uid, permits) = open_table(&session, &self.table, seat, buy_in).await?;
         let codec = match self.codec {
             Wire::Proto => Codec::Proto,
             Wire::Json => Codec::Json,
@@ -224,30 +207,51 @@ impl Who {
     }
 }
 
-/// Waits, within bounds, until the table is there and open for buy-ins.
-async fn open_table(session: &Session, name: &str) -> anyhow::Result<(String, Permits)> {
+/// Finds the table, and waits within bounds until it is open for buy-ins. A table, a seat or an amount that there
+/// is not fails at once: waiting makes none.
+async fn open_table(
+    session: &Session,
+    name: &str,
+    seat: Option<SeatIndex>,
+    buy_in: Option<u64>,
+) -> anyhow::Result<(String, Permits)> {
+    let uid = session.api().find_table(name).await?;
     let until = Instant::now() + OPEN_WAIT;
     loop {
         let found = async {
-            let uid = session.api().find_table(name).await?;
-            let permits = Permits::of_table(session, &uid).await?;
-            Ok::<_, SeatError>((uid, permits))
+            fits(&session.api().table(&uid).await?, seat, buy_in)?;
+            Ok::<_, anyhow::Error>(Permits::of_table(session, &uid).await?)
         };
         let error = match found.await {
-            Ok(found) => return Ok(found),
+            Ok(permits) => return Ok((uid, permits)),
             Err(error) => error,
         };
-        let wait = match &error {
-            SeatError::NotOpen => true,
-            SeatError::Api(error) => error.is_temporary() || matches!(error, ApiError::NoSuchTable(_)),
-            SeatError::Wallet(_) => false,
-        };
+        let temporary = |error: &ApiError| error.is_temporary();
+        let wait = error.downcast_ref().is_some_and(temporary)
+            || match error.downcast_ref() {
+                Some(SeatError::NotOpen) => true,
+                Some(SeatError::Api(error)) => error.is_temporary(),
+                Some(SeatError::Wallet(_)) | None => false,
+            };
         if !wait || Instant::now() > until {
             return Err(error).with_context(|| format!("table '{name}'"));
         }
         tracing::info!(%error, "waiting for the table");
         sleep(Duration::from_secs(1)).await;
     }
+}
+
+/// Whether the table has this seat and takes this amount. A table that has not told its terms yet takes anything here.
+fn fits(table: &TableInfo, seat: Option<SeatIndex>, buy_in: Option<u64>) -> anyhow::Result<()> {
+    let summary = &table.summary;
+    if let Some(seat) = seat.filter(|seat| summary.seats > 0 && seat.0 >= summary.seats) {
+        bail!("--seat {seat}: there are seats 0 to {}", summary.seats - 1);
+    }
+    let (min, max) = (summary.buy_in_min, summary.buy_in_max);
+    if let Some(amount) = buy_in.filter(|amount| max > 0 && !(min..=max).contains(amount)) {
+        bail!("--buy-in {amount}: the table takes {min} to {max}, in minor units");
+    }
+    Ok(())
 }
 
 async fn bot(args: BotArgs) -> anyhow::Result<()> {
@@ -261,7 +265,7 @@ async fn bot(args: BotArgs) -> anyhow::Result<()> {
         patience: Duration::from_secs(args.patience_s),
         time_limit: Duration::from_secs(args.time_limit_s),
     };
-    let Place { connection, permits } = args.who.place().await?;
+    let Place { connection, permits } = args.who.place(plan.seat, Some(plan.buy_in)).await?;
     let own = connection.view().own();
     note(&format!("{own}: at table {}", args.who.table));
     let (hands, begun) = (plan.hands, Instant::now());
@@ -309,20 +313,6 @@ async fn tables(at: &At) -> anyhow::Result<()> {
             _ => return Ok(()),
         }
     }
-}
-
-async fn hand(args: HandArgs) -> anyhow::Result<()> {
-    let session = Session::new(Api::new(args.at.gateway()?), Wallet::from_file(&args.key_file)?);
-    let format = match args.format {
-        Notation::Json => HandFormat::Json,
-        Notation::Phh => HandFormat::Phh,
-        Notation::Ohh => HandFormat::Ohh,
-        Notation::Audit => HandFormat::Audit,
-    };
-    let uid = session.api().find_table(&args.table).await?;
-    let token = session.token().await?;
-    let record = session.api().hand(&token.text, &uid, args.hand, format).await?;
-    print_line(String::from_utf8_lossy(&record).trim_end())
 }
 
 fn read_bounded(file: &Path) -> std::io::Result<Vec<u8>> {

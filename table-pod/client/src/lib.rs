@@ -2,7 +2,7 @@
 //!
 //! [`wallet`] signs, [`session`] keeps a player signed in at the gateway of [`api`], [`connection`]
 //! keeps a socket to one table, [`view`] is the table as this player sees it. [`bot`] and [`runner`]
-//! play by chance; [`verify`] checks deals, [`audit`] whole decks. [`load`] is many players at once.
+//! play by chance; [`verify`] checks deals, [`money`] chips, [`receipt`] signed receipts, [`audit`] whole decks. [`load`] is many players at once.
 
 pub mod api;
 pub mod audit;
@@ -11,6 +11,8 @@ pub mod cli;
 pub mod connection;
 pub mod link;
 pub mod load;
+pub mod money;
+pub mod receipt;
 pub mod report;
 pub mod runner;
 pub mod seat;

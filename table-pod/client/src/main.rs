@@ -7,5 +7,5 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let options = Options::parse();
     let log = options.log.clone();
-    purr_runtime::main(&log, |stop| cli::run(options, stop))
+    purr_runtime::command(&log, |stop| cli::run(options, stop))
 }

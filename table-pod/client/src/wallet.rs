@@ -1,6 +1,6 @@
 //! A player's key, and what it signs: sign-ins (EIP-191), permits and withdrawals (EIP-712).
 
-use k256::ecdsa::SigningKey;
+use k256::ecdsa::{SigningKey, VerifyingKey};
 use purr_engine::{Chips, PlayerId};
 use purr_protocol::settlement::{ChainConfig, Permit};
 use sha3::{Digest, Keccak256};
@@ -62,11 +62,8 @@ impl Wallet {
     }
 
     fn new(key: SigningKey) -> Self {
-        let point = key.verifying_key().to_encoded_point(false);
-        let hash = keccak(point.as_bytes().get(1..).unwrap_or_default());
-        let mut address = [0; 20];
-        address.copy_from_slice(&hash[12..]);
-        Self { key, address: PlayerId(address) }
+        let address = address_of(key.verifying_key());
+        Self { key, address }
     }
 
     /// 64 hex digits, with or without `0x`.
@@ -198,7 +195,7 @@ impl Vault {
         ])
     }
 
-    fn digest(&self, words: &[[u8; 32]]) -> [u8; 32] {
+    pub(crate) fn digest(&self, words: &[[u8; 32]]) -> [u8; 32] {
         let mut text = vec![0x19, 0x01];
         text.extend(self.separator());
         text.extend(struct_hash(words));
@@ -212,6 +209,15 @@ pub fn parse_table_id(text: &str) -> Result<[u8; 32], WalletError> {
     let mut id = [0; 32];
     hex::decode_to_slice(text.strip_prefix("0x").ok_or_else(bad)?, &mut id).map_err(|_| bad())?;
     Ok(id)
+}
+
+/// The address of a public key: the last 20 bytes of its keccak256.
+pub(crate) fn address_of(key: &VerifyingKey) -> PlayerId {
+    let point = key.to_encoded_point(false);
+    let hash = keccak(point.as_bytes().get(1..).unwrap_or_default());
+    let mut address = [0; 20];
+    address.copy_from_slice(&hash[12..]);
+    PlayerId(address)
 }
 
 /// An address with its checksum in the case of its letters (EIP-55).
@@ -228,30 +234,30 @@ pub(crate) fn hex_text(bytes: &[u8]) -> String {
     format!("0x{}", hex::encode(bytes))
 }
 
-fn struct_hash(words: &[[u8; 32]]) -> [u8; 32] {
+pub(crate) fn struct_hash(words: &[[u8; 32]]) -> [u8; 32] {
     keccak(&words.concat())
 }
 
-fn uint(value: u64) -> [u8; 32] {
+pub(crate) fn uint(value: u64) -> [u8; 32] {
     let mut word = [0; 32];
     word[24..].copy_from_slice(&value.to_be_bytes());
     word
 }
 
-fn address_word(address: &[u8; 20]) -> [u8; 32] {
+pub(crate) fn address_word(address: &[u8; 20]) -> [u8; 32] {
     let mut word = [0; 32];
     word[12..].copy_from_slice(address);
     word
 }
 
-fn keccak(bytes: &[u8]) -> [u8; 32] {
+pub(crate) fn keccak(bytes: &[u8]) -> [u8; 32] {
     Keccak256::digest(bytes).into()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use k256::ecdsa::{RecoveryId, Signature, VerifyingKey};
+    use k256::ecdsa::{RecoveryId, Signature};
 
     // The first account of every development chain.
     const KEY: &str = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";

@@ -156,8 +156,8 @@ async fn the_gateway_says_no_in_words() {
     assert!(error.is_unauthorized());
     assert_eq!(error.to_string(), "POST /v1/auth/refresh: Sign in first (401): the session is over");
     assert_eq!(api.find_table("loop").await.unwrap(), UID);
-    assert!(matches!(api.find_table("none").await, Err(ApiError::NoSuchTable(_))));
-    assert!(matches!(api.table("../x").await, Err(ApiError::NoSuchTable(_))));
+    assert!(matches!(api.find_table("none").await, Err(ApiError::NoSuchTable { .. })));
+    assert!(matches!(api.table("../x").await, Err(ApiError::BadUid(_))));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use common::{UID, World, sealer};
 use futures::{SinkExt, StreamExt};
 use purr_client::Permits;
+use purr_engine::PlayerId;
 use purr_protocol::{
     CloseCode, Codec,
     pb::{self, client_message::Body as Ask, server_message::Body as Say},
@@ -30,6 +31,8 @@ struct Trunk {
     socket: WebSocketStream<TlsStream<TcpStream>>,
     codecs: HashMap<Lane, Codec>,
     heard: Vec<Down>,
+    /// Who has a seat, each time that the table said so.
+    rosters: Vec<Vec<PlayerId>>,
 }
 
 impl Trunk {
@@ -39,7 +42,7 @@ impl Trunk {
         let mut request = format!("wss://{address}/v1/tables/{UID}/trunk").into_client_request().unwrap();
         request.headers_mut().insert("sec-websocket-protocol", SUBPROTOCOL.parse().unwrap());
         let socket = ws::connect_within(trunk_limits(), stream, request).await.unwrap();
-        Self { socket, codecs: HashMap::new(), heard: Vec::new() }
+        Self { socket, codecs: HashMap::new(), heard: Vec::new(), rosters: Vec::new() }
     }
 
     async fn say(&mut self, mut said: Vec<Up>) {
@@ -71,7 +74,11 @@ impl Trunk {
     async fn next(&mut self) -> Option<Down> {
         while self.heard.is_empty() {
             match timeout(SOON, self.socket.next()).await.expect("nothing in time") {
-                Some(Ok(Message::Binary(frame))) => self.heard = FromTable::read(frame).unwrap().said,
+                Some(Ok(Message::Binary(frame))) => {
+                    let FromTable { said, roster, .. } = FromTable::read(frame).unwrap();
+                    self.rosters.extend(roster.map(|roster| roster.players().collect::<Vec<_>>()));
+                    self.heard = said;
+                }
                 Some(Ok(Message::Close(_))) | None | Some(Err(_)) => return None,
                 Some(Ok(_)) => {}
             }
@@ -210,4 +217,55 @@ async fn a_gateway_that_breaks_the_protocol_of_trunks_is_cut() {
     let mut text = Trunk::open(&world).await;
     text.socket.send(Message::Text("{}".into())).await.unwrap();
     assert_eq!(text.next().await, None);
+}
+
+#[tokio::test]
+async fn lanes_with_full_bursts_of_pings_take_nothing_from_a_player_of_the_same_gateway() {
+    let world = World::start().await;
+    let mut trunk = Trunk::open(&world).await;
+    let lanes = 40;
+    for lane in 1..=lanes {
+        trunk.attach(lane, Codec::Proto, &token(&world).await).await;
+    }
+    trunk.attach(100, Codec::Proto, &token(&world).await).await;
+    // Nothing is read meanwhile: 2,400 answers where the whole trunk had room for 1,024.
+    let bursts = (0..60).flat_map(|id| (1..=lanes).map(move |lane| (lane, id)));
+    let pings: Vec<Up> =
+        bursts.map(|(lane, id)| trunk.message(lane, 1_000 + id, Ask::Ping(pb::Ping {}))).collect();
+    for part in pings.chunks(200) {
+        trunk.say(part.to_vec()).await;
+    }
+    trunk.ask(100, 99, Ask::Ping(pb::Ping {})).await;
+    loop {
+        let Down { lanes, body } = trunk.next().await.expect("the trunk was cut");
+        match body {
+            Some(down::Body::Message(_)) if lanes == [100] => return,
+            Some(down::Body::Message(_)) => {}
+            other => panic!("{lanes:?}: {other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_trunk_begins_with_who_has_a_seat_and_hears_of_changes_before_what_they_show() {
+    let world = World::start().await;
+    let mut trunk = Trunk::open(&world).await;
+    let session = world.session();
+    let own = session.token().await.unwrap().text;
+    trunk.attach(1, Codec::Proto, &own).await;
+    assert_eq!(trunk.rosters, [Vec::new()]);
+    let permit = Permits::of_table(&session, UID).await.unwrap().sign(400, 400).unwrap();
+    trunk.ask(1, 2, Ask::Sit(pb::Sit { seat: 2, amount: 400, permit: Some(permit) })).await;
+    loop {
+        let (_, message) = trunk.hears().await;
+        let Some(Say::Events(events)) = message.body else { continue };
+        if events.events.iter().any(|event| matches!(event.kind, Some(pb::event::Kind::Seated(_)))) {
+            break;
+        }
+    }
+    assert_eq!(trunk.rosters.last(), Some(&vec![session.wallet().address()]));
+    let late = Trunk::open(&world).await;
+    let mut late = late;
+    late.attach(1, Codec::Proto, &token(&world).await).await;
+    assert_eq!(late.rosters, [vec![session.wallet().address()]]);
 }

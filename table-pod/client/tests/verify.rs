@@ -68,6 +68,10 @@ fn honest() -> HandRecord {
     };
     let openings = seen.map(opening).collect();
     let Some(Event::HandEnded(end)) = events.last().cloned() else { panic!("the hand has ended") };
+    // From the button's left to the button.
+    if let Some(Event::HandStarted { dealt_in, .. }) = events.first() {
+        seats.sort_by_key(|start: &SeatStart| dealt_in.iter().position(|seat| *seat == start.seat));
+    }
     HandRecord {
         version: 1,
         table: "t".into(),
@@ -81,6 +85,7 @@ fn honest() -> HandRecord {
         sealed: String::new(),
         audit: None,
         shown: purr_protocol::HistoryRule::default(),
+        place: None,
     }
 }
 

@@ -107,10 +107,12 @@ pub enum CloseCode {
     SlowReader,
     /// There is no such table.
     NoSuchTable,
+    /// There is no room for another spectator: come back later.
+    Crowded,
 }
 
 impl CloseCode {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Normal,
         Self::GoingAway,
         Self::Protocol,
@@ -122,6 +124,7 @@ impl CloseCode {
         Self::Revoked,
         Self::SlowReader,
         Self::NoSuchTable,
+        Self::Crowded,
     ];
 
     pub const fn code(self) -> u16 {
@@ -137,6 +140,7 @@ impl CloseCode {
             Self::Revoked => 4003,
             Self::SlowReader => 4004,
             Self::NoSuchTable => 4005,
+            Self::Crowded => 4006,
         }
     }
 
@@ -146,7 +150,10 @@ impl CloseCode {
 
     /// Whether a client should connect again by itself.
     pub const fn reconnect(self) -> bool {
-        matches!(self, Self::GoingAway | Self::TryAgain | Self::TokenExpired | Self::SlowReader)
+        matches!(
+            self,
+            Self::GoingAway | Self::TryAgain | Self::TokenExpired | Self::SlowReader | Self::Crowded
+        )
     }
 }
 

@@ -5,6 +5,7 @@ pub mod audit;
 pub mod codec;
 pub mod deal;
 pub mod denial;
+pub mod hand;
 pub mod problem;
 pub mod record;
 pub mod settlement;

@@ -45,6 +45,24 @@ pub struct HandRecord {
     /// How the hand is shown to players who were not in it.
     #[serde(default, skip_serializing_if = "HistoryRule::is_default")]
     pub shown: HistoryRule,
+    /// Where the hand was played, when, and in which currency; records of before do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<Place>,
+}
+
+/// What a hand's numbers are numbers of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Place {
+    /// The table's name.
+    pub table_name: String,
+    /// What people call the currency, for instance USDC.
+    pub unit: String,
+    /// Amounts are minor units, 10^-`decimals` of the currency.
+    pub decimals: u8,
+    /// When the cards were dealt, in milliseconds since 1970, by the clock of the table's machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at_ms: Option<u64>,
 }
 
 /// What only the table may read of a hand.

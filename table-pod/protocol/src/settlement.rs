@@ -225,6 +225,44 @@ pub struct ChainConfig {
     pub token: String,
     pub decimals: u8,
     pub confirmations: u64,
+    /// The key that settles and signs the receipts of hands now: `0x` and 40 hex digits; empty where it is not told.
+    #[serde(default)]
+    pub operator: String,
+}
+
+/// `GET /v1/tables/{uid}/hands/{hand}/receipt`: the operator's signature (EIP-712) over
+/// `HandReceipt(bytes32 tableId,uint64 seq,bytes32 deltasHash,bytes32 recordHash)`, and what the hashes are of. The
+/// vault's `verifyReceipt` checks it, too. Hashes and addresses are `0x` and hex.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HandReceipt {
+    pub chain_id: u64,
+    pub vault: String,
+    pub table: String,
+    pub table_id: String,
+    /// Number of the hand's entry in the table's sequence.
+    pub seq: u64,
+    pub hand: u64,
+    /// By seat, ascending. `deltasHash` is the keccak256 of them as the contract packs them.
+    pub lanes: Vec<ReceiptLane>,
+    pub deltas_hash: String,
+    /// SHA-256 of the hand's whole record, the sealed part included.
+    pub record_hash: String,
+    /// The key that signed: operator of the vault then.
+    pub signer: String,
+    /// r, s and v, 65 bytes.
+    pub signature: String,
+}
+
+/// What a hand did to one seat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ReceiptLane {
+    pub seat: u8,
+    /// Chips won minus chips put in, rake paid.
+    pub delta: i64,
+    /// The part of the hand's rake that is charged to this seat's permits.
+    pub rake: Chips,
 }
 
 /// `GET /v1/balances/{player}`.

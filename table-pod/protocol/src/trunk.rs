@@ -6,6 +6,7 @@
 use crate::{CloseCode, Codec, CodecError, MESSAGE_BYTES_MAX};
 use bytes::Bytes;
 use prost::Message;
+use purr_engine::PlayerId;
 
 /// The messages of `proto/purr/trunk/v1/trunk.proto`.
 #[allow(clippy::all, clippy::pedantic, missing_docs, reason = "generated")]
@@ -13,7 +14,7 @@ pub mod pb {
     include!(concat!(env!("OUT_DIR"), "/purr.trunk.v1.rs"));
 }
 
-pub use pb::{Cursor, Down, Encoding, End, FromTable, Gone, Open, ToTable, Up, down, up};
+pub use pb::{Cursor, Down, Encoding, End, FromTable, Gone, Open, Roster, ToTable, Up, down, up};
 
 /// The WebSocket subprotocol.
 pub const SUBPROTOCOL: &str = "purr.trunk.v1";
@@ -40,6 +41,13 @@ impl From<Encoding> for Codec {
             Encoding::Proto => Self::Proto,
             Encoding::Json => Self::Json,
         }
+    }
+}
+
+impl Roster {
+    /// What is no address is left out.
+    pub fn players(&self) -> impl Iterator<Item = PlayerId> {
+        self.players.iter().filter_map(|bytes| Some(PlayerId(bytes.as_ref().try_into().ok()?)))
     }
 }
 
@@ -104,10 +112,17 @@ impl FromTable {
         Ok(Self::decode(frame)?)
     }
 
+    /// A frame that names everybody with a seat, and says nothing else.
+    pub fn seated(players: &[PlayerId]) -> Bytes {
+        let players = players.iter().map(|player| Bytes::copy_from_slice(&player.0)).collect();
+        Self { said: Vec::new(), told: None, roster: Some(Roster { players }) }.encode_to_vec().into()
+    }
+
     /// The next frame of what is to be said, `None` when all is. The first takes what `told` there is: a gateway may
     /// know of more than its players have seen, never of less.
     pub fn next_frame(said: &mut Vec<Down>, told: &mut Option<Cursor>) -> Option<Bytes> {
-        (!said.is_empty()).then(|| Self { said: fill(said), told: told.take() }.encode_to_vec().into())
+        let frame = |said, told| Self { said, told, roster: None }.encode_to_vec().into();
+        (!said.is_empty()).then(|| frame(fill(said), told.take()))
     }
 }
 
@@ -127,6 +142,16 @@ mod tests {
             frames += 1;
         }
         assert_eq!((heard, frames), (all, 4));
+    }
+
+    #[test]
+    fn a_roster_carries_addresses_and_nothing_else() {
+        let players = [PlayerId([1; 20]), PlayerId([2; 20])];
+        let frame = FromTable::read(FromTable::seated(&players)).unwrap();
+        assert!(frame.said.is_empty() && frame.told.is_none());
+        assert!(frame.roster.unwrap().players().eq(players));
+        let odd = Roster { players: vec![Bytes::from_static(b"short"), Bytes::copy_from_slice(&[3; 20])] };
+        assert!(odd.players().eq([PlayerId([3; 20])]));
     }
 
     #[test]

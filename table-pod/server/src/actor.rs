@@ -3,6 +3,7 @@
 mod commit;
 mod connections;
 mod outbox;
+mod outlet;
 
 use crate::{
     core::{Adopted, ConnectionId, Core, DrainStatus, Input, Pace, State, Step},
@@ -12,8 +13,8 @@ use crate::{
 use anyhow::{Context, bail};
 use commit::Committer;
 pub use commit::Stopped;
-pub use connections::{Attached, Delivery, Outgoing, Outlet, Parcel};
 use connections::{Connections, Place};
+pub use outlet::{Deliveries, Delivery, Inlet, Outgoing, Outlet, Parcel};
 use purr_engine::{Millis, PlayerId, Table};
 use purr_protocol::{
     TableSpec,
@@ -34,6 +35,8 @@ use tokio::{
 
 /// Inputs waiting for the actor; senders wait when it is full.
 const INBOX_MAX: usize = 1_024;
+/// The same of players without a seat, who come after all others.
+const GUESTS_MAX: usize = 64;
 
 /// What reaches the actor.
 pub enum Message {
@@ -47,7 +50,7 @@ pub enum Message {
         /// Where the player is reached.
         outlet: Outlet,
         lane: Lane,
-        reply: oneshot::Sender<ConnectionId>,
+        reply: oneshot::Sender<Result<ConnectionId, NotAttached>>,
     },
     Detach {
         connection: ConnectionId,
@@ -57,10 +60,29 @@ pub enum Message {
     },
 }
 
+/// Why a player has no place at the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotAttached {
+    #[error("the table has stopped")]
+    Stopped,
+    #[error("there is no room for more spectators")]
+    Crowded,
+}
+
+/// A connection that has its place at the table, of a player in this process.
+pub struct Attached {
+    pub connection: ConnectionId,
+    pub outgoing: Inlet,
+}
+
 /// The way to a running table.
 #[derive(Clone)]
 pub struct Handle {
     inbox: mpsc::Sender<Message>,
+    /// What players without a seat ask for. Nobody with a seat waits for it.
+    guests: mpsc::Sender<Message>,
+    /// Who has a seat.
+    roster: watch::Receiver<Arc<[PlayerId]>>,
     changed: Arc<Notify>,
 }
 
@@ -73,7 +95,7 @@ impl Handle {
     /// The same, by the message with this id: whom it replaces is told, and may know the id for its own.
     pub async fn attach_as(&self, player: PlayerId, resume: Option<pb::Cursor>, id: u64) -> Option<Attached> {
         let (outlet, deliveries) = Outlet::new(CancellationToken::new());
-        let connection = self.attach_on(&outlet, 0, player, resume, id).await?;
+        let connection = self.attach_on(&outlet, 0, player, resume, id).await.ok()?;
         Some(Attached { connection, outgoing: deliveries.into() })
     }
 
@@ -85,11 +107,36 @@ impl Handle {
         player: PlayerId,
         resume: Option<pb::Cursor>,
         id: u64,
-    ) -> Option<ConnectionId> {
+    ) -> Result<ConnectionId, NotAttached> {
         let (reply, answer) = oneshot::channel();
         let outlet = outlet.clone();
-        self.inbox.send(Message::Attach { player, resume, id, outlet, lane, reply }).await.ok()?;
-        answer.await.ok()
+        let asked = Message::Attach { player, resume, id, outlet, lane, reply };
+        self.queue_of(player).send(asked).await.map_err(|_| NotAttached::Stopped)?;
+        answer.await.unwrap_or(Err(NotAttached::Stopped))
+    }
+
+    /// Whether this player has a seat, or is on the way to or from one.
+    pub fn is_seated(&self, player: PlayerId) -> bool {
+        self.roster.borrow().contains(&player)
+    }
+
+    /// Everybody with a seat.
+    pub fn roster(&self) -> Arc<[PlayerId]> {
+        self.roster.borrow().clone()
+    }
+
+    fn queue_of(&self, player: PlayerId) -> &mpsc::Sender<Message> {
+        if self.is_seated(player) { &self.inbox } else { &self.guests }
+    }
+
+    /// What a player asks for. Returns false where that player has no seat and too many others without one ask already.
+    pub async fn ask(&self, connection: ConnectionId, player: PlayerId, message: pb::ClientMessage) -> bool {
+        let input = Message::Input(Input::Message { connection, player, message });
+        if self.is_seated(player) {
+            let _ = self.inbox.send(input).await;
+            return true;
+        }
+        !matches!(self.guests.try_send(input), Err(mpsc::error::TrySendError::Full(_)))
     }
 
     pub async fn detach(&self, connection: ConnectionId) {
@@ -139,8 +186,9 @@ pub struct Actor {
     committer: Committer,
     connections: Connections,
     inbox: mpsc::Receiver<Message>,
-    sender: mpsc::Sender<Message>,
-    changed: Arc<Notify>,
+    guests: mpsc::Receiver<Message>,
+    handle: Handle,
+    roster: watch::Sender<Arc<[PlayerId]>>,
     signer: Arc<dyn Signer>,
     sessions: Option<Arc<Sessions>>,
     metrics: Metrics,
@@ -164,6 +212,8 @@ struct Hold {
 const HOLD: Duration = Duration::from_secs(1);
 /// What players ask for meanwhile; they ask again for what is more.
 const HELD_MAX: usize = 256;
+/// The same while only players without a seat ask: the rest is for the others.
+const HELD_GUESTS_MAX: usize = 64;
 
 impl Actor {
     /// Fences the predecessor at the signer and in Redis, reads the table and goes on with it.
@@ -240,15 +290,20 @@ impl Actor {
         let core = Core::new(epoch, spec, state, sealer, pace)
             .with_auditor(auditor)
             .with_unsettled(fenced.unsettled_s, exit_delay_s);
-        let (sender, inbox) = mpsc::channel(INBOX_MAX);
+        let (inbox_of, inbox) = mpsc::channel(INBOX_MAX);
+        let (guests_of, guests) = mpsc::channel(GUESTS_MAX);
+        let (roster, roster_of) = watch::channel(Arc::from([]));
+        let handle =
+            Handle { inbox: inbox_of, guests: guests_of, roster: roster_of, changed: Arc::default() };
         let (outbox, _) = watch::channel(outbox::Pending::default());
         let mut actor = Self {
             core: Box::new(core),
             committer,
             connections,
             inbox,
-            sender,
-            changed: Arc::default(),
+            guests,
+            handle,
+            roster,
             signer,
             sessions,
             metrics,
@@ -271,8 +326,16 @@ impl Actor {
         Ok(actor)
     }
 
+    /// Records tell when their hands were dealt: this is now, in milliseconds since 1970.
+    #[must_use]
+    pub fn with_wall_clock(mut self, wall_ms: u64) -> Self {
+        let now = self.now();
+        self.core.set_wall_clock(now, wall_ms);
+        self
+    }
+
     pub fn handle(&self) -> Handle {
-        Handle { inbox: self.sender.clone(), changed: self.changed.clone() }
+        self.handle.clone()
     }
 
     fn now(&self) -> Millis {
@@ -309,7 +372,7 @@ impl Actor {
             };
             let message = tokio::select! {
                 () = end.cancelled() => break,
-                message = self.inbox.recv() => message,
+                message = next(&mut self.inbox, &mut self.guests) => message,
                 () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
                     if let Some(hold) = self.hold.take() {
                         self.release(hold).await?;
@@ -352,17 +415,22 @@ impl Actor {
 
     async fn take(&mut self, message: Message) -> Result<(), Stopped> {
         match message {
-            Message::Input(asked @ Input::Message { .. }) if self.hold.is_some() => {
-                if let Some(hold) = self.hold.as_mut().filter(|hold| hold.asked.len() < HELD_MAX) {
-                    hold.asked.push(asked);
+            Message::Input(Input::Message { connection, player, message }) if self.hold.is_some() => {
+                let most = if self.handle.is_seated(player) { HELD_MAX } else { HELD_GUESTS_MAX };
+                if let Some(hold) = self.hold.as_mut().filter(|hold| hold.asked.len() < most) {
+                    hold.asked.push(Input::Message { connection, player, message });
                 }
                 Ok(())
             }
             Message::Input(input) => self.carry_out(input).await,
             Message::Attach { player, resume, id, outlet, lane, reply } => {
+                if self.connections.is_full(&outlet, player) {
+                    let _ = reply.send(Err(NotAttached::Crowded));
+                    return Ok(());
+                }
                 let place = Place { outlet, lane };
-                let _ =
-                    reply.send(self.connections.attach(player, resume, id, place, &self.core, &self.metrics));
+                let attached = self.connections.attach(player, resume, id, place, &self.core, &self.metrics);
+                let _ = reply.send(Ok(attached));
                 self.metrics.connected.set(self.connections.count());
                 self.carry_out(Input::Connected { player }).await
             }
@@ -411,6 +479,9 @@ impl Actor {
         if step.hand.is_some() {
             self.metrics.hands.inc();
         }
+        if step.dirty {
+            self.seat();
+        }
         if let Some(shown) = step.shown {
             self.connections.show(shown, &self.metrics);
         }
@@ -431,8 +502,18 @@ impl Actor {
             gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
         }
         self.outbox.send_if_modified(|held| held.update(self.core.epoch(), pending));
-        self.changed.notify_waiters();
+        self.handle.changed.notify_waiters();
         Ok(())
+    }
+
+    /// Says who has a seat, where that has changed.
+    fn seat(&mut self) {
+        let players = self.core.players();
+        if **self.roster.borrow() != *players {
+            let players = Arc::from(players);
+            self.connections.seat(&players);
+            self.roster.send_replace(players);
+        }
     }
 
     /// Tells the signer of the table, until it is open on chain.
@@ -485,6 +566,15 @@ impl Actor {
                 tracing::debug!(%error, "summary");
             }
         });
+    }
+}
+
+/// The next message: of a player without a seat only where nothing else waits. Dropping the future loses nothing.
+async fn next(inbox: &mut mpsc::Receiver<Message>, guests: &mut mpsc::Receiver<Message>) -> Option<Message> {
+    tokio::select! {
+        biased;
+        message = inbox.recv() => message,
+        message = guests.recv() => message,
     }
 }
 

@@ -165,6 +165,9 @@ struct Deal {
     reveals: Vec<Reveal>,
     starts: Vec<SeatStart>,
     events: Vec<Event>,
+    /// When it was dealt, in milliseconds since 1970, where this is known.
+    #[serde(default)]
+    started_at_ms: Option<u64>,
 }
 
 /// One table.
@@ -176,6 +179,8 @@ pub struct Core {
     sealer: Sealer,
     auditor: Option<AuditorKey>,
     now: Millis,
+    /// Milliseconds since 1970 when `now` was 0; `None`: nobody has said. For records alone.
+    epoch_ms: Option<u64>,
     /// When the next hand starts, where nothing holds it.
     next_start: Option<Millis>,
     /// Between two hands, in milliseconds.
@@ -268,6 +273,7 @@ impl Core {
             sealer,
             auditor: None,
             now: 0,
+            epoch_ms: None,
             next_start: None,
             hand_gap_ms,
             reveal_ms,
@@ -303,6 +309,11 @@ impl Core {
     #[must_use]
     pub fn with_auditor(self, auditor: Option<AuditorKey>) -> Self {
         Self { auditor, ..self }
+    }
+
+    /// Records tell when their hands were dealt: this is now, in milliseconds since 1970.
+    pub fn set_wall_clock(&mut self, now: Millis, wall_ms: u64) {
+        self.epoch_ms = Some(wall_ms.saturating_sub(now));
     }
 
     /// The first step under a new epoch: the clocks of the process before mean nothing here. `events` are what
@@ -426,6 +437,16 @@ impl Core {
 
     pub fn spec(&self) -> &TableSpec {
         &self.spec
+    }
+
+    /// Players with a seat, and those on the way to or from one; each once.
+    pub fn players(&self) -> Vec<PlayerId> {
+        let seated = self.state.table.seats().iter().flatten().map(|chair| chair.player);
+        let mut players: Vec<PlayerId> =
+            seated.chain(self.state.seating.iter().map(|held| held.player)).collect();
+        players.sort_unstable();
+        players.dedup();
+        players
     }
 
     /// Why no hands are dealt, where that is so.

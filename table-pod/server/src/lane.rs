@@ -3,8 +3,8 @@
 //! What the table says goes past this, from the actor to the trunk.
 
 use crate::{
-    actor::{Handle, Outlet, Parcel},
-    core::{ConnectionId, Input},
+    actor::{Handle, NotAttached, Outlet, Parcel},
+    core::ConnectionId,
     http::Tokens,
 };
 use bytes::Bytes;
@@ -21,9 +21,18 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 /// Time for the first message.
 const ATTACH: Duration = Duration::from_secs(10);
-/// Messages a second, and how many at once (a token bucket).
-const RATE_PER_S: f64 = 20.0;
-const BURST: f64 = 60.0;
+/// Messages a second, and how many at once (a token bucket): of a player with a seat, and of one without.
+const SEATED: Rate = Rate { per_s: 20.0, burst: 60.0 };
+const GUEST: Rate = Rate { per_s: 2.0, burst: 20.0 };
+/// Messages over the limit in a row that are answered, and after which the lane ends.
+const ANSWERED_MAX: u32 = 10;
+const OVER_MAX: u32 = 200;
+
+#[derive(Clone, Copy)]
+struct Rate {
+    per_s: f64,
+    burst: f64,
+}
 
 /// Why a lane ends.
 type End = (CloseCode, &'static str);
@@ -59,7 +68,7 @@ impl Session {
             Err(_) => Some((CloseCode::Protocol, "no attach in time")),
         };
         if let Some((code, reason)) = end {
-            self.outlet.deliver(vec![self.lane], Parcel::End(code, reason.into()));
+            self.outlet.answer(self.lane, Parcel::End(code, reason.into()));
         }
     }
 
@@ -71,7 +80,10 @@ impl Session {
         };
         let (player, expires) = self.verify(&attach.token).await?;
         let attached = self.handle.attach_on(&self.outlet, self.lane, player, attach.resume, id).await;
-        let connection = attached.ok_or(Some((CloseCode::TryAgain, "the table has stopped")))?;
+        let connection = attached.map_err(|why| match why {
+            NotAttached::Stopped => Some((CloseCode::TryAgain, "the table has stopped")),
+            NotAttached::Crowded => Some((CloseCode::Crowded, "there is no room for more spectators")),
+        })?;
         Ok(Player { id: player, expires, connection })
     }
 
@@ -87,7 +99,7 @@ impl Session {
     async fn listen(&mut self, player: Player) -> Option<End> {
         let Player { id: player, expires, connection } = player;
         let mut expired = pin!(sleep_until(expires));
-        let mut allowance = (BURST, Instant::now());
+        let mut allowance = Allowance::new();
         loop {
             let heard = tokio::select! {
                 heard = self.heard.recv() => heard.ok()?,
@@ -97,9 +109,18 @@ impl Session {
                 Ok(message) => message,
                 Err(end) => return end,
             };
-            if !spend(&mut allowance) {
-                self.say(error(message.id, ErrorCode::RateLimited, "too many messages"));
-                continue;
+            let rate = if self.handle.is_seated(player) { SEATED } else { GUEST };
+            match allowance.spend(rate) {
+                Spent::Within => {}
+                Spent::Over(count) if count > OVER_MAX => {
+                    return Some((CloseCode::Protocol, "too many messages"));
+                }
+                Spent::Over(count) => {
+                    if count <= ANSWERED_MAX {
+                        self.say(error(message.id, ErrorCode::RateLimited, "too many messages"));
+                    }
+                    continue;
+                }
             }
             match message.body {
                 Some(Ask::RenewToken(renew)) => {
@@ -112,7 +133,12 @@ impl Session {
                 }
                 Some(Ask::Ping(_)) => self.say(plain(Body::Pong(pb::Pong {}))),
                 Some(Ask::Attach(_)) => return Some((CloseCode::Protocol, "attached already")),
-                _ => self.handle.input(Input::Message { connection, player, message }).await,
+                _ => {
+                    let id = message.id;
+                    if !self.handle.ask(connection, player, message).await {
+                        self.say(error(id, ErrorCode::RateLimited, "too many without a seat ask at once"));
+                    }
+                }
             }
         }
     }
@@ -126,7 +152,7 @@ impl Session {
     }
 
     fn say(&self, message: pb::ServerMessage) {
-        self.outlet.deliver(vec![self.lane], Parcel::Messages(vec![Arc::new(message)]));
+        self.outlet.answer(self.lane, Parcel::Messages(vec![Arc::new(message)]));
     }
 }
 
@@ -139,11 +165,54 @@ fn error(id: u64, code: ErrorCode, message: &str) -> pb::ServerMessage {
     plain(Body::Error(pb::Error { id, code: code.into(), message: message.into(), min: None, max: None }))
 }
 
-fn spend(allowance: &mut (f64, Instant)) -> bool {
-    let (tokens, since) = *allowance;
-    let now = Instant::now();
-    let filled = (tokens + now.duration_since(since).as_secs_f64() * RATE_PER_S).min(BURST);
-    let enough = filled >= 1.0;
-    *allowance = (if enough { filled - 1.0 } else { filled }, now);
-    enough
+/// How much a lane may still say at once.
+struct Allowance {
+    left: f64,
+    filled: Instant,
+    over: u32,
+}
+
+enum Spent {
+    Within,
+    /// Over the limit, so many times in a row.
+    Over(u32),
+}
+
+impl Allowance {
+    fn new() -> Self {
+        Self { left: f64::INFINITY, filled: Instant::now(), over: 0 }
+    }
+
+    fn spend(&mut self, rate: Rate) -> Spent {
+        let now = Instant::now();
+        let since = now.duration_since(self.filled).as_secs_f64();
+        (self.left, self.filled) = ((self.left + since * rate.per_s).min(rate.burst), now);
+        if self.left < 1.0 {
+            self.over = self.over.saturating_add(1);
+            return Spent::Over(self.over);
+        }
+        self.left -= 1.0;
+        self.over = 0;
+        Spent::Within
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn within(allowance: &mut Allowance, rate: Rate, count: u32) -> u32 {
+        (0..count).filter(|_| matches!(allowance.spend(rate), Spent::Within)).count().try_into().unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_player_without_a_seat_may_say_less_and_one_who_sits_down_more_at_once() {
+        let mut allowance = Allowance::new();
+        assert_eq!(within(&mut allowance, GUEST, 100), 20);
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert_eq!(within(&mut allowance, GUEST, 100), 2);
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert_eq!(within(&mut allowance, SEATED, 100), 20);
+        assert!(matches!(allowance.spend(SEATED), Spent::Over(81)));
+    }
 }

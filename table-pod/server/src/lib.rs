@@ -18,7 +18,10 @@ use purr_protocol::settlement::OpenTable;
 use purr_runtime::{Callers, CancellationToken, Identity, InternalClient, Readiness, Role, Server, ops};
 use purr_store::{DataKeys, Link, RedisStore, Sealer, Sessions};
 use signer::{HttpSigner, Signer};
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 use tokio::{net::TcpListener, task::JoinHandle};
 
 /// Replicas that must have a commit before anybody sees it.
@@ -72,6 +75,8 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
         actor = Actor::take_over(take_over) => actor?,
         () = stop.cancelled() => return Ok(()),
     };
+    let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let actor = actor.with_wall_clock(u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX));
     let handle = actor.handle();
     let mut running = tokio::spawn(actor.run(ended.clone()));
 

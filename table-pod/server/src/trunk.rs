@@ -8,6 +8,7 @@ use crate::{
 };
 use bytes::Bytes;
 use futures::{SinkExt, StreamExt, channel::mpsc as queue};
+use purr_engine::PlayerId;
 use purr_protocol::{
     CloseCode, Codec,
     trunk::{Cursor, Down, Encoding, FromTable, Lane, ToTable, Up, up},
@@ -24,8 +25,9 @@ use tokio::time::timeout;
 const WRITE: Duration = Duration::from_secs(10);
 /// Deliveries that go out together.
 const DELIVERIES_AT_ONCE: usize = 64;
-/// Players of one gateway at one table: ten seats, the rest are spectators.
-const LANES_MAX: usize = 512;
+/// Lanes of one gateway at one table. The actor lets half as many spectators attach, so that whoever has a seat always
+/// finds a lane.
+const LANES_MAX: usize = 1_024;
 /// What a player has said and nobody has read. The gateway lets through 20 messages a second, 60 at once.
 const HEARD_MAX: usize = 64;
 
@@ -55,10 +57,16 @@ pub(crate) async fn serve(socket: ServerSocket, handle: Handle, tokens: Arc<Toke
     let (outlet, mut deliveries) = Outlet::new(cut.clone());
     let mut trunk = Trunk { socket, lanes: HashMap::new(), outlet, handle, tokens, sealer };
     let mut due = Vec::new();
+    let roster = trunk.handle.roster();
+    trunk.outlet.was_told(roster.clone());
+    // Before anybody attaches, the gateway knows for whom it has to keep room.
+    if let Err(end) = trunk.send(FromTable::seated(&roster)).await {
+        return ws::end(trunk.socket, end).await;
+    }
     let end = loop {
         let step = tokio::select! {
             // Never 0: the trunk has an outlet itself.
-            _ = deliveries.recv_many(&mut due, DELIVERIES_AT_ONCE) => trunk.deliver(due.drain(..)).await,
+            _ = deliveries.recv_many(&mut due, DELIVERIES_AT_ONCE) => trunk.deliver(&mut due).await,
             read = trunk.socket.next() => match ws::heard(read) {
                 Heard::Data(Message::Binary(frame)) => trunk.hear(frame).await,
                 Heard::Data(_) => Err(Some((CloseCode::Protocol, "binary was negotiated"))),
@@ -78,24 +86,45 @@ pub(crate) async fn serve(socket: ServerSocket, handle: Handle, tokens: Arc<Toke
 }
 
 impl Trunk {
-    async fn deliver(&mut self, deliveries: impl Iterator<Item = Delivery>) -> Result<(), End> {
+    async fn deliver(&mut self, deliveries: &mut Vec<Delivery>) -> Result<(), End> {
         let (mut said, mut last) = (Vec::new(), (0, 0));
-        for delivery in deliveries {
+        for delivery in deliveries.drain(..) {
             if let Parcel::Messages(messages) = &delivery.what {
                 let places = messages.iter().map(|message| (message.epoch, message.offset));
                 last = places.fold(last, Ord::max);
             }
+            if let Parcel::Roster(players) = &delivery.what {
+                // In its place: what came before it was said to those who sat there then.
+                self.flush(&mut said, last).await?;
+                self.seated(players).await?;
+                continue;
+            }
             self.say(delivery, &mut said)?;
         }
+        self.flush(&mut said, last).await
+    }
+
+    async fn flush(&mut self, said: &mut Vec<Down>, last: (u64, u64)) -> Result<(), End> {
+        if said.is_empty() {
+            return Ok(());
+        }
         let mut told = self.cursor(last);
-        while let Some(frame) = FromTable::next_frame(&mut said, &mut told) {
-            match timeout(WRITE, self.socket.send(Message::Binary(frame))).await {
-                Ok(Ok(())) => {}
-                Ok(Err(_)) => return Err(None),
-                Err(_) => return Err(Some((CloseCode::SlowReader, "too slow"))),
-            }
+        while let Some(frame) = FromTable::next_frame(said, &mut told) {
+            self.send(frame).await?;
         }
         Ok(())
+    }
+
+    async fn seated(&mut self, players: &[PlayerId]) -> Result<(), End> {
+        self.send(FromTable::seated(players)).await
+    }
+
+    async fn send(&mut self, frame: Bytes) -> Result<(), End> {
+        match timeout(WRITE, self.socket.send(Message::Binary(frame))).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(None),
+            Err(_) => Err(Some((CloseCode::SlowReader, "too slow"))),
+        }
     }
 
     /// So that the next pod can be told. Without one a loss of both memory and store would not be noticed: an error in the
@@ -120,7 +149,7 @@ impl Trunk {
     }
 
     fn say(&mut self, delivery: Delivery, said: &mut Vec<Down>) -> Result<(), End> {
-        let Delivery { lanes, what } = delivery;
+        let Delivery { lanes, what, .. } = delivery;
         match what {
             Parcel::Messages(messages) => {
                 for codec in Codec::ALL {
@@ -145,6 +174,7 @@ impl Trunk {
                     said.push(Down::end(lanes, code, reason));
                 }
             }
+            Parcel::Roster(_) => {}
         }
         Ok(())
     }
@@ -176,7 +206,7 @@ impl Trunk {
         let (say, heard) = queue::channel(HEARD_MAX);
         self.lanes.insert(lane, Open { codec, say });
         if full {
-            self.end(lane, CloseCode::TryAgain, "no room for more players");
+            self.end(lane, CloseCode::Crowded, "no room for more players");
             return Ok(());
         }
         let (outlet, handle, tokens) = (self.outlet.clone(), self.handle.clone(), self.tokens.clone());
@@ -193,6 +223,6 @@ impl Trunk {
     }
 
     fn end(&self, lane: Lane, code: CloseCode, reason: &str) {
-        self.outlet.deliver(vec![lane], Parcel::End(code, reason.into()));
+        self.outlet.answer(lane, Parcel::End(code, reason.into()));
     }
 }

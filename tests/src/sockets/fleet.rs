@@ -32,6 +32,23 @@ pub const SEATS: usize = 9;
 pub const BIG_BLIND: u64 = 100;
 pub const BUY_IN: u64 = 100 * BIG_BLIND;
 
+/// For a bench, in which everybody comes from one address.
+const CROWD: [&str; 13] = [
+    "--player-sockets-max=1000",
+    "--requests-max=10000",
+    "--address-requests-max=10000",
+    "--address-bodies-max=10000",
+    "--address-arriving-max=20000",
+    "--address-connections-max=20000",
+    "--table-spectators-max=20000",
+    "--address-spectators-max=20000",
+    "--account-spectators-max=1000",
+    "--sign-in-rate=100000",
+    "--address-rate=100000",
+    "--player-rate=100000",
+    "--socket-rate=100000",
+];
+
 /// Where the programs are, and on which cores they run.
 pub struct Place<'a> {
     pub bin: &'a Path,
@@ -41,10 +58,12 @@ pub struct Place<'a> {
 }
 
 pub struct Fleet {
-    gateway: Program,
+    gateways: Vec<Program>,
     tables: Vec<Program>,
     uids: Vec<String>,
-    public: SocketAddr,
+    /// Of each gateway.
+    public: Vec<SocketAddr>,
+    issuer: String,
     ca: PathBuf,
     outside: CancellationToken,
 }
@@ -58,15 +77,29 @@ impl Drop for Fleet {
 impl Fleet {
     /// Starts so many tables, each of which this Redis has never seen, and the gateway that knows them.
     pub async fn start(place: &Place<'_>, redis: &Redis, tables: usize, run: usize) -> anyhow::Result<Self> {
+        Self::start_behind(place, redis, tables, run, 1, &CROWD).await
+    }
+
+    /// The same behind so many gateways, which have these options beside those that they need.
+    pub async fn start_behind(
+        place: &Place<'_>,
+        redis: &Redis,
+        tables: usize,
+        run: usize,
+        gateways: usize,
+        options: &[&str],
+    ) -> anyhow::Result<Self> {
         let stop = CancellationToken::new();
         let secrets = place.secrets;
         let role = |name: &str, role: &Role| secrets.identity(name, &[&role.to_string()]);
         let signer = outside::signer(role("signer", &Role::ChainSigner)?, stop.clone()).await?;
         let pods: Vec<Pod> = (0..tables).map(|number| pod(run, number)).collect::<anyhow::Result<_>>()?;
         let api = outside::api(&pods, NAMESPACE, stop.clone()).await?;
-        let [public, internal, probes] = free()?;
-        let issuer = format!("https://localhost:{}", public.port());
-        let common = Common { place, redis, signer, internal, issuer, password: redis.password_file()? };
+        let ports: Vec<[SocketAddr; 3]> = (0..gateways).map(|_| free()).collect::<anyhow::Result<_>>()?;
+        let [first, internal, _] = *ports.first().context("no gateway")?;
+        let issuer = format!("https://localhost:{}", first.port());
+        let password = redis.password_file()?;
+        let common = Common { place, redis, signer, internal, issuer: issuer.clone(), password };
 
         let keys = secrets.folder("data")?;
         fs::write(keys.join("k1"), STANDARD.encode([7; 32]))?;
@@ -76,32 +109,54 @@ impl Fleet {
 
         secrets.identity("public", &["localhost"])?;
         role("gateway", &Role::Gateway)?;
-        let gateway = common.gateway(api, public, probes).await?;
+        let keys = secrets.token_keys()?;
+        let mut gateways = Vec::new();
+        for (number, ports) in ports.iter().enumerate() {
+            gateways.push(common.gateway(number, api, *ports, &keys, options).await?);
+        }
         let ca = secrets.ca_file("public");
         let uids = pods.into_iter().map(|pod| pod.uid).collect();
-        Ok(Self { gateway, tables: running, uids, public, ca, outside: stop })
+        let public = ports.into_iter().map(|[public, ..]| public).collect();
+        Ok(Self { gateways, tables: running, uids, public, issuer, ca, outside: stop })
     }
 
     /// Gateway and tables together.
     pub fn pids(&self) -> Vec<u32> {
-        self.tables.iter().chain([&self.gateway]).map(Program::pid).collect()
+        self.tables.iter().chain(&self.gateways).map(Program::pid).collect()
     }
 
-    pub fn gateway_pid(&self) -> u32 {
-        self.gateway.pid()
+    /// Of the first gateway.
+    pub fn gateway_pid(&self) -> Option<u32> {
+        self.gateways.first().map(Program::pid)
+    }
+
+    /// Where players reach the gateways.
+    pub fn public(&self) -> &[SocketAddr] {
+        &self.public
+    }
+
+    /// Of all tokens.
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    pub fn uid(&self, table: usize) -> anyhow::Result<&str> {
+        self.uids.get(table).map(String::as_str).context("no such table")
     }
 
     pub fn check(&mut self) -> anyhow::Result<()> {
-        self.tables.iter_mut().chain([&mut self.gateway]).try_for_each(Program::check)
+        self.tables.iter_mut().chain(&mut self.gateways).try_for_each(Program::check)
     }
 
-    fn at(&self) -> anyhow::Result<Gateway> {
-        Ok(Gateway::new(&format!("https://localhost:{}", self.public.port()), &self.ca)?)
+    /// One of the gateways, as players see it.
+    pub fn at(&self, gateway: usize) -> anyhow::Result<Gateway> {
+        let public = self.public.get(gateway).context("no such gateway")?;
+        Ok(Gateway::new(&format!("https://localhost:{}", public.port()), &self.ca)?)
     }
 
     /// Nine players a table, signed in by the gateway.
     pub async fn players(&self, players: usize) -> anyhow::Result<(Target, Vec<Player<Purr>>)> {
-        let (at, tables) = (self.at()?, self.uids.len());
+        let (at, tables) = (self.at(0)?, self.uids.len());
         let wallets: Vec<Wallet> = (0..players).map(|_| Wallet::random()).collect::<Result<_, _>>()?;
         let sessions = sign_in(&Api::new(at.clone()), wallets).await?;
         let vault = Vault { chain_id: CHAIN_ID, address: VAULT };
@@ -121,7 +176,7 @@ impl Fleet {
 
     /// So many who only look on, by as few wallets as there can be: each has one connection a table.
     pub async fn spectators(&self, count: usize) -> anyhow::Result<(Target, Vec<Player<Purr>>)> {
-        let (at, tables) = (self.at()?, self.uids.len());
+        let (at, tables) = (self.at(0)?, self.uids.len());
         let wallets: Vec<Wallet> =
             (0..count.div_ceil(tables)).map(|_| Wallet::random()).collect::<Result<_, _>>()?;
         let sessions = sign_in(&Api::new(at.clone()), wallets).await?;
@@ -211,9 +266,11 @@ impl Common<'_> {
 
     async fn gateway(
         &self,
+        number: usize,
         api: SocketAddr,
-        public: SocketAddr,
-        probes: SocketAddr,
+        [public, internal, probes]: [SocketAddr; 3],
+        keys: &Path,
+        options: &[&str],
     ) -> anyhow::Result<Program> {
         let Place { bin, dir, secrets, core } = self.place;
         let kubeconfig = dir.join("kubeconfig");
@@ -224,7 +281,6 @@ impl Common<'_> {
             "contexts": [{ "name": "x", "context": { "cluster": "c", "user": "u" } }],
         });
         fs::write(&kubeconfig, config.to_string())?;
-        let keys = secrets.token_keys()?;
         let mut command = vec![
             bin.join("purr-gateway").display().to_string(),
             format!("--namespace={NAMESPACE}"),
@@ -238,20 +294,15 @@ impl Common<'_> {
             format!("--signer-addr={}", self.signer),
             "--records-addr=127.0.0.1:1".into(),
             format!("--listen={public}"),
-            format!("--internal-listen={}", self.internal),
+            format!("--internal-listen={internal}"),
             format!("--ops-listen={probes}"),
             "--stop-delay-ms=0".into(),
-            "--player-sockets-max=1000".into(),
-            "--requests-max=10000".into(),
-            "--address-connections-max=20000".into(),
             "--log=error".into(),
         ];
-        // Everybody here comes from one address.
-        command
-            .extend(["sign-in", "address", "player", "socket"].map(|name| format!("--{name}-rate=100000")));
+        command.extend(options.iter().map(|option| (*option).to_owned()));
         command.extend(self.sessions("gateway"));
         let env = [("KUBECONFIG", kubeconfig.display().to_string())];
-        let mut program = Program::start("gateway", *core, &command, &env, dir)?;
+        let mut program = Program::start(&format!("gateway-{number}"), *core, &command, &env, dir)?;
         program.up(probes, true, UP).await.context("the gateway")?;
         Ok(program)
     }

@@ -19,7 +19,7 @@ use purr_table::{
     http::{Tokens, routes},
     metrics::Metrics,
 };
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::SystemTime};
 use tokio::{net::TcpListener, task::JoinSet};
 
 /// Connections of one server.
@@ -88,6 +88,8 @@ impl House {
             open: OpenTable::from_spec(EPOCH, &spec),
         })
         .await?;
+        let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let actor = actor.with_wall_clock(u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX));
         let handle = actor.handle();
         let ended = stop.clone();
         tasks.spawn(async move { Ok(actor.run(ended).await?) });

@@ -1,4 +1,4 @@
-//! A stand-in for records: the last hands, in memory, told as records tells them (operator/records/src/api.rs).
+//! A stand-in for records: the last hands, in memory, in the formats of records (`purr_protocol::hand`).
 
 use async_trait::async_trait;
 use axum::{
@@ -9,7 +9,11 @@ use axum::{
     routing::get,
 };
 use bytes::Bytes;
-use purr_protocol::{Problem, record::HandRecord};
+use purr_protocol::{
+    Problem,
+    hand::{Format, Rendered, Site, Stored, render},
+    record::HandRecord,
+};
 use purr_runtime::problem::Answer;
 use purr_store::{Commit, HandEntry, MemoryStore, Recovered, Store, StoreError};
 use serde::Deserialize;
@@ -122,7 +126,11 @@ fn line(kept: &Kept) -> Result<Value, Answer> {
 #[derive(Deserialize)]
 struct HandQuery {
     #[serde(default)]
-    format: String,
+    format: Format,
+}
+
+fn site() -> Site {
+    Site { name: "Purr Poker".into(), network: "purr-solo".into(), unit: "chips".into(), decimals: 0 }
 }
 
 async fn one(
@@ -133,22 +141,86 @@ async fn one(
     let kept = hands.kept();
     let kept = kept.iter().find(|kept| kept.hand == hand);
     let kept = kept.ok_or_else(|| Problem::new(404, "no-such-hand", "There is no record of this hand"))?;
-    if format == "phh" {
-        let record: HandRecord = serde_json::from_slice(&kept.record).map_err(|error| unreadable(&error))?;
-        let text = record.history.to_phh();
-        let text = text.map_err(|error| Problem::new(500, "phh", "No PHH").detail(error.to_string()))?;
-        return Ok(([(header::CONTENT_TYPE, "application/toml")], text).into_response());
+    let record: HandRecord = serde_json::from_slice(&kept.record).map_err(|error| unreadable(&error))?;
+    let stored = Stored {
+        pseudonymous: false,
+        hash: kept.hash.clone(),
+        ended_at_ms: i64::try_from(kept.ended_at_ms).unwrap_or(i64::MAX),
+        hashes: vec![kept.hash.clone()],
+        record,
+    };
+    let Rendered { content_type, text } = render(stored, format, &site())
+        .map_err(|error| Problem::new(500, "format", "Not in this format").detail(error.to_string()))?;
+    Ok(([(header::CONTENT_TYPE, content_type)], text).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use purr_engine::{
+        Action, Command, Deck, Event, PlayerId, SeatIndex, Table,
+        history::{HandHistory, SeatStart},
+        ohh::Ohh,
+        phh::Phh,
+    };
+
+    /// One hand of a table, as the table's commit brings it.
+    fn kept() -> (Arc<Hands>, HandRecord) {
+        let spec = <crate::solo::Options as clap::Parser>::parse_from(["purr-solo"]).validate().unwrap();
+        let config = spec.engine;
+        let mut table = Table::new(config.clone()).unwrap();
+        for number in 0..2 {
+            let (seat, player) = (SeatIndex(number), PlayerId([number; 20]));
+            table.apply(0, Command::Sit { seat, player, stack: 2_000 }).unwrap();
+        }
+        let deck = Deck::starting_with(&[]).unwrap();
+        let mut events = table.apply(0, Command::StartHand { hand: 1, deck }).unwrap();
+        let seat = table.to_act().unwrap();
+        events.extend(table.apply(0, Command::Act { seat, action: Action::Fold }).unwrap());
+        let start = |seat: SeatIndex| SeatStart { seat, player: PlayerId([seat.0; 20]), stack: 2_000 };
+        let (mut seats, mut end) = (Vec::new(), None);
+        for event in &events {
+            match event {
+                Event::HandStarted { dealt_in, .. } => seats = dealt_in.iter().copied().map(start).collect(),
+                Event::HandEnded(ended) => end = Some(ended.clone()),
+                _ => {}
+            }
+        }
+        let record: HandRecord = serde_json::from_value(json!({
+            "table": "0a", "epoch": 1, "history": HandHistory::public(1, config, seats, &events), "end": end.unwrap(),
+            "root": "ab", "reveals": [], "openings": [], "sealed": "c2VhbGVk",
+            "place": { "tableName": "play", "unit": "chips", "decimals": 0, "startedAtMs": 1_586_269_970_000_u64 },
+        }))
+        .unwrap();
+        let bytes = record.to_bytes().unwrap();
+        let hands = Arc::new(Hands::default());
+        let hash = hex::encode(HandRecord::hash(&bytes));
+        hands.keep(HandEntry { hand: 1, hash, record: bytes.into() });
+        (hands, record)
     }
-    let mut record: Value = serde_json::from_slice(&kept.record).map_err(|error| unreadable(&error))?;
-    if let Some(record) = record.as_object_mut() {
-        // Everybody's hole cards: encrypted, and nobody's business all the same.
-        record.remove("sealed");
-        record.remove("audit");
-        record.remove("version");
-        record.insert("hash".into(), json!(kept.hash));
-        record.insert("hashes".into(), json!([kept.hash]));
-        record.insert("endedAtMs".into(), json!(kept.ended_at_ms));
-        record.insert("conflict".into(), json!(false));
+
+    async fn asked(hands: &Arc<Hands>, format: &str) -> (Option<String>, String) {
+        let query = Query(serde_json::from_value(json!({ "format": format })).unwrap());
+        let answer = one(State(hands.clone()), Path(("0a".into(), 1)), query).await;
+        let answer = answer.unwrap_or_else(|_| panic!("{format}"));
+        let media = answer.headers()[header::CONTENT_TYPE].to_str().ok().map(str::to_owned);
+        let body = axum::body::to_bytes(answer.into_body(), usize::MAX).await.unwrap();
+        (media, String::from_utf8(body.to_vec()).unwrap())
     }
-    Ok(Json(record).into_response())
+
+    #[tokio::test]
+    async fn a_hand_is_told_in_every_format_that_records_has() {
+        let (hands, record) = kept();
+        let (_, json) = asked(&hands, "json").await;
+        let hand: purr_protocol::hand::Hand = serde_json::from_str(&json).unwrap();
+        assert_eq!((&hand.history, &hand.end), (&record.history, &record.end));
+        assert!(!json.contains("sealed") && hand.ended_at_ms > 0);
+        let (media, phh) = asked(&hands, "phh").await;
+        assert_eq!(media.as_deref(), Some("application/toml"));
+        assert_eq!(Phh::parse(&phh).unwrap(), Phh::from_history(&record.history));
+        let (_, ohh) = asked(&hands, "ohh").await;
+        let ohh = Ohh::parse(&ohh).unwrap();
+        assert_eq!((ohh.currency.as_deref(), ohh.table_name.as_deref()), (Some("XPM"), Some("play")));
+        assert_eq!(ohh.start_date_utc.as_deref(), Some("2020-04-07T14:32:50Z"));
+    }
 }

@@ -2,13 +2,15 @@
 
 mod board;
 mod events;
+mod places;
 
 pub use board::{Board, Listed};
 pub use events::{Changes, events};
+pub use places::{Places, StreamBounds};
 
 use crate::{
-    app::App, auth::Caller, guard::RetryAfter, metrics::Upstream, relay::Refused, routing::Known,
-    upstream::Failed,
+    app::App, auth::Caller, client_address::ClientAddress, guard::RetryAfter, metrics::Upstream, relay::Refused,
+    routing::Known, upstream::Failed,
 };
 use axum::{
     Extension, Json,
@@ -22,7 +24,7 @@ use axum::{
 };
 use purr_protocol::{
     Codec, Problem,
-    settlement::{TableState, TableStatus},
+    settlement::{HandReceipt, TableState, TableStatus},
     summary::Summary,
 };
 use purr_runtime::{problem::Answer, token::UserRole, ws::Upgrade};
@@ -138,7 +140,7 @@ enum Format {
     Json,
     /// Poker Hand History, in TOML.
     Phh,
-    /// Open Hand History, in JSON; amounts in minor units.
+    /// Open Hand History, in JSON; amounts in the currency.
     Ohh,
 }
 
@@ -257,7 +259,8 @@ pub async fn socket(
         Answer::from(Problem::new(400, "subprotocol", "Ask for purr.v1.proto or purr.v1.json"))
             .into_response()
     })?;
-    let relay = app.relays.open(uid, codec).map_err(no_place)?;
+    let address = request.extensions().get::<ClientAddress>().map(|ClientAddress(ip)| *ip);
+    let relay = app.relays.open(uid, codec, address).await.map_err(no_place)?;
     Ok(upgrade.accept(codec.subprotocol(), move |socket| relay.serve(socket)))
 }
 
@@ -295,6 +298,20 @@ pub async fn hand_audit(
         return Err(no_hand());
     }
     let asked = app.records.get(&format!("/v1/tables/{uid}/hands/{hand}/audit")).await;
+    asked.map(Json).map_err(IntoResponse::into_response)
+}
+
+/// The operator's signature over a hand, from the signer's journal.
+pub async fn hand_receipt(
+    State(app): State<App>,
+    path: Result<Path<(String, u64)>, PathRejection>,
+) -> Result<Json<HandReceipt>, Response> {
+    let no_hand = || Answer::from(Problem::new(404, "hand", "There is no such hand")).into_response();
+    let Path((uid, hand)) = path.map_err(|_| no_hand())?;
+    if !is_uid(&uid) {
+        return Err(no_hand());
+    }
+    let asked = app.signer.get(&format!("/v1/tables/{uid}/hands/{hand}/receipt")).await;
     asked.map(Json).map_err(IntoResponse::into_response)
 }
 

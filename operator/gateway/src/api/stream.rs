@@ -4,6 +4,7 @@ use super::lobby::{no_place, reach};
 use crate::{
     app::{App, read},
     auth::Caller,
+    client_address::ClientAddress,
     guard::RetryAfter,
     metrics::Upstream,
     relay::NotTaken,
@@ -46,6 +47,7 @@ pub async fn open(
     Extension(caller): Extension<Caller>,
     path: Result<Path<String>, PathRejection>,
     query: Result<Query<Resume>, QueryRejection>,
+    address: Option<Extension<ClientAddress>>,
     headers: HeaderMap,
 ) -> Result<Response, Response> {
     let uid = reach(&app, path).await?;
@@ -57,7 +59,8 @@ pub async fn open(
     // The guard has looked at it; the table looks again.
     let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let token = bearer.and_then(|value| value.split_once(' ')).map_or("", |(_, token)| token.trim());
-    let relay = app.relays.open(uid, Codec::Json).map_err(no_place)?;
+    let address = address.map(|Extension(ClientAddress(ip))| ip);
+    let relay = app.relays.open(uid, Codec::Json, address).await.map_err(no_place)?;
     let attach = pb::Attach { token: token.to_owned(), resume };
     let mut events = relay.serve_stream(caller.player, id, attach).ok_or_else(|| {
         Answer::from(Problem::new(503, "randomness", "No stream can be opened")).into_response()

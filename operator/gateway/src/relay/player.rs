@@ -3,16 +3,23 @@
 use super::{End, Pace, line::Line};
 use purr_protocol::{CloseCode, Codec, pb};
 use purr_runtime::ws::{self, Heard, Message};
-use std::pin::Pin;
+use std::{pin::Pin, time::Duration};
 use tokio::time::{Instant, Sleep, error::Elapsed, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 /// Messages a second, and how many at once. The pod's own limit is the same: what passes here is
 /// answered there.
-const RATE_PER_S: f64 = 20.0;
-const BURST: f64 = 60.0;
-/// Frames over the limit, in a row, after which the socket ends.
+const SEATED: Rate = Rate { per_s: 20.0, burst: 60.0 };
+/// The same of a player without a seat, who has little to say.
+const GUEST: Rate = Rate { per_s: 2.0, burst: 20.0 };
+/// Frames over the limit, in a row, that are answered, and after which the socket ends.
+const ANSWERED_MAX: u32 = 10;
 const OVER_MAX: u32 = 200;
+
+struct Rate {
+    per_s: f64,
+    burst: f64,
+}
 
 /// What a player's socket brings.
 pub(super) enum FromPlayer {
@@ -37,18 +44,26 @@ pub(super) struct Player {
     allowance: f64,
     filled: Instant,
     over: u32,
+    /// Has no seat at the table.
+    pub guest: bool,
 }
 
 impl Player {
     pub fn new(line: Line, codec: Codec, pace: Pace) -> Self {
         let now = Instant::now();
         let look = Box::pin(sleep_until(now + pace.ping));
-        Self { line, codec, pace, heard: now, pinged: now, look, allowance: BURST, filled: now, over: 0 }
+        let allowance = SEATED.burst;
+        let (guest, over) = (false, 0);
+        Self { line, codec, pace, heard: now, pinged: now, look, allowance, filled: now, over, guest }
     }
 
     /// The next message. Dropping the future loses nothing.
     pub async fn next(&mut self) -> FromPlayer {
         loop {
+            if let Some(until) = self.rests_until() {
+                // Boxed, as it is rare: every player's task would have its room.
+                Box::pin(sleep_until(until)).await;
+            }
             let frame = tokio::select! {
                 frame = self.line.next() => frame,
                 () = self.look.as_mut() => {
@@ -91,18 +106,30 @@ impl Player {
             let Ok(message) = self.codec.decode_client(&bytes) else {
                 return end(CloseCode::Protocol, "malformed message");
             };
-            if !within {
+            if !within && self.over <= ANSWERED_MAX {
                 return FromPlayer::Limited(message.id);
+            }
+            if !within {
+                continue;
             }
             return FromPlayer::Message { message, bytes };
         }
+    }
+
+    /// Whoever has no seat and says too much is not read before it may say more: its own buffers fill, and to read and drop
+    /// what it sends costs nobody anything.
+    fn rests_until(&self) -> Option<Instant> {
+        let missing = 1.0 - self.allowance;
+        let rests = self.guest && self.over >= ANSWERED_MAX && missing > 0.0;
+        rests.then(|| self.filled + Duration::from_secs_f64(missing / GUEST.per_s))
     }
 
     fn spend(&mut self) -> bool {
         let now = Instant::now();
         let since = now.duration_since(self.filled).as_secs_f64();
         self.filled = now;
-        self.allowance = (self.allowance + since * RATE_PER_S).min(BURST);
+        let Rate { per_s, burst } = if self.guest { GUEST } else { SEATED };
+        self.allowance = (self.allowance + since * per_s).min(burst);
         if self.allowance < 1.0 {
             self.over += 1;
             return false;

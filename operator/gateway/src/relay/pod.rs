@@ -6,12 +6,23 @@ use super::{
 };
 use crate::routing::Target;
 use bytes::Bytes;
+use purr_engine::PlayerId;
 use purr_protocol::{CloseCode, Codec, pb};
 use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep};
 
 /// Tries to reach a pod in a row after which the wait no longer grows.
 const TRIES_MAX: u32 = 6;
+/// Spectators wait as if they had failed so many times more: players come back before them.
+const GUEST_TRIES: u32 = 3;
+
+/// Who is to be carried.
+#[derive(Clone, Copy)]
+pub(super) struct Who {
+    pub player: PlayerId,
+    /// Has no seat, as far as is known.
+    pub guest: bool,
+}
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NotReached {
@@ -33,6 +44,8 @@ pub(super) struct Pod {
 pub(crate) enum FromPod {
     /// A message as it came, and what it says: `None` where this version cannot read it.
     Message(Bytes, Option<Arc<pb::ServerMessage>>),
+    /// Whether the player has a seat. Comes before the first message, and again where that changes.
+    Seat(bool),
     /// With a close code, where the pod gave one.
     Ended(Option<u16>, String),
 }
@@ -53,16 +66,17 @@ pub(super) async fn reach(
     shared: Arc<Shared>,
     uid: String,
     codec: Codec,
+    who: Who,
     tries: u32,
 ) -> Result<Pod, NotReached> {
     if tries > 0 {
-        wait(&shared, &uid, tries).await;
+        wait(&shared, &uid, if who.guest { tries + GUEST_TRIES } else { tries }).await;
     }
     let target = shared.routes.read(|table| table.target(&uid)).ok_or(NotReached::NoPod)?;
     let failed = |detail: Arc<str>| NotReached::Pod { pod: target.pod.clone(), detail };
     let trunk = shared.trunks.to(&shared, &uid, &target).await.map_err(failed)?;
     let gone = || failed(Gone.to_string().into());
-    let lane = trunk.open(codec).ok_or_else(gone)?;
+    let lane = trunk.open(codec, who.player).ok_or_else(gone)?;
     lane.greet(codec).await.map_err(|_| gone())?;
     Ok(Pod { lane, target, since: Instant::now() })
 }

@@ -93,11 +93,11 @@ impl<F: Clone> Session<F> {
     /// A message of the player, `size` bytes long; not an attach.
     pub fn player_says(&mut self, message: &pb::ClientMessage, size: usize, frame: &F) -> Todo {
         match (&message.body, self.is_paused()) {
-            (Some(Ask::Ping(_)), true) => Todo::Answer(self.message(Body::Pong(pb::Pong {}))),
+            // Answered here: a table has better things to do than to answer who only asks whether the line stands.
+            (Some(Ask::Ping(_)), _) => Todo::Answer(self.message(Body::Pong(pb::Pong {}))),
             (Some(Ask::RenewToken(_)), true) => {
                 Todo::Answer(self.message(Body::Ack(pb::Ack { id: message.id, at_offset: 0 })))
             }
-            (Some(Ask::Ping(_)), false) => Todo::Forward,
             (_, paused) => {
                 self.pending.retain(|(id, ..)| *id != message.id);
                 let held: usize = self.pending.iter().map(|(_, size, _)| size).sum();
@@ -276,11 +276,15 @@ mod tests {
     }
 
     #[test]
-    fn while_paused_pings_and_renewals_are_answered_here() {
+    fn pings_are_answered_here_and_while_paused_renewals_too() {
         let mut session = playing();
         let (ping, renew) =
             (ask(8, Ask::Ping(pb::Ping {})), ask(9, Ask::RenewToken(pb::RenewToken::default())));
-        assert_eq!(session.player_says(&ping, 1, &8), Todo::Forward);
+        let Todo::Answer(pong) = session.player_says(&ping, 1, &8) else { panic!() };
+        // At the place that the player has seen: a cursor that was taken from it would skip nothing.
+        assert_eq!((pong.epoch, pong.offset), (CURSOR.epoch, CURSOR.offset));
+        assert_eq!(session.player_says(&renew, 1, &9), Todo::Forward);
+        session.pod_says(&say(0, 0, Body::Ack(pb::Ack { id: 9, at_offset: 0 })));
         session.lost("gone");
         let Todo::Answer(pong) = session.player_says(&ping, 1, &8) else { panic!() };
         assert!(matches!(pong.body, Some(Body::Pong(_))));
@@ -302,8 +306,8 @@ mod tests {
 
     #[test]
     fn codes_of_a_pods_end_are_told_apart() {
-        use CloseCode::{GoingAway, Normal, Replaced, Revoked, TokenExpired, TryAgain};
-        for code in [Replaced, TokenExpired, Revoked] {
+        use CloseCode::{Crowded, GoingAway, Normal, Replaced, Revoked, SlowReader, TokenExpired, TryAgain};
+        for code in [Replaced, TokenExpired, Revoked, SlowReader, Crowded] {
             assert_eq!(PodEnd::of_code(Some(code.code())), PodEnd::ForPlayer(code));
         }
         for code in [Normal, GoingAway, TryAgain] {

@@ -11,6 +11,7 @@ use futures::{
     FutureExt, SinkExt, StreamExt,
     future::{BoxFuture, Shared as Common},
 };
+use purr_engine::PlayerId;
 use purr_protocol::{
     Codec,
     trunk::{Cursor, Down, FromTable, Lane, SUBPROTOCOL, ToTable, Up, down},
@@ -44,6 +45,8 @@ const LANE_MAX: usize = 1_024;
 type Socket = WebSocketStream<TlsStream<TcpStream>>;
 type Dialled = Common<BoxFuture<'static, Result<Trunk, Arc<str>>>>;
 
+/// Players with a seat at one table, more than any has with those on the way to and from one.
+const ROSTER_MAX: usize = 64;
 /// Tables whose cursors are kept; of those beyond, whoever has no pod is forgotten.
 const CURSORS_MAX: usize = 20_000;
 
@@ -148,6 +151,8 @@ struct Ways {
 #[derive(Default)]
 struct Lanes {
     last: Lane,
+    /// Who has a seat; `None` where the table has not said so.
+    roster: Option<Vec<PlayerId>>,
     open: HashMap<Lane, Way>,
     /// Whom the table is still to be told of that they are gone; all have been open.
     gone: Vec<Lane>,
@@ -157,6 +162,9 @@ struct Lanes {
 
 struct Way {
     codec: Codec,
+    player: PlayerId,
+    /// What the player's relay knows of that.
+    seated: Option<bool>,
     hear: queue::Sender<FromPod>,
 }
 
@@ -179,7 +187,7 @@ impl Trunk {
     }
 
     /// A new lane, which the table does not know of yet. `None`: the trunk has ended.
-    pub fn open(&self, codec: Codec) -> Option<OpenLane> {
+    pub fn open(&self, codec: Codec, player: PlayerId) -> Option<OpenLane> {
         let mut lanes = self.common.lock();
         if lanes.ended.is_some() {
             return None;
@@ -187,7 +195,12 @@ impl Trunk {
         lanes.last += 1;
         let lane = lanes.last;
         let (hear, heard) = queue::channel(LANE_MAX);
-        lanes.open.insert(lane, Way { codec, hear });
+        let seated = lanes.roster.as_ref().map(|roster| roster.contains(&player));
+        let mut way = Way { codec, player, seated, hear };
+        if let Some(seated) = seated {
+            let _ = way.hear.try_send(FromPod::Seat(seated));
+        }
+        lanes.open.insert(lane, way);
         drop(lanes);
         Some(OpenLane { trunk: self.clone(), lane, heard })
     }
@@ -273,6 +286,7 @@ impl Task {
         let why = self.carry().await;
         tracing::debug!(%why, pod = self.target.pod, table = self.uid, "trunk ended");
         self.common.lock().end(why);
+        self.shared.seats.ended(&self.uid);
         self.shared.trunks.forget(&self.uid);
         ws::end(self.socket, None).await;
     }
@@ -344,13 +358,19 @@ impl Task {
                 Err(frame.map_or("closed".into(), |frame| Arc::from(frame.reason.as_str())))
             }
             Some(Ok(Message::Binary(frame))) => {
-                let FromTable { said, told } =
+                let FromTable { said, told, roster } =
                     FromTable::read(frame).map_err(|error| Arc::from(error.to_string()))?;
+                let Shared { trunks, routes, seats, .. } = &*self.shared;
+                let is_there = |uid: &str| routes.read(|tables| tables.known(uid).is_some());
                 if let Some(told) = told {
-                    let Shared { trunks, routes, .. } = &*self.shared;
-                    trunks.told(&self.uid, told, |uid| routes.read(|tables| tables.known(uid).is_some()));
+                    trunks.told(&self.uid, told, is_there);
                 }
                 let mut lanes = self.common.lock();
+                if let Some(roster) = roster {
+                    let players: Vec<PlayerId> = roster.players().take(ROSTER_MAX).collect();
+                    lanes.seat(players.clone());
+                    seats.told(&self.uid, players, is_there);
+                }
                 said.into_iter().for_each(|down| lanes.hand_out(down));
                 Ok(())
             }
@@ -363,6 +383,21 @@ impl Lanes {
     fn end(&mut self, why: Arc<str>) {
         self.ended = Some(why);
         self.open.clear();
+    }
+
+    /// The table says who has a seat: each player's relay hears of a change of its own.
+    fn seat(&mut self, roster: Vec<PlayerId>) {
+        let Self { open, gone, .. } = self;
+        open.retain(|lane, way| {
+            let seated = roster.contains(&way.player);
+            let changed = way.seated.replace(seated) != Some(seated);
+            let slow = changed && way.hear.try_send(FromPod::Seat(seated)).is_err();
+            if slow {
+                gone.push(*lane);
+            }
+            !slow
+        });
+        self.roster = Some(roster);
     }
 
     fn hand_out(&mut self, down: Down) {

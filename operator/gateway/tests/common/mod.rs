@@ -342,6 +342,21 @@ fn signer_routes(signer: &Arc<Signer>) -> Router {
             }),
         )
         .merge(denials_routes().with_state(signer.clone()))
+        .route(
+            "/v1/tables/{uid}/hands/{hand}/receipt",
+            get(async |Extension(peer): Extension<Peer>, Path((table, hand)): Path<(String, u64)>| {
+                only_gateway(&peer);
+                if hand == 404 {
+                    let problem = purr_protocol::Problem::new(404, "no-receipt", "No receipt of this hand");
+                    return Err(purr_runtime::problem::Answer(problem));
+                }
+                let lanes = json!([{ "seat": 0, "delta": -5, "rake": 0 }]);
+                Ok(Json(json!({
+                    "chainId": CHAIN, "vault": "0x1", "table": table, "tableId": "0x11", "seq": hand + 2, "hand": hand,
+                    "lanes": lanes, "deltasHash": "0x5", "recordHash": "0x6", "signer": "0x7", "signature": "0x8",
+                })))
+            }),
+        )
         .route("/v1/withdrawals", axum::routing::post(async |Json(body): Json<Value>| Json(body)))
         .layer(axum::middleware::from_fn_with_state(signer.clone(), as_the_test_wants))
 }

@@ -11,6 +11,7 @@ use axum::{
 };
 use bytes::Bytes;
 use futures::{SinkExt, StreamExt};
+use purr_engine::PlayerId;
 use purr_protocol::{
     CloseCode, Codec, Problem,
     pb::{self, client_message::Body as Ask, server_message::Body as Say},
@@ -45,6 +46,7 @@ pub struct Attachment {
 
 enum Order {
     Say(Box<pb::ServerMessage>),
+    Seat(Vec<PlayerId>),
     Close(CloseCode),
 }
 
@@ -57,6 +59,11 @@ impl Attachment {
     pub async fn try_say(&self, epoch: u64, offset: u64, body: Say) -> bool {
         let message = pb::ServerMessage { epoch, offset, body: Some(body) };
         self.say.send(Order::Say(Box::new(message))).await.is_ok()
+    }
+
+    /// Says who has a seat at the table.
+    pub async fn seats(&self, players: &[PlayerId]) {
+        assert!(self.say.send(Order::Seat(players.to_vec())).await.is_ok());
     }
 
     /// Talks without a pause until nobody takes it any more.
@@ -176,6 +183,10 @@ impl Trunk {
                         let Some(way) = self.ways.get(&lane) else { continue };
                         told = Some(cursor(message.epoch, message.offset));
                         Down::message(vec![lane], way.codec.encode_server(&message).unwrap())
+                    }
+                    (_, Some(Order::Seat(players))) => {
+                        let _ = socket.send(Message::Binary(FromTable::seated(&players))).await;
+                        continue;
                     }
                     (lane, Some(Order::Close(code))) => {
                         self.ways.remove(&lane);

@@ -107,7 +107,7 @@ impl Redis {
                 sleep(Duration::from_millis(20)).await;
             }
         };
-        timeout(Duration::from_secs(20), up).await.expect("Redis did not start in time");
+        assert!(timeout(Duration::from_secs(20), up).await.is_ok(), "Redis did not start in time");
     }
 
     /// The file with a user's password.

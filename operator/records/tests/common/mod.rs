@@ -203,6 +203,7 @@ pub fn record(table: &str, hand: u64, first_raise: u64) -> HandRecord {
         sealed: SEALED.into(),
         audit: None,
         shown: HistoryRule::default(),
+        place: None,
     }
 }
 

@@ -51,7 +51,7 @@ fn parse(line: &str) -> Option<Typed> {
 }
 
 pub(super) async fn run(args: PlayArgs) -> anyhow::Result<()> {
-    let Place { mut connection, permits } = args.who.place().await?;
+    let Place { mut connection, permits } = args.who.place(None, None).await?;
     let mut lines = stdin_lines();
     print_line(HELP)?;
     loop {

@@ -31,6 +31,8 @@ pub struct Figures {
     broadcast: Latencies,
     unseen: u64,
     reconnects: u64,
+    pauses: u64,
+    time_outs: u64,
     errors: u64,
     kinds: BTreeMap<String, u64>,
 }
@@ -45,6 +47,8 @@ impl Figures {
             broadcast: Latencies::default(),
             unseen: 0,
             reconnects: 0,
+            pauses: 0,
+            time_outs: 0,
             errors: 0,
             kinds: BTreeMap::new(),
         }
@@ -81,6 +85,13 @@ impl Figures {
         self.reconnects += u64::from(self.begun.is_some());
     }
 
+    pub(super) fn troubled(&mut self, paused: bool, timed_out: bool) {
+        if self.begun.is_some() {
+            self.pauses += u64::from(paused);
+            self.time_outs += u64::from(timed_out);
+        }
+    }
+
     pub(super) fn error(&mut self, kind: &str) {
         if self.begun.is_none() {
             return;
@@ -108,6 +119,8 @@ impl Figures {
             bytes_per_action: per(bytes, self.acked as f64),
             unseen: self.unseen,
             reconnects: self.reconnects,
+            pauses: self.pauses,
+            time_outs: self.time_outs,
             errors: self.errors,
             error_kinds: self.kinds.clone(),
         }
@@ -134,6 +147,10 @@ pub struct Outcome {
     /// Actions that some connection of their table never saw: one that came or went meanwhile.
     pub unseen: u64,
     pub reconnects: u64,
+    /// Times that a connection was told that its table is paused.
+    pub pauses: u64,
+    /// Turns of these players whose clock ran out.
+    pub time_outs: u64,
     pub errors: u64,
     pub error_kinds: BTreeMap<String, u64>,
 }

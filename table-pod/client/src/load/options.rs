@@ -114,6 +114,7 @@ struct Place {
 
 pub async fn run(args: LoadArgs) -> anyhow::Result<()> {
     args.validate()?;
+    let wallets = wallets(&args)?;
     let gateway = args.at.gateway()?;
     let api = Api::new(gateway.clone());
     let tables = tables(&api, &args).await?;
@@ -125,7 +126,7 @@ pub async fn run(args: LoadArgs) -> anyhow::Result<()> {
         tables.iter().all(|table| table.listed.summary.big_blind == big_blind),
         "--table: the tables' blinds differ, and one way to bet fits none of them"
     );
-    let sessions = sign_in(&api, wallets(&args)?).await?;
+    let sessions = sign_in(&api, wallets).await?;
     let players = players(&args, &tables, &sessions);
     let plan = args.plan(big_blind);
     let target = gateway.target();
@@ -163,7 +164,13 @@ async fn tables(api: &Api, args: &LoadArgs) -> anyhow::Result<Vec<Place>> {
             _ => break,
         }
     }
-    ensure!(found.len() >= wanted, "{} of {wanted} tables are there", found.len());
+    if found.len() < wanted {
+        // One that is not there is named, with those that are.
+        for name in &args.table {
+            api.find_table(name).await?;
+        }
+        bail!("{} of {wanted} tables are there", found.len());
+    }
     found.truncate(wanted);
     let vault = Vault::from_config(&api.config().await?)?;
     let with_id = async |listed: Listed| {

@@ -91,6 +91,7 @@ impl Purr {
             Kind::HandStarted(started) => self.hand = started.hand,
             Kind::Acted(acted) => {
                 // Of all that this message tells: somebody else may have acted after.
+                heard.timed_out |= own(acted.seat) && acted.timed_out;
                 let own = heard.shown.is_some_and(|shown| shown.own) || own(acted.seat) && !acted.timed_out;
                 heard.shown = Some(Shown { offset, own });
             }
@@ -170,7 +171,8 @@ impl Side for Purr {
                     Some(Answer { id: error.id, refused, again: error.code() == ErrorCode::RateLimited });
             }
             Some(Body::Closing(closing)) => heard.ended = Some(closing.reason.clone()),
-            Some(Body::TablePaused(_) | Body::TableResumed(_) | Body::Pong(_)) | None => {}
+            Some(Body::TablePaused(_)) => heard.paused = true,
+            Some(Body::TableResumed(_) | Body::Pong(_)) | None => {}
         }
         Ok(heard)
     }

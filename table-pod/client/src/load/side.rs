@@ -33,6 +33,10 @@ pub struct Heard {
     pub answer: Option<Answer>,
     /// Goes out at once: a protocol's own heartbeat, or the next step of coming in.
     pub reply: Option<Message>,
+    /// The table is paused.
+    pub paused: bool,
+    /// The player's own clock ran out.
+    pub timed_out: bool,
     /// The connection is over, and why.
     pub ended: Option<String>,
 }

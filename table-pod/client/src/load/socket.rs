@@ -283,7 +283,8 @@ impl<S: Side> Seat<S> {
         socket: &mut Socket,
         attached: &mut bool,
     ) -> anyhow::Result<()> {
-        let Heard { attached: there, shown, turn, answer, reply, ended } = heard;
+        let Heard { attached: there, shown, turn, answer, reply, paused, timed_out, ended } = heard;
+        self.shared.figures.borrow_mut().troubled(paused, timed_out);
         if let Some(reply) = reply {
             socket.send(reply).await?;
         }

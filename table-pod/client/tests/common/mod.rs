@@ -6,7 +6,11 @@
 
 mod landing;
 
-use axum::{Json, Router, extract::State, routing};
+use axum::{
+    Json, Router,
+    extract::{Path as UrlPath, Query, State},
+    routing,
+};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use k256::ecdsa::{RecoveryId, Signature, VerifyingKey};
@@ -162,6 +166,8 @@ impl Door {
             .route("/v1/config", routing::get(config))
             .route("/v1/tables", routing::get(tables))
             .route("/v1/tables/{uid}", routing::get(table))
+            .route("/v1/tables/{uid}/hands", routing::get(hands))
+            .route("/v1/tables/{uid}/hands/{hand}", routing::get(hand))
             .route("/.well-known/jwks.json", routing::get(keys))
             .with_state(self)
     }
@@ -203,7 +209,36 @@ async fn tables() -> Json<Value> {
 
 async fn table() -> Json<Value> {
     let table_id = format!("0x{}", "4".repeat(64));
-    Json(json!({ "uid": UID, "name": "loop", "seats": 6, "tableId": table_id, "state": "open" }))
+    let bounds = json!({ "uid": UID, "name": "loop", "seats": 6, "buyInMin": 200, "buyInMax": 1_000 });
+    let mut table = bounds;
+    table["tableId"] = table_id.into();
+    table["state"] = "open".into();
+    Json(table)
+}
+
+/// Hands that the door has a history of, but for the one that is missing.
+pub const HANDS: u64 = 45;
+pub const MISSING: u64 = 13;
+
+#[derive(serde::Deserialize)]
+struct Page {
+    before: Option<u64>,
+}
+
+/// Twenty at once, newest first, as a gateway lists them.
+async fn hands(Query(Page { before }): Query<Page>) -> Json<Value> {
+    let newest = before.map_or(HANDS, |before| before - 1);
+    let oldest = newest.saturating_sub(19).max(1);
+    let page: Vec<Value> = (oldest..=newest).rev().map(|hand| json!({ "hand": hand })).collect();
+    let next = (oldest > 1).then_some(oldest);
+    Json(json!({ "hands": page, "next": next }))
+}
+
+async fn hand(UrlPath((_, hand)): UrlPath<(String, u64)>) -> Result<Json<Value>, Answer> {
+    if hand == MISSING || hand > HANDS {
+        return Err(Problem::new(404, "no-such-hand", "There is no record of this hand").into());
+    }
+    Ok(Json(json!({ "hand": hand })))
 }
 
 async fn keys(State(door): State<Arc<Door>>) -> Json<Value> {

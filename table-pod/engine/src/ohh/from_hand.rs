@@ -25,6 +25,8 @@ pub struct Context {
     pub decimals: u8,
     /// In the order of the history's seats; where there are none, players go by their address.
     pub names: Vec<String>,
+    /// Told from nobody's side: there is no hero.
+    pub observed: bool,
 }
 
 impl Ohh {
@@ -71,6 +73,7 @@ impl Ohh {
             start_date_utc: phh.start_utc(),
             decimals: replay.played.decimals,
             names: phh.players.clone().unwrap_or_default(),
+            observed: false,
         };
         let mut ohh = Self::from_history(&replay.history, &context);
         if let Some(Value::Text(name)) = phh.field("hand") {
@@ -138,8 +141,13 @@ struct Teller<'a> {
 }
 
 impl Teller<'_> {
+    /// In units of the currency, with two digits after the point or as many as there are.
     fn amount(&self, chips: Chips) -> Amount {
-        Amount { decimals: self.context.decimals, ..Amount::whole(chips) }
+        let mut amount = Amount { decimals: self.context.decimals, ..Amount::whole(chips) };
+        while amount.decimals > 2 && amount.digits % 10 == 0 {
+            (amount.digits, amount.decimals) = (amount.digits / 10, amount.decimals - 1);
+        }
+        amount
     }
 
     fn id(&self, seat: SeatIndex) -> i64 {
@@ -181,7 +189,7 @@ impl Teller<'_> {
                     Betting::NoLimit => BetType::NoLimit,
                     Betting::FixedLimit { .. } => BetType::FixedLimit,
                 },
-                bet_cap: None,
+                bet_cap: Some(self.amount(0)),
                 extra: Vec::new(),
             },
             table_size: Some(config.seats),
@@ -191,11 +199,16 @@ impl Teller<'_> {
             big_blind_amount: self.amount(config.big_blind),
             ante_amount: Some(self.amount(ante)),
             hero_player_id: None,
-            flags: if twice { vec!["Run_It_Twice".into()] } else { Vec::new() },
+            flags: [("Run_It_Twice", twice), ("Observed", context.observed)]
+                .into_iter()
+                .filter(|(_, there)| *there)
+                .map(|(flag, _)| flag.into())
+                .collect(),
             players: players.collect(),
             rounds: self.rounds(),
             pots: self.pots(),
-            extra: Vec::new(),
+            // A cash game, which the format wants to be told.
+            extra: vec![("tournament".into(), Value::Bool(false))],
         }
     }
 
@@ -222,7 +235,8 @@ impl Teller<'_> {
                 }
                 _ => {}
             }
-            if let (Some(action), Some(last)) = (self.action(event, &mut front), rounds.last_mut()) {
+            let preflop = rounds.len() == 1;
+            if let (Some(action), Some(last)) = (self.action(event, &mut front, preflop), rounds.last_mut()) {
                 let number = i64::try_from(last.actions.len() + 1).unwrap_or(i64::MAX);
                 last.actions.push(OhhAction { action_number: number, ..action });
             }
@@ -230,7 +244,7 @@ impl Teller<'_> {
         rounds
     }
 
-    fn action(&self, event: &Event, front: &mut [Chips]) -> Option<OhhAction> {
+    fn action(&self, event: &Event, front: &mut [Chips], preflop: bool) -> Option<OhhAction> {
         let (seat, name, amount, all_in, cards): (_, _, _, _, &[Card]) = match event {
             Event::Posted { seat, post, amount, stack } => {
                 let name = match post {
@@ -255,7 +269,8 @@ impl Teller<'_> {
                     Action::Fold => "Fold",
                     Action::Check => "Check",
                     Action::Call => "Call",
-                    Action::RaiseTo(_) if bet && before == 0 => "Bet",
+                    // Before the flop the format has no bets.
+                    Action::RaiseTo(_) if bet && before == 0 && !preflop => "Bet",
                     Action::RaiseTo(_) => "Raise",
                 };
                 (seat, name, Some(added), Some(*all_in), &[])

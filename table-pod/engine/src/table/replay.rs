@@ -21,6 +21,8 @@ pub struct HandSetup {
     pub bets: [Chips; SEATS_MAX],
     /// Live bets of players who come in: they do not move who speaks first.
     pub posts: [Chips; SEATS_MAX],
+    /// Missed small blinds: dead money whatever the antes are (WSOP 156).
+    pub dead: [Chips; SEATS_MAX],
     /// The least bet, and the least raise of the forced bets.
     pub min_bet: Chips,
     /// Antes layer with the bets, each player's own, whether or not they are equal
@@ -36,7 +38,18 @@ impl HandSetup {
     pub const fn new(hand: u64, button: SeatIndex, min_bet: Chips, deck: Deck) -> Self {
         let none = [0; SEATS_MAX];
         let (uniform_ante_trim, mucks) = (true, SeatSet::first(0));
-        Self { hand, button, antes: none, bets: none, posts: none, min_bet, uniform_ante_trim, deck, mucks }
+        Self {
+            hand,
+            button,
+            antes: none,
+            bets: none,
+            posts: none,
+            dead: none,
+            min_bet,
+            uniform_ante_trim,
+            deck,
+            mucks,
+        }
     }
 }
 
@@ -117,7 +130,8 @@ impl Table {
             return Err(Refusal::TooFewPlayers { ready: ready.len() });
         }
         // Far beyond what a table can hold, and sums of them still fit.
-        let asked = setup.antes.iter().chain(&setup.bets).chain(&setup.posts).chain([&setup.min_bet]);
+        let asked = setup.antes.iter().chain(&setup.bets).chain(&setup.posts).chain(&setup.dead);
+        let asked = asked.chain([&setup.min_bet]);
         if asked.copied().any(|amount| u128::from(amount) > super::BANK_MAX) {
             return Err(Refusal::Overflow);
         }
@@ -126,6 +140,9 @@ impl Table {
         for seat in ready.clockwise(setup.button) {
             let ante = setup.antes[seat.index()].min(most);
             self.post_ante(seat, ante, !setup.uniform_ante_trim, events);
+        }
+        for seat in ready.clockwise(setup.button) {
+            self.post(seat, Post::Dead, setup.dead[seat.index()], events);
         }
         // Blinds are posted from the button's left; heads-up the button is the first of them.
         let mut order: Seats = ready.clockwise(setup.button).collect();

@@ -1,6 +1,9 @@
 //! Who is connected, and what each has still to be sent.
 
-use super::message;
+use super::{
+    message,
+    outlet::{Outlet, Parcel},
+};
 use crate::{
     core::{ConnectionId, Core, LogEntry, Shown},
     metrics::Metrics,
@@ -12,119 +15,17 @@ use purr_protocol::{
     pb::{self, server_message::Body},
     trunk::Lane,
 };
-use purr_runtime::CancellationToken;
 use purr_store::{LogBatch, Sealer};
 use std::{
     collections::{HashMap, VecDeque},
     sync::Arc,
 };
-use tokio::sync::mpsc::{
-    self,
-    error::{TryRecvError, TrySendError},
-};
-
-/// Deliveries waiting for one trunk; a reader slower than that is cut.
-const DELIVERIES_MAX: usize = 1_024;
 /// Steps kept for those who come back.
 const LOG_MAX: usize = 512;
-
-/// What some lanes of a trunk are given.
-#[derive(Clone, Debug)]
-pub struct Delivery {
-    pub lanes: Vec<Lane>,
-    pub what: Parcel,
-}
-
-#[derive(Clone, Debug)]
-pub enum Parcel {
-    Messages(Vec<Arc<pb::ServerMessage>>),
-    /// Nothing comes after it.
-    End(CloseCode, String),
-}
-
-/// The way to the players of one trunk.
-#[derive(Clone)]
-pub struct Outlet {
-    send: mpsc::Sender<Delivery>,
-    cut: CancellationToken,
-}
-
-impl Outlet {
-    /// `cut` is cancelled when deliveries are taken too slowly.
-    pub fn new(cut: CancellationToken) -> (Self, mpsc::Receiver<Delivery>) {
-        let (send, deliveries) = mpsc::channel(DELIVERIES_MAX);
-        (Self { send, cut }, deliveries)
-    }
-
-    /// Says whether there was room. Without it the whole trunk ends: nobody misses one message and gets the next.
-    pub fn deliver(&self, lanes: Vec<Lane>, what: Parcel) -> bool {
-        let full = matches!(self.send.try_send(Delivery { lanes, what }), Err(TrySendError::Full(_)));
-        if full {
-            self.cut.cancel();
-        }
-        !full
-    }
-}
-
-/// A connection that has its place at the table, of a player in this process.
-pub struct Attached {
-    pub connection: ConnectionId,
-    pub outgoing: Inlet,
-}
-
-/// What a player in this process is given.
-#[derive(Debug)]
-pub enum Outgoing {
-    Message(Box<pb::ServerMessage>),
-    Close(CloseCode, String),
-}
-
-/// One player's deliveries, one by one.
-pub struct Inlet {
-    deliveries: mpsc::Receiver<Delivery>,
-    waiting: VecDeque<Outgoing>,
-}
-
-impl From<mpsc::Receiver<Delivery>> for Inlet {
-    fn from(deliveries: mpsc::Receiver<Delivery>) -> Self {
-        Self { deliveries, waiting: VecDeque::new() }
-    }
-}
-
-impl Inlet {
-    fn take(&mut self, delivery: Delivery) {
-        match delivery.what {
-            Parcel::Messages(messages) => {
-                let own = messages.into_iter().map(|message| Outgoing::Message(Box::new((*message).clone())));
-                self.waiting.extend(own);
-            }
-            Parcel::End(code, reason) => self.waiting.push_back(Outgoing::Close(code, reason)),
-        }
-    }
-
-    /// `None` when the connection has ended.
-    pub async fn recv(&mut self) -> Option<Outgoing> {
-        while self.waiting.is_empty() {
-            let delivery = self.deliveries.recv().await?;
-            self.take(delivery);
-        }
-        self.waiting.pop_front()
-    }
-
-    /// # Errors
-    /// Where nothing is there, and where nothing will come.
-    pub fn try_recv(&mut self) -> Result<Outgoing, TryRecvError> {
-        while self.waiting.is_empty() {
-            let delivery = self.deliveries.try_recv()?;
-            self.take(delivery);
-        }
-        self.waiting.pop_front().ok_or(TryRecvError::Empty)
-    }
-
-    pub fn is_closed(&self) -> bool {
-        self.waiting.is_empty() && self.deliveries.is_closed()
-    }
-}
+/// Steps that somebody without a seat is sent after coming back; beyond that a snapshot costs less.
+const GUEST_STEPS_MAX: u64 = 16;
+/// Players without a seat on one trunk.
+const GUESTS_MAX: usize = 512;
 
 /// Where a connection is reached.
 pub(super) struct Place {
@@ -135,24 +36,51 @@ pub(super) struct Place {
 struct Connection {
     player: PlayerId,
     place: Place,
+    /// Has a seat, or is on the way to or from one.
+    seated: bool,
 }
 
 /// The lanes that are told the same, by outlet.
 #[derive(Default)]
-struct Audience<'a>(Vec<(&'a Outlet, Vec<Lane>)>);
+struct Audience<'a>(Vec<(&'a Outlet, Seats)>);
+
+/// Lanes of one trunk: those with a seat first, so that nobody waits for spectators.
+#[derive(Default)]
+struct Seats {
+    lanes: Vec<Lane>,
+    seated: usize,
+}
+
+impl Seats {
+    fn add(&mut self, lane: Lane, seated: bool) {
+        self.lanes.push(lane);
+        if seated {
+            let last = self.lanes.len() - 1;
+            self.lanes.swap(self.seated, last);
+            self.seated += 1;
+        }
+    }
+}
 
 impl<'a> Audience<'a> {
-    fn add(&mut self, place: &'a Place) {
-        let Place { outlet, lane } = place;
-        match self.0.iter_mut().find(|(known, _)| known.send.same_channel(&outlet.send)) {
-            Some((_, lanes)) => lanes.push(*lane),
-            None => self.0.push((outlet, vec![*lane])),
+    fn add(&mut self, connection: &'a Connection) {
+        let Connection { place: Place { outlet, lane }, seated, .. } = connection;
+        match self.0.iter_mut().find(|(known, _)| known.is(outlet)) {
+            Some((_, seats)) => seats.add(*lane, *seated),
+            None => {
+                let mut seats = Seats::default();
+                seats.add(*lane, *seated);
+                self.0.push((outlet, seats));
+            }
         }
     }
 
     /// How many outlets had no room.
     fn deliver(self, what: &Parcel) -> u64 {
-        let full = self.0.into_iter().filter(|(outlet, lanes)| !outlet.deliver(lanes.clone(), what.clone()));
+        let full = self.0.into_iter().filter_map(|(outlet, seats)| {
+            let fits = outlet.deliver(seats.lanes, what.clone());
+            (!fits).then_some(())
+        });
         full.count().try_into().unwrap_or(u64::MAX)
     }
 }
@@ -163,6 +91,8 @@ pub(super) struct Connections {
     open: HashMap<ConnectionId, Connection>,
     /// One connection a player: the newest.
     current: HashMap<PlayerId, ConnectionId>,
+    /// Who has a seat, as gateways know it.
+    roster: Arc<[PlayerId]>,
     /// Each with the epoch that it was shown under.
     log: VecDeque<(u64, Shown)>,
 }
@@ -175,7 +105,8 @@ impl Connections {
             Some((batch.epoch, serde_json::from_slice(&plain).ok()?))
         };
         let log = stored.iter().filter_map(open).collect();
-        Self { epoch, next: 0, open: HashMap::new(), current: HashMap::new(), log }
+        let roster = Arc::new([]);
+        Self { epoch, next: 0, open: HashMap::new(), current: HashMap::new(), roster, log }
     }
 
     pub(super) fn count(&self) -> i64 {
@@ -184,6 +115,22 @@ impl Connections {
 
     pub(super) fn is_current(&self, connection: ConnectionId) -> bool {
         self.open.get(&connection).is_some_and(|open| self.current.get(&open.player) == Some(&connection))
+    }
+
+    /// Who has a seat now. Each trunk is told before anything else that this step shows.
+    pub(super) fn seat(&mut self, roster: &Arc<[PlayerId]>) {
+        self.roster = roster.clone();
+        for connection in self.open.values_mut() {
+            connection.seated = roster.contains(&connection.player);
+            connection.place.outlet.seated(roster);
+        }
+    }
+
+    /// Whether this trunk has all the players without a seat that it may have.
+    pub(super) fn is_full(&self, outlet: &Outlet, player: PlayerId) -> bool {
+        let guest =
+            |open: &&Connection| !open.seated && open.place.outlet.is(outlet) && open.player != player;
+        !self.roster.contains(&player) && self.open.values().filter(guest).count() >= GUESTS_MAX
     }
 
     /// Takes a connection in. What it missed since its cursor comes first, or the whole table where
@@ -200,17 +147,21 @@ impl Connections {
         self.next += 1;
         let connection = self.next;
         let offset = core.state().offset;
-        let missed = resume.and_then(|cursor| self.missed(player, &cursor, offset));
+        // A trunk without lanes was not told of changes.
+        place.outlet.seated(&self.roster);
+        let seated = self.roster.contains(&player);
+        let near = |cursor: &pb::Cursor| seated || offset.saturating_sub(cursor.offset) <= GUEST_STEPS_MAX;
+        let missed = resume.filter(near).and_then(|cursor| self.missed(player, &cursor, offset));
         let first =
             missed.unwrap_or_else(|| vec![self.message(offset, Body::Snapshot(core.snapshot_for(player)))]);
         if let Some(old) = self.current.insert(player, connection).and_then(|old| self.open.remove(&old)) {
             let end = Parcel::End(CloseCode::Replaced, replaced::reason(id));
-            old.place.outlet.deliver(vec![old.place.lane], end);
+            old.place.outlet.answer(old.place.lane, end);
         }
-        if !place.outlet.deliver(vec![place.lane], Parcel::Messages(first)) {
+        if !place.outlet.answer(place.lane, Parcel::Messages(first)) {
             metrics.slow_readers.inc();
         }
-        self.open.insert(connection, Connection { player, place });
+        self.open.insert(connection, Connection { player, place, seated });
         connection
     }
 
@@ -267,9 +218,10 @@ impl Connections {
     /// Shows a durable step to everybody, each in their own view.
     pub(super) fn show(&mut self, shown: Shown, metrics: &Metrics) {
         let mut audiences: Vec<Audience<'_>> = shown.entries.iter().map(|_| Audience::default()).collect();
-        for Connection { player, place } in self.open.values() {
-            if let Some(audience) = shown.entry_for(*player).and_then(|at| audiences.get_mut(at)) {
-                audience.add(place);
+        for connection in self.open.values() {
+            let at = shown.entry_for(connection.player);
+            if let Some(audience) = at.and_then(|at| audiences.get_mut(at)) {
+                audience.add(connection);
             }
         }
         for (audience, entry) in audiences.into_iter().zip(&shown.entries) {
@@ -287,14 +239,14 @@ impl Connections {
     pub(super) fn reply(&mut self, to: ConnectionId, offset: u64, body: Body, metrics: &Metrics) {
         let Some(Connection { place, .. }) = self.open.get(&to) else { return };
         let answer = Parcel::Messages(vec![self.message(offset, body)]);
-        if !place.outlet.deliver(vec![place.lane], answer) {
+        if !place.outlet.answer(place.lane, answer) {
             metrics.slow_readers.inc();
         }
     }
 
     fn everybody(&self) -> Audience<'_> {
         let mut all = Audience::default();
-        self.open.values().for_each(|connection| all.add(&connection.place));
+        self.open.values().for_each(|connection| all.add(connection));
         all
     }
 

@@ -159,7 +159,9 @@ impl Core {
         if !reveals.is_empty() {
             step.extra(Kind::Deal(committed(hand, sealed.root(), &commitments, &reveals)));
         }
-        self.state.deal = Some(Deal { sealed, commitments, reveals, starts, events: Vec::new() });
+        let started_at_ms = self.epoch_ms.map(|origin| origin.saturating_add(self.now));
+        self.state.deal =
+            Some(Deal { sealed, commitments, reveals, starts, events: Vec::new(), started_at_ms });
         events.extend(started);
         self.sit_out(&withheld, events);
     }

@@ -5,7 +5,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use purr_engine::{Chips, Event, HandEnd, PlayerId, history::HandHistory};
 use purr_protocol::{
     pb::{self, event::Kind},
-    record::{HandRecord, Sealed, VERSION},
+    record::{HandRecord, Place, Sealed, VERSION},
     settlement::{EntryBody, SeatDelta},
 };
 use purr_store::HandEntry;
@@ -107,6 +107,12 @@ impl Core {
             sealed: STANDARD.encode(sealed),
             audit: None,
             shown: self.spec.history,
+            place: Some(Place {
+                table_name: self.spec.name.clone(),
+                unit: self.spec.currency.unit.clone(),
+                decimals: self.spec.currency.decimals,
+                started_at_ms: deal.started_at_ms,
+            }),
         };
         record.audit = self.auditor.as_ref().and_then(|auditor| {
             let sealed = auditor.seal(&deal.sealed, &record.about());

@@ -1,8 +1,13 @@
 //! The lobby, live: a stream of server-sent events (the HTML standard, section 9.2).
 
-use super::{Listed, Wanted, query};
-use crate::{app::App, guard::RetryAfter};
+use super::{
+    Listed, Wanted,
+    places::{NoPlace, Open},
+    query,
+};
+use crate::{app::App, auth::Caller, client_address::ClientAddress, guard::RetryAfter, limits::address_key};
 use axum::{
+    Extension,
     extract::{Query, State, rejection::QueryRejection},
     response::{
         IntoResponse, Response,
@@ -10,9 +15,8 @@ use axum::{
     },
 };
 use futures::stream::{self, Stream};
-use prometheus::IntGauge;
 use purr_protocol::Problem;
-use purr_runtime::problem::Answer;
+use purr_runtime::{CancellationToken, problem::Answer};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::{collections::BTreeMap, convert::Infallible, time::Duration};
@@ -42,41 +46,55 @@ fn changes(shown: &mut Shown, now: Shown) -> Option<Changes> {
     (!tables.is_empty() || !gone.is_empty()).then_some(Changes { tables, gone })
 }
 
-/// Counts itself.
-struct Open(IntGauge);
-
-impl Open {
-    /// `None`: there are too many.
-    fn new(gauge: &IntGauge, max: u32) -> Option<Self> {
-        gauge.inc();
-        let open = Self(gauge.clone());
-        (open.0.get() <= i64::from(max)).then_some(open)
-    }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.0.dec();
-    }
-}
-
 pub async fn events(
     State(app): State<App>,
     wanted: Result<Query<Wanted>, QueryRejection>,
+    address: Option<Extension<ClientAddress>>,
+    caller: Option<Extension<Caller>>,
 ) -> Result<Response, Response> {
     let filter = query(wanted).and_then(|wanted| wanted.filter()).map_err(IntoResponse::into_response)?;
-    let open = Open::new(&app.metrics.lobby_streams, app.front.lobby_streams_max).ok_or_else(|| {
-        let problem = Problem::new(503, "full", "Too many look at the lobby at the moment");
+    let address = address.map(|Extension(ClientAddress(ip))| address_key(ip)).unwrap_or_default();
+    let account = caller.map(|Extension(caller)| caller.player);
+    let entered = app.lobby_places.enter(app.front.lobby_streams, &address, account);
+    let open = entered.map_err(|why| {
+        let (status, kind) = match why {
+            NoPlace::Full => (503, "full"),
+            NoPlace::Address | NoPlace::Account => (429, "crowded"),
+        };
+        let problem = Problem::new(status, kind, "No more streams of lobby changes").detail(why.to_string());
         (RetryAfter(app.front.lobby_every), Answer::from(problem)).into_response()
     })?;
-    let events = follow(app, filter, open);
+    let counted = Counted::new(&app, open);
+    let events = follow(app, filter, counted);
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
+}
+
+/// A stream's place, as the metrics have it.
+struct Counted {
+    app: App,
+    open: Option<Open>,
+    end: CancellationToken,
+}
+
+impl Counted {
+    fn new(app: &App, open: Open) -> Self {
+        app.metrics.lobby_streams.inc();
+        Self { app: app.clone(), end: open.end.clone(), open: Some(open) }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        // The place first: who sees the count sees that there is one.
+        self.open = None;
+        self.app.metrics.lobby_streams.dec();
+    }
 }
 
 fn follow(
     app: App,
     filter: impl Fn(&Listed) -> bool + Send,
-    open: Open,
+    open: Counted,
 ) -> impl Stream<Item = Result<Event, Infallible>> {
     let until = Instant::now() + app.front.lobby_stream;
     let first = true;
@@ -86,6 +104,7 @@ fn follow(
             if !first {
                 tokio::select! {
                     () = app.stop.cancelled() => return None,
+                    () = open.end.cancelled() => return None,
                     () = sleep(app.front.lobby_every) => {}
                 }
             }

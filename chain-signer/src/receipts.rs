@@ -1,0 +1,84 @@
+//! Signs the receipt of each hand after the journal has it: acceptance never waits for the token.
+//!
+//! **Guarantees.** Each accepted hand gets one signature by the settling key (the contract's operator), also where
+//! the process ended between the two: the journal knows what has none yet. **Caveats.** A receipt proves what the
+//! signer accepted; whether the chain took it, the contract's log says.
+
+use crate::{
+    hsm::HsmError,
+    journal::{JournalError, ReceiptKey},
+    serve::BackOff,
+    service::Service,
+};
+use purr_runtime::CancellationToken;
+use std::{sync::Arc, time::Duration};
+use tokio::time::sleep;
+
+/// Receipts that are read, and kept, at once.
+const BATCH: u16 = 64;
+/// How often the journal is asked without a hand that was accepted here.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+#[derive(Debug, thiserror::Error)]
+enum ReceiptError {
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    #[error("the token did not sign: {0}")]
+    Token(#[from] HsmError),
+}
+
+/// Until stopped; what fails is begun anew.
+pub(crate) async fn sign(service: Arc<Service>, stop: CancellationToken) {
+    let mut back_off = BackOff::default();
+    let work = async {
+        service.journal_there().await;
+        loop {
+            let wait = match pass(&service).await {
+                Ok(()) => {
+                    back_off = BackOff::default();
+                    LOOK_EVERY
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "receipts are not signed");
+                    back_off.next()
+                }
+            };
+            let failed = wait != LOOK_EVERY;
+            tokio::select! {
+                () = service.signals.hands.notified(), if !failed => {}
+                () = sleep(wait) => {}
+            }
+        }
+    };
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = work => {}
+    }
+}
+
+/// Signs all that has no signature yet, one after the other: settlements find the token free in between.
+async fn pass(service: &Service) -> Result<(), ReceiptError> {
+    let Some((domain, key)) = service.receipt_key() else { return Ok(()) };
+    let mut after: ReceiptKey = (String::new(), 0);
+    loop {
+        let page = service.journal.receipts_unsigned(&after, BATCH).await?;
+        let Some((last, _)) = page.last() else { return Ok(()) };
+        after = last.clone();
+        let mut signed = Vec::with_capacity(page.len());
+        for (at, receipt) in page {
+            // One entry that cannot have a receipt must not keep others from theirs.
+            let receipt = match receipt {
+                Ok(receipt) => receipt,
+                Err(error) => {
+                    tracing::error!(%error, uid = at.0, seq = at.1, "no receipt");
+                    continue;
+                }
+            };
+            let digest =
+                domain.hand_receipt(receipt.table_id, receipt.seq, receipt.deltas_hash, receipt.record_hash);
+            signed.push((at, key.sign(digest).await?.to_bytes()));
+        }
+        let kept = service.journal.receipts_signed(key.address(), &signed).await?;
+        service.metrics.receipts.inc_by(kept);
+    }
+}

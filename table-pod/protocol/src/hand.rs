@@ -1,0 +1,216 @@
+//! A hand as players read it: what everybody at the table could see, as JSON, PHH or Open Hand History.
+//!
+//! Records and the table by itself (`purr-solo`) both answer with [`render`].
+
+use crate::record::{HandRecord, Place};
+use purr_engine::{
+    HandEnd,
+    deal::{Commitment, Opening, Reveal},
+    history::HandHistory,
+    ohh::{Context, Ohh},
+    phh::PhhError,
+};
+use serde::{Deserialize, Serialize};
+
+/// Play money, as the Open Hand History names it (since version 1.4.6 of its specification).
+const PLAY_MONEY: &str = "XPM";
+/// Currencies that stand for one that the format knows: they are told as that one.
+const PEGGED: [(&str, &str); 8] = [
+    ("USDC", "USD"),
+    ("USDT", "USD"),
+    ("DAI", "USD"),
+    ("PYUSD", "USD"),
+    ("EURC", "EUR"),
+    ("CHIPS", PLAY_MONEY),
+    ("PLAY", PLAY_MONEY),
+    ("", PLAY_MONEY),
+];
+
+/// A hand's public part, and how it is stored.
+pub struct Stored {
+    pub hash: String,
+    /// Milliseconds since 1970.
+    pub ended_at_ms: i64,
+    pub hashes: Vec<String>,
+    pub pseudonymous: bool,
+    pub record: HandRecord,
+}
+
+/// One hand in full.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Hand {
+    pub table: String,
+    pub epoch: u64,
+    /// SHA-256 of the whole record, hex: what the settlement on chain commits to.
+    pub hash: String,
+    /// Milliseconds since 1970.
+    pub ended_at_ms: i64,
+    /// There is another record of this hand.
+    pub conflict: bool,
+    /// Of every record of this hand, the first one first.
+    pub hashes: Vec<String>,
+    /// Players stand under names that differ from table to table, not with their addresses.
+    #[serde(default)]
+    pub pseudonymous: bool,
+    pub history: HandHistory,
+    pub end: HandEnd,
+    pub root: String,
+    pub commitments: Vec<Commitment>,
+    pub reveals: Vec<Reveal>,
+    pub openings: Vec<(u8, Opening)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<Place>,
+}
+
+impl From<Stored> for Hand {
+    fn from(stored: Stored) -> Self {
+        let Stored { hash, ended_at_ms, hashes, pseudonymous, record } = stored;
+        // Every field by name: a new one does not compile until somebody has decided who may see it.
+        // What is sealed to an auditor stays here too: a stolen key must not open what everybody has.
+        let HandRecord {
+            version: _,
+            table,
+            epoch,
+            history,
+            end,
+            root,
+            commitments,
+            reveals,
+            openings,
+            sealed: _,
+            audit: _,
+            shown: _,
+            place,
+        } = record;
+        let conflict = hashes.len() > 1;
+        Self {
+            table,
+            epoch,
+            hash,
+            ended_at_ms,
+            conflict,
+            hashes,
+            pseudonymous,
+            history,
+            end,
+            root,
+            commitments,
+            reveals,
+            openings,
+            place,
+        }
+    }
+}
+
+/// How a hand is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    #[default]
+    Json,
+    /// Poker Hand History (TOML), amounts in minor units.
+    Phh,
+    /// Open Hand History (JSON), amounts in the currency.
+    Ohh,
+}
+
+/// Whose hands these are; and the currency of records that do not say theirs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Site {
+    pub name: String,
+    pub network: String,
+    pub unit: String,
+    pub decimals: u8,
+}
+
+/// A hand's text and its media type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rendered {
+    pub content_type: &'static str,
+    pub text: String,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum RenderError {
+    #[error("the hand as JSON: {0}")]
+    Json(#[from] serde_json::Error),
+    #[error("the hand as PHH: {0}")]
+    Phh(#[from] PhhError),
+}
+
+/// Writes a hand down.
+///
+/// # Errors
+/// Where the hand has no form in the format.
+pub fn render(stored: Stored, format: Format, site: &Site) -> Result<Rendered, RenderError> {
+    Ok(match format {
+        Format::Json => {
+            Rendered { content_type: "application/json", text: serde_json::to_string(&Hand::from(stored))? }
+        }
+        Format::Phh => Rendered { content_type: "application/toml", text: stored.record.history.to_phh()? },
+        Format::Ohh => Rendered {
+            content_type: "application/json",
+            text: Ohh::from_history(&stored.record.history, &context(&stored, site)).to_string(),
+        },
+    })
+}
+
+/// What the Open Hand History wants to know. Records of before tell no start: their hands' ends stand for it.
+pub fn context(stored: &Stored, site: &Site) -> Context {
+    let place = stored.record.place.as_ref();
+    let ended = u64::try_from(stored.ended_at_ms).unwrap_or(0);
+    let start = place.and_then(|place| place.started_at_ms).unwrap_or(ended);
+    let (unit, decimals) = place.map_or((&site.unit, site.decimals), |place| (&place.unit, place.decimals));
+    Context {
+        site_name: site.name.clone(),
+        network_name: site.network.clone(),
+        table_name: place.map_or_else(|| stored.record.table.clone(), |place| place.table_name.clone()),
+        currency: currency(unit),
+        start_date_utc: utc(start),
+        decimals,
+        names: Vec::new(),
+        observed: true,
+    }
+}
+
+/// The format's three letters for a currency: ISO 4217, or `XPM` for play money. A token that is pegged to a
+/// currency is told as that; any other keeps its own name.
+pub fn currency(unit: &str) -> String {
+    let upper = unit.trim().to_ascii_uppercase();
+    let known = PEGGED.iter().find(|(name, _)| *name == upper);
+    known.map_or(upper, |(_, code)| (*code).to_owned())
+}
+
+/// `yyyy-mm-ddThh:mm:ssZ` (RFC 3339, section 5.8), to the second as the format has it.
+fn utc(ms: u64) -> Option<String> {
+    let at = jiff::Timestamp::from_millisecond(i64::try_from(ms).ok()?).ok()?;
+    Some(at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pegged_token_is_told_as_its_currency_and_chips_as_play_money() {
+        for (unit, code) in [
+            ("USDC", "USD"),
+            ("usdt", "USD"),
+            ("EURC", "EUR"),
+            ("chips", "XPM"),
+            ("PLAY", "XPM"),
+            ("", "XPM"),
+            ("EUR", "EUR"),
+            ("WETH", "WETH"),
+        ] {
+            assert_eq!(currency(unit), code, "{unit}");
+        }
+    }
+
+    #[test]
+    fn times_are_utc_to_the_second() {
+        assert_eq!(utc(1_586_269_970_999).as_deref(), Some("2020-04-07T14:32:50Z"));
+        assert_eq!(utc(u64::MAX), None);
+    }
+}

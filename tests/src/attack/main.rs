@@ -1,0 +1,15 @@
+//! `purr-attack`: attacks on gateway and tables, and what a seated player feels of them.
+
+use clap::Parser;
+use purr_tests::attack::{Options, run};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    purr_runtime::main("warn", |stop| async move {
+        tokio::select! {
+            result = run(options) => result,
+            () = stop.cancelled() => anyhow::bail!("stopped by a signal"),
+        }
+    })
+}
