@@ -1,0 +1,138 @@
+//! An ended hand as the detectors read it.
+
+use purr_engine::{Card, Chips, Millis, PlayerId, SeatIndex, Street, ids::SEATS_MAX};
+use serde::{Deserialize, Serialize};
+
+/// Identifies one hand of one table: what evidence cites.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HandKey {
+    pub table: String,
+    pub hand: u64,
+}
+
+/// One ended hand: the public record, the hole cards of everybody dealt in, and think times.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EndedHand {
+    /// The table's UID.
+    pub table: String,
+    pub hand: u64,
+    /// Milliseconds of the table's clock at the end of the hand.
+    #[serde(default)]
+    pub ended_at_ms: Millis,
+    pub big_blind: Chips,
+    pub button: SeatIndex,
+    /// Everybody dealt in, by seat.
+    pub seats: Vec<SeatPlayed>,
+    /// Antes, blinds and straddles, in the order in which they were posted.
+    #[serde(default)]
+    pub posts: Vec<StreetPost>,
+    /// In the order in which they happened.
+    pub actions: Vec<StreetAction>,
+    /// Zero, three, four or five cards.
+    #[serde(default)]
+    pub board: Vec<Card>,
+    #[serde(default)]
+    pub rake: Chips,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SeatPlayed {
+    pub seat: SeatIndex,
+    pub player: PlayerId,
+    /// Chips before the hand.
+    pub stack: Chips,
+    /// `None` where the fair-play box could not be opened: the hand then counts for public signals only.
+    #[serde(default)]
+    pub cards: Option<[Card; 2]>,
+    /// Chips won minus chips put in.
+    pub delta: i64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StreetPost {
+    pub seat: SeatIndex,
+    pub amount: Chips,
+    /// Dead money: an ante or a missed small blind, which does not count as a bet.
+    #[serde(default)]
+    pub dead: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ActionKind {
+    Fold,
+    Check,
+    Call,
+    /// A bet is a raise of nothing.
+    Raise,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StreetAction {
+    pub seat: SeatIndex,
+    pub street: Street,
+    pub action: ActionKind,
+    /// Chips that the seat has in front of it on this street after the action.
+    #[serde(default)]
+    pub to: Chips,
+    /// From the moment the turn was sent until the action arrived; `None` where it was not measured.
+    #[serde(default)]
+    pub think_ms: Option<u32>,
+}
+
+/// Why a hand cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadHand {
+    #[error("{0} seats: want 2 to {SEATS_MAX}")]
+    Seats(usize),
+    #[error("seat {0} is listed twice, or is not below {SEATS_MAX}")]
+    SeatTwice(SeatIndex),
+    #[error("{0} board cards: want 0, 3, 4 or 5")]
+    Board(usize),
+    #[error("the big blind must be at least 1")]
+    BigBlind,
+    #[error("seat {0} acts or posts but was not dealt in")]
+    UnknownSeat(SeatIndex),
+}
+
+impl EndedHand {
+    pub fn key(&self) -> HandKey {
+        HandKey { table: self.table.clone(), hand: self.hand }
+    }
+
+    /// Checks what the detectors rely on.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn validate(&self) -> Result<(), BadHand> {
+        if !(2..=SEATS_MAX).contains(&self.seats.len()) {
+            return Err(BadHand::Seats(self.seats.len()));
+        }
+        if self.big_blind == 0 {
+            return Err(BadHand::BigBlind);
+        }
+        let mut seen = 0u16;
+        for seat in self.seats.iter().map(|played| played.seat) {
+            let bit = if seat.index() < SEATS_MAX { 1u16 << seat.index() } else { 0 };
+            if bit == 0 || seen & bit != 0 {
+                return Err(BadHand::SeatTwice(seat));
+            }
+            seen |= bit;
+        }
+        if !matches!(self.board.len(), 0 | 3 | 4 | 5) {
+            return Err(BadHand::Board(self.board.len()));
+        }
+        let acting = self.actions.iter().map(|a| a.seat).chain(self.posts.iter().map(|p| p.seat));
+        for seat in acting {
+            if seat.index() >= SEATS_MAX || seen & (1 << seat.index()) == 0 {
+                return Err(BadHand::UnknownSeat(seat));
+            }
+        }
+        Ok(())
+    }
+}

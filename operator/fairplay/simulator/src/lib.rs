@@ -1,0 +1,24 @@
+//! Seeded pools of players who play through the real engine: honest personas, hard negatives and cheats.
+//!
+//! A [`Pool`] emits every ended hand with hidden cards and think times, and knows the truth: who cheated
+//! with whom, how often, and in which hands. The same seed gives the same hands.
+
+#![forbid(unsafe_code)]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a simulation: counts, indexes and amounts far below the bounds of their types"
+)]
+
+mod cheat;
+mod persona;
+mod play;
+mod policy;
+mod pool;
+mod think;
+mod truth;
+
+pub use cheat::{Guilty, Kind};
+pub use persona::Persona;
+pub use pool::{Pool, PoolPlan, SimError};
+pub use truth::{Group, Truth};

@@ -1,0 +1,149 @@
+//! Cases: who decides, when a third is asked, and what an appeal changes.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
+
+use purr_engine::PlayerId;
+use purr_fairplay::{
+    Scored, Signal, Subject,
+    cases::{Action, Case, CaseError, CaseEvent, Opinion, Placement, Reviewer, State, next, open, place},
+};
+
+fn player(number: u8) -> PlayerId {
+    PlayerId([number; 20])
+}
+
+fn pair(a: u8, b: u8, signal: Signal) -> Scored {
+    Scored {
+        subject: Subject::Pair(player(a), player(b)),
+        signal,
+        score: 8.0,
+        hands: 900,
+        evidence: Vec::new(),
+    }
+}
+
+fn opinion(reviewer: &str, action: Action, at: u64) -> CaseEvent {
+    CaseEvent::Opinion(Opinion {
+        reviewer: Reviewer(reviewer.into()),
+        action,
+        reasons: "five hands show it".into(),
+        innocent_explanation: "two friends who like to chat".into(),
+        at,
+    })
+}
+
+fn opened() -> Case {
+    open(pair(1, 2, Signal::Transfer), 10)
+}
+
+fn after(case: &Case, events: Vec<CaseEvent>) -> Case {
+    events.into_iter().zip(11..).fold(case.clone(), |case, (event, at)| next(&case, event, at).unwrap())
+}
+
+#[test]
+fn two_reviewers_who_agree_decide() {
+    let case = after(&opened(), vec![opinion("ann", Action::KeepApart, 11)]);
+    assert_eq!(case.state, State::Open);
+    let case = after(&case, vec![opinion("bob", Action::KeepApart, 12)]);
+    assert_eq!(case.state, State::Decided { action: Action::KeepApart });
+}
+
+#[test]
+fn nothing_is_decided_without_people() {
+    let mut case = opened();
+    for score in 0..100 {
+        let signal = Scored { score: f64::from(score), ..pair(1, 2, Signal::SoftPlay) };
+        case = next(&case, CaseEvent::Signal(signal), 11).unwrap();
+        assert_eq!(case.state, State::Open);
+    }
+    assert_eq!(case.signals.len(), 2, "the newest of a kind replaces the older");
+}
+
+#[test]
+fn a_third_reviewer_decides_after_dissent() {
+    let dissent =
+        after(&opened(), vec![opinion("ann", Action::RefuseSeats, 1), opinion("bob", Action::Clear, 2)]);
+    assert_eq!(dissent.state, State::Dissent);
+    let case = next(&dissent, opinion("cid", Action::RefuseSeats, 3), 20).unwrap();
+    assert_eq!(case.state, State::Decided { action: Action::RefuseSeats });
+    let case = next(&dissent, opinion("cid", Action::Clear, 3), 20).unwrap();
+    assert_eq!(case.state, State::Closed { action: Action::Clear });
+}
+
+#[test]
+fn three_different_opinions_end_with_the_mildest() {
+    let events = vec![
+        opinion("ann", Action::HoldVouchers, 1),
+        opinion("bob", Action::RefuseSeats, 2),
+        opinion("cid", Action::KeepApart, 3),
+    ];
+    assert_eq!(after(&opened(), events).state, State::Decided { action: Action::KeepApart });
+}
+
+#[test]
+fn one_reviewer_has_one_voice() {
+    let case = after(&opened(), vec![opinion("ann", Action::KeepApart, 1)]);
+    let again = next(&case, opinion("ann", Action::KeepApart, 2), 20);
+    assert_eq!(again, Err(CaseError::SameReviewer(Reviewer("ann".into()))));
+}
+
+#[test]
+fn an_appeal_is_decided_by_others_and_can_end_in_their_favour() {
+    let events = vec![opinion("ann", Action::KeepApart, 1), opinion("bob", Action::KeepApart, 2)];
+    let decided = after(&opened(), events);
+    let appeal = |by| CaseEvent::Appeal { by: player(by), text: "we are brothers".into() };
+    assert_eq!(next(&decided, appeal(9), 30), Err(CaseError::NotAMember(player(9))));
+    let appealed = next(&decided, appeal(1), 30).unwrap();
+    assert_eq!(appealed.state, State::Appealed { action: Action::KeepApart });
+    let before = next(&appealed, opinion("ann", Action::Clear, 31), 31);
+    assert_eq!(before, Err(CaseError::DecidedBefore(Reviewer("ann".into()))));
+    let events = vec![opinion("cid", Action::Clear, 40), opinion("dan", Action::Clear, 41)];
+    let closed = events.into_iter().fold(appealed, |case, event| next(&case, event, 40).unwrap());
+    assert_eq!(closed.state, State::Closed { action: Action::Clear });
+    assert!(matches!(
+        next(&closed, opinion("eve", Action::Clear, 50), 50),
+        Err(CaseError::NotUnderReview(_))
+    ));
+}
+
+#[test]
+fn an_action_against_a_person_needs_reasons_and_an_innocent_explanation() {
+    let bare = |action, reasons: &str| {
+        CaseEvent::Opinion(Opinion {
+            reviewer: Reviewer("ann".into()),
+            action,
+            reasons: reasons.into(),
+            innocent_explanation: String::new(),
+            at: 1,
+        })
+    };
+    assert_eq!(next(&opened(), bare(Action::Clear, " "), 20), Err(CaseError::NoReasons));
+    let sanction = next(&opened(), bare(Action::RefuseSeats, "hands"), 20);
+    assert_eq!(sanction, Err(CaseError::NoInnocentExplanation));
+    assert!(next(&opened(), bare(Action::Clear, "hands"), 20).is_ok());
+}
+
+#[test]
+fn a_group_has_one_case_and_nobody_joins_what_is_decided() {
+    let open_case = opened();
+    assert_eq!(place(std::slice::from_ref(&open_case), &pair(2, 3, Signal::SoftPlay)), Placement::Join(0));
+    assert_eq!(place(std::slice::from_ref(&open_case), &pair(4, 5, Signal::SoftPlay)), Placement::New);
+    let events = vec![opinion("ann", Action::KeepApart, 1), opinion("bob", Action::KeepApart, 2)];
+    let decided = after(&open_case, events);
+    assert_eq!(place(std::slice::from_ref(&decided), &pair(2, 1, Signal::Isolation)), Placement::Join(0));
+    assert_eq!(place(std::slice::from_ref(&decided), &pair(2, 3, Signal::Isolation)), Placement::New);
+    let stranger = next(&decided, CaseEvent::Signal(pair(2, 3, Signal::Isolation)), 30);
+    assert_eq!(stranger, Err(CaseError::OtherGroup(player(3))));
+}
+
+#[test]
+fn who_is_spied_on_is_no_member() {
+    let case = open(pair(1, 2, Signal::KnowsCards), 1);
+    assert_eq!(case.members.into_iter().collect::<Vec<_>>(), [player(1)]);
+}
+
+#[test]
+fn only_a_sanction_can_be_appealed_and_time_does_not_go_back() {
+    let appeal = CaseEvent::Appeal { by: player(1), text: "why".into() };
+    assert_eq!(next(&opened(), appeal.clone(), 20), Err(CaseError::NothingToAppeal(State::Open)));
+    assert_eq!(next(&opened(), appeal, 9), Err(CaseError::TimeWentBack { given: 9, last: 10 }));
+}

@@ -1,0 +1,54 @@
+//! The command: files in the documented format, and recorded hands of honest players.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
+
+use std::{path::PathBuf, process::Command};
+
+fn run(arguments: &[&str]) -> (bool, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_purr-fairplay")).args(arguments).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.success(), text(output.stdout), text(output.stderr))
+}
+
+fn scratch(name: &str) -> String {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+    folder.join(name).to_str().unwrap().to_owned()
+}
+
+#[test]
+fn simulated_files_are_scored_against_their_truth() {
+    let (records, truth) = (scratch("records.jsonl"), scratch("truth.json"));
+    let simulate = ["simulate", "--seed", "4", "--pools", "2", "--hands", "300"];
+    let (done, _, error) = run(&[&simulate[..], &["--records", &records, "--truth", &truth]].concat());
+    assert!(done, "{error}");
+    let (done, table, error) = run(&["score", &records, "--truth", &truth, "--json"]);
+    assert!(done, "{error}");
+    let figures: serde_json::Value = serde_json::from_str(&table).unwrap();
+    assert_eq!(figures["hands"], 2 * 5 * 300);
+    assert_eq!(figures["players"], 60);
+    assert!(figures["pairAveragePrecision"]["high"].as_f64().unwrap() <= 1.0);
+    let (done, text, _) = run(&["score", &records, "--truth", &truth]);
+    assert!(done && text.contains("| pair average precision |"));
+}
+
+#[test]
+fn a_line_that_is_no_hand_is_named_by_its_number() {
+    let records = scratch("broken.jsonl");
+    std::fs::write(&records, "\n{\"table\": 5}\n").unwrap();
+    let (done, _, error) = run(&["score", &records]);
+    assert!(!done && error.contains("line 2"), "{error}");
+}
+
+/// Hands of professionals and one program, where the folder of PURR_PHH_DIR has them.
+#[test]
+fn recorded_hands_of_professionals_show_no_collusion() {
+    let Some(folder) = std::env::var_os("PURR_PHH_DIR") else {
+        eprintln!("skipped: PURR_PHH_DIR names no folder with recorded hands");
+        return;
+    };
+    let file = PathBuf::from(folder).join("pluribus-sample.phhs");
+    let (done, text, error) = run(&["score", file.to_str().unwrap(), "--json"]);
+    assert!(done, "{error}");
+    let signals: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(signals["alarms"], serde_json::json!([]));
+    assert!(!signals["top"].as_array().unwrap().is_empty());
+}
