@@ -1,46 +1,23 @@
-//! What all tables of the fleet have in common, from the controller's options.
+//! One fleet's reconcile, in steps: observe, decide, apply, status.
+//!
+//! [`decide`] is a function of what was observed and of what this process remembers; [`reconcile`] speaks to the API
+//! server. A step is remembered as an expectation before it is written, so that a watch that is behind never makes the
+//! same step twice.
 
-use purr_crds::Resources;
-use serde::Deserialize;
-use std::collections::BTreeMap;
+pub mod apply;
+pub mod decide;
+pub mod demand;
+pub mod expect;
+pub mod observe;
+pub mod reconcile;
+pub mod revision;
+pub mod rollout;
+pub mod status;
+pub mod wake;
 
-#[derive(Clone, Debug)]
-pub struct Fleet {
-    /// Of the chart: the first part of the names of its Secrets.
-    pub release: String,
-    pub stores: BTreeMap<String, StoreGroup>,
-    pub sessions: StoreGroup,
-    /// `None` until a vault is deployed.
-    pub chain: Option<Chain>,
-    pub signer_addr: String,
-    pub image: String,
-    pub image_pull_policy: String,
-    pub resources: Resources,
-    /// Time for a pod to end its hand, in seconds.
-    pub grace_s: u32,
-    pub log: String,
-    pub jwks_addr: String,
-    pub jwt_issuer: String,
-    pub jwt_audience: String,
-    /// Public key of the auditor, 64 hex digits; empty: none.
-    pub audit_key: String,
-}
-
-/// A Redis Sentinel group.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct StoreGroup {
-    /// host:port
-    pub sentinels: Vec<String>,
-    pub master: String,
-}
-
-/// Where tables settle that do not say it themselves.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Chain {
-    pub vault: String,
-    pub chain_id: u64,
-    pub token: String,
-    pub decimals: u8,
-    pub unit: String,
-}
+/// On tables and their pods: the name of the fleet.
+pub const LABEL_FLEET: &str = "purr.poker/fleet";
+/// On tables: why the fleet has closed the table.
+pub const ANNOTATION_CLOSED_FOR: &str = "purr.poker/closed-for";
+/// On tables: `fleet` where the fleet's template has paused the table, not a person.
+pub const ANNOTATION_PAUSED_BY: &str = "purr.poker/paused-by";

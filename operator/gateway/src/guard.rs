@@ -80,7 +80,7 @@ async fn pass(app: &App, mut request: Request, next: Next, checked: &mut Vec<(Cl
     let endpoint = path.and_then(|path| Endpoint::find(request.method(), &path));
     let peer = request.extensions().get::<Peer>().map(|peer| peer.address.ip());
     let client = peer.map(|peer| client_address(peer, request.headers(), &app.front.forwarded_from));
-    let key = client.map(address_key).unwrap_or_default();
+    let key = client.map(limits::address_key).unwrap_or_default();
     // Verified here and now: nothing is waited for.
     let caller = bearer(app, request.headers());
     let priority = priority(app, endpoint, caller.as_ref().ok(), &key);

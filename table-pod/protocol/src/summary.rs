@@ -11,6 +11,10 @@ pub struct Summary {
     pub epoch: u64,
     pub seats: u8,
     pub players: u8,
+    /// Players whose seat is being paid for.
+    pub arriving: u8,
+    /// The table takes nobody new; seated players play on.
+    pub closed: bool,
     /// The number of the last hand that was started.
     pub hand: u64,
     pub hand_running: bool,

@@ -560,6 +560,8 @@ impl Actor {
             epoch: self.core.epoch(),
             seats: config.seats,
             players: u8::try_from(state.table.seats().iter().flatten().count()).unwrap_or(u8::MAX),
+            arriving: u8::try_from(self.core.arriving()).unwrap_or(u8::MAX),
+            closed: self.core.is_closed(),
             hand: state.table.last_hand(),
             hand_running: self.core.drain_status().hand_running,
             small_blind: config.small_blind,

@@ -99,6 +99,10 @@ pub enum Input {
     Pause {
         paused: bool,
     },
+    /// Nobody new takes a seat until opened again.
+    Close {
+        closed: bool,
+    },
 }
 
 /// What follows from an input. Nothing of it may be seen before the state is durable, if `dirty`.
@@ -150,6 +154,9 @@ pub struct State {
     deal: Option<Deal>,
     draining: bool,
     deleting: bool,
+    /// Nobody new takes a seat. Part of the state, so that a successor never opens a closed table.
+    #[serde(default)]
+    closed: bool,
     /// Hands given up because their state was lost.
     pub hands_lost: u64,
     /// Deals given up after a player had revealed entropy.
@@ -258,6 +265,7 @@ impl State {
             deal: None,
             draining: false,
             deleting: false,
+            closed: false,
             hands_lost: 0,
             deals_void: 0,
             withheld_total: 0,
@@ -417,6 +425,10 @@ impl Core {
                 self.state.deleting |= delete;
             }
             Input::Pause { paused } => self.paused = paused,
+            Input::Close { closed } => {
+                step.dirty |= self.state.closed != closed;
+                self.state.closed = closed;
+            }
         }
         self.leave_who_must(&mut events);
         self.stand_up(&mut events, &mut step);
@@ -525,6 +537,17 @@ impl Core {
         } else {
             None
         }
+    }
+
+    /// Whether nobody new takes a seat.
+    pub fn is_closed(&self) -> bool {
+        self.state.closed
+    }
+
+    /// Players whose seat is being paid for: at the signer, or on the way from there.
+    pub fn arriving(&self) -> usize {
+        let paying = self.state.seating.iter().filter(|held| held.is_sit()).count();
+        paying + self.asking.len()
     }
 
     /// For the drain of a table: whether a hand runs, who sits, and what the signer does not have yet.

@@ -123,6 +123,8 @@ enum Reason {
     Rollout,
     Pause,
     Resume,
+    Close,
+    Open,
 }
 
 #[derive(Deserialize)]
@@ -143,6 +145,8 @@ async fn drain(
             Reason::Rollout => Input::Drain { delete: false },
             Reason::Pause => Input::Pause { paused: true },
             Reason::Resume => Input::Pause { paused: false },
+            Reason::Close => Input::Close { closed: true },
+            Reason::Open => Input::Close { closed: false },
         })
         .await;
     Ok((StatusCode::ACCEPTED, status(&app).await?))

@@ -359,3 +359,32 @@ fn leaves(entry: &Entry) -> Option<u64> {
         _ => None,
     }
 }
+
+#[test]
+fn a_closed_table_takes_nobody_new_keeps_who_sits_and_stays_closed_for_its_successor() {
+    let mut core = core();
+    reserve(&mut core, 0, false);
+    notice(&mut core, 1, 1, NoticeState::Confirmed);
+    // One more has been asked for before the table closes: the chips may be reserved already.
+    ask(&mut core, 1, 70, sit_down(1, 50));
+    assert_eq!(core.arriving(), 1);
+    let step = core.handle(0, Input::Close { closed: true });
+    assert!(step.dirty && core.is_closed() && !core.handle(0, Input::Close { closed: true }).dirty);
+    let step = ask(&mut core, 2, 71, sit_down(2, 50));
+    assert_eq!(refusal(&step), Some((ErrorCode::Draining, None)));
+    assert_eq!(core.holding(), None, "hands go on");
+    let top_up = reserve(&mut core, 0, true);
+    assert_eq!((refusal(&top_up), top_up.entries.len()), (None, 1));
+    let state = serde_json::to_string(core.state()).unwrap();
+    let successor = |state: &str| {
+        let sealer = Sealer::new(Arc::new(DataKeys::ephemeral([7; 32])), "t");
+        let state = serde_json::from_str(state).unwrap();
+        Core::new(2, core.spec().clone(), state, sealer, Pace { hand_gap_ms: 0, reveal_ms: 0 })
+    };
+    let mut next = successor(&state);
+    assert_eq!(refusal(&ask(&mut next, 2, 72, sit_down(2, 50))), Some((ErrorCode::Draining, None)));
+    next.handle(0, Input::Close { closed: false });
+    assert_eq!(refusal(&ask(&mut next, 2, 73, sit_down(2, 50))), None);
+    let old = state.replace("\"closed\":true,", "");
+    assert!(!successor(&old).is_closed(), "a state of the release before");
+}

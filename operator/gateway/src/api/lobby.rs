@@ -110,7 +110,9 @@ impl Wanted {
         Ok(move |listed: &Listed| {
             let summary = &listed.summary;
             stakes.is_none_or(|blinds| (summary.small_blind, summary.big_blind) == blinds)
-                && free.is_none_or(|free| summary.seats.saturating_sub(summary.players) >= free)
+                && free.is_none_or(|free| {
+                    !summary.closed && summary.seats.saturating_sub(summary.players) >= free
+                })
                 && seats.is_none_or(|seats| summary.seats == seats)
                 && ready.is_none_or(|ready| listed.ready == ready)
         })

@@ -244,6 +244,9 @@ impl Core {
         if let Some(why) = self.holding() {
             return Err(Denied::new(ErrorCode::Draining, why));
         }
+        if self.state.closed {
+            return Err(Denied::new(ErrorCode::Draining, "the table takes no new players"));
+        }
         let no_seat = || Denied::new(ErrorCode::Refused, format!("there is no seat {}", sit.seat));
         let seat = SeatIndex(u8::try_from(sit.seat).map_err(|_| no_seat())?);
         self.state.table.may_sit(seat, player, sit.amount)?;

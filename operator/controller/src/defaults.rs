@@ -1,0 +1,46 @@
+//! What tables have that do not say it themselves, from the controller's options.
+
+use purr_crds::Resources;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+#[derive(Clone, Debug)]
+pub struct Defaults {
+    /// Of the chart: the first part of the names of its Secrets.
+    pub release: String,
+    pub stores: BTreeMap<String, StoreGroup>,
+    pub sessions: StoreGroup,
+    /// `None` until a vault is deployed.
+    pub chain: Option<Chain>,
+    pub signer_addr: String,
+    pub image: String,
+    pub image_pull_policy: String,
+    pub resources: Resources,
+    /// Time for a pod to end its hand, in seconds.
+    pub grace_s: u32,
+    pub log: String,
+    pub jwks_addr: String,
+    pub jwt_issuer: String,
+    pub jwt_audience: String,
+    /// Public key of the auditor, 64 hex digits; empty: none.
+    pub audit_key: String,
+}
+
+/// A Redis Sentinel group.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StoreGroup {
+    /// host:port
+    pub sentinels: Vec<String>,
+    pub master: String,
+}
+
+/// Where tables settle that do not say it themselves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chain {
+    pub vault: String,
+    pub chain_id: u64,
+    pub token: String,
+    pub decimals: u8,
+    pub unit: String,
+}
