@@ -1,7 +1,7 @@
 //! The internal API, for gateways alone.
 
 use crate::{
-    api::{Gaps, Page},
+    api::{Gaps, Page, Stored},
     check::is_uid,
     database::{Database, DatabaseError},
     names::Viewer,

@@ -61,7 +61,7 @@ async fn main() {
                 let kind = if options.call.is_some() { ActionKind::Call } else { kind };
                 let seat = u8::try_from(turn.seat).unwrap();
                 id += 1;
-                let act = Ask::Act(pb::Act { hand, kind: kind.into(), amount: 0 });
+                let act = Ask::Act(pb::Act { hand, kind: kind.into(), amount: 0, question: None });
                 let message = pb::ClientMessage { id, body: Some(act) };
                 let connection = connections[usize::from(seat)];
                 handle.input(Input::Message { connection, player: player(seat), message }).await;

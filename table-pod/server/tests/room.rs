@@ -168,7 +168,10 @@ impl Game {
         let who = self.people.iter().position(|person| person.player == player).unwrap();
         let hand = self.core.state().table.hand().unwrap().number;
         self.now += 100;
-        self.say(u8::try_from(who).unwrap(), Ask::Act(pb::Act { hand, kind: kind.into(), amount }))
+        self.say(
+            u8::try_from(who).unwrap(),
+            Ask::Act(pb::Act { hand, kind: kind.into(), amount, question: None }),
+        )
     }
 
     /// Another process takes the table over, with what is stored.

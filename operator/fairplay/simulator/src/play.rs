@@ -408,6 +408,8 @@ fn config(seats: u8) -> TableConfig {
             time_bank_max_ms: 0,
             disconnect_ms: 30_000,
             disconnect_max_ms: 0,
+            reconnect_grace_ms: 0,
+            disconnect_total_ms: 0,
         },
         rat_hole_ms: 0,
     }

@@ -9,8 +9,8 @@ pub use events::{Changes, events};
 pub use places::{Places, StreamBounds};
 
 use crate::{
-    app::App, auth::Caller, client_address::ClientAddress, guard::RetryAfter, metrics::Upstream, relay::Refused,
-    routing::Known, upstream::Failed,
+    app::App, auth::Caller, client_address::ClientAddress, guard::RetryAfter, metrics::Upstream,
+    relay::Refused, routing::Known, upstream::Failed,
 };
 use axum::{
     Extension, Json,

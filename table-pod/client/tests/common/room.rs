@@ -41,6 +41,7 @@ pub fn config(dice: &mut Dice) -> TableConfig {
     };
     let caps = if dice.roll(2) == 0 { vec![RakeCap { players: 2, amount: 4 }] } else { Vec::new() };
     TableConfig {
+        house: purr_engine::config::HouseRules::NONE,
         seats: u8::try_from(2 + dice.roll(5)).unwrap(),
         small_blind: 5,
         big_blind: 10,
@@ -59,6 +60,8 @@ pub fn config(dice: &mut Dice) -> TableConfig {
             time_bank_hands: 1,
             time_bank_max_ms: 0,
             disconnect_max_ms: 0,
+            reconnect_grace_ms: 0,
+            disconnect_total_ms: 0,
         },
         rat_hole_ms: 0,
     }
