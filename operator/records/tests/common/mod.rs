@@ -8,8 +8,8 @@
 
 use bytes::Bytes;
 use purr_engine::{
-    Action, Ante, Betting, Card, ClockConfig, Command, Deck, Event, PlayerId, HouseRules, RakeConfig, SeatIndex, Table,
-    TableConfig,
+    Action, Ante, Betting, Card, ClockConfig, Command, Deck, Event, HouseRules, PlayerId, RakeConfig,
+    SeatIndex, Table, TableConfig,
     history::{HandHistory, SeatStart},
 };
 use purr_protocol::{HistoryRule, record::HandRecord};
