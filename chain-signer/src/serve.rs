@@ -2,6 +2,7 @@
 
 use crate::{
     chain::Rpc,
+    hsm::{HsmError, pin_digest},
     http,
     journal::Journal,
     keys::Keys,
@@ -19,6 +20,8 @@ use tokio::{net::TcpListener, time::sleep};
 const CONNECTIONS_MAX: usize = 16_384;
 const RETRY_MIN: Duration = Duration::from_millis(250);
 const RETRY_MAX: Duration = Duration::from_secs(10);
+/// Between two probes of the keys.
+const PROBE_EVERY: Duration = Duration::from_secs(2);
 
 /// Doubles up to a bound.
 pub(crate) struct BackOff(Duration);
@@ -75,6 +78,7 @@ pub(crate) async fn serve(options: ServeOptions, stop: CancellationToken) -> any
 async fn work(config: Config, service: Arc<Service>, readiness: Readiness, stop: CancellationToken) {
     let Some(keys) = open_keys(&config.options.hsm, &readiness, &stop).await else { return };
     service.keys_opened(keys.clone());
+    tokio::spawn(watch_keys(keys.clone(), service.metrics.clone(), readiness.clone(), stop.clone()));
     let health = watch_journal(service.clone(), readiness.clone(), stop.clone());
     let news = service.watch_news(stop.clone());
     if let Some(link) = config.sessions.clone() {
@@ -94,20 +98,56 @@ async fn work(config: Config, service: Arc<Service>, readiness: Readiness, stop:
 
 async fn open_keys(args: &HsmArgs, readiness: &Readiness, stop: &CancellationToken) -> Option<Keys> {
     let mut back_off = BackOff::default();
+    // A PIN that the token refused is not tried again: tokens lock after a few wrong ones.
+    let mut refused = None;
     loop {
-        let (args, create) = (args.clone(), args.init_token);
-        match tokio::task::spawn_blocking(move || Keys::open(&args, create)).await {
-            Ok(Ok(keys)) => {
-                tracing::info!(addresses = ?keys.addresses(), "keys");
-                readiness.ready("keys");
-                return Some(keys);
+        let pin = pin_digest(&args.hsm_pin_file).ok();
+        if pin.is_none() || pin != refused {
+            let (args, create) = (args.clone(), args.init_token);
+            match tokio::task::spawn_blocking(move || Keys::open(&args, create)).await {
+                Ok(Ok(keys)) => {
+                    tracing::info!(addresses = ?keys.addresses(), "keys");
+                    readiness.ready("keys");
+                    return Some(keys);
+                }
+                Ok(Err(error)) => {
+                    if matches!(error, HsmError::WrongPin(_)) {
+                        tracing::error!(%error, "the PIN was refused");
+                        refused = pin;
+                    }
+                    readiness.not_ready("keys", error.to_string());
+                }
+                Err(error) => readiness.not_ready("keys", error.to_string()),
             }
-            Ok(Err(error)) => readiness.not_ready("keys", error.to_string()),
-            Err(error) => readiness.not_ready("keys", error.to_string()),
         }
         tokio::select! {
             () = stop.cancelled() => return None,
             () = sleep(back_off.next()) => {}
+        }
+    }
+}
+
+/// Signs a probe with each key every few seconds: readiness follows what the token can do now, and a token that was away
+/// is logged in to again although nobody asks for a signature.
+async fn watch_keys(keys: Keys, metrics: Metrics, readiness: Readiness, stop: CancellationToken) {
+    let up = metrics.up.with_label_values(&["token"]);
+    let pin_accepted = metrics.up.with_label_values(&["pin"]);
+    loop {
+        let answer = match keys.settle.probe().await {
+            Ok(()) => keys.voucher.probe().await,
+            refused => refused,
+        };
+        pin_accepted.set(i64::from(!matches!(answer, Err(HsmError::WrongPin(_)))));
+        up.set(i64::from(answer.is_ok()));
+        match answer {
+            Ok(()) => readiness.ready("keys"),
+            // Signatures that are under way at the time keep the token busy, and prove that it works.
+            Err(HsmError::Busy) => {}
+            Err(error) => readiness.not_ready("keys", error.to_string()),
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = sleep(PROBE_EVERY) => {}
         }
     }
 }

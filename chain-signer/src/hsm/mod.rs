@@ -4,14 +4,17 @@
 //! a 32-byte digest into an Ethereum signature (EIP-2: low s; recovery id found and checked) and
 //! knows nothing of what is signed: that is `policy`'s part.
 
+mod login;
 mod signature;
 mod token;
 
+pub use login::PinDigest;
 pub use signature::{Signature, address_of, to_ethereum, unwrap_ec_point};
-pub use token::{Token, TokenConfig};
+pub use token::{Token, TokenConfig, pin_digest};
 
 use async_trait::async_trait;
-use std::path::PathBuf;
+use sha3::{Digest, Keccak256};
+use std::{path::PathBuf, time::Duration};
 
 #[derive(Debug, thiserror::Error)]
 pub enum HsmError {
@@ -21,8 +24,13 @@ pub enum HsmError {
     NoToken(String),
     #[error("no free slot to initialise a token in")]
     NoFreeSlot,
-    #[error("the PIN of token '{0}' is wrong or locked")]
+    #[error(
+        "token '{0}' refused the PIN, or is locked; the PIN is tried again only after its file has changed, because \
+         tokens lock after a few wrong ones"
+    )]
     WrongPin(String),
+    #[error("token '{label}' is away; the next login is tried in {} ms", retry_in.as_millis())]
+    Away { label: String, retry_in: Duration },
     #[error("no key '{0}' in the token; `purr-chain-signer keys --create` makes it")]
     NoKey(String),
     #[error("key '{label}': {reason}")]
@@ -39,6 +47,9 @@ pub enum HsmError {
     Busy,
 }
 
+/// What a probe signs the Keccak-256 hash of. No transaction (RLP) and no typed data (0x1901) begins with these bytes.
+const PROBE: &[u8] = b"purr-chain-signer: probe of a key, worth nothing";
+
 /// Signs digests with one key of a token.
 #[async_trait]
 pub trait Signer: Send + Sync {
@@ -46,4 +57,12 @@ pub trait Signer: Send + Sync {
     fn address(&self) -> [u8; 20];
     /// Signs exactly these 32 bytes.
     async fn sign(&self, digest: [u8; 32]) -> Result<Signature, HsmError>;
+
+    /// Signs a digest that means nothing, to learn whether the key can be used now.
+    ///
+    /// # Errors
+    /// What stands against signing.
+    async fn probe(&self) -> Result<(), HsmError> {
+        self.sign(Keccak256::digest(PROBE).into()).await.map(drop)
+    }
 }

@@ -1,6 +1,10 @@
 //! One PKCS#11 token: found by label, logged in once, a bounded pool of sessions.
 
-use super::{HsmError, Signature, Signer, address_of, to_ethereum, unwrap_ec_point};
+use super::{
+    HsmError, PinDigest, Signature, Signer, address_of,
+    login::{Due, Event, Login},
+    to_ethereum, unwrap_ec_point,
+};
 use async_trait::async_trait;
 use cryptoki::{
     context::{CInitializeArgs, CInitializeFlags, Pkcs11},
@@ -14,8 +18,8 @@ use cryptoki::{
 use k256::ecdsa::VerifyingKey;
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
@@ -39,16 +43,30 @@ pub struct TokenConfig {
     pub init: bool,
 }
 
-/// A token that is logged in.
+/// A token that is logged in, and is logged in to again after it was away.
 pub struct Token {
     config: TokenConfig,
     context: Pkcs11,
+    access: Mutex<Access>,
+    idle: Mutex<Vec<Pooled>>,
+    permits: Arc<Semaphore>,
+    started: Instant,
+}
+
+struct Access {
+    login: Login,
     slot: Slot,
     /// Login belongs to the application, not to a session (PKCS#11 v2.40, 5.6): while this one is open,
-    /// every session is logged in.
-    anchor: Mutex<Session>,
-    idle: Mutex<Vec<Session>>,
-    permits: Arc<Semaphore>,
+    /// every session is logged in. `None` while the token is away.
+    anchor: Option<Session>,
+    /// Rises with every login. A call that fails under an older login says nothing of the present one.
+    logins: u64,
+}
+
+/// A session, and the login that it was opened under.
+struct Pooled {
+    session: Session,
+    logins: u64,
 }
 
 struct Key {
@@ -62,11 +80,23 @@ fn failed(doing: &'static str) -> impl FnOnce(Pkcs11Error) -> HsmError {
     move |source| HsmError::Pkcs11 { doing, source }
 }
 
-fn read_pin(file: &Path) -> Result<AuthPin, HsmError> {
+fn read_pin_text(file: &Path) -> Result<Zeroizing<String>, HsmError> {
     let text = std::fs::read_to_string(file)
         .map(Zeroizing::new)
         .map_err(|source| HsmError::PinFile { file: file.into(), source })?;
-    Ok(AuthPin::from(text.trim().to_owned()))
+    Ok(Zeroizing::new(text.trim().to_owned()))
+}
+
+fn read_pin(file: &Path) -> Result<AuthPin, HsmError> {
+    Ok(AuthPin::from(read_pin_text(file)?.as_str().to_owned()))
+}
+
+/// What tells whether the PIN in a file has changed.
+///
+/// # Errors
+/// [`HsmError::PinFile`] where the file cannot be read.
+pub fn pin_digest(file: &Path) -> Result<PinDigest, HsmError> {
+    Ok(PinDigest::of(&read_pin_text(file)?))
 }
 
 impl Token {
@@ -90,18 +120,18 @@ impl Token {
         Ok(Arc::new(Self {
             config,
             context,
-            slot,
-            anchor: Mutex::new(anchor),
+            access: Mutex::new(Access { login: Login::Open, slot, anchor: Some(anchor), logins: 0 }),
             idle: Mutex::new(Vec::new()),
             permits: Arc::new(Semaphore::new(SESSIONS_MAX)),
+            started: Instant::now(),
         }))
     }
 
     /// The signer for a key.
     pub fn signer(self: &Arc<Self>, label: &str) -> Result<Arc<dyn Signer>, HsmError> {
-        let session = self.session()?;
-        let public = public_key(&session, label)?;
-        self.give_back(session);
+        let pooled = self.session()?;
+        let public = public_key(&pooled.session, label)?;
+        self.give_back(pooled);
         Ok(Arc::new(Key {
             token: Arc::clone(self),
             label: label.into(),
@@ -112,7 +142,7 @@ impl Token {
 
     /// Makes the key pair inside the token unless it is there; true if it was made.
     pub fn ensure_key(&self, label: &str) -> Result<bool, HsmError> {
-        let session = self.context.open_rw_session(self.slot).map_err(failed("open session"))?;
+        let session = self.context.open_rw_session(self.access().slot).map_err(failed("open session"))?;
         match public_key(&session, label) {
             Ok(_) => return Ok(false),
             Err(HsmError::NoKey(_)) => {}
@@ -142,34 +172,37 @@ impl Token {
         Ok(true)
     }
 
-    fn session(&self) -> Result<Session, HsmError> {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        match idle {
-            Some(session) => Ok(session),
-            None => self.context.open_ro_session(self.slot).map_err(failed("open session")),
-        }
+    fn access(&self) -> MutexGuard<'_, Access> {
+        self.access.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn give_back(&self, session: Session) {
+    fn session(&self) -> Result<Pooled, HsmError> {
+        if let Some(pooled) = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop() {
+            return Ok(pooled);
+        }
+        let (slot, logins) = {
+            let access = self.access();
+            (access.slot, access.logins)
+        };
+        let session = self.context.open_ro_session(slot).map_err(failed("open session"))?;
+        Ok(Pooled { session, logins })
+    }
+
+    fn give_back(&self, pooled: Pooled) {
+        let logins = self.access().logins;
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.len() < SESSIONS_MAX {
-            idle.push(session);
+        if idle.len() < SESSIONS_MAX && pooled.logins == logins {
+            idle.push(pooled);
         }
-    }
-
-    /// After the token was gone: old sessions are dropped and the login is made anew.
-    fn reopen(&self) -> Result<(), HsmError> {
-        let mut anchor = self.anchor.lock().unwrap_or_else(PoisonError::into_inner);
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        *anchor = login(&self.context, self.slot, &self.config)?;
-        Ok(())
     }
 
     fn sign(&self, label: &str, digest: &[u8; 32]) -> Result<Vec<u8>, HsmError> {
+        let logins = self.ensure_login()?;
         match self.sign_once(label, digest) {
-            Err(HsmError::Pkcs11 { source: Pkcs11Error::Pkcs11(rv, _), .. }) if is_lost(rv) => {
-                tracing::warn!(%rv, "the token was lost, logging in again");
-                self.reopen()?;
+            Err(error) if is_lost(&error) => {
+                tracing::warn!(%error, "the token was lost, logging in again");
+                self.lost(logins);
+                self.ensure_login()?;
                 self.sign_once(label, digest)
             }
             answer => answer,
@@ -177,25 +210,88 @@ impl Token {
     }
 
     fn sign_once(&self, label: &str, digest: &[u8; 32]) -> Result<Vec<u8>, HsmError> {
-        let session = self.session()?;
-        let key = find_object(&session, label, ObjectClass::PRIVATE_KEY)?;
-        let raw = session.sign(&Mechanism::Ecdsa, key, digest).map_err(failed("sign"))?;
+        let pooled = self.session()?;
+        let key = find_object(&pooled.session, label, ObjectClass::PRIVATE_KEY)?;
+        let raw = pooled.session.sign(&Mechanism::Ecdsa, key, digest).map_err(failed("sign"))?;
         // Only a session that works goes back to the pool.
-        self.give_back(session);
+        self.give_back(pooled);
         Ok(raw)
+    }
+
+    /// Notes that a call under this login failed as it does without a token or login.
+    fn lost(&self, logins: u64) {
+        let now = self.started.elapsed();
+        let mut access = self.access();
+        // Another call may have logged in again meanwhile.
+        if access.logins == logins {
+            access.login = access.login.next(Event::Lost { now });
+        }
+    }
+
+    /// Logs in again where that is due; the number of the login that holds now. Calls at the same time wait for one
+    /// attempt.
+    fn ensure_login(&self) -> Result<u64, HsmError> {
+        let mut access = self.access();
+        if access.login == Login::Open {
+            return Ok(access.logins);
+        }
+        let pin = pin_digest(&self.config.pin_file)?;
+        let label = || self.config.label.clone();
+        match access.login.due(self.started.elapsed(), pin) {
+            Due::Nothing => return Ok(access.logins),
+            Due::Wait(retry_in) => return Err(HsmError::Away { label: label(), retry_in }),
+            Due::NewPin => return Err(HsmError::WrongPin(label())),
+            Due::LogIn => {}
+        }
+        let answer = self.log_in_again(&mut access);
+        let event = match &answer {
+            Ok(()) => Event::LoggedIn,
+            Err(HsmError::WrongPin(_)) => Event::PinRefused { pin },
+            Err(_) => Event::LoginFailed { now: self.started.elapsed() },
+        };
+        access.login = access.login.next(event);
+        answer?;
+        access.logins += 1;
+        tracing::info!(label = self.config.label, "logged in to the token again");
+        Ok(access.logins)
+    }
+
+    fn log_in_again(&self, access: &mut Access) -> Result<(), HsmError> {
+        // A login outlives a token that was away, without its keys: the old one ends first.
+        if let Some(anchor) = access.anchor.take() {
+            drop(anchor.logout());
+        }
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        // A token that was plugged in again may be in another slot.
+        let found = find_slot(&self.context, &self.config.label)?;
+        access.slot = found.ok_or_else(|| HsmError::NoToken(self.config.label.clone()))?;
+        access.anchor = Some(login(&self.context, access.slot, &self.config)?);
+        Ok(())
     }
 }
 
-fn is_lost(rv: RvError) -> bool {
+/// Whether a call failed as it does when the token or the login is gone. A key that was there when the token was opened
+/// is invisible without a login, so a missing key counts as well.
+fn is_lost(error: &HsmError) -> bool {
+    let rv = match error {
+        HsmError::NoKey(_) => return true,
+        HsmError::Pkcs11 { source: Pkcs11Error::Pkcs11(rv, _), .. } => rv,
+        _ => return false,
+    };
     matches!(
         rv,
         RvError::SessionHandleInvalid
             | RvError::SessionClosed
             | RvError::UserNotLoggedIn
             | RvError::DeviceRemoved
+            | RvError::DeviceError
             | RvError::TokenNotPresent
+            | RvError::TokenNotRecognized
+            | RvError::SlotIdInvalid
             | RvError::ObjectHandleInvalid
             | RvError::KeyHandleInvalid
+            | RvError::GeneralError
+            | RvError::FunctionFailed
     )
 }
 

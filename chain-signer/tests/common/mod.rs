@@ -148,6 +148,11 @@ impl House {
         }
     }
 
+    /// A file or folder of this house: `pin`, `tokens` (SoftHSM's), `signer` (certificates).
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
     /// Everything runs, the vault is deployed, the signer knows it.
     pub async fn new() -> Self {
         let mut house = Self::empty();
