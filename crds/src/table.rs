@@ -26,7 +26,6 @@ use std::collections::BTreeMap;
     derive = "PartialEq",
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
     printcolumn(name = "Players", type_ = "integer", json_path = ".status.players"),
-    printcolumn(name = "Hand", type_ = "integer", json_path = ".status.hand"),
     printcolumn(name = "Blinds", type_ = "string", json_path = ".status.blinds"),
     printcolumn(
         name = "Reason",
@@ -84,6 +83,10 @@ pub struct PokerTableSpec {
     /// No new hands while true. A running hand is played to its end.
     #[serde(default)]
     pub paused: bool,
+    /// Nobody new takes a seat while true. Seated players play on, and may top up. A fleet deletes its closed tables
+    /// once the last player has left.
+    #[serde(default)]
+    pub closed: bool,
     #[serde(default)]
     pub pod: PodTemplate,
 }
@@ -366,8 +369,9 @@ pub struct PokerTableStatus {
     pub fencing_generation: i64,
     /// The epoch that the table last reported.
     pub epoch: i64,
+    /// Players with a seat, as of the last write of the status; may be minutes old. The lobby shows the current number.
     pub players: i32,
-    /// The last hand.
+    /// The last hand, as of the last write of the status; may be minutes old. The lobby shows the current number.
     pub hand: i64,
     /// small/big, in minor units.
     pub blinds: String,

@@ -1,8 +1,8 @@
 //! What reconciles share.
 
 use crate::{
-    certificates::Authority, fleet::Fleet, metrics::Metrics, placement::Placement, pods::Pods,
-    stores::Stores, summaries::Summaries,
+    certificates::Authority, defaults::Defaults, fleet::wake::Wake, metrics::Metrics, placement::Placement,
+    pods::Pods, stores::Stores, summaries::Summaries, table::status::Spare,
 };
 use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::{
@@ -12,8 +12,8 @@ use kube::{
 use purr_crds::PokerTable;
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
-    time::Duration,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 
 pub const MANAGER: &str = "purr-controller";
@@ -30,20 +30,26 @@ pub struct Context {
     /// The tables' pods as the watch has them.
     pub pod_cache: Store<Pod>,
     pub recorder: Recorder,
-    pub fleet: Fleet,
+    pub fleet: Defaults,
     pub authority: Authority,
     pub reach: Pods,
-    pub summaries: Summaries,
+    pub summaries: Arc<Summaries>,
     pub stores: Stores,
     pub metrics: Metrics,
     memory: Mutex<HashMap<String, Memory>>,
     placement: Placement,
+    spare: Mutex<Spare>,
+    started: Instant,
+    /// Fleets whose tables have changed.
+    pub wake: Wake,
 }
 
 /// Of one table, by its UID; may be lost with the process.
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
     pub failures: u32,
+    /// When its status was written, in seconds since 1970; 0: not by this process.
+    pub written_s: i64,
     /// When its certificate is due, in seconds since 1970; 0: not looked at yet.
     pub renew_at_s: i64,
 }
@@ -55,12 +61,13 @@ pub struct Parts {
     pub table_cache: Store<PokerTable>,
     pub pod_cache: Store<Pod>,
     pub recorder: Recorder,
-    pub fleet: Fleet,
+    pub fleet: Defaults,
     pub authority: Authority,
     pub reach: Pods,
-    pub summaries: Summaries,
+    pub summaries: Arc<Summaries>,
     pub stores: Stores,
     pub metrics: Metrics,
+    pub wake: Wake,
 }
 
 impl Context {
@@ -77,6 +84,7 @@ impl Context {
             summaries,
             stores,
             metrics,
+            wake,
         } = parts;
         Self {
             tables: Api::namespaced(client.clone(), &namespace),
@@ -93,6 +101,9 @@ impl Context {
             metrics,
             memory: Mutex::default(),
             placement: Placement::default(),
+            spare: Mutex::default(),
+            started: Instant::now(),
+            wake,
         }
     }
 
@@ -107,6 +118,12 @@ impl Context {
             let placed = self.placement.choose(table, &self.table_cache.state(), self.fleet.stores.keys());
             table.status.get_or_insert_default().store = placed;
         }
+    }
+
+    /// Whether a status that nobody acts on may be written now.
+    pub fn spare_write(&self) -> bool {
+        let now_s = self.started.elapsed().as_secs();
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner).take(now_s)
     }
 
     pub fn forget(&self, uid: &str) {
@@ -124,7 +141,7 @@ impl Context {
     }
 }
 
-fn backoff(failures: u32) -> Duration {
+pub fn backoff(failures: u32) -> Duration {
     BACKOFF_MIN.saturating_mul(1 << failures.saturating_sub(1).min(10)).min(BACKOFF_MAX)
 }
 

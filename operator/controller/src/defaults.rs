@@ -1,11 +1,11 @@
-//! What all tables of the fleet have in common, from the controller's options.
+//! What tables have that do not say it themselves, from the controller's options.
 
 use purr_crds::Resources;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
 #[derive(Clone, Debug)]
-pub struct Fleet {
+pub struct Defaults {
     /// Of the chart: the first part of the names of its Secrets.
     pub release: String,
     pub stores: BTreeMap<String, StoreGroup>,

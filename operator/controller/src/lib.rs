@@ -1,7 +1,8 @@
-//! Reconciles PokerTables into pods: the only program of the fleet that writes to the Kubernetes API.
+//! Reconciles PokerTableFleets into PokerTables and those into pods: the only program that writes to the Kubernetes API.
 
 pub mod certificates;
 pub mod context;
+pub mod defaults;
 pub mod fleet;
 pub mod lease;
 pub mod metrics;
@@ -19,7 +20,8 @@ pub use options::Options;
 use anyhow::Context as _;
 use certificates::Authority;
 use context::{Context, Parts};
-use futures::{StreamExt, future, stream};
+use fleet::{reconcile::Fleets, wake::Wake};
+use futures::{StreamExt, TryStreamExt, future, stream};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
     Api, Client, ResourceExt,
@@ -34,7 +36,7 @@ use kube::{
 use lease::Leader;
 use metrics::Metrics;
 use options::Config;
-use purr_crds::PokerTable;
+use purr_crds::{PokerTable, PokerTableFleet};
 use purr_runtime::{CancellationToken, Identity, Readiness, ops};
 use purr_store::{Link, Sessions};
 use std::{sync::Arc, time::Duration};
@@ -159,12 +161,24 @@ async fn work(
 ) -> anyhow::Result<()> {
     let tables: Api<PokerTable> = Api::namespaced(client.clone(), &config.namespace);
     let pods: Api<Pod> = Api::namespaced(client.clone(), &config.namespace);
+    let fleet_objects: Api<PokerTableFleet> = Api::namespaced(client.clone(), &config.namespace);
+    let wake = Wake::default();
     let (table_cache, table_writer) = reflector::store();
+    let (fleet_cache, fleet_writer) = reflector::store();
     let (pod_cache, pod_writer) = reflector::store();
     let table_stream = watcher(tables, watcher::Config::default())
         .default_backoff()
         .modify(|table: &mut PokerTable| table.managed_fields_mut().clear())
         .reflect(table_writer)
+        .touched_objects()
+        .inspect_ok({
+            let wake = wake.clone();
+            move |table| wake.about(table)
+        });
+    let fleet_stream = watcher(fleet_objects, watcher::Config::default())
+        .default_backoff()
+        .modify(|fleet: &mut PokerTableFleet| fleet.managed_fields_mut().clear())
+        .reflect(fleet_writer)
         .touched_objects();
     let pod_stream = watcher(pods, watcher::Config::default().labels(table::build::SELECTOR))
         .default_backoff()
@@ -174,18 +188,30 @@ async fn work(
 
     let reporter = Reporter { controller: context::MANAGER.into(), instance: Some(config.identity.clone()) };
     let recorder = Recorder::new(client.clone(), reporter);
+    let summaries = Arc::new(Summaries::default());
+    let fleets = Arc::new(Fleets::new(fleet::reconcile::Parts {
+        client: client.clone(),
+        namespace: config.namespace.clone(),
+        table_cache: table_cache.clone(),
+        pod_cache: pod_cache.clone(),
+        recorder: recorder.clone(),
+        summaries: summaries.clone(),
+        metrics: metrics.clone(),
+        release: config.fleet.release.clone(),
+    }));
     let context = Arc::new(Context::new(Parts {
         client,
         namespace: config.namespace,
         table_cache: table_cache.clone(),
-        pod_cache,
+        pod_cache: pod_cache.clone(),
         recorder,
         reach: pods::Pods::new(identity, &config.fleet.signer_addr),
         fleet: config.fleet,
         authority,
-        summaries: Summaries::default(),
+        summaries,
         stores: Stores::default(),
         metrics,
+        wake: wake.clone(),
     }));
     let (changed, news) = mpsc::channel::<ObjectRef<PokerTable>>(NEWS_MAX);
     // Dropped with this, and ended then.
@@ -206,26 +232,54 @@ async fn work(
         config.summary_every,
         stop.clone(),
     ));
-    Controller::for_stream(table_stream, table_cache)
+    let settings = ControllerConfig::default().concurrency(config.concurrency);
+    // A fleet that saw no tables yet would make them all again.
+    let known = {
+        let (tables, pods) = (table_cache.clone(), pod_cache);
+        async move {
+            let _ = tables.wait_until_ready().await;
+            let _ = pods.wait_until_ready().await;
+        }
+    };
+    let of_fleets = Controller::for_stream(fleet_stream, fleet_cache)
+        .reconcile_on(wake.stream())
+        .with_config(settings.clone())
+        .graceful_shutdown_on(stop.clone().cancelled_owned())
+        .run(fleet::reconcile::reconcile, fleet::reconcile::on_error, fleets)
+        .for_each(|result| {
+            log_watch(&result);
+            future::ready(())
+        });
+    let of_fleets = async {
+        tokio::select! {
+            () = known => of_fleets.await,
+            () = stop.cancelled() => {}
+        }
+    };
+    let of_tables = Controller::for_stream(table_stream, table_cache)
         .owns_stream(pod_stream)
         .reconcile_on(news)
-        .with_config(
-            // A burst of events of one table is one reconcile.
-            ControllerConfig::default().concurrency(config.concurrency).debounce(Duration::from_millis(50)),
-        )
+        // A burst of events of one table is one reconcile.
+        .with_config(settings.debounce(Duration::from_millis(50)))
         .graceful_shutdown_on(stop.clone().cancelled_owned())
         .run(reconcile, on_error, context)
         .for_each(|result| {
-            if let Err(kube::runtime::controller::Error::QueueError(error)) = result {
-                tracing::warn!(%error, "watch");
-            }
+            log_watch(&result);
             future::ready(())
-        })
-        .await;
+        });
+    future::join(of_tables, of_fleets).await;
     while let Some(ended) = beside.join_next().await {
         ended?;
     }
     Ok(())
+}
+
+fn log_watch<T, E: std::error::Error + 'static>(
+    result: &Result<T, kube::runtime::controller::Error<E, watcher::Error>>,
+) {
+    if let Err(kube::runtime::controller::Error::QueueError(error)) = result {
+        tracing::warn!(%error, "watch");
+    }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "kube's signature")]

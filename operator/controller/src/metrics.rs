@@ -1,7 +1,12 @@
-//! What the controller counts. Label values are static strings.
+//! What the controller counts. Label values are static strings, and the names of a bounded number of fleets.
 
+use crate::fleet::status::Counts;
 use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 use purr_crds::Phase;
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 #[derive(Clone)]
 pub struct Metrics {
@@ -16,7 +21,22 @@ pub struct Metrics {
     /// By store group, of which the configuration names all: nodes that say they are its master.
     pub store_masters: IntGaugeVec,
     pub launches: IntCounterVec,
+    /// By kind: table, fleet.
+    pub status_writes: IntCounterVec,
+    /// By result: ok, conflict, error.
+    pub fleet_reconciles: IntCounterVec,
+    /// By step and result.
+    pub fleet_steps: IntCounterVec,
+    /// By fleet and state. At most [`FLEETS_MAX`] fleets are shown.
+    fleet_tables: IntGaugeVec,
+    fleet_seated: IntGaugeVec,
+    fleet_stalled: IntGaugeVec,
+    fleets: Arc<Mutex<BTreeSet<String>>>,
 }
+
+/// Fleets with metrics of their own.
+const FLEETS_MAX: usize = 256;
+const FLEET_STATES: [&str; 6] = ["desired", "live", "ready", "free", "updated", "closing"];
 
 const PHASES: [(Phase, &str); 5] = [
     (Phase::Pending, "Pending"),
@@ -45,6 +65,16 @@ impl Metrics {
             &["store"],
         )?;
         registry.register(Box::new(store_masters.clone()))?;
+        let gauges = |name: &str, help: &str, labels: &[&str]| {
+            let gauges = IntGaugeVec::new(Opts::new(name, help), labels)?;
+            registry.register(Box::new(gauges.clone()))?;
+            Ok::<_, prometheus::Error>(gauges)
+        };
+        let fleet_steps = IntCounterVec::new(
+            Opts::new("purr_controller_fleet_steps_total", "Steps of fleets by kind and result"),
+            &["step", "result"],
+        )?;
+        registry.register(Box::new(fleet_steps.clone()))?;
         let seconds = HistogramVec::new(
             HistogramOpts::new("purr_controller_reconcile_seconds", "Duration of a reconcile"),
             &["result"],
@@ -59,7 +89,53 @@ impl Metrics {
             store_masters,
             leader: gauge("purr_controller_leader", "1 while this process holds the lease")?,
             launches: counter("purr_controller_pods_total", "Pods created and deleted", "action")?,
+            status_writes: counter(
+                "purr_controller_status_writes_total",
+                "Writes of a status to the Kubernetes API by kind of object",
+                "kind",
+            )?,
+            fleet_reconciles: counter(
+                "purr_controller_fleet_reconciles_total",
+                "Reconciles of fleets by result",
+                "result",
+            )?,
+            fleet_steps,
+            fleet_tables: gauges("purr_fleet_tables", "Tables of a fleet by state", &["fleet", "state"])?,
+            fleet_seated: gauges("purr_fleet_seated", "Players with a seat in a fleet", &["fleet"])?,
+            fleet_stalled: gauges(
+                "purr_fleet_stalled",
+                "1 while a change of a fleet has stopped",
+                &["fleet"],
+            )?,
+            fleets: Arc::default(),
         })
+    }
+
+    pub fn set_fleet(&self, name: &str, counts: &Counts, desired: usize, stalled: bool) {
+        let mut fleets = self.fleets.lock().unwrap_or_else(PoisonError::into_inner);
+        if fleets.len() >= FLEETS_MAX && !fleets.contains(name) {
+            return;
+        }
+        fleets.insert(name.to_owned());
+        let Counts { live, ready, free, updated, closing, .. } = *counts;
+        let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        for (state, count) in FLEET_STATES.iter().zip([desired, live, ready, free, updated, closing]) {
+            self.fleet_tables.with_label_values(&[name, state]).set(number(count));
+        }
+        self.fleet_seated.with_label_values(&[name]).set(number(counts.seated));
+        self.fleet_stalled.with_label_values(&[name]).set(stalled.into());
+    }
+
+    /// Of a fleet that is gone.
+    pub fn forget_fleet(&self, name: &str) {
+        if !self.fleets.lock().unwrap_or_else(PoisonError::into_inner).remove(name) {
+            return;
+        }
+        for state in FLEET_STATES {
+            let _ = self.fleet_tables.remove_label_values(&[name, state]);
+        }
+        let _ = self.fleet_seated.remove_label_values(&[name]);
+        let _ = self.fleet_stalled.remove_label_values(&[name]);
     }
 
     pub fn count_tables(&self, phases: impl Iterator<Item = Phase>) {

@@ -1,7 +1,7 @@
 //! Options of `purr-controller`, as flags or environment variables.
 
 use crate::{
-    fleet::{Chain, Fleet, StoreGroup},
+    defaults::{Chain, Defaults, StoreGroup},
     table::AUTO,
 };
 use anyhow::{Context, ensure};
@@ -102,7 +102,7 @@ pub struct Options {
 pub struct Config {
     pub namespace: String,
     pub identity: String,
-    pub fleet: Fleet,
+    pub fleet: Defaults,
     pub sessions: LinkConfig,
     /// The ways to the store groups, by name.
     pub stores: Vec<(String, LinkConfig)>,
@@ -173,7 +173,7 @@ impl Options {
             let link = args.link(ca.clone()).with_context(|| format!("--stores: group '{name}'"))?;
             store_links.push((name.clone(), link));
         }
-        let fleet = Fleet {
+        let fleet = Defaults {
             release: self.release,
             stores,
             sessions: StoreGroup {

@@ -57,6 +57,11 @@ impl Pods {
         self.ask(ip, uid, if paused { "pause" } else { "resume" }).await.map(drop)
     }
 
+    /// Whether the table takes new players.
+    pub async fn close(&self, ip: &str, uid: &str, closed: bool) -> Result<(), String> {
+        self.ask(ip, uid, if closed { "close" } else { "open" }).await.map(drop)
+    }
+
     async fn ask(&self, ip: &str, uid: &str, reason: &'static str) -> Result<DrainStatus, String> {
         let pod = InternalClient::new(self.identity.clone(), address(ip, 8443), Role::Table(uid.to_owned()));
         pod.post("/v1/drain", &Ask { reason }, WAIT).await.map_err(|error| error.to_string())

@@ -66,7 +66,7 @@ impl Summaries {
     }
 
     /// Takes in what was read; says whose status it changes, and who has fallen quiet.
-    fn replace(&self, fresh: HashMap<String, Summary>) -> Vec<String> {
+    pub(crate) fn replace(&self, fresh: HashMap<String, Summary>) -> Vec<String> {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         let quiet = known.listen(&fresh);
         let differs = |uid: &&String| known.tables.get(*uid).map(visible) != fresh.get(*uid).map(visible);
@@ -109,9 +109,10 @@ impl Known {
     }
 }
 
-/// What of a summary is seen in a status.
-fn visible(summary: &Summary) -> (u64, u8, u64, Option<&str>, bool) {
-    (summary.epoch, summary.players, summary.hand, summary.paused.as_deref(), is_behind(summary))
+/// What of a summary a table or its fleet acts on. Not the hand: a status that waits for nothing else does not change for it.
+fn visible(summary: &Summary) -> (u64, u8, u8, bool, Option<&str>, bool) {
+    let Summary { epoch, players, arriving, closed, paused, .. } = summary;
+    (*epoch, *players, *arriving, *closed, paused.as_deref(), is_behind(summary))
 }
 
 /// The chain has not confirmed for long, in entries of the table's sequence.
@@ -155,6 +156,9 @@ pub async fn watch(
         let many = i64::try_from(news.len()).unwrap_or(i64::MAX);
         context.metrics.queued.set(many);
         for uid in news {
+            if let Some(table) = names.get(uid.as_str()) {
+                context.wake.about(table);
+            }
             if let Some(table) = names.get(uid.as_str())
                 && changed.send(ObjectRef::from_obj(table.as_ref())).await.is_err()
             {
@@ -197,7 +201,9 @@ mod tests {
         let summaries = Summaries::default();
         assert_eq!(summaries.replace(HashMap::from([summary("a", 1, 1)])), ["a"]);
         assert!(summaries.replace(HashMap::from([summary("a", 1, 2)])).is_empty());
-        assert_eq!(summaries.replace(HashMap::from([summary("a", 2, 3)])), ["a"]);
+        assert!(summaries.replace(HashMap::from([summary("a", 2, 3)])).is_empty(), "the next hand");
+        let (uid, more) = summary("a", 2, 4);
+        assert_eq!(summaries.replace(HashMap::from([(uid, Summary { players: 1, ..more })])), ["a"]);
     }
 
     #[test]

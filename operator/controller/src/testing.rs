@@ -1,7 +1,9 @@
 //! What the unit tests of several modules need.
 
-use crate::fleet::{Chain, Fleet, StoreGroup};
-use purr_crds::PokerTable;
+pub mod api;
+
+use crate::defaults::{Chain, Defaults, StoreGroup};
+use purr_crds::{PokerTable, PokerTableFleet};
 use std::collections::BTreeMap;
 
 pub const UID: &str = "0a0b0c0d-0000-4000-8000-000000000000";
@@ -15,12 +17,31 @@ pub fn table() -> PokerTable {
     table
 }
 
-pub fn fleet() -> Fleet {
+pub fn pokertablefleet() -> PokerTableFleet {
+    let mut fleet: PokerTableFleet =
+        serde_yaml::from_str(include_str!("../../../crds/examples/fleet.yaml")).unwrap();
+    fleet.metadata.uid = Some("f1ee7000-0000-4000-8000-000000000000".into());
+    fleet.metadata.namespace = Some("poker".into());
+    fleet.metadata.generation = Some(1);
+    fleet
+}
+
+/// A table of the fleet of this name.
+pub fn table_of(fleet: &str) -> PokerTable {
+    let mut owner = pokertablefleet();
+    owner.metadata.name = Some(fleet.into());
+    let mut table = crate::fleet::apply::table(&owner, &format!("{fleet}-1"), "purr").unwrap();
+    table.metadata.uid = Some(UID.into());
+    table.metadata.generation = Some(1);
+    table
+}
+
+pub fn fleet() -> Defaults {
     let group = |host: &str, master: &str| StoreGroup {
         sentinels: vec![format!("{host}-0:26379"), format!("{host}-1:26379")],
         master: master.into(),
     };
-    Fleet {
+    Defaults {
         release: "purr".into(),
         stores: BTreeMap::from([("default".into(), group("redis", "purr"))]),
         sessions: group("sessions", "sessions"),

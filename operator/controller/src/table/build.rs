@@ -1,7 +1,7 @@
 //! From a valid table to its Kubernetes objects. Values in, values out.
 
 use super::validate::Valid;
-use crate::{certificates::Issued, fleet::Fleet};
+use crate::{certificates::Issued, defaults::Defaults, fleet::LABEL_FLEET};
 use k8s_openapi::{
     ByteString,
     api::core::v1::{
@@ -29,6 +29,8 @@ pub const LABEL_GENERATION: &str = "purr.poker/generation";
 pub const ANNOTATION_HASH: &str = "purr.poker/spec-hash";
 /// Whether the table deals new hands; read by the container each time it starts.
 pub const ANNOTATION_PAUSED: &str = "purr.poker/paused";
+/// Whether the pod was last told to take no new players. The table itself keeps that for its successors.
+pub const ANNOTATION_CLOSED: &str = "purr.poker/closed";
 /// Set before a pod is told to drain for its successor.
 pub const ANNOTATION_DRAINING: &str = "purr.poker/draining";
 /// Selects the tables' pods among everybody's.
@@ -56,7 +58,7 @@ pub struct Objects {
 pub struct Parts<'a> {
     pub table: &'a PokerTable,
     pub valid: &'a Valid,
-    pub fleet: &'a Fleet,
+    pub fleet: &'a Defaults,
     /// Of the pod.
     pub generation: u64,
     /// A new certificate, where one is due.
@@ -90,19 +92,22 @@ fn owner(table: &PokerTable) -> Option<Vec<OwnerReference>> {
     table.controller_owner_ref(&()).map(|owner| vec![owner])
 }
 
-fn labels(table: &PokerTable, fleet: &Fleet) -> BTreeMap<String, String> {
+fn labels(table: &PokerTable, fleet: &Defaults) -> BTreeMap<String, String> {
     let label = |key: &str, value: &str| (key.to_owned(), value.to_owned());
-    BTreeMap::from([
+    let of_fleet = table.metadata.labels.as_ref().and_then(|labels| labels.get(LABEL_FLEET));
+    let mut labels = BTreeMap::from([
         label(LABEL_PART_OF, "purr"),
         label(LABEL_COMPONENT, "table"),
         label("app.kubernetes.io/instance", &fleet.release),
         label("app.kubernetes.io/managed-by", "purr-controller"),
         label(LABEL_TABLE, name(table)),
         label(LABEL_UID, uid(table)),
-    ])
+    ]);
+    labels.extend(of_fleet.map(|name| label(LABEL_FLEET, name)));
+    labels
 }
 
-fn secret(table: &PokerTable, fleet: &Fleet, issued: &Issued) -> Secret {
+fn secret(table: &PokerTable, fleet: &Defaults, issued: &Issued) -> Secret {
     let bytes = |key: &str, text: &str| (key.to_owned(), ByteString(text.as_bytes().to_vec()));
     Secret {
         metadata: ObjectMeta {
@@ -171,7 +176,7 @@ fn pod(parts: &Parts<'_>) -> Pod {
     }
 }
 
-fn container(table: &PokerTable, valid: &Valid, fleet: &Fleet) -> Container {
+fn container(table: &PokerTable, valid: &Valid, fleet: &Defaults) -> Container {
     let own = table.spec.pod.resources.as_ref();
     let choose = |own: Option<&BTreeMap<String, Quantity>>, fleet: &BTreeMap<String, Quantity>| {
         let mut amounts = fleet.clone();
@@ -240,7 +245,7 @@ fn probe(path: &str, period_s: i32, timeout_s: i32, failures: Option<i32>) -> Pr
     }
 }
 
-fn environment(table: &PokerTable, valid: &Valid, fleet: &Fleet) -> Vec<EnvVar> {
+fn environment(table: &PokerTable, valid: &Valid, fleet: &Defaults) -> Vec<EnvVar> {
     let own = |name: &str, path: &str| EnvVar {
         name: name.into(),
         value_from: Some(EnvVarSource {
@@ -293,7 +298,7 @@ fn spec_json(valid: &Valid) -> String {
     format!("{open},\"paused\":$(PURR_TABLE_PAUSED)}}")
 }
 
-fn volumes(table: &PokerTable, fleet: &Fleet) -> Vec<Volume> {
+fn volumes(table: &PokerTable, fleet: &Defaults) -> Vec<Volume> {
     let secret = |volume: &str, secret: String, key: Option<&str>| Volume {
         name: volume.into(),
         secret: Some(SecretVolumeSource {

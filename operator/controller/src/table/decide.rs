@@ -24,6 +24,8 @@ pub struct Observed {
     /// The last fencing generation that was given out; 0: none.
     pub generation: u64,
     pub paused: bool,
+    /// Nobody new is to take a seat.
+    pub closed: bool,
     /// Hash of the pod as it should be; `None` where none can be made.
     pub wanted: Option<String>,
     pub pods: Vec<PodView>,
@@ -37,6 +39,8 @@ pub struct Observed {
     pub head: Option<Result<u64, String>>,
     /// What the current pod's process last said about why it deals no hands; `None`: it has said nothing yet.
     pub holding: Option<Option<String>>,
+    /// Whether the current pod's process last said that it takes nobody new; `None`: it has said nothing yet.
+    pub is_closed: Option<bool>,
     /// Seconds since 1970.
     pub now_s: i64,
 }
@@ -90,6 +94,10 @@ pub enum Step {
     Pause {
         pod: String,
         paused: bool,
+    },
+    Close {
+        pod: String,
+        closed: bool,
     },
 }
 
@@ -236,6 +244,11 @@ fn keep(seen: &Observed) -> Decision {
     let mut decision = Decision::new(Stage::Steady, []);
     if pod.paused != seen.paused || forgot(seen) {
         decision.steps.push(Step::Pause { pod: pod.name.clone(), paused: seen.paused });
+    }
+    // A successor takes over what its table was told, so what the process says counts as well.
+    if pod.closed != seen.closed || seen.is_closed.is_some_and(|closed| closed != seen.closed) {
+        decision.steps.push(Step::Close { pod: pod.name.clone(), closed: seen.closed });
+        decision = decision.again(LOOK_S);
     }
     if seen.quiet {
         // It lives, so it cannot reach where summaries go; that may be all that is wrong.

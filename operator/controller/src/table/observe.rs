@@ -1,6 +1,8 @@
 //! What is to be known of a pod, taken out of the API's object.
 
-use super::build::{ANNOTATION_DRAINING, ANNOTATION_HASH, ANNOTATION_PAUSED, LABEL_GENERATION};
+use super::build::{
+    ANNOTATION_CLOSED, ANNOTATION_DRAINING, ANNOTATION_HASH, ANNOTATION_PAUSED, LABEL_GENERATION,
+};
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodCondition};
 
 /// Characters kept of what a pod has to say.
@@ -15,6 +17,8 @@ pub struct PodView {
     pub hash: String,
     /// As last told to it.
     pub paused: bool,
+    /// As last told to it.
+    pub closed: bool,
     /// Told, or about to be told, to make way for its successor.
     pub draining: bool,
     pub ip: Option<String>,
@@ -65,6 +69,7 @@ impl PodView {
                 .unwrap_or_default(),
             hash: annotation(ANNOTATION_HASH).unwrap_or_default().to_owned(),
             paused: annotation(ANNOTATION_PAUSED) == Some("true"),
+            closed: annotation(ANNOTATION_CLOSED) == Some("true"),
             draining: annotation(ANNOTATION_DRAINING) == Some("true"),
             ip: status.and_then(|status| status.pod_ip.clone()),
             ready: life == Life::Alive && condition(pod, "Ready").is_some_and(|ready| ready.status == "True"),

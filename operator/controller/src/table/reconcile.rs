@@ -6,7 +6,7 @@ use super::{
     decide::{Decision, Drained, Observed, Stage, Step, decide},
     fetch::{self, Fetched},
     observe::PodView,
-    status::{self, Facts},
+    status::{self, Due, Facts},
     validate::{self, Invalid, Valid, validate},
 };
 use crate::{
@@ -103,8 +103,8 @@ async fn rounds(cached: &Arc<PokerTable>, context: &Context) -> Result<Action, R
                     context.forget(&uid);
                     return Ok(Action::await_change());
                 }
-                say(context, &fetched.table, &round, &decision, None).await?;
-                return Ok(next(context, &uid, &decision));
+                let later_s = say(context, &fetched.table, &round, &decision, None).await?;
+                return Ok(next(context, &uid, &decision, later_s));
             }
             Err(error) => {
                 if let Some(refusal) = error.refusal() {
@@ -117,8 +117,8 @@ async fn rounds(cached: &Arc<PokerTable>, context: &Context) -> Result<Action, R
     Err(ReconcileError::Undecided)
 }
 
-fn next(context: &Context, uid: &str, decision: &Decision) -> Action {
-    let again = decision.again_s.map(Duration::from_secs);
+fn next(context: &Context, uid: &str, decision: &Decision, later_s: Option<u64>) -> Action {
+    let again = decision.again_s.into_iter().chain(later_s).min().map(Duration::from_secs);
     match (&decision.stage, again) {
         (_, Some(again)) => Action::requeue(again),
         // Only its own change, or another configuration of this program, helps.
@@ -167,6 +167,8 @@ impl Round {
             finalizer,
             generation,
             paused: table.spec.paused,
+            closed: table.spec.closed,
+            is_closed: summary.as_ref().map(|summary| summary.closed),
             wanted: next_pod.as_ref().and_then(hash),
             pods: fetched.pods.clone(),
             drain: answers.drain.clone(),
@@ -245,6 +247,17 @@ async fn carry_out(
                 context.reach.pause(ip, &uid, *paused).await.map_err(ApplyError::Pod)?;
                 apply::annotate(context, pod, build::ANNOTATION_PAUSED, &paused.to_string()).await?;
             }
+            Step::Close { pod, closed } => {
+                let pod = find(fetched, pod)?;
+                let ip = pod.ip.as_deref().unwrap_or_default();
+                if let Err(error) = context.reach.close(ip, &uid, *closed).await {
+                    // Asked again soon; what else the table has to show does not wait for it.
+                    tracing::warn!(table = name, closed, error, "the table cannot be told whom to take");
+                } else if pod.closed != *closed {
+                    let value = closed.to_string();
+                    apply::annotate(context, pod, build::ANNOTATION_CLOSED, &value).await?;
+                }
+            }
         }
     }
     Ok(false)
@@ -255,14 +268,15 @@ fn find<'a>(fetched: &'a Fetched, name: &str) -> Result<&'a PodView, ApplyError>
     pod.ok_or_else(|| ApplyError::Pod(format!("{name} is not known")))
 }
 
-/// Writes the status where it says something new, and an event for each change of a condition.
+/// Writes the status where it says something new, and an event for each change of a condition. Returns when to look again
+/// because of what is not written yet, in seconds.
 async fn say(
     context: &Context,
     table: &PokerTable,
     round: &Round,
     decision: &Decision,
     refused: Option<&str>,
-) -> Result<(), ApplyError> {
+) -> Result<Option<u64>, ApplyError> {
     let current = generation(table);
     let pod = round.seen.pods.iter().find(|pod| pod.generation == current);
     let missing = match pod.filter(|pod| pod.can_explain()).and_then(|pod| pod.ip.as_deref()) {
@@ -286,15 +300,23 @@ async fn say(
     };
     let before: PokerTableStatus = table.status.clone().unwrap_or_default();
     let after = status::status(&facts);
-    if table.status.is_some() && after == before {
-        return Ok(());
+    let uid = table.metadata.uid.as_deref().unwrap_or_default();
+    let now_s = round.seen.now_s;
+    let since_s = context.memory(uid, |memory| now_s.saturating_sub(memory.written_s));
+    match status::due(table.status.as_ref(), &after, since_s) {
+        Due::Never => return Ok(None),
+        Due::In(seconds) => return Ok(Some(seconds)),
+        Due::IfAny if !context.spare_write() => return Ok(None),
+        Due::IfAny | Due::Now => {}
     }
     apply::write_status(context, table, &status::written(&after)).await?;
+    context.memory(uid, |memory| memory.written_s = now_s);
+    context.metrics.status_writes.with_label_values(&["table"]).inc();
     let about = table.object_ref(&());
     for event in status::events(&before, &after) {
         if let Err(error) = context.recorder.publish(&event, &about).await {
             tracing::warn!(%error, reason = event.reason, "event");
         }
     }
-    Ok(())
+    Ok(None)
 }

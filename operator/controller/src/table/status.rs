@@ -254,6 +254,66 @@ fn condition(facts: &Facts<'_>, before: &PokerTableStatus, said: Said) -> Condit
     }
 }
 
+/// Between two writes of what nobody acts on, in seconds.
+const SLOW_S: u64 = 60;
+/// Writes a second of what nobody acts on, for all tables together.
+const SLOW_PER_S: u64 = 10;
+
+/// When a status is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Due {
+    /// Nothing is new.
+    Never,
+    /// An operator acts on what is new.
+    Now,
+    /// Nobody acts on what is new: written while few other tables have such news ([`Spare`]).
+    IfAny,
+    /// The same, after this time in seconds.
+    In(u64),
+}
+
+/// Players, hands and most messages change all the time and nobody acts on them: they go along with what somebody does
+/// act on, or are written rarely.
+pub fn due(before: Option<&PokerTableStatus>, after: &PokerTableStatus, since_s: i64) -> Due {
+    let Some(before) = before else { return Due::Now };
+    if before == after {
+        return Due::Never;
+    }
+    let quiet = |status: &PokerTableStatus| {
+        let mut status = PokerTableStatus { players: 0, hand: 0, ..status.clone() };
+        // How far a drain has come is watched.
+        let slow = status.conditions.iter_mut().filter(|condition| condition.type_ != "Progressing");
+        slow.for_each(|condition| condition.message.clear());
+        status
+    };
+    if quiet(before) != quiet(after) {
+        return Due::Now;
+    }
+    match SLOW_S.saturating_sub(u64::try_from(since_s).unwrap_or_default()) {
+        0 => Due::IfAny,
+        left => Due::In(left),
+    }
+}
+
+/// What is left of the writes that nobody acts on.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Spare {
+    left: u64,
+    second: u64,
+}
+
+impl Spare {
+    /// Takes one, where there is one, by a clock in seconds.
+    pub fn take(&mut self, now_s: u64) -> bool {
+        if self.second != now_s {
+            *self = Self { left: SLOW_PER_S, second: now_s };
+        }
+        let is_left = self.left > 0;
+        self.left = self.left.saturating_sub(1);
+        is_left
+    }
+}
+
 /// An event for each condition that says something new. `Degraded` only repeats the others.
 pub fn events(before: &PokerTableStatus, after: &PokerTableStatus) -> Vec<Event> {
     let is_news = |new: &&Condition| {

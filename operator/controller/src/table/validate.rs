@@ -1,6 +1,6 @@
 //! From a PokerTable and the fleet's defaults to the table as its pod knows it.
 
-use crate::fleet::{Fleet, StoreGroup};
+use crate::defaults::{Defaults, StoreGroup};
 use purr_crds::{AntePayer, Bound, PokerTable, PokerTableSpec};
 use purr_engine::{Ante, Betting, ClockConfig, ConfigError, RakeCap, RakeConfig, TableConfig};
 use purr_protocol::{Currency, Settlement, TableSpec};
@@ -56,7 +56,7 @@ impl Invalid {
     }
 }
 
-pub fn validate(table: &PokerTable, fleet: &Fleet) -> Result<Valid, Invalid> {
+pub fn validate(table: &PokerTable, fleet: &Defaults) -> Result<Valid, Invalid> {
     let spec = &table.spec;
     let bound = bound(table, fleet)?;
     let store_name = store_name(table).unwrap_or(AUTO).to_owned();
@@ -84,7 +84,7 @@ pub fn validate(table: &PokerTable, fleet: &Fleet) -> Result<Valid, Invalid> {
 
 /// What the table's money is bound to: what the table says itself, else what it was started with,
 /// else the fleet's. A later change of the fleet's vault never moves a table that has one.
-fn bound(table: &PokerTable, fleet: &Fleet) -> Result<Bound, Invalid> {
+fn bound(table: &PokerTable, fleet: &Defaults) -> Result<Bound, Invalid> {
     let spec = &table.spec;
     let held = table.status.as_ref().and_then(|status| status.bound.clone());
     let from_fleet = || {

@@ -67,6 +67,24 @@ fn a_running_table_is_left_alone() {
 }
 
 #[test]
+fn a_table_is_closed_and_opened_in_place_until_it_says_so_itself() {
+    let close = |closed| Step::Close { pod: "t-3".into(), closed };
+    let mut seen = Observed { closed: true, is_closed: Some(false), ..running() };
+    assert_eq!(decide(&seen).steps, [close(true)]);
+    seen.pods[0].closed = true;
+    assert_eq!(decide(&seen).steps, [close(true)], "the process has started anew, or its summary is old");
+    seen.is_closed = Some(true);
+    assert_eq!(decide(&seen).steps, []);
+    seen.closed = false;
+    assert_eq!(decide(&seen).steps, [close(false)]);
+    // The successor of a closed table that is to be open: its pod was told nothing yet.
+    seen.pods[0].closed = false;
+    assert_eq!(decide(&seen).steps, [close(false)]);
+    seen.is_closed = None;
+    assert_eq!(decide(&seen).steps, []);
+}
+
+#[test]
 fn a_pod_that_is_gone_is_replaced_under_the_next_generation() {
     let seen = Observed { pods: vec![], ..running() };
     assert_eq!(decide(&seen).steps, [raise(4), create(4)]);

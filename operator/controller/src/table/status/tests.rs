@@ -177,3 +177,73 @@ fn the_generation_is_never_written_with_the_status() {
     assert!(written.get("fencingGeneration").is_none() && written.get("bound").is_none());
     assert!(written["endpoint"].is_null() && written["pod"].is_null());
 }
+
+#[test]
+fn players_and_hands_are_written_once_a_minute_and_at_once_with_what_an_operator_acts_on() {
+    let (mut table, pod) = (table(), pod());
+    let first = status(&facts(&table, Some(&pod), Some(&summary())));
+    table.status = Some(first.clone());
+    let later = Summary { players: 5, hand: 18, ..summary() };
+    let second = status(&facts(&table, Some(&pod), Some(&later)));
+    assert_eq!((due(None, &first, 0), due(Some(&first), &first, 999)), (Due::Now, Due::Never));
+    assert_eq!((due(Some(&first), &second, 10), due(Some(&first), &second, 60)), (Due::In(50), Due::IfAny));
+    let held = Summary { paused: Some("too many hands wait to be settled".into()), ..later };
+    let third = status(&facts(&table, Some(&pod), Some(&held)));
+    assert_eq!(due(Some(&second), &third, 0), Due::Now);
+    let behind = |confirmed| Summary { sequence: 200, confirmed, ..summary() };
+    let (a, b) = (behind(10), behind(11));
+    let (a, b) = (status(&facts(&table, Some(&pod), Some(&a))), status(&facts(&table, Some(&pod), Some(&b))));
+    assert_eq!(due(Some(&a), &b, 0), Due::In(60), "the same reason with another number");
+}
+
+/// Ten thousand tables that deal a hand every 30 s, with a player who comes or goes every two minutes at each, and twenty
+/// pods an hour that are replaced.
+#[test]
+fn ten_thousand_tables_that_play_cost_at_most_twenty_writes_a_second() {
+    const TABLES: u64 = 10_000;
+    const SECONDS: u64 = 300;
+    const WARM_UP: u64 = 120;
+    let (mut table, pod) = (table(), pod());
+    let down = PodView { ready: false, ..pod.clone() };
+    let mut held: Vec<(PokerTableStatus, i64, Summary)> = (0..TABLES)
+        .map(|at| {
+            let summary = Summary { hand: at, ..summary() };
+            (status(&facts(&table, Some(&pod), Some(&summary))), -1_000, summary)
+        })
+        .collect();
+    let (mut spare, mut writes, mut news, mut most) = (Spare::default(), 0_u64, 0_u64, 0_u64);
+    for now_s in 0..SECONDS {
+        let before = writes;
+        for (at, (written, written_s, summary)) in held.iter_mut().enumerate() {
+            let at = at as u64;
+            summary.hand += u64::from((at + now_s).is_multiple_of(30));
+            let moved = (at * 7 + now_s).is_multiple_of(120);
+            summary.players = if moved { (summary.players + 1) % 6 } else { summary.players };
+            let fails = now_s.is_multiple_of(180) && at == now_s;
+            // A hand is no news to a table; what has waited for its minute is looked at again.
+            if !(moved || fails || (now_s as i64 - *written_s) % 60 == 0) {
+                continue;
+            }
+            news += 1;
+            table.status = Some(written.clone());
+            let pod = if fails { &down } else { &pod };
+            let after = status(&facts(&table, Some(pod), Some(summary)));
+            let since_s = now_s as i64 - *written_s;
+            let write = match due(Some(written), &after, since_s) {
+                Due::Now => true,
+                Due::IfAny => spare.take(now_s),
+                Due::Never | Due::In(_) => false,
+            };
+            if write {
+                writes += 1;
+                (*written, *written_s) = (after, now_s as i64);
+            }
+        }
+        if now_s >= WARM_UP {
+            most = most.max(writes - before);
+        }
+    }
+    println!("{TABLES} tables, {SECONDS} s: {news} looks, {writes} writes, at most {most} in a second");
+    assert!(news > 20_000, "{news}");
+    assert!(most <= 20 && writes <= 20 * SECONDS, "{writes} writes, {most} in a second");
+}

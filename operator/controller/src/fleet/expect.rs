@@ -1,0 +1,153 @@
+//! Writes that the watch may not show yet. Each is recorded before it is made.
+
+use super::{
+    decide::Step,
+    observe::{Hashes, TableView},
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// An expectation that the watch has not met after this time is given up, in seconds. ReplicaSets use the same time.
+const GIVE_UP_S: i64 = 300;
+
+#[derive(Clone, Debug, Default)]
+pub struct Expectations {
+    /// By name.
+    creating: BTreeMap<String, Creating>,
+    /// By UID.
+    changing: BTreeMap<String, Changing>,
+    /// By UID, and since when.
+    deleting: BTreeMap<String, i64>,
+    /// The highest number that was given to a table.
+    number: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Creating {
+    since_s: i64,
+    of: Hashes,
+    /// Nobody knows whether the API server has created the table: the same name is tried again.
+    unknown: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Changing {
+    since_s: i64,
+    /// The object's generation before the change.
+    generation: i64,
+    what: Change,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Change {
+    Close,
+    Open,
+    Move,
+    Pause(bool),
+}
+
+impl Expectations {
+    /// Drops what the watch shows, and what has been waited for too long.
+    pub fn settle(&mut self, tables: &[TableView], now_s: i64) {
+        let names: BTreeSet<&str> = tables.iter().map(|table| table.name.as_str()).collect();
+        let by_uid: BTreeMap<&str, &TableView> =
+            tables.iter().map(|table| (table.uid.as_str(), table)).collect();
+        let fresh = |since_s: i64| now_s - since_s < GIVE_UP_S;
+        self.creating.retain(|name, creating| !names.contains(name.as_str()) && fresh(creating.since_s));
+        self.changing.retain(|uid, changing| {
+            by_uid.get(uid.as_str()).is_some_and(|table| table.generation <= changing.generation)
+                && fresh(changing.since_s)
+        });
+        self.deleting.retain(|uid, since_s| {
+            by_uid.get(uid.as_str()).is_some_and(|table| !table.deleting) && fresh(*since_s)
+        });
+        let seen = tables.iter().map(|table| table.number).max().unwrap_or_default();
+        self.number = self.number.max(seen);
+    }
+
+    /// The tables as they will be once the watch shows every write.
+    pub fn overlay(&self, tables: &[TableView], wanted: &Hashes, now_s: i64) -> Vec<TableView> {
+        let mut all = tables.to_vec();
+        for table in &mut all {
+            table.deleting |= self.deleting.contains_key(&table.uid);
+            match self.changing.get(&table.uid).map(|changing| changing.what) {
+                Some(Change::Close) => (table.closed, table.taking) = (true, false),
+                Some(Change::Open) => (table.closed, table.scaled_in) = (false, false),
+                Some(Change::Move) => {
+                    (table.same_pod, table.settled, table.taking, table.trouble) = (true, false, false, None);
+                    table.unready_since_s = table.unready_since_s.map(|_| now_s);
+                }
+                Some(Change::Pause(paused)) => {
+                    (table.paused, table.paused_by_fleet) = (paused, paused);
+                }
+                None => {}
+            }
+        }
+        all.extend(self.creating.iter().map(|(name, creating)| TableView {
+            name: name.clone(),
+            same_play: creating.of.play == wanted.play,
+            same_pod: creating.of.pod == wanted.pod,
+            unready_since_s: Some(creating.since_s),
+            ..TableView::default()
+        }));
+        all
+    }
+
+    /// Names that are to be tried again.
+    pub fn unknown(&self) -> impl Iterator<Item = &str> {
+        self.creating.iter().filter(|(_, creating)| creating.unknown).map(|(name, _)| name.as_str())
+    }
+
+    /// The number of the next table. A number comes again only where its table was never seen by this process.
+    pub fn next_number(&mut self) -> u64 {
+        self.number += 1;
+        self.number
+    }
+
+    /// Records a step that is about to be written.
+    pub fn record(&mut self, step: &Step, of: &Hashes, generation: i64, now_s: i64) {
+        let mut change = |uid: &str, what| {
+            self.changing.insert(uid.to_owned(), Changing { since_s: now_s, generation, what });
+        };
+        match step {
+            Step::AddFinalizer | Step::ReleaseFinalizer => {}
+            Step::Create { name } => {
+                let creating = self.creating.entry(name.clone());
+                creating
+                    .or_insert_with(|| Creating { since_s: now_s, of: of.clone(), unknown: false })
+                    .unknown = false;
+            }
+            Step::Close { uid, .. } => change(uid, Change::Close),
+            Step::Open { uid, .. } => change(uid, Change::Open),
+            Step::Move { uid, .. } => change(uid, Change::Move),
+            Step::Pause { uid, paused, .. } => change(uid, Change::Pause(*paused)),
+            Step::Delete { uid, .. } => {
+                self.deleting.insert(uid.clone(), now_s);
+            }
+        }
+    }
+
+    /// A step was not carried out. Where nobody knows, a creation is tried again under its name.
+    pub fn failed(&mut self, step: &Step, known: bool) {
+        match step {
+            Step::AddFinalizer | Step::ReleaseFinalizer => {}
+            Step::Create { name } if known => {
+                self.creating.remove(name);
+            }
+            Step::Create { name } => {
+                if let Some(creating) = self.creating.get_mut(name) {
+                    creating.unknown = true;
+                }
+            }
+            // Patches and deletions name what they are about: to do one twice does nothing.
+            Step::Close { uid, .. }
+            | Step::Open { uid, .. }
+            | Step::Move { uid, .. }
+            | Step::Pause { uid, .. } => {
+                self.changing.remove(uid);
+            }
+            Step::Delete { uid, .. } => {
+                self.deleting.remove(uid);
+            }
+        }
+    }
+}

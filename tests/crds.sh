@@ -1,0 +1,164 @@
+#!/usr/bin/env bash
+# The definitions on a real API server: what it accepts, what it refuses and in which words, the scale subresource, and
+# that an autoscaler may have a fleet. usage: crds.sh
+# Starts etcd and kube-apiserver on loopback, on ports that the kernel chooses, and ends them.
+set -euo pipefail
+# shellcheck source=cluster/lib.sh
+. "$(dirname "$0")/cluster/lib.sh"
+cd "$here/../.."
+bin=$cache/cluster/bin
+for program in etcd kube-apiserver kubectl; do
+  [ -x "$bin/$program" ] || die "$bin/$program is missing: tests/cluster/build.sh"
+done
+[ -f crds/pokertablefleets.yaml ] || die "the definitions are not generated: cargo run --release -p purr-crds"
+work=$(mktemp -d)
+pids=()
+finish() {
+  local pid
+  # Nothing of theirs is kept, and an API server without its etcd waits for ever.
+  for pid in "${pids[@]}"; do kill -KILL "$pid" 2>/dev/null || true; done
+  for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null || true; done
+  rm -rf -- "$work"
+}
+trap finish EXIT
+
+read -r client peer secure < <(python3 -c '
+import socket
+held = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
+print(*(s.getsockname()[1] for s in held))')
+"$bin/etcd" --data-dir "$work/etcd" --unsafe-no-fsync --log-level error \
+  --listen-client-urls "http://127.0.0.1:$client" --advertise-client-urls "http://127.0.0.1:$client" \
+  --listen-peer-urls "http://127.0.0.1:$peer" --initial-advertise-peer-urls "http://127.0.0.1:$peer" \
+  --initial-cluster "default=http://127.0.0.1:$peer" >"$work/etcd.log" 2>&1 &
+pids+=($!)
+up() { # what pid seconds command...: waits until the command succeeds
+  local what=$1 pid=$2 end=$((SECONDS + $3))
+  shift 3
+  until "$@" >/dev/null 2>&1; do
+    if [ "$SECONDS" -ge "$end" ] || ! kill -0 "$pid" 2>/dev/null; then
+      tail -n 20 "$work/$what.log" >&2
+      die "$what does not come up"
+    fi
+    sleep 0.2
+  done
+}
+up etcd "${pids[0]}" 60 curl -fsS "http://127.0.0.1:$client/health"
+openssl ecparam -genkey -name prime256v1 -noout -out "$work/sa.key"
+openssl ec -in "$work/sa.key" -pubout -out "$work/sa.pub" 2>/dev/null
+token=$(openssl rand -hex 16)
+echo "$token,admin,1,system:masters" >"$work/tokens"
+"$bin/kube-apiserver" --etcd-servers="http://127.0.0.1:$client" --bind-address=127.0.0.1 --secure-port="$secure" \
+  --advertise-address=127.0.0.1 --cert-dir="$work/certs" --token-auth-file="$work/tokens" --authorization-mode=RBAC \
+  --service-cluster-ip-range=10.96.0.0/16 --disable-admission-plugins=ServiceAccount --profiling=false \
+  --service-account-key-file="$work/sa.pub" --service-account-signing-key-file="$work/sa.key" \
+  --service-account-issuer=https://kubernetes.default.svc --endpoint-reconciler-type=none >"$work/apiserver.log" 2>&1 &
+pids+=($!)
+k() {
+  "$bin/kubectl" --server="https://127.0.0.1:$secure" --insecure-skip-tls-verify --token="$token" --kubeconfig=/dev/null "$@"
+}
+up apiserver "${pids[1]}" 90 k get --raw /readyz
+say "API server $("$bin/kube-apiserver" --version | cut -d' ' -f2)"
+
+k apply --server-side -f crds/pokertables.yaml -f crds/pokertablefleets.yaml
+k wait --for=condition=Established crd/pokertables.purr.poker crd/pokertablefleets.purr.poker --timeout=30s
+k create namespace default 2>/dev/null || true
+for definition in pokertables pokertablefleets; do
+  # A schema that is not structural, or a rule that could cost too much, is said here and nowhere else.
+  bad=$(k get crd "$definition.purr.poker" -o 'jsonpath={.status.conditions[?(@.type=="NonStructuralSchema")].message}')
+  [ -z "$bad" ] || die "$definition: $bad"
+done
+
+checks=0
+with() { # example merge-patch: the example, changed
+  k create --dry-run=client -o json -f "crds/examples/$1" | jq --argjson patch "$2" '
+    def merge($b): reduce ($b | keys_unsorted[]) as $key (.;
+      if $b[$key] == null then del(.[$key])
+      elif ($b[$key] | type) == "object" and (.[$key] | type) == "object" then .[$key] |= merge($b[$key])
+      else .[$key] = $b[$key] end);
+    merge($patch)'
+}
+accepted() { # example merge-patch
+  with "$1" "$2" | k create --dry-run=server -f - >/dev/null || die "$1 with $2 is refused"
+  checks=$((checks + 1))
+}
+# Says the words of the refusal, which must hold these.
+refused() { # words example merge-patch
+  local said
+  if said=$(with "$2" "$3" | k create --dry-run=server -f - 2>&1); then die "$2 with $3 is accepted"; fi
+  [[ $said == *"$1"* ]] || die "$2 with $3 is refused, but not with '$1': $said"
+  checks=$((checks + 1))
+}
+changed() { # words merge-patch: of the fleet that is there; no words: accepted
+  local said
+  if said=$(k patch pfleet nl100 --type=merge --dry-run=server -p "$2" 2>&1); then
+    [ -z "$1" ] || die "the change $2 is accepted"
+  else
+    if [ -z "$1" ] || [[ $said != *"$1"* ]]; then die "the change $2 is refused, but not with '$1': $said"; fi
+  fi
+  checks=$((checks + 1))
+}
+
+accepted table.yaml '{}'
+accepted table.yaml '{"spec": {"closed": true}}'
+accepted fleet.yaml '{}'
+accepted fleet.yaml '{"spec": {"buffer": null, "rollout": null, "scaleDown": null, "seating": null, "hud": null, "replicas": null, "minReplicas": null, "maxReplicas": null}}'
+accepted fleet.yaml '{"spec": {"hud": "public", "seating": {"policy": "Pick", "waitingMax": 0}}}'
+accepted fleet.yaml '{"spec": {"replicas": 0, "minReplicas": 0, "maxReplicas": 0, "buffer": {"tables": 0}}}'
+f() { refused "$1" fleet.yaml "{\"spec\": $2}"; }
+f 'spec.replicas: must be at least spec.minReplicas' '{"replicas": 9}'
+f 'spec.replicas: must be at most spec.maxReplicas' '{"replicas": 81}'
+f 'spec.minReplicas: must be at most spec.maxReplicas' '{"minReplicas": 81}'
+f 'spec.buffer.tables: must be at most spec.maxReplicas' '{"buffer": {"tables": 81}}'
+f 'spec.replicas: must be 0 to 3000' '{"replicas": -1, "minReplicas": -2}'
+f 'spec.minReplicas: must be 0 to 3000' '{"minReplicas": -1}'
+f 'spec.maxReplicas: must be 0 to 3000' '{"maxReplicas": 3001}'
+f 'spec.buffer.tables: must be 0 to 1000' '{"buffer": {"tables": -1}}'
+f 'spec.buffer.percent: must be 0 to 100' '{"buffer": {"percent": 101}}'
+f 'spec.buffer.seats: must be 0 to 10000' '{"buffer": {"seats": 10001}}'
+f 'spec.rollout.batch: must be 1 to 100' '{"rollout": {"batch": 0}}'
+f 'spec.rollout.maxUnavailable: must be 1 to 100' '{"rollout": {"maxUnavailable": 0}}'
+f 'spec.rollout.progressDeadlineSeconds: must be 30 to 3600' '{"rollout": {"progressDeadlineSeconds": 29}}'
+f 'spec.scaleDown.stabilizationSeconds: must be 0 to 3600' '{"scaleDown": {"stabilizationSeconds": 3601}}'
+f 'spec.seating.holdSeconds: must be 5 to 300' '{"seating": {"holdSeconds": 4}}'
+f 'spec.seating.waitingMax: must be 0 to 10000' '{"seating": {"waitingMax": -1}}'
+f 'supported values: "Pick", "SeatMe"' '{"seating": {"policy": "Fastest"}}'
+f 'supported values: "none", "public"' '{"hud": "all"}'
+f 'spec.template.closed: must be false' '{"template": {"closed": true}}'
+f 'spec.template.seats: must be 2 to 10' '{"template": {"seats": 11}}'
+f 'spec.template.buyIn.min: must be at least spec.template.blinds.big' '{"template": {"buyIn": {"min": 999999}}}'
+f 'unknown field "spec.replica"' '{"replica": 3}'
+refused 'metadata.name: must be at most 33 characters' fleet.yaml '{"metadata": {"name": "a234567890123456789012345678901234"}}'
+
+k create -f crds/examples/fleet.yaml >/dev/null
+# A fleet may change what one table may not.
+changed '' '{"spec": {"template": {"seats": 9, "blinds": {"big": 2000000}}}}'
+changed 'spec.template.seats: must be 2 to 10' '{"spec": {"template": {"seats": 1}}}'
+changed '' '{"spec": {"template": {"pod": {"image": "localhost/purr/table:2"}}}}'
+k scale pfleet nl100 --replicas=60 >/dev/null
+[ "$(k get pfleet nl100 -o 'jsonpath={.spec.replicas}')" = 60 ] || die "kubectl scale has changed nothing"
+if said=$(k scale pfleet nl100 --replicas=81 2>&1); then die "a scale beyond spec.maxReplicas is accepted"; fi
+[[ $said == *"spec.replicas: must be at most spec.maxReplicas"* ]] || die "kubectl scale: $said"
+now=$(date -u +%Y-%m-%dT%H:%M:%SZ)
+at=$(k get pfleet nl100 -o 'jsonpath={.metadata.generation}')
+k patch pfleet nl100 --subresource=status --type=merge -p "{\"status\": {\"observedGeneration\": $at, \"desired\": 60, \"replicas\": 58, \"ready\": 57,
+  \"selector\": \"purr.poker/fleet=nl100\", \"conditions\": [{\"type\": \"Complete\", \"status\": \"True\",
+  \"reason\": \"AsSpecified\", \"message\": \"\", \"lastTransitionTime\": \"$now\"}]}}" >/dev/null
+scale=$(k get --raw /apis/purr.poker/v1alpha1/namespaces/default/pokertablefleets/nl100/scale)
+[ "$(jq -r '"\(.spec.replicas) \(.status.replicas) \(.status.selector)"' <<<"$scale")" = "60 58 purr.poker/fleet=nl100" ] ||
+  die "the scale subresource says $scale"
+k wait --for=condition=Complete pfleet/nl100 --timeout=5s >/dev/null
+k get pfleet nl100 | grep -qE '^NAME +DESIRED +READY +FREE +SEATED +WAITING +UPDATED +AGE' || die "columns: $(k get pfleet)"
+k create -f crds/examples/fleet-hpa.yaml >/dev/null
+[ "$(k get hpa nl100 -o 'jsonpath={.spec.scaleTargetRef.kind}')" = PokerTableFleet ] || die "the autoscaler is not there"
+keda=$(cd "$here/keda" && go mod download -json github.com/kedacore/keda/v2 | jq -r .Dir)
+k apply --server-side -f "$keda/config/crd/bases/keda.sh_scaledobjects.yaml" >/dev/null
+k wait --for=condition=Established crd/scaledobjects.keda.sh --timeout=30s >/dev/null
+k create --validate=strict -f crds/examples/fleet-keda.yaml >/dev/null
+k explain pfleet.spec.buffer.seats | grep -q 'Empty seats to keep' || die "kubectl explain says nothing"
+
+# A table may not change what players signed for, and may be closed and opened.
+k create -f crds/examples/table.yaml >/dev/null
+k patch ptable nl100-1 --type=merge -p '{"spec": {"closed": true}}' >/dev/null
+k patch ptable nl100-1 --type=merge -p '{"spec": {"closed": false}}' >/dev/null
+if k patch ptable nl100-1 --type=merge -p '{"spec": {"seats": 9}}' 2>/dev/null; then die "a table's seats are changed"; fi
+say "$checks objects accepted and refused as they should be; scale, autoscaler, columns and wait work"
