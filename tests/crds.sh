@@ -1,66 +1,13 @@
 #!/usr/bin/env bash
 # The definitions on a real API server: what it accepts, what it refuses and in which words, the scale subresource, and
 # that an autoscaler may have a fleet. usage: crds.sh
-# Starts etcd and kube-apiserver on loopback, on ports that the kernel chooses, and ends them.
 set -euo pipefail
 # shellcheck source=cluster/lib.sh
 . "$(dirname "$0")/cluster/lib.sh"
 cd "$here/../.."
-bin=$cache/cluster/bin
-for program in etcd kube-apiserver kubectl; do
-  [ -x "$bin/$program" ] || die "$bin/$program is missing: tests/cluster/build.sh"
-done
-[ -f crds/pokertablefleets.yaml ] || die "the definitions are not generated: cargo run --release -p purr-crds"
-work=$(mktemp -d)
-pids=()
-finish() {
-  local pid
-  # Nothing of theirs is kept, and an API server without its etcd waits for ever.
-  for pid in "${pids[@]}"; do kill -KILL "$pid" 2>/dev/null || true; done
-  for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null || true; done
-  rm -rf -- "$work"
-}
-trap finish EXIT
+# shellcheck source=api.sh
+. tests/api.sh
 
-read -r client peer secure < <(python3 -c '
-import socket
-held = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
-print(*(s.getsockname()[1] for s in held))')
-"$bin/etcd" --data-dir "$work/etcd" --unsafe-no-fsync --log-level error \
-  --listen-client-urls "http://127.0.0.1:$client" --advertise-client-urls "http://127.0.0.1:$client" \
-  --listen-peer-urls "http://127.0.0.1:$peer" --initial-advertise-peer-urls "http://127.0.0.1:$peer" \
-  --initial-cluster "default=http://127.0.0.1:$peer" >"$work/etcd.log" 2>&1 &
-pids+=($!)
-up() { # what pid seconds command...: waits until the command succeeds
-  local what=$1 pid=$2 end=$((SECONDS + $3))
-  shift 3
-  until "$@" >/dev/null 2>&1; do
-    if [ "$SECONDS" -ge "$end" ] || ! kill -0 "$pid" 2>/dev/null; then
-      tail -n 20 "$work/$what.log" >&2
-      die "$what does not come up"
-    fi
-    sleep 0.2
-  done
-}
-up etcd "${pids[0]}" 60 curl -fsS "http://127.0.0.1:$client/health"
-openssl ecparam -genkey -name prime256v1 -noout -out "$work/sa.key"
-openssl ec -in "$work/sa.key" -pubout -out "$work/sa.pub" 2>/dev/null
-token=$(openssl rand -hex 16)
-echo "$token,admin,1,system:masters" >"$work/tokens"
-"$bin/kube-apiserver" --etcd-servers="http://127.0.0.1:$client" --bind-address=127.0.0.1 --secure-port="$secure" \
-  --advertise-address=127.0.0.1 --cert-dir="$work/certs" --token-auth-file="$work/tokens" --authorization-mode=RBAC \
-  --service-cluster-ip-range=10.96.0.0/16 --disable-admission-plugins=ServiceAccount --profiling=false \
-  --service-account-key-file="$work/sa.pub" --service-account-signing-key-file="$work/sa.key" \
-  --service-account-issuer=https://kubernetes.default.svc --endpoint-reconciler-type=none >"$work/apiserver.log" 2>&1 &
-pids+=($!)
-k() {
-  "$bin/kubectl" --server="https://127.0.0.1:$secure" --insecure-skip-tls-verify --token="$token" --kubeconfig=/dev/null "$@"
-}
-up apiserver "${pids[1]}" 90 k get --raw /readyz
-say "API server $("$bin/kube-apiserver" --version | cut -d' ' -f2)"
-
-k apply --server-side -f crds/pokertables.yaml -f crds/pokertablefleets.yaml
-k wait --for=condition=Established crd/pokertables.purr.poker crd/pokertablefleets.purr.poker --timeout=30s
 k create namespace default 2>/dev/null || true
 for definition in pokertables pokertablefleets; do
   # A schema that is not structural, or a rule that could cost too much, is said here and nowhere else.
@@ -154,7 +101,9 @@ keda=$(cd "$here/keda" && go mod download -json github.com/kedacore/keda/v2 | jq
 k apply --server-side -f "$keda/config/crd/bases/keda.sh_scaledobjects.yaml" >/dev/null
 k wait --for=condition=Established crd/scaledobjects.keda.sh --timeout=30s >/dev/null
 k create --validate=strict -f crds/examples/fleet-keda.yaml >/dev/null
-k explain pfleet.spec.buffer.seats | grep -q 'Empty seats to keep' || die "kubectl explain says nothing"
+explained() { [[ $(k explain pfleet.spec.buffer.seats) == *'Empty seats to keep'* ]]; }
+# The server writes its document some time after the definition is there.
+up apiserver "${pids[1]}" 30 explained
 
 # A table may not change what players signed for, and may be closed and opened.
 k create -f crds/examples/table.yaml >/dev/null

@@ -134,7 +134,10 @@ if has autobahn python3; then stage autobahn tests/autobahn.sh || ok=false; fi
 if has "fuzz, short" python3; then stage "fuzz, short" tests/fuzz.sh 15 || ok=false; fi
 if has page node npm chromium; then stage page tests/page/run.sh || ok=false; fi
 if has contracts node npm; then stage contracts contracts || ok=false; fi
-if has definitions go jq python3 openssl; then stage definitions tests/crds.sh || ok=false; fi
+if has definitions go jq python3 openssl curl; then
+  stage definitions tests/crds.sh || ok=false
+  stage fleets tests/fleet.sh "$CARGO_TARGET_DIR/release/purr-controller" || ok=false
+fi
 if has "end to end" go npm jq nsenter; then
   "$here/down.sh" "$name" >/dev/null
   if stage "cluster and stack" tests/stack.sh "$name"; then
