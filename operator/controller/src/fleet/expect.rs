@@ -106,6 +106,9 @@ impl Expectations {
     /// Records a step that is about to be written.
     pub fn record(&mut self, step: &Step, of: &Hashes, generation: i64, now_s: i64) {
         let mut change = |uid: &str, what| {
+            // On top of a change that the watch may not show yet: seeing that one is not seeing this one.
+            let held = self.changing.get(uid);
+            let generation = held.map_or(generation, |held| generation.max(held.generation + 1));
             self.changing.insert(uid.to_owned(), Changing { since_s: now_s, generation, what });
         };
         match step {

@@ -48,6 +48,8 @@ pub(super) struct World {
     pub(super) lose: usize,
     pub(super) memory: Memory,
     seen: VecDeque<(i64, Vec<TableView>)>,
+    /// Play and pod of each version of a table, by UID and generation.
+    made: BTreeMap<(String, i64), (String, String)>,
     dice: u64,
     uids: u64,
     pub(super) created: usize,
@@ -81,6 +83,7 @@ impl World {
             lose: 0,
             memory: Memory::new(1, 1_000_000),
             seen: VecDeque::new(),
+            made: BTreeMap::new(),
             dice: 7,
             uids: 0,
             created: 0,
@@ -108,8 +111,14 @@ impl World {
         self.generation += 1;
     }
 
-    /// The process starts anew.
+    /// The process starts anew. Its first list is what the API server has then.
     pub(super) fn restart(&mut self) {
+        self.forget();
+        self.seen.clear();
+    }
+
+    /// The process remembers nothing, and its watch is as far behind as before.
+    pub(super) fn forget(&mut self) {
         self.memory = Memory::new(self.generation, self.now_s);
         self.restarted = true;
     }
@@ -194,11 +203,21 @@ impl World {
             }
         }
         self.seen.push_back((now_s, self.views()));
+        for table in self.tables.values() {
+            let of = (table.play.clone(), table.pod.clone());
+            self.made.insert((table.uid.clone(), table.generation), of);
+        }
         while self.seen.len() > 1 && self.seen[1].0 <= now_s - self.lag_s {
             self.seen.pop_front();
         }
-        let tables = self.seen[0].1.clone();
         let hashes = self.hashes();
+        let mut tables = self.seen[0].1.clone();
+        // Old objects are compared with the template of now.
+        for view in &mut tables {
+            if let Some((play, pod)) = self.made.get(&(view.uid.clone(), view.generation)) {
+                (view.same_play, view.same_pod) = (*play == hashes.play, *pod == hashes.pod);
+            }
+        }
         let seen = Observed {
             name: "nl100",
             spec: &self.spec,
@@ -210,17 +229,22 @@ impl World {
             tables: &tables,
             now_s,
         };
-        let open = self.tables.values().filter(|table| self.takes(table) && !table.closed).count();
         let decision = decide(&seen, &mut self.memory);
         assert!(decision.steps.len() <= STEPS_MAX);
         for step in &decision.steps {
             self.write(step);
         }
-        let left = self.tables.values().filter(|table| self.takes(table) && !table.closed).count();
-        if open > 0
-            && decision.demand.least() > 0
-            && decision.steps.iter().any(|s| matches!(s, Step::Close { .. }))
-        {
+        // By what the watch shows: what others do meanwhile nobody can know. The one table that is left may be full.
+        let goes = |table: &TableView| {
+            let is_it = |step: &&Step| step.uid() == Some(table.uid.as_str());
+            let touches = |step: &Step| matches!(step, Step::Close { .. } | Step::Move { .. });
+            decision.steps.iter().filter(is_it).any(touches)
+        };
+        let open = |table: &&TableView| !table.deleting && table.taking && table.players < table.seats;
+        let stays = |table: &&TableView| !table.deleting && !table.closed && table.settled && !goes(table);
+        let closes = decision.steps.iter().any(|step| matches!(step, Step::Close { .. }));
+        if closes && decision.demand.least() > 0 && decision.tables.iter().any(|table| open(&table)) {
+            let left = decision.tables.iter().filter(stays).count();
             assert!(left > 0, "nobody can sit down any more: {:?}", decision.steps);
         }
         self.last = Some(decision);
