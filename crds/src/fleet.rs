@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// Fields of `spec.template` that a table's spec may change in place. A change of any other field makes new tables.
-pub const CHANGEABLE: [&str; 4] = ["clock", "closed", "paused", "pod"];
+pub const CHANGEABLE: [&str; 7] =
+    ["clock", "closed", "handHistory", "handHistoryDelaySeconds", "paused", "pod", "room"];
 /// Most tables of a fleet. A namespace holds about this many pods.
 pub const REPLICAS_MAX: i32 = 3_000;
 

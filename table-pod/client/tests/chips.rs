@@ -215,7 +215,12 @@ fn what_differs_is_named() {
 
     let mut shifted = record.clone();
     shifted.history.seats[0].stack += 1;
-    assert!(said(&shifted).contains("seat"), "{}", said(&shifted));
+    // With a chip more the player may not be all-in, and owes another decision.
+    assert!(
+        said(&shifted).contains("seat") || said(&shifted).contains("no end of the hand"),
+        "{}",
+        said(&shifted)
+    );
 
     let mut other_rake = record.clone();
     other_rake.end.rake += 1;
