@@ -47,6 +47,7 @@ changed() { # words merge-patch: of the fleet that is there; no words: accepted
 
 accepted table.yaml '{}'
 accepted table.yaml '{"spec": {"closed": true}}'
+for example in cash heads-up deep-stack straddle purr; do accepted "$example.yaml" '{}'; done
 accepted fleet.yaml '{}'
 accepted fleet.yaml '{"spec": {"buffer": null, "rollout": null, "scaleDown": null, "seating": null, "hud": null, "replicas": null, "minReplicas": null, "maxReplicas": null}}'
 accepted fleet.yaml '{"spec": {"hud": "public", "seating": {"policy": "Pick", "waitingMax": 0}}}'
