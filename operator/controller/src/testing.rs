@@ -2,6 +2,7 @@
 
 use crate::fleet::{Chain, Fleet, StoreGroup};
 use purr_crds::PokerTable;
+use purr_protocol::record::VERSION;
 use std::collections::BTreeMap;
 
 pub const UID: &str = "0a0b0c0d-0000-4000-8000-000000000000";
@@ -44,5 +45,7 @@ pub fn fleet() -> Fleet {
         jwt_issuer: "https://localhost".into(),
         jwt_audience: "purr".into(),
         audit_key: String::new(),
+        fairplay_key: String::new(),
+        record_version: VERSION,
     }
 }

@@ -91,6 +91,9 @@ impl From<Stored> for Hand {
             openings,
             sealed: _,
             audit: _,
+            fair_play: _,
+            // How far away the others were is nobody's business.
+            timings: _,
         } = record;
         let conflict = hashes.len() > 1;
         Self {

@@ -131,8 +131,8 @@ async fn audit(
     let stored = database.hand(uid(&table)?, number, None).await?;
     let stored =
         stored.ok_or_else(|| Problem::new(404, "no-such-hand", "There is no record of this hand"))?;
-    // What the data key opens stays here.
-    Ok(Json(HandRecord { sealed: String::new(), ..stored.record }))
+    // What other keys open stays here.
+    Ok(Json(HandRecord { sealed: String::new(), fair_play: None, ..stored.record }))
 }
 
 async fn hand(

@@ -80,6 +80,8 @@ fn honest() -> HandRecord {
         openings,
         sealed: String::new(),
         audit: None,
+        timings: Vec::new(),
+        fair_play: None,
     }
 }
 

@@ -4,11 +4,13 @@
 pub mod audit;
 pub mod codec;
 pub mod deal;
+pub mod fairplay;
 pub mod problem;
 pub mod record;
 pub mod settlement;
 pub mod spec;
 pub mod summary;
+pub mod timing;
 pub mod trunk;
 pub mod views;
 

@@ -5,7 +5,7 @@ mod connections;
 mod outbox;
 
 use crate::{
-    core::{Adopted, ConnectionId, Core, DrainStatus, Input, Pace, State, Step},
+    core::{Adopted, Arrival, ConnectionId, Core, DrainStatus, Input, Pace, Recording, State, Step},
     metrics::Metrics,
     signer::{Signer, SignerError},
 };
@@ -16,12 +16,11 @@ pub use connections::{Attached, Delivery, Outgoing, Outlet, Parcel};
 use connections::{Connections, Place};
 use purr_engine::{Millis, PlayerId, Table};
 use purr_protocol::{
-    TableSpec,
-    audit::AuditorKey,
-    pb,
+    TableSpec, pb,
     pb::server_message::Body,
     settlement::{Entry, Fenced, OpenTable},
     summary::Summary,
+    timing::Rtt,
     trunk::Lane,
 };
 use purr_runtime::{CancellationToken, Readiness};
@@ -38,6 +37,8 @@ const INBOX_MAX: usize = 1_024;
 /// What reaches the actor.
 pub enum Message {
     Input(Input),
+    /// What a player asks for, with its way here.
+    Asked(Input, Arrival),
     /// A player's connection, with its resume cursor.
     Attach {
         player: PlayerId,
@@ -62,6 +63,8 @@ pub enum Message {
 pub struct Handle {
     inbox: mpsc::Sender<Message>,
     changed: Arc<Notify>,
+    /// Zero of the table's clock.
+    started: Instant,
 }
 
 impl Handle {
@@ -100,6 +103,20 @@ impl Handle {
         let _ = self.inbox.send(Message::Input(input)).await;
     }
 
+    /// What a player of this connection asks for, as it arrived at `at`.
+    pub async fn ask(
+        &self,
+        connection: ConnectionId,
+        player: PlayerId,
+        message: pb::ClientMessage,
+        at: Instant,
+        rtt: Rtt,
+    ) {
+        let at = Millis::try_from(at.duration_since(self.started).as_millis()).ok();
+        let asked = Message::Asked(Input::Message { connection, player, message }, Arrival { at, rtt });
+        let _ = self.inbox.send(asked).await;
+    }
+
     pub async fn drain(&self, delete: bool) {
         self.input(Input::Drain { delete }).await;
     }
@@ -124,8 +141,7 @@ pub struct TakeOver {
     pub sealer: Sealer,
     pub store: Arc<dyn Store>,
     pub signer: Arc<dyn Signer>,
-    /// Who may open a hand's whole deck; `None`: nobody.
-    pub auditor: Option<AuditorKey>,
+    pub recording: Recording,
     /// Where summaries go; `None` for a table on its own.
     pub sessions: Option<Arc<Sessions>>,
     pub metrics: Metrics,
@@ -157,7 +173,7 @@ pub struct Actor {
 struct Hold {
     since: Millis,
     until: Instant,
-    asked: Vec<Input>,
+    asked: Vec<(Input, Arrival)>,
 }
 
 /// After a take-over of a hand from a store that may have lost some of it.
@@ -184,7 +200,7 @@ impl Actor {
             sealer,
             store,
             signer,
-            auditor,
+            recording,
             sessions,
             metrics,
             readiness,
@@ -238,7 +254,7 @@ impl Actor {
         let committer = Committer::new(store, sealer.clone(), epoch, last, metrics.clone());
         let connections = Connections::new(&sealer, epoch, &recovered.log);
         let core = Core::new(epoch, spec, state, sealer, pace)
-            .with_auditor(auditor)
+            .with_recording(recording)
             .with_unsettled(fenced.unsettled_s, exit_delay_s);
         let (sender, inbox) = mpsc::channel(INBOX_MAX);
         let (outbox, _) = watch::channel(outbox::Pending::default());
@@ -272,7 +288,7 @@ impl Actor {
     }
 
     pub fn handle(&self) -> Handle {
-        Handle { inbox: self.sender.clone(), changed: self.changed.clone() }
+        Handle { inbox: self.sender.clone(), changed: self.changed.clone(), started: self.started }
     }
 
     fn now(&self) -> Millis {
@@ -344,33 +360,29 @@ impl Actor {
     async fn release(&mut self, hold: Hold) -> Result<(), Stopped> {
         let step = self.core.handle(self.now(), Input::Stalled { since: hold.since });
         self.commit_and_show(step).await?;
-        for input in hold.asked {
-            self.carry_out(input).await?;
+        for (input, arrival) in hold.asked {
+            self.carry_out(input, arrival).await?;
         }
         Ok(())
     }
 
     async fn take(&mut self, message: Message) -> Result<(), Stopped> {
         match message {
-            Message::Input(asked @ Input::Message { .. }) if self.hold.is_some() => {
-                if let Some(hold) = self.hold.as_mut().filter(|hold| hold.asked.len() < HELD_MAX) {
-                    hold.asked.push(asked);
-                }
-                Ok(())
-            }
-            Message::Input(input) => self.carry_out(input).await,
+            Message::Input(input @ Input::Message { .. }) => self.asked(input, Arrival::default()).await,
+            Message::Asked(input, arrival) => self.asked(input, arrival).await,
+            Message::Input(input) => self.carry_out(input, Arrival::default()).await,
             Message::Attach { player, resume, id, outlet, lane, reply } => {
                 let place = Place { outlet, lane };
                 let _ =
                     reply.send(self.connections.attach(player, resume, id, place, &self.core, &self.metrics));
                 self.metrics.connected.set(self.connections.count());
-                self.carry_out(Input::Connected { player }).await
+                self.carry_out(Input::Connected { player }, Arrival::default()).await
             }
             Message::Detach { connection } => {
                 let gone = self.connections.detach(connection);
                 self.metrics.connected.set(self.connections.count());
                 match gone {
-                    Some(player) => self.carry_out(Input::Disconnected { player }).await,
+                    Some(player) => self.carry_out(Input::Disconnected { player }, Arrival::default()).await,
                     None => Ok(()),
                 }
             }
@@ -381,7 +393,15 @@ impl Actor {
         }
     }
 
-    async fn carry_out(&mut self, input: Input) -> Result<(), Stopped> {
+    async fn asked(&mut self, input: Input, arrival: Arrival) -> Result<(), Stopped> {
+        let Some(hold) = self.hold.as_mut() else { return self.carry_out(input, arrival).await };
+        if hold.asked.len() < HELD_MAX {
+            hold.asked.push((input, arrival));
+        }
+        Ok(())
+    }
+
+    async fn carry_out(&mut self, input: Input, arrival: Arrival) -> Result<(), Stopped> {
         if let Input::Message { connection, .. } = &input
             && !self.connections.is_current(*connection)
         {
@@ -390,7 +410,7 @@ impl Actor {
         }
         let before = self.now();
         let counts = matches!(input, Input::Message { .. });
-        let step = self.core.handle(before, input);
+        let step = self.core.handle_arrived(before, arrival, input);
         if counts && step.dirty {
             self.metrics.actions.inc();
         }
@@ -413,6 +433,7 @@ impl Actor {
         }
         if let Some(shown) = step.shown {
             self.connections.show(shown, &self.metrics);
+            self.core.sent(self.now());
         }
         for (connection, body) in step.replies {
             self.connections.reply(connection, self.core.state().offset, body, &self.metrics);

@@ -9,11 +9,13 @@ mod hands;
 mod ids;
 mod render;
 mod seating;
+mod timing;
 mod waiting;
 
 use crate::core::dealing::Dealing;
 pub use crate::core::dealing::WITHHELD_MAX;
 pub use adopt::{AdoptError, Adopted};
+pub use hands::Recording;
 pub use ids::Ids;
 use purr_engine::{
     Chips, Command, Event, Millis, PlayerId, SeatIndex, Table,
@@ -21,16 +23,17 @@ use purr_engine::{
     history::SeatStart,
 };
 use purr_protocol::{
-    TableSpec,
-    audit::AuditorKey,
-    pb,
+    TableSpec, pb,
     settlement::{Entry, EntryBody, Notice, Reserve},
+    timing::ActionTiming,
 };
 use purr_store::{HandEntry, Sealer};
 pub use render::{LogEntry, Shown};
 use seating::Seating;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+pub use timing::Arrival;
+use timing::Thinking;
 use waiting::Waiting;
 
 /// Command ids remembered for each player.
@@ -165,6 +168,9 @@ struct Deal {
     reveals: Vec<Reveal>,
     starts: Vec<SeatStart>,
     events: Vec<Event>,
+    /// One for each `Acted` of the events.
+    #[serde(default, with = "purr_protocol::timing::packed")]
+    timings: Vec<ActionTiming>,
 }
 
 /// One table.
@@ -174,7 +180,8 @@ pub struct Core {
     spec: TableSpec,
     state: State,
     sealer: Sealer,
-    auditor: Option<AuditorKey>,
+    recording: Recording,
+    thinking: Thinking,
     now: Millis,
     /// When the next hand starts, where nothing holds it.
     next_start: Option<Millis>,
@@ -266,7 +273,8 @@ impl Core {
             spec,
             state,
             sealer,
-            auditor: None,
+            recording: Recording::default(),
+            thinking: Thinking::default(),
             now: 0,
             next_start: None,
             hand_gap_ms,
@@ -299,10 +307,10 @@ impl Core {
         self
     }
 
-    /// Every hand's record gets a part for this auditor.
+    /// What every hand's record has in it.
     #[must_use]
-    pub fn with_auditor(self, auditor: Option<AuditorKey>) -> Self {
-        Self { auditor, ..self }
+    pub fn with_recording(self, recording: Recording) -> Self {
+        Self { recording, ..self }
     }
 
     /// The first step under a new epoch: the clocks of the process before mean nothing here. `events` are what
@@ -319,6 +327,7 @@ impl Core {
             self.command(Command::Disconnected { seat }, &mut events);
         }
         self.finish(&events, &mut step);
+        self.forget_turn();
         step
     }
 

@@ -188,7 +188,7 @@ impl Trunk {
                     Some(Ok(Message::Binary(frame))) => {
                         let ToTable { said, seen } = ToTable::read(frame).unwrap();
                         self.seen.lock().unwrap().extend(seen);
-                        for Up { lane, body } in said {
+                        for Up { lane, body, .. } in said {
                             self.hear(lane, body.unwrap()).await;
                         }
                         continue;

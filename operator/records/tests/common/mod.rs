@@ -195,12 +195,14 @@ pub fn record(table: &str, hand: u64, first_raise: u64) -> HandRecord {
         epoch: 65_536,
         history: HandHistory::public(hand, config(), seats.to_vec(), &events),
         end: end.unwrap(),
+        timings: Vec::new(),
         root: "ab".repeat(32),
         commitments: Vec::new(),
         reveals: Vec::new(),
         openings: Vec::new(),
         sealed: SEALED.into(),
         audit: None,
+        fair_play: None,
     }
 }
 

@@ -186,7 +186,7 @@ mod tests {
     /// What the table is told, and after how long.
     async fn ask(timeouts: u32, refuses: bool) -> (Option<String>, Duration) {
         let (sender, mut inbox) = mpsc::channel(1);
-        let handle = Handle { inbox: sender, changed: Arc::default() };
+        let handle = Handle { inbox: sender, changed: Arc::default(), started: Instant::now() };
         let permit = Permit { amount: 1, max_total_rake: 1, expiry_s: 1, nonce: 1, signature: String::new() };
         let (seat, player) = (SeatIndex(0), PlayerId([1; 20]));
         let request = Reserve { epoch: 1, seat, player, permit, top_up: false };

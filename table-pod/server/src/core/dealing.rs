@@ -159,7 +159,8 @@ impl Core {
         if !reveals.is_empty() {
             step.extra(Kind::Deal(committed(hand, sealed.root(), &commitments, &reveals)));
         }
-        self.state.deal = Some(Deal { sealed, commitments, reveals, starts, events: Vec::new() });
+        let (events_so_far, timings) = (Vec::new(), Vec::new());
+        self.state.deal = Some(Deal { sealed, commitments, reveals, starts, events: events_so_far, timings });
         events.extend(started);
         self.sit_out(&withheld, events);
     }
