@@ -71,7 +71,7 @@ impl Core {
                     self.thinking.turn = Some(Turn { seat: *seat, sent: Sent::Pending });
                 }
                 Event::Acted { seat, timed_out, .. } => {
-                    deal.timings.push(self.time_action(*seat, *timed_out))
+                    deal.timings.push(self.time_action(*seat, *timed_out));
                 }
                 Event::HandEnded(_) => self.thinking.turn = None,
                 _ => {}
