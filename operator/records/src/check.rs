@@ -1,6 +1,6 @@
 //! What a record must be before it is kept: a function of the bytes alone.
 
-use purr_engine::{Event, PlayerId};
+use purr_engine::{Event, PlayerId, SeatIndex};
 use purr_protocol::record::{HandRecord, VERSION};
 use purr_store::StoredHand;
 
@@ -18,7 +18,10 @@ pub struct Checked {
     pub ended_ms: i64,
     pub void: bool,
     pub rake: i64,
+    /// All pots before rake.
+    pub pot: i64,
     pub seats: Vec<CheckedSeat>,
+    pub record: HandRecord,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +30,8 @@ pub struct CheckedSeat {
     pub player: PlayerId,
     pub delta: i64,
     pub stack: i64,
+    /// Hole cards that everybody saw, the low number first.
+    pub shown: Option<[i16; 2]>,
 }
 
 /// Why something is no record.
@@ -121,8 +126,15 @@ pub fn check(stored: &StoredHand) -> Result<Checked, Malformed> {
             player: result.player,
             delta: result.delta,
             stack: whole(result.stack, "a stack")?,
+            shown: shown(&record, result.seat),
         });
     }
+    let won = |event: &Event| match event {
+        Event::PotWon { amount, .. } => u128::from(*amount),
+        _ => 0,
+    };
+    let pot = history.events.iter().map(won).sum::<u128>() + u128::from(end.rake);
+    let pot = i64::try_from(pot).map_err(|_| Malformed::Range("the pot"))?;
     Ok(Checked {
         table: record.table.clone(),
         hand: whole(end.hand, "the hand's number")?,
@@ -131,7 +143,19 @@ pub fn check(stored: &StoredHand) -> Result<Checked, Malformed> {
         ended_ms: ended_ms(&stored.id),
         void: end.void,
         rake: whole(end.rake, "the rake")?,
+        pot,
         seats,
+        record,
+    })
+}
+
+fn shown(record: &HandRecord, of: SeatIndex) -> Option<[i16; 2]> {
+    record.history.events.iter().find_map(|event| match event {
+        Event::Shown { seat, cards: [one, other] } if *seat == of => {
+            let (one, other) = (one.number(), other.number());
+            Some([one.min(other).into(), one.max(other).into()])
+        }
+        _ => None,
     })
 }
 

@@ -4,6 +4,7 @@ use crate::{
     api::{Gaps, Hand, Page},
     check::is_uid,
     database::{Database, DatabaseError},
+    players,
 };
 use axum::{
     Extension, Json, Router,
@@ -31,6 +32,9 @@ pub fn routes(database: Database) -> Router {
         .route("/v1/tables/{uid}/hands/{hand}/audit", get(audit))
         .route("/v1/tables/{uid}/gaps", get(gaps))
         .route("/v1/players/{player}/hands", get(player_hands))
+        .route("/v1/players/{player}/search", get(players::search))
+        .route("/v1/players/{player}/statistics", get(players::statistics))
+        .route("/v1/players/{player}/graph", get(players::graph))
         .fallback(async || Answer::from(Problem::new(404, "not-found", "There is no such resource")))
         .layer(middleware::from_fn(only_gateways))
         .with_state(database)
@@ -43,7 +47,7 @@ async fn only_gateways(Extension(peer): Extension<Peer>, request: Request, next:
     Answer::from(Problem::new(403, "role", "This caller may not do that")).into_response()
 }
 
-fn bad(detail: impl Into<String>) -> Answer {
+pub(crate) fn bad(detail: impl Into<String>) -> Answer {
     Problem::new(400, "bad-request", "The request is malformed").detail(detail).into()
 }
 
@@ -51,6 +55,9 @@ impl From<DatabaseError> for Answer {
     fn from(error: DatabaseError) -> Self {
         tracing::error!(%error, "request");
         match error {
+            DatabaseError::Expired { .. } => {
+                Problem::new(410, "expired", "The record of this hand is no longer kept").into()
+            }
             DatabaseError::Corrupt { .. } => Problem::new(500, "corrupt", "The record cannot be read").into(),
             _ => Problem::new(503, "unavailable", "The hand history is not available now").into(),
         }

@@ -1,7 +1,7 @@
 //! Options of `purr-records`, as flags or environment variables.
 
 use anyhow::{Context, ensure};
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use purr_store::{LinkConfig, StoreArgs};
 use serde::Deserialize;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
@@ -11,6 +11,8 @@ use std::{collections::BTreeMap, fs, net::SocketAddr, path::PathBuf};
 #[derive(Parser, Clone, Debug)]
 #[command(version)]
 pub struct Options {
+    #[command(subcommand)]
+    pub verb: Option<Verb>,
     /// Name in the stream's consumer group; the pod's own
     #[arg(long, env = "PURR_CONSUMER")]
     pub consumer: String,
@@ -37,6 +39,9 @@ pub struct Options {
     /// PEM file of the CA that signed PostgreSQL's certificate; else ca.crt of --tls-dir
     #[arg(long, env = "PURR_PG_CA_FILE")]
     pub pg_ca_file: Option<PathBuf>,
+    /// Days that the full record of a hand is kept; its result and what is counted of it stay. 0: for ever
+    #[arg(long, env = "PURR_RETENTION_DAYS", default_value_t = 0)]
+    pub retention_days: u32,
     /// Folder with tls.crt, tls.key and ca.crt
     #[arg(long, env = "PURR_TLS_DIR", default_value = "/etc/purr/tls")]
     pub tls_dir: PathBuf,
@@ -51,6 +56,14 @@ pub struct Options {
     pub log: String,
 }
 
+/// What is done instead of serving.
+#[derive(Subcommand, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// Counts all players' statistics again from the records, beside the programs that serve; figures are incomplete
+    /// until it ends. Safe to stop: what is left is counted by the programs that serve
+    Rebuild,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Group {
@@ -61,10 +74,12 @@ struct Group {
 
 /// Options that have been checked.
 pub struct Config {
+    pub verb: Option<Verb>,
     pub consumer: String,
     /// All groups whose hands are read.
     pub stores: Vec<LinkConfig>,
     pub postgres: PgConnectOptions,
+    pub retention_days: u32,
     pub tls_dir: PathBuf,
     pub listen: SocketAddr,
     pub ops_listen: SocketAddr,
@@ -81,6 +96,7 @@ impl Options {
             self.listen != self.ops_listen || self.listen.port() == 0,
             "--listen and --ops-listen are the same"
         );
+        ensure!(self.retention_days <= 36_500, "--retention-days is at most 36500");
         let ca = self.tls_dir.join("ca.crt");
         let password = fs::read_to_string(&self.pg_password_file)
             .with_context(|| format!("--pg-password-file {}", self.pg_password_file.display()))?;
@@ -102,9 +118,11 @@ impl Options {
             stores.push(args.link(ca.clone()).with_context(|| format!("--more-stores: group '{name}'"))?);
         }
         Ok(Config {
+            verb: self.verb,
             consumer: self.consumer,
             stores,
             postgres,
+            retention_days: self.retention_days,
             tls_dir: self.tls_dir,
             listen: self.listen,
             ops_listen: self.ops_listen,

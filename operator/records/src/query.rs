@@ -11,8 +11,8 @@ use std::collections::HashMap;
 const GAPS_MAX: i64 = 200;
 
 #[derive(sqlx::FromRow)]
-struct Row {
-    id: i64,
+pub(crate) struct Row {
+    pub(crate) id: i64,
     table_uid: String,
     hand: i64,
     hash: Vec<u8>,
@@ -63,7 +63,7 @@ impl Database {
     }
 
     /// One row more than asked for says that there is a next page.
-    async fn page(
+    pub(crate) async fn page(
         &self,
         mut rows: Vec<Row>,
         limit: i64,
@@ -110,17 +110,22 @@ impl Database {
         hand: i64,
         hash: Option<[u8; 32]>,
     ) -> Result<Option<Stored>, DatabaseError> {
-        let rows: Vec<(Vec<u8>, i64, Vec<u8>)> = sqlx::query_as(
-            "SELECT hash, ended_ms, record FROM hands WHERE table_uid = $1 AND hand = $2 ORDER BY version",
+        let rows: Vec<(Vec<u8>, i64, Option<Vec<u8>>)> = sqlx::query_as(
+            "SELECT h.hash, h.ended_ms, coalesce(h.record, b.record) FROM hands h LEFT JOIN hand_bodies b
+             ON b.day = (h.ended_ms / 86400000)::integer AND b.hand_id = h.id
+             WHERE h.table_uid = $1 AND h.hand = $2 ORDER BY h.version",
         )
         .bind(table)
         .bind(hand)
         .fetch_all(&self.pool)
         .await?;
         let hashes: Vec<String> = rows.iter().map(|(hash, ..)| hex::encode(hash)).collect();
-        let wanted = |(found, ..): &(Vec<u8>, i64, Vec<u8>)| hash.is_none_or(|hash| *found == hash);
+        let wanted = |(found, ..): &(Vec<u8>, i64, Option<Vec<u8>>)| hash.is_none_or(|hash| *found == hash);
         let Some((hash, ended_at_ms, bytes)) = rows.into_iter().find(wanted) else {
             return Ok(None);
+        };
+        let Some(bytes) = bytes else {
+            return Err(DatabaseError::Expired { table: table.to_owned(), hand });
         };
         let corrupt = |detail: String| DatabaseError::Corrupt { table: table.to_owned(), hand, detail };
         if HandRecord::hash(&bytes).as_slice() != hash {
