@@ -1,7 +1,7 @@
 //! Every route of the public API, and who may use it: the one place that says so.
 
 use crate::{
-    api::{admin, auth, lobby, money, outside, stream},
+    api::{admin, auth, lobby, money, outside, players, stream},
     app::App,
     limits::Class,
     openapi,
@@ -59,6 +59,9 @@ pub enum Endpoint {
     Hands,
     Hand,
     HandAudit,
+    Statistics,
+    OwnGraph,
+    OwnHands,
     Balance,
     Withdrawals,
     Reconciliation,
@@ -66,7 +69,7 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 25] = [
         Self::Nonce,
         Self::SignIn,
         Self::Refresh,
@@ -85,6 +88,9 @@ impl Endpoint {
         Self::Hands,
         Self::Hand,
         Self::HandAudit,
+        Self::Statistics,
+        Self::OwnGraph,
+        Self::OwnHands,
         Self::Balance,
         Self::Withdrawals,
         Self::Reconciliation,
@@ -111,6 +117,9 @@ impl Endpoint {
             Self::Hands => "/v1/tables/{uid}/hands",
             Self::Hand => "/v1/tables/{uid}/hands/{hand}",
             Self::HandAudit => "/v1/tables/{uid}/hands/{hand}/audit",
+            Self::Statistics => "/v1/players/{player}/statistics",
+            Self::OwnGraph => "/v1/players/{player}/graph",
+            Self::OwnHands => "/v1/players/{player}/hands",
             Self::Balance => "/v1/balance",
             Self::Withdrawals => "/v1/withdrawals",
             Self::Reconciliation => "/v1/reconciliation",
@@ -152,6 +161,9 @@ impl Endpoint {
             | Self::StreamSend
             | Self::Hands
             | Self::Hand
+            | Self::Statistics
+            | Self::OwnGraph
+            | Self::OwnHands
             | Self::Balance
             | Self::Withdrawals => EVERYBODY,
             Self::HandAudit | Self::Reconciliation => AUDIT,
@@ -199,6 +211,9 @@ impl Endpoint {
             | Self::Table
             | Self::Hands
             | Self::Hand
+            | Self::Statistics
+            | Self::OwnGraph
+            | Self::OwnHands
             | Self::HandAudit => Priority::Lobby,
             Self::Nonce | Self::SignIn | Self::OutsideSignIn | Self::OutsideLink => Priority::SignIn,
         }
@@ -224,6 +239,9 @@ impl Endpoint {
             Self::Hands => get(lobby::hands),
             Self::Hand => get(lobby::hand),
             Self::HandAudit => get(lobby::hand_audit),
+            Self::Statistics => get(players::statistics),
+            Self::OwnGraph => get(players::graph),
+            Self::OwnHands => get(players::hands),
             Self::Balance => get(money::balance),
             Self::Withdrawals => post(money::withdraw),
             Self::Reconciliation => get(money::reconciliation),

@@ -163,6 +163,7 @@ async fn every_route_is_open_to_exactly_the_roles_of_the_table() {
     };
     for endpoint in Endpoint::ALL {
         let path = endpoint.path().replace("{uid}", UID).replace("{hand}", "1").replace("{stream}", "0");
+        let path = path.replace("{player}", "me");
         let ask = async |token: Option<&str>| {
             let bearer: Vec<_> =
                 token.map(|t| ("authorization", format!("Bearer {t}"))).into_iter().collect();

@@ -4,6 +4,7 @@ mod deal;
 mod play;
 mod replay;
 mod screen;
+mod stats;
 
 use crate::{
     api::{Api, ApiError, Gateway, HandFormat},
@@ -52,6 +53,8 @@ pub enum Command {
     Load(load::LoadArgs),
     /// List the tables
     Tables(At),
+    /// Print your own statistics
+    Stats(stats::StatsArgs),
     /// Print the record of a hand
     Hand(HandArgs),
     /// Check the deal of a hand's record (JSON); `-` reads stdin
@@ -177,6 +180,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
             Command::Play(args) => play::run(args).await,
             Command::Load(args) => load::run(args).await,
             Command::Tables(at) => tables(&at).await,
+            Command::Stats(args) => stats::run(&args).await,
             Command::Hand(args) => hand(args).await,
             Command::Verify { file } => deal::verify(&file),
             Command::Replay(args) => replay::run(args, stop.clone()).await,
