@@ -12,11 +12,15 @@ use purr_engine::{
     Action, Ante, Betting, ClockConfig, Command, Event, HandEnd, LegalActions, PlayerId, RakeCap, RakeConfig,
     SeatIndex, Table, TableConfig,
     history::{HandHistory, SeatStart},
+    phh::read,
 };
 use purr_facts::{NAMES, PlayerFacts};
 use purr_protocol::record::{HandRecord, VERSION};
 use serde_json::{Map, Value, json};
-use std::io::{BufWriter, Write};
+use std::{
+    io::{BufWriter, Write},
+    path::{Path, PathBuf},
+};
 
 /// Hands of one table, after which another takes its place.
 const SESSION: u64 = 40;
@@ -27,7 +31,7 @@ const DECISIONS_MAX: usize = 2_000;
 #[derive(Parser)]
 struct Options {
     /// The same seed gives the same hands.
-    #[arg(long)]
+    #[arg(long, default_value_t = 1)]
     seed: u64,
     /// How many hands.
     #[arg(long, default_value_t = 5_000)]
@@ -35,30 +39,86 @@ struct Options {
     /// Write records only, one a line, and no statistics.
     #[arg(long)]
     records_only: bool,
+    /// Hands of this PHH file instead of random ones.
+    #[arg(long)]
+    phh: Option<PathBuf>,
 }
 
 fn main() -> Result<()> {
     let options = Options::parse();
     let mut out = BufWriter::new(std::io::stdout().lock());
+    if let Some(file) = &options.phh {
+        return recorded(file, options.records_only, &mut out);
+    }
     let (mut written, mut session) = (0, 0);
     while written < options.hands {
         let mut game = Game::new(options.seed, session)?;
         for _ in 0..SESSION.min(options.hands - written) {
             let record = game.hand().with_context(|| format!("session {session} of {}", options.seed))?;
-            let line = if options.records_only {
-                serde_json::to_value(&record)?
-            } else {
-                let facts = purr_facts::facts(&record)?;
-                json!({ "record": record, "facts": facts.iter().map(told).collect::<Vec<Value>>() })
-            };
-            serde_json::to_writer(&mut out, &line)?;
-            out.write_all(b"\n")?;
+            write(&record, options.records_only, &mut out)?;
             written += 1;
         }
         session += 1;
     }
     out.flush()?;
     Ok(())
+}
+
+fn write(record: &HandRecord, record_only: bool, out: &mut impl Write) -> Result<()> {
+    let line = if record_only {
+        serde_json::to_value(record)?
+    } else {
+        let facts = purr_facts::facts(record)?;
+        json!({ "record": record, "facts": facts.iter().map(told).collect::<Vec<Value>>() })
+    };
+    serde_json::to_writer(&mut *out, &line)?;
+    out.write_all(b"\n")?;
+    Ok(())
+}
+
+/// Hands that were played elsewhere, as the engine plays them again, without rake. Others say nothing of a hand's end.
+fn recorded(file: &Path, record_only: bool, out: &mut impl Write) -> Result<()> {
+    let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
+    let no_rake = RakeConfig { basis_points: 0, caps: Vec::new(), no_flop_no_drop: true };
+    let (mut played, mut skipped) = (0u64, 0u64);
+    for entry in read(&text)? {
+        let replayed = entry.hand.ok().and_then(|hand| hand.replay(no_rake.clone()).ok());
+        let Some(replay) = replayed.filter(|replay| replay.played.finished) else {
+            skipped += 1;
+            continue;
+        };
+        let HandHistory { hand, config, seats, events } = replay.history;
+        let end = events.iter().find_map(|event| match event {
+            Event::HandEnded(end) => Some(end.clone()),
+            _ => None,
+        });
+        let table = file.file_stem().and_then(|name| name.to_str()).unwrap_or("phh").to_owned();
+        let history = HandHistory::public(hand, config, seats, &events);
+        write(&record(table, history, end.context("no end")?), record_only, out)?;
+        played += 1;
+    }
+    out.flush()?;
+    eprintln!("{played} hands, {skipped} without an end or not playable");
+    Ok(())
+}
+
+/// A record of which only what happened counts here.
+fn record(table: String, history: HandHistory, end: HandEnd) -> HandRecord {
+    HandRecord {
+        version: VERSION,
+        table,
+        epoch: 1,
+        history,
+        end,
+        timings: Vec::new(),
+        root: "00".repeat(32),
+        commitments: Vec::new(),
+        reveals: Vec::new(),
+        openings: Vec::new(),
+        sealed: String::new(),
+        audit: None,
+        fair_play: None,
+    }
 }
 
 fn told(facts: &PlayerFacts) -> Value {
@@ -170,21 +230,8 @@ impl Game {
             })
             .context("no end")?;
         // What follows the end belongs to no hand.
-        Ok(HandRecord {
-            version: VERSION,
-            table: self.uid.clone(),
-            epoch: 1,
-            history: HandHistory::public(hand, self.table.config().clone(), starts, &events),
-            end,
-            timings: Vec::new(),
-            root: "00".repeat(32),
-            commitments: Vec::new(),
-            reveals: Vec::new(),
-            openings: Vec::new(),
-            sealed: String::new(),
-            audit: None,
-            fair_play: None,
-        })
+        let history = HandHistory::public(hand, self.table.config().clone(), starts, &events);
+        Ok(record(self.uid.clone(), history, end))
     }
 
     fn choose(&mut self, legal: LegalActions) -> Action {
