@@ -155,3 +155,58 @@ fn the_fair_play_key_opens_every_hole_card_and_the_deck_they_came_from() {
         println!("{}", serde_json::to_string(&hidden).unwrap());
     }
 }
+
+/// A measurement: run it under callgrind with PURR_RECORD_VERSION 2 and 3 and compare the instructions.
+#[test]
+#[ignore = "a measurement"]
+fn commits_of_whole_hands() {
+    let version = std::env::var("PURR_RECORD_VERSION").unwrap().parse().unwrap();
+    let fair_play = (version >= 3 && std::env::var_os("PURR_FAIRPLAY").is_some())
+        .then(|| FairPlaySecret::derive(&[5; 32]).public());
+    let sealer = Sealer::new(Arc::new(DataKeys::ephemeral([7; 32])), "0a");
+    let mut table = Table::new(common::CONFIG).unwrap();
+    for seat in 0..6 {
+        let sit = Command::Sit { seat: SeatIndex(seat), player: player(seat), stack: 1_000 };
+        table.apply(0, sit).unwrap();
+    }
+    let mut game = Game {
+        core: core(State::new(table), Recording { version, fair_play, ..Recording::default() }),
+        now: 0,
+        id: 0,
+    };
+    for seat in 0..6 {
+        game.core.handle(0, Input::Connected { player: player(seat) });
+    }
+    let (mut commits, mut hands, mut bytes) = (0, 0, 0);
+    while hands < 40 {
+        let step = match game.core.state().table.to_act() {
+            Some(seat) => {
+                let legal = game.core.state().table.legal_actions(seat).unwrap();
+                let kind = if legal.check { pb::ActionKind::Check } else { pb::ActionKind::Call };
+                let at = game.now + 2_345;
+                game.act(kind, at, Rtt::Under50)
+            }
+            None => {
+                let sequence = game.core.state().sequence;
+                game.core.handle(game.now, Input::Accepted { through: sequence });
+                game.now += 10;
+                let step = game.core.handle(game.now, Input::Tick { seed: [3; 32] });
+                game.core.sent(game.now + 1);
+                step
+            }
+        };
+        // What a commit writes down.
+        let snapshot = serde_json::to_vec(game.core.state()).unwrap();
+        commits += 1;
+        bytes += snapshot.len();
+        sealer.seal("snapshot", 1, commits, &snapshot).unwrap();
+        if let Some(shown) = &step.shown {
+            sealer.seal("log", 1, commits, &serde_json::to_vec(shown).unwrap()).unwrap();
+        }
+        hands += u32::from(step.hand.is_some());
+    }
+    println!(
+        "version {version}: {commits} commits in {hands} hands, {} bytes a snapshot",
+        bytes as u64 / commits
+    );
+}

@@ -46,7 +46,9 @@ impl Core {
     pub(super) fn conclude(&mut self, events: &[Event], step: &mut Step) {
         let mut deal = self.state.deal.take();
         if let Some(deal) = deal.as_mut() {
-            self.time_actions(events, deal);
+            if self.recording.has_timings() {
+                self.time_actions(events, deal);
+            }
             deal.events.extend(events.iter().cloned());
         }
         let ended = events.iter().find_map(|event| match event {
