@@ -144,7 +144,7 @@ async fn open(State(shared): State<Shared>, Path(uid): Path<String>, mut request
     let upgrade = Upgrade::from_request(&mut request).unwrap();
     assert_eq!(upgrade.subprotocols, [SUBPROTOCOL]);
     let run = |socket| async move {
-        Trunk::new(shared.attachments, shared.seen, shared.round_trips).run(socket).await
+        Trunk::new(shared.attachments, shared.seen, shared.round_trips).run(socket).await;
     };
     upgrade.accept_within(trunk_limits(), Some(SUBPROTOCOL), run)
 }
