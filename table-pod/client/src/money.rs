@@ -31,6 +31,7 @@ pub const NOT_COVERED: &[(&str, &str)] = &[
     ("history.config.clock.*", "the table's clock; who ran out of time is told by the action"),
     ("history.config.ante.*", "an ante that no stack could pay in full"),
     ("history.config.smallBlind", "a small blind that nobody posted, or no stack could pay in full"),
+    ("history.config.bigBlind", "a big blind that no stack could pay in full, and no bet was bound by"),
     (
         "history.config.rake.basisPoints",
         "a rate that rounds to the same rake; the receipt's table id covers it",
@@ -228,7 +229,7 @@ impl<'a> Told<'a> {
         if self.posts.iter().any(|(_, post)| *post == Post::BigBlind) {
             return None;
         }
-        let first = self.acted.first()?.seat;
+        let first = self.acted.first().map(|acted| acted.seat).or(self.pending)?;
         let at = self.dealt_in.iter().position(|seat| *seat == first)?;
         let seat = self.dealt_in[at.checked_sub(1).unwrap_or(self.dealt_in.len() - 1)];
         let lives = self.posts.contains(&(seat, Post::Live));
