@@ -300,7 +300,7 @@ fn setup(record: &HandRecord, told: &Told<'_>, deck: Deck) -> HandSetup {
         Ante::Each(ante) => (ante, true),
         Ante::BigBlind(ante) => (ante, false),
     };
-    setup.uniform_ante_trim = uniform;
+    (setup.uniform_ante_trim, setup.whole_antes) = (uniform, true);
     for (seat, post) in &told.posts {
         let at = seat.index();
         if at >= setup.bets.len() {
