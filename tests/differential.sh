@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Random hands through the engine, and again beside it: in PokerKit every turn, every bound, the showdown and the final
 # stacks; in a second model, from the rules alone, button, blinds and who is dealt in where players come and go.
+# The statistics of random sessions are counted again in Python, from their definitions alone.
 # usage: differential.sh [HANDS [SEED [ROTATION_HANDS]]]
 set -euo pipefail
 # shellcheck source=cluster/lib.sh
@@ -24,3 +25,7 @@ say "$rotation hands of seed $seed against the rules of button and blinds (again
 say "$hands hands of seed $seed against PokerKit (again: tests/differential.sh $hands $seed)"
 "$program" --seed "$seed" --hands "$hands" |
   "$python" tests/differential/compare.py --expect "$hands"
+
+say "$hands hands of seed $seed: statistics counted twice"
+"$CARGO_TARGET_DIR/release/purr-statistics" --seed "$seed" --hands "$hands" |
+  "$python" tests/differential/statistics.py --expect "$hands"

@@ -24,6 +24,10 @@ pub struct Defaults {
     pub jwt_audience: String,
     /// Public key of the auditor, 64 hex digits; empty: none.
     pub audit_key: String,
+    /// Public key of the fair-play program, 64 hex digits; empty: none.
+    pub fairplay_key: String,
+    /// Version of the hand records that tables write.
+    pub record_version: u8,
 }
 
 /// A Redis Sentinel group.

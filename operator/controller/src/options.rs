@@ -7,7 +7,11 @@ use crate::{
 use anyhow::{Context, ensure};
 use clap::Parser;
 use purr_crds::Resources;
-use purr_protocol::audit::AuditorKey;
+use purr_protocol::{
+    audit::AuditorKey,
+    fairplay::FairPlayKey,
+    record::{VERSION, VERSION_WRITTEN_MIN},
+};
 use purr_store::{LinkConfig, SessionsArgs};
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -68,6 +72,13 @@ pub struct Options {
     /// Public key of the auditor who may open every hand's deck, 64 hex digits; empty: nobody
     #[arg(long, env = "PURR_TABLE_AUDIT_KEY", default_value = "")]
     pub table_audit_key: String,
+    /// Public key of the fair-play program, which may read the hidden cards of ended hands, 64 hex digits; empty: nobody.
+    /// Needs --table-record-version 3
+    #[arg(long, env = "PURR_TABLE_FAIRPLAY_PUBLIC_KEY", default_value = "")]
+    pub table_fairplay_public_key: String,
+    /// Version of the hand records that tables write: 3, or 2 while a release that reads no 3 may come back
+    #[arg(long, env = "PURR_TABLE_RECORD_VERSION", default_value_t = VERSION)]
+    pub table_record_version: u8,
     /// Vault of tables that name none; empty: they wait until there is one
     #[arg(long, env = "PURR_CHAIN_VAULT", default_value = "")]
     pub chain_vault: String,
@@ -153,6 +164,18 @@ impl Options {
             // A key that no table could use would only show when their pods do not start.
             self.table_audit_key.parse::<AuditorKey>().context("--table-audit-key")?;
         }
+        ensure!(
+            (VERSION_WRITTEN_MIN..=VERSION).contains(&self.table_record_version),
+            "--table-record-version {}: must be {VERSION_WRITTEN_MIN} to {VERSION}",
+            self.table_record_version
+        );
+        if !self.table_fairplay_public_key.is_empty() {
+            self.table_fairplay_public_key.parse::<FairPlayKey>().context("--table-fairplay-public-key")?;
+            ensure!(
+                self.table_record_version >= 3,
+                "--table-fairplay-public-key needs --table-record-version 3"
+            );
+        }
         let chain = (!self.chain_vault.is_empty()).then(|| Chain {
             vault: self.chain_vault.to_ascii_lowercase(),
             chain_id: self.chain_id,
@@ -191,6 +214,8 @@ impl Options {
             jwt_issuer: self.table_jwt_issuer,
             jwt_audience: self.table_jwt_audience,
             audit_key: self.table_audit_key.to_ascii_lowercase(),
+            fairplay_key: self.table_fairplay_public_key.to_ascii_lowercase(),
+            record_version: self.table_record_version,
         };
         Ok(Config {
             namespace: self.namespace,
@@ -259,6 +284,9 @@ mod tests {
             ("--chain-vault", "0x1", "--chain-vault"),
             ("--sessions-sentinels", "nowhere", "--sessions-sentinels"),
             ("--table-audit-key", "00", "--table-audit-key"),
+            ("--table-fairplay-public-key", "00", "--table-fairplay-public-key"),
+            ("--table-record-version", "1", "--table-record-version 1"),
+            ("--table-record-version", "4", "must be 2 to 3"),
         ];
         for (option, value, named) in cases {
             let error = options(&[(option, value)]).err().map(|error| format!("{error:#}"));

@@ -4,6 +4,7 @@ pub mod api;
 
 use crate::defaults::{Chain, Defaults, StoreGroup};
 use purr_crds::{PokerTable, PokerTableFleet};
+use purr_protocol::record::VERSION;
 use std::collections::BTreeMap;
 
 pub const UID: &str = "0a0b0c0d-0000-4000-8000-000000000000";
@@ -65,5 +66,7 @@ pub fn fleet() -> Defaults {
         jwt_issuer: "https://localhost".into(),
         jwt_audience: "purr".into(),
         audit_key: String::new(),
+        fairplay_key: String::new(),
+        record_version: VERSION,
     }
 }

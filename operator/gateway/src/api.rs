@@ -5,4 +5,5 @@ pub mod auth;
 pub mod lobby;
 pub mod money;
 pub mod outside;
+pub mod players;
 pub mod stream;

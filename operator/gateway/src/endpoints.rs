@@ -1,7 +1,7 @@
 //! Every route of the public API, and who may use it: the one place that says so.
 
 use crate::{
-    api::{admin, auth, lobby, money, outside, stream},
+    api::{admin, auth, lobby, money, outside, players, stream},
     app::{App, BODY_MAX},
     limits::Class,
     openapi,
@@ -61,6 +61,9 @@ pub enum Endpoint {
     Hand,
     HandAudit,
     HandReceipt,
+    Statistics,
+    OwnGraph,
+    OwnHands,
     Balance,
     Withdrawals,
     Reconciliation,
@@ -72,7 +75,7 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 30] = [
         Self::Nonce,
         Self::SignIn,
         Self::Refresh,
@@ -92,6 +95,9 @@ impl Endpoint {
         Self::Hand,
         Self::HandAudit,
         Self::HandReceipt,
+        Self::Statistics,
+        Self::OwnGraph,
+        Self::OwnHands,
         Self::Balance,
         Self::Withdrawals,
         Self::Reconciliation,
@@ -123,6 +129,9 @@ impl Endpoint {
             Self::Hand => "/v1/tables/{uid}/hands/{hand}",
             Self::HandAudit => "/v1/tables/{uid}/hands/{hand}/audit",
             Self::HandReceipt => "/v1/tables/{uid}/hands/{hand}/receipt",
+            Self::Statistics => "/v1/players/{player}/statistics",
+            Self::OwnGraph => "/v1/players/{player}/graph",
+            Self::OwnHands => "/v1/players/{player}/hands",
             Self::Balance => "/v1/balance",
             Self::Withdrawals => "/v1/withdrawals",
             Self::Reconciliation => "/v1/reconciliation",
@@ -169,6 +178,9 @@ impl Endpoint {
             | Self::Hands
             | Self::Hand
             | Self::HandReceipt
+            | Self::Statistics
+            | Self::OwnGraph
+            | Self::OwnHands
             | Self::Balance
             | Self::Withdrawals => EVERYBODY,
             Self::HandAudit | Self::Reconciliation | Self::Denials | Self::DenialTrail => AUDIT,
@@ -243,6 +255,9 @@ impl Endpoint {
             Self::Hand => get(lobby::hand),
             Self::HandAudit => get(lobby::hand_audit),
             Self::HandReceipt => get(lobby::hand_receipt),
+            Self::Statistics => get(players::statistics),
+            Self::OwnGraph => get(players::graph),
+            Self::OwnHands => get(players::hands),
             Self::Balance => get(money::balance),
             Self::Withdrawals => post(money::withdraw),
             Self::Reconciliation => get(money::reconciliation),

@@ -8,6 +8,7 @@ use crate::{
         lobby::{Changes, HandQuery, HandsPage, OneTable, Page, Tables, Wanted},
         money::Withdrawal,
         outside::{OutsideLink, OutsideSignIn},
+        players::{HandSearch, StatisticsQuery},
         stream::Resume,
     },
     app::App,
@@ -136,6 +137,27 @@ fn doc(endpoint: Endpoint) -> Doc {
             "The operator's signature over a hand (EIP-712); 404 for a void hand, and until it is signed",
             of::<HandReceipt>,
         ),
+        Endpoint::Statistics => Doc {
+            query: vec![of::<StatisticsQuery>],
+            ..gives(
+                "hands",
+                "A player's own statistics ('me'), each figure with n and a 95% interval: rates, and big blinds won per \
+                 100 hands after rake, before rake and all-in adjusted",
+                any,
+            )
+        },
+        Endpoint::OwnGraph => Doc {
+            query: vec![of::<StatisticsQuery>],
+            ..gives("hands", "A player's own results ('me') by days: won, all-in adjusted, rake", any)
+        },
+        Endpoint::OwnHands => Doc {
+            query: vec![of::<HandSearch>],
+            ..gives(
+                "hands",
+                "A player's own hands ('me'), newest first: by shown cards, result, pot, opponent",
+                any,
+            )
+        },
         Endpoint::Balance => gives(
             "money",
             "The caller's balance; with a header Age, in seconds, where the signer is away and this is what it said last",

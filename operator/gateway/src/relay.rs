@@ -509,7 +509,7 @@ impl Running<'_> {
 
     async fn send_to_pod(&mut self, message: Bytes) -> Step {
         let Link::Up(pod) = &mut self.link else { return Ok(()) };
-        match pod.send(message, self.relay.shared.pace.write).await {
+        match pod.send(message, self.player.rtt(), self.relay.shared.pace.write).await {
             Ok(()) => Ok(()),
             Err(error) => Box::pin(self.lost(&error.to_string())).await,
         }
@@ -589,7 +589,7 @@ impl Running<'_> {
         let (attach, pending) = self.session.attached();
         let attach = self.relay.codec.encode_client(&attach).map_err(|error| Some(unwritable(&error)))?;
         for message in std::iter::once(attach).chain(pending) {
-            if let Err(error) = pod.send(message, self.relay.shared.pace.write).await {
+            if let Err(error) = pod.send(message, self.player.rtt(), self.relay.shared.pace.write).await {
                 return self.lost(&error.to_string()).await;
             }
         }

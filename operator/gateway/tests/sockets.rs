@@ -13,6 +13,7 @@ use futures::{SinkExt, StreamExt};
 use purr_protocol::{
     CloseCode, Codec, MESSAGE_BYTES_MAX,
     pb::{self, ErrorCode, client_message::Body as Ask, server_message::Body as Say},
+    trunk::RoundTrip,
 };
 use purr_runtime::ws::Message;
 use serde_json::Value;
@@ -372,6 +373,31 @@ async fn a_player_who_gives_no_sign_of_life_is_cut_and_one_who_does_is_not() {
     attachment.say(1, 1, Say::Snapshot(pb::Snapshot::default())).await;
     let (heard, _alive) = timeout(SOON, reading).await.unwrap().unwrap();
     assert!(matches!(heard.body, Some(Say::Snapshot(_))));
+}
+
+/// The first ping goes out with the attach: nobody has to be silent for it.
+#[tokio::test]
+async fn the_table_is_told_how_far_away_a_player_is_once_a_ping_is_answered() {
+    let world = World::new().await;
+    let mut pod = Pod::start(&world).await;
+    world.route("a", 1, pod.address);
+    let token = Wallet::new(1).sign_in(&world).await.access;
+    let mut player = Player::attach(&world, &token, Codec::Proto).await;
+    let mut attachment = pod.attached().await;
+    // The answer is given while the player reads.
+    attachment.say(1, 1, Say::Snapshot(pb::Snapshot::default())).await;
+    player.hears().await;
+    for _ in 0..100 {
+        player.ask(Ask::Leave(pb::Leave {})).await;
+        attachment.hears().await;
+        if pod.round_trips.lock().unwrap().last() == Some(&RoundTrip::Under50Ms.into()) {
+            assert_eq!(pod.round_trips.lock().unwrap().first(), Some(&RoundTrip::Unknown.into()));
+            return;
+        }
+        attachment.say(1, 1, Say::Pong(pb::Pong {})).await;
+        player.hears().await;
+    }
+    panic!("never: {:?}", pod.round_trips.lock().unwrap());
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! What a record must be before it is kept: a function of the bytes alone.
 
-use purr_engine::{Event, PlayerId};
+use purr_engine::{Event, PlayerId, SeatIndex};
 use purr_protocol::{
     HistoryNames,
     record::{HandRecord, VERSION},
@@ -25,7 +25,10 @@ pub struct Checked {
     pub public: bool,
     /// From when on players who were not in the hand may read it, in milliseconds since 1970.
     pub shown_ms: i64,
+    /// All pots before rake.
+    pub pot: i64,
     pub seats: Vec<CheckedSeat>,
+    pub record: HandRecord,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +37,8 @@ pub struct CheckedSeat {
     pub player: PlayerId,
     pub delta: i64,
     pub stack: i64,
+    /// Hole cards that everybody saw, the low number first.
+    pub shown: Option<[i16; 2]>,
 }
 
 /// Why something is no record.
@@ -128,11 +133,18 @@ pub fn check(stored: &StoredHand) -> Result<Checked, Malformed> {
             player: result.player,
             delta: result.delta,
             stack: whole(result.stack, "a stack")?,
+            shown: shown(&record, result.seat),
         });
     }
     let ended_ms = ended_ms(&stored.id);
     let public = record.shown.names == HistoryNames::Public;
     let delay_ms = if public { 0 } else { i64::from(record.shown.delay_s) * 1_000 };
+    let won = |event: &Event| match event {
+        Event::PotWon { amount, .. } => u128::from(*amount),
+        _ => 0,
+    };
+    let pot = history.events.iter().map(won).sum::<u128>() + u128::from(end.rake);
+    let pot = i64::try_from(pot).map_err(|_| Malformed::Range("the pot"))?;
     Ok(Checked {
         table: record.table.clone(),
         hand: whole(end.hand, "the hand's number")?,
@@ -143,7 +155,19 @@ pub fn check(stored: &StoredHand) -> Result<Checked, Malformed> {
         rake: whole(end.rake, "the rake")?,
         public,
         shown_ms: ended_ms.saturating_add(delay_ms),
+        pot,
         seats,
+        record,
+    })
+}
+
+fn shown(record: &HandRecord, of: SeatIndex) -> Option<[i16; 2]> {
+    record.history.events.iter().find_map(|event| match event {
+        Event::Shown { seat, cards: [one, other] } if *seat == of => {
+            let (one, other) = (one.number(), other.number());
+            Some([one.min(other).into(), one.max(other).into()])
+        }
+        _ => None,
     })
 }
 

@@ -1,8 +1,10 @@
 //! Hands into PostgreSQL: a batch is one transaction.
 
 use crate::{
-    check::{Checked, Malformed, check},
+    check::{Checked, CheckedSeat, Malformed, check},
+    counting::{Changes, follows_ours},
     gaps::{Gap, after},
+    partitions::{Day, day_of},
 };
 use purr_protocol::record::HandRecord;
 use purr_store::StoredHand;
@@ -12,7 +14,7 @@ use sqlx::{
 };
 use std::{
     collections::BTreeSet,
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, OnceLock},
     time::Duration,
 };
 
@@ -33,6 +35,8 @@ pub enum DatabaseError {
     NamesKey,
     #[error("hand {hand} of table {table} is stored and cannot be read: {detail}")]
     Corrupt { table: String, hand: i64, detail: String },
+    #[error("the record of hand {hand} of table {table} is past its retention")]
+    Expired { table: String, hand: i64 },
 }
 
 impl DatabaseError {
@@ -60,6 +64,8 @@ pub struct Database {
     pub(crate) pool: PgPool,
     /// Read once.
     names_key: Arc<OnceLock<[u8; 32]>>,
+    /// Days that there are partitions for, as far as this process has looked.
+    pub(crate) days: Arc<Mutex<BTreeSet<Day>>>,
 }
 
 impl Database {
@@ -72,7 +78,7 @@ impl Database {
             .max_connections(CONNECTIONS_MAX)
             .acquire_timeout(Duration::from_secs(5))
             .connect_lazy_with(options);
-        Self { pool, names_key: Arc::default() }
+        Self { pool, names_key: Arc::default(), days: Arc::default() }
     }
 
     /// Brings the schema to this program's version.
@@ -83,13 +89,13 @@ impl Database {
             sqlx::query("CREATE SCHEMA IF NOT EXISTS records").execute(&self.pool).await?;
         }
         sqlx::migrate!("./migrations").run(&self.pool).await?;
-        Ok(())
+        self.adopt_definitions().await
     }
 
     /// Keeps a batch; the fates are in its order. When this returns `Ok`, all of it is on disk.
     pub async fn ingest(&self, batch: &[StoredHand]) -> Result<Vec<Fate>, DatabaseError> {
         let checked: Vec<_> = batch.iter().map(check).collect();
-        match self.ingest_checked(batch, &checked).await {
+        match Box::pin(self.ingest_checked(batch, &checked)).await {
             Err(error) if error.is_of_data() => {}
             other => return other,
         }
@@ -97,10 +103,10 @@ impl Database {
         let mut fates = Vec::with_capacity(batch.len());
         for (hand, checked) in batch.iter().zip(checked) {
             let (hand, checked) = (std::slice::from_ref(hand), [checked]);
-            fates.extend(match self.ingest_checked(hand, &checked).await {
+            fates.extend(match Box::pin(self.ingest_checked(hand, &checked)).await {
                 Err(error) if error.is_of_data() => {
                     let reason = [Err(Malformed::Refused(error.to_string()))];
-                    self.ingest_checked(hand, &reason).await?
+                    Box::pin(self.ingest_checked(hand, &reason)).await?
                 }
                 other => other?,
             });
@@ -113,6 +119,7 @@ impl Database {
         batch: &[StoredHand],
         checked: &[Result<Checked, Malformed>],
     ) -> Result<Vec<Fate>, DatabaseError> {
+        self.ensure_days(&checked.iter().flatten().map(|hand| day_of(hand.ended_ms)).collect()).await?;
         let mut transaction = self.pool.begin().await?;
         // Tables are locked in one order, so that two replicas never wait for each other.
         let tables: BTreeSet<&str> = checked.iter().flatten().map(|hand| hand.table.as_str()).collect();
@@ -126,15 +133,20 @@ impl Database {
                 .execute(&mut *transaction)
                 .await?;
         }
+        // Another release may count by other definitions just now: then these hands are counted later.
+        let mut counting = follows_ours(&mut transaction).await?.then(Changes::default);
         let mut fates = Vec::with_capacity(batch.len());
         for (stored, checked) in batch.iter().zip(checked) {
             fates.push(match checked {
-                Ok(hand) => match keep(&mut transaction, stored, hand).await? {
+                Ok(hand) => match keep(&mut transaction, stored, hand, &mut counting).await? {
                     Some(fate) => fate,
                     None => quarantine(&mut transaction, stored, &Malformed::Versions).await?,
                 },
                 Err(malformed) => quarantine(&mut transaction, stored, malformed).await?,
             });
+        }
+        if let Some(changes) = counting {
+            changes.write(&mut transaction).await?;
         }
         transaction.commit().await?;
         Ok(fates)
@@ -162,6 +174,7 @@ async fn keep(
     database: &mut PgConnection,
     stored: &StoredHand,
     hand: &Checked,
+    counting: &mut Option<Changes>,
 ) -> Result<Option<Fate>, sqlx::Error> {
     let known: Vec<Vec<u8>> =
         sqlx::query_scalar("SELECT hash FROM hands WHERE table_uid = $1 AND hand = $2 ORDER BY version")
@@ -178,8 +191,8 @@ async fn keep(
     }
     let conflict = version > 0;
     let id: i64 = sqlx::query_scalar(
-        "INSERT INTO hands (table_uid, hand, hash, version, conflict, epoch, ended_ms, void, rake, record, public, shown_ms)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) RETURNING id",
+        "INSERT INTO hands (table_uid, hand, hash, version, conflict, epoch, ended_ms, void, rake, public, shown_ms, pot, counted)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) RETURNING id",
     )
     .bind(&hand.table)
     .bind(hand.hand)
@@ -190,24 +203,39 @@ async fn keep(
     .bind(hand.ended_ms)
     .bind(hand.void)
     .bind(hand.rake)
-    .bind(stored.record.as_ref())
     .bind(hand.public)
     .bind(hand.shown_ms)
+    .bind(hand.pot)
+    .bind(conflict || counting.is_some())
     .fetch_one(&mut *database)
     .await?;
-    for seat in &hand.seats {
-        sqlx::query(
-            "INSERT INTO hand_players (hand_id, seat, player, delta, stack) VALUES ($1, $2, $3, $4, $5)",
-        )
+    sqlx::query("INSERT INTO hand_bodies (day, hand_id, record) VALUES ($1, $2, $3)")
+        .bind(day_of(hand.ended_ms))
         .bind(id)
-        .bind(seat.seat)
-        .bind(seat.player.0.as_slice())
-        .bind(seat.delta)
-        .bind(seat.stack)
+        .bind(stored.record.as_ref())
         .execute(&mut *database)
         .await?;
-    }
+    let column = |of: fn(&CheckedSeat) -> i16| hand.seats.iter().map(of).collect::<Vec<i16>>();
+    let wide = |of: fn(&CheckedSeat) -> i64| hand.seats.iter().map(of).collect::<Vec<i64>>();
+    let card =
+        |at: usize| hand.seats.iter().map(|seat| seat.shown.map(|cards| cards[at])).collect::<Vec<_>>();
+    sqlx::query(
+        "INSERT INTO hand_players (hand_id, seat, player, delta, stack, low, high)
+         SELECT $1, * FROM unnest($2::smallint[], $3::bytea[], $4::bigint[], $5::bigint[], $6::smallint[], $7::smallint[])",
+    )
+    .bind(id)
+    .bind(column(|seat| seat.seat))
+    .bind(hand.seats.iter().map(|seat| seat.player.0.as_slice()).collect::<Vec<&[u8]>>())
+    .bind(wide(|seat| seat.delta))
+    .bind(wide(|seat| seat.stack))
+    .bind(card(0))
+    .bind(card(1))
+    .execute(&mut *database)
+    .await?;
     if conflict {
+        if version == 1 {
+            uncount(database, hand, counting).await?;
+        }
         sqlx::query("UPDATE hands SET conflict = true WHERE table_uid = $1 AND hand = $2")
             .bind(&hand.table)
             .bind(hand.hand)
@@ -215,12 +243,50 @@ async fn keep(
             .await?;
         return Ok(Some(Fate::Conflict));
     }
+    if let Some(changes) = counting {
+        changes.add(&hand.record, hand.ended_ms);
+    }
     count(database, hand).await?;
     Ok(Some(Fate::Stored))
 }
 
+/// The record that came first counts no more: nobody knows which of the two was played.
+async fn uncount(
+    database: &mut PgConnection,
+    hand: &Checked,
+    counting: &mut Option<Changes>,
+) -> Result<(), sqlx::Error> {
+    let first: Option<(i64, Option<Vec<u8>>)> = sqlx::query_as(
+        "SELECT h.ended_ms, coalesce(h.record, b.record) FROM hands h LEFT JOIN hand_bodies b
+         ON b.day = (h.ended_ms / 86400000)::integer AND b.hand_id = h.id
+         WHERE h.table_uid = $1 AND h.hand = $2 AND h.version = 0 AND h.counted FOR UPDATE OF h",
+    )
+    .bind(&hand.table)
+    .bind(hand.hand)
+    .fetch_optional(&mut *database)
+    .await?;
+    // Where it is not counted yet, it never will be: it is in conflict from now on.
+    let Some((ended_ms, Some(body))) = first else { return Ok(()) };
+    let Ok(record) = serde_json::from_slice::<HandRecord>(&body) else { return Ok(()) };
+    match counting {
+        Some(changes) => changes.take_away(&record, ended_ms),
+        // Its counters follow other definitions: whoever counts by those is to take it away, and rebuild does.
+        None => tracing::error!(table = hand.table, hand = hand.hand, "a hand in conflict stays counted"),
+    }
+    Ok(())
+}
+
 /// Notes which numbers are missing now.
 async fn count(database: &mut PgConnection, hand: &Checked) -> Result<(), sqlx::Error> {
+    // The usual case in one trip: the next hand of the table.
+    let next = sqlx::query("UPDATE tables SET highest = $2 WHERE uid = $1 AND highest = $2 - 1")
+        .bind(&hand.table)
+        .bind(hand.hand)
+        .execute(&mut *database)
+        .await?;
+    if next.rows_affected() == 1 {
+        return Ok(());
+    }
     let highest: i64 = sqlx::query_scalar("SELECT highest FROM tables WHERE uid = $1")
         .bind(&hand.table)
         .fetch_one(&mut *database)

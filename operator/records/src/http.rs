@@ -5,6 +5,7 @@ use crate::{
     check::is_uid,
     database::{Database, DatabaseError},
     names::Viewer,
+    players,
     query::Found,
 };
 use axum::{
@@ -35,6 +36,9 @@ pub fn routes(database: Database, site: Site) -> Router {
         .route("/v1/tables/{uid}/hands/{hand}/audit", get(audit))
         .route("/v1/tables/{uid}/gaps", get(gaps))
         .route("/v1/players/{player}/hands", get(player_hands))
+        .route("/v1/players/{player}/search", get(players::search))
+        .route("/v1/players/{player}/statistics", get(players::statistics))
+        .route("/v1/players/{player}/graph", get(players::graph))
         .fallback(async || Answer::from(Problem::new(404, "not-found", "There is no such resource")))
         .layer(middleware::from_fn(only_gateways))
         .with_state(App { database, site: Arc::new(site) })
@@ -66,7 +70,7 @@ async fn only_gateways(Extension(peer): Extension<Peer>, request: Request, next:
     Answer::from(Problem::new(403, "role", "This caller may not do that")).into_response()
 }
 
-fn bad(detail: impl Into<String>) -> Answer {
+pub(crate) fn bad(detail: impl Into<String>) -> Answer {
     Problem::new(400, "bad-request", "The request is malformed").detail(detail).into()
 }
 
@@ -74,6 +78,9 @@ impl From<DatabaseError> for Answer {
     fn from(error: DatabaseError) -> Self {
         tracing::error!(%error, "request");
         match error {
+            DatabaseError::Expired { .. } => {
+                Problem::new(410, "expired", "The record of this hand is no longer kept").into()
+            }
             DatabaseError::Corrupt { .. } => Problem::new(500, "corrupt", "The record cannot be read").into(),
             _ => Problem::new(503, "unavailable", "The hand history is not available now").into(),
         }
@@ -180,8 +187,8 @@ async fn audit(
 ) -> Result<Json<HandRecord>, Answer> {
     let number: i64 = hand.parse().ok().filter(|hand| *hand >= 1).ok_or_else(|| bad("hands count from 1"))?;
     let stored = hand_of(database.hand(uid(&table)?, number, None, Viewer::Everything).await?)?;
-    // What the data key opens stays here.
-    Ok(Json(HandRecord { sealed: String::new(), ..stored.record }))
+    // What other keys open stays here.
+    Ok(Json(HandRecord { sealed: String::new(), fair_play: None, ..stored.record }))
 }
 
 async fn hand(

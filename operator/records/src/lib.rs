@@ -7,6 +7,7 @@
 
 pub mod api;
 pub mod check;
+mod counting;
 pub mod database;
 pub mod gaps;
 pub mod http;
@@ -14,10 +15,13 @@ pub mod ingest;
 pub mod metrics;
 pub mod names;
 pub mod options;
+mod partitions;
+pub mod players;
 mod query;
+mod upkeep;
 
 pub use database::{Database, DatabaseError, Fate};
-pub use options::Options;
+pub use options::{Options, Verb};
 
 use anyhow::Context;
 use ingest::Ingest;
@@ -28,9 +32,29 @@ use tokio::net::TcpListener;
 /// Gateways' connections; each gateway keeps a few.
 const CONNECTIONS_MAX: usize = 256;
 
+/// Counts everything again. What a stop leaves is counted by whoever serves.
+async fn rebuild(database: &Database, stop: &CancellationToken) -> anyhow::Result<()> {
+    let begun = std::time::Instant::now();
+    database.migrate().await?;
+    database.forget_counters().await?;
+    let mut hands = 0;
+    while !stop.is_cancelled() {
+        match database.recount().await? {
+            0 => break,
+            counted => hands += counted,
+        }
+    }
+    let seconds = begun.elapsed().as_secs_f64();
+    tracing::info!(hands, seconds, "statistics are counted again");
+    Ok(())
+}
+
 /// Runs until stopped; a batch that is being stored is stored to its end.
 pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()> {
     let config = options.validate()?;
+    if let Some(Verb::Rebuild) = config.verb {
+        return rebuild(&Database::new(config.postgres), &stop).await;
+    }
     let registry = prometheus::Registry::new();
     let metrics = metrics::Metrics::new(&registry)?;
     let readiness = Readiness::default();
@@ -46,6 +70,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
     let serving =
         tokio::spawn(server.run(listener, http::routes(database.clone(), config.site), stop.clone()));
 
+    let upkeep = tokio::spawn(upkeep::run(database.clone(), config.retention_days, stop.clone()));
     let mut ingesting = Vec::new();
     for (at, store) in config.stores.into_iter().enumerate() {
         let ingest = Ingest {
@@ -63,6 +88,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
     for reading in ingesting {
         reading.await?;
     }
+    upkeep.await?;
     serving.await??;
     ended.cancel();
     ops.await??;

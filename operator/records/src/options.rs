@@ -1,7 +1,7 @@
 //! Options of `purr-records`, as flags or environment variables.
 
 use anyhow::{Context, ensure};
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use purr_protocol::hand::Site;
 use purr_store::{LinkConfig, StoreArgs};
 use serde::Deserialize;
@@ -12,6 +12,8 @@ use std::{collections::BTreeMap, fs, net::SocketAddr, path::PathBuf};
 #[derive(Parser, Clone, Debug)]
 #[command(version)]
 pub struct Options {
+    #[command(subcommand)]
+    pub verb: Option<Verb>,
     /// Name in the stream's consumer group; the pod's own
     #[arg(long, env = "PURR_CONSUMER")]
     pub consumer: String,
@@ -38,6 +40,9 @@ pub struct Options {
     /// PEM file of the CA that signed PostgreSQL's certificate; else ca.crt of --tls-dir
     #[arg(long, env = "PURR_PG_CA_FILE")]
     pub pg_ca_file: Option<PathBuf>,
+    /// Days that the full record of a hand is kept; its result and what is counted of it stay. 0: for ever
+    #[arg(long, env = "PURR_RETENTION_DAYS", default_value_t = 0)]
+    pub retention_days: u32,
     /// Folder with tls.crt, tls.key and ca.crt
     #[arg(long, env = "PURR_TLS_DIR", default_value = "/etc/purr/tls")]
     pub tls_dir: PathBuf,
@@ -64,6 +69,14 @@ pub struct Options {
     pub log: String,
 }
 
+/// What is done instead of serving.
+#[derive(Subcommand, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// Counts all players' statistics again from the records, beside the programs that serve; figures are incomplete
+    /// until it ends. Safe to stop: what is left is counted by the programs that serve
+    Rebuild,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Group {
@@ -74,10 +87,12 @@ struct Group {
 
 /// Options that have been checked.
 pub struct Config {
+    pub verb: Option<Verb>,
     pub consumer: String,
     /// All groups whose hands are read.
     pub stores: Vec<LinkConfig>,
     pub postgres: PgConnectOptions,
+    pub retention_days: u32,
     pub tls_dir: PathBuf,
     pub listen: SocketAddr,
     pub ops_listen: SocketAddr,
@@ -98,6 +113,7 @@ impl Options {
             self.listen != self.ops_listen || self.listen.port() == 0,
             "--listen and --ops-listen are the same"
         );
+        ensure!(self.retention_days <= 36_500, "--retention-days is at most 36500");
         let network_name =
             self.network_name.filter(|name| !name.is_empty()).unwrap_or(self.site_name.clone());
         for (option, text) in [
@@ -137,9 +153,11 @@ impl Options {
             stores.push(args.link(ca.clone()).with_context(|| format!("--more-stores: group '{name}'"))?);
         }
         Ok(Config {
+            verb: self.verb,
             consumer: self.consumer,
             stores,
             postgres,
+            retention_days: self.retention_days,
             tls_dir: self.tls_dir,
             listen: self.listen,
             site,

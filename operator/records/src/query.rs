@@ -12,7 +12,7 @@ use std::{collections::HashMap, time::SystemTime};
 const GAPS_MAX: i64 = 200;
 
 /// Hash, end, record, whether everybody sees addresses, and from when on others may read it.
-type RecordRow = (Vec<u8>, i64, Vec<u8>, bool, i64);
+type RecordRow = (Vec<u8>, i64, Option<Vec<u8>>, bool, i64);
 
 /// What there is of a hand for whoever asks.
 pub(crate) enum Found {
@@ -28,8 +28,8 @@ fn now_ms() -> i64 {
 }
 
 #[derive(sqlx::FromRow)]
-struct Row {
-    id: i64,
+pub(crate) struct Row {
+    pub(crate) id: i64,
     table_uid: String,
     hand: i64,
     hash: Vec<u8>,
@@ -89,7 +89,7 @@ impl Database {
     }
 
     /// One row more than asked for says that there is a next page.
-    async fn page(
+    pub(crate) async fn page(
         &self,
         mut rows: Vec<Row>,
         limit: i64,
@@ -153,8 +153,10 @@ impl Database {
         viewer: Viewer,
     ) -> Result<Found, DatabaseError> {
         let rows: Vec<RecordRow> = sqlx::query_as(
-            "SELECT hash, ended_ms, record, public, shown_ms FROM hands WHERE table_uid = $1 AND hand = $2
-             ORDER BY version",
+            "SELECT h.hash, h.ended_ms, coalesce(h.record, b.record), h.public, h.shown_ms
+             FROM hands h LEFT JOIN hand_bodies b
+             ON b.day = (h.ended_ms / 86400000)::integer AND b.hand_id = h.id
+             WHERE h.table_uid = $1 AND h.hand = $2 ORDER BY h.version",
         )
         .bind(table)
         .bind(hand)
@@ -166,6 +168,9 @@ impl Database {
             return Ok(Found::Nothing);
         };
         let uid = table;
+        let Some(bytes) = bytes else {
+            return Err(DatabaseError::Expired { table: table.to_owned(), hand });
+        };
         let corrupt = |detail: String| DatabaseError::Corrupt { table: table.to_owned(), hand, detail };
         if HandRecord::hash(&bytes).as_slice() != hash {
             return Err(corrupt("its hash is another one".into()));

@@ -21,6 +21,7 @@ use purr_protocol::{
 use purr_records::{
     Database,
     api::{Gaps, Hand, Page, Summary},
+    players::{Graph, Statistics},
 };
 use purr_runtime::{Callers, CancellationToken, Identity, InternalClient, Role, Server};
 use std::time::Duration;
@@ -342,4 +343,79 @@ async fn only_gateways_are_answered() {
             assert_eq!(status, StatusCode::FORBIDDEN, "{role} {path}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_players_statistics_have_their_samples_and_intervals_and_fit_the_filters() {
+    let world = World::new().await;
+    // Three on 2023-11-14; seat 0 has the button, raises each hand, and nobody folds.
+    world.database.ingest(&[hand(1), hand(2), hand(3)]).await.unwrap();
+    let client = world.gateway();
+    let of = async |seat: u8, query: &str| -> Statistics {
+        let path = format!("/v1/players/{}/statistics{query}", player(seat));
+        client.get(&path, WAIT).await.unwrap()
+    };
+    let all = of(0, "").await;
+    assert_eq!(all.hands, 3);
+    let pfr = all.rates["pfr"].unwrap();
+    assert_eq!((pfr.n, pfr.value), (3, 1.0));
+    assert!(pfr.low > 0.4 && pfr.low < 0.5 && pfr.high == 1.0, "{pfr:?}");
+    assert_eq!(all.rates["steal"].unwrap().n, 3);
+    assert_eq!(all.rates["fourBet"], None);
+    assert_eq!(all.won.unwrap().per_100.n, 3);
+    for (query, hands) in [
+        ("?stakes=5/10&seats=3&position=btn&from=2023-11-14&to=2023-11-14", 3),
+        ("?position=bb", 0),
+        ("?seats=6", 0),
+        ("?stakes=1/2", 0),
+        ("?to=2023-11-13", 0),
+        ("?from=2023-11-15", 0),
+    ] {
+        assert_eq!(of(0, query).await.hands, hands, "{query}");
+    }
+    let graph: Graph = client.get(&format!("/v1/players/{}/graph", player(0)), WAIT).await.unwrap();
+    assert_eq!(
+        (graph.points.len(), graph.points[0].day.as_str(), graph.points[0].hands),
+        (1, "2023-11-14", 3)
+    );
+    for bad in ["seats=1", "stakes=5", "position=x", "from=x", "to=14.11.2023"] {
+        let (status, _) = text(&client, &format!("/v1/players/{}/statistics?{bad}", player(0))).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{bad}");
+    }
+}
+
+#[tokio::test]
+async fn own_hands_are_found_by_shown_cards_result_pot_and_opponent_page_by_page() {
+    let world = World::new().await;
+    world
+        .database
+        .ingest(&[hand(1), stored(&record(TABLE, 2, 60), "1700000000002-0"), hand(3)])
+        .await
+        .unwrap();
+    let client = world.gateway();
+    let found = async |query: &str| -> Vec<i64> {
+        let mut hands = Vec::new();
+        let mut before = String::new();
+        loop {
+            let path = format!("/v1/players/{}/search?limit=1{query}{before}", player(0));
+            let page: Page = client.get(&path, WAIT).await.unwrap();
+            hands.extend(page.hands.iter().map(|hand| hand.hand));
+            match page.next {
+                Some(next) => before = format!("&before={next}"),
+                None => return hands,
+            }
+        }
+    };
+    assert_eq!(found("").await, [3, 2, 1]);
+    assert_eq!(found("&potMin=150").await, [2]);
+    assert_eq!(found("&potMax=150").await, [3, 1]);
+    assert_eq!(found(&format!("&opponent={}", player(1))).await, [3, 2, 1]);
+    assert!(found(&format!("&opponent={}", player(9))).await.is_empty());
+    let (won, lost) = (found("&result=won").await, found("&result=lost").await);
+    assert_eq!(won.len() + lost.len(), 3);
+    // The board plays, so everybody shows.
+    assert_eq!(found("&cards=3d2h").await, [3, 2, 1]);
+    assert!(found("&cards=2c2d").await.is_empty());
+    let (status, _) = text(&client, &format!("/v1/players/{}/search?cards=AsAs", player(0))).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
 }

@@ -73,7 +73,7 @@ const SPOILED: [Spoiled; 12] = [
     (|hand| hand.record = vec![0; 2 << 20].into(), "at most"),
     (|hand| hand.table = "\0".into(), "the stream says"),
     (|hand| hand.hand = 8, "the stream says"),
-    (|hand| rewrite(hand, |record| record.version = 3), "version 3"),
+    (|hand| rewrite(hand, |record| record.version = 4), "version 4"),
     (|hand| rewrite(hand, |record| record.table = "t'--".into()), "UID"),
     (|hand| rewrite(hand, |record| record.end.rake += 1), "how the hand ended"),
     (|hand| rewrite(hand, |record| record.history.events.clear()), "how the hand ended"),

@@ -375,6 +375,17 @@ impl Api {
         self.call(Method::GET, &path, Some(token), None).await
     }
 
+    /// The own statistics, for hands that fit these values.
+    pub async fn statistics(
+        &self,
+        token: &str,
+        query: &[(&str, Option<&str>)],
+    ) -> Result<serde_json::Value, ApiError> {
+        let pairs = query.iter().filter_map(|(name, value)| Some(format!("{name}={}", escaped((*value)?))));
+        let path = format!("/v1/players/me/statistics?{}", pairs.collect::<Vec<String>>().join("&"));
+        self.call(Method::GET, &path, Some(token), None).await
+    }
+
     /// One hand's record as the gateway wrote it.
     pub async fn hand(
         &self,
@@ -503,6 +514,12 @@ fn sign_in_message(wallet: &Wallet, nonce: &Nonce, issued_at: jiff::Timestamp) -
         nonce.chain_id,
         nonce.nonce,
     )
+}
+
+/// A value of a query (RFC 3986, section 2.3).
+fn escaped(text: &str) -> String {
+    let keep = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
+    text.bytes().map(|b| if keep(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ mod hand;
 mod play;
 mod replay;
 mod screen;
+mod stats;
 
 use crate::{
     api::{Api, ApiError, Gateway, TableInfo},
@@ -53,6 +54,8 @@ pub enum Command {
     Load(load::LoadArgs),
     /// List the tables
     Tables(At),
+    /// Print your own statistics
+    Stats(stats::StatsArgs),
     /// Print the records of one hand or of many, with one sign-in
     Hand(hand::HandArgs),
     /// Check the deal, the money and the signed receipt of hands' records
@@ -155,6 +158,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
             Command::Play(args) => play::run(args).await,
             Command::Load(args) => load::run(args).await,
             Command::Tables(at) => tables(&at).await,
+            Command::Stats(args) => stats::run(&args).await,
             Command::Hand(args) => hand::run(args).await,
             Command::Verify(args) => deal::verify(args).await,
             Command::Replay(args) => replay::run(args, stop.clone()).await,

@@ -35,6 +35,7 @@ pub const NOT_COVERED: &[(&str, &str)] = &[
         "a big blind that no stack could pay in full, and that nobody raised by its size",
     ),
     ("history.config.smallBlind", "a small blind that nobody posted, or no stack could pay in full"),
+    ("history.config.bigBlind", "a big blind that no stack could pay in full, and no bet was bound by"),
     (
         "history.config.rake.basisPoints",
         "a rate that rounds to the same rake; the receipt's table id covers it",
@@ -303,7 +304,7 @@ fn setup(record: &HandRecord, told: &Told<'_>, deck: Deck) -> HandSetup {
         Ante::Each(ante) => (ante, true),
         Ante::BigBlind(ante) => (ante, false),
     };
-    setup.uniform_ante_trim = uniform;
+    (setup.uniform_ante_trim, setup.whole_antes) = (uniform, true);
     for (seat, post) in &told.posts {
         let at = seat.index();
         if at >= setup.bets.len() {

@@ -18,7 +18,7 @@ use purr_protocol::{
     record::HandRecord,
 };
 use purr_store::{DataKeys, Sealer};
-use purr_table::core::{Core, Input, Pace, Shown, State, Step};
+use purr_table::core::{Core, Input, Pace, Recording, Shown, State, Step};
 use std::{path::Path, process::Command, sync::Arc};
 
 const SEATS: u8 = 4;
@@ -96,7 +96,8 @@ impl Session {
         let sealer = Sealer::new(Arc::new(DataKeys::ephemeral([1; 32])), "0a");
         let core =
             Core::new(65_536, spec, State::new(table), sealer, Pace { hand_gap_ms: 1, reveal_ms: 500 });
-        let core = core.with_auditor(Some(auditor().public()));
+        let core =
+            core.with_recording(Recording { auditor: Some(auditor().public()), ..Recording::default() });
         let views = vec![String::new(); usize::from(SEATS) + 1];
         let mut session = Self { core, now: 0, id: 0, dice: 7, views, record: None };
         let step = session.core.restart(0, Vec::new());

@@ -212,7 +212,7 @@ async fn a_gateway_that_breaks_the_protocol_of_trunks_is_cut() {
     twice.say(vec![Up::open(1, Codec::Proto)]).await;
     assert_eq!(twice.next().await, None);
     let mut empty = Trunk::open(&world).await;
-    empty.say(vec![Up { lane: 1, body: None }]).await;
+    empty.say(vec![Up { lane: 1, ..Up::default() }]).await;
     assert_eq!(empty.next().await, None);
     let mut text = Trunk::open(&world).await;
     text.socket.send(Message::Text("{}".into())).await.unwrap();

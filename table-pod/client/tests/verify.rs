@@ -89,6 +89,8 @@ fn honest() -> HandRecord {
         audit: None,
         shown: purr_protocol::HistoryRule::default(),
         place: None,
+        timings: Vec::new(),
+        fair_play: None,
     }
 }
 

@@ -19,7 +19,27 @@ use purr_engine::deal::{Hash, Leaves, SealedDeck};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-const INFO: &[u8] = b"purr audit v1";
+/// What a part is sealed for: no part of one purpose opens as another's.
+#[derive(Clone, Copy)]
+pub(crate) enum Purpose {
+    Audit,
+    FairPlay,
+}
+
+impl Purpose {
+    fn info(self) -> &'static [u8] {
+        match self {
+            Self::Audit => b"purr audit v1",
+            Self::FairPlay => b"purr fair play v1",
+        }
+    }
+}
+
+/// The encapsulated key in hex, and the sealed text with its tag in base64.
+pub(crate) struct SealedText {
+    pub encapsulated: String,
+    pub text: String,
+}
 
 type PublicKey = <X25519HkdfSha256 as Kem>::PublicKey;
 type SecretKey = <X25519HkdfSha256 as Kem>::PrivateKey;
@@ -78,7 +98,7 @@ impl std::str::FromStr for AuditorKey {
         let key = Self(PublicKey::from_bytes(&hash(text)?).map_err(|_| AuditError::Key)?);
         // A point of small order gives everybody the same secret; sealing to it fails (RFC 7748, section 6.1).
         let about = About { table: "", hand: 0, epoch: 0, root: "" };
-        key.seal_bytes(&[0; 32], &about, b"").map_err(|_| AuditError::Key)?;
+        key.seal_text(Purpose::Audit, &[0; 32], &about, b"").map_err(|_| AuditError::Key)?;
         Ok(key)
     }
 }
@@ -112,10 +132,18 @@ impl AuditorKey {
         leaves: &Leaves,
         about: &About<'_>,
     ) -> Result<AuditBox, AuditError> {
-        self.seal_bytes(secret, about, &leaves.to_bytes())
+        let SealedText { encapsulated, text } =
+            self.seal_text(Purpose::Audit, secret, about, &leaves.to_bytes())?;
+        Ok(AuditBox { key: self.id(), encapsulated, leaves: text })
     }
 
-    fn seal_bytes(&self, secret: &Hash, about: &About<'_>, plain: &[u8]) -> Result<AuditBox, AuditError> {
+    pub(crate) fn seal_text(
+        &self,
+        purpose: Purpose,
+        secret: &Hash,
+        about: &About<'_>,
+        plain: &[u8],
+    ) -> Result<SealedText, AuditError> {
         let bound = about.bytes();
         let sealed = Sha256::new()
             .chain_update(self.0.to_bytes())
@@ -123,20 +151,16 @@ impl AuditorKey {
             .chain_update(plain)
             .finalize();
         let mut source = Source { secret: Hkdf::new(Some(&sealed), secret), block: 0 };
-        let (encapsulated, leaves) = single_shot_seal::<AesGcm256, HkdfSha256, X25519HkdfSha256, _>(
+        let (encapsulated, sealed) = single_shot_seal::<AesGcm256, HkdfSha256, X25519HkdfSha256, _>(
             &OpModeS::Base,
             &self.0,
-            INFO,
+            purpose.info(),
             plain,
             &bound,
             &mut source,
         )
         .map_err(|_| AuditError::Seal)?;
-        Ok(AuditBox {
-            key: self.id(),
-            encapsulated: hex::encode(encapsulated.to_bytes()),
-            leaves: STANDARD.encode(leaves),
-        })
+        Ok(SealedText { encapsulated: hex::encode(encapsulated.to_bytes()), text: STANDARD.encode(sealed) })
     }
 }
 
@@ -180,23 +204,35 @@ impl AuditorSecret {
     /// [`AuditError::OtherKey`] where it was sealed to somebody else, [`AuditError::Forged`] where it
     /// does not belong to this hand.
     pub fn open(&self, sealed: &AuditBox, about: &About<'_>) -> Result<Leaves, AuditError> {
+        let AuditBox { key, encapsulated, leaves } = sealed;
+        let plain = self.open_text(Purpose::Audit, key, encapsulated, leaves, about)?;
+        Leaves::from_bytes(&plain).map_err(|_| AuditError::Forged)
+    }
+
+    pub(crate) fn open_text(
+        &self,
+        purpose: Purpose,
+        key: &str,
+        encapsulated: &str,
+        text: &str,
+        about: &About<'_>,
+    ) -> Result<Vec<u8>, AuditError> {
         let given = self.public().id();
-        if sealed.key != given {
-            return Err(AuditError::OtherKey { sealed: sealed.key.chars().take(16).collect(), given });
+        if key != given {
+            return Err(AuditError::OtherKey { sealed: key.chars().take(16).collect(), given });
         }
-        let encapsulated = hash(&sealed.encapsulated).map_err(|_| AuditError::Forged)?;
+        let encapsulated = hash(encapsulated).map_err(|_| AuditError::Forged)?;
         let encapsulated = Encapsulated::from_bytes(&encapsulated).map_err(|_| AuditError::Forged)?;
-        let leaves = STANDARD.decode(&sealed.leaves).map_err(|_| AuditError::Forged)?;
-        let plain = single_shot_open::<AesGcm256, HkdfSha256, X25519HkdfSha256>(
+        let text = STANDARD.decode(text).map_err(|_| AuditError::Forged)?;
+        single_shot_open::<AesGcm256, HkdfSha256, X25519HkdfSha256>(
             &OpModeR::Base,
             &self.0,
             &encapsulated,
-            INFO,
-            &leaves,
+            purpose.info(),
+            &text,
             &about.bytes(),
         )
-        .map_err(|_| AuditError::Forged)?;
-        Leaves::from_bytes(&plain).map_err(|_| AuditError::Forged)
+        .map_err(|_| AuditError::Forged)
     }
 }
 

@@ -80,6 +80,9 @@ impl From<Stored> for Hand {
             openings,
             sealed: _,
             audit: _,
+            fair_play: _,
+            // How far away the others were is nobody's business.
+            timings: _,
             shown: _,
             place,
         } = record;

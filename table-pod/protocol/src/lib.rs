@@ -5,6 +5,7 @@ pub mod audit;
 pub mod codec;
 pub mod deal;
 pub mod denial;
+pub mod fairplay;
 pub mod hand;
 pub mod permit;
 pub mod problem;
@@ -12,6 +13,7 @@ pub mod record;
 pub mod settlement;
 pub mod spec;
 pub mod summary;
+pub mod timing;
 pub mod trunk;
 pub mod views;
 

@@ -3,6 +3,8 @@
 use crate::{
     HistoryRule,
     audit::{About, AuditBox},
+    fairplay::FairPlayBox,
+    timing::ActionTiming,
 };
 use purr_engine::{
     Card, HandEnd,
@@ -12,8 +14,11 @@ use purr_engine::{
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// Of the records that are written now. Version 1 had no commitments, and hashes as lists of numbers.
-pub const VERSION: u8 = 2;
+/// Newest version that this release reads and writes. Version 1 had no commitments, and hashes as lists of numbers;
+/// version 2 had neither [`HandRecord::timings`] nor [`HandRecord::fair_play`].
+pub const VERSION: u8 = 3;
+/// Oldest version that a table can be told to write, for a release that may be rolled back.
+pub const VERSION_WRITTEN_MIN: u8 = 2;
 
 /// The record of one hand. Its hash goes into the settlement and so onto the chain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +32,9 @@ pub struct HandRecord {
     /// What everybody could see.
     pub history: HandHistory,
     pub end: HandEnd,
+    /// One for each `acted` event of the history, in its order. Empty before version 3.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub timings: Vec<ActionTiming>,
     /// The Merkle root of the deck: 64 hex digits.
     pub root: String,
     /// What players had committed to before the root was published. Who is here and not among the
@@ -42,6 +50,10 @@ pub struct HandRecord {
     /// All 52 leaves, encrypted to the auditor's key, where the table has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit: Option<AuditBox>,
+    /// All hole cards and the deck's order, encrypted to the fair-play key, where the table has one. None before
+    /// version 3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fair_play: Option<FairPlayBox>,
     /// How the hand is shown to players who were not in it.
     #[serde(default, skip_serializing_if = "HistoryRule::is_default")]
     pub shown: HistoryRule,

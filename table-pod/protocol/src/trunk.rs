@@ -3,7 +3,7 @@
 //! A connection each would cost both sides a TLS session, a file and two buffers a player, and nine encrypted writes for
 //! what nine players are told at once.
 
-use crate::{CloseCode, Codec, CodecError, MESSAGE_BYTES_MAX};
+use crate::{CloseCode, Codec, CodecError, MESSAGE_BYTES_MAX, timing::Rtt};
 use bytes::Bytes;
 use prost::Message;
 use purr_engine::PlayerId;
@@ -14,7 +14,7 @@ pub mod pb {
     include!(concat!(env!("OUT_DIR"), "/purr.trunk.v1.rs"));
 }
 
-pub use pb::{Cursor, Down, Encoding, End, FromTable, Gone, Open, Roster, ToTable, Up, down, up};
+pub use pb::{Cursor, Down, Encoding, End, FromTable, Gone, Open, Roster, RoundTrip, ToTable, Up, down, up};
 
 /// The WebSocket subprotocol.
 pub const SUBPROTOCOL: &str = "purr.trunk.v1";
@@ -51,17 +51,48 @@ impl Roster {
     }
 }
 
+impl From<Rtt> for RoundTrip {
+    fn from(rtt: Rtt) -> Self {
+        match rtt {
+            Rtt::Unknown => Self::Unknown,
+            Rtt::Under50 => Self::Under50Ms,
+            Rtt::Under150 => Self::Under150Ms,
+            Rtt::Under500 => Self::Under500Ms,
+            Rtt::Over => Self::Over,
+        }
+    }
+}
+
+impl From<RoundTrip> for Rtt {
+    fn from(rtt: RoundTrip) -> Self {
+        match rtt {
+            RoundTrip::Unknown => Self::Unknown,
+            RoundTrip::Under50Ms => Self::Under50,
+            RoundTrip::Under150Ms => Self::Under150,
+            RoundTrip::Under500Ms => Self::Under500,
+            RoundTrip::Over => Self::Over,
+        }
+    }
+}
+
 impl Up {
     pub fn open(lane: Lane, codec: Codec) -> Self {
-        Self { lane, body: Some(up::Body::Open(Open { encoding: Encoding::from(codec).into() })) }
+        let open = Open { encoding: Encoding::from(codec).into() };
+        Self { lane, body: Some(up::Body::Open(open)), ..Self::default() }
     }
 
     pub fn message(lane: Lane, message: Bytes) -> Self {
-        Self { lane, body: Some(up::Body::Message(message)) }
+        Self { lane, body: Some(up::Body::Message(message)), ..Self::default() }
     }
 
     pub fn gone(lane: Lane) -> Self {
-        Self { lane, body: Some(up::Body::Gone(Gone {})) }
+        Self { lane, body: Some(up::Body::Gone(Gone {})), ..Self::default() }
+    }
+
+    /// With the class of the player's round trip.
+    #[must_use]
+    pub fn with_rtt(self, rtt: Rtt) -> Self {
+        Self { rtt: RoundTrip::from(rtt).into(), ..self }
     }
 }
 

@@ -6,7 +6,7 @@ mod outbox;
 mod outlet;
 
 use crate::{
-    core::{Adopted, ConnectionId, Core, DrainStatus, Input, Pace, State, Step},
+    core::{Adopted, Arrival, ConnectionId, Core, DrainStatus, Input, Pace, Recording, State, Step},
     metrics::Metrics,
     signer::{Signer, SignerError},
 };
@@ -17,13 +17,12 @@ use connections::{Connections, Place};
 pub use outlet::{Deliveries, Delivery, Inlet, Outgoing, Outlet, Parcel};
 use purr_engine::{Millis, PlayerId, Table};
 use purr_protocol::{
-    Settlement, TableSpec,
-    audit::AuditorKey,
-    pb,
+    Settlement, TableSpec, pb,
     pb::server_message::Body,
     permit::{Domain, PermitDomain},
     settlement::{Entry, Fenced, OpenTable, TableStatus},
     summary::Summary,
+    timing::Rtt,
     trunk::Lane,
 };
 use purr_runtime::{CancellationToken, Readiness};
@@ -45,6 +44,8 @@ const GUESTS_MAX: usize = 64;
 /// What reaches the actor.
 pub enum Message {
     Input(Input),
+    /// What a player asks for, with its way here.
+    Asked(Input, Arrival),
     /// A player's connection, with its resume cursor.
     Attach {
         player: PlayerId,
@@ -88,6 +89,8 @@ pub struct Handle {
     /// Who has a seat.
     roster: watch::Receiver<Arc<[PlayerId]>>,
     changed: Arc<Notify>,
+    /// Zero of the table's clock.
+    started: Instant,
 }
 
 impl Handle {
@@ -133,14 +136,23 @@ impl Handle {
         if self.is_seated(player) { &self.inbox } else { &self.guests }
     }
 
-    /// What a player asks for. Returns false where that player has no seat and too many others without one ask already.
-    pub async fn ask(&self, connection: ConnectionId, player: PlayerId, message: pb::ClientMessage) -> bool {
-        let input = Message::Input(Input::Message { connection, player, message });
+    /// What a player of this connection asks for, as it arrived at `at`. Returns false where that player has no seat and
+    /// too many others without one ask already.
+    pub async fn ask(
+        &self,
+        connection: ConnectionId,
+        player: PlayerId,
+        message: pb::ClientMessage,
+        at: Instant,
+        rtt: Rtt,
+    ) -> bool {
+        let at = Millis::try_from(at.duration_since(self.started).as_millis()).ok();
+        let asked = Message::Asked(Input::Message { connection, player, message }, Arrival { at, rtt });
         if self.is_seated(player) {
-            let _ = self.inbox.send(input).await;
+            let _ = self.inbox.send(asked).await;
             return true;
         }
-        !matches!(self.guests.try_send(input), Err(mpsc::error::TrySendError::Full(_)))
+        !matches!(self.guests.try_send(asked), Err(mpsc::error::TrySendError::Full(_)))
     }
 
     pub async fn detach(&self, connection: ConnectionId) {
@@ -175,8 +187,7 @@ pub struct TakeOver {
     pub sealer: Sealer,
     pub store: Arc<dyn Store>,
     pub signer: Arc<dyn Signer>,
-    /// Who may open a hand's whole deck; `None`: nobody.
-    pub auditor: Option<AuditorKey>,
+    pub recording: Recording,
     /// Where summaries go; `None` for a table on its own.
     pub sessions: Option<Arc<Sessions>>,
     pub metrics: Metrics,
@@ -209,7 +220,7 @@ pub struct Actor {
 struct Hold {
     since: Millis,
     until: Instant,
-    asked: Vec<Input>,
+    asked: Vec<(Input, Arrival)>,
 }
 
 /// After a take-over of a hand from a store that may have lost some of it.
@@ -238,7 +249,7 @@ impl Actor {
             sealer,
             store,
             signer,
-            auditor,
+            recording,
             sessions,
             metrics,
             readiness,
@@ -293,14 +304,20 @@ impl Actor {
         let committer = Committer::new(store, sealer.clone(), epoch, last, metrics.clone());
         let connections = Connections::new(&sealer, epoch, &recovered.log);
         let core = Core::new(epoch, spec, state, sealer, pace)
-            .with_auditor(auditor)
+            .with_recording(recording)
             .with_permits(permits)
             .with_unsettled(fenced.unsettled_s, status.exit_delay_s);
         let (inbox_of, inbox) = mpsc::channel(INBOX_MAX);
         let (guests_of, guests) = mpsc::channel(GUESTS_MAX);
         let (roster, roster_of) = watch::channel(Arc::from([]));
-        let handle =
-            Handle { inbox: inbox_of, guests: guests_of, roster: roster_of, changed: Arc::default() };
+        let started = Instant::now();
+        let handle = Handle {
+            inbox: inbox_of,
+            guests: guests_of,
+            roster: roster_of,
+            changed: Arc::default(),
+            started,
+        };
         let (outbox, _) = watch::channel(outbox::Pending::default());
         let mut actor = Self {
             core: Box::new(core),
@@ -315,7 +332,7 @@ impl Actor {
             metrics,
             readiness,
             outbox,
-            started: Instant::now(),
+            started,
             beat: 0,
             open,
             settlement_open: false,
@@ -413,22 +430,17 @@ impl Actor {
     async fn release(&mut self, hold: Hold) -> Result<(), Stopped> {
         let step = self.core.handle(self.now(), Input::Stalled { since: hold.since });
         self.commit_and_show(step).await?;
-        for input in hold.asked {
-            self.carry_out(input).await?;
+        for (input, arrival) in hold.asked {
+            self.carry_out(input, arrival).await?;
         }
         Ok(())
     }
 
     async fn take(&mut self, message: Message) -> Result<(), Stopped> {
         match message {
-            Message::Input(Input::Message { connection, player, message }) if self.hold.is_some() => {
-                let most = if self.handle.is_seated(player) { HELD_MAX } else { HELD_GUESTS_MAX };
-                if let Some(hold) = self.hold.as_mut().filter(|hold| hold.asked.len() < most) {
-                    hold.asked.push(Input::Message { connection, player, message });
-                }
-                Ok(())
-            }
-            Message::Input(input) => self.carry_out(input).await,
+            Message::Input(input @ Input::Message { .. }) => self.asked(input, Arrival::default()).await,
+            Message::Asked(input, arrival) => self.asked(input, arrival).await,
+            Message::Input(input) => self.carry_out(input, Arrival::default()).await,
             Message::Attach { player, resume, id, outlet, lane, reply } => {
                 if self.connections.is_full(&outlet, player) {
                     let _ = reply.send(Err(NotAttached::Crowded));
@@ -438,13 +450,13 @@ impl Actor {
                 let attached = self.connections.attach(player, resume, id, place, &self.core, &self.metrics);
                 let _ = reply.send(Ok(attached));
                 self.metrics.connected.set(self.connections.count());
-                self.carry_out(Input::Connected { player }).await
+                self.carry_out(Input::Connected { player }, Arrival::default()).await
             }
             Message::Detach { connection } => {
                 let gone = self.connections.detach(connection);
                 self.metrics.connected.set(self.connections.count());
                 match gone {
-                    Some(player) => self.carry_out(Input::Disconnected { player }).await,
+                    Some(player) => self.carry_out(Input::Disconnected { player }, Arrival::default()).await,
                     None => Ok(()),
                 }
             }
@@ -455,7 +467,16 @@ impl Actor {
         }
     }
 
-    async fn carry_out(&mut self, input: Input) -> Result<(), Stopped> {
+    async fn asked(&mut self, input: Input, arrival: Arrival) -> Result<(), Stopped> {
+        let Some(hold) = self.hold.as_mut() else { return self.carry_out(input, arrival).await };
+        let guest = matches!(&input, Input::Message { player, .. } if !self.handle.is_seated(*player));
+        if hold.asked.len() < if guest { HELD_GUESTS_MAX } else { HELD_MAX } {
+            hold.asked.push((input, arrival));
+        }
+        Ok(())
+    }
+
+    async fn carry_out(&mut self, input: Input, arrival: Arrival) -> Result<(), Stopped> {
         if let Input::Message { connection, .. } = &input
             && !self.connections.is_current(*connection)
         {
@@ -467,7 +488,7 @@ impl Actor {
             self.core.tell_time(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs());
         }
         let counts = matches!(input, Input::Message { .. });
-        let step = self.core.handle(before, input);
+        let step = self.core.handle_arrived(before, arrival, input);
         if counts && step.dirty {
             self.metrics.actions.inc();
         }
@@ -493,6 +514,7 @@ impl Actor {
         }
         if let Some(shown) = step.shown {
             self.connections.show(shown, &self.metrics);
+            self.core.sent(self.now());
         }
         for (connection, body) in step.replies {
             self.connections.reply(connection, self.core.state().offset, body, &self.metrics);

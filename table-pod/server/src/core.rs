@@ -10,11 +10,13 @@ mod ids;
 mod render;
 mod room;
 mod seating;
+mod timing;
 mod waiting;
 
 use crate::core::dealing::{Dealing, Wish};
 pub use crate::core::dealing::{Faults, WITHHELD_MAX};
 pub use adopt::{AdoptError, Adopted};
+pub use hands::Recording;
 pub use ids::Ids;
 use purr_engine::{
     Chips, Command, Event, Millis, PlayerId, SeatIndex, Table,
@@ -23,10 +25,10 @@ use purr_engine::{
 };
 use purr_protocol::{
     TableSpec,
-    audit::AuditorKey,
     pb::{self, VoidCause},
     permit::PermitDomain,
     settlement::{Entry, EntryBody, Notice, Reserve},
+    timing::ActionTiming,
 };
 use purr_store::{HandEntry, Sealer};
 pub use render::{LogEntry, Shown};
@@ -34,6 +36,8 @@ use room::Room;
 use seating::Seating;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+pub use timing::Arrival;
+use timing::Thinking;
 use waiting::Waiting;
 
 /// Command ids remembered for each player.
@@ -186,6 +190,9 @@ struct Deal {
     /// When it was dealt, in milliseconds since 1970, where this is known.
     #[serde(default)]
     started_at_ms: Option<u64>,
+    /// One for each `Acted` of the events.
+    #[serde(default, with = "purr_protocol::timing::packed")]
+    timings: Vec<ActionTiming>,
 }
 
 /// One table.
@@ -195,7 +202,8 @@ pub struct Core {
     spec: TableSpec,
     state: State,
     sealer: Sealer,
-    auditor: Option<AuditorKey>,
+    recording: Recording,
+    thinking: Thinking,
     /// What permits must be signed for; `None` where play money has no contract.
     permits: Option<PermitDomain>,
     /// Seconds since 1970, as the shell last told.
@@ -301,7 +309,8 @@ impl Core {
             spec,
             state,
             sealer,
-            auditor: None,
+            recording: Recording::default(),
+            thinking: Thinking::default(),
             permits: None,
             unix_s: 0,
             now: 0,
@@ -342,10 +351,10 @@ impl Core {
         self
     }
 
-    /// Every hand's record gets a part for this auditor.
+    /// What every hand's record has in it.
     #[must_use]
-    pub fn with_auditor(self, auditor: Option<AuditorKey>) -> Self {
-        Self { auditor, ..self }
+    pub fn with_recording(self, recording: Recording) -> Self {
+        Self { recording, ..self }
     }
 
     /// Records tell when their hands were dealt: this is now, in milliseconds since 1970.
@@ -381,6 +390,7 @@ impl Core {
             self.carry_wishes(&mut events);
         }
         self.finish(&events, &mut step);
+        self.forget_turn();
         step
     }
 

@@ -14,6 +14,7 @@ use purr_engine::PlayerId;
 use purr_protocol::{
     CloseCode, Codec,
     pb::{self, ErrorCode, client_message::Body as Ask, server_message::Body},
+    timing::Rtt,
     trunk::Lane,
 };
 use std::{pin::pin, sync::Arc, time::Duration};
@@ -37,6 +38,14 @@ struct Rate {
 /// Why a lane ends.
 type End = (CloseCode, &'static str);
 
+/// What a player says, with its way here.
+pub(crate) struct Said {
+    pub bytes: Bytes,
+    /// When it arrived at this process.
+    pub at: Instant,
+    pub rtt: Rtt,
+}
+
 pub(crate) struct Session {
     pub lane: Lane,
     pub codec: Codec,
@@ -44,7 +53,7 @@ pub(crate) struct Session {
     pub handle: Handle,
     pub tokens: Arc<Tokens>,
     /// What the player says, as it came. Ends with the lane.
-    pub heard: queue::Receiver<Bytes>,
+    pub heard: queue::Receiver<Said>,
 }
 
 /// An attached player.
@@ -75,7 +84,7 @@ impl Session {
     /// The first message names the player by a token, and where to resume.
     async fn attach(&mut self) -> Result<Player, Option<End>> {
         let first = self.heard.recv().await.map_err(|_| None)?;
-        let pb::ClientMessage { id, body: Some(Ask::Attach(attach)) } = self.read(&first)? else {
+        let pb::ClientMessage { id, body: Some(Ask::Attach(attach)) } = self.read(&first.bytes)? else {
             return Err(Some((CloseCode::Protocol, "attach comes first")));
         };
         let (player, expires) = self.verify(&attach.token).await?;
@@ -105,7 +114,7 @@ impl Session {
                 heard = self.heard.recv() => heard.ok()?,
                 () = &mut expired => return Some((CloseCode::TokenExpired, "the token ran out")),
             };
-            let message = match self.read(&heard) {
+            let message = match self.read(&heard.bytes) {
                 Ok(message) => message,
                 Err(end) => return end,
             };
@@ -135,7 +144,7 @@ impl Session {
                 Some(Ask::Attach(_)) => return Some((CloseCode::Protocol, "attached already")),
                 _ => {
                     let id = message.id;
-                    if !self.handle.ask(connection, player, message).await {
+                    if !self.handle.ask(connection, player, message, heard.at, heard.rtt).await {
                         self.say(error(id, ErrorCode::RateLimited, "too many without a seat ask at once"));
                     }
                 }

@@ -53,7 +53,11 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
     // Before anything is written, the epoch is on disk: a restart in place gets a higher one.
     let epoch = epoch::next(&config.state_dir, config.generation).context("epoch")?;
     tracing::info!(epoch, table = config.uid, "taking over");
-    match &config.auditor {
+    match &config.recording.fair_play {
+        Some(key) => tracing::info!(key = key.id(), "hand records have a part for fair play"),
+        None => tracing::info!("no fair-play key: hidden cards of ended hands cannot be analysed"),
+    }
+    match &config.recording.auditor {
         Some(auditor) => tracing::info!(key = auditor.id(), "hand records have a part for the auditor"),
         None => tracing::warn!("no auditor's key: hand records have no part that proves the whole deck"),
     }
@@ -65,7 +69,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
         sealer: sealer.clone(),
         store,
         signer: signer.clone(),
-        auditor: config.auditor.clone(),
+        recording: config.recording.clone(),
         sessions: Some(sessions),
         metrics,
         readiness: readiness.clone(),

@@ -1,9 +1,12 @@
 //! Options of `purr-table`, as flags or environment variables.
 
-use crate::core::Pace;
+use crate::core::{Pace, Recording};
 use anyhow::{Context, bail, ensure};
 use clap::Parser;
-use purr_protocol::{TableSpec, audit::AuditorKey};
+use purr_protocol::{
+    TableSpec,
+    record::{VERSION, VERSION_WRITTEN_MIN},
+};
 use purr_store::{LinkConfig, SessionsArgs, StoreArgs};
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -60,6 +63,13 @@ pub struct Options {
     /// Public key of the auditor who may open every hand's deck, 64 hex digits; empty: nobody
     #[arg(long, env = "PURR_AUDIT_KEY", default_value = "")]
     pub audit_key: String,
+    /// Public key of the fair-play program, which may read the hidden cards of ended hands, 64 hex digits; empty: nobody.
+    /// Needs --record-version 3
+    #[arg(long, env = "PURR_FAIRPLAY_PUBLIC_KEY", default_value = "")]
+    pub fairplay_public_key: String,
+    /// Version of the hand records that are written: 3, or 2 while a release that reads no 3 may come back
+    #[arg(long, env = "PURR_RECORD_VERSION", default_value_t = VERSION)]
+    pub record_version: u8,
     /// Time to end the hand after SIGTERM, in seconds
     #[arg(long, env = "PURR_GRACE_S", default_value_t = 100)]
     pub grace_s: u64,
@@ -85,7 +95,7 @@ pub struct Config {
     pub listen: SocketAddr,
     pub ops_listen: SocketAddr,
     pub pace: Pace,
-    pub auditor: Option<AuditorKey>,
+    pub recording: Recording,
     pub grace: Duration,
 }
 
@@ -104,12 +114,22 @@ impl Options {
             "" => None,
             key => Some(key.parse().context("--audit-key")?),
         };
+        let version = self.record_version;
+        ensure!(
+            (VERSION_WRITTEN_MIN..=VERSION).contains(&version),
+            "--record-version {version}: must be {VERSION_WRITTEN_MIN} to {VERSION}"
+        );
+        let fair_play = match self.fairplay_public_key.as_str() {
+            "" => None,
+            key => Some(key.parse().context("--fairplay-public-key")?),
+        };
+        ensure!(fair_play.is_none() || version >= 3, "--fairplay-public-key needs --record-version 3");
         let ca = self.tls_dir.join("ca.crt");
         Ok(Config {
             store: self.store.link(ca.clone()).context("--store-sentinels")?,
             sessions: self.sessions.link(ca).context("--sessions-sentinels")?,
             pace: Pace { hand_gap_ms: self.hand_gap_ms, reveal_ms: self.reveal_ms },
-            auditor,
+            recording: Recording { version, auditor, fair_play },
             grace: Duration::from_secs(self.grace_s),
             uid: self.uid,
             spec,

@@ -4,14 +4,15 @@ use crate::{
     actor::{Delivery, Handle, Outlet, Parcel},
     core::Input,
     http::Tokens,
-    lane::Session,
+    lane::{Said, Session},
 };
 use bytes::Bytes;
 use futures::{SinkExt, StreamExt, channel::mpsc as queue};
 use purr_engine::PlayerId;
 use purr_protocol::{
     CloseCode, Codec,
-    trunk::{Cursor, Down, Encoding, FromTable, Lane, ToTable, Up, up},
+    timing::Rtt,
+    trunk::{Cursor, Down, Encoding, FromTable, Lane, RoundTrip, ToTable, Up, up},
 };
 use purr_runtime::{
     CancellationToken,
@@ -19,7 +20,7 @@ use purr_runtime::{
 };
 use purr_store::Sealer;
 use std::{collections::HashMap, sync::Arc, time::Duration};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 /// One write to a gateway that does not read. The gateway itself reads whatever its players do.
 const WRITE: Duration = Duration::from_secs(10);
@@ -36,7 +37,7 @@ type End = Option<(CloseCode, &'static str)>;
 
 struct Open {
     codec: Codec,
-    say: queue::Sender<Bytes>,
+    say: queue::Sender<Said>,
 }
 
 struct Trunk {
@@ -185,13 +186,18 @@ impl Trunk {
         if let Some(seen) = seen {
             self.seen(seen).await;
         }
-        for Up { lane, body } in said {
+        let at = Instant::now();
+        for Up { lane, body, rtt } in said {
             match body.ok_or(malformed)? {
                 up::Body::Open(open) => {
                     let encoding = Encoding::try_from(open.encoding).map_err(|_| malformed)?;
                     self.open(lane, encoding.into())?;
                 }
-                up::Body::Message(message) => self.pass_on(lane, message),
+                up::Body::Message(bytes) => {
+                    // A class of a later release is unknown to this one.
+                    let rtt = RoundTrip::try_from(rtt).map(Rtt::from).unwrap_or_default();
+                    self.pass_on(lane, Said { bytes, at, rtt });
+                }
                 up::Body::Gone(_) => drop(self.lanes.remove(&lane)),
             }
         }
@@ -215,9 +221,9 @@ impl Trunk {
     }
 
     /// What comes on a lane that has ended was on its way.
-    fn pass_on(&mut self, lane: Lane, message: Bytes) {
+    fn pass_on(&mut self, lane: Lane, said: Said) {
         let Some(open) = self.lanes.get_mut(&lane) else { return };
-        if open.say.try_send(message).is_err_and(|error| error.is_full()) {
+        if open.say.try_send(said).is_err_and(|error| error.is_full()) {
             self.end(lane, CloseCode::TryAgain, "too much waits to be read");
         }
     }

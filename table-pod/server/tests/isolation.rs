@@ -6,11 +6,15 @@ mod common;
 mod world;
 
 use purr_engine::PlayerId;
-use purr_protocol::pb::{self, client_message::Body as Ask};
+use purr_protocol::{
+    pb::{self, client_message::Body as Ask},
+    timing::Rtt,
+};
 use purr_runtime::CancellationToken;
 use purr_store::MemoryStore;
 use purr_table::actor::{Handle, NotAttached, Outlet};
 use std::{sync::Arc, time::Duration};
+use tokio::time::Instant;
 use world::World;
 
 fn player(number: u16) -> PlayerId {
@@ -25,7 +29,8 @@ async fn sits(handle: &Handle, own: PlayerId) {
     let permit =
         pb::Permit { amount: 400, max_total_rake: 0, expiry_s: u64::MAX, nonce: 1, signature: vec![1; 65] };
     let sit = Ask::Sit(pb::Sit { seat: 2, amount: 400, permit: Some(permit) });
-    assert!(handle.ask(attached.connection, own, pb::ClientMessage { id: 1, body: Some(sit) }).await);
+    let message = pb::ClientMessage { id: 1, body: Some(sit) };
+    assert!(handle.ask(attached.connection, own, message, Instant::now(), Rtt::default()).await);
     let seated = async {
         while !handle.is_seated(own) {
             tokio::task::yield_now().await;

@@ -163,7 +163,7 @@ impl Shared {
             How::Same(one_in) => dice.one_in(one_in).then(|| up.clone()),
             How::Renumbered if matches!(message.body, Some(Ask::Act(_))) => {
                 let other = pb::ClientMessage { id: message.id | RENUMBERED, ..message };
-                Some(Up::message(up.lane, codec.encode_client(&other)?))
+                Some(Up { body: Some(up::Body::Message(codec.encode_client(&other)?)), ..up.clone() })
             }
             How::Renumbered => None,
         })

@@ -9,7 +9,7 @@ use purr_runtime::{CancellationToken, Readiness};
 use purr_store::{Commit, DataKeys, Sealer};
 use purr_table::{
     actor::{Actor, Handle, Stopped, TakeOver},
-    core::Pace,
+    core::{Pace, Recording},
     metrics::Metrics,
 };
 use std::sync::{
@@ -166,7 +166,7 @@ impl World {
                 sealer: self.sealer.clone(),
                 store: Arc::new(Connection { nodes: self.nodes.clone(), cut: cut.clone() }),
                 signer: self.journal.clone(),
-                auditor: None,
+                recording: Recording::default(),
                 sessions: None,
                 metrics: Metrics::new(&prometheus::Registry::new())?,
                 readiness: Readiness::default(),

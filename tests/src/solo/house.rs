@@ -15,7 +15,7 @@ use purr_runtime::{Callers, CancellationToken, Identity, InternalClient, Readine
 use purr_store::{DataKeys, Sealer, Store};
 use purr_table::{
     actor::{Actor, Handle, TakeOver},
-    core::Pace,
+    core::{Pace, Recording},
     http::{Tokens, routes},
     metrics::Metrics,
 };
@@ -81,7 +81,7 @@ impl House {
             sealer: sealer.clone(),
             store,
             signer: ledger,
-            auditor: None,
+            recording: Recording::default(),
             sessions: None,
             metrics: Metrics::new(&prometheus::Registry::new())?,
             readiness: Readiness::default(),

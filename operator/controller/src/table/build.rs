@@ -17,6 +17,7 @@ use k8s_openapi::{
 };
 use kube::Resource;
 use purr_crds::PokerTable;
+use purr_protocol::record::VERSION;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
@@ -282,6 +283,13 @@ fn environment(table: &PokerTable, valid: &Valid, fleet: &Defaults) -> Vec<EnvVa
     ];
     if !fleet.audit_key.is_empty() {
         all.push(value("PURR_AUDIT_KEY", &fleet.audit_key));
+    }
+    if !fleet.fairplay_key.is_empty() {
+        all.push(value("PURR_FAIRPLAY_PUBLIC_KEY", &fleet.fairplay_key));
+    }
+    // What a table does by itself is not said: pods of before stay as they are.
+    if fleet.record_version != VERSION {
+        all.push(value("PURR_RECORD_VERSION", &fleet.record_version.to_string()));
     }
     all
 }

@@ -1,7 +1,7 @@
 //! The player's side of a relay: frames in and out, with bounds on size, rate and time.
 
 use super::{End, Pace, line::Line};
-use purr_protocol::{CloseCode, Codec, pb};
+use purr_protocol::{CloseCode, Codec, pb, timing::Rtt};
 use purr_runtime::ws::{self, Heard, Message};
 use std::{pin::Pin, time::Duration};
 use tokio::time::{Instant, Sleep, error::Elapsed, sleep_until, timeout};
@@ -33,12 +33,33 @@ pub(super) enum FromPlayer {
     Ended(Option<End>),
 }
 
+/// The way there and back, as pings measure it.
+enum RoundTrip {
+    /// The first message has not come.
+    Unasked,
+    /// A ping is due although the player is not silent.
+    Due,
+    /// This is what the last ping carries; no player can answer it before it arrives.
+    Asked([u8; 4], Rtt),
+    Known(Rtt),
+}
+
+impl RoundTrip {
+    fn class(&self) -> Rtt {
+        match self {
+            Self::Unasked | Self::Due => Rtt::Unknown,
+            Self::Asked(_, rtt) | Self::Known(rtt) => *rtt,
+        }
+    }
+}
+
 pub(super) struct Player {
     pub line: Line,
     codec: Codec,
     pace: Pace,
     heard: Instant,
     pinged: Instant,
+    round_trip: RoundTrip,
     /// Ends when it is to be looked whether the player is there. Each message puts that off, and moves no timer.
     look: Pin<Box<Sleep>>,
     allowance: f64,
@@ -52,9 +73,19 @@ impl Player {
     pub fn new(line: Line, codec: Codec, pace: Pace) -> Self {
         let now = Instant::now();
         let look = Box::pin(sleep_until(now + pace.ping));
-        let allowance = SEATED.burst;
-        let (guest, over) = (false, 0);
-        Self { line, codec, pace, heard: now, pinged: now, look, allowance, filled: now, over, guest }
+        Self {
+            line,
+            codec,
+            pace,
+            heard: now,
+            pinged: now,
+            round_trip: RoundTrip::Unasked,
+            look,
+            allowance: SEATED.burst,
+            filled: now,
+            over: 0,
+            guest: false,
+        }
     }
 
     /// The next message. Dropping the future loses nothing.
@@ -69,7 +100,7 @@ impl Player {
                 () = self.look.as_mut() => {
                     let now = Instant::now();
                     let due = self.pinged.max(self.heard) + self.pace.ping;
-                    if due > now {
+                    if due > now && !matches!(self.round_trip, RoundTrip::Due) {
                         self.look.as_mut().reset(due);
                         continue;
                     }
@@ -78,7 +109,9 @@ impl Player {
                         return end(CloseCode::GoingAway, "no sign of life");
                     }
                     self.pinged = now;
-                    let ping = Message::Ping(bytes::Bytes::new());
+                    let carries = getrandom::u32().unwrap_or(0).to_ne_bytes();
+                    self.round_trip = RoundTrip::Asked(carries, self.round_trip.class());
+                    let ping = Message::Ping(bytes::Bytes::copy_from_slice(&carries));
                     // Boxed, as it is rare: every player's task would have its room.
                     if let Err(end) = Box::pin(self.send_frame(ping)).await {
                         return FromPlayer::Ended(end);
@@ -87,6 +120,9 @@ impl Player {
                 }
             };
             self.heard = Instant::now();
+            if let Some(Ok(Message::Pong(carries))) = &frame {
+                self.answered(carries);
+            }
             let within = self.spend();
             if self.over > OVER_MAX {
                 return end(CloseCode::Protocol, "too many messages");
@@ -106,6 +142,11 @@ impl Player {
             let Ok(message) = self.codec.decode_client(&bytes) else {
                 return end(CloseCode::Protocol, "malformed message");
             };
+            if matches!(self.round_trip, RoundTrip::Unasked) {
+                // Strangers are not pinged before they have said something.
+                self.round_trip = RoundTrip::Due;
+                self.look.as_mut().reset(self.heard);
+            }
             if !within && self.over <= ANSWERED_MAX {
                 return FromPlayer::Limited(message.id);
             }
@@ -122,6 +163,19 @@ impl Player {
         let missing = 1.0 - self.allowance;
         let rests = self.guest && self.over >= ANSWERED_MAX && missing > 0.0;
         rests.then(|| self.filled + Duration::from_secs_f64(missing / GUEST.per_s))
+    }
+
+    /// Class of the round trip to this player; a stream has no pings.
+    pub fn rtt(&self) -> Rtt {
+        self.round_trip.class()
+    }
+
+    fn answered(&mut self, carries: &[u8]) {
+        if let RoundTrip::Asked(asked, _) = &self.round_trip
+            && asked.as_slice() == carries
+        {
+            self.round_trip = RoundTrip::Known(Rtt::of(self.pinged.elapsed()));
+        }
     }
 
     fn spend(&mut self) -> bool {

@@ -7,7 +7,7 @@ use super::{
 use crate::routing::Target;
 use bytes::Bytes;
 use purr_engine::PlayerId;
-use purr_protocol::{CloseCode, Codec, pb};
+use purr_protocol::{CloseCode, Codec, pb, timing::Rtt};
 use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep};
 
@@ -116,8 +116,8 @@ impl Pod {
         self.lane.has_heard()
     }
 
-    pub async fn send(&self, message: Bytes, wait: Duration) -> Result<(), Gone> {
-        self.lane.say(message, wait).await
+    pub async fn send(&self, message: Bytes, rtt: Rtt, wait: Duration) -> Result<(), Gone> {
+        self.lane.say(message, rtt, wait).await
     }
 
     pub fn name(&self) -> &str {

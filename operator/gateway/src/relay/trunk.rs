@@ -14,6 +14,7 @@ use futures::{
 use purr_engine::PlayerId;
 use purr_protocol::{
     Codec,
+    timing::Rtt,
     trunk::{Cursor, Down, FromTable, Lane, SUBPROTOCOL, ToTable, Up, down},
 };
 use purr_runtime::{
@@ -233,8 +234,8 @@ impl OpenLane {
 
     /// # Errors
     /// Where the trunk has ended, and where it has taken nothing for so long.
-    pub async fn say(&self, message: Bytes, wait: Duration) -> Result<(), Gone> {
-        match self.trunk.up.try_send(Up::message(self.lane, message)) {
+    pub async fn say(&self, message: Bytes, rtt: Rtt, wait: Duration) -> Result<(), Gone> {
+        match self.trunk.up.try_send(Up::message(self.lane, message).with_rtt(rtt)) {
             Ok(()) => Ok(()),
             Err(TrySendError::Closed(_)) => Err(Gone),
             // Boxed, as it is rare: every player's task would have its room.

@@ -403,6 +403,8 @@ async fn as_the_test_wants(State(signer): State<Arc<Signer>>, request: Request, 
 fn records_routes() -> Router {
     let audit = Router::new()
         .route("/v1/tables/{uid}/hands/{hand}/audit", get(async || Json(json!({ "audit": "box" }))));
+    let echo = async |uri: axum::http::Uri| Json(json!({ "asked": uri.to_string() }));
+    let audit = audit.route("/v1/players/{player}/{what}", get(echo));
     audit.route("/v1/tables/{uid}/hands", get(async || Json(json!({ "hands": [] })))).route(
         "/v1/tables/{uid}/hands/{hand}",
         get(async |Path((_, hand)): Path<(String, u64)>, uri: axum::http::Uri| {

@@ -94,12 +94,15 @@ pub struct Pod {
     pub asked: Arc<AtomicUsize>,
     /// How far gateways say that the table was seen, before this pod.
     pub seen: Arc<Mutex<Vec<Cursor>>>,
+    /// Class of the round trip that came with each message.
+    pub round_trips: Arc<Mutex<Vec<i32>>>,
     stop: CancellationToken,
 }
 
 #[derive(Clone)]
 struct Shared {
     seen: Arc<Mutex<Vec<Cursor>>>,
+    round_trips: Arc<Mutex<Vec<i32>>>,
     attachments: mpsc::Sender<Attachment>,
     asked: Arc<AtomicUsize>,
     /// How many of the first requests get 421.
@@ -116,10 +119,17 @@ impl Pod {
         let (send, attachments) = mpsc::channel(8);
         let (asked, stop) = (Arc::new(AtomicUsize::new(0)), CancellationToken::new());
         let seen = Arc::<Mutex<Vec<Cursor>>>::default();
-        let shared = Shared { attachments: send, asked: asked.clone(), seen: seen.clone(), wrong };
+        let round_trips = Arc::<Mutex<Vec<i32>>>::default();
+        let shared = Shared {
+            attachments: send,
+            asked: asked.clone(),
+            seen: seen.clone(),
+            round_trips: round_trips.clone(),
+            wrong,
+        };
         let routes = Router::new().route("/v1/tables/{uid}/trunk", get(open)).with_state(shared);
         let address = serve(world.table_identity(UID), routes, &stop).await;
-        Self { address, attachments, asked, seen, stop }
+        Self { address, attachments, asked, seen, round_trips, stop }
     }
 
     pub async fn attached(&mut self) -> Attachment {
@@ -140,7 +150,9 @@ async fn open(State(shared): State<Shared>, Path(uid): Path<String>, mut request
     }
     let upgrade = Upgrade::from_request(&mut request).unwrap();
     assert_eq!(upgrade.subprotocols, [SUBPROTOCOL]);
-    let run = |socket| async move { Trunk::new(shared.attachments, shared.seen).run(socket).await };
+    let run = |socket| async move {
+        Trunk::new(shared.attachments, shared.seen, shared.round_trips).run(socket).await;
+    };
     upgrade.accept_within(trunk_limits(), Some(SUBPROTOCOL), run)
 }
 
@@ -166,12 +178,17 @@ struct Trunk {
     said: mpsc::Sender<(Lane, Option<Order>)>,
     orders: mpsc::Receiver<(Lane, Option<Order>)>,
     seen: Arc<Mutex<Vec<Cursor>>>,
+    round_trips: Arc<Mutex<Vec<i32>>>,
 }
 
 impl Trunk {
-    fn new(attachments: mpsc::Sender<Attachment>, seen: Arc<Mutex<Vec<Cursor>>>) -> Self {
+    fn new(
+        attachments: mpsc::Sender<Attachment>,
+        seen: Arc<Mutex<Vec<Cursor>>>,
+        round_trips: Arc<Mutex<Vec<i32>>>,
+    ) -> Self {
         let (said, orders) = mpsc::channel(64);
-        Self { ways: HashMap::new(), attachments, said, orders, seen }
+        Self { ways: HashMap::new(), attachments, said, orders, seen, round_trips }
     }
 
     async fn run(mut self, mut socket: ServerSocket) {
@@ -199,7 +216,8 @@ impl Trunk {
                     Some(Ok(Message::Binary(frame))) => {
                         let ToTable { said, seen } = ToTable::read(frame).unwrap();
                         self.seen.lock().unwrap().extend(seen);
-                        for Up { lane, body } in said {
+                        for Up { lane, body, rtt } in said {
+                            self.round_trips.lock().unwrap().push(rtt);
                             self.hear(lane, body.unwrap()).await;
                         }
                         continue;

@@ -198,6 +198,7 @@ pub fn record(table: &str, hand: u64, first_raise: u64) -> HandRecord {
         epoch: 65_536,
         history: HandHistory::public(hand, config(), seats.to_vec(), &events),
         end: end.unwrap(),
+        timings: Vec::new(),
         root: "ab".repeat(32),
         commitments: Vec::new(),
         reveals: Vec::new(),
@@ -206,6 +207,7 @@ pub fn record(table: &str, hand: u64, first_raise: u64) -> HandRecord {
         audit: None,
         shown: HistoryRule::default(),
         place: None,
+        fair_play: None,
     }
 }
 

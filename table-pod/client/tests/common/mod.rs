@@ -25,7 +25,7 @@ use purr_runtime::{
 use purr_store::{DataKeys, MemoryStore, Sealer};
 use purr_table::{
     actor::{Actor, TakeOver},
-    core::Pace,
+    core::{Pace, Recording},
     http::Tokens,
     metrics::Metrics,
     signer::PlayMoney,
@@ -361,7 +361,7 @@ impl World {
             sealer: sealer.clone(),
             store: store.clone(),
             signer: signer.clone(),
-            auditor: None,
+            recording: Recording::default(),
             sessions: None,
             metrics: Metrics::new(&prometheus::Registry::new()).unwrap(),
             readiness: Readiness::default(),

@@ -28,6 +28,9 @@ pub struct HandSetup {
     /// Antes layer with the bets, each player's own, whether or not they are equal
     /// (`ante_trimming_status` of PHH); else they are dead money, which everybody plays for.
     pub uniform_ante_trim: bool,
+    /// An ante that nobody can match is posted in full, and what is too much goes back uncalled, as at a
+    /// table; else only what is matched is posted, as PHH has it.
+    pub whole_antes: bool,
     pub deck: Deck,
     /// Who gives up at a showdown: they win no pot that somebody shows for.
     pub mucks: SeatSet,
@@ -37,7 +40,7 @@ impl HandSetup {
     /// A hand without forced bets.
     pub const fn new(hand: u64, button: SeatIndex, min_bet: Chips, deck: Deck) -> Self {
         let none = [0; SEATS_MAX];
-        let (uniform_ante_trim, mucks) = (true, SeatSet::first(0));
+        let (uniform_ante_trim, whole_antes, mucks) = (true, false, SeatSet::first(0));
         Self {
             hand,
             button,
@@ -47,6 +50,7 @@ impl HandSetup {
             dead: none,
             min_bet,
             uniform_ante_trim,
+            whole_antes,
             deck,
             mucks,
         }
@@ -136,7 +140,8 @@ impl Table {
             return Err(Refusal::Overflow);
         }
         self.open_hand(setup.hand, setup.deck.clone(), setup.button, ready, &[], events)?;
-        let most = if setup.uniform_ante_trim { self.matched_ante(setup, ready) } else { Chips::MAX };
+        let trims = setup.uniform_ante_trim && !setup.whole_antes;
+        let most = if trims { self.matched_ante(setup, ready) } else { Chips::MAX };
         for seat in ready.clockwise(setup.button) {
             let ante = setup.antes[seat.index()].min(most);
             self.post_ante(seat, ante, !setup.uniform_ante_trim, events);

@@ -187,7 +187,8 @@ mod tests {
         let (sender, mut inbox) = mpsc::channel(1);
         let (guests, _none) = mpsc::channel(1);
         let (_roster, roster) = watch::channel(Arc::from([]));
-        let handle = Handle { inbox: sender, guests, roster, changed: Arc::default() };
+        let handle =
+            Handle { inbox: sender, guests, roster, changed: Arc::default(), started: Instant::now() };
         let permit = Permit { amount: 1, max_total_rake: 1, expiry_s: 1, nonce: 1, signature: String::new() };
         let (seat, player) = (SeatIndex(0), PlayerId([1; 20]));
         let request = Reserve { epoch: 1, seat, player, permit, top_up: false };

@@ -195,8 +195,15 @@ impl Core {
             step.extra(Kind::Deal(committed(hand, sealed.root(), &commitments, &reveals)));
         }
         let started_at_ms = self.epoch_ms.map(|origin| origin.saturating_add(self.now));
-        self.state.deal =
-            Some(Deal { sealed, commitments, reveals, starts, events: Vec::new(), started_at_ms });
+        self.state.deal = Some(Deal {
+            sealed,
+            commitments,
+            reveals,
+            starts,
+            events: Vec::new(),
+            started_at_ms,
+            timings: Vec::new(),
+        });
         events.extend(started);
         self.sit_out(&withheld, events);
         self.carry_wishes(events);

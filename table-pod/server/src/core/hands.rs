@@ -2,13 +2,38 @@
 
 use super::{Core, Deal, Step, render::Shown};
 use base64::{Engine, engine::general_purpose::STANDARD};
-use purr_engine::{Chips, Event, HandEnd, PlayerId, history::HandHistory};
+use purr_engine::{Card, Chips, Event, HandEnd, PlayerId, history::HandHistory};
 use purr_protocol::{
+    audit::AuditorKey,
+    fairplay::{FairPlayBox, FairPlayKey, Hidden},
     pb::{self, event::Kind},
     record::{HandRecord, Place, Sealed, VERSION},
     settlement::{EntryBody, SeatDelta},
 };
 use purr_store::HandEntry;
+
+/// What hand records have in them.
+#[derive(Clone, Debug)]
+pub struct Recording {
+    /// 2 or 3 ([`VERSION`]).
+    pub version: u8,
+    /// Who may open every hand's whole deck; `None`: nobody.
+    pub auditor: Option<AuditorKey>,
+    /// Who may read every hand's hidden cards once it has ended; `None`: nobody. From version 3 on.
+    pub fair_play: Option<FairPlayKey>,
+}
+
+impl Default for Recording {
+    fn default() -> Self {
+        Self { version: VERSION, auditor: None, fair_play: None }
+    }
+}
+
+impl Recording {
+    fn has_timings(&self) -> bool {
+        self.version >= 3
+    }
+}
 
 impl Step {
     pub(super) fn extra(&mut self, kind: Kind) {
@@ -21,6 +46,9 @@ impl Core {
     pub(super) fn conclude(&mut self, events: &[Event], step: &mut Step) {
         let mut deal = self.state.deal.take();
         if let Some(deal) = deal.as_mut() {
+            if self.recording.has_timings() {
+                self.time_actions(events, deal);
+            }
             deal.events.extend(events.iter().cloned());
         }
         let ended = events.iter().find_map(|event| match event {
@@ -85,15 +113,11 @@ impl Core {
     }
 
     fn record(&self, end: &HandEnd, deal: &Deal) -> Result<Vec<u8>, serde_json::Error> {
-        let holes = deal.events.iter().filter_map(|event| match event {
-            Event::Dealt { seat, cards } => Some((seat.0, *cards)),
-            _ => None,
-        });
-        let sealed =
-            Sealed { holes: holes.collect(), leaves: STANDARD.encode(deal.sealed.leaves().to_bytes()) };
+        let holes = holes(deal);
+        let sealed = Sealed { holes, leaves: STANDARD.encode(deal.sealed.leaves().to_bytes()) };
         let sealed = self.seal_record(&serde_json::to_vec(&sealed)?, end.hand);
         let mut record = HandRecord {
-            version: VERSION,
+            version: self.recording.version,
             table: self.uid.clone(),
             epoch: self.epoch,
             history: HandHistory::public(
@@ -103,12 +127,14 @@ impl Core {
                 &deal.events,
             ),
             end: end.clone(),
+            timings: if self.recording.has_timings() { deal.timings.clone() } else { Vec::new() },
             root: hex::encode(deal.sealed.root()),
             commitments: deal.commitments.clone(),
             reveals: deal.reveals.clone(),
             openings: self.public_openings(deal),
             sealed: STANDARD.encode(sealed),
             audit: None,
+            fair_play: None,
             shown: self.spec.history,
             place: Some(Place {
                 table_name: self.spec.name.clone(),
@@ -117,11 +143,23 @@ impl Core {
                 started_at_ms: deal.started_at_ms,
             }),
         };
-        record.audit = self.auditor.as_ref().and_then(|auditor| {
+        record.fair_play = self.fair_play_part(deal, &record);
+        record.audit = self.recording.auditor.as_ref().and_then(|auditor| {
             let sealed = auditor.seal(&deal.sealed, &record.about());
             sealed.inspect_err(|error| tracing::error!(%error, hand = end.hand, "no auditor's part")).ok()
         });
         record.to_bytes()
+    }
+
+    /// All hidden cards, for the fair-play key alone.
+    fn fair_play_part(&self, deal: &Deal, record: &HandRecord) -> Option<FairPlayBox> {
+        let key = self.recording.fair_play.as_ref().filter(|_| self.recording.has_timings())?;
+        let hand = record.history.hand;
+        let deck = deal.sealed.deck(&deal.reveals);
+        let deck = deck.inspect_err(|error| tracing::error!(%error, hand, "no fair-play part")).ok()?;
+        let hidden = Hidden { holes: holes(deal), deck: deck.cards().to_vec() };
+        let sealed = key.seal(&deal.sealed, &hidden, &record.about());
+        sealed.inspect_err(|error| tracing::error!(%error, hand, "no fair-play part")).ok()
     }
 
     /// Openings of board and shown cards, each with its place in the deal.
@@ -151,4 +189,13 @@ impl Core {
             }
         }
     }
+}
+
+/// Everybody's two cards, in the order of the deal.
+fn holes(deal: &Deal) -> Vec<(u8, [Card; 2])> {
+    let dealt = deal.events.iter().filter_map(|event| match event {
+        Event::Dealt { seat, cards } => Some((seat.0, *cards)),
+        _ => None,
+    });
+    dealt.collect()
 }

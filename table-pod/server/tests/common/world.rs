@@ -5,7 +5,7 @@ use purr_runtime::{CancellationToken, Readiness};
 use purr_store::{DataKeys, Sealer, Store};
 use purr_table::{
     actor::{Actor, Handle, Stopped, TakeOver},
-    core::Pace,
+    core::{Pace, Recording},
     metrics::Metrics,
     signer::PlayMoney,
 };
@@ -49,7 +49,7 @@ impl World {
             sealer: self.sealer(),
             store: self.store.clone(),
             signer: self.signer.clone(),
-            auditor: None,
+            recording: Recording::default(),
             sessions: None,
             metrics: Metrics::new(&prometheus::Registry::new()).unwrap(),
             readiness: Readiness::default(),

@@ -15,7 +15,7 @@ use purr_runtime::{CancellationToken, Readiness};
 use purr_store::{DataKeys, Sealer};
 use purr_table::{
     actor::{Actor, Attached, Handle, Outgoing, TakeOver},
-    core::{Input, Pace},
+    core::{Input, Pace, Recording},
     metrics::Metrics,
     signer::PlayMoney,
 };
@@ -262,7 +262,7 @@ impl World {
             sealer: self.sealer.clone(),
             store: self.tap.clone(),
             signer: self.signer.clone(),
-            auditor: None,
+            recording: Recording::default(),
             sessions: None,
             metrics: Metrics::new(&prometheus::Registry::new()).unwrap(),
             readiness: Readiness::default(),

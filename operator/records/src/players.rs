@@ -1,0 +1,335 @@
+//! What one player may know of their own hands: statistics, a graph by days, and a search.
+
+use crate::{
+    api::Page,
+    database::{Database, DatabaseError},
+    http::bad,
+    names::Viewer,
+    partitions::Day,
+};
+use axum::{
+    Json,
+    extract::{Path, Query, State, rejection::QueryRejection},
+};
+use purr_engine::{Card, PlayerId};
+use purr_facts::{
+    Counters, NAMES, Position, WIDTH,
+    rates::{self, Figure, Winning},
+};
+use purr_runtime::problem::Answer;
+use serde::{Deserialize, Serialize};
+use sqlx::AssertSqlSafe;
+use std::collections::BTreeMap;
+
+/// Days of one graph.
+const DAYS_MAX: i64 = 3_660;
+const LIMIT_DEFAULT: i64 = 50;
+const LIMIT_MAX: i64 = 200;
+
+/// Which hands count.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Wanted {
+    /// Small and big blind in minor units, for instance 50/100.
+    stakes: Option<String>,
+    /// Players dealt in.
+    seats: Option<i16>,
+    /// As in [`Position::name`].
+    position: Option<String>,
+    /// First and last day, UTC, for instance 2026-11-29.
+    from: Option<String>,
+    to: Option<String>,
+}
+
+struct Filter {
+    stakes: Option<(i64, i64)>,
+    seats: Option<i16>,
+    position: Option<i16>,
+    from: Day,
+    to: Day,
+}
+
+impl Wanted {
+    fn filter(&self) -> Result<Filter, Answer> {
+        let stakes = self.stakes.as_ref().map(|text| {
+            let blinds =
+                text.split_once('/').and_then(|(small, big)| Some((small.parse().ok()?, big.parse().ok()?)));
+            blinds.ok_or_else(|| bad("stakes is small/big"))
+        });
+        let position = self.position.as_ref().map(|name| {
+            Position::from_name(name).map(Position::code).ok_or_else(|| {
+                bad(format!("position is one of {}", Position::ALL.map(Position::name).join(", ")))
+            })
+        });
+        if self.seats.is_some_and(|seats| !(2..=10).contains(&seats)) {
+            return Err(bad("seats is 2 to 10"));
+        }
+        Ok(Filter {
+            stakes: stakes.transpose()?,
+            seats: self.seats,
+            position: position.transpose()?,
+            from: self.from.as_deref().map_or(Ok(0), day)?,
+            to: self.to.as_deref().map_or(Ok(Day::MAX), day)?,
+        })
+    }
+}
+
+/// Days since 1970 of a date.
+fn day(text: &str) -> Result<Day, Answer> {
+    let date: jiff::civil::Date = text.parse().map_err(|_| bad("a date is YYYY-MM-DD"))?;
+    let since = date.duration_since(jiff::civil::date(1970, 1, 1)).as_hours() / 24;
+    Day::try_from(since).map_err(|_| bad("a date is YYYY-MM-DD"))
+}
+
+fn date(day: Day) -> String {
+    let start = jiff::civil::date(1970, 1, 1);
+    start.checked_add(jiff::Span::new().days(day)).unwrap_or(start).to_string()
+}
+
+/// Statistics of one player, each figure with its sample size and a 95% interval.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Statistics {
+    pub hands: i64,
+    /// Shares of `n`; null where nothing could be counted.
+    pub rates: BTreeMap<String, Option<Figure>>,
+    /// Bets and raises for each call after the flop; null without calls.
+    pub aggression_factor: Option<f64>,
+    /// Big blinds won per 100 hands: after rake, before it, and after rake with all-ins by equity.
+    pub won: Option<Winning>,
+    pub won_before_rake: Option<Winning>,
+    pub adjusted: Option<Winning>,
+}
+
+/// One day of a player, in minor units.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Point {
+    /// UTC, for instance 2026-11-29.
+    pub day: String,
+    pub hands: i64,
+    /// After rake.
+    pub won: i64,
+    /// After rake, all-ins by equity.
+    pub adjusted: i64,
+    pub rake: i64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Graph {
+    /// Days with hands, oldest first.
+    pub points: Vec<Point>,
+}
+
+const WHERE: &str =
+    "player = $1 AND day BETWEEN $2 AND $3 AND ($4::bigint IS NULL OR (small_blind, big_blind) = ($4, $5))
+     AND ($6::smallint IS NULL OR dealt_in = $6) AND ($7::smallint IS NULL OR position = $7)";
+
+/// Sums by big blind, in which winnings are measured.
+#[derive(Default)]
+struct Totals {
+    all: Counters,
+    sums: [f64; 3],
+    squares: [f64; 3],
+}
+
+impl Totals {
+    #[allow(clippy::cast_precision_loss, reason = "for showing alone")]
+    fn add(&mut self, big_blind: i64, counters: &Counters) {
+        let blind = big_blind as f64;
+        let own = [
+            (counters.won, counters.won_sq),
+            (counters.won_before_rake, counters.won_before_rake_sq),
+            (counters.adjusted, counters.adjusted_sq),
+        ];
+        for (at, (sum, square)) in own.into_iter().enumerate() {
+            self.sums[at] += sum as f64 / blind;
+            self.squares[at] += square as f64 / (blind * blind);
+        }
+        self.all = self.all.plus(counters);
+    }
+
+    fn statistics(&self) -> Statistics {
+        let winning = |at: usize| rates::winning(self.all.hands, self.sums[at], self.squares[at]);
+        Statistics {
+            hands: i64::try_from(self.all.hands).unwrap_or(i64::MAX),
+            rates: rates::shares(&self.all).into_iter().map(|(name, figure)| (name.into(), figure)).collect(),
+            aggression_factor: rates::aggression_factor(&self.all),
+            won: winning(0),
+            won_before_rake: winning(1),
+            adjusted: winning(2),
+        }
+    }
+}
+
+impl Database {
+    async fn statistics(&self, player: PlayerId, filter: &Filter) -> Result<Statistics, DatabaseError> {
+        let sums: Vec<String> = NAMES.iter().map(|name| format!("sum({name})::text")).collect();
+        let sql = format!(
+            "SELECT big_blind, ARRAY[{}] FROM player_counters WHERE {WHERE} GROUP BY big_blind ORDER BY big_blind",
+            sums.join(", ")
+        );
+        let rows: Vec<(i64, Vec<String>)> = self.filtered(sql, player, filter).await?;
+        let mut totals = Totals::default();
+        for (big_blind, values) in rows {
+            let parsed: Vec<i128> = values.iter().filter_map(|value| value.parse().ok()).collect();
+            let Ok(values) = <[i128; WIDTH]>::try_from(parsed) else { continue };
+            totals.add(big_blind, &Counters::from_values(values));
+        }
+        Ok(totals.statistics())
+    }
+
+    async fn graph(&self, player: PlayerId, filter: &Filter) -> Result<Graph, DatabaseError> {
+        let sql = format!(
+            "SELECT day, sum(hands)::bigint, sum(won)::bigint, sum(adjusted)::bigint, sum(rake)::bigint
+             FROM player_counters WHERE {WHERE} GROUP BY day ORDER BY day DESC LIMIT {DAYS_MAX}"
+        );
+        let rows: Vec<(Day, i64, i64, i64, i64)> = self.filtered(sql, player, filter).await?;
+        let point = |(day, hands, won, adjusted, rake)| Point { day: date(day), hands, won, adjusted, rake };
+        Ok(Graph { points: rows.into_iter().rev().map(point).collect() })
+    }
+
+    /// `sql` is this file's own text.
+    async fn filtered<R>(
+        &self,
+        sql: String,
+        player: PlayerId,
+        filter: &Filter,
+    ) -> Result<Vec<R>, DatabaseError>
+    where
+        R: for<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow> + Send + Unpin,
+    {
+        let rows = sqlx::query_as(AssertSqlSafe(sql))
+            .bind(player.0.to_vec())
+            .bind(filter.from)
+            .bind(filter.to)
+            .bind(filter.stakes.map(|(small, _)| small))
+            .bind(filter.stakes.map(|(_, big)| big))
+            .bind(filter.seats)
+            .bind(filter.position)
+            .fetch_all(&self.pool)
+            .await?;
+        Ok(rows)
+    }
+}
+
+fn parsed<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, Answer> {
+    query.map(|Query(query)| query).map_err(|error| bad(error.body_text()))
+}
+
+fn player(text: &str) -> Result<PlayerId, Answer> {
+    text.parse().map_err(|error| bad(format!("{error}")))
+}
+
+pub(crate) async fn statistics(
+    State(database): State<Database>,
+    Path(who): Path<String>,
+    wanted: Result<Query<Wanted>, QueryRejection>,
+) -> Result<Json<Statistics>, Answer> {
+    Ok(Json(database.statistics(player(&who)?, &parsed(wanted)?.filter()?).await?))
+}
+
+pub(crate) async fn graph(
+    State(database): State<Database>,
+    Path(who): Path<String>,
+    wanted: Result<Query<Wanted>, QueryRejection>,
+) -> Result<Json<Graph>, Answer> {
+    Ok(Json(database.graph(player(&who)?, &parsed(wanted)?.filter()?).await?))
+}
+
+/// Which of the own hands are looked for.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Search {
+    /// `next` of the page before.
+    before: Option<i64>,
+    limit: Option<i64>,
+    /// Two hole cards that everybody saw, in any order, for instance AsKd.
+    cards: Option<String>,
+    /// Won or lost chips.
+    result: Option<Outcome>,
+    /// Bounds of all pots together before rake, minor units.
+    pot_min: Option<i64>,
+    pot_max: Option<i64>,
+    /// Who was dealt in, too.
+    opponent: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Outcome {
+    Won,
+    Lost,
+}
+
+/// The numbers of two cards, the low one first.
+fn cards(text: &str) -> Option<(i16, i16)> {
+    let (one, other) = (text.get(..2)?.parse::<Card>().ok()?, text.get(2..)?.parse::<Card>().ok()?);
+    let (one, other) = (i16::from(one.number()), i16::from(other.number()));
+    (one != other).then(|| (one.min(other), one.max(other)))
+}
+
+pub(crate) async fn search(
+    State(database): State<Database>,
+    Path(who): Path<String>,
+    query: Result<Query<Search>, QueryRejection>,
+) -> Result<Json<Page>, Answer> {
+    let who = player(&who)?;
+    let Search { before, limit, cards: wanted, result, pot_min, pot_max, opponent } = parsed(query)?;
+    let (before, limit) = (before.unwrap_or(i64::MAX), limit.unwrap_or(LIMIT_DEFAULT));
+    if before < 1 || !(1..=LIMIT_MAX).contains(&limit) {
+        return Err(bad(format!("before counts from 1, limit is 1 to {LIMIT_MAX}")));
+    }
+    let both = wanted.map(|text| cards(&text).ok_or_else(|| bad("cards is two cards, for instance AsKd")));
+    let both = both.transpose()?;
+    let opponent = opponent.map(|text| player(&text)).transpose()?;
+    let rows = sqlx::query_as(
+        "SELECT h.id, h.table_uid, h.hand, h.hash, h.ended_ms, h.void, h.rake, h.conflict, h.public, h.shown_ms
+         FROM hand_players p JOIN hands h ON h.id = p.hand_id
+         WHERE p.player = $1 AND p.hand_id < $2 AND h.version = 0
+         AND ($3::smallint IS NULL OR (p.low, p.high) = ($3, $4))
+         AND ($5::integer IS NULL OR sign(p.delta) = $5)
+         AND ($6::bigint IS NULL OR h.pot >= $6) AND ($7::bigint IS NULL OR h.pot <= $7)
+         AND ($8::bytea IS NULL OR EXISTS
+             (SELECT 1 FROM hand_players o WHERE o.hand_id = p.hand_id AND o.player = $8))
+         ORDER BY p.hand_id DESC LIMIT $9",
+    )
+    .bind(who.0.as_slice())
+    .bind(before)
+    .bind(both.map(|(low, _)| low))
+    .bind(both.map(|(_, high)| high))
+    .bind(result.map(|outcome| match outcome {
+        Outcome::Won => 1,
+        Outcome::Lost => -1,
+    }))
+    .bind(pot_min)
+    .bind(pot_max)
+    .bind(opponent.map(|opponent| opponent.0.to_vec()))
+    .bind(limit + 1)
+    .fetch_all(&database.pool)
+    .await
+    .map_err(DatabaseError::from)?;
+    // All of them are the player's own.
+    Ok(Json(database.page(rows, limit, |row| row.id, Viewer::Player(who)).await?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_and_dates_are_the_same_both_ways() {
+        for (text, number) in [("1970-01-01", 0), ("2026-11-29", 20_786), ("2000-02-29", 11_016)] {
+            assert_eq!((day(text).ok(), date(number).as_str()), (Some(number), text));
+        }
+        assert!(day("29.11.2026").is_err());
+    }
+
+    #[test]
+    fn two_cards_are_the_same_in_either_order_and_one_twice_is_no_pair() {
+        assert_eq!(cards("AsKd"), cards("KdAs"));
+        assert!(cards("AsKd").is_some());
+        for bad in ["", "As", "AsAs", "AsKx", "AsKdQc", "ÄsKd"] {
+            assert_eq!(cards(bad), None, "{bad}");
+        }
+    }
+}

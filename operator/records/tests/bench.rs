@@ -1,0 +1,83 @@
+//! A measurement: hands a second into PostgreSQL with facts and counters, a rebuild, and bytes a hand.
+//! `purr-statistics --records-only --seed 1 --hands 20000 > FILE`, then `PURR_RECORDS=FILE cargo test --release -p
+//! purr-records --test bench -- --ignored --nocapture`.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::cast_precision_loss, reason = "a measurement")]
+
+mod common;
+
+use common::{Postgres, stored};
+use purr_protocol::record::HandRecord;
+use purr_store::StoredHand;
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use std::{io::BufRead, time::Instant};
+
+const BATCH: usize = 100;
+
+/// Of a table's record: the sealed part and the auditor's, which no compression makes smaller.
+fn with_sealed_parts(mut record: HandRecord, number: u64) -> HandRecord {
+    let mut state = number.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let letter = |_| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        char::from(letters[usize::try_from(state % 64).unwrap()])
+    };
+    record.sealed = (0..5_600).map(letter).collect();
+    record
+}
+
+#[tokio::test]
+#[ignore = "a measurement, with a file of records"]
+async fn hands_a_second_and_bytes_a_hand() {
+    let file = std::env::var("PURR_RECORDS").unwrap();
+    let lines = std::io::BufReader::new(std::fs::File::open(file).unwrap()).lines();
+    // 200 hands a second, in the order in which tables play them.
+    let hands: Vec<StoredHand> = lines
+        .zip(1u64..)
+        .map(|(line, number)| {
+            let record = with_sealed_parts(serde_json::from_str(&line.unwrap()).unwrap(), number);
+            stored(&record, &format!("{}-{number}", 1_700_000_000_000 + number * 5))
+        })
+        .collect();
+    let count = hands.len();
+    let bytes: usize = hands.iter().map(|hand| hand.record.len()).sum();
+    let postgres = Postgres::new();
+    let database = postgres.database().await;
+    let begun = Instant::now();
+    let mut slowest = 0.0_f64;
+    for batch in hands.chunks(BATCH) {
+        let one = Instant::now();
+        database.ingest(batch).await.unwrap();
+        slowest = slowest.max(one.elapsed().as_secs_f64());
+    }
+    let rate = count as f64 / begun.elapsed().as_secs_f64();
+    println!(
+        "{count} hands of {} bytes: {rate:.0} hands/s, slowest batch of {BATCH}: {slowest:.3} s",
+        bytes / count
+    );
+    let begun = Instant::now();
+    let facts: usize = hands
+        .iter()
+        .map(|hand| purr_facts::facts(&serde_json::from_slice(&hand.record).unwrap()).unwrap().len())
+        .sum();
+    let rate = count as f64 / begun.elapsed().as_secs_f64();
+    println!(
+        "facts alone, on one core: {rate:.0} hands/s ({:.1} players a hand)",
+        facts as f64 / count as f64
+    );
+    let begun = Instant::now();
+    database.forget_counters().await.unwrap();
+    while database.recount().await.unwrap() > 0 {}
+    println!("rebuild: {:.0} hands/s", count as f64 / begun.elapsed().as_secs_f64());
+    let mut connection = PgConnection::connect_with(&postgres.options()).await.unwrap();
+    for table in ["hands", "hand_players", "player_counters"] {
+        let sql = format!("SELECT pg_total_relation_size('records.{table}')");
+        let size: i64 = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&mut connection).await.unwrap();
+        println!("{table}: {:.0} bytes a hand", size as f64 / count as f64);
+    }
+    let bodies = "SELECT sum(pg_total_relation_size(inhrelid))::bigint FROM pg_inherits
+                  WHERE inhparent = 'records.hand_bodies'::regclass";
+    let size: i64 = sqlx::query_scalar(bodies).fetch_one(&mut connection).await.unwrap();
+    println!("hand_bodies: {:.0} bytes a hand", size as f64 / count as f64);
+}
