@@ -1,8 +1,8 @@
 """The chart's values: schema, comments, README and programs' options beside each other.
 
-usage: chart.py agree VALUES_JSON           values.yaml and values.schema.json have the same keys; every value has a comment
-       chart.py readme [--write]            the table in helm/purr/README.md is the one of values.yaml
-       chart.py options DIR                 every option of every program is set by the chart, or listed below with the reason
+usage: chart.py agree VALUES_JSON     values.yaml and values.schema.json have the same keys; every value but images has a comment
+       chart.py readme [--write]      the table in helm/purr/README.md is the one of values.yaml
+       chart.py options DIR           every option of every program is set by the chart, or listed below with the reason
 VALUES_JSON: values.yaml as helm reads it. DIR: one file of rendered manifests for each program.
 """
 
@@ -120,13 +120,11 @@ def agree(values_json):
     schema = json.loads((CHART / "values.schema.json").read_text())
     values = json.loads(pathlib.Path(values_json).read_text())
     found = [f"{path} of values.schema.json takes any key" for path in closed(schema, "")]
-    commented = {}
     for path, value, comment in rows():
         # helm leaves a null out.
         if value == "null":
             put_null(values, path)
-        commented["/".join(path)] = comment
-        if value is not None and not comment and not commented.get("/".join(path[:-1])):
+        if value is not None and not comment and path[0] != "images":
             found.append(f"{'.'.join(path)} has no comment in values.yaml")
     found += differences(schema, schema, values, [])
     return found
