@@ -70,7 +70,7 @@ redis-test: ## the Redis group on the demo's cluster: nodes killed, cut off, dra
 	@tests/cluster/redis-test.sh
 
 .PHONY: lint
-lint: ## rustfmt, clippy, cargo-deny, shellcheck, helm lint
+lint: ## rustfmt, clippy, cargo-deny, shellcheck, the chart
 	@tests/lint.sh
 
 .PHONY: generate

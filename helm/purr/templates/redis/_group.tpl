@@ -80,20 +80,31 @@ spec:
       labels:
         {{- include "purr.labels" $root | nindent 8 }}
         app.kubernetes.io/component: {{ .suffix }}
+        {{- with include "purr.podLabels" (dict "root" $root "values" $values) }}
+        {{- . | nindent 8 }}
+        {{- end }}
       annotations:
         checksum/config: {{ ($root.Files.Glob "files/redis/*").AsConfig | sha256sum }}
+        {{- with include "purr.podAnnotations" (dict "root" $root "values" $values) }}
+        {{- . | nindent 8 }}
+        {{- end }}
     spec:
       automountServiceAccountToken: false
       enableServiceLinks: false
       securityContext: {{- include "purr.podSecurity" 65532 | nindent 8 }}
       # A master first hands over to a replica that has all of its history.
       terminationGracePeriodSeconds: 40
+      {{- if not (include "purr.ownSpread" (dict "root" $root "values" $values)) }}
       topologySpreadConstraints:
         - maxSkew: 1
           topologyKey: kubernetes.io/hostname
           whenUnsatisfiable: {{ $values.spread | default "ScheduleAnyway" }}
           labelSelector:
             matchLabels: {{- include "purr.selector" $selector | nindent 14 }}
+      {{- end }}
+      {{- with include "purr.podSettings" (dict "root" $root "values" $values) }}
+      {{- . | nindent 6 }}
+      {{- end }}
       containers:
         - name: redis
           image: {{ $root.Values.images.redis }}
