@@ -437,7 +437,9 @@ def main():
                     differences += 1
                     print(f"{where}, seat {seat}: {name} is {counters[name]} here, {value} there", file=sys.stderr)
     for name, times in totals.items():
-        if times == 0 and not options.sample:
+        # The engine turns every hand up where the betting ends before the river (WSOP 145): only hands of earlier releases,
+        # and hands played elsewhere, have unknown cards in an all-in.
+        if times == 0 and not options.sample and name != "all_in_unknown":
             raise SystemExit(f"{name} never happened: these hands show nothing about it")
     if hands != options.expect:
         raise SystemExit(f"{hands} hands, not {options.expect}")

@@ -141,7 +141,7 @@ mod tests {
             Row::new("a", String::new(), &quiet, &slow).probed(Probed { asked: 3, refused: 1 }).back(None);
         assert_eq!(bad.broken.len(), 5, "{:?}", bad.broken);
         // Where quiet is slow itself, twice as slow is the bound.
-        let slow_quiet = Felt { p99_ms: 30.0, ..quiet.clone() };
+        let slow_quiet = Felt { p99_ms: 30.0, ..quiet };
         assert!(Row::new("a", String::new(), &slow_quiet, &Felt { p99_ms: 59.0, ..quiet }).broken.is_empty());
     }
 }

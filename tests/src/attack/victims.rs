@@ -41,7 +41,10 @@ impl Felt {
 }
 
 /// Players at work, by gateway.
-pub(super) struct Victims(Vec<(Option<oneshot::Receiver<()>>, JoinHandle<anyhow::Result<Felt>>)>);
+pub(super) struct Victims(Vec<Gateway>);
+
+/// Says once when its players sit, and in the end what they felt.
+type Gateway = (Option<oneshot::Receiver<()>>, JoinHandle<anyhow::Result<Felt>>);
 
 impl Victims {
     pub fn start(groups: Vec<(Target, Vec<Player<Purr>>)>, warm_up: Duration, measure: Duration) -> Self {
