@@ -24,3 +24,8 @@ taskset -c 1 "$bin/purr-attack" --bin "$bin" --dir "$dir" --out target/attack.js
   find "$dir" -name '*.log' -size +0 ! -name 'redis-*' -exec tail -n 5 {} + >&2
   die "the attacks have shown something, or could not run"
 }
+# The attacks on sign-ins are tests of the gateway over a real Redis; each prints its row.
+case " $* " in
+  *" --short "*) ;;
+  *) tests/cargo.sh test --release --locked --quiet --workspace --test attack -- --nocapture ;;
+esac
