@@ -286,7 +286,7 @@ fn the_random_games_have_hands_showdowns_straddles_second_boards_and_clocks_that
         ("rake", |event| matches!(event, Event::Raked { .. })),
     ];
     let mut counts = [0; 10];
-    for seed in 0..200 {
+    for seed in 0..300 {
         let mut dice = Dice(seed);
         let seats = 2 + dice.small(9);
         let ante = [Ante::None, Ante::Each(3), Ante::BigBlind(10)][usize::from(dice.small(3))];
