@@ -293,6 +293,16 @@ fn all_in_before_the_river_gets_equity_and_the_uncalled_bet_is_out() {
     assert_eq!(facts.of(0).won, 400);
 }
 
+/// Earlier releases let losers muck after an all-in.
+#[test]
+fn an_all_in_with_cards_that_nobody_saw_counts_with_its_real_result() {
+    let mut game = Game::deal(CONFIG, &[1_000, 400], "Ah Qc Kd Qd 2s 7h 9c 3d Tc").play("30 c x x x 970 c");
+    game.history.events.retain(|event| !matches!(event, Event::Shown { seat: SeatIndex(1), .. }));
+    let facts = game.facts();
+    assert_eq!(facts.each(|c| (c.all_in_hands, c.all_in_unknown)), [(0, 1); 2]);
+    assert_eq!((facts.of(0).adjusted, facts.of(1).adjusted), (400, -400));
+}
+
 #[test]
 fn each_side_pot_has_its_own_equity_and_the_cards_of_its_outsiders_are_dead() {
     // Seat 0 has the nuts on the flop and plays for the main pot alone.
