@@ -8,13 +8,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// An expectation that the watch has not met after this time is given up, in seconds. ReplicaSets use the same time.
 const GIVE_UP_S: i64 = 300;
+/// Changes of one table that the watch may be behind by; of more, the oldest are given up.
+const CHANGES_MAX: usize = 8;
 
 #[derive(Clone, Debug, Default)]
 pub struct Expectations {
     /// By name.
     creating: BTreeMap<String, Creating>,
-    /// By UID.
-    changing: BTreeMap<String, Changing>,
+    /// By UID, in the order of the writes: a table may be moved and closed before the watch shows either.
+    changing: BTreeMap<String, Vec<Changing>>,
     /// By UID, and since when.
     deleting: BTreeMap<String, i64>,
     /// The highest number that was given to a table.
@@ -32,7 +34,7 @@ struct Creating {
 #[derive(Clone, Debug)]
 struct Changing {
     since_s: i64,
-    /// The object's generation before the change.
+    /// The object's generation before the change, once every earlier change is carried out.
     generation: i64,
     what: Change,
 }
@@ -53,9 +55,12 @@ impl Expectations {
             tables.iter().map(|table| (table.uid.as_str(), table)).collect();
         let fresh = |since_s: i64| now_s - since_s < GIVE_UP_S;
         self.creating.retain(|name, creating| !names.contains(name.as_str()) && fresh(creating.since_s));
-        self.changing.retain(|uid, changing| {
-            by_uid.get(uid.as_str()).is_some_and(|table| table.generation <= changing.generation)
-                && fresh(changing.since_s)
+        self.changing.retain(|uid, changes| {
+            let generation = by_uid.get(uid.as_str()).map(|table| table.generation);
+            changes.retain(|change| {
+                generation.is_some_and(|generation| generation <= change.generation) && fresh(change.since_s)
+            });
+            !changes.is_empty()
         });
         self.deleting.retain(|uid, since_s| {
             by_uid.get(uid.as_str()).is_some_and(|table| !table.deleting) && fresh(*since_s)
@@ -69,17 +74,17 @@ impl Expectations {
         let mut all = tables.to_vec();
         for table in &mut all {
             table.deleting |= self.deleting.contains_key(&table.uid);
-            match self.changing.get(&table.uid).map(|changing| changing.what) {
-                Some(Change::Close) => (table.closed, table.taking) = (true, false),
-                Some(Change::Open) => (table.closed, table.scaled_in) = (false, false),
-                Some(Change::Move) => {
-                    (table.same_pod, table.settled, table.taking, table.trouble) = (true, false, false, None);
-                    table.unready_since_s = table.unready_since_s.map(|_| now_s);
+            for change in self.changing.get(&table.uid).into_iter().flatten() {
+                match change.what {
+                    Change::Close => (table.closed, table.taking) = (true, false),
+                    Change::Open => (table.closed, table.scaled_in) = (false, false),
+                    Change::Move => {
+                        (table.same_pod, table.settled, table.taking, table.trouble) =
+                            (true, false, false, None);
+                        table.unready_since_s = table.unready_since_s.map(|_| now_s);
+                    }
+                    Change::Pause(paused) => (table.paused, table.paused_by_fleet) = (paused, paused),
                 }
-                Some(Change::Pause(paused)) => {
-                    (table.paused, table.paused_by_fleet) = (paused, paused);
-                }
-                None => {}
             }
         }
         all.extend(self.creating.iter().map(|(name, creating)| TableView {
@@ -106,10 +111,12 @@ impl Expectations {
     /// Records a step that is about to be written.
     pub fn record(&mut self, step: &Step, of: &Hashes, generation: i64, now_s: i64) {
         let mut change = |uid: &str, what| {
-            // On top of a change that the watch may not show yet: seeing that one is not seeing this one.
-            let held = self.changing.get(uid);
-            let generation = held.map_or(generation, |held| generation.max(held.generation + 1));
-            self.changing.insert(uid.to_owned(), Changing { since_s: now_s, generation, what });
+            let changes = self.changing.entry(uid.to_owned()).or_default();
+            let earlier = changes.last().map_or(generation, |change| change.generation + 1);
+            if changes.len() >= CHANGES_MAX {
+                changes.remove(0);
+            }
+            changes.push(Changing { since_s: now_s, generation: generation.max(earlier), what });
         };
         match step {
             Step::AddFinalizer | Step::ReleaseFinalizer => {}
@@ -152,5 +159,28 @@ impl Expectations {
                 self.deleting.remove(uid);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fleet::decide::Why;
+
+    #[test]
+    fn a_table_that_is_moved_and_closed_is_closed_until_the_watch_shows_both() {
+        let (uid, of) = ("a".to_owned(), Hashes::default());
+        let mut expect = Expectations::default();
+        expect.record(&Step::Move { uid: uid.clone() }, &of, 4, 0);
+        expect.record(&Step::Close { uid: uid.clone(), why: Why::Template }, &of, 4, 1);
+        let mut shown = |generation, now_s| {
+            let table = TableView { uid: uid.clone(), generation, ..TableView::default() };
+            expect.settle(std::slice::from_ref(&table), now_s);
+            let [table] = expect.overlay(&[table], &of, now_s).try_into().unwrap();
+            (table.same_pod, table.closed)
+        };
+        assert_eq!(shown(4, 1), (true, true));
+        assert_eq!(shown(5, 2), (false, true));
+        assert_eq!(shown(6, 3), (false, false));
     }
 }
