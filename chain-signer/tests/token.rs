@@ -1,7 +1,13 @@
 //! The token goes away and comes back, and a PIN is wrong: SoftHSM behind a module that takes it away. The signer's keys
 //! are ready only after a real signature of each, so readiness is what these tests look at.
 
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "helpers of tests"
+)]
 
 mod common;
 
