@@ -28,4 +28,4 @@ say "$hands hands of seed $seed against PokerKit (again: tests/differential.sh $
 
 say "$hands hands of seed $seed: statistics counted twice"
 "$CARGO_TARGET_DIR/release/purr-statistics" --seed "$seed" --hands "$hands" |
-  "$python" tests/differential/statistics.py --expect "$hands"
+  "$python" tests/differential/count.py --expect "$hands"

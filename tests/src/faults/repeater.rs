@@ -161,11 +161,13 @@ impl Shared {
         Ok(match self.how {
             _ if once => None,
             How::Same(one_in) => dice.one_in(one_in).then(|| up.clone()),
-            How::Renumbered if matches!(message.body, Some(Ask::Act(_))) => {
-                let other = pb::ClientMessage { id: message.id | RENUMBERED, ..message };
+            How::Renumbered => {
+                let Some(Ask::Act(act)) = message.body else { return Ok(None) };
+                // Without the question that it answers: with it the table refuses the second one by itself.
+                let act = pb::Act { question: None, ..act };
+                let other = pb::ClientMessage { id: message.id | RENUMBERED, body: Some(Ask::Act(act)) };
                 Some(Up { body: Some(up::Body::Message(codec.encode_client(&other)?)), ..up.clone() })
             }
-            How::Renumbered => None,
         })
     }
 }

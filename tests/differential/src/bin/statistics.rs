@@ -1,6 +1,6 @@
 //! Plays random sessions of whole tables through the engine (blinds that rotate, players who come, go and sit out, antes,
 //! straddles, side pots, boards dealt twice, rake) and writes one JSON line a hand: its record, and what `purr-facts` says
-//! of each player. `statistics.py` counts the same from the definitions alone and compares.
+//! of each player. `count.py` counts the same from the definitions alone and compares.
 
 #[path = "../dice.rs"]
 mod dice;

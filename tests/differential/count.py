@@ -3,7 +3,7 @@
 Written apart from the Rust code, with none of its ideas: each statistic is found by looking over the whole list of
 decisions of a hand, not by a state that is carried along. Equity is enumerated here with a hand evaluator of its own.
 
-usage: statistics.py --expect N [--preflop N] [--sample] < lines of {"record": ..., "facts": [...]}
+usage: count.py --expect N [--preflop N] [--sample] < lines of {"record": ..., "facts": [...]}
 """
 
 import argparse
