@@ -12,7 +12,8 @@ bin=${PURR_ATTACK_BIN:-}
 if [ -z "$bin" ]; then
   export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$cache/target}
   say "compiling gateway, table and attackers"
-  tests/cargo.sh build --release --locked --quiet --workspace --bin purr-gateway --bin purr-table --bin purr-attack
+  # As everything is built: by themselves they would be built with other features of their libraries.
+  tests/cargo.sh build --release --locked --quiet --workspace --all-targets
   bin=$CARGO_TARGET_DIR/release
 fi
 mkdir -p target "$cache/attack"
