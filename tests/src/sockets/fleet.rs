@@ -236,7 +236,7 @@ impl Common<'_> {
                 "ratHoleMs": 0,
             },
             "currency": { "token": "", "decimals": 0, "unit": "chips" },
-            "settlement": { "vault": "", "chainId": CHAIN_ID, "maxHands": 1, "maxDelayMs": 0 },
+            "settlement": { "vault": format!("0x{}", hex::encode(VAULT)), "chainId": CHAIN_ID, "maxHands": 1, "maxDelayMs": 0 },
         });
         let mut command = vec![
             bin.join("purr-table").display().to_string(),
