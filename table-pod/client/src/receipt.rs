@@ -5,10 +5,11 @@
 //! this record hash. # Caveats: that the hash is the record's own can be computed only from the whole record, its
 //! sealed part included; a gateway names the hash.
 
-use crate::wallet::{Vault, address_of, address_word, keccak, struct_hash, uint};
+use crate::wallet::{Vault, struct_hash};
 use k256::ecdsa::{RecoveryId, Signature, VerifyingKey};
 use purr_engine::{Chips, PlayerId};
 use purr_protocol::{
+    permit::{address_of, address_word, keccak, uint},
     record::HandRecord,
     settlement::{HandReceipt, ReceiptLane},
 };

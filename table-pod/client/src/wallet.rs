@@ -1,12 +1,11 @@
 //! A player's key, and what it signs: sign-ins (EIP-191), permits and withdrawals (EIP-712).
 
-use k256::ecdsa::{SigningKey, VerifyingKey};
+use k256::ecdsa::SigningKey;
 use purr_engine::{Chips, PlayerId};
 use purr_protocol::{
-    permit::Domain,
+    permit::{Domain, address_of, address_word, keccak, uint},
     settlement::{ChainConfig, Permit},
 };
-use sha3::{Digest, Keccak256};
 use std::{
     fs::{File, OpenOptions},
     io::{Read, Write},
@@ -62,7 +61,7 @@ impl Wallet {
     }
 
     fn new(key: SigningKey) -> Self {
-        let address = purr_protocol::permit::address_of(key.verifying_key());
+        let address = address_of(key.verifying_key());
         Self { key, address }
     }
 
@@ -195,15 +194,6 @@ pub fn parse_table_id(text: &str) -> Result<[u8; 32], WalletError> {
     Ok(id)
 }
 
-/// The address of a public key: the last 20 bytes of its keccak256.
-pub(crate) fn address_of(key: &VerifyingKey) -> PlayerId {
-    let point = key.to_encoded_point(false);
-    let hash = keccak(point.as_bytes().get(1..).unwrap_or_default());
-    let mut address = [0; 20];
-    address.copy_from_slice(&hash[12..]);
-    PlayerId(address)
-}
-
 /// An address with its checksum in the case of its letters (EIP-55).
 pub fn checksummed(player: PlayerId) -> String {
     let text = hex::encode(player.0);
@@ -222,26 +212,10 @@ pub(crate) fn struct_hash(words: &[[u8; 32]]) -> [u8; 32] {
     keccak(&words.concat())
 }
 
-pub(crate) fn uint(value: u64) -> [u8; 32] {
-    let mut word = [0; 32];
-    word[24..].copy_from_slice(&value.to_be_bytes());
-    word
-}
-
-pub(crate) fn address_word(address: &[u8; 20]) -> [u8; 32] {
-    let mut word = [0; 32];
-    word[12..].copy_from_slice(address);
-    word
-}
-
-pub(crate) fn keccak(bytes: &[u8]) -> [u8; 32] {
-    Keccak256::digest(bytes).into()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use k256::ecdsa::{RecoveryId, Signature};
+    use k256::ecdsa::{RecoveryId, Signature, VerifyingKey};
 
     // The first account of every development chain.
     const KEY: &str = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";

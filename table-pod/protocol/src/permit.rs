@@ -47,7 +47,7 @@ impl Domain {
                 keccak(DOMAIN.as_bytes()),
                 keccak(b"Purr Poker"),
                 keccak(b"1"),
-                number(self.chain_id),
+                uint(self.chain_id),
                 address_word(&self.vault),
             ]
             .concat(),
@@ -65,10 +65,10 @@ impl Domain {
             keccak(PERMIT.as_bytes()),
             *table_id,
             address_word(&player.0),
-            number(permit.amount),
-            number(permit.max_total_rake),
-            number(permit.expiry_s),
-            number(permit.nonce),
+            uint(permit.amount),
+            uint(permit.max_total_rake),
+            uint(permit.expiry_s),
+            uint(permit.nonce),
         ])
     }
 }
@@ -118,17 +118,20 @@ pub fn address_of(key: &VerifyingKey) -> PlayerId {
     PlayerId(address)
 }
 
-fn keccak(bytes: &[u8]) -> [u8; 32] {
+/// Keccak-256, as Ethereum hashes.
+pub fn keccak(bytes: &[u8]) -> [u8; 32] {
     Keccak256::digest(bytes).into()
 }
 
-fn number(value: u64) -> [u8; 32] {
+/// A number as an EIP-712 word.
+pub fn uint(value: u64) -> [u8; 32] {
     let mut word = [0; 32];
     word[24..].copy_from_slice(&value.to_be_bytes());
     word
 }
 
-fn address_word(address: &[u8; 20]) -> [u8; 32] {
+/// An address as an EIP-712 word.
+pub fn address_word(address: &[u8; 20]) -> [u8; 32] {
     let mut word = [0; 32];
     word[12..].copy_from_slice(address);
     word
