@@ -302,15 +302,19 @@ impl Scene {
             chips += view.your_seat().map_or(0, |(_, chair)| chair.stack + chair.pending);
         }
         let entries = self.ledger.entries(0).await?;
-        let bought: u64 = entries
-            .iter()
-            .map(|entry| match &entry.body {
-                EntryBody::Sit { permit, .. } | EntryBody::TopUp { permit, .. } => permit.amount,
-                EntryBody::Hand { .. } | EntryBody::Leave { .. } => 0,
-            })
-            .sum();
-        if chips != bought {
-            found.push(format!("{chips} chips are in front of players who bought {bought}"));
+        let (mut bought, mut taken) = (0, 0);
+        for entry in &entries {
+            match &entry.body {
+                EntryBody::Sit { permit, .. } | EntryBody::TopUp { permit, .. } => bought += permit.amount,
+                // Who is away for too many big blinds is stood up with all chips, and sits down anew.
+                EntryBody::Leave { stack, .. } => taken += stack,
+                EntryBody::Hand { .. } => {}
+            }
+        }
+        if chips + taken != bought {
+            found.push(format!(
+                "{chips} chips are in front of players who bought {bought} and left with {taken}"
+            ));
         }
         Ok(found)
     }
