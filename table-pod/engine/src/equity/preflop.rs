@@ -61,10 +61,8 @@ impl Ways {
         let mut of_suit = [[0; BOARD + 1]; 4];
         for ((ways, before), card) in of_suit.iter_mut().zip(&self.of_suit).zip(&left.cards) {
             let others = left.count - u8::from(card.is_some());
-            let (without, with) = (
-                choose(others, take),
-                if card.is_some() && take > 0 { choose(others, take - 1) } else { 0 },
-            );
+            let (without, with) =
+                (choose(others, take), if card.is_some() && take > 0 { choose(others, take - 1) } else { 0 });
             for cards in 0..=BOARD {
                 ways[cards] = before[cards] * without;
                 if cards > 0 {
