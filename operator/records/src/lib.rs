@@ -10,6 +10,7 @@ mod bulk;
 pub mod check;
 mod counting;
 pub mod database;
+pub mod fairplay;
 pub mod gaps;
 pub mod http;
 pub mod ingest;
