@@ -87,7 +87,7 @@ impl FairPlayKey {
     ///
     /// # Errors
     /// [`AuditError::Seal`]; not with a key that was parsed.
-    pub fn seal_alone(
+    pub fn seal(
         &self,
         deck: &SealedDeck,
         hidden: &Hidden,
@@ -242,7 +242,7 @@ mod tests {
     fn only_the_fair_play_key_opens_its_part_and_only_for_its_hand() {
         let deck = SealedDeck::new(&[2; 32]).unwrap();
         let secret = FairPlaySecret::derive(&[1; 32]);
-        let alone = secret.public().seal_alone(&deck, &hidden(&deck), &ABOUT).unwrap();
+        let alone = secret.public().seal(&deck, &hidden(&deck), &ABOUT).unwrap();
         let of_epoch = sealer(&secret).seal(&deck, &hidden(&deck), &ABOUT).unwrap();
         for sealed in [alone, of_epoch] {
             assert_eq!(secret.open(&sealed, &ABOUT).unwrap(), hidden(&deck));
@@ -290,7 +290,7 @@ mod tests {
         let deck = SealedDeck::new(&[2; 32]).unwrap();
         let (fair, auditor) = (FairPlaySecret::derive(&[1; 32]), AuditorSecret::derive(&[1; 32]));
         let parts = [
-            fair.public().seal_alone(&deck, &hidden(&deck), &ABOUT).unwrap(),
+            fair.public().seal(&deck, &hidden(&deck), &ABOUT).unwrap(),
             sealer(&fair).seal(&deck, &hidden(&deck), &ABOUT).unwrap(),
         ];
         for FairPlayBox { key, encapsulated, sealed, .. } in parts {
