@@ -6,4 +6,5 @@ pub mod lobby;
 pub mod money;
 pub mod outside;
 pub mod players;
+pub mod staff;
 pub mod stream;

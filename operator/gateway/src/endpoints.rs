@@ -1,7 +1,7 @@
 //! Every route of the public API, and who may use it: the one place that says so.
 
 use crate::{
-    api::{admin, auth, lobby, money, outside, players, stream},
+    api::{admin, auth, lobby, money, outside, players, staff, stream},
     app::{App, BODY_MAX},
     limits::Class,
     openapi,
@@ -36,6 +36,7 @@ pub enum Place {
 
 const EVERYBODY: Access =
     Access::Roles(&[UserRole::Player, UserRole::Support, UserRole::Auditor, UserRole::Admin]);
+const STAFF: Access = Access::Roles(&[UserRole::Support, UserRole::Auditor, UserRole::Admin]);
 const AUDIT: Access = Access::Roles(&[UserRole::Auditor, UserRole::Admin]);
 const ADMIN: Access = Access::Roles(&[UserRole::Admin]);
 
@@ -64,6 +65,7 @@ pub enum Endpoint {
     Statistics,
     OwnGraph,
     OwnHands,
+    Events,
     Balance,
     Withdrawals,
     Reconciliation,
@@ -75,7 +77,7 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::Nonce,
         Self::SignIn,
         Self::Refresh,
@@ -98,6 +100,7 @@ impl Endpoint {
         Self::Statistics,
         Self::OwnGraph,
         Self::OwnHands,
+        Self::Events,
         Self::Balance,
         Self::Withdrawals,
         Self::Reconciliation,
@@ -132,6 +135,7 @@ impl Endpoint {
             Self::Statistics => "/v1/players/{player}/statistics",
             Self::OwnGraph => "/v1/players/{player}/graph",
             Self::OwnHands => "/v1/players/{player}/hands",
+            Self::Events => "/v1/events",
             Self::Balance => "/v1/balance",
             Self::Withdrawals => "/v1/withdrawals",
             Self::Reconciliation => "/v1/reconciliation",
@@ -183,6 +187,7 @@ impl Endpoint {
             | Self::OwnHands
             | Self::Balance
             | Self::Withdrawals => EVERYBODY,
+            Self::Events => STAFF,
             Self::HandAudit | Self::Reconciliation | Self::Denials | Self::DenialTrail => AUDIT,
             Self::Revocations | Self::Deny | Self::LiftDenial => ADMIN,
         }
@@ -191,6 +196,7 @@ impl Endpoint {
     pub const fn place(self) -> Place {
         match self {
             Self::HandAudit
+            | Self::Events
             | Self::Reconciliation
             | Self::Revocations
             | Self::Denials
@@ -258,6 +264,7 @@ impl Endpoint {
             Self::Statistics => get(players::statistics),
             Self::OwnGraph => get(players::graph),
             Self::OwnHands => get(players::hands),
+            Self::Events => get(staff::events),
             Self::Balance => get(money::balance),
             Self::Withdrawals => post(money::withdraw),
             Self::Reconciliation => get(money::reconciliation),
@@ -316,6 +323,7 @@ mod tests {
         {
             assert_eq!(allowed(endpoint), Some(vec![Auditor, Admin]));
         }
+        assert_eq!(allowed(Endpoint::Events), Some(vec![Support, Auditor, Admin]));
         for endpoint in [Endpoint::Revocations, Endpoint::Deny, Endpoint::LiftDenial] {
             assert_eq!(allowed(endpoint), Some(vec![Admin]));
         }
@@ -326,7 +334,7 @@ mod tests {
     #[test]
     fn money_that_leaves_and_what_admins_do_depends_on_the_address() {
         let of = |place| Endpoint::ALL.into_iter().filter(move |endpoint| endpoint.place() == place);
-        let admin = [Endpoint::HandAudit, Endpoint::Reconciliation, Endpoint::Revocations];
+        let admin = [Endpoint::HandAudit, Endpoint::Events, Endpoint::Reconciliation, Endpoint::Revocations];
         let denials = [Endpoint::Denials, Endpoint::Deny, Endpoint::DenialTrail, Endpoint::LiftDenial];
         assert!(of(Place::Admin).eq(admin.into_iter().chain(denials)));
         assert!(of(Place::Withdrawal).eq([Endpoint::Withdrawals]));

@@ -143,9 +143,8 @@ pub(crate) async fn follows_ours(database: &mut PgConnection) -> Result<bool, sq
 struct Body {
     id: i64,
     ended_ms: i64,
-    void: bool,
-    conflict: bool,
-    version: i16,
+    /// As [`crate::standing::counts`] says it of all records of a hand.
+    counts: bool,
     record: Option<Vec<u8>>,
 }
 
@@ -167,7 +166,8 @@ impl Database {
             .await?;
         sqlx::query(
             "UPDATE hands SET counted = false
-             WHERE counted AND version = 0 AND NOT void AND NOT conflict AND ended_ms >= $1::bigint * 86400000",
+             WHERE counted AND NOT void AND (standing = 1 OR (standing = 0 AND NOT conflict))
+             AND ended_ms >= $1::bigint * 86400000",
         )
         .bind(from)
         .execute(&mut *transaction)
@@ -200,7 +200,8 @@ impl Database {
             return Ok(0);
         }
         let bodies: Vec<Body> = sqlx::query_as(
-            "SELECT h.id, h.ended_ms, h.void, h.conflict, h.version, coalesce(h.record, b.record) AS record
+            "SELECT h.id, h.ended_ms, NOT h.void AND (h.standing = 1 OR (h.standing = 0 AND NOT h.conflict)) AS counts,
+             coalesce(h.record, b.record) AS record
              FROM hands h LEFT JOIN hand_bodies b
              ON b.day = (h.ended_ms / 86400000)::integer AND b.hand_id = h.id
              WHERE NOT h.counted ORDER BY h.id LIMIT $1 FOR UPDATE OF h SKIP LOCKED",
@@ -209,10 +210,9 @@ impl Database {
         .fetch_all(&mut *transaction)
         .await?;
         let mut changes = Changes::default();
-        for Body { void, conflict, version, record, ended_ms, .. } in &bodies {
-            let counts = !*void && !*conflict && *version == 0;
+        for Body { counts, record, ended_ms, .. } in &bodies {
             let read = |bytes: &Vec<u8>| serde_json::from_slice::<HandRecord>(bytes).ok();
-            if let Some(record) = record.as_ref().filter(|_| counts).and_then(read) {
+            if let Some(record) = record.as_ref().filter(|_| *counts).and_then(read) {
                 changes.add(&record, *ended_ms);
             }
         }

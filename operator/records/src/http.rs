@@ -4,7 +4,7 @@ use crate::{
     api::{Gaps, Page, Stored},
     check::is_uid,
     database::{Database, DatabaseError},
-    fairplay,
+    events, fairplay,
     names::Viewer,
     players,
     query::Found,
@@ -40,6 +40,7 @@ pub fn routes(database: Database, site: Site) -> Router {
         .route("/v1/players/{player}/search", get(players::search))
         .route("/v1/players/{player}/statistics", get(players::statistics))
         .route("/v1/players/{player}/graph", get(players::graph))
+        .route("/v1/events", get(events::read).post(events::report))
         .fallback(async || Answer::from(Problem::new(404, "not-found", "There is no such resource")))
         .layer(middleware::from_fn(only_gateways))
         .with_state(App { database: database.clone(), site: Arc::new(site) })
@@ -211,6 +212,10 @@ async fn hand(
         tracing::error!(%error, "a hand");
         let (kind, title) = match error {
             RenderError::Phh(_) => ("phh", "This hand cannot be written as PHH"),
+            RenderError::Text(ref error) => {
+                let title = "This hand cannot be written as text";
+                return Answer::from(Problem::new(422, "text", title).detail(error.to_string()));
+            }
             RenderError::Json(_) => ("json", "This hand cannot be written as JSON"),
         };
         Answer::from(Problem::new(500, kind, title))

@@ -91,6 +91,9 @@ fn date(day: Day) -> String {
 #[serde(rename_all = "camelCase")]
 pub struct Statistics {
     pub hands: i64,
+    /// Of the player's last thousand hands, whatever is asked for: those that count and are not final on chain yet.
+    #[serde(default)]
+    pub pending: i64,
     /// Shares of `n`; null where nothing could be counted.
     pub rates: BTreeMap<String, Option<Figure>>,
     /// Bets and raises for each call after the flop; null without calls.
@@ -152,6 +155,7 @@ impl Totals {
         let winning = |at: usize| rates::winning(self.all.hands, self.sums[at], self.squares[at]);
         Statistics {
             hands: i64::try_from(self.all.hands).unwrap_or(i64::MAX),
+            pending: 0,
             rates: rates::shares(&self.all).into_iter().map(|(name, figure)| (name.into(), figure)).collect(),
             aggression_factor: rates::aggression_factor(&self.all),
             won: winning(0),
@@ -175,7 +179,7 @@ impl Database {
             let Ok(values) = <[i128; WIDTH]>::try_from(parsed) else { continue };
             totals.add(big_blind, &Counters::from_values(values));
         }
-        Ok(totals.statistics())
+        Ok(Statistics { pending: self.pending(&player.0).await?, ..totals.statistics() })
     }
 
     async fn graph(&self, player: PlayerId, filter: &Filter) -> Result<Graph, DatabaseError> {
@@ -283,7 +287,7 @@ pub(crate) async fn search(
     let both = both.transpose()?;
     let opponent = opponent.map(|text| player(&text)).transpose()?;
     let rows = sqlx::query_as(
-        "SELECT h.id, h.table_uid, h.hand, h.hash, h.ended_ms, h.void, h.rake, h.conflict, h.public, h.shown_ms
+        "SELECT h.id, h.table_uid, h.hand, h.hash, h.ended_ms, h.void, h.rake, h.conflict, h.public, h.shown_ms, h.standing
          FROM hand_players p JOIN hands h ON h.id = p.hand_id
          WHERE p.player = $1 AND p.hand_id < $2 AND h.version = 0
          AND ($3::smallint IS NULL OR (p.low, p.high) = ($3, $4))

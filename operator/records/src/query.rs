@@ -4,6 +4,7 @@ use crate::{
     api::{MissingHands, Page, Stored, Summary},
     database::{Database, DatabaseError},
     names::{self, Rule, Shown, Viewer},
+    standing::Standing,
 };
 use purr_engine::{PlayerId, SeatIndex, SeatResult, history::HandHistory};
 use purr_protocol::record::HandRecord;
@@ -39,6 +40,7 @@ pub(crate) struct Row {
     conflict: bool,
     public: bool,
     shown_ms: i64,
+    standing: i16,
 }
 
 impl Database {
@@ -51,7 +53,7 @@ impl Database {
         viewer: Viewer,
     ) -> Result<Page, DatabaseError> {
         let rows: Vec<Row> = sqlx::query_as(
-            "SELECT id, table_uid, hand, hash, ended_ms, void, rake, conflict, public, shown_ms FROM hands
+            "SELECT id, table_uid, hand, hash, ended_ms, void, rake, conflict, public, shown_ms, standing FROM hands
              WHERE table_uid = $1 AND hand < $2 AND version = 0 AND (shown_ms <= $4 OR $5
              OR EXISTS (SELECT 1 FROM hand_players p WHERE p.hand_id = hands.id AND p.player = $6))
              ORDER BY hand DESC LIMIT $3",
@@ -75,7 +77,7 @@ impl Database {
         limit: i64,
     ) -> Result<Page, DatabaseError> {
         let rows: Vec<Row> = sqlx::query_as(
-            "SELECT h.id, table_uid, hand, hash, ended_ms, void, rake, conflict, public, shown_ms
+            "SELECT h.id, table_uid, hand, hash, ended_ms, void, rake, conflict, public, shown_ms, standing
              FROM hand_players p JOIN hands h ON h.id = p.hand_id
              WHERE p.player = $1 AND p.hand_id < $2 AND h.version = 0 ORDER BY p.hand_id DESC LIMIT $3",
         )
@@ -139,6 +141,7 @@ impl Database {
                 void: row.void,
                 rake: row.rake,
                 conflict: row.conflict,
+                standing: Standing::from_code(row.standing),
             }
         };
         Ok(Page { hands: rows.into_iter().map(summary).collect(), next })
