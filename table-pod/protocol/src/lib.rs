@@ -7,6 +7,7 @@ pub mod deal;
 pub mod denial;
 pub mod fairplay;
 pub mod hand;
+pub mod handover;
 pub mod permit;
 pub mod problem;
 pub mod record;
