@@ -25,6 +25,7 @@ use purr_engine::{
 };
 use purr_protocol::{
     TableSpec,
+    fairplay::FairPlaySealer,
     pb::{self, VoidCause},
     permit::PermitDomain,
     settlement::{Entry, EntryBody, Notice, Reserve},
@@ -203,6 +204,8 @@ pub struct Core {
     state: State,
     sealer: Sealer,
     recording: Recording,
+    /// Made once an epoch: a key agreement costs as much as several commits.
+    fair_play: Option<FairPlaySealer>,
     thinking: Thinking,
     /// What permits must be signed for; `None` where play money has no contract.
     permits: Option<PermitDomain>,
@@ -315,6 +318,7 @@ impl Core {
             state,
             sealer,
             recording: Recording::default(),
+            fair_play: None,
             thinking: Thinking::default(),
             permits: None,
             unix_s: 0,
@@ -360,7 +364,8 @@ impl Core {
     /// What every hand's record has in it.
     #[must_use]
     pub fn with_recording(self, recording: Recording) -> Self {
-        Self { recording, ..self }
+        let fair_play = recording.fair_play_sealer(&self.sealer, self.epoch);
+        Self { recording, fair_play, ..self }
     }
 
     /// Records tell when their hands were dealt: this is now, in milliseconds since 1970.
