@@ -2,13 +2,14 @@
 
 use crate::{
     database::{Database, DatabaseError},
+    erasure,
     partitions::{Day, day_of},
 };
 use purr_engine::PlayerId;
 use purr_facts::{Counters, NAMES, PlayerFacts, SQUARES, WIDTH};
 use purr_protocol::record::HandRecord;
 use sqlx::{AssertSqlSafe, PgConnection};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Bodies that are counted again at once.
 const RECOUNT_MAX: i64 = 500;
@@ -27,7 +28,11 @@ struct Key {
 
 /// What a transaction adds and takes away, row by row.
 #[derive(Default)]
-pub(crate) struct Changes(BTreeMap<Key, Counters>);
+pub(crate) struct Changes {
+    rows: BTreeMap<Key, Counters>,
+    /// Who is counted no more.
+    erased: BTreeSet<PlayerId>,
+}
 
 impl Changes {
     fn each(
@@ -42,12 +47,15 @@ impl Changes {
             Vec::new()
         });
         for PlayerFacts { player, position, dealt_in, small_blind, big_blind, counters, seat: _ } in facts {
+            if self.erased.contains(&player) {
+                continue;
+            }
             let (Ok(small_blind), Ok(big_blind)) = (small_blind.try_into(), big_blind.try_into()) else {
                 continue;
             };
             let (day, dealt_in, position) = (day_of(ended_ms), dealt_in.into(), position.code());
             let key = Key { player, day, small_blind, big_blind, dealt_in, position };
-            let row = self.0.entry(key).or_default();
+            let row = self.rows.entry(key).or_default();
             *row = change(row, &counters);
         }
     }
@@ -62,11 +70,11 @@ impl Changes {
 
     /// Rows are written in one order, so that two replicas never wait for each other.
     pub(crate) async fn write(self, database: &mut PgConnection) -> Result<(), sqlx::Error> {
-        if self.0.is_empty() {
+        if self.rows.is_empty() {
             return Ok(());
         }
-        let takes_away = self.0.values().any(|counters| counters.hands <= 0);
-        let keys: Vec<&Key> = self.0.keys().collect();
+        let takes_away = self.rows.values().any(|counters| counters.hands <= 0);
+        let keys: Vec<&Key> = self.rows.keys().collect();
         let players: Vec<&[u8]> = keys.iter().map(|key| key.player.0.as_slice()).collect();
         let days: Vec<i32> = keys.iter().map(|key| key.day).collect();
         let small: Vec<i64> = keys.iter().map(|key| key.small_blind).collect();
@@ -80,7 +88,7 @@ impl Changes {
             .bind(&big)
             .bind(&dealt_in)
             .bind(&positions);
-        let values: Vec<[i128; WIDTH]> = self.0.values().map(Counters::values).collect();
+        let values: Vec<[i128; WIDTH]> = self.rows.values().map(Counters::values).collect();
         for column in 0..WIDTH {
             // As text: PostgreSQL's numeric has no type here, and the other columns fit into 64 bits.
             query = if column < WIDTH - SQUARES {
@@ -132,8 +140,16 @@ fn upsert() -> String {
     )
 }
 
+/// What this transaction will change; `None` while the counters follow other definitions.
+pub(crate) async fn begin(database: &mut PgConnection) -> Result<Option<Changes>, sqlx::Error> {
+    if !follows_ours(database).await? {
+        return Ok(None);
+    }
+    Ok(Some(Changes { rows: BTreeMap::new(), erased: erasure::erased(database).await? }))
+}
+
 /// The definitions that the database's counters follow; nobody changes them before this transaction ends.
-pub(crate) async fn follows_ours(database: &mut PgConnection) -> Result<bool, sqlx::Error> {
+async fn follows_ours(database: &mut PgConnection) -> Result<bool, sqlx::Error> {
     let version: i32 =
         sqlx::query_scalar("SELECT version FROM statistics FOR SHARE").fetch_one(database).await?;
     Ok(version == purr_facts::VERSION)
@@ -196,9 +212,7 @@ impl Database {
     /// Where PostgreSQL does not answer: nothing has changed then.
     pub async fn recount(&self) -> Result<u64, DatabaseError> {
         let mut transaction = self.pool.begin().await?;
-        if !follows_ours(&mut transaction).await? {
-            return Ok(0);
-        }
+        let Some(mut changes) = begin(&mut transaction).await? else { return Ok(0) };
         let bodies: Vec<Body> = sqlx::query_as(
             "SELECT h.id, h.ended_ms, NOT h.void AND (h.standing = 1 OR (h.standing = 0 AND NOT h.conflict)) AS counts,
              coalesce(h.record, b.record) AS record
@@ -209,7 +223,6 @@ impl Database {
         .bind(RECOUNT_MAX)
         .fetch_all(&mut *transaction)
         .await?;
-        let mut changes = Changes::default();
         for Body { counts, record, ended_ms, .. } in &bodies {
             let read = |bytes: &Vec<u8>| serde_json::from_slice::<HandRecord>(bytes).ok();
             if let Some(record) = record.as_ref().filter(|_| *counts).and_then(read) {

@@ -3,7 +3,7 @@
 use crate::{
     bulk,
     check::{Checked, CheckedSeat, Malformed, check},
-    counting::{Changes, follows_ours},
+    counting::{self, Changes},
     events,
     gaps::{Gap, after},
     partitions::{Day, day_of},
@@ -128,7 +128,7 @@ impl Database {
         let tables: BTreeSet<&str> = checked.iter().flatten().map(|hand| hand.table.as_str()).collect();
         let highest = bulk::lock_tables(&mut transaction, &tables).await?;
         // Another release may count by other definitions just now: then these hands are counted later.
-        let mut counting = follows_ours(&mut transaction).await?.then(Changes::default);
+        let mut counting = counting::begin(&mut transaction).await?;
         let known = bulk::known(&mut transaction, checked).await?;
         // The first record of a hand that is not there yet needs no look of its own.
         let mut fates: Vec<Option<Fate>> = vec![None; batch.len()];

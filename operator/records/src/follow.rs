@@ -3,7 +3,7 @@
 use crate::{
     bulk,
     check::is_uid,
-    counting::{Changes, follows_ours},
+    counting,
     database::{Database, DatabaseError},
     events::{self, Event, Kind},
     standing::{self, Verdict},
@@ -140,7 +140,7 @@ impl Database {
         let tables = verdicts(feed);
         let uids: BTreeSet<&str> = tables.keys().copied().collect();
         bulk::lock_tables(&mut transaction, &uids).await?;
-        let mut counting = follows_ours(&mut transaction).await?.then(Changes::default);
+        let mut counting = counting::begin(&mut transaction).await?;
         for (table, hands) in &tables {
             standing::settle(&mut transaction, table, hands, &mut counting).await?;
         }

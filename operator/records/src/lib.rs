@@ -10,6 +10,7 @@ mod bulk;
 pub mod check;
 mod counting;
 pub mod database;
+mod erasure;
 pub mod events;
 pub mod fairplay;
 mod follow;
@@ -59,6 +60,13 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
     let config = options.validate()?;
     if let Some(Verb::Rebuild) = config.verb {
         return rebuild(&Database::new(config.postgres), &stop).await;
+    }
+    if let Some(Verb::Erase { player }) = config.verb {
+        let database = Database::new(config.postgres);
+        database.migrate().await?;
+        let hands = database.erase(player).await?;
+        tracing::info!(hands, "a player is erased");
+        return Ok(());
     }
     let registry = prometheus::Registry::new();
     let metrics = metrics::Metrics::new(&registry)?;

@@ -3,6 +3,7 @@
 use crate::upkeep::Retention;
 use anyhow::{Context, ensure};
 use clap::{Parser, Subcommand};
+use purr_engine::PlayerId;
 use purr_protocol::hand::Site;
 use purr_store::{LinkConfig, StoreArgs};
 use serde::Deserialize;
@@ -83,6 +84,12 @@ pub enum Verb {
     /// Counts all players' statistics again from the records, beside the programs that serve; figures are incomplete
     /// until it ends. Safe to stop: what is left is counted by the programs that serve
     Rebuild,
+    /// Forgets a player: no statistics, a name instead of the address in results and events. Records of hands keep their
+    /// bytes until their retention ends, and the signer's ledger is not touched
+    Erase {
+        /// The player's address
+        player: PlayerId,
+    },
 }
 
 #[derive(Deserialize)]

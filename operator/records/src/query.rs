@@ -3,6 +3,7 @@
 use crate::{
     api::{MissingHands, Page, Stored, Summary},
     database::{Database, DatabaseError},
+    erasure,
     names::{self, Rule, Shown, Viewer},
     standing::Standing,
 };
@@ -193,6 +194,15 @@ impl Database {
             let key = self.names_key().await?;
             let mut value = serde_json::to_value(&record).map_err(|error| corrupt(error.to_string()))?;
             names::replace(&mut value, &|player| names::name(&key, uid, player));
+            record = serde_json::from_value(value).map_err(|error| corrupt(error.to_string()))?;
+        }
+        let erased = erasure::erased(&mut *self.pool.acquire().await?).await?;
+        if record.history.seats.iter().any(|start| erased.contains(&start.player)) {
+            let key = self.names_key().await?;
+            let mut value = serde_json::to_value(&record).map_err(|error| corrupt(error.to_string()))?;
+            names::replace(&mut value, &|player| {
+                if erased.contains(&player) { erasure::name(&key, player) } else { player }
+            });
             record = serde_json::from_value(value).map_err(|error| corrupt(error.to_string()))?;
         }
         Ok(Found::Hand(Box::new(Stored {
