@@ -1,8 +1,9 @@
 //! What reconciles share.
 
 use crate::{
-    certificates::Authority, defaults::Defaults, fleet::wake::Wake, metrics::Metrics, placement::Placement,
-    pods::Pods, stores::Stores, summaries::Summaries, table::status::Spare,
+    certificates::Authority, defaults::Defaults, fleet::wake::Wake, index::PodIndex, metrics::Metrics,
+    placement::Placement, pods::Pods, shared::Shared, stores::Stores, summaries::Summaries,
+    table::status::Spare,
 };
 use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::{
@@ -10,6 +11,7 @@ use kube::{
     runtime::{events::Recorder, reflector::Store},
 };
 use purr_crds::PokerTable;
+use purr_namespaces::Listed;
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
@@ -22,13 +24,13 @@ const BACKOFF_MIN: Duration = Duration::from_secs(1);
 const BACKOFF_MAX: Duration = Duration::from_secs(60);
 
 pub struct Context {
-    pub tables: Api<PokerTable>,
-    pub pods: Api<Pod>,
-    pub secrets: Api<Secret>,
+    client: Client,
     /// The tables as the watch has them.
     pub table_cache: Store<PokerTable>,
     /// The tables' pods as the watch has them.
-    pub pod_cache: Store<Pod>,
+    pub pod_index: Arc<PodIndex>,
+    /// The namespaces of which `pod_index` has all pods.
+    pub pods_listed: Listed,
     pub recorder: Recorder,
     pub fleet: Defaults,
     pub authority: Authority,
@@ -36,6 +38,8 @@ pub struct Context {
     pub summaries: Arc<Summaries>,
     pub stores: Stores,
     pub metrics: Metrics,
+    /// What table pods mount, in the namespaces that are not our own.
+    pub shared: Shared,
     memory: Mutex<HashMap<String, Memory>>,
     placement: Placement,
     spare: Mutex<Spare>,
@@ -57,9 +61,11 @@ pub struct Memory {
 /// The parts of a [`Context`] that come from the outside.
 pub struct Parts {
     pub client: Client,
+    /// Of the program itself.
     pub namespace: String,
     pub table_cache: Store<PokerTable>,
-    pub pod_cache: Store<Pod>,
+    pub pod_index: Arc<PodIndex>,
+    pub pods_listed: Listed,
     pub recorder: Recorder,
     pub fleet: Defaults,
     pub authority: Authority,
@@ -76,7 +82,8 @@ impl Context {
             client,
             namespace,
             table_cache,
-            pod_cache,
+            pod_index,
+            pods_listed,
             recorder,
             fleet,
             authority,
@@ -87,11 +94,11 @@ impl Context {
             wake,
         } = parts;
         Self {
-            tables: Api::namespaced(client.clone(), &namespace),
-            pods: Api::namespaced(client.clone(), &namespace),
-            secrets: Api::namespaced(client, &namespace),
+            shared: Shared::new(&namespace, &fleet.release),
+            client,
             table_cache,
-            pod_cache,
+            pod_index,
+            pods_listed,
             recorder,
             fleet,
             authority,
@@ -107,6 +114,18 @@ impl Context {
         }
     }
 
+    pub fn tables(&self, namespace: &str) -> Api<PokerTable> {
+        Api::namespaced(self.client.clone(), namespace)
+    }
+
+    pub fn pods(&self, namespace: &str) -> Api<Pod> {
+        Api::namespaced(self.client.clone(), namespace)
+    }
+
+    pub fn secrets(&self, namespace: &str) -> Api<Secret> {
+        Api::namespaced(self.client.clone(), namespace)
+    }
+
     pub fn memory<T>(&self, uid: &str, change: impl FnOnce(&mut Memory) -> T) -> T {
         let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
         change(memory.entry(uid.to_owned()).or_default())
@@ -115,7 +134,8 @@ impl Context {
     /// Gives a table that may be anywhere its store group, for good once its status has it.
     pub fn place(&self, table: &mut PokerTable) {
         if crate::table::store_name(table).is_none() {
-            let placed = self.placement.choose(table, &self.table_cache.state(), self.fleet.stores.keys());
+            let all = || self.table_cache.state();
+            let placed = self.placement.choose(table, all, self.fleet.stores.keys(), Instant::now());
             table.status.get_or_insert_default().store = placed;
         }
     }

@@ -31,7 +31,14 @@ pub struct Metrics {
     fleet_tables: IntGaugeVec,
     fleet_seated: IntGaugeVec,
     fleet_stalled: IntGaugeVec,
-    fleets: Arc<Mutex<BTreeSet<String>>>,
+    fleets: Arc<Mutex<BTreeSet<Place>>>,
+}
+
+/// Which fleet: its name alone may be there in another namespace as well.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    pub namespace: String,
+    pub fleet: String,
 }
 
 /// Fleets with metrics of their own.
@@ -100,42 +107,52 @@ impl Metrics {
                 "result",
             )?,
             fleet_steps,
-            fleet_tables: gauges("purr_fleet_tables", "Tables of a fleet by state", &["fleet", "state"])?,
-            fleet_seated: gauges("purr_fleet_seated", "Players with a seat in a fleet", &["fleet"])?,
+            fleet_tables: gauges(
+                "purr_fleet_tables",
+                "Tables of a fleet by state",
+                &["fleet_namespace", "fleet", "state"],
+            )?,
+            fleet_seated: gauges(
+                "purr_fleet_seated",
+                "Players with a seat in a fleet",
+                &["fleet_namespace", "fleet"],
+            )?,
             fleet_stalled: gauges(
                 "purr_fleet_stalled",
                 "1 while a change of a fleet has stopped",
-                &["fleet"],
+                &["fleet_namespace", "fleet"],
             )?,
             fleets: Arc::default(),
         })
     }
 
-    pub fn set_fleet(&self, name: &str, counts: &Counts, desired: usize, stalled: bool) {
+    pub fn set_fleet(&self, place: &Place, counts: &Counts, desired: usize, stalled: bool) {
         let mut fleets = self.fleets.lock().unwrap_or_else(PoisonError::into_inner);
-        if fleets.len() >= FLEETS_MAX && !fleets.contains(name) {
+        if fleets.len() >= FLEETS_MAX && !fleets.contains(place) {
             return;
         }
-        fleets.insert(name.to_owned());
+        fleets.insert(place.clone());
         let Counts { live, ready, free, updated, closing, .. } = *counts;
         let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        let labels = [place.namespace.as_str(), place.fleet.as_str()];
         for (state, count) in FLEET_STATES.iter().zip([desired, live, ready, free, updated, closing]) {
-            self.fleet_tables.with_label_values(&[name, state]).set(number(count));
+            self.fleet_tables.with_label_values(&[labels[0], labels[1], state]).set(number(count));
         }
-        self.fleet_seated.with_label_values(&[name]).set(number(counts.seated));
-        self.fleet_stalled.with_label_values(&[name]).set(stalled.into());
+        self.fleet_seated.with_label_values(&labels).set(number(counts.seated));
+        self.fleet_stalled.with_label_values(&labels).set(stalled.into());
     }
 
     /// Of a fleet that is gone.
-    pub fn forget_fleet(&self, name: &str) {
-        if !self.fleets.lock().unwrap_or_else(PoisonError::into_inner).remove(name) {
+    pub fn forget_fleet(&self, place: &Place) {
+        if !self.fleets.lock().unwrap_or_else(PoisonError::into_inner).remove(place) {
             return;
         }
+        let labels = [place.namespace.as_str(), place.fleet.as_str()];
         for state in FLEET_STATES {
-            let _ = self.fleet_tables.remove_label_values(&[name, state]);
+            let _ = self.fleet_tables.remove_label_values(&[labels[0], labels[1], state]);
         }
-        let _ = self.fleet_seated.remove_label_values(&[name]);
-        let _ = self.fleet_stalled.remove_label_values(&[name]);
+        let _ = self.fleet_seated.remove_label_values(&labels);
+        let _ = self.fleet_stalled.remove_label_values(&labels);
     }
 
     pub fn count_tables(&self, phases: impl Iterator<Item = Phase>) {

@@ -95,7 +95,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
     let client = kube::Client::try_default().await.context("the Kubernetes API")?;
     let watching = {
         let (routes, readiness, ended) = (routes.clone(), readiness.clone(), ended.clone());
-        tokio::spawn(async move { pods::watch(client, &checked.namespace, routes, readiness, ended).await })
+        tokio::spawn(pods::watch(client, checked.namespaces, routes, readiness, ended))
     };
     let gateway = Gateway {
         config: checked.config,

@@ -10,6 +10,7 @@ use crate::{
 use anyhow::{Context, bail, ensure};
 use clap::Parser;
 use http::Uri;
+use purr_namespaces::{Namespaces, NamespacesArgs};
 use purr_runtime::Cidr;
 use purr_store::{LinkConfig, SessionsArgs};
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
@@ -18,9 +19,11 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 #[derive(Parser, Clone, Debug)]
 #[command(version)]
 pub struct Options {
-    /// Namespace of the table pods
+    /// Namespace of the table pods where no other is named
     #[arg(long, env = "PURR_NAMESPACE")]
     pub namespace: String,
+    #[command(flatten)]
+    pub namespaces: NamespacesArgs,
     /// Name that wallets show when somebody signs in (the EIP-4361 domain)
     #[arg(long, env = "PURR_DOMAIN")]
     pub domain: String,
@@ -213,7 +216,8 @@ impl Config {
 /// Options that have been checked.
 pub struct Checked {
     pub config: Config,
-    pub namespace: String,
+    /// Of the table pods.
+    pub namespaces: Namespaces,
     pub public_tls_dir: PathBuf,
     pub tls_dir: PathBuf,
     pub signer_addr: String,
@@ -243,6 +247,7 @@ fn rate(name: &str, per_s: u32) -> anyhow::Result<Rate> {
 impl Options {
     pub fn validate(self) -> anyhow::Result<Checked> {
         ensure!(!self.namespace.is_empty(), "--namespace is empty");
+        let namespaces = self.namespaces.validate(&self.namespace)?;
         ensure!(
             !self.domain.is_empty() && !self.domain.contains('/'),
             "--domain '{}' is host or host:port, without a scheme",
@@ -347,7 +352,7 @@ impl Options {
                     ..Default::default()
                 },
             },
-            namespace: self.namespace,
+            namespaces,
             public_tls_dir: self.public_tls_dir,
             sessions: self.sessions.link(ca).context("--sessions-sentinels")?,
             tls_dir: self.tls_dir,

@@ -8,6 +8,7 @@ use super::{
 use crate::{
     certificates::{CertificateError, Issued, seconds},
     context::{Context, MANAGER},
+    shared::SharedError,
 };
 use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
@@ -23,6 +24,8 @@ pub enum ApplyError {
     Api { what: &'static str, source: kube::Error },
     #[error(transparent)]
     Certificate(#[from] CertificateError),
+    #[error(transparent)]
+    Shared(#[from] SharedError),
     #[error("the table's pod: {0}")]
     Pod(String),
 }
@@ -54,6 +57,11 @@ fn name(table: &PokerTable) -> &str {
     table.metadata.name.as_deref().unwrap_or_default()
 }
 
+/// Where a table and all that is its own is.
+fn namespace(table: &PokerTable) -> &str {
+    table.metadata.namespace.as_deref().unwrap_or_default()
+}
+
 /// Sees to the table's certificate and returns the next pod, ready to be created.
 pub async fn prepare(
     context: &Context,
@@ -61,6 +69,7 @@ pub async fn prepare(
     valid: &Valid,
     generation: u64,
 ) -> Result<Pod, ApplyError> {
+    context.shared.ensure(namespace(table), |namespace| context.secrets(namespace)).await?;
     let certificate = due_certificate(context, table).await?;
     let parts = Parts { table, valid, fleet: &context.fleet, generation, certificate: certificate.as_ref() };
     let Objects { secret, pod } = build::build(&parts);
@@ -77,8 +86,8 @@ async fn due_certificate(context: &Context, table: &PokerTable) -> Result<Option
     if context.memory(uid, |memory| memory.renew_at_s) > seconds(now) {
         return Ok(None);
     }
-    let secret =
-        context.secrets.get_opt(&build::secret_name(name(table))).await.map_err(api("get secret"))?;
+    let secrets = context.secrets(namespace(table));
+    let secret = secrets.get_opt(&build::secret_name(name(table))).await.map_err(api("get secret"))?;
     let held = |key: &str| secret.as_ref()?.data.as_ref()?.get(key).map(|bytes| bytes.0.as_slice());
     let good_until = held("tls.crt").and_then(|pem| context.authority.renew_at_s(pem, uid));
     let same_ca = held("ca.crt") == Some(context.authority.ca()?.as_bytes());
@@ -95,9 +104,10 @@ async fn apply_secret(
     secret: &Secret,
     issued: &Issued,
 ) -> Result<(), ApplyError> {
+    let secrets = context.secrets(namespace(table));
     let name = build::secret_name(name(table));
     let apply = PatchParams::apply(MANAGER).force();
-    context.secrets.patch(&name, &apply, &Patch::Apply(secret)).await.map_err(api("apply secret"))?;
+    secrets.patch(&name, &apply, &Patch::Apply(secret)).await.map_err(api("apply secret"))?;
     let uid = table.metadata.uid.as_deref().unwrap_or_default();
     let at = context.authority.renew_at_s(issued.certificate.as_bytes(), uid).unwrap_or_default();
     context.memory(uid, |memory| memory.renew_at_s = at);
@@ -120,7 +130,7 @@ pub async fn raise(
     });
     let params = PatchParams { field_manager: Some(MANAGER.into()), ..Default::default() };
     context
-        .tables
+        .tables(namespace(table))
         .patch_status(name(table), &params, &Patch::Merge(&patch))
         .await
         .map_err(api("raise generation"))
@@ -130,7 +140,8 @@ pub async fn raise(
 /// another attempt, and is not ours to change.
 pub async fn create(context: &Context, pod: &Pod) -> Result<(), ApplyError> {
     let params = PostParams { field_manager: Some(MANAGER.into()), ..Default::default() };
-    context.pods.create(&params, pod).await.map_err(api("create pod"))?;
+    let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
+    context.pods(namespace).create(&params, pod).await.map_err(api("create pod"))?;
     context.metrics.launches.with_label_values(&["create"]).inc();
     Ok(())
 }
@@ -139,7 +150,7 @@ pub async fn create(context: &Context, pod: &Pod) -> Result<(), ApplyError> {
 pub async fn delete(context: &Context, pod: &PodView) -> Result<(), ApplyError> {
     let this = Preconditions { uid: Some(pod.uid.clone()), ..Default::default() };
     let params = DeleteParams { preconditions: Some(this), ..Default::default() };
-    match context.pods.delete(&pod.name, &params).await {
+    match context.pods(&pod.namespace).delete(&pod.name, &params).await {
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
         Err(source) => Err(ApplyError::Api { what: "delete pod", source }),
         Ok(_) => {
@@ -152,7 +163,8 @@ pub async fn delete(context: &Context, pod: &PodView) -> Result<(), ApplyError> 
 pub async fn annotate(context: &Context, pod: &PodView, key: &str, value: &str) -> Result<(), ApplyError> {
     let patch = json!({"metadata": {"uid": pod.uid, "annotations": {key: value}}});
     let params = PatchParams { field_manager: Some(MANAGER.into()), ..Default::default() };
-    let patched = context.pods.patch_metadata(&pod.name, &params, &Patch::Merge(&patch)).await;
+    let patched =
+        context.pods(&pod.namespace).patch_metadata(&pod.name, &params, &Patch::Merge(&patch)).await;
     patched.map_err(api("annotate pod"))?;
     Ok(())
 }
@@ -173,7 +185,8 @@ pub async fn set_finalizer(
         "finalizers": finalizers,
     }});
     let params = PatchParams { field_manager: Some(MANAGER.into()), ..Default::default() };
-    context.tables.patch(name(table), &params, &Patch::Merge(&patch)).await.map_err(api("finalizer"))
+    let tables = context.tables(namespace(table));
+    tables.patch(name(table), &params, &Patch::Merge(&patch)).await.map_err(api("finalizer"))
 }
 
 /// Only what is said of a table; the generation is [`raise`]'s alone.
@@ -184,7 +197,7 @@ pub async fn write_status(
 ) -> Result<(), ApplyError> {
     let patch = json!({"status": status});
     let params = PatchParams { field_manager: Some(MANAGER.into()), ..Default::default() };
-    match context.tables.patch_status(name(table), &params, &Patch::Merge(&patch)).await {
+    match context.tables(namespace(table)).patch_status(name(table), &params, &Patch::Merge(&patch)).await {
         // Gone in the meantime: nobody is left to read it.
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
         other => other.map(drop).map_err(api("write status")),

@@ -12,6 +12,7 @@ const MESSAGE_MAX: usize = 512;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PodView {
     pub name: String,
+    pub namespace: String,
     pub uid: String,
     pub generation: u64,
     pub hash: String,
@@ -22,6 +23,7 @@ pub struct PodView {
     /// Told, or about to be told, to make way for its successor.
     pub draining: bool,
     pub ip: Option<String>,
+    pub node: Option<String>,
     /// Its process serves.
     pub ready: bool,
     /// A container of it has run.
@@ -63,6 +65,7 @@ impl PodView {
         let life = life(pod);
         Self {
             name: pod.metadata.name.clone().unwrap_or_default(),
+            namespace: pod.metadata.namespace.clone().unwrap_or_default(),
             uid: pod.metadata.uid.clone().unwrap_or_default(),
             generation: labels
                 .and_then(|labels| labels.get(LABEL_GENERATION)?.parse().ok())
@@ -72,6 +75,7 @@ impl PodView {
             closed: annotation(ANNOTATION_CLOSED) == Some("true"),
             draining: annotation(ANNOTATION_DRAINING) == Some("true"),
             ip: status.and_then(|status| status.pod_ip.clone()),
+            node: pod.spec.as_ref().and_then(|spec| spec.node_name.clone()),
             ready: life == Life::Alive && condition(pod, "Ready").is_some_and(|ready| ready.status == "True"),
             started: container.is_some_and(|container| {
                 let state = container.state.as_ref();

@@ -27,6 +27,9 @@ const ROUNDS_MAX: usize = 6;
 /// A table that nothing happens to is looked at this often all the same.
 const RESYNC: Duration = Duration::from_secs(300);
 
+/// Until a table is looked at again whose namespace's pods have not been listed yet.
+const UNLISTED: Duration = Duration::from_secs(1);
+
 #[derive(Debug, thiserror::Error)]
 pub enum ReconcileError {
     #[error(transparent)]
@@ -74,6 +77,10 @@ pub async fn reconcile(table: Arc<PokerTable>, context: Arc<Context>) -> Result<
 }
 
 async fn rounds(cached: &Arc<PokerTable>, context: &Context) -> Result<Action, ReconcileError> {
+    // Without its pods a table looks as if it had none.
+    if !context.pods_listed.has(cached.metadata.namespace.as_deref().unwrap_or_default()) {
+        return Ok(Action::requeue(UNLISTED));
+    }
     let mut fetched = fetch::cached(context, cached);
     let mut answers = Answers::default();
     for _ in 0..ROUNDS_MAX {
