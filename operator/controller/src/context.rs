@@ -8,7 +8,10 @@ use crate::{
 use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::{
     Api, Client,
-    runtime::{events::Recorder, reflector::Store},
+    runtime::{
+        events::{Event, EventType, Recorder},
+        reflector::Store,
+    },
 };
 use purr_crds::PokerTable;
 use purr_namespaces::Listed;
@@ -43,9 +46,27 @@ pub struct Context {
     memory: Mutex<HashMap<String, Memory>>,
     placement: Placement,
     spare: Mutex<Spare>,
+    told: Mutex<Told>,
     started: Instant,
     /// Fleets whose tables have changed.
     pub wake: Wake,
+}
+
+/// Normal events of tables a second.
+const NORMAL_PER_S: u64 = 5;
+/// Warnings of tables a second.
+const WARNING_PER_S: u64 = 20;
+
+/// Events that may still be sent in this second.
+struct Told {
+    normal: Spare,
+    warning: Spare,
+}
+
+impl Default for Told {
+    fn default() -> Self {
+        Self { normal: Spare::of(NORMAL_PER_S), warning: Spare::of(WARNING_PER_S) }
+    }
 }
 
 /// Of one table, by its UID; may be lost with the process.
@@ -54,6 +75,8 @@ pub struct Memory {
     pub failures: u32,
     /// When its status was written, in seconds since 1970; 0: not by this process.
     pub written_s: i64,
+    /// When this process first saw that it starts, in seconds since 1970; 0: it has not.
+    pub started_s: i64,
     /// When its certificate is due, in seconds since 1970; 0: not looked at yet.
     pub renew_at_s: i64,
 }
@@ -109,6 +132,7 @@ impl Context {
             memory: Mutex::default(),
             placement: Placement::default(),
             spare: Mutex::default(),
+            told: Mutex::default(),
             started: Instant::now(),
             wake,
         }
@@ -144,6 +168,13 @@ impl Context {
     pub fn spare_write(&self) -> bool {
         let now_s = self.started.elapsed().as_secs();
         self.spare.lock().unwrap_or_else(PoisonError::into_inner).take(now_s)
+    }
+
+    /// Whether an event may be sent now: what ten thousand tables have to say at once nobody reads.
+    pub fn may_say(&self, event: &Event) -> bool {
+        let Told { normal, warning } = &mut *self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let bucket = if event.type_ == EventType::Normal { normal } else { warning };
+        bucket.take(self.started.elapsed().as_secs())
     }
 
     pub fn forget(&self, uid: &str) {

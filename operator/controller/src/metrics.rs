@@ -1,7 +1,9 @@
 //! What the controller counts. Label values are static strings, and the names of a bounded number of fleets.
 
 use crate::fleet::status::Counts;
-use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+use prometheus::{
+    HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+};
 use purr_crds::Phase;
 use std::{
     collections::BTreeSet,
@@ -23,6 +25,8 @@ pub struct Metrics {
     pub launches: IntCounterVec,
     /// By kind: table, fleet.
     pub status_writes: IntCounterVec,
+    /// Events of tables beyond what is told at a time.
+    pub events_dropped: IntCounter,
     /// By result: ok, conflict, error.
     pub fleet_reconciles: IntCounterVec,
     /// By step and result.
@@ -87,7 +91,13 @@ impl Metrics {
             &["result"],
         )?;
         registry.register(Box::new(seconds.clone()))?;
+        let events_dropped = IntCounter::new(
+            "purr_controller_events_dropped_total",
+            "Events of tables that were not sent because many happened at once",
+        )?;
+        registry.register(Box::new(events_dropped.clone()))?;
         Ok(Self {
+            events_dropped,
             reconciles: counter("purr_controller_reconciles_total", "Reconciles by result", "result")?,
             reconcile_seconds: seconds,
             running: gauge("purr_controller_reconciles_running", "Reconciles that run")?,

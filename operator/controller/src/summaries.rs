@@ -8,7 +8,10 @@ use purr_runtime::CancellationToken;
 use purr_store::Sessions;
 use std::{
     collections::HashMap,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 use tokio::{
@@ -27,6 +30,7 @@ const NOBODY: &str = "00000000-0000-0000-0000-000000000000";
 #[derive(Default)]
 pub struct Summaries {
     known: RwLock<Known>,
+    read: AtomicBool,
 }
 
 #[derive(Default)]
@@ -49,6 +53,11 @@ struct Beat {
 impl Summaries {
     pub fn get(&self, uid: &str) -> Option<Summary> {
         self.known.read().unwrap_or_else(PoisonError::into_inner).tables.get(uid).cloned()
+    }
+
+    /// Whether the summaries were read once, or could not be.
+    pub fn is_read(&self) -> bool {
+        self.read.load(Ordering::Acquire)
     }
 
     /// Why the signer does not answer, where it does not.
@@ -131,6 +140,11 @@ pub async fn watch(
 ) {
     let mut tick = tokio::time::interval(every);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    tokio::select! {
+        () = stop.cancelled() => return,
+        // Without the tables nobody's summary is asked for.
+        _ = tables.wait_until_ready() => {}
+    }
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
@@ -150,7 +164,13 @@ pub async fn watch(
                 Vec::new()
             }
         };
-        if ask_signer(&context.summaries, &context.reach, names.keys().next().copied()).await {
+        let signer = ask_signer(&context.summaries, &context.reach, names.keys().next().copied()).await;
+        if !context.summaries.read.swap(true, Ordering::AcqRel) {
+            // No table was looked at before: all of them come to it by themselves.
+            all.iter().for_each(|table| context.wake.about(table));
+            continue;
+        }
+        if signer {
             news = names.keys().map(|uid| (*uid).to_owned()).collect();
         }
         let many = i64::try_from(news.len()).unwrap_or(i64::MAX);

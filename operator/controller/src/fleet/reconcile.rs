@@ -12,6 +12,7 @@ use crate::{
     index::{FleetIndex, PodIndex},
     metrics::{Metrics, Place},
     summaries::Summaries,
+    table::status::Spare,
 };
 use futures::{StreamExt, stream};
 use k8s_openapi::{api::apps::v1::ControllerRevision, jiff::Timestamp};
@@ -35,6 +36,9 @@ const RESYNC: Duration = Duration::from_secs(300);
 /// Until a fleet is looked at again whose namespace has not been listed yet.
 const UNLISTED: Duration = Duration::from_secs(1);
 
+/// Statuses of fleets a second that are written for their counts alone.
+const COUNTS_PER_S: u64 = 5;
+
 /// What reconciles of fleets share.
 pub struct Fleets {
     client: Client,
@@ -48,6 +52,8 @@ pub struct Fleets {
     pub metrics: Metrics,
     pub release: String,
     held: Mutex<HashMap<String, Held>>,
+    /// Writes of counts, of all fleets together.
+    spare: Mutex<Spare>,
 }
 
 /// Of one fleet, by its UID; may be lost with the process.
@@ -101,6 +107,7 @@ impl Fleets {
             metrics,
             release,
             held: Mutex::default(),
+            spare: Mutex::new(Spare::of(COUNTS_PER_S)),
         }
     }
 
@@ -324,7 +331,8 @@ async fn say(
     let facts =
         Facts { fleet, before: before.as_ref(), decision, waiting: 0, revision, now: Timestamp::now() };
     let after = status::status(&facts);
-    if !status::is_due(before.as_ref(), &after, now_s - written_s) {
+    let spare = || fleets.spare.lock().unwrap_or_else(PoisonError::into_inner).take(now_s.unsigned_abs());
+    if !status::is_due(before.as_ref(), &after, now_s - written_s, spare) {
         return Ok((before.as_ref() != Some(&after)).then_some(COUNTS_EVERY_S));
     }
     apply::write_status(fleets, fleet, &after).await?;

@@ -7,14 +7,19 @@ use super::{
 };
 use crate::{
     certificates::{CertificateError, Issued, seconds},
-    context::{Context, MANAGER},
+    context::{Context, MANAGER, jittered},
     shared::SharedError,
 };
 use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use purr_crds::PokerTable;
 use serde_json::json;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
+
+/// Generation of a table's first pod.
+const FIRST: u64 = 1;
+/// A new controller looks at the certificates of tables that serve within this time.
+const LOOK_WITHIN: Duration = Duration::from_secs(300);
 
 pub const FINALIZER: &str = "purr.poker/drain";
 
@@ -70,21 +75,36 @@ pub async fn prepare(
     generation: u64,
 ) -> Result<Pod, ApplyError> {
     context.shared.ensure(namespace(table), |namespace| context.secrets(namespace)).await?;
-    let certificate = due_certificate(context, table).await?;
+    let certificate = due_certificate(context, table, generation).await?;
     let parts = Parts { table, valid, fleet: &context.fleet, generation, certificate: certificate.as_ref() };
     let Objects { secret, pod } = build::build(&parts);
     if let (Some(secret), Some(issued)) = (secret, certificate) {
-        apply_secret(context, table, &secret, &issued).await?;
+        apply_secret(context, table, &secret, &issued, generation == FIRST).await?;
     }
     Ok(pod)
 }
 
 /// A new certificate where the table's own is missing, foreign or runs out.
-async fn due_certificate(context: &Context, table: &PokerTable) -> Result<Option<Issued>, ApplyError> {
+async fn due_certificate(
+    context: &Context,
+    table: &PokerTable,
+    generation: u64,
+) -> Result<Option<Issued>, ApplyError> {
     let uid = table.metadata.uid.as_deref().unwrap_or_default();
     let now = SystemTime::now();
-    if context.memory(uid, |memory| memory.renew_at_s) > seconds(now) {
+    let renew_at_s = context.memory(uid, |memory| memory.renew_at_s);
+    if renew_at_s > seconds(now) {
         return Ok(None);
+    }
+    let serves = table.status.as_ref().is_some_and(|status| status.endpoint.is_some());
+    if renew_at_s == 0 && serves {
+        // This process has just begun, and the table serves with what it has: ten thousand Secrets are not read at once.
+        let wait = i64::try_from(jittered(LOOK_WITHIN).as_secs()).unwrap_or_default();
+        context.memory(uid, |memory| memory.renew_at_s = seconds(now) + wait);
+        return Ok(None);
+    }
+    if generation == FIRST {
+        return Ok(Some(context.authority.issue(uid, now)?));
     }
     let secrets = context.secrets(namespace(table));
     let secret = secrets.get_opt(&build::secret_name(name(table))).await.map_err(api("get secret"))?;
@@ -103,16 +123,31 @@ async fn apply_secret(
     table: &PokerTable,
     secret: &Secret,
     issued: &Issued,
+    is_new: bool,
 ) -> Result<(), ApplyError> {
     let secrets = context.secrets(namespace(table));
     let name = build::secret_name(name(table));
-    let apply = PatchParams::apply(MANAGER).force();
-    secrets.patch(&name, &apply, &Patch::Apply(secret)).await.map_err(api("apply secret"))?;
+    let params = PostParams { field_manager: Some(MANAGER.into()), ..Default::default() };
+    // A new table has none, and to create one costs the API server less than to apply it.
+    let created = is_new && is_created(secrets.create(&params, secret).await)?;
+    if !created {
+        let apply = PatchParams::apply(MANAGER).force();
+        secrets.patch(&name, &apply, &Patch::Apply(secret)).await.map_err(api("apply secret"))?;
+    }
     let uid = table.metadata.uid.as_deref().unwrap_or_default();
     let at = context.authority.renew_at_s(issued.certificate.as_bytes(), uid).unwrap_or_default();
     context.memory(uid, |memory| memory.renew_at_s = at);
     tracing::info!(table = name, not_after_s = issued.not_after_s, "certificate issued");
     Ok(())
+}
+
+/// False where something of this name is there already.
+fn is_created<T>(created: Result<T, kube::Error>) -> Result<bool, ApplyError> {
+    match created {
+        Ok(_) => Ok(true),
+        Err(kube::Error::Api(status)) if status.code == 409 => Ok(false),
+        Err(source) => Err(ApplyError::Api { what: "create secret", source }),
+    }
 }
 
 /// Gives out the next generation. Fails where the table has changed since it was read: of two
