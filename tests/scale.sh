@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The controller at many tables: etcd, the API server, KWOK for the pods' readiness, and purr-scale, on the same cores.
 # usage: scale.sh CONTROLLER DRIVER            10,000 tables, then steps of 2,500; writes target/scale.json and target/scale.svg
-#        scale.sh CONTROLLER DRIVER --short    500 tables
+#        scale.sh CONTROLLER DRIVER --short    500 tables, without KWOK: the driver says that pods are ready
 # CONTROLLER and DRIVER are the programs purr-controller and purr-scale. For figures build the controller with opt-level 3.
 set -euo pipefail
 # shellcheck source=cluster/lib.sh
@@ -9,12 +9,14 @@ set -euo pipefail
 cd "$here/../.."
 controller=${1:?usage: scale.sh CONTROLLER DRIVER [--short]} driver=${2:?usage: scale.sh CONTROLLER DRIVER [--short]}
 shift 2
-"$here/build.sh" kwok
+short=false
+[ "${1:-}" != --short ] || short=true
+"$short" || "$here/build.sh" kwok
 # shellcheck source=api.sh
 . tests/api.sh
 
 size=(--tables 10000 --step 2500 --tables-max "${PURR_SCALE_MAX:-20000}" --strict)
-[ "${1:-}" != --short ] || size=(--tables 500 --step 250 --tables-max 500 --converge-s 120 --deal-s 20)
+"$short" && size=(--tables 500 --tables-max 500 --converge-s 120 --deal-s 10)
 namespaces=scale-1,scale-2,scale-3,scale-4
 bare=bare-1,bare-2,bare-3,bare-4
 for namespace in purr ${namespaces//,/ } ${bare//,/ }; do k create namespace "$namespace"; done >/dev/null
@@ -35,9 +37,11 @@ kubeconfig "$controller_token" >"$work/controller"
   --show-only templates/controller/rbac.yaml >"$work/rbac.yaml"
 "$bin/kubectl" --kubeconfig="$work/admin" apply -f "$work/rbac.yaml" >/dev/null
 
-kwok=$(cd "$here/kwok" && go mod download -json sigs.k8s.io/kwok | jq -r .Dir)
-{
-  cat <<'CONFIG'
+kwok=()
+if ! "$short"; then
+  stages=$(cd "$here/kwok" && go mod download -json sigs.k8s.io/kwok | jq -r .Dir)
+  {
+    cat <<'CONFIG'
 apiVersion: config.kwok.x-k8s.io/v1alpha1
 kind: KwokConfiguration
 options:
@@ -47,16 +51,18 @@ options:
   # On loopback: what asks a pod is refused at once and goes nowhere.
   cidr: 127.64.0.0/10
 CONFIG
-  for stage in node/fast/node-initialize pod/fast/pod-ready pod/fast/pod-delete; do
-    echo ---
-    cat "$kwok/kustomize/stage/$stage.yaml"
-  done
-} >"$work/kwok.yaml"
+    for stage in node/fast/node-initialize pod/fast/pod-ready pod/fast/pod-delete; do
+      echo ---
+      cat "$stages/kustomize/stage/$stage.yaml"
+    done
+  } >"$work/kwok.yaml"
+  kwok=(--kwok "$bin/kwok" --kwok-config "$work/kwok.yaml")
+fi
 
 mkdir -p target "$work/run"
 # shellcheck disable=SC2154  # api.sh
-"$driver" --admin "$work/admin" --kubeconfig "$work/controller" --controller "$controller" --kwok "$bin/kwok" \
-  --kwok-config "$work/kwok.yaml" --etcd-pid "${pids[0]}" --etcd-addr "127.0.0.1:$client" --apiserver-pid "${pids[1]}" \
+"$driver" --admin "$work/admin" --kubeconfig "$work/controller" --controller "$controller" \
+  "${kwok[@]}" --etcd-pid "${pids[0]}" --etcd-addr "127.0.0.1:$client" --apiserver-pid "${pids[1]}" \
   --dir "$work/run" --out target/scale.json --plot target/scale.svg --namespaces "$namespaces" --bare-namespaces "$bare" \
   "${size[@]}" || {
   tail -n 5 "$work/run"/*.log >&2

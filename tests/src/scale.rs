@@ -68,7 +68,7 @@ struct Bench {
     redis: Redis,
     signer: SocketAddr,
     password: PathBuf,
-    kwok: Program,
+    kwok: Option<Program>,
     dealing: Arc<AtomicBool>,
     windows: Arc<Windows>,
     created: Arc<AtomicUsize>,
@@ -126,10 +126,15 @@ impl Bench {
         let most = options.tables_max.max(options.tables);
         let nodes = most.div_ceil(PODS_PER_NODE).max(1);
         api::nodes(&client, nodes).await?;
-        let mut kwok = Command::new(&options.kwok);
-        kwok.arg("--kubeconfig").arg(&options.admin).arg("--config").arg(&options.kwok_config);
-        kwok.args(["--manage-all-nodes=true", "--node-lease-duration-seconds=0"]);
-        let kwok = Program::start("kwok", &mut kwok, &options.dir)?;
+        let kwok = match options.kwok.as_ref().zip(options.kwok_config.as_ref()) {
+            Some((program, config)) => {
+                let mut kwok = Command::new(program);
+                kwok.arg("--kubeconfig").arg(&options.admin).arg("--config").arg(config);
+                kwok.args(["--manage-all-nodes=true", "--node-lease-duration-seconds=0"]);
+                Some(Program::start("kwok", &mut kwok, &options.dir)?)
+            }
+            None => None,
+        };
         let seen = Arc::<Seen>::default();
         let dealing = Arc::<AtomicBool>::default();
         let created = Arc::<AtomicUsize>::default();
@@ -147,15 +152,16 @@ impl Bench {
             ca_file: secrets.ca_file("redis"),
         });
         let mut beside = JoinSet::new();
-        beside.spawn(api::bind(client.clone(), seen.clone(), nodes, options.parallel));
+        let binder = api::Binder { nodes, parallel: options.parallel, makes_ready: kwok.is_none() };
+        beside.spawn(binder.run(client.clone(), seen.clone()));
         beside.spawn(api::follow(client.clone(), seen.clone()));
         beside.spawn(stub::speak(link, seen.clone(), options.namespaces.clone(), dealing.clone()));
-        let pids = [
+        let mut pids = vec![
             ("apiserver", options.apiserver_pid),
             ("etcd", options.etcd_pid),
-            ("kwok", kwok.pid()),
             ("this", std::process::id()),
         ];
+        pids.extend(kwok.as_ref().map(|kwok| ("kwok", kwok.pid())));
         beside.spawn(windows.clone().fill(pids, seen.clone(), created.clone(), options.namespaces.clone()));
         Ok(Self {
             options,
@@ -231,7 +237,8 @@ impl Bench {
         Ok(json!({
             "load": fs::read_to_string("/proc/loadavg")?.trim(),
             "namespaces": namespaces.len(),
-            "kwok_stage_parallelism": 64,
+            "kwok": self.kwok.is_some(),
+            "kwok_stage_parallelism": self.kwok.as_ref().map(|_| 64),
             "parallel": self.options.parallel,
             "create": create, "deal": deal, "cold_start": cold, "capacity": capacity,
         }))
@@ -407,7 +414,6 @@ impl Bench {
                 "controller_rss_mib": rss(controller.program.pid())? as f64 / MIB,
                 "apiserver_rss_mib": rss(self.options.apiserver_pid)? as f64 / MIB,
                 "etcd_rss_mib": rss(self.options.etcd_pid)? as f64 / MIB,
-                "kwok_rss_mib": rss(self.kwok.pid())? as f64 / MIB,
                 "etcd_bytes_a_table": used / there as f64,
             }));
             if there + step > tables_max {
@@ -500,7 +506,7 @@ impl Windows {
     /// Adds a row every ten seconds, until dropped.
     async fn fill(
         self: Arc<Self>,
-        pids: [(&'static str, u32); 4],
+        pids: Vec<(&'static str, u32)>,
         seen: Arc<Seen>,
         created: Arc<AtomicUsize>,
         namespaces: Vec<String>,
@@ -516,7 +522,7 @@ impl Windows {
                 "created": created.load(Ordering::Relaxed),
                 "ready": seen.ready(&namespaces),
             });
-            for (name, pid) in pids.into_iter().chain(controller.map(|pid| ("controller", pid))) {
+            for (name, pid) in pids.iter().copied().chain(controller.map(|pid| ("controller", pid))) {
                 // One that has just ended has no figure.
                 let Ok(used) = usage::cpu_s(&[pid]) else { continue };
                 let before = last.insert(pid, used).unwrap_or(used);

@@ -158,55 +158,70 @@ impl Seen {
 
 const PODS: &str = "app.kubernetes.io/part-of=purr,app.kubernetes.io/component=table";
 
-/// Puts each pod on a node, in turn, in place of a scheduler, and says which are ready.
-pub(super) async fn bind(
-    client: Client,
-    seen: Arc<Seen>,
-    nodes: usize,
-    parallel: usize,
-) -> anyhow::Result<()> {
-    let (send, pods) = tokio::sync::mpsc::unbounded_channel::<Place>();
-    let binding = stream::unfold(pods, async |mut pods| Some((pods.recv().await?, pods)));
-    let posting = binding.enumerate().for_each_concurrent(parallel, |(number, (namespace, name))| {
+/// In place of a scheduler.
+pub(super) struct Binder {
+    pub nodes: usize,
+    pub parallel: usize,
+    /// Says of each pod that it is ready, in place of KWOK.
+    pub makes_ready: bool,
+}
+
+impl Binder {
+    async fn place(&self, client: &Client, number: usize, (namespace, name): Place) -> kube::Result<()> {
         let api: Api<Pod> = Api::namespaced(client.clone(), &namespace);
-        async move {
-            let target =
-                json!({"apiVersion": "v1", "kind": "Node", "name": format!("node-{}", number % nodes)});
-            let binding =
-                json!({"apiVersion": "v1", "kind": "Binding", "metadata": {"name": name}, "target": target});
-            let posted: Result<Value, _> =
-                api.create_subresource("binding", &name, &PostParams::default(), &binding).await;
-            if let Err(error) = posted {
-                tracing::warn!(%error, name, "binding");
-            }
+        let node = format!("node-{}", number % self.nodes);
+        let target = json!({"apiVersion": "v1", "kind": "Node", "name": node});
+        let binding =
+            json!({"apiVersion": "v1", "kind": "Binding", "metadata": {"name": name}, "target": target});
+        let _: Value = api.create_subresource("binding", &name, &PostParams::default(), &binding).await?;
+        if self.makes_ready {
+            let status = json!({"status": {"phase": "Running", "podIP": "127.64.0.1",
+                "conditions": [{"type": "Ready", "status": "True"}]}});
+            api.patch_status(&name, &PatchParams::default(), &Patch::Merge(&status)).await?;
         }
-    });
-    let watching = async {
-        let all: Api<Pod> = Api::all(client.clone());
-        let mut events =
-            std::pin::pin!(watcher(all, watcher::Config::default().labels(PODS)).default_backoff());
-        while let Some(event) = events.next().await {
-            match event {
-                Ok(watcher::Event::Apply(pod) | watcher::Event::InitApply(pod)) => pod_is(&seen, &send, pod),
-                Ok(watcher::Event::Delete(pod)) => {
-                    let uid = label(&pod, "purr.poker/table-uid");
-                    let place = place(&pod.metadata);
-                    seen.with(|inner| {
-                        if inner.pods.get(&uid).is_some_and(|(held, _)| *held == place) {
-                            inner.pods.remove(&uid);
-                        }
-                    });
-                }
-                Ok(watcher::Event::Init | watcher::Event::InitDone) => {}
-                Err(error) => tracing::warn!(%error, "watch of pods"),
-            }
-        }
-        anyhow::Ok(())
-    };
-    tokio::select! {
-        () = posting => Ok(()),
-        ended = watching => ended,
+        Ok(())
     }
+
+    /// Puts each pod on a node, in turn, and notes which are ready.
+    pub(super) async fn run(self, client: Client, seen: Arc<Seen>) -> anyhow::Result<()> {
+        let (send, pods) = tokio::sync::mpsc::unbounded_channel::<Place>();
+        let binding = stream::unfold(pods, async |mut pods| Some((pods.recv().await?, pods)));
+        let posting = binding.enumerate().for_each_concurrent(self.parallel, async |(number, place)| {
+            if let Err(error) = self.place(&client, number, place).await {
+                tracing::warn!(%error, "binding");
+            }
+        });
+        tokio::select! {
+            () = posting => Ok(()),
+            ended = watch_pods(&client, &seen, &send) => ended,
+        }
+    }
+}
+
+async fn watch_pods(
+    client: &Client,
+    seen: &Seen,
+    send: &tokio::sync::mpsc::UnboundedSender<Place>,
+) -> anyhow::Result<()> {
+    let all: Api<Pod> = Api::all(client.clone());
+    let mut events = std::pin::pin!(watcher(all, watcher::Config::default().labels(PODS)).default_backoff());
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(watcher::Event::Apply(pod) | watcher::Event::InitApply(pod)) => pod_is(seen, send, pod),
+            Ok(watcher::Event::Delete(pod)) => {
+                let uid = label(&pod, "purr.poker/table-uid");
+                let place = place(&pod.metadata);
+                seen.with(|inner| {
+                    if inner.pods.get(&uid).is_some_and(|(held, _)| *held == place) {
+                        inner.pods.remove(&uid);
+                    }
+                });
+            }
+            Ok(watcher::Event::Init | watcher::Event::InitDone) => {}
+            Err(error) => tracing::warn!(%error, "watch of pods"),
+        }
+    }
+    Ok(())
 }
 
 fn label(pod: &Pod, key: &str) -> String {

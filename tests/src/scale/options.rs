@@ -17,12 +17,12 @@ pub struct Options {
     /// The program
     #[arg(long)]
     pub controller: PathBuf,
-    /// KWOK, which says of pods that they are ready
-    #[arg(long)]
-    pub kwok: PathBuf,
+    /// KWOK, which says of pods that they are ready. Left out: this program says so itself
+    #[arg(long, requires = "kwok_config")]
+    pub kwok: Option<PathBuf>,
     /// KWOK's configuration, with its stages
     #[arg(long)]
-    pub kwok_config: PathBuf,
+    pub kwok_config: Option<PathBuf>,
     /// Process of etcd
     #[arg(long)]
     pub etcd_pid: u32,
