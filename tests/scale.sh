@@ -17,8 +17,8 @@ short=false
 
 size=(--tables 10000 --step 2500 --tables-max "${PURR_SCALE_MAX:-20000}" --strict)
 "$short" && size=(--tables 500 --tables-max 500 --converge-s 120 --deal-s 10)
-namespaces=scale-1,scale-2,scale-3,scale-4
-bare=bare-1,bare-2,bare-3,bare-4
+namespaces="scale-1,scale-2,scale-3,scale-4"
+bare="bare-1,bare-2,bare-3,bare-4"
 for namespace in purr ${namespaces//,/ } ${bare//,/ }; do k create namespace "$namespace"; done >/dev/null
 k -n purr create secret generic purr-data-key --from-literal=current=k1 --from-literal=k1=key >/dev/null
 k -n purr create secret generic purr-redis-auth --from-literal=table=a >/dev/null
