@@ -10,7 +10,7 @@ cd "$here/../.."
 controller=${1:?usage: scale.sh CONTROLLER DRIVER [--short]} driver=${2:?usage: scale.sh CONTROLLER DRIVER [--short]}
 shift 2
 short=false
-[ "${1:-}" != --short ] || short=true
+if [ "${1:-}" = --short ]; then short=true && shift; fi
 "$short" || "$here/build.sh" kwok
 # shellcheck source=api.sh
 . tests/api.sh
@@ -64,7 +64,9 @@ mkdir -p target "$work/run"
 "$driver" --admin "$work/admin" --kubeconfig "$work/controller" --controller "$controller" \
   "${kwok[@]}" --etcd-pid "${pids[0]}" --etcd-addr "127.0.0.1:$client" --apiserver-pid "${pids[1]}" \
   --dir "$work/run" --out target/scale.json --plot target/scale.svg --namespaces "$namespaces" --bare-namespaces "$bare" \
-  "${size[@]}" || {
+  "${size[@]}" "$@" || {
   tail -n 5 "$work/run"/*.log >&2
+  k get ptable -A -o json | jq -c ".items[0].status" >&2; k get pods -A -o json | jq -c ".items[0] | [.spec.nodeName, .status]" >&2
+  k get ptable,pods -A 2>&1 | tail -n 8 >&2
   die "the scale run failed"
 }

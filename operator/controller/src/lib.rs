@@ -8,6 +8,7 @@ pub mod index;
 pub mod lease;
 pub mod metrics;
 pub mod options;
+pub mod pace;
 pub mod placement;
 pub mod pods;
 pub mod shared;
@@ -166,6 +167,7 @@ async fn work(
     let served = purr_namespaces::serve(client.clone(), config.namespaces.clone(), stop.clone());
     let wake = Wake::default();
     let (pod_index, fleet_index) = (Arc::<PodIndex>::default(), Arc::<FleetIndex>::default());
+    let summaries = Arc::new(Summaries::default());
     let (tables_listed, pods_listed) = (Listed::default(), Listed::default());
     let (table_cache, table_writer) = reflector::store();
     let (fleet_cache, fleet_writer) = reflector::store::<PokerTableFleet>();
@@ -178,8 +180,13 @@ async fn work(
         .modify(index::prune)
         .reflect(table_writer)
         .inspect_ok({
-            let fleet_index = fleet_index.clone();
-            move |event| fleet_index.see(event)
+            let (fleet_index, summaries) = (fleet_index.clone(), summaries.clone());
+            move |event| {
+                fleet_index.see(event);
+                if matches!(event, watcher::Event::InitDone) {
+                    summaries.tables_are_listed();
+                }
+            }
         })
         .touched_objects()
         .inspect_ok({
@@ -209,7 +216,8 @@ async fn work(
 
     let reporter = Reporter { controller: context::MANAGER.into(), instance: Some(config.identity.clone()) };
     let recorder = Recorder::new(client.clone(), reporter);
-    let summaries = Arc::new(Summaries::default());
+    let now_s = certificates::seconds(std::time::SystemTime::now());
+    let pace = Arc::new(pace::SharedPace::new(pace::Pace::new(config.rollout, now_s)));
     let fleets = Arc::new(Fleets::new(fleet::reconcile::Parts {
         client: client.clone(),
         table_cache: table_cache.clone(),
@@ -220,6 +228,7 @@ async fn work(
         recorder: recorder.clone(),
         summaries: summaries.clone(),
         metrics: metrics.clone(),
+        pace: pace.clone(),
         release: config.fleet.release.clone(),
     }));
     let context = Arc::new(Context::new(Parts {
@@ -230,6 +239,7 @@ async fn work(
         pods_listed,
         recorder,
         reach: pods::Pods::new(identity, &config.fleet.signer_addr),
+        pace,
         fleet: config.fleet,
         authority,
         summaries,

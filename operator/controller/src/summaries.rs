@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    sync::mpsc,
+    sync::{Notify, mpsc},
     time::{Instant, MissedTickBehavior},
 };
 
@@ -31,6 +31,8 @@ const NOBODY: &str = "00000000-0000-0000-0000-000000000000";
 pub struct Summaries {
     known: RwLock<Known>,
     read: AtomicBool,
+    /// The store has all tables. Its own `wait_until_ready` wakes one task, which is the controller's.
+    listed: Notify,
 }
 
 #[derive(Default)]
@@ -53,6 +55,11 @@ struct Beat {
 impl Summaries {
     pub fn get(&self, uid: &str) -> Option<Summary> {
         self.known.read().unwrap_or_else(PoisonError::into_inner).tables.get(uid).cloned()
+    }
+
+    /// The tables are known: what they say can be read.
+    pub fn tables_are_listed(&self) {
+        self.listed.notify_one();
     }
 
     /// Whether the summaries were read once, or could not be.
@@ -143,7 +150,7 @@ pub async fn watch(
     tokio::select! {
         () = stop.cancelled() => return,
         // Without the tables nobody's summary is asked for.
-        _ = tables.wait_until_ready() => {}
+        () = context.summaries.listed.notified() => {}
     }
     loop {
         tokio::select! {

@@ -11,6 +11,7 @@ use crate::{
     context::{backoff, jittered},
     index::{FleetIndex, PodIndex},
     metrics::{Metrics, Place},
+    pace::{Budget, Group, SharedPace},
     summaries::Summaries,
     table::status::Spare,
 };
@@ -50,6 +51,7 @@ pub struct Fleets {
     pub recorder: Recorder,
     pub summaries: Arc<Summaries>,
     pub metrics: Metrics,
+    pub pace: Arc<SharedPace>,
     pub release: String,
     held: Mutex<HashMap<String, Held>>,
     /// Writes of counts, of all fleets together.
@@ -78,6 +80,7 @@ pub struct Parts {
     pub recorder: Recorder,
     pub summaries: Arc<Summaries>,
     pub metrics: Metrics,
+    pub pace: Arc<SharedPace>,
     pub release: String,
 }
 
@@ -93,6 +96,7 @@ impl Fleets {
             recorder,
             summaries,
             metrics,
+            pace,
             release,
         } = parts;
         Self {
@@ -105,6 +109,7 @@ impl Fleets {
             recorder,
             summaries,
             metrics,
+            pace,
             release,
             held: Mutex::default(),
             spare: Mutex::new(Spare::of(COUNTS_PER_S)),
@@ -139,6 +144,7 @@ impl Fleets {
     fn forget(&self, fleet: &PokerTableFleet) {
         let uid = fleet.metadata.uid.as_deref().unwrap_or_default();
         self.held.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
+        self.pace.with(|pace| pace.forget_group(&group(fleet)));
         self.metrics.forget_fleet(&place(fleet));
     }
 
@@ -167,6 +173,12 @@ impl Fleets {
         let tables = self.fleet_index.of(fleet.metadata.uid.as_deref().unwrap_or_default());
         tables.into_iter().filter_map(|table| self.table_cache.get(&table))
     }
+}
+
+/// The fleet's tables, for the pace at which their pods change.
+fn group(fleet: &PokerTableFleet) -> Group {
+    let PokerTableFleet { metadata, .. } = fleet;
+    Group::Fleet(metadata.namespace.clone().unwrap_or_default(), metadata.name.clone().unwrap_or_default())
 }
 
 /// Brings one fleet a step nearer to what it should be.
@@ -214,6 +226,10 @@ async fn once(fleet: &PokerTableFleet, fleets: &Fleets) -> Result<Action, ApplyE
         return Ok(Action::requeue(UNLISTED));
     }
     let hashes = Hashes::of(&fleet.spec.template);
+    let rollout = &fleet.spec.rollout;
+    let batch = usize::try_from(rollout.batch).unwrap_or(1);
+    let budget = Budget { batch, deadline_s: i64::from(rollout.progress_deadline_seconds) };
+    fleets.pace.with(|pace| pace.set_budget(group(fleet), budget));
     let tables = fleets.views(fleet);
     let now_s = seconds(SystemTime::now());
     let generation = fleet.metadata.generation.unwrap_or_default();

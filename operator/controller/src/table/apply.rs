@@ -14,7 +14,10 @@ use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use purr_crds::PokerTable;
 use serde_json::json;
-use std::time::{Duration, SystemTime};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, SystemTime},
+};
 
 /// Generation of a table's first pod.
 const FIRST: u64 = 1;
@@ -196,7 +199,16 @@ pub async fn delete(context: &Context, pod: &PodView) -> Result<(), ApplyError> 
 }
 
 pub async fn annotate(context: &Context, pod: &PodView, key: &str, value: &str) -> Result<(), ApplyError> {
-    let patch = json!({"metadata": {"uid": pod.uid, "annotations": {key: value}}});
+    annotate_all(context, pod, [(key, value)]).await
+}
+
+/// All of them in one write.
+pub async fn annotate_all<const N: usize>(
+    context: &Context,
+    pod: &PodView,
+    all: [(&str, &str); N],
+) -> Result<(), ApplyError> {
+    let patch = json!({"metadata": {"uid": pod.uid, "annotations": BTreeMap::from(all)}});
     let params = PatchParams { field_manager: Some(MANAGER.into()), ..Default::default() };
     let patched =
         context.pods(&pod.namespace).patch_metadata(&pod.name, &params, &Patch::Merge(&patch)).await;
