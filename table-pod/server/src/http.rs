@@ -11,15 +11,19 @@ use axum::{
     extract::{Path, State},
     http::{Request, StatusCode},
     response::Response,
-    routing::get,
+    routing::{get, post},
 };
 use jsonwebtoken::jwk::JwkSet;
 use purr_engine::PlayerId;
-use purr_protocol::{Problem, trunk::SUBPROTOCOL};
+use purr_protocol::{
+    Problem,
+    floor::{PausedBy, REASON_MAX, StaffPause, StaffPaused},
+    trunk::SUBPROTOCOL,
+};
 use purr_runtime::{
     InternalClient, Peer, Role,
     problem::Answer,
-    token::{Claims, TokenError, Verifier},
+    token::{Claims, TokenError, UserRole, Verifier},
     ws::{Upgrade, trunk_limits},
 };
 use purr_store::Sealer;
@@ -86,6 +90,7 @@ struct App {
 pub fn routes(handle: Handle, tokens: Arc<Tokens>, sealer: Sealer) -> Router {
     Router::new()
         .route("/v1/tables/{uid}/trunk", get(open_trunk))
+        .route("/v1/tables/{uid}/pause", post(staff_pause))
         .route("/v1/drain", get(drain_status).post(drain))
         .with_state(App { handle, tokens, sealer })
 }
@@ -114,6 +119,37 @@ async fn open_trunk(
     }
     let run = move |socket| trunk::serve(socket, app.handle, app.tokens, app.sealer);
     Ok(upgrade.accept_within(trunk_limits(), Some(SUBPROTOCOL), run))
+}
+
+/// Staff pauses the table, or lets it go on. The answer comes after the commit.
+async fn staff_pause(
+    State(app): State<App>,
+    Extension(peer): Extension<Peer>,
+    Path(uid): Path<String>,
+    Json(StaffPause { token, pause, reason }): Json<StaffPause>,
+) -> Result<Json<StaffPaused>, Answer> {
+    only(&peer, &Role::Gateway)?;
+    if uid != app.sealer.table() {
+        return Err(Problem::new(421, "wrong-table", "This pod is another table").into());
+    }
+    // A gateway alone pauses no table: the token must be of somebody who may.
+    let refused =
+        |detail: String| Answer::from(Problem::new(403, "role", "This token may not do that").detail(detail));
+    let (player, claims) = app.tokens.player(&token).await.map_err(refused)?;
+    if !claims.roles.iter().any(|role| matches!(role, UserRole::Support | UserRole::Admin)) {
+        return Err(refused("neither support nor admin".into()));
+    }
+    if reason.is_empty() || reason.len() > REASON_MAX {
+        return Err(Problem::new(400, "reason", "The reason has 1 to 200 bytes").into());
+    }
+    tracing::warn!(by = %player, pause, reason, "ordered by staff");
+    let pause = pause.then(|| PausedBy { by: player.to_string(), reason, at_s: 0 });
+    app.handle.input(Input::StaffPause { pause }).await;
+    // Answered after what was sent before it.
+    let hand_running = status(&app).await?.hand_running;
+    let floor = app.handle.floor().await;
+    let floor = floor.ok_or_else(|| Problem::new(503, "stopped", "The table has stopped"))?;
+    Ok(Json(StaffPaused { paused_by: floor.paused_by, hand_running }))
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
