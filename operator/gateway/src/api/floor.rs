@@ -141,7 +141,7 @@ pub async fn events(
     let until = Instant::now() + app.front.lobby_stream.min(left(&caller));
     let held: BTreeMap<String, FloorTable> = BTreeMap::new();
     let state = (app, query, held, true, open);
-    let sid = caller.sid.clone();
+    let sid = caller.sid;
     let events = stream::unfold(state, move |(app, query, mut held, first, open)| {
         let (end, sid) = (end.clone(), sid.clone());
         async move {

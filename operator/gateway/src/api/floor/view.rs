@@ -16,6 +16,8 @@ use std::{
 };
 use tokio::{sync::Mutex, time::Instant};
 
+/// Tables tell of themselves every five seconds: the floor is read more rarely than the lobby, by this factor.
+const TIMES: u32 = 3;
 /// Floors read in one command.
 const CHUNK: usize = 1_000;
 /// Players whose stakes are asked for at once.
@@ -40,7 +42,7 @@ pub struct FloorTable {
 }
 
 impl FloorTable {
-    fn new(listed: Listed, floor: Option<Floor>, unusual: Vec<Unusual>) -> Self {
+    fn new(listed: &Listed, floor: Option<Floor>, unusual: Vec<Unusual>) -> Self {
         let pace = floor.as_ref().filter(|floor| floor.window_s >= 60);
         let hands_per_hour = pace.map(|floor| {
             let hands = u64::from(floor.hands) * 3_600 / u64::from(floor.window_s);
@@ -69,7 +71,7 @@ impl FloorBoard {
         // Few look at the floor: they may wait for one another.
         let mut held = self.0.lock().await;
         if let Some((since, all)) = &held.made
-            && since.elapsed() < app.front.lobby_every
+            && since.elapsed() < app.front.lobby_every * TIMES
         {
             return all.clone();
         }
@@ -79,7 +81,7 @@ impl FloorBoard {
             let uids: Vec<String> = chunk.iter().map(|listed| listed.summary.uid.clone()).collect();
             match app.auth.sessions.floors(&uids).await {
                 Ok(found) => {
-                    floors.extend(found.into_iter().flatten().map(|floor| (floor.uid.clone(), floor)))
+                    floors.extend(found.into_iter().flatten().map(|floor| (floor.uid.clone(), floor)));
                 }
                 Err(error) => {
                     app.metrics.upstream_error(Upstream::Sessions);
@@ -99,7 +101,7 @@ impl FloorBoard {
                 .as_ref()
                 .map(|floor| unusual(floor, listed.summary.big_blind, highest, &app.front.thresholds))
                 .unwrap_or_default();
-            FloorTable::new(listed.clone(), floor, found)
+            FloorTable::new(listed, floor, found)
         };
         let all: All = Arc::new(listed.iter().map(table).collect());
         held.made = Some((Instant::now(), all.clone()));
