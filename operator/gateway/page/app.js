@@ -8,6 +8,7 @@ import {
 import { listen, onDo, say, show } from './dom.js';
 import { FloorView } from './floor.js';
 import { hands, oneHand } from './history.js';
+import { Integrity } from './integrity.js';
 import { permitData, randomNonce, base64, fromHex } from './keys.js';
 import { Link } from './link.js';
 import { lobby } from './lobby.js';
@@ -64,6 +65,7 @@ const ownHands = new OwnHands(
   (query) => signedIn((token) => api.own(token, 'hands', query)), (...of) => signedIn((token) => api.tag(token, ...of)), () => draw());
 const floor = new FloorView(
   () => signedIn((token) => token), (...of) => signedIn((token) => api.order(token, ...of)), () => draw());
+const integrity = new Integrity(signedIn, () => draw());
 
 // --- drawing ---
 
@@ -94,6 +96,7 @@ function content() {
   if (route.name === 'hands') return hands(route.uid, app.info?.name, own, app.history);
   if (route.name === 'hand') return oneHand(route.uid, route.hand, own, app.oneHand, replayer, formats);
   if (route.name === 'table') return tablePage(app);
+  if (route.name === 'integrity') return integrity.draw(route);
   return [lobby(app.tables), rooms.draw(app.tables.tables)];
 }
 
@@ -113,6 +116,7 @@ function routeOf(hash) {
   const [, name, uid, more, hand] = hash.replace(/^#/, '').split('/');
   if (['statistics', 'floor'].includes(name)) return { name };
   if (name === 'hands') return { name: 'own-hands' };
+  if (name === 'integrity') return /^\d{1,15}$/.test(uid ?? '') ? { name, id: Number(uid) } : { name };
   if (name !== 'table' || !/^[0-9a-f-]{1,63}$/.test(uid ?? '')) return { name: 'lobby' };
   if (more !== 'hands') return { name: 'table', uid };
   return /^\d{1,15}$/.test(hand ?? '') ? { name: 'hand', uid, hand: Number(hand) } : { name: 'hands', uid };
@@ -135,9 +139,11 @@ function go() {
   if (name === 'table') openTable();
   if (name === 'hands') loadHands(null);
   if (name === 'hand') loadHand(uid, hand);
+  if (name === 'integrity') integrity.go(app.route);
   followTables();
   document.title = {
     lobby: 'Tables', table: 'Table', hands: 'Hands', hand: `Hand ${hand}`, statistics: 'Statistics', 'own-hands': 'My hands', floor: 'Floor',
+    integrity: 'Fair-play cases',
   }[name] + ' – Purr Poker';
   // A new view begins at its title, for those who hear or use keys; the first one where the browser begins.
   focusTitle = before !== NOWHERE;
@@ -195,7 +201,7 @@ async function loadInfo(uid) {
 }
 
 async function signedIn(load) {
-  if (app.session === null) throw new Error('Sign in to see hands.');
+  if (app.session === null) throw new Error('Sign in to see this.');
   return load(await app.session.token());
 }
 

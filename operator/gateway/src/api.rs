@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod auth;
 pub mod floor;
+pub mod integrity;
 pub mod lobby;
 pub mod money;
 pub mod outside;

@@ -10,6 +10,7 @@ pub mod fairplay_feed;
 pub mod floor;
 pub mod hand;
 pub mod handover;
+pub mod hold;
 pub mod permit;
 pub mod problem;
 pub mod record;
