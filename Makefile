@@ -69,6 +69,10 @@ redis-test: ## the Redis group on the demo's cluster: nodes killed, cut off, dra
 	@tests/cluster/images.sh --load "$${PURR_CLUSTER:-purr}" redis
 	@tests/cluster/redis-test.sh
 
+.PHONY: invariants
+invariants: ## long: 128,000 random calls of the vault, invariants checked after each
+	@chain-signer/contracts/build.sh --invariants
+
 .PHONY: lint
 lint: ## rustfmt, clippy, cargo-deny, shellcheck, the chart
 	@tests/lint.sh

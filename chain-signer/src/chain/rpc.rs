@@ -53,6 +53,14 @@ pub enum RpcError {
     Budget,
 }
 
+impl RpcError {
+    /// The contract itself refused the call (geth, reth and anvil say code 3).
+    pub fn is_revert(&self) -> bool {
+        matches!(self, Self::Refused { code, message, .. }
+            if *code == 3 || message.to_lowercase().contains("revert"))
+    }
+}
+
 /// A block's head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Block {
