@@ -120,12 +120,11 @@ async fn seat(stack: &Stack, table: Table, sessions: Vec<Session>) -> anyhow::Re
     let mut players = Vec::new();
     for (seed, session) in (1..).zip(sessions) {
         let heard = (figures.clone(), recorder.clone());
-        let player = Player::sit(session, stack.gateway.clone(), &table.uid, BUY_IN, seed, heard).await?;
-        player.wish(Wish::PlaySmall);
-        players.push(player);
+        players.push(Player::sit(session, stack.gateway.clone(), &table.uid, BUY_IN, seed, heard).await?);
     }
     let mut game = Game { table, players, keys: Vec::new(), figures, recorder, deposited: 0 };
-    game.all("a seat", SOON, |state| state.seat.is_some()).await?;
+    game.all("a seat", PLAYED, |state| state.seat.is_some()).await?;
+    game.players.iter().for_each(|player| player.wish(Wish::PlaySmall));
     Ok(game)
 }
 
