@@ -339,14 +339,14 @@ async function act(what) {
   draw();
 }
 
-async function permit(amount) {
+async function permit(what, amount) {
   const info = await api.table(app.route.uid);
   if (app.chain === null || !info.tableId) throw new Error('The table is not open for chips yet. Try again in a moment.');
   const terms = {
     amount, maxTotalRake: rakeOf(amount), expiryS: Math.floor(Date.now() / 1000) + PERMIT_LIFE_S, nonce: randomNonce(),
   };
   const { signer } = app.session;
-  const signature = await signer.signTypedData(permitData(app.chain, info.tableId, signer.address, terms));
+  const signature = await signer.signTypedData(permitData(app.chain, info.tableId, what, signer.address, terms));
   return {
     amount: String(amount), maxTotalRake: String(terms.maxTotalRake), expiryS: String(terms.expiryS),
     nonce: String(terms.nonce), signature: base64(fromHex(signature)),
@@ -370,7 +370,7 @@ async function buyChips() {
   Object.assign(ask, { busy: 'Waiting for your signature…', error: null });
   draw();
   try {
-    const signed = await permit(amount);
+    const signed = await permit(ask.what, amount);
     ask.busy = 'Asking the table…';
     draw();
     if (await command(ask.body(amount, signed), failed)) dialog.close();
@@ -494,13 +494,15 @@ onDo('sit', (seat) => {
   const { table } = app.link.view;
   askChips({
     title: `Sit down at seat ${Number(seat) + 1}`, submit: 'Sign and sit down', min: table.buyInMin, max: table.buyInMax,
+    what: { seat: Number(seat), topUp: false },
     body: (amount, signed) => ({ sit: { seat: Number(seat), amount: String(amount), permit: signed } }),
   });
 });
 onDo('top-up', () => {
-  const { table, yourSeat } = app.link.view;
+  const { table, you, yourSeat } = app.link.view;
   const max = table.buyInMax - yourSeat.stack - yourSeat.pending;
   askChips({
+    what: { seat: you, topUp: true },
     title: 'Add chips', submit: 'Sign and add', min: Math.min(table.bigBlind, max), max,
     body: (amount, signed) => ({ topUp: { amount: String(amount), permit: signed } }),
   });
