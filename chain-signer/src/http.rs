@@ -102,6 +102,7 @@ fn problem(error: &ServiceError) -> Problem {
         ServiceError::NotSigned(_) => (404, "not-signed".into(), "The receipt is not signed yet"),
         ServiceError::NotReady(_) => (503, "not-ready".into(), "Not ready yet"),
         ServiceError::Token(_) => (503, "token".into(), "The token did not sign"),
+        ServiceError::Outflow { .. } => (422, "outflow-limit".into(), "Beyond the vault's limits now"),
         ServiceError::Chain(_) => (503, "chain".into(), "The chain cannot be asked"),
         ServiceError::Journal(error) => match error {
             J::UnknownTable(_) => (404, "unknown-table".into(), "No such table"),

@@ -9,6 +9,7 @@ pub mod events;
 mod rpc;
 mod tx;
 pub mod vault;
+mod verdict;
 
 pub use rpc::{Block, Receipt, Rpc, RpcConfig, RpcError};
 pub use tx::{SignedTx, address_of_raw_key, sighash, sign, sign_digest_with_raw_key, sign_with_raw_key};

@@ -1,6 +1,10 @@
 //! JSON-RPC over our own hyper client: several nodes, a circuit breaker for each, a request budget.
 
-use super::{Address, breaker::Breaker};
+use super::{
+    Address,
+    breaker::Breaker,
+    verdict::{is_known, is_revert, is_verdict},
+};
 use ethers_core::types::{Log, TransactionReceipt, U64, U256};
 use http::{Request, header};
 use http_body_util::{BodyExt, Full, Limited};
@@ -51,6 +55,13 @@ pub enum RpcError {
     Range(&'static str),
     #[error("the request budget of this minute is used up")]
     Budget,
+}
+
+impl RpcError {
+    /// The contract itself refused the call.
+    pub fn is_revert(&self) -> bool {
+        matches!(self, Self::Refused { code, message, .. } if is_revert(*code, message))
+    }
 }
 
 /// A block's head.
@@ -163,7 +174,7 @@ impl Rpc {
         let id = self.id.fetch_add(1, Ordering::Relaxed);
         let body =
             Bytes::from(json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}).to_string());
-        let mut last = "all nodes are resting after failures".to_owned();
+        let mut last = RpcError::AllDown("all nodes are resting after failures".to_owned());
         for node in &self.nodes {
             if !node.breaker.lock().unwrap_or_else(PoisonError::into_inner).allows(Instant::now()) {
                 continue;
@@ -171,10 +182,15 @@ impl Rpc {
             let answer = self.ask(&node.url, body.clone()).await;
             let mut breaker = node.breaker.lock().unwrap_or_else(PoisonError::into_inner);
             match answer {
-                Ok(Answer { error: Some(refusal), .. }) => {
-                    // The node works; it is the request that it does not like.
-                    breaker.succeeded();
-                    return Err(RpcError::Refused { method, code: refusal.code, message: refusal.message });
+                Ok(Answer { error: Some(Refusal { code, message }), .. }) => {
+                    let verdict = is_verdict(code, &message);
+                    let refused = RpcError::Refused { method, code, message };
+                    if verdict {
+                        breaker.succeeded();
+                        return Err(refused);
+                    }
+                    breaker.failed(Instant::now());
+                    last = refused;
                 }
                 Ok(answer) => {
                     breaker.succeeded();
@@ -183,11 +199,11 @@ impl Rpc {
                 }
                 Err(error) => {
                     breaker.failed(Instant::now());
-                    last = error;
+                    last = RpcError::AllDown(error);
                 }
             }
         }
-        Err(RpcError::AllDown(last))
+        Err(last)
     }
 
     async fn ask(&self, url: &http::Uri, body: Bytes) -> Result<Answer, String> {
@@ -200,7 +216,13 @@ impl Rpc {
             let status = response.status();
             let body = Limited::new(response.into_body(), ANSWER_MAX);
             let body = body.collect().await.map_err(|error| error.to_string())?.to_bytes();
-            serde_json::from_slice(&body).map_err(|error| format!("HTTP {status}: {error}"))
+            let answer: Answer =
+                serde_json::from_slice(&body).map_err(|error| format!("HTTP {status}: {error}"))?;
+            // Some nodes say with a 4xx what they refuse. A result beside it is none.
+            if !status.is_success() && answer.error.is_none() {
+                return Err(format!("HTTP {status}"));
+            }
+            Ok(answer)
         };
         tokio::time::timeout(TIMEOUT, work).await.map_err(|_| "no answer in time".to_owned())?
     }
@@ -303,11 +325,6 @@ impl Rpc {
 
 fn small(value: U256, what: &'static str) -> Result<u64, RpcError> {
     u64::try_from(value).map_err(|_| RpcError::Range(what))
-}
-
-fn is_known(message: &str) -> bool {
-    let message = message.to_lowercase();
-    message.contains("already known") || message.contains("already imported")
 }
 
 fn load_roots(roots: &mut rustls::RootCertStore, file: &std::path::Path) -> Result<(), RpcError> {

@@ -56,7 +56,7 @@ pub struct Context {
 /// Normal events of tables a second.
 const NORMAL_PER_S: u64 = 5;
 /// Warnings of tables a second.
-const WARNING_PER_S: u64 = 20;
+const WARNING_PER_S: u64 = 200;
 
 /// Events that may still be sent in this second.
 struct Told {
