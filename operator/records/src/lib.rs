@@ -9,6 +9,7 @@ pub mod api;
 pub mod check;
 mod counting;
 pub mod database;
+pub mod fairplay;
 pub mod gaps;
 pub mod http;
 pub mod ingest;

@@ -6,6 +6,7 @@ pub mod codec;
 pub mod deal;
 pub mod denial;
 pub mod fairplay;
+pub mod fairplay_feed;
 pub mod hand;
 pub mod permit;
 pub mod problem;
