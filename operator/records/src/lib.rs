@@ -6,6 +6,7 @@
 //! that a hash is of are never changed; their sealed part never leaves by the API.
 
 pub mod api;
+mod bulk;
 pub mod check;
 mod counting;
 pub mod database;

@@ -8,6 +8,7 @@ pub mod denial;
 pub mod fairplay;
 pub mod fairplay_feed;
 pub mod hand;
+pub mod handover;
 pub mod permit;
 pub mod problem;
 pub mod record;
