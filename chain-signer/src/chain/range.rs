@@ -159,9 +159,9 @@ mod tests {
     #[test]
     fn two_nodes_logs_are_compared_by_what_they_are_not_by_how_many() {
         let (a, b, c) = (log(1, 0), log(1, 1), log(2, 0));
-        assert_eq!(compare(&[a.clone()], &[a.clone()]), Compared::Same);
-        assert_eq!(compare(&[], &[a.clone()]), Compared::FirstLacks);
-        assert_eq!(compare(&[a.clone(), b.clone()], &[b.clone()]), Compared::SecondLacks);
+        assert_eq!(compare(std::slice::from_ref(&a), std::slice::from_ref(&a)), Compared::Same);
+        assert_eq!(compare(&[], std::slice::from_ref(&a)), Compared::FirstLacks);
+        assert_eq!(compare(&[a.clone(), b.clone()], std::slice::from_ref(&b)), Compared::SecondLacks);
         assert_eq!(compare(&[a, b.clone()], &[b, c]), Compared::Differ);
     }
 }
