@@ -67,11 +67,19 @@ attack: ## spectators, slow requests and streams against two gateways and a tabl
 chaos: ## long: faults on a real cluster while a table plays; writes target/chaos.json (PURR_FAULTS, PURR_RUNS)
 	@tests/chaos.sh
 
+.PHONY: rollout
+rollout: ## long: changed pods, a bad image, a changed game and a drained node while players play (PURR_ROLLOUT_TABLES)
+	@tests/rollout.sh
+
 .PHONY: redis-test
 redis-test: ## the Redis group on the demo's cluster: nodes killed, cut off, drained, all gone at once
 	@tests/cluster/up.sh
 	@tests/cluster/images.sh --load "$${PURR_CLUSTER:-purr}" redis
 	@tests/cluster/redis-test.sh
+
+.PHONY: invariants
+invariants: ## long: 128,000 random calls of the vault, invariants checked after each
+	@chain-signer/contracts/build.sh --invariants
 
 .PHONY: lint
 lint: ## rustfmt, clippy, cargo-deny, shellcheck, the chart

@@ -93,3 +93,5 @@ closed() { n get ptable -l purr.poker/fleet=burst3 -o json | jq '[.items[] | sel
 reach 60 "tables of a deleted fleet" 25 closed
 if grep -E '"(WARN|ERROR)".*(forbidden|Forbidden)' "$work/controller.log"; then die "the chart's Role is too small"; fi
 say "20 fleets of 25: 500 tables in $took ms, none made twice; also not by the next controller"
+# shellcheck source=refused.sh
+. tests/refused.sh

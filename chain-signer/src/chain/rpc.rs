@@ -6,7 +6,7 @@
 use super::{
     Address,
     breaker::Breaker,
-    verdict::{Budget, Priority, Seen, Verdict, follows, note, of_refusal},
+    verdict::{Budget, Priority, Seen, Verdict, follows, is_known, is_revert, note, of_refusal},
 };
 use ethers_core::types::{Bloom, H256, Log, TransactionReceipt, U64, U256};
 use http::{Request, StatusCode, header};
@@ -63,6 +63,11 @@ pub enum RpcError {
 }
 
 impl RpcError {
+    /// The contract itself refused the call.
+    pub fn is_revert(&self) -> bool {
+        matches!(self, Self::Refused { code, message, .. } if is_revert(*code, message))
+    }
+
     /// Whether every node would say so.
     fn is_of_the_chain(&self) -> bool {
         matches!(self, Self::Refused { code, message, .. } if of_refusal(*code, message) == Verdict::OfTheChain)
@@ -540,11 +545,6 @@ fn hex_of(number: u64) -> String {
 
 fn small(value: U256, what: &'static str) -> Result<u64, RpcError> {
     u64::try_from(value).map_err(|_| RpcError::Range(what))
-}
-
-fn is_known(message: &str) -> bool {
-    let message = message.to_lowercase();
-    message.contains("already known") || message.contains("already imported")
 }
 
 fn load_roots(roots: &mut rustls::RootCertStore, file: &std::path::Path) -> Result<(), RpcError> {

@@ -18,13 +18,23 @@ pub(super) enum Verdict {
 }
 
 pub(super) fn of_refusal(code: i64, message: &str) -> Verdict {
-    let message = message.to_lowercase();
-    let decided = ["revert", "nonce too low", "already known", "already imported"];
-    if code == REVERTED || decided.iter().any(|text| message.contains(text)) {
+    let used = message.to_lowercase().contains("nonce too low");
+    if used || is_revert(code, message) || is_known(message) {
         Verdict::OfTheChain
     } else {
         Verdict::OfTheNode
     }
+}
+
+/// geth, reth and anvil say code 3 where the contract reverts; others say it in words.
+pub(super) fn is_revert(code: i64, message: &str) -> bool {
+    code == REVERTED || message.to_lowercase().contains("revert")
+}
+
+/// The node has the transaction already.
+pub(super) fn is_known(message: &str) -> bool {
+    let message = message.to_lowercase();
+    message.contains("already known") || message.contains("already imported")
 }
 
 /// Heads of nodes that follow the chain are not further apart: a block takes a moment from one to the other.
@@ -120,7 +130,9 @@ mod tests {
             (-32_000, "execution reverted"),
             (-32_603, "VM Exception while processing transaction: revert"),
             (-32_000, "nonce too low: next nonce 7, tx nonce 5"),
+            (-32_003, "Nonce too low"),
             (-32_000, "already known"),
+            (-32_000, "transaction already imported"),
         ];
         for (code, message) in chain {
             assert_eq!(of_refusal(code, message), Verdict::OfTheChain, "{code} {message}");
@@ -130,6 +142,8 @@ mod tests {
             (429, "Too Many Requests"),
             (-32_603, "internal error"),
             (-32_000, "header not found"),
+            (-32_001, "block not found"),
+            (-32_000, "insufficient funds for gas * price + value"),
             (-32_000, "missing trie node"),
             (-32_000, "txpool is full"),
             (-32_000, "nonce too far ahead"),

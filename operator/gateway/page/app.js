@@ -7,6 +7,7 @@ import {
 } from './dialogs.js';
 import { listen, onDo, say, show } from './dom.js';
 import { hands, oneHand } from './history.js';
+import { Integrity } from './integrity.js';
 import { permitData, randomNonce, base64, fromHex } from './keys.js';
 import { Link } from './link.js';
 import { lobby } from './lobby.js';
@@ -54,6 +55,7 @@ const app = {
 };
 const dialog = new Dialog();
 const replayer = new Replayer(() => draw());
+const integrity = new Integrity(signedIn, () => draw());
 
 // --- drawing ---
 
@@ -81,6 +83,7 @@ function content() {
   if (route.name === 'hands') return hands(route.uid, app.info?.name, own, app.history);
   if (route.name === 'hand') return oneHand(route.uid, route.hand, own, app.oneHand, replayer, formats);
   if (route.name === 'table') return tablePage(app);
+  if (route.name === 'integrity') return integrity.draw(route);
   return lobby(app.tables);
 }
 
@@ -98,6 +101,7 @@ setInterval(tick, 250);
 
 function routeOf(hash) {
   const [, name, uid, more, hand] = hash.replace(/^#/, '').split('/');
+  if (name === 'integrity') return /^\d{1,15}$/.test(uid ?? '') ? { name, id: Number(uid) } : { name };
   if (name !== 'table' || !/^[0-9a-f-]{1,63}$/.test(uid ?? '')) return { name: 'lobby' };
   if (more !== 'hands') return { name: 'table', uid };
   return /^\d{1,15}$/.test(hand ?? '') ? { name: 'hand', uid, hand: Number(hand) } : { name: 'hands', uid };
@@ -116,8 +120,9 @@ function go() {
   if (name === 'table') openTable();
   if (name === 'hands') loadHands(null);
   if (name === 'hand') loadHand(uid, hand);
+  if (name === 'integrity') integrity.go(app.route);
   followTables();
-  document.title = { lobby: 'Tables', table: 'Table', hands: 'Hands', hand: `Hand ${hand}` }[name] + ' – Purr Poker';
+  document.title = { lobby: 'Tables', table: 'Table', hands: 'Hands', hand: `Hand ${hand}`, integrity: 'Fair-play cases' }[name] + ' – Purr Poker';
   // A new view begins at its title, for those who hear or use keys; the first one where the browser begins.
   focusTitle = before !== NOWHERE;
   draw();
@@ -173,7 +178,7 @@ async function loadInfo(uid) {
 }
 
 async function signedIn(load) {
-  if (app.session === null) throw new Error('Sign in to see hands.');
+  if (app.session === null) throw new Error('Sign in to see this.');
   return load(await app.session.token());
 }
 
@@ -311,14 +316,14 @@ async function act(what) {
   draw();
 }
 
-async function permit(amount) {
+async function permit(what, amount) {
   const info = await api.table(app.route.uid);
   if (app.chain === null || !info.tableId) throw new Error('The table is not open for chips yet. Try again in a moment.');
   const terms = {
     amount, maxTotalRake: rakeOf(amount), expiryS: Math.floor(Date.now() / 1000) + PERMIT_LIFE_S, nonce: randomNonce(),
   };
   const { signer } = app.session;
-  const signature = await signer.signTypedData(permitData(app.chain, info.tableId, signer.address, terms));
+  const signature = await signer.signTypedData(permitData(app.chain, info.tableId, what, signer.address, terms));
   return {
     amount: String(amount), maxTotalRake: String(terms.maxTotalRake), expiryS: String(terms.expiryS),
     nonce: String(terms.nonce), signature: base64(fromHex(signature)),
@@ -342,7 +347,7 @@ async function buyChips() {
   Object.assign(ask, { busy: 'Waiting for your signature…', error: null });
   draw();
   try {
-    const signed = await permit(amount);
+    const signed = await permit(ask.what, amount);
     ask.busy = 'Asking the table…';
     draw();
     if (await command(ask.body(amount, signed), failed)) dialog.close();
@@ -463,13 +468,15 @@ onDo('sit', (seat) => {
   const { table } = app.link.view;
   askChips({
     title: `Sit down at seat ${Number(seat) + 1}`, submit: 'Sign and sit down', min: table.buyInMin, max: table.buyInMax,
+    what: { seat: Number(seat), topUp: false },
     body: (amount, signed) => ({ sit: { seat: Number(seat), amount: String(amount), permit: signed } }),
   });
 });
 onDo('top-up', () => {
-  const { table, yourSeat } = app.link.view;
+  const { table, you, yourSeat } = app.link.view;
   const max = table.buyInMax - yourSeat.stack - yourSeat.pending;
   askChips({
+    what: { seat: you, topUp: true },
     title: 'Add chips', submit: 'Sign and add', min: Math.min(table.bigBlind, max), max,
     body: (amount, signed) => ({ topUp: { amount: String(amount), permit: signed } }),
   });

@@ -660,7 +660,8 @@ fn permit_domain(spec: &TableSpec, status: &TableStatus) -> anyhow::Result<Optio
     };
     let Settlement { vault, chain_id, .. } = &spec.settlement;
     let vault: PlayerId = vault.parse().with_context(|| format!("settlement.vault '{vault}'"))?;
-    Ok(Some(PermitDomain { domain: Domain { chain_id: *chain_id, vault: vault.0 }, table_id }))
+    let version = status.permit_version.try_into().context("the signer's vault")?;
+    Ok(Some(PermitDomain { domain: Domain { chain_id: *chain_id, vault: vault.0 }, table_id, version }))
 }
 
 /// Reads what the journal has after the last hand, and goes on from there.

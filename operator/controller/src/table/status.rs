@@ -268,6 +268,8 @@ fn degraded(facts: &Facts<'_>, store: &Said, settlement: &Said) -> Said {
 fn phase(facts: &Facts<'_>, is_ready: bool, degraded: bool, before: Phase) -> Phase {
     match facts.stage {
         Stage::Draining(..) | Stage::Going | Stage::Deleted => Phase::Draining,
+        // An evicted pod plays on until its successor has the table.
+        Stage::Moving(_) if !is_ready => Phase::Draining,
         _ if is_ready && facts.table.spec.paused => Phase::Paused,
         _ if is_ready => Phase::Running,
         _ if degraded || before != Phase::Pending => Phase::Degraded,
