@@ -20,6 +20,10 @@ pub mod options;
 mod partitions;
 pub mod players;
 mod query;
+pub mod rooms;
+pub mod sessions;
+mod staff;
+pub mod tags;
 mod upkeep;
 
 pub use database::{Database, DatabaseError, Fate};

@@ -139,6 +139,7 @@ impl Database {
                 void: row.void,
                 rake: row.rake,
                 conflict: row.conflict,
+                tags: Vec::new(),
             }
         };
         Ok(Page { hands: rows.into_iter().map(summary).collect(), next })

@@ -7,6 +7,7 @@ pub mod deal;
 pub mod denial;
 pub mod fairplay;
 pub mod fairplay_feed;
+pub mod floor;
 pub mod hand;
 pub mod handover;
 pub mod hold;

@@ -64,6 +64,7 @@ impl Core {
             _ => None,
         });
         if let (Some(end), Some(deal)) = (&ended, &deal) {
+            self.watch_hand(end, deal);
             self.settle(end, deal, events, step);
         }
         for event in events {
