@@ -13,6 +13,7 @@ mod room;
 mod seating;
 mod timing;
 mod waiting;
+mod written;
 
 use crate::core::dealing::{Dealing, Wish};
 pub use crate::core::dealing::{Faults, WITHHELD_MAX};
@@ -45,6 +46,7 @@ use std::{
 pub use timing::Arrival;
 use timing::Thinking;
 use waiting::Waiting;
+use written::Written;
 
 /// Command ids remembered for each player.
 const APPLIED_MAX: usize = 64;
@@ -198,8 +200,8 @@ struct Deal {
     sealed: SealedDeck,
     commitments: Vec<Commitment>,
     reveals: Vec<Reveal>,
-    starts: Vec<SeatStart>,
-    events: Vec<Event>,
+    starts: Written<SeatStart>,
+    events: Written<Event>,
     /// When it was dealt, in milliseconds since 1970, where this is known.
     #[serde(default)]
     started_at_ms: Option<u64>,

@@ -135,7 +135,7 @@ impl Core {
             history: HandHistory::public(
                 end.hand,
                 self.spec.engine.clone(),
-                deal.starts.clone(),
+                deal.starts.to_vec(),
                 &deal.events,
             ),
             end: end.clone(),
