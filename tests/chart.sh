@@ -39,6 +39,7 @@ gateway:
   extraEnv: [{name: RUST_BACKTRACE, value: "1"}]
   pod: {nodeSelector: {purr.example/pool: edge}, topologySpreadConstraints: [{maxSkew: 1, topologyKey: zone, whenUnsatisfiable: DoNotSchedule}]}
 records: {replicas: 2, networkName: Net}
+fairplay: {enabled: true, keySecret: fair-play-key, publicKey: "aa112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"}
 chainSigner:
   replicas: 2
   hsm: {module: /opt/vendor/pkcs11.so, initToken: false}
@@ -54,6 +55,7 @@ redisSessions: {replicas: 3, maxmemory: 64mb, storage: {size: 1Gi}}
 stores: {eu-2: {sentinels: ["redis.example:26379"], master: purr}}
 backup: {enabled: true, schedule: "@daily"}
 alerts: {enabled: true, labels: {release: prometheus}}
+tableNamespaces: {names: [purr, poker-2]}
 Y
 cat >"$work/outside-stores.yaml" <<'Y'
 store: {external: {sentinels: ["a:26379", "b:26379"], sessionsSentinels: ["a:26379"], master: main}}
@@ -102,6 +104,7 @@ accepts --set anvil.enabled=true --set gateway.ingress.enabled=true --set gatewa
 accepts --set anvil.enabled=true --set crds.install=false
 accepts --set anvil.enabled=true --set gateway.guestKeys=true
 accepts --values "$work/production.yaml"
+accepts --set anvil.enabled=true --set-string 'tableNamespaces.selector.purr\.poker/tables=true'
 accepts --values "$work/outside-stores.yaml"
 
 say "chart: typos and values out of range"
@@ -141,6 +144,8 @@ done <<'C'
 /redisGroups/second maxMemory redisGroups.second.maxMemory="64mb"
 /redisSessions replica redisSessions.replica=1
 /stores/eu sentinels stores.eu={"master":"purr"}
+/tableNamespaces/names/0 pattern tableNamespaces.names=["A"]
+/tableNamespaces name tableNamespaces.name="a"
 /controller/tableGraceSeconds minimum controller.tableGraceSeconds=5
 /controller/summaryEveryMs minimum controller.summaryEveryMs=100
 /chainSigner/gas/max minimum chainSigner.gas.max=21000
@@ -148,6 +153,8 @@ done <<'C'
 /chainSigner/hsm tokenLable chainSigner.hsm.tokenLable="x"
 /audit/publicKey pattern audit.publicKey="00"
 /records/version 2 records.version=1
+/fairplay/thresholds/pair maximum fairplay.thresholds.pair=50
+/fairplay keysecret fairplay.keysecret="x"
 /postgres/external hostname postgres.external.hostname="db"
 /imagePullPolicy IfNotPresent imagePullPolicy="Sometimes"
 / anvill anvill.enabled=true
@@ -170,15 +177,20 @@ refuses chain.rpcUrls chain.rpcUrlsSecret.name anvil.enabled --
 refuses chain.vault chain.token -- "${anvil[@]}" --set chain.vault=0x1111111111111111111111111111111111111111
 refuses chainSigner.replicas chainSigner.hsm.initToken -- "${anvil[@]}" --set chainSigner.replicas=2
 refuses chainSigner.replicas chainSigner.hsm.module -- "${anvil[@]}" --set chainSigner.replicas=2 --set chainSigner.hsm.initToken=false
+refuses fairplay.enabled fairplay.keySecret -- "${anvil[@]}" --set fairplay.enabled=true
+refuses fairplay.enabled fairplay.publicKey -- "${anvil[@]}" --set fairplay.enabled=true --set fairplay.keySecret=k
 refuses chainSigner.hsm.settleKey chainSigner.hsm.voucherKey -- "${anvil[@]}" --set chainSigner.hsm.voucherKey=settle
+refuses tableNamespaces.names tableNamespaces.selector -- "${anvil[@]}" --set 'tableNamespaces.names={a}' --set-string tableNamespaces.selector.a=b
 say "chart: $refused refused"
 
 say "chart: programs' options"
 mkdir "$work/programs"
-for part in controller/deployment gateway/deployment records/deployment signer/statefulset; do
+fair=(--set fairplay.enabled=true --set fairplay.keySecret=k --set-string "fairplay.publicKey=$(printf 'ab%.0s' {1..32})")
+for part in controller/deployment gateway/deployment records/deployment fairplay/deployment signer/statefulset; do
   # Options that exclude each other are in one of the two.
   { render --values "$work/production.yaml" --show-only "templates/$part.yaml" &&
-    render --values tests/stack-values.yaml --set 'gateway.clientAddress.proxyProtocolFrom={10.0.0.0/8}' --show-only "templates/$part.yaml"; } >"$work/programs/${part%%/*}"
+    render --values tests/stack-values.yaml --set 'gateway.clientAddress.proxyProtocolFrom={10.0.0.0/8}' "${fair[@]}" \
+      --set-string 'tableNamespaces.selector.purr\.poker/tables=true' --show-only "templates/$part.yaml"; } >"$work/programs/${part%%/*}"
 done
 python3 tests/chart/chart.py options "$work/programs"
 
@@ -188,7 +200,7 @@ mark='fsGroupChangePolicy: OnRootMismatch'
 anvil_too=(--set crds.install=false --set chain.rpcUrlsSecret.name= --set anvil.enabled=true)
 render --skip-tests --values "$work/production.yaml" "${anvil_too[@]}" >"$work/production"
 pods=$(grep -c "$mark" "$work/production")
-[ "$pods" -ge 11 ] || die "the chart renders $pods pods, fewer than there are workloads"
+[ "$pods" -ge 12 ] || die "the chart renders $pods pods, fewer than there are workloads"
 for setting in 'priorityClassName: poker' 'imagePullSecrets:' 'key: poker' 'example.com/team: poker' 'cost: poker' 'nodeSelector:'; do
   have=$(grep -cE "^ *(- )?$setting" "$work/production")
   [ "$have" -eq "$pods" ] || die "$have of $pods pods have $setting"
@@ -223,3 +235,13 @@ templated=$(render --values "$work/production.yaml" | awk '/^---/ {inside = 0} /
 lacks PodDisruptionBudget gateway/deployment.yaml "${anvil[@]}"
 renders 'helm.sh/hook: test' tests/gateway.yaml --values tests/stack-values.yaml
 lacks 'kubernetes.io/tls' tests/gateway.yaml --values "$work/production.yaml"
+# Rights where tables are: a Role in each namespace that is named, and by labels one that is bound nowhere.
+rights=$(manifest controller/rbac.yaml --values "$work/production.yaml")
+[ "$(grep -c '^kind: Role$' <<<"$rights")" = 3 ] || die "the controller has not one Role of its own and one for each of two namespaces"
+[[ $rights == *'namespace: poker-2'* && $rights != *ClusterRole* ]] || die "the controller's rights are not the namespaces' own"
+selected=("${anvil[@]}" --set-string 'tableNamespaces.selector.purr\.poker/tables=true')
+renders 'name: purr-purr-controller-tables' controller/rbac.yaml "${selected[@]}"
+lacks 'name: purr-purr-controller-tables}' controller/rbac.yaml "${selected[@]}"
+renders 'purr.poker/tables: "true"' networkpolicies.yaml "${selected[@]}"
+renders 'values: ["purr","poker-2"]' networkpolicies.yaml --values "$work/production.yaml"
+lacks namespaceSelector networkpolicies.yaml "${anvil[@]}"

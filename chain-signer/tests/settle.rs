@@ -16,6 +16,7 @@ use purr_chain_signer::{
 use purr_engine::SeatIndex;
 use purr_protocol::{
     feed::{Feed, Happened},
+    permit::PermitFor,
     settlement::{
         Balance, ChainConfig, Entry, EntryBody, Fence, Fenced, NoticeState, OpenTable, Reconciliation,
         Reserve, TableStatus,
@@ -259,9 +260,7 @@ async fn what_breaks_a_rule_is_refused_by_name_and_changes_nothing() {
     assert_eq!(code(table.reserve(&rich).await.unwrap_err()), "insufficient-balance");
     let mut endless = table.permit(&house, 1, 50 * USDC, 1);
     endless.expiry_s += 86_400;
-    let digest = house.domain().seat_permit(table.id, player(1).0, &endless);
-    let signature = sign_digest_with_raw_key(&key(1), &digest).unwrap().to_bytes();
-    endless.signature = format!("0x{}", hex::encode(signature));
+    table.sign(&house, PermitFor::Sit(table.seat(1)), 1, &mut endless);
     let endless = Reserve { permit: endless, ..table.reservation(&house, 1, 50 * USDC, 1) };
     assert_eq!(code(table.reserve(&endless).await.unwrap_err()), "permit-life");
     let unreserved = table.reservation(&house, 1, 50 * USDC, 1);
@@ -328,8 +327,8 @@ async fn a_seating_that_the_chain_refuses_gives_the_money_back_and_a_busted_seat
     // The sequence goes on: player 2 loses all, tops up, and plays again.
     let bust = 50 * USDC as i64;
     table.submit(table.hand(&[(1, bust), (2, -bust)], 0)).await;
-    let mut reserve = table.reservation(&house, 2, 20 * USDC, 2);
-    reserve.top_up = true;
+    let permit = table.permit_for(&house, PermitFor::TopUp(table.seat(2)), 2, (20 * USDC, 2));
+    let reserve = Reserve { top_up: true, permit, ..table.reservation(&house, 2, 20 * USDC, 2) };
     table.reserve(&reserve).await.unwrap();
     let body = EntryBody::TopUp { seat: reserve.seat, player: reserve.player, permit: reserve.permit };
     let topped = table.submit(table.entry(body)).await;

@@ -10,6 +10,7 @@ mod chain;
 mod denials;
 mod feed;
 mod frozen;
+mod holds;
 mod lease;
 mod promises;
 mod receipts;
@@ -25,6 +26,7 @@ pub use apply::{Applied, LogPosition};
 pub use chain::{Audit, audit};
 pub use denials::BadDenial;
 pub use frozen::Deposit;
+pub use holds::BadHold;
 pub use lease::{LEASE_TTL_S, Lease};
 pub use receipts::{Receipt, ReceiptKey};
 pub use state::{Event, IllegalTransition, State, next};
@@ -65,6 +67,10 @@ pub enum JournalError {
     Denied(PlayerId),
     #[error(transparent)]
     BadDenial(#[from] BadDenial),
+    #[error("vouchers of {0} are held while a fair-play case is decided; an exit on the chain stays open")]
+    Held(PlayerId),
+    #[error(transparent)]
+    BadHold(#[from] BadHold),
     #[error("no reservation for this permit; reserve first")]
     NoReservation,
     #[error(transparent)]

@@ -51,7 +51,10 @@ pub enum AuthError {
     Mismatch(#[from] siwe::Mismatch),
     #[error("{0}")]
     BadSignature(#[from] signature::BadSignature),
-    #[error("the signature is not of the message's address")]
+    #[error(
+        "the signature is not of the message's address: sign with that address's own key. A wallet that is a contract \
+         has none and cannot play"
+    )]
     OtherSigner,
     #[error("the nonce was not given out, was used, or is too old")]
     Nonce,

@@ -1,7 +1,7 @@
 //! Every route of the public API, and who may use it: the one place that says so.
 
 use crate::{
-    api::{admin, auth, lobby, money, outside, players, staff, stream},
+    api::{admin, auth, floor, integrity, lobby, money, outside, players, rooms, staff, stream},
     app::{App, BODY_MAX},
     limits::Class,
     openapi,
@@ -34,11 +34,25 @@ pub enum Place {
     Withdrawal,
 }
 
-const EVERYBODY: Access =
-    Access::Roles(&[UserRole::Player, UserRole::Support, UserRole::Auditor, UserRole::Admin]);
-const STAFF: Access = Access::Roles(&[UserRole::Support, UserRole::Auditor, UserRole::Admin]);
+const EVERYBODY: Access = Access::Roles(&[
+    UserRole::Player,
+    UserRole::Support,
+    UserRole::Integrity,
+    UserRole::Auditor,
+    UserRole::Admin,
+]);
 const AUDIT: Access = Access::Roles(&[UserRole::Auditor, UserRole::Admin]);
+/// Who sees the floor.
+const STAFF: Access = Access::Roles(&[UserRole::Support, UserRole::Auditor, UserRole::Admin]);
+/// Who pauses tables.
+const ORDERS: Access = Access::Roles(&[UserRole::Support, UserRole::Admin]);
 const ADMIN: Access = Access::Roles(&[UserRole::Admin]);
+/// Cases without hidden cards.
+const CASES: Access =
+    Access::Roles(&[UserRole::Support, UserRole::Integrity, UserRole::Auditor, UserRole::Admin]);
+/// Hidden cards and decisions: for reviewers alone, administrators left out.
+const REVIEW: Access = Access::Roles(&[UserRole::Integrity]);
+const INTEGRITY_AUDIT: Access = Access::Roles(&[UserRole::Integrity, UserRole::Auditor, UserRole::Admin]);
 
 /// One method of one path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +80,14 @@ pub enum Endpoint {
     OwnGraph,
     OwnHands,
     Events,
+    OwnSessions,
+    TagHand,
+    RoomStatistics,
+    Floor,
+    FloorEvents,
+    PauseTable,
+    ResumeTable,
+    StaffActs,
     Balance,
     Withdrawals,
     Reconciliation,
@@ -74,10 +96,19 @@ pub enum Endpoint {
     Deny,
     DenialTrail,
     LiftDenial,
+    Cases,
+    Case,
+    Evidence,
+    Opinions,
+    Appeals,
+    Refunds,
+    OrderRefund,
+    Openings,
+    IntegrityReport,
 }
 
 impl Endpoint {
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 48] = [
         Self::Nonce,
         Self::SignIn,
         Self::Refresh,
@@ -100,6 +131,14 @@ impl Endpoint {
         Self::Statistics,
         Self::OwnGraph,
         Self::OwnHands,
+        Self::OwnSessions,
+        Self::TagHand,
+        Self::RoomStatistics,
+        Self::Floor,
+        Self::FloorEvents,
+        Self::PauseTable,
+        Self::ResumeTable,
+        Self::StaffActs,
         Self::Events,
         Self::Balance,
         Self::Withdrawals,
@@ -109,6 +148,15 @@ impl Endpoint {
         Self::Deny,
         Self::DenialTrail,
         Self::LiftDenial,
+        Self::Cases,
+        Self::Case,
+        Self::Evidence,
+        Self::Opinions,
+        Self::Appeals,
+        Self::Refunds,
+        Self::OrderRefund,
+        Self::Openings,
+        Self::IntegrityReport,
     ];
 
     pub const fn path(self) -> &'static str {
@@ -136,12 +184,28 @@ impl Endpoint {
             Self::OwnGraph => "/v1/players/{player}/graph",
             Self::OwnHands => "/v1/players/{player}/hands",
             Self::Events => "/v1/events",
+            Self::OwnSessions => "/v1/players/{player}/sessions",
+            Self::TagHand => "/v1/players/{player}/tags",
+            Self::RoomStatistics => "/v1/lobby/statistics",
+            Self::Floor => "/v1/staff/tables",
+            Self::FloorEvents => "/v1/staff/tables/events",
+            Self::PauseTable => "/v1/staff/tables/{uid}/pause",
+            Self::ResumeTable => "/v1/staff/tables/{uid}/resume",
+            Self::StaffActs => "/v1/staff/acts",
             Self::Balance => "/v1/balance",
             Self::Withdrawals => "/v1/withdrawals",
             Self::Reconciliation => "/v1/reconciliation",
             Self::Revocations => "/v1/admin/revocations",
             Self::Denials | Self::Deny => "/v1/admin/denials",
             Self::DenialTrail | Self::LiftDenial => "/v1/admin/denials/{player}",
+            Self::Cases => "/v1/integrity/cases",
+            Self::Case => "/v1/integrity/cases/{case}",
+            Self::Evidence => "/v1/integrity/cases/{case}/evidence/{n}",
+            Self::Opinions => "/v1/integrity/cases/{case}/opinions",
+            Self::Appeals => "/v1/integrity/cases/{case}/appeals",
+            Self::Refunds | Self::OrderRefund => "/v1/integrity/cases/{case}/refunds",
+            Self::Openings => "/v1/integrity/openings",
+            Self::IntegrityReport => "/v1/integrity/report",
         }
     }
 
@@ -156,7 +220,14 @@ impl Endpoint {
             | Self::StreamSend
             | Self::Withdrawals
             | Self::Revocations
-            | Self::Deny => Method::POST,
+            | Self::TagHand
+            | Self::PauseTable
+            | Self::ResumeTable
+            | Self::Deny
+            | Self::Evidence
+            | Self::Opinions
+            | Self::Appeals
+            | Self::OrderRefund => Method::POST,
             Self::LiftDenial => Method::DELETE,
             _ => Method::GET,
         }
@@ -174,6 +245,7 @@ impl Endpoint {
             | Self::Config
             | Self::Tables
             | Self::LobbyEvents
+            | Self::RoomStatistics
             | Self::Table
             | Self::Socket => Access::Open,
             Self::Logout
@@ -185,24 +257,46 @@ impl Endpoint {
             | Self::Statistics
             | Self::OwnGraph
             | Self::OwnHands
+            | Self::OwnSessions
+            | Self::TagHand
             | Self::Balance
-            | Self::Withdrawals => EVERYBODY,
-            Self::Events => STAFF,
-            Self::HandAudit | Self::Reconciliation | Self::Denials | Self::DenialTrail => AUDIT,
+            | Self::Withdrawals
+            | Self::Appeals => EVERYBODY,
+            Self::Floor | Self::FloorEvents | Self::Events => STAFF,
+            Self::PauseTable | Self::ResumeTable => ORDERS,
+            Self::StaffActs | Self::HandAudit | Self::Reconciliation | Self::Denials | Self::DenialTrail => {
+                AUDIT
+            }
             Self::Revocations | Self::Deny | Self::LiftDenial => ADMIN,
+            Self::Cases | Self::Case | Self::Refunds => CASES,
+            Self::Evidence | Self::Opinions | Self::OrderRefund => REVIEW,
+            Self::Openings | Self::IntegrityReport => INTEGRITY_AUDIT,
         }
     }
 
     pub const fn place(self) -> Place {
         match self {
-            Self::HandAudit
+            Self::Floor
+            | Self::FloorEvents
+            | Self::PauseTable
+            | Self::ResumeTable
+            | Self::StaffActs
+            | Self::HandAudit
             | Self::Events
             | Self::Reconciliation
             | Self::Revocations
             | Self::Denials
             | Self::Deny
             | Self::DenialTrail
-            | Self::LiftDenial => Place::Admin,
+            | Self::LiftDenial
+            | Self::Cases
+            | Self::Case
+            | Self::Evidence
+            | Self::Opinions
+            | Self::Refunds
+            | Self::OrderRefund
+            | Self::Openings
+            | Self::IntegrityReport => Place::Admin,
             Self::Withdrawals => Place::Withdrawal,
             _ => Place::Anywhere,
         }
@@ -265,6 +359,14 @@ impl Endpoint {
             Self::OwnGraph => get(players::graph),
             Self::OwnHands => get(players::hands),
             Self::Events => get(staff::events),
+            Self::OwnSessions => get(players::sessions),
+            Self::TagHand => post(players::tag),
+            Self::RoomStatistics => get(rooms::statistics),
+            Self::Floor => get(floor::tables),
+            Self::FloorEvents => get(floor::events),
+            Self::PauseTable => post(floor::pause),
+            Self::ResumeTable => post(floor::resume),
+            Self::StaffActs => get(floor::acts),
             Self::Balance => get(money::balance),
             Self::Withdrawals => post(money::withdraw),
             Self::Reconciliation => get(money::reconciliation),
@@ -273,6 +375,15 @@ impl Endpoint {
             Self::Deny => post(admin::deny),
             Self::DenialTrail => get(admin::denial_trail),
             Self::LiftDenial => delete(admin::lift),
+            Self::Cases => get(integrity::cases),
+            Self::Case => get(integrity::case),
+            Self::Evidence => post(integrity::evidence),
+            Self::Opinions => post(integrity::opinion),
+            Self::Appeals => post(integrity::appeal),
+            Self::Refunds => get(integrity::refunds),
+            Self::OrderRefund => post(integrity::order_refund),
+            Self::Openings => get(integrity::openings),
+            Self::IntegrityReport => get(integrity::report),
         }
     }
 
@@ -308,7 +419,7 @@ mod tests {
 
     #[test]
     fn money_and_histories_are_for_those_who_signed_in_and_the_books_for_auditors() {
-        use UserRole::{Admin, Auditor, Player, Support};
+        use UserRole::{Admin, Auditor, Integrity, Player, Support};
         let allowed = |endpoint: Endpoint| match endpoint.access() {
             Access::Open => None,
             Access::Roles(roles) => Some(roles.to_vec()),
@@ -316,7 +427,7 @@ mod tests {
         for endpoint in
             [Endpoint::Balance, Endpoint::Withdrawals, Endpoint::Hands, Endpoint::Hand, Endpoint::HandReceipt]
         {
-            assert_eq!(allowed(endpoint), Some(vec![Player, Support, Auditor, Admin]));
+            assert_eq!(allowed(endpoint), Some(vec![Player, Support, Integrity, Auditor, Admin]));
         }
         for endpoint in
             [Endpoint::Reconciliation, Endpoint::HandAudit, Endpoint::Denials, Endpoint::DenialTrail]
@@ -327,16 +438,47 @@ mod tests {
         for endpoint in [Endpoint::Revocations, Endpoint::Deny, Endpoint::LiftDenial] {
             assert_eq!(allowed(endpoint), Some(vec![Admin]));
         }
+        // Hidden cards and decisions are the reviewers' alone; support reads cases.
+        for endpoint in [Endpoint::Evidence, Endpoint::Opinions, Endpoint::OrderRefund] {
+            assert_eq!(allowed(endpoint), Some(vec![Integrity]));
+        }
+        for endpoint in [Endpoint::Cases, Endpoint::Case, Endpoint::Refunds] {
+            assert_eq!(allowed(endpoint), Some(vec![Support, Integrity, Auditor, Admin]));
+        }
         let open = Endpoint::ALL.into_iter().filter(|endpoint| endpoint.access() == Access::Open).count();
-        assert_eq!(open, 12);
+        assert_eq!(open, 13);
+        for endpoint in [Endpoint::Floor, Endpoint::FloorEvents] {
+            assert_eq!(allowed(endpoint), Some(vec![Support, Auditor, Admin]));
+        }
+        for endpoint in [Endpoint::PauseTable, Endpoint::ResumeTable] {
+            assert_eq!(allowed(endpoint), Some(vec![Support, Admin]));
+        }
     }
 
     #[test]
     fn money_that_leaves_and_what_admins_do_depends_on_the_address() {
         let of = |place| Endpoint::ALL.into_iter().filter(move |endpoint| endpoint.place() == place);
-        let admin = [Endpoint::HandAudit, Endpoint::Events, Endpoint::Reconciliation, Endpoint::Revocations];
+        let floor = [
+            Endpoint::Floor,
+            Endpoint::FloorEvents,
+            Endpoint::PauseTable,
+            Endpoint::ResumeTable,
+            Endpoint::StaffActs,
+        ];
+        let admin = [Endpoint::Events, Endpoint::Reconciliation, Endpoint::Revocations];
         let denials = [Endpoint::Denials, Endpoint::Deny, Endpoint::DenialTrail, Endpoint::LiftDenial];
-        assert!(of(Place::Admin).eq(admin.into_iter().chain(denials)));
+        let integrity = [
+            Endpoint::Cases,
+            Endpoint::Case,
+            Endpoint::Evidence,
+            Endpoint::Opinions,
+            Endpoint::Refunds,
+            Endpoint::OrderRefund,
+            Endpoint::Openings,
+            Endpoint::IntegrityReport,
+        ];
+        let first = [Endpoint::HandAudit].into_iter().chain(floor);
+        assert!(of(Place::Admin).eq(first.chain(admin).chain(denials).chain(integrity)));
         assert!(of(Place::Withdrawal).eq([Endpoint::Withdrawals]));
         // A place is looked at after the roles, so an open endpoint must not have one.
         let placed = Endpoint::ALL.into_iter().filter(|endpoint| endpoint.place() != Place::Anywhere);

@@ -68,6 +68,8 @@ pub struct Gateway {
     pub sessions: Arc<dyn SessionStore>,
     pub signer_addr: String,
     pub records_addr: String,
+    /// host:port of the fair-play program, where the house has one.
+    pub fairplay_addr: Option<String>,
     pub metrics: Metrics,
     pub readiness: Readiness,
 }
@@ -95,7 +97,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
     let client = kube::Client::try_default().await.context("the Kubernetes API")?;
     let watching = {
         let (routes, readiness, ended) = (routes.clone(), readiness.clone(), ended.clone());
-        tokio::spawn(async move { pods::watch(client, &checked.namespace, routes, readiness, ended).await })
+        tokio::spawn(pods::watch(client, checked.namespaces, routes, readiness, ended))
     };
     let gateway = Gateway {
         config: checked.config,
@@ -105,6 +107,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
         sessions: Arc::new(RedisSessions::new(Link::new(checked.sessions))),
         signer_addr: checked.signer_addr,
         records_addr: checked.records_addr,
+        fairplay_addr: checked.fairplay_addr,
         metrics,
         readiness,
     };
@@ -187,6 +190,10 @@ impl Gateway {
         let app = App::from(app::Inner {
             signer: upstream(&self.signer_addr, Role::ChainSigner, Upstream::Signer),
             records: upstream(&self.records_addr, Role::Records, Upstream::Records),
+            fairplay: self
+                .fairplay_addr
+                .as_deref()
+                .map(|address| upstream(address, Role::FairPlay, Upstream::FairPlay)),
             limiter: Arc::new(SharedLimiter::new(
                 sessions.clone(),
                 config.rates_by_class(),
@@ -200,6 +207,9 @@ impl Gateway {
             auth,
             tables: api::lobby::Statuses::default(),
             lobby: api::lobby::Board::default(),
+            floor: api::floor::FloorBoard::default(),
+            rooms: api::rooms::RoomBoard::default(),
+            identity: identity.clone(),
             lobby_places: api::lobby::Places::default(),
             callers: crowd::Crowd::default(),
             bodies: crowd::Crowd::default(),

@@ -5,10 +5,12 @@ use crate::{
     api::{
         admin::{DenialsPage, LiftReason, NewDenial, Revocation, Revoked},
         auth::{Nonce, Refresh, SignIn},
+        floor::{ActsPage, FloorChanges, FloorQuery, Floors, StaffReason},
+        integrity::{CasesPage, NewAppeal, NewOpinion, NewRefund, OpeningsPage, ReportMonth},
         lobby::{Changes, HandQuery, HandsPage, OneTable, Page, Tables, Wanted},
         money::Withdrawal,
         outside::{OutsideLink, OutsideSignIn},
-        players::{HandSearch, StatisticsQuery},
+        players::{HandSearch, StatisticsQuery, Tagging},
         staff::EventsAfter,
         stream::Resume,
     },
@@ -23,6 +25,7 @@ use axum::{
 use purr_protocol::{
     Problem,
     denial::{DenialTrail, Denials},
+    floor::{Acts, StaffPaused},
     settlement::{Balance, ChainConfig, HandReceipt, Reconciliation},
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
@@ -168,6 +171,48 @@ fn doc(endpoint: Endpoint) -> Doc {
                 any,
             )
         },
+        Endpoint::OwnSessions => gives(
+            "hands",
+            "A player's own sessions ('me'): hands at one table without a break of half an hour, newest first",
+            any,
+        ),
+        Endpoint::TagHand => takes(
+            "hands",
+            "Set the tags of one of the own hands ('me'); nobody else sees them",
+            of::<Tagging>,
+            any,
+        ),
+        Endpoint::RoomStatistics => gives(
+            "lobby",
+            "The last 24 hours of all tables together and of each: hands, hands an hour, average pot, players per flop, rake",
+            any,
+        ),
+        Endpoint::Floor => Doc {
+            query: vec![of::<FloorQuery>],
+            ..gives(
+                "staff",
+                "All tables: who sits where, pace, pauses, settlement lag, unusual rates; no hidden cards",
+                of::<Floors>,
+            )
+        },
+        Endpoint::FloorEvents => Doc {
+            query: vec![of::<FloorQuery>],
+            media: "text/event-stream",
+            ..gives("staff", "The floor, live: events named 'tables' with this data", of::<FloorChanges>)
+        },
+        Endpoint::PauseTable => takes(
+            "staff",
+            "Pause a table after its running hand; the table commits it and tells the players the reason",
+            of::<StaffReason>,
+            of::<StaffPaused>,
+        ),
+        Endpoint::ResumeTable => {
+            takes("staff", "End staff's pause of a table", of::<StaffReason>, of::<StaffPaused>)
+        }
+        Endpoint::StaffActs => Doc {
+            query: vec![of::<ActsPage>],
+            ..gives("staff", "What staff ordered at tables and how it ended, newest first", of::<Acts>)
+        },
         Endpoint::Balance => gives(
             "money",
             "The caller's balance; with a header Age, in seconds, where the signer is away and this is what it said last",
@@ -197,6 +242,49 @@ fn doc(endpoint: Endpoint) -> Doc {
         Endpoint::LiftDenial => Doc {
             query: vec![of::<LiftReason>],
             ..gives("admin", "Lift a wallet's denial", of::<DenialTrail>)
+        },
+        Endpoint::Cases => Doc {
+            query: vec![of::<CasesPage>],
+            ..gives("integrity", "Fair-play cases, newest first, without hidden cards", any)
+        },
+        Endpoint::Case => gives(
+            "integrity",
+            "One case: signals with baseline and innocent explanation, hands of the evidence, opinions (the others' of a \
+             running round only after one's own), what happened",
+            any,
+        ),
+        Endpoint::Evidence => gives(
+            "integrity",
+            "One hand of the evidence, 0 the first, with hidden cards and equities; the opening is logged before",
+            any,
+        ),
+        Endpoint::Opinions => takes(
+            "integrity",
+            "Give an opinion: two who agree decide, after dissent a third does",
+            of::<NewOpinion>,
+            any,
+        ),
+        Endpoint::Appeals => {
+            takes("integrity", "Appeal against a decision, as a member of the case", of::<NewAppeal>, any)
+        }
+        Endpoint::Refunds => gives(
+            "integrity",
+            "Refunds of a case, with the calls that two administrators sign and the payments that the chain has",
+            any,
+        ),
+        Endpoint::OrderRefund => takes(
+            "integrity",
+            "Refund hands of a decided case; computed to the minor unit, each hand once",
+            of::<NewRefund>,
+            any,
+        ),
+        Endpoint::Openings => Doc {
+            query: vec![of::<OpeningsPage>],
+            ..gives("integrity", "The log of opened hands, with its size and the last hash", any)
+        },
+        Endpoint::IntegrityReport => Doc {
+            query: vec![of::<ReportMonth>],
+            ..gives("integrity", "The integrity report of a month", any)
         },
     }
 }
@@ -292,8 +380,13 @@ fn operation(endpoint: Endpoint, generator: &mut SchemaGenerator) -> Value {
 
 fn path_parameters(path: &str) -> Vec<Value> {
     let names = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
-    let schema =
-        |name| if name == "hand" { json!({ "type": "integer" }) } else { json!({ "type": "string" }) };
+    let schema = |name| {
+        if matches!(name, "hand" | "case" | "n") {
+            json!({ "type": "integer" })
+        } else {
+            json!({ "type": "string" })
+        }
+    };
     names
         .map(|name| json!({ "name": name, "in": "path", "required": true, "schema": schema(name) }))
         .collect()

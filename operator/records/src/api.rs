@@ -34,6 +34,9 @@ pub struct Summary {
     #[serde(default)]
     pub pseudonymous: bool,
     pub results: Vec<SeatResult>,
+    /// The asking player's own words for the hand; only in the search of own hands.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
 }
 
 /// Numbers of a table that no record has come for, both ends included.

@@ -4,6 +4,7 @@ use crate::{
     database::{Database, DatabaseError},
     erasure,
     partitions::{Day, day_of},
+    rooms::Hours,
 };
 use purr_engine::PlayerId;
 use purr_facts::{Counters, NAMES, PlayerFacts, SQUARES, WIDTH};
@@ -26,10 +27,11 @@ struct Key {
     position: i16,
 }
 
-/// What a transaction adds and takes away, row by row.
+/// What a transaction adds and takes away, row by row: of players, and of tables by the hour.
 #[derive(Default)]
 pub(crate) struct Changes {
-    rows: BTreeMap<Key, Counters>,
+    players: BTreeMap<Key, Counters>,
+    hours: Hours,
     /// Who is counted no more.
     erased: BTreeSet<PlayerId>,
 }
@@ -55,26 +57,29 @@ impl Changes {
             };
             let (day, dealt_in, position) = (day_of(ended_ms), dealt_in.into(), position.code());
             let key = Key { player, day, small_blind, big_blind, dealt_in, position };
-            let row = self.rows.entry(key).or_default();
+            let row = self.players.entry(key).or_default();
             *row = change(row, &counters);
         }
     }
 
     pub(crate) fn add(&mut self, record: &HandRecord, ended_ms: i64) {
         self.each(record, ended_ms, Counters::plus);
+        self.hours.add(record, ended_ms);
     }
 
     pub(crate) fn take_away(&mut self, record: &HandRecord, ended_ms: i64) {
         self.each(record, ended_ms, Counters::minus);
+        self.hours.take_away(record, ended_ms);
     }
 
     /// Rows are written in one order, so that two replicas never wait for each other.
     pub(crate) async fn write(self, database: &mut PgConnection) -> Result<(), sqlx::Error> {
-        if self.rows.is_empty() {
+        self.hours.write(database).await?;
+        if self.players.is_empty() {
             return Ok(());
         }
-        let takes_away = self.rows.values().any(|counters| counters.hands <= 0);
-        let keys: Vec<&Key> = self.rows.keys().collect();
+        let takes_away = self.players.values().any(|counters| counters.hands <= 0);
+        let keys: Vec<&Key> = self.players.keys().collect();
         let players: Vec<&[u8]> = keys.iter().map(|key| key.player.0.as_slice()).collect();
         let days: Vec<i32> = keys.iter().map(|key| key.day).collect();
         let small: Vec<i64> = keys.iter().map(|key| key.small_blind).collect();
@@ -88,7 +93,7 @@ impl Changes {
             .bind(&big)
             .bind(&dealt_in)
             .bind(&positions);
-        let values: Vec<[i128; WIDTH]> = self.rows.values().map(Counters::values).collect();
+        let values: Vec<[i128; WIDTH]> = self.players.values().map(Counters::values).collect();
         for column in 0..WIDTH {
             // As text: PostgreSQL's numeric has no type here, and the other columns fit into 64 bits.
             query = if column < WIDTH - SQUARES {
@@ -145,7 +150,7 @@ pub(crate) async fn begin(database: &mut PgConnection) -> Result<Option<Changes>
     if !follows_ours(database).await? {
         return Ok(None);
     }
-    Ok(Some(Changes { rows: BTreeMap::new(), erased: erasure::erased(database).await? }))
+    Ok(Some(Changes { erased: erasure::erased(database).await?, ..Changes::default() }))
 }
 
 /// The definitions that the database's counters follow; nobody changes them before this transaction ends.
@@ -177,6 +182,10 @@ impl Database {
             .fetch_one(&mut *transaction)
             .await?;
         sqlx::query("DELETE FROM player_counters WHERE day >= $1")
+            .bind(from)
+            .execute(&mut *transaction)
+            .await?;
+        sqlx::query("DELETE FROM table_hours WHERE hour >= $1 * 24")
             .bind(from)
             .execute(&mut *transaction)
             .await?;

@@ -8,6 +8,7 @@ use crate::{
     names::Viewer,
     players,
     query::Found,
+    rooms, sessions, staff, tags,
 };
 use axum::{
     Extension, Json, Router,
@@ -15,7 +16,7 @@ use axum::{
     http::header,
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, post},
 };
 use purr_engine::PlayerId;
 use purr_protocol::{
@@ -41,6 +42,11 @@ pub fn routes(database: Database, site: Site) -> Router {
         .route("/v1/players/{player}/statistics", get(players::statistics))
         .route("/v1/players/{player}/graph", get(players::graph))
         .route("/v1/events", get(events::read).post(events::report))
+        .route("/v1/players/{player}/sessions", get(sessions::own))
+        .route("/v1/players/{player}/tags", post(tags::set))
+        .route("/v1/rooms", get(rooms::rooms))
+        .route("/v1/staff/acts", get(staff::acts).post(staff::note))
+        .route("/v1/staff/stakes", post(staff::stakes))
         .fallback(async || Answer::from(Problem::new(404, "not-found", "There is no such resource")))
         .layer(middleware::from_fn(only_gateways))
         .with_state(App { database: database.clone(), site: Arc::new(site) })

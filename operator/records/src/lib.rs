@@ -23,7 +23,11 @@ pub mod options;
 mod partitions;
 pub mod players;
 mod query;
+pub mod rooms;
+pub mod sessions;
+mod staff;
 pub mod standing;
+pub mod tags;
 mod upkeep;
 
 pub use database::{Database, DatabaseError, Fate};

@@ -143,6 +143,7 @@ impl Database {
                 rake: row.rake,
                 conflict: row.conflict,
                 standing: Standing::from_code(row.standing),
+                tags: Vec::new(),
             }
         };
         Ok(Page { hands: rows.into_iter().map(summary).collect(), next })
