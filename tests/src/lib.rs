@@ -24,6 +24,8 @@ pub mod game;
 pub mod harness;
 #[cfg(feature = "cluster")]
 pub mod player;
+#[cfg(feature = "sockets")]
+pub mod seats;
 #[cfg(feature = "simulator")]
 pub mod simulator;
 #[cfg(feature = "sockets")]

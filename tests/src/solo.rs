@@ -15,7 +15,11 @@ use anyhow::Context;
 use clap::Parser;
 use house::{House, Parts};
 use ledger::{Books, Ledger};
-use purr_gateway::{page::PageConfig, sessions::MemorySessions};
+use purr_gateway::{
+    page::PageConfig,
+    seating::fleets::{FleetKey, FleetView, Member},
+    sessions::MemorySessions,
+};
 use purr_protocol::{TableSpec, summary::Summary};
 use purr_runtime::CancellationToken;
 use purr_table::{actor::Handle, core::Pace};
@@ -55,7 +59,11 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
         config: gateway_config(&options, &secrets, &url, page_at)?,
         public,
     };
-    let House { handle, sessions, mut tasks, .. } = Box::pin(House::start(parts, &secrets, &stop)).await?;
+    let House { handle, sessions, fleets, mut tasks, .. } =
+        Box::pin(House::start(parts, &secrets, &stop)).await?;
+    let key = FleetKey::new("solo", format!("nl{}", spec.engine.big_blind)).context("a fleet's name")?;
+    fleets.replace_fleets(vec![FleetView::alone(key.clone(), &spec)]);
+    fleets.replace_tables(vec![Member::alone(UID, key)]);
     tasks.spawn(tell(handle, hands, sessions, spec, stop.clone()));
     let (ca, ended) = (secrets.ca_file("public"), stop.clone());
     tasks.spawn(async move { door::run(page, public_at, &ca, ended).await });
@@ -124,6 +132,7 @@ async fn tell(
     let mut beat = 0;
     loop {
         let Some(status) = handle.drain_status().await else { return Ok(()) };
+        let Some(taken) = handle.taken().await else { return Ok(()) };
         beat += 1;
         sessions.put_summary(Summary {
             uid: UID.into(),
@@ -138,6 +147,7 @@ async fn tell(
             buy_in_min: spec.engine.buy_in_min,
             buy_in_max: spec.engine.buy_in_max,
             beat,
+            taken,
             ..Summary::default()
         });
         tokio::select! {

@@ -12,6 +12,7 @@ use crate::{
     overload::Room,
     relay::Relays,
     routing::Routes,
+    seating::Seating,
     upstream,
 };
 use axum::{
@@ -41,6 +42,7 @@ pub struct Inner {
     pub auth: Arc<Auth>,
     pub routes: Arc<Routes>,
     pub relays: Relays,
+    pub seating: Arc<Seating>,
     pub signer: upstream::Server,
     pub records: upstream::Server,
     pub limiter: Arc<dyn Limiter>,

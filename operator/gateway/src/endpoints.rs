@@ -1,7 +1,7 @@
 //! Every route of the public API, and who may use it: the one place that says so.
 
 use crate::{
-    api::{admin, auth, lobby, money, outside, players, stream},
+    api::{admin, auth, fleets, lobby, money, outside, players, stream},
     app::{App, BODY_MAX},
     limits::Class,
     openapi,
@@ -53,6 +53,11 @@ pub enum Endpoint {
     Config,
     Tables,
     LobbyEvents,
+    Fleets,
+    Fleet,
+    AskSeat,
+    OwnSeat,
+    GiveSeatBack,
     Table,
     Socket,
     Stream,
@@ -75,7 +80,7 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 35] = [
         Self::Nonce,
         Self::SignIn,
         Self::Refresh,
@@ -87,6 +92,11 @@ impl Endpoint {
         Self::Config,
         Self::Tables,
         Self::LobbyEvents,
+        Self::Fleets,
+        Self::Fleet,
+        Self::AskSeat,
+        Self::OwnSeat,
+        Self::GiveSeatBack,
         Self::Table,
         Self::Socket,
         Self::Stream,
@@ -120,6 +130,9 @@ impl Endpoint {
             Self::OpenApi => "/v1/openapi.json",
             Self::Config => "/v1/config",
             Self::LobbyEvents => "/v1/lobby/events",
+            Self::Fleets => "/v1/fleets",
+            Self::Fleet => "/v1/fleets/{namespace}/{name}",
+            Self::AskSeat | Self::OwnSeat | Self::GiveSeatBack => "/v1/fleets/{namespace}/{name}/seats",
             Self::Tables => "/v1/tables",
             Self::Table => "/v1/tables/{uid}",
             Self::Socket => "/v1/tables/{uid}/socket",
@@ -150,10 +163,11 @@ impl Endpoint {
             | Self::OutsideLink
             | Self::Logout
             | Self::StreamSend
+            | Self::AskSeat
             | Self::Withdrawals
             | Self::Revocations
             | Self::Deny => Method::POST,
-            Self::LiftDenial => Method::DELETE,
+            Self::LiftDenial | Self::GiveSeatBack => Method::DELETE,
             _ => Method::GET,
         }
     }
@@ -170,9 +184,14 @@ impl Endpoint {
             | Self::Config
             | Self::Tables
             | Self::LobbyEvents
+            | Self::Fleets
+            | Self::Fleet
             | Self::Table
             | Self::Socket => Access::Open,
             Self::Logout
+            | Self::AskSeat
+            | Self::OwnSeat
+            | Self::GiveSeatBack
             | Self::Stream
             | Self::StreamSend
             | Self::Hands
@@ -246,6 +265,11 @@ impl Endpoint {
             Self::OpenApi => get(openapi::serve),
             Self::Config => get(money::config),
             Self::LobbyEvents => get(lobby::events),
+            Self::Fleets => get(fleets::list),
+            Self::Fleet => get(fleets::one),
+            Self::AskSeat => post(fleets::ask),
+            Self::OwnSeat => get(fleets::own),
+            Self::GiveSeatBack => delete(fleets::back),
             Self::Tables => get(lobby::tables),
             Self::Table => get(lobby::table),
             Self::Socket => get(lobby::socket),
@@ -320,7 +344,7 @@ mod tests {
             assert_eq!(allowed(endpoint), Some(vec![Admin]));
         }
         let open = Endpoint::ALL.into_iter().filter(|endpoint| endpoint.access() == Access::Open).count();
-        assert_eq!(open, 12);
+        assert_eq!(open, 14);
     }
 
     #[test]

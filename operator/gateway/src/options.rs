@@ -54,6 +54,10 @@ pub struct Options {
     /// host:port of records
     #[arg(long, env = "PURR_RECORDS_ADDR")]
     pub records_addr: String,
+    /// host:port of the fair-play service that says which players are not seated at one table; without it, nobody is kept
+    /// apart
+    #[arg(long, env = "PURR_KEEP_APART_ADDR")]
+    pub keep_apart_addr: Option<String>,
     /// Origins whose pages may ask, beside the public URL's own; comma-separated
     #[arg(long, env = "PURR_ALLOWED_ORIGINS", value_delimiter = ',')]
     pub allowed_origins: Vec<String>,
@@ -218,6 +222,7 @@ pub struct Checked {
     pub tls_dir: PathBuf,
     pub signer_addr: String,
     pub records_addr: String,
+    pub keep_apart_addr: Option<String>,
     pub sessions: LinkConfig,
     pub listen: SocketAddr,
     pub internal_listen: SocketAddr,
@@ -248,6 +253,11 @@ impl Options {
             "--domain '{}' is host or host:port, without a scheme",
             self.domain
         );
+        if let Some(address) = self.keep_apart_addr.as_deref().filter(|address| !address.is_empty()) {
+            let port = address.rsplit_once(':').filter(|(host, _)| !host.is_empty());
+            let good = port.is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+            ensure!(good, "--keep-apart-addr '{address}' is not host:port");
+        }
         let own = origin(&self.public_url).context("--public-url")?;
         ensure!(own.starts_with("https://"), "--public-url is https");
         let mut allowed_origins = vec![own];
@@ -353,6 +363,7 @@ impl Options {
             tls_dir: self.tls_dir,
             signer_addr: self.signer_addr,
             records_addr: self.records_addr,
+            keep_apart_addr: self.keep_apart_addr.filter(|address| !address.is_empty()),
             listen: self.listen,
             internal_listen: self.internal_listen,
             ops_listen: self.ops_listen,
@@ -430,6 +441,7 @@ mod tests {
             ("--outside-issuer=https://id.example", "--outside-audience"),
             ("--stop-delay-ms=60000", "--stop-delay-ms"),
             ("--sessions-sentinels=host", "--sessions-sentinels"),
+            ("--keep-apart-addr=host", "--keep-apart-addr"),
         ] {
             // The last of two wins only for lists; all others are given here for the first time.
             let error = format!("{:#}", with(&[option]).err().unwrap());

@@ -21,7 +21,7 @@ use purr_protocol::{
     pb::server_message::Body,
     permit::{Domain, PermitDomain},
     settlement::{Entry, Fenced, OpenTable, TableStatus},
-    summary::Summary,
+    summary::{Summary, Taken},
     timing::Rtt,
     trunk::Lane,
 };
@@ -62,6 +62,9 @@ pub enum Message {
     },
     DrainStatus {
         reply: oneshot::Sender<DrainStatus>,
+    },
+    Taken {
+        reply: oneshot::Sender<Vec<Taken>>,
     },
 }
 
@@ -170,6 +173,13 @@ impl Handle {
     pub async fn drain_status(&self) -> Option<DrainStatus> {
         let (reply, answer) = oneshot::channel();
         self.inbox.send(Message::DrainStatus { reply }).await.ok()?;
+        answer.await.ok()
+    }
+
+    /// Seats that nobody else can have. `None` when the table has stopped.
+    pub async fn taken(&self) -> Option<Vec<Taken>> {
+        let (reply, answer) = oneshot::channel();
+        self.inbox.send(Message::Taken { reply }).await.ok()?;
         answer.await.ok()
     }
 
@@ -464,6 +474,10 @@ impl Actor {
                 let _ = reply.send(self.core.drain_status());
                 Ok(())
             }
+            Message::Taken { reply } => {
+                let _ = reply.send(self.core.seats_taken());
+                Ok(())
+            }
         }
     }
 
@@ -595,6 +609,7 @@ impl Actor {
             confirmed: state.confirmed,
             deals_void: state.deals_void,
             beat: self.beat,
+            taken: self.core.seats_taken(),
         };
         tokio::spawn(async move {
             if let Err(error) = sessions.put_summary(&summary).await {

@@ -12,6 +12,7 @@ pub(super) const FILES: &[(&str, &[u8])] = files![
     "cards.js",
     "dialogs.js",
     "dom.js",
+    "fleets.js",
     "handname.js",
     "history.js",
     "icon.svg",
