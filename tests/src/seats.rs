@@ -181,7 +181,7 @@ impl Scene {
         })))
     }
 
-    async fn load(&mut self, name: &'static str, loss: u64) -> anyhow::Result<Tally> {
+    async fn load(&mut self, name: &'static str, loss: u64) -> anyhow::Result<Arc<Tally>> {
         let (rate, seconds) = (self.options.rate, self.options.seconds);
         let count = u64::from(rate) * seconds;
         self.say(&format!("{name}: {rate} requests/s for {seconds} s"));

@@ -121,9 +121,9 @@ pub async fn api(
     if fleet {
         routes = routes.merge(fleet_routes(pods, namespace));
     }
-    let counted = async move |request: Request, next: Next| {
+    let counted = move |request: Request, next: Next| {
         asked.fetch_add(1, Ordering::Relaxed);
-        next.run(request).await
+        next.run(request)
     };
     let routes = routes.layer(axum::middleware::from_fn(counted));
     let listener = TcpListener::bind("127.0.0.1:0").await?;

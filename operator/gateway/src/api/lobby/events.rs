@@ -130,15 +130,15 @@ impl<F: Fn(&Listed) -> bool> Follower<F> {
             None if self.first => Some(Changes { tables: Vec::new(), gone: Vec::new() }),
             changed => changed,
         };
-        let mut tell = |name, event: Event| self.due.push_back(event.event(name));
         if let Some(changed) = changed {
-            tell("tables", Event::default().json_data(&changed)?);
+            self.due.push_back(Event::default().event("tables").json_data(&changed)?);
         }
         let snapshot = self.app.seating.snapshot();
         // Where there are no fleets, nothing is said of them.
         let known = self.fleets.as_deref().unwrap_or_default();
         if known != snapshot.listed.as_slice() {
-            tell("fleets", Event::default().json_data(FleetList { fleets: snapshot.listed.clone() })?);
+            let list = FleetList { fleets: snapshot.listed.clone() };
+            self.due.push_back(Event::default().event("fleets").json_data(list)?);
             self.fleets = Some(snapshot.listed.clone());
         }
         if let Some(player) = self.player {
@@ -148,7 +148,8 @@ impl<F: Fn(&Listed) -> bool> Follower<F> {
                 own.iter().map(|own| OwnSeat { seat: own.seat.news(), ..own.clone() }).collect();
             // The first one comes also where there is nothing: a page that comes back may remember something.
             if self.own.as_deref() != Some(news.as_slice()) {
-                tell("seats", Event::default().json_data(serde_json::json!({ "seats": own }))?);
+                let own = serde_json::json!({ "seats": own });
+                self.due.push_back(Event::default().event("seats").json_data(own)?);
                 self.own = Some(news);
             }
         }
