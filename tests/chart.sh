@@ -218,6 +218,9 @@ renders '- --summary-every-ms=2000' controller/deployment.yaml --values "$work/p
 renders 'name: RUST_BACKTRACE' gateway/deployment.yaml --values "$work/production.yaml"
 renders 'minAvailable: 2' gateway/deployment.yaml --values "$work/production.yaml"
 renders 'maxUnavailable: 1' gateway/deployment.yaml --values tests/stack-values.yaml
+# A chart upgrade with the same images restarts nothing.
+templated=$(render --values "$work/production.yaml" | awk '/^---/ {inside = 0} /^  template:/ {inside = 1} inside && /app.kubernetes.io\/version/')
+[ -z "$templated" ] || die "a pod template has the label app.kubernetes.io/version"
 lacks PodDisruptionBudget gateway/deployment.yaml "${anvil[@]}"
 renders 'helm.sh/hook: test' tests/gateway.yaml --values tests/stack-values.yaml
 lacks 'kubernetes.io/tls' tests/gateway.yaml --values "$work/production.yaml"

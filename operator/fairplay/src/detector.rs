@@ -196,11 +196,13 @@ impl Detector {
             who[at] = self.player(seat.player);
         }
         let table = self.table(&hand.table);
+        // Turns of players whose cards are not known are no decisions that count.
+        let decided = who.map(|at| self.players.get(at as usize).map_or(0, |player| player.decisions));
         let mut turns = std::mem::take(&mut self.turns);
         walk(hand, &mut turns);
         let sums = self.score(hand, &who, &turns);
         self.turns = turns;
-        self.store(hand, &who, &sums, (table, number));
+        self.store(hand, (&who, &decided), &sums, (table, number));
         self.hands += 1;
         Ok(())
     }
@@ -324,7 +326,13 @@ impl Detector {
         }
     }
 
-    fn store(&mut self, hand: &EndedHand, who: &[u32; SEATS_MAX], sums: &HandSums, cited: (u32, u32)) {
+    fn store(
+        &mut self,
+        hand: &EndedHand,
+        (who, decided): (&[u32; SEATS_MAX], &[u32; SEATS_MAX]),
+        sums: &HandSums,
+        cited: (u32, u32),
+    ) {
         let count = hand.seats.len();
         for a in 0..count {
             for b in a + 1..count {
@@ -351,7 +359,6 @@ impl Detector {
         }
         for (at, player) in who.iter().enumerate().take(count) {
             let player = &mut self.players[*player as usize];
-            let before = player.decisions - self.turns.iter().filter(|turn| turn.actor == at).count() as u32;
             player.hands += 1;
             player.shared += count as u64 - 1;
             for which in (0..SUPERS).filter(|which| sums.super_counted[at] & (1 << which) != 0) {
@@ -363,7 +370,7 @@ impl Detector {
                 player.evidence[last] = Cited { weight, table: cited.0, hand: cited.1 };
                 player.evidence.sort_by(|a, b| b.weight.total_cmp(&a.weight));
             }
-            player.keep_checks(before);
+            player.keep_checks(decided[at]);
         }
         if self.pairs.len() > self.limits.pairs_max {
             self.forget_pairs();

@@ -25,6 +25,7 @@ pub mod measure;
 mod model;
 mod pairs;
 mod players;
+pub mod record;
 pub mod refunds;
 mod signal;
 mod walk;

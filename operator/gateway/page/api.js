@@ -68,6 +68,6 @@ export const api = {
   hands: (token, uid, before) =>
     call('GET', `/v1/tables/${encodeURIComponent(uid)}/hands?limit=25${before ? `&before=${before}` : ''}`, { token }),
   hand: (token, uid, hand) => call('GET', `/v1/tables/${encodeURIComponent(uid)}/hands/${hand}`, { token }),
-  phh: (token, uid, hand) =>
-    call('GET', `/v1/tables/${encodeURIComponent(uid)}/hands/${hand}?format=phh`, { token, text: true }),
+  handAs: (token, uid, hand, format) =>
+    call('GET', `/v1/tables/${encodeURIComponent(uid)}/hands/${hand}?format=${format}`, { token, text: true }),
 };

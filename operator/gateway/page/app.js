@@ -13,6 +13,8 @@ import { keyOf, title } from './fleets.js';
 import { lobby } from './lobby.js';
 import { LobbyStream, STREAM_TABLES_MAX } from './lobbystream.js';
 import { money, moneyField, parseMoney, setCurrency } from './money.js';
+import { forgetCards, keepCards, keptCards } from './owncards.js';
+import { Replayer } from './replayer.js';
 import { OtherPlace, Session } from './session.js';
 import { tablePage } from './tablepage.js';
 import { tell } from './tell.js';
@@ -29,6 +31,8 @@ const SHORTCUTS = 'purr.shortcuts';
 const root = document.documentElement;
 const main = document.getElementById('main');
 const guests = root.dataset.guest === 'true';
+/** What a hand can be saved as: {name, label, extension, type}. */
+const formats = JSON.parse(root.dataset.formats ?? '[]');
 
 const NOWHERE = { name: 'nowhere' };
 
@@ -53,6 +57,7 @@ const app = {
   guestKey: { key: null, exported: false },
 };
 const dialog = new Dialog();
+const replayer = new Replayer(() => draw());
 
 // --- drawing ---
 
@@ -78,7 +83,7 @@ function content() {
   const { route } = app;
   const own = app.session?.address.toLowerCase() ?? '';
   if (route.name === 'hands') return hands(route.uid, app.info?.name, own, app.history);
-  if (route.name === 'hand') return oneHand(route.uid, route.hand, own, app.oneHand);
+  if (route.name === 'hand') return oneHand(route.uid, route.hand, own, app.oneHand, replayer, formats);
   if (route.name === 'table') return tablePage(app);
   return lobby(app.tables, app.fleets);
 }
@@ -111,6 +116,7 @@ function go() {
     Object.assign(app, { link: null, info: null, choice: null, log: [], notice: null });
     if (uid) loadInfo(uid);
   }
+  replayer.stop();
   if (name === 'table') openTable();
   if (name === 'hands') loadHands(null);
   if (name === 'hand') loadHand(uid, hand);
@@ -277,8 +283,12 @@ async function loadHands(before) {
 
 async function loadHand(uid, hand) {
   app.oneHand = { hand: null, error: null };
+  replayer.load(null);
   try {
-    app.oneHand = { hand: await signedIn((token) => api.hand(token, uid, hand)), error: null };
+    const record = await signedIn((token) => api.hand(token, uid, hand));
+    const own = app.session.address;
+    app.oneHand = { hand: record, error: null };
+    replayer.load(record, own, keptCards(own, uid, hand));
   } catch (error) {
     app.oneHand = { hand: null, error: error.message };
   }
@@ -317,6 +327,7 @@ let lastTurn = null;
 let lastState = 'connecting';
 function changed() {
   const { view, state } = app.link;
+  if (view.hand !== null && view.yourCards.length === 2) keepCards(app.session.address, app.route.uid, view.hand.number, view.yourCards);
   if (view.yourTurn === null) app.choice = null;
   else if (app.choice === null || !app.choice.isFor(view)) {
     app.choice = new Choice(view, performance.now());
@@ -513,21 +524,34 @@ onDo('forget-guest', () => {
   const free = keepsGuest(balance) === null || (guestKey.exported && mayForget(balance));
   // The balance may lag behind a seat that was taken just now.
   if (!free || (link !== null && link.view.you !== null)) return;
-  signOut().then(forgetGuest);
+  const { address } = app.session;
+  signOut().then(() => {
+    forgetCards(address);
+    forgetGuest();
+  });
 });
 onDo('more-tables', moreTables);
 onDo('older-hands', () => loadHands(app.history.next));
-onDo('save-phh', async () => {
+onDo('save-hand', async (name) => {
   const { uid, hand } = app.route;
+  const { extension, type } = formats.find((format) => format.name === name);
   try {
-    const text = await signedIn((token) => api.phh(token, uid, hand));
+    const text = await signedIn((token) => api.handAs(token, uid, hand, name));
     const link = document.createElement('a');
-    link.href = URL.createObjectURL(new Blob([text], { type: 'application/toml' }));
-    link.download = `hand-${hand}.phh`;
+    link.href = URL.createObjectURL(new Blob([text], { type }));
+    link.download = `hand-${hand}.${extension}`;
     link.click();
     URL.revokeObjectURL(link.href);
   } catch (error) {
     say(error.message, true);
+  }
+});
+onDo('copy-link', async () => {
+  try {
+    await navigator.clipboard.writeText(location.href);
+    say('The link is copied.');
+  } catch {
+    say('This browser does not let the page copy: copy the address of the page.', true);
   }
 });
 onDo('restart', () => app.link?.restart());

@@ -37,7 +37,7 @@ impl fmt::Display for Role {
             Self::Controller => write!(f, "controller{DOMAIN}"),
             Self::ChainSigner => write!(f, "chain-signer{DOMAIN}"),
             Self::Records => write!(f, "records{DOMAIN}"),
-            Self::FairPlay => write!(f, "fairplay{DOMAIN}"),
+            Self::FairPlay => write!(f, "fair-play{DOMAIN}"),
             Self::Table(uid) => write!(f, "{uid}{TABLE_DOMAIN}"),
         }
     }
@@ -53,7 +53,7 @@ impl Role {
             "controller" => Some(Self::Controller),
             "chain-signer" => Some(Self::ChainSigner),
             "records" => Some(Self::Records),
-            "fairplay" => Some(Self::FairPlay),
+            "fair-play" => Some(Self::FairPlay),
             _ => None,
         }
     }

@@ -6,7 +6,10 @@ mod power;
 mod score;
 mod simulate;
 
+use anyhow::Context;
 use clap::{Parser, Subcommand};
+use purr_protocol::fairplay::FairPlaySecret;
+use std::path::Path;
 
 /// Detects collusion, bots and insiders in ended hands.
 #[derive(Debug, Parser)]
@@ -26,6 +29,12 @@ enum Command {
     Figures(figures::FiguresOptions),
     /// Prints recall by kind, intensity and shared hands.
     Power(power::PowerOptions),
+}
+
+/// 64 hex digits, white space around them aside.
+fn read_secret(file: &Path) -> anyhow::Result<FairPlaySecret> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("{}", file.display()))?;
+    text.trim().parse().with_context(|| format!("{}: want 64 hex digits", file.display()))
 }
 
 pub(crate) fn run(options: Options) -> anyhow::Result<()> {
