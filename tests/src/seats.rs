@@ -221,14 +221,14 @@ impl Scene {
                 running.spawn(async move { pass_by(visit, &api, &info, &tally).await });
             }
             while let Some(ended) = running.try_join_next() {
-                ended??;
+                tally.visited(ended?);
             }
         }
         let took = begun.elapsed();
         watch.abort();
         let cpu = usage::cpu_s(&self.fleet.gateway_pids())? - cpu;
         while let Some(ended) = running.join_next().await {
-            ended??;
+            tally.visited(ended?);
         }
         tally.ended(self.fleet.api_asked() - asked, cpu / took.as_secs_f64());
         let left = self.emptied().await?;

@@ -123,6 +123,13 @@ impl Tally {
         *self.seen().failed.entry(why.chars().take(120).collect()).or_default() += 1;
     }
 
+    /// How a visit has ended; one that failed is counted, and the others go on.
+    pub fn visited(&self, ended: anyhow::Result<()>) {
+        if let Err(error) = ended {
+            self.failed(&format!("{error:#}"));
+        }
+    }
+
     pub fn ended(&self, kubernetes_calls: u64, gateways_cpu: f64) {
         let mut seen = self.seen();
         (seen.kubernetes_calls, seen.gateways_cpu) = (kubernetes_calls, gateways_cpu);
