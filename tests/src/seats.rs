@@ -210,15 +210,15 @@ impl Scene {
                 seed: dice.next(),
             };
             let api = self.apis[usize::try_from(number)? % GATEWAYS].clone();
-            let (info, tally) = (self.info.clone(), tally.clone());
+            let (info, seen) = (self.info.clone(), tally.clone());
             if number.is_multiple_of(SITS)
                 && let Some(session) = sitters.pop()
             {
                 let gateway = self.fleet.at(usize::try_from(number)? % GATEWAYS)?;
                 running
-                    .spawn(async move { sitter::visit(visit, &api, gateway, session, &info, &tally).await });
+                    .spawn(async move { sitter::visit(visit, &api, gateway, session, &info, &seen).await });
             } else {
-                running.spawn(async move { pass_by(visit, &api, &info, &tally).await });
+                running.spawn(async move { pass_by(visit, &api, &info, &seen).await });
             }
             while let Some(ended) = running.try_join_next() {
                 tally.visited(ended?);
