@@ -3,6 +3,7 @@
 pub mod chain;
 pub mod hsm;
 pub mod http;
+mod http_fairplay;
 pub mod journal;
 pub mod keys;
 pub mod ledger;

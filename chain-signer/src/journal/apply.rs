@@ -183,7 +183,8 @@ impl Round<'_> {
                 self.post(key, "fund", vec![chain(*amount)?, Posting::into(Account::House, *amount)?])
                     .await?;
             }
-            E::HousePaid { amount } => {
+            E::HousePaid { to: player, amount } => {
+                super::holds::house_paid(self.conn, &key, (*player, *amount), &log.tx).await?;
                 let to = Posting::into(Account::Chain, *amount)?;
                 self.post(key, "house", vec![Posting::out(Account::House, *amount)?, to]).await?;
             }

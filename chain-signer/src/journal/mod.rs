@@ -9,6 +9,7 @@ mod apply;
 mod chain;
 mod denials;
 mod frozen;
+mod holds;
 mod lease;
 mod promises;
 mod receipts;
@@ -24,6 +25,7 @@ pub use apply::{Applied, LogPosition};
 pub use chain::{Audit, audit};
 pub use denials::BadDenial;
 pub use frozen::Deposit;
+pub use holds::BadHold;
 pub use lease::{LEASE_TTL_S, Lease};
 pub use receipts::{Receipt, ReceiptKey};
 pub use state::{Event, IllegalTransition, State, next};
@@ -64,6 +66,10 @@ pub enum JournalError {
     Denied(PlayerId),
     #[error(transparent)]
     BadDenial(#[from] BadDenial),
+    #[error("vouchers of {0} are held while a fair-play case is decided; an exit on the chain stays open")]
+    Held(PlayerId),
+    #[error(transparent)]
+    BadHold(#[from] BadHold),
     #[error("no reservation for this permit; reserve first")]
     NoReservation,
     #[error(transparent)]

@@ -1,6 +1,8 @@
 //! Vouchers, and the end of promises whose time is over.
 
-use super::{Journal, JournalError, Lease, accept::nonce_db, bytes, chain, db, denials, frozen, lease, undb};
+use super::{
+    Journal, JournalError, Lease, accept::nonce_db, bytes, chain, db, denials, frozen, holds, lease, undb,
+};
 use crate::ledger::{self, Account, Posting, Transfer};
 use purr_engine::PlayerId;
 use serde_json::json;
@@ -29,6 +31,7 @@ impl Journal {
         let VoucherRequest { player, amount, nonce, deadline_s } = *request;
         let mut tx = self.pool.begin().await?;
         denials::check(&mut tx, player).await?;
+        holds::check(&mut tx, player).await?;
         frozen::check(&mut tx, player).await?;
         let made = sqlx::query(
             "INSERT INTO vouchers (player, nonce, amount, deadline) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",

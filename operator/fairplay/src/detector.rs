@@ -2,6 +2,7 @@
 
 use crate::{
     model::{Expected, Population, View},
+    pack::{Pack, packed},
     pairs::{
         AHEAD, Cited, DEPENDENCE, EXACT, FOLDS_TO, ISOLATION, LARGE, Pair, PairStats, RAISES, SOFT,
         STATISTICS, Sum, TRANSFER,
@@ -47,14 +48,26 @@ pub enum ObserveError {
 pub struct Detector {
     limits: DetectorLimits,
     population: Population,
-    players: Vec<Player>,
+    pub(crate) players: Vec<Player>,
     index: HashMap<PlayerId, u32>,
     tables: Vec<String>,
     table_index: HashMap<String, u32>,
-    pairs: HashMap<u64, Pair, BuildHasherDefault<PairHasher>>,
+    pub(crate) pairs: HashMap<u64, Pair, BuildHasherDefault<PairHasher>>,
     totals: [Sum; STATISTICS],
     turns: Vec<Turn>,
     hands: u64,
+}
+
+/// What a checkpoint has beside players and pairs.
+pub(crate) struct TablesAndTotals {
+    hands: u64,
+    tables: Vec<String>,
+    totals: [Sum; STATISTICS],
+    population: Population,
+}
+
+packed! {
+    TablesAndTotals { hands, tables, totals, population }
 }
 
 /// Raw statistics of players and pairs at one time.
@@ -174,6 +187,45 @@ impl Detector {
 
     pub fn hands(&self) -> u64 {
         self.hands
+    }
+
+    /// How many players are scored.
+    pub fn players(&self) -> usize {
+        self.players.len()
+    }
+
+    /// How many pairs are scored.
+    pub fn pairs(&self) -> usize {
+        self.pairs.len()
+    }
+
+    /// In the order of [`TablesAndTotals`].
+    pub(crate) fn pack_head(&self, out: &mut Vec<u8>) {
+        self.hands.pack(out);
+        self.tables.pack(out);
+        self.totals.pack(out);
+        self.population.pack(out);
+    }
+
+    /// `None` where the parts do not belong together.
+    pub(crate) fn restored(
+        limits: DetectorLimits,
+        head: TablesAndTotals,
+        players: Vec<Player>,
+        pairs: HashMap<u64, Pair, BuildHasherDefault<PairHasher>>,
+    ) -> Option<Self> {
+        let TablesAndTotals { hands, tables, totals, population } = head;
+        let within = |key: &u64| {
+            let (a, b) = ends(*key);
+            a < b && b < players.len()
+        };
+        if !population.is_whole() || !pairs.keys().all(within) {
+            return None;
+        }
+        let index = players.iter().zip(0..).map(|(player, at)| (player.id, at)).collect();
+        let table_index = tables.iter().cloned().zip(0..).collect();
+        let turns = Vec::new();
+        Some(Self { limits, population, players, index, tables, table_index, pairs, totals, turns, hands })
     }
 
     /// Scores one hand, then learns from it.

@@ -7,6 +7,7 @@ import {
 } from './dialogs.js';
 import { listen, onDo, say, show } from './dom.js';
 import { hands, oneHand } from './history.js';
+import { Integrity } from './integrity.js';
 import { permitData, randomNonce, base64, fromHex } from './keys.js';
 import { Link } from './link.js';
 import { keyOf, title } from './fleets.js';
@@ -58,6 +59,7 @@ const app = {
 };
 const dialog = new Dialog();
 const replayer = new Replayer(() => draw());
+const integrity = new Integrity(signedIn, () => draw());
 
 // --- drawing ---
 
@@ -85,6 +87,7 @@ function content() {
   if (route.name === 'hands') return hands(route.uid, app.info?.name, own, app.history);
   if (route.name === 'hand') return oneHand(route.uid, route.hand, own, app.oneHand, replayer, formats);
   if (route.name === 'table') return tablePage(app);
+  if (route.name === 'integrity') return integrity.draw(route);
   return lobby(app.tables, app.fleets);
 }
 
@@ -102,6 +105,7 @@ setInterval(tick, 250);
 
 function routeOf(hash) {
   const [, name, uid, more, hand] = hash.replace(/^#/, '').split('/');
+  if (name === 'integrity') return /^\d{1,15}$/.test(uid ?? '') ? { name, id: Number(uid) } : { name };
   if (name !== 'table' || !/^[0-9a-f-]{1,63}$/.test(uid ?? '')) return { name: 'lobby' };
   if (more !== 'hands') return { name: 'table', uid };
   return /^\d{1,15}$/.test(hand ?? '') ? { name: 'hand', uid, hand: Number(hand) } : { name: 'hands', uid };
@@ -120,8 +124,9 @@ function go() {
   if (name === 'table') openTable();
   if (name === 'hands') loadHands(null);
   if (name === 'hand') loadHand(uid, hand);
+  if (name === 'integrity') integrity.go(app.route);
   followTables();
-  document.title = { lobby: 'Tables', table: 'Table', hands: 'Hands', hand: `Hand ${hand}` }[name] + ' – Purr Poker';
+  document.title = { lobby: 'Tables', table: 'Table', hands: 'Hands', hand: `Hand ${hand}`, integrity: 'Fair-play cases' }[name] + ' – Purr Poker';
   // A new view begins at its title, for those who hear or use keys; the first one where the browser begins.
   focusTitle = before !== NOWHERE;
   draw();
@@ -265,7 +270,7 @@ async function loadInfo(uid) {
 }
 
 async function signedIn(load) {
-  if (app.session === null) throw new Error('Sign in to see hands.');
+  if (app.session === null) throw new Error('Sign in to see this.');
   return load(await app.session.token());
 }
 

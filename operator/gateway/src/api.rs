@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod auth;
 pub mod fleets;
+pub mod integrity;
 pub mod lobby;
 pub mod money;
 pub mod outside;

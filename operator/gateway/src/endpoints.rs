@@ -1,7 +1,7 @@
 //! Every route of the public API, and who may use it: the one place that says so.
 
 use crate::{
-    api::{admin, auth, fleets, lobby, money, outside, players, stream},
+    api::{admin, auth, fleets, integrity, lobby, money, outside, players, stream},
     app::{App, BODY_MAX},
     limits::Class,
     openapi,
@@ -34,10 +34,21 @@ pub enum Place {
     Withdrawal,
 }
 
-const EVERYBODY: Access =
-    Access::Roles(&[UserRole::Player, UserRole::Support, UserRole::Auditor, UserRole::Admin]);
+const EVERYBODY: Access = Access::Roles(&[
+    UserRole::Player,
+    UserRole::Support,
+    UserRole::Integrity,
+    UserRole::Auditor,
+    UserRole::Admin,
+]);
 const AUDIT: Access = Access::Roles(&[UserRole::Auditor, UserRole::Admin]);
 const ADMIN: Access = Access::Roles(&[UserRole::Admin]);
+/// Cases without hidden cards.
+const CASES: Access =
+    Access::Roles(&[UserRole::Support, UserRole::Integrity, UserRole::Auditor, UserRole::Admin]);
+/// Hidden cards and decisions: for reviewers alone, administrators left out.
+const REVIEW: Access = Access::Roles(&[UserRole::Integrity]);
+const INTEGRITY_AUDIT: Access = Access::Roles(&[UserRole::Integrity, UserRole::Auditor, UserRole::Admin]);
 
 /// One method of one path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,10 +88,19 @@ pub enum Endpoint {
     Deny,
     DenialTrail,
     LiftDenial,
+    Cases,
+    Case,
+    Evidence,
+    Opinions,
+    Appeals,
+    Refunds,
+    OrderRefund,
+    Openings,
+    IntegrityReport,
 }
 
 impl Endpoint {
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 44] = [
         Self::Nonce,
         Self::SignIn,
         Self::Refresh,
@@ -116,6 +136,15 @@ impl Endpoint {
         Self::Deny,
         Self::DenialTrail,
         Self::LiftDenial,
+        Self::Cases,
+        Self::Case,
+        Self::Evidence,
+        Self::Opinions,
+        Self::Appeals,
+        Self::Refunds,
+        Self::OrderRefund,
+        Self::Openings,
+        Self::IntegrityReport,
     ];
 
     pub const fn path(self) -> &'static str {
@@ -151,6 +180,14 @@ impl Endpoint {
             Self::Revocations => "/v1/admin/revocations",
             Self::Denials | Self::Deny => "/v1/admin/denials",
             Self::DenialTrail | Self::LiftDenial => "/v1/admin/denials/{player}",
+            Self::Cases => "/v1/integrity/cases",
+            Self::Case => "/v1/integrity/cases/{case}",
+            Self::Evidence => "/v1/integrity/cases/{case}/evidence/{n}",
+            Self::Opinions => "/v1/integrity/cases/{case}/opinions",
+            Self::Appeals => "/v1/integrity/cases/{case}/appeals",
+            Self::Refunds | Self::OrderRefund => "/v1/integrity/cases/{case}/refunds",
+            Self::Openings => "/v1/integrity/openings",
+            Self::IntegrityReport => "/v1/integrity/report",
         }
     }
 
@@ -166,7 +203,11 @@ impl Endpoint {
             | Self::AskSeat
             | Self::Withdrawals
             | Self::Revocations
-            | Self::Deny => Method::POST,
+            | Self::Deny
+            | Self::Evidence
+            | Self::Opinions
+            | Self::Appeals
+            | Self::OrderRefund => Method::POST,
             Self::LiftDenial | Self::GiveSeatBack => Method::DELETE,
             _ => Method::GET,
         }
@@ -201,9 +242,13 @@ impl Endpoint {
             | Self::OwnGraph
             | Self::OwnHands
             | Self::Balance
-            | Self::Withdrawals => EVERYBODY,
+            | Self::Withdrawals
+            | Self::Appeals => EVERYBODY,
             Self::HandAudit | Self::Reconciliation | Self::Denials | Self::DenialTrail => AUDIT,
             Self::Revocations | Self::Deny | Self::LiftDenial => ADMIN,
+            Self::Cases | Self::Case | Self::Refunds => CASES,
+            Self::Evidence | Self::Opinions | Self::OrderRefund => REVIEW,
+            Self::Openings | Self::IntegrityReport => INTEGRITY_AUDIT,
         }
     }
 
@@ -215,7 +260,15 @@ impl Endpoint {
             | Self::Denials
             | Self::Deny
             | Self::DenialTrail
-            | Self::LiftDenial => Place::Admin,
+            | Self::LiftDenial
+            | Self::Cases
+            | Self::Case
+            | Self::Evidence
+            | Self::Opinions
+            | Self::Refunds
+            | Self::OrderRefund
+            | Self::Openings
+            | Self::IntegrityReport => Place::Admin,
             Self::Withdrawals => Place::Withdrawal,
             _ => Place::Anywhere,
         }
@@ -290,6 +343,15 @@ impl Endpoint {
             Self::Deny => post(admin::deny),
             Self::DenialTrail => get(admin::denial_trail),
             Self::LiftDenial => delete(admin::lift),
+            Self::Cases => get(integrity::cases),
+            Self::Case => get(integrity::case),
+            Self::Evidence => post(integrity::evidence),
+            Self::Opinions => post(integrity::opinion),
+            Self::Appeals => post(integrity::appeal),
+            Self::Refunds => get(integrity::refunds),
+            Self::OrderRefund => post(integrity::order_refund),
+            Self::Openings => get(integrity::openings),
+            Self::IntegrityReport => get(integrity::report),
         }
     }
 
@@ -325,7 +387,7 @@ mod tests {
 
     #[test]
     fn money_and_histories_are_for_those_who_signed_in_and_the_books_for_auditors() {
-        use UserRole::{Admin, Auditor, Player, Support};
+        use UserRole::{Admin, Auditor, Integrity, Player, Support};
         let allowed = |endpoint: Endpoint| match endpoint.access() {
             Access::Open => None,
             Access::Roles(roles) => Some(roles.to_vec()),
@@ -333,7 +395,7 @@ mod tests {
         for endpoint in
             [Endpoint::Balance, Endpoint::Withdrawals, Endpoint::Hands, Endpoint::Hand, Endpoint::HandReceipt]
         {
-            assert_eq!(allowed(endpoint), Some(vec![Player, Support, Auditor, Admin]));
+            assert_eq!(allowed(endpoint), Some(vec![Player, Support, Integrity, Auditor, Admin]));
         }
         for endpoint in
             [Endpoint::Reconciliation, Endpoint::HandAudit, Endpoint::Denials, Endpoint::DenialTrail]
@@ -342,6 +404,13 @@ mod tests {
         }
         for endpoint in [Endpoint::Revocations, Endpoint::Deny, Endpoint::LiftDenial] {
             assert_eq!(allowed(endpoint), Some(vec![Admin]));
+        }
+        // Hidden cards and decisions are the reviewers' alone; support reads cases.
+        for endpoint in [Endpoint::Evidence, Endpoint::Opinions, Endpoint::OrderRefund] {
+            assert_eq!(allowed(endpoint), Some(vec![Integrity]));
+        }
+        for endpoint in [Endpoint::Cases, Endpoint::Case, Endpoint::Refunds] {
+            assert_eq!(allowed(endpoint), Some(vec![Support, Integrity, Auditor, Admin]));
         }
         let open = Endpoint::ALL.into_iter().filter(|endpoint| endpoint.access() == Access::Open).count();
         assert_eq!(open, 14);
@@ -352,7 +421,17 @@ mod tests {
         let of = |place| Endpoint::ALL.into_iter().filter(move |endpoint| endpoint.place() == place);
         let admin = [Endpoint::HandAudit, Endpoint::Reconciliation, Endpoint::Revocations];
         let denials = [Endpoint::Denials, Endpoint::Deny, Endpoint::DenialTrail, Endpoint::LiftDenial];
-        assert!(of(Place::Admin).eq(admin.into_iter().chain(denials)));
+        let integrity = [
+            Endpoint::Cases,
+            Endpoint::Case,
+            Endpoint::Evidence,
+            Endpoint::Opinions,
+            Endpoint::Refunds,
+            Endpoint::OrderRefund,
+            Endpoint::Openings,
+            Endpoint::IntegrityReport,
+        ];
+        assert!(of(Place::Admin).eq(admin.into_iter().chain(denials).chain(integrity)));
         assert!(of(Place::Withdrawal).eq([Endpoint::Withdrawals]));
         // A place is looked at after the roles, so an open endpoint must not have one.
         let placed = Endpoint::ALL.into_iter().filter(|endpoint| endpoint.place() != Place::Anywhere);

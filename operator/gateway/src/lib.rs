@@ -78,8 +78,10 @@ pub struct Gateway {
     pub records_addr: String,
     /// Who is not seated at one table; [`apart::follow`] keeps it, where there is a service.
     pub apart: Arc<ArcSwap<Apart>>,
-    /// host:port of that service.
+    /// host:port of that service, where it is not the fair-play program of the house.
     pub keep_apart_addr: Option<String>,
+    /// host:port of the fair-play program, where the house has one.
+    pub fairplay_addr: Option<String>,
     pub metrics: Metrics,
     pub readiness: Readiness,
 }
@@ -127,6 +129,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
         records_addr: checked.records_addr,
         apart: Arc::default(),
         keep_apart_addr: checked.keep_apart_addr,
+        fairplay_addr: checked.fairplay_addr,
         metrics,
         readiness,
     };
@@ -197,7 +200,7 @@ impl Gateway {
             routes.clone(),
             metrics.clone(),
         ));
-        if let Some(address) = &self.keep_apart_addr {
+        if let Some(address) = self.keep_apart_addr.as_ref().or(self.fairplay_addr.as_ref()) {
             let service = InternalClient::new(identity.clone(), address, Role::FairPlay);
             tokio::spawn(apart::follow(service, self.apart.clone(), ended.clone()));
         }
@@ -225,6 +228,10 @@ impl Gateway {
         let app = App::from(app::Inner {
             signer: upstream(&self.signer_addr, Role::ChainSigner, Upstream::Signer),
             records: upstream(&self.records_addr, Role::Records, Upstream::Records),
+            fairplay: self
+                .fairplay_addr
+                .as_deref()
+                .map(|address| upstream(address, Role::FairPlay, Upstream::FairPlay)),
             limiter: Arc::new(SharedLimiter::new(
                 sessions.clone(),
                 config.rates_by_class(),

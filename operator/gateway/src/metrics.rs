@@ -84,6 +84,7 @@ impl Seat {
 pub enum Upstream {
     Signer,
     Records,
+    FairPlay,
     Sessions,
     Table,
 }
@@ -93,6 +94,7 @@ impl Upstream {
         match self {
             Self::Signer => "signer",
             Self::Records => "records",
+            Self::FairPlay => "fair-play",
             Self::Sessions => "sessions",
             Self::Table => "table",
         }

@@ -54,10 +54,13 @@ pub struct Options {
     /// host:port of records
     #[arg(long, env = "PURR_RECORDS_ADDR")]
     pub records_addr: String,
-    /// host:port of the fair-play service that says which players are not seated at one table; without it, nobody is kept
-    /// apart
+    /// host:port of another service than --fairplay-addr that says which players are not seated at one table; without either,
+    /// nobody is kept apart
     #[arg(long, env = "PURR_KEEP_APART_ADDR")]
     pub keep_apart_addr: Option<String>,
+    /// host:port of the fair-play program; empty: the house has none, and its endpoints answer 404
+    #[arg(long, env = "PURR_FAIRPLAY_ADDR", default_value = "")]
+    pub fairplay_addr: String,
     /// Origins whose pages may ask, beside the public URL's own; comma-separated
     #[arg(long, env = "PURR_ALLOWED_ORIGINS", value_delimiter = ',')]
     pub allowed_origins: Vec<String>,
@@ -223,6 +226,7 @@ pub struct Checked {
     pub signer_addr: String,
     pub records_addr: String,
     pub keep_apart_addr: Option<String>,
+    pub fairplay_addr: Option<String>,
     pub sessions: LinkConfig,
     pub listen: SocketAddr,
     pub internal_listen: SocketAddr,
@@ -364,6 +368,7 @@ impl Options {
             signer_addr: self.signer_addr,
             records_addr: self.records_addr,
             keep_apart_addr: self.keep_apart_addr.filter(|address| !address.is_empty()),
+            fairplay_addr: Some(self.fairplay_addr).filter(|address| !address.is_empty()),
             listen: self.listen,
             internal_listen: self.internal_listen,
             ops_listen: self.ops_listen,

@@ -26,7 +26,7 @@ use axum::{
 };
 use purr_protocol::{
     Problem,
-    fairplay_feed::{FedHand, HandFeed},
+    fairplay_feed::{FedHand, HandCounts, HandFeed},
 };
 use purr_runtime::{Peer, Role, problem::Answer};
 use serde::Deserialize;
@@ -43,6 +43,7 @@ pub(crate) fn routes(database: Database) -> Router {
     Router::new()
         .route("/v1/fairplay/hands", get(hands))
         .route("/v1/fairplay/tables/{uid}/hands/{hand}", get(one))
+        .route("/v1/fairplay/counts", get(counts))
         .layer(middleware::from_fn(only_fair_play))
         .with_state(App { database, fences: Arc::default() })
 }
@@ -130,6 +131,26 @@ async fn one(
     found.map(Json).ok_or_else(|| Problem::new(404, "no-such-hand", "There is no record of this hand").into())
 }
 
+#[derive(Deserialize)]
+struct Between {
+    from: i64,
+    to: i64,
+}
+
+/// Longest time that is counted at once, in milliseconds: a month and a day.
+const COUNTED_MS_MAX: i64 = 32 * 86_400_000;
+
+async fn counts(
+    State(app): State<App>,
+    query: Result<Query<Between>, QueryRejection>,
+) -> Result<Json<HandCounts>, Answer> {
+    let Query(Between { from, to }) = query.map_err(|error| bad(error.body_text()))?;
+    if from < 0 || to < from || to - from > COUNTED_MS_MAX {
+        return Err(bad("from and to are at most 32 days apart, in this order"));
+    }
+    Ok(Json(app.database.counts(from, to).await?))
+}
+
 type Row = (i64, String, i64, Vec<u8>, i64, bool, Option<Vec<u8>>);
 
 /// The columns of a [`Row`] and where they come from.
@@ -193,6 +214,32 @@ impl Database {
         .fetch_all(&self.pool)
         .await?;
         rows.into_iter().map(fed).collect()
+    }
+
+    async fn counts(&self, from: i64, to: i64) -> Result<HandCounts, DatabaseError> {
+        let (stored, void, conflict): (i64, i64, i64) = sqlx::query_as(
+            "SELECT count(*), count(*) FILTER (WHERE void), count(*) FILTER (WHERE conflict) FROM hands
+             WHERE version = 0 AND ended_ms >= $1 AND ended_ms < $2",
+        )
+        .bind(from)
+        .bind(to)
+        .fetch_one(&self.pool)
+        .await?;
+        let lost: i64 = sqlx::query_scalar(
+            "SELECT coalesce(sum(last_hand - first_hand + 1), 0)::bigint FROM gaps
+             WHERE noticed >= to_timestamp($1::float8 / 1000) AND noticed < to_timestamp($2::float8 / 1000)",
+        )
+        .bind(from)
+        .bind(to)
+        .fetch_one(&self.pool)
+        .await?;
+        let count = i64::unsigned_abs;
+        Ok(HandCounts {
+            stored: count(stored),
+            void: count(void),
+            conflict: count(conflict),
+            lost: count(lost),
+        })
     }
 
     async fn fed_hand(&self, table: &str, hand: i64) -> Result<Option<FedHand>, DatabaseError> {

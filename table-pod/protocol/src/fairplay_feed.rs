@@ -32,3 +32,16 @@ pub struct FedHand {
     #[serde(default)]
     pub record: Option<String>,
 }
+
+/// `GET /v1/fairplay/counts?from=MS&to=MS` at records: hands that ended from `from` on and before `to`, in milliseconds
+/// since 1970.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HandCounts {
+    pub stored: u64,
+    /// Ended without a result.
+    pub void: u64,
+    /// Of which there are two records.
+    pub conflict: u64,
+    /// Numbers that tables have skipped, by the time at which the gap was noticed; those that no record has come for yet.
+    pub lost: u64,
+}

@@ -9,6 +9,7 @@ pub mod fairplay;
 pub mod fairplay_feed;
 pub mod hand;
 pub mod handover;
+pub mod hold;
 pub mod permit;
 pub mod problem;
 pub mod record;

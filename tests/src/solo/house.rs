@@ -111,6 +111,7 @@ impl House {
             records_addr: records.to_string(),
             apart: Arc::default(),
             keep_apart_addr: None,
+            fairplay_addr: None,
             metrics: purr_gateway::metrics::Metrics::new(&prometheus::Registry::new())?,
             readiness: Readiness::default(),
         };

@@ -17,6 +17,7 @@ pub(super) const FILES: &[(&str, &[u8])] = files![
     "handname.js",
     "history.js",
     "icon.svg",
+    "integrity.js",
     "keys.js",
     "link.js",
     "lobby.js",

@@ -187,6 +187,7 @@ impl World {
             records_addr,
             apart: apart.clone(),
             keep_apart_addr: None,
+            fairplay_addr: None,
             metrics,
             readiness: readiness.clone(),
         };
