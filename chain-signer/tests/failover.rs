@@ -30,6 +30,10 @@ async fn node(status: &'static str, body: &'static str) -> (String, Arc<AtomicUs
                 }
             }
             count.fetch_add(1, Ordering::SeqCst);
+            // To the request that was made.
+            let asked = String::from_utf8_lossy(&request);
+            let id = asked.split_once(r#""id":"#).and_then(|(_, rest)| rest.split_once(','));
+            let body = body.replace(r#""id":1"#, &format!(r#""id":{}"#, id.map_or("1", |(id, _)| id)));
             let length = body.len();
             let answer = format!(
                 "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"

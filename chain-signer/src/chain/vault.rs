@@ -332,17 +332,9 @@ impl Vault {
     pub async fn is_active(&self, rpc: &Rpc, key: Address, role: u8) -> Result<bool, RpcError> {
         self.view(rpc, abi::IsActiveCall { key: H160(key), role }.encode(), None).await
     }
-
-    /// The vault's events from block to block, both included, at most [`LOG_BLOCKS_MAX`].
-    pub async fn logs(&self, rpc: &Rpc, from: u64, to: u64) -> Result<Vec<VaultLog>, RpcError> {
-        let logs = rpc.logs(self.address, from, to).await?;
-        let mut out: Vec<VaultLog> = logs.iter().filter_map(read).collect();
-        out.sort_by_key(|log| (log.block, log.index));
-        Ok(out)
-    }
 }
 
-fn read(log: &Log) -> Option<VaultLog> {
+pub(super) fn read(log: &Log) -> Option<VaultLog> {
     if log.removed == Some(true) {
         return None;
     }
