@@ -13,7 +13,7 @@ mod fleet;
 mod options;
 pub(crate) mod outside;
 mod peer;
-mod programs;
+pub(crate) mod programs;
 pub(crate) mod redis;
 pub(crate) mod rows;
 pub(crate) mod usage;

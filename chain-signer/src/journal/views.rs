@@ -7,7 +7,10 @@ use crate::{
 };
 use futures::stream::{self, Stream};
 use purr_engine::PlayerId;
-use purr_protocol::settlement::{Balance, SeatedBalance};
+use purr_protocol::{
+    permit::PermitVersion,
+    settlement::{Balance, SeatedBalance},
+};
 use sqlx::{Row, postgres::PgListener};
 use std::collections::BTreeMap;
 
@@ -39,12 +42,16 @@ impl Journal {
         chain_id: u64,
         vault: Address,
         exit_delay_s: u64,
+        permits: PermitVersion,
     ) -> Result<(), JournalError> {
-        sqlx::query("INSERT INTO identity (chain_id, vault) VALUES ($1, $2) ON CONFLICT DO NOTHING")
-            .bind(db(chain_id, "chain id")?)
-            .bind(vault.as_slice())
-            .execute(&self.pool)
-            .await?;
+        sqlx::query(
+            "INSERT INTO identity (chain_id, vault, permit_version) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+        )
+        .bind(db(chain_id, "chain id")?)
+        .bind(vault.as_slice())
+        .bind(i16::from(permits.number()))
+        .execute(&self.pool)
+        .await?;
         let row = sqlx::query("SELECT chain_id, vault FROM identity").fetch_one(&self.pool).await?;
         let (chain, address) = (undb(row.try_get("chain_id")?)?, bytes(row.try_get("vault")?, "vault")?);
         if (chain, address) != (chain_id, vault) {
@@ -63,6 +70,17 @@ impl Journal {
         let delay: Option<Option<i64>> =
             sqlx::query_scalar("SELECT exit_delay_s FROM identity").fetch_optional(&self.pool).await?;
         delay.flatten().map(undb).transpose()
+    }
+
+    /// The permits that the vault takes; `None`: no vault was ever looked at.
+    pub async fn permits(&self) -> Result<Option<PermitVersion>, JournalError> {
+        let number: Option<i16> =
+            sqlx::query_scalar("SELECT COALESCE(permit_version, 1::smallint) FROM identity")
+                .fetch_optional(&self.pool)
+                .await?;
+        let Some(number) = number else { return Ok(None) };
+        let known = u8::try_from(number).ok().and_then(|number| PermitVersion::try_from(number).ok());
+        known.map(Some).ok_or_else(|| JournalError::Corrupt(format!("permit version {number}")))
     }
 
     pub async fn heads(&self, sender: Address) -> Result<Heads, JournalError> {

@@ -38,7 +38,7 @@ impl Sender {
         let bounds = self.vault.bounds(rpc).await?;
         self.range_max = bounds.range_max.max(1).into();
         let decimals = rpc.eth_call(token, &DECIMALS, None).await?;
-        self.journal.identify(chain_id, self.vault.address, bounds.exit_delay_s).await?;
+        self.journal.identify(chain_id, self.vault.address, bounds.exit_delay_s, bounds.permits).await?;
         self.service.chain_checked(ChainConfig {
             chain_id,
             vault: address,
@@ -46,6 +46,7 @@ impl Sender {
             decimals: decimals.last().copied().unwrap_or(0),
             confirmations: self.confirmations,
             operator: address_text(key),
+            permit_version: bounds.permits.number(),
         });
         Ok(())
     }

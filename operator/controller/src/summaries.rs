@@ -8,11 +8,14 @@ use purr_runtime::CancellationToken;
 use purr_store::Sessions;
 use std::{
     collections::HashMap,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 use tokio::{
-    sync::mpsc,
+    sync::{Notify, mpsc},
     time::{Instant, MissedTickBehavior},
 };
 
@@ -27,6 +30,9 @@ const NOBODY: &str = "00000000-0000-0000-0000-000000000000";
 #[derive(Default)]
 pub struct Summaries {
     known: RwLock<Known>,
+    read: AtomicBool,
+    /// The store has all tables. Its own `wait_until_ready` wakes one task, which is the controller's.
+    listed: Notify,
 }
 
 #[derive(Default)]
@@ -49,6 +55,16 @@ struct Beat {
 impl Summaries {
     pub fn get(&self, uid: &str) -> Option<Summary> {
         self.known.read().unwrap_or_else(PoisonError::into_inner).tables.get(uid).cloned()
+    }
+
+    /// The tables are known: what they say can be read.
+    pub fn tables_are_listed(&self) {
+        self.listed.notify_one();
+    }
+
+    /// Whether the summaries were read once, or could not be.
+    pub fn is_read(&self) -> bool {
+        self.read.load(Ordering::Acquire)
     }
 
     /// Why the signer does not answer, where it does not.
@@ -131,6 +147,11 @@ pub async fn watch(
 ) {
     let mut tick = tokio::time::interval(every);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    tokio::select! {
+        () = stop.cancelled() => return,
+        // Without the tables nobody's summary is asked for.
+        () = context.summaries.listed.notified() => {}
+    }
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
@@ -150,7 +171,13 @@ pub async fn watch(
                 Vec::new()
             }
         };
-        if ask_signer(&context.summaries, &context.reach, names.keys().next().copied()).await {
+        let signer = ask_signer(&context.summaries, &context.reach, names.keys().next().copied()).await;
+        if !context.summaries.read.swap(true, Ordering::AcqRel) {
+            // No table was looked at before: all of them come to it by themselves.
+            all.iter().for_each(|table| context.wake.about(table));
+            continue;
+        }
+        if signer {
             news = names.keys().map(|uid| (*uid).to_owned()).collect();
         }
         let many = i64::try_from(news.len()).unwrap_or(i64::MAX);

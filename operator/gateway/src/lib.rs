@@ -110,11 +110,11 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
     let client = kube::Client::try_default().await.context("the Kubernetes API")?;
     let watching = {
         let (routes, readiness, ended) = (routes.clone(), readiness.clone(), ended.clone());
-        let fleets = fleets.clone();
+        let (fleets, namespaces) = (fleets.clone(), checked.namespaces);
         tokio::spawn(async move {
             tokio::join!(
-                pods::watch(client.clone(), &checked.namespace, routes, readiness, ended.clone()),
-                seating::watch::watch(client, &checked.namespace, fleets, ended),
+                pods::watch(client.clone(), namespaces.clone(), routes, readiness, ended.clone()),
+                seating::watch::watch(client, namespaces, fleets, ended),
             );
         })
     };
@@ -151,6 +151,7 @@ impl Gateway {
         let ended = CancellationToken::new();
         // Whoever returns early, for instance on an error, takes the others along.
         let _guard = ended.clone().drop_guard();
+        let (reported, reporter) = auth::reported::reported(metrics.clone());
         let auth = Arc::new(Auth {
             site: Site {
                 domain: config.domain.clone(),
@@ -172,7 +173,10 @@ impl Gateway {
             denied: Denied::default(),
             origins: Origins::new(metrics.clone()),
             metrics: metrics.clone(),
+            reported,
         });
+        let records = InternalClient::new(identity.clone(), &self.records_addr, Role::Records);
+        tokio::spawn(reporter.run(records, ended.clone()));
         tokio::spawn(refresh(auth.clone(), routes.clone(), config.front.reload_every, ended.clone()));
         let signer = InternalClient::new(identity.clone(), &self.signer_addr, Role::ChainSigner);
         let mut denials = Follower::new(auth.clone(), signer);
@@ -246,6 +250,9 @@ impl Gateway {
             auth,
             tables: api::lobby::Statuses::default(),
             lobby: api::lobby::Board::default(),
+            floor: api::floor::FloorBoard::default(),
+            rooms: api::rooms::RoomBoard::default(),
+            identity: identity.clone(),
             lobby_places: api::lobby::Places::default(),
             callers: crowd::Crowd::default(),
             bodies: crowd::Crowd::default(),

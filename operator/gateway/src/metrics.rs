@@ -129,6 +129,7 @@ pub struct Metrics {
     keys_fetched: IntCounterVec,
     closed: IntCounterVec,
     sign_ins: IntCounterVec,
+    events_lost: IntCounter,
     limited: IntCounterVec,
     upstream_errors: IntCounterVec,
 }
@@ -215,6 +216,10 @@ impl Metrics {
                 "code",
             )?,
             sign_ins: vec("purr_gateway_sign_ins_total", "Sign-ins and refreshes", "result")?,
+            events_lost: counter(
+                "purr_gateway_events_lost_total",
+                "Sign-ins that records was not told of because too many were waiting",
+            )?,
             limited: vec(
                 "purr_gateway_rate_limited_total",
                 "Requests and messages refused with 429",
@@ -234,6 +239,14 @@ impl Metrics {
 
     pub fn sign_in(&self, result: SignIn) {
         self.sign_ins.with_label_values(&[result.name()]).inc();
+    }
+
+    pub fn event_lost(&self) {
+        self.events_lost.inc();
+    }
+
+    pub fn events_lost(&self) -> u64 {
+        self.events_lost.get()
     }
 
     pub fn limited(&self, class: Class) {

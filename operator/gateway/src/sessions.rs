@@ -19,7 +19,7 @@ use crate::{
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use purr_engine::PlayerId;
-use purr_protocol::summary::Summary;
+use purr_protocol::{floor::Floor, summary::Summary};
 use purr_store::StoreError;
 
 /// Sign-ins of one player at once; a new one ends the oldest.
@@ -119,6 +119,9 @@ pub trait SessionStore: Send + Sync + 'static {
 
     /// These players on a fleet's waiting list are there.
     async fn seen(&self, fleet: &FleetKey, players: &[PlayerId]) -> Result<(), StoreError>;
+
+    /// What these tables told operators last; in any order, those that have told nothing left out or `None`.
+    async fn floors(&self, uids: &[String]) -> Result<Vec<Option<Floor>>, StoreError>;
 }
 
 /// The key of a sign-in's family.

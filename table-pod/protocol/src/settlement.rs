@@ -123,6 +123,13 @@ pub struct TableStatus {
     /// How long after `requestExit` a player is paid without anybody's help, in seconds; 0: not known yet.
     #[serde(default)]
     pub exit_delay_s: u64,
+    /// The type of permits that the vault takes; see [`ChainConfig::permit_version`].
+    #[serde(default = "first_permits")]
+    pub permit_version: u8,
+}
+
+fn first_permits() -> u8 {
+    crate::permit::PermitVersion::AnySeat.number()
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -246,6 +253,10 @@ pub struct ChainConfig {
     /// The key that settles and signs the receipts of hands now: `0x` and 40 hex digits; empty where it is not told.
     #[serde(default)]
     pub operator: String,
+    /// What wallets sign to take a seat or chips: 1, `SeatPermit`; 2, `SitPermit` and `TopUpPermit`, which name the
+    /// seat.
+    #[serde(default = "first_permits")]
+    pub permit_version: u8,
 }
 
 /// `GET /v1/tables/{uid}/hands/{hand}/receipt`: the operator's signature (EIP-712) over

@@ -121,7 +121,14 @@ impl PlayMoney {
 impl Signer for PlayMoney {
     async fn open(&self, _: &OpenTable) -> Result<TableStatus, SignerError> {
         let table_id = format!("0x{}", "0".repeat(64));
-        Ok(TableStatus { table_id, state: TableState::Open, head_seq: 0, confirmed_seq: 0, exit_delay_s: 0 })
+        Ok(TableStatus {
+            table_id,
+            state: TableState::Open,
+            head_seq: 0,
+            confirmed_seq: 0,
+            exit_delay_s: 0,
+            permit_version: 2,
+        })
     }
 
     async fn fence(&self, epoch: u64) -> Result<Fenced, SignerError> {

@@ -6,7 +6,11 @@ use anyhow::{Context, ensure};
 use purr_client::{
     Api, Connection, Gateway, Permits, Session, Settings, Update, api::Fleet as FleetInfo, wallet::Vault,
 };
-use purr_protocol::pb::{self, client_message::Body as Ask};
+use purr_engine::SeatIndex;
+use purr_protocol::{
+    pb::{self, client_message::Body as Ask},
+    permit::PermitFor,
+};
 use std::{sync::Arc, time::Duration};
 use tokio::time::timeout;
 
@@ -30,7 +34,7 @@ pub(super) async fn visit(
     let vault = Vault { chain_id: outside::CHAIN_ID, address: outside::VAULT };
     let permits = Permits::new(session.clone(), vault, outside::TABLE_ID);
     let mut connection = Connection::open(session, gateway, &table, Settings::default());
-    let permit = Some(permits.sign(BUY_IN, BUY_IN)?);
+    let permit = Some(permits.sign(PermitFor::Sit(SeatIndex(seat)), BUY_IN, BUY_IN)?);
     let sit = connection.send(Ask::Sit(pb::Sit { seat: seat.into(), amount: BUY_IN, permit })).await?;
     let sat = async {
         loop {

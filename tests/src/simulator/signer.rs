@@ -140,7 +140,7 @@ impl Signer for Journal {
             let head_seq = books.entries.len() as u64;
             let confirmed_seq = books.confirmed as u64;
             let state = TableState::Open;
-            Ok(TableStatus { table_id, state, head_seq, confirmed_seq, exit_delay_s: 0 })
+            Ok(TableStatus { table_id, state, head_seq, confirmed_seq, exit_delay_s: 0, permit_version: 2 })
         })
         .await
     }

@@ -156,7 +156,14 @@ impl Books {
 
 fn status() -> TableStatus {
     let table_id = format!("0x{}", hex::encode(TABLE_ID));
-    TableStatus { table_id, state: TableState::Open, head_seq: 0, confirmed_seq: 0, exit_delay_s: 0 }
+    TableStatus {
+        table_id,
+        state: TableState::Open,
+        head_seq: 0,
+        confirmed_seq: 0,
+        exit_delay_s: 0,
+        permit_version: 2,
+    }
 }
 
 fn refused(error: &SignerError) -> Answer {

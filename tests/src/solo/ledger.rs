@@ -11,7 +11,7 @@ use axum::{
 use purr_engine::{Chips, PlayerId};
 use purr_protocol::{
     Problem,
-    permit::{Domain, PermitDomain, PermitError},
+    permit::{Domain, PermitDomain, PermitError, PermitFor, PermitVersion},
     settlement::{
         Balance, Entry, EntryBody, Fenced, Notice, OpenTable, Permit, Reserve, SeatedBalance, TableState,
         TableStatus,
@@ -111,8 +111,14 @@ impl Books {
         Ok(Balance { free: account.free, reserved: account.reserved(), seated })
     }
 
-    pub fn reserve(&mut self, player: PlayerId, permit: &Permit, now_s: u64) -> Result<(), Denied> {
-        PERMITS.check(player, permit, now_s)?;
+    pub fn reserve(
+        &mut self,
+        what: PermitFor,
+        player: PlayerId,
+        permit: &Permit,
+        now_s: u64,
+    ) -> Result<(), Denied> {
+        PERMITS.check(what, player, permit, now_s)?;
         let account = self.account(player, now_s)?;
         match account.permits.get(&permit.nonce) {
             // Asked again because the answer was lost.
@@ -162,8 +168,11 @@ impl Books {
 }
 
 /// What permits are signed for.
-const PERMITS: PermitDomain =
-    PermitDomain { domain: Domain { chain_id: CHAIN_ID, vault: VAULT }, table_id: TABLE_ID };
+const PERMITS: PermitDomain = PermitDomain {
+    domain: Domain { chain_id: CHAIN_ID, vault: VAULT },
+    table_id: TABLE_ID,
+    version: PermitVersion::NamedSeat,
+};
 
 /// The books behind the table's and the gateway's questions.
 pub struct Ledger {
@@ -188,7 +197,14 @@ impl Ledger {
     fn status(&self) -> TableStatus {
         let head_seq = self.books().sequence;
         let table_id = format!("0x{}", hex::encode(TABLE_ID));
-        TableStatus { table_id, state: TableState::Open, head_seq, confirmed_seq: head_seq, exit_delay_s: 0 }
+        TableStatus {
+            table_id,
+            state: TableState::Open,
+            head_seq,
+            confirmed_seq: head_seq,
+            exit_delay_s: 0,
+            permit_version: 2,
+        }
     }
 
     /// What a gateway asks the signer.
@@ -240,7 +256,12 @@ impl Signer for Ledger {
     }
 
     async fn reserve(&self, request: &Reserve) -> Result<(), SignerError> {
-        let reserved = self.books().reserve(request.player, &request.permit, now_s());
+        let reserved = self.books().reserve(
+            PermitFor::new(request.seat, request.top_up),
+            request.player,
+            &request.permit,
+            now_s(),
+        );
         reserved.map_err(|error| SignerError::Refused(error.to_string()))
     }
 
@@ -270,9 +291,18 @@ mod tests {
     use purr_engine::SeatIndex;
     use purr_protocol::settlement::SeatDelta;
 
+    const SIT: PermitFor = PermitFor::Sit(SeatIndex(0));
+
     fn permit(wallet: &Wallet, amount: Chips, nonce: u64) -> Permit {
         let terms = PermitTerms { amount, max_total_rake: amount / 10, expiry_s: 100, nonce };
-        wallet.permit(&Vault { chain_id: CHAIN_ID, address: VAULT }, &TABLE_ID, &terms).unwrap()
+        wallet
+            .permit(
+                &Vault { chain_id: CHAIN_ID, address: VAULT, permits: PermitVersion::NamedSeat },
+                &TABLE_ID,
+                SIT,
+                &terms,
+            )
+            .unwrap()
     }
 
     fn entry(seq: u64, body: EntryBody) -> Entry {
@@ -284,18 +314,18 @@ mod tests {
         let (wallet, other) = (Wallet::random().unwrap(), Wallet::random().unwrap());
         let mut books = Books::new(1_000, 200);
         let signed = permit(&wallet, 300, 1);
-        let refused = books.reserve(other.address(), &signed, 1).unwrap_err();
+        let refused = books.reserve(SIT, other.address(), &signed, 1).unwrap_err();
         assert!(matches!(refused, Denied::Permit(PermitError::Signer { .. })), "{refused}");
         let changed = Permit { amount: 301, ..signed.clone() };
-        let refused = books.reserve(wallet.address(), &changed, 1).unwrap_err();
+        let refused = books.reserve(SIT, wallet.address(), &changed, 1).unwrap_err();
         assert!(matches!(refused, Denied::Permit(PermitError::Signer { .. })), "{refused}");
         for _ in 0..2 {
-            assert_eq!(books.reserve(wallet.address(), &signed, 1), Ok(()));
+            assert_eq!(books.reserve(SIT, wallet.address(), &signed, 1), Ok(()));
         }
         let balance = books.balance(wallet.address(), 1).unwrap();
         assert_eq!((balance.free, balance.reserved), (700, 300));
         let expired = PermitError::Expired { expiry_s: 100, now_s: 100 };
-        assert_eq!(books.reserve(wallet.address(), &signed, 100), Err(Denied::Permit(expired)));
+        assert_eq!(books.reserve(SIT, wallet.address(), &signed, 100), Err(Denied::Permit(expired)));
         // Never seated, so it came back.
         assert_eq!(books.balance(wallet.address(), 100).unwrap().free, 1_000);
     }
@@ -308,7 +338,7 @@ mod tests {
         let mut seq = 0;
         for (wallet, seat) in wallets.iter().zip([0, 1]) {
             let permit = permit(wallet, 1_000, 7);
-            books.reserve(wallet.address(), &permit, 1).unwrap();
+            books.reserve(SIT, wallet.address(), &permit, 1).unwrap();
             seq += 1;
             let body = EntryBody::Sit { seat: SeatIndex(seat), player: wallet.address(), permit };
             books.book(&entry(seq, body.clone()));

@@ -151,6 +151,8 @@ impl FleetView {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
     pub uid: String,
+    /// Of the PokerTable.
+    pub name: String,
     pub fleet: FleetKey,
     /// Neither closed, paused nor being deleted, by its object.
     open: bool,
@@ -161,10 +163,11 @@ impl Member {
     /// `None` for a table of no fleet.
     pub fn of(table: &PokerTable) -> Option<Self> {
         let meta = &table.metadata;
-        let name = meta.labels.as_ref()?.get(LABEL_FLEET)?;
+        let fleet = meta.labels.as_ref()?.get(LABEL_FLEET)?;
         Some(Self {
             uid: meta.uid.clone()?,
-            fleet: FleetKey::new(meta.namespace.clone()?, name.clone())?,
+            name: meta.name.clone()?,
+            fleet: FleetKey::new(meta.namespace.clone()?, fleet.clone())?,
             open: !table.spec.closed && !table.spec.paused && meta.deletion_timestamp.is_none(),
             play: play(&table.spec),
         })
@@ -172,7 +175,7 @@ impl Member {
 
     /// The table of [`FleetView::alone`].
     pub fn alone(uid: impl Into<String>, fleet: FleetKey) -> Self {
-        Self { uid: uid.into(), fleet, open: true, play: Play::default() }
+        Self { uid: uid.into(), name: String::new(), fleet, open: true, play: Play::default() }
     }
 
     /// Whether new players may be sent there: a closed table, and one of an earlier template, is offered to nobody.
@@ -228,8 +231,13 @@ impl Fleets {
         self.change(|known| known.insert(member));
     }
 
-    pub fn delete_table(&self, uid: &str) {
-        self.change(|known| known.remove(uid));
+    pub fn delete_table(&self, namespace: &str, name: &str) {
+        self.change(|known| {
+            let named = |member: &&Arc<Member>| member.fleet.namespace == namespace && member.name == name;
+            if let Some(uid) = known.tables.values().find(named).map(|member| member.uid.clone()) {
+                known.remove(&uid);
+            }
+        });
     }
 
     pub fn replace_tables(&self, members: Vec<Member>) {
@@ -324,7 +332,7 @@ mod tests {
     fn table(uid: &str, spec: &Value) -> Member {
         let object = json!({
             "apiVersion": "purr.poker/v1alpha1", "kind": "PokerTable",
-            "metadata": { "name": "nl100-1", "namespace": "purr", "uid": uid, "labels": { LABEL_FLEET: "nl100" } },
+            "metadata": { "name": format!("nl100-{uid}"), "namespace": "purr", "uid": uid, "labels": { LABEL_FLEET: "nl100" } },
             "spec": spec,
         });
         Member::of(&serde_json::from_value(object).unwrap()).unwrap()
@@ -364,7 +372,7 @@ mod tests {
             (fleets.tables_of(&key).len(), fleets.fleet_of("a").map(|fleet| fleet.key.clone())),
             (2, Some(key.clone()))
         );
-        fleets.delete_table("a");
+        fleets.delete_table("purr", "nl100-a");
         assert_eq!((fleets.tables_of(&key).len(), fleets.fleet_of("a")), (1, None));
         fleets.delete_fleet(&key);
         assert_eq!((fleets.get(&key), fleets.fleet_of("b")), (None, None));

@@ -5,25 +5,38 @@
 
 use super::fleets::{FleetKey, FleetView, Fleets, LABEL_FLEET, Member};
 use futures::TryStreamExt;
-use kube::{
-    Api, Client,
-    runtime::{WatchStreamExt, watcher},
-};
+use kube::{Client, runtime::watcher};
 use purr_crds::{PokerTable, PokerTableFleet};
+use purr_namespaces::{Listed, Namespaces, Served};
 use purr_runtime::CancellationToken;
+use serde::de::DeserializeOwned;
+use serde_json::json;
 use std::{pin::pin, sync::Arc};
 
 /// Feeds the fleets until stopped. Without the API the last known ones stay in use.
-pub async fn watch(client: Client, namespace: &str, fleets: Arc<Fleets>, stop: CancellationToken) {
+pub async fn watch(client: Client, namespaces: Namespaces, fleets: Arc<Fleets>, stop: CancellationToken) {
+    let served = |namespaces| purr_namespaces::serve(client.clone(), namespaces, stop.clone());
+    let (of_fleets, of_tables) = (served(namespaces.clone()), served(namespaces));
     tokio::join!(
-        watch_fleets(client.clone(), namespace, &fleets, &stop),
-        watch_tables(client, namespace, &fleets, &stop)
+        watch_fleets(client.clone(), of_fleets, &fleets, &stop),
+        watch_tables(client.clone(), of_tables, &fleets, &stop)
     );
 }
 
-async fn watch_fleets(client: Client, namespace: &str, fleets: &Fleets, stop: &CancellationToken) {
-    let api: Api<PokerTableFleet> = Api::namespaced(client, namespace);
-    let mut events = pin!(watcher(api, watcher::Config::default()).default_backoff());
+/// An object of which only the name is known: enough for its end.
+fn gone<K: DeserializeOwned>(kind: &str, namespace: &str, name: &str) -> Option<K> {
+    let table = json!({ "seats": 2, "blinds": { "small": 1, "big": 2 }, "buyIn": { "min": 2, "max": 2 } });
+    let spec = if kind == "PokerTable" { table } else { json!({ "template": table }) };
+    let metadata = json!({ "namespace": namespace, "name": name });
+    let object =
+        json!({ "apiVersion": "purr.poker/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec });
+    serde_json::from_value(object).ok()
+}
+
+async fn watch_fleets(client: Client, served: Served, fleets: &Fleets, stop: &CancellationToken) {
+    let last = |namespace: &str, name: &str| gone::<PokerTableFleet>("PokerTableFleet", namespace, name);
+    let config = watcher::Config::default();
+    let mut events = pin!(purr_namespaces::watch(client, served, config, Listed::default(), last));
     let mut listed = Vec::new();
     loop {
         let event = tokio::select! {
@@ -41,11 +54,8 @@ async fn watch_fleets(client: Client, namespace: &str, fleets: &Fleets, stop: &C
             }
             Ok(Some(watcher::Event::Delete(fleet))) => {
                 let meta = fleet.metadata;
-                let key = meta
-                    .namespace
-                    .zip(meta.name)
-                    .and_then(|(namespace, name)| FleetKey::new(namespace, name));
-                if let Some(key) = key {
+                let named = meta.namespace.zip(meta.name);
+                if let Some(key) = named.and_then(|(namespace, name)| FleetKey::new(namespace, name)) {
                     fleets.delete_fleet(&key);
                 }
             }
@@ -55,9 +65,10 @@ async fn watch_fleets(client: Client, namespace: &str, fleets: &Fleets, stop: &C
     }
 }
 
-async fn watch_tables(client: Client, namespace: &str, fleets: &Fleets, stop: &CancellationToken) {
-    let api: Api<PokerTable> = Api::namespaced(client, namespace);
-    let mut events = pin!(watcher(api, watcher::Config::default().labels(LABEL_FLEET)).default_backoff());
+async fn watch_tables(client: Client, served: Served, fleets: &Fleets, stop: &CancellationToken) {
+    let last = |namespace: &str, name: &str| gone::<PokerTable>("PokerTable", namespace, name);
+    let config = watcher::Config::default().labels(LABEL_FLEET);
+    let mut events = pin!(purr_namespaces::watch(client, served, config, Listed::default(), last));
     let mut listed = Vec::new();
     loop {
         let event = tokio::select! {
@@ -74,12 +85,25 @@ async fn watch_tables(client: Client, namespace: &str, fleets: &Fleets, stop: &C
                 }
             }
             Ok(Some(watcher::Event::Delete(table))) => {
-                if let Some(uid) = table.metadata.uid {
-                    fleets.delete_table(&uid);
+                let meta = table.metadata;
+                if let Some((namespace, name)) = meta.namespace.zip(meta.name) {
+                    fleets.delete_table(&namespace, &name);
                 }
             }
             Ok(None) => return,
             Err(error) => tracing::warn!(%error, "watch of pokertables"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_object_that_is_gone_is_known_by_its_name() {
+        let fleet: PokerTableFleet = gone("PokerTableFleet", "purr", "nl100").unwrap();
+        assert_eq!(FleetView::of(&fleet).unwrap().key, FleetKey::new("purr", "nl100").unwrap());
+        assert!(gone::<PokerTable>("PokerTable", "purr", "nl100-1").is_some());
     }
 }

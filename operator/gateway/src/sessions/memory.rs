@@ -12,7 +12,7 @@ use crate::{
 use async_trait::async_trait;
 use futures::{StreamExt, stream::BoxStream};
 use purr_engine::PlayerId;
-use purr_protocol::summary::Summary;
+use purr_protocol::{floor::Floor, summary::Summary};
 use purr_store::StoreError;
 use std::{
     collections::{BTreeMap, HashMap},
@@ -62,6 +62,7 @@ struct Held {
     keys: HashMap<String, (String, Instant)>,
     revoked: BTreeMap<(u64, String), ()>,
     summaries: HashMap<String, Summary>,
+    floors: HashMap<String, Floor>,
     /// By player, in their order.
     sign_ins: HashMap<String, Vec<String>>,
     seats: Books,
@@ -155,6 +156,10 @@ impl MemorySessions {
     /// Loses everything, as a store does whose nodes are all replaced.
     pub fn lose(&self) {
         *self.held() = Held::default();
+    }
+
+    pub fn put_floor(&self, floor: Floor) {
+        self.held().floors.insert(floor.uid.clone(), floor);
     }
 
     pub fn put_summary(&self, summary: Summary) {
@@ -316,5 +321,10 @@ impl SessionStore for MemorySessions {
         let (mut held, now) = self.books()?;
         held.seats.seen(now, fleet, players);
         Ok(())
+    }
+
+    async fn floors(&self, uids: &[String]) -> Result<Vec<Option<Floor>>, StoreError> {
+        let held = self.held();
+        Ok(uids.iter().map(|uid| held.floors.get(uid).cloned()).collect())
     }
 }

@@ -12,7 +12,7 @@ use crate::{
 use async_trait::async_trait;
 use futures::{StreamExt, stream::BoxStream};
 use purr_engine::PlayerId;
-use purr_protocol::summary::Summary;
+use purr_protocol::{floor::Floor, summary::Summary};
 use purr_store::{Link, Sessions, StoreError};
 
 /// Ended sign-ins by the time of it: the record. A sorted set that every gateway reads twice a second
@@ -250,5 +250,9 @@ impl SessionStore for RedisSessions {
 
     async fn seen(&self, fleet: &FleetKey, players: &[PlayerId]) -> Result<(), StoreError> {
         self.common.query::<Vec<String>>(&script::seen(0, fleet, players)).await.map(drop)
+    }
+
+    async fn floors(&self, uids: &[String]) -> Result<Vec<Option<Floor>>, StoreError> {
+        self.common.floors(uids).await
     }
 }
