@@ -15,6 +15,7 @@ use purr_engine::PlayerId;
 use purr_protocol::{
     Problem,
     denial::{DenialTrail, Denials, DeniedWallets, Deny, Lift, PAGE_MAX},
+    feed::Feed,
     settlement::{
         Accepted, Balance, ChainConfig, Entries, Fence, Fenced, HandReceipt, Notices, OpenTable,
         Reconciliation, Reservation, Reserve, Submit, TableStatus,
@@ -45,6 +46,7 @@ pub fn routes(service: Arc<Service>, stop: CancellationToken) -> Router {
         .route("/v1/tables/{uid}/events", get(events))
         .route("/v1/tables/{uid}/hands/{hand}/receipt", get(receipt))
         .route("/v1/config", get(config))
+        .route("/v1/feed", get(feed))
         .route("/v1/balances/{player}", get(balance))
         .route("/v1/reconciliation", get(reconciliation))
         .route("/v1/withdrawals", post(withdraw))
@@ -240,6 +242,21 @@ async fn events(
         Ok(notices) => Ok(Json(Notices { notices })),
         Err(error) => Err(app.failed(&error)),
     }
+}
+
+#[derive(Deserialize)]
+struct FeedAfter {
+    #[serde(default)]
+    after: u64,
+}
+
+async fn feed(
+    State(app): State<App>,
+    Extension(peer): Extension<Peer>,
+    Query(FeedAfter { after }): Query<FeedAfter>,
+) -> Result<Json<Feed>, Answer> {
+    allow(&peer, &[Role::Records])?;
+    app.service.journal.feed(after).await.map(Json).map_err(|error| app.failed(&error.into()))
 }
 
 async fn config(

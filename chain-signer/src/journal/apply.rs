@@ -1,7 +1,7 @@
 //! What the chain said, at final depth: exactly once into the ledger, the entries and the notices.
 
 use super::{
-    Event, Journal, JournalError, Lease, State, bytes, chain, db, lease,
+    Event, Journal, JournalError, Lease, State, bytes, chain, db, feed, lease,
     state::next,
     tables::{self, notify, projection, store_projection},
     undb,
@@ -71,7 +71,12 @@ impl Journal {
         .await?;
         if !logs.is_empty() {
             let keys: Vec<_> = logs.iter().map(VaultLog::key).collect();
-            chain::append(&mut tx, "logs", &json!({"through": position.block, "keys": keys})).await?;
+            chain::append(
+                &mut tx,
+                "logs",
+                &json!({"through": position.block, "keys": keys, "events": feed::noted(logs)}),
+            )
+            .await?;
         }
         tx.commit().await?;
         Ok(applied)

@@ -8,6 +8,7 @@ mod accept;
 mod apply;
 mod chain;
 mod denials;
+mod feed;
 mod frozen;
 mod holds;
 mod lease;

@@ -9,4 +9,5 @@ pub mod money;
 pub mod outside;
 pub mod players;
 pub mod rooms;
+pub mod staff;
 pub mod stream;

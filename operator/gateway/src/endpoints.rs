@@ -1,7 +1,7 @@
 //! Every route of the public API, and who may use it: the one place that says so.
 
 use crate::{
-    api::{admin, auth, floor, integrity, lobby, money, outside, players, rooms, stream},
+    api::{admin, auth, floor, integrity, lobby, money, outside, players, rooms, staff, stream},
     app::{App, BODY_MAX},
     limits::Class,
     openapi,
@@ -79,6 +79,7 @@ pub enum Endpoint {
     Statistics,
     OwnGraph,
     OwnHands,
+    Events,
     OwnSessions,
     TagHand,
     RoomStatistics,
@@ -107,7 +108,7 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
-    pub const ALL: [Self; 47] = [
+    pub const ALL: [Self; 48] = [
         Self::Nonce,
         Self::SignIn,
         Self::Refresh,
@@ -138,6 +139,7 @@ impl Endpoint {
         Self::PauseTable,
         Self::ResumeTable,
         Self::StaffActs,
+        Self::Events,
         Self::Balance,
         Self::Withdrawals,
         Self::Reconciliation,
@@ -181,6 +183,7 @@ impl Endpoint {
             Self::Statistics => "/v1/players/{player}/statistics",
             Self::OwnGraph => "/v1/players/{player}/graph",
             Self::OwnHands => "/v1/players/{player}/hands",
+            Self::Events => "/v1/events",
             Self::OwnSessions => "/v1/players/{player}/sessions",
             Self::TagHand => "/v1/players/{player}/tags",
             Self::RoomStatistics => "/v1/lobby/statistics",
@@ -259,7 +262,7 @@ impl Endpoint {
             | Self::Balance
             | Self::Withdrawals
             | Self::Appeals => EVERYBODY,
-            Self::Floor | Self::FloorEvents => STAFF,
+            Self::Floor | Self::FloorEvents | Self::Events => STAFF,
             Self::PauseTable | Self::ResumeTable => ORDERS,
             Self::StaffActs | Self::HandAudit | Self::Reconciliation | Self::Denials | Self::DenialTrail => {
                 AUDIT
@@ -279,6 +282,7 @@ impl Endpoint {
             | Self::ResumeTable
             | Self::StaffActs
             | Self::HandAudit
+            | Self::Events
             | Self::Reconciliation
             | Self::Revocations
             | Self::Denials
@@ -354,6 +358,7 @@ impl Endpoint {
             Self::Statistics => get(players::statistics),
             Self::OwnGraph => get(players::graph),
             Self::OwnHands => get(players::hands),
+            Self::Events => get(staff::events),
             Self::OwnSessions => get(players::sessions),
             Self::TagHand => post(players::tag),
             Self::RoomStatistics => get(rooms::statistics),
@@ -429,6 +434,7 @@ mod tests {
         {
             assert_eq!(allowed(endpoint), Some(vec![Auditor, Admin]));
         }
+        assert_eq!(allowed(Endpoint::Events), Some(vec![Support, Auditor, Admin]));
         for endpoint in [Endpoint::Revocations, Endpoint::Deny, Endpoint::LiftDenial] {
             assert_eq!(allowed(endpoint), Some(vec![Admin]));
         }
@@ -459,7 +465,7 @@ mod tests {
             Endpoint::ResumeTable,
             Endpoint::StaffActs,
         ];
-        let admin = [Endpoint::Reconciliation, Endpoint::Revocations];
+        let admin = [Endpoint::Events, Endpoint::Reconciliation, Endpoint::Revocations];
         let denials = [Endpoint::Denials, Endpoint::Deny, Endpoint::DenialTrail, Endpoint::LiftDenial];
         let integrity = [
             Endpoint::Cases,

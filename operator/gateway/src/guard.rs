@@ -190,8 +190,22 @@ async fn admit(
         }
         within(app, Class::Money, &player, checked).await?;
     }
+    if is_of_staff(endpoint, roles, &caller) {
+        let path = request.uri().path();
+        app.auth.reported.staff(app.auth.event_id(), &caller, request.method(), path, crate::auth::now_ms());
+    }
     request.extensions_mut().insert(caller);
     Ok(())
+}
+
+/// Whether staff looks at what is others' here. Who reads the events would make another one by each look.
+fn is_of_staff(endpoint: Endpoint, allowed: &[UserRole], caller: &Caller) -> bool {
+    let sees_all = caller.roles.iter().any(|role| matches!(role, UserRole::Auditor | UserRole::Admin));
+    match endpoint {
+        Endpoint::Events => false,
+        Endpoint::Hands | Endpoint::Hand => sees_all,
+        _ => !allowed.contains(&UserRole::Player),
+    }
 }
 
 async fn within(

@@ -129,6 +129,7 @@ impl Gateway {
         let ended = CancellationToken::new();
         // Whoever returns early, for instance on an error, takes the others along.
         let _guard = ended.clone().drop_guard();
+        let (reported, reporter) = auth::reported::reported(metrics.clone());
         let auth = Arc::new(Auth {
             site: Site {
                 domain: config.domain.clone(),
@@ -150,7 +151,10 @@ impl Gateway {
             denied: Denied::default(),
             origins: Origins::new(metrics.clone()),
             metrics: metrics.clone(),
+            reported,
         });
+        let records = InternalClient::new(identity.clone(), &self.records_addr, Role::Records);
+        tokio::spawn(reporter.run(records, ended.clone()));
         tokio::spawn(refresh(auth.clone(), routes.clone(), config.front.reload_every, ended.clone()));
         let signer = InternalClient::new(identity.clone(), &self.signer_addr, Role::ChainSigner);
         let mut denials = Follower::new(auth.clone(), signer);

@@ -11,6 +11,7 @@ use crate::{
         money::Withdrawal,
         outside::{OutsideLink, OutsideSignIn},
         players::{HandSearch, StatisticsQuery, Tagging},
+        staff::EventsAfter,
         stream::Resume,
     },
     app::App,
@@ -158,6 +159,15 @@ fn doc(endpoint: Endpoint) -> Doc {
             ..gives(
                 "hands",
                 "A player's own hands ('me'), newest first: by shown cards, result, pot, opponent",
+                any,
+            )
+        },
+        Endpoint::Events => Doc {
+            query: vec![of::<EventsAfter>],
+            ..gives(
+                "admin",
+                "The room's events after a position, each at least once and with an id that tells repetitions: hands, seats, \
+                 money, settlements, sign-ins; waits for the first one",
                 any,
             )
         },

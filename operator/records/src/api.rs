@@ -1,5 +1,6 @@
 //! What gateways get: everything that all at the table could see, and nothing else.
 
+use crate::standing::Standing;
 use purr_engine::SeatResult;
 pub use purr_protocol::hand::{Hand, Stored};
 use serde::{Deserialize, Serialize};
@@ -26,6 +27,9 @@ pub struct Summary {
     pub rake: i64,
     /// There is another record of this hand.
     pub conflict: bool,
+    /// What the chain made of it.
+    #[serde(default)]
+    pub standing: Standing,
     /// Players stand under names that differ from table to table, not with their addresses.
     #[serde(default)]
     pub pseudonymous: bool,

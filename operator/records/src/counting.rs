@@ -2,6 +2,7 @@
 
 use crate::{
     database::{Database, DatabaseError},
+    erasure,
     partitions::{Day, day_of},
     rooms::Hours,
 };
@@ -9,7 +10,7 @@ use purr_engine::PlayerId;
 use purr_facts::{Counters, NAMES, PlayerFacts, SQUARES, WIDTH};
 use purr_protocol::record::HandRecord;
 use sqlx::{AssertSqlSafe, PgConnection};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Bodies that are counted again at once.
 const RECOUNT_MAX: i64 = 500;
@@ -31,6 +32,8 @@ struct Key {
 pub(crate) struct Changes {
     players: BTreeMap<Key, Counters>,
     hours: Hours,
+    /// Who is counted no more.
+    erased: BTreeSet<PlayerId>,
 }
 
 impl Changes {
@@ -46,6 +49,9 @@ impl Changes {
             Vec::new()
         });
         for PlayerFacts { player, position, dealt_in, small_blind, big_blind, counters, seat: _ } in facts {
+            if self.erased.contains(&player) {
+                continue;
+            }
             let (Ok(small_blind), Ok(big_blind)) = (small_blind.try_into(), big_blind.try_into()) else {
                 continue;
             };
@@ -139,8 +145,16 @@ fn upsert() -> String {
     )
 }
 
+/// What this transaction will change; `None` while the counters follow other definitions.
+pub(crate) async fn begin(database: &mut PgConnection) -> Result<Option<Changes>, sqlx::Error> {
+    if !follows_ours(database).await? {
+        return Ok(None);
+    }
+    Ok(Some(Changes { erased: erasure::erased(database).await?, ..Changes::default() }))
+}
+
 /// The definitions that the database's counters follow; nobody changes them before this transaction ends.
-pub(crate) async fn follows_ours(database: &mut PgConnection) -> Result<bool, sqlx::Error> {
+async fn follows_ours(database: &mut PgConnection) -> Result<bool, sqlx::Error> {
     let version: i32 =
         sqlx::query_scalar("SELECT version FROM statistics FOR SHARE").fetch_one(database).await?;
     Ok(version == purr_facts::VERSION)
@@ -150,9 +164,8 @@ pub(crate) async fn follows_ours(database: &mut PgConnection) -> Result<bool, sq
 struct Body {
     id: i64,
     ended_ms: i64,
-    void: bool,
-    conflict: bool,
-    version: i16,
+    /// As [`crate::standing::counts`] says it of all records of a hand.
+    counts: bool,
     record: Option<Vec<u8>>,
 }
 
@@ -178,7 +191,8 @@ impl Database {
             .await?;
         sqlx::query(
             "UPDATE hands SET counted = false
-             WHERE counted AND version = 0 AND NOT void AND NOT conflict AND ended_ms >= $1::bigint * 86400000",
+             WHERE counted AND NOT void AND (standing = 1 OR (standing = 0 AND NOT conflict))
+             AND ended_ms >= $1::bigint * 86400000",
         )
         .bind(from)
         .execute(&mut *transaction)
@@ -207,11 +221,10 @@ impl Database {
     /// Where PostgreSQL does not answer: nothing has changed then.
     pub async fn recount(&self) -> Result<u64, DatabaseError> {
         let mut transaction = self.pool.begin().await?;
-        if !follows_ours(&mut transaction).await? {
-            return Ok(0);
-        }
+        let Some(mut changes) = begin(&mut transaction).await? else { return Ok(0) };
         let bodies: Vec<Body> = sqlx::query_as(
-            "SELECT h.id, h.ended_ms, h.void, h.conflict, h.version, coalesce(h.record, b.record) AS record
+            "SELECT h.id, h.ended_ms, NOT h.void AND (h.standing = 1 OR (h.standing = 0 AND NOT h.conflict)) AS counts,
+             coalesce(h.record, b.record) AS record
              FROM hands h LEFT JOIN hand_bodies b
              ON b.day = (h.ended_ms / 86400000)::integer AND b.hand_id = h.id
              WHERE NOT h.counted ORDER BY h.id LIMIT $1 FOR UPDATE OF h SKIP LOCKED",
@@ -219,11 +232,9 @@ impl Database {
         .bind(RECOUNT_MAX)
         .fetch_all(&mut *transaction)
         .await?;
-        let mut changes = Changes::default();
-        for Body { void, conflict, version, record, ended_ms, .. } in &bodies {
-            let counts = !*void && !*conflict && *version == 0;
+        for Body { counts, record, ended_ms, .. } in &bodies {
             let read = |bytes: &Vec<u8>| serde_json::from_slice::<HandRecord>(bytes).ok();
-            if let Some(record) = record.as_ref().filter(|_| counts).and_then(read) {
+            if let Some(record) = record.as_ref().filter(|_| *counts).and_then(read) {
                 changes.add(&record, *ended_ms);
             }
         }

@@ -95,6 +95,9 @@ fn date(day: Day) -> String {
 #[serde(rename_all = "camelCase")]
 pub struct Statistics {
     pub hands: i64,
+    /// Of the player's last thousand hands, whatever is asked for: those that count and are not final on chain yet.
+    #[serde(default)]
+    pub pending: i64,
     /// Shares of `n`; null where nothing could be counted.
     pub rates: BTreeMap<String, Option<Figure>>,
     /// Bets and raises for each call after the flop; null without calls.
@@ -168,6 +171,7 @@ impl Totals {
         let winning = |at: usize| rates::winning(self.all.hands, self.sums[at], self.squares[at]);
         Statistics {
             hands: i64::try_from(self.all.hands).unwrap_or(i64::MAX),
+            pending: 0,
             rates: rates::shares(&self.all).into_iter().map(|(name, figure)| (name.into(), figure)).collect(),
             aggression_factor: rates::aggression_factor(&self.all),
             won: winning(0),
@@ -200,7 +204,8 @@ impl Database {
         .bind(STAKES_MAX)
         .fetch_all(&self.pool)
         .await?;
-        Ok(Statistics { played, ..totals.statistics() })
+        let pending = self.pending(&player.0).await?;
+        Ok(Statistics { played, pending, ..totals.statistics() })
     }
 
     async fn graph(&self, player: PlayerId, filter: &Filter) -> Result<Graph, DatabaseError> {
@@ -317,7 +322,7 @@ pub(crate) async fn search(
     // The last day itself is in it.
     let until = to.as_deref().map(day).transpose()?.map(|day| (i64::from(day) + 1) * DAY_MS);
     let rows = sqlx::query_as(
-        "SELECT h.id, h.table_uid, h.hand, h.hash, h.ended_ms, h.void, h.rake, h.conflict, h.public, h.shown_ms
+        "SELECT h.id, h.table_uid, h.hand, h.hash, h.ended_ms, h.void, h.rake, h.conflict, h.public, h.shown_ms, h.standing
          FROM hand_players p JOIN hands h ON h.id = p.hand_id
          WHERE p.player = $1 AND p.hand_id < $2 AND h.version = 0
          AND ($3::smallint IS NULL OR (p.low, p.high) = ($3, $4))
