@@ -9,7 +9,7 @@ use purr_client::{
 use purr_engine::SeatIndex;
 use purr_protocol::{
     pb::{self, client_message::Body as Ask},
-    permit::PermitFor,
+    permit::{PermitFor, PermitVersion},
 };
 use std::{sync::Arc, time::Duration};
 use tokio::time::timeout;
@@ -31,7 +31,8 @@ pub(super) async fn visit(
     let Some((table, seat)) = ask(&visit, &token, api, info, tally, &mut dice).await? else { return Ok(()) };
     // As long as the player has the seat.
     let _hold = tally.holds(&table, seat);
-    let vault = Vault { chain_id: outside::CHAIN_ID, address: outside::VAULT };
+    let permits = PermitVersion::NamedSeat;
+    let vault = Vault { chain_id: outside::CHAIN_ID, address: outside::VAULT, permits };
     let permits = Permits::new(session.clone(), vault, outside::TABLE_ID);
     let mut connection = Connection::open(session, gateway, &table, Settings::default());
     let permit = Some(permits.sign(PermitFor::Sit(SeatIndex(seat)), BUY_IN, BUY_IN)?);
