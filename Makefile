@@ -63,6 +63,10 @@ page-test: ## the page in Chromium: two players, a network that breaks, accessib
 attack: ## spectators, slow requests and streams against two gateways and a table; writes target/attack.json (ARGS="--short")
 	@tests/attack.sh $(ARGS)
 
+.PHONY: seats
+seats: ## seats of a fleet: 300 requests/s over two gateways and 30 tables; writes target/seats.json (ARGS="--seconds 10")
+	@tests/seats.sh $(ARGS)
+
 .PHONY: chaos
 chaos: ## long: faults on a real cluster while a table plays; writes target/chaos.json (PURR_FAULTS, PURR_RUNS)
 	@tests/chaos.sh

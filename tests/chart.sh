@@ -34,6 +34,7 @@ gateway:
   clientAddress: {forwardedFrom: [10.0.0.0/8]}
   outside: {issuer: "https://id.example", audience: purr, jwksUrl: "https://id.example/keys", caConfigMap: id-ca, roles: {abc: [support]}}
   allowedOrigins: ["https://app.example"]
+  keepApartAddr: "fairplay:8443"
   roles: {"0x00000000000000000000000000000000000000aA": [auditor, admin]}
   ingress: {enabled: true, host: poker.example, className: nginx, annotations: {a: b}}
   extraEnv: [{name: RUST_BACKTRACE, value: "1"}]

@@ -17,3 +17,4 @@ PURR_PAGE=$(realpath "$here/../../operator/gateway/page") node --test "$dir"/*.t
 node "$dir/layout.mjs" "$solo" "$PWD/target/page/sizes"
 node "$dir/integrity.mjs" "$solo" "$PWD/target/page"
 node "$dir/page.mjs" "$solo" "$PWD/target/page"
+node "$dir/seats.mjs" "$solo" "$PWD/target/page"

@@ -26,6 +26,8 @@ pub mod harness;
 pub mod player;
 #[cfg(feature = "scale")]
 pub mod scale;
+#[cfg(feature = "sockets")]
+pub mod seats;
 #[cfg(feature = "simulator")]
 pub mod simulator;
 #[cfg(feature = "sockets")]

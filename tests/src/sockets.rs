@@ -21,7 +21,7 @@ pub(crate) mod usage;
 pub use options::Options;
 
 use anyhow::{Context, ensure};
-pub(crate) use fleet::{BIG_BLIND, BUY_IN, Fleet, Place, SEATS};
+pub(crate) use fleet::{BIG_BLIND, BUY_IN, Fleet, NAMESPACE, Place, SEATS};
 use peer::Peer;
 use purr_client::load::{Moment, Outcome, Plan, Player, Side, Target, drive};
 pub(crate) use redis::{Fsync, Redis};

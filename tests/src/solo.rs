@@ -16,7 +16,11 @@ use anyhow::Context;
 use clap::Parser;
 use house::{House, Parts};
 use ledger::{Books, Ledger};
-use purr_gateway::{page::PageConfig, sessions::MemorySessions};
+use purr_gateway::{
+    page::PageConfig,
+    seating::fleets::{FleetKey, FleetView, Member},
+    sessions::MemorySessions,
+};
 use purr_protocol::{TableSpec, summary::Summary};
 use purr_runtime::CancellationToken;
 use purr_table::{actor::Handle, core::Pace};
@@ -56,7 +60,11 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
         config: gateway_config(&options, &secrets, &url, page_at)?,
         public,
     };
-    let House { handle, sessions, mut tasks, .. } = Box::pin(House::start(parts, &secrets, &stop)).await?;
+    let House { handle, sessions, fleets, mut tasks, .. } =
+        Box::pin(House::start(parts, &secrets, &stop)).await?;
+    let key = FleetKey::new("solo", format!("nl{}", spec.engine.big_blind)).context("a fleet's name")?;
+    fleets.replace_fleets(vec![FleetView::alone(key.clone(), &spec)]);
+    fleets.replace_tables(vec![Member::alone(UID, key)]);
     tasks.spawn(tell(handle, hands, sessions, spec, stop.clone()));
     let (ca, ended) = (secrets.ca_file("public"), stop.clone());
     tasks.spawn(async move { door::run(page, public_at, &ca, ended).await });
@@ -126,6 +134,7 @@ async fn tell(
     let mut beat = 0;
     loop {
         let Some(status) = handle.drain_status().await else { return Ok(()) };
+        let Some(taken) = handle.taken().await else { return Ok(()) };
         let Some(floor) = handle.floor().await else { return Ok(()) };
         sessions.put_floor(floor.clone());
         beat += 1;
@@ -142,6 +151,7 @@ async fn tell(
             buy_in_min: spec.engine.buy_in_min,
             buy_in_max: spec.engine.buy_in_max,
             beat,
+            taken,
             paused: floor.paused_by.as_ref().map(|paused| format!("paused by staff: {}", paused.reason)),
             ..Summary::default()
         });

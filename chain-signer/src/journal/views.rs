@@ -74,9 +74,10 @@ impl Journal {
 
     /// The permits that the vault takes; `None`: no vault was ever looked at.
     pub async fn permits(&self) -> Result<Option<PermitVersion>, JournalError> {
-        let number: Option<i16> = sqlx::query_scalar("SELECT COALESCE(permit_version, 1) FROM identity")
-            .fetch_optional(&self.pool)
-            .await?;
+        let number: Option<i16> =
+            sqlx::query_scalar("SELECT COALESCE(permit_version, 1::smallint) FROM identity")
+                .fetch_optional(&self.pool)
+                .await?;
         let Some(number) = number else { return Ok(None) };
         let known = u8::try_from(number).ok().and_then(|number| PermitVersion::try_from(number).ok());
         known.map(Some).ok_or_else(|| JournalError::Corrupt(format!("permit version {number}")))

@@ -49,6 +49,10 @@ async function call(method, path, { token = null, body = null, text = false } = 
   throw new Problem(answer.status, title, json?.detail, Number.isNaN(retryAfter) ? null : retryAfter);
 }
 
+function seats({ namespace, name }) {
+  return `/v1/fleets/${encodeURIComponent(namespace)}/${encodeURIComponent(name)}/seats`;
+}
+
 export const api = {
   nonce: () => call('POST', '/v1/auth/nonce', { body: {} }),
   signIn: (message, signature) => call('POST', '/v1/auth/sign-in', { body: { message, signature } }),
@@ -57,6 +61,9 @@ export const api = {
   config: () => call('GET', '/v1/config'),
   tables: (after) => call('GET', `/v1/tables?limit=50${after ? `&after=${encodeURIComponent(after)}` : ''}`),
   table: (uid) => call('GET', `/v1/tables/${encodeURIComponent(uid)}`),
+  askSeat: (token, fleet, id, wait) => call('POST', seats(fleet), { token, body: { id, wait } }),
+  ownSeat: (token, fleet) => call('GET', seats(fleet), { token }),
+  giveSeatBack: (token, fleet) => call('DELETE', seats(fleet), { token }),
   balance: (token) => call('GET', '/v1/balance', { token }),
   hands: (token, uid, before) =>
     call('GET', `/v1/tables/${encodeURIComponent(uid)}/hands?limit=25${before ? `&before=${before}` : ''}`, { token }),

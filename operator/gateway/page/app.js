@@ -11,6 +11,7 @@ import { hands, oneHand } from './history.js';
 import { Integrity } from './integrity.js';
 import { permitData, randomNonce, base64, fromHex } from './keys.js';
 import { Link } from './link.js';
+import { keyOf, title } from './fleets.js';
 import { lobby } from './lobby.js';
 import { LobbyStream, STREAM_TABLES_MAX } from './lobbystream.js';
 import { money, moneyField, parseMoney, setCurrency } from './money.js';
@@ -46,6 +47,9 @@ const app = {
   chain: null,
   balance: null,
   tables: { tables: null, error: null, more: null },
+  fleets: { list: [], seats: [], asking: null, error: null },
+  /** A seat that is held, to sit down in as soon as its table is seen: {uid, seat}. */
+  taking: null,
   history: { hands: null, next: null, error: null },
   oneHand: { hand: null, error: null },
   info: null,
@@ -97,7 +101,7 @@ function content() {
   if (route.name === 'hand') return oneHand(route.uid, route.hand, own, app.oneHand, replayer, formats);
   if (route.name === 'table') return tablePage(app);
   if (route.name === 'integrity') return integrity.draw(route);
-  return [lobby(app.tables), rooms.draw(app.tables.tables)];
+  return [lobby(app.tables, app.fleets), rooms.draw(app.tables.tables)];
 }
 
 // Clocks count down between two messages.
@@ -155,16 +159,21 @@ let stream = null;
 /** Tables beyond those that the stream tells of: as they were when they were asked for. */
 let further = [];
 function followTables() {
-  const looked = app.route.name === 'lobby' && document.visibilityState === 'visible';
-  rooms.follow(looked);
-  if (looked === (stream !== null)) return;
+  const atLobby = app.route.name === 'lobby' && document.visibilityState === 'visible';
+  rooms.follow(atLobby);
+  // Who waits for a seat is told of it wherever they are.
+  const looked = atLobby || app.fleets.seats.length > 0;
+  const { session } = app;
+  if (looked === (stream !== null) && (stream === null || streamOf === session)) return;
+  stream?.stop();
+  stream = null;
   if (looked) {
-    stream = new LobbyStream(tablesChanged);
-  } else {
-    stream.stop();
-    stream = null;
+    streamOf = session;
+    stream = new LobbyStream(tablesChanged, fleetsTold, session === null ? null : () => session.token());
   }
 }
+/** Whose stream it is. */
+let streamOf = null;
 document.addEventListener('visibilitychange', followTables);
 
 function tablesChanged(live) {
@@ -175,6 +184,90 @@ function tablesChanged(live) {
     const rest = further.filter((table) => table.uid > last);
     const more = live.length < STREAM_TABLES_MAX ? null : rest.length === 0 ? last : app.tables.more;
     app.tables = { tables: [...live, ...(more === null ? [] : rest)], error: null, more };
+  }
+  draw();
+}
+
+function fleetsTold({ fleets, seats }) {
+  if (fleets) app.fleets.list = fleets;
+  if (seats) takeSeats(seats);
+  draw();
+}
+
+/** What the player has in all fleets. */
+function takeSeats(seats) {
+  const before = app.fleets.seats;
+  app.fleets.seats = seats.map((own) => (own.state === 'held' ? { ...own, until: performance.now() + own.expiresInMs } : own));
+  const offered = app.fleets.seats.find((own) => own.state === 'held' && own.offered);
+  const known = offered && before.some((own) => own.state === 'held' && own.table === offered.table && own.seat === offered.seat);
+  if (offered && !known) say(`A seat at ${title(offered)} is held for you.`, true);
+  followTables();
+}
+
+/** One fleet's state, as it was answered; the stream tells of what comes. */
+function tookSeat(own) {
+  const others = app.fleets.seats.filter((other) => keyOf(other) !== keyOf(own));
+  takeSeats(own.state === 'held' || own.state === 'waiting' ? [...others, own] : others);
+}
+
+function fleetOf(key) {
+  return app.fleets.list.find((fleet) => keyOf(fleet) === key) ?? app.fleets.seats.find((own) => keyOf(own) === key);
+}
+
+async function askSeat(key, wait) {
+  const fleet = fleetOf(key);
+  if (app.session === null) {
+    dialog.open(() => signInDialog({ guests, busy: false, error: null }));
+    return;
+  }
+  if (fleet === undefined || app.fleets.asking !== null) return;
+  Object.assign(app.fleets, { asking: key, error: null });
+  draw();
+  // The same id however often it is sent: a lost answer takes no second seat.
+  const id = crypto.randomUUID?.() ?? randomNonce().toString();
+  try {
+    const token = await app.session.token();
+    let own;
+    try {
+      own = await api.askSeat(token, fleet, id, wait);
+    } catch (error) {
+      if (error.status !== 0) throw error;
+      own = await api.askSeat(token, fleet, id, wait);
+    }
+    tookSeat(own);
+    if (own.state === 'held') takeSeat(own);
+    else say(`You are number ${own.place} on the waiting list.`);
+  } catch (error) {
+    app.fleets.error = error.message;
+  }
+  app.fleets.asking = null;
+  draw();
+}
+
+/** Goes to the table of a held seat, where the window to sit down opens. */
+function takeSeat({ table, seat }) {
+  app.taking = { uid: table, seat };
+  const here = app.route.name === 'table' && app.route.uid === table;
+  if (here) sitWhereHeld();
+  else location.hash = `#/table/${table}`;
+}
+
+/** Opens the window to sit down, once the table is seen. */
+function sitWhereHeld() {
+  const { taking, link, chain } = app;
+  if (taking === null || taking.uid !== app.route.uid || chain === null || !link?.view.table) return;
+  app.taking = null;
+  if (link.view.you === null) sitAt(taking.seat);
+}
+
+async function giveSeatBack(key) {
+  const fleet = fleetOf(key);
+  if (fleet === undefined || app.session === null) return;
+  try {
+    await api.giveSeatBack(await app.session.token(), fleet);
+    tookSeat({ namespace: fleet.namespace, name: fleet.name, state: 'none' });
+  } catch (error) {
+    app.fleets.error = error.message;
   }
   draw();
 }
@@ -271,6 +364,7 @@ function changed() {
     // A window over the table would hide the decision. What was asked of a wallet goes on.
     dialog.close();
   }
+  sitWhereHeld();
   const turn = view.yourTurn === null ? null : `${view.yourTurn.hand}/${view.hand.board.length}/${view.yourTurn.call}/${view.hand.pot}`;
   if (turn !== null && turn !== lastTurn) say(turnText(view), true);
   lastTurn = turn;
@@ -401,6 +495,7 @@ function enter(session) {
   app.session = session;
   session.signer.onChange(() => signOut());
   loadBalance();
+  followTables();
   if (app.route.name === 'lobby') draw();
   else go();
 }
@@ -411,7 +506,9 @@ async function signOut() {
   floor.stop();
   statistics.reset();
   ownHands.reset();
-  Object.assign(app, { session: null, link: null, choice: null, balance: null, log: [] });
+  Object.assign(app, { session: null, link: null, choice: null, balance: null, log: [], taking: null });
+  Object.assign(app.fleets, { seats: [], asking: null, error: null });
+  followTables();
   dialog.close();
   say('You are signed out.');
   draw();
@@ -490,14 +587,22 @@ onDo('copy-link', async () => {
   }
 });
 onDo('restart', () => app.link?.restart());
-onDo('sit', (seat) => {
+onDo('play-fleet', (key) => askSeat(key, false));
+onDo('wait-fleet', (key) => askSeat(key, true));
+onDo('take-seat', (key) => {
+  const own = app.fleets.seats.find((seat) => keyOf(seat) === key && seat.state === 'held');
+  if (own !== undefined) takeSeat(own);
+});
+onDo('leave-list', giveSeatBack);
+onDo('sit', sitAt);
+function sitAt(seat) {
   const { table } = app.link.view;
   askChips({
     title: `Sit down at seat ${Number(seat) + 1}`, submit: 'Sign and sit down', min: table.buyInMin, max: table.buyInMax,
     what: { seat: Number(seat), topUp: false },
     body: (amount, signed) => ({ sit: { seat: Number(seat), amount: String(amount), permit: signed } }),
   });
-});
+}
 onDo('top-up', () => {
   const { table, you, yourSeat } = app.link.view;
   const max = table.buyInMax - yourSeat.stack - yourSeat.pending;

@@ -1,15 +1,17 @@
 // The list of tables.
 
 import { el, icon } from './dom.js';
+import { fleets } from './fleets.js';
 import { money } from './money.js';
 
-/** The lobby as it is known now: {tables, error, more}. */
-export function lobby({ tables, error, more }) {
+/** The lobby as it is known now: {tables, error, more}, and {list, seats, asking, error} of the fleets. */
+export function lobby({ tables, error, more }, ofFleets) {
   return [
     el('div', { class: 'head' },
       el('h1', { id: 'title', tabindex: '-1' }, 'Tables'),
       el('p', { class: 'soft' }, 'No-Limit Hold’em. Once signed in, watch any table and sit where a chair is free.')),
     error ? el('p', { class: 'panel warn', role: 'alert' }, `${error} The list may be old.`) : null,
+    fleets(ofFleets),
     tables === null && !error ? el('p', { class: 'soft' }, 'Looking for tables…') : null,
     tables !== null && tables.length === 0
       ? el('p', { class: 'panel' }, 'There is no table yet. This list fills by itself.') : null,

@@ -1,48 +1,90 @@
 // The lobby as it happens: server-sent events, each with what has changed since the one before.
 
+import { Events } from './stream.js';
+
 /** The server refused a stream: until the next try, in milliseconds, somewhere within the second half of it. */
 const AGAIN_MS = 10_000;
+/** A stream that has ended, as each does after some time, is opened again after this, in milliseconds. */
+const ON_MS = 1_000;
 /** As many tables as one stream tells of (SHOWN_MAX in operator/gateway/src/api/lobby/events.rs). */
 export const STREAM_TABLES_MAX = 200;
 
 export class LobbyStream {
   #changed;
-  #source = null;
+  #told;
+  #token;
+  #abort = new AbortController();
   #again = null;
   #tables = new Map();
 
-  /** `changed` gets the tables in the order of their names' ids, or null while the stream is broken. */
-  constructor(changed) {
+  /**
+   * `changed` gets the tables in the order of their names' ids, or null while the stream is broken. `told` gets what else
+   * there is: {fleets} or {seats}. `token()` gives one that counts now; without it the stream is a stranger's, and has no
+   * seats.
+   */
+  constructor(changed, told, token = null) {
     this.#changed = changed;
+    this.#told = told;
+    this.#token = token;
     this.#open();
   }
 
   stop() {
     clearTimeout(this.#again);
-    this.#source?.close();
-    this.#source = null;
+    this.#abort.abort();
   }
 
-  #open() {
-    const source = new EventSource('/v1/lobby/events');
-    this.#source = source;
+  async #open() {
+    // Not an EventSource, which sends no token.
+    let wait = AGAIN_MS * (0.5 + Math.random() / 2);
+    try {
+      const headers = { accept: 'text/event-stream' };
+      if (this.#token !== null) headers.authorization = `Bearer ${await this.#token()}`;
+      const answer = await fetch('/v1/lobby/events', {
+        headers, cache: 'no-store', credentials: 'omit', signal: this.#abort.signal,
+      });
+      if (answer.ok) {
+        wait = ON_MS;
+        await this.#follow(answer.body);
+      }
+    } catch {
+      // Told below, once.
+    }
+    if (this.#abort.signal.aborted) return;
+    this.#changed(null);
+    this.#again = setTimeout(() => this.#open(), wait);
+  }
+
+  async #follow(body) {
+    const events = new Events(LOBBY_EVENT_MAX);
+    const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+    // Each connection begins with all there is.
     let fresh = true;
-    // Each connection begins with all there is: the browser connects again by itself after a break.
-    source.onopen = () => { fresh = true; };
-    source.addEventListener('tables', ({ data }) => {
-      const { tables, gone } = JSON.parse(data);
-      if (fresh) this.#tables.clear();
-      fresh = false;
-      for (const uid of gone) this.#tables.delete(uid);
-      for (const table of tables) this.#tables.set(table.uid, table);
-      this.#changed([...this.#tables.values()].sort((one, other) => (one.uid < other.uid ? -1 : 1)));
-    });
-    source.onerror = () => {
-      this.#changed(null);
-      // Refused, for instance because too many look on: the browser gives up then.
-      if (source.readyState !== EventSource.CLOSED) return;
-      this.stop();
-      this.#again = setTimeout(() => this.#open(), AGAIN_MS * (0.5 + Math.random() / 2));
-    };
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done || this.#abort.signal.aborted) return;
+      for (const { name, data } of events.feed(value)) {
+        const said = JSON.parse(data);
+        if (name === 'tables') {
+          if (fresh) {
+            this.#tables.clear();
+            this.#told({ fleets: [] });
+          }
+          fresh = false;
+          this.#tablesChanged(said);
+        } else {
+          this.#told(said);
+        }
+      }
+    }
+  }
+
+  #tablesChanged({ tables, gone }) {
+    for (const uid of gone) this.#tables.delete(uid);
+    for (const table of tables) this.#tables.set(table.uid, table);
+    this.#changed([...this.#tables.values()].sort((one, other) => (one.uid < other.uid ? -1 : 1)));
   }
 }
+
+/** The first event has 200 tables and 1,000 fleets at most. */
+const LOBBY_EVENT_MAX = 2 * 1024 * 1024;

@@ -2,6 +2,7 @@
 
 import { actions } from './actions.js';
 import { el } from './dom.js';
+import { offer } from './fleets.js';
 import { money } from './money.js';
 import { felt, settlements } from './table.js';
 
@@ -18,6 +19,7 @@ export function tablePage(app) {
     notice ? el('p', { class: 'panel warn', role: 'alert' }, notice) : null,
     session === null ? invitation() : null,
     view !== null ? trouble(link) : null,
+    offer(app.fleets.seats, app.route.uid),
   ];
   // The same elements before and after the table is known: the focus stays at the title.
   if (table === null) {

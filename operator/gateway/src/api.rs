@@ -2,6 +2,7 @@
 
 pub mod admin;
 pub mod auth;
+pub mod fleets;
 pub mod floor;
 pub mod integrity;
 pub mod lobby;

@@ -16,6 +16,7 @@ use crate::{
     overload::Room,
     relay::Relays,
     routing::Routes,
+    seating::Seating,
     upstream,
 };
 use axum::{
@@ -45,6 +46,7 @@ pub struct Inner {
     pub auth: Arc<Auth>,
     pub routes: Arc<Routes>,
     pub relays: Relays,
+    pub seating: Arc<Seating>,
     pub signer: upstream::Server,
     pub records: upstream::Server,
     /// Where the house has one.

@@ -1,7 +1,7 @@
 //! Every route of the public API, and who may use it: the one place that says so.
 
 use crate::{
-    api::{admin, auth, floor, integrity, lobby, money, outside, players, rooms, staff, stream},
+    api::{admin, auth, fleets, floor, integrity, lobby, money, outside, players, rooms, staff, stream},
     app::{App, BODY_MAX},
     limits::Class,
     openapi,
@@ -68,6 +68,11 @@ pub enum Endpoint {
     Config,
     Tables,
     LobbyEvents,
+    Fleets,
+    Fleet,
+    AskSeat,
+    OwnSeat,
+    GiveSeatBack,
     Table,
     Socket,
     Stream,
@@ -108,7 +113,7 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
-    pub const ALL: [Self; 48] = [
+    pub const ALL: [Self; 53] = [
         Self::Nonce,
         Self::SignIn,
         Self::Refresh,
@@ -120,6 +125,11 @@ impl Endpoint {
         Self::Config,
         Self::Tables,
         Self::LobbyEvents,
+        Self::Fleets,
+        Self::Fleet,
+        Self::AskSeat,
+        Self::OwnSeat,
+        Self::GiveSeatBack,
         Self::Table,
         Self::Socket,
         Self::Stream,
@@ -171,6 +181,9 @@ impl Endpoint {
             Self::OpenApi => "/v1/openapi.json",
             Self::Config => "/v1/config",
             Self::LobbyEvents => "/v1/lobby/events",
+            Self::Fleets => "/v1/fleets",
+            Self::Fleet => "/v1/fleets/{namespace}/{name}",
+            Self::AskSeat | Self::OwnSeat | Self::GiveSeatBack => "/v1/fleets/{namespace}/{name}/seats",
             Self::Tables => "/v1/tables",
             Self::Table => "/v1/tables/{uid}",
             Self::Socket => "/v1/tables/{uid}/socket",
@@ -218,6 +231,7 @@ impl Endpoint {
             | Self::OutsideLink
             | Self::Logout
             | Self::StreamSend
+            | Self::AskSeat
             | Self::Withdrawals
             | Self::Revocations
             | Self::TagHand
@@ -228,7 +242,7 @@ impl Endpoint {
             | Self::Opinions
             | Self::Appeals
             | Self::OrderRefund => Method::POST,
-            Self::LiftDenial => Method::DELETE,
+            Self::LiftDenial | Self::GiveSeatBack => Method::DELETE,
             _ => Method::GET,
         }
     }
@@ -245,10 +259,15 @@ impl Endpoint {
             | Self::Config
             | Self::Tables
             | Self::LobbyEvents
+            | Self::Fleets
+            | Self::Fleet
             | Self::RoomStatistics
             | Self::Table
             | Self::Socket => Access::Open,
             Self::Logout
+            | Self::AskSeat
+            | Self::OwnSeat
+            | Self::GiveSeatBack
             | Self::Stream
             | Self::StreamSend
             | Self::Hands
@@ -346,6 +365,11 @@ impl Endpoint {
             Self::OpenApi => get(openapi::serve),
             Self::Config => get(money::config),
             Self::LobbyEvents => get(lobby::events),
+            Self::Fleets => get(fleets::list),
+            Self::Fleet => get(fleets::one),
+            Self::AskSeat => post(fleets::ask),
+            Self::OwnSeat => get(fleets::own),
+            Self::GiveSeatBack => delete(fleets::back),
             Self::Tables => get(lobby::tables),
             Self::Table => get(lobby::table),
             Self::Socket => get(lobby::socket),
@@ -446,7 +470,7 @@ mod tests {
             assert_eq!(allowed(endpoint), Some(vec![Support, Integrity, Auditor, Admin]));
         }
         let open = Endpoint::ALL.into_iter().filter(|endpoint| endpoint.access() == Access::Open).count();
-        assert_eq!(open, 13);
+        assert_eq!(open, 15);
         for endpoint in [Endpoint::Floor, Endpoint::FloorEvents] {
             assert_eq!(allowed(endpoint), Some(vec![Support, Auditor, Admin]));
         }

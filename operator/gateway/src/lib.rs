@@ -21,6 +21,7 @@ pub mod overload;
 pub mod page;
 pub mod relay;
 pub mod routing;
+pub mod seating;
 pub mod sessions;
 pub mod upstream;
 
@@ -28,6 +29,7 @@ pub use options::{Config, Options};
 
 use anyhow::Context;
 use app::App;
+use arc_swap::ArcSwap;
 use auth::{
     Auth, Site,
     denied::{Denied, Follower},
@@ -46,6 +48,11 @@ use purr_runtime::{
 use purr_store::Link;
 use relay::{Bounds, Relays};
 use routing::{Routes, Table, pods};
+use seating::{
+    Seating,
+    apart::{self, Apart},
+    fleets::Fleets,
+};
 use sessions::{RedisSessions, SessionStore};
 use std::{sync::Arc, time::Duration};
 use tokio::{net::TcpListener, time::timeout};
@@ -65,9 +72,14 @@ pub struct Gateway {
     /// In the fleet.
     pub identity: Identity,
     pub routes: Arc<Routes>,
+    pub fleets: Arc<Fleets>,
     pub sessions: Arc<dyn SessionStore>,
     pub signer_addr: String,
     pub records_addr: String,
+    /// Who is not seated at one table; [`apart::follow`] keeps it, where there is a service.
+    pub apart: Arc<ArcSwap<Apart>>,
+    /// host:port of that service, where it is not the fair-play program of the house.
+    pub keep_apart_addr: Option<String>,
     /// host:port of the fair-play program, where the house has one.
     pub fairplay_addr: Option<String>,
     pub metrics: Metrics,
@@ -94,19 +106,29 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
     let identity = Identity::load(&checked.tls_dir).context("--tls-dir")?;
     let public = Identity::load(&checked.public_tls_dir).context("--public-tls-dir")?;
     let routes = Arc::new(Routes::default());
+    let fleets = Arc::new(Fleets::default());
     let client = kube::Client::try_default().await.context("the Kubernetes API")?;
     let watching = {
         let (routes, readiness, ended) = (routes.clone(), readiness.clone(), ended.clone());
-        tokio::spawn(pods::watch(client, checked.namespaces, routes, readiness, ended))
+        let (fleets, namespaces) = (fleets.clone(), checked.namespaces);
+        tokio::spawn(async move {
+            tokio::join!(
+                pods::watch(client.clone(), namespaces.clone(), routes, readiness, ended.clone()),
+                seating::watch::watch(client, namespaces, fleets, ended),
+            );
+        })
     };
     let gateway = Gateway {
         config: checked.config,
         public,
         identity,
         routes,
+        fleets,
         sessions: Arc::new(RedisSessions::new(Link::new(checked.sessions))),
         signer_addr: checked.signer_addr,
         records_addr: checked.records_addr,
+        apart: Arc::default(),
+        keep_apart_addr: checked.keep_apart_addr,
         fairplay_addr: checked.fairplay_addr,
         metrics,
         readiness,
@@ -175,8 +197,28 @@ impl Gateway {
             player_sockets_max: config.player_sockets_max,
             spectators: config.front.spectators,
         };
-        let relays =
-            Relays::new(identity.clone(), routes.clone(), auth.clone(), config.pace, bounds, ended.clone());
+        let seating = Arc::new(Seating::new(
+            self.fleets.clone(),
+            self.apart.clone(),
+            sessions.clone(),
+            routes.clone(),
+            metrics.clone(),
+        ));
+        if let Some(address) = self.keep_apart_addr.as_ref().or(self.fairplay_addr.as_ref()) {
+            let service = InternalClient::new(identity.clone(), address, Role::FairPlay);
+            tokio::spawn(apart::follow(service, self.apart.clone(), ended.clone()));
+        }
+        let (keeper, stopped) = (seating.clone(), ended.clone());
+        tokio::spawn(async move { keeper.keep(stopped).await });
+        let relays = Relays::new(
+            identity.clone(),
+            routes.clone(),
+            auth.clone(),
+            seating.clone(),
+            config.pace,
+            bounds,
+            ended.clone(),
+        );
         let (streams, letters, stopped) = (relays.streams().clone(), auth.sessions.clone(), ended.clone());
         tokio::spawn(async move { streams.listen(letters, stopped).await });
         let upstream = |address: &str, role, which| {
@@ -204,6 +246,7 @@ impl Gateway {
             metrics: metrics.clone(),
             routes: routes.clone(),
             relays: relays.clone(),
+            seating,
             auth,
             tables: api::lobby::Statuses::default(),
             lobby: api::lobby::Board::default(),

@@ -57,6 +57,28 @@ impl Learned {
     }
 }
 
+/// What came of a request for a seat in a fleet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seat {
+    Held,
+    Waiting,
+    Back,
+    Refused,
+    Unavailable,
+}
+
+impl Seat {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Held => "held",
+            Self::Waiting => "waiting",
+            Self::Back => "back",
+            Self::Refused => "refused",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
+
 /// Whom a gateway depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Upstream {
@@ -98,6 +120,9 @@ pub struct Metrics {
     pub listening: IntGauge,
     /// 1 while many wallets sign in from one private address.
     pub clients_hidden: IntGauge,
+    /// 1 while seats of fleets are given.
+    pub seating: IntGauge,
+    seats: IntCounterVec,
     learned: IntCounterVec,
     breakers: IntGaugeVec,
     overloaded: IntCounterVec,
@@ -164,6 +189,11 @@ impl Metrics {
                 "purr_gateway_clients_hidden",
                 "1 where many wallets sign in from one private address: players' addresses do not reach the gateway",
             )?,
+            seating: gauge(
+                "purr_gateway_seating_available",
+                "1 while seats of fleets are given, 0 while the store of holds and waiting lists does not answer",
+            )?,
+            seats: vec("purr_gateway_seats_total", "Requests for seats in fleets", "result")?,
             learned: vec(
                 "purr_gateway_revocations_total",
                 "Sign-ins that another gateway has ended, by how this one learned of it",
@@ -201,6 +231,10 @@ impl Metrics {
 
     pub fn learned(&self, by: Learned, count: u64) {
         self.learned.with_label_values(&[by.name()]).inc_by(count);
+    }
+
+    pub fn seat(&self, result: Seat) {
+        self.seats.with_label_values(&[result.name()]).inc();
     }
 
     pub fn sign_in(&self, result: SignIn) {

@@ -5,6 +5,7 @@ use crate::{
     api::{
         admin::{DenialsPage, LiftReason, NewDenial, Revocation, Revoked},
         auth::{Nonce, Refresh, SignIn},
+        fleets::{BackQuery, FleetList},
         floor::{ActsPage, FloorChanges, FloorQuery, Floors, StaffReason},
         integrity::{CasesPage, NewAppeal, NewOpinion, NewRefund, OpeningsPage, ReportMonth},
         lobby::{Changes, HandQuery, HandsPage, OneTable, Page, Tables, Wanted},
@@ -17,6 +18,10 @@ use crate::{
     app::App,
     auth::Tokens,
     endpoints::{Access, Endpoint, Place},
+    seating::{
+        keeper::{FleetListed, OwnSeat},
+        step::SeatRequest,
+    },
 };
 use axum::{
     extract::State,
@@ -103,7 +108,27 @@ fn doc(endpoint: Endpoint) -> Doc {
         Endpoint::LobbyEvents => Doc {
             query: vec![of::<Wanted>],
             media: "text/event-stream",
-            ..gives("lobby", "The lobby, live: events named 'tables' with this data", of::<Changes>)
+            ..gives(
+                "lobby",
+                "The lobby, live: events named 'tables' with this data, 'fleets' with all fleets where one has changed, \
+                 and with a token 'seats' with the caller's holds and places on waiting lists",
+                of::<Changes>,
+            )
+        },
+        Endpoint::Fleets => gives("lobby", "Fleets of tables", of::<FleetList>),
+        Endpoint::Fleet => gives("lobby", "One fleet", of::<FleetListed>),
+        Endpoint::AskSeat => takes(
+            "seats",
+            "A seat in a fleet, held for some seconds, or a place on its waiting list; the same id gets the same answer",
+            of::<SeatRequest>,
+            of::<OwnSeat>,
+        ),
+        Endpoint::OwnSeat => gives("seats", "What the caller has in a fleet", of::<OwnSeat>),
+        Endpoint::GiveSeatBack => Doc {
+            query: vec![of::<BackQuery>],
+            status: 204,
+            answer: None,
+            ..gives("seats", "Give a hold back, or leave the waiting list", any)
         },
         Endpoint::Table => gives("lobby", "One table", of::<OneTable>),
         Endpoint::Socket => Doc {

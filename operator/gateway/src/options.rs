@@ -58,6 +58,10 @@ pub struct Options {
     /// host:port of records
     #[arg(long, env = "PURR_RECORDS_ADDR")]
     pub records_addr: String,
+    /// host:port of another service than --fairplay-addr that says which players are not seated at one table; without either,
+    /// nobody is kept apart
+    #[arg(long, env = "PURR_KEEP_APART_ADDR")]
+    pub keep_apart_addr: Option<String>,
     /// host:port of the fair-play program; empty: the house has none, and its endpoints answer 404
     #[arg(long, env = "PURR_FAIRPLAY_ADDR", default_value = "")]
     pub fairplay_addr: String,
@@ -244,6 +248,7 @@ pub struct Checked {
     pub tls_dir: PathBuf,
     pub signer_addr: String,
     pub records_addr: String,
+    pub keep_apart_addr: Option<String>,
     pub fairplay_addr: Option<String>,
     pub sessions: LinkConfig,
     pub listen: SocketAddr,
@@ -276,6 +281,11 @@ impl Options {
             "--domain '{}' is host or host:port, without a scheme",
             self.domain
         );
+        if let Some(address) = self.keep_apart_addr.as_deref().filter(|address| !address.is_empty()) {
+            let port = address.rsplit_once(':').filter(|(host, _)| !host.is_empty());
+            let good = port.is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+            ensure!(good, "--keep-apart-addr '{address}' is not host:port");
+        }
         let own = origin(&self.public_url).context("--public-url")?;
         ensure!(own.starts_with("https://"), "--public-url is https");
         let mut allowed_origins = vec![own];
@@ -400,6 +410,7 @@ impl Options {
             tls_dir: self.tls_dir,
             signer_addr: self.signer_addr,
             records_addr: self.records_addr,
+            keep_apart_addr: self.keep_apart_addr.filter(|address| !address.is_empty()),
             fairplay_addr: Some(self.fairplay_addr).filter(|address| !address.is_empty()),
             listen: self.listen,
             internal_listen: self.internal_listen,
@@ -479,6 +490,7 @@ mod tests {
             ("--outside-issuer=https://id.example", "--outside-audience"),
             ("--stop-delay-ms=60000", "--stop-delay-ms"),
             ("--sessions-sentinels=host", "--sessions-sentinels"),
+            ("--keep-apart-addr=host", "--keep-apart-addr"),
         ] {
             // The last of two wins only for lists; all others are given here for the first time.
             let error = format!("{:#}", with(&[option]).err().unwrap());

@@ -14,6 +14,7 @@ use crate::{
     limits::address_key,
     metrics::{Metrics, Upstream},
     routing::Routes,
+    seating::{NotSeated, Seating},
 };
 use bytes::Bytes;
 use futures::{FutureExt, future::BoxFuture};
@@ -134,6 +135,7 @@ pub(crate) struct Shared {
     streams: Streams,
     trunks: Trunks,
     pub seats: Arc<Seats>,
+    seating: Arc<Seating>,
     guests: Arc<Guests>,
 }
 
@@ -155,6 +157,7 @@ impl Relays {
         identity: Identity,
         routes: Arc<Routes>,
         auth: Arc<Auth>,
+        seating: Arc<Seating>,
         pace: Pace,
         bounds: Bounds,
         stop: CancellationToken,
@@ -175,6 +178,7 @@ impl Relays {
             streams: Streams::default(),
             trunks: Trunks::default(),
             seats: Arc::default(),
+            seating,
             guests: Arc::new(Guests::new(spectators, sockets_max)),
         }))
     }
@@ -498,6 +502,12 @@ impl Running<'_> {
                 (self.caller, self.expires, self.renewed) = (caller, expires, true);
                 self.session.renew(renew.token.clone());
             }
+            // Boxed, as it is rare: every player's task would have its room.
+            Some(Ask::Sit(sit)) => {
+                if let Some(refused) = self.not_seated(message.id, sit.seat).await {
+                    return self.player.send(&refused).await;
+                }
+            }
             _ => {}
         }
         match self.session.player_says(&message, bytes.len(), &bytes) {
@@ -505,6 +515,24 @@ impl Running<'_> {
             Todo::Answer(answer) => self.player.send(&answer).await,
             Todo::Wait => Ok(()),
         }
+    }
+
+    /// The refusal of a Sit that is not for this player, by the fleet of the table.
+    fn not_seated(&self, id: u64, seat: u32) -> BoxFuture<'static, Option<Box<pb::ServerMessage>>> {
+        // Who has a seat may ask again, for instance because the answer was lost: the table knows the id.
+        if self.seated == Some(true) {
+            return std::future::ready(None).boxed();
+        }
+        let (seating, uid) = (self.relay.shared.seating.clone(), self.relay.uid.clone());
+        let player = self.caller.player;
+        let asked = async move {
+            let why = seating.may_sit(&uid, player, seat).await.err()?;
+            let code =
+                if why == NotSeated::Unavailable { ErrorCode::Unavailable } else { ErrorCode::Refused };
+            let error = pb::Error { id, code: code.into(), message: why.to_string(), ..pb::Error::default() };
+            Some(Box::new(pb::ServerMessage { epoch: 0, offset: 0, body: Some(Body::Error(error)) }))
+        };
+        asked.boxed()
     }
 
     async fn send_to_pod(&mut self, message: Bytes) -> Step {

@@ -9,9 +9,16 @@ mod redis;
 
 pub use self::{memory::MemorySessions, redis::RedisSessions};
 
-use crate::limits::{Rate, Verdict};
+use crate::{
+    limits::{Rate, Verdict},
+    seating::{
+        fleets::FleetKey,
+        step::{Outcome, Standing, Step},
+    },
+};
 use async_trait::async_trait;
 use futures::stream::BoxStream;
+use purr_engine::PlayerId;
 use purr_protocol::{floor::Floor, summary::Summary};
 use purr_store::StoreError;
 
@@ -103,6 +110,15 @@ pub trait SessionStore: Send + Sync + 'static {
 
     /// The summaries of these tables, in their order; `None` where a table has not spoken lately.
     async fn summaries(&self, uids: &[String]) -> Result<Vec<Option<Summary>>, StoreError>;
+
+    /// One step of a player in a fleet's books of seats, all or nothing.
+    async fn seat(&self, fleet: &FleetKey, player: PlayerId, step: &Step) -> Result<Outcome, StoreError>;
+
+    /// A fleet's books with at most `first` players of its waiting list. `keep`: they are looked after, and so are kept.
+    async fn seats(&self, fleet: &FleetKey, first: usize, keep: bool) -> Result<Standing, StoreError>;
+
+    /// These players on a fleet's waiting list are there.
+    async fn seen(&self, fleet: &FleetKey, players: &[PlayerId]) -> Result<(), StoreError>;
 
     /// What these tables told operators last; in any order, those that have told nothing left out or `None`.
     async fn floors(&self, uids: &[String]) -> Result<Vec<Option<Floor>>, StoreError>;

@@ -1,6 +1,13 @@
 //! Measurements: a player's page over a million own hands, and the lag from a hand's end to its counters at 200 hands/s.
 //! `cargo test --release -p purr-records --test figures -- --ignored --nocapture --test-threads=1`.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::cast_precision_loss, reason = "a measurement")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a measurement"
+)]
 
 #[path = "../../runtime/tests/common/certificates.rs"]
 mod certificates;

@@ -63,6 +63,14 @@ pub enum ApiError {
         /// Names of tables that there are, the first of them.
         known: Vec<String>,
     },
+    #[error("no fleet is called '{name}'{}", there_fleets(.known))]
+    NoSuchFleet {
+        name: String,
+        /// Names of fleets that there are, the first of them.
+        known: Vec<String>,
+    },
+    #[error("'{0}' is no name of a fleet")]
+    BadFleet(String),
     #[error("'{0}' is no UID of a table")]
     BadUid(String),
     #[error("the CAs of this machine: {0}: name the gateway's CA with --ca")]
@@ -73,6 +81,13 @@ pub enum ApiError {
 fn there(known: &[String]) -> String {
     match known {
         [] => "; there are no tables".into(),
+        known => format!("; there are: {}", known.join(", ")),
+    }
+}
+
+fn there_fleets(known: &[String]) -> String {
+    match known {
+        [] => "; there are no fleets".into(),
         known => format!("; there are: {}", known.join(", ")),
     }
 }
@@ -163,6 +178,74 @@ pub struct Withdrawal {
     pub deadline_s: u64,
     /// `0x` and 65 bytes in hex.
     pub signature: String,
+}
+
+/// One row of `GET /v1/fleets`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Fleet {
+    pub namespace: String,
+    pub name: String,
+    pub policy: String,
+    pub hud: String,
+    pub small_blind: u64,
+    pub big_blind: u64,
+    pub buy_in_min: u64,
+    pub buy_in_max: u64,
+    pub tables: u32,
+    pub players: u32,
+    pub free: u32,
+    pub waiting: u64,
+}
+
+impl Fleet {
+    pub fn full_name(&self) -> String {
+        format!("{}/{}", self.namespace, self.name)
+    }
+}
+
+#[derive(Deserialize)]
+struct FleetList {
+    fleets: Vec<Fleet>,
+}
+
+/// What a player has in a fleet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "state")]
+pub enum OwnSeat {
+    Held {
+        table: String,
+        seat: u8,
+        expires_in_ms: u64,
+        #[serde(default)]
+        offered: bool,
+    },
+    Waiting {
+        place: u64,
+        waiting: u64,
+        #[serde(default)]
+        estimate_s: Option<u64>,
+    },
+    Seated {
+        table: String,
+        seat: u8,
+    },
+    Paused {
+        retry_after_ms: u64,
+    },
+    None,
+    /// Of a later release.
+    #[serde(other)]
+    Unknown,
+}
+
+fn seats(fleet: &Fleet) -> Result<String, ApiError> {
+    let name = |text: &str| {
+        let good = (1..=63).contains(&text.len())
+            && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.'));
+        if good { Ok(text.to_owned()) } else { Err(ApiError::BadFleet(fleet.full_name())) }
+    };
+    Ok(format!("/v1/fleets/{}/{}/seats", name(&fleet.namespace)?, name(&fleet.name)?))
 }
 
 /// How a hand's record is written.
@@ -357,6 +440,46 @@ impl Api {
             }
         }
         Err(ApiError::NoSuchTable { name: uid_or_name.to_owned(), known })
+    }
+
+    pub async fn fleets(&self) -> Result<Vec<Fleet>, ApiError> {
+        let list: FleetList = self.call(Method::GET, "/v1/fleets", None, None).await?;
+        Ok(list.fleets)
+    }
+
+    /// A fleet by its name, or by `namespace/name`.
+    pub async fn find_fleet(&self, name: &str) -> Result<Fleet, ApiError> {
+        let fleets = self.fleets().await?;
+        let called = |fleet: &&Fleet| fleet.name == name || fleet.full_name() == name;
+        let known = || fleets.iter().map(Fleet::full_name).take(KNOWN_MAX).collect();
+        fleets
+            .iter()
+            .find(called)
+            .cloned()
+            .ok_or_else(|| ApiError::NoSuchFleet { name: name.to_owned(), known: known() })
+    }
+
+    /// A seat in the fleet, or with `wait` a place on its waiting list. The same id gets the same answer.
+    pub async fn ask_seat(
+        &self,
+        token: &str,
+        fleet: &Fleet,
+        id: &str,
+        wait: bool,
+    ) -> Result<OwnSeat, ApiError> {
+        let body = serde_json::json!({ "id": id, "wait": wait });
+        self.call(Method::POST, &seats(fleet)?, Some(token), Some(&body)).await
+    }
+
+    /// What the player has in the fleet.
+    pub async fn own_seat(&self, token: &str, fleet: &Fleet) -> Result<OwnSeat, ApiError> {
+        self.call(Method::GET, &seats(fleet)?, Some(token), None).await
+    }
+
+    /// Gives a hold back, or leaves the waiting list; with an id only what that request has brought.
+    pub async fn give_seat_back(&self, token: &str, fleet: &Fleet, id: Option<&str>) -> Result<(), ApiError> {
+        let id = id.map(|id| format!("?id={}", escaped(id))).unwrap_or_default();
+        self.raw(Method::DELETE, &format!("{}{id}", seats(fleet)?), Some(token), None).await.map(drop)
     }
 
     pub async fn balance(&self, token: &str) -> Result<Balance, ApiError> {

@@ -5,6 +5,7 @@ mod hand;
 mod play;
 mod replay;
 mod screen;
+mod seats;
 mod stats;
 
 use crate::{
@@ -54,6 +55,10 @@ pub enum Command {
     Load(load::LoadArgs),
     /// List the tables
     Tables(At),
+    /// List the fleets
+    Fleets(At),
+    /// Ask a fleet for a seat, or join its waiting list; prints a JSON line once a seat is held
+    Seat(seats::SeatArgs),
     /// Print your own statistics
     Stats(stats::StatsArgs),
     /// Print the records of one hand or of many, with one sign-in
@@ -155,7 +160,9 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
     let command = async {
         match options.command {
             Command::Bot(args) => bot(args).await,
-            Command::Play(args) => play::run(args).await,
+            Command::Play(args) => play::run(args, None).await,
+            Command::Fleets(at) => seats::fleets(&at).await,
+            Command::Seat(args) => seats::run(args).await,
             Command::Load(args) => load::run(args).await,
             Command::Tables(at) => tables(&at).await,
             Command::Stats(args) => stats::run(&args).await,

@@ -1,5 +1,6 @@
 //! What a table says about itself, for status and lobby. It may be lost.
 
+use purr_engine::PlayerId;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -31,4 +32,16 @@ pub struct Summary {
     pub deals_void: u64,
     /// Counts up; a reader compares it with the last it saw, never with a clock.
     pub beat: u64,
+    /// Seats that are taken, with those who sit there or are on the way to or from there. For the seating of a fleet:
+    /// a lobby does not show it. A table of an older release leaves it out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(skip)]
+    pub taken: Vec<Taken>,
+}
+
+/// A seat that nobody else can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Taken {
+    pub seat: u8,
+    pub player: PlayerId,
 }

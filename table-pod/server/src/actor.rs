@@ -23,7 +23,7 @@ use purr_protocol::{
     pb::server_message::Body,
     permit::{Domain, PermitDomain},
     settlement::{Entry, Fenced, OpenTable, TableStatus},
-    summary::Summary,
+    summary::{Summary, Taken},
     timing::Rtt,
     trunk::Lane,
 };
@@ -68,6 +68,9 @@ pub enum Message {
     },
     DrainStatus {
         reply: oneshot::Sender<DrainStatus>,
+    },
+    Taken {
+        reply: oneshot::Sender<Vec<Taken>>,
     },
     Floor {
         reply: oneshot::Sender<Floor>,
@@ -185,6 +188,13 @@ impl Handle {
     pub async fn drain_status(&self) -> Option<DrainStatus> {
         let (reply, answer) = oneshot::channel();
         self.inbox.send(Message::DrainStatus { reply }).await.ok()?;
+        answer.await.ok()
+    }
+
+    /// Seats that nobody else can have. `None` when the table has stopped.
+    pub async fn taken(&self) -> Option<Vec<Taken>> {
+        let (reply, answer) = oneshot::channel();
+        self.inbox.send(Message::Taken { reply }).await.ok()?;
         answer.await.ok()
     }
 
@@ -515,6 +525,10 @@ impl Actor {
                 let _ = reply.send(self.core.drain_status());
                 Ok(())
             }
+            Message::Taken { reply } => {
+                let _ = reply.send(self.core.seats_taken());
+                Ok(())
+            }
             Message::HandOver { reply } => {
                 self.core.hand_over(self.now());
                 let _ = reply.send(self.core.is_free_to_go());
@@ -655,6 +669,7 @@ impl Actor {
             confirmed: state.confirmed,
             deals_void: state.deals_void,
             beat: self.beat,
+            taken: self.core.seats_taken(),
         };
         // Larger, and for few: told less often.
         let floor = (self.beat % FLOOR_BEATS == 1).then(|| self.core.floor());

@@ -344,6 +344,24 @@ fn a_permit_that_does_not_cover_the_rake_of_one_hand_is_refused() {
 }
 
 #[test]
+fn a_seat_is_taken_from_the_moment_that_the_signer_is_asked() {
+    let seats = |core: &Core| core.seats_taken().iter().map(|taken| taken.seat).collect::<Vec<_>>();
+    let mut core = core();
+    assert!(seats(&core).is_empty());
+    ask(&mut core, 1, 70, sit_down(1, 50));
+    assert_eq!(seats(&core), [1]);
+    reserve(&mut core, 0, false);
+    assert_eq!(seats(&core), [0, 1]);
+    notice(&mut core, 1, 1, NoticeState::Confirmed);
+    // A top-up is no second seat.
+    reserve(&mut core, 0, true);
+    assert_eq!(seats(&core), [0, 1]);
+    let players: std::collections::BTreeSet<_> =
+        core.seats_taken().iter().map(|taken| taken.player).collect();
+    assert_eq!(players.len(), 2);
+}
+
+#[test]
 fn a_snapshot_of_the_version_before_is_read() {
     let mut core = core();
     reserve(&mut core, 0, false);

@@ -207,7 +207,7 @@ async fn watch_pods(
     let mut events = std::pin::pin!(watcher(all, watcher::Config::default().labels(PODS)).default_backoff());
     while let Some(event) = events.next().await {
         match event {
-            Ok(watcher::Event::Apply(pod) | watcher::Event::InitApply(pod)) => pod_is(seen, send, pod),
+            Ok(watcher::Event::Apply(pod) | watcher::Event::InitApply(pod)) => pod_is(seen, send, &pod),
             Ok(watcher::Event::Delete(pod)) => {
                 let uid = label(&pod, "purr.poker/table-uid");
                 let place = place(&pod.metadata);
@@ -232,13 +232,13 @@ fn place(meta: &ObjectMeta) -> Place {
     (meta.namespace.clone().unwrap_or_default(), meta.name.clone().unwrap_or_default())
 }
 
-fn pod_is(seen: &Seen, send: &tokio::sync::mpsc::UnboundedSender<Place>, pod: Pod) {
+fn pod_is(seen: &Seen, send: &tokio::sync::mpsc::UnboundedSender<Place>, pod: &Pod) {
     let place = place(&pod.metadata);
     if pod.spec.node_name.is_none() {
         let _ = send.send(place);
     } else if pod.status.is_ready() {
-        let generation = label(&pod, "purr.poker/generation").parse().unwrap_or_default();
-        let uid = label(&pod, "purr.poker/table-uid");
+        let generation = label(pod, "purr.poker/generation").parse().unwrap_or_default();
+        let uid = label(pod, "purr.poker/table-uid");
         let waiting = seen.with(|inner| {
             inner.pods.insert(uid.clone(), (place, generation));
             inner.waiting.remove(&uid)

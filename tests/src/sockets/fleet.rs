@@ -22,10 +22,14 @@ use std::{
     fs,
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
-const NAMESPACE: &str = "bench";
+pub const NAMESPACE: &str = "bench";
 const UP: Duration = Duration::from_secs(60);
 /// Programs that are started at once.
 const STARTS: usize = 8;
@@ -67,6 +71,7 @@ pub struct Fleet {
     issuer: String,
     ca: PathBuf,
     outside: CancellationToken,
+    api_asked: Arc<AtomicU64>,
 }
 
 impl Drop for Fleet {
@@ -90,12 +95,34 @@ impl Fleet {
         gateways: usize,
         options: &[&str],
     ) -> anyhow::Result<Self> {
-        let stop = CancellationToken::new();
+        Self::start_as(place, redis, tables, run, gateways, options, false).await
+    }
+
+    /// The same for tables of a fleet that chooses seats, named [`outside::FLEET`] in [`NAMESPACE`].
+    pub async fn start_fleet(
+        place: &Place<'_>,
+        redis: &Redis,
+        tables: usize,
+        gateways: usize,
+    ) -> anyhow::Result<Self> {
+        Self::start_as(place, redis, tables, 1, gateways, &CROWD, true).await
+    }
+
+    async fn start_as(
+        place: &Place<'_>,
+        redis: &Redis,
+        tables: usize,
+        run: usize,
+        gateways: usize,
+        options: &[&str],
+        of_fleet: bool,
+    ) -> anyhow::Result<Self> {
+        let (stop, api_asked) = (CancellationToken::new(), Arc::<AtomicU64>::default());
         let secrets = place.secrets;
         let role = |name: &str, role: &Role| secrets.identity(name, &[&role.to_string()]);
         let signer = outside::signer(role("signer", &Role::ChainSigner)?, stop.clone()).await?;
         let pods: Vec<Pod> = (0..tables).map(|number| pod(run, number)).collect::<anyhow::Result<_>>()?;
-        let api = outside::api(&pods, NAMESPACE, stop.clone()).await?;
+        let api = outside::api(&pods, NAMESPACE, of_fleet, api_asked.clone(), stop.clone()).await?;
         let ports: Vec<[SocketAddr; 3]> = (0..gateways).map(|_| free()).collect::<anyhow::Result<_>>()?;
         let [first, internal, _] = *ports.first().context("no gateway")?;
         let issuer = format!("https://localhost:{}", first.port());
@@ -118,7 +145,7 @@ impl Fleet {
         let ca = secrets.ca_file("public");
         let uids = pods.into_iter().map(|pod| pod.uid).collect();
         let public = ports.into_iter().map(|[public, ..]| public).collect();
-        Ok(Self { gateways, tables: running, uids, public, issuer, ca, outside: stop })
+        Ok(Self { gateways, tables: running, uids, public, issuer, ca, outside: stop, api_asked })
     }
 
     /// Gateway and tables together.
@@ -129,6 +156,19 @@ impl Fleet {
     /// Of the first gateway.
     pub fn gateway_pid(&self) -> Option<u32> {
         self.gateways.first().map(Program::pid)
+    }
+
+    pub fn gateway_pids(&self) -> Vec<u32> {
+        self.gateways.iter().map(Program::pid).collect()
+    }
+
+    /// Requests that the stand-in of the Kubernetes API got.
+    pub fn api_asked(&self) -> u64 {
+        self.api_asked.load(Ordering::Relaxed)
+    }
+
+    pub fn uids(&self) -> &[String] {
+        &self.uids
     }
 
     /// Where players reach the gateways.

@@ -3,18 +3,20 @@
 //!
 //! Neither is on the way of an action. The signer is a stub: no chain, no journal, no policy.
 
+use super::fleet::{BUY_IN, SEATS};
 use anyhow::Context;
 use axum::{
     Json, Router,
-    extract::{Path, Query, State},
+    extract::{Path, Query, Request, State},
+    middleware::Next,
     response::IntoResponse,
     routing::{get, post, put},
 };
 use purr_protocol::{
     Problem,
     settlement::{
-        Accepted, Entries, Fence, Fenced, Notices, OpenTable, Reservation, Reserve, Submit, TableState,
-        TableStatus,
+        Accepted, Balance, Entries, Fence, Fenced, Notices, OpenTable, Reservation, Reserve, Submit,
+        TableState, TableStatus,
     },
 };
 use purr_runtime::{Callers, CancellationToken, Identity, Server, problem::Answer};
@@ -23,7 +25,10 @@ use serde_json::{Value, json};
 use std::{
     collections::HashMap,
     net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 use tokio::{net::TcpListener, time::timeout};
@@ -42,8 +47,55 @@ pub struct Pod {
     pub ip: std::net::Ipv4Addr,
 }
 
-/// Serves the pods; a watch of them stays open and says nothing.
-pub async fn api(pods: &[Pod], namespace: &str, stop: CancellationToken) -> anyhow::Result<SocketAddr> {
+/// The fleet that all tables belong to, where they do.
+pub const FLEET: &str = "bench";
+
+/// What players sign for at the fleet's tables.
+fn template() -> Value {
+    json!({ "seats": SEATS, "blinds": { "small": 50, "big": 100 }, "buyIn": { "min": BUY_IN / 5, "max": BUY_IN } })
+}
+
+/// Answers a watch with silence, and everything else with the list.
+fn list(list: Value, query: &HashMap<String, String>) -> axum::response::Response {
+    if query.contains_key("watch") {
+        let silence = futures::stream::pending::<Result<bytes::Bytes, std::io::Error>>();
+        return axum::body::Body::from_stream(silence).into_response();
+    }
+    Json(list).into_response()
+}
+
+/// A fleet that chooses tables, and its tables.
+fn fleet_routes(pods: &[Pod], namespace: &str) -> Router {
+    let of = |kind: &str, items: Vec<Value>| {
+        json!({
+            "apiVersion": "purr.poker/v1alpha1", "kind": format!("{kind}List"), "metadata": { "resourceVersion": "1" },
+            "items": items,
+        })
+    };
+    let object = |kind: &str, metadata: Value, spec: Value| json!({ "apiVersion": "purr.poker/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec });
+    let spec = json!({ "template": template(), "seating": { "policy": "SeatMe", "holdSeconds": 30 } });
+    let fleet = object("PokerTableFleet", json!({ "name": FLEET, "namespace": namespace }), spec);
+    let table = |pod: &Pod| {
+        let labels = json!({ "purr.poker/fleet": FLEET });
+        let metadata = json!({ "name": pod.name, "namespace": namespace, "uid": pod.uid, "labels": labels });
+        object("PokerTable", metadata, template())
+    };
+    let fleets = of("PokerTableFleet", vec![fleet]);
+    let tables = of("PokerTable", pods.iter().map(table).collect());
+    let route = |plural: &str| format!("/apis/purr.poker/v1alpha1/namespaces/{namespace}/{plural}");
+    Router::new()
+        .route(&route("pokertablefleets"), get(async move |Query(query): Asked| list(fleets.clone(), &query)))
+        .route(&route("pokertables"), get(async move |Query(query): Asked| list(tables.clone(), &query)))
+}
+
+/// Serves the pods, and where the tables are a fleet's that fleet; a watch stays open and says nothing. Counts requests.
+pub async fn api(
+    pods: &[Pod],
+    namespace: &str,
+    fleet: bool,
+    asked: Arc<AtomicU64>,
+    stop: CancellationToken,
+) -> anyhow::Result<SocketAddr> {
     let items: Vec<Value> = pods
         .iter()
         .map(|pod| {
@@ -63,15 +115,17 @@ pub async fn api(pods: &[Pod], namespace: &str, stop: CancellationToken) -> anyh
     let list = json!({
         "apiVersion": "v1", "kind": "PodList", "metadata": { "resourceVersion": "1" }, "items": items,
     });
-    let pods = async |State(list): State<Arc<Value>>, Query(query): Asked| {
-        if query.contains_key("watch") {
-            let silence = futures::stream::pending::<Result<bytes::Bytes, std::io::Error>>();
-            return axum::body::Body::from_stream(silence).into_response();
-        }
-        Json(&*list).into_response()
-    };
     let path = format!("/api/v1/namespaces/{namespace}/pods");
-    let routes = Router::new().route(&path, get(pods)).with_state(Arc::new(list));
+    let mut routes =
+        Router::new().route(&path, get(async move |Query(query): Asked| self::list(list.clone(), &query)));
+    if fleet {
+        routes = routes.merge(fleet_routes(pods, namespace));
+    }
+    let counted = move |request: Request, next: Next| {
+        asked.fetch_add(1, Ordering::Relaxed);
+        next.run(request)
+    };
+    let routes = routes.layer(axum::middleware::from_fn(counted));
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     tokio::spawn(async move {
@@ -122,6 +176,10 @@ pub async fn signer(identity: Identity, stop: CancellationToken) -> anyhow::Resu
         .route(
             "/v1/tables/{uid}",
             put(async |Json(_): Json<OpenTable>| Json(status())).get(async || Json(status())),
+        )
+        .route(
+            "/v1/balances/{player}",
+            get(async || Json(Balance { free: 100 * BUY_IN, reserved: 0, seated: Vec::new() })),
         )
         .route(
             "/v1/tables/{uid}/fence",

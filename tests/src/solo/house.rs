@@ -8,6 +8,7 @@ use super::{
 use purr_gateway::{
     Config, Gateway, Listeners,
     routing::{Pod, Routes},
+    seating::fleets::Fleets,
     sessions::MemorySessions,
 };
 use purr_protocol::{TableSpec, settlement::OpenTable};
@@ -46,6 +47,8 @@ pub struct House {
     /// Where gateways reach the table, whatever [`Self::route_to`] told them.
     pub pod: SocketAddr,
     pub sessions: Arc<MemorySessions>,
+    /// What stands for the fleets of a cluster: the caller names them.
+    pub fleets: Arc<Fleets>,
     pub tasks: JoinSet<anyhow::Result<()>>,
     routes: Arc<Routes>,
     name: String,
@@ -96,22 +99,33 @@ impl House {
         let pod = serve(&mut tasks, table, routes(handle.clone(), tokens, sealer), stop).await?;
 
         let (sessions, table_routes) = (Arc::new(MemorySessions::default()), Arc::new(Routes::default()));
-        let address = public.local_addr()?;
+        let (fleets, address) = (Arc::new(Fleets::default()), public.local_addr()?);
         let gateway = Gateway {
             config,
             public: secrets.identity("public", &["localhost"])?,
             identity: identity("gateway", &Role::Gateway)?,
             routes: table_routes.clone(),
+            fleets: fleets.clone(),
             sessions: sessions.clone(),
             signer_addr: signer.to_string(),
             records_addr: records.to_string(),
+            apart: Arc::default(),
+            keep_apart_addr: None,
             fairplay_addr: None,
             metrics: purr_gateway::metrics::Metrics::new(&prometheus::Registry::new())?,
             readiness: Readiness::default(),
         };
         tasks.spawn(gateway.serve(Listeners { public, internal }, stop.clone()));
-        let house =
-            Self { handle, public: address, pod, sessions, tasks, routes: table_routes, name: spec.name };
+        let house = Self {
+            handle,
+            public: address,
+            pod,
+            sessions,
+            fleets,
+            tasks,
+            routes: table_routes,
+            name: spec.name,
+        };
         house.route_to(pod);
         Ok(house)
     }

@@ -166,7 +166,9 @@ fn query<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, Answer> {
 }
 
 fn listed(known: Known, summary: Option<Summary>) -> Listed {
-    let summary = summary.unwrap_or(Summary { uid: known.uid, name: known.name, ..Summary::default() });
+    let mut summary = summary.unwrap_or(Summary { uid: known.uid, name: known.name, ..Summary::default() });
+    // Who sits where is for the seating alone.
+    summary.taken = Vec::new();
     Listed { summary, ready: known.ready }
 }
 

@@ -53,10 +53,26 @@ pub async fn balance(
     }
 }
 
+/// A player's free balance, from the signer or as it was published last.
+pub async fn free(app: &App, player: PlayerId) -> Result<Chips, Failed> {
+    match app.signer.get::<Balance>(&format!("/v1/balances/{player}")).await {
+        Ok(balance) => Ok(balance.free),
+        Err(failed @ Failed::Unavailable(..)) => {
+            let held = last_published(app, player).await;
+            held.map(|held| held.balance.free).ok_or(failed)
+        }
+        Err(failed) => Err(failed),
+    }
+}
+
+async fn last_published(app: &App, player: PlayerId) -> Option<PublishedBalance> {
+    let text = app.auth.sessions.get(&PublishedBalance::key(player)).await.ok()??;
+    serde_json::from_str(&text).ok()
+}
+
 /// With its age in seconds (RFC 9111, section 5.1).
 async fn published(app: &App, player: PlayerId) -> Option<Response> {
-    let text = app.auth.sessions.get(&PublishedBalance::key(player)).await.ok()??;
-    let held: PublishedBalance = serde_json::from_str(&text).ok()?;
+    let held = last_published(app, player).await?;
     let age = now_ms().saturating_sub(held.at_ms) / 1_000;
     Some(([(header::AGE, age.to_string())], Json(held.balance)).into_response())
 }

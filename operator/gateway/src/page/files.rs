@@ -14,6 +14,7 @@ pub(super) const FILES: &[(&str, &[u8])] = files![
     "dialogs.js",
     "dom.js",
     "equity.js",
+    "fleets.js",
     "floor.js",
     "handname.js",
     "history.js",

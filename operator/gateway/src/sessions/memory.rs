@@ -1,9 +1,17 @@
 //! Sessions of one process: for trying things out without a cluster, and for tests.
 
 use super::{Opened, Opening, REVOKED_PAGE, SIGN_INS_MAX, SessionStore, family_key};
-use crate::limits::{Rate, Verdict, gcra_all};
+use crate::{
+    limits::{Rate, Verdict, gcra_all},
+    seating::{
+        fleets::FleetKey,
+        model::Books,
+        step::{Outcome, Standing, Step},
+    },
+};
 use async_trait::async_trait;
 use futures::{StreamExt, stream::BoxStream};
+use purr_engine::PlayerId;
 use purr_protocol::{floor::Floor, summary::Summary};
 use purr_store::StoreError;
 use std::{
@@ -57,6 +65,7 @@ struct Held {
     floors: HashMap<String, Floor>,
     /// By player, in their order.
     sign_ins: HashMap<String, Vec<String>>,
+    seats: Books,
 }
 
 impl Held {
@@ -109,6 +118,14 @@ impl MemorySessions {
     /// Counts of requests never answer from now on, or do again.
     pub fn set_silent(&self, silent: bool) {
         self.silent.store(silent, Ordering::Relaxed);
+    }
+
+    /// The books of seats, and the time that they go by; an error while the store is down.
+    fn books(&self) -> Result<(MutexGuard<'_, Held>, u64), StoreError> {
+        if self.down.load(Ordering::Relaxed) {
+            return Err(StoreError::Unavailable("down".into()));
+        }
+        Ok((self.held(), u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX)))
     }
 
     fn told(&self) -> MutexGuard<'_, broadcast::Sender<String>> {
@@ -288,6 +305,22 @@ impl SessionStore for MemorySessions {
     async fn summaries(&self, uids: &[String]) -> Result<Vec<Option<Summary>>, StoreError> {
         let held = self.held();
         Ok(uids.iter().map(|uid| held.summaries.get(uid).cloned()).collect())
+    }
+
+    async fn seat(&self, fleet: &FleetKey, player: PlayerId, step: &Step) -> Result<Outcome, StoreError> {
+        let (mut held, now) = self.books()?;
+        Ok(held.seats.step(now, fleet, player, step))
+    }
+
+    async fn seats(&self, fleet: &FleetKey, first: usize, _keep: bool) -> Result<Standing, StoreError> {
+        let (mut held, now) = self.books()?;
+        Ok(held.seats.look(now, fleet, first))
+    }
+
+    async fn seen(&self, fleet: &FleetKey, players: &[PlayerId]) -> Result<(), StoreError> {
+        let (mut held, now) = self.books()?;
+        held.seats.seen(now, fleet, players);
+        Ok(())
     }
 
     async fn floors(&self, uids: &[String]) -> Result<Vec<Option<Floor>>, StoreError> {

@@ -1,9 +1,17 @@
 //! Sessions in the second Redis group, shared by all gateways.
 
 use super::{Opened, Opening, REVOKED_PAGE, ROOM_PERCENT, SIGN_INS_MAX, SessionStore, family_key, list_key};
-use crate::limits::{Rate, Verdict, strictest};
+use crate::{
+    limits::{Rate, Verdict, strictest},
+    seating::{
+        fleets::FleetKey,
+        script,
+        step::{Outcome, Standing, Step},
+    },
+};
 use async_trait::async_trait;
 use futures::{StreamExt, stream::BoxStream};
+use purr_engine::PlayerId;
 use purr_protocol::{floor::Floor, summary::Summary};
 use purr_store::{Link, Sessions, StoreError};
 
@@ -228,6 +236,20 @@ impl SessionStore for RedisSessions {
 
     async fn summaries(&self, uids: &[String]) -> Result<Vec<Option<Summary>>, StoreError> {
         self.common.summaries(uids).await
+    }
+
+    async fn seat(&self, fleet: &FleetKey, player: PlayerId, step: &Step) -> Result<Outcome, StoreError> {
+        let words: Vec<String> = self.common.query(&script::step(0, fleet, player, step)).await?;
+        script::outcome(&words)
+    }
+
+    async fn seats(&self, fleet: &FleetKey, first: usize, keep: bool) -> Result<Standing, StoreError> {
+        let words: Vec<String> = self.common.query(&script::look(0, fleet, first, keep)).await?;
+        script::standing(&words)
+    }
+
+    async fn seen(&self, fleet: &FleetKey, players: &[PlayerId]) -> Result<(), StoreError> {
+        self.common.query::<Vec<String>>(&script::seen(0, fleet, players)).await.map(drop)
     }
 
     async fn floors(&self, uids: &[String]) -> Result<Vec<Option<Floor>>, StoreError> {

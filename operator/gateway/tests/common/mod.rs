@@ -10,6 +10,7 @@ pub mod pod;
 pub mod redis;
 pub mod wallet;
 
+use arc_swap::ArcSwap;
 use axum::{
     Extension, Json, Router,
     extract::{Path, Request, State},
@@ -26,6 +27,7 @@ use purr_gateway::{
     metrics::Metrics,
     relay::Pace,
     routing::{Pod, Routes},
+    seating::{apart::Apart, fleets::Fleets},
     sessions::{MemorySessions, RedisSessions, SessionStore},
 };
 use purr_protocol::{
@@ -62,6 +64,8 @@ pub struct World {
     pub dir: TempDir,
     authority: Authority,
     pub routes: Arc<Routes>,
+    pub fleets: Arc<Fleets>,
+    apart: Arc<ArcSwap<Apart>>,
     pub sessions: Arc<MemorySessions>,
     pub readiness: Readiness,
     pub registry: prometheus::Registry,
@@ -177,7 +181,8 @@ impl World {
         change(&mut config);
         let registry = prometheus::Registry::new();
         let metrics = Metrics::new(&registry).unwrap();
-        let routes = Arc::new(Routes::default());
+        let apart = Arc::<ArcSwap<Apart>>::default();
+        let (routes, fleets) = (Arc::new(Routes::default()), Arc::new(Fleets::default()));
         let (readiness, stop) = (Readiness::default(), CancellationToken::new());
         let bind = async || TcpListener::bind("127.0.0.1:0").await.unwrap();
         let listeners = Listeners { public: bind().await, internal: bind().await };
@@ -188,9 +193,12 @@ impl World {
             public,
             identity,
             routes: routes.clone(),
+            fleets: fleets.clone(),
             sessions: store,
             signer_addr,
             records_addr,
+            apart: apart.clone(),
+            keep_apart_addr: None,
             fairplay_addr,
             metrics,
             readiness: readiness.clone(),
@@ -200,6 +208,8 @@ impl World {
             dir,
             authority,
             routes,
+            fleets,
+            apart,
             sessions,
             readiness,
             registry,
@@ -211,6 +221,11 @@ impl World {
             signer,
             acts,
         }
+    }
+
+    /// From now on these are not seated at one table.
+    pub fn keep_apart(&self, apart: Apart) {
+        self.apart.store(Arc::new(apart));
     }
 
     /// Lets the signer's answers wait, or go.

@@ -53,8 +53,16 @@ fn parse(line: &str) -> Option<Typed> {
     })
 }
 
-pub(super) async fn run(args: PlayArgs) -> anyhow::Result<()> {
-    let Place { mut connection, permits } = args.who.place(None, None).await?;
+/// `sit`: a seat and an amount to sit down with at once.
+pub(super) async fn run(args: PlayArgs, sit: Option<(SeatIndex, u64)>) -> anyhow::Result<()> {
+    let (seat, buy_in) = (sit.map(|(seat, _)| seat), sit.map(|(_, amount)| amount));
+    let Place { mut connection, permits } = args.who.place(seat, buy_in).await?;
+    if let Some((seat, amount)) = sit {
+        let typed = Typed::Sit { seat: seat.0.into(), amount };
+        if let Some(body) = command(typed, connection.view(), &permits, args.max_rake)? {
+            connection.send(body).await?;
+        }
+    }
     let mut lines = stdin_lines();
     print_line(HELP)?;
     loop {

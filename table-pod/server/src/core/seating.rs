@@ -5,6 +5,7 @@ use purr_engine::{Chips, Command, Event, PlayerId, SeatIndex, Table};
 use purr_protocol::{
     pb::{self, event::Kind, server_message::Body},
     settlement::{Entry, EntryBody, Notice, NoticeState, Reserve},
+    summary::Taken,
 };
 use serde::{Deserialize, Serialize};
 
@@ -71,6 +72,23 @@ impl Core {
     pub(super) fn is_held(&self, seat: SeatIndex) -> bool {
         self.state.seating.iter().any(|held| held.seat == seat && held.holds_chair())
             || self.asking.iter().any(|asking| asking.holds() && asking.seat == seat)
+    }
+
+    /// Seats that nobody else can have, each once and in order.
+    pub fn seats_taken(&self) -> Vec<Taken> {
+        let table = &self.state.table;
+        let seated = (0..self.spec.engine.seats)
+            .map(SeatIndex)
+            .filter_map(|seat| Some((seat, table.seat(seat)?.player)));
+        let moving = self.state.seating.iter().filter(|held| held.holds_chair());
+        let asking = self.asking.iter().filter(|asking| asking.holds());
+        let held = moving.map(|held| (held.seat, held.player));
+        let asked = asking.map(|asking| (asking.seat, asking.player));
+        let mut taken: Vec<Taken> =
+            seated.chain(held).chain(asked).map(|(seat, player)| Taken { seat: seat.0, player }).collect();
+        taken.sort_unstable();
+        taken.dedup();
+        taken
     }
 
     pub(super) fn is_on_the_way(&self, player: PlayerId) -> bool {

@@ -17,8 +17,9 @@ use purr_engine::{
 use purr_facts::{NAMES, PlayerFacts};
 use purr_protocol::{
     HistoryRule,
-    hand::{Format, Site, Stored, render},
+    hand::{Format, RenderError, Site, Stored, render},
     record::{HandRecord, VERSION},
+    text::TextError,
 };
 use serde_json::{Map, Value, json};
 use std::{
@@ -94,7 +95,12 @@ fn beside_text(record: HandRecord, out: &mut impl Write) -> Result<()> {
     let hash = format!("{:016x}{}", record.end.hand, "0".repeat(48));
     let stored =
         Stored { hash, ended_at_ms: 1_700_000_000_000, hashes: Vec::new(), pseudonymous: false, record };
-    line["text"] = Value::String(render(stored, Format::Text, &site)?.text);
+    // A void hand has no text.
+    line["text"] = match render(stored, Format::Text, &site) {
+        Ok(rendered) => Value::String(rendered.text),
+        Err(RenderError::Text(TextError::Void)) => Value::Null,
+        Err(error) => return Err(error.into()),
+    };
     serde_json::to_writer(&mut *out, &line)?;
     out.write_all(b"\n")?;
     Ok(())

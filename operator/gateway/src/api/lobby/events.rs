@@ -5,7 +5,15 @@ use super::{
     places::{NoPlace, Open},
     query,
 };
-use crate::{app::App, auth::Caller, client_address::ClientAddress, guard::RetryAfter, limits::address_key};
+use crate::{
+    api::fleets::FleetList,
+    app::App,
+    auth::Caller,
+    client_address::ClientAddress,
+    guard::RetryAfter,
+    limits::address_key,
+    seating::keeper::{FleetListed, OwnSeat},
+};
 use axum::{
     Extension,
     extract::{Query, State, rejection::QueryRejection},
@@ -15,11 +23,16 @@ use axum::{
     },
 };
 use futures::stream::{self, Stream};
+use purr_engine::PlayerId;
 use purr_protocol::Problem;
 use purr_runtime::{CancellationToken, problem::Answer};
 use schemars::JsonSchema;
 use serde::Serialize;
-use std::{collections::BTreeMap, convert::Infallible, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    convert::Infallible,
+    time::Duration,
+};
 use tokio::time::{Instant, sleep};
 
 /// Tables that one stream shows.
@@ -65,7 +78,7 @@ pub async fn events(
         (RetryAfter(app.front.lobby_every), Answer::from(problem)).into_response()
     })?;
     let counted = Counted::new(&app, open);
-    let events = follow(app, filter, counted);
+    let events = follow(app, filter, account, counted);
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
 }
 
@@ -91,38 +104,84 @@ impl Drop for Counted {
     }
 }
 
+/// What one stream has shown, and what it is about to show.
+struct Follower<F> {
+    app: App,
+    filter: F,
+    player: Option<PlayerId>,
+    open: Counted,
+    shown: Shown,
+    fleets: Option<Vec<FleetListed>>,
+    /// Without what changes all the time.
+    own: Option<Vec<OwnSeat>>,
+    due: VecDeque<Event>,
+    first: bool,
+}
+
+impl<F: Fn(&Listed) -> bool> Follower<F> {
+    /// Looks at everything and makes events of what has changed; an error where one cannot be written.
+    async fn look(&mut self) -> Result<(), axum::Error> {
+        let all = self.app.lobby.current(&self.app).await;
+        let fitting = all.iter().filter(|listed| (self.filter)(listed)).take(SHOWN_MAX);
+        let now = fitting.map(|listed| (listed.summary.uid.clone(), listed.shown())).collect();
+        let changed = changes(&mut self.shown, now);
+        // The first one comes also where there is nothing, so that a page need not wonder.
+        let changed = match changed {
+            None if self.first => Some(Changes { tables: Vec::new(), gone: Vec::new() }),
+            changed => changed,
+        };
+        if let Some(changed) = changed {
+            self.due.push_back(Event::default().event("tables").json_data(&changed)?);
+        }
+        let snapshot = self.app.seating.snapshot();
+        // Where there are no fleets, nothing is said of them.
+        let known = self.fleets.as_deref().unwrap_or_default();
+        if known != snapshot.listed.as_slice() {
+            let list = FleetList { fleets: snapshot.listed.clone() };
+            self.due.push_back(Event::default().event("fleets").json_data(list)?);
+            self.fleets = Some(snapshot.listed.clone());
+        }
+        if let Some(player) = self.player {
+            self.app.seating.follows(player);
+            let own = snapshot.own(player);
+            let news: Vec<OwnSeat> =
+                own.iter().map(|own| OwnSeat { seat: own.seat.news(), ..own.clone() }).collect();
+            // The first one comes also where there is nothing: a page that comes back may remember something.
+            if self.own.as_deref() != Some(news.as_slice()) {
+                let own = serde_json::json!({ "seats": own });
+                self.due.push_back(Event::default().event("seats").json_data(own)?);
+                self.own = Some(news);
+            }
+        }
+        self.first = false;
+        Ok(())
+    }
+}
+
 fn follow(
     app: App,
     filter: impl Fn(&Listed) -> bool + Send,
+    player: Option<PlayerId>,
     open: Counted,
 ) -> impl Stream<Item = Result<Event, Infallible>> {
     let until = Instant::now() + app.front.lobby_stream;
-    let first = true;
-    stream::unfold((app, filter, open, Shown::new(), first), move |state| async move {
-        let (app, filter, open, mut shown, first) = state;
+    let (shown, fleets, own, due) = (Shown::new(), None, None, VecDeque::new());
+    let follower = Follower { app, filter, player, open, shown, fleets, own, due, first: true };
+    stream::unfold(follower, move |mut follower| async move {
         loop {
-            if !first {
+            if let Some(event) = follower.due.pop_front() {
+                return Some((Ok(event), follower));
+            }
+            if !follower.first {
                 tokio::select! {
-                    () = app.stop.cancelled() => return None,
-                    () = open.end.cancelled() => return None,
-                    () = sleep(app.front.lobby_every) => {}
+                    () = follower.app.stop.cancelled() => return None,
+                    () = follower.open.end.cancelled() => return None,
+                    () = sleep(follower.app.front.lobby_every) => {}
                 }
             }
-            if Instant::now() >= until {
+            if Instant::now() >= until || follower.look().await.is_err() {
                 return None;
             }
-            let all = app.lobby.current(&app).await;
-            let fitting = all.iter().filter(|listed| filter(listed)).take(SHOWN_MAX);
-            let now = fitting.map(|listed| (listed.summary.uid.clone(), listed.shown())).collect();
-            let changed = changes(&mut shown, now);
-            // The first one comes also where there is nothing, so that a page need not wonder.
-            let changed = match changed {
-                None if first => Some(Changes { tables: Vec::new(), gone: Vec::new() }),
-                changed => changed,
-            };
-            let Some(changed) = changed else { continue };
-            let Ok(event) = Event::default().event("tables").json_data(&changed) else { return None };
-            return Some((Ok(event), (app, filter, open, shown, false)));
         }
     })
 }

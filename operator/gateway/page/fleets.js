@@ -1,0 +1,91 @@
+// Fleets in the lobby: a seat at once, a place on the waiting list, and the seat that is held.
+
+import { el, icon } from './dom.js';
+import { money } from './money.js';
+
+/** A fleet's name as it is written on a button. */
+export function title({ name }) {
+  return name.toUpperCase();
+}
+
+/** Names a fleet in `data-with`. */
+export function keyOf({ namespace, name }) {
+  return `${namespace}/${name}`;
+}
+
+/** What the player has in this fleet: `held` or `waiting`, or null. */
+export function ownIn(fleet, seats) {
+  return seats.find((own) => keyOf(own) === keyOf(fleet)) ?? null;
+}
+
+/** The section of all fleets; nothing where there are none. `asking` is the fleet whose answer is awaited. */
+export function fleets({ list, seats, asking, error }) {
+  if (list.length === 0) return null;
+  return el('section', { 'aria-labelledby': 'fleets-title', 'data-key': 'fleets' },
+    el('h2', { id: 'fleets-title', class: 'fleets-title' }, 'Play now'),
+    error ? el('p', { class: 'panel warn', role: 'alert', 'data-key': 'seat-error' }, error) : null,
+    el('ul', { class: 'tables' }, list.map((fleet) => card(fleet, ownIn(fleet, seats), asking))));
+}
+
+function card(fleet, own, asking) {
+  const waits = fleet.waiting > 0;
+  const facts = [
+    ['Blinds', `${money(fleet.smallBlind)} / ${money(fleet.bigBlind)}`],
+    ['Buy-in', `${money(fleet.buyInMin)} – ${money(fleet.buyInMax)}`],
+    ['Players', `${fleet.players} at ${fleet.tables} ${fleet.tables === 1 ? 'table' : 'tables'}`],
+    waits ? ['Waiting', `${fleet.waiting}`] : ['Free seats', `${fleet.free}`],
+  ];
+  return el('li', { class: 'fleet-card', 'data-key': keyOf(fleet) },
+    el('div', { class: 'table-name' },
+      el('h3', { class: 'fleet-name' }, icon('paw'), el('span', {}, title(fleet))),
+      el('span', { class: fleet.free > 0 && !waits ? 'tag good' : 'tag warn' }, fleet.free > 0 && !waits ? 'seats free' : 'full')),
+    el('dl', { class: 'facts' }, facts.map(([what, value]) => el('div', {}, el('dt', {}, what), el('dd', {}, value)))),
+    el('div', { class: 'fleet-do' }, own === null ? ask(fleet, waits, asking === keyOf(fleet)) : state(fleet, own)));
+}
+
+function button(what, fleet, label, main = false, busy = false) {
+  return el('button', {
+    class: main ? 'button main' : 'button', type: 'button', 'data-key': what, 'data-do': what, 'data-with': keyOf(fleet),
+    'aria-disabled': busy ? 'true' : null,
+  }, label);
+}
+
+function ask(fleet, waits, busy) {
+  if (fleet.free > 0 && !waits) return button('play-fleet', fleet, busy ? 'Looking for a seat…' : `Play ${title(fleet)}`, true, busy);
+  if (fleet.waitingMax === 0) return el('p', { class: 'soft' }, 'All seats are taken.');
+  return button('wait-fleet', fleet, busy ? 'Joining…' : 'Join the waiting list', true, busy);
+}
+
+/** Seconds as one says them. */
+export function duration(seconds) {
+  if (seconds < 60) return `about ${seconds} s`;
+  const minutes = Math.ceil(seconds / 60);
+  return minutes === 1 ? 'about a minute' : `about ${minutes} minutes`;
+}
+
+function state(fleet, own) {
+  if (own.state === 'waiting') {
+    const estimate = own.estimateS === undefined ? 'no estimate yet' : duration(own.estimateS);
+    return [
+      el('p', { 'data-key': 'place', role: 'status' }, `Place ${own.place} of ${own.waiting} on the waiting list, ${estimate}.`),
+      button('leave-list', fleet, 'Leave the list'),
+    ];
+  }
+  return [
+    el('p', { 'data-key': 'held', role: 'status' },
+      own.offered ? 'Your turn: seat ' : 'Seat ', `${own.seat + 1} is held for you, `,
+      // Read once, and not each second.
+      el('span', { 'data-seconds': own.until, 'aria-hidden': 'true' }, ''), '.'),
+    button('take-seat', fleet, 'Sit down', true),
+    button('leave-list', fleet, 'Give it back'),
+  ];
+}
+
+/** At another table: the seat that is held. */
+export function offer(seats, uid) {
+  const held = seats.find((own) => own.state === 'held' && own.table !== uid);
+  if (held === undefined) return null;
+  return el('div', { class: 'panel invite', role: 'status', 'data-key': 'offer' },
+    el('p', {}, `A seat at ${title(held)} is held for you, `, el('span', { 'data-seconds': held.until, 'aria-hidden': 'true' }, ''), '.'),
+    el('div', { class: 'row' }, button('take-seat', held, 'Sit down there', true), button('leave-list', held, 'Give it back')));
+}
