@@ -6,7 +6,8 @@
 refused_count=${PURR_REFUSED:-100}
 refused() {
   n get ptable -o json |
-    jq '[.items[] | select(any(.status.conditions[]?; .type == "Degraded" and .reason == "PodRefused"))] | length'
+    jq '[.items[] | select(.metadata.name | startswith("refused-")) |
+      select(any(.status.conditions[]?; .type == "Degraded" and .reason == "PodRefused"))] | length'
 }
 # Leases are renewed whether tables are refused or not.
 requests() {

@@ -141,12 +141,18 @@ impl World {
         let records = issue("records", &["records.role.purr.internal"]);
         let acts = Arc::<Mutex<Vec<NewAct>>>::default();
         let records_addr = serve(records, records_routes(&acts), &fleet).await.to_string();
+        let fair_play = issue("fair-play", &["fair-play.role.purr.internal"]);
+        let fairplay_addr = Some(serve(fair_play, fair_play_routes(), &fleet).await.to_string());
 
         let jwt_key_dir = dir.path().join("jwt");
         wallet::write_key(&jwt_key_dir, "k1", &wallet::JWT_KEY);
         std::fs::write(jwt_key_dir.join("current"), "k1").unwrap();
         let roles_file = dir.path().join("roles.json");
-        let roles = json!({ wallet::Wallet::auditor().address(): ["auditor"] });
+        let roles = json!({
+            wallet::Wallet::auditor().address(): ["auditor"],
+            wallet::Wallet::reviewer().address(): ["integrity"],
+            wallet::Wallet::support().address(): ["support"],
+        });
         std::fs::write(&roles_file, roles.to_string()).unwrap();
 
         let mut config = Config {
@@ -193,7 +199,7 @@ impl World {
             records_addr,
             apart: apart.clone(),
             keep_apart_addr: None,
-            fairplay_addr: None,
+            fairplay_addr,
             metrics,
             readiness: readiness.clone(),
         };
@@ -421,6 +427,14 @@ async fn as_the_test_wants(State(signer): State<Arc<Signer>>, request: Request, 
         return purr_runtime::problem::Answer(problem).into_response();
     }
     next.run(request).await
+}
+
+/// Says back what it was asked.
+fn fair_play_routes() -> Router {
+    Router::new().fallback(async |method: axum::http::Method, uri: axum::http::Uri, body: String| {
+        let body: Value = serde_json::from_str(&body).unwrap_or_default();
+        Json(json!({ "asked": format!("{method} {uri}"), "body": body }))
+    })
 }
 
 /// The log of staff's orders, and nobody's stakes.

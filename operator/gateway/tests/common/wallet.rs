@@ -41,6 +41,15 @@ impl Wallet {
         Self::new(200)
     }
 
+    /// Reviews fair-play cases.
+    pub fn reviewer() -> Self {
+        Self::new(201)
+    }
+
+    pub fn support() -> Self {
+        Self::new(202)
+    }
+
     pub fn player(&self) -> PlayerId {
         address_of(self.0.verifying_key())
     }
