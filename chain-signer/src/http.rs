@@ -11,6 +11,7 @@ use axum::{
     extract::{DefaultBodyLimit, Path, Query, State},
     routing::{get, post},
 };
+use purr_books::ledger::LedgerError;
 use purr_engine::PlayerId;
 use purr_protocol::{
     Problem,
@@ -120,12 +121,10 @@ fn problem(error: &ServiceError) -> Problem {
             error if error.is_insufficient() => {
                 (422, "insufficient-balance".into(), "The free balance is too small")
             }
-            J::Range(_) | J::Ledger(crate::ledger::LedgerError::Range(_)) => {
+            J::Range(_) | J::Ledger(LedgerError::Range(_)) => {
                 (400, "range".into(), "A number is out of range")
             }
-            J::Sql(_) | J::Migrate(_) | J::Ledger(crate::ledger::LedgerError::Sql(_)) => {
-                (503, "unavailable".into(), "The journal cannot be reached")
-            }
+            J::Sql(_) | J::Migrate(_) => (503, "unavailable".into(), "The journal cannot be reached"),
             _ => (500, "internal".into(), "The signer failed"),
         },
     };

@@ -1,14 +1,14 @@
 //! The one holder of keys: checks, signs in the HSM, submits, confirms, watches events, keeps balances.
 
+mod back_off;
+pub mod calldata;
 pub mod chain;
 pub mod hsm;
 pub mod http;
 pub mod journal;
 pub mod keys;
-pub mod ledger;
 pub mod metrics;
 pub mod options;
-pub mod policy;
 mod published;
 mod published_denials;
 mod receipts;

@@ -7,7 +7,7 @@ use prometheus::{
 #[derive(Clone)]
 pub struct Metrics {
     pub entries_accepted: IntCounter,
-    /// By rule; see [`crate::policy::Refusal::rule`].
+    /// By rule; see [`purr_books::policy::Refusal::rule`].
     pub refused: IntCounterVec,
     /// Another payload for a number: a table has gone wrong, or somebody has its certificate.
     pub conflicts: IntCounter,

@@ -2,9 +2,9 @@
 
 use crate::{
     journal::Accounts,
-    ledger::Account,
     service::{Service, ServiceError},
 };
+use purr_books::ledger::Account;
 use purr_engine::PlayerId;
 use purr_protocol::settlement::{
     PlayerReconciliation, Reconciliation, SeatReconciliation, TableReconciliation,

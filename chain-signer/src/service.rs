@@ -7,8 +7,8 @@ use crate::{
     keys::Keys,
     metrics::Metrics,
     options::Config,
-    policy::{Lane, Limits, Refusal, Terms},
 };
+use purr_books::policy::{Lane, Limits, Refusal, Terms};
 use purr_engine::{PlayerId, config::AMOUNT_MAX};
 use purr_protocol::denial::{DenialTrail, Deny, Lift};
 use purr_protocol::settlement::{

@@ -9,19 +9,16 @@ use common::{
     House, eventually,
     table::{UID, now_s, player, terms},
 };
+use purr_books::{
+    events::{VaultEvent as E, VaultLog},
+    policy::{Limits, Refusal},
+};
 use purr_chain_signer::{
-    chain::{
-        batch::items,
-        events::{VaultEvent as E, VaultLog},
-        vault::encode_settle,
-    },
+    calldata::{Allowed, Known, check_settle},
+    chain::{batch::items, vault::encode_settle},
     journal::{
         Applied, BadDenial, Fees, HourLimit, Journal, JournalError, Lease, LogPosition, NewTransaction,
         Purpose, ReserveRequest, VoucherRequest,
-    },
-    policy::{
-        Limits, Refusal,
-        calldata::{Allowed, Known, check_settle},
     },
 };
 use purr_engine::SeatIndex;

@@ -3,17 +3,17 @@
 use super::{
     Address, Rpc, RpcError,
     batch::{Item, ItemBody, LANE_BYTES, Seating, encode_body, unpack},
-    events::{Reason, VaultEvent, VaultLog},
 };
-use crate::{
-    chain::eip712::uid_word,
-    policy::{Lane, Terms},
-};
+use crate::chain::eip712::uid_word;
 use ethers_contract::EthLogDecode;
 use ethers_core::{
     abi::{AbiDecode, AbiEncode, ParamType, RawLog, Token, decode},
     types::{H160, Log, U256},
     utils::id,
+};
+use purr_books::{
+    events::{Reason, VaultEvent, VaultLog},
+    policy::{Lane, Terms},
 };
 use purr_engine::PlayerId;
 use std::collections::BTreeMap;

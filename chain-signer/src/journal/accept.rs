@@ -1,12 +1,13 @@
 //! What tables bring: reservations and entries.
 
 use super::{
-    Journal, JournalError, State, chain, db, denials, frozen,
+    Journal, JournalError, chain, db, denials, frozen, ledger,
     tables::{self, lock, projection, raise, store_projection},
     undb, void,
 };
-use crate::{
-    ledger::{self, Account, LedgerError, Posting, Transfer},
+use purr_books::{
+    entry::State,
+    ledger::{Account, LedgerError, Posting, Transfer},
     policy::{Effect, Limits, Refusal, Table, check_life},
 };
 use purr_engine::PlayerId;
@@ -188,7 +189,7 @@ pub(super) fn nonce_db(nonce: u64) -> i64 {
     i64::from_be_bytes(nonce.to_be_bytes())
 }
 
-fn check_seat(table: &crate::policy::Table, reserve: &Reserve) -> Result<(), JournalError> {
+fn check_seat(table: &Table, reserve: &Reserve) -> Result<(), JournalError> {
     let body = if reserve.top_up {
         EntryBody::TopUp { seat: reserve.seat, player: reserve.player, permit: reserve.permit.clone() }
     } else {

@@ -1,17 +1,15 @@
 //! What the chain said, at final depth: exactly once into the ledger, the entries and the notices.
 
 use super::{
-    Event, Journal, JournalError, Lease, State, bytes, chain, db, lease,
-    state::next,
+    Journal, JournalError, Lease, bytes, chain, db, lease, ledger,
     tables::{self, notify, projection, store_projection},
     undb,
 };
-use crate::{
-    chain::{
-        events::{Reason, VaultEvent, VaultLog},
-        vault::{Call, decode_call},
-    },
-    ledger::{self, Account, Posting, Transfer},
+use crate::chain::vault::{Call, decode_call};
+use purr_books::{
+    entry::{BadState, Event, State, next},
+    events::{Reason, VaultEvent, VaultLog},
+    ledger::{Account, Posting, Transfer},
 };
 use purr_engine::PlayerId;
 use purr_protocol::settlement::{Entry, EntryBody};
@@ -99,7 +97,7 @@ impl Round<'_> {
         postings: Vec<Posting>,
     ) -> Result<bool, JournalError> {
         let transfer = Transfer::new(key, kind, postings)?;
-        Ok(ledger::post(self.conn, &transfer).await?)
+        ledger::post(self.conn, &transfer).await
     }
 
     async fn log(&mut self, log: &VaultLog) -> Result<(), JournalError> {
@@ -450,9 +448,8 @@ impl Round<'_> {
         let mut moved = 0;
         for row in rows {
             let text: String = row.try_get("state")?;
-            let state: State = text
-                .parse()
-                .map_err(|error: super::state::BadState| JournalError::Corrupt(error.to_string()))?;
+            let state: State =
+                text.parse().map_err(|error: BadState| JournalError::Corrupt(error.to_string()))?;
             if matches!(state, State::Confirmed | State::Rejected) {
                 continue;
             }

@@ -1,6 +1,7 @@
 //! The hash chain over everything that the signer has accepted, signed, sent and seen.
 
 use super::JournalError;
+use purr_books::entry::UNBOUND;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use sqlx::{PgConnection, Row, postgres::PgRow};
@@ -114,7 +115,7 @@ async fn unbound_entry(conn: &mut PgConnection) -> Result<Option<String>, Journa
          END
          ORDER BY e.uid, e.seq LIMIT 1",
     )
-    .bind(super::void::UNBOUND.as_slice())
+    .bind(UNBOUND.as_slice())
     .fetch_optional(conn)
     .await?;
     row.map(|row| {

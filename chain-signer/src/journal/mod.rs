@@ -10,9 +10,9 @@ mod chain;
 mod denials;
 mod frozen;
 mod lease;
+mod ledger;
 mod promises;
 mod receipts;
-mod state;
 mod tables;
 mod transactions;
 mod views;
@@ -26,13 +26,12 @@ pub use denials::BadDenial;
 pub use frozen::Deposit;
 pub use lease::{LEASE_TTL_S, Lease};
 pub use receipts::{Receipt, ReceiptKey};
-pub use state::{Event, IllegalTransition, State, next};
 pub use tables::TableRow;
 pub use transactions::{Attempt, Fees, NewTransaction, PendingTable, Purpose, Transaction};
 pub use views::{Accounts, Heads};
 pub use vouchers::VoucherRequest;
 
-use crate::{ledger::LedgerError, policy::Refusal};
+use purr_books::{entry::IllegalTransition, ledger::LedgerError, policy::Refusal};
 use purr_engine::PlayerId;
 use sqlx::{PgPool, postgres::PgConnectOptions, postgres::PgPoolOptions};
 use std::time::Duration;
@@ -76,6 +75,8 @@ pub enum JournalError {
     LeaseLost,
     #[error("this journal is about vault {vault} on chain {chain_id}; another vault needs another database")]
     OtherVault { chain_id: u64, vault: String },
+    #[error("account '{0}' has a negative balance")]
+    Negative(String),
     #[error("{0} does not fit the database")]
     Range(&'static str),
     #[error("journal: {0}")]
@@ -147,7 +148,7 @@ pub(crate) fn bytes<const N: usize>(value: &[u8], what: &'static str) -> Result<
 impl JournalError {
     /// Two database transactions were in each other's way; the same again is likely to pass.
     pub fn is_deadlock(&self) -> bool {
-        let (Self::Sql(error) | Self::Ledger(LedgerError::Sql(error))) = self else { return false };
+        let Self::Sql(error) = self else { return false };
         let code = error.as_database_error().and_then(|error| error.code());
         matches!(code.as_deref(), Some("40P01" | "40001"))
     }

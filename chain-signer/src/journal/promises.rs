@@ -1,7 +1,7 @@
 //! What was promised to permits and vouchers, and what the chain takes of it.
 
-use super::{JournalError, accept::nonce_db, apply::Round, undb};
-use crate::ledger::{self, Account, Posting};
+use super::{JournalError, accept::nonce_db, apply::Round, ledger, undb};
+use purr_books::ledger::{Account, Posting};
 use purr_engine::PlayerId;
 use sqlx::Row;
 

@@ -1,7 +1,7 @@
 //! Tables: terms, epochs, heads, notices.
 
 use super::{Journal, JournalError, bytes, chain, db, undb};
-use crate::policy::{Seat, Table, Terms};
+use purr_books::policy::{Seat, Table, Terms};
 use purr_engine::PlayerId;
 use purr_protocol::settlement::{Entry, Fenced, Notice, NoticeState, OpenTable, TableState};
 use serde_json::json;

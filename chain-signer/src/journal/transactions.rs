@@ -1,14 +1,14 @@
 //! Transactions from check to final depth. Every step goes through [`next`] and is in the hash chain.
 
 use super::{
-    Event, Journal, JournalError, Lease, State, bytes, chain, db, lease,
-    state::next,
+    Journal, JournalError, Lease, bytes, chain, db, lease, ledger,
     tables::{TableRow, notify},
     undb,
 };
-use crate::{
-    chain::batch::Waiting,
-    ledger::{self, Account},
+use crate::chain::batch::Waiting;
+use purr_books::{
+    entry::{BadState, Event, State, next},
+    ledger::Account,
 };
 use purr_protocol::settlement::{Entry, TableState};
 use serde_json::json;
@@ -138,9 +138,7 @@ async fn read(conn: &mut PgConnection, row: &PgRow) -> Result<Transaction, Journ
         nonce: undb(row.try_get("nonce")?)?,
         destination: bytes(row.try_get("destination")?, "destination")?,
         calldata: row.try_get("calldata")?,
-        state: state
-            .parse()
-            .map_err(|error: super::state::BadState| JournalError::Corrupt(error.to_string()))?,
+        state: state.parse().map_err(|error: BadState| JournalError::Corrupt(error.to_string()))?,
         block,
         mined_hash: hash(row.try_get("mined_hash")?)?,
         reverted: row.try_get("reverted")?,
@@ -157,7 +155,7 @@ async fn lock(conn: &mut PgConnection, id: i64) -> Result<State, JournalError> {
         .bind(id)
         .fetch_one(conn)
         .await?;
-    state.parse().map_err(|error: super::state::BadState| JournalError::Corrupt(error.to_string()))
+    state.parse().map_err(|error: BadState| JournalError::Corrupt(error.to_string()))
 }
 
 /// Moves a transaction and the entries that it carries.

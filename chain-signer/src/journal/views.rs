@@ -1,11 +1,9 @@
 //! What others read: balances, heads, the books at one moment.
 
-use super::{Journal, JournalError, LogPosition, TableRow, bytes, db, undb};
-use crate::{
-    chain::Address,
-    ledger::{self, Account},
-};
+use super::{Journal, JournalError, LogPosition, TableRow, bytes, db, ledger, undb};
+use crate::chain::Address;
 use futures::stream::{self, Stream};
+use purr_books::ledger::Account;
 use purr_engine::PlayerId;
 use purr_protocol::settlement::{Balance, SeatedBalance};
 use sqlx::{Row, postgres::PgListener};

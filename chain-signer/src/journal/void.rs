@@ -1,10 +1,11 @@
 //! A range that two admins passed over: its entries end, its permits are free, the model starts again
 //! from what the chain has.
 
-use super::{Event, JournalError, State, apply::Round, bytes, chain, db, tables, undb};
-use crate::{
-    chain::events::VaultLog,
-    ledger::{self, Account},
+use super::{JournalError, apply::Round, bytes, chain, db, ledger, tables, undb};
+use purr_books::{
+    entry::{Event, State, UNBOUND},
+    events::VaultLog,
+    ledger::Account,
     policy::{Limits, RAKE_MAX, Seat, Table},
 };
 use purr_engine::PlayerId;
@@ -12,9 +13,6 @@ use purr_protocol::settlement::{Entry, EntryBody};
 use serde_json::json;
 use sqlx::{PgConnection, Row};
 use std::collections::BTreeMap;
-
-/// The hash of a number that was passed over before the journal had it; no payload has it.
-pub(super) const UNBOUND: [u8; 32] = [0; 32];
 
 /// What the table hands in under such a number is void as well, and bound to it from then on.
 pub(super) async fn bind(

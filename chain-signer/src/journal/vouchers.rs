@@ -1,7 +1,9 @@
 //! Vouchers, and the end of promises whose time is over.
 
-use super::{Journal, JournalError, Lease, accept::nonce_db, bytes, chain, db, denials, frozen, lease, undb};
-use crate::ledger::{self, Account, Posting, Transfer};
+use super::{
+    Journal, JournalError, Lease, accept::nonce_db, bytes, chain, db, denials, frozen, lease, ledger, undb,
+};
+use purr_books::ledger::{Account, Posting, Transfer};
 use purr_engine::PlayerId;
 use serde_json::json;
 use sqlx::{PgConnection, Row};

@@ -2,15 +2,16 @@
 
 use super::{IN_FLIGHT_MAX, Sender, SenderError};
 use crate::{
+    calldata::{Known, check_open, check_settle},
     chain::{
         Block, RpcError,
         batch::{ITEMS_MAX, Item, items},
         eip712::uid_word,
         vault::{encode_open, encode_settle},
     },
-    journal::{Fees, Lease, NewTransaction, PendingTable, Purpose, State},
-    policy::calldata::{Known, check_open, check_settle},
+    journal::{Fees, Lease, NewTransaction, PendingTable, Purpose},
 };
+use purr_books::entry::State;
 use purr_protocol::settlement::EntryBody;
 use std::{collections::BTreeMap, time::Duration};
 

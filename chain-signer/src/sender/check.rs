@@ -2,9 +2,10 @@
 
 use super::{Sender, SenderError};
 use crate::{
-    chain::{address_text, events::VaultEvent, vault::LOG_BLOCKS_MAX},
+    chain::{address_text, vault::LOG_BLOCKS_MAX},
     journal::TableRow,
 };
+use purr_books::events::VaultEvent;
 use purr_protocol::settlement::ChainConfig;
 
 /// The contract's `KeyRole`.

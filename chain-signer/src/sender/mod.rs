@@ -9,15 +9,16 @@ mod transactions;
 mod watch;
 
 use crate::{
+    back_off::BackOff,
+    calldata::Allowed,
     chain::{Address, Block, Rpc, RpcError, Vault, eip712::Domain},
     hsm::{HsmError, Signer},
     journal::{Journal, JournalError, Lease},
     metrics::Metrics,
     options::Config,
-    policy::{Refusal, calldata::Allowed},
-    serve::BackOff,
     service::Service,
 };
+use purr_books::policy::Refusal;
 use purr_runtime::{CancellationToken, Readiness};
 use std::{
     collections::BTreeMap,
