@@ -111,6 +111,7 @@ fn problem(error: &ServiceError) -> Problem {
             J::NotOpen(_) => (409, "not-open".into(), "The table is not open on chain yet"),
             J::NonceUsed(_) => (409, "nonce-used".into(), "This nonce was used before"),
             J::Frozen(_) => (409, "frozen".into(), "A deposit has vanished"),
+            J::Differs(_) => (409, "differs".into(), "Ledger and chain do not agree about this"),
             J::Denied(_) => (409, "denied".into(), "This wallet is denied"),
             J::BadDenial(BadDenial::NotDenied) => (404, "not-denied".into(), "This wallet is not denied"),
             J::BadDenial(BadDenial::Full) => (409, "full".into(), "The deny list is full"),

@@ -32,7 +32,10 @@ pub(crate) async fn serve(options: ServeOptions, stop: CancellationToken) -> any
     readiness.not_ready("journal", "not opened yet");
     match config.vault {
         None => readiness.not_ready("vault", "no vault configured"),
-        Some(_) => readiness.not_ready("vault", "not checked yet"),
+        Some(_) => {
+            readiness.not_ready("vault", "not checked yet");
+            readiness.not_ready("journal-whole", "not compared with the chain yet");
+        }
     }
     let listen = config.options.ops_listen;
     let ops = tokio::spawn(ops::serve(listen, registry, readiness.clone(), stop.clone()));

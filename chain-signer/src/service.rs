@@ -3,7 +3,7 @@
 use crate::{
     chain::{Address, Rpc, Vault, address_text, eip712::Domain, eip712::recover, eip712::uid_word},
     hsm::Signer,
-    journal::{HourLimit, Journal, JournalError, ReserveRequest, TableRow, VoucherRequest},
+    journal::{ExitBounds, HourLimit, Journal, JournalError, ReserveRequest, TableRow, VoucherRequest},
     keys::Keys,
     metrics::Metrics,
     options::Config,
@@ -125,8 +125,8 @@ pub struct Service {
     hour: HourLimit,
     keys: OnceLock<Keys>,
     chain: OnceLock<ChainConfig>,
-    /// The vault's exit clock, in seconds: it never changes, and every question about a table asks for it.
-    exit_delay_s: OnceLock<u64>,
+    /// The vault's bounds on exits: they never change, and every question about a table asks for them.
+    exit_bounds: OnceLock<ExitBounds>,
     /// The journal has its schema.
     migrated: Arc<Notify>,
     is_migrated: AtomicBool,
@@ -153,7 +153,7 @@ impl Service {
             hour: HourLimit(config.options.hour_limit),
             keys: OnceLock::new(),
             chain: OnceLock::new(),
-            exit_delay_s: OnceLock::new(),
+            exit_bounds: OnceLock::new(),
             migrated: Arc::default(),
             is_migrated: AtomicBool::new(false),
             whole: AtomicBool::new(false),
@@ -209,20 +209,20 @@ impl Service {
         let word = uid_word(uid).ok_or_else(|| ServiceError::BadUid(uid.into()))?;
         let table = self.journal.open_table(uid, domain.table_id(word, terms), open).await?;
         self.signals.work.notify_one();
-        Ok(status(&table, self.exit_delay_s().await?))
+        Ok(status(&table, self.exit_bounds().await?))
     }
 
-    /// 0: no vault was ever looked at.
-    async fn exit_delay_s(&self) -> Result<u64, ServiceError> {
-        if let Some(known) = self.exit_delay_s.get() {
+    /// Zeros: no vault was ever looked at.
+    async fn exit_bounds(&self) -> Result<ExitBounds, ServiceError> {
+        if let Some(known) = self.exit_bounds.get() {
             return Ok(*known);
         }
-        let Some(seconds) = self.journal.exit_delay_s().await? else { return Ok(0) };
-        Ok(*self.exit_delay_s.get_or_init(|| seconds))
+        let Some(bounds) = self.journal.exit_bounds().await? else { return Ok(ExitBounds::default()) };
+        Ok(*self.exit_bounds.get_or_init(|| bounds))
     }
 
     pub async fn table(&self, uid: &str) -> Result<TableStatus, ServiceError> {
-        Ok(status(&self.journal.table(uid).await?, self.exit_delay_s().await?))
+        Ok(status(&self.journal.table(uid).await?, self.exit_bounds().await?))
     }
 
     pub async fn reserve(&self, uid: &str, reserve: &Reserve) -> Result<Reservation, ServiceError> {
@@ -410,9 +410,10 @@ impl Service {
     }
 }
 
-fn status(table: &TableRow, exit_delay_s: u64) -> TableStatus {
+fn status(table: &TableRow, exit: ExitBounds) -> TableStatus {
     TableStatus {
-        exit_delay_s,
+        exit_delay_s: exit.delay_s,
+        exit_sequences: exit.sequences,
         table_id: format!("0x{}", hex::encode(table.table_id)),
         state: table.state,
         head_seq: table.head_seq,

@@ -7,7 +7,7 @@ use crate::{
     promise::{PromiseId, PromiseKind, PromiseState},
 };
 use purr_engine::PlayerId;
-use purr_protocol::settlement::{Entry, NoticeState, Permit, TableState};
+use purr_protocol::settlement::{Entry, EntryBody, NoticeState, Permit, TableState};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Everything that a decision about money looks at. A journal loads the part that a decision needs.
@@ -70,6 +70,18 @@ pub struct Booked {
     pub entry: Option<Entry>,
     pub effect: Effect,
     pub state: State,
+}
+
+impl Booked {
+    /// The permit of a sit or top-up, and whose it is.
+    pub fn permit(&self) -> Option<(PlayerId, &Permit)> {
+        match &self.entry.as_ref()?.body {
+            EntryBody::Sit { player, permit, .. } | EntryBody::TopUp { player, permit, .. } => {
+                Some((*player, permit))
+            }
+            EntryBody::Hand { .. } | EntryBody::Leave { .. } => None,
+        }
+    }
 }
 
 /// Chips set aside.
@@ -302,7 +314,7 @@ impl Books {
             Change::TableOpened { uid } => self.at(uid, |table| table.state = TableState::Open),
             Change::Epoch { uid, epoch } => self.at(uid, |table| table.epoch = table.epoch.max(*epoch)),
             Change::Accepted { uid, entry, hash, effect } => self.at(uid, |table| {
-                if let purr_protocol::settlement::EntryBody::Hand { next, .. } = &entry.body {
+                if let EntryBody::Hand { next, .. } = &entry.body {
                     table.head_next = Some(next.clone());
                 }
                 let (entry, effect) = (Some(entry.clone()), effect.clone());

@@ -145,6 +145,7 @@ impl MemoryJournal {
             head_seq: table.head_seq,
             confirmed_seq: table.confirmed_seq,
             exit_delay_s: 0,
+            exit_sequences: 0,
         })
     }
 

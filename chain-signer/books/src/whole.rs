@@ -9,7 +9,7 @@ pub struct Standing {
     pub sent: u64,
     /// Whether a key that was used before this journal began is accepted.
     pub accept_used_key: bool,
-    /// Whether the journal has ever taken in a block.
+    /// Whether the vault's log was read to the final block, or the journal has anything of its own.
     pub has_read: bool,
     /// A table of the vault that the journal does not know.
     pub unknown_table: Option<String>,

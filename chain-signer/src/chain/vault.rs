@@ -56,6 +56,8 @@ pub struct Bounds {
     pub range_max: u16,
     /// Seconds from `requestExit` to `finaliseExit`.
     pub exit_delay_s: u64,
+    /// Numbers of a table's sequence that may still touch a seat whose exit was asked for.
+    pub exit_sequences: u16,
 }
 
 /// `settleEntries(items)`.
@@ -288,7 +290,11 @@ impl Vault {
     /// What is fixed with the vault.
     pub async fn bounds(&self, rpc: &Rpc) -> Result<Bounds, RpcError> {
         let limits: abi::Limits = self.view(rpc, abi::LimitsCall {}.encode(), None).await?;
-        Ok(Bounds { range_max: limits.max_range, exit_delay_s: limits.exit_delay.into() })
+        Ok(Bounds {
+            range_max: limits.max_range,
+            exit_delay_s: limits.exit_delay.into(),
+            exit_sequences: limits.exit_sequences,
+        })
     }
 
     /// Whether the key may settle (role 1) or sign vouchers (role 2) now.

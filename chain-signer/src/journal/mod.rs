@@ -8,30 +8,36 @@ mod accept;
 mod apply;
 mod chain;
 mod denials;
+mod differing;
 mod frozen;
 mod lease;
 mod ledger;
-mod promises;
+mod load;
+mod pending;
 mod receipts;
+mod rows;
+mod store;
 mod tables;
 mod transactions;
 mod views;
-mod void;
 mod vouchers;
 
 pub use accept::{HourLimit, ReserveRequest};
-pub use apply::{Applied, LogPosition};
+pub use apply::LogPosition;
 pub use chain::{Audit, audit};
 pub use denials::BadDenial;
-pub use frozen::Deposit;
 pub use lease::{LEASE_TTL_S, Lease};
+pub use pending::PendingTable;
+pub use purr_books::request::VoucherRequest;
 pub use receipts::{Receipt, ReceiptKey};
-pub use tables::TableRow;
-pub use transactions::{Attempt, Fees, NewTransaction, PendingTable, Purpose, Transaction};
-pub use views::{Accounts, Heads};
-pub use vouchers::VoucherRequest;
+pub use rows::TableRow;
+pub use transactions::{Attempt, Fees, NewTransaction, Purpose, Transaction};
+pub use views::{Accounts, ExitBounds, Heads};
 
-use purr_books::{entry::IllegalTransition, ledger::LedgerError, policy::Refusal};
+use purr_books::{
+    differing::Differs, entry::IllegalTransition, ledger::LedgerError, policy::Refusal,
+    promise::IllegalPromise, request::RequestError,
+};
 use purr_engine::PlayerId;
 use sqlx::{PgPool, postgres::PgConnectOptions, postgres::PgPoolOptions};
 use std::time::Duration;
@@ -65,6 +71,12 @@ pub enum JournalError {
     BadDenial(#[from] BadDenial),
     #[error("no reservation for this permit; reserve first")]
     NoReservation,
+    #[error("the free balance of {0} is too small")]
+    Insufficient(PlayerId),
+    #[error(transparent)]
+    Differs(#[from] Differs),
+    #[error(transparent)]
+    Promise(#[from] IllegalPromise),
     #[error(transparent)]
     Refused(#[from] Refusal),
     #[error(transparent)]
@@ -151,5 +163,35 @@ impl JournalError {
         let Self::Sql(error) = self else { return false };
         let code = error.as_database_error().and_then(|error| error.code());
         matches!(code.as_deref(), Some("40P01" | "40001"))
+    }
+}
+
+impl JournalError {
+    /// The free balance was too small.
+    pub fn is_insufficient(&self) -> bool {
+        matches!(self, Self::Insufficient(_) | Self::Ledger(LedgerError::Insufficient { .. }))
+    }
+}
+
+impl From<RequestError> for JournalError {
+    fn from(error: RequestError) -> Self {
+        use RequestError as E;
+        match error {
+            E::UnknownTable(uid) => Self::UnknownTable(uid),
+            E::Fenced { given, highest } => Self::Fenced { given, highest },
+            E::Conflict { uid, seq } => Self::Conflict { uid, seq },
+            E::Gap { uid, next, given } => Self::Gap { uid, next, given },
+            E::NotOpen(uid) => Self::NotOpen(uid),
+            E::NonceUsed(nonce) => Self::NonceUsed(nonce),
+            E::Frozen(player) => Self::Frozen(player),
+            E::Denied(player) => Self::Denied(player),
+            E::NoReservation => Self::NoReservation,
+            E::Insufficient(player) => Self::Insufficient(player),
+            E::Differs(differs) => Self::Differs(differs),
+            E::Refused(refusal) => Self::Refused(refusal),
+            E::Ledger(error) => Self::Ledger(error),
+            E::Illegal(error) => Self::Promise(error),
+            E::Json(error) => Self::Corrupt(error),
+        }
     }
 }

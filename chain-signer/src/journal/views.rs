@@ -1,7 +1,7 @@
 //! What others read: balances, heads, the books at one moment.
 
 use super::{Journal, JournalError, LogPosition, TableRow, bytes, db, ledger, undb};
-use crate::chain::Address;
+use crate::chain::{Address, vault::Bounds};
 use futures::stream::{self, Stream};
 use purr_books::ledger::Account;
 use purr_engine::PlayerId;
@@ -22,6 +22,15 @@ pub struct Accounts {
     pub tables: Vec<TableRow>,
 }
 
+/// What the vault allows after a player has asked to exit. Fixed with the vault.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ExitBounds {
+    /// Seconds until the player is paid without anybody's help.
+    pub delay_s: u64,
+    /// Numbers of a table's sequence that may still touch the player's seat.
+    pub sequences: u64,
+}
+
 /// How far the journal is, to compare with the chain before anything is signed.
 #[derive(Clone, Debug)]
 pub struct Heads {
@@ -32,12 +41,7 @@ pub struct Heads {
 
 impl Journal {
     /// Binds the journal to a vault, the first time; afterwards it must be the same.
-    pub async fn identify(
-        &self,
-        chain_id: u64,
-        vault: Address,
-        exit_delay_s: u64,
-    ) -> Result<(), JournalError> {
+    pub async fn identify(&self, chain_id: u64, vault: Address, bounds: Bounds) -> Result<(), JournalError> {
         sqlx::query("INSERT INTO identity (chain_id, vault) VALUES ($1, $2) ON CONFLICT DO NOTHING")
             .bind(db(chain_id, "chain id")?)
             .bind(vault.as_slice())
@@ -49,18 +53,22 @@ impl Journal {
             let vault = crate::chain::address_text(address);
             return Err(JournalError::OtherVault { chain_id: chain, vault });
         }
-        sqlx::query("UPDATE identity SET exit_delay_s = $1 WHERE exit_delay_s IS NULL")
-            .bind(db(exit_delay_s, "exit delay")?)
+        sqlx::query("UPDATE identity SET exit_delay_s = COALESCE(exit_delay_s, $1), exit_sequences = COALESCE(exit_sequences, $2)")
+            .bind(db(bounds.exit_delay_s, "exit delay")?)
+            .bind(i64::from(bounds.exit_sequences))
             .execute(&self.pool)
             .await?;
         Ok(())
     }
 
-    /// The vault's exit clock, in seconds; `None`: no vault was ever looked at.
-    pub async fn exit_delay_s(&self) -> Result<Option<u64>, JournalError> {
-        let delay: Option<Option<i64>> =
-            sqlx::query_scalar("SELECT exit_delay_s FROM identity").fetch_optional(&self.pool).await?;
-        delay.flatten().map(undb).transpose()
+    /// The vault's bounds on exits; `None`: no vault was ever looked at.
+    pub async fn exit_bounds(&self) -> Result<Option<ExitBounds>, JournalError> {
+        let bounds: Option<(Option<i64>, Option<i64>)> =
+            sqlx::query_as("SELECT exit_delay_s, exit_sequences FROM identity")
+                .fetch_optional(&self.pool)
+                .await?;
+        let Some((Some(delay), Some(sequences))) = bounds else { return Ok(None) };
+        Ok(Some(ExitBounds { delay_s: undb(delay)?, sequences: undb(sequences)? }))
     }
 
     pub async fn heads(&self, sender: Address) -> Result<Heads, JournalError> {

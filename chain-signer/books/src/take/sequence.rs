@@ -9,7 +9,7 @@ use crate::{
     policy::{Limits, Refusal, Seat, Table},
     promise::PromiseEvent,
 };
-use purr_protocol::settlement::{EntryBody, NoticeState};
+use purr_protocol::settlement::NoticeState;
 use std::collections::BTreeMap;
 
 /// Most numbers that one void may hold places for; the contract's ranges are below it.
@@ -73,14 +73,8 @@ impl Taking<'_> {
         self.change(Change::Voided { uid: uid.into(), first, last, unknown });
         self.settle(uid, (first, last), Event::Void, log);
         let Some(table) = self.books.tables.get(uid).filter(|_| first <= last) else { return };
-        let permits = table.entries.range(first..=last).filter_map(|(_, booked)| {
-            match booked.entry.as_ref().map(|entry| &entry.body) {
-                Some(EntryBody::Sit { player, permit, .. } | EntryBody::TopUp { player, permit, .. }) => {
-                    Some((*player, permit.nonce))
-                }
-                _ => None,
-            }
-        });
+        let permits = table.entries.range(first..=last).filter_map(|(_, booked)| booked.permit());
+        let permits = permits.map(|(player, permit)| (player, permit.nonce));
         for (player, nonce) in permits.collect::<Vec<_>>() {
             self.release(player, nonce, PromiseEvent::Refuse);
             self.cover(&log.key(), player);
