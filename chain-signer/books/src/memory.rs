@@ -221,7 +221,8 @@ impl MemoryJournal {
     /// Notices with a higher id.
     pub fn notices_after(&self, uid: &str, after: u64) -> Vec<Notice> {
         let list = self.notices.get(uid).map(Vec::as_slice).unwrap_or_default();
-        list.iter().filter(|notice| notice.id > after).cloned().collect()
+        let known = usize::try_from(after).unwrap_or(usize::MAX);
+        list.get(known..).unwrap_or_default().to_vec()
     }
 
     /// A player's money, at final depth.
