@@ -37,6 +37,10 @@ test: ## lints, units, contracts, and end to end on a real cluster
 bench: ## evaluator, equity, hands, engine and players' sockets beside their peers; writes target/bench.json
 	@tests/bench.sh
 
+.PHONY: records-bench
+records-bench: ## hands a second into PostgreSQL, facts, a rebuild, bytes a hand (PURR_PHH=FILE: its hands, else random ones)
+	@tests/records-bench.sh
+
 .PHONY: fuzz
 fuzz: ## long: 20,000 hands against PokerKit, then ten minutes a fuzz target (PURR_FUZZ_SECONDS, PURR_SEED)
 	@tests/differential.sh 20000 $(PURR_SEED)

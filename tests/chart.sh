@@ -39,6 +39,7 @@ gateway:
   extraEnv: [{name: RUST_BACKTRACE, value: "1"}]
   pod: {nodeSelector: {purr.example/pool: edge}, topologySpreadConstraints: [{maxSkew: 1, topologyKey: zone, whenUnsatisfiable: DoNotSchedule}]}
 records: {replicas: 2, networkName: Net}
+fairplay: {enabled: true, keySecret: fair-play-key, publicKey: "aa112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"}
 chainSigner:
   replicas: 2
   hsm: {module: /opt/vendor/pkcs11.so, initToken: false}
@@ -148,6 +149,8 @@ done <<'C'
 /chainSigner/hsm tokenLable chainSigner.hsm.tokenLable="x"
 /audit/publicKey pattern audit.publicKey="00"
 /records/version 2 records.version=1
+/fairplay/thresholds/pair maximum fairplay.thresholds.pair=50
+/fairplay keysecret fairplay.keysecret="x"
 /postgres/external hostname postgres.external.hostname="db"
 /imagePullPolicy IfNotPresent imagePullPolicy="Sometimes"
 / anvill anvill.enabled=true
@@ -170,15 +173,18 @@ refuses chain.rpcUrls chain.rpcUrlsSecret.name anvil.enabled --
 refuses chain.vault chain.token -- "${anvil[@]}" --set chain.vault=0x1111111111111111111111111111111111111111
 refuses chainSigner.replicas chainSigner.hsm.initToken -- "${anvil[@]}" --set chainSigner.replicas=2
 refuses chainSigner.replicas chainSigner.hsm.module -- "${anvil[@]}" --set chainSigner.replicas=2 --set chainSigner.hsm.initToken=false
+refuses fairplay.enabled fairplay.keySecret -- "${anvil[@]}" --set fairplay.enabled=true
+refuses fairplay.enabled fairplay.publicKey -- "${anvil[@]}" --set fairplay.enabled=true --set fairplay.keySecret=k
 refuses chainSigner.hsm.settleKey chainSigner.hsm.voucherKey -- "${anvil[@]}" --set chainSigner.hsm.voucherKey=settle
 say "chart: $refused refused"
 
 say "chart: programs' options"
 mkdir "$work/programs"
-for part in controller/deployment gateway/deployment records/deployment signer/statefulset; do
+fair=(--set fairplay.enabled=true --set fairplay.keySecret=k --set-string "fairplay.publicKey=$(printf 'ab%.0s' {1..32})")
+for part in controller/deployment gateway/deployment records/deployment fairplay/deployment signer/statefulset; do
   # Options that exclude each other are in one of the two.
   { render --values "$work/production.yaml" --show-only "templates/$part.yaml" &&
-    render --values tests/stack-values.yaml --set 'gateway.clientAddress.proxyProtocolFrom={10.0.0.0/8}' --show-only "templates/$part.yaml"; } >"$work/programs/${part%%/*}"
+    render --values tests/stack-values.yaml --set 'gateway.clientAddress.proxyProtocolFrom={10.0.0.0/8}' "${fair[@]}" --show-only "templates/$part.yaml"; } >"$work/programs/${part%%/*}"
 done
 python3 tests/chart/chart.py options "$work/programs"
 
@@ -188,7 +194,7 @@ mark='fsGroupChangePolicy: OnRootMismatch'
 anvil_too=(--set crds.install=false --set chain.rpcUrlsSecret.name= --set anvil.enabled=true)
 render --skip-tests --values "$work/production.yaml" "${anvil_too[@]}" >"$work/production"
 pods=$(grep -c "$mark" "$work/production")
-[ "$pods" -ge 11 ] || die "the chart renders $pods pods, fewer than there are workloads"
+[ "$pods" -ge 12 ] || die "the chart renders $pods pods, fewer than there are workloads"
 for setting in 'priorityClassName: poker' 'imagePullSecrets:' 'key: poker' 'example.com/team: poker' 'cost: poker' 'nodeSelector:'; do
   have=$(grep -cE "^ *(- )?$setting" "$work/production")
   [ "$have" -eq "$pods" ] || die "$have of $pods pods have $setting"
@@ -217,6 +223,9 @@ renders '- --summary-every-ms=2000' controller/deployment.yaml --values "$work/p
 renders 'name: RUST_BACKTRACE' gateway/deployment.yaml --values "$work/production.yaml"
 renders 'minAvailable: 2' gateway/deployment.yaml --values "$work/production.yaml"
 renders 'maxUnavailable: 1' gateway/deployment.yaml --values tests/stack-values.yaml
+# A chart upgrade with the same images restarts nothing.
+templated=$(render --values "$work/production.yaml" | awk '/^---/ {inside = 0} /^  template:/ {inside = 1} inside && /app.kubernetes.io\/version/')
+[ -z "$templated" ] || die "a pod template has the label app.kubernetes.io/version"
 lacks PodDisruptionBudget gateway/deployment.yaml "${anvil[@]}"
 renders 'helm.sh/hook: test' tests/gateway.yaml --values tests/stack-values.yaml
 lacks 'kubernetes.io/tls' tests/gateway.yaml --values "$work/production.yaml"

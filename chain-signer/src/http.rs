@@ -32,8 +32,8 @@ const ENTRIES_MAX: usize = 256;
 const WAIT_MAX_MS: u64 = 30_000;
 
 #[derive(Clone)]
-struct App {
-    service: Arc<Service>,
+pub(crate) struct App {
+    pub(crate) service: Arc<Service>,
     stop: CancellationToken,
 }
 
@@ -53,18 +53,19 @@ pub fn routes(service: Arc<Service>, stop: CancellationToken) -> Router {
         .route("/v1/denials/lift", post(lift))
         .route("/v1/denials/wallets", get(denied_wallets))
         .route("/v1/denials/players/{player}", get(denial_trail))
+        .merge(crate::http_fairplay::routes())
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .with_state(App { service, stop })
 }
 
-fn allow(peer: &Peer, roles: &[Role]) -> Result<(), Answer> {
+pub(crate) fn allow(peer: &Peer, roles: &[Role]) -> Result<(), Answer> {
     match &peer.role {
         Some(role) if roles.contains(role) => Ok(()),
         _ => Err(Problem::new(403, "role", "This caller may not do that").into()),
     }
 }
 
-fn parse<T: DeserializeOwned>(body: &Bytes) -> Result<T, Answer> {
+pub(crate) fn parse<T: DeserializeOwned>(body: &Bytes) -> Result<T, Answer> {
     serde_json::from_slice(body).map_err(|error| {
         Answer(Problem::new(400, "body", "The body is not what this request takes").detail(error.to_string()))
     })
@@ -75,7 +76,7 @@ fn own(uid: &str) -> Role {
 }
 
 impl App {
-    fn failed(&self, error: &ServiceError) -> Answer {
+    pub(crate) fn failed(&self, error: &ServiceError) -> Answer {
         let problem = problem(error);
         match error {
             ServiceError::Journal(JournalError::Refused(refusal)) => {
@@ -116,6 +117,8 @@ fn problem(error: &ServiceError) -> Problem {
             J::BadDenial(BadDenial::NotDenied) => (404, "not-denied".into(), "This wallet is not denied"),
             J::BadDenial(BadDenial::Full) => (409, "full".into(), "The deny list is full"),
             J::BadDenial(_) => (422, "denial".into(), "Not a denial"),
+            J::Held(_) => (409, "held".into(), "Vouchers of this wallet are held"),
+            J::BadHold(_) => (422, "hold".into(), "Not a hold"),
             J::Gap { .. } => (422, "gap".into(), "Not the next number"),
             J::NoReservation => (422, "no-reservation".into(), "No reservation for this permit"),
             J::Refused(refusal) => (422, refusal.rule().replace('_', "-"), "A rule refuses this"),
@@ -242,7 +245,7 @@ async fn config(
     State(app): State<App>,
     Extension(peer): Extension<Peer>,
 ) -> Result<Json<ChainConfig>, Answer> {
-    allow(&peer, &[Role::Gateway])?;
+    allow(&peer, &[Role::Gateway, Role::FairPlay])?;
     app.service.config().map(Json).map_err(|error| app.failed(&error))
 }
 
@@ -278,7 +281,7 @@ async fn deny(
     Extension(peer): Extension<Peer>,
     body: Bytes,
 ) -> Result<Json<DenialTrail>, Answer> {
-    allow(&peer, &[Role::Gateway])?;
+    allow(&peer, &[Role::Gateway, Role::FairPlay])?;
     let deny: Deny = parse(&body)?;
     app.service.deny(&deny).await.map(Json).map_err(|error| app.failed(&error))
 }
@@ -288,7 +291,7 @@ async fn lift(
     Extension(peer): Extension<Peer>,
     body: Bytes,
 ) -> Result<Json<DenialTrail>, Answer> {
-    allow(&peer, &[Role::Gateway])?;
+    allow(&peer, &[Role::Gateway, Role::FairPlay])?;
     let lift: Lift = parse(&body)?;
     app.service.lift(&lift).await.map(Json).map_err(|error| app.failed(&error))
 }
@@ -307,7 +310,7 @@ async fn denial_trail(
     Extension(peer): Extension<Peer>,
     Path(player): Path<String>,
 ) -> Result<Json<DenialTrail>, Answer> {
-    allow(&peer, &[Role::Gateway])?;
+    allow(&peer, &[Role::Gateway, Role::FairPlay])?;
     let player: PlayerId =
         player.parse().map_err(|_| Answer(Problem::new(400, "player", "Want 0x and 40 hex digits")))?;
     app.service.journal.denial_trail(player).await.map(Json).map_err(|error| app.failed(&error.into()))

@@ -18,12 +18,13 @@ use purr_chain_signer::{
     calldata::{Allowed, Known, check_settle},
     chain::{batch::items, vault::encode_settle},
     journal::{
-        BadDenial, Fees, HourLimit, Journal, JournalError, Lease, LogPosition, NewTransaction, PendingTable,
-        Purpose, ReserveRequest, VoucherRequest,
+        BadDenial, BadHold, Fees, HourLimit, Journal, JournalError, Lease, LogPosition, NewTransaction,
+        PendingTable, Purpose, ReserveRequest, VoucherRequest,
     },
 };
 use purr_engine::SeatIndex;
 use purr_protocol::denial::{Act, Deny, Lift};
+use purr_protocol::hold::VoucherHold;
 use purr_protocol::settlement::{
     Entry, EntryBody, NoticeState, OpenTable, Permit, Reserve, SeatDelta, Submit,
 };
@@ -491,4 +492,70 @@ async fn a_seat_that_was_promised_before_a_denial_is_stood_up_as_soon_as_it_is_t
     let notices = books.journal.notices(UID, 0).await.unwrap();
     let exits: Vec<(NoticeState, u64)> = notices.iter().map(|notice| (notice.state, notice.seq_to)).collect();
     assert_eq!(exits, [(NoticeState::Exit(player(2)), 0), (NoticeState::Exit(player(2)), 1)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_sanction_stops_an_exit_and_a_hold_refuses_vouchers_until_it_is_released() {
+    let mut books = Books::open([200, 200]).await;
+    let voucher =
+        |n, nonce| VoucherRequest { player: player(n), amount: 10, nonce, deadline_s: now_s() + 600 };
+    let hold = |hold| VoucherHold {
+        player: player(2),
+        hold,
+        by: "fair play, case 7".into(),
+        reason: "decided by reviewers".into(),
+    };
+    let trail = books.journal.hold_vouchers(&hold(true)).await.unwrap();
+    assert!(trail.held && trail.acts.len() == 1 && trail.acts[0].by == "fair play, case 7");
+    // The same again is no further act.
+    assert_eq!(books.journal.hold_vouchers(&hold(true)).await.unwrap().acts.len(), 1);
+    let held = books.journal.voucher(&voucher(2, 1)).await;
+    assert!(matches!(&held, Err(JournalError::Held(who)) if *who == player(2)), "{held:?}");
+    books.journal.voucher(&voucher(1, 1)).await.unwrap();
+    // Seats are another sanction: a hold does not reach them.
+    books.reserve(2, &permit(50, 1), false).await.unwrap();
+    let bad = VoucherHold { reason: " ".into(), ..hold(false) };
+    let refused = books.journal.hold_vouchers(&bad).await;
+    assert!(matches!(refused, Err(JournalError::BadHold(BadHold::Reason))), "{refused:?}");
+
+    // Every sanction at once, and the exit runs: the clock's start is taken in and told, its end is paid out.
+    let deny = Deny { player: player(2), by: "fair play, case 7".into(), reason: "x".into(), until_s: None };
+    books.journal.deny(&deny, now_s()).await.unwrap();
+    let ready_at_s = now_s() + DAY_S;
+    books.apply(vec![E::ExitRequested { player: player(2), ready_at_s }]).await;
+    books.apply(vec![E::ExitFinalised { player: player(2), amount: 200 }]).await;
+    let (free, reserved, stack) = books.money(2).await;
+    assert_eq!((free + reserved, stack), (0, 0), "all that the chain paid has left the ledger");
+
+    // Released by an act of its own, which is in the hash chain like the hold.
+    assert!(!books.journal.hold_vouchers(&hold(false)).await.unwrap().held);
+    let lift = Lift { player: player(2), by: "x".into(), reason: "appeal".into() };
+    books.journal.lift(&lift).await.unwrap();
+    books.apply(vec![E::Deposited { player: player(2), amount: 30 }]).await;
+    books.journal.voucher(&voucher(2, 2)).await.unwrap();
+    let kinds: Vec<String> =
+        sqlx::query_scalar("SELECT kind FROM journal WHERE kind LIKE 'vouchers%' ORDER BY id")
+            .fetch_all(books.journal.pool())
+            .await
+            .unwrap();
+    assert_eq!(kinds, ["vouchersHeld", "vouchersReleased"]);
+    assert_eq!(books.journal.audit().await.unwrap().broken, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn payments_of_the_house_are_in_the_ledger_and_are_told_with_their_receiver_once() {
+    let mut books = Books::open([200, 200]).await;
+    books.apply(vec![E::ReserveFunded { amount: 100 }]).await;
+    let pay = |amount| E::HousePaid { to: player(2), amount };
+    books.apply(vec![pay(7), pay(5)]).await;
+    let told = books.journal.house_payments(0).await.unwrap().payments;
+    let seen: Vec<_> = told.iter().map(|payment| (payment.to, payment.amount)).collect();
+    assert_eq!(seen, [(player(2), 7), (player(2), 5)]);
+    assert!(told[0].tx.starts_with("0x") && told[0].tx.len() == 66);
+    assert_eq!(books.journal.house_payments(told[0].id).await.unwrap().payments, told[1..]);
+    let house: i64 = sqlx::query_scalar("SELECT amount FROM balances WHERE account = 'house'")
+        .fetch_one(books.journal.pool())
+        .await
+        .unwrap();
+    assert_eq!(house, 88);
 }

@@ -10,6 +10,7 @@ use common::{
 };
 use http::Method;
 use purr_protocol::denial::{Act, DenialTrail, Denials, DeniedWallets, Deny, Lift};
+use purr_protocol::hold::{HousePayments, VoucherHold, VoucherHoldTrail};
 use purr_runtime::Role;
 use purr_store::Sessions;
 use serde_json::{Value, json};
@@ -75,6 +76,45 @@ async fn the_deny_list_is_published_with_each_change_and_again_after_the_store_w
             (Method::GET, "/v1/denials/wallets"),
         ] {
             let (status, _) = outcome(&other, method, path, &with("x", Value::Null)).await;
+            assert_eq!(status, 403, "{role} {path}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_fair_play_program_denies_holds_and_reads_payments_and_nobody_else_holds() {
+    let mut house = House::empty();
+    house.start_postgres();
+    let signer = house.start_signer();
+    let fair_play = house.client(&signer, &Role::FairPlay);
+    let hold = |hold| VoucherHold {
+        player: player(1),
+        hold,
+        by: "fair play, case 3".into(),
+        reason: "decided by reviewers".into(),
+    };
+    let payments = eventually("the journal is there", || async {
+        fair_play.get::<HousePayments>("/v1/house-payments?after=0", WAIT).await.ok()
+    })
+    .await;
+    assert_eq!(payments, HousePayments::default());
+    let trail: VoucherHoldTrail = fair_play.post("/v1/voucher-holds", &hold(true), WAIT).await.unwrap();
+    assert!(trail.held);
+    let deny = Deny { player: player(1), by: "fair play, case 3".into(), reason: "x".into(), until_s: None };
+    let trail: DenialTrail = fair_play.post("/v1/denials", &deny, WAIT).await.unwrap();
+    assert!(trail.denied);
+    let path = format!("/v1/voucher-holds/{}", player(1));
+    let gateway = house.client(&signer, &Role::Gateway);
+    let trail: VoucherHoldTrail = gateway.get(&path, WAIT).await.unwrap();
+    assert!(trail.held && trail.acts.len() == 1);
+    let bad = serde_json::to_value(VoucherHold { by: String::new(), ..hold(false) }).unwrap();
+    let said = outcome(&fair_play, Method::POST, "/v1/voucher-holds", &bad).await;
+    assert_eq!((said.0, said.1.as_str()), (422, "hold"));
+    for role in [Role::Gateway, Role::Table(UID.into()), Role::Controller, Role::Records] {
+        let other = house.client(&signer, &role);
+        let body = serde_json::to_value(hold(false)).unwrap();
+        for (method, path) in [(Method::POST, "/v1/voucher-holds"), (Method::GET, "/v1/house-payments")] {
+            let (status, _) = outcome(&other, method, path, &body).await;
             assert_eq!(status, 403, "{role} {path}");
         }
     }

@@ -26,6 +26,7 @@ WIRED = {
     "PURR_CA_DIR": PATHS,
     "PURR_STATE_DIR": PATHS,
     "PURR_DATA_KEY_DIR": PATHS,
+    "PURR_FAIRPLAY_KEY_DIR": PATHS,
     "PURR_LISTEN": LISTEN,
     "PURR_INTERNAL_LISTEN": LISTEN,
     "PURR_OPS_LISTEN": LISTEN,
@@ -40,6 +41,7 @@ PROGRAMS = {
     "controller": ["operator/controller/src/options.rs"],
     "gateway": ["operator/gateway/src/options.rs"],
     "records": ["operator/records/src/options.rs"],
+    "fairplay": ["operator/fairplay/src/service/options.rs"],
     "signer": ["chain-signer/src/options.rs"],
     "table": ["table-pod/server/src/options.rs"],
 }

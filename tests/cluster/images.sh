@@ -3,7 +3,7 @@
 # usage: images.sh [--load NAME | --push REGISTRY] [IMAGE...]
 #   --load NAME      import into the test cluster NAME (what it already has is left alone)
 #   --push REGISTRY  push to a registry of your own
-#   IMAGE            controller gateway records table chain-signer redis postgres anvil coredns pause;
+#   IMAGE            controller gateway records fairplay table chain-signer redis postgres anvil coredns pause;
 #                    none: all of them. By name only: table-faketime, for tests, whose clock can be set
 # A tag is the hash of what went into the image. Writes what helm needs to $PURR_CACHE/images/values.yaml, and after a
 # push to values-registry.yaml beside it. PURR_REGISTRY_INSECURE=1: the registry speaks plain HTTP.
@@ -13,7 +13,7 @@ set -euo pipefail
 
 target=${CARGO_TARGET_DIR:-$cache/target}/release
 store=$cache/images
-all=(pause coredns redis postgres anvil controller gateway records table chain-signer)
+all=(pause coredns redis postgres anvil controller gateway records fairplay table chain-signer)
 load='' registry=''
 case ${1:-} in
   --load) load=${2:?name of the cluster}; shift 2 ;;
@@ -165,7 +165,7 @@ rust() { # image base
 values() { # suffix of the reference files
   local name key
   echo 'images:'
-  for name in controller gateway records table chain-signer redis postgres anvil; do
+  for name in controller gateway records fairplay table chain-signer redis postgres anvil; do
     [ -f "$store/$name.$1" ] || continue
     key=$name
     [ "$name" != chain-signer ] || key=chainSigner
@@ -207,7 +207,7 @@ for name in "${wanted[@]}"; do
       on_base table-faketime "$target/purr-table" "$base"
       environment=()
       ;;
-    controller | gateway | records | table)
+    controller | gateway | records | fairplay | table)
       base=$(rootfs program extract "$runtime")
       rust "$name" "$base"
       ;;

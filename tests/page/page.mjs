@@ -166,6 +166,36 @@ async function forged({ page }, hand) {
   step('the deal is proven in the browser, and five forged records are not');
 }
 
+/** The replay by keys alone, from the deal to the end, with the viewer's own cards; and the saving of the hand. */
+async function replayed(who, own) {
+  const { page } = who;
+  await page.locator('.replay').waitFor();
+  const ownCards = () => page.locator('.replay .seat.own [data-card]').evaluateAll((found) => found.map((card) => card.dataset.card));
+  const [at, steps] = (await page.locator('.replay .count').innerText()).split(' / ').map(Number);
+  assert.equal(at, 1);
+  assert.deepEqual(await ownCards(), own, 'the own cards are known from the deal on');
+  await page.locator('#title').focus();
+  await page.keyboard.press('End');
+  await page.locator('.replay .count', { hasText: `${steps} / ${steps}` }).waitFor();
+  assert.match(await page.locator('.replay .outcome').innerText(), /wins?/);
+  await page.keyboard.press('Home');
+  await page.keyboard.press('ArrowRight');
+  await page.locator('.replay .count', { hasText: `2 / ${steps}` }).waitFor();
+  assert.match(await page.locator('.replay-words').innerText(), /posts? the/);
+  await page.getByRole('button', { name: 'Flop', exact: true }).press('Enter');
+  await page.waitForFunction(() => document.querySelectorAll('.replay .board [data-card]').length === 3);
+  assert.match(await page.locator('.replay .pot').innerText(), /500/);
+  await page.getByLabel('Speed').selectOption('4');
+  await page.getByRole('button', { name: 'Play', exact: true }).press('Enter');
+  await page.locator('.replay .count', { hasText: `${steps} / ${steps}` }).waitFor();
+  await page.getByRole('button', { name: 'Play', exact: true }).waitFor();
+  for (const [label, extension] of [['PHH', 'phh'], ['Open Hand History', 'ohh']]) {
+    const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: `Save as ${label}` }).click()]);
+    assert.ok(download.suggestedFilename().endsWith(`.${extension}`), download.suggestedFilename());
+  }
+  step('the hand is replayed by keys, with the own cards, and saved in every format');
+}
+
 async function main() {
   mkdirSync(folder, { recursive: true });
   const [network, second, third] = [await Network.open(), await Network.open(), await Network.open()];
@@ -327,6 +357,7 @@ async function play(browser, network, second, third) {
   await wide.page.locator('.story li').first().waitFor();
   assert.match(await wide.page.locator('.story').innerText(), /raises? to 250/);
   assert.match(await wide.page.locator('.proof').innerText(), /all \d+ cards that everybody saw were in the deck/);
+  await replayed(wide, before.wide);
   await forged(wide, hand);
   await shot(wide, 'one-hand');
   await accessible(wide, 'one hand');

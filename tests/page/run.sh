@@ -12,7 +12,8 @@ solo=${1:-${CARGO_TARGET_DIR:-$cache/target}/release/purr-solo}
 
 dir=$(npm_packages page "$page")
 # Modules are looked for beside the script that imports them.
-cp "$page"/*.mjs "$dir/"
+cp "$page"/*.mjs "$page"/replay-hands.json "$dir/"
 PURR_PAGE=$(realpath "$here/../../operator/gateway/page") node --test "$dir"/*.test.mjs
 node "$dir/layout.mjs" "$solo" "$PWD/target/page/sizes"
+node "$dir/integrity.mjs" "$solo" "$PWD/target/page"
 node "$dir/page.mjs" "$solo" "$PWD/target/page"

@@ -20,6 +20,8 @@ pub struct Books {
     /// Last numbers of the items that our own transactions carried: a rejected item is named by its first number.
     pub items: BTreeMap<ItemKey, u64>,
     pub denied: BTreeSet<PlayerId>,
+    /// Players whose vouchers the fair-play program holds.
+    pub held: BTreeSet<PlayerId>,
     /// Players whose final deposit has vanished, with the deposit's key.
     pub frozen: BTreeMap<PlayerId, String>,
     /// Where books and chain differ, and why.
@@ -209,6 +211,13 @@ pub enum Change {
         state: NoticeState,
         tx: [u8; 32],
     },
+    /// To whom the house has paid, beside the ledger entry of the same key.
+    HousePaid {
+        key: String,
+        to: PlayerId,
+        amount: u64,
+        tx: [u8; 32],
+    },
     Frozen {
         player: PlayerId,
         key: String,
@@ -356,6 +365,7 @@ impl Books {
             }
             Change::Notice { .. }
             | Change::PlayerNotice { .. }
+            | Change::HousePaid { .. }
             | Change::Voided { .. }
             | Change::Unfounded { .. } => {}
         }

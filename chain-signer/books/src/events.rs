@@ -23,7 +23,7 @@ pub enum VaultEvent {
     ItemRejected { table: [u8; 32], seq: u64, reason: Reason },
     RakeSwept { table: [u8; 32], amount: u64 },
     ReserveFunded { amount: u64 },
-    HousePaid { amount: u64 },
+    HousePaid { to: PlayerId, amount: u64 },
 }
 
 impl VaultEvent {

@@ -39,6 +39,8 @@ pub enum RequestError {
     Frozen(PlayerId),
     #[error("{0} is denied: no seat and no voucher; an exit on the chain stays open")]
     Denied(PlayerId),
+    #[error("vouchers of {0} are held while a fair-play case is decided; an exit on the chain stays open")]
+    Held(PlayerId),
     #[error("no reservation for this permit; reserve first")]
     NoReservation,
     #[error("the free balance of {0} is too small")]
@@ -308,6 +310,9 @@ pub fn voucher(books: &Books, ask: &VoucherRequest) -> Result<(Option<String>, V
     let VoucherRequest { player, amount, nonce, deadline_s } = *ask;
     if books.denied.contains(&player) {
         return Err(RequestError::Denied(player));
+    }
+    if books.held.contains(&player) {
+        return Err(RequestError::Held(player));
     }
     if books.frozen.contains_key(&player) {
         return Err(RequestError::Frozen(player));

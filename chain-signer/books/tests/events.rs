@@ -247,7 +247,7 @@ fn a_voucher_from_before_an_exit_is_covered_again_before_anybody_is_promised_new
 #[test]
 fn house_money_comes_and_goes_and_a_player_who_exits_is_told_to_the_tables() {
     let mut world = table();
-    world.journal.take(vec![E::ReserveFunded { amount: 9 }, E::HousePaid { amount: 4 }]);
+    world.journal.take(vec![E::ReserveFunded { amount: 9 }, E::HousePaid { to: player(2), amount: 4 }]);
     assert_eq!(world.journal.books().ledger.balance(&Account::House), 5);
     let before = world.journal.notices_after(UID, 0).len();
     world.journal.take(vec![E::ExitRequested { player: player(0), ready_at_s: 1 }]);

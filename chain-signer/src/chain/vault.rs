@@ -402,7 +402,7 @@ fn event(event: abi::PurrVaultEvents) -> Option<VaultEvent> {
         }
         E::RakeSweptFilter(e) => VaultEvent::RakeSwept { table: e.table_id, amount: e.amount },
         E::ReserveFundedFilter(e) => VaultEvent::ReserveFunded { amount: e.amount },
-        E::HousePaidFilter(e) => VaultEvent::HousePaid { amount: e.amount },
+        E::HousePaidFilter(e) => VaultEvent::HousePaid { to: PlayerId(e.to.0), amount: e.amount },
         _ => return None,
     })
 }

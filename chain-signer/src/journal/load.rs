@@ -294,6 +294,9 @@ pub(super) async fn holds(
         if super::denials::is_denied(conn, *player).await? {
             books.denied.insert(*player);
         }
+        if super::holds::is_held(conn, *player).await? {
+            books.held.insert(*player);
+        }
     }
     let rows = sqlx::query("SELECT player, key FROM frozen WHERE player = ANY($1)")
         .bind(bytes_of(players))

@@ -10,6 +10,7 @@ mod chain;
 mod denials;
 mod differing;
 mod frozen;
+mod holds;
 mod lease;
 mod ledger;
 mod load;
@@ -26,6 +27,7 @@ pub use accept::{HourLimit, ReserveRequest};
 pub use apply::LogPosition;
 pub use chain::{Audit, audit};
 pub use denials::BadDenial;
+pub use holds::BadHold;
 pub use lease::{LEASE_TTL_S, Lease};
 pub use pending::PendingTable;
 pub use purr_books::request::VoucherRequest;
@@ -69,6 +71,10 @@ pub enum JournalError {
     Denied(PlayerId),
     #[error(transparent)]
     BadDenial(#[from] BadDenial),
+    #[error("vouchers of {0} are held while a fair-play case is decided; an exit on the chain stays open")]
+    Held(PlayerId),
+    #[error(transparent)]
+    BadHold(#[from] BadHold),
     #[error("no reservation for this permit; reserve first")]
     NoReservation,
     #[error("the free balance of {0} is too small")]
@@ -185,6 +191,7 @@ impl From<RequestError> for JournalError {
             E::NonceUsed(nonce) => Self::NonceUsed(nonce),
             E::Frozen(player) => Self::Frozen(player),
             E::Denied(player) => Self::Denied(player),
+            E::Held(player) => Self::Held(player),
             E::NoReservation => Self::NoReservation,
             E::Insufficient(player) => Self::Insufficient(player),
             E::Differs(differs) => Self::Differs(differs),

@@ -1,7 +1,7 @@
 //! Stores what was decided. Nothing is decided here: each change is one or two statements.
 
 use super::{
-    JournalError, chain, db, ledger,
+    JournalError, chain, db, holds, ledger,
     rows::{OPEN, VOID, nonce_db},
 };
 use purr_books::{
@@ -124,6 +124,9 @@ async fn one(conn: &mut PgConnection, change: &Change, block: u64) -> Result<(),
         }
         Change::Notice { uid, range, state, tx } => notice(conn, uid, *range, *state, tx).await?,
         Change::PlayerNotice { player, state, tx } => player_notice(conn, *player, *state, tx).await?,
+        Change::HousePaid { key, to, amount, tx } => {
+            holds::house_paid(conn, key, (*to, *amount), tx).await?;
+        }
         Change::Frozen { player, key } => {
             sqlx::query("INSERT INTO frozen (player, key) VALUES ($1, $2)")
                 .bind(player.0.as_slice())

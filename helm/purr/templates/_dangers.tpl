@@ -53,3 +53,13 @@
 {{- fail (printf "chainSigner.hsm.settleKey and chainSigner.hsm.voucherKey are both %s: no key both settles and pays out. Name two keys." $signer.hsm.settleKey) -}}
 {{- end -}}
 {{- end -}}
+
+{{- define "purr.dangerousFairplay" -}}
+{{- $fairplay := .Values.fairplay -}}
+{{- if not $fairplay.keySecret -}}
+{{- fail "fairplay.enabled without fairplay.keySecret: the program could open no hand. Name the Secret that holds the secret key of fairplay.publicKey." -}}
+{{- end -}}
+{{- if not $fairplay.publicKey -}}
+{{- fail "fairplay.enabled without fairplay.publicKey: tables would seal no hole cards, and what was not recorded can never be analysed. Set the public key of the key in fairplay.keySecret." -}}
+{{- end -}}
+{{- end -}}

@@ -1,10 +1,15 @@
 {{- define "purr.fullname" -}}{{ .Release.Name }}{{- end -}}
 
 {{- define "purr.labels" -}}
+{{ include "purr.templateLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+{{- end -}}
+
+{{/* Labels of pods. No version: a chart upgrade with the same images restarts nothing. */}}
+{{- define "purr.templateLabels" -}}
 app.kubernetes.io/part-of: purr
 app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- end -}}
 
 {{/* Labels that select the pods of one component. Call with (dict "root" $ "component" "gateway"). */}}

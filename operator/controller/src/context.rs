@@ -1,8 +1,8 @@
 //! What reconciles share.
 
 use crate::{
-    certificates::Authority, defaults::Defaults, fleet::wake::Wake, metrics::Metrics, placement::Placement,
-    pods::Pods, stores::Stores, summaries::Summaries, table::status::Spare,
+    certificates::Authority, defaults::Defaults, fleet::wake::Wake, metrics::Metrics, pace::SharedPace,
+    placement::Placement, pods::Pods, stores::Stores, summaries::Summaries, table::status::Spare,
 };
 use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::{
@@ -33,6 +33,7 @@ pub struct Context {
     pub fleet: Defaults,
     pub authority: Authority,
     pub reach: Pods,
+    pub pace: Arc<SharedPace>,
     pub summaries: Arc<Summaries>,
     pub stores: Stores,
     pub metrics: Metrics,
@@ -52,6 +53,21 @@ pub struct Memory {
     pub written_s: i64,
     /// When its certificate is due, in seconds since 1970; 0: not looked at yet.
     pub renew_at_s: i64,
+    /// The API server does not accept the table's next pod.
+    pub refused: Option<Refused>,
+}
+
+/// A pod that the API server has refused, for instance because of a quota.
+#[derive(Clone, Debug)]
+pub struct Refused {
+    pub message: String,
+    /// Hash of the pod.
+    pub wanted: Option<String>,
+    pub times: u32,
+    /// No other attempt before then, in seconds since 1970.
+    pub until_s: i64,
+    /// The fencing generation that was given out for it, of which there is no pod: the next attempt has it.
+    pub unspent: u64,
 }
 
 /// The parts of a [`Context`] that come from the outside.
@@ -64,6 +80,7 @@ pub struct Parts {
     pub fleet: Defaults,
     pub authority: Authority,
     pub reach: Pods,
+    pub pace: Arc<SharedPace>,
     pub summaries: Arc<Summaries>,
     pub stores: Stores,
     pub metrics: Metrics,
@@ -81,6 +98,7 @@ impl Context {
             fleet,
             authority,
             reach,
+            pace,
             summaries,
             stores,
             metrics,
@@ -96,6 +114,7 @@ impl Context {
             fleet,
             authority,
             reach,
+            pace,
             summaries,
             stores,
             metrics,

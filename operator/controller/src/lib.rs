@@ -7,6 +7,7 @@ pub mod fleet;
 pub mod lease;
 pub mod metrics;
 pub mod options;
+pub mod pace;
 pub mod placement;
 pub mod pods;
 pub mod stores;
@@ -189,6 +190,8 @@ async fn work(
     let reporter = Reporter { controller: context::MANAGER.into(), instance: Some(config.identity.clone()) };
     let recorder = Recorder::new(client.clone(), reporter);
     let summaries = Arc::new(Summaries::default());
+    let now_s = certificates::seconds(std::time::SystemTime::now());
+    let pace = Arc::new(pace::SharedPace::new(pace::Pace::new(config.rollout, now_s)));
     let fleets = Arc::new(Fleets::new(fleet::reconcile::Parts {
         client: client.clone(),
         namespace: config.namespace.clone(),
@@ -197,6 +200,7 @@ async fn work(
         recorder: recorder.clone(),
         summaries: summaries.clone(),
         metrics: metrics.clone(),
+        pace: pace.clone(),
         release: config.fleet.release.clone(),
     }));
     let context = Arc::new(Context::new(Parts {
@@ -206,6 +210,7 @@ async fn work(
         pod_cache: pod_cache.clone(),
         recorder,
         reach: pods::Pods::new(identity, &config.fleet.signer_addr),
+        pace,
         fleet: config.fleet,
         authority,
         summaries,

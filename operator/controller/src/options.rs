@@ -2,6 +2,7 @@
 
 use crate::{
     defaults::{Chain, Defaults, StoreGroup},
+    pace::Budget,
     table::AUTO,
 };
 use anyhow::{Context, ensure};
@@ -100,6 +101,12 @@ pub struct Options {
     /// Tables reconciled at once
     #[arg(long, env = "PURR_CONCURRENCY", default_value_t = 16)]
     pub concurrency: u16,
+    /// Tables without a fleet that move to a new pod at once, when an upgrade changes their pods
+    #[arg(long, env = "PURR_ROLLOUT_BATCH", default_value_t = 2)]
+    pub rollout_batch: u16,
+    /// Time for such a new pod to take its table over, in seconds. After it the table is Stalled, and no other one moves
+    #[arg(long, env = "PURR_ROLLOUT_DEADLINE_S", default_value_t = 180)]
+    pub rollout_deadline_s: u32,
     /// Address for probes and metrics (plain HTTP)
     #[arg(long, env = "PURR_OPS_LISTEN", default_value = "0.0.0.0:9090")]
     pub ops_listen: SocketAddr,
@@ -122,6 +129,8 @@ pub struct Config {
     pub certificate_valid: Duration,
     pub summary_every: Duration,
     pub concurrency: u16,
+    /// Budget of the tables without a fleet.
+    pub rollout: Budget,
     pub ops_listen: SocketAddr,
 }
 
@@ -151,6 +160,8 @@ impl Options {
         );
         ensure!((500..=60_000).contains(&self.summary_every_ms), "--summary-every-ms is 500 to 60000");
         ensure!(self.concurrency > 0, "--concurrency is at least 1");
+        ensure!((1..=1_000).contains(&self.rollout_batch), "--rollout-batch is 1 to 1000");
+        ensure!((30..=3_600).contains(&self.rollout_deadline_s), "--rollout-deadline-s is 30 to 3600");
         ensure!(self.chain_decimals <= 18, "--chain-decimals is at most 18");
         for (option, address) in [("--chain-vault", &self.chain_vault), ("--chain-token", &self.chain_token)]
         {
@@ -228,6 +239,7 @@ impl Options {
             certificate_valid: Duration::from_secs(self.table_certificate_hours * 3_600),
             summary_every: Duration::from_millis(self.summary_every_ms),
             concurrency: self.concurrency,
+            rollout: Budget { batch: self.rollout_batch.into(), deadline_s: self.rollout_deadline_s.into() },
             ops_listen: self.ops_listen,
         })
     }
@@ -281,6 +293,8 @@ mod tests {
             ("--table-image-pull-policy", "Sometimes", "--table-image-pull-policy"),
             ("--table-grace-s", "5", "--table-grace-s"),
             ("--summary-every-ms", "10", "--summary-every-ms"),
+            ("--rollout-batch", "0", "--rollout-batch"),
+            ("--rollout-deadline-s", "5", "--rollout-deadline-s"),
             ("--chain-vault", "0x1", "--chain-vault"),
             ("--sessions-sentinels", "nowhere", "--sessions-sentinels"),
             ("--table-audit-key", "00", "--table-audit-key"),

@@ -5,7 +5,10 @@ use bytes::Bytes;
 use http::{Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper_util::rt::TokioIo;
-use purr_protocol::settlement::TableStatus;
+use purr_protocol::{
+    handover::{Order, Successor},
+    settlement::TableStatus,
+};
 use purr_runtime::{Identity, InternalClient, Role};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -60,6 +63,19 @@ impl Pods {
     /// Whether the table takes new players.
     pub async fn close(&self, ip: &str, uid: &str, closed: bool) -> Result<(), String> {
         self.ask(ip, uid, if closed { "close" } else { "open" }).await.map(drop)
+    }
+
+    /// How far a successor is.
+    pub async fn standing(&self, ip: &str, uid: &str) -> Result<Successor, String> {
+        let pod = InternalClient::new(self.identity.clone(), address(ip, 8443), Role::Table(uid.to_owned()));
+        pod.get("/v1/standing", WAIT).await.map_err(|error| error.to_string())
+    }
+
+    /// Orders a successor to take over from the pod of this address; from nobody: at once.
+    pub async fn take_over(&self, ip: &str, uid: &str, from: Option<&str>) -> Result<Successor, String> {
+        let pod = InternalClient::new(self.identity.clone(), address(ip, 8443), Role::Table(uid.to_owned()));
+        let order = Order { predecessor: from.map(|ip| address(ip, 8443)) };
+        pod.post("/v1/take-over", &order, WAIT).await.map_err(|error| error.to_string())
     }
 
     async fn ask(&self, ip: &str, uid: &str, reason: &'static str) -> Result<DrainStatus, String> {

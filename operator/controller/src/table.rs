@@ -13,4 +13,5 @@ pub mod status;
 pub mod validate;
 
 pub use reconcile::{ReconcileError, reconcile};
+pub use status::QUEUED;
 pub use validate::{AUTO, store_name};

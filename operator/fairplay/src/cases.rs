@@ -179,6 +179,28 @@ pub fn place(cases: &[Case], scored: &Scored) -> Placement {
         .map_or(Placement::New, Placement::Join)
 }
 
+/// Growth of a signal's score that is new, in standard deviations; and beyond what a closed case has seen.
+const NEWS: f64 = 0.5;
+const NEWS_AFTER_CLOSING: f64 = 1.0;
+
+/// Whether a signal only repeats what a case about its members has already: the same statistic, hardly stronger and over
+/// hardly more hands. Without this each look would write the same again, and open what was cleared.
+pub fn says_nothing_new(cases: &[Case], scored: &Scored) -> bool {
+    let members = members_of(scored);
+    cases.iter().filter(|case| members.is_subset(&case.members)).any(|case| {
+        let (more, times_4) = match case.state {
+            State::Closed { .. } => (NEWS_AFTER_CLOSING, 6),
+            _ => (NEWS, 5),
+        };
+        case.signals.iter().any(|known| {
+            known.signal == scored.signal
+                && known.subject.undirected() == scored.subject.undirected()
+                && scored.score < known.score + more
+                && u64::from(scored.hands) * 4 < u64::from(known.hands) * times_4
+        })
+    })
+}
+
 /// The case after an event; the one given stays as it was.
 ///
 /// # Errors

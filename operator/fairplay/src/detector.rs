@@ -2,6 +2,7 @@
 
 use crate::{
     model::{Expected, Population, View},
+    pack::{Pack, packed},
     pairs::{
         AHEAD, Cited, DEPENDENCE, EXACT, FOLDS_TO, ISOLATION, LARGE, Pair, PairStats, RAISES, SOFT,
         STATISTICS, Sum, TRANSFER,
@@ -47,14 +48,26 @@ pub enum ObserveError {
 pub struct Detector {
     limits: DetectorLimits,
     population: Population,
-    players: Vec<Player>,
+    pub(crate) players: Vec<Player>,
     index: HashMap<PlayerId, u32>,
     tables: Vec<String>,
     table_index: HashMap<String, u32>,
-    pairs: HashMap<u64, Pair, BuildHasherDefault<PairHasher>>,
+    pub(crate) pairs: HashMap<u64, Pair, BuildHasherDefault<PairHasher>>,
     totals: [Sum; STATISTICS],
     turns: Vec<Turn>,
     hands: u64,
+}
+
+/// What a checkpoint has beside players and pairs.
+pub(crate) struct TablesAndTotals {
+    hands: u64,
+    tables: Vec<String>,
+    totals: [Sum; STATISTICS],
+    population: Population,
+}
+
+packed! {
+    TablesAndTotals { hands, tables, totals, population }
 }
 
 /// Raw statistics of players and pairs at one time.
@@ -176,6 +189,45 @@ impl Detector {
         self.hands
     }
 
+    /// How many players are scored.
+    pub fn players(&self) -> usize {
+        self.players.len()
+    }
+
+    /// How many pairs are scored.
+    pub fn pairs(&self) -> usize {
+        self.pairs.len()
+    }
+
+    /// In the order of [`TablesAndTotals`].
+    pub(crate) fn pack_head(&self, out: &mut Vec<u8>) {
+        self.hands.pack(out);
+        self.tables.pack(out);
+        self.totals.pack(out);
+        self.population.pack(out);
+    }
+
+    /// `None` where the parts do not belong together.
+    pub(crate) fn restored(
+        limits: DetectorLimits,
+        head: TablesAndTotals,
+        players: Vec<Player>,
+        pairs: HashMap<u64, Pair, BuildHasherDefault<PairHasher>>,
+    ) -> Option<Self> {
+        let TablesAndTotals { hands, tables, totals, population } = head;
+        let within = |key: &u64| {
+            let (a, b) = ends(*key);
+            a < b && b < players.len()
+        };
+        if !population.is_whole() || !pairs.keys().all(within) {
+            return None;
+        }
+        let index = players.iter().zip(0..).map(|(player, at)| (player.id, at)).collect();
+        let table_index = tables.iter().cloned().zip(0..).collect();
+        let turns = Vec::new();
+        Some(Self { limits, population, players, index, tables, table_index, pairs, totals, turns, hands })
+    }
+
     /// Scores one hand, then learns from it.
     ///
     /// # Errors
@@ -196,11 +248,13 @@ impl Detector {
             who[at] = self.player(seat.player);
         }
         let table = self.table(&hand.table);
+        // Turns of players whose cards are not known are no decisions that count.
+        let decided = who.map(|at| self.players.get(at as usize).map_or(0, |player| player.decisions));
         let mut turns = std::mem::take(&mut self.turns);
         walk(hand, &mut turns);
         let sums = self.score(hand, &who, &turns);
         self.turns = turns;
-        self.store(hand, &who, &sums, (table, number));
+        self.store(hand, (&who, &decided), &sums, (table, number));
         self.hands += 1;
         Ok(())
     }
@@ -324,7 +378,13 @@ impl Detector {
         }
     }
 
-    fn store(&mut self, hand: &EndedHand, who: &[u32; SEATS_MAX], sums: &HandSums, cited: (u32, u32)) {
+    fn store(
+        &mut self,
+        hand: &EndedHand,
+        (who, decided): (&[u32; SEATS_MAX], &[u32; SEATS_MAX]),
+        sums: &HandSums,
+        cited: (u32, u32),
+    ) {
         let count = hand.seats.len();
         for a in 0..count {
             for b in a + 1..count {
@@ -351,7 +411,6 @@ impl Detector {
         }
         for (at, player) in who.iter().enumerate().take(count) {
             let player = &mut self.players[*player as usize];
-            let before = player.decisions - self.turns.iter().filter(|turn| turn.actor == at).count() as u32;
             player.hands += 1;
             player.shared += count as u64 - 1;
             for which in (0..SUPERS).filter(|which| sums.super_counted[at] & (1 << which) != 0) {
@@ -363,7 +422,7 @@ impl Detector {
                 player.evidence[last] = Cited { weight, table: cited.0, hand: cited.1 };
                 player.evidence.sort_by(|a, b| b.weight.total_cmp(&a.weight));
             }
-            player.keep_checks(before);
+            player.keep_checks(decided[at]);
         }
         if self.pairs.len() > self.limits.pairs_max {
             self.forget_pairs();

@@ -1,5 +1,5 @@
 //! Fair play: detectors of collusion, bots and insiders in ended hands, the cases that people decide, and
-//! refunds. Everything here is a function of its arguments: no I/O, no clock, no entropy of its own.
+//! refunds. Everything but [`service`] is a function of its arguments: no I/O, no clock, no entropy of its own.
 //!
 //! [`Detector::observe`] takes ended hands in order, in one pass and with bounded memory.
 //! [`Detector::snapshot`] returns raw statistics, [`judge`](judge::judge) turns them into signals with
@@ -18,14 +18,23 @@
 )]
 
 pub mod cases;
+pub mod checkpoint;
 mod detector;
+pub mod explain;
 pub mod figures;
 pub mod judge;
 pub mod measure;
 mod model;
+mod pack;
 mod pairs;
+pub mod payout;
 mod players;
+pub mod record;
 pub mod refunds;
+pub mod replay;
+pub mod report;
+pub mod sanctions;
+pub mod service;
 mod signal;
 mod walk;
 

@@ -1,4 +1,4 @@
-//! `purr-fairplay`: scores files of ended hands, simulates them, and measures the detectors.
+//! `purr-fairplay`: the fair-play service; scores files of ended hands, simulates them, and measures the detectors.
 
 #![forbid(unsafe_code)]
 #![allow(
@@ -13,11 +13,5 @@ use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    match cli::run(cli::Options::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("purr-fairplay: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    cli::run(cli::Options::parse())
 }

@@ -3,7 +3,10 @@
 //! All tables are learned from the stream itself. A hand is scored with what was learned before it, so no
 //! hand explains itself.
 
-use crate::walk::{LINES, Line, Turn};
+use crate::{
+    pack::packed,
+    walk::{LINES, Line, Turn},
+};
 use purr_fairplay_hands::ActionKind;
 
 pub(crate) const BUCKETS: usize = 10;
@@ -134,7 +137,21 @@ pub(crate) struct Population {
     time: Mean,
 }
 
+packed! {
+    Count { n, raise, fold }
+    Mean { n, sum }
+    Population { cells, parents, ranges, ahead, times, time }
+}
+
 impl Population {
+    /// Whether every table has the size that views count on.
+    pub(crate) fn is_whole(&self) -> bool {
+        let new = Self::new();
+        let sizes =
+            |of: &Self| [of.cells.len(), of.parents.len(), of.ranges.len(), of.ahead.len(), of.times.len()];
+        sizes(self) == sizes(&new)
+    }
+
     pub(crate) fn new() -> Self {
         Self {
             cells: vec![Count::default(); CELLS],

@@ -1,5 +1,7 @@
 //! What is counted of two players who share hands.
 
+use crate::pack::packed;
+
 /// Raw statistics of one direction, in the order of [`PairStats::sums`].
 pub const STATISTICS: usize = 9;
 pub(crate) const TRANSFER: usize = 0;
@@ -63,6 +65,13 @@ impl Sum {
 pub(crate) struct PairStats {
     pub(crate) sums: [Sum; STATISTICS],
     pub(crate) evidence: [[Cited; EVIDENCE]; LISTS],
+}
+
+packed! {
+    Cited { weight, table, hand }
+    Sum { n, sum, squares }
+    PairStats { sums, evidence }
+    Pair { shared, forth, back }
 }
 
 /// The list of a statistic's upper or lower tail.

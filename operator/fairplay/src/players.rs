@@ -2,6 +2,7 @@
 
 use crate::{
     model::{HABITS, View},
+    pack::packed,
     pairs::{Cited, EVIDENCE, STATISTICS, Sum},
     walk::Turn,
 };
@@ -139,6 +140,18 @@ struct Timing {
     y: f64,
     yy: f64,
     xy: f64,
+}
+
+packed! {
+    Habit { n, raise, fold }
+    Feature { n, sum, squares }
+    TimingCheck { decisions, slope, slope_error, log_spread, size_entropy, sizes }
+    PlayerCheck { hands, knows }
+    Timing { n, x, xx, y, yy, xy }
+    Player {
+        id, hands, decisions, habits, ranges, ahead, features, timing, sizes, supers, evidence, as_actor, as_partner, shared,
+        opponents, checks, timing_checks,
+    }
 }
 
 pub(crate) fn range_class(street: usize, strong: bool) -> usize {

@@ -4,7 +4,11 @@
 use purr_engine::PlayerId;
 use purr_fairplay::{
     Scored, Signal, Subject,
-    cases::{Action, Case, CaseError, CaseEvent, Opinion, Placement, Reviewer, State, next, open, place},
+    cases::{
+        Action, Case, CaseError, CaseEvent, Opinion, Placement, Reviewer, State, next, open, place,
+        says_nothing_new,
+    },
+    sanctions::{Sanction, apart, wanted},
 };
 
 fn player(number: u8) -> PlayerId {
@@ -146,4 +150,48 @@ fn only_a_sanction_can_be_appealed_and_time_does_not_go_back() {
     let appeal = CaseEvent::Appeal { by: player(1), text: "why".into() };
     assert_eq!(next(&opened(), appeal.clone(), 20), Err(CaseError::NothingToAppeal(State::Open)));
     assert_eq!(next(&opened(), appeal, 9), Err(CaseError::TimeWentBack { given: 9, last: 10 }));
+}
+
+#[test]
+fn the_same_signal_again_is_no_news_and_a_stronger_one_after_closing_is() {
+    let first = pair(1, 2, Signal::Transfer);
+    let case = open(first.clone(), 1);
+    let stronger = |by: f64| Scored { score: first.score + by, ..first.clone() };
+    assert!(says_nothing_new(std::slice::from_ref(&case), &stronger(0.4)));
+    assert!(!says_nothing_new(std::slice::from_ref(&case), &stronger(0.6)));
+    let longer = Scored { hands: first.hands * 2, ..first.clone() };
+    assert!(!says_nothing_new(std::slice::from_ref(&case), &longer));
+    // The other way round is the same pair; another pair and another statistic are not.
+    let turned = pair(2, 1, Signal::Transfer);
+    assert!(says_nothing_new(std::slice::from_ref(&case), &turned));
+    assert!(!says_nothing_new(std::slice::from_ref(&case), &pair(1, 3, Signal::Transfer)));
+    let other = Scored { signal: Signal::Isolation, ..first.clone() };
+    assert!(!says_nothing_new(std::slice::from_ref(&case), &other));
+    // What was cleared needs more to come back.
+    let closed = Case { state: State::Closed { action: Action::Clear }, ..case };
+    assert!(says_nothing_new(std::slice::from_ref(&closed), &stronger(0.9)));
+    assert!(!says_nothing_new(std::slice::from_ref(&closed), &stronger(1.1)));
+}
+
+#[test]
+fn sanctions_are_in_force_from_the_decision_to_the_end_of_the_appeal_and_every_one_keeps_apart() {
+    let case = open(pair(1, 2, Signal::Transfer), 1);
+    let with = |state| Case { state, ..case.clone() };
+    let hold = Action::HoldVouchers;
+    let in_force =
+        [State::Decided { action: hold }, State::Appealed { action: hold }, State::Closed { action: hold }];
+    for state in in_force {
+        let case = with(state);
+        let wanted = wanted([(7, &case)].into_iter());
+        let expected = [1, 2].map(|n| ((player(n), Sanction::HoldVouchers), 7));
+        assert_eq!(wanted.into_iter().collect::<Vec<_>>(), expected);
+        assert_eq!(apart([&case].into_iter()).into_iter().collect::<Vec<_>>(), [[player(1), player(2)]]);
+    }
+    for state in [State::Open, State::Dissent, State::Closed { action: Action::Clear }] {
+        let case = with(state);
+        assert!(wanted([(7, &case)].into_iter()).is_empty() && apart([&case].into_iter()).is_empty());
+    }
+    // Kept apart without more asks the signer for nothing.
+    let case = with(State::Decided { action: Action::KeepApart });
+    assert!(wanted([(7, &case)].into_iter()).is_empty() && !apart([&case].into_iter()).is_empty());
 }

@@ -31,6 +31,36 @@ fn simulated_files_are_scored_against_their_truth() {
 }
 
 #[test]
+fn tables_records_score_as_the_documented_format_does_and_less_without_the_key() {
+    let (hands, records, truth) = (scratch("hands.jsonl"), scratch("sealed.jsonl"), scratch("same.json"));
+    let key = scratch("fair-play.key");
+    std::fs::write(&key, format!("{}\n", "11".repeat(32))).unwrap();
+    let simulate = ["simulate", "--seed", "6", "--pools", "1", "--hands", "200", "--truth", &truth];
+    for more in [&["--records", &hands][..], &["--records", &records, "--key-file", &key]] {
+        let (done, _, error) = run(&[&simulate[..], more].concat());
+        assert!(done, "{error}");
+    }
+    let score = |more: &[&str]| {
+        let (done, text, error) = run(&[&["score"][..], more, &["--json", "--top", "200"]].concat());
+        assert!(done, "{error}");
+        serde_json::from_str::<serde_json::Value>(&text).unwrap()
+    };
+    let plain = score(&[&hands]);
+    assert!(plain["top"].as_array().unwrap().len() > 100);
+    assert_eq!(score(&[&records, "--key-file", &key]), plain);
+    // Both formats in one file are one stream.
+    let mixed = scratch("mixed.jsonl");
+    let (half, rest) = (std::fs::read_to_string(&hands).unwrap(), std::fs::read_to_string(&records).unwrap());
+    let lines: Vec<&str> = half.lines().take(400).chain(rest.lines().skip(400)).collect();
+    std::fs::write(&mixed, lines.join("\n")).unwrap();
+    assert_eq!(score(&[&mixed, "--key-file", &key]), plain);
+    // No hole cards, no decisions that can be judged.
+    assert_ne!(score(&[&records]), plain);
+    let (done, _, error) = run(&["score", &records, "--key-file", &hands]);
+    assert!(!done && error.contains("64 hex digits"), "{error}");
+}
+
+#[test]
 fn a_line_that_is_no_hand_is_named_by_its_number() {
     let records = scratch("broken.jsonl");
     std::fs::write(&records, "\n{\"table\": 5}\n").unwrap();

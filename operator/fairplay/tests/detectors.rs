@@ -136,3 +136,40 @@ fn memory_is_bounded_and_a_bad_hand_is_named_and_not_counted() {
     assert_eq!(detector.observe(&bad), Err(ObserveError::Players(30)));
     assert_eq!(detector.hands(), before);
 }
+
+#[test]
+fn a_detector_that_was_restored_goes_on_as_if_it_had_never_stopped() {
+    use purr_fairplay::checkpoint::{BadCheckpoint, Restore};
+    let guilty = vec![Guilty { kind: Kind::Dump, intensity: 1.0 }];
+    let plan = PoolPlan { players: 12, session_hands: 50, together: 1.0, guilty, ..PoolPlan::default() };
+    let mut pool = Pool::new(2, 0, plan).unwrap();
+    let mut hands = Vec::new();
+    for _ in 0..12 {
+        pool.play_session(&mut |hand| hands.push(hand.clone())).unwrap();
+    }
+    let limits = DetectorLimits::default();
+    let mut whole = Detector::new(limits);
+    let mut kept = Detector::new(limits);
+    for (at, hand) in hands.iter().enumerate() {
+        whole.observe(hand).unwrap();
+        kept.observe(hand).unwrap();
+        if at % 377 == 376 {
+            let parts: Vec<Vec<u8>> = kept.parts().collect();
+            let mut restore = Restore::default();
+            parts.iter().for_each(|part| restore.part(part).unwrap());
+            kept = restore.finish(limits).unwrap();
+            // A checkpoint that is cut is not taken for a smaller one.
+            let mut cut = Restore::default();
+            parts[..parts.len() - 1].iter().for_each(|part| cut.part(part).unwrap());
+            assert_eq!(cut.finish(limits).err(), Some(BadCheckpoint::Unfinished));
+            let half = &parts[1][..parts[1].len() / 2];
+            assert_eq!(Restore::default().part(half), Err(BadCheckpoint::Part(0)));
+        }
+    }
+    assert_eq!(kept.hands(), 1_200);
+    let (a, b) = (whole.snapshot(None), kept.snapshot(None));
+    let verdict = |snapshot| judge(snapshot, &Thresholds::default(), 1.0);
+    assert!(!verdict(&a).ranked.is_empty());
+    assert_eq!(verdict(&a).ranked, verdict(&b).ranked);
+    assert_eq!(a.players, b.players);
+}

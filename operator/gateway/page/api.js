@@ -61,6 +61,11 @@ export const api = {
   hands: (token, uid, before) =>
     call('GET', `/v1/tables/${encodeURIComponent(uid)}/hands?limit=25${before ? `&before=${before}` : ''}`, { token }),
   hand: (token, uid, hand) => call('GET', `/v1/tables/${encodeURIComponent(uid)}/hands/${hand}`, { token }),
-  phh: (token, uid, hand) =>
-    call('GET', `/v1/tables/${encodeURIComponent(uid)}/hands/${hand}?format=phh`, { token, text: true }),
+  cases: (token, state, before) =>
+    call('GET', `/v1/integrity/cases?limit=50&state=${state}${before ? `&before=${before}` : ''}`, { token }),
+  case: (token, id) => call('GET', `/v1/integrity/cases/${id}`, { token }),
+  evidence: (token, id, n) => call('POST', `/v1/integrity/cases/${id}/evidence/${n}`, { token }),
+  opinion: (token, id, opinion) => call('POST', `/v1/integrity/cases/${id}/opinions`, { token, body: opinion }),
+  handAs: (token, uid, hand, format) =>
+    call('GET', `/v1/tables/${encodeURIComponent(uid)}/hands/${hand}?format=${format}`, { token, text: true }),
 };

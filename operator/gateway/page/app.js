@@ -7,11 +7,14 @@ import {
 } from './dialogs.js';
 import { listen, onDo, say, show } from './dom.js';
 import { hands, oneHand } from './history.js';
+import { Integrity } from './integrity.js';
 import { permitData, randomNonce, base64, fromHex } from './keys.js';
 import { Link } from './link.js';
 import { lobby } from './lobby.js';
 import { LobbyStream, STREAM_TABLES_MAX } from './lobbystream.js';
 import { money, moneyField, parseMoney, setCurrency } from './money.js';
+import { forgetCards, keepCards, keptCards } from './owncards.js';
+import { Replayer } from './replayer.js';
 import { OtherPlace, Session } from './session.js';
 import { tablePage } from './tablepage.js';
 import { tell } from './tell.js';
@@ -28,6 +31,8 @@ const SHORTCUTS = 'purr.shortcuts';
 const root = document.documentElement;
 const main = document.getElementById('main');
 const guests = root.dataset.guest === 'true';
+/** What a hand can be saved as: {name, label, extension, type}. */
+const formats = JSON.parse(root.dataset.formats ?? '[]');
 
 const NOWHERE = { name: 'nowhere' };
 
@@ -49,6 +54,8 @@ const app = {
   guestKey: { key: null, exported: false },
 };
 const dialog = new Dialog();
+const replayer = new Replayer(() => draw());
+const integrity = new Integrity(signedIn, () => draw());
 
 // --- drawing ---
 
@@ -74,8 +81,9 @@ function content() {
   const { route } = app;
   const own = app.session?.address.toLowerCase() ?? '';
   if (route.name === 'hands') return hands(route.uid, app.info?.name, own, app.history);
-  if (route.name === 'hand') return oneHand(route.uid, route.hand, own, app.oneHand);
+  if (route.name === 'hand') return oneHand(route.uid, route.hand, own, app.oneHand, replayer, formats);
   if (route.name === 'table') return tablePage(app);
+  if (route.name === 'integrity') return integrity.draw(route);
   return lobby(app.tables);
 }
 
@@ -93,6 +101,7 @@ setInterval(tick, 250);
 
 function routeOf(hash) {
   const [, name, uid, more, hand] = hash.replace(/^#/, '').split('/');
+  if (name === 'integrity') return /^\d{1,15}$/.test(uid ?? '') ? { name, id: Number(uid) } : { name };
   if (name !== 'table' || !/^[0-9a-f-]{1,63}$/.test(uid ?? '')) return { name: 'lobby' };
   if (more !== 'hands') return { name: 'table', uid };
   return /^\d{1,15}$/.test(hand ?? '') ? { name: 'hand', uid, hand: Number(hand) } : { name: 'hands', uid };
@@ -107,11 +116,13 @@ function go() {
     Object.assign(app, { link: null, info: null, choice: null, log: [], notice: null });
     if (uid) loadInfo(uid);
   }
+  replayer.stop();
   if (name === 'table') openTable();
   if (name === 'hands') loadHands(null);
   if (name === 'hand') loadHand(uid, hand);
+  if (name === 'integrity') integrity.go(app.route);
   followTables();
-  document.title = { lobby: 'Tables', table: 'Table', hands: 'Hands', hand: `Hand ${hand}` }[name] + ' – Purr Poker';
+  document.title = { lobby: 'Tables', table: 'Table', hands: 'Hands', hand: `Hand ${hand}`, integrity: 'Fair-play cases' }[name] + ' – Purr Poker';
   // A new view begins at its title, for those who hear or use keys; the first one where the browser begins.
   focusTitle = before !== NOWHERE;
   draw();
@@ -167,7 +178,7 @@ async function loadInfo(uid) {
 }
 
 async function signedIn(load) {
-  if (app.session === null) throw new Error('Sign in to see hands.');
+  if (app.session === null) throw new Error('Sign in to see this.');
   return load(await app.session.token());
 }
 
@@ -185,8 +196,12 @@ async function loadHands(before) {
 
 async function loadHand(uid, hand) {
   app.oneHand = { hand: null, error: null };
+  replayer.load(null);
   try {
-    app.oneHand = { hand: await signedIn((token) => api.hand(token, uid, hand)), error: null };
+    const record = await signedIn((token) => api.hand(token, uid, hand));
+    const own = app.session.address;
+    app.oneHand = { hand: record, error: null };
+    replayer.load(record, own, keptCards(own, uid, hand));
   } catch (error) {
     app.oneHand = { hand: null, error: error.message };
   }
@@ -225,6 +240,7 @@ let lastTurn = null;
 let lastState = 'connecting';
 function changed() {
   const { view, state } = app.link;
+  if (view.hand !== null && view.yourCards.length === 2) keepCards(app.session.address, app.route.uid, view.hand.number, view.yourCards);
   if (view.yourTurn === null) app.choice = null;
   else if (app.choice === null || !app.choice.isFor(view)) {
     app.choice = new Choice(view, performance.now());
@@ -417,21 +433,34 @@ onDo('forget-guest', () => {
   const free = keepsGuest(balance) === null || (guestKey.exported && mayForget(balance));
   // The balance may lag behind a seat that was taken just now.
   if (!free || (link !== null && link.view.you !== null)) return;
-  signOut().then(forgetGuest);
+  const { address } = app.session;
+  signOut().then(() => {
+    forgetCards(address);
+    forgetGuest();
+  });
 });
 onDo('more-tables', moreTables);
 onDo('older-hands', () => loadHands(app.history.next));
-onDo('save-phh', async () => {
+onDo('save-hand', async (name) => {
   const { uid, hand } = app.route;
+  const { extension, type } = formats.find((format) => format.name === name);
   try {
-    const text = await signedIn((token) => api.phh(token, uid, hand));
+    const text = await signedIn((token) => api.handAs(token, uid, hand, name));
     const link = document.createElement('a');
-    link.href = URL.createObjectURL(new Blob([text], { type: 'application/toml' }));
-    link.download = `hand-${hand}.phh`;
+    link.href = URL.createObjectURL(new Blob([text], { type }));
+    link.download = `hand-${hand}.${extension}`;
     link.click();
     URL.revokeObjectURL(link.href);
   } catch (error) {
     say(error.message, true);
+  }
+});
+onDo('copy-link', async () => {
+  try {
+    await navigator.clipboard.writeText(location.href);
+    say('The link is copied.');
+  } catch {
+    say('This browser does not let the page copy: copy the address of the page.', true);
   }
 });
 onDo('restart', () => app.link?.restart());

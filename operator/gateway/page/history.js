@@ -1,9 +1,10 @@
 // Hands that were played: the list of a table, and one hand from its first chip to its last.
 
-import { cardNames, face } from './cards.js';
+import { face } from './cards.js';
 import { el } from './dom.js';
 import { gain, money } from './money.js';
 import { prove } from './proof.js';
+import { kindOf, sentence, STREETS } from './sentence.js';
 import { short } from './tell.js';
 
 const clockTime = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
@@ -40,8 +41,8 @@ function line(uid, own, hand) {
 
 const tone = (delta) => (delta > 0 ? 'gained' : delta < 0 ? 'lost' : '');
 
-/** One hand as records tells it: {hand, error}. */
-export function oneHand(uid, number, own, { hand, error }) {
+/** One hand as records tells it: {hand, error}; `replayer` has loaded it, `formats` are those that it can be saved in. */
+export function oneHand(uid, number, own, { hand, error }, replayer, formats) {
   const head = el('div', { class: 'head' },
     el('p', {}, el('a', { href: `#/table/${uid}/hands` }, '← All hands')),
     el('h1', { id: 'title', tabindex: '-1' }, `Hand ${number}`));
@@ -55,6 +56,7 @@ export function oneHand(uid, number, own, { hand, error }) {
   return [
     head,
     el('p', { class: 'soft' }, clockTime.format(new Date(hand.endedAtMs)), end.void ? ' – void: all bets went back' : ''),
+    replayer.draw(name),
     el('section', { class: 'panel', 'aria-labelledby': 'who' },
       el('h2', { id: 'who' }, 'Who played'),
       el('ul', { class: 'results' }, history.seats.map(({ seat, player, stack }) => {
@@ -70,7 +72,10 @@ export function oneHand(uid, number, own, { hand, error }) {
       el('h2', { id: 'record' }, 'Record'),
       el('p', { class: 'soft' }, 'The settlement of this hand commits to this hash.'),
       el('p', { class: 'hash' }, hand.hash),
-      el('button', { class: 'button', type: 'button', 'data-do': 'save-phh' }, 'Save as PHH')),
+      el('div', { class: 'row' },
+        formats.map(({ name: format, label }) =>
+          el('button', { class: 'button', type: 'button', 'data-key': format, 'data-do': 'save-hand', 'data-with': format }, `Save as ${label}`)),
+        el('button', { class: 'button', type: 'button', 'data-do': 'copy-link' }, 'Copy the link to this hand'))),
   ];
 }
 
@@ -92,38 +97,18 @@ function proof(hand, name) {
     el('p', { class: 'soft' }, 'The command ', el('code', {}, 'purr verify'), ' checks the same without this page.'));
 }
 
-const POSTS = {
-  ante: 'the ante', smallBlind: 'the small blind', bigBlind: 'the big blind', live: 'a live big blind', dead: 'a missed small blind',
-};
-const STREETS = { preflop: 'Before the flop', flop: 'Flop', turn: 'Turn', river: 'River' };
-
 function told(event, name) {
-  const kind = Object.keys(event)[0];
-  const body = event[kind];
-  const say = (verb, rest = '') => {
-    const subject = name(body.seat);
-    return el('li', {}, `${subject} ${subject === 'You' ? verb : `${verb}s`}${rest}.`);
-  };
+  const [kind, body] = kindOf(event);
   switch (kind) {
-    case 'posted': return say('post', ` ${POSTS[body.post] ?? 'chips'}, ${money(body.amount)}`);
-    case 'acted': return say(...action(body));
     case 'streetDealt':
-      return el('li', { class: 'street' }, el('span', { class: 'heard' }, `${STREETS[body.street]}: ${cardNames(body.cards)}`),
+      return el('li', { class: 'street' }, el('span', { class: 'heard' }, sentence(event, name)),
         el('span', { 'aria-hidden': 'true' }, STREETS[body.street]), el('span', { class: 'mini', 'aria-hidden': 'true' }, body.cards.map((card) => face(card))));
-    case 'uncalled': return el('li', {}, `${money(body.amount)} goes back to ${name(body.seat)}.`);
     case 'shown':
       return el('li', { class: 'street' }, el('span', {}, `${name(body.seat)}: `), el('span', { class: 'mini' }, body.cards.map((card) => face(card))));
-    case 'mucked': return say('muck');
-    case 'potWon': return say('win', ` ${money(body.amount)}${body.pot > 0 ? ` from side pot ${body.pot}` : ''}`);
-    case 'raked': return el('li', {}, `Rake ${money(body.amount)}.`);
-    default: return null;
+    case 'handStarted': case 'handEnded': return null;
+    default: {
+      const words = sentence(event, name);
+      return words === null ? null : el('li', {}, words);
+    }
   }
-}
-
-// The engine's events have the names of its fields.
-function action({ action: what, total, all_in: allIn, timed_out: timedOut }) {
-  const more = `${allIn ? ', all in' : ''}${timedOut ? ' (out of time)' : ''}`;
-  if (what === 'fold' || what === 'check') return [what, more];
-  if (what === 'call') return ['call', ` ${money(total)}${more}`];
-  return ['raise', ` to ${money(total)}${more}`];
 }

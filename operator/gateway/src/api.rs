@@ -2,6 +2,7 @@
 
 pub mod admin;
 pub mod auth;
+pub mod integrity;
 pub mod lobby;
 pub mod money;
 pub mod outside;

@@ -43,6 +43,8 @@ pub struct Inner {
     pub relays: Relays,
     pub signer: upstream::Server,
     pub records: upstream::Server,
+    /// Where the house has one.
+    pub fairplay: Option<upstream::Server>,
     pub limiter: Arc<dyn Limiter>,
     pub metrics: Metrics,
     pub allowed_origins: Vec<String>,

@@ -1,7 +1,7 @@
 //! Every route of the public API, and who may use it: the one place that says so.
 
 use crate::{
-    api::{admin, auth, lobby, money, outside, players, stream},
+    api::{admin, auth, integrity, lobby, money, outside, players, stream},
     app::{App, BODY_MAX},
     limits::Class,
     openapi,
@@ -34,10 +34,21 @@ pub enum Place {
     Withdrawal,
 }
 
-const EVERYBODY: Access =
-    Access::Roles(&[UserRole::Player, UserRole::Support, UserRole::Auditor, UserRole::Admin]);
+const EVERYBODY: Access = Access::Roles(&[
+    UserRole::Player,
+    UserRole::Support,
+    UserRole::Integrity,
+    UserRole::Auditor,
+    UserRole::Admin,
+]);
 const AUDIT: Access = Access::Roles(&[UserRole::Auditor, UserRole::Admin]);
 const ADMIN: Access = Access::Roles(&[UserRole::Admin]);
+/// Cases without hidden cards.
+const CASES: Access =
+    Access::Roles(&[UserRole::Support, UserRole::Integrity, UserRole::Auditor, UserRole::Admin]);
+/// Hidden cards and decisions: for reviewers alone, administrators left out.
+const REVIEW: Access = Access::Roles(&[UserRole::Integrity]);
+const INTEGRITY_AUDIT: Access = Access::Roles(&[UserRole::Integrity, UserRole::Auditor, UserRole::Admin]);
 
 /// One method of one path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,10 +83,19 @@ pub enum Endpoint {
     Deny,
     DenialTrail,
     LiftDenial,
+    Cases,
+    Case,
+    Evidence,
+    Opinions,
+    Appeals,
+    Refunds,
+    OrderRefund,
+    Openings,
+    IntegrityReport,
 }
 
 impl Endpoint {
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 39] = [
         Self::Nonce,
         Self::SignIn,
         Self::Refresh,
@@ -106,6 +126,15 @@ impl Endpoint {
         Self::Deny,
         Self::DenialTrail,
         Self::LiftDenial,
+        Self::Cases,
+        Self::Case,
+        Self::Evidence,
+        Self::Opinions,
+        Self::Appeals,
+        Self::Refunds,
+        Self::OrderRefund,
+        Self::Openings,
+        Self::IntegrityReport,
     ];
 
     pub const fn path(self) -> &'static str {
@@ -138,6 +167,14 @@ impl Endpoint {
             Self::Revocations => "/v1/admin/revocations",
             Self::Denials | Self::Deny => "/v1/admin/denials",
             Self::DenialTrail | Self::LiftDenial => "/v1/admin/denials/{player}",
+            Self::Cases => "/v1/integrity/cases",
+            Self::Case => "/v1/integrity/cases/{case}",
+            Self::Evidence => "/v1/integrity/cases/{case}/evidence/{n}",
+            Self::Opinions => "/v1/integrity/cases/{case}/opinions",
+            Self::Appeals => "/v1/integrity/cases/{case}/appeals",
+            Self::Refunds | Self::OrderRefund => "/v1/integrity/cases/{case}/refunds",
+            Self::Openings => "/v1/integrity/openings",
+            Self::IntegrityReport => "/v1/integrity/report",
         }
     }
 
@@ -152,7 +189,11 @@ impl Endpoint {
             | Self::StreamSend
             | Self::Withdrawals
             | Self::Revocations
-            | Self::Deny => Method::POST,
+            | Self::Deny
+            | Self::Evidence
+            | Self::Opinions
+            | Self::Appeals
+            | Self::OrderRefund => Method::POST,
             Self::LiftDenial => Method::DELETE,
             _ => Method::GET,
         }
@@ -182,9 +223,13 @@ impl Endpoint {
             | Self::OwnGraph
             | Self::OwnHands
             | Self::Balance
-            | Self::Withdrawals => EVERYBODY,
+            | Self::Withdrawals
+            | Self::Appeals => EVERYBODY,
             Self::HandAudit | Self::Reconciliation | Self::Denials | Self::DenialTrail => AUDIT,
             Self::Revocations | Self::Deny | Self::LiftDenial => ADMIN,
+            Self::Cases | Self::Case | Self::Refunds => CASES,
+            Self::Evidence | Self::Opinions | Self::OrderRefund => REVIEW,
+            Self::Openings | Self::IntegrityReport => INTEGRITY_AUDIT,
         }
     }
 
@@ -196,7 +241,15 @@ impl Endpoint {
             | Self::Denials
             | Self::Deny
             | Self::DenialTrail
-            | Self::LiftDenial => Place::Admin,
+            | Self::LiftDenial
+            | Self::Cases
+            | Self::Case
+            | Self::Evidence
+            | Self::Opinions
+            | Self::Refunds
+            | Self::OrderRefund
+            | Self::Openings
+            | Self::IntegrityReport => Place::Admin,
             Self::Withdrawals => Place::Withdrawal,
             _ => Place::Anywhere,
         }
@@ -266,6 +319,15 @@ impl Endpoint {
             Self::Deny => post(admin::deny),
             Self::DenialTrail => get(admin::denial_trail),
             Self::LiftDenial => delete(admin::lift),
+            Self::Cases => get(integrity::cases),
+            Self::Case => get(integrity::case),
+            Self::Evidence => post(integrity::evidence),
+            Self::Opinions => post(integrity::opinion),
+            Self::Appeals => post(integrity::appeal),
+            Self::Refunds => get(integrity::refunds),
+            Self::OrderRefund => post(integrity::order_refund),
+            Self::Openings => get(integrity::openings),
+            Self::IntegrityReport => get(integrity::report),
         }
     }
 
@@ -301,7 +363,7 @@ mod tests {
 
     #[test]
     fn money_and_histories_are_for_those_who_signed_in_and_the_books_for_auditors() {
-        use UserRole::{Admin, Auditor, Player, Support};
+        use UserRole::{Admin, Auditor, Integrity, Player, Support};
         let allowed = |endpoint: Endpoint| match endpoint.access() {
             Access::Open => None,
             Access::Roles(roles) => Some(roles.to_vec()),
@@ -309,7 +371,7 @@ mod tests {
         for endpoint in
             [Endpoint::Balance, Endpoint::Withdrawals, Endpoint::Hands, Endpoint::Hand, Endpoint::HandReceipt]
         {
-            assert_eq!(allowed(endpoint), Some(vec![Player, Support, Auditor, Admin]));
+            assert_eq!(allowed(endpoint), Some(vec![Player, Support, Integrity, Auditor, Admin]));
         }
         for endpoint in
             [Endpoint::Reconciliation, Endpoint::HandAudit, Endpoint::Denials, Endpoint::DenialTrail]
@@ -318,6 +380,13 @@ mod tests {
         }
         for endpoint in [Endpoint::Revocations, Endpoint::Deny, Endpoint::LiftDenial] {
             assert_eq!(allowed(endpoint), Some(vec![Admin]));
+        }
+        // Hidden cards and decisions are the reviewers' alone; support reads cases.
+        for endpoint in [Endpoint::Evidence, Endpoint::Opinions, Endpoint::OrderRefund] {
+            assert_eq!(allowed(endpoint), Some(vec![Integrity]));
+        }
+        for endpoint in [Endpoint::Cases, Endpoint::Case, Endpoint::Refunds] {
+            assert_eq!(allowed(endpoint), Some(vec![Support, Integrity, Auditor, Admin]));
         }
         let open = Endpoint::ALL.into_iter().filter(|endpoint| endpoint.access() == Access::Open).count();
         assert_eq!(open, 12);
@@ -328,7 +397,17 @@ mod tests {
         let of = |place| Endpoint::ALL.into_iter().filter(move |endpoint| endpoint.place() == place);
         let admin = [Endpoint::HandAudit, Endpoint::Reconciliation, Endpoint::Revocations];
         let denials = [Endpoint::Denials, Endpoint::Deny, Endpoint::DenialTrail, Endpoint::LiftDenial];
-        assert!(of(Place::Admin).eq(admin.into_iter().chain(denials)));
+        let integrity = [
+            Endpoint::Cases,
+            Endpoint::Case,
+            Endpoint::Evidence,
+            Endpoint::Opinions,
+            Endpoint::Refunds,
+            Endpoint::OrderRefund,
+            Endpoint::Openings,
+            Endpoint::IntegrityReport,
+        ];
+        assert!(of(Place::Admin).eq(admin.into_iter().chain(denials).chain(integrity)));
         assert!(of(Place::Withdrawal).eq([Endpoint::Withdrawals]));
         // A place is looked at after the roles, so an open endpoint must not have one.
         let placed = Endpoint::ALL.into_iter().filter(|endpoint| endpoint.place() != Place::Anywhere);

@@ -68,6 +68,8 @@ pub struct Gateway {
     pub sessions: Arc<dyn SessionStore>,
     pub signer_addr: String,
     pub records_addr: String,
+    /// host:port of the fair-play program, where the house has one.
+    pub fairplay_addr: Option<String>,
     pub metrics: Metrics,
     pub readiness: Readiness,
 }
@@ -105,6 +107,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
         sessions: Arc::new(RedisSessions::new(Link::new(checked.sessions))),
         signer_addr: checked.signer_addr,
         records_addr: checked.records_addr,
+        fairplay_addr: checked.fairplay_addr,
         metrics,
         readiness,
     };
@@ -183,6 +186,10 @@ impl Gateway {
         let app = App::from(app::Inner {
             signer: upstream(&self.signer_addr, Role::ChainSigner, Upstream::Signer),
             records: upstream(&self.records_addr, Role::Records, Upstream::Records),
+            fairplay: self
+                .fairplay_addr
+                .as_deref()
+                .map(|address| upstream(address, Role::FairPlay, Upstream::FairPlay)),
             limiter: Arc::new(SharedLimiter::new(
                 sessions.clone(),
                 config.rates_by_class(),

@@ -62,6 +62,7 @@ impl Learned {
 pub enum Upstream {
     Signer,
     Records,
+    FairPlay,
     Sessions,
     Table,
 }
@@ -71,6 +72,7 @@ impl Upstream {
         match self {
             Self::Signer => "signer",
             Self::Records => "records",
+            Self::FairPlay => "fair-play",
             Self::Sessions => "sessions",
             Self::Table => "table",
         }

@@ -5,6 +5,7 @@ use crate::{
     api::{
         admin::{DenialsPage, LiftReason, NewDenial, Revocation, Revoked},
         auth::{Nonce, Refresh, SignIn},
+        integrity::{CasesPage, NewAppeal, NewOpinion, NewRefund, OpeningsPage, ReportMonth},
         lobby::{Changes, HandQuery, HandsPage, OneTable, Page, Tables, Wanted},
         money::Withdrawal,
         outside::{OutsideLink, OutsideSignIn},
@@ -188,6 +189,49 @@ fn doc(endpoint: Endpoint) -> Doc {
             query: vec![of::<LiftReason>],
             ..gives("admin", "Lift a wallet's denial", of::<DenialTrail>)
         },
+        Endpoint::Cases => Doc {
+            query: vec![of::<CasesPage>],
+            ..gives("integrity", "Fair-play cases, newest first, without hidden cards", any)
+        },
+        Endpoint::Case => gives(
+            "integrity",
+            "One case: signals with baseline and innocent explanation, hands of the evidence, opinions (the others' of a \
+             running round only after one's own), what happened",
+            any,
+        ),
+        Endpoint::Evidence => gives(
+            "integrity",
+            "One hand of the evidence, 0 the first, with hidden cards and equities; the opening is logged before",
+            any,
+        ),
+        Endpoint::Opinions => takes(
+            "integrity",
+            "Give an opinion: two who agree decide, after dissent a third does",
+            of::<NewOpinion>,
+            any,
+        ),
+        Endpoint::Appeals => {
+            takes("integrity", "Appeal against a decision, as a member of the case", of::<NewAppeal>, any)
+        }
+        Endpoint::Refunds => gives(
+            "integrity",
+            "Refunds of a case, with the calls that two administrators sign and the payments that the chain has",
+            any,
+        ),
+        Endpoint::OrderRefund => takes(
+            "integrity",
+            "Refund hands of a decided case; computed to the minor unit, each hand once",
+            of::<NewRefund>,
+            any,
+        ),
+        Endpoint::Openings => Doc {
+            query: vec![of::<OpeningsPage>],
+            ..gives("integrity", "The log of opened hands, with its size and the last hash", any)
+        },
+        Endpoint::IntegrityReport => Doc {
+            query: vec![of::<ReportMonth>],
+            ..gives("integrity", "The integrity report of a month", any)
+        },
     }
 }
 
@@ -282,8 +326,13 @@ fn operation(endpoint: Endpoint, generator: &mut SchemaGenerator) -> Value {
 
 fn path_parameters(path: &str) -> Vec<Value> {
     let names = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
-    let schema =
-        |name| if name == "hand" { json!({ "type": "integer" }) } else { json!({ "type": "string" }) };
+    let schema = |name| {
+        if matches!(name, "hand" | "case" | "n") {
+            json!({ "type": "integer" })
+        } else {
+            json!({ "type": "string" })
+        }
+    };
     names
         .map(|name| json!({ "name": name, "in": "path", "required": true, "schema": schema(name) }))
         .collect()

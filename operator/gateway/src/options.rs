@@ -54,6 +54,9 @@ pub struct Options {
     /// host:port of records
     #[arg(long, env = "PURR_RECORDS_ADDR")]
     pub records_addr: String,
+    /// host:port of the fair-play program; empty: the house has none, and its endpoints answer 404
+    #[arg(long, env = "PURR_FAIRPLAY_ADDR", default_value = "")]
+    pub fairplay_addr: String,
     /// Origins whose pages may ask, beside the public URL's own; comma-separated
     #[arg(long, env = "PURR_ALLOWED_ORIGINS", value_delimiter = ',')]
     pub allowed_origins: Vec<String>,
@@ -218,6 +221,7 @@ pub struct Checked {
     pub tls_dir: PathBuf,
     pub signer_addr: String,
     pub records_addr: String,
+    pub fairplay_addr: Option<String>,
     pub sessions: LinkConfig,
     pub listen: SocketAddr,
     pub internal_listen: SocketAddr,
@@ -353,6 +357,7 @@ impl Options {
             tls_dir: self.tls_dir,
             signer_addr: self.signer_addr,
             records_addr: self.records_addr,
+            fairplay_addr: Some(self.fairplay_addr).filter(|address| !address.is_empty()),
             listen: self.listen,
             internal_listen: self.internal_listen,
             ops_listen: self.ops_listen,

@@ -17,8 +17,9 @@ use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use bytes::Bytes;
 use files::FILES;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use purr_protocol::Problem;
+use purr_protocol::{Problem, hand::Format};
 use purr_runtime::problem::Answer;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::{
     collections::BTreeMap,
@@ -191,8 +192,21 @@ fn render(index: &str, release: &str, config: &PageConfig) -> String {
     index
         .replace("{{guest}}", if config.guest_keys { "true" } else { "false" })
         .replace("{{unit}}", &escape(&config.unit))
+        .replace("{{formats}}", &escape(&formats()))
         .replace("{{head}}", &head)
         .replace("{{notice}}", &notice)
+}
+
+/// What a hand can be saved as, JSON: all formats but the one that the page itself reads.
+fn formats() -> String {
+    let files = Format::ALL.into_iter().filter(|format| *format != Format::Json);
+    let told = |format: Format| {
+        json!({
+            "name": format.name(), "label": format.label(), "extension": format.extension(),
+            "type": format.content_type(),
+        })
+    };
+    Value::from_iter(files.map(told)).to_string()
 }
 
 fn escape(text: &str) -> String {
@@ -291,6 +305,7 @@ mod tests {
         let page = Page::new(config);
         let index = std::str::from_utf8(&page.0.index.body).unwrap();
         assert!(index.contains("data-guest=\"true\" data-unit=\"&quot;&gt;&lt;script&gt;\""));
+        assert!(index.contains("&quot;name&quot;:&quot;phh&quot;"));
         assert!(index.contains("&lt;b&gt;&amp;"));
     }
 }

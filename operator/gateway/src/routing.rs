@@ -52,6 +52,8 @@ pub struct Known {
 pub struct Table {
     pods: HashMap<String, Pod>,
     by_uid: BTreeMap<String, BTreeSet<String>>,
+    /// Pods that have said that their table has moved. Kubelet may still call them ready.
+    left: BTreeSet<String>,
 }
 
 impl Table {
@@ -70,6 +72,7 @@ impl Table {
 
     pub fn delete(&mut self, name: &str) -> bool {
         let Some(pod) = self.pods.remove(name) else { return false };
+        self.left.remove(name);
         if let Some(names) = self.by_uid.get_mut(&pod.uid) {
             names.remove(name);
             if names.is_empty() {
@@ -77,6 +80,11 @@ impl Table {
             }
         }
         true
+    }
+
+    /// A pod has said that its table has moved: any other pod comes first, until this one changes.
+    pub fn leave(&mut self, name: &str) -> bool {
+        self.pods.contains_key(name) && self.left.insert(name.to_owned())
     }
 
     fn pods_of(&self, uid: &str) -> impl Iterator<Item = &Pod> {
@@ -89,7 +97,10 @@ impl Table {
     pub fn target(&self, uid: &str) -> Option<Target> {
         let best = self
             .pods_of(uid)
-            .filter_map(|pod| Some((pod.ready, pod.generation, pod, pod.address?)))
+            .filter_map(|pod| {
+                let ready = pod.ready && !self.left.contains(&pod.name);
+                Some((ready, pod.generation, pod, pod.address?))
+            })
             .max_by_key(|(ready, generation, pod, _)| (*ready, *generation, pod.name.clone()));
         best.map(|(_, generation, pod, address)| Target { pod: pod.name.clone(), generation, address })
     }
@@ -134,6 +145,10 @@ impl Routes {
 
     pub fn delete(&self, name: &str) {
         self.change(|table| table.delete(name));
+    }
+
+    pub fn leave(&self, name: &str) {
+        self.change(|table| table.leave(name));
     }
 
     /// A new list of all pods.
@@ -181,6 +196,25 @@ mod tests {
 
     fn pod_of(table: &Table, uid: &str) -> Option<String> {
         table.target(uid).map(|target| target.pod)
+    }
+
+    #[test]
+    fn a_pod_that_its_table_has_left_comes_last_until_it_changes() {
+        let mut table = Table::default();
+        table.apply(pod("river-1", "1", 1, 1, true));
+        table.apply(pod("river-2", "1", 2, 2, false));
+        assert_eq!(table.target("1").unwrap().pod, "river-1");
+        assert!(table.leave("river-1") && !table.leave("river-1") && !table.leave("nobody"));
+        assert_eq!(
+            table.target("1").unwrap().pod,
+            "river-2",
+            "it has taken over, and kubelet has not asked yet"
+        );
+        table.delete("river-2");
+        assert_eq!(table.target("1").unwrap().pod, "river-1", "nothing else is there");
+        table.apply(pod("river-2", "1", 2, 2, false));
+        table.apply(pod("river-1", "1", 1, 3, true));
+        assert_eq!(table.target("1").unwrap().pod, "river-1", "its process is another one");
     }
 
     #[test]

@@ -340,7 +340,9 @@ async fn every_route_is_open_to_exactly_the_roles_of_the_table() {
         let open = endpoint.access() == Access::Open;
         let anonymous = ask(None).await;
         assert_eq!(anonymous == 401, !open && anonymous != 403, "{endpoint:?}: {anonymous}");
-        for role in [UserRole::Player, UserRole::Support, UserRole::Auditor, UserRole::Admin] {
+        for role in
+            [UserRole::Player, UserRole::Support, UserRole::Integrity, UserRole::Auditor, UserRole::Admin]
+        {
             let status = ask(Some(&token(&[role]))).await;
             assert_eq!(status != 403, allowed(role), "{endpoint:?} {role:?}: {status}");
             assert_ne!(status, 401, "{endpoint:?} {role:?}");

@@ -1,6 +1,7 @@
 //! Hands into PostgreSQL: a batch is one transaction.
 
 use crate::{
+    bulk,
     check::{Checked, CheckedSeat, Malformed, check},
     counting::{Changes, follows_ours},
     gaps::{Gap, after},
@@ -123,33 +124,50 @@ impl Database {
         let mut transaction = self.pool.begin().await?;
         // Tables are locked in one order, so that two replicas never wait for each other.
         let tables: BTreeSet<&str> = checked.iter().flatten().map(|hand| hand.table.as_str()).collect();
-        for table in tables {
-            sqlx::query("INSERT INTO tables (uid) VALUES ($1) ON CONFLICT DO NOTHING")
-                .bind(table)
-                .execute(&mut *transaction)
-                .await?;
-            sqlx::query("SELECT 1 FROM tables WHERE uid = $1 FOR UPDATE")
-                .bind(table)
-                .execute(&mut *transaction)
-                .await?;
-        }
+        let highest = bulk::lock_tables(&mut transaction, &tables).await?;
         // Another release may count by other definitions just now: then these hands are counted later.
         let mut counting = follows_ours(&mut transaction).await?.then(Changes::default);
-        let mut fates = Vec::with_capacity(batch.len());
-        for (stored, checked) in batch.iter().zip(checked) {
-            fates.push(match checked {
-                Ok(hand) => match keep(&mut transaction, stored, hand, &mut counting).await? {
+        let known = bulk::known(&mut transaction, checked).await?;
+        // The first record of a hand that is not there yet needs no look of its own.
+        let mut fates: Vec<Option<Fate>> = vec![None; batch.len()];
+        let (mut first, mut fresh) = (BTreeSet::new(), Vec::new());
+        for (at, hand) in checked.iter().enumerate() {
+            let Ok(hand) = hand else { continue };
+            let key = (hand.table.as_str(), hand.hand);
+            if !known.contains(&key) && first.insert(key) {
+                fresh.push((&batch[at], hand));
+                fates[at] = Some(Fate::Stored);
+            }
+        }
+        bulk::keep(&mut transaction, &fresh, &mut counting).await?;
+        let mut raised = Vec::new();
+        for (table, hands) in bulk::by_table(&fresh) {
+            let mut highest = highest.get(table).copied().unwrap_or(0);
+            if bulk::follow(&mut highest, &hands) {
+                raised.push((table, highest));
+                continue;
+            }
+            for hand in hands {
+                count(&mut transaction, table, hand).await?;
+            }
+        }
+        bulk::raise(&mut transaction, &raised).await?;
+        let mut all = Vec::with_capacity(batch.len());
+        for ((stored, checked), fate) in batch.iter().zip(checked).zip(fates) {
+            all.push(match (fate, checked) {
+                (Some(fate), _) => fate,
+                (None, Ok(hand)) => match keep(&mut transaction, stored, hand, &mut counting).await? {
                     Some(fate) => fate,
                     None => quarantine(&mut transaction, stored, &Malformed::Versions).await?,
                 },
-                Err(malformed) => quarantine(&mut transaction, stored, malformed).await?,
+                (None, Err(malformed)) => quarantine(&mut transaction, stored, malformed).await?,
             });
         }
         if let Some(changes) = counting {
             changes.write(&mut transaction).await?;
         }
         transaction.commit().await?;
-        Ok(fates)
+        Ok(all)
     }
 
     /// What players' names for others are made with.
@@ -246,7 +264,7 @@ async fn keep(
     if let Some(changes) = counting {
         changes.add(&hand.record, hand.ended_ms);
     }
-    count(database, hand).await?;
+    count(database, &hand.table, hand.hand).await?;
     Ok(Some(Fate::Stored))
 }
 
@@ -277,45 +295,45 @@ async fn uncount(
 }
 
 /// Notes which numbers are missing now.
-async fn count(database: &mut PgConnection, hand: &Checked) -> Result<(), sqlx::Error> {
+async fn count(database: &mut PgConnection, table: &str, hand: i64) -> Result<(), sqlx::Error> {
     // The usual case in one trip: the next hand of the table.
     let next = sqlx::query("UPDATE tables SET highest = $2 WHERE uid = $1 AND highest = $2 - 1")
-        .bind(&hand.table)
-        .bind(hand.hand)
+        .bind(table)
+        .bind(hand)
         .execute(&mut *database)
         .await?;
     if next.rows_affected() == 1 {
         return Ok(());
     }
     let highest: i64 = sqlx::query_scalar("SELECT highest FROM tables WHERE uid = $1")
-        .bind(&hand.table)
+        .bind(table)
         .fetch_one(&mut *database)
         .await?;
     let within: Option<(i64, i64)> = sqlx::query_as(
         "SELECT first_hand, last_hand FROM gaps WHERE table_uid = $1 AND $2 BETWEEN first_hand AND last_hand",
     )
-    .bind(&hand.table)
-    .bind(hand.hand)
+    .bind(table)
+    .bind(hand)
     .fetch_optional(&mut *database)
     .await?;
-    let change = after(highest, within.map(|(first, last)| Gap { first, last }), hand.hand);
+    let change = after(highest, within.map(|(first, last)| Gap { first, last }), hand);
     if let Some(gap) = change.closed {
         sqlx::query("DELETE FROM gaps WHERE table_uid = $1 AND first_hand = $2")
-            .bind(&hand.table)
+            .bind(table)
             .bind(gap.first)
             .execute(&mut *database)
             .await?;
     }
     for gap in change.opened {
         sqlx::query("INSERT INTO gaps (table_uid, first_hand, last_hand) VALUES ($1, $2, $3)")
-            .bind(&hand.table)
+            .bind(table)
             .bind(gap.first)
             .bind(gap.last)
             .execute(&mut *database)
             .await?;
     }
     sqlx::query("UPDATE tables SET highest = $2 WHERE uid = $1")
-        .bind(&hand.table)
+        .bind(table)
         .bind(change.highest)
         .execute(&mut *database)
         .await?;

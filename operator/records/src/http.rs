@@ -4,6 +4,7 @@ use crate::{
     api::{Gaps, Page, Stored},
     check::is_uid,
     database::{Database, DatabaseError},
+    fairplay,
     names::Viewer,
     players,
     query::Found,
@@ -41,7 +42,8 @@ pub fn routes(database: Database, site: Site) -> Router {
         .route("/v1/players/{player}/graph", get(players::graph))
         .fallback(async || Answer::from(Problem::new(404, "not-found", "There is no such resource")))
         .layer(middleware::from_fn(only_gateways))
-        .with_state(App { database, site: Arc::new(site) })
+        .with_state(App { database: database.clone(), site: Arc::new(site) })
+        .merge(fairplay::routes(database))
 }
 
 #[derive(Clone)]

@@ -6,9 +6,11 @@
 //! that a hash is of are never changed; their sealed part never leaves by the API.
 
 pub mod api;
+mod bulk;
 pub mod check;
 mod counting;
 pub mod database;
+pub mod fairplay;
 pub mod gaps;
 pub mod http;
 pub mod ingest;

@@ -1,17 +1,19 @@
 //! A measurement: hands a second into PostgreSQL with facts and counters, a rebuild, and bytes a hand.
-//! `purr-statistics --records-only --seed 1 --hands 20000 > FILE`, then `PURR_RECORDS=FILE cargo test --release -p
-//! purr-records --test bench -- --ignored --nocapture`.
+//! `make records-bench` runs it.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::cast_precision_loss, reason = "a measurement")]
 
 mod common;
 
 use common::{Postgres, stored};
+use purr_engine::Event;
 use purr_protocol::record::HandRecord;
+use purr_records::Fate;
 use purr_store::StoredHand;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use std::{io::BufRead, time::Instant};
 
 const BATCH: usize = 100;
+const TABLES: u64 = 40;
 
 /// Of a table's record: the sealed part and the auditor's, which no compression makes smaller.
 fn with_sealed_parts(mut record: HandRecord, number: u64) -> HandRecord {
@@ -27,6 +29,22 @@ fn with_sealed_parts(mut record: HandRecord, number: u64) -> HandRecord {
     record
 }
 
+/// As forty tables play them, side by side.
+fn at_tables(mut record: HandRecord, number: u64) -> HandRecord {
+    let (table, hand) = (number % TABLES, number / TABLES + 1);
+    record.table = format!("0a0b0c0d-0000-4000-8000-{table:012}");
+    record.end.hand = hand;
+    record.history.hand = hand;
+    for event in &mut record.history.events {
+        match event {
+            Event::HandStarted { hand: said, .. } => *said = hand,
+            Event::HandEnded(end) => end.hand = hand,
+            _ => {}
+        }
+    }
+    record
+}
+
 #[tokio::test]
 #[ignore = "a measurement, with a file of records"]
 async fn hands_a_second_and_bytes_a_hand() {
@@ -34,9 +52,10 @@ async fn hands_a_second_and_bytes_a_hand() {
     let lines = std::io::BufReader::new(std::fs::File::open(file).unwrap()).lines();
     // 200 hands a second, in the order in which tables play them.
     let hands: Vec<StoredHand> = lines
-        .zip(1u64..)
+        .zip(0u64..)
         .map(|(line, number)| {
-            let record = with_sealed_parts(serde_json::from_str(&line.unwrap()).unwrap(), number);
+            let record = at_tables(serde_json::from_str(&line.unwrap()).unwrap(), number);
+            let record = with_sealed_parts(record, number);
             stored(&record, &format!("{}-{number}", 1_700_000_000_000 + number * 5))
         })
         .collect();
@@ -48,7 +67,8 @@ async fn hands_a_second_and_bytes_a_hand() {
     let mut slowest = 0.0_f64;
     for batch in hands.chunks(BATCH) {
         let one = Instant::now();
-        database.ingest(batch).await.unwrap();
+        let fates = database.ingest(batch).await.unwrap();
+        assert!(fates.iter().all(|fate| *fate == Fate::Stored), "{fates:?}");
         slowest = slowest.max(one.elapsed().as_secs_f64());
     }
     let rate = count as f64 / begun.elapsed().as_secs_f64();

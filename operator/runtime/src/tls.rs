@@ -24,6 +24,7 @@ pub enum Role {
     Controller,
     ChainSigner,
     Records,
+    FairPlay,
     /// One table, by the UID of its PokerTable.
     Table(String),
 }
@@ -36,6 +37,7 @@ impl fmt::Display for Role {
             Self::Controller => write!(f, "controller{DOMAIN}"),
             Self::ChainSigner => write!(f, "chain-signer{DOMAIN}"),
             Self::Records => write!(f, "records{DOMAIN}"),
+            Self::FairPlay => write!(f, "fair-play{DOMAIN}"),
             Self::Table(uid) => write!(f, "{uid}{TABLE_DOMAIN}"),
         }
     }
@@ -51,6 +53,7 @@ impl Role {
             "controller" => Some(Self::Controller),
             "chain-signer" => Some(Self::ChainSigner),
             "records" => Some(Self::Records),
+            "fair-play" => Some(Self::FairPlay),
             _ => None,
         }
     }
@@ -238,9 +241,14 @@ mod tests {
     #[test]
     fn roles_and_names_are_the_same_thing() {
         let uid = "0a0b0c0d-0000-4000-8000-000000000000";
-        for role in
-            [Role::Gateway, Role::Controller, Role::ChainSigner, Role::Records, Role::Table(uid.into())]
-        {
+        for role in [
+            Role::Gateway,
+            Role::Controller,
+            Role::ChainSigner,
+            Role::Records,
+            Role::FairPlay,
+            Role::Table(uid.into()),
+        ] {
             assert_eq!(Role::from_dns_name(&role.to_string()), Some(role));
         }
         for foreign in [

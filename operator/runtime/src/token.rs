@@ -36,6 +36,8 @@ pub struct Claims {
 pub enum UserRole {
     Player,
     Support,
+    /// Reviews fair-play cases.
+    Integrity,
     Auditor,
     Admin,
 }

@@ -4,6 +4,8 @@
 //! A tied pot counts in equal parts for those who tie. Sums are integers: a share is counted in
 //! 2520ths of a board, which divides by every number of winners up to ten.
 
+mod preflop;
+
 use crate::{card::Card, eval::Hand};
 
 /// Shares of one board, the least number that 1 to 10 divide.
@@ -51,7 +53,8 @@ pub enum EquityError {
 /// The equities, in the order of `hands`, over every board that can come: `board` and then any of the
 /// cards that are in nobody's hand, not on the board and not `dead`.
 ///
-/// Two hands before the flop are 1,712,304 boards.
+/// Two hands before the flop are 1,712,304 boards; they are counted in classes that end alike, about twenty times as fast
+/// as one by one.
 ///
 /// # Errors
 /// Fewer than two or more than ten hands, a board of more than five cards, a card twice, or too few
@@ -59,7 +62,11 @@ pub enum EquityError {
 pub fn exact(hands: &[[Card; 2]], board: &[Card], dead: &[Card]) -> Result<Vec<Equity>, EquityError> {
     let spot = Spot::new(hands, board, dead)?;
     let mut count = Count::new(hands.len());
-    spot.enumerate(spot.board, &spot.deck, spot.missing, &mut count);
+    if spot.missing == 5 {
+        preflop::count(&spot.holes, &spot.deck, &mut count);
+    } else {
+        spot.enumerate(spot.board, &spot.deck, spot.missing, &mut count);
+    }
     Ok(count.equities())
 }
 
@@ -99,6 +106,7 @@ pub fn monte_carlo(
 
 /// Who holds what, and what is left.
 struct Spot {
+    holes: Vec<[Card; 2]>,
     hands: Vec<Hand>,
     board: Hand,
     deck: Vec<Card>,
@@ -125,8 +133,9 @@ impl Spot {
         if deck.len() < missing {
             return Err(EquityError::Deck { left: deck.len(), missing });
         }
+        let holes = hands.to_vec();
         let hands = hands.iter().map(|cards| cards.iter().copied().collect()).collect();
-        Ok(Self { hands, board: board.iter().copied().collect(), deck, missing })
+        Ok(Self { holes, hands, board: board.iter().copied().collect(), deck, missing })
     }
 
     /// Counts every board that `board` and `missing` cards of `deck` make, each once.
@@ -157,9 +166,15 @@ impl Count {
     /// One complete board.
     #[inline]
     fn board(&mut self, hands: &[Hand], board: Hand) {
+        self.boards_alike(1, hands, |hand| hand.and(board).rank().value());
+    }
+
+    /// So many boards on which every hand has one rank.
+    #[inline]
+    fn boards_alike(&mut self, boards: u64, hands: &[Hand], rank: impl Fn(Hand) -> u16) {
         let (mut best, mut winners) = (0, 0u16);
         for (place, hand) in hands.iter().enumerate() {
-            let rank = hand.and(board).rank().value();
+            let rank = rank(*hand);
             let bit = 1 << place;
             winners = match rank.cmp(&best) {
                 std::cmp::Ordering::Greater => bit,
@@ -168,10 +183,10 @@ impl Count {
             };
             best = best.max(rank);
         }
-        self.boards += 1;
+        self.boards += boards;
         let others = winners.count_ones() as usize - 1;
         while winners != 0 {
-            self.winners[winners.trailing_zeros() as usize][others] += 1;
+            self.winners[winners.trailing_zeros() as usize][others] += boards;
             winners &= winners - 1;
         }
     }

@@ -103,6 +103,27 @@ impl Hand {
         Self { key, suits: self.suits | other.suits }
     }
 
+    /// The same ranks as if no two cards were of one suit: no flush, and more than four of a suit are none.
+    #[inline]
+    #[must_use]
+    pub(crate) fn ranks_alone(self) -> Self {
+        Self { key: self.key & tables::RANKS_OF_KEY, suits: 0 }
+    }
+
+    /// As [`Self::with`], between hands without suits.
+    #[inline]
+    #[must_use]
+    pub(crate) fn with_rank(self, card: Card) -> Self {
+        Self { key: self.key.wrapping_add(tables::addend(card).key & tables::RANKS_OF_KEY), suits: 0 }
+    }
+
+    /// As [`Self::and`], between hands without suits.
+    #[inline]
+    #[must_use]
+    pub(crate) fn and_ranks(self, other: Self) -> Self {
+        Self { key: self.key.wrapping_add(other.key), suits: 0 }
+    }
+
     /// The rank of the best five of its five, six or seven cards. Of fewer or more the rank means
     /// nothing: it does not count them, [`evaluate`] does.
     #[inline]

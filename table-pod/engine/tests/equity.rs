@@ -19,6 +19,62 @@ fn hands<const N: usize>(texts: [&str; N]) -> [[Card; 2]; N] {
     texts.map(cards)
 }
 
+/// Every board one by one, by the plain evaluator.
+fn one_by_one(hands: &[[Card; 2]], dead: &[Card]) -> Vec<Equity> {
+    let taken: Vec<Card> = hands.iter().flatten().chain(dead).copied().collect();
+    let deck: Vec<Card> = Card::all().filter(|card| !taken.contains(card)).collect();
+    let mut equities = vec![Equity::default(); hands.len()];
+    let mut board = [deck[0]; 5];
+    fn next(deck: &[Card], at: usize, board: &mut [Card; 5], each: &mut impl FnMut(&[Card; 5])) {
+        if at == 5 {
+            return each(board);
+        }
+        for (place, card) in deck.iter().enumerate() {
+            board[at] = *card;
+            next(&deck[place + 1..], at + 1, board, each);
+        }
+    }
+    next(&deck, 0, &mut board, &mut |board| {
+        let rank = |hand: &[Card; 2]| {
+            evaluate(&[hand[0], hand[1], board[0], board[1], board[2], board[3], board[4]]).value()
+        };
+        let ranks: Vec<u16> = hands.iter().map(rank).collect();
+        let best = *ranks.iter().max().unwrap();
+        let winners = ranks.iter().filter(|rank| **rank == best).count() as u64;
+        for (equity, rank) in equities.iter_mut().zip(ranks) {
+            equity.boards += 1;
+            if rank == best {
+                equity.wins += u64::from(winners == 1);
+                equity.ties += u64::from(winners > 1);
+                equity.shares += BOARD_SHARES / winners;
+            }
+        }
+    });
+    equities
+}
+
+#[test]
+fn boards_in_classes_give_the_same_as_boards_one_by_one() {
+    // Suited, of one suit, pairs, dominated, straight flushes that cross, several hands, dead cards.
+    let spots: [(&[&str], &str); 9] = [
+        (&["As Ks", "Qh Jh"], ""),
+        (&["As Ks", "Qs Js"], ""),
+        (&["2c 2d", "2h 2s"], ""),
+        (&["Ac Kd", "Qh Js"], ""),
+        (&["9s 8s", "7s 6s", "Th 5s"], ""),
+        (&["Ac Ad", "Kc Kd", "Qc Qd", "Jc Jd"], ""),
+        (&["Ah Kh", "As Ks"], "2h 3h 4h 5h 6h 7h 8h"),
+        (&["3c 2d", "3d 2c"], "Ac Ad Ah As"),
+        (&["Tc 9c", "Td 9d", "Th 9h", "Ts 9s", "Ac 2d"], "5c 5d"),
+    ];
+    for (texts, dead) in spots {
+        let hands: Vec<[Card; 2]> = texts.iter().map(|text| cards(text)).collect();
+        let dead: Vec<Card> =
+            dead.split(' ').filter(|c| !c.is_empty()).map(|card| card.parse().unwrap()).collect();
+        assert_eq!(exact(&hands, &[], &dead).unwrap(), one_by_one(&hands, &dead), "{texts:?}");
+    }
+}
+
 /// All ways to hold two cards of these ranks, suited, of different suits, or a pair.
 fn combinations(high: &str, low: &str, suited: bool) -> Vec<[Card; 2]> {
     let all = "cdhs".chars().flat_map(|a| "cdhs".chars().map(move |b| (a, b)));

@@ -9,11 +9,11 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use hkdf::Hkdf;
 use hpke::{
     Deserializable, Kem, OpModeR, OpModeS, Serializable,
-    aead::AesGcm256,
+    aead::{AeadCtxS, AesGcm256},
     kdf::HkdfSha256,
     kem::X25519HkdfSha256,
     rand_core::{CryptoRng, RngCore},
-    single_shot_open, single_shot_seal,
+    setup_receiver, setup_sender, single_shot_open, single_shot_seal,
 };
 use purr_engine::deal::{Hash, Leaves, SealedDeck};
 use serde::{Deserialize, Serialize};
@@ -23,7 +23,10 @@ use sha2::{Digest, Sha256};
 #[derive(Clone, Copy)]
 pub(crate) enum Purpose {
     Audit,
+    /// One key agreement a hand: records of before.
     FairPlay,
+    /// One key agreement an epoch of a table.
+    FairPlayEpoch,
 }
 
 impl Purpose {
@@ -31,6 +34,7 @@ impl Purpose {
         match self {
             Self::Audit => b"purr audit v1",
             Self::FairPlay => b"purr fair play v1",
+            Self::FairPlayEpoch => b"purr fair play v2",
         }
     }
 }
@@ -68,7 +72,7 @@ pub struct About<'a> {
 }
 
 impl About<'_> {
-    fn bytes(&self) -> Vec<u8> {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         // No part of these texts has a line break: tables have UIDs, roots are hex.
         format!("{}\n{}\n{}\n{}", self.table, self.hand, self.epoch, self.root).into_bytes()
     }
@@ -164,6 +168,34 @@ impl AuditorKey {
     }
 }
 
+impl AuditorKey {
+    /// Agrees on a key once, for many texts; the ephemeral key comes from `secret`. The encapsulated key in hex, and what
+    /// keys are exported from (RFC 9180, section 5.3).
+    pub(crate) fn agree(&self, purpose: Purpose, secret: &Hash) -> Result<(String, Agreed), AuditError> {
+        let mut source = Source { secret: Hkdf::new(Some(&self.0.to_bytes()), secret), block: 0 };
+        let (encapsulated, context) = setup_sender::<AesGcm256, HkdfSha256, X25519HkdfSha256, _>(
+            &OpModeS::Base,
+            &self.0,
+            purpose.info(),
+            &mut source,
+        )
+        .map_err(|_| AuditError::Seal)?;
+        Ok((hex::encode(encapsulated.to_bytes()), Agreed(context)))
+    }
+}
+
+/// The sender's end of a key agreement.
+pub(crate) struct Agreed(AeadCtxS<AesGcm256, HkdfSha256, X25519HkdfSha256>);
+
+impl Agreed {
+    /// One key for each context.
+    pub(crate) fn key(&self, context: &[u8]) -> Result<Hash, AuditError> {
+        let mut key = [0; 32];
+        self.0.export(context, &mut key).map_err(|_| AuditError::Seal)?;
+        Ok(key)
+    }
+}
+
 /// An auditor's secret key.
 #[derive(Clone, PartialEq, Eq)]
 pub struct AuditorSecret(SecretKey);
@@ -236,7 +268,30 @@ impl AuditorSecret {
     }
 }
 
-fn hash(text: &str) -> Result<Hash, AuditError> {
+impl AuditorSecret {
+    /// The key of [`Agreed::key`], at the other end.
+    pub(crate) fn agreed_key(
+        &self,
+        purpose: Purpose,
+        encapsulated: &str,
+        context: &[u8],
+    ) -> Result<Hash, AuditError> {
+        let encapsulated = hash(encapsulated).map_err(|_| AuditError::Forged)?;
+        let encapsulated = Encapsulated::from_bytes(&encapsulated).map_err(|_| AuditError::Forged)?;
+        let agreed = setup_receiver::<AesGcm256, HkdfSha256, X25519HkdfSha256>(
+            &OpModeR::Base,
+            &self.0,
+            &encapsulated,
+            purpose.info(),
+        )
+        .map_err(|_| AuditError::Forged)?;
+        let mut key = [0; 32];
+        agreed.export(context, &mut key).map_err(|_| AuditError::Forged)?;
+        Ok(key)
+    }
+}
+
+pub(crate) fn hash(text: &str) -> Result<Hash, AuditError> {
     let mut bytes = [0; 32];
     hex::decode_to_slice(text, &mut bytes).map_err(|_| AuditError::Key)?;
     Ok(bytes)

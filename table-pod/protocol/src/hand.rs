@@ -10,6 +10,7 @@ use purr_engine::{
     ohh::{Context, Ohh},
     phh::PhhError,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Play money, as the Open Hand History names it (since version 1.4.6 of its specification).
@@ -107,7 +108,7 @@ impl From<Stored> for Hand {
 }
 
 /// How a hand is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
     #[default]
@@ -116,6 +117,45 @@ pub enum Format {
     Phh,
     /// Open Hand History (JSON), amounts in the currency.
     Ohh,
+}
+
+impl Format {
+    /// The one list: gateway, records and page follow it.
+    pub const ALL: [Self; 3] = [Self::Json, Self::Phh, Self::Ohh];
+
+    /// As in a query.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Phh => "phh",
+            Self::Ohh => "ohh",
+        }
+    }
+
+    /// For people.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Json => "JSON",
+            Self::Phh => "PHH",
+            Self::Ohh => "Open Hand History",
+        }
+    }
+
+    pub const fn content_type(self) -> &'static str {
+        match self {
+            Self::Json | Self::Ohh => "application/json",
+            Self::Phh => "application/toml",
+        }
+    }
+
+    /// Of a file in this format.
+    pub const fn extension(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Phh => "phh",
+            Self::Ohh => "ohh",
+        }
+    }
 }
 
 /// Whose hands these are; and the currency of records that do not say theirs.
@@ -147,16 +187,12 @@ pub enum RenderError {
 /// # Errors
 /// Where the hand has no form in the format.
 pub fn render(stored: Stored, format: Format, site: &Site) -> Result<Rendered, RenderError> {
-    Ok(match format {
-        Format::Json => {
-            Rendered { content_type: "application/json", text: serde_json::to_string(&Hand::from(stored))? }
-        }
-        Format::Phh => Rendered { content_type: "application/toml", text: stored.record.history.to_phh()? },
-        Format::Ohh => Rendered {
-            content_type: "application/json",
-            text: Ohh::from_history(&stored.record.history, &context(&stored, site)).to_string(),
-        },
-    })
+    let text = match format {
+        Format::Json => serde_json::to_string(&Hand::from(stored))?,
+        Format::Phh => stored.record.history.to_phh()?,
+        Format::Ohh => Ohh::from_history(&stored.record.history, &context(&stored, site)).to_string(),
+    };
+    Ok(Rendered { content_type: format.content_type(), text })
 }
 
 /// What the Open Hand History wants to know. Records of before tell no start: their hands' ends stand for it.

@@ -65,6 +65,12 @@ pub enum Message {
     DrainStatus {
         reply: oneshot::Sender<DrainStatus>,
     },
+    /// A successor asks for the table. Answered with whether no hand runs.
+    HandOver {
+        reply: oneshot::Sender<bool>,
+    },
+    /// A successor has taken over.
+    Moved,
 }
 
 /// Why a player has no place at the table.
@@ -173,6 +179,31 @@ impl Handle {
         let (reply, answer) = oneshot::channel();
         self.inbox.send(Message::DrainStatus { reply }).await.ok()?;
         answer.await.ok()
+    }
+
+    /// A successor asks for the table: no hand starts for some seconds. Returns whether none runs, as soon as that is so
+    /// and at the latest after `wait`; `None` when the table has stopped.
+    pub async fn hand_over(&self, wait: Duration) -> Option<bool> {
+        let end = Instant::now() + wait;
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            // Enabled before the question, so that no change falls between the two.
+            changed.as_mut().enable();
+            let (reply, answer) = oneshot::channel();
+            self.inbox.send(Message::HandOver { reply }).await.ok()?;
+            if answer.await.ok()? {
+                return Some(true);
+            }
+            if tokio::time::timeout_at(end, changed).await.is_err() {
+                return Some(false);
+            }
+        }
+    }
+
+    /// A successor has taken over: the table stops here, and its players go there.
+    pub async fn moved(&self) {
+        let _ = self.inbox.send(Message::Moved).await;
     }
 
     /// Waits until the table has changed, at most a second.
@@ -465,6 +496,15 @@ impl Actor {
             Message::DrainStatus { reply } => {
                 let _ = reply.send(self.core.drain_status());
                 Ok(())
+            }
+            Message::HandOver { reply } => {
+                self.core.hand_over(self.now());
+                let _ = reply.send(self.core.is_free_to_go());
+                Ok(())
+            }
+            Message::Moved => {
+                tracing::info!(epoch = self.core.epoch(), "a successor has taken over");
+                Err(Stopped::Fenced)
             }
         }
     }

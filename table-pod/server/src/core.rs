@@ -25,6 +25,7 @@ use purr_engine::{
 };
 use purr_protocol::{
     TableSpec,
+    fairplay::FairPlaySealer,
     pb::{self, VoidCause},
     permit::PermitDomain,
     settlement::{Entry, EntryBody, Notice, Reserve},
@@ -203,6 +204,8 @@ pub struct Core {
     state: State,
     sealer: Sealer,
     recording: Recording,
+    /// Made once an epoch: a key agreement costs as much as several commits.
+    fair_play: Option<FairPlaySealer>,
     thinking: Thinking,
     /// What permits must be signed for; `None` where play money has no contract.
     permits: Option<PermitDomain>,
@@ -218,6 +221,8 @@ pub struct Core {
     /// How long players have to reveal their entropy, in milliseconds.
     reveal_ms: Millis,
     paused: bool,
+    /// No hand starts until then, because a successor takes over. A successor that fails costs no more than that.
+    handing_over: Option<Millis>,
     waiting: Waiting,
     /// Where this process took over.
     taken: Taken,
@@ -246,6 +251,9 @@ struct Asking {
     /// It has ended: the answer is awaited only to be thrown away.
     over: bool,
 }
+
+/// For how long no hand starts after a successor has last asked for the table.
+pub const HANDING_OVER_MS: Millis = 5_000;
 
 /// Timings that are the server's, not the game's.
 #[derive(Clone, Copy, Debug)]
@@ -310,6 +318,7 @@ impl Core {
             state,
             sealer,
             recording: Recording::default(),
+            fair_play: None,
             thinking: Thinking::default(),
             permits: None,
             unix_s: 0,
@@ -319,6 +328,7 @@ impl Core {
             hand_gap_ms,
             reveal_ms,
             paused,
+            handing_over: None,
             waiting: Waiting::default(),
             taken,
             asking: Vec::new(),
@@ -354,7 +364,8 @@ impl Core {
     /// What every hand's record has in it.
     #[must_use]
     pub fn with_recording(self, recording: Recording) -> Self {
-        Self { recording, ..self }
+        let fair_play = recording.fair_play_sealer(&self.sealer, self.epoch);
+        Self { recording, fair_play, ..self }
     }
 
     /// Records tell when their hands were dealt: this is now, in milliseconds since 1970.
@@ -498,7 +509,8 @@ impl Core {
     pub fn next_deadline(&self) -> Option<Millis> {
         let dealing = self.state.dealing.as_ref().map(|dealing| dealing.until);
         let table = self.state.table.next_deadline();
-        [table, self.next_start, dealing, self.room_deadline()].into_iter().flatten().min()
+        let handing_over = self.handing_over.filter(|until| *until > self.now);
+        [table, self.next_start, dealing, self.room_deadline(), handing_over].into_iter().flatten().min()
     }
 
     pub fn state(&self) -> &State {
@@ -551,6 +563,24 @@ impl Core {
         }
     }
 
+    /// A successor asks for the table: no hand starts for [`HANDING_OVER_MS`].
+    pub fn hand_over(&mut self, now: Millis) {
+        self.now = now.max(self.now);
+        self.handing_over = Some(self.now + HANDING_OVER_MS);
+    }
+
+    /// Whether no hand starts because a successor takes over. Players are not told: it is over in a moment.
+    fn is_handing_over(&self) -> bool {
+        self.handing_over.is_some_and(|until| until > self.now)
+    }
+
+    /// Whether a successor that takes over now interrupts no hand and no seat that is being asked for.
+    pub fn is_free_to_go(&self) -> bool {
+        self.is_handing_over()
+            && self.state.hand_under_way().is_none()
+            && !self.asking.iter().any(Asking::holds)
+    }
+
     /// Whether nobody new takes a seat.
     pub fn is_closed(&self) -> bool {
         self.state.closed
@@ -571,7 +601,7 @@ impl Core {
         // A seat that is being asked for may become an entry yet.
         let settled = unsettled == 0 && !self.asking.iter().any(Asking::holds);
         let drained = self.state.draining && !hand_running && settled && empty;
-        DrainStatus { drained, hand_running, seated, unsettled }
+        DrainStatus { drained, hand_running, seated, unsettled, asked: self.state.draining }
     }
 
     fn chips_of(&self, seat: SeatIndex) -> Chips {
@@ -587,4 +617,7 @@ pub struct DrainStatus {
     pub hand_running: bool,
     pub seated: usize,
     pub unsettled: usize,
+    /// The table has been asked to drain.
+    #[serde(default)]
+    pub asked: bool,
 }

@@ -3,6 +3,7 @@
 use crate::{
     actor::Handle,
     core::{DrainStatus, Input},
+    standing::{ASK_WAIT, Post},
     trunk,
 };
 use axum::{
@@ -11,11 +12,15 @@ use axum::{
     extract::{Path, State},
     http::{Request, StatusCode},
     response::Response,
-    routing::get,
+    routing::{get, post as post_to},
 };
 use jsonwebtoken::jwk::JwkSet;
 use purr_engine::PlayerId;
-use purr_protocol::{Problem, trunk::SUBPROTOCOL};
+use purr_protocol::{
+    Problem,
+    handover::{HandOver, HandedOver, Order, Successor},
+    trunk::SUBPROTOCOL,
+};
 use purr_runtime::{
     InternalClient, Peer, Role,
     problem::Answer,
@@ -78,16 +83,32 @@ impl Tokens {
 
 #[derive(Clone)]
 struct App {
-    handle: Handle,
+    post: Arc<Post>,
     tokens: Arc<Tokens>,
     sealer: Sealer,
 }
 
+impl App {
+    fn table(&self) -> Result<&Handle, Answer> {
+        let unready = || Problem::new(503, "stands-by", "This pod has not taken the table over").into();
+        self.post.table().ok_or_else(unready)
+    }
+}
+
+/// Of a table that runs.
 pub fn routes(handle: Handle, tokens: Arc<Tokens>, sealer: Sealer) -> Router {
+    routes_of(Arc::new(Post::serving(handle)), tokens, sealer)
+}
+
+/// Of a process that may not have its table yet.
+pub fn routes_of(post: Arc<Post>, tokens: Arc<Tokens>, sealer: Sealer) -> Router {
     Router::new()
         .route("/v1/tables/{uid}/trunk", get(open_trunk))
         .route("/v1/drain", get(drain_status).post(drain))
-        .with_state(App { handle, tokens, sealer })
+        .route("/v1/standing", get(standing))
+        .route("/v1/take-over", post_to(take_over))
+        .route("/v1/hand-over", post_to(hand_over))
+        .with_state(App { post, tokens, sealer })
 }
 
 fn only(peer: &Peer, role: &Role) -> Result<(), Answer> {
@@ -108,11 +129,12 @@ async fn open_trunk(
         // The pod's address was another table's a moment ago: the gateway looks again.
         return Err(Problem::new(421, "wrong-table", "This pod is another table").into());
     }
+    let handle = app.table()?.clone();
     let upgrade = Upgrade::from_request(&mut request)?;
     if !upgrade.subprotocols.iter().any(|name| name == SUBPROTOCOL) {
         return Err(Problem::new(400, "subprotocol", "Ask for purr.trunk.v1").into());
     }
-    let run = move |socket| trunk::serve(socket, app.handle, app.tokens, app.sealer);
+    let run = move |socket| trunk::serve(socket, handle, app.tokens, app.sealer);
     Ok(upgrade.accept_within(trunk_limits(), Some(SUBPROTOCOL), run))
 }
 
@@ -139,7 +161,7 @@ async fn drain(
 ) -> Result<(StatusCode, Json<DrainStatus>), Answer> {
     only(&peer, &Role::Controller)?;
     tracing::info!(reason = ?request.reason, "asked by the controller");
-    app.handle
+    app.table()?
         .input(match request.reason {
             Reason::Delete => Input::Drain { delete: true },
             Reason::Rollout => Input::Drain { delete: false },
@@ -161,6 +183,43 @@ async fn drain_status(
 }
 
 async fn status(app: &App) -> Result<Json<DrainStatus>, Answer> {
-    let status = app.handle.drain_status().await;
+    let status = app.table()?.drain_status().await;
     status.map(Json).ok_or_else(|| Problem::new(503, "stopped", "The table has stopped").into())
+}
+
+async fn standing(
+    State(app): State<App>,
+    Extension(peer): Extension<Peer>,
+) -> Result<Json<Successor>, Answer> {
+    only(&peer, &Role::Controller)?;
+    Ok(Json(app.post.now()))
+}
+
+async fn take_over(
+    State(app): State<App>,
+    Extension(peer): Extension<Peer>,
+    Json(order): Json<Order>,
+) -> Result<(StatusCode, Json<Successor>), Answer> {
+    only(&peer, &Role::Controller)?;
+    tracing::info!(?order, "ordered by the controller");
+    app.post.order(order);
+    Ok((StatusCode::ACCEPTED, Json(app.post.now())))
+}
+
+/// Answers when no hand runs, or after [`ASK_WAIT`].
+async fn hand_over(
+    State(app): State<App>,
+    Extension(peer): Extension<Peer>,
+    Json(HandOver { epoch, taken }): Json<HandOver>,
+) -> Result<Json<HandedOver>, Answer> {
+    // Whoever has this table's certificate may fence the table anyway.
+    only(&peer, &Role::Table(app.sealer.table().to_owned()))?;
+    let table = app.table()?;
+    if taken {
+        tracing::info!(epoch, "the successor has taken over");
+        table.moved().await;
+        return Ok(Json(HandedOver { free: true }));
+    }
+    let stopped = || Problem::new(410, "stopped", "The table has stopped");
+    Ok(Json(HandedOver { free: table.hand_over(ASK_WAIT).await.ok_or_else(stopped)? }))
 }

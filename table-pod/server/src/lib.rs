@@ -9,16 +9,21 @@ pub mod metrics;
 pub mod options;
 pub mod play_money;
 pub mod signer;
+pub mod standing;
 mod trunk;
 
 pub use options::Options;
 
 use actor::{Actor, Handle, Stopped};
 use anyhow::{Context, bail};
-use purr_protocol::settlement::OpenTable;
+use purr_protocol::{
+    handover::{HandOver, Standing},
+    settlement::OpenTable,
+};
 use purr_runtime::{Callers, CancellationToken, Identity, InternalClient, Readiness, Role, Server, ops};
 use purr_store::{DataKeys, Link, RedisStore, Sealer, Sessions};
 use signer::{HttpSigner, Signer};
+use standing::{HttpPredecessor, Post, Predecessor};
 use std::{
     sync::Arc,
     time::{Duration, SystemTime},
@@ -27,6 +32,8 @@ use tokio::{net::TcpListener, task::JoinHandle};
 
 /// Replicas that must have a commit before anybody sees it.
 const REPLICAS: u64 = 1;
+/// Longest time that a stopped table plays on while its successor starts.
+const LINGER: Duration = Duration::from_secs(20);
 /// A trunk for each gateway, and one more where it reconnects; requests of the controller and notices of the signer.
 const CONNECTIONS_MAX: usize = 512;
 
@@ -53,7 +60,6 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
 
     // Before anything is written, the epoch is on disk: a restart in place gets a higher one.
     let epoch = epoch::next(&config.state_dir, config.generation).context("epoch")?;
-    tracing::info!(epoch, table = config.uid, "taking over");
     match &config.recording.fair_play {
         Some(key) => tracing::info!(key = key.id(), "hand records have a part for fair play"),
         None => tracing::info!("no fair-play key: hidden cards of ended hands cannot be analysed"),
@@ -62,12 +68,36 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
         Some(auditor) => tracing::info!(key = auditor.id(), "hand records have a part for the auditor"),
         None => tracing::warn!("no auditor's key: hand records have no part that proves the whole deck"),
     }
+    // Serves before it has the table: a successor that stands by is asked and ordered this way.
+    let post = Arc::new(Post::default());
+    let listener = TcpListener::bind(config.listen).await?;
+    let server =
+        Server { identity: identity.clone(), callers: Callers::Roles, connections_max: CONNECTIONS_MAX };
+    let routes = http::routes_of(post.clone(), tokens, sealer.clone());
+    let serving = tokio::spawn(server.run(listener, routes, ended.clone()));
+
+    let predecessor = HttpPredecessor::new(identity, &config.uid);
+    let mut from = None;
+    if config.stand_by {
+        tracing::info!(epoch, table = config.uid, "standing by");
+        let ordered = async {
+            standing::connect(&post, &store, &*signer, &readiness).await;
+            readiness.not_ready("take-over", "standing by");
+            standing::until_free(&post, &predecessor, epoch).await
+        };
+        from = tokio::select! {
+            from = ordered => from,
+            () = stop.cancelled() => return Ok(()),
+        };
+    }
+    tracing::info!(epoch, table = config.uid, "taking over");
+    post.is(Standing::TakingOver, None);
     let open = OpenTable::from_spec(epoch, &config.spec);
     let take_over = actor::TakeOver {
         epoch,
         spec: config.spec.clone(),
         pace: config.pace,
-        sealer: sealer.clone(),
+        sealer,
         store,
         signer: signer.clone(),
         recording: config.recording.clone(),
@@ -84,17 +114,26 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
     let actor = actor.with_wall_clock(u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX));
     let handle = actor.handle();
     let mut running = tokio::spawn(actor.run(ended.clone()));
-
-    let listener = TcpListener::bind(config.listen).await?;
-    let server = Server { identity, callers: Callers::Roles, connections_max: CONNECTIONS_MAX };
-    let routes = http::routes(handle.clone(), tokens, sealer);
-    let serving = tokio::spawn(server.run(listener, routes, ended.clone()));
+    post.serves(handle.clone());
+    if let Some(address) = from {
+        // Sends the players here. Where it is lost, the predecessor learns of it by its next commit, or by its end.
+        if let Err(error) = predecessor.ask(&address, &HandOver { epoch, taken: true }).await {
+            tracing::warn!(%error, address, "the predecessor has not been told");
+        }
+    }
 
     if until_stopped(&mut running, &stop).await? {
+        let moved = until_moved(&mut running, &handle, LINGER.min(config.grace / 4)).await;
         readiness.not_ready("draining", "stopping");
-        drain(&handle, config.grace).await;
-        ended.cancel();
-        match running.await? {
+        let ended_as = match moved {
+            Some(ended_as) => ended_as,
+            None => {
+                drain(&handle, config.grace).await;
+                ended.cancel();
+                running.await?
+            }
+        };
+        match ended_as {
             Ok(()) | Err(Stopped::Fenced) => {}
             Err(failed) => return Err(failed.into()),
         }
@@ -126,6 +165,21 @@ async fn until_stopped(
         Err(failed) => Err(failed.into()),
         Ok(()) => bail!("the table ended without being told to"),
     }
+}
+
+/// A pod that is evicted plays on until its successor has the table, at most `linger`, so that its players do not wait for
+/// the successor's start. Returns how the table ended, where a successor took it.
+async fn until_moved(
+    running: &mut JoinHandle<Result<(), Stopped>>,
+    handle: &Handle,
+    linger: Duration,
+) -> Option<Result<(), Stopped>> {
+    let status = handle.drain_status().await?;
+    if status.seated == 0 || status.asked {
+        return None;
+    }
+    let ended = tokio::time::timeout(linger, running).await.ok()?;
+    ended.ok()
 }
 
 /// Lets the hand end and the signer take what it has to know, as long as there is time.

@@ -23,6 +23,9 @@ pub struct Options {
     /// Fencing generation that the controller gave this pod
     #[arg(long, env = "PURR_TABLE_GENERATION")]
     pub generation: u64,
+    /// Connect and wait for the controller's order before taking over, as a successor does: true or false
+    #[arg(long, env = "PURR_TABLE_STAND_BY", default_value_t = false, action = clap::ArgAction::Set)]
+    pub stand_by: bool,
     /// Folder that lives as long as the pod
     #[arg(long, env = "PURR_STATE_DIR", default_value = "/var/lib/purr")]
     pub state_dir: PathBuf,
@@ -83,6 +86,7 @@ pub struct Config {
     pub uid: String,
     pub spec: TableSpec,
     pub generation: u64,
+    pub stand_by: bool,
     pub state_dir: PathBuf,
     pub tls_dir: PathBuf,
     pub data_key_dir: PathBuf,
@@ -134,6 +138,7 @@ impl Options {
             uid: self.uid,
             spec,
             generation: self.generation,
+            stand_by: self.stand_by,
             state_dir: self.state_dir,
             tls_dir: self.tls_dir,
             data_key_dir: self.data_key_dir,

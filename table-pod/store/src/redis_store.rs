@@ -40,6 +40,18 @@ impl RedisStore {
         Self { link, replicas, connection: Mutex::new(None) }
     }
 
+    /// Connects to the master and loads the scripts ahead of the first call. Writes nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] while no master answers.
+    pub async fn warm(&self) -> Result<(), StoreError> {
+        let mut held = self.connection.lock().await;
+        if held.is_none() {
+            *held = Some(self.prepare().await?);
+        }
+        Ok(())
+    }
+
     /// Runs a script and waits for replicas, in one round trip. The connection is dropped after any
     /// error, so that the next call asks the Sentinels again.
     async fn run(

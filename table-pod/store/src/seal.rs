@@ -151,15 +151,28 @@ impl Sealer {
         Ok(cipher)
     }
 
+    /// 256 secret bits for another purpose, the same each time in an epoch.
+    ///
+    /// # Errors
+    /// Where the current data key is not mounted.
+    pub fn secret(&self, purpose: &str, epoch: u64) -> Result<Zeroizing<[u8; 32]>, SealError> {
+        self.derive(&self.keys.current, &format!("secret of {purpose}"), epoch)
+    }
+
     fn make(&self, name: &str, purpose: &str, epoch: u64) -> Result<LessSafeKey, SealError> {
+        let key = self.derive(name, purpose, epoch)?;
+        let key = UnboundKey::new(&AES_256_GCM, key.as_slice());
+        Ok(LessSafeKey::new(key.map_err(|_| SealError::BadKey(name.to_owned()))?))
+    }
+
+    fn derive(&self, name: &str, purpose: &str, epoch: u64) -> Result<Zeroizing<[u8; 32]>, SealError> {
         let data_key = self.keys.keys.get(name).ok_or_else(|| SealError::UnknownKey(name.to_owned()))?;
         let mut key = Zeroizing::new([0u8; 32]);
         let info = format!("purr {purpose} {} {epoch}", self.table);
         Hkdf::<Sha256>::new(None, data_key)
             .expand(info.as_bytes(), key.as_mut())
             .map_err(|_| SealError::BadKey(name.to_owned()))?;
-        let key = UnboundKey::new(&AES_256_GCM, key.as_slice());
-        Ok(LessSafeKey::new(key.map_err(|_| SealError::BadKey(name.to_owned()))?))
+        Ok(key)
     }
 }
 

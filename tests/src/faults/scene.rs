@@ -249,7 +249,9 @@ impl Scene {
             let calm = |now: &super::seat::Now| {
                 now.resting && !now.hand_running && now.unanswered == 0 && now.offset == newest
             };
-            let rest = !status.hand_running && status.unsettled == 0 && now.iter().all(calm);
+            // A top-up that the chain has not taken counts as a seat of its own: its chips are still to come.
+            let paid = status.seated == now.iter().filter(|now| now.seated).count();
+            let rest = !status.hand_running && status.unsettled == 0 && paid && now.iter().all(calm);
             ensure!(rest, "the table at {newest}, {status:?}; {now:?}");
             Ok(Some(()))
         })

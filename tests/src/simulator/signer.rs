@@ -10,8 +10,8 @@ use purr_books::{
     memory::MemoryJournal,
     request::RequestError,
 };
-use purr_engine::PlayerId;
-use purr_protocol::settlement::{Entry, Fenced, Notice, OpenTable, Reserve, Submit, TableStatus};
+use purr_engine::{PlayerId, SeatIndex};
+use purr_protocol::settlement::{Entry, Fenced, Notice, OpenTable, Permit, Reserve, Submit, TableStatus};
 use purr_table::signer::{Signer, SignerError};
 use std::{
     collections::BTreeSet,
@@ -74,9 +74,21 @@ impl Journal {
         for entry in journal.entries_after(TABLE, 0) {
             self.recorder.push(Record::Settled { table: TABLE.into(), entry });
         }
-        if let Ok(status) = journal.status(TABLE) {
-            let next = status.head_seq + 1;
+        if let Some((head, epoch)) =
+            journal.books().tables.get(TABLE).map(|table| (table.head_seq, table.epoch))
+        {
+            let next = head + 1;
             journal.take(vec![VaultEvent::RangeVoided { table: TABLE_ID, first: next, last: next }]);
+            // Somebody asks for the seat that nobody plays in, and never sits down.
+            let player = PlayerId([9; 20]);
+            granted.insert(player);
+            journal.deposit(player, GRANT);
+            let permit =
+                Permit { amount: 500, max_total_rake: 0, expiry_s: 600, nonce: 1, signature: String::new() };
+            let ask = Reserve { epoch, seat: SeatIndex(3), player, permit, top_up: false };
+            if let Err(error) = journal.reserve(TABLE, &ask, 0) {
+                tracing::error!(%error, "the last seat could not be reserved");
+            }
         }
         let ended = journal.expire(u64::MAX).err().map(|error| error.to_string());
         let books = journal.books();

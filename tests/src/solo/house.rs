@@ -105,6 +105,7 @@ impl House {
             sessions: sessions.clone(),
             signer_addr: signer.to_string(),
             records_addr: records.to_string(),
+            fairplay_addr: None,
             metrics: purr_gateway::metrics::Metrics::new(&prometheus::Registry::new())?,
             readiness: Readiness::default(),
         };

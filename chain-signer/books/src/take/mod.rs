@@ -163,8 +163,10 @@ impl Taking<'_> {
             E::ReserveFunded { amount } => {
                 self.post(key, "fund", &Subject::House, moves(Account::Chain, Account::House, *amount));
             }
-            E::HousePaid { amount } => {
-                self.post(key, "house", &Subject::House, moves(Account::House, Account::Chain, *amount));
+            E::HousePaid { to, amount } => {
+                let (key_of, to, amount, tx) = (key.to_owned(), *to, *amount, log.tx);
+                self.change(Change::HousePaid { key: key_of, to, amount, tx });
+                self.post(key, "house", &Subject::House, moves(Account::House, Account::Chain, amount));
             }
             E::PermitCancelled { player, nonce } => self.release(*player, *nonce, PromiseEvent::Cancel),
             E::ExitRequested { player, .. } => {

@@ -28,7 +28,7 @@ password() { sed "s/'/''/g" "/etc/purr/postgres/$1"; }
 # Single-user mode runs before anybody can connect, so a half-made database is never served.
 # There, a statement ends with its line.
 {
-  for user in signer records; do
+  for user in signer records fairplay; do
     echo "DO \$\$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '$user') THEN CREATE ROLE $user LOGIN; END IF; END \$\$;"
     echo "ALTER ROLE $user PASSWORD '$(password "$user")';"
   done
@@ -40,7 +40,7 @@ if ! echo "SELECT 'exists=' || count(*) FROM pg_database WHERE datname = 'purr';
   echo "CREATE DATABASE purr;" | single postgres
 fi
 {
-  for user in signer records; do
+  for user in signer records fairplay; do
     echo "CREATE SCHEMA IF NOT EXISTS $user AUTHORIZATION $user;"
     echo "ALTER ROLE $user IN DATABASE purr SET search_path = $user;"
   done

@@ -78,7 +78,7 @@ spec:
   template:
     metadata:
       labels:
-        {{- include "purr.labels" $root | nindent 8 }}
+        {{- include "purr.templateLabels" $root | nindent 8 }}
         app.kubernetes.io/component: {{ .suffix }}
         {{- with include "purr.podLabels" (dict "root" $root "values" $values) }}
         {{- . | nindent 8 }}

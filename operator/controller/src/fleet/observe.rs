@@ -47,6 +47,8 @@ pub struct TableView {
     pub ready: bool,
     /// Serves with its current spec, and nothing is under way.
     pub settled: bool,
+    /// Its pod is outdated, and it waits for its turn. It plays on.
+    pub queued: bool,
     /// Serves, and takes new players.
     pub taking: bool,
     /// Does not serve for a reason that lasts.
@@ -133,6 +135,10 @@ impl TableView {
         let players =
             summary.map_or(last, |summary| u32::from(summary.players) + u32::from(summary.arriving));
         let trouble = ready.filter(|c| c.status == "False" && LASTING.contains(&c.reason.as_str()));
+        // Also of a table that plays on in the pod before, but not of one that has another spec by now.
+        let stuck =
+            condition("Stalled").filter(|c| c.status == "True" && status.observed_generation == generation);
+        let trouble = trouble.or(stuck);
         let closed = table.spec.closed;
         let confirmed = current.is_some_and(|summary| summary.closed);
         let (play, pod) = split(&table.spec);
@@ -153,6 +159,7 @@ impl TableView {
             served: status.epoch > 0 || summary.is_some(),
             ready: serves,
             settled,
+            queued: progressing.is_some_and(|c| c.reason == crate::table::QUEUED),
             taking: settled && ready.is_some_and(|c| c.reason == "Serving") && !closed && !confirmed,
             trouble: trouble.map(|c| Trouble { reason: c.reason.clone(), message: c.message.clone() }),
             unready_since_s: match ready {

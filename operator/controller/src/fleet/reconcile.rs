@@ -11,6 +11,7 @@ use crate::{
     certificates::seconds,
     context::{backoff, jittered},
     metrics::Metrics,
+    pace::{Budget, Group, SharedPace},
     summaries::Summaries,
     table::build::LABEL_UID,
 };
@@ -45,6 +46,7 @@ pub struct Fleets {
     pub recorder: Recorder,
     pub summaries: Arc<Summaries>,
     pub metrics: Metrics,
+    pub pace: Arc<SharedPace>,
     pub release: String,
     held: Mutex<HashMap<String, Held>>,
 }
@@ -69,12 +71,13 @@ pub struct Parts {
     pub recorder: Recorder,
     pub summaries: Arc<Summaries>,
     pub metrics: Metrics,
+    pub pace: Arc<SharedPace>,
     pub release: String,
 }
 
 impl Fleets {
     pub fn new(parts: Parts) -> Self {
-        let Parts { client, namespace, table_cache, pod_cache, recorder, summaries, metrics, release } =
+        let Parts { client, namespace, table_cache, pod_cache, recorder, summaries, metrics, pace, release } =
             parts;
         Self {
             fleets: Api::namespaced(client.clone(), &namespace),
@@ -85,6 +88,7 @@ impl Fleets {
             recorder,
             summaries,
             metrics,
+            pace,
             release,
             held: Mutex::default(),
         }
@@ -106,6 +110,7 @@ impl Fleets {
     fn forget(&self, fleet: &PokerTableFleet) {
         let uid = fleet.metadata.uid.as_deref().unwrap_or_default();
         self.held.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
+        self.pace.with(|pace| pace.forget_group(&group(fleet)));
         self.metrics.forget_fleet(fleet.metadata.name.as_deref().unwrap_or_default());
     }
 
@@ -148,6 +153,12 @@ impl Fleets {
     }
 }
 
+/// The fleet's tables, for the pace at which their pods change.
+fn group(fleet: &PokerTableFleet) -> Group {
+    let PokerTableFleet { metadata, .. } = fleet;
+    Group::Fleet(metadata.namespace.clone().unwrap_or_default(), metadata.name.clone().unwrap_or_default())
+}
+
 /// Brings one fleet a step nearer to what it should be.
 pub async fn reconcile(fleet: Arc<PokerTableFleet>, fleets: Arc<Fleets>) -> Result<Action, ApplyError> {
     let result = once(&fleet, &fleets).await;
@@ -183,6 +194,10 @@ fn has_finalizer(fleet: &PokerTableFleet) -> bool {
 
 async fn once(fleet: &PokerTableFleet, fleets: &Fleets) -> Result<Action, ApplyError> {
     let hashes = Hashes::of(&fleet.spec.template);
+    let rollout = &fleet.spec.rollout;
+    let batch = usize::try_from(rollout.batch).unwrap_or(1);
+    let budget = Budget { batch, deadline_s: i64::from(rollout.progress_deadline_seconds) };
+    fleets.pace.with(|pace| pace.set_budget(group(fleet), budget));
     let tables = fleets.tables(fleet);
     let now_s = seconds(SystemTime::now());
     let generation = fleet.metadata.generation.unwrap_or_default();

@@ -31,6 +31,8 @@ pub struct Counts {
     pub ready: usize,
     pub free: usize,
     pub updated: usize,
+    /// Live tables whose pod is outdated by a change of the release, and that wait for their turn.
+    pub queued: usize,
     /// Closed tables, and tables that are being deleted.
     pub closing: usize,
     /// Tables of an earlier game.
@@ -57,7 +59,8 @@ impl Counts {
             counts.live += 1;
             counts.ready += usize::from(table.ready);
             counts.free += usize::from(table.is_free());
-            counts.updated += usize::from(table.same_pod && table.settled);
+            counts.updated += usize::from(table.same_pod && table.settled && !table.queued);
+            counts.queued += usize::from(table.queued);
             counts.fresh += usize::from(!table.served && !table.settled);
         }
         counts
@@ -111,7 +114,7 @@ pub fn status(facts: &Facts<'_>) -> PokerTableFleetStatus {
 /// What is being done, as reason and message; `None`: nothing.
 fn under_way(facts: &Facts<'_>, counts: &Counts) -> Option<(&'static str, String)> {
     let Decision { demand, rollout, tables, .. } = facts.decision;
-    let Counts { live, updated, closing, old, fresh, leaving, .. } = *counts;
+    let Counts { live, updated, closing, old, fresh, leaving, queued, .. } = *counts;
     if facts.fleet.metadata.deletion_timestamp.is_some() {
         let message = format!("{} tables go once {} players have left", tables.len(), counts.seated);
         return Some(("Deleting", message));
@@ -120,7 +123,7 @@ fn under_way(facts: &Facts<'_>, counts: &Counts) -> Option<(&'static str, String
         let message = format!("{old} tables of the earlier template remain, with {leaving} players");
         return Some(("ReplacingTables", message));
     }
-    if rollout.outdated > 0 || rollout.moving > 0 {
+    if rollout.outdated > 0 || rollout.moving > 0 || queued > 0 {
         return Some(("RollingOut", format!("{updated} of {live} tables serve with the current template")));
     }
     if live < demand.least() {

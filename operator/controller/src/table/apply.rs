@@ -13,7 +13,7 @@ use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use purr_crds::PokerTable;
 use serde_json::json;
-use std::time::SystemTime;
+use std::{collections::BTreeMap, time::SystemTime};
 
 pub const FINALIZER: &str = "purr.poker/drain";
 
@@ -150,7 +150,16 @@ pub async fn delete(context: &Context, pod: &PodView) -> Result<(), ApplyError> 
 }
 
 pub async fn annotate(context: &Context, pod: &PodView, key: &str, value: &str) -> Result<(), ApplyError> {
-    let patch = json!({"metadata": {"uid": pod.uid, "annotations": {key: value}}});
+    annotate_all(context, pod, [(key, value)]).await
+}
+
+/// All of them in one write.
+pub async fn annotate_all<const N: usize>(
+    context: &Context,
+    pod: &PodView,
+    all: [(&str, &str); N],
+) -> Result<(), ApplyError> {
+    let patch = json!({"metadata": {"uid": pod.uid, "annotations": BTreeMap::from(all)}});
     let params = PatchParams { field_manager: Some(MANAGER.into()), ..Default::default() };
     let patched = context.pods.patch_metadata(&pod.name, &params, &Patch::Merge(&patch)).await;
     patched.map_err(api("annotate pod"))?;

@@ -34,6 +34,10 @@ pub const ANNOTATION_PAUSED: &str = "purr.poker/paused";
 pub const ANNOTATION_CLOSED: &str = "purr.poker/closed";
 /// Set before a pod is told to drain for its successor.
 pub const ANNOTATION_DRAINING: &str = "purr.poker/draining";
+/// Whether the pod waits for an order before it takes its table over; read by the container each time it starts.
+pub const ANNOTATION_STAND_BY: &str = "purr.poker/stand-by";
+/// Set before a pod that stood by is told to take its table over.
+pub const ANNOTATION_ORDERED: &str = "purr.poker/ordered";
 /// Selects the tables' pods among everybody's.
 pub const SELECTOR: &str = "app.kubernetes.io/part-of=purr,app.kubernetes.io/component=table";
 pub const PORT: i32 = 8443;
@@ -168,6 +172,7 @@ fn pod(parts: &Parts<'_>) -> Pod {
             annotations: Some(BTreeMap::from([
                 (ANNOTATION_HASH.to_owned(), spec_hash(&spec)),
                 (ANNOTATION_PAUSED.to_owned(), table.spec.paused.to_string()),
+                (ANNOTATION_STAND_BY.to_owned(), false.to_string()),
             ])),
             owner_references: owner(table),
             ..Default::default()
@@ -175,6 +180,17 @@ fn pod(parts: &Parts<'_>) -> Pod {
         spec: Some(spec),
         status: None,
     }
+}
+
+/// The same pod for a generation that has been given out, as a successor that stands by or not.
+pub fn issued(pod: &Pod, table: &PokerTable, generation: u64, stand_by: bool) -> Pod {
+    let mut pod = pod.clone();
+    pod.metadata.name = Some(pod_name(name(table), generation));
+    let labels = pod.metadata.labels.get_or_insert_default();
+    labels.insert(LABEL_GENERATION.into(), generation.to_string());
+    let annotations = pod.metadata.annotations.get_or_insert_default();
+    annotations.insert(ANNOTATION_STAND_BY.into(), stand_by.to_string());
+    pod
 }
 
 fn container(table: &PokerTable, valid: &Valid, fleet: &Defaults) -> Container {
@@ -216,7 +232,7 @@ fn container(table: &PokerTable, valid: &Valid, fleet: &Defaults) -> Container {
             termination_grace_period_seconds: Some(1),
             ..probe("/livez", 5, 3, None)
         }),
-        readiness_probe: Some(probe("/readyz", 2, 2, None)),
+        readiness_probe: Some(probe("/readyz", 1, 2, None)),
         resources: Some(ResourceRequirements {
             requests: choose(own.map(|own| &own.requests), &fleet.resources.requests),
             limits: choose(own.map(|own| &own.limits), &fleet.resources.limits),
@@ -264,6 +280,7 @@ fn environment(table: &PokerTable, valid: &Valid, fleet: &Defaults) -> Vec<EnvVa
     let mut all = vec![
         own("PURR_TABLE_GENERATION", &format!("metadata.labels['{LABEL_GENERATION}']")),
         own("PURR_TABLE_PAUSED", &format!("metadata.annotations['{ANNOTATION_PAUSED}']")),
+        own("PURR_TABLE_STAND_BY", &format!("metadata.annotations['{ANNOTATION_STAND_BY}']")),
         value("PURR_TABLE_UID", uid(table)),
         EnvVar { name: "PURR_TABLE_SPEC".into(), value: Some(spec_json(valid)), ..Default::default() },
         value("PURR_STORE_SENTINELS", &valid.store.sentinels.join(",")),

@@ -1,6 +1,8 @@
 //! What to do next about a table: one function of what was observed.
 
 use super::observe::{Life, PodView};
+use crate::pace::Turn;
+use purr_protocol::handover::Standing;
 use std::fmt;
 
 /// A pod that failed is not replaced earlier than this after it was made, in seconds.
@@ -41,6 +43,16 @@ pub struct Observed {
     pub holding: Option<Option<String>>,
     /// Whether the current pod's process last said that it takes nobody new; `None`: it has said nothing yet.
     pub is_closed: Option<bool>,
+    /// What the successor answered when it was asked how far it is.
+    pub standing: Option<Result<Standing, String>>,
+    /// Its predecessor hands nothing over, so it is drained instead.
+    pub refused_hand_over: bool,
+    /// Whether the table may move to a new pod now; `None`: not asked yet.
+    pub turn: Option<Turn>,
+    /// No pod has been made of the last generation, because the API server refused it.
+    pub unspent: bool,
+    /// The API server has refused the last pod; none is made before this time, in seconds since 1970.
+    pub refused_until_s: i64,
     /// Seconds since 1970.
     pub now_s: i64,
 }
@@ -72,6 +84,23 @@ pub enum Step {
     /// Only after [`Step::Raise`] to the same generation.
     Create {
         generation: u64,
+        /// The pod takes the table over only when it is told to.
+        stand_by: bool,
+    },
+    /// Asks whether the table may move to a new pod now, sets [`Observed::turn`] and decides anew.
+    AskTurn,
+    /// Asks a successor how far it is, sets [`Observed::standing`] and decides anew.
+    AskStanding {
+        pod: String,
+    },
+    /// Durable, before the successor is told: its container takes over at once where it starts again.
+    MarkOrdered {
+        pod: String,
+    },
+    /// Tells a successor to take the table over from the pod of this address; from nobody: at once.
+    Order {
+        pod: String,
+        from: Option<String>,
     },
     Delete {
         pod: String,
@@ -109,6 +138,10 @@ pub enum Stage {
     Starting,
     /// No pod can be made; what validation said has the reason.
     Blocked,
+    /// The pod is outdated; the table waits for its turn, and plays on.
+    Queued,
+    /// A successor starts, or takes over; the table plays on.
+    Moving(Waiting),
     /// A hand is ending, for this reason.
     Draining(Why, Waiting),
     /// The pod before has not gone yet.
@@ -123,6 +156,10 @@ pub enum Waiting {
     Players(usize),
     Journal(usize),
     Pod,
+    /// The successor does not stand by yet.
+    Successor,
+    /// The successor takes over when the hand ends.
+    HandOver,
     Unreachable(String),
     Signer(String),
 }
@@ -136,6 +173,8 @@ impl fmt::Display for Waiting {
                 write!(f, "waits until the signer's journal has the last {entries} entries")
             }
             Self::Pod => write!(f, "waits for a pod that can end what was begun"),
+            Self::Successor => write!(f, "starts, and stands by then"),
+            Self::HandOver => write!(f, "takes over when the running hand ends"),
             Self::Unreachable(why) => write!(f, "the pod cannot be asked: {why}"),
             Self::Signer(why) => write!(f, "the signer cannot be asked for the table's last entry: {why}"),
         }
@@ -159,6 +198,12 @@ impl Decision {
         self.again_s = Some(seconds);
         self
     }
+
+    /// Unless another time is set.
+    fn again_within(mut self, seconds: u64) -> Self {
+        self.again_s = self.again_s.or(Some(seconds));
+        self
+    }
 }
 
 pub fn decide(seen: &Observed) -> Decision {
@@ -171,8 +216,8 @@ pub fn decide(seen: &Observed) -> Decision {
     }
     let mut decision = if seen.deleting { delete(seen) } else { keep(seen) };
     // Fenced already, so nothing that they still do counts.
-    let current = current(seen).map(|pod| pod.name.as_str());
-    let old = seen.pods.iter().filter(|pod| Some(pod.name.as_str()) != current && is_there(pod));
+    let holder = holder(&seen.pods).map_or(0, |pod| pod.generation);
+    let old = seen.pods.iter().filter(|pod| pod.generation < holder && is_there(pod));
     let removals: Vec<Step> = old.map(|pod| Step::Delete { pod: pod.name.clone() }).collect();
     decision.steps.splice(0..0, removals);
     decision
@@ -182,22 +227,66 @@ fn is_there(pod: &PodView) -> bool {
     matches!(pod.life, Life::Alive | Life::Failed)
 }
 
-fn current(seen: &Observed) -> Option<&PodView> {
-    seen.pods.iter().find(|pod| pod.generation == seen.generation)
+/// The pods that count: the one that has the table, and the one that is to take it over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Roles<'a> {
+    holder: Option<&'a PodView>,
+    successor: Option<&'a PodView>,
 }
 
-/// A new pod under the next generation.
-fn launch(seen: &Observed, before: impl Into<Vec<Step>>) -> Decision {
+impl<'a> Roles<'a> {
+    fn of(pods: &'a [PodView]) -> Self {
+        let mut newest: Vec<&PodView> = pods.iter().collect();
+        newest.sort_by_key(|pod| std::cmp::Reverse(pod.generation));
+        let Some(first) = newest.first().copied() else { return Self::default() };
+        // Until it serves, the pod before may still have the table.
+        let is_successor = |pod: &PodView| pod.stand_by || (pod.ordered && !pod.ready && newest.len() > 1);
+        if !is_successor(first) {
+            return Self { holder: Some(first), successor: None };
+        }
+        let holder = newest.iter().skip(1).copied().find(|pod| !pod.stand_by);
+        Self { holder, successor: Some(first) }
+    }
+}
+
+/// The pod that has the table, whether it serves or not.
+pub fn holder(pods: &[PodView]) -> Option<&PodView> {
+    Roles::of(pods).holder
+}
+
+/// The pod that is to take the table over.
+pub fn successor(pods: &[PodView]) -> Option<&PodView> {
+    Roles::of(pods).successor
+}
+
+/// A pod of the next generation, or of one that was given out and has no pod.
+fn issue(seen: &Observed, stand_by: bool, before: impl Into<Vec<Step>>, stage: Stage) -> Decision {
     if seen.wanted.is_none() {
         return Decision::new(Stage::Blocked, []);
+    }
+    if let Ok(wait @ 1..) = u64::try_from(seen.refused_until_s - seen.now_s) {
+        return Decision::new(stage, before).again(wait);
     }
     let mut steps = before.into();
     if !seen.finalizer {
         steps.push(Step::AddFinalizer);
     }
-    let to = seen.generation + 1;
-    steps.extend([Step::Raise { to }, Step::Create { generation: to }]);
-    Decision::new(Stage::Starting, steps)
+    let generation = if seen.unspent { seen.generation } else { seen.generation + 1 };
+    if !seen.unspent {
+        steps.push(Step::Raise { to: generation });
+    }
+    steps.push(Step::Create { generation, stand_by });
+    Decision::new(stage, steps)
+}
+
+/// A new pod that takes over as soon as it runs.
+fn launch(seen: &Observed, before: impl Into<Vec<Step>>) -> Decision {
+    issue(seen, false, before, Stage::Starting)
+}
+
+/// A new pod beside the one that has the table.
+fn launch_successor(seen: &Observed) -> Decision {
+    issue(seen, true, [], Stage::Moving(Waiting::Successor)).again_within(ASK_S)
 }
 
 /// In place of a pod that will not serve again soon, once it is as old as this, in seconds.
@@ -214,9 +303,21 @@ fn remove(pod: &PodView) -> Step {
 
 /// The table goes on: it has one pod, as wanted.
 fn keep(seen: &Observed) -> Decision {
-    let Some(pod) = current(seen) else { return launch(seen, []) };
+    let Roles { holder, successor } = Roles::of(&seen.pods);
+    if let Some(successor) = successor {
+        let mut decision = hand_over(seen, holder, successor);
+        // A successor that does not come up keeps nobody from pausing or closing the table.
+        let playing = holder.filter(|pod| pod.life == Life::Alive && pod.ready && !successor.ordered);
+        if let Some(pod) = playing.filter(|_| decision.steps.is_empty()) {
+            decision.steps = instruct(seen, pod, Stage::Steady).steps;
+        }
+        return decision;
+    }
+    let Some(pod) = holder else { return launch(seen, []) };
     match pod.life {
         Life::Lost => return launch(seen, []),
+        // Evicted. It plays on for a while, and hands over where it can.
+        Life::Terminating if seen.wanted.is_some() => return launch_successor(seen),
         Life::Terminating => return Decision::new(Stage::Going, []).again(LOOK_S),
         Life::Failed => return relaunch(seen, pod, RELAUNCH_S),
         // It served, so a process can run with this configuration, and players wait. One that never did stays: kubelet's
@@ -226,7 +327,7 @@ fn keep(seen: &Observed) -> Decision {
         }
         Life::Alive => {}
     }
-    if seen.quiet && seen.now_s - pod.created_s >= RELAUNCH_S {
+    if is_dumb(seen, pod) {
         match &seen.alive {
             None => return Decision::new(Stage::Steady, [Step::AskAlive { pod: pod.name.clone() }]),
             // Frozen, or cut off. Its epoch is fenced by the next one, so nobody needs to know which.
@@ -234,14 +335,30 @@ fn keep(seen: &Observed) -> Decision {
             Some(_) => {}
         }
     }
+    if pod.draining && seen.wanted.is_some() {
+        return launch_successor(seen);
+    }
     let changed = seen.wanted.as_ref().is_some_and(|wanted| *wanted != pod.hash);
-    if changed || (pod.draining && seen.wanted.is_some()) {
+    if changed {
         return replace(seen, pod);
     }
     if !pod.ready {
-        return Decision::new(Stage::Starting, []).again(LOOK_S);
+        // Kubelet asks once a second; a process that has just taken over can be asked at once.
+        let asks = pod.ordered && seen.standing.is_none() && pod.started && pod.ip.is_some();
+        let steps = if asks { vec![Step::AskStanding { pod: pod.name.clone() }] } else { Vec::new() };
+        return Decision::new(Stage::Starting, steps).again(if pod.ordered { ASK_S } else { LOOK_S });
     }
-    let mut decision = Decision::new(Stage::Steady, []);
+    instruct(seen, pod, Stage::Steady)
+}
+
+/// The pod has written summaries, and writes none any more.
+fn is_dumb(seen: &Observed, pod: &PodView) -> bool {
+    seen.quiet && seen.now_s - pod.created_s >= RELAUNCH_S
+}
+
+/// Tells a pod that serves what its table may do.
+fn instruct(seen: &Observed, pod: &PodView, stage: Stage) -> Decision {
+    let mut decision = Decision::new(stage, []);
     if pod.paused != seen.paused || forgot(seen) {
         decision.steps.push(Step::Pause { pod: pod.name.clone(), paused: seen.paused });
     }
@@ -266,19 +383,101 @@ fn forgot(seen: &Observed) -> bool {
     }
 }
 
-/// Drained first, then deleted, then replaced.
+/// A pod of an earlier configuration: a successor takes its place, once it is the table's turn.
 fn replace(seen: &Observed, pod: &PodView) -> Decision {
-    if !pod.started {
+    // What cannot run is no loss, and a correction should not wait for the turn of what is broken.
+    if !pod.ready && (pod.trouble.is_some() || pod.backing_off) {
         return launch(seen, [remove(pod)]);
     }
-    if !pod.ready {
-        // It cannot be asked; SIGTERM lets it end its hand as well.
-        return Decision::new(Stage::Going, [remove(pod)]).again(LOOK_S);
+    match seen.turn {
+        None => Decision::new(Stage::Queued, [Step::AskTurn]),
+        Some(Turn::Later { again_s }) => {
+            let waits = if pod.ready { instruct(seen, pod, Stage::Queued) } else { starting() };
+            let again_s = waits.again_s.unwrap_or(again_s).min(again_s);
+            waits.again(again_s)
+        }
+        // Nobody can be at a table whose process has never run.
+        Some(Turn::Now) if !pod.started => launch(seen, [remove(pod)]),
+        Some(Turn::Now) => launch_successor(seen),
     }
-    match drained(seen, pod, Why::Rollout) {
-        Ok(()) => launch(seen, [remove(pod)]),
-        Err(wait) => wait,
+}
+
+fn starting() -> Decision {
+    Decision::new(Stage::Starting, [])
+}
+
+/// A successor is there. It stands by, is told to take over, and the pod before goes once the successor serves.
+fn hand_over(seen: &Observed, holder: Option<&PodView>, successor: &PodView) -> Decision {
+    let wait = |waiting| Decision::new(Stage::Moving(waiting), []).again(ASK_S);
+    let playing = holder.filter(|pod| pod.life == Life::Alive && pod.ready);
+    match successor.life {
+        Life::Alive => {}
+        // Beside a table that plays, nothing is urgent.
+        Life::Failed => {
+            let age_s = seen.now_s - successor.created_s;
+            return match u64::try_from(RELAUNCH_S - age_s) {
+                Ok(left @ 1..) if playing.is_some() => wait(Waiting::Successor).again(left),
+                _ => with_step(wait(Waiting::Successor), remove(successor)),
+            };
+        }
+        Life::Terminating | Life::Lost if playing.is_some() && !successor.ordered => {
+            return wait(Waiting::Successor);
+        }
+        Life::Terminating | Life::Lost => return launch(seen, []),
     }
+    let fits = seen.wanted.as_ref().is_none_or(|wanted| *wanted == successor.hash);
+    if !successor.ordered {
+        let holder_fits = holder.is_some_and(|pod| seen.wanted.as_ref() == Some(&pod.hash) && !pod.draining);
+        // Undone, or changed once more. The next round makes another one where one is needed.
+        if !fits || (holder_fits && playing.is_some()) {
+            return with_step(wait(Waiting::Successor), remove(successor));
+        }
+    }
+    let gone = match holder {
+        None => true,
+        Some(pod) => match pod.life {
+            Life::Lost | Life::Failed => true,
+            Life::Alive if pod.backing_off => true,
+            Life::Alive if is_dumb(seen, pod) => match &seen.alive {
+                None => return with_step(wait(Waiting::HandOver), Step::AskAlive { pod: pod.name.clone() }),
+                Some(alive) => alive.is_err(),
+            },
+            Life::Alive | Life::Terminating => pod.ip.is_none(),
+        },
+    };
+    let order = |from: Option<String>| {
+        let mark = (!successor.ordered).then(|| Step::MarkOrdered { pod: successor.name.clone() });
+        let order = Step::Order { pod: successor.name.clone(), from };
+        let mut decision = wait(Waiting::HandOver);
+        decision.steps.extend(mark.into_iter().chain([order]));
+        decision
+    };
+    if successor.ip.is_none() || !successor.started {
+        return wait(Waiting::Successor);
+    }
+    let from = holder.filter(|_| !gone).and_then(|pod| pod.ip.clone());
+    match &seen.standing {
+        None => with_step(wait(Waiting::Successor), Step::AskStanding { pod: successor.name.clone() }),
+        Some(Err(_)) => wait(if successor.ordered { Waiting::HandOver } else { Waiting::Successor }),
+        Some(Ok(Standing::TakingOver)) if seen.refused_hand_over => match holder {
+            Some(pod) if !gone && pod.life == Life::Alive => match drained(seen, pod, Why::Rollout) {
+                Ok(()) => order(None),
+                Err(wait) => wait,
+            },
+            Some(pod) if !gone && pod.life == Life::Terminating => wait(Waiting::HandOver),
+            _ => order(None),
+        },
+        Some(Ok(Standing::TakingOver)) if gone => order(None),
+        Some(Ok(Standing::TakingOver | Standing::Serving | Standing::Unknown)) => wait(Waiting::HandOver),
+        // While the group of its store or the signer is away nobody could take over.
+        Some(Ok(Standing::Connecting)) if !gone => wait(Waiting::Successor),
+        Some(Ok(Standing::Connecting | Standing::StandingBy)) => order(from),
+    }
+}
+
+fn with_step(mut decision: Decision, step: Step) -> Decision {
+    decision.steps.push(step);
+    decision
 }
 
 /// `Ok` once the pod is drained; else what to do until then.
@@ -308,15 +507,31 @@ fn delete(seen: &Observed) -> Decision {
         Decision::new(Stage::Deleted, steps)
     };
     let waiting = |waiting| Stage::Draining(Why::Delete, waiting);
-    let current = current(seen);
     if seen.generation == 0 {
         return release(Vec::new());
+    }
+    let Roles { holder: current, successor } = Roles::of(&seen.pods);
+    if let Some(successor) = successor {
+        // One that was told to take over does so first; one that was not goes before the table does.
+        let mut decision = if successor.ordered {
+            hand_over(seen, current, successor)
+        } else {
+            Decision::new(Stage::Going, if is_there(successor) { vec![remove(successor)] } else { vec![] })
+        };
+        decision.stage = waiting(Waiting::Pod);
+        return decision.again_within(ASK_S);
     }
     if let Some(pod) = current.filter(|pod| pod.ready) {
         return match drained(seen, pod, Why::Delete) {
             Ok(()) => release(vec![remove(pod)]),
             Err(wait) => wait,
         };
+    }
+    if current.is_some_and(|pod| pod.life == Life::Terminating)
+        && seen.head != Some(Ok(0))
+        && seen.head.is_some()
+    {
+        return Decision::new(waiting(Waiting::Pod), []).again(LOOK_S);
     }
     match &seen.head {
         None => Decision::new(waiting(Waiting::Pod), [Step::AskHead]),

@@ -1,7 +1,8 @@
 //! What is to be known of a pod, taken out of the API's object.
 
 use super::build::{
-    ANNOTATION_CLOSED, ANNOTATION_DRAINING, ANNOTATION_HASH, ANNOTATION_PAUSED, LABEL_GENERATION,
+    ANNOTATION_CLOSED, ANNOTATION_DRAINING, ANNOTATION_HASH, ANNOTATION_ORDERED, ANNOTATION_PAUSED,
+    ANNOTATION_STAND_BY, LABEL_GENERATION,
 };
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodCondition};
 
@@ -21,6 +22,10 @@ pub struct PodView {
     pub closed: bool,
     /// Told, or about to be told, to make way for its successor.
     pub draining: bool,
+    /// Connects, and does not take the table over before it is told to.
+    pub stand_by: bool,
+    /// Stood by, and was told or is about to be told to take over.
+    pub ordered: bool,
     pub ip: Option<String>,
     /// Its process serves.
     pub ready: bool,
@@ -71,6 +76,8 @@ impl PodView {
             paused: annotation(ANNOTATION_PAUSED) == Some("true"),
             closed: annotation(ANNOTATION_CLOSED) == Some("true"),
             draining: annotation(ANNOTATION_DRAINING) == Some("true"),
+            stand_by: annotation(ANNOTATION_STAND_BY) == Some("true"),
+            ordered: annotation(ANNOTATION_ORDERED) == Some("true"),
             ip: status.and_then(|status| status.pod_ip.clone()),
             ready: life == Life::Alive && condition(pod, "Ready").is_some_and(|ready| ready.status == "True"),
             started: container.is_some_and(|container| {

@@ -3,27 +3,34 @@
 use super::{
     apply::{self, ApplyError, FINALIZER},
     build,
-    decide::{Decision, Drained, Observed, Stage, Step, decide},
+    decide::{self, Decision, Drained, Observed, Stage, Step, decide},
     fetch::{self, Fetched},
-    observe::PodView,
+    observe::{Life, PodView},
     status::{self, Due, Facts},
     validate::{self, Invalid, Valid, validate},
 };
 use crate::{
     certificates::seconds,
-    context::{Context, jittered},
+    context::{Context, Refused, jittered},
+    fleet::LABEL_FLEET,
+    pace::{Group, Rank, Turn},
 };
 use k8s_openapi::{api::core::v1::Pod, jiff::Timestamp};
 use kube::{Resource, runtime::controller::Action};
 use purr_crds::{PokerTable, PokerTableStatus};
-use purr_protocol::summary::Summary;
+use purr_protocol::{
+    handover::{Standing, Successor},
+    summary::Summary,
+};
 use std::{
     sync::Arc,
     time::{Duration, SystemTime},
 };
 
 /// Decisions in one reconcile: each question is asked once, and the cache is left once.
-const ROUNDS_MAX: usize = 6;
+const ROUNDS_MAX: usize = 10;
+/// Longest wait between two attempts to create a pod that the API server refuses.
+const REFUSED_MAX: Duration = Duration::from_secs(300);
 /// A table that nothing happens to is looked at this often all the same.
 const RESYNC: Duration = Duration::from_secs(300);
 
@@ -49,6 +56,8 @@ struct Answers {
     drain: Option<Result<Drained, String>>,
     alive: Option<Result<(), String>>,
     head: Option<Result<u64, String>>,
+    standing: Option<Result<Successor, String>>,
+    turn: Option<Turn>,
 }
 
 /// Brings one table a step nearer to what it should be.
@@ -82,6 +91,7 @@ async fn rounds(cached: &Arc<PokerTable>, context: &Context) -> Result<Action, R
         let summary = context.summaries.get(&uid);
         let round = Round::new(context, &fetched, summary, &answers).await?;
         let decision = decide(&round.seen);
+        keep_pace(context, &fetched.table, &round.seen, &decision);
         if decision.stage == Stage::Deleted && decision.steps.is_empty() {
             context.forget(&uid);
             return Ok(Action::await_change());
@@ -107,14 +117,68 @@ async fn rounds(cached: &Arc<PokerTable>, context: &Context) -> Result<Action, R
                 return Ok(next(context, &uid, &decision, later_s));
             }
             Err(error) => {
-                if let Some(refusal) = error.refusal() {
-                    say(context, &fetched.table, &round, &decision, Some(&refusal)).await?;
-                }
-                return Err(error.into());
+                let Some(refusal) = error.refusal() else { return Err(error.into()) };
+                tracing::warn!(table = fetched.table.metadata.name, refusal, "pod refused");
+                let wait_s = refused(context, &fetched.table, &round.seen, &refusal);
+                say(context, &fetched.table, &round, &decision, Some(&refusal)).await?;
+                return Ok(Action::requeue(Duration::from_secs(wait_s)));
             }
         }
     }
     Err(ReconcileError::Undecided)
+}
+
+/// Keeps in mind that the API server refuses the table's pod. The write of the status wakes this table again, and what is
+/// kept here is why no other attempt is made then. Returns when the next one is due, in seconds.
+fn refused(context: &Context, table: &PokerTable, seen: &Observed, message: &str) -> u64 {
+    let uid = table.metadata.uid.as_deref().unwrap_or_default();
+    let unspent = generation(table);
+    context.memory(uid, |memory| {
+        let times =
+            memory.refused.take().filter(|held| held.wanted == seen.wanted).map_or(0, |held| held.times);
+        let wait_s = refused_wait_s(times);
+        memory.refused = Some(Refused {
+            message: message.to_owned(),
+            wanted: seen.wanted.clone(),
+            times: times.saturating_add(1),
+            until_s: seen.now_s.saturating_add_unsigned(wait_s),
+            unspent,
+        });
+        wait_s
+    })
+}
+
+/// Doubles from a second to five minutes. The last fifth is random, so that tables that were refused together do not try
+/// together.
+fn refused_wait_s(times: u32) -> u64 {
+    let wait = Duration::from_secs(1 << times.min(9)).min(REFUSED_MAX);
+    (wait.mul_f64(0.6) + jittered(wait).mul_f64(0.4)).as_secs().max(1)
+}
+
+/// Tells the others of its group how far the table is.
+fn keep_pace(context: &Context, table: &PokerTable, seen: &Observed, decision: &Decision) {
+    let uid = table.metadata.uid.as_deref().unwrap_or_default();
+    let group = group(table);
+    let fits =
+        decide::holder(&seen.pods).is_some_and(|pod| seen.wanted.as_ref().is_none_or(|w| *w == pod.hash));
+    match &decision.stage {
+        Stage::Steady if fits => {
+            context.pace.with(|pace| pace.done(&group, uid));
+            context.memory(uid, |memory| memory.refused = None);
+        }
+        Stage::Deleted | Stage::Blocked => context.pace.with(|pace| pace.done(&group, uid)),
+        Stage::Moving(_) => context.pace.with(|pace| pace.is_moving(&group, uid)),
+        _ => {}
+    }
+}
+
+/// The tables that this one shares a budget with.
+pub fn group(table: &PokerTable) -> Group {
+    let fleet = table.metadata.labels.as_ref().and_then(|labels| labels.get(LABEL_FLEET));
+    match fleet {
+        Some(fleet) => Group::Fleet(table.metadata.namespace.clone().unwrap_or_default(), fleet.clone()),
+        None => Group::Single,
+    }
 }
 
 fn next(context: &Context, uid: &str, decision: &Decision, later_s: Option<u64>) -> Action {
@@ -161,7 +225,19 @@ impl Round {
         };
         let hash = |pod: &Pod| pod.metadata.annotations.as_ref()?.get(build::ANNOTATION_HASH).cloned();
         // What an earlier process of the table said is not about the pod that we have.
-        let summary = summary.filter(|summary| summary.epoch >> 16 == generation);
+        let holder = decide::holder(&fetched.pods).map_or(generation, |pod| pod.generation);
+        let summary = summary.filter(|summary| summary.epoch >> 16 == holder);
+        let uid = table.metadata.uid.as_deref().unwrap_or_default();
+        let wanted = next_pod.as_ref().and_then(hash);
+        let refused = context.memory(uid, |memory| {
+            // Another configuration is another pod, which may be accepted.
+            let holds = memory.refused.as_ref().is_some_and(|refused| refused.wanted == wanted);
+            if let Some(refused) = memory.refused.as_mut().filter(|_| !holds) {
+                (refused.until_s, refused.times) = (0, 0);
+            }
+            memory.refused.clone()
+        });
+        let has_pod = fetched.pods.iter().any(|pod| pod.generation == generation);
         let seen = Observed {
             deleting,
             finalizer,
@@ -169,13 +245,21 @@ impl Round {
             paused: table.spec.paused,
             closed: table.spec.closed,
             is_closed: summary.as_ref().map(|summary| summary.closed),
-            wanted: next_pod.as_ref().and_then(hash),
+            wanted,
             pods: fetched.pods.clone(),
             drain: answers.drain.clone(),
             head: answers.head.clone(),
-            quiet: context.summaries.is_quiet(table.metadata.uid.as_deref().unwrap_or_default(), generation),
+            quiet: context.summaries.is_quiet(uid, holder),
             alive: answers.alive.clone(),
             holding: summary.as_ref().map(|summary| summary.paused.clone()),
+            standing: answers.standing.as_ref().map(|answer| match answer {
+                Ok(successor) => Ok(successor.standing),
+                Err(error) => Err(error.clone()),
+            }),
+            refused_hand_over: matches!(&answers.standing, Some(Ok(Successor { refused: true, .. }))),
+            turn: answers.turn,
+            unspent: !has_pod && refused.as_ref().is_some_and(|refused| refused.unspent == generation),
+            refused_until_s: refused.as_ref().map_or(0, |refused| refused.until_s),
             now_s: seconds(SystemTime::now()),
         };
         Ok(Self { valid, next_pod, summary, seen })
@@ -210,9 +294,40 @@ async fn carry_out(
                 let Ok(valid) = &round.valid else { return Ok(false) };
                 fetched.table = apply::raise(context, &fetched.table, *to, valid).await?;
             }
-            Step::Create { .. } => {
+            Step::Create { generation, stand_by } => {
                 let Some(pod) = &round.next_pod else { return Ok(false) };
-                apply::create(context, pod).await?;
+                let pod = build::issued(pod, &fetched.table, *generation, *stand_by);
+                apply::create(context, &pod).await?;
+                context.memory(&uid, |memory| memory.refused = None);
+            }
+            Step::AskTurn => {
+                let players = round.summary.as_ref().map_or(0, |summary| u32::from(summary.players));
+                let (group, now_s) = (group(&fetched.table), round.seen.now_s);
+                let turn = context.pace.with(|pace| pace.ask(&group, &uid, Rank { players }, now_s));
+                answers.turn = Some(turn);
+                return Ok(true);
+            }
+            Step::AskStanding { pod } => {
+                let ip = find(fetched, pod)?.ip.clone().unwrap_or_default();
+                let answer = context.reach.standing(&ip, &uid).await;
+                if matches!(&answer, Ok(Successor { standing: Standing::Serving, .. })) {
+                    // Its own word, which kubelet's next probe will confirm.
+                    let named = fetched.pods.iter_mut().filter(|held| held.name == *pod);
+                    named.for_each(|held| held.ready = held.life == Life::Alive);
+                }
+                answers.standing = Some(answer);
+                return Ok(true);
+            }
+            Step::MarkOrdered { pod } => {
+                let pod = find(fetched, pod)?;
+                let marks = [(build::ANNOTATION_ORDERED, "true"), (build::ANNOTATION_STAND_BY, "false")];
+                apply::annotate_all(context, pod, marks).await?;
+            }
+            Step::Order { pod, from } => {
+                let ip = find(fetched, pod)?.ip.clone().unwrap_or_default();
+                if let Err(error) = context.reach.take_over(&ip, &uid, from.as_deref()).await {
+                    tracing::warn!(table = name, pod, error, "the successor cannot be told to take over");
+                }
             }
             Step::Delete { pod } => apply::delete(context, find(fetched, pod)?).await?,
             Step::MarkDraining { pod } => {
@@ -277,8 +392,10 @@ async fn say(
     decision: &Decision,
     refused: Option<&str>,
 ) -> Result<Option<u64>, ApplyError> {
-    let current = generation(table);
-    let pod = round.seen.pods.iter().find(|pod| pod.generation == current);
+    let pod = decide::holder(&round.seen.pods);
+    let uid = table.metadata.uid.as_deref().unwrap_or_default();
+    let held = context.memory(uid, |memory| memory.refused.as_ref().map(|refused| refused.message.clone()));
+    let deadline_s = context.pace.with(|pace| pace.budget(&group(table)).deadline_s);
     let missing = match pod.filter(|pod| pod.can_explain()).and_then(|pod| pod.ip.as_deref()) {
         // What cannot be asked has nothing to say yet; its probes tell the rest.
         Some(ip) => context.reach.missing(ip).await.unwrap_or_default(),
@@ -290,8 +407,10 @@ async fn say(
         table,
         stage: &decision.stage,
         invalid: round.valid.as_ref().err(),
-        refused,
+        refused: refused.or(held.as_deref()),
         pod,
+        successor: decide::successor(&round.seen.pods),
+        deadline_s,
         missing: &missing,
         summary: round.summary.as_ref(),
         signer_down: signer_down.as_deref(),
@@ -300,7 +419,6 @@ async fn say(
     };
     let before: PokerTableStatus = table.status.clone().unwrap_or_default();
     let after = status::status(&facts);
-    let uid = table.metadata.uid.as_deref().unwrap_or_default();
     let now_s = round.seen.now_s;
     let since_s = context.memory(uid, |memory| now_s.saturating_sub(memory.written_s));
     match status::due(table.status.as_ref(), &after, since_s) {

@@ -15,6 +15,10 @@ use purr_crds::{Phase, PokerTable, PokerTableStatus};
 use purr_protocol::summary::Summary;
 
 const MESSAGE_MAX: usize = 1_024;
+/// Reason of `Progressing` while there is nothing to do.
+const STEADY: &str = "Steady";
+/// Reason of `Progressing` while an outdated table waits for its turn.
+pub const QUEUED: &str = "RolloutQueued";
 
 pub struct Facts<'a> {
     pub table: &'a PokerTable,
@@ -24,6 +28,10 @@ pub struct Facts<'a> {
     pub refused: Option<&'a str>,
     /// The pod of the current generation.
     pub pod: Option<&'a PodView>,
+    /// The pod that is to take the table over.
+    pub successor: Option<&'a PodView>,
+    /// Seconds that a successor has to take over.
+    pub deadline_s: i64,
     /// What the pod says is missing until it is ready.
     pub missing: &'a [String],
     pub summary: Option<&'a Summary>,
@@ -56,7 +64,8 @@ pub fn status(facts: &Facts<'_>) -> PokerTableStatus {
     let ready = ready(facts, is_ready, &store, &settlement);
     let degraded = degraded(facts, &store, &settlement);
     let phase = phase(facts, is_ready, degraded.status == "True", before.phase);
-    let said = [ready, progressing(facts.stage, facts.invalid), degraded, store, settlement];
+    let stalled = stalled(facts, is_ready);
+    let said = [ready, progressing(facts.stage, facts.invalid), degraded, store, settlement, stalled];
     let conditions = said.into_iter().map(|said| condition(facts, &before, said)).collect();
     let blinds = &facts.table.spec.blinds;
     let number = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
@@ -192,8 +201,13 @@ fn ready(facts: &Facts<'_>, is_ready: bool, store: &Said, settlement: &Said) -> 
 fn progressing(stage: &Stage, invalid: Option<&Invalid>) -> Said {
     const KIND: &str = "Progressing";
     match stage {
-        Stage::Steady => Said::new(KIND, "False", "Steady", "nothing is to be done"),
+        Stage::Steady => Said::new(KIND, "False", STEADY, "nothing is to be done"),
         Stage::Starting => Said::new(KIND, "True", "Starting", "a pod starts"),
+        Stage::Queued => {
+            let message = "the pod is outdated; the table waits for its turn in the rollout and plays on";
+            Said::new(KIND, "False", QUEUED, message)
+        }
+        Stage::Moving(waiting) => Said::new(KIND, "True", "RollingOut", format!("the new pod {waiting}")),
         Stage::Blocked => {
             let reason = invalid.map_or("Blocked", Invalid::reason);
             Said::new(KIND, "False", reason, invalid.map(ToString::to_string).unwrap_or_default())
@@ -207,6 +221,28 @@ fn progressing(stage: &Stage, invalid: Option<&Invalid>) -> Said {
         Stage::Going => Said::new(KIND, "True", "Replacing", "the pod before ends its hand"),
         Stage::Deleted => Said::new(KIND, "True", "Deleting", "everything is settled or in the journal"),
     }
+}
+
+/// Whether a move to a new pod does not come to its end, and why. The table plays on in the pod that it has.
+fn stalled(facts: &Facts<'_>, is_ready: bool) -> Said {
+    const KIND: &str = "Stalled";
+    let yes = |reason: &str, message: String| Said::new(KIND, "True", reason, message);
+    let on = if is_ready { "; the table plays on in the pod before" } else { "" };
+    if let Some(refused) = facts.refused {
+        return yes("PodRefused", format!("the API server refuses the new pod: {refused}{on}"));
+    }
+    let Some(pod) = facts.successor else {
+        return Said::new(KIND, "False", "AsExpected", "no change has stopped");
+    };
+    if let Some(Trouble { reason, message }) = &pod.trouble {
+        return yes(reason, format!("the new pod {} does not come up: {message}{on}", pod.name));
+    }
+    let deadline_s = facts.deadline_s;
+    if pod.created_s > 0 && facts.now.as_second() - pod.created_s > deadline_s {
+        let message = format!("the new pod {} has not taken over within {deadline_s} s{on}", pod.name);
+        return yes("ProgressDeadlineExceeded", message);
+    }
+    Said::new(KIND, "False", "AsExpected", "no change has stopped")
 }
 
 fn degraded(facts: &Facts<'_>, store: &Said, settlement: &Said) -> Said {
@@ -281,6 +317,11 @@ pub fn due(before: Option<&PokerTableStatus>, after: &PokerTableStatus, since_s:
     }
     let quiet = |status: &PokerTableStatus| {
         let mut status = PokerTableStatus { players: 0, hand: 0, ..status.clone() };
+        // A rollout queues all tables at once, and nobody acts on that of one table.
+        let idle = |condition: &&mut Condition| [QUEUED, STEADY].contains(&condition.reason.as_str());
+        for condition in status.conditions.iter_mut().filter(idle) {
+            (condition.reason, condition.message) = (STEADY.into(), String::new());
+        }
         // How far a drain has come is watched.
         let slow = status.conditions.iter_mut().filter(|condition| condition.type_ != "Progressing");
         slow.for_each(|condition| condition.message.clear());
@@ -324,7 +365,7 @@ pub fn events(before: &PokerTableStatus, after: &PokerTableStatus) -> Vec<Event>
         }
     };
     let worth = |new: &&Condition| {
-        let steady = new.type_ == "Progressing" && new.status == "False";
+        let steady = matches!(new.type_.as_str(), "Progressing" | "Stalled") && new.status == "False";
         new.type_ != "Degraded" && new.status != "Unknown" && !steady
     };
     let mut events: Vec<Event> = Vec::new();
@@ -335,7 +376,11 @@ pub fn events(before: &PokerTableStatus, after: &PokerTableStatus) -> Vec<Event>
         if events.iter().any(|event| event.reason == condition.reason) || before.conditions.iter().any(said) {
             continue;
         }
-        let bad = condition.type_ != "Progressing" && condition.status == "False";
+        let bad = match condition.type_.as_str() {
+            "Progressing" => false,
+            "Stalled" => condition.status == "True",
+            _ => condition.status == "False",
+        };
         let waits = matches!(condition.reason.as_str(), "Starting" | "TakingOver" | "Replacing");
         events.push(Event {
             type_: if bad && !waits { EventType::Warning } else { EventType::Normal },

@@ -15,10 +15,12 @@ mod persona;
 mod play;
 mod policy;
 mod pool;
+mod record;
 mod think;
 mod truth;
 
 pub use cheat::{Guilty, Kind};
 pub use persona::Persona;
 pub use pool::{Pool, PoolPlan, SimError};
+pub use record::{Played, RecordError};
 pub use truth::{Group, Truth};

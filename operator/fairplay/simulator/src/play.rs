@@ -5,12 +5,13 @@ use crate::{
     persona::Persona,
     policy::{Choice, Decided, Spot, decide},
     pool::{Player, SimError},
+    record::Played,
     think::{Clockwork, difficulty, think_ms},
     truth::Truth,
 };
 use purr_engine::{
     Action, Card, Chips, ClockConfig, Command, Deck, Event, Millis, Post, RakeCap, RakeConfig, SeatIndex,
-    SeatSet, Street, Table, TableConfig, list::Board,
+    SeatSet, Street, Table, TableConfig, history::SeatStart, list::Board,
 };
 use purr_fairplay_hands::{
     ActionKind, BoardStrength, EndedHand, Random, SeatPlayed, StreetAction, StreetPost, preflop_percentile,
@@ -36,6 +37,9 @@ pub(crate) struct Sitting {
     now: Millis,
     hand: EndedHand,
     events: Vec<Event>,
+    config: TableConfig,
+    starts: Vec<SeatStart>,
+    deck: Deck,
 }
 
 /// What a running hand means to the players: kept along so that nobody counts twice.
@@ -63,7 +67,8 @@ impl Sitting {
         first: u64,
         now: Millis,
     ) -> Result<Self, SimError> {
-        let mut table = Table::new(config(seats.len() as u8))?;
+        let config = config(seats.len() as u8);
+        let mut table = Table::new(config.clone())?;
         let mut events = Vec::with_capacity(128);
         for (seat, player) in seats.iter().enumerate() {
             let (seat, player) = (SeatIndex(seat as u8), players[*player].id);
@@ -81,11 +86,13 @@ impl Sitting {
             board: Vec::new(),
             rake: 0,
         };
-        Ok(Self { table, seats, next_hand: first, now, hand, events })
+        let (starts, deck) = (Vec::new(), ordered());
+        Ok(Self { table, seats, next_hand: first, now, hand, events, config, starts, deck })
     }
 
-    pub(crate) fn hand(&self) -> &EndedHand {
-        &self.hand
+    pub(crate) fn played(&self) -> Played<'_> {
+        let Self { hand, config, starts, events, deck, .. } = self;
+        Played { hand, config, starts, events, deck }
     }
 
     pub(crate) fn play(
@@ -97,10 +104,10 @@ impl Sitting {
         self.top_up()?;
         self.events.clear();
         self.now += 2_000;
-        let deck = shuffled(random);
+        self.deck = shuffled(random);
         self.table.apply_into(
             self.now,
-            Command::StartHand { hand: self.next_hand, deck },
+            Command::StartHand { hand: self.next_hand, deck: self.deck.clone() },
             &mut self.events,
         )?;
         let mut running = self.begin(players, random);
@@ -148,6 +155,7 @@ impl Sitting {
         hand.posts.clear();
         hand.actions.clear();
         hand.board.clear();
+        self.starts.clear();
         if let Some(dealt) = self.table.hand() {
             hand.button = dealt.button;
             for (seat, player) in dealt.players() {
@@ -156,7 +164,11 @@ impl Sitting {
                 running.strength[seat.index()] = f64::from(preflop_percentile(player.cards));
                 let (id, stack) = (who.id, player.start_stack);
                 hand.seats.push(SeatPlayed { seat, player: id, stack, cards: Some(player.cards), delta: 0 });
+                self.starts.push(SeatStart { seat, player: id, stack });
             }
+            // From the button's left to the button, as a table lists them.
+            let after = self.starts.iter().position(|start| start.seat > dealt.button).unwrap_or(0);
+            self.starts.rotate_left(after);
         }
         // Partners use the same hands: they agree on them.
         let mut shared: Vec<(usize, bool)> = Vec::new();
@@ -380,6 +392,14 @@ fn taste(seed: u64, cards: [Card; 2], strength: f64) -> f64 {
 fn shuffled(random: &mut Random) -> Deck {
     let mut cards: Vec<Card> = Card::all().collect();
     random.shuffle(&mut cards);
+    deck_of(cards)
+}
+
+fn ordered() -> Deck {
+    deck_of(Card::all().collect())
+}
+
+fn deck_of(cards: Vec<Card>) -> Deck {
     Deck::try_from(cards).unwrap_or_else(|_| unreachable!("a permutation has every card once"))
 }
 

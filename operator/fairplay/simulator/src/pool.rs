@@ -4,6 +4,7 @@ use crate::{
     cheat::{Guilty, Kind},
     persona::{Pace, Persona, Style, population},
     play::Sitting,
+    record::Played,
     think::Clockwork,
     truth::{Group, Truth},
 };
@@ -134,6 +135,14 @@ impl Pool {
     /// # Errors
     /// Where the engine refuses what the simulator does, which is a fault of the simulator.
     pub fn play_session(&mut self, emit: &mut dyn FnMut(&EndedHand)) -> Result<(), SimError> {
+        self.play_session_whole(&mut |played| emit(played.hand))
+    }
+
+    /// As [`Self::play_session`], with what a table knows of each hand.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn play_session_whole(&mut self, emit: &mut dyn FnMut(Played<'_>)) -> Result<(), SimError> {
         let tables = self.seat();
         for player in &mut self.players {
             player.mood = player.pace.mood * self.random.normal();
@@ -150,7 +159,7 @@ impl Pool {
             let mut sitting = Sitting::new(name, seats, &self.players, first, self.sessions * 3_600_000)?;
             for _ in 0..self.plan.session_hands {
                 sitting.play(&mut self.players, &mut self.truth, &mut random)?;
-                emit(sitting.hand());
+                emit(sitting.played());
             }
         }
         self.sessions += 1;

@@ -2,9 +2,15 @@
 
 use anyhow::{Context, bail};
 use clap::Args;
-use purr_fairplay::{Detector, DetectorLimits, PlayerStats, figures::figures, judge};
+use purr_fairplay::{
+    Detector, DetectorLimits, PlayerStats,
+    figures::figures,
+    judge,
+    record::{BadRecord, ended_hand, open},
+};
 use purr_fairplay_hands::EndedHand;
 use purr_fairplay_sim::Truth;
+use purr_protocol::{fairplay::FairPlaySecret, record::HandRecord};
 use std::{
     fs::File,
     io::{BufRead, BufReader, Read},
@@ -17,8 +23,13 @@ const LINE_BYTES_MAX: u64 = 1 << 20;
 
 #[derive(Debug, Args)]
 pub(crate) struct ScoreOptions {
-    /// Ended hands: one JSON object a line (see operator/fairplay/README.md), or PHH where the name ends in .phhs or .phh.
+    /// Ended hands, one JSON object a line: the format of operator/fairplay/README.md or tables' records, also mixed.
+    /// PHH where the name ends in .phhs or .phh.
     records: PathBuf,
+    /// File with the fair-play secret key, 64 hex digits: opens hole cards of tables' records. Without it they count for
+    /// public signals alone.
+    #[arg(long)]
+    key_file: Option<PathBuf>,
     /// The truth about the hands, as JSON: prints the figures table.
     #[arg(long)]
     truth: Option<PathBuf>,
@@ -44,7 +55,8 @@ pub(crate) fn run(options: &ScoreOptions) -> anyhow::Result<()> {
         }
     } else {
         let file = File::open(&options.records).with_context(|| format!("{name}: cannot be opened"))?;
-        observe_lines(BufReader::with_capacity(1 << 20, file), &mut detector)
+        let secret = options.key_file.as_deref().map(super::read_secret).transpose()?;
+        observe_lines(BufReader::with_capacity(1 << 20, file), secret.as_ref(), &mut detector)
             .with_context(|| format!("{name}"))?;
     }
     let snapshot = detector.snapshot(None);
@@ -71,7 +83,11 @@ pub(crate) fn run(options: &ScoreOptions) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn observe_lines(mut lines: impl BufRead, detector: &mut Detector) -> anyhow::Result<()> {
+fn observe_lines(
+    mut lines: impl BufRead,
+    secret: Option<&FairPlaySecret>,
+    detector: &mut Detector,
+) -> anyhow::Result<()> {
     let mut line = Vec::new();
     for number in 1.. {
         line.clear();
@@ -85,10 +101,30 @@ fn observe_lines(mut lines: impl BufRead, detector: &mut Detector) -> anyhow::Re
         if line.iter().all(u8::is_ascii_whitespace) {
             continue;
         }
-        let hand: EndedHand = serde_json::from_slice(&line).with_context(|| format!("line {number}"))?;
-        detector.observe(&hand).with_context(|| format!("line {number}"))?;
+        let hand = read_hand(&line, secret).with_context(|| format!("line {number}"))?;
+        if let Some(hand) = hand {
+            detector.observe(&hand).with_context(|| format!("line {number}"))?;
+        }
     }
     Ok(())
+}
+
+/// A hand in either format; `None` for a void one.
+fn read_hand(line: &[u8], secret: Option<&FairPlaySecret>) -> anyhow::Result<Option<EndedHand>> {
+    let not_ours = match serde_json::from_slice(line) {
+        Ok(hand) => return Ok(Some(hand)),
+        Err(error) => error,
+    };
+    let Ok(record) = serde_json::from_slice::<HandRecord>(line) else {
+        return Err(not_ours).context("neither an ended hand nor a table's record");
+    };
+    let hidden = secret.map(|secret| open(&record, secret)).transpose()?.flatten();
+    let started = record.place.as_ref().and_then(|place| place.started_at_ms);
+    match ended_hand(&record, hidden.as_ref(), started.unwrap_or(0)) {
+        Ok(hand) => Ok(Some(hand)),
+        Err(BadRecord::Void) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn print_signals(verdict: &judge::Verdict, options: &ScoreOptions) -> anyhow::Result<()> {

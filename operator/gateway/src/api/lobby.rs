@@ -24,6 +24,7 @@ use axum::{
 };
 use purr_protocol::{
     Codec, Problem,
+    hand::Format,
     settlement::{HandReceipt, TableState, TableStatus},
     summary::Summary,
 };
@@ -133,17 +134,6 @@ pub struct Page {
 pub struct HandsPage {
     before: Option<u64>,
     limit: Option<usize>,
-}
-
-#[derive(Clone, Copy, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-enum Format {
-    #[default]
-    Json,
-    /// Poker Hand History, in TOML.
-    Phh,
-    /// Open Hand History, in JSON; amounts in the currency.
-    Ohh,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -328,18 +318,14 @@ pub async fn hand(
     if !is_uid(&uid) {
         return Err(no_hand());
     }
-    let (format, content_type) = match query(format).map_err(IntoResponse::into_response)?.format {
-        Format::Json => ("json", "application/json"),
-        Format::Phh => ("phh", "application/toml"),
-        Format::Ohh => ("ohh", "application/json"),
-    };
+    let HandQuery { format } = query(format).map_err(IntoResponse::into_response)?;
     let viewer = viewer(&caller);
     let asked = app
         .records
-        .get_bytes(&format!("/v1/tables/{uid}/hands/{hand}?format={format}&viewer={viewer}"))
+        .get_bytes(&format!("/v1/tables/{uid}/hands/{hand}?format={}&viewer={viewer}", format.name()))
         .await;
     let body = asked.map_err(IntoResponse::into_response)?;
-    Ok(([(header::CONTENT_TYPE, content_type)], body.to_vec()))
+    Ok(([(header::CONTENT_TYPE, format.content_type())], body.to_vec()))
 }
 
 #[cfg(test)]

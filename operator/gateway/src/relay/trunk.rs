@@ -13,7 +13,7 @@ use futures::{
 };
 use purr_engine::PlayerId;
 use purr_protocol::{
-    Codec,
+    CloseCode, Codec,
     timing::Rtt,
     trunk::{Cursor, Down, FromTable, Lane, SUBPROTOCOL, ToTable, Up, down},
 };
@@ -366,6 +366,11 @@ impl Task {
                 if let Some(told) = told {
                     trunks.told(&self.uid, told, is_there);
                 }
+                if said.iter().any(goes_away) {
+                    // Before any player looks for the next pod.
+                    routes.leave(&self.target.pod);
+                    return Err("the table has moved".into());
+                }
                 let mut lanes = self.common.lock();
                 if let Some(roster) = roster {
                     let players: Vec<PlayerId> = roster.players().take(ROSTER_MAX).collect();
@@ -378,6 +383,12 @@ impl Task {
             Some(Ok(_)) => Ok(()),
         }
     }
+}
+
+/// The table's process ends, or has lost its table to a successor.
+fn goes_away(down: &Down) -> bool {
+    let code = CloseCode::GoingAway.code();
+    matches!(&down.body, Some(down::Body::End(end)) if end.code == u32::from(code))
 }
 
 impl Lanes {

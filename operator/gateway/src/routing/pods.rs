@@ -22,6 +22,8 @@ const SELECTOR: &str = "app.kubernetes.io/part-of=purr,app.kubernetes.io/compone
 const TABLE: &str = "purr.poker/table";
 const TABLE_UID: &str = "purr.poker/table-uid";
 const GENERATION: &str = "purr.poker/generation";
+/// Annotation of a pod that has not been told to take its table over.
+const STAND_BY: &str = "purr.poker/stand-by";
 /// The container port named `https` of every table pod.
 const PORT: u16 = 8443;
 /// The condition that a gateway without a list of pods lacks.
@@ -85,13 +87,16 @@ impl TablePod {
         if matches!(self.status.phase.as_deref(), Some("Succeeded" | "Failed")) {
             return None;
         }
+        let annotations = self.metadata.annotations.as_ref();
+        let stands_by = annotations.and_then(|all| all.get(STAND_BY)).is_some_and(|value| value == "true");
         let label = |name| self.metadata.labels.as_ref().and_then(|labels| labels.get(name));
         Some(Pod {
             name: self.name().to_owned(),
             uid: label(TABLE_UID)?.clone(),
             table: label(TABLE).cloned().unwrap_or_default(),
             generation: label(GENERATION)?.parse().ok()?,
-            address: self.status.pod_ip.map(|ip| SocketAddr::new(ip, PORT)),
+            // A successor that stands by has no table for anybody.
+            address: self.status.pod_ip.filter(|_| !stands_by).map(|ip| SocketAddr::new(ip, PORT)),
             ready: self.status.conditions.iter().any(|c| c.kind == "Ready" && c.status == "True"),
         })
     }
@@ -177,6 +182,16 @@ mod tests {
         assert_eq!(route.address, Some("10.1.2.3:8443".parse().unwrap()));
         assert_eq!((route.generation, route.ready), (7, true));
         assert!(!pod("Running", "False", "7").route().unwrap().ready);
+    }
+
+    #[test]
+    fn a_successor_that_stands_by_has_no_address() {
+        let marked = |value: &str| {
+            let mut pod = pod("Running", "False", "8");
+            pod.metadata.annotations = Some([(STAND_BY.to_owned(), value.to_owned())].into());
+            pod.route().unwrap().address
+        };
+        assert!(marked("true").is_none() && marked("false").is_some());
     }
 
     #[test]

@@ -179,6 +179,7 @@ impl World {
             sessions: store,
             signer_addr,
             records_addr,
+            fairplay_addr: None,
             metrics,
             readiness: readiness.clone(),
         };

@@ -69,6 +69,8 @@ pub(super) struct Addend {
 /// The counters before the first card.
 pub(super) const NO_CARDS: u64 = 0x3333;
 const FLUSH: u64 = 0x8888;
+/// The part of a key that ranks add to.
+pub(super) const RANKS_OF_KEY: u64 = !0 << (64 - KEY_BITS);
 
 /// By a card's number. As long as a `u8` is wide, so that no index needs a check.
 static CARDS: [Addend; 256] = {

@@ -70,7 +70,7 @@ impl Core {
     /// Decides when the next hand starts.
     pub(super) fn schedule(&mut self) {
         let running = self.state.table.hand().is_some() || self.state.dealing.is_some();
-        if running || self.holding().is_some() || self.state.table.ready() < 2 {
+        if running || self.holding().is_some() || self.is_handing_over() || self.state.table.ready() < 2 {
             self.next_start = None;
         } else if self.next_start.is_none() {
             self.next_start = Some(self.now + self.hand_gap_ms);
@@ -83,7 +83,7 @@ impl Core {
         if self.next_start.is_some_and(|at| at <= self.now) {
             self.next_start = None;
             // Time alone may hold it, too.
-            if self.holding().is_none() {
+            if self.holding().is_none() && !self.is_handing_over() {
                 self.sit_uncovered_out(events, step);
                 if self.state.table.ready() >= 2 {
                     self.open_deal(seed, step);

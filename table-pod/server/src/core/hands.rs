@@ -2,15 +2,15 @@
 
 use super::{Core, Deal, Step, render::Shown};
 use base64::{Engine, engine::general_purpose::STANDARD};
-use purr_engine::{Card, Chips, Event, HandEnd, PlayerId, history::HandHistory};
+use purr_engine::{Card, Chips, Deck, Event, HandEnd, PlayerId, history::HandHistory};
 use purr_protocol::{
     audit::AuditorKey,
-    fairplay::{FairPlayBox, FairPlayKey, Hidden},
+    fairplay::{FairPlayBox, FairPlayKey, FairPlaySealer, Hidden},
     pb::{self, event::Kind},
     record::{HandRecord, Place, Sealed, VERSION},
     settlement::{EntryBody, SeatDelta},
 };
-use purr_store::HandEntry;
+use purr_store::{HandEntry, Sealer};
 
 /// What hand records have in them.
 #[derive(Clone, Debug)]
@@ -32,6 +32,14 @@ impl Default for Recording {
 impl Recording {
     fn has_timings(&self) -> bool {
         self.version >= 3
+    }
+
+    /// What seals the fair-play part in this epoch.
+    pub(super) fn fair_play_sealer(&self, sealer: &Sealer, epoch: u64) -> Option<FairPlaySealer> {
+        let key = self.fair_play.as_ref().filter(|_| self.has_timings())?;
+        let secret = sealer.secret("fair play", epoch);
+        let secret = secret.inspect_err(|error| tracing::error!(%error, "no fair-play part")).ok()?;
+        key.sealer(&secret).inspect_err(|error| tracing::error!(%error, "no fair-play part")).ok()
     }
 }
 
@@ -114,6 +122,9 @@ impl Core {
 
     fn record(&self, end: &HandEnd, deal: &Deal) -> Result<Vec<u8>, serde_json::Error> {
         let holes = holes(deal);
+        let deck = deal.sealed.deck(&deal.reveals);
+        let deck =
+            deck.inspect_err(|error| tracing::error!(%error, hand = end.hand, "no order of the deck")).ok();
         let sealed = Sealed { holes, leaves: STANDARD.encode(deal.sealed.leaves().to_bytes()) };
         let sealed = self.seal_record(&serde_json::to_vec(&sealed)?, end.hand);
         let mut record = HandRecord {
@@ -131,7 +142,7 @@ impl Core {
             root: hex::encode(deal.sealed.root()),
             commitments: deal.commitments.clone(),
             reveals: deal.reveals.clone(),
-            openings: self.public_openings(deal),
+            openings: deck.as_ref().map(|deck| public_openings(deal, deck)).unwrap_or_default(),
             sealed: STANDARD.encode(sealed),
             audit: None,
             fair_play: None,
@@ -143,7 +154,7 @@ impl Core {
                 started_at_ms: deal.started_at_ms,
             }),
         };
-        record.fair_play = self.fair_play_part(deal, &record);
+        record.fair_play = deck.as_ref().and_then(|deck| self.fair_play_part(deal, deck, &record));
         record.audit = self.recording.auditor.as_ref().and_then(|auditor| {
             let sealed = auditor.seal(&deal.sealed, &record.about());
             sealed.inspect_err(|error| tracing::error!(%error, hand = end.hand, "no auditor's part")).ok()
@@ -152,30 +163,12 @@ impl Core {
     }
 
     /// All hidden cards, for the fair-play key alone.
-    fn fair_play_part(&self, deal: &Deal, record: &HandRecord) -> Option<FairPlayBox> {
-        let key = self.recording.fair_play.as_ref().filter(|_| self.recording.has_timings())?;
-        let hand = record.history.hand;
-        let deck = deal.sealed.deck(&deal.reveals);
-        let deck = deck.inspect_err(|error| tracing::error!(%error, hand, "no fair-play part")).ok()?;
+    fn fair_play_part(&self, deal: &Deal, deck: &Deck, record: &HandRecord) -> Option<FairPlayBox> {
+        let sealer = self.fair_play.as_ref()?;
         let hidden = Hidden { holes: holes(deal), deck: deck.cards().to_vec() };
-        let sealed = key.seal(&deal.sealed, &hidden, &record.about());
+        let sealed = sealer.seal(&deal.sealed, &hidden, &record.about());
+        let hand = record.history.hand;
         sealed.inspect_err(|error| tracing::error!(%error, hand, "no fair-play part")).ok()
-    }
-
-    /// Openings of board and shown cards, each with its place in the deal.
-    fn public_openings(&self, deal: &Deal) -> Vec<(u8, purr_engine::deal::Opening)> {
-        let Ok(deck) = deal.sealed.deck(&deal.reveals) else { return Vec::new() };
-        let cards = deal.events.iter().flat_map(|event| match event {
-            Event::StreetDealt { cards, .. } => cards.to_vec(),
-            Event::Shown { cards, .. } => cards.to_vec(),
-            _ => Vec::new(),
-        });
-        cards
-            .filter_map(|card| {
-                let place = deck.cards().iter().position(|at| *at == card)?;
-                Some((u8::try_from(place).ok()?, deal.sealed.opening_of(card)?))
-            })
-            .collect()
     }
 
     /// Hole cards leave the process only encrypted. The hand's number is the nonce's: used once an epoch.
@@ -198,4 +191,19 @@ fn holes(deal: &Deal) -> Vec<(u8, [Card; 2])> {
         _ => None,
     });
     dealt.collect()
+}
+
+/// Openings of board and shown cards, each with its place in the deal.
+fn public_openings(deal: &Deal, deck: &Deck) -> Vec<(u8, purr_engine::deal::Opening)> {
+    let cards = deal.events.iter().flat_map(|event| match event {
+        Event::StreetDealt { cards, .. } => cards.to_vec(),
+        Event::Shown { cards, .. } => cards.to_vec(),
+        _ => Vec::new(),
+    });
+    cards
+        .filter_map(|card| {
+            let place = deck.cards().iter().position(|at| *at == card)?;
+            Some((u8::try_from(place).ok()?, deal.sealed.opening_of(card)?))
+        })
+        .collect()
 }

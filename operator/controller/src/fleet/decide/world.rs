@@ -166,6 +166,7 @@ impl World {
             served: table.served,
             ready,
             settled,
+            queued: false,
             taking: settled && !table.closed,
             trouble,
             unready_since_s: (!ready).then_some(table.down_since_s),

@@ -41,6 +41,7 @@ impl Scene {
             pod_cache,
             summaries: Arc::default(),
             metrics: Metrics::new(&prometheus::Registry::new()).unwrap(),
+            pace: Arc::new(SharedPace::new(crate::pace::Pace::new(Budget { batch: 2, deadline_s: 180 }, 0))),
             release: "purr".into(),
         });
         Self { api, fleets: Arc::new(fleets), watch, _pods: pods }

@@ -43,7 +43,38 @@ fn raise(to: u64) -> Step {
 }
 
 fn create(generation: u64) -> Step {
-    Step::Create { generation }
+    Step::Create { generation, stand_by: false }
+}
+
+fn beside(generation: u64) -> Step {
+    Step::Create { generation, stand_by: true }
+}
+
+fn ask_standing() -> Step {
+    Step::AskStanding { pod: "t-4".into() }
+}
+
+fn mark_ordered() -> Step {
+    Step::MarkOrdered { pod: "t-4".into() }
+}
+
+fn order(from: Option<&str>) -> Step {
+    Step::Order { pod: "t-4".into(), from: from.map(str::to_owned) }
+}
+
+/// The table plays in t-3, which is outdated, and t-4 stands by.
+fn moving() -> Observed {
+    let mut seen = Observed { generation: 4, pods: vec![pod(3), pod(4)], ..running() };
+    seen.pods[0].hash = "old".into();
+    (seen.pods[1].stand_by, seen.pods[1].ready) = (true, false);
+    seen.pods[1].ip = Some("10.0.0.2".into());
+    seen
+}
+
+fn ordered() -> Observed {
+    let mut seen = moving();
+    (seen.pods[1].stand_by, seen.pods[1].ordered) = (false, true);
+    seen
 }
 
 fn remove(generation: u64) -> Step {
@@ -91,8 +122,8 @@ fn a_pod_that_is_gone_is_replaced_under_the_next_generation() {
 }
 
 #[test]
-fn a_pod_that_is_going_is_waited_for() {
-    let mut seen = running();
+fn a_pod_that_is_going_is_waited_for_where_nothing_could_take_its_place() {
+    let mut seen = Observed { wanted: None, ..running() };
     (seen.pods[0].life, seen.pods[0].ready) = (Life::Terminating, false);
     assert_eq!((decide(&seen).steps, decide(&seen).stage), (vec![], Stage::Going));
 }
@@ -135,57 +166,173 @@ fn a_pod_that_served_and_crashes_again_does_not_wait_for_kubelet() {
 }
 
 #[test]
-fn a_pod_of_another_hash_is_marked_and_asked_before_anything_else() {
+fn a_pod_of_another_hash_waits_for_its_turn_and_gets_a_successor_that_stands_by() {
     let mut seen = running();
     seen.pods[0].hash = "old".into();
-    assert_eq!(decide(&seen).steps, [Step::MarkDraining { pod: "t-3".into() }, ask(Why::Rollout)]);
-}
-
-#[test]
-fn a_pod_of_another_hash_stays_while_its_hand_runs() {
-    let mut seen = Observed { drain: drain(false, true, 6, 0), ..running() };
-    (seen.pods[0].hash, seen.pods[0].draining) = ("old".into(), true);
+    assert_eq!(decide(&seen).steps, [Step::AskTurn]);
+    seen.turn = Some(Turn::Later { again_s: 7 });
     let decision = decide(&seen);
-    assert_eq!(decision.steps, []);
-    assert_eq!(decision.stage, Stage::Draining(Why::Rollout, Waiting::Hand));
-    assert!(decision.again_s.is_some());
-}
-
-#[test]
-fn a_drained_pod_of_another_hash_is_replaced_with_players_seated() {
-    let mut seen = Observed { drain: drain(true, false, 6, 0), ..running() };
-    (seen.pods[0].hash, seen.pods[0].draining) = ("old".into(), true);
-    assert_eq!(decide(&seen).steps, [remove(3), raise(4), create(4)]);
+    assert_eq!((decision.steps, decision.stage, decision.again_s), (vec![], Stage::Queued, Some(7)));
+    seen.paused = true;
+    assert_eq!(
+        decide(&seen).steps,
+        [Step::Pause { pod: "t-3".into(), paused: true }],
+        "it is told all the same"
+    );
+    (seen.paused, seen.turn) = (false, Some(Turn::Now));
+    let decision = decide(&seen);
+    assert_eq!(
+        (decision.steps, decision.stage),
+        (vec![raise(4), beside(4)], Stage::Moving(Waiting::Successor))
+    );
 }
 
 #[test]
 fn a_pod_that_was_told_to_drain_is_replaced_also_when_the_change_was_taken_back() {
     let mut seen = running();
     seen.pods[0].draining = true;
-    assert_eq!(decide(&seen).steps, [ask(Why::Rollout)]);
+    assert_eq!(decide(&seen).steps, [raise(4), beside(4)]);
 }
 
 #[test]
-fn a_pod_that_never_ran_is_replaced_without_asking_it() {
+fn a_pod_that_never_ran_waits_for_its_turn_as_well_and_needs_no_hand_over() {
     let mut seen = running();
     let pod = &mut seen.pods[0];
     (pod.hash, pod.ready, pod.started) = ("old".into(), false, false);
+    assert_eq!(decide(&seen).steps, [Step::AskTurn]);
+    seen.turn = Some(Turn::Later { again_s: 7 });
+    assert_eq!((decide(&seen).steps, decide(&seen).stage), (vec![], Stage::Starting));
+    seen.turn = Some(Turn::Now);
     assert_eq!(decide(&seen).steps, [remove(3), raise(4), create(4)]);
 }
 
 #[test]
-fn a_running_pod_that_cannot_be_asked_is_given_its_grace_period() {
+fn a_pod_that_cannot_run_is_corrected_at_once() {
     let mut seen = running();
-    (seen.pods[0].hash, seen.pods[0].ready) = ("old".into(), false);
-    let decision = decide(&seen);
-    assert_eq!((decision.steps, decision.stage), (vec![remove(3)], Stage::Going));
+    let pod = &mut seen.pods[0];
+    (pod.hash, pod.ready, pod.started) = ("old".into(), false, false);
+    pod.trouble =
+        Some(super::super::observe::Trouble { reason: "ImageUnavailable", message: "no such image".into() });
+    assert_eq!(decide(&seen).steps, [remove(3), raise(4), create(4)]);
 }
 
 #[test]
-fn a_pod_whose_drain_cannot_be_asked_for_stays() {
-    let mut seen = Observed { drain: Some(Err("time-out".into())), ..running() };
-    (seen.pods[0].hash, seen.pods[0].draining) = ("old".into(), true);
+fn a_successor_is_told_to_take_over_once_it_stands_by_and_the_pod_before_goes_once_it_serves() {
+    let mut seen = moving();
+    assert_eq!(decide(&seen).steps, [ask_standing()]);
+    for early in [Ok(Standing::Connecting), Err("refused".into())] {
+        seen.standing = Some(early);
+        let decision = decide(&seen);
+        assert_eq!((decision.steps, decision.again_s), (vec![], Some(ASK_S)));
+    }
+    seen.standing = Some(Ok(Standing::StandingBy));
+    assert_eq!(decide(&seen).steps, [mark_ordered(), order(Some("10.0.0.1"))]);
+    let mut seen = ordered();
+    assert_eq!(decide(&seen).steps, [ask_standing()]);
+    // The order was lost, or its process has begun anew.
+    seen.standing = Some(Ok(Standing::StandingBy));
+    assert_eq!(decide(&seen).steps, [order(Some("10.0.0.1"))]);
+    seen.standing = Some(Ok(Standing::TakingOver));
+    assert_eq!((decide(&seen).steps, decide(&seen).stage), (vec![], Stage::Moving(Waiting::HandOver)));
+    seen.pods[1].ready = true;
+    let decision = decide(&seen);
+    assert_eq!((decision.steps, decision.stage), (vec![remove(3)], Stage::Steady));
+}
+
+#[test]
+fn a_successor_that_does_not_come_up_leaves_the_table_alone() {
+    let mut seen = moving();
+    (seen.pods[1].started, seen.pods[1].ip) = (false, None);
+    let decision = decide(&seen);
+    assert_eq!((decision.steps, decision.stage), (vec![], Stage::Moving(Waiting::Successor)));
+    // Undone: the successor goes, and the table has never stopped.
+    seen.wanted = Some("old".into());
+    assert_eq!(decide(&seen).steps, [remove(4)]);
+    // Corrected: the next successor follows once this one is gone.
+    seen.wanted = Some("newer".into());
+    assert_eq!(decide(&seen).steps, [remove(4)]);
+    seen.pods.truncate(1);
+    seen.turn = Some(Turn::Now);
+    assert_eq!(decide(&seen).steps, [raise(5), beside(5)]);
+}
+
+#[test]
+fn a_successor_takes_over_at_once_when_the_pod_before_fails() {
+    let stands_by = Some(Ok(Standing::StandingBy));
+    let failures: [fn(&mut Observed); 4] = [
+        |seen| drop(seen.pods.remove(0)),
+        |seen| (seen.pods[0].life, seen.pods[0].ready) = (Life::Lost, false),
+        |seen| (seen.pods[0].life, seen.pods[0].ready) = (Life::Failed, false),
+        |seen| (seen.pods[0].backing_off, seen.pods[0].ready) = (true, false),
+    ];
+    for fails in failures {
+        let mut seen = Observed { standing: stands_by.clone(), ..moving() };
+        fails(&mut seen);
+        assert_eq!(decide(&seen).steps, [mark_ordered(), order(None)], "{seen:?}");
+        let mut seen = Observed { standing: Some(Ok(Standing::TakingOver)), ..ordered() };
+        fails(&mut seen);
+        let told = decide(&seen).steps;
+        assert!(told == [order(None)] || seen.pods.len() == 1, "{told:?}");
+    }
+    let quiet = Observed { quiet: true, ..moving() };
+    assert_eq!(decide(&quiet).steps, [Step::AskAlive { pod: "t-3".into() }]);
+    let dead = Observed { alive: Some(Err("time-out".into())), standing: stands_by.clone(), ..quiet.clone() };
+    assert_eq!(decide(&dead).steps, [mark_ordered(), order(None)]);
+    let lives = Observed { alive: Some(Ok(())), standing: stands_by, ..quiet };
+    assert_eq!(decide(&lives).steps, [mark_ordered(), order(Some("10.0.0.1"))]);
+}
+
+#[test]
+fn an_evicted_pod_gets_a_successor_at_once_and_hands_over_while_it_ends() {
+    let mut seen = running();
+    (seen.pods[0].life, seen.pods[0].ready) = (Life::Terminating, false);
+    assert_eq!(decide(&seen).steps, [raise(4), beside(4)]);
+    let mut seen = Observed { standing: Some(Ok(Standing::StandingBy)), ..moving() };
+    (seen.pods[0].life, seen.pods[0].ready, seen.pods[0].hash) = (Life::Terminating, false, WANTED.into());
+    assert_eq!(decide(&seen).steps, [mark_ordered(), order(Some("10.0.0.1"))]);
+}
+
+#[test]
+fn a_pod_of_a_release_without_hand_overs_is_drained_and_the_successor_takes_over_then() {
+    let mut seen =
+        Observed { standing: Some(Ok(Standing::TakingOver)), refused_hand_over: true, ..ordered() };
+    assert_eq!(decide(&seen).steps, [Step::MarkDraining { pod: "t-3".into() }, ask(Why::Rollout)]);
+    seen.pods[0].draining = true;
+    seen.drain = drain(false, true, 6, 0);
     assert_eq!(decide(&seen).steps, []);
+    seen.drain = drain(true, false, 6, 0);
+    assert_eq!(decide(&seen).steps, [order(None)]);
+}
+
+#[test]
+fn a_crash_between_generation_and_pod_fences_nobody() {
+    // The status says 4, and no pod of it was made.
+    let mut seen = Observed { generation: 4, ..running() };
+    assert_eq!((decide(&seen).steps, decide(&seen).stage), (vec![], Stage::Steady));
+    (seen.pods[0].hash, seen.turn) = ("old".into(), Some(Turn::Now));
+    assert_eq!(decide(&seen).steps, [raise(5), beside(5)]);
+}
+
+#[test]
+fn a_deleted_table_waits_for_a_hand_over_that_has_begun_and_ends_one_that_has_not() {
+    let mut seen = Observed { deleting: true, ..moving() };
+    assert_eq!(decide(&seen).steps, [remove(4)]);
+    seen.pods.pop();
+    assert_eq!(decide(&seen).steps, [ask(Why::Delete)]);
+    let mut seen = Observed { deleting: true, standing: Some(Ok(Standing::TakingOver)), ..ordered() };
+    assert_eq!(decide(&seen).steps, []);
+    seen.pods[1].ready = true;
+    assert_eq!(decide(&seen).steps, [remove(3), Step::AskDrain { pod: "t-4".into(), why: Why::Delete }]);
+}
+
+#[test]
+fn a_refused_pod_is_tried_again_at_its_pace_and_under_the_same_generation() {
+    let mut seen = Observed { pods: vec![], unspent: true, refused_until_s: 1_090, ..running() };
+    assert_eq!((decide(&seen).steps, decide(&seen).again_s), (vec![], Some(90)));
+    seen.now_s = 1_090;
+    assert_eq!(decide(&seen).steps, [create(3)]);
+    seen.unspent = false;
+    assert_eq!(decide(&seen).steps, [raise(4), create(4)]);
 }
 
 #[test]
@@ -331,11 +478,22 @@ fn every_observation() -> Vec<Observed> {
                 let ready = ready && life == Life::Alive;
                 let one = PodView { life, ready, started, hash: hash.into(), draining, ..pod(3) };
                 pods.push(vec![one.clone()]);
-                pods.push(vec![pod(2), one]);
+                pods.push(vec![pod(2), one.clone()]);
+                for (stand_by, ordered) in [(true, false), (false, true)] {
+                    let ready = ready && ordered;
+                    pods.push(vec![pod(2), PodView { stand_by, ordered, ready, ..one.clone() }]);
+                }
             }
         }
     }
     let drains = [None, Some(Err("no".into())), drain(false, true, 2, 0), drain(true, false, 0, 0)];
+    let standings = [
+        None,
+        Some(Err("no".into())),
+        Some(Ok(Standing::Connecting)),
+        Some(Ok(Standing::StandingBy)),
+        Some(Ok(Standing::TakingOver)),
+    ];
     let heads = [None, Some(Err("no".into())), Some(Ok(0)), Some(Ok(5))];
     for pods in &pods {
         for (drain, head) in drains.iter().flat_map(|drain| heads.iter().map(move |head| (drain, head))) {
@@ -348,6 +506,8 @@ fn every_observation() -> Vec<Observed> {
                     pods: pods.clone(),
                     drain: drain.clone(),
                     head: head.clone(),
+                    turn: [None, Some(Turn::Now), Some(Turn::Later { again_s: 3 })][all.len() % 3],
+                    standing: standings[all.len() % 5].clone(),
                     ..running()
                 });
             }
@@ -362,7 +522,7 @@ fn a_pod_is_only_ever_made_right_after_its_generation_was_raised() {
     for seen in every_observation() {
         let steps = decide(&seen).steps;
         for (at, step) in steps.iter().enumerate() {
-            if let Step::Create { generation } = step {
+            if let Step::Create { generation, .. } = step {
                 made += 1;
                 assert_eq!(steps[at - 1], raise(*generation), "{seen:?}");
                 assert!(seen.pods.iter().all(|pod| pod.generation < *generation), "{seen:?}");
@@ -376,13 +536,31 @@ fn a_pod_is_only_ever_made_right_after_its_generation_was_raised() {
 #[test]
 fn a_serving_pod_is_never_deleted_before_it_said_that_it_is_drained() {
     for seen in every_observation() {
-        let serving = seen.pods.iter().find(|pod| pod.generation == seen.generation && pod.ready);
+        let serving = holder(&seen.pods).filter(|pod| pod.ready);
         let drained =
             seen.drain.as_ref().is_some_and(|drain| drain.as_ref().is_ok_and(|drain| drain.drained));
         if let Some(pod) = serving
             && decide(&seen).steps.contains(&Step::Delete { pod: pod.name.clone() })
         {
             assert!(drained, "{seen:?}");
+        }
+    }
+}
+
+#[test]
+fn a_successor_is_only_made_beside_a_pod_that_may_play_and_only_ordered_where_it_is_there() {
+    for seen in every_observation() {
+        for step in decide(&seen).steps {
+            match step {
+                Step::Create { stand_by: true, .. } => {
+                    let life = holder(&seen.pods).map(|pod| pod.life);
+                    assert!(matches!(life, Some(Life::Alive | Life::Terminating)), "{seen:?}");
+                }
+                Step::Order { pod, .. } => {
+                    assert_eq!(successor(&seen.pods).map(|pod| &pod.name), Some(&pod), "{seen:?}");
+                }
+                _ => {}
+            }
         }
     }
 }

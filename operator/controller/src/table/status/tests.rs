@@ -23,6 +23,8 @@ fn facts<'a>(table: &'a PokerTable, pod: Option<&'a PodView>, summary: Option<&'
         invalid: None,
         refused: None,
         pod,
+        successor: None,
+        deadline_s: 180,
         missing: &[],
         summary,
         signer_down: None,
@@ -246,4 +248,39 @@ fn ten_thousand_tables_that_play_cost_at_most_twenty_writes_a_second() {
     println!("{TABLES} tables, {SECONDS} s: {news} looks, {writes} writes, at most {most} in a second");
     assert!(news > 20_000, "{news}");
     assert!(most <= 20 && writes <= 20 * SECONDS, "{writes} writes, {most} in a second");
+}
+
+#[test]
+fn a_successor_that_does_not_come_up_is_said_once_and_the_table_serves_on() {
+    let (table, pod, summary) = (table(), pod(), summary());
+    let trouble = Trouble { reason: "ImageUnavailable", message: "image x cannot be pulled".into() };
+    let mut next = PodView { name: "nl100-1-4".into(), generation: 4, stand_by: true, ..PodView::default() };
+    let stage = Stage::Moving(Waiting::Successor);
+    let before = status(&facts(&table, Some(&pod), Some(&summary)));
+    let of = |next: &PodView| {
+        status(&Facts { successor: Some(next), stage: &stage, ..facts(&table, Some(&pod), Some(&summary)) })
+    };
+    assert_eq!(reason(&of(&next), "Stalled"), pair("False", "AsExpected"));
+    next.trouble = Some(trouble);
+    let after = of(&next);
+    assert_eq!((after.phase, reason(&after, "Ready")), (Phase::Running, pair("True", "Serving")));
+    assert_eq!(reason(&after, "Progressing"), pair("True", "RollingOut"));
+    let (status, reason, message) = said(&after, "Stalled");
+    assert_eq!((status.as_str(), reason.as_str()), ("True", "ImageUnavailable"));
+    assert!(message.contains("nl100-1-4") && message.contains("plays on"), "{message}");
+    let warnings: Vec<Event> =
+        events(&before, &after).into_iter().filter(|event| event.type_ == EventType::Warning).collect();
+    assert_eq!(warnings.len(), 1);
+    (next.trouble, next.created_s) = (None, 1_767_225_600 - 181);
+    assert_eq!(said(&of(&next), "Stalled").1, "ProgressDeadlineExceeded");
+}
+
+#[test]
+fn a_rollout_that_queues_ten_thousand_tables_writes_their_status_slowly() {
+    let (table, pod, summary) = (table(), pod(), summary());
+    let before = status(&facts(&table, Some(&pod), Some(&summary)));
+    let queued = status(&Facts { stage: &Stage::Queued, ..facts(&table, Some(&pod), Some(&summary)) });
+    assert_eq!(reason(&queued, "Progressing"), pair("False", QUEUED));
+    assert_eq!(due(Some(&before), &queued, 100), Due::IfAny);
+    assert!(events(&before, &queued).is_empty());
 }

@@ -1,0 +1,177 @@
+//! Schema `fairplay` of PostgreSQL: progress and checkpoints.
+
+use crate::{
+    Detector, DetectorLimits,
+    checkpoint::{BadCheckpoint, Restore},
+};
+use sqlx::{
+    PgPool,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+use std::time::{Duration, SystemTime};
+
+const CONNECTIONS_MAX: u32 = 8;
+
+#[derive(Debug, thiserror::Error)]
+pub enum DatabaseError {
+    #[error("PostgreSQL: {0}")]
+    Sql(#[from] sqlx::Error),
+    #[error("PostgreSQL migration: {0}")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+    #[error("another program reads hands now (generation {0} is over)")]
+    Replaced(i64),
+    #[error("{what} {id} is stored and cannot be read: {detail}")]
+    Corrupt { what: &'static str, id: i64, detail: String },
+    #[error("opening {0} does not follow from the one before it: the log was changed")]
+    Chain(i64),
+}
+
+/// Where reading goes on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    pub generation: i64,
+    pub cursor: i64,
+    pub judged_ms: i64,
+    checkpoint: i64,
+}
+
+/// Handle on the database; clones share the pool.
+#[derive(Clone, Debug)]
+pub struct Database {
+    pub(crate) pool: PgPool,
+}
+
+/// Milliseconds since 1970.
+pub(crate) fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Times and amounts of the system are far below the bound.
+pub(crate) fn db(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+pub(crate) fn undb(value: i64) -> u64 {
+    u64::try_from(value).unwrap_or(0)
+}
+
+impl Database {
+    /// Makes the pool without connecting.
+    pub fn new(options: PgConnectOptions) -> Self {
+        let options = options
+            .options([("search_path", "fairplay"), ("statement_timeout", "60s")])
+            .application_name("purr-fairplay");
+        let pool = PgPoolOptions::new()
+            .max_connections(CONNECTIONS_MAX)
+            .acquire_timeout(Duration::from_secs(5))
+            .connect_lazy_with(options);
+        Self { pool }
+    }
+
+    /// Brings the schema to this program's version.
+    pub async fn migrate(&self) -> Result<(), DatabaseError> {
+        let there: bool = sqlx::query_scalar("SELECT to_regnamespace('fairplay') IS NOT NULL")
+            .fetch_one(&self.pool)
+            .await?;
+        if !there {
+            sqlx::query("CREATE SCHEMA IF NOT EXISTS fairplay").execute(&self.pool).await?;
+        }
+        Ok(sqlx::migrate!("./migrations").run(&self.pool).await?)
+    }
+
+    /// Begins a generation: what an earlier one still writes is refused.
+    pub async fn take_over(&self) -> Result<Progress, DatabaseError> {
+        let (generation, cursor, judged_ms, checkpoint) = sqlx::query_as(
+            "UPDATE progress SET generation = generation + 1 RETURNING generation, cursor, judged_ms, checkpoint",
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(Progress { generation, cursor, judged_ms, checkpoint })
+    }
+
+    /// The detectors' state of the checkpoint; `Err` within `Ok`: there is one that this release cannot read.
+    pub async fn restore(
+        &self,
+        progress: &Progress,
+        limits: DetectorLimits,
+    ) -> Result<Result<Detector, BadCheckpoint>, DatabaseError> {
+        if progress.checkpoint == 0 {
+            return Ok(Ok(Detector::new(limits)));
+        }
+        let mut restore = Restore::default();
+        for part in 0i32.. {
+            let bytes: Option<Vec<u8>> =
+                sqlx::query_scalar("SELECT bytes FROM checkpoint_parts WHERE checkpoint = $1 AND part = $2")
+                    .bind(progress.checkpoint)
+                    .bind(part)
+                    .fetch_optional(&self.pool)
+                    .await?;
+            let Some(bytes) = bytes else { break };
+            if let Err(error) = restore.part(&bytes) {
+                return Ok(Err(error));
+            }
+        }
+        Ok(restore.finish(limits))
+    }
+
+    /// Starts from the first hand, with empty detectors.
+    pub async fn forget_progress(&self, progress: &mut Progress) -> Result<(), DatabaseError> {
+        let done = sqlx::query(
+            "UPDATE progress SET cursor = 0, checkpoint = 0, judged_ms = 0 WHERE generation = $1",
+        )
+        .bind(progress.generation)
+        .execute(&self.pool)
+        .await?;
+        if done.rows_affected() == 0 {
+            return Err(DatabaseError::Replaced(progress.generation));
+        }
+        *progress = Progress { generation: progress.generation, ..Progress::default() };
+        Ok(())
+    }
+
+    /// Keeps state and cursor together: parts first, then the one row that names them.
+    pub async fn checkpoint(
+        &self,
+        detector: &Detector,
+        progress: &mut Progress,
+    ) -> Result<(), DatabaseError> {
+        let number = progress.checkpoint + 1;
+        // Small statements, none of which runs long: a long transaction would hold back what records can give out. Each
+        // looks at the generation, so that a program that was replaced destroys nothing.
+        sqlx::query(
+            "DELETE FROM checkpoint_parts WHERE checkpoint <> $1
+             AND EXISTS (SELECT 1 FROM progress WHERE generation = $2)",
+        )
+        .bind(progress.checkpoint)
+        .bind(progress.generation)
+        .execute(&self.pool)
+        .await?;
+        for (part, bytes) in (0i32..).zip(detector.parts()) {
+            sqlx::query(
+                "INSERT INTO checkpoint_parts (checkpoint, part, bytes) SELECT $1, $2, $3
+                 WHERE EXISTS (SELECT 1 FROM progress WHERE generation = $4)",
+            )
+            .bind(number)
+            .bind(part)
+            .bind(bytes)
+            .bind(progress.generation)
+            .execute(&self.pool)
+            .await?;
+        }
+        let done = sqlx::query(
+            "UPDATE progress SET cursor = $2, judged_ms = $3, checkpoint = $4 WHERE generation = $1",
+        )
+        .bind(progress.generation)
+        .bind(progress.cursor)
+        .bind(progress.judged_ms)
+        .bind(number)
+        .execute(&self.pool)
+        .await?;
+        if done.rows_affected() == 0 {
+            return Err(DatabaseError::Replaced(progress.generation));
+        }
+        progress.checkpoint = number;
+        Ok(())
+    }
+}

@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Hands into PostgreSQL with facts and counters, a rebuild, and bytes a hand. usage: records-bench.sh
+# PURR_PHH=FILE takes that file's hands; else 20,000 random ones, of which many are all-in before the flop.
+set -euo pipefail
+# shellcheck source=cluster/lib.sh
+. "$(dirname "$0")/cluster/lib.sh"
+cd "$here/../.."
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$cache/target}
+tests/cargo.sh build --release --quiet --workspace --all-targets
+hands=$(mktemp)
+trap 'rm -f -- "$hands"' EXIT
+if [ -n "${PURR_PHH:-}" ]; then
+  "$CARGO_TARGET_DIR/release/purr-statistics" --records-only --phh "$PURR_PHH" --hands 20000 >"$hands"
+else
+  "$CARGO_TARGET_DIR/release/purr-statistics" --records-only --seed 1 --hands 20000 >"$hands"
+fi
+PURR_RECORDS=$hands tests/cargo.sh test --release --workspace --test bench -- --ignored --nocapture
