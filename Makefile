@@ -67,11 +67,25 @@ attack: ## spectators, slow requests and streams against two gateways and a tabl
 chaos: ## long: faults on a real cluster while a table plays; writes target/chaos.json (PURR_FAULTS, PURR_RUNS)
 	@tests/chaos.sh
 
+.PHONY: rollout
+rollout: ## long: changed pods, a bad image, a changed game and a drained node while players play (PURR_ROLLOUT_TABLES)
+	@tests/rollout.sh
+
+.PHONY: scale
+scale: ## long: the controller at 10,000 tables on etcd, the API server and KWOK; writes target/scale.json (PURR_SCALE_MAX)
+	@tests/cluster/build.sh
+	@tests/cargo.sh build --release -p purr-controller -p purr-tests --bin purr-controller --bin purr-scale
+	@tests/scale.sh "$$CARGO_TARGET_DIR/release/purr-controller" "$$CARGO_TARGET_DIR/release/purr-scale"
+
 .PHONY: redis-test
 redis-test: ## the Redis group on the demo's cluster: nodes killed, cut off, drained, all gone at once
 	@tests/cluster/up.sh
 	@tests/cluster/images.sh --load "$${PURR_CLUSTER:-purr}" redis
 	@tests/cluster/redis-test.sh
+
+.PHONY: invariants
+invariants: ## long: 128,000 random calls of the vault, invariants checked after each
+	@chain-signer/contracts/build.sh --invariants
 
 .PHONY: lint
 lint: ## rustfmt, clippy, cargo-deny, shellcheck, the chart

@@ -55,6 +55,7 @@ redisSessions: {replicas: 3, maxmemory: 64mb, storage: {size: 1Gi}}
 stores: {eu-2: {sentinels: ["redis.example:26379"], master: purr}}
 backup: {enabled: true, schedule: "@daily"}
 alerts: {enabled: true, labels: {release: prometheus}}
+tableNamespaces: {names: [purr, poker-2]}
 Y
 cat >"$work/outside-stores.yaml" <<'Y'
 store: {external: {sentinels: ["a:26379", "b:26379"], sessionsSentinels: ["a:26379"], master: main}}
@@ -103,6 +104,7 @@ accepts --set anvil.enabled=true --set gateway.ingress.enabled=true --set gatewa
 accepts --set anvil.enabled=true --set crds.install=false
 accepts --set anvil.enabled=true --set gateway.guestKeys=true
 accepts --values "$work/production.yaml"
+accepts --set anvil.enabled=true --set-string 'tableNamespaces.selector.purr\.poker/tables=true'
 accepts --values "$work/outside-stores.yaml"
 
 say "chart: typos and values out of range"
@@ -142,6 +144,8 @@ done <<'C'
 /redisGroups/second maxMemory redisGroups.second.maxMemory="64mb"
 /redisSessions replica redisSessions.replica=1
 /stores/eu sentinels stores.eu={"master":"purr"}
+/tableNamespaces/names/0 pattern tableNamespaces.names=["A"]
+/tableNamespaces name tableNamespaces.name="a"
 /controller/tableGraceSeconds minimum controller.tableGraceSeconds=5
 /controller/summaryEveryMs minimum controller.summaryEveryMs=100
 /chainSigner/gas/max minimum chainSigner.gas.max=21000
@@ -176,6 +180,7 @@ refuses chainSigner.replicas chainSigner.hsm.module -- "${anvil[@]}" --set chain
 refuses fairplay.enabled fairplay.keySecret -- "${anvil[@]}" --set fairplay.enabled=true
 refuses fairplay.enabled fairplay.publicKey -- "${anvil[@]}" --set fairplay.enabled=true --set fairplay.keySecret=k
 refuses chainSigner.hsm.settleKey chainSigner.hsm.voucherKey -- "${anvil[@]}" --set chainSigner.hsm.voucherKey=settle
+refuses tableNamespaces.names tableNamespaces.selector -- "${anvil[@]}" --set 'tableNamespaces.names={a}' --set-string tableNamespaces.selector.a=b
 say "chart: $refused refused"
 
 say "chart: programs' options"
@@ -184,7 +189,8 @@ fair=(--set fairplay.enabled=true --set fairplay.keySecret=k --set-string "fairp
 for part in controller/deployment gateway/deployment records/deployment fairplay/deployment signer/statefulset; do
   # Options that exclude each other are in one of the two.
   { render --values "$work/production.yaml" --show-only "templates/$part.yaml" &&
-    render --values tests/stack-values.yaml --set 'gateway.clientAddress.proxyProtocolFrom={10.0.0.0/8}' "${fair[@]}" --show-only "templates/$part.yaml"; } >"$work/programs/${part%%/*}"
+    render --values tests/stack-values.yaml --set 'gateway.clientAddress.proxyProtocolFrom={10.0.0.0/8}' "${fair[@]}" \
+      --set-string 'tableNamespaces.selector.purr\.poker/tables=true' --show-only "templates/$part.yaml"; } >"$work/programs/${part%%/*}"
 done
 python3 tests/chart/chart.py options "$work/programs"
 
@@ -229,3 +235,13 @@ templated=$(render --values "$work/production.yaml" | awk '/^---/ {inside = 0} /
 lacks PodDisruptionBudget gateway/deployment.yaml "${anvil[@]}"
 renders 'helm.sh/hook: test' tests/gateway.yaml --values tests/stack-values.yaml
 lacks 'kubernetes.io/tls' tests/gateway.yaml --values "$work/production.yaml"
+# Rights where tables are: a Role in each namespace that is named, and by labels one that is bound nowhere.
+rights=$(manifest controller/rbac.yaml --values "$work/production.yaml")
+[ "$(grep -c '^kind: Role$' <<<"$rights")" = 3 ] || die "the controller has not one Role of its own and one for each of two namespaces"
+[[ $rights == *'namespace: poker-2'* && $rights != *ClusterRole* ]] || die "the controller's rights are not the namespaces' own"
+selected=("${anvil[@]}" --set-string 'tableNamespaces.selector.purr\.poker/tables=true')
+renders 'name: purr-purr-controller-tables' controller/rbac.yaml "${selected[@]}"
+lacks 'name: purr-purr-controller-tables}' controller/rbac.yaml "${selected[@]}"
+renders 'purr.poker/tables: "true"' networkpolicies.yaml "${selected[@]}"
+renders 'values: ["purr","poker-2"]' networkpolicies.yaml --values "$work/production.yaml"
+lacks namespaceSelector networkpolicies.yaml "${anvil[@]}"

@@ -29,3 +29,7 @@ say "$hands hands of seed $seed against PokerKit (again: tests/differential.sh $
 say "$hands hands of seed $seed: statistics counted twice"
 "$CARGO_TARGET_DIR/release/purr-statistics" --seed "$seed" --hands "$hands" |
   "$python" tests/differential/count.py --expect "$hands"
+
+say "$hands hands of seed $seed: the text for trackers, read by PokerKit's parser"
+"$CARGO_TARGET_DIR/release/purr-statistics" --seed "$seed" --hands "$hands" --text |
+  "$python" tests/differential/trackers.py --expect "$hands"

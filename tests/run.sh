@@ -140,6 +140,10 @@ if has definitions go jq python3 openssl curl; then
   stage definitions tests/crds.sh || ok=false
   stage fleets tests/fleet.sh "$CARGO_TARGET_DIR/release/purr-controller" || ok=false
 fi
+if has "scale, short" go jq openssl curl redis-server; then
+  programs=("$CARGO_TARGET_DIR/release/purr-controller" "$CARGO_TARGET_DIR/release/purr-scale")
+  stage "scale, short" tests/scale.sh "${programs[@]}" --short || ok=false
+fi
 if has "end to end" go npm jq nsenter; then
   "$here/down.sh" "$name" >/dev/null
   if stage "cluster and stack" tests/stack.sh "$name"; then

@@ -93,7 +93,8 @@ if [ -z "$vault" ]; then
   until_true 60 "the signer's keys" operator_keys
   say "deploying the vault for the signer's keys"
   deployed=$("$CARGO_TARGET_DIR/release/purr-chain-signer" deploy --rpc-urls "$rpc" \
-    --operator "$(jq -r .settle <<<"$keys")" --voucher "$(jq -r .voucher <<<"$keys")")
+    --operator "$(jq -r .settle <<<"$keys")" --voucher "$(jq -r .voucher <<<"$keys")" \
+    --guardian 0x976ea74026e726554db657fa54763abd0c3a0aa9) # anvil's account 6
   vault=$(jq -r .vault <<<"$deployed") token=$(jq -r .token <<<"$deployed")
 fi
 install --set-string "chain.vault=$vault" --set-string "chain.token=$token"

@@ -2,7 +2,8 @@
 # The Solidity project: compiler from npm, build, committed artifacts, tests.
 # usage: build.sh            build and write abi/
 #        build.sh --check    build and fail where abi/, gas.txt or gas.md is out of date
-#        build.sh --test     build, then run every test
+#        build.sh --test     build, then run every test, the invariants short
+#        build.sh --invariants  build, then run the invariants long
 #        build.sh --gas      measure and write gas.txt and its plot, gas.md
 #        build.sh --bin NAME print the path of anvil, cast or forge
 set -euo pipefail
@@ -71,6 +72,13 @@ case $mode in
   --test)
     "$forge" build --quiet
     "$forge" test
+    # Each call a transaction of its own, whose storage is cold: what gas really does.
+    "$forge" test --isolate --match-contract BoundsTest
+    ;;
+  --invariants)
+    "$forge" build --quiet
+    # 256 x 500 = 128,000 calls.
+    FOUNDRY_INVARIANT_RUNS=256 "$forge" test --match-contract VaultInvariantTest
     ;;
   --gas)
     gas >gas.txt

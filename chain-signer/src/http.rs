@@ -16,6 +16,7 @@ use purr_engine::PlayerId;
 use purr_protocol::{
     Problem,
     denial::{DenialTrail, Denials, DeniedWallets, Deny, Lift, PAGE_MAX},
+    feed::Feed,
     settlement::{
         Accepted, Balance, ChainConfig, Entries, Fence, Fenced, HandReceipt, Notices, OpenTable,
         Reconciliation, Reservation, Reserve, Submit, TableStatus,
@@ -46,6 +47,7 @@ pub fn routes(service: Arc<Service>, stop: CancellationToken) -> Router {
         .route("/v1/tables/{uid}/events", get(events))
         .route("/v1/tables/{uid}/hands/{hand}/receipt", get(receipt))
         .route("/v1/config", get(config))
+        .route("/v1/feed", get(feed))
         .route("/v1/balances/{player}", get(balance))
         .route("/v1/reconciliation", get(reconciliation))
         .route("/v1/withdrawals", post(withdraw))
@@ -103,6 +105,7 @@ fn problem(error: &ServiceError) -> Problem {
         ServiceError::NotSigned(_) => (404, "not-signed".into(), "The receipt is not signed yet"),
         ServiceError::NotReady(_) => (503, "not-ready".into(), "Not ready yet"),
         ServiceError::Token(_) => (503, "token".into(), "The token did not sign"),
+        ServiceError::Outflow { .. } => (422, "outflow-limit".into(), "Beyond the vault's limits now"),
         ServiceError::Chain(_) => (503, "chain".into(), "The chain cannot be asked"),
         ServiceError::Journal(error) => match error {
             J::UnknownTable(_) => (404, "unknown-table".into(), "No such table"),
@@ -239,6 +242,21 @@ async fn events(
         Ok(notices) => Ok(Json(Notices { notices })),
         Err(error) => Err(app.failed(&error)),
     }
+}
+
+#[derive(Deserialize)]
+struct FeedAfter {
+    #[serde(default)]
+    after: u64,
+}
+
+async fn feed(
+    State(app): State<App>,
+    Extension(peer): Extension<Peer>,
+    Query(FeedAfter { after }): Query<FeedAfter>,
+) -> Result<Json<Feed>, Answer> {
+    allow(&peer, &[Role::Records])?;
+    app.service.journal.feed(after).await.map(Json).map_err(|error| app.failed(&error.into()))
 }
 
 async fn config(

@@ -283,9 +283,13 @@ pub struct DeployOptions {
     /// An ERC-20 that exists; without one a test token is deployed
     #[arg(long)]
     pub token: Option<String>,
-    /// May stop keys, deposits and sitting; without one the deployer
+    /// A second settling key, active from the start, which waits for the day on which the first is revoked; without
+    /// one a revocation stops settlement until a new key is active
     #[arg(long)]
-    pub guardian: Option<String>,
+    pub standby: Option<String>,
+    /// May stop keys, deposits and sitting; neither the deployer nor anybody who has another role
+    #[arg(long)]
+    pub guardian: String,
     /// Three addresses, any two of which act together; the default is anvil's accounts 7 to 9
     #[arg(long, value_delimiter = ',', default_values_t = ANVIL_ADMINS.map(str::to_owned))]
     pub admins: Vec<String>,
@@ -295,12 +299,18 @@ pub struct DeployOptions {
     /// Seconds until a new key is active, at least the exit delay
     #[arg(long, default_value_t = 86_400)]
     pub key_delay_s: u32,
-    /// Seconds in which vouchers pay at most the outflow limit
+    /// Seconds in which the outflow limit, a player's share of it and a table's share of the reserve refill
     #[arg(long, default_value_t = 86_400)]
     pub outflow_period_s: u32,
-    /// Minor units
+    /// What vouchers pay out at once beyond what their players brought lately, in minor units
     #[arg(long, default_value_t = 1_000_000_000_000)]
     pub outflow_limit: u64,
+    /// One player's share of the outflow limit, in minor units; the default is a tenth
+    #[arg(long)]
+    pub player_outflow: Option<u64>,
+    /// What the house's reserve bears of one table's shortfalls in a period, in minor units; it counts as outflow
+    #[arg(long, default_value_t = 0)]
+    pub table_reserve: u64,
     /// Native currency for the operator's gas, in wei
     #[arg(long, default_value_t = 10_000_000_000_000_000_000)]
     pub operator_wei: u128,

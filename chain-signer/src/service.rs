@@ -11,6 +11,7 @@ use crate::{
 use purr_books::policy::{Lane, Limits, Refusal, Terms};
 use purr_engine::{PlayerId, config::AMOUNT_MAX};
 use purr_protocol::denial::{DenialTrail, Deny, Lift};
+use purr_protocol::permit::{PermitFor, PermitVersion};
 use purr_protocol::settlement::{
     ChainConfig, EntryBody, HandReceipt, Notice, OpenTable, ReceiptLane, Reservation, Reserve, Submit,
     TableStatus,
@@ -79,6 +80,11 @@ pub enum ServiceError {
     NotReady(&'static str),
     #[error("the token did not sign: {0}")]
     Token(#[from] crate::hsm::HsmError),
+    #[error(
+        "the vault would pay {room} of {amount} to this player now: ask for less, or again later, as its limits refill; \
+         an exit has no limit"
+    )]
+    Outflow { amount: u64, room: u64 },
     #[error("the chain: {0}")]
     Chain(#[from] crate::chain::RpcError),
 }
@@ -127,6 +133,8 @@ pub struct Service {
     chain: OnceLock<ChainConfig>,
     /// The vault's bounds on exits: they never change, and every question about a table asks for them.
     exit_bounds: OnceLock<ExitBounds>,
+    /// The permits that the vault takes, for ever the same.
+    permits: OnceLock<PermitVersion>,
     /// The journal has its schema.
     migrated: Arc<Notify>,
     is_migrated: AtomicBool,
@@ -154,6 +162,7 @@ impl Service {
             keys: OnceLock::new(),
             chain: OnceLock::new(),
             exit_bounds: OnceLock::new(),
+            permits: OnceLock::new(),
             migrated: Arc::default(),
             is_migrated: AtomicBool::new(false),
             whole: AtomicBool::new(false),
@@ -207,9 +216,19 @@ impl Service {
         let terms = Terms::from(open);
         terms.check()?;
         let word = uid_word(uid).ok_or_else(|| ServiceError::BadUid(uid.into()))?;
+        let permits = self.permits().await?;
         let table = self.journal.open_table(uid, domain.table_id(word, terms), open).await?;
         self.signals.work.notify_one();
-        Ok(status(&table, self.exit_bounds().await?))
+        Ok(status(&table, self.exit_bounds().await?, permits))
+    }
+
+    async fn permits(&self) -> Result<PermitVersion, ServiceError> {
+        if let Some(known) = self.permits.get() {
+            return Ok(*known);
+        }
+        let known = self.journal.permits().await?;
+        let known = known.ok_or(ServiceError::NotReady("the vault was not checked yet"))?;
+        Ok(*self.permits.get_or_init(|| known))
     }
 
     /// Zeros: no vault was ever looked at.
@@ -222,13 +241,16 @@ impl Service {
     }
 
     pub async fn table(&self, uid: &str) -> Result<TableStatus, ServiceError> {
-        Ok(status(&self.journal.table(uid).await?, self.exit_bounds().await?))
+        let (table, exit) = (self.journal.table(uid).await?, self.exit_bounds().await?);
+        Ok(status(&table, exit, self.permits().await?))
     }
 
     pub async fn reserve(&self, uid: &str, reserve: &Reserve) -> Result<Reservation, ServiceError> {
         let domain = self.domain()?;
         let table = self.journal.table(uid).await?;
-        let digest = domain.seat_permit(table.table_id, reserve.player.0, &reserve.permit);
+        let what = PermitFor::new(reserve.seat, reserve.top_up);
+        let permits = self.permits().await?;
+        let digest = domain.seat_permit(permits, table.table_id, what, reserve.player.0, &reserve.permit);
         if recover(&digest, &reserve.permit.signature) != Some(reserve.player.0) {
             return Err(Refusal::BadPermit.into());
         }
@@ -380,6 +402,11 @@ impl Service {
         if recover(&asked, signature) != Some(player.0) {
             return Err(Refusal::BadPermit.into());
         }
+        let vault = Vault { address: domain.vault };
+        let room = vault.withdrawable(&self.rpc, self.permits().await?, player.0).await?;
+        if *amount > room {
+            return Err(ServiceError::Outflow { amount: *amount, room });
+        }
         let request =
             VoucherRequest { player: *player, amount: *amount, nonce: *nonce, deadline_s: *deadline_s };
         let mut tries = 0;
@@ -410,10 +437,11 @@ impl Service {
     }
 }
 
-fn status(table: &TableRow, exit: ExitBounds) -> TableStatus {
+fn status(table: &TableRow, exit: ExitBounds, permits: PermitVersion) -> TableStatus {
     TableStatus {
         exit_delay_s: exit.delay_s,
         exit_sequences: exit.sequences,
+        permit_version: permits.number(),
         table_id: format!("0x{}", hex::encode(table.table_id)),
         state: table.state,
         head_seq: table.head_seq,

@@ -51,17 +51,18 @@ pub(crate) async fn deploy(options: DeployOptions) -> anyhow::Result<()> {
     let roles = deploy::Roles {
         operator: address("--operator", &options.operator)?,
         voucher: address("--voucher", &options.voucher)?,
-        guardian: match &options.guardian {
-            Some(text) => address("--guardian", text)?,
-            None => wallet.address,
-        },
+        standby: options.standby.as_deref().map(|text| address("--standby", text)).transpose()?,
+        guardian: address("--guardian", &options.guardian)?,
         admins: admins.try_into().ok().context("--admins: want three addresses")?,
     };
+    roles.check(wallet.address)?;
     let limits = deploy::Limits {
         exit_delay_s: options.exit_delay_s,
         key_delay_s: options.key_delay_s,
         outflow_period_s: options.outflow_period_s,
         outflow_limit: options.outflow_limit,
+        player_outflow: options.player_outflow.unwrap_or(options.outflow_limit / 10),
+        table_reserve: options.table_reserve,
         ..deploy::Limits::default()
     };
     let token = options.token.as_deref().map(|text| address("--token", text)).transpose()?;

@@ -5,7 +5,7 @@
 mod common;
 
 use common::{
-    House, Signer, call, eventually, key,
+    GUARDIAN_KEY, House, Signer, call, eventually, key,
     table::{Table, player},
 };
 use purr_books::events::VaultEvent;
@@ -15,6 +15,7 @@ use purr_chain_signer::chain::{
     parse_address,
     vault::{encode_deposit, token_balance},
 };
+use purr_protocol::permit::PermitFor;
 use purr_protocol::settlement::{
     Balance, Entry, Fence, Fenced, NoticeState, Reconciliation, Reserve, TableStatus,
 };
@@ -66,8 +67,9 @@ async fn agreed(gateway: &InternalClient) {
 /// Two admins pass over these numbers.
 async fn void(house: &House, table: &Table, first: u64, last: u64) {
     let rpc = house.rpc();
-    let data =
-        call("voidRange(bytes32,uint64,uint64)", &[&table.id, &first.to_be_bytes(), &last.to_be_bytes()]);
+    let number = rpc.eth_call(house.vault(), &call("actionNumber()", &[]), None).await.unwrap();
+    let range: [&[u8]; 4] = [&table.id, &first.to_be_bytes(), &last.to_be_bytes(), &number];
+    let data = call("voidRange(bytes32,uint64,uint64,uint64)", &range);
     for admin in ADMINS {
         let admin = hex::decode(admin).unwrap().try_into().unwrap();
         Wallet::new(&rpc, admin).await.unwrap().execute(house.vault(), &data).await.unwrap();
@@ -132,7 +134,8 @@ async fn a_stolen_operator_key_is_revoked_and_exits_pay_to_the_last_unit_all_the
 
     let rpc = house.rpc();
     let stolen = parse_address(&house.keys(&[]).settle).unwrap();
-    let guardian = Wallet::new(&rpc, key(0)).await.unwrap();
+    let guardian = hex::decode(GUARDIAN_KEY).unwrap().try_into().unwrap();
+    let guardian = Wallet::new(&rpc, guardian).await.unwrap();
     guardian.execute(house.vault(), &call("revokeKey(address)", &[&stolen])).await.unwrap();
     // The journal still takes what was played; the chain takes nothing of this key any more.
     let late = table.submit(table.hand(&[(1, 5), (2, -5)], 0)).await;
@@ -264,7 +267,8 @@ async fn a_player_whose_final_deposit_vanishes_after_sitting_down_is_frozen_unti
         notices.iter().map(|notice| notice.state).collect::<Vec<_>>(),
         [NoticeState::Frozen(player(3))]
     );
-    let wanted = Reserve { top_up: true, ..table.reservation(&house, 3, 10 * USDC, 2) };
+    let permit = table.permit_for(&house, PermitFor::TopUp(table.seat(3)), 3, (10 * USDC, 2));
+    let wanted = Reserve { top_up: true, permit, ..table.reservation(&house, 3, 10 * USDC, 2) };
     let refused = table.reserve(&wanted).await.unwrap_err();
     assert_eq!(refused.problem().map(|problem| (problem.status, problem.code())), Some((409, "frozen")));
     // Nobody else's money is touched, and hands go on being journaled.

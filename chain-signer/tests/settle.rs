@@ -5,7 +5,7 @@
 mod common;
 
 use common::{
-    House, eventually, key, outcome,
+    House, Signer, eventually, key, outcome,
     table::{Table, UID, now_s, player, terms},
 };
 use http::Method;
@@ -14,9 +14,13 @@ use purr_chain_signer::{
     service::{Voucher, Withdrawal},
 };
 use purr_engine::SeatIndex;
-use purr_protocol::settlement::{
-    Balance, ChainConfig, Entry, EntryBody, Fence, Fenced, NoticeState, OpenTable, Reconciliation, Reserve,
-    TableStatus,
+use purr_protocol::{
+    feed::{Feed, Happened},
+    permit::PermitFor,
+    settlement::{
+        Balance, ChainConfig, Entry, EntryBody, Fence, Fenced, NoticeState, OpenTable, Reconciliation,
+        Reserve, TableStatus,
+    },
 };
 use purr_runtime::{InternalClient, Role};
 use serde_json::{Value, json};
@@ -100,6 +104,8 @@ async fn a_table_settles_from_deposit_to_leave_and_ledger_and_chain_agree() {
     assert_eq!((found.tables[0].head_seq, found.tables[0].chain_seq), (last, last));
     assert_eq!((free(&gateway, 1).await, free(&gateway, 2).await), (1_024 * USDC, 973 * USDC));
 
+    told(&house, &signer, &sent).await;
+
     // All of it again changes nothing and has the same answer.
     assert_eq!(table.submit_as(1, &sent).await.unwrap(), last);
     let other = Entry { seq: sent[0].seq, ..table.hand(&[(1, 5), (2, -5)], 0) };
@@ -112,6 +118,45 @@ async fn a_table_settles_from_deposit_to_leave_and_ledger_and_chain_agree() {
     audit(&house).await;
     let ended = std::mem::replace(&mut signer, house.start_signer()).process.terminate();
     assert!(ended.success(), "SIGTERM ends it gracefully");
+}
+
+/// Records hears of seats, deposits and settlements in the order of the journal; nobody else may ask.
+async fn told(house: &House, signer: &Signer, sent: &[Entry]) {
+    let refused = house.client(signer, &Role::Gateway).get::<Feed>("/v1/feed?after=0", WAIT).await;
+    assert_eq!(refused.unwrap_err().problem().unwrap().status, 403);
+    let records = house.client(signer, &Role::Records);
+    let (mut after, mut all) = (0, Vec::new());
+    loop {
+        let page: Feed = records.get(&format!("/v1/feed?after={after}"), WAIT).await.unwrap();
+        if page.through == after {
+            break;
+        }
+        after = page.through;
+        all.extend(page.items);
+    }
+    let count = |wanted: fn(&Happened) -> bool| all.iter().filter(|item| wanted(&item.what)).count();
+    assert_eq!(count(|what| matches!(what, Happened::Deposit { .. })), 2);
+    assert_eq!(count(|what| matches!(what, Happened::SeatTaken { .. })), 2);
+    assert_eq!(count(|what| matches!(what, Happened::SeatLeft { .. })), 2);
+    let settled: Vec<(u64, String)> = all
+        .iter()
+        .filter_map(|item| match &item.what {
+            Happened::Settled { table, hands } if table == UID => Some(hands),
+            _ => None,
+        })
+        .flatten()
+        .map(|settled| (settled.hand, settled.hash.clone()))
+        .collect();
+    let wanted: Vec<(u64, String)> = sent
+        .iter()
+        .filter_map(|entry| match &entry.body {
+            EntryBody::Hand { hand, record_hash, .. } => Some((*hand, record_hash.clone())),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(settled, wanted);
+    let ids: std::collections::BTreeSet<&str> = all.iter().map(|item| item.id.as_str()).collect();
+    assert_eq!(ids.len(), all.len());
 }
 
 async fn withdraw(house: &House, gateway: &InternalClient) {
@@ -215,9 +260,7 @@ async fn what_breaks_a_rule_is_refused_by_name_and_changes_nothing() {
     assert_eq!(code(table.reserve(&rich).await.unwrap_err()), "insufficient-balance");
     let mut endless = table.permit(&house, 1, 50 * USDC, 1);
     endless.expiry_s += 86_400;
-    let digest = house.domain().seat_permit(table.id, player(1).0, &endless);
-    let signature = sign_digest_with_raw_key(&key(1), &digest).unwrap().to_bytes();
-    endless.signature = format!("0x{}", hex::encode(signature));
+    table.sign(&house, PermitFor::Sit(table.seat(1)), 1, &mut endless);
     let endless = Reserve { permit: endless, ..table.reservation(&house, 1, 50 * USDC, 1) };
     assert_eq!(code(table.reserve(&endless).await.unwrap_err()), "permit-life");
     let unreserved = table.reservation(&house, 1, 50 * USDC, 1);
@@ -284,8 +327,8 @@ async fn a_seating_that_the_chain_refuses_gives_the_money_back_and_a_busted_seat
     // The sequence goes on: player 2 loses all, tops up, and plays again.
     let bust = 50 * USDC as i64;
     table.submit(table.hand(&[(1, bust), (2, -bust)], 0)).await;
-    let mut reserve = table.reservation(&house, 2, 20 * USDC, 2);
-    reserve.top_up = true;
+    let permit = table.permit_for(&house, PermitFor::TopUp(table.seat(2)), 2, (20 * USDC, 2));
+    let reserve = Reserve { top_up: true, permit, ..table.reservation(&house, 2, 20 * USDC, 2) };
     table.reserve(&reserve).await.unwrap();
     let body = EntryBody::TopUp { seat: reserve.seat, player: reserve.player, permit: reserve.permit };
     let topped = table.submit(table.entry(body)).await;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds every program of the test cluster from its pinned Go modules into the cache, once per content.
-# usage: build.sh        the programs are then in $PURR_CACHE/cluster/bin
+# usage: build.sh [kwok]    the programs are then in $PURR_CACHE/cluster/bin; kwok, for tests/scale.sh alone, on request
 set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -27,6 +27,9 @@ components() {
     coredns . '' \
     pause . ''
 }
+
+# For scale runs: nodes and pods that nobody runs.
+kwok=('kwok' 'sigs.k8s.io/kwok/cmd/kwok' '')
 
 build() { # name packages ldflags
   local name=$1 packages=$2 ldflags=$3 key dir tmp tags='' cgo=0
@@ -57,4 +60,8 @@ build() { # name packages ldflags
 
 locked build
 mkdir -p "$out/bin"
+if [ "${1:-}" = kwok ]; then
+  build "${kwok[@]}"
+  exit
+fi
 components | while IFS='|' read -r name packages ldflags; do build "$name" "$packages" "$ldflags"; done

@@ -6,7 +6,8 @@
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -21,10 +22,10 @@ const begun = performance.now();
 const step = (text) => console.log(`[${((performance.now() - begun) / 1000).toFixed(1).padStart(5)} s] ${text}`);
 
 /** Starts the table behind this network; gives back what ends it. */
-async function start(network, second, third) {
+async function start(network, second, third, roles) {
   const child = spawn(solo, [
     '--listen', '127.0.0.1:0', '--public-url', `http://localhost:${network.port}`,
-    '--origins', `http://localhost:${second.port},http://localhost:${third.port}`, '--turn-ms', '60000', '--hand-gap-ms', '1500',
+    '--origins', `http://localhost:${second.port},http://localhost:${third.port}`, '--turn-ms', '60000', '--hand-gap-ms', '1500', '--roles-file', roles,
   ], { stdio: ['ignore', 'pipe', 'inherit'] });
   const ended = new Promise((resolve) => child.once('exit', (code) => resolve(code)));
   const said = [];
@@ -196,25 +197,102 @@ async function replayed(who, own) {
   step('the hand is replayed by keys, with the own cards, and saved in every format');
 }
 
+/** Own statistics and own hands, by keys; and for support the floor, where a table is paused and its players are told. */
+async function views(wide, phone, roles) {
+  const { page } = wide;
+  await page.setViewportSize({ width: 1366, height: 768 });
+  await page.getByRole('link', { name: 'Statistics' }).press('Enter');
+  await page.locator('.chart path').first().waitFor();
+  assert.match(await page.locator('tr', { hasText: 'VPIP' }).innerText(), /\d% to \d+/, 'a figure has its interval');
+  await page.locator('details summary').press('Enter');
+  await page.locator('details tbody tr').first().waitFor();
+  assert.match(await page.locator('.chart svg').first().getAttribute('aria-label'), /^After \d+ hands: won/, 'the graph is told in words');
+  await everySize(wide, 'statistics');
+  await page.getByLabel('Stakes').selectOption({ index: 1 });
+  await page.locator('tr', { hasText: 'VPIP' }).waitFor();
+
+  await page.getByRole('link', { name: 'My hands' }).press('Enter');
+  await page.locator('.hands tbody tr').first().waitFor();
+  await page.getByLabel('Pot from').fill('x');
+  await page.getByLabel('Pot from').press('Enter');
+  await page.locator('#own-hands-wrong', { hasText: 'Write the amount' }).waitFor();
+  await page.getByLabel('Pot from').fill('');
+  await page.getByLabel('Pot from').press('Enter');
+  await page.locator('.hands tbody tr').first().waitFor();
+  await page.locator('.tags input').first().fill('first, raised');
+  await page.locator('.tags input').first().press('Enter');
+  await page.getByLabel('Tag', { exact: true }).fill('raised');
+  await page.getByLabel('Tag', { exact: true }).press('Enter');
+  await page.waitForFunction(() => document.querySelectorAll('.hands tbody tr').length === 1);
+  assert.equal(await page.locator('.tags input').inputValue(), 'first, raised');
+  await everySize(wide, 'own-hands');
+  step('own figures and own hands are there, with intervals, a graph in words, and tags');
+
+  await page.getByRole('button', { name: /^Account/ }).click();
+  const address = await page.locator('#dialog .hash').innerText();
+  assert.equal(await page.getByRole('link', { name: 'Floor' }).count(), 0, 'the floor is for staff');
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  writeFileSync(roles, JSON.stringify({ [address]: ['support'] }));
+  // The file is read every ten seconds; a role comes with a sign-in.
+  for (;;) {
+    await signIn(wide);
+    await page.getByRole('button', { name: /^Account/ }).waitFor();
+    if (await page.getByRole('link', { name: 'Floor' }).count() > 0) break;
+    await page.getByRole('button', { name: /^Account/ }).click();
+    await page.getByRole('button', { name: 'Sign out' }).click();
+  }
+  await page.getByRole('link', { name: 'Floor' }).press('Enter');
+  await page.locator('.floor-table').waitFor();
+  await page.locator('.floor-table summary').press('Enter');
+  assert.equal(await page.locator('.floor-table tbody tr').count(), 2, 'who sits where');
+  assert.equal(await page.locator('.floor-table .card').count(), 0, 'no cards');
+  await everySize(wide, 'floor');
+  await page.getByRole('button', { name: /^Pause…/ }).press('Enter');
+  await page.locator('#floor-reason').fill('a look at this table');
+  await page.locator('#floor-reason').press('Enter');
+  await page.locator('.floor-table .tag', { hasText: 'paused by staff: a look at this table' }).waitFor();
+  await phone.page.getByText('Staff has paused this table: a look at this table').waitFor();
+  await everySize(wide, 'floor-paused');
+  await page.getByRole('button', { name: /^Let it go on…/ }).press('Enter');
+  await page.locator('#floor-reason').fill('all is well');
+  await page.locator('#floor-reason').press('Enter');
+  await phone.page.waitForFunction(() => !document.body.textContent.includes('Staff has paused this table'));
+  step('support sees the floor without cards, pauses the table with a reason that players read, and lets it go on');
+}
+
+/** At a desktop's size and a phone's, upright and on its side: nothing is too wide, and axe finds nothing. */
+async function everySize(who, view) {
+  for (const [width, height] of [[390, 844], [844, 390], [1366, 768]]) {
+    await who.page.setViewportSize({ width, height });
+    await fits(who, `${view} ${width}`);
+    await accessible(who, `${view} ${width}`);
+    await shot(who, `${view}-${width}x${height}`);
+  }
+}
+
 async function main() {
   mkdirSync(folder, { recursive: true });
   const [network, second, third] = [await Network.open(), await Network.open(), await Network.open()];
-  const stop = await start(network, second, third);
+  const work = mkdtempSync(join(tmpdir(), 'purr-page-'));
+  const roles = join(work, 'roles.json');
+  writeFileSync(roles, '{}');
+  const stop = await start(network, second, third, roles);
   const browser = await chromium.launch({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox', '--disable-dev-shm-usage'],
   });
   try {
-    await play(browser, network, second, third);
+    await play(browser, network, second, third, roles);
   } finally {
     await browser.close();
     await stop();
     network.close();
     second.close();
     third.close();
+    rmSync(work, { recursive: true });
   }
 }
 
-async function play(browser, network, second, third) {
+async function play(browser, network, second, third, roles) {
   const wide = await player(browser, 'wide', network.port, { width: 1280, height: 860 });
   const phone = await player(browser, 'phone', second.port, { width: 360, height: 740 });
   const players = [wide, phone];
@@ -367,6 +445,7 @@ async function play(browser, network, second, third) {
   await wide.page.locator('.hands').waitFor();
   await fits(wide, 'hands');
   step('the hand is in the history, and is told as it was');
+  await views(wide, phone, roles);
 
   for (const { page, name } of players) {
     assert.deepEqual(await page.evaluate(() => globalThis.violations), [], `${name}: content security policy`);

@@ -24,6 +24,8 @@ pub mod game;
 pub mod harness;
 #[cfg(feature = "cluster")]
 pub mod player;
+#[cfg(feature = "scale")]
+pub mod scale;
 #[cfg(feature = "simulator")]
 pub mod simulator;
 #[cfg(feature = "sockets")]

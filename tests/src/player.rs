@@ -12,7 +12,10 @@ use purr_client::{
     view::View,
 };
 use purr_engine::{Action, Card, SeatIndex};
-use purr_protocol::pb::{self, ActionKind, client_message::Body as Ask, event::Kind, server_message::Body};
+use purr_protocol::{
+    pb::{self, ActionKind, client_message::Body as Ask, event::Kind, server_message::Body},
+    permit::PermitFor,
+};
 use std::{collections::BTreeMap, time::Duration};
 use tokio::{
     sync::watch,
@@ -372,7 +375,8 @@ impl Driver {
             {
                 ensure!(self.tries < 60, "no chair: {:?}", self.state.refused);
                 if let Some(seat) = seat::pick(view, None, self.tries) {
-                    let permit = Some(self.permits.sign(self.buy_in, self.buy_in / RAKE_SHARE)?);
+                    let what = PermitFor::Sit(seat);
+                    let permit = Some(self.permits.sign(what, self.buy_in, self.buy_in / RAKE_SHARE)?);
                     let sit = pb::Sit { seat: seat.0.into(), amount: self.buy_in, permit };
                     self.sitting = Some(self.connection.send(Ask::Sit(sit)).await?);
                 }
@@ -402,7 +406,8 @@ impl Driver {
         if chair.stack + chair.pending == 0 {
             if self.rebuy_at.is_none_or(|at| at <= Instant::now()) {
                 self.rebuy_at = Some(Instant::now() + REBUY_WAIT);
-                let permit = Some(self.permits.sign(self.buy_in, self.buy_in / RAKE_SHARE)?);
+                let what = PermitFor::TopUp(seat);
+                let permit = Some(self.permits.sign(what, self.buy_in, self.buy_in / RAKE_SHARE)?);
                 self.connection.send(Ask::TopUp(pb::TopUp { amount: self.buy_in, permit })).await?;
             }
         } else if chair.sitting_out && self.coming_back.is_none() {

@@ -13,10 +13,10 @@ mod fleet;
 mod options;
 pub(crate) mod outside;
 mod peer;
-mod programs;
+pub(crate) mod programs;
 pub(crate) mod redis;
 pub(crate) mod rows;
-mod usage;
+pub(crate) mod usage;
 
 pub use options::Options;
 

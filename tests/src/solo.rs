@@ -8,6 +8,7 @@ pub mod ledger;
 mod options;
 mod records;
 pub mod secrets;
+mod statistics;
 
 pub use options::Options;
 
@@ -100,6 +101,7 @@ pub fn gateway_config(
         "--address-rate=1000".into(),
     ];
     let mut config = purr_gateway::Options::try_parse_from(arguments)?.validate()?.config;
+    config.roles_file.clone_from(&options.roles_file);
     config.public_url = url.to_owned();
     config.allowed_origins = vec![url.trim_end_matches('/').to_ascii_lowercase()];
     config.allowed_origins.extend(options.origins.iter().map(|origin| origin.to_ascii_lowercase()));
@@ -124,6 +126,8 @@ async fn tell(
     let mut beat = 0;
     loop {
         let Some(status) = handle.drain_status().await else { return Ok(()) };
+        let Some(floor) = handle.floor().await else { return Ok(()) };
+        sessions.put_floor(floor.clone());
         beat += 1;
         sessions.put_summary(Summary {
             uid: UID.into(),
@@ -138,6 +142,7 @@ async fn tell(
             buy_in_min: spec.engine.buy_in_min,
             buy_in_max: spec.engine.buy_in_max,
             beat,
+            paused: floor.paused_by.as_ref().map(|paused| format!("paused by staff: {}", paused.reason)),
             ..Summary::default()
         });
         tokio::select! {

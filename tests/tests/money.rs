@@ -5,6 +5,7 @@
 use anyhow::{Context, ensure};
 use purr_chain_signer::chain::vault::{encode_finalise_exit, encode_request_exit, encode_withdraw};
 use purr_client::{api::Withdrawal, wallet::Vault};
+use purr_protocol::permit::PermitVersion;
 use purr_tests::{
     harness::{READY, SOON, game, run},
     until,
@@ -35,7 +36,8 @@ fn a_player_leaves_and_withdraws_by_voucher_to_the_last_unit() {
         ensure!(stack.tokens_of(address).await? == 0, "the wallet has deposited all it had");
 
         let config = stack.api().config().await?;
-        let vault = Vault { chain_id: config.chain_id, address: stack.vault };
+        let vault =
+            Vault { chain_id: config.chain_id, address: stack.vault, permits: PermitVersion::NamedSeat };
         let deadline_s = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs() + 600;
         let ask = |amount: u64, nonce| {
             let signature = session.wallet().withdraw_request(&vault, amount, nonce, deadline_s);

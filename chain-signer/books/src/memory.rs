@@ -146,6 +146,7 @@ impl MemoryJournal {
             confirmed_seq: table.confirmed_seq,
             exit_delay_s: 0,
             exit_sequences: 0,
+            permit_version: 2,
         })
     }
 

@@ -78,7 +78,7 @@ contract GasTest is VaultTest {
         measure("gas: leave", one, 1);
         one[0] = item(tableId, nextSeq(tableId), Kind.Sit, abi.encode(permit(tableId, 6, 5, 50 * USDC, 1, 1)));
         measure("gas: sit", one, 1);
-        one[0] = item(tableId, nextSeq(tableId), Kind.TopUp, abi.encode(permit(tableId, 6, 5, 5 * USDC, 1, 2)));
+        one[0] = item(tableId, nextSeq(tableId), Kind.TopUp, abi.encode(refill(tableId, 6, 5, 5 * USDC, 1, 2)));
         measure("gas: top up", one, 1);
     }
 }

@@ -167,14 +167,6 @@ contract HandsTest is VaultTest {
         eq(stackOf(1), 100 * USDC + 10, "and so did this one");
     }
 
-    function test_a_lack_of_gas_is_no_verdict_on_an_item() public {
-        Item[] memory items = new Item[](1);
-        items[0] = hands(1, two(lane(0, -10, 0), lane(1, 10, 0)));
-        vm.prank(operator);
-        vm.expectRevert(IPurrVault.NotEnoughGas.selector);
-        vault.settleEntries{gas: 350_000}(items);
-    }
-
     function test_a_batch_has_a_length() public {
         vm.prank(operator);
         vm.expectRevert(IPurrVault.TooManyItems.selector);

@@ -3,12 +3,16 @@ pragma solidity ^0.8.24;
 
 import {IPurrVault, Limits} from "../src/interfaces/IPurrVault.sol";
 import {PurrVault} from "../src/PurrVault.sol";
+import {TestUSDC} from "./demo/TestUSDC.sol";
 import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
-import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {VaultTest} from "./base/VaultTest.sol";
 
 /// Keeps one unit of every transfer.
 contract TollToken is ERC20("Toll", "TOLL") {
+    function decimals() public pure override returns (uint8) {
+        return 6;
+    }
+
     function _update(address from, address to, uint256 amount) internal override {
         super._update(from, to, amount);
         if (from != address(0) && to != address(0)) super._update(to, address(1), 1);
@@ -16,6 +20,30 @@ contract TollToken is ERC20("Toll", "TOLL") {
 
     function mint(address to, uint256 amount) external {
         _mint(to, amount);
+    }
+}
+
+contract PreciseToken is ERC20("Precise", "PREC") {
+    uint8 private immutable DECIMALS;
+
+    constructor(uint8 decimals_) {
+        DECIMALS = decimals_;
+    }
+
+    function decimals() public view override returns (uint8) {
+        return DECIMALS;
+    }
+}
+
+/// Refuses to move nothing, as some tokens do.
+contract NoZeroToken is ERC20("Strict", "STR") {
+    function decimals() public pure override returns (uint8) {
+        return 6;
+    }
+
+    function _update(address from, address to, uint256 amount) internal override {
+        require(amount != 0, "nothing");
+        super._update(from, to, amount);
     }
 }
 
@@ -37,6 +65,7 @@ contract MoneyTest is VaultTest {
 
     function test_a_deposit_of_nothing_or_for_nobody_is_refused() public {
         vm.expectRevert(IPurrVault.ZeroAmount.selector);
+        vm.prank(player(0));
         vault.deposit(0);
         vm.expectRevert(IPurrVault.ZeroAddress.selector);
         vault.depositFor(address(0), 1);
@@ -47,19 +76,19 @@ contract MoneyTest is VaultTest {
         token.approve(address(vault), type(uint256).max);
         uint64 most = type(uint64).max >> 1;
         vm.expectRevert(IPurrVault.TooMuchHeld.selector);
-        vault.deposit(most + 1);
-        vault.deposit(most);
+        vault.depositFor(player(0), most + 1);
+        vault.depositFor(player(0), most);
         vm.expectRevert(IPurrVault.TooMuchHeld.selector);
-        vault.deposit(1);
+        vault.depositFor(player(1), 1);
     }
 
     function test_a_token_that_takes_a_fee_is_refused() public {
         TollToken toll = new TollToken();
-        PurrVault other = new PurrVault(IERC20(address(toll)), roles(), limits());
+        PurrVault other = newVault(address(toll), roles(), limits());
         toll.mint(address(this), 100);
         toll.approve(address(other), 100);
         vm.expectRevert(IPurrVault.TokenTookFee.selector);
-        other.deposit(100);
+        other.depositFor(player(0), 100);
     }
 
     function test_a_voucher_pays_its_owner_whoever_brings_it() public {
@@ -124,23 +153,6 @@ contract MoneyTest is VaultTest {
         mine.withdraw(player(0), USDC, 7, uint64(START), others);
     }
 
-    function test_vouchers_pay_out_at_most_the_limit_in_a_period() public {
-        fund(0, 10_000 * USDC);
-        // The period is a calendar day of 86,400 s since 1970.
-        uint256 day = (START / 1 days + 1) * 1 days;
-        vm.warp(day + 100);
-        uint64 until = uint64(day + 3 days);
-        vault.withdraw(player(0), 4_000 * USDC, 1, until, voucher(VOUCHER_KEY, 0, 4_000 * USDC, 1, until));
-        eq(vault.outflowLeft(), 1_000 * USDC, "left");
-        bytes memory more = voucher(VOUCHER_KEY, 0, 1_001 * USDC, 2, until);
-        vm.expectRevert(abi.encodeWithSelector(IPurrVault.OutflowLimitReached.selector, 1_000 * USDC));
-        vault.withdraw(player(0), 1_001 * USDC, 2, until, more);
-        vm.warp(day + 1 days);
-        eq(vault.outflowLeft(), 5_000 * USDC, "a new period");
-        vault.withdraw(player(0), 1_001 * USDC, 2, until, more);
-        assertConserved();
-    }
-
     function test_rake_backs_the_reserve_and_two_admins_pay_it_out() public {
         sitSix(100 * USDC);
         settle(hands(1, two(lane(0, -50e6, 0), lane(1, 48e6, 2e6))));
@@ -150,11 +162,11 @@ contract MoneyTest is VaultTest {
         vm.expectRevert(IPurrVault.ZeroAmount.selector);
         vault.sweepRake(tableId);
         vm.expectRevert(IPurrVault.NotAdmin.selector);
-        vault.payHouse(address(this), 2 * USDC);
+        vault.payHouse(address(this), 2 * USDC, 0);
         vm.prank(ADMIN_A);
-        check(!vault.payHouse(address(0xCAFE), 2 * USDC), "one admin is not enough");
+        check(!vault.payHouse(address(0xCAFE), 2 * USDC, 0), "one admin is not enough");
         vm.prank(ADMIN_C);
-        check(vault.payHouse(address(0xCAFE), 2 * USDC), "two are");
+        check(vault.payHouse(address(0xCAFE), 2 * USDC, 0), "two are");
         eq(token.balanceOf(address(0xCAFE)), 2 * USDC, "paid");
         assertConserved();
     }
@@ -162,10 +174,10 @@ contract MoneyTest is VaultTest {
     function test_the_house_never_pays_itself_from_players_money() public {
         fund(0, 100 * USDC);
         vm.prank(ADMIN_A);
-        vault.payHouse(address(0xCAFE), 1);
+        vault.payHouse(address(0xCAFE), 1, 0);
         vm.prank(ADMIN_B);
         vm.expectRevert(IPurrVault.InsufficientReserve.selector);
-        vault.payHouse(address(0xCAFE), 1);
+        vault.payHouse(address(0xCAFE), 1, 0);
     }
 
     function test_anyone_may_fund_the_reserve() public {
@@ -188,8 +200,8 @@ contract MoneyTest is VaultTest {
     }
 
     function test_limits_that_contradict_each_other_are_refused() public {
-        Limits[6] memory bad;
-        for (uint256 i = 0; i < 6; i++) {
+        Limits[9] memory bad;
+        for (uint256 i = 0; i < bad.length; i++) {
             bad[i] = limits();
         }
         bad[0].exitDelay = 59;
@@ -198,9 +210,69 @@ contract MoneyTest is VaultTest {
         bad[3].exitSequences = bad[3].maxRange - 1;
         bad[4].sequencesPerSecond = 0;
         bad[5].sequenceBurst = bad[5].maxRange - 1;
-        for (uint256 i = 0; i < 6; i++) {
-            vm.expectRevert(IPurrVault.BadLimits.selector);
-            new PurrVault(token, roles(), bad[i]);
+        bad[6].playerOutflow = bad[6].outflowLimit + 1;
+        bad[7].tableReserve = bad[7].outflowLimit + 1;
+        bad[8].outflowLimit = 1 << 63;
+        for (uint256 i = 0; i < bad.length; i++) {
+            refusesVault(address(token), roles(), bad[i], IPurrVault.BadLimits.selector);
         }
+    }
+
+    function test_a_token_of_more_than_eight_decimals_is_refused() public {
+        PreciseToken precise = new PreciseToken(9);
+        refusesVault(address(precise), roles(), limits(), IPurrVault.BadToken.selector);
+        newVault(address(new PreciseToken(8)), roles(), limits());
+    }
+
+    function test_an_exit_with_nothing_sends_nothing() public {
+        NoZeroToken strict = new NoZeroToken();
+        vault = newVault(address(strict), roles(), limits());
+        vm.prank(player(0));
+        vault.requestExit();
+        vm.warp(START + 1 hours);
+        vault.finaliseExit(player(0));
+        eq(vault.exitReadyAt(player(0)), 0, "the exit is over");
+    }
+
+    function test_an_account_that_can_never_sign_a_permit_cannot_deposit() public {
+        token.mint(address(this), 10 * USDC);
+        token.approve(address(vault), 10 * USDC);
+        vm.expectRevert(IPurrVault.ContractWallet.selector);
+        vault.deposit(1 * USDC);
+        bytes[3] memory codes = [bytes(hex"00"), hex"6000", bytes.concat(hex"600000", bytes20(player(1)))];
+        for (uint256 i = 0; i < codes.length; i++) {
+            vm.etch(player(0), codes[i]);
+            vm.expectRevert(IPurrVault.ContractWallet.selector);
+            vault.depositFor(player(0), 1 * USDC);
+        }
+        // A contract may pay in for somebody who can sign; a delegation of EIP-7702 takes no key away.
+        vm.etch(player(0), bytes.concat(hex"ef0100", bytes20(player(1))));
+        vault.depositFor(player(0), 1 * USDC);
+        eq(vault.balanceOf(player(0)), 1 * USDC, "free");
+    }
+
+    function test_stray_tokens_are_swept_and_held_ones_stay() public {
+        fund(0, 10 * USDC);
+        token.mint(address(vault), 3 * USDC);
+        TestUSDC other = new TestUSDC();
+        other.mint(address(vault), 4 * USDC);
+        vm.prank(ADMIN_A);
+        check(!vault.sweepStray(address(token), address(0xCAFE), 0), "one admin is not enough");
+        vm.expectEmit(address(vault));
+        emit IPurrVault.StraySwept(address(token), address(0xCAFE), 3 * USDC);
+        vm.prank(ADMIN_B);
+        check(vault.sweepStray(address(token), address(0xCAFE), 0), "two are");
+        eq(token.balanceOf(address(0xCAFE)), 3 * USDC, "what nobody owns");
+        assertConserved();
+        vm.prank(ADMIN_A);
+        vault.sweepStray(address(other), address(0xCAFE), 1);
+        vm.prank(ADMIN_B);
+        vault.sweepStray(address(other), address(0xCAFE), 1);
+        eq(other.balanceOf(address(0xCAFE)), 4 * USDC, "all of another token");
+        vm.prank(ADMIN_A);
+        vault.sweepStray(address(token), address(0xCAFE), 2);
+        vm.prank(ADMIN_B);
+        vm.expectRevert(IPurrVault.ZeroAmount.selector);
+        vault.sweepStray(address(token), address(0xCAFE), 2);
     }
 }

@@ -79,13 +79,14 @@ contract SeatingTest is VaultTest {
 
     function test_a_permit_binds_every_value_it_signs() public {
         Seating memory good = permit(tableId, 0, 4, 60 * USDC, 5 * USDC, 42);
-        for (uint256 i = 0; i < 5; i++) {
+        for (uint256 i = 0; i < 6; i++) {
             Seating memory bad = abi.decode(abi.encode(good), (Seating));
             if (i == 0) bad.amount += 1;
             if (i == 1) bad.maxTotalRake += 1;
             if (i == 2) bad.expiry += 1;
             if (i == 3) bad.nonce += 1;
             if (i == 4) bad.player = player(1);
+            if (i == 5) bad.seat = 3;
             rejects(sitItem(bad), IPurrVault.BadSignature.selector);
         }
         Seating memory other = permit(keccak256("other table"), 0, 4, 60 * USDC, 5 * USDC, 42);
@@ -103,6 +104,18 @@ contract SeatingTest is VaultTest {
         eq(stackOf(4), 60 * USDC, "the good one still counts");
     }
 
+    function test_a_permit_to_sit_tops_up_nothing_and_the_other_way_round() public {
+        rejects(sitItem(refill(tableId, 0, 4, 60 * USDC, 5 * USDC, 42)), IPurrVault.BadSignature.selector);
+        settle(sitItem(permit(tableId, 0, 4, 60 * USDC, 5 * USDC, 42)));
+        rejects(topUpItem(permit(tableId, 0, 4, 10 * USDC, 5 * USDC, 43)), IPurrVault.BadSignature.selector);
+        settle(topUpItem(refill(tableId, 0, 4, 10 * USDC, 5 * USDC, 43)));
+        eq(stackOf(4), 70 * USDC, "topped up");
+    }
+
+    function test_the_vault_says_which_permits_it_takes() public view {
+        eq(vault.permitVersion(), 2, "SitPermit and TopUpPermit");
+    }
+
     function test_a_signature_with_high_s_is_refused() public {
         Seating memory s = permit(tableId, 0, 4, 60 * USDC, 5 * USDC, 42);
         uint256 n = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141;
@@ -113,7 +126,7 @@ contract SeatingTest is VaultTest {
     function test_a_permit_counts_once() public {
         Seating memory s = permit(tableId, 0, 4, 30 * USDC, 5 * USDC, 42);
         settle(sitItem(s));
-        refuses(topUpItem(s), player(0), 42, IPurrVault.NonceUsed.selector);
+        refuses(topUpItem(refill(tableId, 0, 4, 30 * USDC, 5 * USDC, 42)), player(0), 42, IPurrVault.NonceUsed.selector);
         settle(leaving(0, 4, 30 * USDC));
         refuses(sitItem(s), player(0), 42, IPurrVault.NonceUsed.selector);
     }
@@ -175,8 +188,8 @@ contract SeatingTest is VaultTest {
         rejects(sitItem(permit(tableId, 1, 4, 10 * USDC, 0, 42)), IPurrVault.SeatTaken.selector);
         rejects(sitItem(permit(tableId, 1, 6, 10 * USDC, 0, 42)), IPurrVault.BadSeat.selector);
         rejects(sitItem(permit(tableId, 1, 5, 0, 0, 42)), IPurrVault.ZeroAmount.selector);
-        rejects(topUpItem(permit(tableId, 1, 4, 10 * USDC, 0, 42)), IPurrVault.WrongPlayer.selector);
-        rejects(topUpItem(permit(tableId, 1, 5, 10 * USDC, 0, 42)), IPurrVault.SeatEmpty.selector);
+        rejects(topUpItem(refill(tableId, 1, 4, 10 * USDC, 0, 42)), IPurrVault.WrongPlayer.selector);
+        rejects(topUpItem(refill(tableId, 1, 5, 10 * USDC, 0, 42)), IPurrVault.SeatEmpty.selector);
         Item memory spanning = sitItem(permit(tableId, 1, 5, 10 * USDC, 0, 42));
         spanning.lastSeq += 1;
         rejects(spanning, IPurrVault.BadRange.selector);
@@ -184,10 +197,10 @@ contract SeatingTest is VaultTest {
 
     function test_a_top_up_adds_chips_and_rake() public {
         sitWithRake(0, 4, 10 * USDC, 2 * USDC);
-        settle(topUpItem(permit(tableId, 0, 4, 20 * USDC, 3 * USDC, 42)));
+        settle(topUpItem(refill(tableId, 0, 4, 20 * USDC, 3 * USDC, 42)));
         eq(stackOf(4), 30 * USDC, "stack");
         eq(vault.seatOf(tableId, 4).rakeLeft, 5 * USDC, "rake left");
-        settle(topUpItem(permit(tableId, 0, 4, 20 * USDC, type(uint64).max, 43)));
+        settle(topUpItem(refill(tableId, 0, 4, 20 * USDC, type(uint64).max, 43)));
         eq(vault.seatOf(tableId, 4).rakeLeft, type(uint64).max, "rake left has a ceiling");
         assertConserved();
     }

@@ -22,6 +22,12 @@ impl Breaker {
         *self = Self::default();
     }
 
+    /// Not asked for the longest pause: another node has shown that it is behind.
+    pub(super) fn rest(&mut self, now: Instant) {
+        self.failures = FAILURES_MAX;
+        self.closed_until = Some(now + PAUSE_MAX);
+    }
+
     pub(super) fn failed(&mut self, now: Instant) {
         self.failures = self.failures.saturating_add(1);
         if self.failures >= FAILURES_MAX {

@@ -36,10 +36,48 @@ pub enum DeployError {
 pub struct Roles {
     /// Settles; the signer's first key.
     pub operator: Address,
+    /// A second settling key that waits ready.
+    pub standby: Option<Address>,
     pub voucher: Address,
     pub guardian: Address,
     /// Any two act together.
     pub admins: [Address; 3],
+}
+
+impl Roles {
+    /// The vault's constructor refuses the same, without a word.
+    ///
+    /// # Errors
+    /// Names the two roles of one address.
+    pub fn check(&self, deployer: Address) -> Result<(), RoleError> {
+        let standby = self.standby.map(|key| ("standby", key));
+        let mut roles = vec![("operator", self.operator), ("voucher key", self.voucher)];
+        roles.extend(standby);
+        roles.push(("guardian", self.guardian));
+        roles.extend(self.admins.map(|admin| ("admin", admin)));
+        for (at, (role, address)) in roles.iter().enumerate() {
+            if *address == [0; 20] {
+                return Err(RoleError::Nobody(role));
+            }
+            if let Some((other, _)) = roles.iter().skip(at + 1).find(|(_, next)| next == address) {
+                return Err(RoleError::Two { address: super::address_text(*address), roles: (role, other) });
+            }
+        }
+        // The deployer's key lies in a file for the length of a command: no place for one that can stop the house.
+        if self.guardian == deployer {
+            let roles = ("deployer", "guardian");
+            return Err(RoleError::Two { address: super::address_text(deployer), roles });
+        }
+        Ok(())
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RoleError {
+    #[error("the {0} is the zero address")]
+    Nobody(&'static str),
+    #[error("{address} is {} and {}: name another address for one of them", roles.0, roles.1)]
+    Two { address: String, roles: (&'static str, &'static str) },
 }
 
 /// See the contract's `Limits`; times in seconds, amounts in minor units.
@@ -53,10 +91,13 @@ pub struct Limits {
     pub exit_sequences: u16,
     pub sequences_per_second: u8,
     pub sequence_burst: u32,
+    pub player_outflow: u64,
+    /// What the house's reserve bears of one table's shortfalls in a period.
+    pub table_reserve: u64,
 }
 
 impl Default for Limits {
-    /// For development: one hour to exit, a million tokens of six decimals a day.
+    /// For development: one hour to exit, a million tokens of six decimals a day, a tenth of them for one player.
     fn default() -> Self {
         Self {
             exit_delay_s: 3_600,
@@ -67,6 +108,8 @@ impl Default for Limits {
             exit_sequences: 300,
             sequences_per_second: 4,
             sequence_burst: 1_000,
+            player_outflow: 100_000_000_000,
+            table_reserve: 0,
         }
     }
 }
@@ -240,8 +283,9 @@ fn method(signature: &str, arguments: &[Token]) -> Vec<u8> {
 
 /// All static types: a struct is written like its members.
 fn constructor(token: Address, roles: Roles, limits: Limits) -> Vec<u8> {
-    let mut values =
-        vec![address(token), address(roles.operator), address(roles.voucher), address(roles.guardian)];
+    let standby = roles.standby.unwrap_or_default();
+    let mut values: Vec<Token> =
+        [token, roles.operator, standby, roles.voucher, roles.guardian].map(address).into();
     values.extend(roles.admins.map(address));
     values.extend([
         uint(limits.exit_delay_s.into()),
@@ -252,6 +296,39 @@ fn constructor(token: Address, roles: Roles, limits: Limits) -> Vec<u8> {
         uint(limits.exit_sequences.into()),
         uint(limits.sequences_per_second.into()),
         uint(limits.sequence_burst.into()),
+        uint(limits.player_outflow),
+        uint(limits.table_reserve),
     ]);
     encode(&values)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn roles() -> Roles {
+        Roles {
+            operator: [1; 20],
+            standby: Some([2; 20]),
+            voucher: [3; 20],
+            guardian: [4; 20],
+            admins: [[5; 20], [6; 20], [7; 20]],
+        }
+    }
+
+    #[test]
+    fn no_address_has_two_roles_and_the_deployer_is_no_guardian() {
+        assert_eq!(roles().check([9; 20]), Ok(()));
+        assert_eq!(Roles { standby: None, ..roles() }.check([5; 20]), Ok(()));
+        let two = |roles: Roles, deployer| match roles.check(deployer) {
+            Err(RoleError::Two { roles, .. }) => roles,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(two(roles(), [4; 20]), ("deployer", "guardian"));
+        assert_eq!(two(Roles { guardian: [6; 20], ..roles() }, [9; 20]), ("guardian", "admin"));
+        assert_eq!(two(Roles { standby: Some([1; 20]), ..roles() }, [9; 20]), ("operator", "standby"));
+        assert_eq!(two(Roles { voucher: [2; 20], ..roles() }, [9; 20]), ("voucher key", "standby"));
+        let nobody = Roles { guardian: [0; 20], ..roles() };
+        assert_eq!(nobody.check([9; 20]), Err(RoleError::Nobody("guardian")));
+    }
 }

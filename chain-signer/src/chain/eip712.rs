@@ -9,7 +9,10 @@ use ethers_core::{
 use k256::ecdsa::Signature;
 use purr_books::policy::Terms;
 use purr_engine::PlayerId;
-use purr_protocol::settlement::Permit;
+use purr_protocol::{
+    permit::{PermitFor, PermitVersion},
+    settlement::Permit,
+};
 
 /// Which vault on which chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,9 +56,16 @@ impl Domain {
     }
 
     /// What the player signs to sit down or to top up.
-    pub fn seat_permit(&self, table: [u8; 32], player: Address, permit: &Permit) -> [u8; 32] {
+    pub fn seat_permit(
+        &self,
+        version: PermitVersion,
+        table: [u8; 32],
+        what: PermitFor,
+        player: Address,
+        permit: &Permit,
+    ) -> [u8; 32] {
         let domain = purr_protocol::permit::Domain { chain_id: self.chain_id, vault: self.vault };
-        domain.seat_permit(&table, PlayerId(player), permit)
+        domain.seat_permit(version, &table, what, PlayerId(player), permit)
     }
 
     /// What the voucher key signs: amount, nonce and deadline (seconds since 1970).

@@ -5,10 +5,13 @@ pub mod batch;
 mod breaker;
 pub mod deploy;
 pub mod eip712;
+mod range;
 mod rpc;
 mod tx;
 pub mod vault;
+mod verdict;
 
+pub use range::Range;
 pub use rpc::{Block, Receipt, Rpc, RpcConfig, RpcError};
 pub use tx::{SignedTx, address_of_raw_key, sighash, sign, sign_digest_with_raw_key, sign_with_raw_key};
 pub use vault::Vault;

@@ -1,8 +1,15 @@
 //! JSON-RPC over our own hyper client: several nodes, a circuit breaker for each, a request budget.
+//!
+//! A node is believed about the chain, not about itself: what it refuses for reasons of its own counts against it, and
+//! the next one is asked.
 
-use super::{Address, breaker::Breaker};
-use ethers_core::types::{Log, TransactionReceipt, U64, U256};
-use http::{Request, header};
+use super::{
+    Address,
+    breaker::Breaker,
+    verdict::{Budget, Priority, Seen, Verdict, follows, is_known, is_revert, note, of_refusal},
+};
+use ethers_core::types::{Bloom, H256, Log, TransactionReceipt, U64, U256};
+use http::{Request, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
 use hyper_rustls::HttpsConnector;
@@ -15,7 +22,7 @@ use serde_json::{Value, json};
 use std::{
     path::PathBuf,
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -51,6 +58,20 @@ pub enum RpcError {
     Range(&'static str),
     #[error("the request budget of this minute is used up")]
     Budget,
+    #[error("the node rests after failures")]
+    Resting,
+}
+
+impl RpcError {
+    /// The contract itself refused the call.
+    pub fn is_revert(&self) -> bool {
+        matches!(self, Self::Refused { code, message, .. } if is_revert(*code, message))
+    }
+
+    /// Whether every node would say so.
+    fn is_of_the_chain(&self) -> bool {
+        matches!(self, Self::Refused { code, message, .. } if of_refusal(*code, message) == Verdict::OfTheChain)
+    }
 }
 
 /// A block's head.
@@ -63,6 +84,52 @@ pub struct Block {
     pub timestamp_s: u64,
     /// Wei per gas.
     pub base_fee: u64,
+}
+
+/// A block's head with what its logs are about.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Header {
+    pub block: Block,
+    pub bloom: Option<Bloom>,
+}
+
+/// Headers and logs as one node tells them in one answer.
+pub(super) struct Told {
+    /// Its place in the list.
+    pub node: usize,
+    /// In their order, the last block's at the end.
+    pub headers: Vec<Header>,
+    pub logs: Vec<Log>,
+}
+
+impl Told {
+    pub(super) fn end(&self) -> Option<Block> {
+        self.headers.last().map(|header| header.block)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Head {
+    number: U64,
+    hash: H256,
+    parent_hash: H256,
+    timestamp: U256,
+    base_fee_per_gas: Option<U256>,
+    logs_bloom: Option<Bloom>,
+}
+
+impl Head {
+    fn read(self) -> Result<Header, RpcError> {
+        let block = Block {
+            number: self.number.as_u64(),
+            hash: self.hash.0,
+            parent: self.parent_hash.0,
+            timestamp_s: small(self.timestamp, "timestamp")?,
+            base_fee: small(self.base_fee_per_gas.unwrap_or_default(), "base fee")?,
+        };
+        Ok(Header { block, bloom: self.logs_bloom })
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,35 +146,25 @@ struct Node {
     breaker: Mutex<Breaker>,
 }
 
+/// A clone has the same nodes, breakers and budget.
+#[derive(Clone)]
 pub struct Rpc {
+    shared: Arc<Shared>,
+    priority: Priority,
+}
+
+struct Shared {
     nodes: Vec<Node>,
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     id: AtomicU64,
-    budget: Option<Mutex<Bucket>>,
-}
-
-/// A leaking bucket of requests.
-struct Bucket {
-    per_minute: f64,
-    tokens: f64,
-    at: Instant,
-}
-
-impl Bucket {
-    fn take(&mut self, now: Instant) -> bool {
-        let gained = now.duration_since(self.at).as_secs_f64() * self.per_minute / 60.0;
-        self.tokens = (self.tokens + gained).min(self.per_minute);
-        self.at = now;
-        let has = self.tokens >= 1.0;
-        if has {
-            self.tokens -= 1.0;
-        }
-        has
-    }
+    budget: Option<Mutex<Budget>>,
+    seen: Mutex<Seen>,
 }
 
 #[derive(Deserialize)]
 struct Answer {
+    #[serde(default)]
+    id: Value,
     #[serde(default)]
     result: Value,
     error: Option<Refusal>,
@@ -146,61 +203,105 @@ impl Rpc {
             .https_or_http()
             .enable_http1()
             .build();
-        let budget = (config.requests_per_minute > 0).then(|| {
-            let per_minute = f64::from(config.requests_per_minute);
-            Mutex::new(Bucket { per_minute, tokens: per_minute, at: Instant::now() })
-        });
+        let budget = (config.requests_per_minute > 0)
+            .then(|| Mutex::new(Budget::new(config.requests_per_minute, Instant::now())));
         let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(4).build(connector);
-        Ok(Self { nodes, client, id: AtomicU64::new(1), budget })
+        let (id, seen) = (AtomicU64::new(1), Mutex::default());
+        let shared = Arc::new(Shared { nodes, client, id, budget, seen });
+        Ok(Self { shared, priority: Priority::Settling })
+    }
+
+    /// The same nodes for comparisons: what settling needs of the budget is not theirs.
+    #[must_use]
+    pub fn auditing(&self) -> Self {
+        Self { shared: self.shared.clone(), priority: Priority::Auditing }
     }
 
     async fn call<T: DeserializeOwned>(&self, method: &'static str, params: Value) -> Result<T, RpcError> {
-        if let Some(budget) = &self.budget
-            && !budget.lock().unwrap_or_else(PoisonError::into_inner).take(Instant::now())
-        {
-            return Err(RpcError::Budget);
-        }
-        let id = self.id.fetch_add(1, Ordering::Relaxed);
-        let body =
-            Bytes::from(json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}).to_string());
-        let mut last = "all nodes are resting after failures".to_owned();
-        for node in &self.nodes {
-            if !node.breaker.lock().unwrap_or_else(PoisonError::into_inner).allows(Instant::now()) {
-                continue;
-            }
-            let answer = self.ask(&node.url, body.clone()).await;
-            let mut breaker = node.breaker.lock().unwrap_or_else(PoisonError::into_inner);
-            match answer {
-                Ok(Answer { error: Some(refusal), .. }) => {
-                    // The node works; it is the request that it does not like.
-                    breaker.succeeded();
-                    return Err(RpcError::Refused { method, code: refusal.code, message: refusal.message });
-                }
-                Ok(answer) => {
-                    breaker.succeeded();
-                    return serde_json::from_value(answer.result)
-                        .map_err(|error| RpcError::Answer { method, detail: error.to_string() });
-                }
-                Err(error) => {
-                    breaker.failed(Instant::now());
-                    last = error;
-                }
-            }
-        }
-        Err(RpcError::AllDown(last))
+        self.call_until(method, params, |_| true).await
     }
 
-    async fn ask(&self, url: &http::Uri, body: Bytes) -> Result<Answer, String> {
+    /// Asks one node after the other until one gives an answer that will do; where none does, the first answer.
+    async fn call_until<T: DeserializeOwned>(
+        &self,
+        method: &'static str,
+        params: Value,
+        will_do: impl Fn(&T) -> bool,
+    ) -> Result<T, RpcError> {
+        let mut failed = RpcError::AllDown("all nodes are resting after failures".to_owned());
+        let mut poor = None;
+        for at in 0..self.shared.nodes.len() {
+            match self.one(at, method, params.clone()).await {
+                Ok(answer) if will_do(&answer) => return Ok(answer),
+                Ok(answer) => {
+                    self.blame(at);
+                    poor = poor.or(Some(answer));
+                }
+                Err(refused @ RpcError::Refused { .. }) if refused.is_of_the_chain() => return Err(refused),
+                Err(RpcError::Budget) => return Err(RpcError::Budget),
+                Err(RpcError::Resting) => {}
+                Err(error) => failed = error,
+            }
+        }
+        poor.ok_or(failed)
+    }
+
+    /// Asks one node, and notes how it did.
+    async fn one<T: DeserializeOwned>(
+        &self,
+        at: usize,
+        method: &'static str,
+        params: Value,
+    ) -> Result<T, RpcError> {
+        let node = self.shared.nodes.get(at).ok_or(RpcError::Resting)?;
+        if !node.breaker.lock().unwrap_or_else(PoisonError::into_inner).allows(Instant::now()) {
+            return Err(RpcError::Resting);
+        }
+        if !self.may_ask(1) {
+            return Err(RpcError::Budget);
+        }
+        let id = self.shared.id.fetch_add(1, Ordering::Relaxed);
+        let body =
+            Bytes::from(json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}).to_string());
+        let answer = match self.ask(&node.url, id, body).await {
+            Ok(Answer { error: Some(Refusal { code, message }), .. }) => {
+                Err(RpcError::Refused { method, code, message })
+            }
+            Ok(answer) => read(answer.result, method),
+            Err(error) => Err(RpcError::AllDown(error)),
+        };
+        let good = answer.as_ref().map_or_else(RpcError::is_of_the_chain, |_| true);
+        note(&mut node.breaker.lock().unwrap_or_else(PoisonError::into_inner), good, Instant::now());
+        if let Err(error) = &answer {
+            tracing::debug!(node = at, %error, "a node fails");
+        }
+        answer
+    }
+
+    /// Whether the budget has room for so many requests, which it then counts.
+    fn may_ask(&self, requests: usize) -> bool {
+        let Some(budget) = &self.shared.budget else { return true };
+        let mut budget = budget.lock().unwrap_or_else(PoisonError::into_inner);
+        (0..requests).all(|_| budget.take(self.priority, Instant::now()))
+    }
+
+    async fn ask(&self, url: &http::Uri, id: u64, body: Bytes) -> Result<Answer, String> {
+        let (status, body) = self.post(url, body).await?;
+        let answer = serde_json::from_slice(&body).map_err(|error| format!("HTTP {status}: {error}"))?;
+        checked(answer, status, id)
+    }
+
+    async fn post(&self, url: &http::Uri, body: Bytes) -> Result<(StatusCode, Bytes), String> {
         let request = Request::post(url.clone())
             .header(header::CONTENT_TYPE, "application/json")
             .body(Full::new(body))
             .map_err(|error| error.to_string())?;
         let work = async {
-            let response = self.client.request(request).await.map_err(|error| format!("{error:?}"))?;
+            let response = self.shared.client.request(request).await.map_err(|error| format!("{error:?}"))?;
             let status = response.status();
             let body = Limited::new(response.into_body(), ANSWER_MAX);
             let body = body.collect().await.map_err(|error| error.to_string())?.to_bytes();
-            serde_json::from_slice(&body).map_err(|error| format!("HTTP {status}: {error}"))
+            Ok((status, body))
         };
         tokio::time::timeout(TIMEOUT, work).await.map_err(|_| "no answer in time".to_owned())?
     }
@@ -215,32 +316,51 @@ impl Rpc {
     }
 
     pub async fn block_number(&self) -> Result<u64, RpcError> {
-        self.call::<U64>("eth_blockNumber", json!([])).await.map(|number| number.as_u64())
+        self.head().await.map(|block| block.number)
     }
 
-    /// `None`: the node has no such block.
+    /// `None`: no node has such a block.
     pub async fn block(&self, number: Option<u64>) -> Result<Option<Block>, RpcError> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Head {
-            number: U64,
-            hash: ethers_core::types::H256,
-            parent_hash: ethers_core::types::H256,
-            timestamp: U256,
-            base_fee_per_gas: Option<U256>,
+        let Some(number) = number else { return self.head().await.map(Some) };
+        let params = json!([hex_of(number), false]);
+        let head: Option<Head> = self.call_until("eth_getBlockByNumber", params, Option::is_some).await?;
+        head.map(|head| head.read().map(|header| header.block)).transpose()
+    }
+
+    /// The highest head. A node whose head is below what was seen, or does not move, is compared with the next one, and
+    /// rests where it is behind: it would answer everything else out of the past.
+    async fn head(&self) -> Result<Block, RpcError> {
+        let mut heads: Vec<(usize, Block)> = Vec::new();
+        let mut failed = RpcError::AllDown("all nodes are resting after failures".to_owned());
+        for at in 0..self.shared.nodes.len() {
+            let answer = self.one::<Option<Head>>(at, "eth_getBlockByNumber", json!(["latest", false])).await;
+            match answer.and_then(|head| head.map(Head::read).transpose()) {
+                Ok(Some(Header { block, .. })) => {
+                    heads.push((at, block));
+                    let mut seen = self.shared.seen.lock().unwrap_or_else(PoisonError::into_inner);
+                    if seen.is_alive(block.number, Instant::now()) {
+                        break;
+                    }
+                }
+                Ok(None) => {}
+                Err(error) => failed = error,
+            }
         }
-        let tag = number.map_or_else(|| "latest".to_owned(), |number| format!("0x{number:x}"));
-        let head: Option<Head> = self.call("eth_getBlockByNumber", json!([tag, false])).await?;
-        head.map(|head| {
-            Ok(Block {
-                number: head.number.as_u64(),
-                hash: head.hash.0,
-                parent: head.parent_hash.0,
-                timestamp_s: small(head.timestamp, "timestamp")?,
-                base_fee: small(head.base_fee_per_gas.unwrap_or_default(), "base fee")?,
-            })
-        })
-        .transpose()
+        let best = heads.iter().map(|(_, block)| *block).max_by_key(|block| block.number);
+        for (at, head) in &heads {
+            if best.is_some_and(|best| !follows(head.number, best.number)) {
+                tracing::warn!(
+                    node = *at,
+                    head = head.number,
+                    ?best,
+                    "a node has stopped following the chain"
+                );
+                if let Some(node) = self.shared.nodes.get(*at) {
+                    node.breaker.lock().unwrap_or_else(PoisonError::into_inner).rest(Instant::now());
+                }
+            }
+        }
+        best.ok_or(failed)
     }
 
     /// Transactions of the sender in the chain.
@@ -293,21 +413,138 @@ impl Rpc {
         }))
     }
 
-    /// Logs of a contract, both blocks included.
-    pub(super) async fn logs(&self, address: Address, from: u64, to: u64) -> Result<Vec<Log>, RpcError> {
-        let filter = json!({"address": super::address_text(address),
-            "fromBlock": format!("0x{from:x}"), "toBlock": format!("0x{to:x}")});
-        self.call("eth_getLogs", json!([filter])).await
+    /// Whether nothing bounds requests.
+    pub(super) fn is_unlimited(&self) -> bool {
+        self.shared.budget.is_none()
     }
+
+    /// Counts against a node: another one has shown that it is wrong.
+    pub(super) fn blame(&self, node: usize) {
+        if let Some(node) = self.shared.nodes.get(node) {
+            note(&mut node.breaker.lock().unwrap_or_else(PoisonError::into_inner), false, Instant::now());
+        }
+    }
+
+    /// Another node that may be asked.
+    pub(super) fn witness_of(&self, node: usize) -> Option<usize> {
+        let now = Instant::now();
+        let allows = |at: &usize| {
+            let node = self.shared.nodes.get(*at);
+            node.is_some_and(|node| node.breaker.lock().unwrap_or_else(PoisonError::into_inner).allows(now))
+        };
+        (0..self.shared.nodes.len()).filter(|at| *at != node).find(allows)
+    }
+
+    /// Logs of a contract in these blocks, both included, with the headers from `first_header` to the last: all of one
+    /// node, the first that has the last block, from this place in the list on. `None`: none has it.
+    pub(super) async fn range(
+        &self,
+        address: Address,
+        (from, to): (u64, u64),
+        first_header: u64,
+        start: usize,
+    ) -> Result<Option<Told>, RpcError> {
+        let headers = (first_header..=to).map(|at| ("eth_getBlockByNumber", json!([hex_of(at), false])));
+        let filter = json!({"address": super::address_text(address), "fromBlock": hex_of(from), "toBlock": hex_of(to)});
+        let asked: Vec<_> = headers.chain([("eth_getLogs", json!([filter]))]).collect();
+        let mut failed = Ok(None);
+        let nodes = self.shared.nodes.iter().enumerate().skip(start);
+        for (at, node) in nodes {
+            if !node.breaker.lock().unwrap_or_else(PoisonError::into_inner).allows(Instant::now()) {
+                continue;
+            }
+            if !self.may_ask(asked.len()) {
+                return Err(RpcError::Budget);
+            }
+            let told = self.ask_all(&node.url, &asked).await.and_then(|mut answers| {
+                let logs: Vec<Log> = read(answers.pop().unwrap_or_default(), "eth_getLogs")?;
+                let heads: Vec<Option<Head>> = answers
+                    .into_iter()
+                    .map(|answer| read(answer, "eth_getBlockByNumber"))
+                    .collect::<Result<_, _>>()?;
+                let heads: Option<Vec<Head>> = heads.into_iter().collect();
+                let headers = heads.map(|heads| heads.into_iter().map(Head::read).collect()).transpose()?;
+                Ok(headers.map(|headers| Told { node: at, headers, logs }))
+            });
+            let good = matches!(told, Ok(Some(_)));
+            note(&mut node.breaker.lock().unwrap_or_else(PoisonError::into_inner), good, Instant::now());
+            match told {
+                Ok(Some(told)) => return Ok(Some(told)),
+                Ok(None) => {}
+                Err(error) => failed = Err(error),
+            }
+        }
+        failed
+    }
+
+    /// Logs of a contract in one block, out of its receipts.
+    pub(super) async fn block_logs(&self, address: Address, block: [u8; 32]) -> Result<Vec<Log>, RpcError> {
+        let params = json!([format!("0x{}", hex::encode(block))]);
+        let receipts: Option<Vec<TransactionReceipt>> =
+            self.call_until("eth_getBlockReceipts", params, Option::is_some).await?;
+        let receipts = receipts.ok_or_else(|| RpcError::Answer {
+            method: "eth_getBlockReceipts",
+            detail: "no node has the block".to_owned(),
+        })?;
+        Ok(receipts
+            .into_iter()
+            .flat_map(|receipt| receipt.logs)
+            .filter(|log| log.address.0 == address)
+            .collect())
+    }
+
+    /// Several requests in one, answered by one node (JSON-RPC 2.0, section 6).
+    async fn ask_all(
+        &self,
+        url: &http::Uri,
+        asked: &[(&'static str, Value)],
+    ) -> Result<Vec<Value>, RpcError> {
+        let first = self.shared.id.fetch_add(asked.len() as u64, Ordering::Relaxed);
+        let ids = || first..;
+        let requests: Vec<Value> = (ids().zip(asked))
+            .map(|(id, (method, params))| json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}))
+            .collect();
+        let body = Bytes::from(Value::Array(requests).to_string());
+        let (status, body) = self.post(url, body).await.map_err(RpcError::AllDown)?;
+        let answers: Vec<Answer> = serde_json::from_slice(&body)
+            .map_err(|error| RpcError::AllDown(format!("HTTP {status}: {error}")))?;
+        ids()
+            .zip(asked)
+            .map(|(id, (method, _))| {
+                // In any order, as the specification has it.
+                let answer = answers.iter().find(|answer| answer.id == json!(id));
+                let answer = answer.ok_or_else(|| RpcError::AllDown(format!("{method} was not answered")))?;
+                match &answer.error {
+                    Some(Refusal { code, message }) => {
+                        Err(RpcError::Refused { method, code: *code, message: message.clone() })
+                    }
+                    None => Ok(answer.result.clone()),
+                }
+            })
+            .collect()
+    }
+}
+
+/// An answer to this request, from a server that is well.
+fn checked(answer: Answer, status: StatusCode, id: u64) -> Result<Answer, String> {
+    match &answer.error {
+        Some(_) => Ok(answer),
+        None if !status.is_success() => Err(format!("HTTP {status}")),
+        None if answer.id != json!(id) => Err("the answer is to another request".to_owned()),
+        None => Ok(answer),
+    }
+}
+
+fn read<T: DeserializeOwned>(answer: Value, method: &'static str) -> Result<T, RpcError> {
+    serde_json::from_value(answer).map_err(|error| RpcError::Answer { method, detail: error.to_string() })
+}
+
+fn hex_of(number: u64) -> String {
+    format!("0x{number:x}")
 }
 
 fn small(value: U256, what: &'static str) -> Result<u64, RpcError> {
     u64::try_from(value).map_err(|_| RpcError::Range(what))
-}
-
-fn is_known(message: &str) -> bool {
-    let message = message.to_lowercase();
-    message.contains("already known") || message.contains("already imported")
 }
 
 fn load_roots(roots: &mut rustls::RootCertStore, file: &std::path::Path) -> Result<(), RpcError> {

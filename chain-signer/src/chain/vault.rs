@@ -16,6 +16,7 @@ use purr_books::{
     policy::{Lane, Terms},
 };
 use purr_engine::PlayerId;
+use purr_protocol::permit::PermitVersion;
 use std::collections::BTreeMap;
 
 #[allow(clippy::all, clippy::pedantic, missing_docs, reason = "generated")]
@@ -58,6 +59,16 @@ pub struct Bounds {
     pub exit_delay_s: u64,
     /// Numbers of a table's sequence that may still touch a seat whose exit was asked for.
     pub exit_sequences: u16,
+    pub permits: PermitVersion,
+}
+
+/// Reads the members of `Limits` that are needed. Vaults differ in how many follow: later members are ignored.
+fn limits(answer: &[u8]) -> Option<(u64, u16, u16)> {
+    let words: Vec<U256> = answer.chunks_exact(32).map(U256::from_big_endian).collect();
+    let exit_delay_s = u64::try_from(*words.first()?).ok()?;
+    let range_max = u16::try_from(u64::try_from(*words.get(4)?).ok()?).ok()?;
+    let exit_sequences = u16::try_from(u64::try_from(*words.get(5)?).ok()?).ok()?;
+    Some((exit_delay_s, range_max, exit_sequences))
 }
 
 /// `settleEntries(items)`.
@@ -289,29 +300,44 @@ impl Vault {
 
     /// What is fixed with the vault.
     pub async fn bounds(&self, rpc: &Rpc) -> Result<Bounds, RpcError> {
-        let limits: abi::Limits = self.view(rpc, abi::LimitsCall {}.encode(), None).await?;
-        Ok(Bounds {
-            range_max: limits.max_range,
-            exit_delay_s: limits.exit_delay.into(),
-            exit_sequences: limits.exit_sequences,
-        })
+        let answer = rpc.eth_call(self.address, &abi::LimitsCall {}.encode(), None).await?;
+        let unread = |detail: &str| RpcError::Answer { method: "eth_call", detail: detail.to_owned() };
+        let (exit_delay_s, range_max, exit_sequences) = limits(&answer).ok_or_else(|| unread("no limits"))?;
+        let permits = PermitVersion::try_from(self.permit_version(rpc).await?)
+            .map_err(|error| unread(&error.to_string()))?;
+        Ok(Bounds { range_max, exit_delay_s, exit_sequences, permits })
+    }
+
+    /// The first vaults do not have the function, and revert.
+    async fn permit_version(&self, rpc: &Rpc) -> Result<u8, RpcError> {
+        match self.view(rpc, abi::PermitVersionCall {}.encode(), None).await {
+            Err(error) if error.is_revert() => Ok(PermitVersion::AnySeat.number()),
+            answer => answer,
+        }
+    }
+
+    /// The most that a voucher pays this player now, as far as the vault says: the first vaults know the limit of all
+    /// players together.
+    pub async fn withdrawable(
+        &self,
+        rpc: &Rpc,
+        permits: PermitVersion,
+        player: Address,
+    ) -> Result<u64, RpcError> {
+        let call = match permits {
+            PermitVersion::AnySeat => abi::OutflowLeftCall {}.encode(),
+            PermitVersion::NamedSeat => abi::WithdrawableCall { player: H160(player) }.encode(),
+        };
+        self.view(rpc, call, None).await
     }
 
     /// Whether the key may settle (role 1) or sign vouchers (role 2) now.
     pub async fn is_active(&self, rpc: &Rpc, key: Address, role: u8) -> Result<bool, RpcError> {
         self.view(rpc, abi::IsActiveCall { key: H160(key), role }.encode(), None).await
     }
-
-    /// The vault's events from block to block, both included, at most [`LOG_BLOCKS_MAX`].
-    pub async fn logs(&self, rpc: &Rpc, from: u64, to: u64) -> Result<Vec<VaultLog>, RpcError> {
-        let logs = rpc.logs(self.address, from, to).await?;
-        let mut out: Vec<VaultLog> = logs.iter().filter_map(read).collect();
-        out.sort_by_key(|log| (log.block, log.index));
-        Ok(out)
-    }
 }
 
-fn read(log: &Log) -> Option<VaultLog> {
+pub(super) fn read(log: &Log) -> Option<VaultLog> {
     if log.removed == Some(true) {
         return None;
     }
@@ -455,6 +481,18 @@ mod tests {
         assert!(decode_call(&data).is_err());
         assert!(decode_call(&[1, 2, 3, 4]).is_err());
         assert!(decode_call(&encode_deposit(5)).is_err());
+    }
+
+    #[test]
+    fn the_limits_of_older_and_newer_vaults_are_read() {
+        let words = |count: u64| -> Vec<u8> {
+            (0..count).flat_map(|n| ethers_core::abi::encode(&[Token::Uint(U256::from(100 + n))])).collect()
+        };
+        for count in [8, 10, 12] {
+            assert_eq!(limits(&words(count)), Some((100, 104)));
+        }
+        assert_eq!(limits(&words(4)), None);
+        assert_eq!(limits(&[0xff; 320]), None);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What the chain said, at final depth: exactly once into the books. What it changes is decided by [`purr_books::take`].
 
-use super::{Journal, JournalError, Lease, bytes, chain, db, lease, load, store, undb};
+use super::{Journal, JournalError, Lease, bytes, chain, db, feed, lease, load, store, undb};
 use purr_books::{
     events::VaultLog,
     take::{Tally, take, tally},
@@ -46,7 +46,8 @@ impl Journal {
         .await?;
         if !logs.is_empty() {
             let keys: Vec<_> = logs.iter().map(VaultLog::key).collect();
-            chain::append(&mut tx, "logs", &json!({"through": position.block, "keys": keys})).await?;
+            let body = json!({"through": position.block, "keys": keys, "events": feed::noted(logs)});
+            chain::append(&mut tx, "logs", &body).await?;
         }
         tx.commit().await?;
         Ok(taken)

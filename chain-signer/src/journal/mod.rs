@@ -9,6 +9,7 @@ mod apply;
 mod chain;
 mod denials;
 mod differing;
+mod feed;
 mod frozen;
 mod holds;
 mod lease;

@@ -5,7 +5,10 @@ use crate::chain::{Address, vault::Bounds};
 use futures::stream::{self, Stream};
 use purr_books::ledger::Account;
 use purr_engine::PlayerId;
-use purr_protocol::settlement::{Balance, SeatedBalance};
+use purr_protocol::{
+    permit::PermitVersion,
+    settlement::{Balance, SeatedBalance},
+};
 use sqlx::{Row, postgres::PgListener};
 use std::collections::BTreeMap;
 
@@ -42,11 +45,14 @@ pub struct Heads {
 impl Journal {
     /// Binds the journal to a vault, the first time; afterwards it must be the same.
     pub async fn identify(&self, chain_id: u64, vault: Address, bounds: Bounds) -> Result<(), JournalError> {
-        sqlx::query("INSERT INTO identity (chain_id, vault) VALUES ($1, $2) ON CONFLICT DO NOTHING")
-            .bind(db(chain_id, "chain id")?)
-            .bind(vault.as_slice())
-            .execute(&self.pool)
-            .await?;
+        sqlx::query(
+            "INSERT INTO identity (chain_id, vault, permit_version) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+        )
+        .bind(db(chain_id, "chain id")?)
+        .bind(vault.as_slice())
+        .bind(i16::from(bounds.permits.number()))
+        .execute(&self.pool)
+        .await?;
         let row = sqlx::query("SELECT chain_id, vault FROM identity").fetch_one(&self.pool).await?;
         let (chain, address) = (undb(row.try_get("chain_id")?)?, bytes(row.try_get("vault")?, "vault")?);
         if (chain, address) != (chain_id, vault) {
@@ -69,6 +75,17 @@ impl Journal {
                 .await?;
         let Some((Some(delay), Some(sequences))) = bounds else { return Ok(None) };
         Ok(Some(ExitBounds { delay_s: undb(delay)?, sequences: undb(sequences)? }))
+    }
+
+    /// The permits that the vault takes; `None`: no vault was ever looked at.
+    pub async fn permits(&self) -> Result<Option<PermitVersion>, JournalError> {
+        let number: Option<i16> =
+            sqlx::query_scalar("SELECT COALESCE(permit_version, 1::smallint) FROM identity")
+                .fetch_optional(&self.pool)
+                .await?;
+        let Some(number) = number else { return Ok(None) };
+        let known = u8::try_from(number).ok().and_then(|number| PermitVersion::try_from(number).ok());
+        known.map(Some).ok_or_else(|| JournalError::Corrupt(format!("permit version {number}")))
     }
 
     pub async fn heads(&self, sender: Address) -> Result<Heads, JournalError> {

@@ -1,6 +1,6 @@
 //! From the journal's waiting entries to transactions that the policy passed.
 
-use super::{IN_FLIGHT_MAX, Sender, SenderError};
+use super::{IN_FLIGHT_MAX, Sender, SenderError, fees, gas};
 use crate::{
     calldata::{Known, check_open, check_settle},
     chain::{
@@ -31,9 +31,7 @@ fn known(pending: &PendingTable) -> Known {
 
 impl Sender {
     pub(super) fn first_fees(&self, head: Block, gas: u64) -> Fees {
-        // Twice the base fee holds for six full blocks (EIP-1559 raises it by an eighth at most).
-        let max_fee = head.base_fee.saturating_mul(2).saturating_add(self.priority_fee).max(1);
-        Fees { gas, max_fee, priority_fee: self.priority_fee }
+        fees::first(gas, self.base_fees.sane(head.base_fee), self.priority_fee)
     }
 
     async fn room(&self) -> Result<usize, SenderError> {
@@ -105,7 +103,7 @@ impl Sender {
             }
             let gas = match self.rpc.estimate_gas(self.signer.address(), self.vault.address, &calldata).await
             {
-                Ok(gas) => gas.saturating_mul(5) / 4,
+                Ok(estimate) => gas::limit(estimate, false),
                 Err(RpcError::Refused { message, .. }) => {
                     tracing::error!(table = table.uid, message, "the vault would not open this table");
                     continue;
@@ -188,7 +186,7 @@ impl Sender {
             let calldata = encode_settle(items);
             let estimate =
                 self.rpc.estimate_gas(self.signer.address(), self.vault.address, &calldata).await?;
-            let gas = estimate.saturating_mul(5) / 4;
+            let gas = gas::limit(estimate, true);
             if gas <= self.gas_max {
                 return Ok(Some((calldata, gas)));
             }

@@ -51,6 +51,7 @@ impl Sender {
             decimals: decimals.last().copied().unwrap_or(0),
             confirmations: self.confirmations,
             operator: address_text(key),
+            permit_version: bounds.permits.number(),
         });
         Ok(())
     }

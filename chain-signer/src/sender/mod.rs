@@ -5,6 +5,8 @@
 
 mod batches;
 mod check;
+mod fees;
+mod gas;
 mod transactions;
 mod watch;
 
@@ -79,6 +81,7 @@ pub struct Sender {
     vault_checked: Option<Instant>,
     /// The head that was worked on last.
     seen: Option<Block>,
+    base_fees: fees::Recent,
     /// Somebody is frozen.
     frozen: bool,
     looked: Option<Instant>,
@@ -121,6 +124,7 @@ impl Sender {
             range_max: 1,
             vault_checked: None,
             seen: None,
+            base_fees: fees::Recent::default(),
             frozen: false,
             looked: None,
             refused: BTreeMap::new(),
@@ -226,6 +230,9 @@ impl Sender {
         let head = self.rpc.block(None).await?.ok_or(SenderError::NoBlock(0))?;
         self.metrics.block_head.set(i64::try_from(head.number).unwrap_or(i64::MAX));
         let moved = self.seen != Some(head);
+        if moved {
+            self.base_fees.saw(head.number, head.base_fee);
+        }
         self.drive_all(lease, head, moved).await?;
         if moved {
             self.take_in(lease, head).await?;

@@ -1,9 +1,9 @@
 //! Each live transaction one step on: signed, sent, mined, final. In the order of their nonces.
 
-use super::{Sender, SenderError};
+use super::{Sender, SenderError, fees};
 use crate::{
     chain::{Block, Receipt, RpcError, sign},
-    journal::{Fees, Lease, Transaction},
+    journal::{Lease, Transaction},
 };
 use purr_books::entry::State;
 use std::time::{Duration, Instant};
@@ -12,14 +12,6 @@ use std::time::{Duration, Instant};
 const RESEND_EVERY: Duration = Duration::from_secs(4);
 /// Versions of one transaction; each costs at least an eighth more.
 const ATTEMPTS_MAX: usize = 12;
-
-/// What every pool takes as a replacement: a quarter more of both fees, and not below what the head asks.
-pub(super) fn raised(old: Fees, base_fee: u64) -> Fees {
-    let more = |fee: u64| fee.saturating_add(fee / 4).saturating_add(1);
-    let priority_fee = more(old.priority_fee);
-    let wanted = base_fee.saturating_mul(2).saturating_add(priority_fee);
-    Fees { gas: old.gas, max_fee: more(old.max_fee).max(wanted), priority_fee }
-}
 
 impl Sender {
     /// `moved`: the head is another one than last time, so blocks and receipts may have changed.
@@ -90,7 +82,7 @@ impl Sender {
                     return Ok(());
                 }
                 tracing::warn!(nonce = tx.nonce, message, "the node does not take a transaction");
-                self.replace_if_stuck(lease, tx, head).await
+                self.replace_if_stuck(lease, tx, head, Some(&message)).await
             }
             Err(error) => Err(error.into()),
         }
@@ -141,21 +133,27 @@ impl Sender {
             }
             self.sent_at.insert(tx.id, Instant::now());
         }
-        self.replace_if_stuck(lease, tx, head).await
+        self.replace_if_stuck(lease, tx, head, None).await
     }
 
+    /// `refusal`: why the node does not take its last version.
     async fn replace_if_stuck(
         &mut self,
         lease: &Lease,
         tx: &Transaction,
         head: Block,
+        refusal: Option<&str>,
     ) -> Result<(), SenderError> {
         let stuck = Duration::from_secs(tx.age_s) >= self.stuck_after;
         let Some(last) = tx.attempts.last().filter(|_| stuck && tx.attempts.len() < ATTEMPTS_MAX) else {
             return Ok(());
         };
-        let fees = raised(last.fees, head.base_fee);
-        tracing::warn!(nonce = tx.nonce, max_fee = fees.max_fee, "stuck: a version that pays more");
+        let base_fee = self.base_fees.sane(head.base_fee);
+        let fees = match refusal {
+            Some(message) => fees::after_refusal(message, last.fees, base_fee, self.priority_fee),
+            None => fees::raised(last.fees, base_fee),
+        };
+        tracing::warn!(nonce = tx.nonce, max_fee = fees.max_fee, "stuck: another version");
         self.journal.replace(lease, tx, fees).await?;
         self.metrics.fee_bumps.inc();
         Ok(())
@@ -179,18 +177,5 @@ impl Sender {
             }
         }
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_replacement_pays_enough_more_for_every_pool_and_for_the_head() {
-        let old = Fees { gas: 1, max_fee: 100, priority_fee: 0 };
-        assert_eq!(raised(old, 10), Fees { gas: 1, max_fee: 126, priority_fee: 1 });
-        assert_eq!(raised(old, 1_000).max_fee, 2_001);
-        assert_eq!(raised(Fees { max_fee: u64::MAX, ..old }, 1).max_fee, u64::MAX);
     }
 }

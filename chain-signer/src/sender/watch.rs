@@ -2,7 +2,7 @@
 
 use super::{Sender, SenderError};
 use crate::{
-    chain::{Block, vault::LOG_BLOCKS_MAX},
+    chain::{Block, Range, vault::LOG_BLOCKS_MAX},
     journal::{Lease, LogPosition},
 };
 use purr_books::ledger::Subject;
@@ -26,11 +26,11 @@ impl Sender {
                 break;
             }
             let to = last.min(next + LOG_BLOCKS_MAX - 1);
-            let end = self.rpc.block(Some(to)).await?.ok_or(SenderError::NoBlock(to))?;
+            let range = self.vault.range(&self.rpc, next, to).await?.ok_or(SenderError::NoBlock(to))?;
+            let Range { end, logs } = range;
             if let Some(position) = position {
                 self.check_position(lease, position, end).await?;
             }
-            let logs = self.vault.logs(&self.rpc, next, to).await?;
             let reached = LogPosition { block: to, block_hash: end.hash };
             let applied = self.journal.apply(lease, &logs, reached).await?;
             position = Some(reached);

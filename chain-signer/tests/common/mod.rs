@@ -40,6 +40,9 @@ pub const KEYS: [&str; 4] = [
     "5de4111afa1a4b94908f83103eb1f1706367c2e68ca870fc3fb9a804cdab365a",
     "7c852118294e51e653712a81e05800f419141751be58f605c371e15141b007a6",
 ];
+/// Anvil's account 6, and its key.
+const GUARDIAN: &str = "0x976ea74026e726554db657fa54763abd0c3a0aa9";
+pub const GUARDIAN_KEY: &str = "92db14e403b83dfe3df233f83dfa3a0d7096f21ca9b0d6d6b8d88b2b4ec1564e";
 const CHAIN_ID: u64 = 31337;
 const NOBODY: &str = "65534";
 pub const WAIT: Duration = Duration::from_secs(180);
@@ -295,7 +298,7 @@ impl House {
         eventually("anvil answers", || async { rpc.chain_id().await.ok() }).await;
         let answer = self
             .program()
-            .args(["deploy", "--operator", &keys.settle, "--voucher", &keys.voucher])
+            .args(["deploy", "--operator", &keys.settle, "--voucher", &keys.voucher, "--guardian", GUARDIAN])
             .env("PURR_DEPLOYER_KEY", KEYS[0])
             .output()
             .unwrap();

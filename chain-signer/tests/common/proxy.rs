@@ -17,7 +17,7 @@ use tokio::{
 };
 
 const SEND: &str = "eth_sendRawTransaction";
-const METHODS: [&str; 10] = [
+const METHODS: [&str; 11] = [
     "eth_chainId",
     "eth_blockNumber",
     "eth_getBlockByNumber",
@@ -28,6 +28,7 @@ const METHODS: [&str; 10] = [
     SEND,
     "eth_getTransactionReceipt",
     "eth_getLogs",
+    "eth_getBlockReceipts",
 ];
 
 /// Sebastiano Vigna's SplitMix64: a seed is a whole run.
@@ -55,10 +56,11 @@ pub struct Counts {
     pub dropped: AtomicU64,
     pub delayed: AtomicU64,
     pub lost: AtomicU64,
+    pub lies: AtomicU64,
 }
 
 impl Counts {
-    pub fn all(&self) -> [(&'static str, u64); 5] {
+    pub fn all(&self) -> [(&'static str, u64); 6] {
         let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
         [
             ("requests", of(&self.requests)),
@@ -66,6 +68,7 @@ impl Counts {
             ("dropped", of(&self.dropped)),
             ("delayed", of(&self.delayed)),
             ("answers lost", of(&self.lost)),
+            ("lies", of(&self.lies)),
         ]
     }
 }
@@ -74,6 +77,7 @@ impl Counts {
 pub struct Proxy {
     pub port: u16,
     pub counts: Arc<Counts>,
+    faults: Arc<Faults>,
     calm: Arc<AtomicBool>,
     task: JoinHandle<()>,
 }
@@ -88,7 +92,26 @@ impl Drop for Proxy {
 pub const REQUESTS_PER_MINUTE: usize = 100;
 const NONCES: u64 = 8;
 
+/// What a node says that is not so, as real ones have done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lie {
+    /// No logs, whatever there is (go-ethereum 24078, reth 17678).
+    EmptyLogs,
+    /// It stopped at this block and answers on.
+    StaleHead(u64),
+    /// It has the head and not its state.
+    HeaderNotFound,
+    /// HTTP 429 with a JSON-RPC error in it.
+    TooManyRequests,
+    /// -32603 for everything.
+    InternalError,
+    /// -32005 for everything, with HTTP 200.
+    LimitExceeded,
+}
+
 enum Kind {
+    /// No faults but this lie.
+    Lying(std::sync::Mutex<Option<Lie>>),
     Faulty,
     /// No faults, but no more than the limits.
     Limiting(std::sync::Mutex<std::collections::VecDeque<std::time::Instant>>),
@@ -162,6 +185,18 @@ impl Proxy {
         Self::start(node, 0, Kind::Limiting(std::sync::Mutex::default())).await
     }
 
+    pub async fn lying(node: u16) -> Self {
+        Self::start(node, 0, Kind::Lying(std::sync::Mutex::default())).await
+    }
+
+    /// What a lying one says from now on; `None`: the truth.
+    pub fn lie(&self, lie: Option<Lie>) {
+        match &self.faults.kind {
+            Kind::Lying(told) => *told.lock().unwrap() = lie,
+            Kind::Faulty | Kind::Limiting(_) => panic!("not a lying proxy"),
+        }
+    }
+
     async fn start(node: u16, seed: u64, kind: Kind) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -175,13 +210,14 @@ impl Proxy {
         let (counted, calmed) = (counts.clone(), calm.clone());
         let faults =
             Arc::new(Faults { rpc, kind, counts: counted, random, transactions, requests, calm: calmed });
+        let serving = faults.clone();
         let task = tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                tokio::spawn(serve(faults.clone(), stream));
+                tokio::spawn(serve(serving.clone(), stream));
             }
         });
-        Self { port, counts, calm, task }
+        Self { port, counts, faults, calm, task }
     }
 
     /// Nothing fails from now on: a comparison of everything asks hundreds of times, and one failure is one too many.
@@ -212,7 +248,7 @@ async fn serve(faults: Arc<Faults>, stream: TcpStream) -> std::io::Result<()> {
         stream.read_exact(&mut body).await?;
         let request: Value = serde_json::from_slice(&body)?;
         // No answer: the connection ends.
-        let Some((status, answer)) = faults.answer(&request).await else { return Ok(()) };
+        let Some((status, answer)) = faults.answer_all(&request).await else { return Ok(()) };
         let text = answer.to_string();
         let head = format!(
             "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
@@ -265,17 +301,70 @@ impl Faults {
         None
     }
 
+    /// The lie in place of an answer, where there is one.
+    async fn lie(&self, method: &str, params: &Value, id: &Value) -> Option<(&'static str, Value)> {
+        let Kind::Lying(told) = &self.kind else { return None };
+        let lie = (*told.lock().unwrap())?;
+        let result = |result: Value| ("200 OK", json!({"jsonrpc": "2.0", "id": id, "result": result}));
+        let error = |status: &'static str, code: i64, message: &str| {
+            (status, json!({"jsonrpc": "2.0", "id": id, "error": {"code": code, "message": message}}))
+        };
+        let hex_of = |value: &Value| u64::from_str_radix(value.as_str()?.strip_prefix("0x")?, 16).ok();
+        match lie {
+            Lie::EmptyLogs => (method == "eth_getLogs").then(|| result(json!([]))),
+            Lie::StaleHead(head) => match method {
+                "eth_blockNumber" => Some(result(json!(format!("0x{head:x}")))),
+                "eth_getBlockByNumber" => match hex_of(&params[0]) {
+                    Some(number) if number <= head => None,
+                    Some(_) => Some(result(Value::Null)),
+                    None => {
+                        let params = json!([format!("0x{head:x}"), false]);
+                        Some(result(self.rpc.raw("eth_getBlockByNumber", params).await.ok()?))
+                    }
+                },
+                "eth_getTransactionReceipt" => Some(result(Value::Null)),
+                "eth_getLogs" => {
+                    let from = hex_of(&params[0]["fromBlock"]).unwrap_or_default();
+                    (from > head).then(|| result(json!([])))
+                }
+                _ => None,
+            },
+            Lie::HeaderNotFound => matches!(method, "eth_call" | "eth_getBlockByNumber" | "eth_getLogs")
+                .then(|| error("200 OK", -32_000, "header not found")),
+            Lie::TooManyRequests => Some(error("429 Too Many Requests", 429, "Too Many Requests")),
+            Lie::InternalError => Some(error("200 OK", -32_603, "internal error")),
+            Lie::LimitExceeded => Some(error("200 OK", -32_005, "request rate limited")),
+        }
+    }
+
+    /// One request, or several in one: as one of them fails, all do.
+    async fn answer_all(self: &Arc<Self>, request: &Value) -> Option<(&'static str, Value)> {
+        let Value::Array(requests) = request else { return self.answer(request).await };
+        let mut answers = Vec::new();
+        for request in requests {
+            match self.answer(request).await? {
+                ("200 OK", answer) => answers.push(answer),
+                refused => return Some(refused),
+            }
+        }
+        Some(("200 OK", Value::Array(answers)))
+    }
+
     async fn answer(self: &Arc<Self>, request: &Value) -> Option<(&'static str, Value)> {
         self.count(&self.counts.requests);
         let name = request["method"].as_str().unwrap_or_default();
         let method = METHODS.into_iter().find(|known| *known == name).unwrap_or("eth_unknown");
         let params = request["params"].clone();
-        let limiting = matches!(self.kind, Kind::Limiting(_));
-        if limiting && let Some(refusal) = self.limit(method, &request["id"]).await {
+        if let Some(lie) = self.lie(method, &params, &request["id"]).await {
+            self.count(&self.counts.lies);
+            return Some(lie);
+        }
+        let passing = !matches!(self.kind, Kind::Faulty);
+        if let Some(refusal) = self.limit(method, &request["id"]).await {
             self.count(&self.counts.failed);
             return Some(refusal);
         }
-        match if limiting { Fate::Passed } else { self.fate(method) } {
+        match if passing { Fate::Passed } else { self.fate(method) } {
             Fate::Passed => {}
             Fate::Failed => {
                 self.count(&self.counts.failed);

@@ -3,9 +3,12 @@
 use super::{House, Signer, eventually, key};
 use purr_chain_signer::chain::{address_of_raw_key, sign_digest_with_raw_key};
 use purr_engine::{PlayerId, SeatIndex};
-use purr_protocol::settlement::{
-    Accepted, Entry, EntryBody, Notice, NoticeState, Notices, OpenTable, Permit, Reservation, Reserve,
-    SeatDelta, Submit, TableState, TableStatus,
+use purr_protocol::{
+    permit::{PermitFor, PermitVersion},
+    settlement::{
+        Accepted, Entry, EntryBody, Notice, NoticeState, Notices, OpenTable, Permit, Reservation, Reserve,
+        SeatDelta, Submit, TableState, TableStatus,
+    },
 };
 use purr_runtime::{ClientError, InternalClient, Role};
 use std::{
@@ -74,6 +77,16 @@ impl Table {
     }
 
     pub fn permit(&self, house: &House, n: usize, amount: u64, nonce: u64) -> Permit {
+        self.permit_for(house, PermitFor::Sit(self.seat(n)), n, (amount, nonce))
+    }
+
+    pub fn permit_for(
+        &self,
+        house: &House,
+        what: PermitFor,
+        n: usize,
+        (amount, nonce): (u64, u64),
+    ) -> Permit {
         let mut permit = Permit {
             amount,
             max_total_rake: amount,
@@ -81,10 +94,15 @@ impl Table {
             nonce,
             signature: String::new(),
         };
-        let digest = house.domain().seat_permit(self.id, player(n).0, &permit);
+        self.sign(house, what, n, &mut permit);
+        permit
+    }
+
+    pub fn sign(&self, house: &House, what: PermitFor, n: usize, permit: &mut Permit) {
+        let version = PermitVersion::NamedSeat;
+        let digest = house.domain().seat_permit(version, self.id, what, player(n).0, permit);
         let signature = sign_digest_with_raw_key(&key(n), &digest).unwrap().to_bytes();
         permit.signature = format!("0x{}", hex::encode(signature));
-        permit
     }
 
     pub fn reservation(&self, house: &House, n: usize, amount: u64, nonce: u64) -> Reserve {

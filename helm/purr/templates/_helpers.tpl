@@ -215,3 +215,97 @@ written here, 2^64 - 1. Call with (dict "root" $ "tokens" 100). */}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
+
+{{/* The labels of the tables' namespaces as a selector; empty where they are named. */}}
+{{- define "purr.tablesSelector" -}}
+{{- $labels := dig "selector" dict (.Values.tableNamespaces | default dict) -}}
+{{- $all := list -}}
+{{- range $key, $value := $labels }}{{ $all = append $all (printf "%s=%s" $key $value) }}{{ end -}}
+{{- join "," $all -}}
+{{- end -}}
+
+{{/* The tables' namespaces as JSON {"names": []}; none where labels select them. */}}
+{{- define "purr.tablesNamespaces" -}}
+{{- $names := dig "names" list (.Values.tableNamespaces | default dict) -}}
+{{- if include "purr.tablesSelector" . -}}
+{{- if $names -}}
+{{- fail (printf "tableNamespaces.names %s with tableNamespaces.selector: name the namespaces, or select them by labels." (join "," $names)) -}}
+{{- end -}}
+{{- else if not $names -}}
+{{- $names = list .Release.Namespace -}}
+{{- end -}}
+{{- dict "names" $names | toJson -}}
+{{- end -}}
+
+{{/* Environment of the programs that watch tables or their pods. */}}
+{{- define "purr.tablesNamespacesEnv" -}}
+{{- with include "purr.tablesSelector" . -}}
+- {name: PURR_NAMESPACE_SELECTOR, value: {{ . | quote }}}
+{{- else -}}
+- {name: PURR_NAMESPACES, value: {{ join "," (include "purr.tablesNamespaces" . | fromJson).names | quote }}}
+{{- end -}}
+{{- end -}}
+
+{{/* Rights in every namespace that has tables. Call with (dict "root" $ "component" "gateway" "rules" "…").
+
+Named namespaces: a Role and its binding in each, so that nothing else of the cluster can be read. Labels: whoever may
+label a namespace must not thereby hand out its Secrets. So a ClusterRole holds the rules and is bound nowhere; the
+namespace's owner binds it. Only the names of namespaces are read in the whole cluster. */}}
+{{- define "purr.tablesRoles" -}}
+{{- $root := .root -}}
+{{- $account := printf "%s-%s" $root.Release.Name .component -}}
+{{- $name := printf "%s-tables" $account -}}
+{{- if include "purr.tablesSelector" $root }}
+{{- $cluster := printf "%s-%s" $root.Release.Namespace $name }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata:
+  name: {{ $cluster }}
+  labels: {{- include "purr.labels" $root | nindent 4 }}
+rules:
+{{ .rules }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata:
+  name: {{ $cluster }}-namespaces
+  labels: {{- include "purr.labels" $root | nindent 4 }}
+rules:
+  - apiGroups: [""]
+    resources: [namespaces]
+    verbs: [list, watch]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata:
+  name: {{ $cluster }}-namespaces
+  labels: {{- include "purr.labels" $root | nindent 4 }}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: {{ $cluster }}-namespaces}
+subjects:
+  - {kind: ServiceAccount, name: {{ $account }}, namespace: {{ $root.Release.Namespace }}}
+{{- else }}
+{{- $rules := .rules }}
+{{- range $namespace := (include "purr.tablesNamespaces" $root | fromJson).names }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata:
+  name: {{ $name }}
+  namespace: {{ $namespace }}
+  labels: {{- include "purr.labels" $root | nindent 4 }}
+rules:
+{{ $rules }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata:
+  name: {{ $name }}
+  namespace: {{ $namespace }}
+  labels: {{- include "purr.labels" $root | nindent 4 }}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: {{ $name }}}
+subjects:
+  - {kind: ServiceAccount, name: {{ $account }}, namespace: {{ $root.Release.Namespace }}}
+{{- end }}
+{{- end }}
+{{- end -}}

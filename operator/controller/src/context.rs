@@ -1,15 +1,20 @@
 //! What reconciles share.
 
 use crate::{
-    certificates::Authority, defaults::Defaults, fleet::wake::Wake, metrics::Metrics, pace::SharedPace,
-    placement::Placement, pods::Pods, stores::Stores, summaries::Summaries, table::status::Spare,
+    certificates::Authority, defaults::Defaults, fleet::wake::Wake, index::PodIndex, metrics::Metrics,
+    pace::SharedPace, placement::Placement, pods::Pods, shared::Shared, stores::Stores, summaries::Summaries,
+    table::status::Spare,
 };
 use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::{
     Api, Client,
-    runtime::{events::Recorder, reflector::Store},
+    runtime::{
+        events::{Event, EventType, Recorder},
+        reflector::Store,
+    },
 };
 use purr_crds::PokerTable;
+use purr_namespaces::Listed;
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
@@ -22,13 +27,13 @@ const BACKOFF_MIN: Duration = Duration::from_secs(1);
 const BACKOFF_MAX: Duration = Duration::from_secs(60);
 
 pub struct Context {
-    pub tables: Api<PokerTable>,
-    pub pods: Api<Pod>,
-    pub secrets: Api<Secret>,
+    client: Client,
     /// The tables as the watch has them.
     pub table_cache: Store<PokerTable>,
     /// The tables' pods as the watch has them.
-    pub pod_cache: Store<Pod>,
+    pub pod_index: Arc<PodIndex>,
+    /// The namespaces of which `pod_index` has all pods.
+    pub pods_listed: Listed,
     pub recorder: Recorder,
     pub fleet: Defaults,
     pub authority: Authority,
@@ -37,12 +42,32 @@ pub struct Context {
     pub summaries: Arc<Summaries>,
     pub stores: Stores,
     pub metrics: Metrics,
+    /// What table pods mount, in the namespaces that are not our own.
+    pub shared: Shared,
     memory: Mutex<HashMap<String, Memory>>,
     placement: Placement,
     spare: Mutex<Spare>,
+    told: Mutex<Told>,
     started: Instant,
     /// Fleets whose tables have changed.
     pub wake: Wake,
+}
+
+/// Normal events of tables a second.
+const NORMAL_PER_S: u64 = 5;
+/// Warnings of tables a second.
+const WARNING_PER_S: u64 = 200;
+
+/// Events that may still be sent in this second.
+struct Told {
+    normal: Spare,
+    warning: Spare,
+}
+
+impl Default for Told {
+    fn default() -> Self {
+        Self { normal: Spare::of(NORMAL_PER_S), warning: Spare::of(WARNING_PER_S) }
+    }
 }
 
 /// Of one table, by its UID; may be lost with the process.
@@ -51,6 +76,8 @@ pub struct Memory {
     pub failures: u32,
     /// When its status was written, in seconds since 1970; 0: not by this process.
     pub written_s: i64,
+    /// When this process first saw that it starts, in seconds since 1970; 0: it has not.
+    pub started_s: i64,
     /// When its certificate is due, in seconds since 1970; 0: not looked at yet.
     pub renew_at_s: i64,
     /// The API server does not accept the table's next pod.
@@ -73,9 +100,11 @@ pub struct Refused {
 /// The parts of a [`Context`] that come from the outside.
 pub struct Parts {
     pub client: Client,
+    /// Of the program itself.
     pub namespace: String,
     pub table_cache: Store<PokerTable>,
-    pub pod_cache: Store<Pod>,
+    pub pod_index: Arc<PodIndex>,
+    pub pods_listed: Listed,
     pub recorder: Recorder,
     pub fleet: Defaults,
     pub authority: Authority,
@@ -93,7 +122,8 @@ impl Context {
             client,
             namespace,
             table_cache,
-            pod_cache,
+            pod_index,
+            pods_listed,
             recorder,
             fleet,
             authority,
@@ -105,11 +135,11 @@ impl Context {
             wake,
         } = parts;
         Self {
-            tables: Api::namespaced(client.clone(), &namespace),
-            pods: Api::namespaced(client.clone(), &namespace),
-            secrets: Api::namespaced(client, &namespace),
+            shared: Shared::new(&namespace, &fleet.release),
+            client,
             table_cache,
-            pod_cache,
+            pod_index,
+            pods_listed,
             recorder,
             fleet,
             authority,
@@ -121,9 +151,22 @@ impl Context {
             memory: Mutex::default(),
             placement: Placement::default(),
             spare: Mutex::default(),
+            told: Mutex::default(),
             started: Instant::now(),
             wake,
         }
+    }
+
+    pub fn tables(&self, namespace: &str) -> Api<PokerTable> {
+        Api::namespaced(self.client.clone(), namespace)
+    }
+
+    pub fn pods(&self, namespace: &str) -> Api<Pod> {
+        Api::namespaced(self.client.clone(), namespace)
+    }
+
+    pub fn secrets(&self, namespace: &str) -> Api<Secret> {
+        Api::namespaced(self.client.clone(), namespace)
     }
 
     pub fn memory<T>(&self, uid: &str, change: impl FnOnce(&mut Memory) -> T) -> T {
@@ -134,7 +177,8 @@ impl Context {
     /// Gives a table that may be anywhere its store group, for good once its status has it.
     pub fn place(&self, table: &mut PokerTable) {
         if crate::table::store_name(table).is_none() {
-            let placed = self.placement.choose(table, &self.table_cache.state(), self.fleet.stores.keys());
+            let all = || self.table_cache.state();
+            let placed = self.placement.choose(table, all, self.fleet.stores.keys(), Instant::now());
             table.status.get_or_insert_default().store = placed;
         }
     }
@@ -143,6 +187,13 @@ impl Context {
     pub fn spare_write(&self) -> bool {
         let now_s = self.started.elapsed().as_secs();
         self.spare.lock().unwrap_or_else(PoisonError::into_inner).take(now_s)
+    }
+
+    /// Whether an event may be sent now: what ten thousand tables have to say at once nobody reads.
+    pub fn may_say(&self, event: &Event) -> bool {
+        let Told { normal, warning } = &mut *self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let bucket = if event.type_ == EventType::Normal { normal } else { warning };
+        bucket.take(self.started.elapsed().as_secs())
     }
 
     pub fn forget(&self, uid: &str) {

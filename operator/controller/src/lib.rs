@@ -4,12 +4,14 @@ pub mod certificates;
 pub mod context;
 pub mod defaults;
 pub mod fleet;
+pub mod index;
 pub mod lease;
 pub mod metrics;
 pub mod options;
 pub mod pace;
 pub mod placement;
 pub mod pods;
+pub mod shared;
 pub mod stores;
 pub mod summaries;
 pub mod table;
@@ -23,14 +25,15 @@ use certificates::Authority;
 use context::{Context, Parts};
 use fleet::{reconcile::Fleets, wake::Wake};
 use futures::{StreamExt, TryStreamExt, future, stream};
+use index::{FleetIndex, PodIndex};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
-    Api, Client, ResourceExt,
+    Client, Resource, ResourceExt,
     runtime::{
         Controller, WatchStreamExt,
         controller::{Action, Config as ControllerConfig},
         events::{Recorder, Reporter},
-        reflector::{self, ObjectRef},
+        reflector::{self, ObjectRef, Store},
         watcher,
     },
 };
@@ -38,6 +41,7 @@ use lease::Leader;
 use metrics::Metrics;
 use options::Config;
 use purr_crds::{PokerTable, PokerTableFleet};
+use purr_namespaces::Listed;
 use purr_runtime::{CancellationToken, Identity, Readiness, ops};
 use purr_store::{Link, Sessions};
 use std::{sync::Arc, time::Duration};
@@ -160,43 +164,67 @@ async fn work(
     metrics: Metrics,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let tables: Api<PokerTable> = Api::namespaced(client.clone(), &config.namespace);
-    let pods: Api<Pod> = Api::namespaced(client.clone(), &config.namespace);
-    let fleet_objects: Api<PokerTableFleet> = Api::namespaced(client.clone(), &config.namespace);
+    let served = purr_namespaces::serve(client.clone(), config.namespaces.clone(), stop.clone());
     let wake = Wake::default();
+    let (pod_index, fleet_index) = (Arc::<PodIndex>::default(), Arc::<FleetIndex>::default());
+    let summaries = Arc::new(Summaries::default());
+    let (tables_listed, pods_listed) = (Listed::default(), Listed::default());
     let (table_cache, table_writer) = reflector::store();
-    let (fleet_cache, fleet_writer) = reflector::store();
-    let (pod_cache, pod_writer) = reflector::store();
-    let table_stream = watcher(tables, watcher::Config::default())
-        .default_backoff()
-        .modify(|table: &mut PokerTable| table.managed_fields_mut().clear())
+    let (fleet_cache, fleet_writer) = reflector::store::<PokerTableFleet>();
+    let all = watcher::Config::default;
+    let table_stream = {
+        let last = last(table_cache.clone());
+        purr_namespaces::watch(client.clone(), served.clone(), all(), tables_listed.clone(), last)
+    };
+    let table_stream = table_stream
+        .modify(index::prune)
         .reflect(table_writer)
+        .inspect_ok({
+            let (fleet_index, summaries) = (fleet_index.clone(), summaries.clone());
+            move |event| {
+                fleet_index.see(event);
+                if matches!(event, watcher::Event::InitDone) {
+                    summaries.tables_are_listed();
+                }
+            }
+        })
         .touched_objects()
         .inspect_ok({
             let wake = wake.clone();
             move |table| wake.about(table)
         });
-    let fleet_stream = watcher(fleet_objects, watcher::Config::default())
-        .default_backoff()
+    let fleet_stream = {
+        let last = last(fleet_cache.clone());
+        purr_namespaces::watch(client.clone(), served.clone(), all(), Listed::default(), last)
+    };
+    let fleet_stream = fleet_stream
         .modify(|fleet: &mut PokerTableFleet| fleet.managed_fields_mut().clear())
         .reflect(fleet_writer)
         .touched_objects();
-    let pod_stream = watcher(pods, watcher::Config::default().labels(table::build::SELECTOR))
-        .default_backoff()
-        .modify(|pod: &mut Pod| pod.managed_fields_mut().clear())
-        .reflect(pod_writer)
+    let pod_stream = {
+        let index = pod_index.clone();
+        let last = move |namespace: &str, name: &str| index.last(namespace, name);
+        let config = all().labels(table::build::SELECTOR);
+        purr_namespaces::watch::<Pod, _>(client.clone(), served, config, pods_listed.clone(), last)
+    };
+    let pod_stream = pod_stream
+        .inspect_ok({
+            let pod_index = pod_index.clone();
+            move |event| pod_index.see(event)
+        })
         .touched_objects();
 
     let reporter = Reporter { controller: context::MANAGER.into(), instance: Some(config.identity.clone()) };
     let recorder = Recorder::new(client.clone(), reporter);
-    let summaries = Arc::new(Summaries::default());
     let now_s = certificates::seconds(std::time::SystemTime::now());
     let pace = Arc::new(pace::SharedPace::new(pace::Pace::new(config.rollout, now_s)));
     let fleets = Arc::new(Fleets::new(fleet::reconcile::Parts {
         client: client.clone(),
-        namespace: config.namespace.clone(),
         table_cache: table_cache.clone(),
-        pod_cache: pod_cache.clone(),
+        pod_index: pod_index.clone(),
+        fleet_index,
+        tables_listed,
+        pods_listed: pods_listed.clone(),
         recorder: recorder.clone(),
         summaries: summaries.clone(),
         metrics: metrics.clone(),
@@ -207,7 +235,8 @@ async fn work(
         client,
         namespace: config.namespace,
         table_cache: table_cache.clone(),
-        pod_cache: pod_cache.clone(),
+        pod_index,
+        pods_listed,
         recorder,
         reach: pods::Pods::new(identity, &config.fleet.signer_addr),
         pace,
@@ -238,14 +267,6 @@ async fn work(
         stop.clone(),
     ));
     let settings = ControllerConfig::default().concurrency(config.concurrency);
-    // A fleet that saw no tables yet would make them all again.
-    let known = {
-        let (tables, pods) = (table_cache.clone(), pod_cache);
-        async move {
-            let _ = tables.wait_until_ready().await;
-            let _ = pods.wait_until_ready().await;
-        }
-    };
     let of_fleets = Controller::for_stream(fleet_stream, fleet_cache)
         .reconcile_on(wake.stream())
         .with_config(settings.clone())
@@ -255,12 +276,6 @@ async fn work(
             log_watch(&result);
             future::ready(())
         });
-    let of_fleets = async {
-        tokio::select! {
-            () = known => of_fleets.await,
-            () = stop.cancelled() => {}
-        }
-    };
     let of_tables = Controller::for_stream(table_stream, table_cache)
         .owns_stream(pod_stream)
         .reconcile_on(news)
@@ -277,6 +292,14 @@ async fn work(
         ended?;
     }
     Ok(())
+}
+
+/// What a store has of an object, for the watch that feeds it.
+fn last<K>(store: Store<K>) -> impl Fn(&str, &str) -> Option<K> + Send
+where
+    K: Resource<DynamicType = ()> + Clone + Send + Sync + 'static,
+{
+    move |namespace, name| store.get(&ObjectRef::new(name).within(namespace)).map(|object| (*object).clone())
 }
 
 fn log_watch<T, E: std::error::Error + 'static>(

@@ -1,7 +1,9 @@
 //! What the controller counts. Label values are static strings, and the names of a bounded number of fleets.
 
 use crate::fleet::status::Counts;
-use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+use prometheus::{
+    HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+};
 use purr_crds::Phase;
 use std::{
     collections::BTreeSet,
@@ -23,6 +25,8 @@ pub struct Metrics {
     pub launches: IntCounterVec,
     /// By kind: table, fleet.
     pub status_writes: IntCounterVec,
+    /// Events of tables beyond what is told at a time.
+    pub events_dropped: IntCounter,
     /// By result: ok, conflict, error.
     pub fleet_reconciles: IntCounterVec,
     /// By step and result.
@@ -31,7 +35,14 @@ pub struct Metrics {
     fleet_tables: IntGaugeVec,
     fleet_seated: IntGaugeVec,
     fleet_stalled: IntGaugeVec,
-    fleets: Arc<Mutex<BTreeSet<String>>>,
+    fleets: Arc<Mutex<BTreeSet<Place>>>,
+}
+
+/// Which fleet: its name alone may be there in another namespace as well.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    pub namespace: String,
+    pub fleet: String,
 }
 
 /// Fleets with metrics of their own.
@@ -80,7 +91,13 @@ impl Metrics {
             &["result"],
         )?;
         registry.register(Box::new(seconds.clone()))?;
+        let events_dropped = IntCounter::new(
+            "purr_controller_events_dropped_total",
+            "Events of tables that were not sent because many happened at once",
+        )?;
+        registry.register(Box::new(events_dropped.clone()))?;
         Ok(Self {
+            events_dropped,
             reconciles: counter("purr_controller_reconciles_total", "Reconciles by result", "result")?,
             reconcile_seconds: seconds,
             running: gauge("purr_controller_reconciles_running", "Reconciles that run")?,
@@ -100,42 +117,52 @@ impl Metrics {
                 "result",
             )?,
             fleet_steps,
-            fleet_tables: gauges("purr_fleet_tables", "Tables of a fleet by state", &["fleet", "state"])?,
-            fleet_seated: gauges("purr_fleet_seated", "Players with a seat in a fleet", &["fleet"])?,
+            fleet_tables: gauges(
+                "purr_fleet_tables",
+                "Tables of a fleet by state",
+                &["fleet_namespace", "fleet", "state"],
+            )?,
+            fleet_seated: gauges(
+                "purr_fleet_seated",
+                "Players with a seat in a fleet",
+                &["fleet_namespace", "fleet"],
+            )?,
             fleet_stalled: gauges(
                 "purr_fleet_stalled",
                 "1 while a change of a fleet has stopped",
-                &["fleet"],
+                &["fleet_namespace", "fleet"],
             )?,
             fleets: Arc::default(),
         })
     }
 
-    pub fn set_fleet(&self, name: &str, counts: &Counts, desired: usize, stalled: bool) {
+    pub fn set_fleet(&self, place: &Place, counts: &Counts, desired: usize, stalled: bool) {
         let mut fleets = self.fleets.lock().unwrap_or_else(PoisonError::into_inner);
-        if fleets.len() >= FLEETS_MAX && !fleets.contains(name) {
+        if fleets.len() >= FLEETS_MAX && !fleets.contains(place) {
             return;
         }
-        fleets.insert(name.to_owned());
+        fleets.insert(place.clone());
         let Counts { live, ready, free, updated, closing, .. } = *counts;
         let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        let labels = [place.namespace.as_str(), place.fleet.as_str()];
         for (state, count) in FLEET_STATES.iter().zip([desired, live, ready, free, updated, closing]) {
-            self.fleet_tables.with_label_values(&[name, state]).set(number(count));
+            self.fleet_tables.with_label_values(&[labels[0], labels[1], state]).set(number(count));
         }
-        self.fleet_seated.with_label_values(&[name]).set(number(counts.seated));
-        self.fleet_stalled.with_label_values(&[name]).set(stalled.into());
+        self.fleet_seated.with_label_values(&labels).set(number(counts.seated));
+        self.fleet_stalled.with_label_values(&labels).set(stalled.into());
     }
 
     /// Of a fleet that is gone.
-    pub fn forget_fleet(&self, name: &str) {
-        if !self.fleets.lock().unwrap_or_else(PoisonError::into_inner).remove(name) {
+    pub fn forget_fleet(&self, place: &Place) {
+        if !self.fleets.lock().unwrap_or_else(PoisonError::into_inner).remove(place) {
             return;
         }
+        let labels = [place.namespace.as_str(), place.fleet.as_str()];
         for state in FLEET_STATES {
-            let _ = self.fleet_tables.remove_label_values(&[name, state]);
+            let _ = self.fleet_tables.remove_label_values(&[labels[0], labels[1], state]);
         }
-        let _ = self.fleet_seated.remove_label_values(&[name]);
-        let _ = self.fleet_stalled.remove_label_values(&[name]);
+        let _ = self.fleet_seated.remove_label_values(&labels);
+        let _ = self.fleet_stalled.remove_label_values(&labels);
     }
 
     pub fn count_tables(&self, phases: impl Iterator<Item = Phase>) {

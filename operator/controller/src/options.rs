@@ -8,6 +8,7 @@ use crate::{
 use anyhow::{Context, ensure};
 use clap::Parser;
 use purr_crds::Resources;
+use purr_namespaces::{Namespaces, NamespacesArgs};
 use purr_protocol::{
     audit::AuditorKey,
     fairplay::FairPlayKey,
@@ -20,9 +21,11 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration}
 #[derive(Parser, Clone, Debug)]
 #[command(version)]
 pub struct Options {
-    /// Namespace of the tables and of the fleet
+    /// Namespace of this program: of its lease, of the Secrets that table pods mount, and of the tables where no other is named
     #[arg(long, env = "PURR_NAMESPACE")]
     pub namespace: String,
+    #[command(flatten)]
+    pub namespaces: NamespacesArgs,
     /// Name of this process among the controllers, for the leader's lease and for Events
     #[arg(long, env = "PURR_IDENTITY")]
     pub identity: String,
@@ -118,7 +121,10 @@ pub struct Options {
 /// Options that have been checked.
 #[derive(Clone)]
 pub struct Config {
+    /// Of the program itself.
     pub namespace: String,
+    /// Of the tables.
+    pub namespaces: Namespaces,
     pub identity: String,
     pub fleet: Defaults,
     pub sessions: LinkConfig,
@@ -137,6 +143,7 @@ pub struct Config {
 impl Options {
     pub fn validate(self) -> anyhow::Result<Config> {
         ensure!(!self.namespace.is_empty(), "--namespace is empty");
+        let namespaces = self.namespaces.validate(&self.namespace)?;
         ensure!(!self.identity.is_empty(), "--identity is empty");
         let stores: BTreeMap<String, StoreGroup> = serde_json::from_str(&self.stores).context("--stores")?;
         ensure!(!stores.contains_key(AUTO), "--stores: no group may be called '{AUTO}'");
@@ -230,6 +237,7 @@ impl Options {
         };
         Ok(Config {
             namespace: self.namespace,
+            namespaces,
             identity: self.identity,
             fleet,
             sessions,
@@ -286,6 +294,7 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named() {
         let cases = [
+            ("--namespaces", "a,B", "'B'"),
             ("--stores", "[]", "--stores"),
             ("--stores", r#"{"a": {"sentinels": [], "master": "m"}}"#, "'a'"),
             ("--stores", r#"{"auto": {"sentinels": ["a:1"], "master": "m"}}"#, "'auto'"),

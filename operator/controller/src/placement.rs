@@ -5,41 +5,65 @@ use purr_crds::PokerTable;
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 
-/// What was chosen and is perhaps not in a status yet, by the table's UID. May be lost with the process: only what a status
-/// holds has a pod.
+/// Between two counts of all tables. A count for each table would take ten thousand times ten thousand looks.
+const COUNT_EVERY: Duration = Duration::from_secs(1);
+
+/// What was chosen and is perhaps not in a status yet. May be lost with the process: only what a status holds has a pod.
 #[derive(Default)]
-pub struct Placement(Mutex<HashMap<String, String>>);
+pub struct Placement(Mutex<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    /// By the table's UID.
+    chosen: HashMap<String, String>,
+    /// Tables by group, at the last count and with what was chosen since.
+    load: HashMap<String, usize>,
+    counted: Option<Instant>,
+}
 
 impl Placement {
     /// The group with the fewest tables; of equals the first by name. `None` where there is no group.
     pub fn choose<'a>(
         &self,
         table: &PokerTable,
-        all: &[Arc<PokerTable>],
+        all: impl FnOnce() -> Vec<Arc<PokerTable>>,
         groups: impl Iterator<Item = &'a String>,
+        now: Instant,
     ) -> Option<String> {
-        let uid = |table: &PokerTable| table.metadata.uid.clone().unwrap_or_default();
-        let mut chosen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(group) = chosen.get(&uid(table)) {
+        let uid = table.metadata.uid.clone().unwrap_or_default();
+        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(group) = inner.chosen.get(&uid) {
             return Some(group.clone());
         }
-        let mut load: HashMap<String, usize> = HashMap::new();
-        for other in all {
-            // The watch may be behind what was chosen a moment ago.
-            let group = store_name(other).map(str::to_owned).or_else(|| chosen.get(&uid(other)).cloned());
-            if let Some(group) = group {
-                *load.entry(group).or_default() += 1;
-            }
+        if inner.counted.is_none_or(|at| now.duration_since(at) >= COUNT_EVERY) {
+            inner.count(&all());
+            inner.counted = Some(now);
         }
-        let group = groups.min_by_key(|group| load.get(*group).copied().unwrap_or_default())?.clone();
-        chosen.insert(uid(table), group.clone());
+        let group = groups.min_by_key(|group| inner.load.get(*group).copied().unwrap_or_default())?.clone();
+        *inner.load.entry(group.clone()).or_default() += 1;
+        inner.chosen.insert(uid, group.clone());
         Some(group)
     }
 
     pub fn forget(&self, uid: &str) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).chosen.remove(uid);
+    }
+}
+
+impl Inner {
+    fn count(&mut self, all: &[Arc<PokerTable>]) {
+        let mut load: HashMap<String, usize> = HashMap::new();
+        for table in all {
+            // The watch may be behind what was chosen a moment ago.
+            let chosen = || self.chosen.get(table.metadata.uid.as_deref()?).map(String::as_str);
+            if let Some(group) = store_name(table).or_else(chosen) {
+                *load.entry(group.to_owned()).or_default() += 1;
+            }
+        }
+        self.load = load;
     }
 }
 
@@ -66,9 +90,10 @@ mod tests {
         // The watch has them all, and none of what is chosen below.
         all.extend(fresh.iter().cloned());
         let placement = Placement::default();
+        let now = Instant::now();
         let mut counts = HashMap::from([("a", 4), ("b", 1), ("c", 0)]);
         for table in &fresh {
-            let group = placement.choose(table, &all, groups.iter()).unwrap();
+            let group = placement.choose(table, || all.clone(), groups.iter(), now).unwrap();
             *counts.get_mut(group.as_str()).unwrap() += 1;
         }
         assert_eq!(counts, HashMap::from([("a", 5), ("b", 5), ("c", 5)]));
@@ -78,12 +103,32 @@ mod tests {
     fn a_choice_stands_until_the_table_is_gone() {
         let groups = ["a", "b"].map(str::to_owned);
         let placement = Placement::default();
+        let now = Instant::now();
+        let later = now + COUNT_EVERY;
         let all = [Arc::new(table(1, Some("a")))];
-        assert_eq!(placement.choose(&table(2, None), &all, groups.iter()).as_deref(), Some("b"));
         let more = [all[0].clone(), Arc::new(table(3, Some("b"))), Arc::new(table(4, Some("b")))];
-        assert_eq!(placement.choose(&table(2, None), &more, groups.iter()).as_deref(), Some("b"));
+        let choose = |uid, all: &[Arc<PokerTable>], at| {
+            placement.choose(&table(uid, None), || all.to_vec(), groups.iter(), at)
+        };
+        assert_eq!(choose(2, &all, now).as_deref(), Some("b"));
+        assert_eq!(choose(2, &more, later).as_deref(), Some("b"));
         placement.forget("2");
-        assert_eq!(placement.choose(&table(2, None), &more, groups.iter()).as_deref(), Some("a"));
-        assert_eq!(placement.choose(&table(5, None), &more, [].iter()), None);
+        assert_eq!(choose(2, &more, later).as_deref(), Some("a"));
+        assert_eq!(placement.choose(&table(5, None), || more.to_vec(), [].iter(), later), None);
+    }
+
+    #[test]
+    fn all_tables_are_counted_once_a_second_and_not_for_each_new_table() {
+        let groups = ["a", "b"].map(str::to_owned);
+        let (placement, now) = (Placement::default(), Instant::now());
+        let mut counts = 0;
+        for uid in 0..1_000 {
+            let count = || {
+                counts += 1;
+                Vec::new()
+            };
+            placement.choose(&table(uid, None), count, groups.iter(), now);
+        }
+        assert_eq!(counts, 1);
     }
 }

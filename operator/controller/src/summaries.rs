@@ -8,11 +8,14 @@ use purr_runtime::CancellationToken;
 use purr_store::Sessions;
 use std::{
     collections::HashMap,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{
+        Arc, OnceLock, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 use tokio::{
-    sync::mpsc,
+    sync::{Notify, mpsc},
     time::{Instant, MissedTickBehavior},
 };
 
@@ -20,6 +23,8 @@ use tokio::{
 const BATCH: usize = 1_000;
 /// A table that has not written its summary for this long is asked whether it lives; it writes one a second.
 const QUIET: Duration = Duration::from_secs(3);
+/// A controller that begins waits for the summaries no longer than this.
+const FIRST_READ_MAX: Duration = Duration::from_secs(5);
 /// No table's; asked for where there is none.
 const NOBODY: &str = "00000000-0000-0000-0000-000000000000";
 
@@ -27,6 +32,10 @@ const NOBODY: &str = "00000000-0000-0000-0000-000000000000";
 #[derive(Default)]
 pub struct Summaries {
     known: RwLock<Known>,
+    read: AtomicBool,
+    /// The store has all tables. Its own `wait_until_ready` wakes one task, which is the controller's.
+    listed: Notify,
+    listed_at: OnceLock<Instant>,
 }
 
 #[derive(Default)]
@@ -49,6 +58,18 @@ struct Beat {
 impl Summaries {
     pub fn get(&self, uid: &str) -> Option<Summary> {
         self.known.read().unwrap_or_else(PoisonError::into_inner).tables.get(uid).cloned()
+    }
+
+    /// The tables are known: what they say can be read.
+    pub fn tables_are_listed(&self) {
+        let _ = self.listed_at.set(Instant::now());
+        self.listed.notify_one();
+    }
+
+    /// Whether the summaries were read once, or are not to be had in time: tables are not held up by a group that is away.
+    pub fn is_read(&self) -> bool {
+        let late = || self.listed_at.get().is_some_and(|at| at.elapsed() >= FIRST_READ_MAX);
+        self.read.load(Ordering::Acquire) || late()
     }
 
     /// Why the signer does not answer, where it does not.
@@ -131,6 +152,11 @@ pub async fn watch(
 ) {
     let mut tick = tokio::time::interval(every);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    tokio::select! {
+        () = stop.cancelled() => return,
+        // Without the tables nobody's summary is asked for.
+        () = context.summaries.listed.notified() => {}
+    }
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
@@ -150,7 +176,13 @@ pub async fn watch(
                 Vec::new()
             }
         };
-        if ask_signer(&context.summaries, &context.reach, names.keys().next().copied()).await {
+        let signer = ask_signer(&context.summaries, &context.reach, names.keys().next().copied()).await;
+        if !context.summaries.read.swap(true, Ordering::AcqRel) {
+            // No table was looked at before: all of them come to it by themselves.
+            all.iter().for_each(|table| context.wake.about(table));
+            continue;
+        }
+        if signer {
             news = names.keys().map(|uid| (*uid).to_owned()).collect();
         }
         let many = i64::try_from(news.len()).unwrap_or(i64::MAX);
@@ -204,6 +236,18 @@ mod tests {
         assert!(summaries.replace(HashMap::from([summary("a", 2, 3)])).is_empty(), "the next hand");
         let (uid, more) = summary("a", 2, 4);
         assert_eq!(summaries.replace(HashMap::from([(uid, Summary { players: 1, ..more })])), ["a"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn tables_wait_for_the_first_summaries_and_not_for_a_group_that_is_away() {
+        let summaries = Summaries::default();
+        tokio::time::advance(Duration::from_secs(60)).await;
+        assert!(!summaries.is_read(), "the tables are not listed yet");
+        summaries.tables_are_listed();
+        tokio::time::advance(FIRST_READ_MAX - Duration::from_millis(1)).await;
+        assert!(!summaries.is_read());
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert!(summaries.is_read());
     }
 
     #[test]

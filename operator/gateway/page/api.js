@@ -60,6 +60,11 @@ export const api = {
   balance: (token) => call('GET', '/v1/balance', { token }),
   hands: (token, uid, before) =>
     call('GET', `/v1/tables/${encodeURIComponent(uid)}/hands?limit=25${before ? `&before=${before}` : ''}`, { token }),
+  own: (token, what, query) => call('GET', `/v1/players/me/${what}?${new URLSearchParams(query)}`, { token }),
+  tag: (token, table, hand, tags) => call('POST', '/v1/players/me/tags', { token, body: { table, hand, tags } }),
+  rooms: () => call('GET', '/v1/lobby/statistics'),
+  order: (token, uid, what, reason) =>
+    call('POST', `/v1/staff/tables/${encodeURIComponent(uid)}/${what}`, { token, body: { reason } }),
   hand: (token, uid, hand) => call('GET', `/v1/tables/${encodeURIComponent(uid)}/hands/${hand}`, { token }),
   cases: (token, state, before) =>
     call('GET', `/v1/integrity/cases?limit=50&state=${state}${before ? `&before=${before}` : ''}`, { token }),

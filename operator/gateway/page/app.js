@@ -6,6 +6,7 @@ import {
   accountDialog, banner, chipsDialog, Dialog, forgetGuestDialog, keepsGuest, leaveDialog, mayForget, rakeOf, signInDialog, wrongAmount,
 } from './dialogs.js';
 import { listen, onDo, say, show } from './dom.js';
+import { FloorView } from './floor.js';
 import { hands, oneHand } from './history.js';
 import { Integrity } from './integrity.js';
 import { permitData, randomNonce, base64, fromHex } from './keys.js';
@@ -14,8 +15,11 @@ import { lobby } from './lobby.js';
 import { LobbyStream, STREAM_TABLES_MAX } from './lobbystream.js';
 import { money, moneyField, parseMoney, setCurrency } from './money.js';
 import { forgetCards, keepCards, keptCards } from './owncards.js';
+import { OwnHands } from './ownhands.js';
 import { Replayer } from './replayer.js';
+import { Rooms } from './rooms.js';
 import { OtherPlace, Session } from './session.js';
+import { Statistics } from './statistics.js';
 import { tablePage } from './tablepage.js';
 import { tell } from './tell.js';
 import { connectWallet, discover, exportGuest, forgetGuest, guest } from './wallet.js';
@@ -55,6 +59,12 @@ const app = {
 };
 const dialog = new Dialog();
 const replayer = new Replayer(() => draw());
+const statistics = new Statistics((what, filter) => signedIn((token) => api.own(token, what, filter)), () => draw());
+const rooms = new Rooms(() => api.rooms(), () => draw());
+const ownHands = new OwnHands(
+  (query) => signedIn((token) => api.own(token, 'hands', query)), (...of) => signedIn((token) => api.tag(token, ...of)), () => draw());
+const floor = new FloorView(
+  () => signedIn((token) => token), (...of) => signedIn((token) => api.order(token, ...of)), () => draw());
 const integrity = new Integrity(signedIn, () => draw());
 
 // --- drawing ---
@@ -80,11 +90,14 @@ function draw() {
 function content() {
   const { route } = app;
   const own = app.session?.address.toLowerCase() ?? '';
+  if (route.name === 'statistics') return statistics.draw();
+  if (route.name === 'own-hands') return ownHands.draw(own);
+  if (route.name === 'floor') return floor.draw();
   if (route.name === 'hands') return hands(route.uid, app.info?.name, own, app.history);
   if (route.name === 'hand') return oneHand(route.uid, route.hand, own, app.oneHand, replayer, formats);
   if (route.name === 'table') return tablePage(app);
   if (route.name === 'integrity') return integrity.draw(route);
-  return lobby(app.tables);
+  return [lobby(app.tables), rooms.draw(app.tables.tables)];
 }
 
 // Clocks count down between two messages.
@@ -101,6 +114,8 @@ setInterval(tick, 250);
 
 function routeOf(hash) {
   const [, name, uid, more, hand] = hash.replace(/^#/, '').split('/');
+  if (['statistics', 'floor'].includes(name)) return { name };
+  if (name === 'hands') return { name: 'own-hands' };
   if (name === 'integrity') return /^\d{1,15}$/.test(uid ?? '') ? { name, id: Number(uid) } : { name };
   if (name !== 'table' || !/^[0-9a-f-]{1,63}$/.test(uid ?? '')) return { name: 'lobby' };
   if (more !== 'hands') return { name: 'table', uid };
@@ -117,12 +132,19 @@ function go() {
     if (uid) loadInfo(uid);
   }
   replayer.stop();
+  if (before.name === 'floor' && name !== 'floor') floor.stop();
+  if (name === 'statistics') statistics.load();
+  if (name === 'own-hands') ownHands.load();
+  if (name === 'floor') floor.start();
   if (name === 'table') openTable();
   if (name === 'hands') loadHands(null);
   if (name === 'hand') loadHand(uid, hand);
   if (name === 'integrity') integrity.go(app.route);
   followTables();
-  document.title = { lobby: 'Tables', table: 'Table', hands: 'Hands', hand: `Hand ${hand}`, integrity: 'Fair-play cases' }[name] + ' – Purr Poker';
+  document.title = {
+    lobby: 'Tables', table: 'Table', hands: 'Hands', hand: `Hand ${hand}`, statistics: 'Statistics', 'own-hands': 'My hands', floor: 'Floor',
+    integrity: 'Fair-play cases',
+  }[name] + ' – Purr Poker';
   // A new view begins at its title, for those who hear or use keys; the first one where the browser begins.
   focusTitle = before !== NOWHERE;
   draw();
@@ -134,6 +156,7 @@ let stream = null;
 let further = [];
 function followTables() {
   const looked = app.route.name === 'lobby' && document.visibilityState === 'visible';
+  rooms.follow(looked);
   if (looked === (stream !== null)) return;
   if (looked) {
     stream = new LobbyStream(tablesChanged);
@@ -316,14 +339,14 @@ async function act(what) {
   draw();
 }
 
-async function permit(amount) {
+async function permit(what, amount) {
   const info = await api.table(app.route.uid);
   if (app.chain === null || !info.tableId) throw new Error('The table is not open for chips yet. Try again in a moment.');
   const terms = {
     amount, maxTotalRake: rakeOf(amount), expiryS: Math.floor(Date.now() / 1000) + PERMIT_LIFE_S, nonce: randomNonce(),
   };
   const { signer } = app.session;
-  const signature = await signer.signTypedData(permitData(app.chain, info.tableId, signer.address, terms));
+  const signature = await signer.signTypedData(permitData(app.chain, info.tableId, what, signer.address, terms));
   return {
     amount: String(amount), maxTotalRake: String(terms.maxTotalRake), expiryS: String(terms.expiryS),
     nonce: String(terms.nonce), signature: base64(fromHex(signature)),
@@ -347,7 +370,7 @@ async function buyChips() {
   Object.assign(ask, { busy: 'Waiting for your signature…', error: null });
   draw();
   try {
-    const signed = await permit(amount);
+    const signed = await permit(ask.what, amount);
     ask.busy = 'Asking the table…';
     draw();
     if (await command(ask.body(amount, signed), failed)) dialog.close();
@@ -385,6 +408,9 @@ function enter(session) {
 async function signOut() {
   const { session } = app;
   app.link?.stop();
+  floor.stop();
+  statistics.reset();
+  ownHands.reset();
   Object.assign(app, { session: null, link: null, choice: null, balance: null, log: [] });
   dialog.close();
   say('You are signed out.');
@@ -413,7 +439,7 @@ onDo('use-guest', () => signIn(async () => guest()));
 onDo('close-dialog', () => dialog.close());
 onDo('account', () => {
   loadBalance();
-  const shown = () => ({ ...app.session?.signer, balance: app.balance, shortcuts: app.shortcuts });
+  const shown = () => ({ ...app.session?.signer, balance: app.balance, shortcuts: app.shortcuts, session: app.session });
   dialog.open(() => accountDialog(shown()));
 });
 onDo('sign-out', () => signOut());
@@ -468,13 +494,15 @@ onDo('sit', (seat) => {
   const { table } = app.link.view;
   askChips({
     title: `Sit down at seat ${Number(seat) + 1}`, submit: 'Sign and sit down', min: table.buyInMin, max: table.buyInMax,
+    what: { seat: Number(seat), topUp: false },
     body: (amount, signed) => ({ sit: { seat: Number(seat), amount: String(amount), permit: signed } }),
   });
 });
 onDo('top-up', () => {
-  const { table, yourSeat } = app.link.view;
+  const { table, you, yourSeat } = app.link.view;
   const max = table.buyInMax - yourSeat.stack - yourSeat.pending;
   askChips({
+    what: { seat: you, topUp: true },
     title: 'Add chips', submit: 'Sign and add', min: Math.min(table.bigBlind, max), max,
     body: (amount, signed) => ({ topUp: { amount: String(amount), permit: signed } }),
   });

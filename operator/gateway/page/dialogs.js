@@ -109,8 +109,8 @@ export function leaveDialog({ playing }) {
       el('button', { class: 'button main', type: 'button', 'data-do': 'leave-now' }, 'Leave the table')));
 }
 
-/** Who is signed in: {address, kind, balance, shortcuts}. */
-export function accountDialog({ address, kind, balance, shortcuts }) {
+/** Who is signed in: {address, kind, balance, shortcuts, session}. Small windows have the views' links here. */
+export function accountDialog({ address, kind, balance, shortcuts, session }) {
   return el('div', { class: 'inside' },
     el('h2', { id: 'dialog-title' }, 'Account'),
     el('p', {}, kind === 'guest' ? 'You play as a guest, with a key that this browser keeps.' : 'You are signed in with your wallet.'),
@@ -120,6 +120,8 @@ export function accountDialog({ address, kind, balance, shortcuts }) {
       : el('dl', { class: 'facts' },
           fact('Free', moneyWithUnit(balance.free)), fact('On its way', moneyWithUnit(balance.reserved)),
           fact('At tables', moneyWithUnit((balance.seated ?? []).reduce((sum, seat) => sum + seat.stack, 0)))),
+    session ? el('nav', { class: 'row', 'aria-label': 'Your pages' }, pages(session).slice(1).map(([, href, label]) =>
+      el('a', { class: 'button small', href, 'data-do': 'close-dialog' }, label))) : null,
     el('label', { class: 'check' },
       el('input', { type: 'checkbox', 'data-input': 'shortcuts', checked: shortcuts }),
       el('span', {}, 'Keys F, C and R fold, check or call, and raise')),
@@ -162,12 +164,22 @@ export function mayForget(balance) {
   return balance.reserved === 0 && (balance.seated ?? []).every((seat) => seat.stack === 0);
 }
 
+/** The views that one may see: [route, link, label]. */
+function pages(session) {
+  const staff = session?.roles.some((role) => role === 'support' || role === 'auditor' || role === 'admin');
+  return [
+    ['lobby', '#/', 'Tables'],
+    ...(session === null ? [] : [['own-hands', '#/hands', 'My hands'], ['statistics', '#/statistics', 'Statistics']]),
+    ...(staff ? [['floor', '#/floor', 'Floor']] : []),
+  ];
+}
+
 /** The top of the page. */
 export function banner({ route, session, link }) {
   const here = (name) => (route.name === name ? 'page' : null);
   return [
     el('a', { class: 'brand', href: '#/' }, icon('paw'), el('span', {}, 'Purr ', el('b', {}, 'Poker'))),
-    el('nav', { 'aria-label': 'Pages' }, el('a', { href: '#/', 'aria-current': here('lobby') }, 'Tables')),
+    el('nav', { 'aria-label': 'Pages' }, pages(session).map(([name, href, label]) => el('a', { href, 'aria-current': here(name) }, label))),
     link === null ? el('span', { class: 'grow' }) : connection(link.state),
     session === null
       ? el('button', { class: 'button main', type: 'button', 'data-do': 'sign-in' }, 'Sign in')

@@ -10,6 +10,11 @@ export function el(tag, attributes = {}, ...children) {
   return fill(document.createElement(tag), attributes, children);
 }
 
+/** The same of SVG. */
+export function svg(tag, attributes = {}, ...children) {
+  return fill(document.createElementNS(SVG, tag), attributes, children);
+}
+
 /** A symbol of the sprite in the page. Decoration: what it means is said in words beside it. */
 export function icon(name, more = '') {
   const use = fill(document.createElementNS(SVG, 'use'), { href: `#${name}` }, []);

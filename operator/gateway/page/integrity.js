@@ -138,7 +138,7 @@ function caseView({ view, hands, busy }, id) {
   return [
     head,
     el('p', {}, el('strong', {}, `State: ${label(item.state)}${action ? `, ${ACTIONS[action]?.[0] ?? action}` : ''}. `),
-      `Members: ${item.members.join(', ')}.`),
+      'Members: ', el('span', { class: 'hash' }, item.members.join(', ')), '.'),
     item.appeal ? el('section', { class: 'panel', 'aria-labelledby': 'appeal' }, el('h2', { id: 'appeal' }, 'Appeal'), el('p', {}, item.appeal)) : null,
     el('section', { class: 'panel', 'aria-labelledby': 'signals' },
       el('h2', { id: 'signals' }, 'Signals'),

@@ -73,9 +73,16 @@ function word(type, value) {
   throw new Error(`no such type here: ${type}`);
 }
 
-/** What a seat permit signs (the vault's SeatPermit). Times in seconds since 1970. */
-export function permitData(chain, tableId, player, terms) {
+/**
+ * What a permit signs, in the type that the vault takes: `permitVersion` 1 (also where nothing is told) is SeatPermit,
+ * 2 is SitPermit and TopUpPermit, which name the seat. `what` is { seat, topUp }. Times in seconds since 1970.
+ */
+export function permitData(chain, tableId, what, player, terms) {
+  const version = chain.permitVersion ?? 1;
+  if (version !== 1 && version !== 2) throw new Error('This page is older than the vault. Reload it.');
   const field = (type, name) => ({ type, name });
+  const named = version === 2;
+  const primaryType = named ? (what.topUp ? 'TopUpPermit' : 'SitPermit') : 'SeatPermit';
   return {
     types: {
       EIP712Domain: [
@@ -84,8 +91,9 @@ export function permitData(chain, tableId, player, terms) {
         field('uint256', 'chainId'),
         field('address', 'verifyingContract'),
       ],
-      SeatPermit: [
+      [primaryType]: [
         field('bytes32', 'tableId'),
+        ...(named ? [field('uint8', 'seat')] : []),
         field('address', 'player'),
         field('uint64', 'amount'),
         field('uint64', 'maxTotalRake'),
@@ -93,10 +101,11 @@ export function permitData(chain, tableId, player, terms) {
         field('uint64', 'nonce'),
       ],
     },
-    primaryType: 'SeatPermit',
+    primaryType,
     domain: { name: 'Purr Poker', version: '1', chainId: chain.chainId, verifyingContract: chain.vault },
     message: {
       tableId,
+      ...(named ? { seat: what.seat } : {}),
       player,
       amount: String(terms.amount),
       maxTotalRake: String(terms.maxTotalRake),

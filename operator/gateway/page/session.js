@@ -70,6 +70,16 @@ export class Session {
     }
   };
 
+  /** What the holder may do, as the token at hand says; the server decides. */
+  get roles() {
+    try {
+      const [, claims] = this.#tokens.access.split('.');
+      return JSON.parse(atob(claims.replace(/-/g, '+').replace(/_/g, '/'))).roles ?? [];
+    } catch {
+      return [];
+    }
+  }
+
   /** When the token at hand should be replaced, in milliseconds since 1970. */
   get renewAt() {
     return this.#tokens?.renewAt ?? 0;

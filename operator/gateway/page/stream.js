@@ -13,13 +13,18 @@ const EVENT_MAX = 128 * 1024;
 /** Splits what arrives into events; what a chunk cuts in two is put together again. */
 export class Events {
   #rest = '';
+  #max;
+
+  constructor(max = EVENT_MAX) {
+    this.#max = max;
+  }
 
   /** The events that are complete now, as `{ name, data }`; comments are no events. */
   feed(text) {
     this.#rest += text;
     const parts = this.#rest.split('\n\n');
     this.#rest = parts.pop();
-    if (this.#rest.length > EVENT_MAX) throw new Error('An event of the stream is too large.');
+    if (this.#rest.length > this.#max) throw new Error('An event of the stream is too large.');
     return parts.map(parse).filter(({ data }) => data !== null);
   }
 }

@@ -54,6 +54,10 @@ function trouble({ state, view }) {
     return el('p', { class: 'panel warn', 'data-key': 'waiting' },
       'The connection is lost. Your seat is kept, and this page comes back to the hand by itself.');
   }
+  if (view.table?.staffPaused) {
+    return el('p', { class: 'panel warn', role: 'status', 'data-key': 'staff-paused' },
+      `Staff has paused this table: ${view.table.staffPaused}. A running hand is played to its end; no other starts until the pause is over.`);
+  }
   if (view.stalled !== null || view.table?.paused) {
     return el('p', { class: 'panel warn', role: 'status', 'data-key': 'paused' },
       `The table is paused${view.stalled ? ` (${view.stalled})` : ''}. The clock stands still; your cards and chips are where they were.`);

@@ -89,6 +89,7 @@ const TELLERS = {
     : null),
   stoodUp: (body, { subject }) =>
     `${subject} sat out for too long and ${subject === 'You' ? 'leave' : 'leaves'} the table.`,
+  staffPaused: ({ reason }) => (reason ? `Staff has paused the table: ${reason}.` : 'The table goes on.'),
   clockPaused: () => quiet('The clock stands still.'),
   clockResumed: () => quiet('The clock runs again.'),
   seating: ({ state }, { verb, subject }) => {

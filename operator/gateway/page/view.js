@@ -261,6 +261,7 @@ export class View {
       // The second board begins as the first one is now.
       if (twice === true) hand.secondBoard = [...hand.board];
     },
+    staffPaused: ({ reason }) => (this.table.staffPaused = reason ?? ''),
     straddleWished: ({ seat, on }) => (this.#seat(seat).straddle = on === true),
     leaving: ({ seat }) => (this.#seat(seat).leaving = true),
     clockPaused: () => (this.table.paused = this.hand !== null),
@@ -325,6 +326,7 @@ function tableOf(snapshot) {
     hand: snapshot.hand ? handOf(snapshot.hand) : null,
     lastHand: number(snapshot.lastHand),
     paused: snapshot.paused === true,
+    staffPaused: snapshot.staffPaused ?? '',
     straddles: snapshot.straddles === true,
     runItTwice: snapshot.runItTwice === true,
   };

@@ -2,9 +2,12 @@
 
 pub mod admin;
 pub mod auth;
+pub mod floor;
 pub mod integrity;
 pub mod lobby;
 pub mod money;
 pub mod outside;
 pub mod players;
+pub mod rooms;
+pub mod staff;
 pub mod stream;

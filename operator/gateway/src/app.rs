@@ -1,7 +1,11 @@
 //! What requests share.
 
 use crate::{
-    api::lobby::{Board, Places, Statuses},
+    api::{
+        floor::FloorBoard,
+        lobby::{Board, Places, Statuses},
+        rooms::RoomBoard,
+    },
     auth::Auth,
     crowd::Crowd,
     endpoints::{self, Endpoint},
@@ -23,7 +27,7 @@ use axum::{
 use http::HeaderValue;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use purr_protocol::Problem;
-use purr_runtime::{CancellationToken, problem::Answer};
+use purr_runtime::{CancellationToken, Identity, problem::Answer};
 use serde::de::DeserializeOwned;
 use std::{error::Error, sync::Arc, time::Duration};
 use tokio::time::timeout;
@@ -50,6 +54,10 @@ pub struct Inner {
     pub allowed_origins: Vec<String>,
     pub tables: Statuses,
     pub lobby: Board,
+    pub floor: FloorBoard,
+    pub rooms: RoomBoard,
+    /// Towards table pods.
+    pub identity: Identity,
     /// Open streams of lobby changes.
     pub lobby_places: Places,
     pub room: Arc<Room>,

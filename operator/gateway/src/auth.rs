@@ -6,6 +6,7 @@ pub mod nonce;
 pub mod origins;
 pub mod outside;
 pub mod refresh;
+pub mod reported;
 pub mod revoked;
 pub mod roles;
 pub mod signature;
@@ -23,6 +24,7 @@ use purr_engine::PlayerId;
 use purr_runtime::token::{Claims, UserRole};
 use purr_store::StoreError;
 use refresh::{Family, Use};
+use reported::{Reported, Way};
 use revoked::Revoked;
 use roles::Roles;
 use schemars::JsonSchema;
@@ -49,7 +51,10 @@ pub enum AuthError {
     Mismatch(#[from] siwe::Mismatch),
     #[error("{0}")]
     BadSignature(#[from] signature::BadSignature),
-    #[error("the signature is not of the message's address")]
+    #[error(
+        "the signature is not of the message's address: sign with that address's own key. A wallet that is a contract \
+         has none and cannot play"
+    )]
     OtherSigner,
     #[error("the nonce was not given out, was used, or is too old")]
     Nonce,
@@ -145,6 +150,8 @@ pub struct Auth {
     /// Notices that players' addresses are hidden.
     pub origins: Origins,
     pub metrics: Metrics,
+    /// Sign-ins, for operators' programs.
+    pub reported: Reported,
 }
 
 pub(crate) fn now() -> std::time::Duration {
@@ -167,6 +174,11 @@ pub fn resource(identity_key: &str) -> String {
 }
 
 impl Auth {
+    /// A name for an event that has none.
+    pub(crate) fn event_id(&self) -> String {
+        random::<16>().map_or_else(|_| now().as_nanos().to_string(), hex::encode)
+    }
+
     /// A nonce for one sign-in. Nothing is stored for it.
     pub fn nonce(&self) -> Result<String, AuthError> {
         Ok(self.keys.nonce(&random()?, now().as_secs()))
@@ -181,7 +193,8 @@ impl Auth {
     async fn try_sign_in(&self, text: &str, signature: &str) -> Result<Tokens, AuthError> {
         let now_s = now().as_secs();
         let message = self.signed(text, signature, now_s)?;
-        self.open(message.address, New { once: &[nonce_mark(&message)], ..New::default() }, now_s).await
+        let new = New { once: &[nonce_mark(&message)], ..New::default() };
+        self.open(message.address, new, Way::Wallet, now_s).await
     }
 
     /// A message that its wallet has signed for this site just now. Whether for the first time, the store knows.
@@ -203,7 +216,7 @@ impl Auth {
     }
 
     /// A new sign-in of a player, by its wallet or by an outside identity.
-    async fn open(&self, player: PlayerId, new: New<'_>, now_s: u64) -> Result<Tokens, AuthError> {
+    async fn open(&self, player: PlayerId, new: New<'_>, way: Way, now_s: u64) -> Result<Tokens, AuthError> {
         self.denied.check(player, now_s)?;
         let refresh_token = self.keys.refresh_first(&random()?);
         let sid = refresh::family_of(&refresh_token).ok_or(AuthError::Refresh)?;
@@ -236,6 +249,7 @@ impl Auth {
                 return Err(AuthError::NoRoom);
             }
         }
+        self.reported.sign_in(sid, player, way, now_ms());
         self.tokens(player, family.subject.as_deref(), sid, refresh_token.clone(), now_s)
     }
 
@@ -284,7 +298,8 @@ impl Auth {
         let token_mark = (format!("outside-token:{}", identity.token), identity.valid_s);
         let once: Vec<(String, u64)> = nonce.into_iter().chain([token_mark]).collect();
         let new = New { subject: Some(identity.subject), once: &once, link: Some(&link) };
-        self.open(address, new, now_s).await
+        let way = if wallet.is_some() { Way::Linked } else { Way::Outside };
+        self.open(address, new, way, now_s).await
     }
 
     /// New tokens for a refresh token, which is then used up.

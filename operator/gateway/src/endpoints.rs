@@ -1,7 +1,7 @@
 //! Every route of the public API, and who may use it: the one place that says so.
 
 use crate::{
-    api::{admin, auth, integrity, lobby, money, outside, players, stream},
+    api::{admin, auth, floor, integrity, lobby, money, outside, players, rooms, staff, stream},
     app::{App, BODY_MAX},
     limits::Class,
     openapi,
@@ -42,6 +42,10 @@ const EVERYBODY: Access = Access::Roles(&[
     UserRole::Admin,
 ]);
 const AUDIT: Access = Access::Roles(&[UserRole::Auditor, UserRole::Admin]);
+/// Who sees the floor.
+const STAFF: Access = Access::Roles(&[UserRole::Support, UserRole::Auditor, UserRole::Admin]);
+/// Who pauses tables.
+const ORDERS: Access = Access::Roles(&[UserRole::Support, UserRole::Admin]);
 const ADMIN: Access = Access::Roles(&[UserRole::Admin]);
 /// Cases without hidden cards.
 const CASES: Access =
@@ -75,6 +79,15 @@ pub enum Endpoint {
     Statistics,
     OwnGraph,
     OwnHands,
+    Events,
+    OwnSessions,
+    TagHand,
+    RoomStatistics,
+    Floor,
+    FloorEvents,
+    PauseTable,
+    ResumeTable,
+    StaffActs,
     Balance,
     Withdrawals,
     Reconciliation,
@@ -95,7 +108,7 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
-    pub const ALL: [Self; 39] = [
+    pub const ALL: [Self; 48] = [
         Self::Nonce,
         Self::SignIn,
         Self::Refresh,
@@ -118,6 +131,15 @@ impl Endpoint {
         Self::Statistics,
         Self::OwnGraph,
         Self::OwnHands,
+        Self::OwnSessions,
+        Self::TagHand,
+        Self::RoomStatistics,
+        Self::Floor,
+        Self::FloorEvents,
+        Self::PauseTable,
+        Self::ResumeTable,
+        Self::StaffActs,
+        Self::Events,
         Self::Balance,
         Self::Withdrawals,
         Self::Reconciliation,
@@ -161,6 +183,15 @@ impl Endpoint {
             Self::Statistics => "/v1/players/{player}/statistics",
             Self::OwnGraph => "/v1/players/{player}/graph",
             Self::OwnHands => "/v1/players/{player}/hands",
+            Self::Events => "/v1/events",
+            Self::OwnSessions => "/v1/players/{player}/sessions",
+            Self::TagHand => "/v1/players/{player}/tags",
+            Self::RoomStatistics => "/v1/lobby/statistics",
+            Self::Floor => "/v1/staff/tables",
+            Self::FloorEvents => "/v1/staff/tables/events",
+            Self::PauseTable => "/v1/staff/tables/{uid}/pause",
+            Self::ResumeTable => "/v1/staff/tables/{uid}/resume",
+            Self::StaffActs => "/v1/staff/acts",
             Self::Balance => "/v1/balance",
             Self::Withdrawals => "/v1/withdrawals",
             Self::Reconciliation => "/v1/reconciliation",
@@ -189,6 +220,9 @@ impl Endpoint {
             | Self::StreamSend
             | Self::Withdrawals
             | Self::Revocations
+            | Self::TagHand
+            | Self::PauseTable
+            | Self::ResumeTable
             | Self::Deny
             | Self::Evidence
             | Self::Opinions
@@ -211,6 +245,7 @@ impl Endpoint {
             | Self::Config
             | Self::Tables
             | Self::LobbyEvents
+            | Self::RoomStatistics
             | Self::Table
             | Self::Socket => Access::Open,
             Self::Logout
@@ -222,10 +257,16 @@ impl Endpoint {
             | Self::Statistics
             | Self::OwnGraph
             | Self::OwnHands
+            | Self::OwnSessions
+            | Self::TagHand
             | Self::Balance
             | Self::Withdrawals
             | Self::Appeals => EVERYBODY,
-            Self::HandAudit | Self::Reconciliation | Self::Denials | Self::DenialTrail => AUDIT,
+            Self::Floor | Self::FloorEvents | Self::Events => STAFF,
+            Self::PauseTable | Self::ResumeTable => ORDERS,
+            Self::StaffActs | Self::HandAudit | Self::Reconciliation | Self::Denials | Self::DenialTrail => {
+                AUDIT
+            }
             Self::Revocations | Self::Deny | Self::LiftDenial => ADMIN,
             Self::Cases | Self::Case | Self::Refunds => CASES,
             Self::Evidence | Self::Opinions | Self::OrderRefund => REVIEW,
@@ -235,7 +276,13 @@ impl Endpoint {
 
     pub const fn place(self) -> Place {
         match self {
-            Self::HandAudit
+            Self::Floor
+            | Self::FloorEvents
+            | Self::PauseTable
+            | Self::ResumeTable
+            | Self::StaffActs
+            | Self::HandAudit
+            | Self::Events
             | Self::Reconciliation
             | Self::Revocations
             | Self::Denials
@@ -311,6 +358,15 @@ impl Endpoint {
             Self::Statistics => get(players::statistics),
             Self::OwnGraph => get(players::graph),
             Self::OwnHands => get(players::hands),
+            Self::Events => get(staff::events),
+            Self::OwnSessions => get(players::sessions),
+            Self::TagHand => post(players::tag),
+            Self::RoomStatistics => get(rooms::statistics),
+            Self::Floor => get(floor::tables),
+            Self::FloorEvents => get(floor::events),
+            Self::PauseTable => post(floor::pause),
+            Self::ResumeTable => post(floor::resume),
+            Self::StaffActs => get(floor::acts),
             Self::Balance => get(money::balance),
             Self::Withdrawals => post(money::withdraw),
             Self::Reconciliation => get(money::reconciliation),
@@ -378,6 +434,7 @@ mod tests {
         {
             assert_eq!(allowed(endpoint), Some(vec![Auditor, Admin]));
         }
+        assert_eq!(allowed(Endpoint::Events), Some(vec![Support, Auditor, Admin]));
         for endpoint in [Endpoint::Revocations, Endpoint::Deny, Endpoint::LiftDenial] {
             assert_eq!(allowed(endpoint), Some(vec![Admin]));
         }
@@ -389,13 +446,26 @@ mod tests {
             assert_eq!(allowed(endpoint), Some(vec![Support, Integrity, Auditor, Admin]));
         }
         let open = Endpoint::ALL.into_iter().filter(|endpoint| endpoint.access() == Access::Open).count();
-        assert_eq!(open, 12);
+        assert_eq!(open, 13);
+        for endpoint in [Endpoint::Floor, Endpoint::FloorEvents] {
+            assert_eq!(allowed(endpoint), Some(vec![Support, Auditor, Admin]));
+        }
+        for endpoint in [Endpoint::PauseTable, Endpoint::ResumeTable] {
+            assert_eq!(allowed(endpoint), Some(vec![Support, Admin]));
+        }
     }
 
     #[test]
     fn money_that_leaves_and_what_admins_do_depends_on_the_address() {
         let of = |place| Endpoint::ALL.into_iter().filter(move |endpoint| endpoint.place() == place);
-        let admin = [Endpoint::HandAudit, Endpoint::Reconciliation, Endpoint::Revocations];
+        let floor = [
+            Endpoint::Floor,
+            Endpoint::FloorEvents,
+            Endpoint::PauseTable,
+            Endpoint::ResumeTable,
+            Endpoint::StaffActs,
+        ];
+        let admin = [Endpoint::Events, Endpoint::Reconciliation, Endpoint::Revocations];
         let denials = [Endpoint::Denials, Endpoint::Deny, Endpoint::DenialTrail, Endpoint::LiftDenial];
         let integrity = [
             Endpoint::Cases,
@@ -407,7 +477,8 @@ mod tests {
             Endpoint::Openings,
             Endpoint::IntegrityReport,
         ];
-        assert!(of(Place::Admin).eq(admin.into_iter().chain(denials).chain(integrity)));
+        let first = [Endpoint::HandAudit].into_iter().chain(floor);
+        assert!(of(Place::Admin).eq(first.chain(admin).chain(denials).chain(integrity)));
         assert!(of(Place::Withdrawal).eq([Endpoint::Withdrawals]));
         // A place is looked at after the roles, so an open endpoint must not have one.
         let placed = Endpoint::ALL.into_iter().filter(|endpoint| endpoint.place() != Place::Anywhere);

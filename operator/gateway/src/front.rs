@@ -1,6 +1,7 @@
 //! What stands between players and this gateway: proxies, address policies, and how much it bears.
 
 use crate::{api::lobby::StreamBounds, auth::outside, breaker, limits::Rate, relay::SpectatorBounds};
+use purr_protocol::floor::Thresholds;
 use purr_runtime::{Cidr, Edge};
 use std::time::Duration;
 
@@ -35,6 +36,8 @@ pub struct Front {
     pub lobby_every: Duration,
     /// Streams of lobby changes at once.
     pub lobby_streams: StreamBounds,
+    /// From where on a rate of the floor is unusual.
+    pub thresholds: Thresholds,
     /// Spectators at once.
     pub spectators: SpectatorBounds,
     /// How long one stream lasts; its client then comes again.
@@ -61,6 +64,7 @@ impl Default for Front {
             breaker: breaker::Settings::default(),
             lobby_every: Duration::from_secs(1),
             lobby_streams: StreamBounds::default(),
+            thresholds: Thresholds::default(),
             spectators: SpectatorBounds::default(),
             lobby_stream: Duration::from_secs(15 * 60),
             reload_every: Duration::from_secs(10),

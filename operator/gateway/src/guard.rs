@@ -190,8 +190,22 @@ async fn admit(
         }
         within(app, Class::Money, &player, checked).await?;
     }
+    if is_of_staff(endpoint, roles, &caller) {
+        let path = request.uri().path();
+        app.auth.reported.staff(app.auth.event_id(), &caller, request.method(), path, crate::auth::now_ms());
+    }
     request.extensions_mut().insert(caller);
     Ok(())
+}
+
+/// Whether staff looks at what is others' here. Who reads the events would make another one by each look.
+fn is_of_staff(endpoint: Endpoint, allowed: &[UserRole], caller: &Caller) -> bool {
+    let sees_all = caller.roles.iter().any(|role| matches!(role, UserRole::Auditor | UserRole::Admin));
+    match endpoint {
+        Endpoint::Events => false,
+        Endpoint::Hands | Endpoint::Hand => sees_all,
+        _ => !allowed.contains(&UserRole::Player),
+    }
 }
 
 async fn within(
@@ -215,13 +229,16 @@ pub(crate) fn refusal(app: &App, class: Class, verdict: Verdict) -> Option<Respo
     Some((RetryAfter(verdict.retry), Answer::from(problem)).into_response())
 }
 
-fn bearer(app: &App, headers: &HeaderMap) -> Result<Caller, Unauthorized> {
+/// The access token of a request.
+pub(crate) fn bearer_text(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let (scheme, token) = value.and_then(|value| value.split_once(' ')).ok_or(Unauthorized::NoToken)?;
-    if !scheme.eq_ignore_ascii_case("bearer") {
-        return Err(Unauthorized::NoToken);
-    }
-    app.auth.caller(token.trim()).map_err(Unauthorized::Refused)
+    let (scheme, token) = value?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+fn bearer(app: &App, headers: &HeaderMap) -> Result<Caller, Unauthorized> {
+    let token = bearer_text(headers).ok_or(Unauthorized::NoToken)?;
+    app.auth.caller(token).map_err(Unauthorized::Refused)
 }
 
 enum Unauthorized {

@@ -97,7 +97,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
     let client = kube::Client::try_default().await.context("the Kubernetes API")?;
     let watching = {
         let (routes, readiness, ended) = (routes.clone(), readiness.clone(), ended.clone());
-        tokio::spawn(async move { pods::watch(client, &checked.namespace, routes, readiness, ended).await })
+        tokio::spawn(pods::watch(client, checked.namespaces, routes, readiness, ended))
     };
     let gateway = Gateway {
         config: checked.config,
@@ -129,6 +129,7 @@ impl Gateway {
         let ended = CancellationToken::new();
         // Whoever returns early, for instance on an error, takes the others along.
         let _guard = ended.clone().drop_guard();
+        let (reported, reporter) = auth::reported::reported(metrics.clone());
         let auth = Arc::new(Auth {
             site: Site {
                 domain: config.domain.clone(),
@@ -150,7 +151,10 @@ impl Gateway {
             denied: Denied::default(),
             origins: Origins::new(metrics.clone()),
             metrics: metrics.clone(),
+            reported,
         });
+        let records = InternalClient::new(identity.clone(), &self.records_addr, Role::Records);
+        tokio::spawn(reporter.run(records, ended.clone()));
         tokio::spawn(refresh(auth.clone(), routes.clone(), config.front.reload_every, ended.clone()));
         let signer = InternalClient::new(identity.clone(), &self.signer_addr, Role::ChainSigner);
         let mut denials = Follower::new(auth.clone(), signer);
@@ -203,6 +207,9 @@ impl Gateway {
             auth,
             tables: api::lobby::Statuses::default(),
             lobby: api::lobby::Board::default(),
+            floor: api::floor::FloorBoard::default(),
+            rooms: api::rooms::RoomBoard::default(),
+            identity: identity.clone(),
             lobby_places: api::lobby::Places::default(),
             callers: crowd::Crowd::default(),
             bodies: crowd::Crowd::default(),

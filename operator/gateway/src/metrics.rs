@@ -104,6 +104,7 @@ pub struct Metrics {
     keys_fetched: IntCounterVec,
     closed: IntCounterVec,
     sign_ins: IntCounterVec,
+    events_lost: IntCounter,
     limited: IntCounterVec,
     upstream_errors: IntCounterVec,
 }
@@ -185,6 +186,10 @@ impl Metrics {
                 "code",
             )?,
             sign_ins: vec("purr_gateway_sign_ins_total", "Sign-ins and refreshes", "result")?,
+            events_lost: counter(
+                "purr_gateway_events_lost_total",
+                "Sign-ins that records was not told of because too many were waiting",
+            )?,
             limited: vec(
                 "purr_gateway_rate_limited_total",
                 "Requests and messages refused with 429",
@@ -200,6 +205,14 @@ impl Metrics {
 
     pub fn sign_in(&self, result: SignIn) {
         self.sign_ins.with_label_values(&[result.name()]).inc();
+    }
+
+    pub fn event_lost(&self) {
+        self.events_lost.inc();
+    }
+
+    pub fn events_lost(&self) -> u64 {
+        self.events_lost.get()
     }
 
     pub fn limited(&self, class: Class) {

@@ -5,11 +5,13 @@ use crate::{
     api::{
         admin::{DenialsPage, LiftReason, NewDenial, Revocation, Revoked},
         auth::{Nonce, Refresh, SignIn},
+        floor::{ActsPage, FloorChanges, FloorQuery, Floors, StaffReason},
         integrity::{CasesPage, NewAppeal, NewOpinion, NewRefund, OpeningsPage, ReportMonth},
         lobby::{Changes, HandQuery, HandsPage, OneTable, Page, Tables, Wanted},
         money::Withdrawal,
         outside::{OutsideLink, OutsideSignIn},
-        players::{HandSearch, StatisticsQuery},
+        players::{HandSearch, StatisticsQuery, Tagging},
+        staff::EventsAfter,
         stream::Resume,
     },
     app::App,
@@ -23,6 +25,7 @@ use axum::{
 use purr_protocol::{
     Problem,
     denial::{DenialTrail, Denials},
+    floor::{Acts, StaffPaused},
     settlement::{Balance, ChainConfig, HandReceipt, Reconciliation},
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
@@ -158,6 +161,57 @@ fn doc(endpoint: Endpoint) -> Doc {
                 "A player's own hands ('me'), newest first: by shown cards, result, pot, opponent",
                 any,
             )
+        },
+        Endpoint::Events => Doc {
+            query: vec![of::<EventsAfter>],
+            ..gives(
+                "admin",
+                "The room's events after a position, each at least once and with an id that tells repetitions: hands, seats, \
+                 money, settlements, sign-ins; waits for the first one",
+                any,
+            )
+        },
+        Endpoint::OwnSessions => gives(
+            "hands",
+            "A player's own sessions ('me'): hands at one table without a break of half an hour, newest first",
+            any,
+        ),
+        Endpoint::TagHand => takes(
+            "hands",
+            "Set the tags of one of the own hands ('me'); nobody else sees them",
+            of::<Tagging>,
+            any,
+        ),
+        Endpoint::RoomStatistics => gives(
+            "lobby",
+            "The last 24 hours of all tables together and of each: hands, hands an hour, average pot, players per flop, rake",
+            any,
+        ),
+        Endpoint::Floor => Doc {
+            query: vec![of::<FloorQuery>],
+            ..gives(
+                "staff",
+                "All tables: who sits where, pace, pauses, settlement lag, unusual rates; no hidden cards",
+                of::<Floors>,
+            )
+        },
+        Endpoint::FloorEvents => Doc {
+            query: vec![of::<FloorQuery>],
+            media: "text/event-stream",
+            ..gives("staff", "The floor, live: events named 'tables' with this data", of::<FloorChanges>)
+        },
+        Endpoint::PauseTable => takes(
+            "staff",
+            "Pause a table after its running hand; the table commits it and tells the players the reason",
+            of::<StaffReason>,
+            of::<StaffPaused>,
+        ),
+        Endpoint::ResumeTable => {
+            takes("staff", "End staff's pause of a table", of::<StaffReason>, of::<StaffPaused>)
+        }
+        Endpoint::StaffActs => Doc {
+            query: vec![of::<ActsPage>],
+            ..gives("staff", "What staff ordered at tables and how it ended, newest first", of::<Acts>)
         },
         Endpoint::Balance => gives(
             "money",

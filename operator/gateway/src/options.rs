@@ -10,6 +10,8 @@ use crate::{
 use anyhow::{Context, bail, ensure};
 use clap::Parser;
 use http::Uri;
+use purr_namespaces::{Namespaces, NamespacesArgs};
+use purr_protocol::floor::Thresholds;
 use purr_runtime::Cidr;
 use purr_store::{LinkConfig, SessionsArgs};
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
@@ -18,9 +20,11 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 #[derive(Parser, Clone, Debug)]
 #[command(version)]
 pub struct Options {
-    /// Namespace of the table pods
+    /// Namespace of the table pods where no other is named
     #[arg(long, env = "PURR_NAMESPACE")]
     pub namespace: String,
+    #[command(flatten)]
+    pub namespaces: NamespacesArgs,
     /// Name that wallets show when somebody signs in (the EIP-4361 domain)
     #[arg(long, env = "PURR_DOMAIN")]
     pub domain: String,
@@ -121,6 +125,24 @@ pub struct Options {
     /// Streams of lobby changes of one account at once
     #[arg(long, env = "PURR_ACCOUNT_LOBBY_STREAMS_MAX", default_value_t = 4)]
     pub account_lobby_streams_max: u32,
+    /// Floor: a mean time for decisions below this is unusual, in milliseconds; 0: no such rule
+    #[arg(long, env = "PURR_FLOOR_THINK_MS_MIN", default_value_t = 400)]
+    pub floor_think_ms_min: u32,
+    /// Floor: decisions in the last hour that this mean needs
+    #[arg(long, env = "PURR_FLOOR_TIMED_MIN", default_value_t = 50)]
+    pub floor_timed_min: u32,
+    /// Floor: more seats that one player takes and leaves at a table in an hour are unusual; 0: no such rule
+    #[arg(long, env = "PURR_FLOOR_SEAT_CHANGES_MAX", default_value_t = 6)]
+    pub floor_seat_changes_max: u32,
+    /// Floor: more chips that flow from one player to another in an hour are unusual, in big blinds; 0: no such rule
+    #[arg(long, env = "PURR_FLOOR_FLOW_BB_MAX", default_value_t = 300)]
+    pub floor_flow_bb_max: u32,
+    /// Floor: a big blind so many times the highest that a player had in the 30 days before is unusual; 0: no such rule
+    #[arg(long, env = "PURR_FLOOR_STAKES_FACTOR", default_value_t = 10)]
+    pub floor_stakes_factor: u32,
+    /// Floor: a hand that waits longer for the chain is unusual, in seconds; 0: no such rule
+    #[arg(long, env = "PURR_FLOOR_UNSETTLED_S_MAX", default_value_t = 600)]
+    pub floor_unsettled_s_max: u32,
     /// Networks of proxies whose X-Forwarded-For is believed, in CIDR notation; comma-separated
     #[arg(long, env = "PURR_FORWARDED_FROM", value_delimiter = ',')]
     pub forwarded_from: Vec<Cidr>,
@@ -216,7 +238,8 @@ impl Config {
 /// Options that have been checked.
 pub struct Checked {
     pub config: Config,
-    pub namespace: String,
+    /// Of the table pods.
+    pub namespaces: Namespaces,
     pub public_tls_dir: PathBuf,
     pub tls_dir: PathBuf,
     pub signer_addr: String,
@@ -247,6 +270,7 @@ fn rate(name: &str, per_s: u32) -> anyhow::Result<Rate> {
 impl Options {
     pub fn validate(self) -> anyhow::Result<Checked> {
         ensure!(!self.namespace.is_empty(), "--namespace is empty");
+        let namespaces = self.namespaces.validate(&self.namespace)?;
         ensure!(
             !self.domain.is_empty() && !self.domain.contains('/'),
             "--domain '{}' is host or host:port, without a scheme",
@@ -280,6 +304,24 @@ impl Options {
             ("account-lobby-streams-max", self.account_lobby_streams_max),
         ] {
             ensure!((1..=100_000).contains(&value), "--{name} is 1 to 100000");
+        }
+        let thresholds = Thresholds {
+            think_ms_min: self.floor_think_ms_min,
+            timed_min: self.floor_timed_min,
+            changes_max: self.floor_seat_changes_max,
+            flow_bb_max: self.floor_flow_bb_max,
+            stakes_factor: self.floor_stakes_factor,
+            unsettled_s_max: self.floor_unsettled_s_max,
+        };
+        for (name, value) in [
+            ("think-ms-min", thresholds.think_ms_min),
+            ("timed-min", thresholds.timed_min),
+            ("seat-changes-max", thresholds.changes_max),
+            ("flow-bb-max", thresholds.flow_bb_max),
+            ("stakes-factor", thresholds.stakes_factor),
+            ("unsettled-s-max", thresholds.unsettled_s_max),
+        ] {
+            ensure!(value <= 1_000_000, "--floor-{name} is at most 1000000");
         }
         let outside = match (self.outside_issuer, self.outside_audience, self.outside_jwks_url) {
             (Some(issuer), Some(audience), Some(jwks_url)) => {
@@ -316,6 +358,7 @@ impl Options {
                 address_max: self.address_spectators_max,
                 account_max: self.account_spectators_max,
             },
+            thresholds,
             outside,
             ..Front::default()
         };
@@ -351,7 +394,7 @@ impl Options {
                     ..Default::default()
                 },
             },
-            namespace: self.namespace,
+            namespaces,
             public_tls_dir: self.public_tls_dir,
             sessions: self.sessions.link(ca).context("--sessions-sentinels")?,
             tls_dir: self.tls_dir,
@@ -430,6 +473,7 @@ mod tests {
             ("--address-bodies-max=0", "--address-bodies-max"),
             ("--table-spectators-max=0", "--table-spectators-max"),
             ("--account-lobby-streams-max=200000", "--account-lobby-streams-max"),
+            ("--floor-flow-bb-max=1000001", "--floor-flow-bb-max"),
             ("--forwarded-from=10.0.0.1/8", "--forwarded-from"),
             ("--admin-addresses=everywhere", "--admin-addresses"),
             ("--outside-issuer=https://id.example", "--outside-audience"),

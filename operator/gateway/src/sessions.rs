@@ -12,7 +12,7 @@ pub use self::{memory::MemorySessions, redis::RedisSessions};
 use crate::limits::{Rate, Verdict};
 use async_trait::async_trait;
 use futures::stream::BoxStream;
-use purr_protocol::summary::Summary;
+use purr_protocol::{floor::Floor, summary::Summary};
 use purr_store::StoreError;
 
 /// Sign-ins of one player at once; a new one ends the oldest.
@@ -103,6 +103,9 @@ pub trait SessionStore: Send + Sync + 'static {
 
     /// The summaries of these tables, in their order; `None` where a table has not spoken lately.
     async fn summaries(&self, uids: &[String]) -> Result<Vec<Option<Summary>>, StoreError>;
+
+    /// What these tables told operators last; in any order, those that have told nothing left out or `None`.
+    async fn floors(&self, uids: &[String]) -> Result<Vec<Option<Floor>>, StoreError>;
 }
 
 /// The key of a sign-in's family.

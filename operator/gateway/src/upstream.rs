@@ -60,6 +60,11 @@ impl Server {
         self.call(self.client.get(path, WAIT)).await
     }
 
+    /// As [`Self::get`], of what the server may think about for so long.
+    pub async fn get_within<T: DeserializeOwned>(&self, path: &str, wait: Duration) -> Result<T, Failed> {
+        self.call(self.client.get(path, WAIT + wait)).await
+    }
+
     pub async fn post<B: Serialize, T: DeserializeOwned>(&self, path: &str, body: &B) -> Result<T, Failed> {
         self.call(self.client.post(path, body, WAIT)).await
     }

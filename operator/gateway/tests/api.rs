@@ -337,6 +337,11 @@ async fn every_route_is_open_to_exactly_the_roles_of_the_table() {
             assert_eq!(endpoint.access(), Access::Open);
             continue;
         }
+        if endpoint == Endpoint::FloorEvents {
+            // Without an end for who may: its own test reads it.
+            assert_eq!(ask(Some(&token(&[UserRole::Player]))).await, 403);
+            continue;
+        }
         let open = endpoint.access() == Access::Open;
         let anonymous = ask(None).await;
         assert_eq!(anonymous == 401, !open && anonymous != 403, "{endpoint:?}: {anonymous}");

@@ -1,5 +1,6 @@
 //! What gateways get: everything that all at the table could see, and nothing else.
 
+use crate::standing::Standing;
 use purr_engine::SeatResult;
 pub use purr_protocol::hand::{Hand, Stored};
 use serde::{Deserialize, Serialize};
@@ -26,10 +27,16 @@ pub struct Summary {
     pub rake: i64,
     /// There is another record of this hand.
     pub conflict: bool,
+    /// What the chain made of it.
+    #[serde(default)]
+    pub standing: Standing,
     /// Players stand under names that differ from table to table, not with their addresses.
     #[serde(default)]
     pub pseudonymous: bool,
     pub results: Vec<SeatResult>,
+    /// The asking player's own words for the hand; only in the search of own hands.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
 }
 
 /// Numbers of a table that no record has come for, both ends included.

@@ -3,9 +3,12 @@
 use crate::{
     check::{Checked, Malformed},
     counting::Changes,
+    events::{self, Event, Kind},
     partitions::day_of,
+    standing::{self, Verdict, Version},
 };
 use purr_store::StoredHand;
+use serde_json::json;
 use sqlx::PgConnection;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -63,6 +66,10 @@ pub(crate) async fn keep(
         return Ok(());
     }
     let counted = counting.is_some();
+    let verdicts = early(database, fresh).await?;
+    let verdict =
+        |hand: &Checked| verdicts.get(&(hand.table.clone(), hand.hand)).copied().unwrap_or_default();
+    let standings: Vec<i16> = fresh.iter().map(|(_, hand)| verdict(hand).of(&hand.hash).code()).collect();
     let texts: Vec<&str> = fresh.iter().map(|(_, hand)| hand.table.as_str()).collect();
     let hashes: Vec<&[u8]> = fresh.iter().map(|(_, hand)| hand.hash.as_slice()).collect();
     let wide = |of: fn(&Checked) -> i64| fresh.iter().map(|(_, hand)| of(hand)).collect::<Vec<i64>>();
@@ -75,12 +82,12 @@ pub(crate) async fn keep(
     .fetch_all(&mut *database)
     .await?;
     sqlx::query(
-        "INSERT INTO hands (id, table_uid, hand, hash, version, conflict, epoch, ended_ms, void, rake, public, shown_ms, pot, counted)
+        "INSERT INTO hands (id, table_uid, hand, hash, version, conflict, epoch, ended_ms, void, rake, public, shown_ms, pot, counted, standing)
          OVERRIDING SYSTEM VALUE
-         SELECT id, uid, hand, hash, 0, false, epoch, ended_ms, void, rake, public, shown_ms, pot, $12
+         SELECT id, uid, hand, hash, 0, false, epoch, ended_ms, void, rake, public, shown_ms, pot, $12, standing
          FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bytea[], $5::bigint[], $6::bigint[], $7::boolean[],
-             $8::bigint[], $9::boolean[], $10::bigint[], $11::bigint[])
-         AS new(id, uid, hand, hash, epoch, ended_ms, void, rake, public, shown_ms, pot)",
+             $8::bigint[], $9::boolean[], $10::bigint[], $11::bigint[], $13::smallint[])
+         AS new(id, uid, hand, hash, epoch, ended_ms, void, rake, public, shown_ms, pot, standing)",
     )
     .bind(&ids)
     .bind(&texts)
@@ -94,6 +101,7 @@ pub(crate) async fn keep(
     .bind(wide(|hand| hand.shown_ms))
     .bind(wide(|hand| hand.pot))
     .bind(counted)
+    .bind(&standings)
     .execute(&mut *database)
     .await?;
     sqlx::query(
@@ -106,11 +114,46 @@ pub(crate) async fn keep(
     .await?;
     players(database, fresh, &ids).await?;
     if let Some(changes) = counting {
-        for (_, hand) in fresh {
-            changes.add(&hand.record, hand.ended_ms);
+        for ((_, hand), id) in fresh.iter().zip(&ids) {
+            let (hash, void) = (hand.hash, hand.void);
+            let version = Version { id: *id, hash, void, counted, ended_ms: hand.ended_ms };
+            if standing::counts(&[version], verdict(hand)).is_some() {
+                changes.add(&hand.record, hand.ended_ms);
+            }
         }
     }
-    Ok(())
+    let ended: Vec<Event> = fresh.iter().map(|(_, hand)| hand_ended(hand)).collect();
+    events::put(database, &ended).await
+}
+
+pub(crate) fn hand_ended(hand: &Checked) -> Event {
+    let hash = hex::encode(hand.hash);
+    Event {
+        // With the hash: a second record of a hand is an event of its own.
+        key: format!("hand:{}:{}:{}", hand.table, hand.hand, &hash[..16]),
+        kind: Kind::HandEnded,
+        at_ms: hand.ended_ms,
+        data: json!({
+            "table": hand.table, "hand": hand.hand, "hash": hash, "void": hand.void,
+            "pot": hand.pot, "rake": hand.rake, "players": hand.seats.len(),
+        }),
+    }
+}
+
+/// What the signer has said of hands before their records came.
+async fn early(
+    database: &mut PgConnection,
+    fresh: &[Fresh<'_>],
+) -> Result<HashMap<(String, i64), Verdict>, sqlx::Error> {
+    let rows: Vec<(String, i64, Option<Vec<u8>>)> = sqlx::query_as(
+        "SELECT table_uid, hand, hash FROM early_verdicts
+         WHERE (table_uid, hand) IN (SELECT * FROM unnest($1::text[], $2::bigint[]))",
+    )
+    .bind(fresh.iter().map(|(_, hand)| hand.table.as_str()).collect::<Vec<&str>>())
+    .bind(fresh.iter().map(|(_, hand)| hand.hand).collect::<Vec<i64>>())
+    .fetch_all(database)
+    .await?;
+    Ok(rows.into_iter().map(|(table, hand, hash)| ((table, hand), standing::verdict_of(hash))).collect())
 }
 
 async fn players(database: &mut PgConnection, fresh: &[Fresh<'_>], ids: &[i64]) -> Result<(), sqlx::Error> {

@@ -2,13 +2,15 @@
 
 use crate::{
     database::{Database, DatabaseError},
+    erasure,
     partitions::{Day, day_of},
+    rooms::Hours,
 };
 use purr_engine::PlayerId;
 use purr_facts::{Counters, NAMES, PlayerFacts, SQUARES, WIDTH};
 use purr_protocol::record::HandRecord;
 use sqlx::{AssertSqlSafe, PgConnection};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Bodies that are counted again at once.
 const RECOUNT_MAX: i64 = 500;
@@ -25,9 +27,14 @@ struct Key {
     position: i16,
 }
 
-/// What a transaction adds and takes away, row by row.
+/// What a transaction adds and takes away, row by row: of players, and of tables by the hour.
 #[derive(Default)]
-pub(crate) struct Changes(BTreeMap<Key, Counters>);
+pub(crate) struct Changes {
+    players: BTreeMap<Key, Counters>,
+    hours: Hours,
+    /// Who is counted no more.
+    erased: BTreeSet<PlayerId>,
+}
 
 impl Changes {
     fn each(
@@ -42,31 +49,37 @@ impl Changes {
             Vec::new()
         });
         for PlayerFacts { player, position, dealt_in, small_blind, big_blind, counters, seat: _ } in facts {
+            if self.erased.contains(&player) {
+                continue;
+            }
             let (Ok(small_blind), Ok(big_blind)) = (small_blind.try_into(), big_blind.try_into()) else {
                 continue;
             };
             let (day, dealt_in, position) = (day_of(ended_ms), dealt_in.into(), position.code());
             let key = Key { player, day, small_blind, big_blind, dealt_in, position };
-            let row = self.0.entry(key).or_default();
+            let row = self.players.entry(key).or_default();
             *row = change(row, &counters);
         }
     }
 
     pub(crate) fn add(&mut self, record: &HandRecord, ended_ms: i64) {
         self.each(record, ended_ms, Counters::plus);
+        self.hours.add(record, ended_ms);
     }
 
     pub(crate) fn take_away(&mut self, record: &HandRecord, ended_ms: i64) {
         self.each(record, ended_ms, Counters::minus);
+        self.hours.take_away(record, ended_ms);
     }
 
     /// Rows are written in one order, so that two replicas never wait for each other.
     pub(crate) async fn write(self, database: &mut PgConnection) -> Result<(), sqlx::Error> {
-        if self.0.is_empty() {
+        self.hours.write(database).await?;
+        if self.players.is_empty() {
             return Ok(());
         }
-        let takes_away = self.0.values().any(|counters| counters.hands <= 0);
-        let keys: Vec<&Key> = self.0.keys().collect();
+        let takes_away = self.players.values().any(|counters| counters.hands <= 0);
+        let keys: Vec<&Key> = self.players.keys().collect();
         let players: Vec<&[u8]> = keys.iter().map(|key| key.player.0.as_slice()).collect();
         let days: Vec<i32> = keys.iter().map(|key| key.day).collect();
         let small: Vec<i64> = keys.iter().map(|key| key.small_blind).collect();
@@ -80,7 +93,7 @@ impl Changes {
             .bind(&big)
             .bind(&dealt_in)
             .bind(&positions);
-        let values: Vec<[i128; WIDTH]> = self.0.values().map(Counters::values).collect();
+        let values: Vec<[i128; WIDTH]> = self.players.values().map(Counters::values).collect();
         for column in 0..WIDTH {
             // As text: PostgreSQL's numeric has no type here, and the other columns fit into 64 bits.
             query = if column < WIDTH - SQUARES {
@@ -132,8 +145,16 @@ fn upsert() -> String {
     )
 }
 
+/// What this transaction will change; `None` while the counters follow other definitions.
+pub(crate) async fn begin(database: &mut PgConnection) -> Result<Option<Changes>, sqlx::Error> {
+    if !follows_ours(database).await? {
+        return Ok(None);
+    }
+    Ok(Some(Changes { erased: erasure::erased(database).await?, ..Changes::default() }))
+}
+
 /// The definitions that the database's counters follow; nobody changes them before this transaction ends.
-pub(crate) async fn follows_ours(database: &mut PgConnection) -> Result<bool, sqlx::Error> {
+async fn follows_ours(database: &mut PgConnection) -> Result<bool, sqlx::Error> {
     let version: i32 =
         sqlx::query_scalar("SELECT version FROM statistics FOR SHARE").fetch_one(database).await?;
     Ok(version == purr_facts::VERSION)
@@ -143,9 +164,8 @@ pub(crate) async fn follows_ours(database: &mut PgConnection) -> Result<bool, sq
 struct Body {
     id: i64,
     ended_ms: i64,
-    void: bool,
-    conflict: bool,
-    version: i16,
+    /// As [`crate::standing::counts`] says it of all records of a hand.
+    counts: bool,
     record: Option<Vec<u8>>,
 }
 
@@ -165,9 +185,14 @@ impl Database {
             .bind(from)
             .execute(&mut *transaction)
             .await?;
+        sqlx::query("DELETE FROM table_hours WHERE hour >= $1 * 24")
+            .bind(from)
+            .execute(&mut *transaction)
+            .await?;
         sqlx::query(
             "UPDATE hands SET counted = false
-             WHERE counted AND version = 0 AND NOT void AND NOT conflict AND ended_ms >= $1::bigint * 86400000",
+             WHERE counted AND NOT void AND (standing = 1 OR (standing = 0 AND NOT conflict))
+             AND ended_ms >= $1::bigint * 86400000",
         )
         .bind(from)
         .execute(&mut *transaction)
@@ -196,11 +221,10 @@ impl Database {
     /// Where PostgreSQL does not answer: nothing has changed then.
     pub async fn recount(&self) -> Result<u64, DatabaseError> {
         let mut transaction = self.pool.begin().await?;
-        if !follows_ours(&mut transaction).await? {
-            return Ok(0);
-        }
+        let Some(mut changes) = begin(&mut transaction).await? else { return Ok(0) };
         let bodies: Vec<Body> = sqlx::query_as(
-            "SELECT h.id, h.ended_ms, h.void, h.conflict, h.version, coalesce(h.record, b.record) AS record
+            "SELECT h.id, h.ended_ms, NOT h.void AND (h.standing = 1 OR (h.standing = 0 AND NOT h.conflict)) AS counts,
+             coalesce(h.record, b.record) AS record
              FROM hands h LEFT JOIN hand_bodies b
              ON b.day = (h.ended_ms / 86400000)::integer AND b.hand_id = h.id
              WHERE NOT h.counted ORDER BY h.id LIMIT $1 FOR UPDATE OF h SKIP LOCKED",
@@ -208,11 +232,9 @@ impl Database {
         .bind(RECOUNT_MAX)
         .fetch_all(&mut *transaction)
         .await?;
-        let mut changes = Changes::default();
-        for Body { void, conflict, version, record, ended_ms, .. } in &bodies {
-            let counts = !*void && !*conflict && *version == 0;
+        for Body { counts, record, ended_ms, .. } in &bodies {
             let read = |bytes: &Vec<u8>| serde_json::from_slice::<HandRecord>(bytes).ok();
-            if let Some(record) = record.as_ref().filter(|_| counts).and_then(read) {
+            if let Some(record) = record.as_ref().filter(|_| *counts).and_then(read) {
                 changes.add(&record, *ended_ms);
             }
         }

@@ -3,9 +3,11 @@
 use crate::{
     bulk,
     check::{Checked, CheckedSeat, Malformed, check},
-    counting::{Changes, follows_ours},
+    counting::{self, Changes},
+    events,
     gaps::{Gap, after},
     partitions::{Day, day_of},
+    standing::{self, Version},
 };
 use purr_protocol::record::HandRecord;
 use purr_store::StoredHand;
@@ -126,7 +128,7 @@ impl Database {
         let tables: BTreeSet<&str> = checked.iter().flatten().map(|hand| hand.table.as_str()).collect();
         let highest = bulk::lock_tables(&mut transaction, &tables).await?;
         // Another release may count by other definitions just now: then these hands are counted later.
-        let mut counting = follows_ours(&mut transaction).await?.then(Changes::default);
+        let mut counting = counting::begin(&mut transaction).await?;
         let known = bulk::known(&mut transaction, checked).await?;
         // The first record of a hand that is not there yet needs no look of its own.
         let mut fates: Vec<Option<Fate>> = vec![None; batch.len()];
@@ -194,13 +196,8 @@ async fn keep(
     hand: &Checked,
     counting: &mut Option<Changes>,
 ) -> Result<Option<Fate>, sqlx::Error> {
-    let known: Vec<Vec<u8>> =
-        sqlx::query_scalar("SELECT hash FROM hands WHERE table_uid = $1 AND hand = $2 ORDER BY version")
-            .bind(&hand.table)
-            .bind(hand.hand)
-            .fetch_all(&mut *database)
-            .await?;
-    if known.iter().any(|hash| *hash == hand.hash) {
+    let (known, verdict) = standing::load(database, &hand.table, hand.hand).await?;
+    if known.iter().any(|other| other.hash == hand.hash) {
         return Ok(Some(Fate::Duplicate));
     }
     let version = i16::try_from(known.len()).unwrap_or(VERSIONS_MAX);
@@ -209,8 +206,8 @@ async fn keep(
     }
     let conflict = version > 0;
     let id: i64 = sqlx::query_scalar(
-        "INSERT INTO hands (table_uid, hand, hash, version, conflict, epoch, ended_ms, void, rake, public, shown_ms, pot, counted)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) RETURNING id",
+        "INSERT INTO hands (table_uid, hand, hash, version, conflict, epoch, ended_ms, void, rake, public, shown_ms, pot, counted, standing)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, true, $13) RETURNING id",
     )
     .bind(&hand.table)
     .bind(hand.hand)
@@ -224,7 +221,7 @@ async fn keep(
     .bind(hand.public)
     .bind(hand.shown_ms)
     .bind(hand.pot)
-    .bind(conflict || counting.is_some())
+    .bind(verdict.of(&hand.hash).code())
     .fetch_one(&mut *database)
     .await?;
     sqlx::query("INSERT INTO hand_bodies (day, hand_id, record) VALUES ($1, $2, $3)")
@@ -250,10 +247,13 @@ async fn keep(
     .bind(card(1))
     .execute(&mut *database)
     .await?;
+    let mut now = known.clone();
+    let (hash, void) = (hand.hash, hand.void);
+    now.push(Version { id, hash, void, counted: true, ended_ms: hand.ended_ms });
+    let states = (standing::counts(&known, verdict), standing::counts(&now, verdict));
+    standing::change(database, states, counting).await?;
+    events::put(database, &[bulk::hand_ended(hand)]).await?;
     if conflict {
-        if version == 1 {
-            uncount(database, hand, counting).await?;
-        }
         sqlx::query("UPDATE hands SET conflict = true WHERE table_uid = $1 AND hand = $2")
             .bind(&hand.table)
             .bind(hand.hand)
@@ -261,37 +261,8 @@ async fn keep(
             .await?;
         return Ok(Some(Fate::Conflict));
     }
-    if let Some(changes) = counting {
-        changes.add(&hand.record, hand.ended_ms);
-    }
     count(database, &hand.table, hand.hand).await?;
     Ok(Some(Fate::Stored))
-}
-
-/// The record that came first counts no more: nobody knows which of the two was played.
-async fn uncount(
-    database: &mut PgConnection,
-    hand: &Checked,
-    counting: &mut Option<Changes>,
-) -> Result<(), sqlx::Error> {
-    let first: Option<(i64, Option<Vec<u8>>)> = sqlx::query_as(
-        "SELECT h.ended_ms, coalesce(h.record, b.record) FROM hands h LEFT JOIN hand_bodies b
-         ON b.day = (h.ended_ms / 86400000)::integer AND b.hand_id = h.id
-         WHERE h.table_uid = $1 AND h.hand = $2 AND h.version = 0 AND h.counted FOR UPDATE OF h",
-    )
-    .bind(&hand.table)
-    .bind(hand.hand)
-    .fetch_optional(&mut *database)
-    .await?;
-    // Where it is not counted yet, it never will be: it is in conflict from now on.
-    let Some((ended_ms, Some(body))) = first else { return Ok(()) };
-    let Ok(record) = serde_json::from_slice::<HandRecord>(&body) else { return Ok(()) };
-    match counting {
-        Some(changes) => changes.take_away(&record, ended_ms),
-        // Its counters follow other definitions: whoever counts by those is to take it away, and rebuild does.
-        None => tracing::error!(table = hand.table, hand = hand.hand, "a hand in conflict stays counted"),
-    }
-    Ok(())
 }
 
 /// Notes which numbers are missing now.

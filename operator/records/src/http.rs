@@ -4,10 +4,11 @@ use crate::{
     api::{Gaps, Page, Stored},
     check::is_uid,
     database::{Database, DatabaseError},
-    fairplay,
+    events, fairplay,
     names::Viewer,
     players,
     query::Found,
+    rooms, sessions, staff, tags,
 };
 use axum::{
     Extension, Json, Router,
@@ -15,7 +16,7 @@ use axum::{
     http::header,
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, post},
 };
 use purr_engine::PlayerId;
 use purr_protocol::{
@@ -40,6 +41,12 @@ pub fn routes(database: Database, site: Site) -> Router {
         .route("/v1/players/{player}/search", get(players::search))
         .route("/v1/players/{player}/statistics", get(players::statistics))
         .route("/v1/players/{player}/graph", get(players::graph))
+        .route("/v1/events", get(events::read).post(events::report))
+        .route("/v1/players/{player}/sessions", get(sessions::own))
+        .route("/v1/players/{player}/tags", post(tags::set))
+        .route("/v1/rooms", get(rooms::rooms))
+        .route("/v1/staff/acts", get(staff::acts).post(staff::note))
+        .route("/v1/staff/stakes", post(staff::stakes))
         .fallback(async || Answer::from(Problem::new(404, "not-found", "There is no such resource")))
         .layer(middleware::from_fn(only_gateways))
         .with_state(App { database: database.clone(), site: Arc::new(site) })
@@ -211,6 +218,10 @@ async fn hand(
         tracing::error!(%error, "a hand");
         let (kind, title) = match error {
             RenderError::Phh(_) => ("phh", "This hand cannot be written as PHH"),
+            RenderError::Text(ref error) => {
+                let title = "This hand cannot be written as text";
+                return Answer::from(Problem::new(422, "text", title).detail(error.to_string()));
+            }
             RenderError::Json(_) => ("json", "This hand cannot be written as JSON"),
         };
         Answer::from(Problem::new(500, kind, title))

@@ -10,7 +10,10 @@ mod bulk;
 pub mod check;
 mod counting;
 pub mod database;
+mod erasure;
+pub mod events;
 pub mod fairplay;
+mod follow;
 pub mod gaps;
 pub mod http;
 pub mod ingest;
@@ -20,6 +23,11 @@ pub mod options;
 mod partitions;
 pub mod players;
 mod query;
+pub mod rooms;
+pub mod sessions;
+mod staff;
+pub mod standing;
+pub mod tags;
 mod upkeep;
 
 pub use database::{Database, DatabaseError, Fate};
@@ -27,7 +35,7 @@ pub use options::{Options, Verb};
 
 use anyhow::Context;
 use ingest::Ingest;
-use purr_runtime::{Callers, CancellationToken, Identity, Readiness, Server, ops};
+use purr_runtime::{Callers, CancellationToken, Identity, InternalClient, Readiness, Role, Server, ops};
 use purr_store::{HandReader, Link};
 use tokio::net::TcpListener;
 
@@ -57,6 +65,13 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
     if let Some(Verb::Rebuild) = config.verb {
         return rebuild(&Database::new(config.postgres), &stop).await;
     }
+    if let Some(Verb::Erase { player }) = config.verb {
+        let database = Database::new(config.postgres);
+        database.migrate().await?;
+        let hands = database.erase(player).await?;
+        tracing::info!(hands, "a player is erased");
+        return Ok(());
+    }
     let registry = prometheus::Registry::new();
     let metrics = metrics::Metrics::new(&registry)?;
     let readiness = Readiness::default();
@@ -68,11 +83,16 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
     let identity = Identity::load(&config.tls_dir)?;
     let database = Database::new(config.postgres);
     let listener = TcpListener::bind(config.listen).await.context("--listen")?;
+    let following = config.signer_addr.map(|address| {
+        let signer = InternalClient::new(identity.clone(), address, Role::ChainSigner);
+        tokio::spawn(follow::run(database.clone(), signer, stop.clone()))
+    });
+    let publishing = tokio::spawn(upkeep::publish(database.clone(), stop.clone()));
     let server = Server { identity, callers: Callers::Roles, connections_max: CONNECTIONS_MAX };
     let serving =
         tokio::spawn(server.run(listener, http::routes(database.clone(), config.site), stop.clone()));
 
-    let upkeep = tokio::spawn(upkeep::run(database.clone(), config.retention_days, stop.clone()));
+    let upkeep = tokio::spawn(upkeep::run(database.clone(), config.retention, stop.clone()));
     let mut ingesting = Vec::new();
     for (at, store) in config.stores.into_iter().enumerate() {
         let ingest = Ingest {
@@ -91,6 +111,10 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
         reading.await?;
     }
     upkeep.await?;
+    publishing.await?;
+    if let Some(following) = following {
+        following.await?;
+    }
     serving.await??;
     ended.cancel();
     ops.await??;

@@ -1,7 +1,9 @@
 //! Options of `purr-records`, as flags or environment variables.
 
+use crate::upkeep::Retention;
 use anyhow::{Context, ensure};
 use clap::{Parser, Subcommand};
+use purr_engine::PlayerId;
 use purr_protocol::hand::Site;
 use purr_store::{LinkConfig, StoreArgs};
 use serde::Deserialize;
@@ -43,6 +45,13 @@ pub struct Options {
     /// Days that the full record of a hand is kept; its result and what is counted of it stay. 0: for ever
     #[arg(long, env = "PURR_RETENTION_DAYS", default_value_t = 0)]
     pub retention_days: u32,
+    /// Days that the event stream is kept; a consumer that is further behind has lost events. 0: for ever
+    #[arg(long, env = "PURR_EVENTS_RETENTION_DAYS", default_value_t = 30)]
+    pub events_retention_days: u32,
+    /// host:port of the signer, which tells what became of hands on chain, and of seats and money; empty: nobody does, and
+    /// every hand stays pending
+    #[arg(long, env = "PURR_SIGNER_ADDR", default_value = "")]
+    pub signer_addr: String,
     /// Folder with tls.crt, tls.key and ca.crt
     #[arg(long, env = "PURR_TLS_DIR", default_value = "/etc/purr/tls")]
     pub tls_dir: PathBuf,
@@ -75,6 +84,12 @@ pub enum Verb {
     /// Counts all players' statistics again from the records, beside the programs that serve; figures are incomplete
     /// until it ends. Safe to stop: what is left is counted by the programs that serve
     Rebuild,
+    /// Forgets a player: no statistics, a name instead of the address in results and events. Records of hands keep their
+    /// bytes until their retention ends, and the signer's ledger is not touched
+    Erase {
+        /// The player's address
+        player: PlayerId,
+    },
 }
 
 #[derive(Deserialize)]
@@ -92,7 +107,9 @@ pub struct Config {
     /// All groups whose hands are read.
     pub stores: Vec<LinkConfig>,
     pub postgres: PgConnectOptions,
-    pub retention_days: u32,
+    pub retention: Retention,
+    /// `None`: nobody tells what became of hands.
+    pub signer_addr: Option<String>,
     pub tls_dir: PathBuf,
     pub listen: SocketAddr,
     pub ops_listen: SocketAddr,
@@ -114,6 +131,15 @@ impl Options {
             "--listen and --ops-listen are the same"
         );
         ensure!(self.retention_days <= 36_500, "--retention-days is at most 36500");
+        ensure!(self.events_retention_days <= 36_500, "--events-retention-days is at most 36500");
+        let signer_addr = Some(self.signer_addr).filter(|address| !address.is_empty());
+        if let Some(address) = &signer_addr {
+            let port = address.rsplit_once(':').and_then(|(host, port)| {
+                let port: u16 = port.parse().ok()?;
+                (!host.is_empty() && port > 0).then_some(port)
+            });
+            ensure!(port.is_some(), "--signer-addr '{address}' is not host:port");
+        }
         let network_name =
             self.network_name.filter(|name| !name.is_empty()).unwrap_or(self.site_name.clone());
         for (option, text) in [
@@ -157,7 +183,11 @@ impl Options {
             consumer: self.consumer,
             stores,
             postgres,
-            retention_days: self.retention_days,
+            retention: Retention {
+                bodies_days: self.retention_days,
+                events_days: self.events_retention_days,
+            },
+            signer_addr,
             tls_dir: self.tls_dir,
             listen: self.listen,
             site,

@@ -14,6 +14,9 @@ const AHEAD: Day = 3;
 /// The advisory lock of whoever makes or drops partitions.
 const LOCK: i64 = 0x7075_7272_0001;
 const MS_PER_DAY: i64 = 86_400_000;
+/// Tables that are partitioned by day.
+const BODIES: &str = "hand_bodies";
+const EVENTS: &str = "events";
 
 /// The day of a moment in milliseconds since 1970.
 pub fn day_of(ms: i64) -> Day {
@@ -33,13 +36,15 @@ impl Database {
         let mut transaction = self.pool.begin().await?;
         lock(&mut transaction).await?;
         for day in &new {
-            // Numbers alone: nothing of a record is in this text.
-            let sql = format!(
-                "CREATE TABLE IF NOT EXISTS hand_bodies_{name} PARTITION OF hand_bodies FOR VALUES FROM ({day}) TO ({next})",
-                name = name(*day),
-                next = day + 1,
-            );
-            sqlx::query(AssertSqlSafe(sql)).execute(&mut *transaction).await?;
+            for parent in [BODIES, EVENTS] {
+                // Numbers alone: nothing of a record is in this text.
+                let sql = format!(
+                    "CREATE TABLE IF NOT EXISTS {parent}_{name} PARTITION OF {parent} FOR VALUES FROM ({day}) TO ({next})",
+                    name = name(*day),
+                    next = day + 1,
+                );
+                sqlx::query(AssertSqlSafe(sql)).execute(&mut *transaction).await?;
+            }
         }
         transaction.commit().await?;
         let mut known = self.days.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -59,16 +64,7 @@ impl Database {
     pub async fn drop_bodies_before(&self, first: Day) -> Result<u64, DatabaseError> {
         let mut transaction = self.pool.begin().await?;
         lock(&mut transaction).await?;
-        let names: Vec<String> = sqlx::query_scalar(
-            "SELECT c.relname::text FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-             WHERE i.inhparent = 'hand_bodies'::regclass ORDER BY 1",
-        )
-        .fetch_all(&mut *transaction)
-        .await?;
-        let old: Vec<String> = names.into_iter().filter(|name| is_before(name, first)).collect();
-        for name in &old {
-            sqlx::query(AssertSqlSafe(format!("DROP TABLE {name}"))).execute(&mut *transaction).await?;
-        }
+        let old = drop_before(&mut transaction, BODIES, first).await?;
         // Bodies that are not moved yet and too old already.
         let unmoved =
             sqlx::query("UPDATE hands SET record = NULL WHERE record IS NOT NULL AND ended_ms < $1")
@@ -76,7 +72,7 @@ impl Database {
                 .execute(&mut *transaction)
                 .await?
                 .rows_affected();
-        if !old.is_empty() || unmoved > 0 {
+        if old > 0 || unmoved > 0 {
             // What is left of them can be counted no more: it stays as it was counted.
             sqlx::query("UPDATE statistics SET bodies_from = greatest(bodies_from, $1)")
                 .bind(first)
@@ -88,9 +84,27 @@ impl Database {
                 .await?;
         }
         transaction.commit().await?;
+        self.forget_days_before(first);
+        Ok(old)
+    }
+
+    /// Drops the events that were published before this day. Returns how many days went.
+    ///
+    /// # Errors
+    /// Where PostgreSQL does not answer: nothing has changed then.
+    pub async fn drop_events_before(&self, first: Day) -> Result<u64, DatabaseError> {
+        let mut transaction = self.pool.begin().await?;
+        lock(&mut transaction).await?;
+        let old = drop_before(&mut transaction, EVENTS, first).await?;
+        transaction.commit().await?;
+        self.forget_days_before(first);
+        Ok(old)
+    }
+
+    /// One of their partitions may be gone: who needs them makes them again.
+    fn forget_days_before(&self, first: Day) {
         let mut known = self.days.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         known.retain(|day| *day >= first);
-        Ok(old.len() as u64)
     }
 
     /// The bytes of the record that came first, as they are hashed, wherever they are.
@@ -143,6 +157,22 @@ impl Database {
     }
 }
 
+/// Returns how many were dropped.
+async fn drop_before(transaction: &mut PgConnection, parent: &str, first: Day) -> Result<u64, sqlx::Error> {
+    let names: Vec<String> = sqlx::query_scalar(
+        "SELECT c.relname::text FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+         WHERE i.inhparent = $1::regclass ORDER BY 1",
+    )
+    .bind(parent)
+    .fetch_all(&mut *transaction)
+    .await?;
+    let old: Vec<String> = names.into_iter().filter(|name| is_before(parent, name, first)).collect();
+    for name in &old {
+        sqlx::query(AssertSqlSafe(format!("DROP TABLE {name}"))).execute(&mut *transaction).await?;
+    }
+    Ok(old.len() as u64)
+}
+
 async fn lock(transaction: &mut PgConnection) -> Result<(), sqlx::Error> {
     sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(LOCK).execute(transaction).await?;
     Ok(())
@@ -153,8 +183,9 @@ fn name(day: Day) -> String {
     format!("d{day:07}")
 }
 
-fn is_before(partition: &str, first: Day) -> bool {
-    let day = partition.strip_prefix("hand_bodies_d").and_then(|day| day.parse::<Day>().ok());
+fn is_before(parent: &str, partition: &str, first: Day) -> bool {
+    let day = partition.strip_prefix(parent).and_then(|rest| rest.strip_prefix("_d"));
+    let day = day.and_then(|day| day.parse::<Day>().ok());
     day.is_some_and(|day| day < first)
 }
 
@@ -165,8 +196,8 @@ mod tests {
     #[test]
     fn a_partition_holds_one_day_of_utc_and_only_older_ones_are_dropped() {
         assert_eq!([0, 86_399_999, 86_400_000].map(day_of), [0, 0, 1]);
-        assert!(is_before("hand_bodies_d0000009", 10));
-        assert!(!is_before("hand_bodies_d0000010", 10));
-        assert!(!is_before("hand_bodies_default", 10));
+        assert!(is_before(BODIES, "hand_bodies_d0000009", 10));
+        assert!(!is_before(BODIES, "hand_bodies_d0000010", 10));
+        assert!(!is_before(BODIES, "hand_bodies_default", 10));
     }
 }

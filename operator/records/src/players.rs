@@ -21,8 +21,12 @@ use serde::{Deserialize, Serialize};
 use sqlx::AssertSqlSafe;
 use std::collections::BTreeMap;
 
+/// Milliseconds of a day.
+const DAY_MS: i64 = 86_400_000;
 /// Days of one graph.
 const DAYS_MAX: i64 = 3_660;
+/// Stakes that are listed.
+const STAKES_MAX: i64 = 100;
 const LIMIT_DEFAULT: i64 = 50;
 const LIMIT_MAX: i64 = 200;
 
@@ -91,6 +95,9 @@ fn date(day: Day) -> String {
 #[serde(rename_all = "camelCase")]
 pub struct Statistics {
     pub hands: i64,
+    /// Of the player's last thousand hands, whatever is asked for: those that count and are not final on chain yet.
+    #[serde(default)]
+    pub pending: i64,
     /// Shares of `n`; null where nothing could be counted.
     pub rates: BTreeMap<String, Option<Figure>>,
     /// Bets and raises for each call after the flop; null without calls.
@@ -99,6 +106,18 @@ pub struct Statistics {
     pub won: Option<Winning>,
     pub won_before_rake: Option<Winning>,
     pub adjusted: Option<Winning>,
+    /// All stakes that the player has played, whatever the filter, those with most hands first.
+    #[serde(default)]
+    pub played: Vec<Stakes>,
+}
+
+/// Blinds in minor units, and how many hands were played at them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::FromRow)]
+#[serde(rename_all = "camelCase")]
+pub struct Stakes {
+    pub small_blind: i64,
+    pub big_blind: i64,
+    pub hands: i64,
 }
 
 /// One day of a player, in minor units.
@@ -152,11 +171,13 @@ impl Totals {
         let winning = |at: usize| rates::winning(self.all.hands, self.sums[at], self.squares[at]);
         Statistics {
             hands: i64::try_from(self.all.hands).unwrap_or(i64::MAX),
+            pending: 0,
             rates: rates::shares(&self.all).into_iter().map(|(name, figure)| (name.into(), figure)).collect(),
             aggression_factor: rates::aggression_factor(&self.all),
             won: winning(0),
             won_before_rake: winning(1),
             adjusted: winning(2),
+            played: Vec::new(),
         }
     }
 }
@@ -175,7 +196,16 @@ impl Database {
             let Ok(values) = <[i128; WIDTH]>::try_from(parsed) else { continue };
             totals.add(big_blind, &Counters::from_values(values));
         }
-        Ok(totals.statistics())
+        let played = sqlx::query_as(
+            "SELECT small_blind, big_blind, sum(hands)::bigint AS hands FROM player_counters WHERE player = $1
+             GROUP BY small_blind, big_blind ORDER BY 3 DESC LIMIT $2",
+        )
+        .bind(player.0.as_slice())
+        .bind(STAKES_MAX)
+        .fetch_all(&self.pool)
+        .await?;
+        let pending = self.pending(&player.0).await?;
+        Ok(Statistics { played, pending, ..totals.statistics() })
     }
 
     async fn graph(&self, player: PlayerId, filter: &Filter) -> Result<Graph, DatabaseError> {
@@ -216,7 +246,7 @@ fn parsed<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, Answer> {
     query.map(|Query(query)| query).map_err(|error| bad(error.body_text()))
 }
 
-fn player(text: &str) -> Result<PlayerId, Answer> {
+pub(crate) fn player(text: &str) -> Result<PlayerId, Answer> {
     text.parse().map_err(|error| bad(format!("{error}")))
 }
 
@@ -252,6 +282,11 @@ pub(crate) struct Search {
     pot_max: Option<i64>,
     /// Who was dealt in, too.
     opponent: Option<String>,
+    /// One of the player's own tags.
+    tag: Option<String>,
+    /// First and last day on which the hand ended, UTC, for instance 2026-11-29.
+    from: Option<String>,
+    to: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -274,7 +309,8 @@ pub(crate) async fn search(
     query: Result<Query<Search>, QueryRejection>,
 ) -> Result<Json<Page>, Answer> {
     let who = player(&who)?;
-    let Search { before, limit, cards: wanted, result, pot_min, pot_max, opponent } = parsed(query)?;
+    let Search { before, limit, cards: wanted, result, pot_min, pot_max, opponent, tag, from, to } =
+        parsed(query)?;
     let (before, limit) = (before.unwrap_or(i64::MAX), limit.unwrap_or(LIMIT_DEFAULT));
     if before < 1 || !(1..=LIMIT_MAX).contains(&limit) {
         return Err(bad(format!("before counts from 1, limit is 1 to {LIMIT_MAX}")));
@@ -282,8 +318,11 @@ pub(crate) async fn search(
     let both = wanted.map(|text| cards(&text).ok_or_else(|| bad("cards is two cards, for instance AsKd")));
     let both = both.transpose()?;
     let opponent = opponent.map(|text| player(&text)).transpose()?;
+    let from = from.as_deref().map(day).transpose()?.map(|day| i64::from(day) * DAY_MS);
+    // The last day itself is in it.
+    let until = to.as_deref().map(day).transpose()?.map(|day| (i64::from(day) + 1) * DAY_MS);
     let rows = sqlx::query_as(
-        "SELECT h.id, h.table_uid, h.hand, h.hash, h.ended_ms, h.void, h.rake, h.conflict, h.public, h.shown_ms
+        "SELECT h.id, h.table_uid, h.hand, h.hash, h.ended_ms, h.void, h.rake, h.conflict, h.public, h.shown_ms, h.standing
          FROM hand_players p JOIN hands h ON h.id = p.hand_id
          WHERE p.player = $1 AND p.hand_id < $2 AND h.version = 0
          AND ($3::smallint IS NULL OR (p.low, p.high) = ($3, $4))
@@ -291,6 +330,9 @@ pub(crate) async fn search(
          AND ($6::bigint IS NULL OR h.pot >= $6) AND ($7::bigint IS NULL OR h.pot <= $7)
          AND ($8::bytea IS NULL OR EXISTS
              (SELECT 1 FROM hand_players o WHERE o.hand_id = p.hand_id AND o.player = $8))
+         AND ($10::text IS NULL OR EXISTS
+             (SELECT 1 FROM hand_tags t WHERE t.hand_id = p.hand_id AND t.player = $1 AND t.tag = $10))
+         AND ($11::bigint IS NULL OR h.ended_ms >= $11) AND ($12::bigint IS NULL OR h.ended_ms < $12)
          ORDER BY p.hand_id DESC LIMIT $9",
     )
     .bind(who.0.as_slice())
@@ -305,11 +347,15 @@ pub(crate) async fn search(
     .bind(pot_max)
     .bind(opponent.map(|opponent| opponent.0.to_vec()))
     .bind(limit + 1)
+    .bind(tag)
+    .bind(from)
+    .bind(until)
     .fetch_all(&database.pool)
     .await
     .map_err(DatabaseError::from)?;
     // All of them are the player's own.
-    Ok(Json(database.page(rows, limit, |row| row.id, Viewer::Player(who)).await?))
+    let page = database.page(rows, limit, |row| row.id, Viewer::Player(who)).await?;
+    Ok(Json(database.with_tags(who, page).await?))
 }
 
 #[cfg(test)]

@@ -3,7 +3,9 @@
 use crate::{
     api::{MissingHands, Page, Stored, Summary},
     database::{Database, DatabaseError},
+    erasure,
     names::{self, Rule, Shown, Viewer},
+    standing::Standing,
 };
 use purr_engine::{PlayerId, SeatIndex, SeatResult, history::HandHistory};
 use purr_protocol::record::HandRecord;
@@ -39,6 +41,7 @@ pub(crate) struct Row {
     conflict: bool,
     public: bool,
     shown_ms: i64,
+    standing: i16,
 }
 
 impl Database {
@@ -51,7 +54,7 @@ impl Database {
         viewer: Viewer,
     ) -> Result<Page, DatabaseError> {
         let rows: Vec<Row> = sqlx::query_as(
-            "SELECT id, table_uid, hand, hash, ended_ms, void, rake, conflict, public, shown_ms FROM hands
+            "SELECT id, table_uid, hand, hash, ended_ms, void, rake, conflict, public, shown_ms, standing FROM hands
              WHERE table_uid = $1 AND hand < $2 AND version = 0 AND (shown_ms <= $4 OR $5
              OR EXISTS (SELECT 1 FROM hand_players p WHERE p.hand_id = hands.id AND p.player = $6))
              ORDER BY hand DESC LIMIT $3",
@@ -75,7 +78,7 @@ impl Database {
         limit: i64,
     ) -> Result<Page, DatabaseError> {
         let rows: Vec<Row> = sqlx::query_as(
-            "SELECT h.id, table_uid, hand, hash, ended_ms, void, rake, conflict, public, shown_ms
+            "SELECT h.id, table_uid, hand, hash, ended_ms, void, rake, conflict, public, shown_ms, standing
              FROM hand_players p JOIN hands h ON h.id = p.hand_id
              WHERE p.player = $1 AND p.hand_id < $2 AND h.version = 0 ORDER BY p.hand_id DESC LIMIT $3",
         )
@@ -139,6 +142,8 @@ impl Database {
                 void: row.void,
                 rake: row.rake,
                 conflict: row.conflict,
+                standing: Standing::from_code(row.standing),
+                tags: Vec::new(),
             }
         };
         Ok(Page { hands: rows.into_iter().map(summary).collect(), next })
@@ -190,6 +195,15 @@ impl Database {
             let key = self.names_key().await?;
             let mut value = serde_json::to_value(&record).map_err(|error| corrupt(error.to_string()))?;
             names::replace(&mut value, &|player| names::name(&key, uid, player));
+            record = serde_json::from_value(value).map_err(|error| corrupt(error.to_string()))?;
+        }
+        let erased = erasure::erased(&mut *self.pool.acquire().await?).await?;
+        if record.history.seats.iter().any(|start| erased.contains(&start.player)) {
+            let key = self.names_key().await?;
+            let mut value = serde_json::to_value(&record).map_err(|error| corrupt(error.to_string()))?;
+            names::replace(&mut value, &|player| {
+                if erased.contains(&player) { erasure::name(&key, player) } else { player }
+            });
             record = serde_json::from_value(value).map_err(|error| corrupt(error.to_string()))?;
         }
         Ok(Found::Hand(Box::new(Stored {

@@ -12,11 +12,20 @@ const EVERY: Duration = Duration::from_secs(60);
 /// Between two batches while there is more to do: the stream goes first.
 const BREATH: Duration = Duration::from_millis(20);
 const MOVED_AT_ONCE: i64 = 200;
+/// How often there is a look for events that have committed.
+const PUBLISH_EVERY: Duration = Duration::from_millis(100);
+
+/// Days that each kind of data is kept; 0: for ever.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Retention {
+    pub bodies_days: u32,
+    pub events_days: u32,
+}
 
 /// Runs until stopped.
-pub(crate) async fn run(database: Database, retention_days: u32, stop: CancellationToken) {
+pub(crate) async fn run(database: Database, retention: Retention, stop: CancellationToken) {
     loop {
-        let pause = match once(&database, retention_days).await {
+        let pause = match once(&database, retention).await {
             Ok(true) => BREATH,
             Ok(false) => EVERY,
             Err(error) => {
@@ -33,21 +42,51 @@ pub(crate) async fn run(database: Database, retention_days: u32, stop: Cancellat
 }
 
 /// A bounded piece of the work; true: there is more.
-async fn once(database: &Database, retention_days: u32) -> Result<bool, DatabaseError> {
+async fn once(
+    database: &Database,
+    Retention { bodies_days, events_days }: Retention,
+) -> Result<bool, DatabaseError> {
     let today = today();
     database.ensure_ahead(today).await?;
-    if retention_days > 0 {
-        let first = today - Day::try_from(retention_days).unwrap_or(Day::MAX / 2);
-        let dropped = database.drop_bodies_before(first).await?;
+    if bodies_days > 0 {
+        let dropped = database.drop_bodies_before(before(today, bodies_days)).await?;
         if dropped > 0 {
-            tracing::info!(dropped, retention_days, "days of hand records dropped");
+            tracing::info!(dropped, bodies_days, "days of hand records dropped");
+        }
+    }
+    if events_days > 0 {
+        let dropped = database.drop_events_before(before(today, events_days)).await?;
+        if dropped > 0 {
+            tracing::info!(dropped, events_days, "days of events dropped");
         }
     }
     let (moved, counted) = (database.move_bodies(MOVED_AT_ONCE).await?, database.recount().await?);
     Ok(moved + counted > 0)
 }
 
-fn today() -> Day {
+fn before(today: Day, days: u32) -> Day {
+    today - Day::try_from(days).unwrap_or(Day::MAX / 2)
+}
+
+/// Moves events into the stream until stopped. Every replica does; one at a time writes.
+pub(crate) async fn publish(database: Database, stop: CancellationToken) {
+    loop {
+        let pause = match database.publish(today()).await {
+            Ok(0) => PUBLISH_EVERY,
+            Ok(_) => Duration::ZERO,
+            Err(error) => {
+                tracing::warn!(%error, "events are not published yet");
+                EVERY
+            }
+        };
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = stop.cancelled() => return,
+        }
+    }
+}
+
+pub(crate) fn today() -> Day {
     let ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
     day_of(i64::try_from(ms).unwrap_or(i64::MAX))
 }

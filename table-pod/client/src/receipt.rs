@@ -9,7 +9,7 @@ use crate::wallet::{Vault, struct_hash};
 use k256::ecdsa::{RecoveryId, Signature, VerifyingKey};
 use purr_engine::{Chips, PlayerId};
 use purr_protocol::{
-    permit::{address_of, address_word, keccak, uint},
+    permit::{PermitVersion, address_of, address_word, keccak, uint},
     record::HandRecord,
     settlement::{HandReceipt, ReceiptLane},
 };
@@ -76,7 +76,11 @@ pub fn check(
             table: record.table.clone(),
         });
     }
-    let vault = Vault { chain_id: receipt.chain_id, address: bytes("vault", &receipt.vault)? };
+    let vault = Vault {
+        chain_id: receipt.chain_id,
+        address: bytes("vault", &receipt.vault)?,
+        permits: PermitVersion::default(),
+    };
     let table_id: [u8; 32] = bytes("tableId", &receipt.table_id)?;
     if let Some(expected) = table_id_of(record, &vault)
         && table_id != expected

@@ -9,7 +9,10 @@ use crate::{
     verify::Unproven,
 };
 use purr_engine::SeatIndex;
-use purr_protocol::pb::{self, ErrorCode, client_message::Body as Ask, event::Kind, server_message::Body};
+use purr_protocol::{
+    pb::{self, ErrorCode, client_message::Body as Ask, event::Kind, server_message::Body},
+    permit::PermitFor,
+};
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
@@ -308,7 +311,7 @@ impl Runner {
             return Ok(());
         };
         let amount = self.plan.buy_in;
-        let permit = Some(self.permits.sign(amount, self.plan.max_total_rake)?);
+        let permit = Some(self.permits.sign(PermitFor::Sit(seat), amount, self.plan.max_total_rake)?);
         let id = self.connection.send(Ask::Sit(pb::Sit { seat: seat.0.into(), amount, permit })).await?;
         self.stage = Stage::Sitting(Some(id));
         Ok(())
@@ -352,11 +355,12 @@ impl Runner {
             return Ok(());
         }
         if stack == 0 {
-            return self.rebuy().await;
+            return self.rebuy(seat).await;
         }
         if sitting_out && std::mem::take(&mut self.needs_permit) {
             // The least top-up: it is the permit's rake that counts.
-            let permit = Some(self.permits.sign(1, self.plan.max_total_rake)?);
+            let what = PermitFor::TopUp(seat);
+            let permit = Some(self.permits.sign(what, 1, self.plan.max_total_rake)?);
             self.rebuying = Some(self.connection.send(Ask::TopUp(pb::TopUp { amount: 1, permit })).await?);
             self.report.bought_in += 1;
             self.coming_at = Instant::now() + SIT_AGAIN;
@@ -371,7 +375,7 @@ impl Runner {
     }
 
     /// All is lost: more chips, or the end.
-    async fn rebuy(&mut self) -> Result<(), RunError> {
+    async fn rebuy(&mut self, seat: SeatIndex) -> Result<(), RunError> {
         if self.rebuying.is_some() || self.rebuy_until > Instant::now() {
             return Ok(());
         }
@@ -384,7 +388,7 @@ impl Runner {
         // Until the chips are there; the chain takes its time, and another try would be another permit.
         self.rebuy_until = Instant::now() + self.plan.patience / 2;
         let amount = self.plan.buy_in;
-        let permit = Some(self.permits.sign(amount, self.plan.max_total_rake)?);
+        let permit = Some(self.permits.sign(PermitFor::TopUp(seat), amount, self.plan.max_total_rake)?);
         self.rebuying = Some(self.connection.send(Ask::TopUp(pb::TopUp { amount, permit })).await?);
         self.report.bought_in += amount;
         Ok(())

@@ -10,6 +10,7 @@ use crate::{
 use purr_engine::{Chips, SeatIndex};
 use purr_protocol::{
     pb::{self, ErrorCode},
+    permit::PermitFor,
     settlement::Permit,
 };
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -59,8 +60,13 @@ impl Permits {
         Self { session, vault, table_id }
     }
 
-    /// A permit for this amount, of which all may at most become rake.
-    pub fn sign(&self, amount: Chips, max_total_rake: Chips) -> Result<pb::Permit, WalletError> {
+    /// A permit for this amount, of which so much may become rake.
+    pub fn sign(
+        &self,
+        what: PermitFor,
+        amount: Chips,
+        max_total_rake: Chips,
+    ) -> Result<pb::Permit, WalletError> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let terms = PermitTerms {
             amount,
@@ -68,7 +74,7 @@ impl Permits {
             expiry_s: (now + PERMIT_LIFE).as_secs(),
             nonce: random_nonce()?,
         };
-        let permit = self.session.wallet().permit(&self.vault, &self.table_id, &terms)?;
+        let permit = self.session.wallet().permit(&self.vault, &self.table_id, what, &terms)?;
         Ok(to_message(&permit))
     }
 }

@@ -3,7 +3,9 @@
 use k256::ecdsa::SigningKey;
 use purr_engine::{Chips, PlayerId};
 use purr_protocol::{
-    permit::{Domain, address_of, address_word, keccak, uint},
+    permit::{
+        Domain, PermitFor, PermitVersion, UnknownPermitVersion, address_of, address_word, keccak, uint,
+    },
     settlement::{ChainConfig, Permit},
 };
 use std::{
@@ -31,6 +33,8 @@ pub enum WalletError {
     BadVault(String),
     #[error("'{0}' is not a table id: want 0x and 64 hex digits")]
     BadTableId(String),
+    #[error(transparent)]
+    Permits(#[from] UnknownPermitVersion),
     #[error("signing failed: {0}")]
     Sign(k256::ecdsa::Error),
 }
@@ -109,12 +113,13 @@ impl Wallet {
         &self,
         vault: &Vault,
         table_id: &[u8; 32],
+        what: PermitFor,
         terms: &PermitTerms,
     ) -> Result<Permit, WalletError> {
         let PermitTerms { amount, max_total_rake, expiry_s, nonce } = *terms;
         let mut permit = Permit { amount, max_total_rake, expiry_s, nonce, signature: String::new() };
-        permit.signature =
-            hex_text(&self.sign(&vault.domain().seat_permit(table_id, self.address, &permit))?);
+        let digest = vault.domain().seat_permit(vault.permits, table_id, what, self.address, &permit);
+        permit.signature = hex_text(&self.sign(&digest)?);
         Ok(permit)
     }
 
@@ -168,13 +173,16 @@ pub fn random_nonce() -> Result<u64, WalletError> {
 pub struct Vault {
     pub chain_id: u64,
     pub address: [u8; 20],
+    /// What it takes to seat somebody.
+    pub permits: PermitVersion,
 }
 
 impl Vault {
     pub fn from_config(config: &ChainConfig) -> Result<Self, WalletError> {
         let bad = || WalletError::BadVault(config.vault.chars().take(64).collect());
         let address: PlayerId = config.vault.parse().map_err(|_| bad())?;
-        Ok(Self { chain_id: config.chain_id, address: address.0 })
+        let permits = config.permit_version.try_into()?;
+        Ok(Self { chain_id: config.chain_id, address: address.0, permits })
     }
 
     fn domain(&self) -> Domain {
@@ -216,6 +224,7 @@ pub(crate) fn struct_hash(words: &[[u8; 32]]) -> [u8; 32] {
 mod tests {
     use super::*;
     use k256::ecdsa::{RecoveryId, Signature, VerifyingKey};
+    use purr_engine::SeatIndex;
 
     // The first account of every development chain.
     const KEY: &str = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
@@ -247,20 +256,52 @@ mod tests {
     }
 
     #[test]
+    fn permits_are_what_the_page_signs_by_the_version_of_the_vault() {
+        // The same signatures are in tests/page/permit.test.mjs: signing is deterministic (RFC 6979).
+        let wallet = Wallet::from_hex(&"07".repeat(32)).unwrap();
+        let terms = PermitTerms { amount: 1, max_total_rake: 2, expiry_s: 3, nonce: 4 };
+        let (sit, top_up) = (PermitFor::Sit(SeatIndex(3)), PermitFor::TopUp(SeatIndex(3)));
+        for (permits, what, signature) in [
+            (
+                PermitVersion::AnySeat,
+                sit,
+                "0x21587d3685d9ab9406124f1533bbf323645e34fc796eadab2a39cc0b97c39d50608cb51542789203c015698e8948de61f42445f618710e2b56035915df0e838a1c",
+            ),
+            (
+                PermitVersion::NamedSeat,
+                sit,
+                "0x4598288185174c0e386e7fcd1519f7324188a2ce10fd0b4d2567dcecd2ea5a5756e8c2845af805a1beb9f4bd819fb4a78528c76c5c5366f57bdb0788b683f9551b",
+            ),
+            (
+                PermitVersion::NamedSeat,
+                top_up,
+                "0x4084ee5d701e81680a0727aa7a8573df6c5bed97e3c740350212519ea8e39c2352836373ab19900c8c2bd93c63f02c081767721341e247b881900da264ec7ab21c",
+            ),
+        ] {
+            let vault = Vault { chain_id: 31_337, address: [2; 20], permits };
+            assert_eq!(wallet.permit(&vault, &[5; 32], what, &terms).unwrap().signature, signature);
+        }
+    }
+
+    #[test]
     fn a_permit_is_bound_to_every_one_of_its_terms() {
         let wallet = Wallet::from_hex(KEY).unwrap();
-        let vault = Vault { chain_id: 31_337, address: [2; 20] };
+        let vault = Vault { chain_id: 31_337, address: [2; 20], permits: PermitVersion::NamedSeat };
+        let sit = PermitFor::Sit(SeatIndex(3));
         let terms = PermitTerms { amount: 1, max_total_rake: 2, expiry_s: 3, nonce: 4 };
-        let permit = wallet.permit(&vault, &[5; 32], &terms).unwrap();
+        let permit = wallet.permit(&vault, &[5; 32], sit, &terms).unwrap();
         assert_eq!(permit.signature.len(), 132);
         for other in [
-            wallet.permit(&Vault { chain_id: 1, ..vault }, &[5; 32], &terms),
-            wallet.permit(&Vault { address: [3; 20], ..vault }, &[5; 32], &terms),
-            wallet.permit(&vault, &[6; 32], &terms),
-            wallet.permit(&vault, &[5; 32], &PermitTerms { amount: 9, ..terms }),
-            wallet.permit(&vault, &[5; 32], &PermitTerms { max_total_rake: 9, ..terms }),
-            wallet.permit(&vault, &[5; 32], &PermitTerms { expiry_s: 9, ..terms }),
-            wallet.permit(&vault, &[5; 32], &PermitTerms { nonce: 9, ..terms }),
+            wallet.permit(&Vault { permits: PermitVersion::AnySeat, ..vault }, &[5; 32], sit, &terms),
+            wallet.permit(&vault, &[5; 32], PermitFor::Sit(SeatIndex(4)), &terms),
+            wallet.permit(&vault, &[5; 32], PermitFor::TopUp(SeatIndex(3)), &terms),
+            wallet.permit(&Vault { chain_id: 1, ..vault }, &[5; 32], sit, &terms),
+            wallet.permit(&Vault { address: [3; 20], ..vault }, &[5; 32], sit, &terms),
+            wallet.permit(&vault, &[6; 32], sit, &terms),
+            wallet.permit(&vault, &[5; 32], sit, &PermitTerms { amount: 9, ..terms }),
+            wallet.permit(&vault, &[5; 32], sit, &PermitTerms { max_total_rake: 9, ..terms }),
+            wallet.permit(&vault, &[5; 32], sit, &PermitTerms { expiry_s: 9, ..terms }),
+            wallet.permit(&vault, &[5; 32], sit, &PermitTerms { nonce: 9, ..terms }),
         ] {
             assert_ne!(other.unwrap().signature, permit.signature);
         }

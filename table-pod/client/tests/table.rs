@@ -11,6 +11,7 @@ use purr_engine::{Event, SeatIndex};
 use purr_protocol::{
     Codec,
     pb::{self, client_message::Body as Ask},
+    permit::PermitFor,
     record::HandRecord,
 };
 use std::{
@@ -194,7 +195,7 @@ async fn a_command_survives_the_loss_of_its_connection() {
     }
     world.wire.cut();
     while !matches!(player.next().await.unwrap(), Update::Disconnected { .. }) {}
-    let permit = Some(permits.sign(BUY_IN, BUY_IN).unwrap());
+    let permit = Some(permits.sign(PermitFor::Sit(SeatIndex(3)), BUY_IN, BUY_IN).unwrap());
     let sit = player.send(Ask::Sit(pb::Sit { seat: 3, amount: BUY_IN, permit })).await.unwrap();
     loop {
         if let Update::Answer { id, result } = player.next().await.unwrap() {

@@ -8,10 +8,11 @@ use bytes::Bytes;
 use common::{UID, World, sealer};
 use futures::{SinkExt, StreamExt};
 use purr_client::Permits;
-use purr_engine::PlayerId;
+use purr_engine::{PlayerId, SeatIndex};
 use purr_protocol::{
     CloseCode, Codec,
     pb::{self, client_message::Body as Ask, server_message::Body as Say},
+    permit::PermitFor,
     trunk::{Cursor, Down, FromTable, Lane, SUBPROTOCOL, ToTable, Up, down},
 };
 use purr_runtime::{
@@ -154,7 +155,8 @@ async fn what_all_see_alike_is_said_once_for_each_encoding() {
         trunk.attach(lane, codec, &token(&world).await).await;
     }
     trunk.attach(12, Codec::Proto, &own).await;
-    let permit = Permits::of_table(&session, UID).await.unwrap().sign(400, 400).unwrap();
+    let permit =
+        Permits::of_table(&session, UID).await.unwrap().sign(PermitFor::Sit(SeatIndex(2)), 400, 400).unwrap();
     trunk.ask(12, 2, Ask::Sit(pb::Sit { seat: 2, amount: 400, permit: Some(permit) })).await;
     let mut seated: Vec<Vec<Lane>> = Vec::new();
     while seated.len() < 2 {
@@ -254,7 +256,8 @@ async fn a_trunk_begins_with_who_has_a_seat_and_hears_of_changes_before_what_the
     let own = session.token().await.unwrap().text;
     trunk.attach(1, Codec::Proto, &own).await;
     assert_eq!(trunk.rosters, [Vec::new()]);
-    let permit = Permits::of_table(&session, UID).await.unwrap().sign(400, 400).unwrap();
+    let permit =
+        Permits::of_table(&session, UID).await.unwrap().sign(PermitFor::Sit(SeatIndex(2)), 400, 400).unwrap();
     trunk.ask(1, 2, Ask::Sit(pb::Sit { seat: 2, amount: 400, permit: Some(permit) })).await;
     loop {
         let (_, message) = trunk.hears().await;

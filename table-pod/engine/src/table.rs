@@ -79,7 +79,7 @@ pub struct Seat {
     #[serde(default)]
     hands: u16,
     /// What may still be taken as rake of this seat, by its permits; `None`: any.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rake_left: Option<Chips>,
 }
 

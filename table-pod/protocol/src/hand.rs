@@ -1,8 +1,11 @@
-//! A hand as players read it: what everybody at the table could see, as JSON, PHH or Open Hand History.
+//! A hand as players read it: what everybody at the table could see, as JSON, PHH, Open Hand History or text.
 //!
 //! Records and the table by itself (`purr-solo`) both answer with [`render`].
 
-use crate::record::{HandRecord, Place};
+use crate::{
+    record::{HandRecord, Place},
+    text::{self, Money, TextError},
+};
 use purr_engine::{
     HandEnd,
     deal::{Commitment, Opening, Reveal},
@@ -117,11 +120,13 @@ pub enum Format {
     Phh,
     /// Open Hand History (JSON), amounts in the currency.
     Ohh,
+    /// Plain text in the layout that trackers read, amounts in the currency.
+    Text,
 }
 
 impl Format {
     /// The one list: gateway, records and page follow it.
-    pub const ALL: [Self; 3] = [Self::Json, Self::Phh, Self::Ohh];
+    pub const ALL: [Self; 4] = [Self::Json, Self::Phh, Self::Ohh, Self::Text];
 
     /// As in a query.
     pub const fn name(self) -> &'static str {
@@ -129,6 +134,7 @@ impl Format {
             Self::Json => "json",
             Self::Phh => "phh",
             Self::Ohh => "ohh",
+            Self::Text => "text",
         }
     }
 
@@ -138,6 +144,7 @@ impl Format {
             Self::Json => "JSON",
             Self::Phh => "PHH",
             Self::Ohh => "Open Hand History",
+            Self::Text => "Text for trackers",
         }
     }
 
@@ -145,6 +152,7 @@ impl Format {
         match self {
             Self::Json | Self::Ohh => "application/json",
             Self::Phh => "application/toml",
+            Self::Text => "text/plain; charset=utf-8",
         }
     }
 
@@ -154,6 +162,7 @@ impl Format {
             Self::Json => "json",
             Self::Phh => "phh",
             Self::Ohh => "ohh",
+            Self::Text => "txt",
         }
     }
 }
@@ -180,6 +189,8 @@ pub enum RenderError {
     Json(#[from] serde_json::Error),
     #[error("the hand as PHH: {0}")]
     Phh(#[from] PhhError),
+    #[error("the hand as text: {0}")]
+    Text(#[from] TextError),
 }
 
 /// Writes a hand down.
@@ -191,6 +202,14 @@ pub fn render(stored: Stored, format: Format, site: &Site) -> Result<Rendered, R
         Format::Json => serde_json::to_string(&Hand::from(stored))?,
         Format::Phh => stored.record.history.to_phh()?,
         Format::Ohh => Ohh::from_history(&stored.record.history, &context(&stored, site)).to_string(),
+        Format::Text => {
+            let place = stored.record.place.as_ref();
+            let (unit, decimals) =
+                place.map_or((&site.unit, site.decimals), |place| (&place.unit, place.decimals));
+            let ended = u64::try_from(stored.ended_at_ms).unwrap_or(0);
+            let started = place.and_then(|place| place.started_at_ms).unwrap_or(ended);
+            text::text(&stored, Money { code: currency(unit), decimals }, started)?
+        }
     };
     Ok(Rendered { content_type: format.content_type(), text })
 }

@@ -2,12 +2,71 @@
 
 use crate::settlement::Permit;
 use k256::ecdsa::{RecoveryId, Signature, VerifyingKey};
-use purr_engine::{Chips, PlayerId, config::AMOUNT_MAX};
+use purr_engine::{Chips, PlayerId, SeatIndex, config::AMOUNT_MAX};
 use sha3::{Digest, Keccak256};
 
 const DOMAIN: &str = "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)";
-const PERMIT: &str =
+const SEAT_PERMIT: &str =
     "SeatPermit(bytes32 tableId,address player,uint64 amount,uint64 maxTotalRake,uint64 expiry,uint64 nonce)";
+const SIT_PERMIT: &str = "SitPermit(bytes32 tableId,uint8 seat,address player,uint64 amount,uint64 maxTotalRake,uint64 expiry,uint64 nonce)";
+const TOP_UP_PERMIT: &str = "TopUpPermit(bytes32 tableId,uint8 seat,address player,uint64 amount,uint64 maxTotalRake,uint64 expiry,uint64 nonce)";
+
+/// What a permit lets its player do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PermitFor {
+    Sit(SeatIndex),
+    TopUp(SeatIndex),
+}
+
+impl PermitFor {
+    pub fn new(seat: SeatIndex, top_up: bool) -> Self {
+        if top_up { Self::TopUp(seat) } else { Self::Sit(seat) }
+    }
+}
+
+/// The type that permits are signed as. A vault takes one for ever and says which (`permitVersion`); what does not
+/// name a version speaks of the first vaults.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PermitVersion {
+    /// `SeatPermit`: good for any seat of the table, and for a top-up as well.
+    #[default]
+    AnySeat,
+    /// `SitPermit` and `TopUpPermit`, which name the seat.
+    NamedSeat,
+}
+
+impl PermitVersion {
+    /// The number that a vault says.
+    pub fn number(self) -> u8 {
+        match self {
+            Self::AnySeat => 1,
+            Self::NamedSeat => 2,
+        }
+    }
+
+    fn other(self) -> Self {
+        match self {
+            Self::AnySeat => Self::NamedSeat,
+            Self::NamedSeat => Self::AnySeat,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the vault takes permits of version {0}, and this program signs and checks 1 and 2: update it")]
+pub struct UnknownPermitVersion(pub u8);
+
+impl TryFrom<u8> for PermitVersion {
+    type Error = UnknownPermitVersion;
+
+    fn try_from(number: u8) -> Result<Self, UnknownPermitVersion> {
+        match number {
+            1 => Ok(Self::AnySeat),
+            2 => Ok(Self::NamedSeat),
+            _ => Err(UnknownPermitVersion(number)),
+        }
+    }
+}
 
 /// A vault on its chain: the EIP-712 domain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +80,7 @@ pub struct Domain {
 pub struct PermitDomain {
     pub domain: Domain,
     pub table_id: [u8; 32],
+    pub version: PermitVersion,
 }
 
 /// Why a permit puts nothing at risk at this table.
@@ -31,7 +91,11 @@ pub enum PermitError {
     /// Zero or out-of-range scalars, an s above half the curve's order (EIP-2), or a v other than 27 and 28.
     #[error("the permit's signature is none: want r and s of secp256k1 with a low s, and v of 27 or 28")]
     NoSignature,
-    /// Also where the permit names another table, vault or chain, or other terms than were sent.
+    #[error(
+        "the permit is of version {found}, and the vault takes version {want}: reload the page or update the client"
+    )]
+    Version { found: u8, want: u8 },
+    /// Also where the permit names another table, seat, vault or chain, or other terms than were sent.
     #[error("the permit is not {player}'s for this table: its signature is by {signer}")]
     Signer { player: PlayerId, signer: PlayerId },
     #[error("the permit expired at {expiry_s} (seconds since 1970); it is {now_s}")]
@@ -60,16 +124,29 @@ impl Domain {
     }
 
     /// What the player signs to sit down or to top up.
-    pub fn seat_permit(&self, table_id: &[u8; 32], player: PlayerId, permit: &Permit) -> [u8; 32] {
-        self.digest(&[
-            keccak(PERMIT.as_bytes()),
-            *table_id,
+    pub fn seat_permit(
+        &self,
+        version: PermitVersion,
+        table_id: &[u8; 32],
+        what: PermitFor,
+        player: PlayerId,
+        permit: &Permit,
+    ) -> [u8; 32] {
+        let (kind, seat) = match (version, what) {
+            (PermitVersion::AnySeat, _) => (SEAT_PERMIT, None),
+            (PermitVersion::NamedSeat, PermitFor::Sit(seat)) => (SIT_PERMIT, Some(seat)),
+            (PermitVersion::NamedSeat, PermitFor::TopUp(seat)) => (TOP_UP_PERMIT, Some(seat)),
+        };
+        let mut words = vec![keccak(kind.as_bytes()), *table_id];
+        words.extend(seat.map(|seat| uint(seat.0.into())));
+        words.extend([
             address_word(&player.0),
             uint(permit.amount),
             uint(permit.max_total_rake),
             uint(permit.expiry_s),
             uint(permit.nonce),
-        ])
+        ]);
+        self.digest(&words)
     }
 }
 
@@ -78,16 +155,32 @@ impl PermitDomain {
     ///
     /// # Errors
     /// The first thing that is wrong with it.
-    pub fn check(&self, player: PlayerId, permit: &Permit, now_s: u64) -> Result<(), PermitError> {
+    pub fn check(
+        &self,
+        what: PermitFor,
+        player: PlayerId,
+        permit: &Permit,
+        now_s: u64,
+    ) -> Result<(), PermitError> {
         if permit.amount == 0 || permit.amount > AMOUNT_MAX {
             return Err(PermitError::Amount(permit.amount));
         }
         if permit.expiry_s <= now_s {
             return Err(PermitError::Expired { expiry_s: permit.expiry_s, now_s });
         }
-        let digest = self.domain.seat_permit(&self.table_id, player, permit);
-        let signer = recover(&digest, &permit.signature)?;
-        if signer == player { Ok(()) } else { Err(PermitError::Signer { player, signer }) }
+        let signed_as = |version| {
+            let digest = self.domain.seat_permit(version, &self.table_id, what, player, permit);
+            recover(&digest, &permit.signature)
+        };
+        let signer = signed_as(self.version)?;
+        if signer == player {
+            return Ok(());
+        }
+        let other = self.version.other();
+        if signed_as(other)? == player {
+            return Err(PermitError::Version { found: other.number(), want: self.version.number() });
+        }
+        Err(PermitError::Signer { player, signer })
     }
 }
 
@@ -142,8 +235,12 @@ mod tests {
     use super::*;
     use k256::ecdsa::SigningKey;
 
-    const AT: PermitDomain =
-        PermitDomain { domain: Domain { chain_id: 31_337, vault: [2; 20] }, table_id: [5; 32] };
+    const AT: PermitDomain = PermitDomain {
+        domain: Domain { chain_id: 31_337, vault: [2; 20] },
+        table_id: [5; 32],
+        version: PermitVersion::NamedSeat,
+    };
+    const SIT: PermitFor = PermitFor::Sit(SeatIndex(3));
 
     fn key() -> SigningKey {
         SigningKey::from_slice(&[7; 32]).unwrap()
@@ -151,7 +248,7 @@ mod tests {
 
     fn sign(at: &PermitDomain, permit: &Permit) -> Permit {
         let player = address_of(key().verifying_key());
-        let digest = at.domain.seat_permit(&at.table_id, player, permit);
+        let digest = at.domain.seat_permit(at.version, &at.table_id, SIT, player, permit);
         let (signature, id) = key().sign_prehash_recoverable(&digest).unwrap();
         let mut bytes = signature.to_bytes().to_vec();
         bytes.push(27 + id.to_byte());
@@ -166,14 +263,14 @@ mod tests {
     fn a_permit_is_good_for_its_player_at_its_table_until_it_expires() {
         let player = address_of(key().verifying_key());
         let permit = sign(&AT, &terms());
-        assert_eq!(AT.check(player, &permit, 999), Ok(()));
+        assert_eq!(AT.check(SIT, player, &permit, 999), Ok(()));
         assert_eq!(
-            AT.check(player, &permit, 1_000),
+            AT.check(SIT, player, &permit, 1_000),
             Err(PermitError::Expired { expiry_s: 1_000, now_s: 1_000 })
         );
         let other = PlayerId([9; 20]);
         assert!(
-            matches!(AT.check(other, &permit, 0), Err(PermitError::Signer { player, .. }) if player == other)
+            matches!(AT.check(SIT, other, &permit, 0), Err(PermitError::Signer { player, .. }) if player == other)
         );
         let elsewhere = [
             PermitDomain { table_id: [6; 32], ..AT },
@@ -181,7 +278,7 @@ mod tests {
             PermitDomain { domain: Domain { vault: [3; 20], ..AT.domain }, ..AT },
         ];
         for at in elsewhere {
-            assert!(matches!(at.check(player, &permit, 0), Err(PermitError::Signer { .. })), "{at:?}");
+            assert!(matches!(at.check(SIT, player, &permit, 0), Err(PermitError::Signer { .. })), "{at:?}");
         }
         for changed in [
             Permit { amount: 101, ..permit.clone() },
@@ -189,17 +286,52 @@ mod tests {
             Permit { expiry_s: 1_001, ..permit.clone() },
             Permit { nonce: 5, ..permit.clone() },
         ] {
-            assert!(matches!(AT.check(player, &changed, 0), Err(PermitError::Signer { .. })), "{changed:?}");
+            assert!(
+                matches!(AT.check(SIT, player, &changed, 0), Err(PermitError::Signer { .. })),
+                "{changed:?}"
+            );
+        }
+        for what in [PermitFor::Sit(SeatIndex(4)), PermitFor::TopUp(SeatIndex(3))] {
+            let refused = AT.check(what, player, &permit, 0);
+            assert!(matches!(refused, Err(PermitError::Signer { .. })), "{what:?}");
         }
         let empty = Permit { amount: 0, ..permit };
-        assert_eq!(AT.check(player, &empty, 0), Err(PermitError::Amount(0)));
+        assert_eq!(AT.check(SIT, player, &empty, 0), Err(PermitError::Amount(0)));
+    }
+
+    #[test]
+    fn a_permit_of_another_version_is_named_as_such() {
+        let player = address_of(key().verifying_key());
+        let old = PermitDomain { version: PermitVersion::AnySeat, ..AT };
+        let permit = sign(&old, &terms());
+        assert_eq!(AT.check(SIT, player, &permit, 0), Err(PermitError::Version { found: 1, want: 2 }));
+        let permit = sign(&AT, &terms());
+        assert_eq!(old.check(SIT, player, &permit, 0), Err(PermitError::Version { found: 2, want: 1 }));
+    }
+
+    #[test]
+    fn a_permit_of_the_first_version_is_good_for_any_seat() {
+        let player = address_of(key().verifying_key());
+        let old = PermitDomain { version: PermitVersion::AnySeat, ..AT };
+        let permit = sign(&old, &terms());
+        for what in [SIT, PermitFor::Sit(SeatIndex(4)), PermitFor::TopUp(SeatIndex(0))] {
+            assert_eq!(old.check(what, player, &permit, 0), Ok(()));
+        }
+    }
+
+    #[test]
+    fn a_version_is_known_by_its_number_or_named_as_unknown() {
+        for version in [PermitVersion::AnySeat, PermitVersion::NamedSeat] {
+            assert_eq!(PermitVersion::try_from(version.number()), Ok(version));
+        }
+        assert_eq!(PermitVersion::try_from(3), Err(UnknownPermitVersion(3)));
     }
 
     #[test]
     fn a_signature_of_zeros_or_with_a_high_s_or_an_odd_v_is_none() {
         let player = address_of(key().verifying_key());
         let good = sign(&AT, &terms());
-        let with = |signature: String| AT.check(player, &Permit { signature, ..terms() }, 0);
+        let with = |signature: String| AT.check(SIT, player, &Permit { signature, ..terms() }, 0);
         assert_eq!(with(format!("0x{}", "0".repeat(130))), Err(PermitError::NoSignature));
         assert_eq!(with(format!("0x{}", "f".repeat(130))), Err(PermitError::NoSignature));
         let mut bytes = hex::decode(&good.signature[2..]).unwrap();

@@ -126,6 +126,13 @@ pub struct TableStatus {
     /// Numbers of the sequence that may still touch the seat of a player who has asked to exit; 0: not known yet.
     #[serde(default)]
     pub exit_sequences: u64,
+    /// The type of permits that the vault takes; see [`ChainConfig::permit_version`].
+    #[serde(default = "first_permits")]
+    pub permit_version: u8,
+}
+
+fn first_permits() -> u8 {
+    crate::permit::PermitVersion::AnySeat.number()
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -249,6 +256,10 @@ pub struct ChainConfig {
     /// The key that settles and signs the receipts of hands now: `0x` and 40 hex digits; empty where it is not told.
     #[serde(default)]
     pub operator: String,
+    /// What wallets sign to take a seat or chips: 1, `SeatPermit`; 2, `SitPermit` and `TopUpPermit`, which name the
+    /// seat.
+    #[serde(default = "first_permits")]
+    pub permit_version: u8,
 }
 
 /// `GET /v1/tables/{uid}/hands/{hand}/receipt`: the operator's signature (EIP-712) over

@@ -19,7 +19,9 @@ use connections::{Connections, Place};
 pub use outlet::{Deliveries, Delivery, Inlet, Outgoing, Outlet, Parcel};
 use purr_engine::{Millis, PlayerId, Table};
 use purr_protocol::{
-    Settlement, TableSpec, pb,
+    Settlement, TableSpec,
+    floor::Floor,
+    pb,
     pb::server_message::Body,
     permit::{Domain, PermitDomain},
     settlement::{Entry, Fenced, OpenTable, TableStatus},
@@ -30,6 +32,7 @@ use purr_protocol::{
 use purr_runtime::{CancellationToken, Readiness};
 use purr_store::{Sealer, Sessions, Store};
 use std::{
+    borrow::Cow,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -42,6 +45,9 @@ use tokio::{
 const INBOX_MAX: usize = 1_024;
 /// The same of players without a seat, who come after all others.
 const GUESTS_MAX: usize = 64;
+
+/// A table tells operators of itself with every so many summaries.
+const FLOOR_BEATS: u64 = 5;
 
 /// What reaches the actor.
 pub enum Message {
@@ -64,6 +70,9 @@ pub enum Message {
     },
     DrainStatus {
         reply: oneshot::Sender<DrainStatus>,
+    },
+    Floor {
+        reply: oneshot::Sender<Floor>,
     },
     /// A successor asks for the table. Answered with whether no hand runs.
     HandOver {
@@ -178,6 +187,13 @@ impl Handle {
     pub async fn drain_status(&self) -> Option<DrainStatus> {
         let (reply, answer) = oneshot::channel();
         self.inbox.send(Message::DrainStatus { reply }).await.ok()?;
+        answer.await.ok()
+    }
+
+    /// The table as operators see it; after all inputs that were sent before.
+    pub async fn floor(&self) -> Option<Floor> {
+        let (reply, answer) = oneshot::channel();
+        self.inbox.send(Message::Floor { reply }).await.ok()?;
         answer.await.ok()
     }
 
@@ -493,6 +509,10 @@ impl Actor {
                     None => Ok(()),
                 }
             }
+            Message::Floor { reply } => {
+                let _ = reply.send(self.core.floor());
+                Ok(())
+            }
             Message::DrainStatus { reply } => {
                 let _ = reply.send(self.core.drain_status());
                 Ok(())
@@ -632,15 +652,22 @@ impl Actor {
             big_blind: config.big_blind,
             buy_in_min: config.buy_in_min,
             buy_in_max: config.buy_in_max,
-            paused: self.core.holding().map(str::to_owned),
+            paused: self.core.holding().map(Cow::into_owned),
             sequence: state.sequence,
             confirmed: state.confirmed,
             deals_void: state.deals_void,
             beat: self.beat,
         };
+        // Larger, and for few: told less often.
+        let floor = (self.beat % FLOOR_BEATS == 1).then(|| self.core.floor());
         tokio::spawn(async move {
             if let Err(error) = sessions.put_summary(&summary).await {
                 tracing::debug!(%error, "summary");
+            }
+            if let Some(floor) = floor
+                && let Err(error) = sessions.put_floor(&floor).await
+            {
+                tracing::debug!(%error, "floor");
             }
         });
     }
@@ -662,7 +689,8 @@ fn permit_domain(spec: &TableSpec, status: &TableStatus) -> anyhow::Result<Optio
     };
     let Settlement { vault, chain_id, .. } = &spec.settlement;
     let vault: PlayerId = vault.parse().with_context(|| format!("settlement.vault '{vault}'"))?;
-    Ok(Some(PermitDomain { domain: Domain { chain_id: *chain_id, vault: vault.0 }, table_id }))
+    let version = status.permit_version.try_into().context("the signer's vault")?;
+    Ok(Some(PermitDomain { domain: Domain { chain_id: *chain_id, vault: vault.0 }, table_id, version }))
 }
 
 /// Reads what the journal has after the last hand, and goes on from there.

@@ -5,6 +5,7 @@
 mod adopt;
 mod commands;
 mod dealing;
+mod floor;
 mod hands;
 mod ids;
 mod render;
@@ -12,6 +13,7 @@ mod room;
 mod seating;
 mod timing;
 mod waiting;
+mod written;
 
 use crate::core::dealing::{Dealing, Wish};
 pub use crate::core::dealing::{Faults, WITHHELD_MAX};
@@ -26,6 +28,7 @@ use purr_engine::{
 use purr_protocol::{
     TableSpec,
     fairplay::FairPlaySealer,
+    floor::{PausedBy, Window},
     pb::{self, VoidCause},
     permit::PermitDomain,
     settlement::{Entry, EntryBody, Notice, Reserve},
@@ -36,10 +39,14 @@ pub use render::{LogEntry, Shown};
 use room::Room;
 use seating::Seating;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 pub use timing::Arrival;
 use timing::Thinking;
 use waiting::Waiting;
+use written::Written;
 
 pub use waiting::ExitBounds;
 
@@ -104,6 +111,10 @@ pub enum Input {
     Pause {
         paused: bool,
     },
+    /// Staff pauses the table, or ends that pause with `None`. Part of the state, unlike the owner's pause.
+    StaffPause {
+        pause: Option<PausedBy>,
+    },
     /// Nobody new takes a seat until opened again.
     Close {
         closed: bool,
@@ -162,6 +173,9 @@ pub struct State {
     /// Nobody new takes a seat. Part of the state, so that a successor never opens a closed table.
     #[serde(default)]
     closed: bool,
+    /// Staff has paused the table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    paused_by: Option<PausedBy>,
     /// Hands given up because their state was lost.
     pub hands_lost: u64,
     /// Deals given up after a player had revealed entropy.
@@ -186,8 +200,8 @@ struct Deal {
     sealed: SealedDeck,
     commitments: Vec<Commitment>,
     reveals: Vec<Reveal>,
-    starts: Vec<SeatStart>,
-    events: Vec<Event>,
+    starts: Written<SeatStart>,
+    events: Written<Event>,
     /// When it was dealt, in milliseconds since 1970, where this is known.
     #[serde(default)]
     started_at_ms: Option<u64>,
@@ -224,6 +238,8 @@ pub struct Core {
     /// No hand starts until then, because a successor takes over. A successor that fails costs no more than that.
     handing_over: Option<Millis>,
     waiting: Waiting,
+    /// What operators see of the last hour.
+    window: Window,
     /// Where this process took over.
     taken: Taken,
     /// Seats asked for, before the signer has answered: only this process knows.
@@ -282,6 +298,7 @@ impl State {
             draining: false,
             deleting: false,
             closed: false,
+            paused_by: None,
             hands_lost: 0,
             deals_void: 0,
             withheld_total: 0,
@@ -330,6 +347,7 @@ impl Core {
             paused,
             handing_over: None,
             waiting: Waiting::default(),
+            window: Window::default(),
             taken,
             asking: Vec::new(),
         };
@@ -446,6 +464,7 @@ impl Core {
                 self.state.deleting |= delete;
             }
             Input::Pause { paused } => self.paused = paused,
+            Input::StaffPause { pause } => self.staff_pause(pause, &mut step),
             Input::Close { closed } => {
                 step.dirty |= self.state.closed != closed;
                 self.state.closed = closed;
@@ -490,6 +509,7 @@ impl Core {
     /// What every step ends with: hands that ended become entries, events become views.
     fn finish(&mut self, events: &[Event], step: &mut Step) {
         step.dirty |= !events.is_empty();
+        self.watch(events);
         self.conclude(events, step);
         self.schedule();
         if step.dirty {
@@ -545,7 +565,14 @@ impl Core {
     }
 
     /// Why no hands are dealt, where that is so.
-    pub fn holding(&self) -> Option<&'static str> {
+    pub fn holding(&self) -> Option<Cow<'static, str>> {
+        if let (Some(paused), false) = (&self.state.paused_by, self.state.deleting) {
+            return Some(format!("paused by staff: {}", paused.reason).into());
+        }
+        self.held_by_itself().map(Cow::Borrowed)
+    }
+
+    fn held_by_itself(&self) -> Option<&'static str> {
         if self.state.deleting {
             Some("the table is closing")
         } else if self.state.draining {

@@ -18,13 +18,14 @@ use jsonwebtoken::jwk::JwkSet;
 use purr_engine::PlayerId;
 use purr_protocol::{
     Problem,
+    floor::{PausedBy, REASON_MAX, StaffPause, StaffPaused},
     handover::{HandOver, HandedOver, Order, Successor},
     trunk::SUBPROTOCOL,
 };
 use purr_runtime::{
     InternalClient, Peer, Role,
     problem::Answer,
-    token::{Claims, TokenError, Verifier},
+    token::{Claims, TokenError, UserRole, Verifier},
     ws::{Upgrade, trunk_limits},
 };
 use purr_store::Sealer;
@@ -104,6 +105,7 @@ pub fn routes(handle: Handle, tokens: Arc<Tokens>, sealer: Sealer) -> Router {
 pub fn routes_of(post: Arc<Post>, tokens: Arc<Tokens>, sealer: Sealer) -> Router {
     Router::new()
         .route("/v1/tables/{uid}/trunk", get(open_trunk))
+        .route("/v1/tables/{uid}/pause", post_to(staff_pause))
         .route("/v1/drain", get(drain_status).post(drain))
         .route("/v1/standing", get(standing))
         .route("/v1/take-over", post_to(take_over))
@@ -136,6 +138,43 @@ async fn open_trunk(
     }
     let run = move |socket| trunk::serve(socket, handle, app.tokens, app.sealer);
     Ok(upgrade.accept_within(trunk_limits(), Some(SUBPROTOCOL), run))
+}
+
+/// Who may pause tables.
+fn may_order(roles: &[UserRole]) -> bool {
+    roles.iter().any(|role| matches!(role, UserRole::Support | UserRole::Admin))
+}
+
+/// Staff pauses the table, or lets it go on. The answer comes after the commit.
+async fn staff_pause(
+    State(app): State<App>,
+    Extension(peer): Extension<Peer>,
+    Path(uid): Path<String>,
+    Json(StaffPause { token, pause, reason }): Json<StaffPause>,
+) -> Result<Json<StaffPaused>, Answer> {
+    only(&peer, &Role::Gateway)?;
+    if uid != app.sealer.table() {
+        return Err(Problem::new(421, "wrong-table", "This pod is another table").into());
+    }
+    // A gateway alone pauses no table: the token must be of somebody who may.
+    let refused =
+        |detail: String| Answer::from(Problem::new(403, "role", "This token may not do that").detail(detail));
+    let (player, claims) = app.tokens.player(&token).await.map_err(refused)?;
+    if !may_order(&claims.roles) {
+        return Err(refused("neither support nor admin".into()));
+    }
+    if reason.is_empty() || reason.len() > REASON_MAX {
+        return Err(Problem::new(400, "reason", "The reason has 1 to 200 bytes").into());
+    }
+    tracing::warn!(by = %player, pause, reason, "ordered by staff");
+    let pause = pause.then(|| PausedBy { by: player.to_string(), reason, at_s: 0 });
+    let table = app.table()?;
+    table.input(Input::StaffPause { pause }).await;
+    // Answered after what was sent before it.
+    let hand_running = status(&app).await?.hand_running;
+    let floor = table.floor().await;
+    let floor = floor.ok_or_else(|| Problem::new(503, "stopped", "The table has stopped"))?;
+    Ok(Json(StaffPaused { paused_by: floor.paused_by, hand_running }))
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -222,4 +261,16 @@ async fn hand_over(
     }
     let stopped = || Problem::new(410, "stopped", "The table has stopped");
     Ok(Json(HandedOver { free: table.hand_over(ASK_WAIT).await.ok_or_else(stopped)? }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn support_and_admins_pause_tables_and_nobody_else() {
+        use UserRole::{Admin, Auditor, Player, Support};
+        assert!(may_order(&[Player, Support]) && may_order(&[Admin]));
+        assert!(!may_order(&[]) && !may_order(&[Player, Auditor]));
+    }
 }

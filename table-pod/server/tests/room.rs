@@ -8,7 +8,7 @@ use purr_engine::{PlayerId, RakeCap, RakeConfig, SeatIndex, Table, TableConfig, 
 use purr_protocol::{
     RoomRules, TableSpec,
     pb::{self, ErrorCode, StoodUpCause, client_message::Body as Ask, event::Kind, server_message::Body},
-    permit::{Domain, PermitDomain, address_of},
+    permit::{Domain, PermitDomain, PermitFor, PermitVersion, address_of},
     settlement::{EntryBody, Notice, NoticeState, Permit, Reserve},
 };
 use purr_store::{DataKeys, Sealer};
@@ -17,8 +17,12 @@ use std::sync::Arc;
 
 const S: u64 = 1_000;
 const REVEAL_MS: u64 = 500;
-const AT: PermitDomain =
-    PermitDomain { domain: Domain { chain_id: 1, vault: [0x22; 20] }, table_id: [7; 32] };
+/// Permits of the first vaults, which name no seat.
+const AT: PermitDomain = PermitDomain {
+    domain: Domain { chain_id: 1, vault: [0x22; 20] },
+    table_id: [7; 32],
+    version: PermitVersion::AnySeat,
+};
 
 /// Half a tenth of the pot, at most 30.
 fn raked() -> RakeConfig {
@@ -39,7 +43,8 @@ impl Person {
 
     fn permit(&self, at: &PermitDomain, amount: u64, max_total_rake: u64, expiry_s: u64) -> pb::Permit {
         let permit = Permit { amount, max_total_rake, expiry_s, nonce: 1, signature: String::new() };
-        let digest = at.domain.seat_permit(&at.table_id, self.player, &permit);
+        let what = PermitFor::Sit(SeatIndex(0));
+        let digest = at.domain.seat_permit(at.version, &at.table_id, what, self.player, &permit);
         let (signature, id) = self.key.sign_prehash_recoverable(&digest).unwrap();
         let mut bytes = signature.to_bytes().to_vec();
         bytes.push(27 + id.to_byte());

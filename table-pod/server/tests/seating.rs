@@ -245,7 +245,7 @@ fn no_hand_starts_while_the_oldest_that_the_chain_does_not_have_is_older_than_ha
     };
     // The first ends at 10 s. The one that begins at 40 s is the last: 30 s are half the clock.
     assert_eq!(play(&mut core, 10), 5);
-    assert_eq!(core.holding(), Some("the chain has not settled the last hands for too long"));
+    assert_eq!(core.holding().as_deref(), Some("the chain has not settled the last hands for too long"));
     // The first of them is final, and the second ended ten seconds later.
     notice(&mut core, 3, 3, NoticeState::Confirmed);
     assert_eq!((core.holding(), play(&mut core, 10)), (None, 1));

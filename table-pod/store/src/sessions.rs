@@ -4,7 +4,7 @@ use crate::{
     link::{Channel, Link},
     types::StoreError,
 };
-use purr_protocol::summary::Summary;
+use purr_protocol::{floor::Floor, summary::Summary};
 use redis::{FromRedisValue, RedisError, aio::MultiplexedConnection};
 use tokio::sync::Mutex;
 
@@ -77,6 +77,22 @@ impl Sessions {
 
     pub async fn remove(&self, key: &str) -> Result<(), StoreError> {
         self.query::<u64>(redis::cmd("DEL").arg(key)).await.map(drop)
+    }
+
+    pub async fn put_floor(&self, floor: &Floor) -> Result<(), StoreError> {
+        let json = serde_json::to_string(floor).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        self.put(&format!("floor:{}", floor.uid), &json, SUMMARY_TTL_S).await
+    }
+
+    /// What these tables told operators, in their order; at most 10,000.
+    pub async fn floors(&self, uids: &[String]) -> Result<Vec<Option<Floor>>, StoreError> {
+        if uids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let keys: Vec<String> = uids.iter().take(SUMMARIES_MAX).map(|uid| format!("floor:{uid}")).collect();
+        let texts: Vec<Option<String>> = self.query(redis::cmd("MGET").arg(keys)).await?;
+        // One that cannot be read is one that is not there.
+        Ok(texts.into_iter().map(|text| serde_json::from_str(&text?).ok()).collect())
     }
 
     pub async fn put_summary(&self, summary: &Summary) -> Result<(), StoreError> {

@@ -19,6 +19,7 @@ use purr_client::{
     wallet::Vault,
 };
 use purr_gateway::auth::keys::Keys;
+use purr_protocol::permit::PermitVersion;
 use purr_runtime::token::{Claims, UserRole};
 use rustls::ClientConfig;
 use std::{
@@ -109,7 +110,8 @@ impl Scene {
 
     /// The seated players by gateway: the first has more of them.
     fn players(&self, gateways: usize) -> anyhow::Result<Vec<(Target, Vec<Player<Purr>>)>> {
-        let vault = Vault { chain_id: outside::CHAIN_ID, address: outside::VAULT };
+        let vault =
+            Vault { chain_id: outside::CHAIN_ID, address: outside::VAULT, permits: PermitVersion::NamedSeat };
         let uid = self.fleet.uid(0)?;
         let mut groups: Vec<(Target, Vec<Player<Purr>>)> = (0..gateways)
             .map(|at| Ok((self.fleet.at(at)?.target(), Vec::new())))

@@ -7,7 +7,10 @@ use purr_client::{
     bot::{self, Dice},
 };
 use purr_engine::{PlayerId, SeatIndex};
-use purr_protocol::pb::{self, client_message::Body as Ask, server_message::Body};
+use purr_protocol::{
+    pb::{self, client_message::Body as Ask, server_message::Body},
+    permit::PermitFor,
+};
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -306,8 +309,8 @@ impl Driver {
         self.waiting.values().any(|waiting| *waiting == what)
     }
 
-    fn permit(&self, amount: u64) -> anyhow::Result<Option<pb::Permit>> {
-        Ok(Some(self.permits.sign(amount, amount)?))
+    fn permit(&self, what: PermitFor, amount: u64) -> anyhow::Result<Option<pb::Permit>> {
+        Ok(Some(self.permits.sign(what, amount, amount)?))
     }
 
     async fn step(&mut self) -> anyhow::Result<()> {
@@ -328,7 +331,7 @@ impl Driver {
         let Some((seat, chair)) = view.your_seat() else {
             let reserved = view.held().values().any(|(who, _)| *who == self.heard.player);
             if wish == Wish::Play && !reserved && !self.waits_for(For::Chips) {
-                let permit = self.permit(amount)?;
+                let permit = self.permit(PermitFor::Sit(own), amount)?;
                 return self.ask(For::Chips, Ask::Sit(pb::Sit { seat: own.0.into(), amount, permit })).await;
             }
             return Ok(());
@@ -348,7 +351,7 @@ impl Driver {
             // Until the chips are there: another try would be another permit.
             if !self.waits_for(For::Chips) {
                 self.again_at = Instant::now() + AGAIN * 5;
-                let permit = self.permit(amount)?;
+                let permit = self.permit(PermitFor::TopUp(own), amount)?;
                 return self.ask(For::Chips, Ask::TopUp(pb::TopUp { amount, permit })).await;
             }
         } else if sitting_out && !self.waits_for(For::Presence) {

@@ -15,6 +15,7 @@ use purr_client::{
     seat::Permits,
     wallet::Vault,
 };
+use purr_protocol::permit::PermitVersion;
 use purr_runtime::{CancellationToken, Role};
 use serde_json::json;
 use std::{
@@ -159,7 +160,7 @@ impl Fleet {
         let (at, tables) = (self.at(0)?, self.uids.len());
         let wallets: Vec<Wallet> = (0..players).map(|_| Wallet::random()).collect::<Result<_, _>>()?;
         let sessions = sign_in(&Api::new(at.clone()), wallets).await?;
-        let vault = Vault { chain_id: CHAIN_ID, address: VAULT };
+        let vault = Vault { chain_id: CHAIN_ID, address: VAULT, permits: PermitVersion::NamedSeat };
         let place = |(number, session): (usize, &purr_client::Session)| {
             let table = number % tables;
             let permits = Some(Permits::new(session.clone(), vault, TABLE_ID));

@@ -13,7 +13,7 @@ use purr_books::memory::MemoryJournal;
 use purr_engine::{Chips, PlayerId};
 use purr_protocol::{
     Problem,
-    permit::{Domain, PermitDomain, PermitError},
+    permit::{Domain, PermitDomain, PermitError, PermitFor, PermitVersion},
     settlement::{Balance, Entry, Fenced, Notice, OpenTable, Permit, Reserve, TableState, TableStatus},
 };
 use purr_runtime::problem::Answer;
@@ -47,8 +47,11 @@ pub enum Denied {
 }
 
 /// What permits are signed for.
-const PERMITS: PermitDomain =
-    PermitDomain { domain: Domain { chain_id: CHAIN_ID, vault: VAULT }, table_id: TABLE_ID };
+const PERMITS: PermitDomain = PermitDomain {
+    domain: Domain { chain_id: CHAIN_ID, vault: VAULT },
+    table_id: TABLE_ID,
+    version: PermitVersion::NamedSeat,
+};
 
 /// The books behind the table's and the gateway's questions.
 pub struct Ledger {
@@ -93,8 +96,8 @@ impl Ledger {
         Ok(balance_of(&journal, player))
     }
 
-    fn permitted(&self, player: PlayerId, permit: &Permit) -> Result<(), Denied> {
-        PERMITS.check(player, permit, (self.now_s)())?;
+    fn permitted(&self, what: PermitFor, player: PlayerId, permit: &Permit) -> Result<(), Denied> {
+        PERMITS.check(what, player, permit, (self.now_s)())?;
         self.account(player)?;
         let journal = self.money.journal();
         let live = journal.books().promises_of(player).filter(|(_, promise)| promise.state.is_live());
@@ -109,6 +112,7 @@ impl Ledger {
             confirmed_seq: 0,
             exit_delay_s: 0,
             exit_sequences: 0,
+            permit_version: 2,
         })
     }
 
@@ -173,7 +177,8 @@ impl Signer for Ledger {
     }
 
     async fn reserve(&self, request: &Reserve) -> Result<(), SignerError> {
-        let permitted = self.permitted(request.player, &request.permit);
+        let what = PermitFor::new(request.seat, request.top_up);
+        let permitted = self.permitted(what, request.player, &request.permit);
         permitted.map_err(|error| SignerError::Refused(error.to_string()))?;
         self.money.reserve(request).await
     }
@@ -202,9 +207,12 @@ mod tests {
     use purr_engine::SeatIndex;
     use purr_protocol::settlement::{EntryBody, SeatDelta};
 
-    fn permit(wallet: &Wallet, amount: Chips, nonce: u64) -> Permit {
+    const SIT: PermitFor = PermitFor::Sit(SeatIndex(0));
+
+    fn permit(wallet: &Wallet, seat: u8, amount: Chips, nonce: u64) -> Permit {
         let terms = PermitTerms { amount, max_total_rake: amount, expiry_s: 100, nonce };
-        wallet.permit(&Vault { chain_id: CHAIN_ID, address: VAULT }, &TABLE_ID, &terms).unwrap()
+        let vault = Vault { chain_id: CHAIN_ID, address: VAULT, permits: PermitVersion::NamedSeat };
+        wallet.permit(&vault, &TABLE_ID, PermitFor::Sit(SeatIndex(seat)), &terms).unwrap()
     }
 
     async fn ledger(now_s: fn() -> u64) -> Ledger {
@@ -230,11 +238,11 @@ mod tests {
     async fn a_permit_of_the_reference_client_reserves_once_and_for_its_signer_only() {
         let (wallet, other) = (Wallet::random().unwrap(), Wallet::random().unwrap());
         let ledger = ledger(|| 1).await;
-        let signed = permit(&wallet, 300, 1);
-        let refused = ledger.permitted(other.address(), &signed).unwrap_err();
+        let signed = permit(&wallet, 0, 300, 1);
+        let refused = ledger.permitted(SIT, other.address(), &signed).unwrap_err();
         assert!(matches!(refused, Denied::Permit(PermitError::Signer { .. })), "{refused}");
         let changed = Permit { amount: 301, ..signed.clone() };
-        let refused = ledger.permitted(wallet.address(), &changed).unwrap_err();
+        let refused = ledger.permitted(SIT, wallet.address(), &changed).unwrap_err();
         assert!(matches!(refused, Denied::Permit(PermitError::Signer { .. })), "{refused}");
         assert!(ledger.reserve(&ask(0, wallet.address(), &changed)).await.is_err());
         for _ in 0..2 {
@@ -254,7 +262,7 @@ mod tests {
         let ledger = ledger(|| 1).await;
         let submit = async |seq, body| ledger.submit(1, &[Entry { seq, body }]).await;
         for (wallet, seat) in wallets.iter().zip([0, 1]) {
-            let permit = permit(wallet, 1_000, 7);
+            let permit = permit(wallet, seat, 1_000, 7);
             let player = wallet.address();
             ledger.reserve(&ask(seat, player, &permit)).await.unwrap();
             let body = EntryBody::Sit { seat: SeatIndex(seat), player, permit };

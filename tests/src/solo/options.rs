@@ -37,6 +37,9 @@ pub struct Options {
     /// Pause between two hands, in milliseconds
     #[arg(long, env = "PURR_SOLO_HAND_GAP_MS", default_value_t = 4_000)]
     pub hand_gap_ms: u64,
+    /// JSON file of roles by wallet address, for instance {"0x…": ["support"]}; read again every ten seconds
+    #[arg(long, env = "PURR_SOLO_ROLES_FILE")]
+    pub roles_file: Option<PathBuf>,
     /// For work on the page: serve its files from this folder, read at every request
     #[arg(long, env = "PURR_SOLO_PAGE_DIR")]
     pub page_dir: Option<PathBuf>,

@@ -53,6 +53,12 @@ impl Hands {
         self.kept().back().map_or(0, |kept| kept.hand)
     }
 
+    /// Ends in milliseconds since 1970, and records, oldest first.
+    pub fn all(&self) -> Vec<(u64, HandRecord)> {
+        let read = |kept: &Kept| Some((kept.ended_at_ms, serde_json::from_slice(&kept.record).ok()?));
+        self.kept().iter().filter_map(read).collect()
+    }
+
     fn keep(&self, HandEntry { hand, hash, record }: HandEntry) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
         let ended_at_ms = u64::try_from(now).unwrap_or(u64::MAX);
@@ -72,7 +78,8 @@ impl Hands {
         Router::new()
             .route("/v1/tables/{uid}/hands", get(list))
             .route("/v1/tables/{uid}/hands/{hand}", get(one))
-            .with_state(self)
+            .with_state(self.clone())
+            .merge(super::statistics::routes(self))
     }
 }
 

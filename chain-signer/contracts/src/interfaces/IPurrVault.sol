@@ -37,8 +37,9 @@ struct Item {
     bytes data;
 }
 
-/// A seat and the player's signed permit for it; v, r, s sign
-/// SeatPermit(bytes32 tableId,address player,uint64 amount,uint64 maxTotalRake,uint64 expiry,uint64 nonce).
+/// A seat and the player's signed permit for it. For a Sit item v, r, s sign
+/// SitPermit(bytes32 tableId,uint8 seat,address player,uint64 amount,uint64 maxTotalRake,uint64 expiry,uint64 nonce),
+/// for a TopUp item TopUpPermit with the same members.
 struct Seating {
     uint8 seat;
     address player;
@@ -52,8 +53,11 @@ struct Seating {
     bytes32 s;
 }
 
+/// No address has two roles.
 struct Roles {
     address operator;
+    /// A second settling key, active from the start, for the day on which the first is revoked. Zero: none.
+    address standby;
     address voucherKey;
     address guardian;
     /// Any two of the three act together.
@@ -66,8 +70,9 @@ struct Limits {
     uint32 exitDelay;
     /// Seconds until a new key is active.
     uint32 keyDelay;
-    /// Seconds; vouchers pay at most outflowLimit in each.
+    /// Seconds in which a spent limit is whole again: outflowLimit, playerOutflow and tableReserve refill evenly.
     uint32 outflowPeriod;
+    /// What vouchers pay out beyond what their players brought lately, together with what the reserve bears.
     uint64 outflowLimit;
     /// Hands in one item.
     uint16 maxRange;
@@ -77,6 +82,10 @@ struct Limits {
     uint8 sequencesPerSecond;
     /// Sequence numbers of one table at once.
     uint32 sequenceBurst;
+    /// One player's share of outflowLimit.
+    uint64 playerOutflow;
+    /// What the house's reserve bears of one table's shortfalls. 0: nothing.
+    uint64 tableReserve;
 }
 
 struct TableView {
@@ -157,12 +166,15 @@ interface IPurrVault {
     event KeyRevoked(address indexed key, KeyRole role, address by);
     event GuardianChanged(address indexed guardian);
     event AdminReplaced(address indexed old, address indexed replacement);
-    event AdminApproved(bytes32 indexed action, address indexed admin);
+    /// `action` is the hash of the call, its number included.
+    event AdminApproved(bytes32 indexed action, address indexed admin, uint64 number);
+    event ApprovalWithdrawn(bytes32 indexed action, address indexed admin);
     event PausedSet(bool paused, address by);
 
     event ReserveFunded(address indexed from, uint64 amount);
     event RakeSwept(bytes32 indexed tableId, uint64 amount);
     event HousePaid(address indexed to, uint64 amount);
+    event StraySwept(address indexed token, address indexed to, uint256 amount);
 
     // Who may do what.
     error NotOperator();
@@ -171,8 +183,16 @@ interface IPurrVault {
     error NotSelf();
     error BadLimits();
     error BadRoles();
+    error BadToken();
     error KeyInUse();
     error UnknownKey();
+    error TooManyKeys();
+    /// Revoking this key would stop all settlement.
+    error LastOperator();
+    error WrongAction(uint64 next);
+    error NoApproval();
+    /// The account's code could never sign a permit.
+    error ContractWallet();
     error DepositsPaused();
     error TooMuchHeld();
     error ZeroAmount();
@@ -225,7 +245,8 @@ interface IPurrVault {
     function withdraw(address player, uint64 amount, uint64 nonce, uint64 deadline, bytes calldata signature) external;
     function requestExit() external;
     function cancelExit() external;
-    /// Anyone, after the clock: pays the player all that the vault holds for them, seats included.
+    /// Anyone, after the clock: pays the player all that the vault holds for them, seats included. Hands settled
+    /// before this call still count, however long ago the clock ended.
     function finaliseExit(address player) external;
     function cancelPermit(uint64 nonce) external;
 
@@ -236,23 +257,34 @@ interface IPurrVault {
     function settleEntries(Item[] calldata items) external;
 
     // The guardian.
-    /// Also by any admin. The key is worthless at once and for ever.
+    /// Also by any admin, unless no active operator key would be left. The key is worthless at once and for ever.
     function revokeKey(address key) external;
     function pause() external;
 
-    // Two admins: the first call approves, another admin's same call executes and returns true.
-    function unpause() external returns (bool executed);
-    function addKey(address key, KeyRole role) external returns (bool executed);
-    function setGuardian(address guardian) external returns (bool executed);
-    function replaceAdmin(address old, address replacement) external returns (bool executed);
-    function voidRange(bytes32 tableId, uint64 firstSeq, uint64 lastSeq) external returns (bool executed);
-    function payHouse(address to, uint64 amount) external returns (bool executed);
+    // Two admins: the first call approves, another admin's same call executes and returns true. `number` is
+    // actionNumber(), which every execution raises: what was approved under an older one can never execute.
+    function unpause(uint64 number) external returns (bool executed);
+    function addKey(address key, KeyRole role, uint64 number) external returns (bool executed);
+    function revokeLastOperator(address key, uint64 number) external returns (bool executed);
+    function setGuardian(address guardian, uint64 number) external returns (bool executed);
+    function replaceAdmin(address old, address replacement, uint64 number) external returns (bool executed);
+    function voidRange(bytes32 tableId, uint64 firstSeq, uint64 lastSeq, uint64 number)
+        external
+        returns (bool executed);
+    function payHouse(address to, uint64 amount, uint64 number) external returns (bool executed);
+    /// Sends all of a token that the vault has and owes to nobody.
+    function sweepStray(address stray, address to, uint64 number) external returns (bool executed);
+    /// By the admin who gave it.
+    function withdrawApproval(bytes32 action) external;
 
     // Anyone.
     function fundReserve(uint64 amount) external;
     function sweepRake(bytes32 tableId) external;
 
     // Views.
+    /// 2: seating takes SitPermit and TopUpPermit. Vaults without this function take SeatPermit.
+    function permitVersion() external pure returns (uint8);
+    function actionNumber() external view returns (uint64);
     function tableIdOf(TableConfig calldata config) external view returns (bytes32);
     function tableOf(bytes32 tableId) external view returns (TableView memory);
     function seatOf(bytes32 tableId, uint8 seat) external view returns (SeatView memory);
@@ -271,6 +303,8 @@ interface IPurrVault {
     function reserve() external view returns (uint64);
     function paused() external view returns (bool);
     function outflowLeft() external view returns (uint64);
+    /// The most that a voucher pays this player now.
+    function withdrawable(address player) external view returns (uint64);
     function limits() external view returns (Limits memory);
     /// Whether an operator key, active or revoked since, signed
     /// HandReceipt(bytes32 tableId,uint64 seq,bytes32 deltasHash,bytes32 recordHash).

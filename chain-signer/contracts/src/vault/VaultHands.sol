@@ -206,7 +206,9 @@ abstract contract VaultHands is VaultSeats {
     }
 
     /// Seats whose exit was asked for: each number of the sequence uses up some of what may still touch them. Those
-    /// whose clock has ended hold no stack any more: their wins go to the free balance, their losses are a shortfall.
+    /// whose exit was finalised hold no stack any more: their wins go to the free balance, their losses are a
+    /// shortfall. A clock that has ended changes nothing by itself: what was played before still counts until somebody
+    /// finalises, and anybody may.
     /// Changes `lanes` to what is left to write.
     function _exits(Item calldata item, Table storage t, uint256 exiting, bytes memory lanes, uint256 rake)
         private
@@ -219,9 +221,6 @@ abstract contract VaultHands is VaultSeats {
             if (exiting & (1 << seat) == 0) continue;
             SeatOwner storage owner = t.owners[seat];
             _spendExitBudget(owner, item.lastSeq - item.firstSeq + 1);
-            if (!owner.vacated && block.timestamp >= _accounts[owner.player].exitReadyAt) {
-                _vacate(item.tableId, t, uint8(seat), owner.player);
-            }
             if (!owner.vacated) continue;
             gone |= 1 << seat;
             uint256 stack = owner.vacatedStack;
@@ -245,13 +244,12 @@ abstract contract VaultHands is VaultSeats {
         owner.exitBudget = budget - uint16(count);
     }
 
-    /// A shortfall is borne by the house's reserve, then by this item's rake, then by its winners pro rata.
+    /// A shortfall is borne by the house's reserve as far as the table's share goes, then by this item's rake, then by its winners pro rata.
     function _bear(Item calldata item, bytes memory lanes, uint256 rake, uint256 missing)
         private
         returns (uint256 rakeKept)
     {
-        uint256 fromReserve = _min(missing, _house.reserve);
-        if (fromReserve != 0) _house.reserve -= uint64(fromReserve);
+        uint256 fromReserve = _bearFromReserve(item.tableId, missing);
         uint256 fromRake = _min(missing - fromReserve, rake);
         uint256 fromWinners = missing - fromReserve - fromRake;
         if (fromRake != 0) _cutRake(lanes, fromRake);
@@ -308,9 +306,5 @@ abstract contract VaultHands is VaultSeats {
             HandLanes.set(lanes, i, HandLanes.make(seat, HandLanes.rakeOf(HandLanes.get(lanes, i)), 0));
             emit LateWinnings(item.tableId, player, item.firstSeq, item.lastSeq, uint64(int64(delta)));
         }
-    }
-
-    function _min(uint256 a, uint256 b) private pure returns (uint256) {
-        return a < b ? a : b;
     }
 }

@@ -14,8 +14,11 @@ abstract contract VaultSeats is VaultFunds {
     bytes32 internal constant TABLE_TYPEHASH = keccak256(
         "PurrTable(uint256 chainId,address vault,bytes32 uid,uint8 seats,uint16 rakeBps,uint64 rakeCap,uint64 bigBlind)"
     );
-    bytes32 internal constant SEAT_PERMIT_TYPEHASH = keccak256(
-        "SeatPermit(bytes32 tableId,address player,uint64 amount,uint64 maxTotalRake,uint64 expiry,uint64 nonce)"
+    bytes32 internal constant SIT_PERMIT_TYPEHASH = keccak256(
+        "SitPermit(bytes32 tableId,uint8 seat,address player,uint64 amount,uint64 maxTotalRake,uint64 expiry,uint64 nonce)"
+    );
+    bytes32 internal constant TOP_UP_PERMIT_TYPEHASH = keccak256(
+        "TopUpPermit(bytes32 tableId,uint8 seat,address player,uint64 amount,uint64 maxTotalRake,uint64 expiry,uint64 nonce)"
     );
     uint256 internal constant SEATS_MAX = 10;
     uint256 internal constant RAKE_BPS_MAX = 1000;
@@ -64,6 +67,10 @@ abstract contract VaultSeats is VaultFunds {
         return _playerTables[player];
     }
 
+    function permitVersion() external pure returns (uint8) {
+        return 2;
+    }
+
     function isPermitNonceUsed(address player, uint64 nonce) external view returns (bool) {
         return _isUsed(_permitNonces[player], nonce);
     }
@@ -92,7 +99,7 @@ abstract contract VaultSeats is VaultFunds {
             if (t.owners[s.seat].player != s.player) revert WrongPlayer();
         }
         if (s.amount == 0) revert ZeroAmount();
-        _checkPermit(item.tableId, s);
+        _checkPermit(item, s);
 
         bytes4 refusal = _refusal(item, t, s);
         if (refusal != 0) {
@@ -163,10 +170,11 @@ abstract contract VaultSeats is VaultFunds {
         delete _playerSeats[player][tableId];
     }
 
-    function _checkPermit(bytes32 tableId, Seating memory s) private view {
+    function _checkPermit(Item calldata item, Seating memory s) private view {
+        bytes32 kind = item.kind == Kind.Sit ? SIT_PERMIT_TYPEHASH : TOP_UP_PERMIT_TYPEHASH;
         bytes32 digest = _hashTypedDataV4(
             keccak256(
-                abi.encode(SEAT_PERMIT_TYPEHASH, tableId, s.player, s.amount, s.maxTotalRake, s.expiry, s.nonce)
+                abi.encode(kind, item.tableId, s.seat, s.player, s.amount, s.maxTotalRake, s.expiry, s.nonce)
             )
         );
         // tryRecover refuses high-s and the zero address.

@@ -29,7 +29,9 @@ interface Vm {
     function recordLogs() external;
     function getRecordedLogs() external returns (Log[] memory);
     function lastCallGas() external view returns (Gas memory);
-    function deployCode(string calldata artifact, bytes calldata arguments) external returns (address);
+    function getCode(string calldata artifact) external view returns (bytes memory);
+    function cool(address account) external;
+    function etch(address account, bytes calldata code) external;
     function label(address account, string calldata name) external;
 }
 

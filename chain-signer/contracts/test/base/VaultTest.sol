@@ -37,13 +37,39 @@ abstract contract VaultTest is Cheats {
         tableId = openTable("main");
     }
 
-    /// Out of its artifact: `new` would have the compiler optimise the vault once more for every test contract.
     function newVault() internal returns (PurrVault) {
-        return PurrVault(vm.deployCode("PurrVault.sol:PurrVault", abi.encode(token, roles(), limits())));
+        return newVault(address(token), roles(), limits());
+    }
+
+    function newVault(address token_, Roles memory roles_, Limits memory limits_) internal returns (PurrVault) {
+        (PurrVault made, bytes4 failure) = tryVault(token_, roles_, limits_);
+        check(failure == 0, "the vault is deployed");
+        return made;
+    }
+
+    /// Out of its artifact: `new` would have the compiler optimise the vault once more for every test contract.
+    function tryVault(address token_, Roles memory roles_, Limits memory limits_)
+        private
+        returns (PurrVault made, bytes4 failure)
+    {
+        bytes memory code =
+            bytes.concat(vm.getCode("PurrVault.sol:PurrVault"), abi.encode(token_, roles_, limits_));
+        assembly ("memory-safe") {
+            made := create(0, add(code, 32), mload(code))
+            if iszero(made) {
+                returndatacopy(0, 0, 4)
+                failure := shl(224, shr(224, mload(0)))
+            }
+        }
+    }
+
+    function refusesVault(address token_, Roles memory roles_, Limits memory limits_, bytes4 reason) internal {
+        (PurrVault made, bytes4 failure) = tryVault(token_, roles_, limits_);
+        check(address(made) == address(0) && failure == reason, "the constructor refuses it for this reason");
     }
 
     function roles() internal pure returns (Roles memory) {
-        return Roles(vm.addr(OPERATOR_KEY), vm.addr(VOUCHER_KEY), GUARDIAN, [ADMIN_A, ADMIN_B, ADMIN_C]);
+        return Roles(vm.addr(OPERATOR_KEY), address(0), vm.addr(VOUCHER_KEY), GUARDIAN, [ADMIN_A, ADMIN_B, ADMIN_C]);
     }
 
     function limits() internal pure virtual returns (Limits memory) {
@@ -55,7 +81,9 @@ abstract contract VaultTest is Cheats {
             maxRange: 256,
             exitSequences: 300,
             sequencesPerSecond: 4,
-            sequenceBurst: 1000
+            sequenceBurst: 1000,
+            playerOutflow: 5_000 * USDC,
+            tableReserve: 5_000 * USDC
         });
     }
 
@@ -102,16 +130,39 @@ abstract contract VaultTest is Cheats {
         view
         returns (Seating memory s)
     {
-        s = Seating(seat, player(n), amount, maxRake, uint64(block.timestamp + 600), nonce, 0, 0, 0);
-        return signed(table, n, s);
+        return permit(Kind.Sit, table, n, seat, amount, maxRake, nonce);
     }
 
-    function signed(bytes32 table, uint256 n, Seating memory s) internal view returns (Seating memory) {
+    /// A permit to top up.
+    function refill(bytes32 table, uint256 n, uint8 seat, uint64 amount, uint64 maxRake, uint64 nonce)
+        internal
+        view
+        returns (Seating memory s)
+    {
+        return permit(Kind.TopUp, table, n, seat, amount, maxRake, nonce);
+    }
+
+    function permit(Kind kind, bytes32 table, uint256 n, uint8 seat, uint64 amount, uint64 maxRake, uint64 nonce)
+        internal
+        view
+        returns (Seating memory s)
+    {
+        s = Seating(seat, player(n), amount, maxRake, uint64(block.timestamp + 600), nonce, 0, 0, 0);
+        return signed(kind, table, n, s);
+    }
+
+    function signed(Kind kind, bytes32 table, uint256 n, Seating memory s) internal view returns (Seating memory) {
         bytes32 typeHash = keccak256(
-            "SeatPermit(bytes32 tableId,address player,uint64 amount,uint64 maxTotalRake,uint64 expiry,uint64 nonce)"
+            bytes.concat(
+                kind == Kind.Sit ? bytes("Sit") : bytes("TopUp"),
+                "Permit(bytes32 tableId,uint8 seat,address player,uint64 amount,uint64 maxTotalRake,uint64 expiry,uint64 nonce)"
+            )
         );
-        bytes32 digest =
-            hashTyped(keccak256(abi.encode(typeHash, table, s.player, s.amount, s.maxTotalRake, s.expiry, s.nonce)));
+        bytes32 digest = hashTyped(
+            keccak256(
+                abi.encode(typeHash, table, s.seat, s.player, s.amount, s.maxTotalRake, s.expiry, s.nonce)
+            )
+        );
         (s.v, s.r, s.s) = vm.sign(key(n), digest);
         return s;
     }

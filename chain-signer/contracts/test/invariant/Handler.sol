@@ -18,6 +18,16 @@ contract Handler is VaultTest {
     mapping(uint256 n => uint256) public paid;
     uint64 private nonce;
     uint256 private time = START;
+    /// Who approved a call first, by its hash. Its number is part of it.
+    mapping(bytes32 action => address admin) private approvedBy;
+    bytes private lastCall;
+    /// Tokens that were sent to the vault without a deposit, and not swept since.
+    uint256 public strayed;
+    /// What the reserve bore of each table's shortfalls.
+    uint256[2] private borne;
+    /// What vouchers paid, and what players brought in all.
+    uint256 private vouchered;
+    uint256 private broughtByAll;
 
     /// Time moves, or the limit of sequences would end the run.
     modifier timed() {
@@ -29,10 +39,9 @@ contract Handler is VaultTest {
     constructor() {
         setUp();
         ids = [tableId, openTable("second")];
-        vm.prank(ADMIN_A);
-        vault.addKey(vm.addr(STOLEN_KEY), KeyRole.Operator);
-        vm.prank(ADMIN_B);
-        vault.addKey(vm.addr(STOLEN_KEY), KeyRole.Operator);
+        bytes memory add = abi.encodeCall(vault.addKey, (vm.addr(STOLEN_KEY), KeyRole.Operator, 0));
+        _approve(ADMIN_A, add);
+        check(_approve(ADMIN_B, add), "two admins add a key");
         time += 1 days;
         vm.warp(time);
         vm.prank(GUARDIAN);
@@ -42,7 +51,7 @@ contract Handler is VaultTest {
     function limits() internal pure override returns (Limits memory l) {
         l = super.limits();
         l.exitDelay = 5 minutes;
-        l.outflowLimit = 1e15;
+        (l.outflowLimit, l.playerOutflow, l.tableReserve) = (2_000 * USDC, 500 * USDC, 10 * USDC);
     }
 
     function deposit(uint256 n, uint64 amount) external timed {
@@ -50,16 +59,24 @@ contract Handler is VaultTest {
         amount = uint64(bound(amount, 1, 500 * USDC));
         fund(n, amount);
         brought[n] += amount;
+        broughtByAll += amount;
     }
 
     function withdraw(uint256 n, uint64 amount) external timed {
         n = n % PLAYERS;
-        uint64 free = vault.balanceOf(player(n));
-        if (free == 0) return;
-        amount = uint64(bound(amount, 1, free));
+        uint64 most = vault.withdrawable(player(n));
         uint64 deadline = uint64(block.timestamp);
+        bytes memory beyond = voucher(VOUCHER_KEY, n, most + 1, ++nonce, deadline);
+        try vault.withdraw(player(n), most + 1, nonce, deadline, beyond) {
+            revert Fails("paid more than it said it would");
+        } catch {}
+        if (most == 0) return;
+        amount = uint64(bound(amount, 1, most));
         vault.withdraw(player(n), amount, ++nonce, deadline, voucher(VOUCHER_KEY, n, amount, nonce, deadline));
         paid[n] += amount;
+        vouchered += amount;
+        uint256 limit = 2_000 * USDC;
+        check(vouchered <= broughtByAll + limit + limit * (time - START) / 1 days + 1, "vouchers stay within the limit");
     }
 
     /// Also permits that are worth nothing: no money behind them, cancelled, an exit pending, seated already.
@@ -88,7 +105,11 @@ contract Handler is VaultTest {
         uint256 down = lane(a, -int256(uint256(lost)), 0);
         uint256 up = lane(b, int256(uint256(lost - rake)), rake);
         tableId = _table(table);
+        uint64 before = vault.reserve();
         _settleWithRubbish(hands(uint64(length % 8 + 1), a < b ? two(down, up) : two(up, down)));
+        borne[table % 2] += before - vault.reserve();
+        uint256 share = 10 * USDC;
+        check(borne[table % 2] <= share + share * (time - START) / 1 days + 1, "the reserve bears a table's share");
     }
 
     function leaveSeat(uint8 table, uint8 seat) external timed {
@@ -137,20 +158,51 @@ contract Handler is VaultTest {
         token.approve(address(vault), amount);
         vault.fundReserve(amount);
         if (vault.tableOf(_table(table)).rake != 0) vault.sweepRake(_table(table));
-        uint64 all = vault.reserve();
-        vm.prank(ADMIN_A);
-        vault.payHouse(address(0xCAFE), all);
-        if (amount % 2 == 0) return;
-        vm.prank(ADMIN_B);
-        vault.payHouse(address(0xCAFE), all);
+        if (amount % 4 != 0) return;
+        bytes memory call_ = abi.encodeCall(vault.payHouse, (address(0xCAFE), vault.reserve(), vault.actionNumber()));
+        _approve(ADMIN_A, call_);
+        _approve(ADMIN_B, call_);
+    }
+
+    /// Any admin approves anything, also what was approved under an older number or by somebody else, or takes an
+    /// approval back.
+    function approve(uint8 who, uint8 what, uint64 amount, uint8 age) external timed {
+        address admin = [ADMIN_A, ADMIN_B, ADMIN_C][who % 3];
+        if (what % 6 == 0) {
+            if (lastCall.length != 0) _withdrawApproval(admin);
+            return;
+        }
+        uint64 number = vault.actionNumber();
+        if (age % 4 == 0 && number != 0) number -= 1;
+        bytes memory call_;
+        if (what % 6 == 1) call_ = abi.encodeCall(vault.payHouse, (address(0xCAFE), amount % 3 + 1, number));
+        else if (what % 6 == 2) call_ = abi.encodeCall(vault.unpause, (number));
+        else if (what % 6 == 3) call_ = abi.encodeCall(vault.setGuardian, (GUARDIAN, number));
+        else if (what % 6 == 4) call_ = abi.encodeCall(vault.sweepStray, (address(token), address(0xCAFE), number));
+        else call_ = lastCall;
+        if (call_.length != 0) _approve(admin, call_);
+    }
+
+    /// No admin and no number of tries ends the only key that settles.
+    function stopSettling(uint8 who) external timed {
+        vm.prank([ADMIN_A, ADMIN_B, ADMIN_C][who % 3]);
+        try vault.revokeKey(operator) {
+            revert Fails("one admin stopped settlement");
+        } catch {}
+    }
+
+    function stray(uint64 amount) external timed {
+        amount = uint64(bound(amount, 1, 50 * USDC));
+        token.mint(address(vault), amount);
+        strayed += amount;
     }
 
     function voidNext(uint8 table, uint8 length) external timed {
         uint64 first = nextSeq(_table(table));
-        vm.prank(ADMIN_A);
-        vault.voidRange(_table(table), first, first + length % 8);
-        vm.prank(ADMIN_C);
-        vault.voidRange(_table(table), first, first + length % 8);
+        bytes memory call_ =
+            abi.encodeCall(vault.voidRange, (_table(table), first, first + length % 8, vault.actionNumber()));
+        _approve(ADMIN_A, call_);
+        if (length % 3 != 0) _approve(ADMIN_C, call_);
         _sequences();
     }
 
@@ -195,7 +247,7 @@ contract Handler is VaultTest {
         for (uint256 n = 0; n < PLAYERS; n++) {
             parts += vault.balanceOf(player(n));
         }
-        return (token.balanceOf(address(vault)), vault.totalHeld(), parts);
+        return (token.balanceOf(address(vault)) - strayed, vault.totalHeld(), parts);
     }
 
     function freeOf(uint256 n) external view returns (uint256) {
@@ -207,14 +259,41 @@ contract Handler is VaultTest {
     }
 
     function vaultTokens() external view returns (uint256) {
-        return token.balanceOf(address(vault));
+        return token.balanceOf(address(vault)) - strayed;
+    }
+
+    /// True where it executed. The call may be refused; where it is taken, two admins make an execution, one makes none.
+    function _approve(address admin, bytes memory call_) private returns (bool executed) {
+        bytes32 action = keccak256(call_);
+        bool isSecond = approvedBy[action] != address(0) && approvedBy[action] != admin;
+        uint64 number = vault.actionNumber();
+        vm.prank(admin);
+        (bool taken, bytes memory answer) = address(vault).call(call_);
+        if (!taken) return false;
+        executed = abi.decode(answer, (bool));
+        check(executed == isSecond, "an action takes two admins");
+        eq(vault.actionNumber(), executed ? number + 1 : number, "each execution raises the number");
+        approvedBy[action] = executed ? address(0) : admin;
+        lastCall = call_;
+        if (executed && bytes4(call_) == vault.sweepStray.selector) strayed = 0;
+    }
+
+    function _withdrawApproval(address admin) private {
+        bytes32 action = keccak256(lastCall);
+        vm.prank(admin);
+        try vault.withdrawApproval(action) {
+            eq(approvedBy[action], admin, "only who approved withdraws");
+            approvedBy[action] = address(0);
+        } catch {
+            check(approvedBy[action] != admin, "who approved may withdraw");
+        }
     }
 
     function _seat(Kind kind, uint256 n, uint8 seat, uint64 amount, uint8 table, uint8 spoil) private {
         tableId = _table(table);
         uint64 free = vault.balanceOf(player(n));
         amount = uint64(bound(amount, 1, spoil % 8 == 0 ? free + 100 : free / 2 + 1));
-        Seating memory s = permit(tableId, n, seat, amount, amount / 10, ++nonce);
+        Seating memory s = permit(kind, tableId, n, seat, amount, amount / 10, ++nonce);
         if (spoil % 8 == 1) {
             vm.prank(player(n));
             vault.cancelPermit(nonce);

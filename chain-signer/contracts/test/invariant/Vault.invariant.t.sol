@@ -19,7 +19,7 @@ contract VaultInvariantTest is Cheats {
 
     /// forge asks which functions to call.
     function targetSelectors() public view returns (FuzzSelector[] memory targets) {
-        bytes4[] memory selectors = new bytes4[](13);
+        bytes4[] memory selectors = new bytes4[](17);
         selectors[0] = Handler.deposit.selector;
         selectors[1] = Handler.withdraw.selector;
         selectors[2] = Handler.sit.selector;
@@ -31,9 +31,13 @@ contract VaultInvariantTest is Cheats {
         selectors[8] = Handler.voidNext.selector;
         selectors[9] = Handler.stolenKey.selector;
         selectors[10] = Handler.later.selector;
+        selectors[11] = Handler.approve.selector;
+        selectors[12] = Handler.stopSettling.selector;
+        selectors[13] = Handler.stray.selector;
         // Listed again so that seats fill up.
-        selectors[11] = Handler.sit.selector;
-        selectors[12] = Handler.hand.selector;
+        selectors[14] = Handler.sit.selector;
+        selectors[15] = Handler.hand.selector;
+        selectors[16] = Handler.approve.selector;
         targets = new FuzzSelector[](1);
         targets[0] = FuzzSelector(address(handler), selectors);
     }
@@ -44,8 +48,9 @@ contract VaultInvariantTest is Cheats {
     }
 
     /// Token balance = balances + stacks + rake + reserve; and no player is below what their permits allow. The
-    /// handler itself checks after every call that sequences only grow, that a revoked key can do nothing, and that
-    /// bad items stop no good one.
+    /// handler itself checks after every call that sequences only grow, that a revoked key can do nothing, that bad
+    /// items stop no good one, that an action takes two admins under one number, and that vouchers and the reserve stay
+    /// within their limits.
     function invariant_money_is_conserved_and_losses_are_bounded_by_permits() public view {
         (uint256 tokens, uint256 total, uint256 parts) = handler.held();
         eq(tokens, total, "the vault has what it owes");
@@ -58,7 +63,7 @@ contract VaultInvariantTest is Cheats {
 
     /// The invariants say nothing of states that no call reaches.
     function test_the_handler_reaches_every_kind_of_outcome() public {
-        bytes32[14] memory wanted = [
+        bytes32[17] memory wanted = [
             IPurrVault.Seated.selector,
             IPurrVault.ToppedUp.selector,
             IPurrVault.SeatingRefused.selector,
@@ -72,7 +77,10 @@ contract VaultInvariantTest is Cheats {
             IPurrVault.Withdrawn.selector,
             IPurrVault.ExitCancelled.selector,
             IPurrVault.ExitFinalised.selector,
-            IPurrVault.HousePaid.selector
+            IPurrVault.HousePaid.selector,
+            IPurrVault.AdminApproved.selector,
+            IPurrVault.ApprovalWithdrawn.selector,
+            IPurrVault.StraySwept.selector
         ];
         uint256 seen;
         for (uint256 run = 0; run < 40 && seen != (1 << wanted.length) - 1; run++) {
@@ -96,7 +104,7 @@ contract VaultInvariantTest is Cheats {
         uint8 b = uint8(r >> 72);
         uint8 table = uint8(r >> 80);
         uint8 length = uint8(r >> 88);
-        uint256 pick = (r >> 128) % 14;
+        uint256 pick = (r >> 128) % 18;
         if (pick == 0) handler.deposit(a, amount);
         else if (pick == 1) handler.withdraw(a, amount);
         else if (pick < 5) handler.sit(a, b, amount, table, length);
@@ -105,7 +113,10 @@ contract VaultInvariantTest is Cheats {
         else if (pick == 10) handler.leaveSeat(table, b);
         else if (pick == 11) handler.exit(a, b % 4 == 0);
         else if (pick == 12) handler.house(amount, table);
-        else handler.voidNext(table, length);
+        else if (pick == 13) handler.voidNext(table, length);
+        else if (pick == 14) handler.stray(amount);
+        else if (pick == 15) handler.stopSettling(a);
+        else handler.approve(a, b, amount, length);
     }
 
     /// Whatever happened, every exit completes, and what is left is the house's.

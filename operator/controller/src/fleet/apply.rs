@@ -57,6 +57,11 @@ fn api(what: &'static str) -> impl FnOnce(kube::Error) -> ApplyError {
     move |source| ApplyError::Api { what, source }
 }
 
+/// Where a fleet and all that is its own is.
+fn namespace(fleet: &PokerTableFleet) -> &str {
+    fleet.metadata.namespace.as_deref().unwrap_or_default()
+}
+
 fn merge() -> PatchParams {
     PatchParams { field_manager: Some(MANAGER.into()), ..Default::default() }
 }
@@ -115,7 +120,7 @@ pub async fn carry_out(fleets: &Fleets, fleet: &PokerTableFleet, step: &Step) ->
             let this = Preconditions { uid: Some(uid.clone()), resource_version };
             let params = DeleteParams { preconditions: Some(this), ..Default::default() };
             let name = table.metadata.name.as_deref().unwrap_or_default();
-            match fleets.tables.delete(name, &params).await {
+            match fleets.tables(namespace(fleet)).delete(name, &params).await {
                 Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
                 other => other.map(drop).map_err(api("delete table")),
             }
@@ -127,10 +132,10 @@ pub async fn carry_out(fleets: &Fleets, fleet: &PokerTableFleet, step: &Step) ->
 async fn create(fleets: &Fleets, fleet: &PokerTableFleet, name: &str) -> Result<(), ApplyError> {
     let table = table(fleet, name, &fleets.release)?;
     let params = PostParams { field_manager: Some(MANAGER.into()), ..Default::default() };
-    match fleets.tables.create(&params, &table).await {
+    match fleets.tables(namespace(fleet)).create(&params, &table).await {
         Ok(_) => Ok(()),
         Err(kube::Error::Api(status)) if status.code == 409 => {
-            let held = fleets.tables.get_opt(name).await.map_err(api("get table"))?;
+            let held = fleets.tables(namespace(fleet)).get_opt(name).await.map_err(api("get table"))?;
             let owners = held.and_then(|held| held.metadata.owner_references).unwrap_or_default();
             let ours = owners.iter().any(|owner| Some(&owner.uid) == fleet.metadata.uid.as_ref());
             if ours { Ok(()) } else { Err(ApplyError::Foreign(name.to_owned())) }
@@ -140,10 +145,7 @@ async fn create(fleets: &Fleets, fleet: &PokerTableFleet, name: &str) -> Result<
 }
 
 fn find(fleets: &Fleets, fleet: &PokerTableFleet, uid: &str) -> Option<std::sync::Arc<PokerTable>> {
-    let namespace = fleet.metadata.namespace.as_deref();
-    fleets.table_cache.find(|table| {
-        table.metadata.uid.as_deref() == Some(uid) && table.metadata.namespace.as_deref() == namespace
-    })
+    fleets.tables_of(fleet).find(|table| table.metadata.uid.as_deref() == Some(uid))
 }
 
 /// Of this very table: the API server refuses a patch that names another UID.
@@ -158,7 +160,7 @@ async fn patch(
     let Some(table) = find(fleets, fleet, uid) else { return Ok(()) };
     let name = table.metadata.name.as_deref().unwrap_or_default();
     let patch = json!({"metadata": {"uid": uid, "annotations": annotations}, "spec": spec});
-    match fleets.tables.patch(name, &merge(), &Patch::Merge(&patch)).await {
+    match fleets.tables(namespace(fleet)).patch(name, &merge(), &Patch::Merge(&patch)).await {
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
         other => other.map(drop).map_err(api(what)),
     }
@@ -212,7 +214,12 @@ async fn set_finalizer(fleets: &Fleets, fleet: &PokerTableFleet, present: bool) 
         "finalizers": finalizers,
     }});
     let name = fleet.metadata.name.as_deref().ok_or(ApplyError::Nameless)?;
-    fleets.fleets.patch(name, &merge(), &Patch::Merge(&patch)).await.map(drop).map_err(api("finalizer"))
+    fleets
+        .fleets(namespace(fleet))
+        .patch(name, &merge(), &Patch::Merge(&patch))
+        .await
+        .map(drop)
+        .map_err(api("finalizer"))
 }
 
 /// Sees to it that the history has the current template; returns the name of its revision.
@@ -220,7 +227,8 @@ pub async fn remember(fleets: &Fleets, fleet: &PokerTableFleet) -> Result<String
     let (name, uid) = (fleet.metadata.name.as_deref(), fleet.metadata.uid.as_deref());
     let (name, uid) = name.zip(uid).ok_or(ApplyError::Nameless)?;
     let selector = ListParams::default().labels(&format!("{LABEL_FLEET}={name}"));
-    let mut held = fleets.revisions.list(&selector).await.map_err(api("list revisions"))?.items;
+    let revisions = fleets.revisions(namespace(fleet));
+    let mut held = revisions.list(&selector).await.map_err(api("list revisions"))?.items;
     let ours = |revision: &ControllerRevision| {
         let owners = revision.metadata.owner_references.as_deref().unwrap_or_default();
         owners.iter().any(|owner| owner.uid == uid)
@@ -229,18 +237,18 @@ pub async fn remember(fleets: &Fleets, fleet: &PokerTableFleet) -> Result<String
     let plan = revision::plan(fleet, &held);
     if let Some(revision) = &plan.create {
         let params = PostParams { field_manager: Some(MANAGER.into()), ..Default::default() };
-        match fleets.revisions.create(&params, revision).await {
+        match revisions.create(&params, revision).await {
             Err(kube::Error::Api(status)) if status.code == 409 => {}
             other => drop(other.map_err(api("create revision"))?),
         }
     }
     if let Some(number) = plan.raise {
         let patch = json!({"revision": number});
-        let raised = fleets.revisions.patch(&plan.name, &merge(), &Patch::Merge(&patch)).await;
+        let raised = revisions.patch(&plan.name, &merge(), &Patch::Merge(&patch)).await;
         raised.map_err(api("raise revision"))?;
     }
     for name in &plan.drop {
-        match fleets.revisions.delete(name, &DeleteParams::default()).await {
+        match revisions.delete(name, &DeleteParams::default()).await {
             Err(kube::Error::Api(status)) if status.code == 404 => {}
             other => drop(other.map_err(api("delete revision"))?),
         }
@@ -255,7 +263,7 @@ pub async fn write_status(
 ) -> Result<(), ApplyError> {
     let name = fleet.metadata.name.as_deref().ok_or(ApplyError::Nameless)?;
     let patch = json!({"status": status});
-    match fleets.fleets.patch_status(name, &merge(), &Patch::Merge(&patch)).await {
+    match fleets.fleets(namespace(fleet)).patch_status(name, &merge(), &Patch::Merge(&patch)).await {
         // Gone in the meantime: nobody is left to read it.
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
         other => other.map(drop).map_err(api("write status")),

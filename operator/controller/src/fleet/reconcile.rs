@@ -1,7 +1,6 @@
 //! The loop of the steps, for one fleet.
 
 use super::{
-    LABEL_FLEET,
     apply::{self, ApplyError, FINALIZER},
     decide::{Decision, Memory, Observed, Step, decide},
     observe::{Hashes, TableView},
@@ -10,21 +9,20 @@ use super::{
 use crate::{
     certificates::seconds,
     context::{backoff, jittered},
-    metrics::Metrics,
+    index::{FleetIndex, PodIndex},
+    metrics::{Metrics, Place},
     pace::{Budget, Group, SharedPace},
     summaries::Summaries,
-    table::build::LABEL_UID,
+    table::status::Spare,
 };
 use futures::{StreamExt, stream};
-use k8s_openapi::{
-    api::{apps::v1::ControllerRevision, core::v1::Pod},
-    jiff::Timestamp,
-};
+use k8s_openapi::{api::apps::v1::ControllerRevision, jiff::Timestamp};
 use kube::{
     Api, Client, Resource, ResourceExt,
     runtime::{controller::Action, events::Recorder, reflector::Store},
 };
 use purr_crds::{PokerTable, PokerTableFleet, PokerTableFleetStatus};
+use purr_namespaces::Listed;
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
@@ -36,19 +34,28 @@ const WRITES_MAX: usize = 16;
 /// A fleet that nothing happens to is looked at this often all the same.
 const RESYNC: Duration = Duration::from_secs(300);
 
+/// Until a fleet is looked at again whose namespace has not been listed yet.
+const UNLISTED: Duration = Duration::from_secs(1);
+
+/// Statuses of fleets a second that are written for their counts alone.
+const COUNTS_PER_S: u64 = 5;
+
 /// What reconciles of fleets share.
 pub struct Fleets {
-    pub fleets: Api<PokerTableFleet>,
-    pub tables: Api<PokerTable>,
-    pub revisions: Api<ControllerRevision>,
+    client: Client,
     pub table_cache: Store<PokerTable>,
-    pub pod_cache: Store<Pod>,
+    pub pod_index: Arc<PodIndex>,
+    pub fleet_index: Arc<FleetIndex>,
+    tables_listed: Listed,
+    pods_listed: Listed,
     pub recorder: Recorder,
     pub summaries: Arc<Summaries>,
     pub metrics: Metrics,
     pub pace: Arc<SharedPace>,
     pub release: String,
     held: Mutex<HashMap<String, Held>>,
+    /// Writes of counts, of all fleets together.
+    spare: Mutex<Spare>,
 }
 
 /// Of one fleet, by its UID; may be lost with the process.
@@ -65,9 +72,11 @@ struct Held {
 /// The parts of [`Fleets`] that come from the outside.
 pub struct Parts {
     pub client: Client,
-    pub namespace: String,
     pub table_cache: Store<PokerTable>,
-    pub pod_cache: Store<Pod>,
+    pub pod_index: Arc<PodIndex>,
+    pub fleet_index: Arc<FleetIndex>,
+    pub tables_listed: Listed,
+    pub pods_listed: Listed,
     pub recorder: Recorder,
     pub summaries: Arc<Summaries>,
     pub metrics: Metrics,
@@ -77,21 +86,46 @@ pub struct Parts {
 
 impl Fleets {
     pub fn new(parts: Parts) -> Self {
-        let Parts { client, namespace, table_cache, pod_cache, recorder, summaries, metrics, pace, release } =
-            parts;
-        Self {
-            fleets: Api::namespaced(client.clone(), &namespace),
-            tables: Api::namespaced(client.clone(), &namespace),
-            revisions: Api::namespaced(client, &namespace),
+        let Parts {
+            client,
             table_cache,
-            pod_cache,
+            pod_index,
+            fleet_index,
+            tables_listed,
+            pods_listed,
+            recorder,
+            summaries,
+            metrics,
+            pace,
+            release,
+        } = parts;
+        Self {
+            client,
+            table_cache,
+            pod_index,
+            fleet_index,
+            tables_listed,
+            pods_listed,
             recorder,
             summaries,
             metrics,
             pace,
             release,
             held: Mutex::default(),
+            spare: Mutex::new(Spare::of(COUNTS_PER_S)),
         }
+    }
+
+    pub fn fleets(&self, namespace: &str) -> Api<PokerTableFleet> {
+        Api::namespaced(self.client.clone(), namespace)
+    }
+
+    pub fn tables(&self, namespace: &str) -> Api<PokerTable> {
+        Api::namespaced(self.client.clone(), namespace)
+    }
+
+    pub fn revisions(&self, namespace: &str) -> Api<ControllerRevision> {
+        Api::namespaced(self.client.clone(), namespace)
     }
 
     fn held<T>(&self, fleet: &PokerTableFleet, use_it: impl FnOnce(&mut Held) -> T) -> T {
@@ -111,7 +145,7 @@ impl Fleets {
         let uid = fleet.metadata.uid.as_deref().unwrap_or_default();
         self.held.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
         self.pace.with(|pace| pace.forget_group(&group(fleet)));
-        self.metrics.forget_fleet(fleet.metadata.name.as_deref().unwrap_or_default());
+        self.metrics.forget_fleet(&place(fleet));
     }
 
     /// How long to wait after one more failure of this fleet.
@@ -124,32 +158,20 @@ impl Fleets {
     }
 
     /// The fleet's tables as the watch shows them.
-    fn tables(&self, fleet: &PokerTableFleet) -> Vec<TableView> {
+    fn views(&self, fleet: &PokerTableFleet) -> Vec<TableView> {
         let name = fleet.metadata.name.as_deref().unwrap_or_default();
-        let uid = fleet.metadata.uid.as_deref();
-        let mut nodes: HashMap<String, String> = HashMap::new();
-        for pod in self.pod_cache.state() {
-            let labels = pod.labels();
-            let node = pod.spec.as_ref().and_then(|spec| spec.node_name.clone());
-            if labels.get(LABEL_FLEET).is_some_and(|of| of == name)
-                && let (Some(uid), Some(node)) = (labels.get(LABEL_UID), node)
-            {
-                nodes.insert(uid.clone(), node);
-            }
-        }
-        let is_ours = |table: &&Arc<PokerTable>| {
-            let owners = table.metadata.owner_references.as_deref().unwrap_or_default();
-            uid.is_some() && owners.iter().any(|owner| Some(owner.uid.as_str()) == uid)
+        let of = |table: Arc<PokerTable>| {
+            let uid = table.metadata.uid.as_deref().unwrap_or_default();
+            let summary = self.summaries.get(uid);
+            TableView::of(name, &fleet.spec.template, &table, summary.as_ref(), self.pod_index.node(uid))
         };
-        let all = self.table_cache.state();
-        all.iter()
-            .filter(is_ours)
-            .map(|table| {
-                let uid = table.metadata.uid.as_deref().unwrap_or_default();
-                let summary = self.summaries.get(uid);
-                TableView::of(name, &fleet.spec.template, table, summary.as_ref(), nodes.remove(uid))
-            })
-            .collect()
+        self.tables_of(fleet).map(of).collect()
+    }
+
+    /// The tables that belong to this very fleet.
+    pub fn tables_of(&self, fleet: &PokerTableFleet) -> impl Iterator<Item = Arc<PokerTable>> {
+        let tables = self.fleet_index.of(fleet.metadata.uid.as_deref().unwrap_or_default());
+        tables.into_iter().filter_map(|table| self.table_cache.get(&table))
     }
 }
 
@@ -188,17 +210,27 @@ pub fn on_error(fleet: Arc<PokerTableFleet>, error: &ApplyError, fleets: Arc<Fle
     Action::requeue(fleets.failed(&fleet))
 }
 
+fn place(fleet: &PokerTableFleet) -> Place {
+    let part = |part: &Option<String>| part.clone().unwrap_or_default();
+    Place { namespace: part(&fleet.metadata.namespace), fleet: part(&fleet.metadata.name) }
+}
+
 fn has_finalizer(fleet: &PokerTableFleet) -> bool {
     fleet.finalizers().iter().any(|finalizer| finalizer == FINALIZER)
 }
 
 async fn once(fleet: &PokerTableFleet, fleets: &Fleets) -> Result<Action, ApplyError> {
+    let namespace = fleet.metadata.namespace.as_deref().unwrap_or_default();
+    // A fleet that saw only some of its tables would make the others again.
+    if !fleets.tables_listed.has(namespace) || !fleets.pods_listed.has(namespace) {
+        return Ok(Action::requeue(UNLISTED));
+    }
     let hashes = Hashes::of(&fleet.spec.template);
     let rollout = &fleet.spec.rollout;
     let batch = usize::try_from(rollout.batch).unwrap_or(1);
     let budget = Budget { batch, deadline_s: i64::from(rollout.progress_deadline_seconds) };
     fleets.pace.with(|pace| pace.set_budget(group(fleet), budget));
-    let tables = fleets.tables(fleet);
+    let tables = fleets.views(fleet);
     let now_s = seconds(SystemTime::now());
     let generation = fleet.metadata.generation.unwrap_or_default();
     let seen = Observed {
@@ -305,7 +337,7 @@ async fn say(
     now_s: i64,
 ) -> Result<Option<u64>, ApplyError> {
     fleets.metrics.set_fleet(
-        fleet.metadata.name.as_deref().unwrap_or_default(),
+        &place(fleet),
         &Counts::of(&decision.tables),
         decision.demand.least(),
         decision.rollout.stalled.is_some(),
@@ -315,7 +347,8 @@ async fn say(
     let facts =
         Facts { fleet, before: before.as_ref(), decision, waiting: 0, revision, now: Timestamp::now() };
     let after = status::status(&facts);
-    if !status::is_due(before.as_ref(), &after, now_s - written_s) {
+    let spare = || fleets.spare.lock().unwrap_or_else(PoisonError::into_inner).take(now_s.unsigned_abs());
+    if !status::is_due(before.as_ref(), &after, now_s - written_s, spare) {
         return Ok((before.as_ref() != Some(&after)).then_some(COUNTS_EVERY_S));
     }
     apply::write_status(fleets, fleet, &after).await?;

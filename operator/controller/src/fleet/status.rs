@@ -207,8 +207,13 @@ fn condition(facts: &Facts<'_>, before: &PokerTableFleetStatus, said: Said) -> C
 }
 
 /// Whether a status is written now: at once where something is different that a person or an autoscaler acts on, else
-/// every few seconds.
-pub fn is_due(before: Option<&PokerTableFleetStatus>, after: &PokerTableFleetStatus, since_s: i64) -> bool {
+/// every few seconds, while few other fleets have new counts (`spare`).
+pub fn is_due(
+    before: Option<&PokerTableFleetStatus>,
+    after: &PokerTableFleetStatus,
+    since_s: i64,
+    spare: impl FnOnce() -> bool,
+) -> bool {
     let Some(before) = before else { return true };
     if before == after {
         return false;
@@ -227,7 +232,8 @@ pub fn is_due(before: Option<&PokerTableFleetStatus>, after: &PokerTableFleetSta
             said,
         )
     };
-    u64::try_from(since_s).unwrap_or_default() >= COUNTS_EVERY_S || urgent(before) != urgent(after)
+    let is_time = u64::try_from(since_s).unwrap_or_default() >= COUNTS_EVERY_S;
+    urgent(before) != urgent(after) || (is_time && spare())
 }
 
 /// An event for each condition that says something new. `Reconciling` only repeats `Progressing`.

@@ -7,13 +7,22 @@ use super::{
 };
 use crate::{
     certificates::{CertificateError, Issued, seconds},
-    context::{Context, MANAGER},
+    context::{Context, MANAGER, jittered},
+    shared::SharedError,
 };
 use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use purr_crds::PokerTable;
 use serde_json::json;
-use std::{collections::BTreeMap, time::SystemTime};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, SystemTime},
+};
+
+/// Generation of a table's first pod.
+const FIRST: u64 = 1;
+/// A new controller looks at the certificates of tables that serve within this time.
+const LOOK_WITHIN: Duration = Duration::from_secs(300);
 
 pub const FINALIZER: &str = "purr.poker/drain";
 
@@ -23,6 +32,8 @@ pub enum ApplyError {
     Api { what: &'static str, source: kube::Error },
     #[error(transparent)]
     Certificate(#[from] CertificateError),
+    #[error(transparent)]
+    Shared(#[from] SharedError),
     #[error("the table's pod: {0}")]
     Pod(String),
 }
@@ -54,6 +65,11 @@ fn name(table: &PokerTable) -> &str {
     table.metadata.name.as_deref().unwrap_or_default()
 }
 
+/// Where a table and all that is its own is.
+fn namespace(table: &PokerTable) -> &str {
+    table.metadata.namespace.as_deref().unwrap_or_default()
+}
+
 /// Sees to the table's certificate and returns the next pod, ready to be created.
 pub async fn prepare(
     context: &Context,
@@ -61,24 +77,40 @@ pub async fn prepare(
     valid: &Valid,
     generation: u64,
 ) -> Result<Pod, ApplyError> {
-    let certificate = due_certificate(context, table).await?;
+    context.shared.ensure(namespace(table), |namespace| context.secrets(namespace)).await?;
+    let certificate = due_certificate(context, table, generation).await?;
     let parts = Parts { table, valid, fleet: &context.fleet, generation, certificate: certificate.as_ref() };
     let Objects { secret, pod } = build::build(&parts);
     if let (Some(secret), Some(issued)) = (secret, certificate) {
-        apply_secret(context, table, &secret, &issued).await?;
+        apply_secret(context, table, &secret, &issued, generation == FIRST).await?;
     }
     Ok(pod)
 }
 
 /// A new certificate where the table's own is missing, foreign or runs out.
-async fn due_certificate(context: &Context, table: &PokerTable) -> Result<Option<Issued>, ApplyError> {
+async fn due_certificate(
+    context: &Context,
+    table: &PokerTable,
+    generation: u64,
+) -> Result<Option<Issued>, ApplyError> {
     let uid = table.metadata.uid.as_deref().unwrap_or_default();
     let now = SystemTime::now();
-    if context.memory(uid, |memory| memory.renew_at_s) > seconds(now) {
+    let renew_at_s = context.memory(uid, |memory| memory.renew_at_s);
+    if renew_at_s > seconds(now) {
         return Ok(None);
     }
-    let secret =
-        context.secrets.get_opt(&build::secret_name(name(table))).await.map_err(api("get secret"))?;
+    let serves = table.status.as_ref().is_some_and(|status| status.endpoint.is_some());
+    if renew_at_s == 0 && serves {
+        // This process has just begun, and the table serves with what it has: ten thousand Secrets are not read at once.
+        let wait = i64::try_from(jittered(LOOK_WITHIN).as_secs()).unwrap_or_default();
+        context.memory(uid, |memory| memory.renew_at_s = seconds(now) + wait);
+        return Ok(None);
+    }
+    if generation == FIRST {
+        return Ok(Some(context.authority.issue(uid, now)?));
+    }
+    let secrets = context.secrets(namespace(table));
+    let secret = secrets.get_opt(&build::secret_name(name(table))).await.map_err(api("get secret"))?;
     let held = |key: &str| secret.as_ref()?.data.as_ref()?.get(key).map(|bytes| bytes.0.as_slice());
     let good_until = held("tls.crt").and_then(|pem| context.authority.renew_at_s(pem, uid));
     let same_ca = held("ca.crt") == Some(context.authority.ca()?.as_bytes());
@@ -94,15 +126,31 @@ async fn apply_secret(
     table: &PokerTable,
     secret: &Secret,
     issued: &Issued,
+    is_new: bool,
 ) -> Result<(), ApplyError> {
+    let secrets = context.secrets(namespace(table));
     let name = build::secret_name(name(table));
-    let apply = PatchParams::apply(MANAGER).force();
-    context.secrets.patch(&name, &apply, &Patch::Apply(secret)).await.map_err(api("apply secret"))?;
+    let params = PostParams { field_manager: Some(MANAGER.into()), ..Default::default() };
+    // A new table has none, and to create one costs the API server less than to apply it.
+    let created = is_new && is_created(secrets.create(&params, secret).await)?;
+    if !created {
+        let apply = PatchParams::apply(MANAGER).force();
+        secrets.patch(&name, &apply, &Patch::Apply(secret)).await.map_err(api("apply secret"))?;
+    }
     let uid = table.metadata.uid.as_deref().unwrap_or_default();
     let at = context.authority.renew_at_s(issued.certificate.as_bytes(), uid).unwrap_or_default();
     context.memory(uid, |memory| memory.renew_at_s = at);
     tracing::info!(table = name, not_after_s = issued.not_after_s, "certificate issued");
     Ok(())
+}
+
+/// False where something of this name is there already.
+fn is_created<T>(created: Result<T, kube::Error>) -> Result<bool, ApplyError> {
+    match created {
+        Ok(_) => Ok(true),
+        Err(kube::Error::Api(status)) if status.code == 409 => Ok(false),
+        Err(source) => Err(ApplyError::Api { what: "create secret", source }),
+    }
 }
 
 /// Gives out the next generation. Fails where the table has changed since it was read: of two
@@ -120,7 +168,7 @@ pub async fn raise(
     });
     let params = PatchParams { field_manager: Some(MANAGER.into()), ..Default::default() };
     context
-        .tables
+        .tables(namespace(table))
         .patch_status(name(table), &params, &Patch::Merge(&patch))
         .await
         .map_err(api("raise generation"))
@@ -130,7 +178,8 @@ pub async fn raise(
 /// another attempt, and is not ours to change.
 pub async fn create(context: &Context, pod: &Pod) -> Result<(), ApplyError> {
     let params = PostParams { field_manager: Some(MANAGER.into()), ..Default::default() };
-    context.pods.create(&params, pod).await.map_err(api("create pod"))?;
+    let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
+    context.pods(namespace).create(&params, pod).await.map_err(api("create pod"))?;
     context.metrics.launches.with_label_values(&["create"]).inc();
     Ok(())
 }
@@ -139,7 +188,7 @@ pub async fn create(context: &Context, pod: &Pod) -> Result<(), ApplyError> {
 pub async fn delete(context: &Context, pod: &PodView) -> Result<(), ApplyError> {
     let this = Preconditions { uid: Some(pod.uid.clone()), ..Default::default() };
     let params = DeleteParams { preconditions: Some(this), ..Default::default() };
-    match context.pods.delete(&pod.name, &params).await {
+    match context.pods(&pod.namespace).delete(&pod.name, &params).await {
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
         Err(source) => Err(ApplyError::Api { what: "delete pod", source }),
         Ok(_) => {
@@ -161,7 +210,8 @@ pub async fn annotate_all<const N: usize>(
 ) -> Result<(), ApplyError> {
     let patch = json!({"metadata": {"uid": pod.uid, "annotations": BTreeMap::from(all)}});
     let params = PatchParams { field_manager: Some(MANAGER.into()), ..Default::default() };
-    let patched = context.pods.patch_metadata(&pod.name, &params, &Patch::Merge(&patch)).await;
+    let patched =
+        context.pods(&pod.namespace).patch_metadata(&pod.name, &params, &Patch::Merge(&patch)).await;
     patched.map_err(api("annotate pod"))?;
     Ok(())
 }
@@ -182,7 +232,8 @@ pub async fn set_finalizer(
         "finalizers": finalizers,
     }});
     let params = PatchParams { field_manager: Some(MANAGER.into()), ..Default::default() };
-    context.tables.patch(name(table), &params, &Patch::Merge(&patch)).await.map_err(api("finalizer"))
+    let tables = context.tables(namespace(table));
+    tables.patch(name(table), &params, &Patch::Merge(&patch)).await.map_err(api("finalizer"))
 }
 
 /// Only what is said of a table; the generation is [`raise`]'s alone.
@@ -193,7 +244,7 @@ pub async fn write_status(
 ) -> Result<(), ApplyError> {
     let patch = json!({"status": status});
     let params = PatchParams { field_manager: Some(MANAGER.into()), ..Default::default() };
-    match context.tables.patch_status(name(table), &params, &Patch::Merge(&patch)).await {
+    match context.tables(namespace(table)).patch_status(name(table), &params, &Patch::Merge(&patch)).await {
         // Gone in the meantime: nobody is left to read it.
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
         other => other.map(drop).map_err(api("write status")),

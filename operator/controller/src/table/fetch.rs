@@ -15,25 +15,21 @@ pub struct Fetched {
 
 /// As the watches have it: good enough for all that a compare-and-swap or a name protects.
 pub fn cached(context: &Context, table: &Arc<PokerTable>) -> Fetched {
-    let uid = table.metadata.uid.as_deref();
-    let is_ours = |labels: Option<&str>| labels.is_some() && labels == uid;
-    let pods = context.pod_cache.state().into_iter().filter(|pod| {
-        let labels = pod.metadata.labels.as_ref();
-        is_ours(labels.and_then(|labels| labels.get(build::LABEL_UID)).map(String::as_str))
-    });
-    Fetched { table: (**table).clone(), pods: pods.map(|pod| PodView::of(&pod)).collect(), live: false }
+    let uid = table.metadata.uid.as_deref().unwrap_or_default();
+    Fetched { table: (**table).clone(), pods: context.pod_index.of(uid), live: false }
 }
 
 /// As it is now; `None` where the table is gone.
 pub async fn live(context: &Context, table: &PokerTable) -> Result<Option<Fetched>, kube::Error> {
     let name = table.metadata.name.as_deref().unwrap_or_default();
     let uid = table.metadata.uid.as_deref().unwrap_or_default();
-    let Some(table) = context.tables.get_opt(name).await? else { return Ok(None) };
+    let namespace = table.metadata.namespace.as_deref().unwrap_or_default();
+    let Some(table) = context.tables(namespace).get_opt(name).await? else { return Ok(None) };
     if table.metadata.uid.as_deref() != Some(uid) {
         return Ok(None);
     }
     let selector = ListParams::default().labels(&format!("{},{}={uid}", build::SELECTOR, build::LABEL_UID));
-    let pods = context.pods.list(&selector).await?;
+    let pods = context.pods(namespace).list(&selector).await?;
     let pods = pods.items.iter().map(PodView::of).collect();
     Ok(Some(Fetched { table, pods, live: true }))
 }

@@ -13,6 +13,7 @@ const MESSAGE_MAX: usize = 512;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PodView {
     pub name: String,
+    pub namespace: String,
     pub uid: String,
     pub generation: u64,
     pub hash: String,
@@ -27,6 +28,7 @@ pub struct PodView {
     /// Stood by, and was told or is about to be told to take over.
     pub ordered: bool,
     pub ip: Option<String>,
+    pub node: Option<String>,
     /// Its process serves.
     pub ready: bool,
     /// A container of it has run.
@@ -68,6 +70,7 @@ impl PodView {
         let life = life(pod);
         Self {
             name: pod.metadata.name.clone().unwrap_or_default(),
+            namespace: pod.metadata.namespace.clone().unwrap_or_default(),
             uid: pod.metadata.uid.clone().unwrap_or_default(),
             generation: labels
                 .and_then(|labels| labels.get(LABEL_GENERATION)?.parse().ok())
@@ -79,6 +82,7 @@ impl PodView {
             stand_by: annotation(ANNOTATION_STAND_BY) == Some("true"),
             ordered: annotation(ANNOTATION_ORDERED) == Some("true"),
             ip: status.and_then(|status| status.pod_ip.clone()),
+            node: pod.spec.as_ref().and_then(|spec| spec.node_name.clone()),
             ready: life == Life::Alive && condition(pod, "Ready").is_some_and(|ready| ready.status == "True"),
             started: container.is_some_and(|container| {
                 let state = container.state.as_ref();

@@ -34,6 +34,9 @@ const REFUSED_MAX: Duration = Duration::from_secs(300);
 /// A table that nothing happens to is looked at this often all the same.
 const RESYNC: Duration = Duration::from_secs(300);
 
+/// Until a table is looked at again of which not all is known yet after the start.
+const UNLISTED: Duration = Duration::from_millis(250);
+
 #[derive(Debug, thiserror::Error)]
 pub enum ReconcileError {
     #[error(transparent)]
@@ -62,6 +65,11 @@ struct Answers {
 
 /// Brings one table a step nearer to what it should be.
 pub async fn reconcile(table: Arc<PokerTable>, context: Arc<Context>) -> Result<Action, ReconcileError> {
+    // Without its pods a table looks as if it had none, and without its summary as if it said nothing.
+    let namespace = table.metadata.namespace.as_deref().unwrap_or_default();
+    if !context.pods_listed.has(namespace) || !context.summaries.is_read() {
+        return Ok(Action::requeue(UNLISTED));
+    }
     let started = std::time::Instant::now();
     context.metrics.running.inc();
     let result = rounds(&table, &context).await;
@@ -97,7 +105,10 @@ async fn rounds(cached: &Arc<PokerTable>, context: &Context) -> Result<Action, R
             return Ok(Action::await_change());
         }
         let raises = decision.steps.iter().any(|step| matches!(step, Step::Raise { .. }));
-        if raises && !fetched.live {
+        // A table that never had a generation has no pod: one is made only after its generation was raised, and of two who
+        // raise it from the same version one fails. To list the pods for each new table would look at all of them.
+        let is_new = round.seen.generation == 0 && round.seen.pods.is_empty();
+        if raises && !fetched.live && !is_new {
             match fetch::live(context, &fetched.table).await.map_err(ReconcileError::Read)? {
                 Some(live) => fetched = live,
                 None => return Ok(Action::await_change()),
@@ -420,6 +431,17 @@ async fn say(
     let before: PokerTableStatus = table.status.clone().unwrap_or_default();
     let after = status::status(&facts);
     let now_s = round.seen.now_s;
+    if status::is_first_start(&before, &after) {
+        let since_s = context.memory(uid, |memory| {
+            if memory.started_s == 0 {
+                memory.started_s = now_s;
+            }
+            u64::try_from(now_s - memory.started_s).unwrap_or_default()
+        });
+        if let left @ 1.. = status::FIRST_S.saturating_sub(since_s) {
+            return Ok(Some(left));
+        }
+    }
     let since_s = context.memory(uid, |memory| now_s.saturating_sub(memory.written_s));
     match status::due(table.status.as_ref(), &after, since_s) {
         Due::Never => return Ok(None),
@@ -432,6 +454,10 @@ async fn say(
     context.metrics.status_writes.with_label_values(&["table"]).inc();
     let about = table.object_ref(&());
     for event in status::events(&before, &after) {
+        if !context.may_say(&event) {
+            context.metrics.events_dropped.inc();
+            continue;
+        }
         if let Err(error) = context.recorder.publish(&event, &about).await {
             tracing::warn!(%error, reason = event.reason, "event");
         }

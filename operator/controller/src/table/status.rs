@@ -268,6 +268,8 @@ fn degraded(facts: &Facts<'_>, store: &Said, settlement: &Said) -> Said {
 fn phase(facts: &Facts<'_>, is_ready: bool, degraded: bool, before: Phase) -> Phase {
     match facts.stage {
         Stage::Draining(..) | Stage::Going | Stage::Deleted => Phase::Draining,
+        // An evicted pod plays on until its successor has the table.
+        Stage::Moving(_) if !is_ready => Phase::Draining,
         _ if is_ready && facts.table.spec.paused => Phase::Paused,
         _ if is_ready => Phase::Running,
         _ if degraded || before != Phase::Pending => Phase::Degraded,
@@ -294,6 +296,17 @@ fn condition(facts: &Facts<'_>, before: &PokerTableStatus, said: Said) -> Condit
 const SLOW_S: u64 = 60;
 /// Writes a second of what nobody acts on, for all tables together.
 const SLOW_PER_S: u64 = 10;
+
+/// A new table that only starts has this time, in seconds, before its status says so: by then it usually serves.
+pub const FIRST_S: u64 = 3;
+
+/// Nothing was said of the table yet, and there is nothing to say but that its pod starts.
+pub fn is_first_start(before: &PokerTableStatus, after: &PokerTableStatus) -> bool {
+    let starts = |condition: &Condition| condition.type_ == "Ready" && condition.reason == "Starting";
+    let degraded = |condition: &Condition| condition.type_ == "Degraded" && condition.status == "True";
+    let said = &after.conditions;
+    before.conditions.is_empty() && said.iter().any(starts) && !said.iter().any(degraded)
+}
 
 /// When a status is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -336,18 +349,30 @@ pub fn due(before: Option<&PokerTableStatus>, after: &PokerTableStatus, since_s:
     }
 }
 
-/// What is left of the writes that nobody acts on.
-#[derive(Clone, Copy, Debug, Default)]
+/// Writes that may still happen in this second.
+#[derive(Clone, Copy, Debug)]
 pub struct Spare {
+    per_s: u64,
     left: u64,
     second: u64,
 }
 
+impl Default for Spare {
+    /// For what nobody acts on.
+    fn default() -> Self {
+        Self::of(SLOW_PER_S)
+    }
+}
+
 impl Spare {
+    pub const fn of(per_s: u64) -> Self {
+        Self { per_s, left: per_s, second: 0 }
+    }
+
     /// Takes one, where there is one, by a clock in seconds.
     pub fn take(&mut self, now_s: u64) -> bool {
         if self.second != now_s {
-            *self = Self { left: SLOW_PER_S, second: now_s };
+            *self = Self { left: self.per_s, second: now_s, ..*self };
         }
         let is_left = self.left > 0;
         self.left = self.left.saturating_sub(1);

@@ -1,4 +1,4 @@
-//! An API server in memory: objects by resource and name, creations, merge patches and deletions.
+//! An API server in memory: objects by namespace, resource and name, creations, merge patches and deletions.
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
@@ -10,13 +10,18 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+type Key = (String, String, String);
+
+/// Where objects are that do not say it.
+const NAMESPACE: &str = "poker";
+
 #[derive(Clone, Default)]
 pub struct Api(Arc<Mutex<Inner>>);
 
 #[derive(Default)]
 struct Inner {
-    /// By resource and name.
-    objects: BTreeMap<(String, String), Value>,
+    /// By namespace, resource and name.
+    objects: BTreeMap<Key, Value>,
     version: u64,
     /// Creations that are carried out and whose answer is lost.
     lose: usize,
@@ -39,24 +44,34 @@ impl Api {
                 Ok::<_, Infallible>(Response::builder().status(status).body(body).unwrap())
             }
         };
-        Client::new(tower::service_fn(answer), "poker")
+        Client::new(tower::service_fn(answer), NAMESPACE)
     }
 
     pub fn put(&self, resource: &str, object: &impl serde::Serialize) {
         let object = serde_json::to_value(object).unwrap();
         let name = object["metadata"]["name"].as_str().unwrap().to_owned();
-        self.0.lock().unwrap().objects.insert((resource.into(), name), object);
+        let namespace = object["metadata"]["namespace"].as_str().unwrap_or(NAMESPACE).to_owned();
+        self.0.lock().unwrap().objects.insert((namespace, resource.into(), name), object);
     }
 
     pub fn get<T: serde::de::DeserializeOwned>(&self, resource: &str, name: &str) -> Option<T> {
+        self.get_in(NAMESPACE, resource, name)
+    }
+
+    pub fn get_in<T: serde::de::DeserializeOwned>(
+        &self,
+        namespace: &str,
+        resource: &str,
+        name: &str,
+    ) -> Option<T> {
         let inner = self.0.lock().unwrap();
-        let object = inner.objects.get(&(resource.to_owned(), name.to_owned()))?;
+        let object = inner.objects.get(&(namespace.to_owned(), resource.to_owned(), name.to_owned()))?;
         Some(serde_json::from_value(object.clone()).unwrap())
     }
 
     pub fn all<T: serde::de::DeserializeOwned>(&self, resource: &str) -> Vec<T> {
         let inner = self.0.lock().unwrap();
-        let of = inner.objects.iter().filter(|((kind, _), _)| kind == resource);
+        let of = inner.objects.iter().filter(|((_, kind, _), _)| kind == resource);
         of.map(|(_, object)| serde_json::from_value(object.clone()).unwrap()).collect()
     }
 
@@ -75,7 +90,8 @@ impl Api {
     }
 
     fn answer(&self, method: &Method, path: &str, body: &Bytes) -> (StatusCode, Value) {
-        let mut parts = path.split('/').skip_while(|part| *part != "namespaces").skip(2);
+        let mut parts = path.split('/').skip_while(|part| *part != "namespaces").skip(1);
+        let namespace = parts.next().unwrap_or_default().to_owned();
         let resource = parts.next().unwrap_or_default().to_owned();
         let name = parts.next().unwrap_or_default().to_owned();
         let part = parts.next();
@@ -91,17 +107,18 @@ impl Api {
         inner.version += 1;
         match *method {
             Method::GET if name.is_empty() => {
-                let of = inner.objects.iter().filter(|((kind, _), _)| *kind == resource);
+                let is_of = |(place, kind, _): &Key| *place == namespace && *kind == resource;
+                let of = inner.objects.iter().filter(|(key, _)| is_of(key));
                 let items: Vec<Value> = of.map(|(_, object)| object.clone()).collect();
                 (StatusCode::OK, json!({"metadata": {}, "items": items}))
             }
-            Method::GET => match inner.objects.get(&(resource, name.clone())) {
+            Method::GET => match inner.objects.get(&(namespace, resource, name.clone())) {
                 Some(object) => (StatusCode::OK, object.clone()),
                 None => failure(StatusCode::NOT_FOUND, &name),
             },
-            Method::POST => inner.create(&resource, body),
-            Method::PATCH => inner.patch(&resource, &name, &body),
-            Method::DELETE => match inner.objects.remove(&(resource, name.clone())) {
+            Method::POST => inner.create(&namespace, &resource, body),
+            Method::PATCH => inner.patch(&namespace, &resource, &name, &body),
+            Method::DELETE => match inner.objects.remove(&(namespace, resource, name.clone())) {
                 Some(object) => (StatusCode::OK, object),
                 None => failure(StatusCode::NOT_FOUND, &name),
             },
@@ -111,12 +128,12 @@ impl Api {
 }
 
 impl Inner {
-    fn create(&mut self, resource: &str, mut object: Value) -> (StatusCode, Value) {
+    fn create(&mut self, namespace: &str, resource: &str, mut object: Value) -> (StatusCode, Value) {
         if let Some(message) = self.refuse.as_ref().filter(|_| resource == "pokertables") {
             return failure(StatusCode::FORBIDDEN, message);
         }
         let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
-        let key = (resource.to_owned(), name.clone());
+        let key = (namespace.to_owned(), resource.to_owned(), name.clone());
         if self.objects.contains_key(&key) {
             return failure(StatusCode::CONFLICT, &format!("{name} already exists"));
         }
@@ -132,8 +149,13 @@ impl Inner {
         (StatusCode::CREATED, object)
     }
 
-    fn patch(&mut self, resource: &str, name: &str, patch: &Value) -> (StatusCode, Value) {
-        let Some(object) = self.objects.get_mut(&(resource.to_owned(), name.to_owned())) else {
+    fn patch(&mut self, namespace: &str, resource: &str, name: &str, patch: &Value) -> (StatusCode, Value) {
+        let key = (namespace.to_owned(), resource.to_owned(), name.to_owned());
+        // Secrets are applied by the server's side, which makes what is not there.
+        if resource == "secrets" && !self.objects.contains_key(&key) {
+            return self.create(namespace, resource, patch.clone());
+        }
+        let Some(object) = self.objects.get_mut(&key) else {
             return failure(StatusCode::NOT_FOUND, name);
         };
         for field in ["uid", "resourceVersion"] {
@@ -173,6 +195,6 @@ fn merge(object: &mut Value, patch: &Value) {
 
 fn failure(code: StatusCode, message: &str) -> (StatusCode, Value) {
     let status = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": message,
-        "reason": code.canonical_reason(), "code": code.as_u16()});
+        "reason": code.canonical_reason().map(|reason| reason.replace(' ', "")), "code": code.as_u16()});
     (code, status)
 }

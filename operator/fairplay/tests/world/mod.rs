@@ -111,6 +111,7 @@ impl Signer {
             token: VAULT.into(),
             decimals: 6,
             confirmations: 1,
+            permit_version: 2,
             operator: String::new(),
         };
         let hold = async |State(signer): State<Signer>, Json(hold): Json<VoucherHold>| {

@@ -147,7 +147,7 @@ fn no_table() -> Answer {
 }
 
 /// A UID goes into paths of other servers and names of certificates: nothing else may pass.
-fn uid(path: Result<Path<String>, PathRejection>) -> Result<String, Answer> {
+pub(super) fn uid(path: Result<Path<String>, PathRejection>) -> Result<String, Answer> {
     let Path(uid) = path.map_err(|_| no_table())?;
     if is_uid(&uid) { Ok(uid) } else { Err(no_table()) }
 }

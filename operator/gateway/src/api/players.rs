@@ -1,8 +1,12 @@
 //! A player's own statistics and hands. Others' are nobody's business yet: the fleet has no setting that shows them.
 
-use crate::{app::App, auth::Caller};
+use crate::{
+    app::{App, read_json},
+    auth::Caller,
+};
 use axum::{
     Extension, Json,
+    body::Body,
     extract::{
         Path, Query, State,
         rejection::{PathRejection, QueryRejection},
@@ -50,6 +54,27 @@ pub struct HandSearch {
     pot_max: Option<u64>,
     /// Address of somebody who was dealt in, too.
     opponent: Option<String>,
+    /// One of the caller's own tags.
+    tag: Option<String>,
+    /// First day (UTC) on which the hand ended, for instance 2026-11-01.
+    from: Option<String>,
+    /// Last day (UTC), itself included.
+    to: Option<String>,
+}
+
+/// No parameters.
+#[derive(Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct NoQuery {}
+
+/// All tags that one of the own hands has from now on.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Tagging {
+    table: String,
+    hand: u64,
+    /// At most 8, each of at most 32 characters without commas.
+    tags: Vec<String>,
 }
 
 /// The caller by name: `me`, or the own address.
@@ -121,6 +146,27 @@ pub async fn hands(
     query: Result<Query<HandSearch>, QueryRejection>,
 ) -> Result<Json<Value>, Response> {
     ask(&app, own(path, &caller).map_err(IntoResponse::into_response)?, "search", query).await
+}
+
+pub async fn sessions(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    path: Result<Path<String>, PathRejection>,
+    query: Result<Query<NoQuery>, QueryRejection>,
+) -> Result<Json<Value>, Response> {
+    ask(&app, own(path, &caller).map_err(IntoResponse::into_response)?, "sessions", query).await
+}
+
+pub async fn tag(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    path: Result<Path<String>, PathRejection>,
+    body: Body,
+) -> Result<Json<Value>, Response> {
+    let player = own(path, &caller).map_err(IntoResponse::into_response)?;
+    let tagging: Tagging = read_json(body).await.map_err(IntoResponse::into_response)?;
+    let asked = app.records.post(&format!("/v1/players/{player}/tags"), &tagging).await;
+    asked.map(Json).map_err(IntoResponse::into_response)
 }
 
 #[cfg(test)]

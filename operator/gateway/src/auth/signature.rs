@@ -8,6 +8,12 @@ use sha3::{Digest, Keccak256};
 pub enum BadSignature {
     #[error("a signature is 0x and 130 hex digits: r, s, v")]
     Shape,
+    /// ERC-1271 and ERC-6492: longer, and only a call of the contract could check them.
+    #[error(
+        "the signature is of a wallet that is a contract, which cannot play: the vault checks permits by the key of an \
+         address. Use a wallet with a key of its own; one that delegates by EIP-7702 has it"
+    )]
+    Contract,
     #[error("the signature's v is none of 0, 1, 27, 28")]
     V,
     #[error("the signature's s is in the upper half of the order (EIP-2)")]
@@ -22,7 +28,11 @@ pub enum BadSignature {
 /// Where the text is not one well-formed, low-s signature.
 pub fn signer(message: &str, signature: &str) -> Result<PlayerId, BadSignature> {
     let bytes = signature.strip_prefix("0x").and_then(|hex| hex::decode(hex).ok());
-    let bytes: [u8; 65] = bytes.and_then(|bytes| bytes.try_into().ok()).ok_or(BadSignature::Shape)?;
+    let bytes = bytes.ok_or(BadSignature::Shape)?;
+    if bytes.len() > 65 {
+        return Err(BadSignature::Contract);
+    }
+    let bytes: [u8; 65] = bytes.try_into().map_err(|_| BadSignature::Shape)?;
     let [rs @ .., v] = bytes;
     let recovery = match v {
         0 | 27 => RecoveryId::new(false, false),
@@ -106,6 +116,17 @@ mod tests {
         let mut zero = bytes;
         zero[..64].fill(0);
         assert_eq!(signer("hello", &text(&zero)), Err(BadSignature::NoKey));
+    }
+
+    #[test]
+    fn a_wallet_that_is_a_contract_is_named_as_the_reason() {
+        let (_, bytes) = sign("hello");
+        // Two owners' signatures, as a Safe has them, and one wrapped as ERC-6492 says.
+        let two = [bytes, bytes].concat();
+        let wrapped = [&bytes[..], &[0; 31], &[0x64, 0x92].repeat(16)].concat();
+        for signature in [two, wrapped] {
+            assert_eq!(signer("hello", &text(&signature)), Err(BadSignature::Contract));
+        }
     }
 
     #[test]

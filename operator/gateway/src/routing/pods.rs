@@ -1,15 +1,12 @@
-//! Table pods as the Kubernetes API shows them: one watch, by label, of this namespace.
+//! Table pods as the Kubernetes API shows them: a watch by label of each namespace that has tables.
 //!
-//! Needs `get`, `list` and `watch` on pods, and nothing else.
+//! Needs `get`, `list` and `watch` on pods there, and with a selector of namespaces `list` and `watch` on those.
 
 use super::{Pod, Routes, Table};
 use futures::TryStreamExt;
 use k8s_openapi::NamespaceResourceScope;
-use kube::{
-    Api, Client, Resource,
-    api::ObjectMeta,
-    runtime::{WatchStreamExt, watcher},
-};
+use kube::{Client, Resource, api::ObjectMeta, runtime::watcher};
+use purr_namespaces::{Listed, Namespaces};
 use purr_runtime::{CancellationToken, Readiness};
 use serde::Deserialize;
 use std::{
@@ -78,8 +75,16 @@ impl Resource for TablePod {
 }
 
 impl TablePod {
-    fn name(&self) -> &str {
-        self.metadata.name.as_deref().unwrap_or_default()
+    /// Namespace and name: two namespaces may have pods of one name.
+    fn name(&self) -> String {
+        let part = |part: &Option<String>| part.as_deref().unwrap_or_default().to_owned();
+        format!("{}/{}", part(&self.metadata.namespace), part(&self.metadata.name))
+    }
+
+    /// A pod of which only the place is known.
+    fn at(namespace: &str, name: &str) -> Self {
+        let (namespace, name) = (Some(namespace.to_owned()), Some(name.to_owned()));
+        Self { metadata: ObjectMeta { namespace, name, ..Default::default() }, status: Status::default() }
     }
 
     /// `None` for a pod that has ended or whose labels say no table.
@@ -91,7 +96,7 @@ impl TablePod {
         let stands_by = annotations.and_then(|all| all.get(STAND_BY)).is_some_and(|value| value == "true");
         let label = |name| self.metadata.labels.as_ref().and_then(|labels| labels.get(name));
         Some(Pod {
-            name: self.name().to_owned(),
+            name: self.name(),
             uid: label(TABLE_UID)?.clone(),
             table: label(TABLE).cloned().unwrap_or_default(),
             generation: label(GENERATION)?.parse().ok()?,
@@ -105,15 +110,16 @@ impl TablePod {
 /// Feeds the routing table until stopped. Without the API the last known routes stay in use.
 pub async fn watch(
     client: Client,
-    namespace: &str,
+    namespaces: Namespaces,
     routes: Arc<Routes>,
     readiness: Readiness,
     stop: CancellationToken,
 ) {
     readiness.not_ready(CONDITION, "not listed yet");
-    let api: Api<TablePod> = Api::namespaced(client, namespace);
-    let mut events =
-        std::pin::pin!(watcher(api, watcher::Config::default().labels(SELECTOR)).default_backoff());
+    let served = purr_namespaces::serve(client.clone(), namespaces, stop.clone());
+    let config = watcher::Config::default().labels(SELECTOR);
+    let last = |namespace: &str, name: &str| Some(TablePod::at(namespace, name));
+    let mut events = std::pin::pin!(purr_namespaces::watch(client, served, config, Listed::default(), last));
     let mut listed = Table::default();
     loop {
         let event = tokio::select! {
@@ -142,9 +148,9 @@ fn apply(event: watcher::Event<TablePod>, listed: &mut Table, routes: &Routes) {
         }
         watcher::Event::Apply(pod) => match pod.route() {
             Some(route) => routes.apply(route),
-            None => routes.delete(pod.name()),
+            None => routes.delete(&pod.name()),
         },
-        watcher::Event::Delete(pod) => routes.delete(pod.name()),
+        watcher::Event::Delete(pod) => routes.delete(&pod.name()),
         watcher::Event::InitDone => {}
     }
 }
@@ -159,6 +165,7 @@ mod tests {
             "apiVersion": "v1",
             "kind": "Pod",
             "metadata": {
+                "namespace": "poker",
                 "name": "river-0",
                 "labels": { TABLE: "river", TABLE_UID: "0a", GENERATION: generation },
             },
@@ -177,7 +184,7 @@ mod tests {
         let route = pod("Running", "True", "7").route().unwrap();
         assert_eq!(
             (route.name.as_str(), route.uid.as_str(), route.table.as_str()),
-            ("river-0", "0a", "river")
+            ("poker/river-0", "0a", "river")
         );
         assert_eq!(route.address, Some("10.1.2.3:8443".parse().unwrap()));
         assert_eq!((route.generation, route.ready), (7, true));
@@ -208,6 +215,21 @@ mod tests {
             serde_json::from_value(json!({ "metadata": { "name": "x", "labels": labels } })).unwrap();
         let route = pod.route().unwrap();
         assert_eq!((route.address, route.ready), (None, false));
+    }
+
+    #[test]
+    fn pods_of_one_name_in_two_namespaces_lead_to_their_own_tables() {
+        let (routes, mut listed) = (Routes::default(), Table::default());
+        let mut other = pod("Running", "True", "1");
+        other.metadata.namespace = Some("poker-2".into());
+        other.metadata.labels.as_mut().unwrap().insert(TABLE_UID.into(), "0b".into());
+        apply(watcher::Event::Apply(pod("Running", "True", "1")), &mut listed, &routes);
+        apply(watcher::Event::Apply(other), &mut listed, &routes);
+        let pods = |uid| routes.read(|table| table.target(uid)).map(|target| target.pod);
+        assert_eq!(pods("0a").as_deref(), Some("poker/river-0"));
+        assert_eq!(pods("0b").as_deref(), Some("poker-2/river-0"));
+        apply(watcher::Event::Delete(TablePod::at("poker", "river-0")), &mut listed, &routes);
+        assert_eq!((pods("0a"), pods("0b").is_some()), (None, true));
     }
 
     #[test]

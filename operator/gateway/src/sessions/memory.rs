@@ -4,7 +4,7 @@ use super::{Opened, Opening, REVOKED_PAGE, SIGN_INS_MAX, SessionStore, family_ke
 use crate::limits::{Rate, Verdict, gcra_all};
 use async_trait::async_trait;
 use futures::{StreamExt, stream::BoxStream};
-use purr_protocol::summary::Summary;
+use purr_protocol::{floor::Floor, summary::Summary};
 use purr_store::StoreError;
 use std::{
     collections::{BTreeMap, HashMap},
@@ -54,6 +54,7 @@ struct Held {
     keys: HashMap<String, (String, Instant)>,
     revoked: BTreeMap<(u64, String), ()>,
     summaries: HashMap<String, Summary>,
+    floors: HashMap<String, Floor>,
     /// By player, in their order.
     sign_ins: HashMap<String, Vec<String>>,
 }
@@ -138,6 +139,10 @@ impl MemorySessions {
     /// Loses everything, as a store does whose nodes are all replaced.
     pub fn lose(&self) {
         *self.held() = Held::default();
+    }
+
+    pub fn put_floor(&self, floor: Floor) {
+        self.held().floors.insert(floor.uid.clone(), floor);
     }
 
     pub fn put_summary(&self, summary: Summary) {
@@ -283,5 +288,10 @@ impl SessionStore for MemorySessions {
     async fn summaries(&self, uids: &[String]) -> Result<Vec<Option<Summary>>, StoreError> {
         let held = self.held();
         Ok(uids.iter().map(|uid| held.summaries.get(uid).cloned()).collect())
+    }
+
+    async fn floors(&self, uids: &[String]) -> Result<Vec<Option<Floor>>, StoreError> {
+        let held = self.held();
+        Ok(uids.iter().map(|uid| held.floors.get(uid).cloned()).collect())
     }
 }

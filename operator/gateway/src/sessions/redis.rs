@@ -4,7 +4,7 @@ use super::{Opened, Opening, REVOKED_PAGE, ROOM_PERCENT, SIGN_INS_MAX, SessionSt
 use crate::limits::{Rate, Verdict, strictest};
 use async_trait::async_trait;
 use futures::{StreamExt, stream::BoxStream};
-use purr_protocol::summary::Summary;
+use purr_protocol::{floor::Floor, summary::Summary};
 use purr_store::{Link, Sessions, StoreError};
 
 /// Ended sign-ins by the time of it: the record. A sorted set that every gateway reads twice a second
@@ -228,5 +228,9 @@ impl SessionStore for RedisSessions {
 
     async fn summaries(&self, uids: &[String]) -> Result<Vec<Option<Summary>>, StoreError> {
         self.common.summaries(uids).await
+    }
+
+    async fn floors(&self, uids: &[String]) -> Result<Vec<Option<Floor>>, StoreError> {
+        self.common.floors(uids).await
     }
 }

@@ -28,7 +28,10 @@ use purr_gateway::{
     routing::{Pod, Routes},
     sessions::{MemorySessions, RedisSessions, SessionStore},
 };
-use purr_protocol::denial::{Act, DenialAct, DenialTrail, Denials, DeniedWallet, DeniedWallets, Deny, Lift};
+use purr_protocol::{
+    denial::{Act, DenialAct, DenialTrail, Denials, DeniedWallet, DeniedWallets, Deny, Lift},
+    floor::{Acts, NewAct, StaffAct},
+};
 use purr_runtime::{Callers, CancellationToken, Identity, Peer, Readiness, Role, Server};
 use serde_json::{Value, json};
 use std::{
@@ -68,6 +71,8 @@ pub struct World {
     pub serving: Option<JoinHandle<anyhow::Result<()>>>,
     fleet: CancellationToken,
     signer: Arc<Signer>,
+    /// What staff ordered, as the log of records has it.
+    pub acts: Arc<Mutex<Vec<NewAct>>>,
 }
 
 /// What a test does with the signer that it plays.
@@ -130,7 +135,8 @@ impl World {
         let identity_of_signer = issue("signer", &["chain-signer.role.purr.internal"]);
         let signer_addr = serve(identity_of_signer, signer_routes(&signer), &fleet).await.to_string();
         let records = issue("records", &["records.role.purr.internal"]);
-        let records_addr = serve(records, records_routes(), &fleet).await.to_string();
+        let acts = Arc::<Mutex<Vec<NewAct>>>::default();
+        let records_addr = serve(records, records_routes(&acts), &fleet).await.to_string();
 
         let jwt_key_dir = dir.path().join("jwt");
         wallet::write_key(&jwt_key_dir, "k1", &wallet::JWT_KEY);
@@ -197,6 +203,7 @@ impl World {
             serving: Some(serving),
             fleet,
             signer,
+            acts,
         }
     }
 
@@ -401,11 +408,30 @@ async fn as_the_test_wants(State(signer): State<Arc<Signer>>, request: Request, 
     next.run(request).await
 }
 
-fn records_routes() -> Router {
+/// The log of staff's orders, and nobody's stakes.
+fn staff_routes(acts: &Arc<Mutex<Vec<NewAct>>>) -> Router {
+    let (noted, listed) = (acts.clone(), acts.clone());
+    let note = async move |Json(act): Json<NewAct>| {
+        let mut acts = noted.lock().unwrap();
+        acts.push(act);
+        Json(json!({ "id": acts.len() }))
+    };
+    let list = async move || {
+        let acts = listed.lock().unwrap();
+        let told = (1..).zip(acts.iter()).map(|(id, what)| StaffAct { id, at_s: 1, what: what.clone() });
+        Json(Acts { acts: told.collect(), next: None })
+    };
+    Router::new()
+        .route("/v1/staff/acts", get(list).post(note))
+        .route("/v1/staff/stakes", axum::routing::post(async || Json(json!({ "highest": [] }))))
+        .route("/v1/rooms", get(async |uri: axum::http::Uri| Json(json!({ "asked": uri.to_string() }))))
+}
+
+fn records_routes(acts: &Arc<Mutex<Vec<NewAct>>>) -> Router {
     let audit = Router::new()
         .route("/v1/tables/{uid}/hands/{hand}/audit", get(async || Json(json!({ "audit": "box" }))));
     let echo = async |uri: axum::http::Uri| Json(json!({ "asked": uri.to_string() }));
-    let audit = audit.route("/v1/players/{player}/{what}", get(echo));
+    let audit = audit.route("/v1/players/{player}/{what}", get(echo)).merge(staff_routes(acts));
     audit.route("/v1/tables/{uid}/hands", get(async || Json(json!({ "hands": [] })))).route(
         "/v1/tables/{uid}/hands/{hand}",
         get(async |Path((_, hand)): Path<(String, u64)>, uri: axum::http::Uri| {

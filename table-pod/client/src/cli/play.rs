@@ -2,9 +2,12 @@
 
 use super::{Place, PlayArgs, print_line, screen};
 use crate::{bot::to_message, link::Update, seat::Permits, view::View};
-use anyhow::bail;
-use purr_engine::Action;
-use purr_protocol::pb::{self, client_message::Body as Ask};
+use anyhow::{Context, bail};
+use purr_engine::{Action, SeatIndex};
+use purr_protocol::{
+    pb::{self, client_message::Body as Ask},
+    permit::PermitFor,
+};
 use tokio::sync::mpsc;
 
 const HELP: &str = "f fold, k check, c call, r AMOUNT raise to, s SEAT AMOUNT sit down, t AMOUNT top up, \
@@ -88,7 +91,7 @@ fn command(
     permits: &Permits,
     max_rake: Option<u64>,
 ) -> anyhow::Result<Option<Ask>> {
-    let permit = |amount| permits.sign(amount, max_rake.unwrap_or(amount)).map(Some);
+    let permit = |what, amount| permits.sign(what, amount, max_rake.unwrap_or(amount)).map(Some);
     Ok(Some(match typed {
         Typed::Act(action) => {
             let Some(turn) = view.your_turn() else {
@@ -97,8 +100,18 @@ fn command(
             };
             Ask::Act(to_message(&turn, action))
         }
-        Typed::Sit { seat, amount } => Ask::Sit(pb::Sit { seat, amount, permit: permit(amount)? }),
-        Typed::TopUp(amount) => Ask::TopUp(pb::TopUp { amount, permit: permit(amount)? }),
+        Typed::Sit { seat, amount } => {
+            let index = u8::try_from(seat).with_context(|| format!("there is no seat {seat}"))?;
+            let permit = permit(PermitFor::Sit(SeatIndex(index)), amount)?;
+            Ask::Sit(pb::Sit { seat, amount, permit })
+        }
+        Typed::TopUp(amount) => {
+            let Some((seat, _)) = view.your_seat() else {
+                print_line("You have no seat.")?;
+                return Ok(None);
+            };
+            Ask::TopUp(pb::TopUp { amount, permit: permit(PermitFor::TopUp(seat), amount)? })
+        }
         Typed::SitOut => Ask::SitOut(pb::SitOut {}),
         Typed::SitIn => Ask::SitIn(pb::SitIn { post: true }),
         Typed::RunItTwice(agree) => {

@@ -5,10 +5,11 @@ use super::{
     socket::Setup,
 };
 use crate::wallet::checksummed;
-use purr_engine::PlayerId;
+use purr_engine::{PlayerId, SeatIndex};
 use purr_protocol::{
     Codec,
     pb::{self, ActionKind, ErrorCode, client_message::Body as Ask, event::Kind, server_message::Body},
+    permit::PermitFor,
 };
 use purr_runtime::ws::Message;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -193,15 +194,18 @@ impl Side for Purr {
         let low = self.stack < setup.buy_in / LOW;
         let body = match self.seat {
             None => {
-                let (amount, permit) = (setup.buy_in, Some(setup.permit(setup.buy_in)?));
-                Ask::Sit(pb::Sit { seat: first % self.seat_count, amount, permit })
+                let (seat, amount) = (first % self.seat_count, setup.buy_in);
+                let permit = Some(setup.permit(PermitFor::Sit(index(seat)?), amount)?);
+                Ask::Sit(pb::Sit { seat, amount, permit })
             }
-            Some(_) if low => {
+            Some(seat) if low => {
                 let amount = setup.buy_in - self.stack;
-                Ask::TopUp(pb::TopUp { amount, permit: Some(setup.permit(amount)?) })
+                let permit = Some(setup.permit(PermitFor::TopUp(index(seat)?), amount)?);
+                Ask::TopUp(pb::TopUp { amount, permit })
             }
-            Some(_) if std::mem::take(&mut self.needs_permit) => {
-                Ask::TopUp(pb::TopUp { amount: 1, permit: Some(setup.permit(1)?) })
+            Some(seat) if std::mem::take(&mut self.needs_permit) => {
+                let permit = Some(setup.permit(PermitFor::TopUp(index(seat)?), 1)?);
+                Ask::TopUp(pb::TopUp { amount: 1, permit })
             }
             Some(_) if self.sitting_out => Ask::SitIn(pb::SitIn { post: true }),
             Some(_) => return None,
@@ -241,4 +245,8 @@ impl std::fmt::Debug for Purr {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} at {}", checksummed(self.own), self.uid)
     }
+}
+
+fn index(seat: u32) -> Option<SeatIndex> {
+    u8::try_from(seat).ok().map(SeatIndex)
 }

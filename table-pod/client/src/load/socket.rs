@@ -7,7 +7,7 @@ use super::{
 use crate::{bot::Dice, seat::Permits, session::Session};
 use anyhow::{Context, bail};
 use futures::{SinkExt, StreamExt};
-use purr_protocol::{CloseCode, pb};
+use purr_protocol::{CloseCode, pb, permit::PermitFor};
 use purr_runtime::ws::{self, Message};
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
@@ -57,8 +57,8 @@ pub struct Setup {
 }
 
 impl Setup {
-    pub(super) fn permit(&self, amount: u64) -> Option<pb::Permit> {
-        self.permits.as_ref()?.sign(amount, self.max_rake).ok()
+    pub(super) fn permit(&self, what: PermitFor, amount: u64) -> Option<pb::Permit> {
+        self.permits.as_ref()?.sign(what, amount, self.max_rake).ok()
     }
 }
 

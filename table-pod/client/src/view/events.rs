@@ -121,7 +121,8 @@ impl View {
             | Kind::Raked(_)
             | Kind::EntropyWithheld(_)
             | Kind::PermitNeeded(_)
-            | Kind::StoodUp(_) => {}
+            | Kind::StoodUp(_)
+            | Kind::StaffPaused(_) => {}
         }
         Ok(())
     }

@@ -6,7 +6,10 @@
 
 use super::{Dealing, Seating, State, seating::What};
 use purr_engine::{Chips, Command, Event, PlayerId, SeatIndex, Table};
-use purr_protocol::settlement::{Entry, EntryBody};
+use purr_protocol::{
+    floor::PausedBy,
+    settlement::{Entry, EntryBody},
+};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,6 +24,8 @@ pub(super) struct Head {
     sequence: u64,
     confirmed: u64,
     notice: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    paused_by: Option<PausedBy>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -50,7 +55,8 @@ impl State {
             seating.iter_mut().filter(|held| held.player == *player).for_each(|held| held.left(*stack));
         }
         let (table, exiting, frozen) = (self.table.clone(), self.exiting.clone(), self.frozen.clone());
-        Head { table, seating, exiting, frozen, sequence, confirmed: self.confirmed, notice: self.notice }
+        let (confirmed, notice, paused_by) = (self.confirmed, self.notice, self.paused_by.clone());
+        Head { table, seating, exiting, frozen, sequence, confirmed, notice, paused_by }
     }
 
     /// From which number on [`State::adopt`] needs the journal's entries.
@@ -91,6 +97,7 @@ impl State {
             self.sequence = head.sequence;
             self.confirmed = self.confirmed.max(head.confirmed);
             self.notice = head.notice;
+            self.paused_by = head.paused_by;
             self.deal = None;
         }
         // Its clock was another process's, and is told anew by whoever goes on with this.

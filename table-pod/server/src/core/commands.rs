@@ -4,7 +4,7 @@ use super::{APPLIED_PLAYERS_MAX, Asking, ConnectionId, Core, Step, dealing::Wish
 use purr_engine::{Action, Command, Event, Millis, PlayerId, Refusal, SeatIndex, config::AMOUNT_MAX};
 use purr_protocol::{
     pb::{self, ErrorCode, client_message::Body as Ask, event::Kind, server_message::Body},
-    permit::PermitError,
+    permit::{PermitError, PermitFor},
     settlement::{Permit, Reserve},
     views,
 };
@@ -233,9 +233,9 @@ impl Core {
     }
 
     /// All of a permit that needs no balance: nothing is held for one that the signer or the vault would refuse.
-    fn check_permit(&self, player: PlayerId, permit: &Permit) -> Result<(), Denied> {
+    fn check_permit(&self, what: PermitFor, player: PlayerId, permit: &Permit) -> Result<(), Denied> {
         match &self.permits {
-            Some(domain) => Ok(domain.check(player, permit, self.unix_s)?),
+            Some(domain) => Ok(domain.check(what, player, permit, self.unix_s)?),
             None => Ok(()),
         }
     }
@@ -258,7 +258,7 @@ impl Core {
         }
         self.check_pause(player, false)?;
         let permit = permit(sit.permit.as_ref(), sit.amount, self.rake_min())?;
-        self.check_permit(player, &permit)?;
+        self.check_permit(PermitFor::Sit(seat), player, &permit)?;
         Ok(Reserve { epoch: self.epoch, seat, player, permit, top_up: false })
     }
 
@@ -284,7 +284,7 @@ impl Core {
         }
         self.check_pause(player, true)?;
         let permit = permit(ask.permit.as_ref(), ask.amount, self.rake_min())?;
-        self.check_permit(player, &permit)?;
+        self.check_permit(PermitFor::TopUp(seat), player, &permit)?;
         Ok(Reserve { epoch: self.epoch, seat, player, permit, top_up: true })
     }
 

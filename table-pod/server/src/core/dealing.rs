@@ -183,7 +183,7 @@ impl Core {
             Event::HandStarted { dealt_in, .. } => Some(dealt_in.to_vec()),
             _ => None,
         });
-        let starts = dealt_in
+        let starts: Vec<_> = dealt_in
             .unwrap_or_default()
             .into_iter()
             .filter_map(|seat| {
@@ -199,8 +199,8 @@ impl Core {
             sealed,
             commitments,
             reveals,
-            starts,
-            events: Vec::new(),
+            starts: starts.into(),
+            events: Vec::new().into(),
             started_at_ms,
             timings: Vec::new(),
         });

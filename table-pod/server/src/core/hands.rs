@@ -64,6 +64,7 @@ impl Core {
             _ => None,
         });
         if let (Some(end), Some(deal)) = (&ended, &deal) {
+            self.watch_hand(end, deal);
             self.settle(end, deal, events, step);
         }
         for event in events {
@@ -134,7 +135,7 @@ impl Core {
             history: HandHistory::public(
                 end.hand,
                 self.spec.engine.clone(),
-                deal.starts.clone(),
+                deal.starts.to_vec(),
                 &deal.events,
             ),
             end: end.clone(),

@@ -93,6 +93,7 @@ impl Core {
         let mut snapshot = views::snapshot(&self.uid, &self.spec, &self.state.table, root, viewer);
         snapshot.dealing = self.state.dealing.as_ref().map(Dealing::told);
         snapshot.deals_void = self.state.deals_void;
+        snapshot.staff_paused = self.paused_by().map(|paused| paused.reason.clone()).unwrap_or_default();
         if let Some(hand) = &mut snapshot.hand {
             let deadline = self.state.table.next_deadline();
             hand.remaining_ms = deadline.map(|deadline| deadline.saturating_sub(self.now));

@@ -73,6 +73,12 @@ impl Waiting {
         }
     }
 
+    /// For how long the oldest hand that is not final has waited, in milliseconds.
+    pub fn oldest_ms(&self, now: Millis) -> Millis {
+        let waited = self.hands.front().map_or(0, |(_, since)| signed(now).saturating_sub(*since));
+        Millis::try_from(waited).unwrap_or(0)
+    }
+
     pub fn too_long(&self, now: Millis) -> bool {
         let (Some(limit), Some((_, since))) = (self.limit_ms, self.hands.front()) else { return false };
         signed(now).saturating_sub(*since) > limit

@@ -17,6 +17,7 @@ use purr_engine::{
 use purr_facts::{NAMES, PlayerFacts};
 use purr_protocol::{
     HistoryRule,
+    hand::{Format, Site, Stored, render},
     record::{HandRecord, VERSION},
 };
 use serde_json::{Map, Value, json};
@@ -42,6 +43,9 @@ struct Options {
     /// Write records only, one a line, and no statistics.
     #[arg(long)]
     records_only: bool,
+    /// Write each hand beside its text for trackers, and no statistics.
+    #[arg(long)]
+    text: bool,
     /// Hands of this PHH file instead of random ones.
     #[arg(long)]
     phh: Option<PathBuf>,
@@ -58,7 +62,11 @@ fn main() -> Result<()> {
         let mut game = Game::new(options.seed, session)?;
         for _ in 0..SESSION.min(options.hands - written) {
             let record = game.hand().with_context(|| format!("session {session} of {}", options.seed))?;
-            write(&record, options.records_only, &mut out)?;
+            if options.text {
+                beside_text(record, &mut out)?;
+            } else {
+                write(&record, options.records_only, &mut out)?;
+            }
             written += 1;
         }
         session += 1;
@@ -74,6 +82,19 @@ fn write(record: &HandRecord, record_only: bool, out: &mut impl Write) -> Result
         let facts = purr_facts::facts(record)?;
         json!({ "record": record, "facts": facts.iter().map(told).collect::<Vec<Value>>() })
     };
+    serde_json::to_writer(&mut *out, &line)?;
+    out.write_all(b"\n")?;
+    Ok(())
+}
+
+/// As `{"history": …, "end": …, "text": …}`.
+fn beside_text(record: HandRecord, out: &mut impl Write) -> Result<()> {
+    let mut line = json!({ "history": record.history, "end": record.end });
+    let site = Site { name: "s".into(), network: "n".into(), unit: "CHIPS".into(), decimals: 0 };
+    let hash = format!("{:016x}{}", record.end.hand, "0".repeat(48));
+    let stored =
+        Stored { hash, ended_at_ms: 1_700_000_000_000, hashes: Vec::new(), pseudonymous: false, record };
+    line["text"] = Value::String(render(stored, Format::Text, &site)?.text);
     serde_json::to_writer(&mut *out, &line)?;
     out.write_all(b"\n")?;
     Ok(())

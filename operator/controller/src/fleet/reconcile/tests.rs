@@ -15,7 +15,6 @@ struct Scene {
     api: api::Api,
     fleets: Arc<Fleets>,
     watch: Writer<PokerTable>,
-    _pods: Writer<Pod>,
 }
 
 impl Scene {
@@ -28,23 +27,23 @@ impl Scene {
         change(&mut fleet);
         api.put(FLEETS, &fleet);
         let (table_cache, mut watch) = reflector::store();
-        let (pod_cache, mut pods) = reflector::store();
         watch.apply_watcher_event(&Event::InitDone);
-        pods.apply_watcher_event(&Event::InitDone);
         let client = api.client();
         let reporter = Reporter { controller: "purr-controller".into(), instance: None };
         let fleets = Fleets::new(Parts {
             recorder: Recorder::new(client.clone(), reporter),
             client,
-            namespace: "poker".into(),
             table_cache,
-            pod_cache,
+            pod_index: Arc::default(),
+            fleet_index: Arc::default(),
+            tables_listed: Listed::of(["poker"]),
+            pods_listed: Listed::of(["poker"]),
             summaries: Arc::default(),
             metrics: Metrics::new(&prometheus::Registry::new()).unwrap(),
             pace: Arc::new(SharedPace::new(crate::pace::Pace::new(Budget { batch: 2, deadline_s: 180 }, 0))),
             release: "purr".into(),
         });
-        Self { api, fleets: Arc::new(fleets), watch, _pods: pods }
+        Self { api, fleets: Arc::new(fleets), watch }
     }
 
     fn fleet(&self) -> PokerTableFleet {
@@ -61,11 +60,11 @@ impl Scene {
 
     /// The watch shows what the API server has.
     fn show(&mut self) {
-        self.watch.apply_watcher_event(&Event::Init);
-        for table in self.tables() {
-            self.watch.apply_watcher_event(&Event::InitApply(table));
+        let tables = self.tables().into_iter().map(Event::InitApply);
+        for event in [Event::Init].into_iter().chain(tables).chain([Event::InitDone]) {
+            self.watch.apply_watcher_event(&event);
+            self.fleets.fleet_index.see(&event);
         }
-        self.watch.apply_watcher_event(&Event::InitDone);
     }
 
     /// Every table serves what its spec says, with so many players.

@@ -134,9 +134,10 @@ fn a_fleet_without_tables_that_serve_is_not_available() {
 fn what_an_operator_acts_on_is_written_at_once_and_counts_every_ten_seconds() {
     let fleet = fleet(2);
     let before = of(&fleet, None, &[serving(1), serving(2)]);
-    assert!(is_due(None, &before, 0) && !is_due(Some(&before), &before, 1_000));
+    assert!(is_due(None, &before, 0, || true) && !is_due(Some(&before), &before, 1_000, || true));
     let seated = of(&fleet, Some(&before), &[TableView { players: 1, ..serving(1) }, serving(2)]);
-    assert!(!is_due(Some(&before), &seated, 9) && is_due(Some(&before), &seated, 10));
+    assert!(!is_due(Some(&before), &seated, 9, || true) && is_due(Some(&before), &seated, 10, || true));
+    assert!(!is_due(Some(&before), &seated, 10, || false), "too many other fleets have new counts");
     let fewer = of(&fleet, Some(&before), &[serving(1)]);
-    assert!(is_due(Some(&before), &fewer, 0));
+    assert!(is_due(Some(&before), &fewer, 0, || false));
 }

@@ -251,6 +251,31 @@ fn ten_thousand_tables_that_play_cost_at_most_twenty_writes_a_second() {
 }
 
 #[test]
+fn a_new_table_that_only_starts_has_nothing_to_say_yet_and_one_that_cannot_start_has() {
+    let table = table();
+    let none = PokerTableStatus::default();
+    let starting = PodView { ready: false, ..pod() };
+    let mut seen = facts(&table, Some(&starting), None);
+    seen.stage = &Stage::Starting;
+    let starts = status(&seen);
+    assert!(is_first_start(&none, &starts));
+    assert!(!is_first_start(&starts, &starts), "it was said before");
+    let trouble = Some(Trouble { reason: "ImageUnavailable", message: "image".into() });
+    let refused = PodView { trouble, ..starting.clone() };
+    let mut seen = facts(&table, Some(&refused), None);
+    seen.stage = &Stage::Starting;
+    assert!(!is_first_start(&none, &status(&seen)));
+    assert!(!is_first_start(&none, &status(&facts(&table, Some(&pod()), None))));
+}
+
+#[test]
+fn a_spare_gives_so_many_a_second_and_saves_none() {
+    let mut spare = Spare::of(2);
+    let taken = |spare: &mut Spare, now_s| (0..5).filter(|_| spare.take(now_s)).count();
+    assert_eq!([0, 1, 9].map(|now_s| taken(&mut spare, now_s)), [2, 2, 2]);
+}
+
+#[test]
 fn a_successor_that_does_not_come_up_is_said_once_and_the_table_serves_on() {
     let (table, pod, summary) = (table(), pod(), summary());
     let trouble = Trouble { reason: "ImageUnavailable", message: "image x cannot be pulled".into() };

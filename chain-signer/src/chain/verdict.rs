@@ -1,0 +1,190 @@
+//! Whether a refusal is about the request or about the node that refuses.
+//!
+//! Only what the chain itself decides is the same at every node: that a call reverts, and that a nonce is used. All
+//! else (rate limits, -32005, -32603, "header not found", a full pool) is this node's, and another one may do better.
+
+use super::breaker::Breaker;
+use std::time::{Duration, Instant};
+
+/// The code that execution clients give a reverted call (geth, reth, anvil).
+const REVERTED: i64 = 3;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Every node would say so: no other is asked.
+    OfTheChain,
+    /// Counts against the node, and the next one is asked.
+    OfTheNode,
+}
+
+pub(super) fn of_refusal(code: i64, message: &str) -> Verdict {
+    let used = message.to_lowercase().contains("nonce too low");
+    if used || is_revert(code, message) || is_known(message) {
+        Verdict::OfTheChain
+    } else {
+        Verdict::OfTheNode
+    }
+}
+
+/// geth, reth and anvil say code 3 where the contract reverts; others say it in words.
+pub(super) fn is_revert(code: i64, message: &str) -> bool {
+    code == REVERTED || message.to_lowercase().contains("revert")
+}
+
+/// The node has the transaction already.
+pub(super) fn is_known(message: &str) -> bool {
+    let message = message.to_lowercase();
+    message.contains("already known") || message.contains("already imported")
+}
+
+/// Heads of nodes that follow the chain are not further apart: a block takes a moment from one to the other.
+const APART_MAX: u64 = 2;
+/// A head that has not moved for so long is compared with another node's.
+const STILL: Duration = Duration::from_secs(10);
+
+/// Whether a node with this head follows the chain as the best one does.
+pub(super) fn follows(head: u64, best: u64) -> bool {
+    head.saturating_add(APART_MAX) >= best
+}
+
+/// The highest head seen, and since when.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    highest: Option<(u64, Instant)>,
+}
+
+impl Seen {
+    /// Notes a head; whether it needs no comparison: it is not below what was seen, and has moved lately.
+    pub(super) fn is_alive(&mut self, head: u64, now: Instant) -> bool {
+        match self.highest {
+            Some((highest, at)) if head <= highest => {
+                head == highest && now.saturating_duration_since(at) < STILL
+            }
+            _ => {
+                self.highest = Some((head, now));
+                true
+            }
+        }
+    }
+}
+
+/// Whose requests share a budget.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Priority {
+    /// What brings hands onto the chain and takes in what it says.
+    #[default]
+    Settling,
+    /// Comparisons: they have a small share of their own, and only while settling leaves half of the budget.
+    Auditing,
+}
+
+/// Requests a minute that comparisons have.
+pub(super) const AUDITS_PER_MINUTE: f64 = 10.0;
+
+/// A leaking bucket of requests, with a smaller one in it for comparisons.
+#[derive(Debug)]
+pub(super) struct Budget {
+    per_minute: f64,
+    tokens: f64,
+    audits: f64,
+    at: Instant,
+}
+
+impl Budget {
+    pub(super) fn new(per_minute: u32, now: Instant) -> Self {
+        let per_minute = f64::from(per_minute);
+        Self { per_minute, tokens: per_minute, audits: AUDITS_PER_MINUTE, at: now }
+    }
+
+    /// Takes one request's place where there is one.
+    pub(super) fn take(&mut self, priority: Priority, now: Instant) -> bool {
+        let minutes = now.saturating_duration_since(self.at).as_secs_f64() / 60.0;
+        self.tokens = (self.tokens + minutes * self.per_minute).min(self.per_minute);
+        self.audits = (self.audits + minutes * AUDITS_PER_MINUTE).min(AUDITS_PER_MINUTE);
+        self.at = now;
+        let has = match priority {
+            Priority::Settling => self.tokens >= 1.0,
+            Priority::Auditing => self.audits >= 1.0 && self.tokens >= 1.0 + self.per_minute / 2.0,
+        };
+        if has {
+            self.tokens -= 1.0;
+            self.audits -= if priority == Priority::Auditing { 1.0 } else { 0.0 };
+        }
+        has
+    }
+}
+
+/// What an answer says of its node.
+pub(super) fn note(breaker: &mut Breaker, good: bool, now: Instant) {
+    if good { breaker.succeeded() } else { breaker.failed(now) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_reverts_and_used_nonces_are_the_chains_word() {
+        let chain = [
+            (3, "execution reverted: 0x1234"),
+            (-32_000, "execution reverted"),
+            (-32_603, "VM Exception while processing transaction: revert"),
+            (-32_000, "nonce too low: next nonce 7, tx nonce 5"),
+            (-32_003, "Nonce too low"),
+            (-32_000, "already known"),
+            (-32_000, "transaction already imported"),
+        ];
+        for (code, message) in chain {
+            assert_eq!(of_refusal(code, message), Verdict::OfTheChain, "{code} {message}");
+        }
+        let node = [
+            (-32_005, "daily request count exceeded, request rate limited"),
+            (429, "Too Many Requests"),
+            (-32_603, "internal error"),
+            (-32_000, "header not found"),
+            (-32_001, "block not found"),
+            (-32_000, "insufficient funds for gas * price + value"),
+            (-32_000, "missing trie node"),
+            (-32_000, "txpool is full"),
+            (-32_000, "nonce too far ahead"),
+            (-32_601, "the method eth_getLogs does not exist"),
+        ];
+        for (code, message) in node {
+            assert_eq!(of_refusal(code, message), Verdict::OfTheNode, "{code} {message}");
+        }
+    }
+
+    #[test]
+    fn a_head_below_what_was_seen_or_that_stands_still_is_compared() {
+        let start = Instant::now();
+        let mut seen = Seen::default();
+        assert!(seen.is_alive(100, start));
+        assert!(seen.is_alive(100, start + STILL / 2));
+        assert!(!seen.is_alive(99, start + STILL / 2));
+        assert!(!seen.is_alive(100, start + STILL));
+        assert!(seen.is_alive(101, start + STILL), "it goes on");
+        assert!(seen.is_alive(101, start + STILL * 3 / 2));
+        assert!(follows(99, 101) && follows(102, 101) && !follows(98, 101));
+    }
+
+    #[test]
+    fn comparisons_have_ten_a_minute_and_nothing_while_settling_needs_the_budget() {
+        let start = Instant::now();
+        let mut budget = Budget::new(100, start);
+        let audits = |budget: &mut Budget, now| {
+            std::iter::repeat_with(|| budget.take(Priority::Auditing, now)).take_while(|took| *took).count()
+        };
+        assert_eq!(audits(&mut budget, start), 10);
+        assert_eq!(audits(&mut budget, start + Duration::from_secs(30)), 5);
+        let later = start + Duration::from_secs(120);
+        let settled = std::iter::repeat_with(|| budget.take(Priority::Settling, later))
+            .take_while(|took| *took)
+            .count();
+        assert_eq!(settled, 100);
+        assert_eq!(audits(&mut budget, later), 0);
+        // Half a minute later settling has its half again, and comparisons the rest of nothing.
+        assert_eq!(audits(&mut budget, later + Duration::from_secs(30)), 0);
+        assert!(budget.take(Priority::Settling, later + Duration::from_secs(30)));
+        assert_eq!(audits(&mut budget, later + Duration::from_secs(60)), 10);
+    }
+}

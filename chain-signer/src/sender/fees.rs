@@ -1,0 +1,117 @@
+//! What a transaction pays: decisions about fees as functions of what the chain said.
+
+use crate::journal::Fees;
+use std::collections::VecDeque;
+
+/// Heads that a new one is compared with.
+const HEADS_MAX: usize = 20;
+/// EIP-1559 raises the base fee by an eighth a block at most, so a real one needs 18 blocks for this factor.
+const FACTOR_MAX: u64 = 8;
+/// Below this many heads there is nothing to compare with.
+const HEADS_MIN: usize = 3;
+
+/// Base fees of the last heads, in wei per gas.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Recent {
+    fees: VecDeque<u64>,
+    /// Number of the last head that counted.
+    last: Option<u64>,
+}
+
+impl Recent {
+    /// A head counts once, however often it is looked at.
+    pub(super) fn saw(&mut self, number: u64, base_fee: u64) {
+        if self.last == Some(number) {
+            return;
+        }
+        self.last = Some(number);
+        if self.fees.len() == HEADS_MAX {
+            self.fees.pop_front();
+        }
+        self.fees.push_back(base_fee);
+    }
+
+    /// A head's base fee, as far as recent heads make it likely: one wild head must not empty the sender's account. Where
+    /// the rise is real, the median follows within ten heads.
+    pub(super) fn sane(&self, base_fee: u64) -> u64 {
+        if self.fees.len() < HEADS_MIN {
+            return base_fee;
+        }
+        let mut sorted: Vec<u64> = self.fees.iter().copied().collect();
+        sorted.sort_unstable();
+        let median = sorted.get(sorted.len() / 2).copied().unwrap_or(base_fee);
+        base_fee.min(median.max(1).saturating_mul(FACTOR_MAX))
+    }
+}
+
+/// Twice the base fee holds for six full blocks (EIP-1559 raises it by an eighth at most).
+pub(super) fn first(gas: u64, base_fee: u64, priority_fee: u64) -> Fees {
+    let max_fee = base_fee.saturating_mul(2).saturating_add(priority_fee).max(1);
+    Fees { gas, max_fee, priority_fee }
+}
+
+/// What every pool takes as a replacement: a quarter more of both fees, and not below what the head asks.
+pub(super) fn raised(old: Fees, base_fee: u64) -> Fees {
+    let more = |fee: u64| fee.saturating_add(fee / 4).saturating_add(1);
+    let priority_fee = more(old.priority_fee);
+    let wanted = base_fee.saturating_mul(2).saturating_add(priority_fee);
+    Fees { gas: old.gas, max_fee: more(old.max_fee).max(wanted), priority_fee }
+}
+
+/// The next version of a transaction that a node refused. A pool that calls it underpriced has another version and wants
+/// more; otherwise none took it, and the next one pays what the head asks now, which may be less.
+pub(super) fn after_refusal(message: &str, old: Fees, base_fee: u64, priority_fee: u64) -> Fees {
+    if message.to_lowercase().contains("underpriced") {
+        raised(old, base_fee)
+    } else {
+        first(old.gas, base_fee, priority_fee)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn recent(fees: &[u64]) -> Recent {
+        let mut recent = Recent::default();
+        (0..).zip(fees).for_each(|(number, fee)| recent.saw(number, *fee));
+        recent
+    }
+
+    #[test]
+    fn a_replacement_pays_enough_more_for_every_pool_and_for_the_head() {
+        let old = Fees { gas: 1, max_fee: 100, priority_fee: 0 };
+        assert_eq!(raised(old, 10), Fees { gas: 1, max_fee: 126, priority_fee: 1 });
+        assert_eq!(raised(old, 1_000).max_fee, 2_001);
+        assert_eq!(raised(Fees { max_fee: u64::MAX, ..old }, 1).max_fee, u64::MAX);
+    }
+
+    #[test]
+    fn one_wild_head_is_held_to_what_recent_heads_make_likely() {
+        let heads = recent(&[100, 101, 99, 100]);
+        assert_eq!(heads.sane(110), 110);
+        assert_eq!(heads.sane(1_000_000_000_000), 800);
+        assert_eq!(heads.sane(0), 0);
+        // A chain whose base fee is zero still lets a fee through.
+        assert_eq!(recent(&[0, 0, 0]).sane(50), 8);
+    }
+
+    #[test]
+    fn a_rise_that_lasts_is_followed_and_too_few_heads_judge_nothing() {
+        let mut heads = recent(&[100; 30]);
+        (0..100).for_each(|_| heads.saw(30, 5_000));
+        assert_eq!(heads.sane(5_000), 800);
+        (31..41).for_each(|number| heads.saw(number, 5_000));
+        assert_eq!(heads.sane(5_000), 5_000);
+        assert_eq!(recent(&[100, 100]).sane(5_000), 5_000);
+    }
+
+    #[test]
+    fn a_version_that_no_node_took_is_replaced_by_a_cheaper_one() {
+        let wild = Fees { gas: 7, max_fee: 1_000_000, priority_fee: 3 };
+        let next = after_refusal("insufficient funds for gas * price + value", wild, 100, 0);
+        assert_eq!(next, Fees { gas: 7, max_fee: 200, priority_fee: 0 });
+        let more = after_refusal("replacement transaction underpriced", wild, 100, 0);
+        assert!(more.max_fee > wild.max_fee && more.priority_fee > wild.priority_fee);
+    }
+}

@@ -1,0 +1,79 @@
+//! Answers as columns for people or as JSON for programs.
+
+use crate::{Output, rollout::Progress};
+use serde::{Serialize, Serializer, ser::SerializeMap};
+use serde_json::json;
+
+/// Named values in the order of their columns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row(Vec<(&'static str, String)>);
+
+impl Row {
+    pub fn new<const N: usize>(values: [(&'static str, String); N]) -> Self {
+        Self(values.into())
+    }
+}
+
+impl Serialize for Row {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (name, value) in &self.0 {
+            map.serialize_entry(name, value)?;
+        }
+        map.end()
+    }
+}
+
+fn json(value: &impl Serialize) {
+    println!("{}", serde_json::to_string_pretty(value).unwrap_or_default());
+}
+
+pub(crate) fn rows(output: Output, rows: &[Row]) {
+    match output {
+        Output::Json => json(&rows),
+        Output::Table => print!("{}", columns(rows)),
+    }
+}
+
+/// Columns as wide as their widest value, as kubectl has them.
+pub fn columns(rows: &[Row]) -> String {
+    let Some(Row(first)) = rows.first() else { return "No resources found.\n".into() };
+    let head: Vec<String> = first.iter().map(|(name, _)| name.to_uppercase()).collect();
+    let body = rows.iter().map(|Row(row)| row.iter().map(|(_, value)| value.clone()).collect());
+    let lines: Vec<Vec<String>> = std::iter::once(head).chain(body).collect();
+    let width =
+        |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or_default();
+    let widths: Vec<usize> = (0..first.len()).map(width).collect();
+    let line = |line: &Vec<String>| {
+        let cells = line.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        format!("{}\n", cells.collect::<Vec<_>>().join("   ").trim_end())
+    };
+    lines.iter().map(line).collect()
+}
+
+pub(crate) fn said(output: Output, text: &str) {
+    match output {
+        Output::Json => json(&json!({"message": text})),
+        Output::Table => println!("{text}"),
+    }
+}
+
+pub(crate) fn progress(output: Output, progress: &Progress) {
+    match output {
+        Output::Json => json(progress),
+        Output::Table => println!("{}: {} ({})", progress.name, progress.message, progress.reason),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_value() {
+        let row = |name: &str, pod: &str| Row::new([("name", name.into()), ("pod", pod.into())]);
+        let text = columns(&[row("a", "a-1"), row("longer", "")]);
+        assert_eq!(text, "NAME     POD\na        a-1\nlonger\n");
+        assert_eq!(columns(&[]), "No resources found.\n");
+    }
+}

@@ -1,0 +1,301 @@
+//! Which record of a hand counts: a function of the records there are and of what the chain made of the hand.
+
+use crate::{
+    counting::Changes,
+    database::{Database, DatabaseError},
+};
+use purr_protocol::record::HandRecord;
+use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
+
+pub(crate) type Hash = [u8; 32];
+
+/// What became of a hand outside the table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Verdict {
+    /// Nobody has said yet.
+    #[default]
+    Pending,
+    /// Settled, by the record with this hash.
+    Final(Hash),
+    /// Will never settle.
+    Void,
+}
+
+/// What the chain made of one record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Standing {
+    /// Not final yet, or nobody tells this program.
+    #[default]
+    Pending,
+    Final,
+    /// The hand is settled by another record.
+    Replaced,
+    /// The hand will never settle.
+    Void,
+}
+
+impl Standing {
+    pub(crate) fn code(self) -> i16 {
+        self as i16
+    }
+
+    pub(crate) fn from_code(code: i16) -> Self {
+        match code {
+            1 => Self::Final,
+            2 => Self::Replaced,
+            3 => Self::Void,
+            _ => Self::Pending,
+        }
+    }
+}
+
+/// One record of a hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Version {
+    pub id: i64,
+    pub hash: Hash,
+    /// The table gave every bet back.
+    pub void: bool,
+    /// Counters have what counts of it.
+    pub counted: bool,
+    /// Milliseconds since 1970.
+    pub ended_ms: i64,
+}
+
+impl Verdict {
+    pub fn of(self, hash: &Hash) -> Standing {
+        match self {
+            Self::Pending => Standing::Pending,
+            Self::Final(settled) if settled == *hash => Standing::Final,
+            Self::Final(_) => Standing::Replaced,
+            Self::Void => Standing::Void,
+        }
+    }
+
+    /// A later word of the chain. What is final stays so: the signer says it of final blocks alone.
+    #[must_use]
+    pub fn then(self, next: Self) -> Self {
+        if self == Self::Pending { next } else { self }
+    }
+}
+
+/// The record that counts. A settlement decides between several; without one, two records say that nobody knows.
+pub fn counts(versions: &[Version], verdict: Verdict) -> Option<Version> {
+    let one = match verdict {
+        Verdict::Pending => versions.first().filter(|_| versions.len() == 1),
+        Verdict::Final(hash) => versions.iter().find(|version| version.hash == hash),
+        Verdict::Void => None,
+    };
+    one.filter(|version| !version.void).copied()
+}
+
+type Row = (i64, Vec<u8>, bool, bool, i64, i16);
+
+/// The records of a hand and what is known of it; nobody changes them before the transaction ends.
+pub(crate) async fn load(
+    database: &mut PgConnection,
+    table: &str,
+    hand: i64,
+) -> Result<(Vec<Version>, Verdict), sqlx::Error> {
+    let rows: Vec<Row> = sqlx::query_as(
+        "SELECT id, hash, void, counted, ended_ms, standing FROM hands
+         WHERE table_uid = $1 AND hand = $2 ORDER BY version FOR UPDATE",
+    )
+    .bind(table)
+    .bind(hand)
+    .fetch_all(&mut *database)
+    .await?;
+    let mut verdict = early(database, table, hand).await?;
+    let mut versions = Vec::with_capacity(rows.len());
+    for (id, hash, void, counted, ended_ms, standing) in rows {
+        // The schema bounds the length.
+        let Ok(hash) = Hash::try_from(hash) else { continue };
+        verdict = match Standing::from_code(standing) {
+            Standing::Final => Verdict::Final(hash),
+            Standing::Void => Verdict::Void,
+            Standing::Pending | Standing::Replaced => verdict,
+        };
+        versions.push(Version { id, hash, void, counted, ended_ms });
+    }
+    Ok((versions, verdict))
+}
+
+async fn early(database: &mut PgConnection, table: &str, hand: i64) -> Result<Verdict, sqlx::Error> {
+    let row: Option<(Option<Vec<u8>>,)> =
+        sqlx::query_as("SELECT hash FROM early_verdicts WHERE table_uid = $1 AND hand = $2")
+            .bind(table)
+            .bind(hand)
+            .fetch_optional(database)
+            .await?;
+    Ok(row.map_or(Verdict::Pending, |(hash,)| verdict_of(hash)))
+}
+
+pub(crate) fn verdict_of(hash: Option<Vec<u8>>) -> Verdict {
+    match hash {
+        None => Verdict::Void,
+        Some(hash) => Hash::try_from(hash).map_or(Verdict::Pending, Verdict::Final),
+    }
+}
+
+/// Brings the counters from one state of a hand to the next.
+pub(crate) async fn change(
+    database: &mut PgConnection,
+    (before, after): (Option<Version>, Option<Version>),
+    counting: &mut Option<Changes>,
+) -> Result<(), sqlx::Error> {
+    if before.map(|version| version.id) == after.map(|version| version.id) {
+        return Ok(());
+    }
+    if let Some(old) = before.filter(|version| version.counted)
+        && let Some(record) = body(database, old).await?
+    {
+        match counting {
+            Some(changes) => changes.take_away(&record, old.ended_ms),
+            // Its counters follow other definitions: whoever counts by those is to take it away, and rebuild does.
+            None => tracing::error!(table = record.table, hand = record.end.hand, "a hand stays counted"),
+        }
+    }
+    // What is not counted yet is counted later, as it stands then.
+    if let Some(new) = after.filter(|version| version.counted)
+        && let Some(record) = body(database, new).await?
+    {
+        match counting {
+            Some(changes) => changes.add(&record, new.ended_ms),
+            None => {
+                sqlx::query("UPDATE hands SET counted = false WHERE id = $1")
+                    .bind(new.id)
+                    .execute(database)
+                    .await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn body(database: &mut PgConnection, version: Version) -> Result<Option<HandRecord>, sqlx::Error> {
+    let body: Option<(Option<Vec<u8>>,)> = sqlx::query_as(
+        "SELECT coalesce(h.record, b.record) FROM hands h LEFT JOIN hand_bodies b
+         ON b.day = (h.ended_ms / 86400000)::integer AND b.hand_id = h.id WHERE h.id = $1",
+    )
+    .bind(version.id)
+    .fetch_optional(database)
+    .await?;
+    // Past its retention, it stays as it was counted.
+    let Some((Some(body),)) = body else { return Ok(None) };
+    Ok(serde_json::from_slice(&body).ok())
+}
+
+/// The chain's word on hands of tables that are locked.
+pub(crate) async fn settle(
+    database: &mut PgConnection,
+    table: &str,
+    hands: &[(i64, Verdict)],
+    counting: &mut Option<Changes>,
+) -> Result<(), sqlx::Error> {
+    for &(hand, word) in hands {
+        let (versions, known) = load(database, table, hand).await?;
+        let verdict = known.then(word);
+        if verdict == known {
+            if word != known {
+                tracing::error!(table, hand, "the signer says two things of a hand; the first stays");
+            }
+            continue;
+        }
+        let codes: Vec<i16> = versions.iter().map(|version| verdict.of(&version.hash).code()).collect();
+        let ids: Vec<i64> = versions.iter().map(|version| version.id).collect();
+        sqlx::query(
+            "UPDATE hands SET standing = new.standing FROM unnest($1::bigint[], $2::smallint[]) AS new(id, standing)
+             WHERE hands.id = new.id",
+        )
+        .bind(&ids)
+        .bind(&codes)
+        .execute(&mut *database)
+        .await?;
+        // Records that say it all carry the verdict themselves.
+        let carried =
+            codes.iter().any(|code| *code == Standing::Final.code() || *code == Standing::Void.code());
+        if !carried {
+            keep_early(database, table, hand, verdict).await?;
+        }
+        change(database, (counts(&versions, known), counts(&versions, verdict)), counting).await?;
+    }
+    Ok(())
+}
+
+async fn keep_early(
+    database: &mut PgConnection,
+    table: &str,
+    hand: i64,
+    verdict: Verdict,
+) -> Result<(), sqlx::Error> {
+    let hash = match verdict {
+        Verdict::Final(hash) => Some(hash.to_vec()),
+        Verdict::Pending | Verdict::Void => None,
+    };
+    sqlx::query(
+        "INSERT INTO early_verdicts (table_uid, hand, hash) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+    )
+    .bind(table)
+    .bind(hand)
+    .bind(hash)
+    .execute(database)
+    .await?;
+    Ok(())
+}
+
+impl Database {
+    /// Hands of a player that are counted and not final, of the last thousand.
+    pub(crate) async fn pending(&self, player: &[u8]) -> Result<i64, DatabaseError> {
+        let count = sqlx::query_scalar(
+            "SELECT count(*) FILTER (WHERE h.standing = 0 AND NOT h.void AND NOT h.conflict) FROM
+             (SELECT hand_id FROM hand_players WHERE player = $1 ORDER BY hand_id DESC LIMIT 1000) p
+             JOIN hands h ON h.id = p.hand_id",
+        )
+        .bind(player)
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn version(id: i64, void: bool) -> Version {
+        Version { id, hash: [u8::try_from(id).unwrap(); 32], void, counted: true, ended_ms: 0 }
+    }
+
+    #[test]
+    fn a_settlement_decides_between_records_and_without_one_two_count_for_nothing() {
+        let (one, two, void) = (version(1, false), version(2, false), version(3, true));
+        let id = |versions: &[Version], verdict| counts(versions, verdict).map(|version| version.id);
+        for (versions, verdict, wanted) in [
+            (vec![], Verdict::Pending, None),
+            (vec![one], Verdict::Pending, Some(1)),
+            (vec![void], Verdict::Pending, None),
+            (vec![one, two], Verdict::Pending, None),
+            (vec![one, two], Verdict::Final([2; 32]), Some(2)),
+            (vec![one], Verdict::Final([2; 32]), None),
+            (vec![one, void], Verdict::Final([3; 32]), None),
+            (vec![one], Verdict::Final([1; 32]), Some(1)),
+            (vec![one, two], Verdict::Void, None),
+            (vec![one], Verdict::Void, None),
+        ] {
+            assert_eq!(id(&versions, verdict), wanted, "{versions:?} {verdict:?}");
+        }
+    }
+
+    #[test]
+    fn the_first_final_word_stays() {
+        let (one, two) = (Verdict::Final([1; 32]), Verdict::Final([2; 32]));
+        assert_eq!(Verdict::Pending.then(one), one);
+        assert_eq!(one.then(two), one);
+        assert_eq!(Verdict::Void.then(one), Verdict::Void);
+        for code in 0..4 {
+            assert_eq!(Standing::from_code(code).code(), code);
+        }
+    }
+}

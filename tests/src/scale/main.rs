@@ -1,0 +1,15 @@
+//! `purr-scale`: the controller at ten thousand tables.
+
+use clap::Parser;
+use purr_tests::scale::{Options, run};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    purr_runtime::main("warn", |stop| async move {
+        tokio::select! {
+            result = run(options) => result,
+            () = stop.cancelled() => anyhow::bail!("stopped by a signal"),
+        }
+    })
+}
