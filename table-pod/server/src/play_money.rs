@@ -3,7 +3,7 @@
 
 use crate::signer::{Signer, SignerError};
 use async_trait::async_trait;
-use purr_books::{memory::MemoryJournal, request::RequestError};
+use purr_books::{memory::MemoryJournal, policy::PERMIT_LIFE_MIN_S, request::RequestError};
 use purr_engine::PlayerId;
 use purr_protocol::settlement::{Entry, Fenced, Notice, OpenTable, Reserve, Submit, TableStatus};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -19,14 +19,21 @@ pub struct PlayMoney {
     journal: Mutex<MemoryJournal>,
     changed: Notify,
     table_id: [u8; 32],
-    now_s: fn() -> u64,
+    /// `None`: every permit is good for as long as it has to be.
+    now_s: Option<fn() -> u64>,
     grant: Grant,
 }
 
 impl Default for PlayMoney {
-    /// Whoever asks for chips gets them; it is always the first second of 1970.
+    /// Whoever asks for chips gets them, and no permit's time ends.
     fn default() -> Self {
-        Self::new([0; 32], || 0, lacking)
+        Self {
+            journal: Mutex::default(),
+            changed: Notify::new(),
+            table_id: [0; 32],
+            now_s: None,
+            grant: lacking,
+        }
     }
 }
 
@@ -47,7 +54,7 @@ impl From<RequestError> for SignerError {
 impl PlayMoney {
     /// `now_s`: seconds since 1970, for permits.
     pub fn new(table_id: [u8; 32], now_s: fn() -> u64, grant: Grant) -> Self {
-        Self { journal: Mutex::default(), changed: Notify::new(), table_id, now_s, grant }
+        Self { journal: Mutex::default(), changed: Notify::new(), table_id, now_s: Some(now_s), grant }
     }
 
     pub fn journal(&self) -> MutexGuard<'_, MemoryJournal> {
@@ -62,7 +69,7 @@ impl PlayMoney {
     /// Gives a player chips as the grant says, and frees those of permits whose time is over.
     pub fn provide(&self, player: PlayerId, amount: u64) -> MutexGuard<'_, MemoryJournal> {
         let mut journal = self.journal();
-        if let Err(error) = journal.expire((self.now_s)()) {
+        if let Some(Err(error)) = self.now_s.map(|now_s| journal.expire(now_s())) {
             tracing::error!(%error, "expired permits");
         }
         let gift = (self.grant)(&journal, player, amount);
@@ -84,7 +91,10 @@ impl Signer for PlayMoney {
     }
 
     async fn reserve(&self, request: &Reserve) -> Result<(), SignerError> {
-        let now_s = (self.now_s)();
+        let now_s = match self.now_s {
+            Some(now_s) => now_s(),
+            None => request.permit.expiry_s.saturating_sub(PERMIT_LIFE_MIN_S),
+        };
         Ok(self.provide(request.player, request.permit.amount).reserve(UID, request, now_s)?)
     }
 
