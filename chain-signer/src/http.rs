@@ -11,6 +11,7 @@ use axum::{
     extract::{DefaultBodyLimit, Path, Query, State},
     routing::{get, post},
 };
+use purr_books::ledger::LedgerError;
 use purr_engine::PlayerId;
 use purr_protocol::{
     Problem,
@@ -114,6 +115,7 @@ fn problem(error: &ServiceError) -> Problem {
             J::NotOpen(_) => (409, "not-open".into(), "The table is not open on chain yet"),
             J::NonceUsed(_) => (409, "nonce-used".into(), "This nonce was used before"),
             J::Frozen(_) => (409, "frozen".into(), "A deposit has vanished"),
+            J::Differs(_) => (409, "differs".into(), "Ledger and chain do not agree about this"),
             J::Denied(_) => (409, "denied".into(), "This wallet is denied"),
             J::BadDenial(BadDenial::NotDenied) => (404, "not-denied".into(), "This wallet is not denied"),
             J::BadDenial(BadDenial::Full) => (409, "full".into(), "The deny list is full"),
@@ -126,12 +128,10 @@ fn problem(error: &ServiceError) -> Problem {
             error if error.is_insufficient() => {
                 (422, "insufficient-balance".into(), "The free balance is too small")
             }
-            J::Range(_) | J::Ledger(crate::ledger::LedgerError::Range(_)) => {
+            J::Range(_) | J::Ledger(LedgerError::Range(_)) => {
                 (400, "range".into(), "A number is out of range")
             }
-            J::Sql(_) | J::Migrate(_) | J::Ledger(crate::ledger::LedgerError::Sql(_)) => {
-                (503, "unavailable".into(), "The journal cannot be reached")
-            }
+            J::Sql(_) | J::Migrate(_) => (503, "unavailable".into(), "The journal cannot be reached"),
             _ => (500, "internal".into(), "The signer failed"),
         },
     };

@@ -1,15 +1,15 @@
 //! The one holder of keys: checks, signs in the HSM, submits, confirms, watches events, keeps balances.
 
+mod back_off;
+pub mod calldata;
 pub mod chain;
 pub mod hsm;
 pub mod http;
 mod http_fairplay;
 pub mod journal;
 pub mod keys;
-pub mod ledger;
 pub mod metrics;
 pub mod options;
-pub mod policy;
 mod published;
 mod published_denials;
 mod receipts;

@@ -7,7 +7,7 @@ use prometheus::{
 #[derive(Clone)]
 pub struct Metrics {
     pub entries_accepted: IntCounter,
-    /// By rule; see [`crate::policy::Refusal::rule`].
+    /// By rule; see [`purr_books::policy::Refusal::rule`].
     pub refused: IntCounterVec,
     /// Another payload for a number: a table has gone wrong, or somebody has its certificate.
     pub conflicts: IntCounter,
@@ -17,7 +17,12 @@ pub struct Metrics {
     pub reorgs: IntCounter,
     pub entries_confirmed: IntCounter,
     pub entries_rejected: IntCounter,
+    /// Any player can cause these.
+    pub seatings_refused: IntCounter,
     pub shortfalls: IntCounter,
+    pub conflicts_with_chain: IntCounter,
+    /// Tables and players about which books and chain differ.
+    pub differing: IntGauge,
     pub frozen: IntGauge,
     pub published: IntCounter,
     /// Wallets on the deny list as it was published last.
@@ -80,6 +85,18 @@ impl Metrics {
             entries_rejected: counter(
                 "purr_signer_entries_rejected_total",
                 "ALARM: entries that the chain refused",
+            )?,
+            seatings_refused: counter(
+                "purr_signer_seatings_refused_total",
+                "Sits and top-ups that the contract refused: the seat is free again, nothing moved",
+            )?,
+            conflicts_with_chain: counter(
+                "purr_signer_chain_conflicts_total",
+                "ALARM: events of the chain that contradict the journal; what they are about is quarantined",
+            )?,
+            differing: gauge(
+                "purr_signer_differing",
+                "ALARM: tables and players about which ledger and chain differ: nothing is promised or paid there",
             )?,
             shortfalls: counter("purr_signer_shortfalls_total", "ALARM: losses of seats that had left")?,
             frozen: gauge("purr_signer_frozen_players", "ALARM: players whose final deposit has vanished")?,

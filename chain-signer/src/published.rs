@@ -5,8 +5,8 @@
 //! by it, and it may be lost.
 
 use crate::{
+    back_off::BackOff,
     journal::JournalError,
-    serve::BackOff,
     service::{Service, now_ms},
 };
 use futures::StreamExt;

@@ -4,7 +4,7 @@
 //! Every replica publishes, and the newest version wins: what is written is the same whoever writes it. Seats and vouchers
 //! do not depend on it: the signer looks into its journal.
 
-use crate::{journal::JournalError, serve::BackOff, service::Service};
+use crate::{back_off::BackOff, journal::JournalError, service::Service};
 use purr_protocol::denial::DeniedWallets;
 use purr_runtime::CancellationToken;
 use purr_store::{Link, LinkConfig, Sessions, StoreError};

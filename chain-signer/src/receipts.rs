@@ -5,9 +5,9 @@
 //! signer accepted; whether the chain took it, the contract's log says.
 
 use crate::{
+    back_off::BackOff,
     hsm::HsmError,
     journal::{JournalError, ReceiptKey},
-    serve::BackOff,
     service::Service,
 };
 use purr_runtime::CancellationToken;

@@ -2,8 +2,11 @@
 
 use crate::{
     journal::Accounts,
-    ledger::Account,
     service::{Service, ServiceError},
+};
+use purr_books::{
+    differing::Compared,
+    ledger::{Account, Subject},
 };
 use purr_engine::PlayerId;
 use purr_protocol::settlement::{
@@ -41,7 +44,7 @@ pub async fn compare(service: &Service) -> Result<Reconciliation, ServiceError> 
         return Err(ServiceError::NotReady("nothing of the chain was taken in yet"));
     };
     let (rpc, block) = (&service.rpc, accounts.position.block);
-    let mut agree = true;
+    let mut compared = Vec::new();
 
     let mut seats: BTreeMap<PlayerId, Vec<SeatReconciliation>> = BTreeMap::new();
     let mut tables = Vec::with_capacity(accounts.tables.len());
@@ -57,14 +60,21 @@ pub async fn compare(service: &Service) -> Result<Reconciliation, ServiceError> 
             let chain_player = chain.map(|seat| PlayerId(seat.player)).filter(|player| player.0 != [0; 20]);
             let chain_stack = chain.map_or(0, |seat| seat.stack);
             let owner = accounts.owners.get(&(table.uid.clone(), seat)).copied();
-            agree &= ledger_stack == chain_stack && owner == chain_player;
+            let text = |player: Option<PlayerId>| {
+                player.map_or_else(|| "nobody".into(), |player| player.to_string())
+            };
+            let at = || Subject::Table(table.uid.clone());
+            compared.push(Compared::new(at(), "a seat's stack", &ledger_stack, &chain_stack));
+            compared.push(Compared::new(at(), "a seat's player", &text(owner), &text(chain_player)));
             if let Some(player) = chain_player.or(owner) {
                 let row = SeatReconciliation { table: table.uid.clone(), ledger_stack, chain_stack };
                 seats.entry(player).or_default().push(row);
             }
         }
         let ledger_rake = of(&accounts, &Account::Rake { uid: table.uid.clone() });
-        agree &= ledger_rake == on_chain.rake && table.confirmed_seq == on_chain.seq;
+        let at = || Subject::Table(table.uid.clone());
+        compared.push(Compared::new(at(), "rake", &ledger_rake, &on_chain.rake));
+        compared.push(Compared::new(at(), "last number", &table.confirmed_seq, &on_chain.seq));
         tables.push(TableReconciliation {
             uid: table.uid.clone(),
             table_id: format!("0x{}", hex::encode(table.table_id)),
@@ -81,16 +91,22 @@ pub async fn compare(service: &Service) -> Result<Reconciliation, ServiceError> 
         // What is reserved is still part of the free balance on chain.
         let ledger_free = of(&accounts, &Account::Free(player)) + of(&accounts, &Account::Reserved(player));
         let chain_free = vault.balance(rpc, player.0, Some(block)).await?;
-        agree &= ledger_free == chain_free;
+        compared.push(Compared::new(Subject::Player(player), "free balance", &ledger_free, &chain_free));
         let seats = seats.remove(&player).unwrap_or_default();
         out.push(PlayerReconciliation { player, ledger_free, chain_free, seats });
     }
     let reserve = vault.reserve(rpc, Some(block)).await?;
-    agree &= reserve == of(&accounts, &Account::House);
+    compared.push(Compared::new(Subject::House, "reserve", &of(&accounts, &Account::House), &reserve));
+    // What differs is promised and paid nothing until a later comparison finds that both agree.
+    let differing = service.journal.compared(&compared, block).await?;
+    let agree = differing.is_empty();
     service.metrics.reconciled.set(agree.into());
+    service.metrics.differing.set(i64::try_from(differing.len()).unwrap_or(i64::MAX));
     if !agree {
         service.metrics.reconcile_failures.inc();
-        tracing::error!(block, "ALARM: ledger and chain do not agree");
+        for (subject, found) in &differing {
+            tracing::error!(block, %subject, since = found.block, why = found.why, "ALARM: ledger and chain differ");
+        }
     }
     Ok(Reconciliation { agree, block, players: out, tables })
 }

@@ -1,6 +1,7 @@
 //! `serve`: puts the parts together. Nothing that is away makes the process end.
 
 use crate::{
+    back_off::BackOff,
     chain::Rpc,
     hsm::{HsmError, pin_digest},
     http,
@@ -18,27 +19,8 @@ use tokio::{net::TcpListener, time::sleep};
 
 /// Tables hold one request open each, gateways a few.
 const CONNECTIONS_MAX: usize = 16_384;
-const RETRY_MIN: Duration = Duration::from_millis(250);
-const RETRY_MAX: Duration = Duration::from_secs(10);
 /// Between two probes of the keys.
 const PROBE_EVERY: Duration = Duration::from_secs(2);
-
-/// Doubles up to a bound.
-pub(crate) struct BackOff(Duration);
-
-impl Default for BackOff {
-    fn default() -> Self {
-        Self(RETRY_MIN)
-    }
-}
-
-impl BackOff {
-    pub(crate) fn next(&mut self) -> Duration {
-        let now = self.0;
-        self.0 = (now * 2).min(RETRY_MAX);
-        now
-    }
-}
 
 /// Runs until stopped.
 pub(crate) async fn serve(options: ServeOptions, stop: CancellationToken) -> anyhow::Result<()> {
@@ -50,7 +32,10 @@ pub(crate) async fn serve(options: ServeOptions, stop: CancellationToken) -> any
     readiness.not_ready("journal", "not opened yet");
     match config.vault {
         None => readiness.not_ready("vault", "no vault configured"),
-        Some(_) => readiness.not_ready("vault", "not checked yet"),
+        Some(_) => {
+            readiness.not_ready("vault", "not checked yet");
+            readiness.not_ready("journal-whole", "not compared with the chain yet");
+        }
     }
     let listen = config.options.ops_listen;
     let ops = tokio::spawn(ops::serve(listen, registry, readiness.clone(), stop.clone()));

@@ -3,12 +3,12 @@
 use crate::{
     chain::{Address, Rpc, Vault, address_text, eip712::Domain, eip712::recover, eip712::uid_word},
     hsm::Signer,
-    journal::{HourLimit, Journal, JournalError, ReserveRequest, TableRow, VoucherRequest},
+    journal::{ExitBounds, HourLimit, Journal, JournalError, ReserveRequest, TableRow, VoucherRequest},
     keys::Keys,
     metrics::Metrics,
     options::Config,
-    policy::{Lane, Limits, Refusal, Terms},
 };
+use purr_books::policy::{Lane, Limits, Refusal, Terms};
 use purr_engine::{PlayerId, config::AMOUNT_MAX};
 use purr_protocol::denial::{DenialTrail, Deny, Lift};
 use purr_protocol::permit::{PermitFor, PermitVersion};
@@ -131,8 +131,8 @@ pub struct Service {
     hour: HourLimit,
     keys: OnceLock<Keys>,
     chain: OnceLock<ChainConfig>,
-    /// The vault's exit clock, in seconds: it never changes, and every question about a table asks for it.
-    exit_delay_s: OnceLock<u64>,
+    /// The vault's bounds on exits: they never change, and every question about a table asks for them.
+    exit_bounds: OnceLock<ExitBounds>,
     /// The permits that the vault takes, for ever the same.
     permits: OnceLock<PermitVersion>,
     /// The journal has its schema.
@@ -161,7 +161,7 @@ impl Service {
             hour: HourLimit(config.options.hour_limit),
             keys: OnceLock::new(),
             chain: OnceLock::new(),
-            exit_delay_s: OnceLock::new(),
+            exit_bounds: OnceLock::new(),
             permits: OnceLock::new(),
             migrated: Arc::default(),
             is_migrated: AtomicBool::new(false),
@@ -219,7 +219,7 @@ impl Service {
         let permits = self.permits().await?;
         let table = self.journal.open_table(uid, domain.table_id(word, terms), open).await?;
         self.signals.work.notify_one();
-        Ok(status(&table, self.exit_delay_s().await?, permits))
+        Ok(status(&table, self.exit_bounds().await?, permits))
     }
 
     async fn permits(&self) -> Result<PermitVersion, ServiceError> {
@@ -231,18 +231,18 @@ impl Service {
         Ok(*self.permits.get_or_init(|| known))
     }
 
-    /// 0: no vault was ever looked at.
-    async fn exit_delay_s(&self) -> Result<u64, ServiceError> {
-        if let Some(known) = self.exit_delay_s.get() {
+    /// Zeros: no vault was ever looked at.
+    async fn exit_bounds(&self) -> Result<ExitBounds, ServiceError> {
+        if let Some(known) = self.exit_bounds.get() {
             return Ok(*known);
         }
-        let Some(seconds) = self.journal.exit_delay_s().await? else { return Ok(0) };
-        Ok(*self.exit_delay_s.get_or_init(|| seconds))
+        let Some(bounds) = self.journal.exit_bounds().await? else { return Ok(ExitBounds::default()) };
+        Ok(*self.exit_bounds.get_or_init(|| bounds))
     }
 
     pub async fn table(&self, uid: &str) -> Result<TableStatus, ServiceError> {
-        let (table, exit_delay_s) = (self.journal.table(uid).await?, self.exit_delay_s().await?);
-        Ok(status(&table, exit_delay_s, self.permits().await?))
+        let (table, exit) = (self.journal.table(uid).await?, self.exit_bounds().await?);
+        Ok(status(&table, exit, self.permits().await?))
     }
 
     pub async fn reserve(&self, uid: &str, reserve: &Reserve) -> Result<Reservation, ServiceError> {
@@ -437,9 +437,10 @@ impl Service {
     }
 }
 
-fn status(table: &TableRow, exit_delay_s: u64, permits: PermitVersion) -> TableStatus {
+fn status(table: &TableRow, exit: ExitBounds, permits: PermitVersion) -> TableStatus {
     TableStatus {
-        exit_delay_s,
+        exit_delay_s: exit.delay_s,
+        exit_sequences: exit.sequences,
         permit_version: permits.number(),
         table_id: format!("0x{}", hex::encode(table.table_id)),
         state: table.state,

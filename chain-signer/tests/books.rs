@@ -9,26 +9,27 @@ use common::{
     House, eventually,
     table::{UID, now_s, player, terms},
 };
+use purr_books::{
+    events::{VaultEvent as E, VaultLog},
+    policy::{Limits, Refusal},
+    take::Tally,
+};
 use purr_chain_signer::{
-    chain::{
-        batch::items,
-        events::{VaultEvent as E, VaultLog},
-        vault::encode_settle,
-    },
+    calldata::{Allowed, Known, check_settle},
+    chain::{batch::items, vault::encode_settle},
     journal::{
-        Applied, BadDenial, BadHold, Fees, HourLimit, Journal, JournalError, Lease, LogPosition,
-        NewTransaction, Purpose, ReserveRequest, VoucherRequest,
-    },
-    policy::{
-        Limits, Refusal,
-        calldata::{Allowed, Known, check_settle},
+        BadDenial, BadHold, Fees, HourLimit, Journal, JournalError, Lease, LogPosition, NewTransaction,
+        PendingTable, Purpose, ReserveRequest, VoucherRequest,
     },
 };
 use purr_engine::SeatIndex;
 use purr_protocol::denial::{Act, Deny, Lift};
 use purr_protocol::hold::VoucherHold;
-use purr_protocol::settlement::{Entry, EntryBody, NoticeState, Permit, Reserve, SeatDelta, Submit};
+use purr_protocol::settlement::{
+    Entry, EntryBody, NoticeState, OpenTable, Permit, Reserve, SeatDelta, Submit,
+};
 use sqlx::{Row, postgres::PgConnectOptions};
+use std::collections::BTreeMap;
 
 const ID: [u8; 32] = [7; 32];
 const DAY_S: u64 = 86_400;
@@ -53,7 +54,8 @@ impl Books {
         let journal = Journal::new(options);
         eventually("the schema is there", || async { journal.migrate().await.ok() }).await;
         let lease = journal.acquire("test").await.unwrap().unwrap();
-        journal.open_table(UID, ID, &terms()).await.unwrap();
+        let terms = OpenTable { max_delay_ms: 0, ..terms() };
+        journal.open_table(UID, ID, &terms).await.unwrap();
         let mut books = Self { _house: house, journal, lease, block: 0 };
         let mut events = vec![E::TableOpened { table: ID }];
         events.extend([1, 2].map(|n| E::Deposited { player: player(n), amount: deposits[n - 1] }));
@@ -62,7 +64,7 @@ impl Books {
     }
 
     /// One transaction of the chain.
-    async fn apply(&mut self, events: Vec<E>) -> Applied {
+    async fn apply(&mut self, events: Vec<E>) -> Tally {
         self.block += 1;
         let (block, tx) = (self.block, [self.block as u8; 32]);
         let logs: Vec<_> =
@@ -82,7 +84,7 @@ impl Books {
     }
 
     /// Puts accepted entries into a transaction, as the sender does.
-    async fn send(&self, first: u64, last: u64) {
+    async fn send(&self, first: u64, last: u64) -> i64 {
         let new = NewTransaction {
             purpose: Purpose::Settle,
             sender: [1; 20],
@@ -92,7 +94,7 @@ impl Books {
             fees: Fees { gas: 1, max_fee: 1, priority_fee: 1 },
             ranges: vec![(UID.into(), first, last)],
         };
-        self.journal.create(&self.lease, &new).await.unwrap();
+        self.journal.create(&self.lease, &new).await.unwrap()
     }
 
     /// Players 1 and 2 sit down with 50 each: entries 1 and 2.
@@ -124,6 +126,11 @@ impl Books {
             .await
             .unwrap();
         rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect()
+    }
+
+    /// Tables whose entries are due; every table of these tests is at once.
+    async fn pending(&self) -> Vec<PendingTable> {
+        self.journal.pending(8, &BTreeMap::<String, ()>::new()).await.unwrap().0
     }
 
     async fn rejected(&self) -> Vec<(u64, u64)> {
@@ -196,7 +203,7 @@ async fn a_loss_beyond_what_an_exit_left_is_booked_and_the_empty_seat_may_leave(
     assert_eq!((books.money(1).await, books.money(2).await), ((50, 0, 50), (100, 0, 0)));
 
     // The seat still counts as what it would hold: its leave passes the last look before the signature.
-    let pending = books.journal.pending().await.unwrap().remove(0);
+    let pending = books.pending().await.remove(0);
     assert_eq!(pending.stacks, [(0, 50), (1, 20)].into());
     let calldata = encode_settle(&items(ID, &pending.entries, 8).unwrap());
     let known = Known {
@@ -214,31 +221,91 @@ async fn a_loss_beyond_what_an_exit_left_is_booked_and_the_empty_seat_may_leave(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_old_voucher_takes_what_was_promised_and_only_promises_without_cover_end() {
-    let mut books = Books::open([100, 0]).await;
+async fn what_a_voucher_from_before_an_exit_may_still_take_is_promised_to_nobody_else() {
+    let mut books = Books::open([150, 0]).await;
     books.voucher(1, 60, 1).await;
-    books.apply(vec![E::ExitFinalised { player: player(1), amount: 100 }]).await;
+    let old = permit(50, 3);
+    books.reserve(1, &old, false).await.unwrap();
+    assert_eq!(books.money(1).await, (40, 110, 0));
+    books.apply(vec![E::ExitFinalised { player: player(1), amount: 150 }]).await;
     assert_eq!(books.money(1).await, (0, 0, 0));
 
-    // New money, promised again; then the voucher from before the exit.
+    // The chain pays the voucher out of new money as well: it is set aside first.
     books.apply(vec![E::Deposited { player: player(1), amount: 100 }]).await;
+    assert_eq!(books.money(1).await, (40, 60, 0));
     books.voucher(1, 30, 2).await;
-    let permit = permit(50, 3);
-    books.reserve(1, &permit, false).await.unwrap();
-    assert_eq!(books.money(1).await, (20, 80, 0));
+    let refused = books.reserve(1, &permit(50, 5), false).await.unwrap_err();
+    assert!(refused.is_insufficient(), "{refused}");
     books.apply(vec![E::Withdrawn { player: player(1), amount: 60, nonce: 1 }]).await;
-    assert_eq!(books.money(1).await, (10, 30, 0), "the permit's promise ended, the voucher's did not");
+    assert_eq!(books.money(1).await, (10, 30, 0));
     books.apply(vec![E::Withdrawn { player: player(1), amount: 30, nonce: 2 }]).await;
     assert_eq!(books.money(1).await, (10, 0, 0));
 
-    // The permit whose promise ended is good on chain: its seating takes free money, then promised money.
+    // A permit whose promise ended is good on chain: its seating takes free money, then promised money.
     books.apply(vec![E::Deposited { player: player(1), amount: 90 }]).await;
-    books.accept(&[sit(1, 1, &permit)], 0).await.unwrap();
+    books.accept(&[sit(1, 1, &old)], 0).await.unwrap();
     books.send(1, 1).await;
     books.voucher(1, 80, 4).await;
     assert_eq!(books.money(1).await, (20, 80, 0));
     books.apply(vec![seated(1, 1, 50, 3)]).await;
     assert_eq!(books.money(1).await, (50, 0, 50));
+    books.apply(vec![E::Deposited { player: player(1), amount: 40 }]).await;
+    assert_eq!(books.money(1).await, (10, 80, 50));
+    assert!(books.journal.differing().await.unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_wins_over_a_wrong_receipt_and_a_conflict_stops_its_table_and_nobody_else() {
+    let mut books = Books::open([100, 100]).await;
+    books.seat_both().await;
+    books.accept(&[hand(3, 8, -8), hand(4, 1, -1)], 0).await.unwrap();
+    let tx = books.send(3, 3).await;
+    // A node says that it was reverted; then the vault's log has the hand all the same.
+    let lease = books.lease.clone();
+    books.journal.signed(&lease, tx, 0, [5; 32], b"raw").await.unwrap();
+    books.journal.sent(&lease, tx, [5; 32]).await.unwrap();
+    books.journal.mined(&lease, tx, [5; 32], (9, [9; 32]), true).await.unwrap();
+    books.journal.finished(&lease, tx, true).await.unwrap();
+    let taken = books.apply(vec![settled(3, 0)]).await;
+    assert_eq!((taken.entries_confirmed, taken.conflicts), (1, 0));
+    assert_eq!(books.journal.table(UID).await.unwrap().confirmed_seq, 3);
+
+    // The chain has carried out number 3 once more: that cannot be, and the cursor goes on.
+    books.apply(vec![E::Deposited { player: player(3), amount: 40 }]).await;
+    let taken = books.apply(vec![settled(3, 0), E::Deposited { player: player(3), amount: 60 }]).await;
+    assert!(taken.conflicts > 0);
+    assert_eq!(books.money(3).await, (100, 0, 0));
+    let differing = books.journal.differing().await.unwrap();
+    assert_eq!(differing.keys().map(ToString::to_string).collect::<Vec<_>>(), [format!("table:{UID}")]);
+    // Nothing of the table is sent, promised or paid; whoever is at no such table is paid.
+    assert!(books.pending().await.is_empty());
+    let refused = books.reserve(3, &permit(50, 8), false).await.unwrap_err();
+    assert!(matches!(refused, JournalError::Differs(_)), "{refused}");
+    let ask = VoucherRequest { player: player(1), amount: 1, nonce: 9, deadline_s: now_s() + 600 };
+    assert!(matches!(books.journal.voucher(&ask).await, Err(JournalError::Differs(_))));
+    books.voucher(3, 10, 9).await;
+    // A comparison that finds nothing ends it, unless it is about an older block.
+    assert_eq!(books.journal.compared(&[], books.block - 1).await.unwrap().len(), 1);
+    assert!(books.journal.compared(&[], books.block).await.unwrap().is_empty());
+    books.reserve(3, &permit(50, 8), false).await.unwrap();
+    assert_eq!(books.pending().await.len(), 1);
+    assert_eq!(books.journal.audit().await.unwrap().broken, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_top_up_that_the_chain_refuses_leaves_the_allowance_as_it_was() {
+    let mut books = Books::open([100, 100]).await;
+    books.seat_both().await;
+    assert_eq!(books.model().await, [(0, 50, 10), (1, 50, 10)]);
+    let most = Permit { max_total_rake: u64::MAX, ..permit(20, 2) };
+    books.reserve(1, &most, true).await.unwrap();
+    let body = EntryBody::TopUp { seat: SeatIndex(0), player: player(1), permit: most };
+    books.accept(&[Entry { seq: 3, body }, hand(4, 5, -5)], 0).await.unwrap();
+    let refused = E::SeatingRefused { table: ID, player: player(1), seq: 3, nonce: 2, reason: [0; 4] };
+    let taken = books.apply(vec![refused]).await;
+    assert_eq!(books.model().await, [(0, 55, 10), (1, 45, 10)]);
+    // Any player can cause one: no alarm counts it.
+    assert_eq!((taken.seatings_refused, taken.entries_rejected), (1, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -259,7 +326,7 @@ async fn a_voided_range_ends_wherever_it_stands_and_the_table_goes_on_from_what_
     assert_eq!(books.money(1).await, (50, 0, 58));
     assert_eq!(books.rejected().await, [(4, 5)]);
     assert_eq!(books.model().await, [(0, 53, 8), (1, 44, 9)]);
-    let pending = books.journal.pending().await.unwrap().remove(0);
+    let pending = books.pending().await.remove(0);
     assert_eq!((pending.table.confirmed_seq, pending.entries[0].entry.seq), (5, 6));
 
     // What had been rejected already is told again: only now the sequence goes on.
@@ -267,12 +334,12 @@ async fn a_voided_range_ends_wherever_it_stands_and_the_table_goes_on_from_what_
         .execute(books.journal.pool())
         .await
         .unwrap();
-    assert!(books.journal.pending().await.unwrap().is_empty());
+    assert!(books.pending().await.is_empty());
     books.apply(vec![E::RangeVoided { table: ID, first: 6, last: 6 }]).await;
     assert_eq!(books.rejected().await, [(4, 5), (6, 6)]);
     assert_eq!(books.model().await, [(0, 58, 8), (1, 40, 10)]);
     books.accept(&[leave(7, 1, 58)], 0).await.unwrap();
-    assert_eq!(books.journal.pending().await.unwrap().len(), 1);
+    assert_eq!(books.pending().await.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

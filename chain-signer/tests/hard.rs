@@ -8,10 +8,10 @@ use common::{
     GUARDIAN_KEY, House, Signer, call, eventually, key,
     table::{Table, player},
 };
+use purr_books::events::VaultEvent;
 use purr_chain_signer::chain::{
     Vault,
     deploy::Wallet,
-    events::VaultEvent,
     parse_address,
     vault::{encode_deposit, token_balance},
 };

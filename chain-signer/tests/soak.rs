@@ -17,7 +17,8 @@ use common::{
     proxy::{Proxy, Random},
     table::{Table, player},
 };
-use purr_chain_signer::chain::{Vault, events::VaultEvent, parse_address, vault::LOG_BLOCKS_MAX};
+use purr_books::events::VaultEvent;
+use purr_chain_signer::chain::{Vault, parse_address, vault::LOG_BLOCKS_MAX};
 use purr_protocol::settlement::{Balance, Entry, NoticeState, Reconciliation, TableStatus};
 use purr_runtime::{InternalClient, Role};
 use serde_json::json;

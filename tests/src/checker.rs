@@ -16,7 +16,7 @@ mod tests;
 mod verdict;
 mod views;
 
-pub use record::{HandSeen, Purse, Record, Seen, Survivor, Told, told};
+pub use record::{HandSeen, Ledger, Purse, Record, Seen, Survivor, Told, told};
 pub use verdict::Violation;
 
 use std::{

@@ -33,6 +33,12 @@ pub enum Bug {
     ResumeLostHand,
     /// What the signer may not have taken is sent once more, under the next number.
     RenumberOutbox,
+    /// The signer's books post each transfer twice.
+    PostTwice,
+    /// The signer's books free a reservation twice.
+    FreeTwice,
+    /// The signer's books forget a seat when admins pass over a number.
+    ForgetSeat,
 }
 
 /// splitmix64: the same seed, the same rolls.

@@ -15,7 +15,7 @@ pub use options::Options;
 use anyhow::Context;
 use clap::Parser;
 use house::{House, Parts};
-use ledger::{Books, Ledger};
+use ledger::Ledger;
 use purr_gateway::{
     page::PageConfig,
     seating::fleets::{FleetKey, FleetView, Member},
@@ -46,7 +46,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
 
     let secrets = Secrets::new()?;
     let hands = Arc::new(Hands::default());
-    let ledger = Arc::new(Ledger::new(Books::new(options.stake, spec.engine.buy_in_min)));
+    let ledger = Arc::new(Ledger::new(options.stake, spec.engine.buy_in_min));
     // Whoever returns early, for instance on an error, takes the others along.
     let stop = stop.child_token();
     let _guard = stop.clone().drop_guard();

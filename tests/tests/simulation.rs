@@ -174,3 +174,22 @@ fn a_lost_hand_that_is_resumed_from_an_earlier_street_is_caught() {
 fn an_outbox_entry_sent_again_under_a_new_number_is_caught() {
     caught(Bug::RenumberOutbox, |found| matches!(found, Violation::SettledTwice { .. }));
 }
+
+fn wrong_books(found: &Violation) -> bool {
+    matches!(found, Violation::LedgerDiffers { .. } | Violation::BooksFlawed(_))
+}
+
+#[test]
+fn books_that_post_a_transfer_twice_are_caught() {
+    caught(Bug::PostTwice, wrong_books);
+}
+
+#[test]
+fn books_that_free_a_reservation_twice_are_caught() {
+    caught(Bug::FreeTwice, wrong_books);
+}
+
+#[test]
+fn books_that_forget_a_seat_after_a_void_are_caught() {
+    caught(Bug::ForgetSeat, wrong_books);
+}

@@ -1,12 +1,12 @@
 //! From waiting entries to the items of one `settle` call: netted hands, Merkle roots, lanes.
 
 use super::{Address, eip712::parse_signature};
-use crate::policy::Lane;
 use ethers_core::{
     abi::{Token, encode},
     types::{H160, U256},
     utils::keccak256,
 };
+use purr_books::policy::Lane;
 use purr_protocol::settlement::{Entry, EntryBody, Permit};
 use std::collections::BTreeMap;
 

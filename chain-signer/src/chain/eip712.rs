@@ -1,13 +1,13 @@
 //! What wallets sign (EIP-712), and the contract's ids and hashes.
 
 use super::Address;
-use crate::policy::Terms;
 use ethers_core::{
     abi::{Token, encode},
     types::{H160, U256},
     utils::keccak256,
 };
 use k256::ecdsa::Signature;
+use purr_books::policy::Terms;
 use purr_engine::PlayerId;
 use purr_protocol::{
     permit::{PermitFor, PermitVersion},

@@ -5,7 +5,6 @@ pub mod batch;
 mod breaker;
 pub mod deploy;
 pub mod eip712;
-pub mod events;
 mod range;
 mod rpc;
 mod tx;

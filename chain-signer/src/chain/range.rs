@@ -6,8 +6,8 @@
 //! receipts decide; and where there is a second node, it must say the same.
 
 use super::{Address, Block, Rpc, RpcError, rpc::Header, vault, vault::Vault};
-use crate::chain::events::VaultLog;
 use ethers_core::{abi::ethereum_types::BloomInput, types::Log};
+use purr_books::events::VaultLog;
 use std::collections::BTreeSet;
 
 /// Headers of all blocks are asked for where nothing bounds requests, or the range is this short.

@@ -3,17 +3,17 @@
 use super::{
     Address, Rpc, RpcError,
     batch::{Item, ItemBody, LANE_BYTES, Seating, encode_body, unpack},
-    events::{Reason, VaultEvent, VaultLog},
 };
-use crate::{
-    chain::eip712::uid_word,
-    policy::{Lane, Terms},
-};
+use crate::chain::eip712::uid_word;
 use ethers_contract::EthLogDecode;
 use ethers_core::{
     abi::{AbiDecode, AbiEncode, ParamType, RawLog, Token, decode},
     types::{H160, Log, U256},
     utils::id,
+};
+use purr_books::{
+    events::{Reason, VaultEvent, VaultLog},
+    policy::{Lane, Terms},
 };
 use purr_engine::PlayerId;
 use purr_protocol::permit::PermitVersion;
@@ -57,15 +57,18 @@ pub struct Bounds {
     pub range_max: u16,
     /// Seconds from `requestExit` to `finaliseExit`.
     pub exit_delay_s: u64,
+    /// Numbers of a table's sequence that may still touch a seat whose exit was asked for.
+    pub exit_sequences: u16,
     pub permits: PermitVersion,
 }
 
 /// Reads the members of `Limits` that are needed. Vaults differ in how many follow: later members are ignored.
-fn limits(answer: &[u8]) -> Option<(u64, u16)> {
+fn limits(answer: &[u8]) -> Option<(u64, u16, u16)> {
     let words: Vec<U256> = answer.chunks_exact(32).map(U256::from_big_endian).collect();
     let exit_delay_s = u64::try_from(*words.first()?).ok()?;
     let range_max = u16::try_from(u64::try_from(*words.get(4)?).ok()?).ok()?;
-    Some((exit_delay_s, range_max))
+    let exit_sequences = u16::try_from(u64::try_from(*words.get(5)?).ok()?).ok()?;
+    Some((exit_delay_s, range_max, exit_sequences))
 }
 
 /// `settleEntries(items)`.
@@ -299,10 +302,10 @@ impl Vault {
     pub async fn bounds(&self, rpc: &Rpc) -> Result<Bounds, RpcError> {
         let answer = rpc.eth_call(self.address, &abi::LimitsCall {}.encode(), None).await?;
         let unread = |detail: &str| RpcError::Answer { method: "eth_call", detail: detail.to_owned() };
-        let (exit_delay_s, range_max) = limits(&answer).ok_or_else(|| unread("no limits"))?;
+        let (exit_delay_s, range_max, exit_sequences) = limits(&answer).ok_or_else(|| unread("no limits"))?;
         let permits = PermitVersion::try_from(self.permit_version(rpc).await?)
             .map_err(|error| unread(&error.to_string()))?;
-        Ok(Bounds { range_max, exit_delay_s, permits })
+        Ok(Bounds { range_max, exit_delay_s, exit_sequences, permits })
     }
 
     /// The first vaults do not have the function, and revert.

@@ -1,7 +1,9 @@
 //! The hash chain over everything that the signer has accepted, signed, sent and seen.
 
 use super::JournalError;
+use purr_books::entry::UNBOUND;
 use serde::Serialize;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use sqlx::{PgConnection, Row, postgres::PgRow};
 
@@ -24,26 +26,54 @@ pub fn link(prev: &[u8; 32], id: u64, kind: &str, body: &str) -> [u8; 32] {
 
 /// Appends a row inside the caller's transaction. Take every other lock before it: this one is held
 /// until the commit.
-pub async fn append(conn: &mut PgConnection, kind: &str, body: &impl Serialize) -> Result<(), JournalError> {
-    let body = serde_json::to_string(body)?;
+pub(super) async fn append(
+    conn: &mut PgConnection,
+    kind: &'static str,
+    body: &impl Serialize,
+) -> Result<(), JournalError> {
+    append_all(conn, &[(kind, serde_json::to_value(body)?)]).await
+}
+
+/// Appends rows in their order; as [`append`].
+pub(super) async fn append_all(
+    conn: &mut PgConnection,
+    notes: &[(&'static str, Value)],
+) -> Result<(), JournalError> {
+    if notes.is_empty() {
+        return Ok(());
+    }
     sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(APPEND_LOCK).execute(&mut *conn).await?;
     let last = sqlx::query("SELECT id, hash FROM journal ORDER BY id DESC LIMIT 1")
         .fetch_optional(&mut *conn)
         .await?;
-    let (id, prev) = match last {
+    let (mut id, mut prev) = match last {
         Some(row) => (row.try_get::<i64, _>("id")?, hash_of(&row, "hash")?),
         None => (0, [0; 32]),
     };
-    let id = id + 1;
-    let hash = link(&prev, id.unsigned_abs(), kind, &body);
-    sqlx::query("INSERT INTO journal (id, kind, body, prev, hash) VALUES ($1, $2, $3, $4, $5)")
-        .bind(id)
-        .bind(kind)
-        .bind(body)
-        .bind(prev.as_slice())
-        .bind(hash.as_slice())
-        .execute(conn)
-        .await?;
+    let (mut ids, mut kinds, mut bodies) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut before, mut hashes) = (Vec::new(), Vec::new());
+    for (kind, body) in notes {
+        let body = serde_json::to_string(body)?;
+        id += 1;
+        let hash = link(&prev, id.unsigned_abs(), kind, &body);
+        ids.push(id);
+        kinds.push(*kind);
+        bodies.push(body);
+        before.push(prev.to_vec());
+        hashes.push(hash.to_vec());
+        prev = hash;
+    }
+    sqlx::query(
+        "INSERT INTO journal (id, kind, body, prev, hash)
+         SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bytea[], $5::bytea[])",
+    )
+    .bind(ids)
+    .bind(kinds)
+    .bind(bodies)
+    .bind(before)
+    .bind(hashes)
+    .execute(conn)
+    .await?;
     Ok(())
 }
 
@@ -114,7 +144,7 @@ async fn unbound_entry(conn: &mut PgConnection) -> Result<Option<String>, Journa
          END
          ORDER BY e.uid, e.seq LIMIT 1",
     )
-    .bind(super::void::UNBOUND.as_slice())
+    .bind(UNBOUND.as_slice())
     .fetch_optional(conn)
     .await?;
     row.map(|row| {

@@ -1,12 +1,13 @@
 //! The deny list: who was denied, by whom, why and until when. Acts are appended and never changed, and each is in the
 //! hash chain; the last act about a player counts.
 
-use super::{Journal, JournalError, bytes, chain, db, tables, undb};
+use super::{Journal, JournalError, bytes, chain, db, store, undb};
 use purr_engine::PlayerId;
 use purr_protocol::denial::{
     Act, DENIED_MAX, Denial, DenialAct, DenialTrail, Denials, DeniedWallet, DeniedWallets, Deny, Lift,
     PAGE_MAX, REASON_MAX,
 };
+use purr_protocol::settlement::NoticeState;
 use serde_json::json;
 use sqlx::{PgConnection, Row, postgres::PgRow};
 
@@ -48,11 +49,6 @@ pub(super) async fn is_denied(conn: &mut PgConnection, player: PlayerId) -> Resu
     .fetch_one(conn)
     .await?;
     Ok(denied)
-}
-
-/// Refuses what would seat or pay a denied player.
-pub(super) async fn check(conn: &mut PgConnection, player: PlayerId) -> Result<(), JournalError> {
-    if is_denied(conn, player).await? { Err(JournalError::Denied(player)) } else { Ok(()) }
 }
 
 fn texts(by: &str, reason: &str) -> Result<(), BadDenial> {
@@ -116,7 +112,7 @@ impl Journal {
         if usize::try_from(others).unwrap_or(usize::MAX) >= DENIED_MAX {
             return Err(BadDenial::Full.into());
         }
-        tables::notify_player(&mut tx, "exit", *player, &[0; 32]).await?;
+        store::player_notice(&mut tx, *player, NoticeState::Exit(*player), &[0; 32]).await?;
         act(&mut tx, "denied", (*player, by, reason), *until_s).await?;
         tx.commit().await?;
         Ok(())

@@ -3,8 +3,11 @@
 //! Rows of the journal are numbered under a lock that is held until the commit, so a reader that has seen a number has
 //! missed none below it.
 
-use super::{Journal, JournalError, State, db, undb};
-use crate::chain::events::{VaultEvent, VaultLog};
+use super::{Journal, JournalError, db, undb};
+use purr_books::{
+    entry::State,
+    events::{VaultEvent, VaultLog},
+};
 use purr_engine::PlayerId;
 use purr_protocol::{
     feed::{Feed, FeedItem, Happened, SettledHand},

@@ -32,7 +32,7 @@ fn texts(by: &str, reason: &str) -> Result<(), BadHold> {
     }
 }
 
-async fn is_held(conn: &mut PgConnection, player: PlayerId) -> Result<bool, JournalError> {
+pub(super) async fn is_held(conn: &mut PgConnection, player: PlayerId) -> Result<bool, JournalError> {
     let held = sqlx::query_scalar(
         "SELECT COALESCE((SELECT hold FROM voucher_hold_acts WHERE player = $1 ORDER BY id DESC LIMIT 1), false)",
     )
@@ -40,11 +40,6 @@ async fn is_held(conn: &mut PgConnection, player: PlayerId) -> Result<bool, Jour
     .fetch_one(conn)
     .await?;
     Ok(held)
-}
-
-/// Refuses a voucher of a player whose vouchers are held.
-pub(super) async fn check(conn: &mut PgConnection, player: PlayerId) -> Result<(), JournalError> {
-    if is_held(conn, player).await? { Err(JournalError::Held(player)) } else { Ok(()) }
 }
 
 /// Notes to whom the house has paid, beside the ledger entry of the same event.

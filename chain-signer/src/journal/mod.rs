@@ -8,34 +8,39 @@ mod accept;
 mod apply;
 mod chain;
 mod denials;
+mod differing;
 mod feed;
 mod frozen;
 mod holds;
 mod lease;
-mod promises;
+mod ledger;
+mod load;
+mod pending;
 mod receipts;
-mod state;
+mod rows;
+mod store;
 mod tables;
 mod transactions;
 mod views;
-mod void;
 mod vouchers;
 
 pub use accept::{HourLimit, ReserveRequest};
-pub use apply::{Applied, LogPosition};
+pub use apply::LogPosition;
 pub use chain::{Audit, audit};
 pub use denials::BadDenial;
-pub use frozen::Deposit;
 pub use holds::BadHold;
 pub use lease::{LEASE_TTL_S, Lease};
+pub use pending::PendingTable;
+pub use purr_books::request::VoucherRequest;
 pub use receipts::{Receipt, ReceiptKey};
-pub use state::{Event, IllegalTransition, State, next};
-pub use tables::TableRow;
-pub use transactions::{Attempt, Fees, NewTransaction, PendingTable, Purpose, Transaction};
-pub use views::{Accounts, Heads};
-pub use vouchers::VoucherRequest;
+pub use rows::TableRow;
+pub use transactions::{Attempt, Fees, NewTransaction, Purpose, Transaction};
+pub use views::{Accounts, ExitBounds, Heads};
 
-use crate::{ledger::LedgerError, policy::Refusal};
+use purr_books::{
+    differing::Differs, entry::IllegalTransition, ledger::LedgerError, policy::Refusal,
+    promise::IllegalPromise, request::RequestError,
+};
 use purr_engine::PlayerId;
 use sqlx::{PgPool, postgres::PgConnectOptions, postgres::PgPoolOptions};
 use std::time::Duration;
@@ -73,6 +78,12 @@ pub enum JournalError {
     BadHold(#[from] BadHold),
     #[error("no reservation for this permit; reserve first")]
     NoReservation,
+    #[error("the free balance of {0} is too small")]
+    Insufficient(PlayerId),
+    #[error(transparent)]
+    Differs(#[from] Differs),
+    #[error(transparent)]
+    Promise(#[from] IllegalPromise),
     #[error(transparent)]
     Refused(#[from] Refusal),
     #[error(transparent)]
@@ -83,6 +94,8 @@ pub enum JournalError {
     LeaseLost,
     #[error("this journal is about vault {vault} on chain {chain_id}; another vault needs another database")]
     OtherVault { chain_id: u64, vault: String },
+    #[error("account '{0}' has a negative balance")]
+    Negative(String),
     #[error("{0} does not fit the database")]
     Range(&'static str),
     #[error("journal: {0}")]
@@ -154,8 +167,39 @@ pub(crate) fn bytes<const N: usize>(value: &[u8], what: &'static str) -> Result<
 impl JournalError {
     /// Two database transactions were in each other's way; the same again is likely to pass.
     pub fn is_deadlock(&self) -> bool {
-        let (Self::Sql(error) | Self::Ledger(LedgerError::Sql(error))) = self else { return false };
+        let Self::Sql(error) = self else { return false };
         let code = error.as_database_error().and_then(|error| error.code());
         matches!(code.as_deref(), Some("40P01" | "40001"))
+    }
+}
+
+impl JournalError {
+    /// The free balance was too small.
+    pub fn is_insufficient(&self) -> bool {
+        matches!(self, Self::Insufficient(_) | Self::Ledger(LedgerError::Insufficient { .. }))
+    }
+}
+
+impl From<RequestError> for JournalError {
+    fn from(error: RequestError) -> Self {
+        use RequestError as E;
+        match error {
+            E::UnknownTable(uid) => Self::UnknownTable(uid),
+            E::Fenced { given, highest } => Self::Fenced { given, highest },
+            E::Conflict { uid, seq } => Self::Conflict { uid, seq },
+            E::Gap { uid, next, given } => Self::Gap { uid, next, given },
+            E::NotOpen(uid) => Self::NotOpen(uid),
+            E::NonceUsed(nonce) => Self::NonceUsed(nonce),
+            E::Frozen(player) => Self::Frozen(player),
+            E::Denied(player) => Self::Denied(player),
+            E::Held(player) => Self::Held(player),
+            E::NoReservation => Self::NoReservation,
+            E::Insufficient(player) => Self::Insufficient(player),
+            E::Differs(differs) => Self::Differs(differs),
+            E::Refused(refusal) => Self::Refused(refusal),
+            E::Ledger(error) => Self::Ledger(error),
+            E::Illegal(error) => Self::Promise(error),
+            E::Json(error) => Self::Corrupt(error),
+        }
     }
 }

@@ -1,10 +1,8 @@
 //! Signatures over accepted hands.
 
 use super::{Journal, JournalError, bytes, chain, db, undb};
-use crate::{
-    chain::{Address, batch::deltas_hash},
-    policy::Lane,
-};
+use crate::chain::{Address, batch::deltas_hash};
+use purr_books::policy::Lane;
 use purr_protocol::settlement::{Entry, EntryBody};
 use serde_json::json;
 use sqlx::{Row, postgres::PgRow};

@@ -1,22 +1,15 @@
 //! Transactions from check to final depth. Every step goes through [`next`] and is in the hash chain.
 
 use super::{
-    Event, Journal, JournalError, Lease, State, bytes, chain, db, lease,
-    state::next,
-    tables::{TableRow, notify},
+    Journal, JournalError, Lease, bytes, chain, db, lease,
+    rows::{OPEN, TableRow, words},
+    store::notice,
     undb,
 };
-use crate::{
-    chain::batch::Waiting,
-    ledger::{self, Account},
-};
-use purr_protocol::settlement::{Entry, TableState};
+use purr_books::entry::{BadState, Event, State, next};
+use purr_protocol::settlement::{NoticeState, TableState};
 use serde_json::json;
 use sqlx::{PgConnection, Row, postgres::PgRow};
-use std::collections::BTreeMap;
-
-/// Entries of one table looked at in one round.
-const ENTRIES_MAX: i64 = 1_024;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
@@ -87,17 +80,6 @@ pub struct NewTransaction {
     pub ranges: Vec<(String, u64, u64)>,
 }
 
-/// A table with entries that wait for a transaction.
-#[derive(Clone, Debug)]
-pub struct PendingTable {
-    pub table: TableRow,
-    pub entries: Vec<Waiting>,
-    /// Stacks by seat at final depth, out of the ledger; of vacated seats what they would hold.
-    pub stacks: BTreeMap<u8, u64>,
-    /// Milliseconds since the oldest of them was accepted.
-    pub age_ms: u64,
-}
-
 async fn read(conn: &mut PgConnection, row: &PgRow) -> Result<Transaction, JournalError> {
     let id: i64 = row.try_get("id")?;
     let purpose: String = row.try_get("purpose")?;
@@ -138,9 +120,7 @@ async fn read(conn: &mut PgConnection, row: &PgRow) -> Result<Transaction, Journ
         nonce: undb(row.try_get("nonce")?)?,
         destination: bytes(row.try_get("destination")?, "destination")?,
         calldata: row.try_get("calldata")?,
-        state: state
-            .parse()
-            .map_err(|error: super::state::BadState| JournalError::Corrupt(error.to_string()))?,
+        state: state.parse().map_err(|error: BadState| JournalError::Corrupt(error.to_string()))?,
         block,
         mined_hash: hash(row.try_get("mined_hash")?)?,
         reverted: row.try_get("reverted")?,
@@ -157,7 +137,7 @@ async fn lock(conn: &mut PgConnection, id: i64) -> Result<State, JournalError> {
         .bind(id)
         .fetch_one(conn)
         .await?;
-    state.parse().map_err(|error: super::state::BadState| JournalError::Corrupt(error.to_string()))
+    state.parse().map_err(|error: BadState| JournalError::Corrupt(error.to_string()))
 }
 
 /// Moves a transaction and the entries that it carries.
@@ -170,13 +150,12 @@ async fn step(conn: &mut PgConnection, id: i64, event: Event) -> Result<State, J
         .await?;
     // Entries become final by their own events in the chain's log, not by their transaction.
     if !matches!(event, Event::Confirm | Event::Reject) {
-        sqlx::query(
-            "UPDATE entries SET state = $2 WHERE tx_id = $1 AND state NOT IN ('confirmed', 'rejected')",
-        )
-        .bind(id)
-        .bind(state.as_str())
-        .execute(conn)
-        .await?;
+        sqlx::query("UPDATE entries SET state = $2 WHERE tx_id = $1 AND state <> ALL($3)")
+            .bind(id)
+            .bind(state.as_str())
+            .bind(words(&State::FINAL))
+            .execute(conn)
+            .await?;
     }
     Ok(state)
 }
@@ -185,10 +164,10 @@ impl Journal {
     /// All transactions that are not final, oldest nonce first.
     pub async fn live(&self, sender: [u8; 20]) -> Result<Vec<Transaction>, JournalError> {
         let mut conn = self.pool.acquire().await?;
-        let sql = sqlx::AssertSqlSafe(format!(
-            "{SELECT} WHERE state NOT IN ('confirmed', 'rejected') AND sender = $1 ORDER BY nonce"
-        ));
-        let rows = sqlx::query(sql).bind(sender.as_slice()).fetch_all(&mut *conn).await?;
+        let sql =
+            sqlx::AssertSqlSafe(format!("{SELECT} WHERE state <> ALL($2) AND sender = $1 ORDER BY nonce"));
+        let query = sqlx::query(sql).bind(sender.as_slice()).bind(words(&State::FINAL));
+        let rows = query.fetch_all(&mut *conn).await?;
         let mut out = Vec::with_capacity(rows.len());
         for row in &rows {
             out.push(read(&mut conn, row).await?);
@@ -204,70 +183,14 @@ impl Journal {
     pub async fn mark_open(&self, lease: &Lease, uid: &str) -> Result<(), JournalError> {
         let mut tx = self.pool.begin().await?;
         lease::check(&mut tx, lease).await?;
-        sqlx::query("UPDATE tables SET state = 'open' WHERE uid = $1").bind(uid).execute(&mut *tx).await?;
+        sqlx::query("UPDATE tables SET state = $2 WHERE uid = $1")
+            .bind(uid)
+            .bind(OPEN)
+            .execute(&mut *tx)
+            .await?;
         chain::append(&mut tx, "opened", &json!({"uid": uid})).await?;
         tx.commit().await?;
         Ok(())
-    }
-
-    /// Tables with accepted entries that are in no transaction, and none of whose entries is on its way:
-    /// an item that fails must not take its successors with it.
-    pub async fn pending(&self) -> Result<Vec<PendingTable>, JournalError> {
-        let uids: Vec<String> = sqlx::query_scalar(
-            "SELECT DISTINCT e.uid FROM entries e JOIN tables t ON t.uid = e.uid WHERE e.state = 'requested'
-             AND NOT EXISTS (SELECT 1 FROM entries o WHERE o.uid = e.uid AND (o.state IN
-                 ('checked', 'signed', 'broadcast', 'mined') OR (o.state = 'rejected' AND o.seq > t.confirmed_seq)))
-             ORDER BY e.uid LIMIT 256",
-        )
-        .fetch_all(&self.pool)
-        .await?;
-        let mut out = Vec::with_capacity(uids.len());
-        for uid in uids {
-            let table = self.table(&uid).await?;
-            let rows = sqlx::query(
-                "SELECT payload, lanes, GREATEST(0, extract(epoch FROM now() - accepted) * 1000)::bigint AS age_ms
-                 FROM entries WHERE uid = $1 AND state = 'requested' ORDER BY seq LIMIT $2",
-            )
-            .bind(&uid)
-            .bind(ENTRIES_MAX)
-            .fetch_all(&self.pool)
-            .await?;
-            let Some(first) = rows.first() else { continue };
-            let age_ms = undb(first.try_get("age_ms")?)?;
-            let entries = rows
-                .iter()
-                .map(|row| {
-                    let entry: Entry = serde_json::from_str(row.try_get("payload")?)?;
-                    let lanes = serde_json::from_str(row.try_get("lanes")?)?;
-                    Ok(Waiting { entry, lanes })
-                })
-                .collect::<Result<_, JournalError>>()?;
-            let stacks = self.stacks(&table).await?;
-            out.push(PendingTable { table, entries, stacks, age_ms });
-        }
-        Ok(out)
-    }
-
-    async fn stacks(&self, table: &TableRow) -> Result<BTreeMap<u8, u64>, JournalError> {
-        let mut conn = self.pool.acquire().await?;
-        // Of every seat that is taken, also of one with no chips left.
-        let seats: Vec<(i16, Option<i64>)> =
-            sqlx::query_as("SELECT seat, vacated FROM seat_owners WHERE uid = $1")
-                .bind(&table.uid)
-                .fetch_all(&mut *conn)
-                .await?;
-        let mut stacks = BTreeMap::new();
-        for (seat, vacated) in seats {
-            let seat = u8::try_from(seat).map_err(|_| JournalError::Corrupt("seat out of range".into()))?;
-            let account = Account::Seat { uid: table.uid.clone(), seat };
-            // The contract lets what was played before an exit settle against what the seat had then.
-            let stack = match vacated {
-                Some(vacated) => undb(vacated)?,
-                None => ledger::balance(&mut conn, &account).await?,
-            };
-            stacks.insert(seat, stack);
-        }
-        Ok(stacks)
     }
 
     /// Stores a checked transaction under the next nonce, before the token is asked.
@@ -296,13 +219,14 @@ impl Journal {
             let state = next(State::Requested, Event::Check)?;
             let moved = sqlx::query(
                 "UPDATE entries SET state = $5, tx_id = $4
-                 WHERE uid = $1 AND seq BETWEEN $2 AND $3 AND state = 'requested'",
+                 WHERE uid = $1 AND seq BETWEEN $2 AND $3 AND state = $6",
             )
             .bind(uid)
             .bind(db(*first, "seq")?)
             .bind(db(*last, "seq")?)
             .bind(id)
             .bind(state.as_str())
+            .bind(State::Requested.as_str())
             .execute(&mut *tx)
             .await?;
             if moved.rows_affected() != last - first + 1 {
@@ -366,7 +290,7 @@ impl Journal {
             .await?;
             for row in rows {
                 let range = (undb(row.try_get("first")?)?, undb(row.try_get("last")?)?);
-                notify(&mut tx, row.try_get("uid")?, range, "submitted", &hash).await?;
+                notice(&mut tx, row.try_get("uid")?, range, NoticeState::Submitted, &hash).await?;
             }
             chain::append(&mut tx, "broadcast", &json!({"tx": id, "hash": hex::encode(hash)})).await?;
         }
@@ -439,9 +363,10 @@ impl Journal {
         step(&mut tx, id, event).await?;
         if reverted {
             let state = next(State::Mined, Event::Requeue)?;
-            sqlx::query("UPDATE entries SET state = $2, tx_id = NULL WHERE tx_id = $1 AND state = 'mined'")
+            sqlx::query("UPDATE entries SET state = $2, tx_id = NULL WHERE tx_id = $1 AND state = $3")
                 .bind(id)
                 .bind(state.as_str())
+                .bind(State::Mined.as_str())
                 .execute(&mut *tx)
                 .await?;
         }

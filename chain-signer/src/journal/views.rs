@@ -1,11 +1,9 @@
 //! What others read: balances, heads, the books at one moment.
 
-use super::{Journal, JournalError, LogPosition, TableRow, bytes, db, undb};
-use crate::{
-    chain::Address,
-    ledger::{self, Account},
-};
+use super::{Journal, JournalError, LogPosition, TableRow, bytes, db, ledger, undb};
+use crate::chain::{Address, vault::Bounds};
 use futures::stream::{self, Stream};
+use purr_books::ledger::Account;
 use purr_engine::PlayerId;
 use purr_protocol::{
     permit::PermitVersion,
@@ -27,6 +25,15 @@ pub struct Accounts {
     pub tables: Vec<TableRow>,
 }
 
+/// What the vault allows after a player has asked to exit. Fixed with the vault.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ExitBounds {
+    /// Seconds until the player is paid without anybody's help.
+    pub delay_s: u64,
+    /// Numbers of a table's sequence that may still touch the player's seat.
+    pub sequences: u64,
+}
+
 /// How far the journal is, to compare with the chain before anything is signed.
 #[derive(Clone, Debug)]
 pub struct Heads {
@@ -37,19 +44,13 @@ pub struct Heads {
 
 impl Journal {
     /// Binds the journal to a vault, the first time; afterwards it must be the same.
-    pub async fn identify(
-        &self,
-        chain_id: u64,
-        vault: Address,
-        exit_delay_s: u64,
-        permits: PermitVersion,
-    ) -> Result<(), JournalError> {
+    pub async fn identify(&self, chain_id: u64, vault: Address, bounds: Bounds) -> Result<(), JournalError> {
         sqlx::query(
             "INSERT INTO identity (chain_id, vault, permit_version) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
         )
         .bind(db(chain_id, "chain id")?)
         .bind(vault.as_slice())
-        .bind(i16::from(permits.number()))
+        .bind(i16::from(bounds.permits.number()))
         .execute(&self.pool)
         .await?;
         let row = sqlx::query("SELECT chain_id, vault FROM identity").fetch_one(&self.pool).await?;
@@ -58,18 +59,22 @@ impl Journal {
             let vault = crate::chain::address_text(address);
             return Err(JournalError::OtherVault { chain_id: chain, vault });
         }
-        sqlx::query("UPDATE identity SET exit_delay_s = $1 WHERE exit_delay_s IS NULL")
-            .bind(db(exit_delay_s, "exit delay")?)
+        sqlx::query("UPDATE identity SET exit_delay_s = COALESCE(exit_delay_s, $1), exit_sequences = COALESCE(exit_sequences, $2)")
+            .bind(db(bounds.exit_delay_s, "exit delay")?)
+            .bind(i64::from(bounds.exit_sequences))
             .execute(&self.pool)
             .await?;
         Ok(())
     }
 
-    /// The vault's exit clock, in seconds; `None`: no vault was ever looked at.
-    pub async fn exit_delay_s(&self) -> Result<Option<u64>, JournalError> {
-        let delay: Option<Option<i64>> =
-            sqlx::query_scalar("SELECT exit_delay_s FROM identity").fetch_optional(&self.pool).await?;
-        delay.flatten().map(undb).transpose()
+    /// The vault's bounds on exits; `None`: no vault was ever looked at.
+    pub async fn exit_bounds(&self) -> Result<Option<ExitBounds>, JournalError> {
+        let bounds: Option<(Option<i64>, Option<i64>)> =
+            sqlx::query_as("SELECT exit_delay_s, exit_sequences FROM identity")
+                .fetch_optional(&self.pool)
+                .await?;
+        let Some((Some(delay), Some(sequences))) = bounds else { return Ok(None) };
+        Ok(Some(ExitBounds { delay_s: undb(delay)?, sequences: undb(sequences)? }))
     }
 
     /// The permits that the vault takes; `None`: no vault was ever looked at.

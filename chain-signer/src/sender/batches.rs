@@ -2,28 +2,23 @@
 
 use super::{IN_FLIGHT_MAX, Sender, SenderError, fees, gas};
 use crate::{
+    calldata::{Known, check_open, check_settle},
     chain::{
         Block, RpcError,
         batch::{ITEMS_MAX, Item, items},
         eip712::uid_word,
         vault::{encode_open, encode_settle},
     },
-    journal::{Fees, Lease, NewTransaction, PendingTable, Purpose, State},
-    policy::calldata::{Known, check_open, check_settle},
+    journal::{Fees, Lease, NewTransaction, PendingTable, Purpose},
 };
-use purr_protocol::settlement::EntryBody;
-use std::{collections::BTreeMap, time::Duration};
+use purr_books::entry::State;
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
-/// A permit's or a leave's entry waits for nothing, hands for others of their table.
-fn due_in(pending: &PendingTable) -> Duration {
-    let hands =
-        pending.entries.iter().take_while(|one| matches!(one.entry.body, EntryBody::Hand { .. })).count();
-    let full = hands >= usize::try_from(pending.table.max_hands).unwrap_or(usize::MAX);
-    if hands < pending.entries.len() || full {
-        return Duration::ZERO;
-    }
-    Duration::from_millis(pending.table.max_delay_ms.saturating_sub(pending.age_ms))
-}
+/// Tables whose entries the policy did not pass are left out this long: they must not keep others waiting.
+const REFUSED_FOR: Duration = Duration::from_secs(10);
 
 fn known(pending: &PendingTable) -> Known {
     Known {
@@ -127,11 +122,13 @@ impl Sender {
         lease: &Lease,
         head: Block,
     ) -> Result<(bool, Option<Duration>), SenderError> {
-        let pending = self.journal.pending().await?;
-        let next = pending.iter().map(due_in).filter(|due| !due.is_zero()).min();
-        let due: Vec<PendingTable> = pending.into_iter().filter(|table| due_in(table).is_zero()).collect();
+        self.refused.retain(|_, at| at.elapsed() < REFUSED_FOR);
+        let (due, next_ms) = self.journal.pending(ITEMS_MAX, &self.refused).await?;
+        let next = next_ms.map(Duration::from_millis);
+        // More that is due than fits waits for room, not for time.
+        let later = next.filter(|next| !next.is_zero());
         if due.is_empty() || self.room().await? == 0 {
-            return Ok((false, next));
+            return Ok((false, later));
         }
         let mut chosen: Vec<Item> = Vec::new();
         let mut tables = BTreeMap::new();
@@ -146,7 +143,7 @@ impl Sender {
             oldest_ms = oldest_ms.max(table.age_ms);
             tables.insert(table.table.table_id, table);
         }
-        let Some((calldata, gas)) = self.fitting(&mut chosen).await? else { return Ok((false, next)) };
+        let Some((calldata, gas)) = self.fitting(&mut chosen).await? else { return Ok((false, later)) };
         let known: BTreeMap<_, _> = tables.iter().map(|(id, table)| (*id, known(table))).collect();
         let ranges = check_settle(self.allowed, self.domain.chain_id, self.vault.address, &calldata, &known)?;
         let ranges = ranges
@@ -154,12 +151,12 @@ impl Sender {
             .filter_map(|(id, first, last)| Some((tables.get(&id)?.table.uid.clone(), first, last)))
             .collect();
         self.create(lease, head, (Purpose::Settle, calldata, gas), ranges).await?;
-        self.oldest_ms = Some((oldest_ms, std::time::Instant::now()));
+        self.oldest_ms = Some((oldest_ms, Instant::now()));
         Ok((true, next))
     }
 
     /// One table's items, if the policy passes them. What it does not pass holds up this table only.
-    fn passed(&self, pending: &PendingTable, room: usize) -> Option<Vec<Item>> {
+    fn passed(&mut self, pending: &PendingTable, room: usize) -> Option<Vec<Item>> {
         let range = self.range_max.min(usize::try_from(pending.table.max_hands).unwrap_or(usize::MAX)).max(1);
         let built = items(pending.table.table_id, &pending.entries, range).map_err(|error| error.to_string());
         let checked = built.and_then(|mut items| {
@@ -177,6 +174,7 @@ impl Sender {
             Ok(items) => Some(items),
             Err(error) => {
                 tracing::error!(error, table = pending.table.uid, "ALARM: not signed");
+                self.refused.insert(pending.table.uid.clone(), Instant::now());
                 None
             }
         }

@@ -2,8 +2,13 @@
 
 use super::{Sender, SenderError};
 use crate::{
-    chain::{address_text, events::VaultEvent, vault::LOG_BLOCKS_MAX},
-    journal::TableRow,
+    chain::{address_text, vault::LOG_BLOCKS_MAX},
+    journal::{Lease, TableRow},
+};
+use purr_books::{
+    events::VaultEvent,
+    ledger::Subject,
+    whole::{Behind, Standing, TableStanding, behind},
 };
 use purr_protocol::settlement::ChainConfig;
 
@@ -38,7 +43,7 @@ impl Sender {
         let bounds = self.vault.bounds(rpc).await?;
         self.range_max = bounds.range_max.max(1).into();
         let decimals = rpc.eth_call(token, &DECIMALS, None).await?;
-        self.journal.identify(chain_id, self.vault.address, bounds.exit_delay_s, bounds.permits).await?;
+        self.journal.identify(chain_id, self.vault.address, bounds).await?;
         self.service.chain_checked(ChainConfig {
             chain_id,
             vault: address,
@@ -51,7 +56,8 @@ impl Sender {
         Ok(())
     }
 
-    /// A journal that came out of a backup may be behind what was signed: then it must not sign.
+    /// A journal that came out of a backup may be behind what was signed, and one that is empty may have been lost: then it
+    /// must not sign.
     pub(super) async fn check_whole(&self) -> Result<(), SenderError> {
         let behind = self.behind().await?;
         self.service.set_whole(behind.is_none());
@@ -61,10 +67,23 @@ impl Sender {
                 Ok(())
             }
             Some(why) => {
-                self.readiness.not_ready("journal-whole", why.as_str());
-                wrong(why)
+                self.readiness.not_ready("journal-whole", why.to_string());
+                Err(SenderError::Behind(why))
             }
         }
+    }
+
+    /// As [`Self::check_whole`], for the replica that sends: an empty journal reads the vault's log first.
+    pub(super) async fn check_whole_as_sender(&mut self, lease: &Lease) -> Result<(), SenderError> {
+        while self.behind().await? == Some(Behind::Unread) {
+            let head = self.rpc.block(None).await?.ok_or(SenderError::NoBlock(0))?;
+            self.journal.renew(lease).await?;
+            self.take_in(lease, head).await?;
+            if self.journal.position().await?.is_none() {
+                break;
+            }
+        }
+        self.check_whole().await
     }
 
     /// How far the admins have passed over numbers that the journal never had, in what it has not taken in yet: that
@@ -93,26 +112,31 @@ impl Sender {
         Ok(through)
     }
 
-    async fn behind(&self) -> Result<Option<String>, SenderError> {
+    async fn behind(&self) -> Result<Option<Behind>, SenderError> {
         let key = self.signer.address();
         let heads = self.journal.heads(key).await?;
         let sent = self.rpc.nonce(key).await?;
-        let known = heads.nonce_last.map_or(0, |last| last + 1);
-        let fresh = heads.nonce_last.is_none() && self.accept_used_key;
-        if sent > known && !fresh {
-            return Ok(Some(format!(
-                "the journal is behind the chain: it knows {known} transactions of the settling key, the chain {sent}"
-            )));
-        }
+        let mut tables = Vec::with_capacity(heads.tables.len());
         for table in heads.tables {
-            let chain = self.vault.table(&self.rpc, table.table_id, None).await?;
-            if chain.seq > table.head_seq && chain.seq > self.voided_through(&table).await? {
-                return Ok(Some(format!(
-                    "the journal is behind the chain: table {} is at {} there, at {} here",
-                    table.uid, chain.seq, table.head_seq
-                )));
-            }
+            let chain = self.vault.table(&self.rpc, table.table_id, None).await?.seq;
+            let voided = if chain > table.head_seq { self.voided_through(&table).await? } else { 0 };
+            tables.push(TableStanding { uid: table.uid, head: table.head_seq, chain, voided });
         }
-        Ok(None)
+        let unknown = self.journal.differing().await?.into_keys().find_map(|subject| match subject {
+            Subject::Table(name) if name.starts_with("0x") => Some(name),
+            _ => None,
+        });
+        let depth =
+            self.rpc.block(None).await?.map_or(0, |head| head.number.saturating_sub(self.confirmations));
+        let position = self.journal.position().await?;
+        let caught_up = position.is_some_and(|position| position.block >= depth);
+        Ok(behind(&Standing {
+            known: heads.nonce_last.map_or(0, |last| last + 1),
+            sent,
+            accept_used_key: self.accept_used_key,
+            has_read: caught_up || heads.nonce_last.is_some() || !tables.is_empty(),
+            unknown_table: unknown,
+            tables,
+        }))
     }
 }

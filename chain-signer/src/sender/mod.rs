@@ -11,15 +11,16 @@ mod transactions;
 mod watch;
 
 use crate::{
+    back_off::BackOff,
+    calldata::Allowed,
     chain::{Address, Block, Rpc, RpcError, Vault, eip712::Domain},
     hsm::{HsmError, Signer},
     journal::{Journal, JournalError, Lease},
     metrics::Metrics,
     options::Config,
-    policy::{Refusal, calldata::Allowed},
-    serve::BackOff,
     service::Service,
 };
+use purr_books::{policy::Refusal, whole::Behind};
 use purr_runtime::{CancellationToken, Readiness};
 use std::{
     collections::BTreeMap,
@@ -48,6 +49,8 @@ pub enum SenderError {
     Refused(#[from] Refusal),
     #[error("{0}")]
     Wrong(String),
+    #[error(transparent)]
+    Behind(#[from] Behind),
     #[error("the chain has no block {0}, which it had before")]
     NoBlock(u64),
     #[error("block {0} was final and is another one now: the chain was replaced")]
@@ -82,6 +85,8 @@ pub struct Sender {
     /// Somebody is frozen.
     frozen: bool,
     looked: Option<Instant>,
+    /// Tables whose entries the policy did not pass, and when.
+    refused: BTreeMap<String, Instant>,
     /// When a transaction's bytes were last given to a node.
     sent_at: BTreeMap<i64, Instant>,
     /// Age of the oldest entry of the transaction just made, and when that was.
@@ -122,6 +127,7 @@ impl Sender {
             base_fees: fees::Recent::default(),
             frozen: false,
             looked: None,
+            refused: BTreeMap::new(),
             sent_at: BTreeMap::new(),
             oldest_ms: None,
         }
@@ -154,7 +160,10 @@ impl Sender {
         let part = match error {
             SenderError::Chain(_) | SenderError::NoBlock(_) | SenderError::Replaced(_) => "chain",
             SenderError::Token(_) => "token",
-            SenderError::Journal(_) | SenderError::Refused(_) | SenderError::Wrong(_) => "sender",
+            SenderError::Journal(_)
+            | SenderError::Refused(_)
+            | SenderError::Wrong(_)
+            | SenderError::Behind(_) => "sender",
         };
         self.metrics.up.with_label_values(&[part]).set(0);
         tracing::warn!(%error, part, "the sender waits");
@@ -174,8 +183,11 @@ impl Sender {
             self.vault_checked = Some(Instant::now());
             self.readiness.ready("vault");
         }
-        let Some(lease) = self.journal.acquire(&self.replica).await? else { return Ok(()) };
-        self.check_whole().await?;
+        let Some(lease) = self.journal.acquire(&self.replica).await? else {
+            // A replica that does not send signs vouchers: it is ready once it has found the journal whole.
+            return if checked { Ok(()) } else { self.check_whole().await };
+        };
+        self.check_whole_as_sender(&lease).await?;
         tracing::info!(fence = lease.fence, "this replica sends");
         self.metrics.leading.set(1);
         (self.seen, self.looked) = (None, None);
@@ -195,7 +207,7 @@ impl Sender {
                     *back_off = BackOff::default();
                     due.unwrap_or(self.poll).min(self.poll)
                 }
-                Err(SenderError::Journal(error)) => return Err(error.into()),
+                Err(error @ (SenderError::Journal(_) | SenderError::Behind(_))) => return Err(error),
                 Err(error) => {
                     self.failed(&error);
                     // What the head asked for was not all done.

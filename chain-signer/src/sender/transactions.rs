@@ -3,8 +3,9 @@
 use super::{Sender, SenderError, fees};
 use crate::{
     chain::{Block, Receipt, RpcError, sign},
-    journal::{Lease, State, Transaction},
+    journal::{Lease, Transaction},
 };
+use purr_books::entry::State;
 use std::time::{Duration, Instant};
 
 /// Bytes that no block has yet are given to the nodes again this often.

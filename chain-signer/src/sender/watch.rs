@@ -5,6 +5,7 @@ use crate::{
     chain::{Block, Range, vault::LOG_BLOCKS_MAX},
     journal::{Lease, LogPosition},
 };
+use purr_books::ledger::Subject;
 use std::time::{Duration, Instant};
 
 /// How often deposits are looked for while the chain is another one.
@@ -35,9 +36,14 @@ impl Sender {
             position = Some(reached);
             self.metrics.entries_confirmed.inc_by(applied.entries_confirmed);
             self.metrics.entries_rejected.inc_by(applied.entries_rejected);
+            self.metrics.seatings_refused.inc_by(applied.seatings_refused);
             self.metrics.shortfalls.inc_by(applied.shortfalls);
+            if applied.conflicts > 0 {
+                self.metrics.conflicts_with_chain.inc_by(applied.conflicts);
+                self.note_differing().await?;
+            }
             self.metrics.block_final.set(i64::try_from(to).unwrap_or(i64::MAX));
-            if applied.entries_confirmed + applied.entries_rejected > 0 {
+            if applied.entries_confirmed + applied.entries_rejected + applied.seatings_refused > 0 {
                 self.service.signals.noted.notify_one();
             }
             next = to + 1;
@@ -45,6 +51,16 @@ impl Sender {
             if to == last {
                 self.journal.expire(lease, end.timestamp_s).await?;
             }
+        }
+        Ok(())
+    }
+
+    /// Counts what differs; an unknown table of the vault means that the journal was lost.
+    async fn note_differing(&self) -> Result<(), SenderError> {
+        let differing = self.journal.differing().await?;
+        self.metrics.differing.set(i64::try_from(differing.len()).unwrap_or(i64::MAX));
+        if differing.keys().any(|subject| matches!(subject, Subject::Table(name) if name.starts_with("0x"))) {
+            self.check_whole().await?;
         }
         Ok(())
     }
@@ -77,10 +93,10 @@ impl Sender {
         for deposit in self.journal.deposits_to_look_for(replaced).await? {
             let (player, key) = (deposit.player, &deposit.key);
             if self.rpc.receipt(deposit.tx).await?.is_some() {
-                if self.journal.thaw(lease, &deposit).await? {
+                if self.journal.looked(lease, &deposit, true).await? {
                     tracing::warn!(%player, key, "a deposit that had vanished is back");
                 }
-            } else if self.journal.freeze(lease, &deposit).await? {
+            } else if self.journal.looked(lease, &deposit, false).await? {
                 tracing::error!(%player, key, "ALARM: a final deposit has vanished, its player is frozen");
             }
         }

@@ -123,6 +123,9 @@ pub struct TableStatus {
     /// How long after `requestExit` a player is paid without anybody's help, in seconds; 0: not known yet.
     #[serde(default)]
     pub exit_delay_s: u64,
+    /// Numbers of the sequence that may still touch the seat of a player who has asked to exit; 0: not known yet.
+    #[serde(default)]
+    pub exit_sequences: u64,
     /// The type of permits that the vault takes; see [`ChainConfig::permit_version`].
     #[serde(default = "first_permits")]
     pub permit_version: u8,

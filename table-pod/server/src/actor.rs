@@ -6,7 +6,9 @@ mod outbox;
 mod outlet;
 
 use crate::{
-    core::{Adopted, Arrival, ConnectionId, Core, DrainStatus, Input, Pace, Recording, State, Step},
+    core::{
+        Adopted, Arrival, ConnectionId, Core, DrainStatus, ExitBounds, Input, Pace, Recording, State, Step,
+    },
     metrics::Metrics,
     signer::{Signer, SignerError},
 };
@@ -363,7 +365,7 @@ impl Actor {
         let core = Core::new(epoch, spec, state, sealer, pace)
             .with_recording(recording)
             .with_permits(permits)
-            .with_unsettled(fenced.unsettled_s, status.exit_delay_s);
+            .with_unsettled(fenced.unsettled_s, ExitBounds::from(&status));
         let (inbox_of, inbox) = mpsc::channel(INBOX_MAX);
         let (guests_of, guests) = mpsc::channel(GUESTS_MAX);
         let (roster, roster_of) = watch::channel(Arc::from([]));
@@ -633,7 +635,7 @@ impl Actor {
             loop {
                 match signer.open(&open).await {
                     Ok(status) if status.state == purr_protocol::settlement::TableState::Open => {
-                        handle.input(Input::ExitDelay { seconds: status.exit_delay_s }).await;
+                        handle.input(Input::ExitBounds(ExitBounds::from(&status))).await;
                         break;
                     }
                     Ok(_) => {}

@@ -48,6 +48,8 @@ use timing::Thinking;
 use waiting::Waiting;
 use written::Written;
 
+pub use waiting::ExitBounds;
+
 /// Command ids remembered for each player.
 const APPLIED_MAX: usize = 64;
 /// Players whose ids are remembered: seats and those who left lately.
@@ -95,10 +97,8 @@ pub enum Input {
         epoch: u64,
         offset: u64,
     },
-    /// How long after `requestExit` the vault pays a player without anybody's help, in seconds; 0: never.
-    ExitDelay {
-        seconds: u64,
-    },
+    /// The vault's bounds on exits.
+    ExitBounds(ExitBounds),
     /// The store was away from `since` until now.
     Stalled {
         since: Millis,
@@ -366,11 +366,11 @@ impl Core {
         core
     }
 
-    /// What the signer says of hands before this process: for how long the oldest has waited, and the vault's exit
-    /// clock, both in seconds.
+    /// What the signer says of hands before this process: for how long the oldest has waited, in seconds; and the
+    /// vault's bounds on exits.
     #[must_use]
-    pub fn with_unsettled(mut self, unsettled_s: u64, exit_delay_s: u64) -> Self {
-        self.waiting.exit_delay(exit_delay_s);
+    pub fn with_unsettled(mut self, unsettled_s: u64, exit: ExitBounds) -> Self {
+        self.waiting.exit_bounds(exit);
         let outbox = &self.state.outbox;
         self.waiting.before(outbox.first().map_or(self.state.sequence, |first| first.seq - 1), unsettled_s);
         for entry in outbox.iter().filter(|entry| matches!(entry.body, EntryBody::Hand { .. })) {
@@ -446,7 +446,7 @@ impl Core {
             Input::Notices(notices) => self.notices(&notices, &mut events, &mut step),
             Input::Seen { epoch, offset } if epoch < self.epoch => self.seen(offset, &mut events, &mut step),
             Input::Seen { .. } => {}
-            Input::ExitDelay { seconds } => self.waiting.exit_delay(seconds),
+            Input::ExitBounds(bounds) => self.waiting.exit_bounds(bounds),
             Input::Stalled { since } => {
                 let before = std::mem::replace(&mut self.now, since.min(now));
                 self.command(Command::PauseClock, &mut events);
@@ -583,6 +583,8 @@ impl Core {
             Some("too many hands wait to be settled")
         } else if self.waiting.too_long(self.now) {
             Some("the chain has not settled the last hands for too long")
+        } else if self.waiting.too_many(self.state.sequence, self.state.confirmed) {
+            Some("too many hands wait for the chain")
         } else {
             None
         }

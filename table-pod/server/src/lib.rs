@@ -7,6 +7,7 @@ pub mod http;
 mod lane;
 pub mod metrics;
 pub mod options;
+pub mod play_money;
 pub mod signer;
 pub mod standing;
 mod trunk;

@@ -9,7 +9,7 @@ use purr_protocol::{
     settlement::{Entry, EntryBody, Notice, NoticeState, Permit, Reserve},
 };
 use purr_store::{DataKeys, Sealer};
-use purr_table::core::{Core, Input, Pace, State, Step};
+use purr_table::core::{Core, ExitBounds, Input, Pace, State, Step};
 use std::sync::Arc;
 
 fn core() -> Core {
@@ -221,7 +221,7 @@ fn what_the_chain_has_taken_is_at_the_table_whatever_the_buy_ins_bounds_say() {
 #[test]
 fn no_hand_starts_while_the_oldest_that_the_chain_does_not_have_is_older_than_half_the_exit_clock() {
     let mut core = core();
-    core.handle(0, Input::ExitDelay { seconds: 60 });
+    core.handle(0, Input::ExitBounds(ExitBounds { delay_s: 60, sequences: 0 }));
     for seat in 0..2 {
         reserve(&mut core, seat, false);
         notice(&mut core, u64::from(seat) + 1, u64::from(seat) + 1, NoticeState::Confirmed);
@@ -251,6 +251,37 @@ fn no_hand_starts_while_the_oldest_that_the_chain_does_not_have_is_older_than_ha
     assert_eq!((core.holding(), play(&mut core, 10)), (None, 1));
     notice(&mut core, 4, 8, NoticeState::Confirmed);
     assert_eq!(play(&mut core, 3), 3);
+}
+
+#[test]
+fn no_hand_starts_while_half_of_the_numbers_that_an_exit_leaves_wait_for_the_chain() {
+    let mut core = core();
+    core.handle(0, Input::ExitBounds(ExitBounds { delay_s: 0, sequences: 8 }));
+    for seat in 0..2 {
+        reserve(&mut core, seat, false);
+        notice(&mut core, u64::from(seat) + 1, u64::from(seat) + 1, NoticeState::Confirmed);
+        core.handle(0, Input::Connected { player: PlayerId([seat + 1; 20]) });
+    }
+    let mut now = 0;
+    let mut play = |core: &mut Core| {
+        let mut hands = 0;
+        while hands < 20 {
+            core.handle(now, Input::Tick { seed: [3; 32] });
+            let Some(hand) = core.state().table.hand().map(|hand| hand.number) else { break };
+            now += 1_000;
+            core.handle(now, Input::Pause { paused: false });
+            let seat = core.state().table.to_act().unwrap().0;
+            let fold = pb::Act { hand, kind: pb::ActionKind::Fold.into(), amount: 0, question: None };
+            ask(core, seat, 1_000 + hand, Ask::Act(fold));
+            hands += 1;
+        }
+        hands
+    };
+    // Numbers 1 and 2 are the sits; of eight that an exit leaves, four may wait.
+    assert_eq!(play(&mut core), 4);
+    assert_eq!(core.holding(), Some("too many hands wait for the chain"));
+    notice(&mut core, 3, 4, NoticeState::Confirmed);
+    assert_eq!((core.holding(), play(&mut core)), (None, 2));
 }
 
 #[test]

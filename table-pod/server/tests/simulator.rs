@@ -15,7 +15,7 @@ use purr_store::{Fault, FaultStore, MemoryStore, Store};
 use purr_table::{
     actor::{Attached, Handle, Outgoing},
     core::Input,
-    signer::PlayMoney,
+    play_money::PlayMoney,
 };
 use std::{collections::HashMap, sync::Arc, time::Duration};
 use world::World;
@@ -69,7 +69,7 @@ impl Bot {
             let permit = pb::Permit {
                 amount: 1_000,
                 max_total_rake: 1_000,
-                expiry_s: 0,
+                expiry_s: 3_600,
                 nonce: 0,
                 signature: vec![0; 65],
             };

@@ -1,6 +1,6 @@
 //! The rules about what store and signer have in the end.
 
-use super::{HandSeen, Losses, Purse, Record, Seen, Survivor, Told, Violation};
+use super::{HandSeen, Ledger, Losses, Purse, Record, Seen, Survivor, Told, Violation};
 use purr_protocol::settlement::{Entry, EntryBody};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,6 +10,7 @@ struct Books<'a> {
     journal: BTreeMap<&'a str, Vec<&'a Entry>>,
     commits: BTreeMap<&'a str, Vec<&'a Survivor>>,
     purse: Option<&'a Purse>,
+    ledger: Option<&'a Ledger>,
 }
 
 pub(super) fn check(records: &[Record], losses: &Losses) -> Vec<Violation> {
@@ -19,6 +20,7 @@ pub(super) fn check(records: &[Record], losses: &Losses) -> Vec<Violation> {
             Record::Settled { table, entry } => books.journal.entry(table).or_default().push(entry),
             Record::Survived(commit) => books.commits.entry(&commit.table).or_default().push(commit),
             Record::Purse(purse) => books.purse = Some(purse),
+            Record::Ledger(ledger) => books.ledger = Some(ledger),
             Record::Refused { table, seq } => {
                 books.found.push(Violation::Renumbered { table: table.clone(), seq: *seq });
             }
@@ -28,6 +30,7 @@ pub(super) fn check(records: &[Record], losses: &Losses) -> Vec<Violation> {
     books.journal();
     books.commits();
     books.conserved();
+    books.ledger();
     books.told(records, losses);
     books.found
 }
@@ -129,6 +132,45 @@ impl Books<'_> {
             signed(purse.held) + entries().map(|entry| brings(entry)).sum::<i64>() + rake.sum::<i64>();
         if found != signed(purse.granted) {
             self.found.push(Violation::PurseNotConserved { granted: purse.granted, found });
+        }
+    }
+
+    /// The ledger has what the sequence makes of the grants, account by account.
+    fn ledger(&mut self) {
+        let Some(ledger) = self.ledger else { return };
+        self.found.extend(ledger.flaws.iter().cloned().map(Violation::BooksFlawed));
+        let grants = ledger.granted.iter().map(|player| (player.clone(), signed(ledger.grant)));
+        let (mut free, mut stacks): (BTreeMap<String, i64>, BTreeMap<String, i64>) =
+            (grants.collect(), BTreeMap::new());
+        for entry in self.journal.get(ledger.table.as_str()).into_iter().flatten() {
+            let mut moves = |player: String, seat: u8, to_seat: i64| {
+                *free.entry(player).or_default() -= to_seat;
+                *stacks.entry(seat.to_string()).or_default() += to_seat;
+            };
+            match &entry.body {
+                EntryBody::Sit { seat, player, permit } | EntryBody::TopUp { seat, player, permit } => {
+                    moves(player.to_string(), seat.0, signed(permit.amount));
+                }
+                EntryBody::Leave { seat, player, stack } => {
+                    moves(player.to_string(), seat.0, -signed(*stack));
+                }
+                EntryBody::Hand { deltas, .. } => {
+                    for delta in deltas {
+                        *stacks.entry(delta.seat.0.to_string()).or_default() += delta.delta;
+                    }
+                }
+            }
+        }
+        for (wanted, has, what) in [(free, &ledger.free, "player"), (stacks, &ledger.stacks, "seat")] {
+            let names: BTreeSet<&String> = wanted.keys().chain(has.keys()).collect();
+            for name in names {
+                let (wanted, ledger) =
+                    (wanted.get(name).copied().unwrap_or(0), has.get(name).copied().unwrap_or(0));
+                if signed(ledger) != wanted {
+                    let account = format!("{what} {name}");
+                    self.found.push(Violation::LedgerDiffers { account, ledger, wanted });
+                }
+            }
         }
     }
 

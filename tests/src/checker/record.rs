@@ -26,6 +26,23 @@ pub enum Record {
     Refused { table: String, seq: u64 },
     /// Where the chips are that are at no table.
     Purse(Purse),
+    /// The signer's ledger in the end, where there is one.
+    Ledger(Ledger),
+}
+
+/// Balances of a signer that settled all of one table's sequence; empty accounts are left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Ledger {
+    pub table: String,
+    /// What each of `granted` got.
+    pub grant: u64,
+    pub granted: Vec<String>,
+    pub free: BTreeMap<String, u64>,
+    /// By seat.
+    pub stacks: BTreeMap<String, u64>,
+    /// What must hold of the books and does not, in the books' own words.
+    pub flaws: Vec<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

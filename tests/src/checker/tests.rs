@@ -128,6 +128,8 @@ fn chips_that_appear_at_a_table_are_named_with_their_commit() {
 fn chips_missing_from_the_whole_are_named() {
     let found = broken(|record| match record {
         Record::Purse(_) => vec![Record::Purse(Purse { granted: 1_000, held: 799 })],
+        // Has a test of its own.
+        Record::Ledger(_) => vec![],
         other => vec![other],
     });
     assert_eq!(found, [Violation::PurseNotConserved { granted: 1_000, found: 999 }]);
@@ -194,7 +196,7 @@ fn an_acknowledged_action_or_commit_that_is_gone_is_named() {
             let told = Told::Events { seen: vec![], public };
             vec![Record::Told { table, player, pod, epoch, offset: 3, told }]
         }
-        Record::Survived(_) | Record::Settled { .. } | Record::Purse(_) => vec![],
+        Record::Survived(_) | Record::Settled { .. } | Record::Purse(_) | Record::Ledger(_) => vec![],
         other => vec![other],
     });
     names(&unseen, |v| matches!(v, Violation::ActionMissing { id: 7, offset: 3, .. }));
@@ -275,7 +277,10 @@ fn a_number_offered_with_another_payload_is_named() {
 fn lost(hand: Option<u64>, board: &[&str], hands_lost: u64) -> Vec<Violation> {
     let cut = |record: &Record| {
         matches!(record, Record::Told { offset: 4, .. })
-            || matches!(record, Record::Survived(_) | Record::Settled { .. } | Record::Purse(_))
+            || matches!(
+                record,
+                Record::Survived(_) | Record::Settled { .. } | Record::Purse(_) | Record::Ledger(_)
+            )
     };
     let mut all: Vec<Record> = good().into_iter().filter(|record| !cut(record)).collect();
     all.push(Record::Counted { table: T.into(), epoch: 1, hands_lost: 0 });
@@ -305,4 +310,34 @@ fn a_hand_that_ends_without_a_word_to_its_player_is_named() {
         good().into_iter().filter(|record| !matches!(record, Record::Told { offset: 4, .. })).collect();
     all.push(events("a", 1, 4, vec![Seen::Started { hand: 2 }]));
     names(&check(&all), |v| matches!(v, Violation::LossNotAnnounced { hand: 1, .. }));
+}
+
+#[test]
+fn a_ledger_that_does_not_follow_from_the_sequence_is_named() {
+    let (a, b) = (PlayerId([0; 20]).to_string(), PlayerId([1; 20]).to_string());
+    let ledger = Ledger {
+        table: T.into(),
+        grant: 500,
+        granted: vec![a.clone(), b.clone()],
+        free: [(a.clone(), 400), (b, 400)].into(),
+        stacks: [("0".to_owned(), 109), ("1".to_owned(), 90)].into(),
+        flaws: Vec::new(),
+    };
+    let with =
+        |ledger: Ledger| check(&good().into_iter().chain([Record::Ledger(ledger)]).collect::<Vec<_>>());
+    assert_eq!(with(ledger.clone()), []);
+    let mut wrong = ledger.clone();
+    wrong.free.insert(a.clone(), 500);
+    wrong.flaws.push("a seat is nobody's".into());
+    let account = format!("player {a}");
+    assert_eq!(
+        with(wrong),
+        [
+            Violation::BooksFlawed("a seat is nobody's".into()),
+            Violation::LedgerDiffers { account, ledger: 500, wanted: 400 },
+        ]
+    );
+    let mut wrong = ledger;
+    wrong.stacks.remove("1");
+    assert_eq!(with(wrong), [Violation::LedgerDiffers { account: "seat 1".into(), ledger: 0, wanted: 90 }]);
 }

@@ -9,6 +9,11 @@ pub enum Violation {
     #[error("in all: {granted} chips were granted, {found} are there")]
     PurseNotConserved { granted: u64, found: i64 },
 
+    #[error("the ledger has {ledger} for {account}, the sequence says {wanted}")]
+    LedgerDiffers { account: String, ledger: u64, wanted: i64 },
+    #[error("the signer's books are wrong: {0}")]
+    BooksFlawed(String),
+
     #[error("table {table}: hand {hand} settled as {first} and as {second}")]
     SettledTwice { table: String, hand: u64, first: u64, second: u64 },
     #[error("table {table}: {player} saw the end of hand {hand}, which is not settled")]

@@ -8,7 +8,7 @@ use crate::{
     solo::{
         Options, UID, gateway_config,
         house::{self, House, Parts, loopback},
-        ledger::{Books, Ledger},
+        ledger::Ledger,
         secrets::Secrets,
     },
     until,
@@ -119,7 +119,7 @@ impl Scene {
         let (secrets, stop) = (Secrets::new()?, CancellationToken::new());
         let sealer = house::sealer()?;
         let journal = Arc::new(Journal::new(sealer.clone()));
-        let ledger = Arc::new(Ledger::new(Books::new(STAKE, spec.engine.buy_in_min)));
+        let ledger = Arc::new(Ledger::new(STAKE, spec.engine.buy_in_min));
         let public = TcpListener::bind(loopback()).await?;
         let url = format!("https://localhost:{}", public.local_addr()?.port());
         let mut config = gateway_config(&options, &secrets, &url, public.local_addr()?)?;

@@ -138,7 +138,7 @@ impl Player {
             let permit = pb::Permit {
                 amount: 1_000,
                 max_total_rake: 1_000,
-                expiry_s: 0,
+                expiry_s: 3_600,
                 // The same permit until it is seated: another one would reserve as much again.
                 nonce: 1,
                 signature: vec![0; 65],

@@ -1,14 +1,20 @@
-//! The signer: takes a number once, for one payload, from the highest epoch; and is away at times.
+//! The signer: the real money rules over books in memory; and away at times.
 
 use super::{Bug, Dice, Recorder, TABLE};
-use crate::checker::{Purse, Record};
+use crate::checker::{Ledger, Purse, Record};
 use async_trait::async_trait;
-use purr_protocol::settlement::{
-    Entry, EntryBody, Fenced, Notice, NoticeState, OpenTable, Reserve, TableState, TableStatus,
+use purr_books::{
+    check::{Fault, flaws},
+    events::VaultEvent,
+    ledger::Account,
+    memory::MemoryJournal,
+    request::RequestError,
 };
+use purr_engine::{PlayerId, SeatIndex};
+use purr_protocol::settlement::{Entry, Fenced, Notice, OpenTable, Permit, Reserve, Submit, TableStatus};
 use purr_table::signer::{Signer, SignerError};
 use std::{
-    collections::BTreeMap,
+    collections::BTreeSet,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -16,16 +22,14 @@ use tokio::time::sleep;
 
 /// What everybody has to begin with.
 pub const GRANT: u64 = 5_000;
+/// No contract has the table.
+const TABLE_ID: [u8; 32] = [0; 32];
 
 #[derive(Default)]
 struct Books {
-    epoch: u64,
-    entries: Vec<Entry>,
-    confirmed: usize,
-    /// Reserved and not yet seated, by player and nonce.
-    reserved: BTreeMap<(String, u64), u64>,
-    free: BTreeMap<String, u64>,
-    granted: u64,
+    journal: MemoryJournal,
+    /// Who got their chips.
+    granted: BTreeSet<PlayerId>,
 }
 
 pub struct Journal {
@@ -36,10 +40,21 @@ pub struct Journal {
     recorder: Recorder,
 }
 
+/// A fault of the books that is seeded.
+fn fault(bug: Bug) -> Fault {
+    match bug {
+        Bug::PostTwice => Fault::PostTwice,
+        Bug::FreeTwice => Fault::FreeTwice,
+        Bug::ForgetSeat => Fault::ForgetSeat,
+        _ => Fault::None,
+    }
+}
+
 impl Journal {
     pub fn new(seed: u64, lossy: u64, bug: Bug, recorder: Recorder) -> Arc<Self> {
         let (dice, lossy) = (Mutex::new(Dice::new(seed)), Mutex::new(lossy));
-        Arc::new(Self { books: Mutex::default(), dice, lossy, bug, recorder })
+        let books = Books { journal: MemoryJournal::with_fault(fault(bug)), ..Books::default() };
+        Arc::new(Self { books: Mutex::new(books), dice, lossy, bug, recorder })
     }
 
     fn books(&self) -> MutexGuard<'_, Books> {
@@ -50,14 +65,57 @@ impl Journal {
         *self.lossy.lock().unwrap_or_else(PoisonError::into_inner) = 0;
     }
 
-    /// Everything it has, as records.
+    /// Everything it has, as records. Admins pass over the next number, and every permit's time ends, so that these rules
+    /// are played as well.
     pub fn record(&self) {
-        let books = self.books();
-        for entry in &books.entries {
-            self.recorder.push(Record::Settled { table: TABLE.into(), entry: entry.clone() });
+        let mut books = self.books();
+        let Books { journal, granted } = &mut *books;
+        journal.settle(TABLE);
+        for entry in journal.entries_after(TABLE, 0) {
+            self.recorder.push(Record::Settled { table: TABLE.into(), entry });
         }
-        let held = books.free.values().chain(books.reserved.values()).sum();
-        self.recorder.push(Record::Purse(Purse { granted: books.granted, held }));
+        if let Some((head, epoch)) =
+            journal.books().tables.get(TABLE).map(|table| (table.head_seq, table.epoch))
+        {
+            let next = head + 1;
+            journal.take(vec![VaultEvent::RangeVoided { table: TABLE_ID, first: next, last: next }]);
+            // Somebody asks for the seat that nobody plays in, and never sits down.
+            let player = PlayerId([9; 20]);
+            granted.insert(player);
+            journal.deposit(player, GRANT);
+            let permit =
+                Permit { amount: 500, max_total_rake: 0, expiry_s: 600, nonce: 1, signature: String::new() };
+            let ask = Reserve { epoch, seat: SeatIndex(3), player, permit, top_up: false };
+            if let Err(error) = journal.reserve(TABLE, &ask, 0) {
+                tracing::error!(%error, "the last seat could not be reserved");
+            }
+        }
+        let ended = journal.expire(u64::MAX).err().map(|error| error.to_string());
+        let books = journal.books();
+        let overdrawn = journal.overdrawn.iter().map(ToString::to_string);
+        let flaws =
+            flaws(books).into_iter().map(|flaw| flaw.to_string()).chain(overdrawn).chain(ended).collect();
+        let held = granted.iter().map(|player| books.free(*player) + books.reserved(*player)).sum();
+        let granted: Vec<String> = granted.iter().map(ToString::to_string).collect();
+        self.recorder.push(Record::Purse(Purse { granted: GRANT * granted.len() as u64, held }));
+        let of = |wanted: fn(&Account) -> Option<String>| {
+            let accounts = books.ledger.balances().iter().filter(|(_, amount)| **amount != 0);
+            accounts.filter_map(|(account, amount)| Some((wanted(account)?, amount.unsigned_abs()))).collect()
+        };
+        self.recorder.push(Record::Ledger(Ledger {
+            table: TABLE.into(),
+            grant: GRANT,
+            granted,
+            free: of(|account| match account {
+                Account::Free(player) => Some(player.to_string()),
+                _ => None,
+            }),
+            stacks: of(|account| match account {
+                Account::Seat { seat, .. } => Some(seat.to_string()),
+                _ => None,
+            }),
+            flaws,
+        }));
     }
 
     /// Whether the request is lost, and whether the answer is.
@@ -70,7 +128,7 @@ impl Journal {
 
     async fn ask<T>(
         &self,
-        call: impl FnOnce(&mut Books) -> Result<T, SignerError> + Send,
+        call: impl FnOnce(&mut Books) -> Result<T, RequestError> + Send,
     ) -> Result<T, SignerError>
     where
         T: Send,
@@ -81,131 +139,59 @@ impl Journal {
         if request {
             return Err(away());
         }
-        let result = call(&mut self.books());
+        let result = call(&mut self.books()).map_err(SignerError::from);
         if answer { Err(away()) } else { result }
     }
-}
 
-impl Books {
-    fn fenced(&mut self, epoch: u64) -> Result<(), SignerError> {
-        if epoch < self.epoch {
-            return Err(SignerError::Fenced);
+    fn take(&self, books: &mut Books, epoch: u64, entries: &[Entry]) -> Result<u64, RequestError> {
+        let taken = books.journal.submit(TABLE, &Submit { epoch, entries: entries.to_vec() });
+        if let Err(RequestError::Conflict { seq, .. }) = &taken {
+            self.recorder.push(Record::Refused { table: TABLE.into(), seq: *seq });
         }
-        self.epoch = epoch;
-        Ok(())
-    }
-
-    fn free(&mut self, player: &str) -> &mut u64 {
-        if !self.free.contains_key(player) {
-            self.granted += GRANT;
-        }
-        self.free.entry(player.to_owned()).or_insert(GRANT)
-    }
-
-    fn book(&mut self, entry: &Entry) {
-        match &entry.body {
-            EntryBody::Sit { player, permit, .. } | EntryBody::TopUp { player, permit, .. } => {
-                self.reserved.remove(&(player.to_string(), permit.nonce));
-            }
-            EntryBody::Leave { player, stack, .. } => *self.free(&player.to_string()) += stack,
-            EntryBody::Hand { .. } => {}
-        }
-        self.entries.push(entry.clone());
-    }
-
-    fn submit(&mut self, entries: &[Entry], recorder: &Recorder) -> Result<u64, SignerError> {
-        for entry in entries {
-            let next = self.entries.len() as u64 + 1;
-            let known = usize::try_from(entry.seq).ok().and_then(|seq| self.entries.get(seq.checked_sub(1)?));
-            match known {
-                Some(known) if known == entry => {}
-                Some(_) => {
-                    recorder.push(Record::Refused { table: TABLE.into(), seq: entry.seq });
-                    return Err(SignerError::Refused(format!("{} has another payload", entry.seq)));
-                }
-                None if entry.seq == next => self.book(entry),
-                None => return Err(SignerError::Refused(format!("{} does not follow", entry.seq))),
-            }
-        }
-        Ok(self.entries.len() as u64)
+        taken
     }
 }
 
 #[async_trait]
 impl Signer for Journal {
     async fn open(&self, table: &OpenTable) -> Result<TableStatus, SignerError> {
-        self.ask(|books| {
-            books.fenced(table.epoch)?;
-            let table_id = format!("0x{}", "0".repeat(64));
-            let head_seq = books.entries.len() as u64;
-            let confirmed_seq = books.confirmed as u64;
-            let state = TableState::Open;
-            Ok(TableStatus { table_id, state, head_seq, confirmed_seq, exit_delay_s: 0, permit_version: 2 })
-        })
-        .await
+        self.ask(|books| books.journal.open(TABLE, TABLE_ID, table)).await
     }
 
     async fn fence(&self, epoch: u64) -> Result<Fenced, SignerError> {
-        self.ask(|books| {
-            books.fenced(epoch)?;
-            let head_next = books.entries.iter().rev().find_map(|entry| match &entry.body {
-                EntryBody::Hand { next, .. } => Some(next.clone()),
-                _ => None,
-            });
-            Ok(Fenced { epoch, head_seq: books.entries.len() as u64, head_next, unsettled_s: 0 })
-        })
-        .await
+        self.ask(|books| books.journal.fence(TABLE, epoch)).await
     }
 
     async fn reserve(&self, request: &Reserve) -> Result<(), SignerError> {
         self.ask(|books| {
-            books.fenced(request.epoch)?;
-            let (player, amount) = (request.player.to_string(), request.permit.amount);
-            let key = (player.clone(), request.permit.nonce);
-            if books.reserved.contains_key(&key) {
-                return Ok(());
+            if books.granted.insert(request.player) {
+                books.journal.deposit(request.player, GRANT);
             }
-            let free = books.free(&player);
-            *free = free.checked_sub(amount).ok_or_else(|| SignerError::Refused("no funds".into()))?;
-            books.reserved.insert(key, amount);
-            Ok(())
+            books.journal.reserve(TABLE, request, 0)
         })
         .await
     }
 
     async fn submit(&self, epoch: u64, entries: &[Entry]) -> Result<u64, SignerError> {
-        let taken = self
-            .ask(|books| {
-                books.fenced(epoch)?;
-                books.submit(entries, &self.recorder)
-            })
-            .await;
+        let taken = self.ask(|books| self.take(books, epoch, entries)).await;
         if self.bug == Bug::RenumberOutbox && matches!(taken, Err(SignerError::Unavailable(_))) {
             let again: Vec<Entry> =
                 entries.iter().map(|entry| Entry { seq: entry.seq + 1, body: entry.body.clone() }).collect();
-            return self.ask(|books| books.submit(&again, &self.recorder)).await;
+            return self.ask(|books| self.take(books, epoch, &again)).await;
         }
         taken
     }
 
     async fn entries(&self, after: u64) -> Result<Vec<Entry>, SignerError> {
-        self.ask(|books| Ok(books.entries.iter().filter(|entry| entry.seq > after).cloned().collect())).await
+        self.ask(|books| Ok(books.journal.entries_after(TABLE, after))).await
     }
 
     async fn notices(&self, after: u64) -> Result<Vec<Notice>, SignerError> {
         // A long poll: the chain takes a while, then it has all that was in the journal.
         sleep(Duration::from_millis(200)).await;
         self.ask(|books| {
-            books.confirmed = books.entries.len();
-            let news = books.entries.iter().filter(|entry| entry.seq > after);
-            let notice = |entry: &Entry| Notice {
-                id: entry.seq,
-                seq_from: entry.seq,
-                seq_to: entry.seq,
-                state: NoticeState::Confirmed,
-                tx_hash: String::new(),
-            };
-            Ok(news.map(notice).collect())
+            books.journal.settle(TABLE);
+            Ok(books.journal.notices_after(TABLE, after))
         })
         .await
     }

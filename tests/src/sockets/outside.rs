@@ -1,7 +1,7 @@
 //! What the fleet finds outside of itself, in the bench's own process: the Kubernetes API's list of pods, and a signer
-//! that grants every chair at once.
+//! that grants every seat at once.
 //!
-//! Neither is on the way of an action. The signer is a stub: no chain, no journal, no policy.
+//! Neither is on the way of an action. The signer has the real money rules over books in memory, and no chain.
 
 use super::fleet::{BUY_IN, SEATS};
 use anyhow::Context;
@@ -16,11 +16,14 @@ use purr_protocol::{
     Problem,
     settlement::{
         Accepted, Balance, Entries, Fence, Fenced, Notices, OpenTable, Reservation, Reserve, Submit,
-        TableState, TableStatus,
+        TableStatus,
     },
 };
 use purr_runtime::{Callers, CancellationToken, Identity, Server, problem::Answer};
-use purr_table::signer::{PlayMoney, Signer, SignerError};
+use purr_table::{
+    play_money::{PlayMoney, UID, lacking},
+    signer::{Signer, SignerError},
+};
 use serde_json::{Value, json};
 use std::{
     collections::HashMap,
@@ -29,7 +32,7 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use tokio::{net::TcpListener, time::timeout};
 
@@ -150,20 +153,13 @@ struct Books(Arc<Mutex<HashMap<String, Arc<PlayMoney>>>>);
 impl Books {
     fn of(&self, uid: &str) -> Arc<PlayMoney> {
         let mut tables = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        tables.entry(uid.to_owned()).or_default().clone()
+        let made = || Arc::new(PlayMoney::new(TABLE_ID, now_s, lacking));
+        tables.entry(uid.to_owned()).or_insert_with(made).clone()
     }
 }
 
-fn status() -> TableStatus {
-    let table_id = format!("0x{}", hex::encode(TABLE_ID));
-    TableStatus {
-        table_id,
-        state: TableState::Open,
-        head_seq: 0,
-        confirmed_seq: 0,
-        exit_delay_s: 0,
-        permit_version: 2,
-    }
+fn now_s() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
 fn refused(error: &SignerError) -> Answer {
@@ -175,7 +171,13 @@ pub async fn signer(identity: Identity, stop: CancellationToken) -> anyhow::Resu
     let routes = Router::new()
         .route(
             "/v1/tables/{uid}",
-            put(async |Json(_): Json<OpenTable>| Json(status())).get(async || Json(status())),
+            put(async |(State(books), Path(uid)): At, Json(open): Json<OpenTable>| {
+                books.of(&uid).open(&open).await.map(Json::<TableStatus>).map_err(|error| refused(&error))
+            })
+            .get(async |(State(books), Path(uid)): At| {
+                let status = books.of(&uid).journal().status(UID);
+                status.map(Json).map_err(|error| refused(&error.into()))
+            }),
         )
         .route(
             "/v1/balances/{player}",
@@ -189,7 +191,12 @@ pub async fn signer(identity: Identity, stop: CancellationToken) -> anyhow::Resu
         )
         .route(
             "/v1/tables/{uid}/reservations",
-            post(async |Json(_): Json<Reserve>| Json(Reservation { reservation: "granted".into() })),
+            post(async |(State(books), Path(uid)): At, Json(ask): Json<Reserve>| {
+                let reserved = books.of(&uid).reserve(&ask).await;
+                reserved
+                    .map(|()| Json(Reservation { reservation: "granted".into() }))
+                    .map_err(|error| refused(&error))
+            }),
         )
         .route(
             "/v1/tables/{uid}/entries",

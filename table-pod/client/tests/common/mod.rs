@@ -28,7 +28,7 @@ use purr_table::{
     core::{Pace, Recording},
     http::Tokens,
     metrics::Metrics,
-    signer::PlayMoney,
+    play_money::PlayMoney,
 };
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, PublicKeyData};
 use serde_json::{Value, json};

@@ -137,7 +137,7 @@ pub(super) async fn reserve(
 #[allow(clippy::unwrap_used, reason = "tests may fail loudly")]
 mod tests {
     use super::*;
-    use crate::{actor::Message, signer::PlayMoney};
+    use crate::{actor::Message, play_money::PlayMoney};
     use async_trait::async_trait;
     use purr_engine::{PlayerId, SeatIndex};
     use purr_protocol::settlement::{Fenced, OpenTable, Permit, TableStatus};
@@ -189,10 +189,21 @@ mod tests {
         let (_roster, roster) = watch::channel(Arc::from([]));
         let handle =
             Handle { inbox: sender, guests, roster, changed: Arc::default(), started: Instant::now() };
-        let permit = Permit { amount: 1, max_total_rake: 1, expiry_s: 1, nonce: 1, signature: String::new() };
+        let permit =
+            Permit { amount: 1, max_total_rake: 1, expiry_s: 600, nonce: 1, signature: String::new() };
         let (seat, player) = (SeatIndex(0), PlayerId([1; 20]));
         let request = Reserve { epoch: 1, seat, player, permit, top_up: false };
         let signer = Slow { inner: PlayMoney::default(), timeouts: AtomicU32::new(timeouts), refuses };
+        let terms = OpenTable {
+            epoch: 1,
+            seats: 2,
+            big_blind: 2,
+            rake_basis_points: 0,
+            rake_cap: 0,
+            max_hands: 1,
+            max_delay_ms: 0,
+        };
+        signer.open(&terms).await.unwrap();
         let begun = Instant::now();
         reserve(handle, Arc::new(signer), 1, 1, request, Duration::from_secs(30)).await;
         match inbox.recv().await.unwrap() {

@@ -1,27 +1,53 @@
 //! For how long hands have waited for the chain.
 //!
 //! A player who asks on chain to leave is paid what the chain has when the exit clock ends; a hand that it gets later
-//! counts for nobody. So no hand starts while the oldest that is not final is older than half of that clock.
+//! counts for nobody. So no hand starts while the oldest that is not final is older than half of that clock. And once the
+//! player has asked, the vault takes a bounded count of the sequence's numbers for the seat: hands beyond it never settle.
+//! So no hand starts either while half of that count waits.
 
 use purr_engine::Millis;
+use purr_protocol::settlement::TableStatus;
 use std::collections::VecDeque;
 
 /// Hands whose times are kept apart; with more of them the last ones count as old as the first of these.
 const HANDS_MAX: usize = 1_024;
+
+/// What the vault allows after a player has asked to exit; zeros: not known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ExitBounds {
+    /// Seconds until the player is paid without anybody's help.
+    pub delay_s: u64,
+    /// Numbers of the table's sequence that may still touch the player's seat.
+    pub sequences: u64,
+}
+
+impl From<&TableStatus> for ExitBounds {
+    fn from(status: &TableStatus) -> Self {
+        Self { delay_s: status.exit_delay_s, sequences: status.exit_sequences }
+    }
+}
 
 /// By this process's clock; what was before it comes from the signer.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
     /// Half the vault's exit clock; `None` where nothing leaves without the signer, and while it is not known.
     limit_ms: Option<i64>,
+    /// Half the numbers that the vault still takes after an exit was asked for; `None`: as above.
+    limit_count: Option<u64>,
     /// Numbers of hands that are not final, and when each ended.
     hands: VecDeque<(u64, i64)>,
 }
 
 impl Waiting {
-    pub fn exit_delay(&mut self, seconds: u64) {
-        let half = i64::try_from(seconds.saturating_mul(500)).unwrap_or(i64::MAX);
+    pub fn exit_bounds(&mut self, bounds: ExitBounds) {
+        let half = i64::try_from(bounds.delay_s.saturating_mul(500)).unwrap_or(i64::MAX);
         self.limit_ms = (half > 0).then_some(half);
+        self.limit_count = (bounds.sequences > 0).then_some((bounds.sequences / 2).max(1));
+    }
+
+    /// Whether as many numbers of the sequence wait for the chain as may.
+    pub fn too_many(&self, sequence: u64, confirmed: u64) -> bool {
+        self.limit_count.is_some_and(|limit| sequence.saturating_sub(confirmed) >= limit)
     }
 
     /// Up to this number, hands are under way whose oldest has waited so long when this process's clock began.
@@ -72,7 +98,7 @@ mod tests {
         let mut waiting = Waiting::default();
         waiting.ended(3, 1_000);
         assert!(!waiting.too_long(Millis::MAX), "nothing is known of an exit clock");
-        waiting.exit_delay(60);
+        waiting.exit_bounds(ExitBounds { delay_s: 60, sequences: 0 });
         assert!(!waiting.too_long(31_000) && waiting.too_long(31_001));
         waiting.ended(4, 20_000);
         waiting.settled(2);
@@ -81,15 +107,25 @@ mod tests {
         assert!(!waiting.too_long(50_000) && waiting.too_long(50_001));
         waiting.settled(4);
         assert!(!waiting.too_long(Millis::MAX));
-        waiting.exit_delay(0);
+        waiting.exit_bounds(ExitBounds { delay_s: 0, sequences: 0 });
         waiting.ended(5, 0);
         assert!(!waiting.too_long(Millis::MAX));
     }
 
     #[test]
+    fn half_of_the_numbers_that_an_exit_leaves_may_wait_and_no_more() {
+        let mut waiting = Waiting::default();
+        assert!(!waiting.too_many(u64::MAX, 0), "nothing is known of the vault");
+        waiting.exit_bounds(ExitBounds { delay_s: 0, sequences: 300 });
+        assert!(!waiting.too_many(1_149, 1_000) && waiting.too_many(1_150, 1_000));
+        waiting.exit_bounds(ExitBounds { delay_s: 0, sequences: 1 });
+        assert!(!waiting.too_many(5, 5) && waiting.too_many(6, 5));
+    }
+
+    #[test]
     fn what_waited_before_this_process_counts_with_its_age() {
         let mut waiting = Waiting::default();
-        waiting.exit_delay(60);
+        waiting.exit_bounds(ExitBounds { delay_s: 60, sequences: 0 });
         waiting.before(9, 29);
         waiting.ended(10, 0);
         assert!(!waiting.too_long(1_000) && waiting.too_long(1_001));
@@ -100,7 +136,7 @@ mod tests {
     #[test]
     fn more_hands_than_are_kept_apart_count_as_older_than_they_are_never_as_younger() {
         let mut waiting = Waiting::default();
-        waiting.exit_delay(60);
+        waiting.exit_bounds(ExitBounds { delay_s: 60, sequences: 0 });
         let count = HANDS_MAX as u64 + 10;
         (1..=count).for_each(|seq| waiting.ended(seq, seq));
         assert_eq!(waiting.hands.len(), HANDS_MAX);

@@ -7,7 +7,7 @@ use purr_table::{
     actor::{Actor, Handle, Stopped, TakeOver},
     core::{Pace, Recording},
     metrics::Metrics,
-    signer::PlayMoney,
+    play_money::PlayMoney,
 };
 use std::sync::Arc;
 use tokio::task::JoinHandle;

@@ -17,10 +17,13 @@ use purr_table::{
     actor::{Actor, Attached, Handle, Outgoing, TakeOver},
     core::{Input, Pace, Recording},
     metrics::Metrics,
-    signer::PlayMoney,
+    play_money::PlayMoney,
 };
 use std::{
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 use tokio::task::JoinHandle;
@@ -84,9 +87,10 @@ impl Bot {
     }
 
     fn permit() -> Option<pb::Permit> {
-        let signature = vec![0; 65];
+        static NONCE: AtomicU64 = AtomicU64::new(1);
+        let (signature, nonce) = (vec![0; 65], NONCE.fetch_add(1, Ordering::Relaxed));
         // Rake for as many hands as there may be: whose permit is used up is dealt no more.
-        Some(pb::Permit { amount: 1_000, max_total_rake: 1_000_000, expiry_s: 0, nonce: 0, signature })
+        Some(pb::Permit { amount: 1_000, max_total_rake: 1_000_000, expiry_s: 3_600, nonce, signature })
     }
 
     async fn attach(&mut self, handle: &Handle, resume: Option<pb::Cursor>) {

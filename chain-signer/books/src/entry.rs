@@ -2,6 +2,9 @@
 
 use std::{fmt, str::FromStr};
 
+/// The hash of a number that was passed over before the journal had an entry under it; no payload has it.
+pub const UNBOUND: [u8; 32] = [0; 32];
+
 /// Where an entry or a transaction stands. Stored as text; see [`next`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
@@ -41,7 +44,15 @@ pub enum Event {
     Reject,
     /// Final, refused only because of what came before it: may be tried again.
     Requeue,
-    /// Passed over by two admins, at final depth, wherever it stands.
+    /// The vault's log has the entry as carried out, at final depth.
+    Settle,
+    /// The vault's log has the entry as refused, at final depth.
+    Refuse,
+    /// The vault's log has the entry's item as rejected for good, at final depth.
+    Fail,
+    /// The vault's log has the entry as too early, at final depth: it may be tried again.
+    PutOff,
+    /// Passed over by two admins, at final depth.
     Void,
 }
 
@@ -70,12 +81,28 @@ pub fn next(state: State, event: Event) -> Result<State, IllegalTransition> {
         (S::Mined, E::Confirm) => S::Confirmed,
         (S::Mined, E::Reject) => S::Rejected,
         (S::Mined, E::Requeue) => S::Requested,
-        (S::Requested | S::Checked | S::Signed | S::Broadcast | S::Mined, E::Void) => S::Rejected,
+        // The vault's log at final depth decides wherever the entry stands: a receipt may have been missing or wrong,
+        // and the entry may wait again or be on its way a second time.
+        (S::Requested | S::Checked | S::Signed | S::Broadcast | S::Mined, log) => match log {
+            E::Settle => S::Confirmed,
+            E::Refuse | E::Fail | E::Void => S::Rejected,
+            E::PutOff => S::Requested,
+            _ => return Err(IllegalTransition { state, event }),
+        },
         _ => return Err(IllegalTransition { state, event }),
     })
 }
 
 impl State {
+    /// Final states, which nothing changes.
+    pub const FINAL: [Self; 2] = [Self::Confirmed, Self::Rejected];
+    /// States of an entry that a transaction carries.
+    pub const UNDER_WAY: [Self; 4] = [Self::Checked, Self::Signed, Self::Broadcast, Self::Mined];
+
+    pub fn is_final(self) -> bool {
+        Self::FINAL.contains(&self)
+    }
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Requested => "requested",
@@ -129,7 +156,7 @@ mod tests {
         State::Confirmed,
         State::Rejected,
     ];
-    const EVENTS: [Event; 10] = [
+    const EVENTS: [Event; 14] = [
         Event::Check,
         Event::Sign,
         Event::Send,
@@ -139,6 +166,10 @@ mod tests {
         Event::Confirm,
         Event::Reject,
         Event::Requeue,
+        Event::Settle,
+        Event::Refuse,
+        Event::Fail,
+        Event::PutOff,
         Event::Void,
     ];
 
@@ -161,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_was_mined_becomes_final() {
+    fn a_transaction_becomes_final_only_out_of_a_block() {
         for state in STATES.into_iter().filter(|state| *state != State::Mined) {
             assert!(next(state, Event::Confirm).is_err());
             assert!(next(state, Event::Reject).is_err());
@@ -169,9 +200,13 @@ mod tests {
     }
 
     #[test]
-    fn a_void_ends_what_is_not_final_wherever_it_stands() {
-        for state in STATES.into_iter().filter(|state| !matches!(state, State::Confirmed | State::Rejected)) {
+    fn the_vaults_log_ends_an_entry_wherever_it_stands() {
+        for state in STATES.into_iter().filter(|state| !state.is_final()) {
+            assert_eq!(next(state, Event::Settle), Ok(State::Confirmed));
+            assert_eq!(next(state, Event::Refuse), Ok(State::Rejected));
+            assert_eq!(next(state, Event::Fail), Ok(State::Rejected));
             assert_eq!(next(state, Event::Void), Ok(State::Rejected));
+            assert_eq!(next(state, Event::PutOff), Ok(State::Requested));
         }
     }
 

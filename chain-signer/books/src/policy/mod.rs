@@ -1,8 +1,7 @@
 //! What the signer will sign, as data and pure functions. It trusts neither tables nor its own builder:
-//! requests are applied to a model of the table ([`Table::apply`]), and the finished calldata is decoded
-//! again and compared ([`calldata`]).
+//! requests are applied to a model of the table ([`Table::apply`]), and the signer decodes the finished
+//! calldata again and compares.
 
-pub mod calldata;
 mod hand;
 
 pub use hand::{Lane, lanes, split_rake};
@@ -223,7 +222,7 @@ impl Table {
 }
 
 /// The contract's amounts are 64 bits, the system's are smaller; a permit's rake has no such bound.
-pub(crate) const RAKE_MAX: u64 = purr_engine::config::AMOUNT_MAX;
+pub const RAKE_MAX: u64 = purr_engine::config::AMOUNT_MAX;
 
 /// Seconds that a permit must still be good for when chips are reserved for it, so that its entry can get
 /// into a block; and the longest that a promise may bind them.

@@ -1,12 +1,12 @@
 //! The last look before the token signs: the finished calldata, read back, against the journal and the
 //! ledger. Whatever built it is not trusted.
 
-use super::{Lane, Refusal, Terms};
 use crate::chain::{
     Address,
     batch::{Item, ItemBody, Waiting, items},
     vault::{Call, decode_call},
 };
+use purr_books::policy::{Lane, Refusal, Terms};
 use std::collections::BTreeMap;
 
 /// What may be signed at all.

@@ -1,0 +1,130 @@
+//! What the vault says in its log, in plain types.
+
+use purr_engine::PlayerId;
+
+/// Events that move money or numbers; others are of no concern to the ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum VaultEvent {
+    Deposited { player: PlayerId, amount: u64 },
+    Withdrawn { player: PlayerId, amount: u64, nonce: u64 },
+    ExitRequested { player: PlayerId, ready_at_s: u64 },
+    ExitFinalised { player: PlayerId, amount: u64 },
+    PermitCancelled { player: PlayerId, nonce: u64 },
+    TableOpened { table: [u8; 32] },
+    Seated { table: [u8; 32], player: PlayerId, seq: u64, seat: u8, amount: u64, nonce: u64 },
+    ToppedUp { table: [u8; 32], player: PlayerId, seq: u64, seat: u8, amount: u64, nonce: u64 },
+    SeatingRefused { table: [u8; 32], player: PlayerId, seq: u64, nonce: u64, reason: [u8; 4] },
+    HandsSettled { table: [u8; 32], first: u64, last: u64, rake: u64 },
+    Shortfall { table: [u8; 32], first: u64, amount: u64, reserve: u64, rake: u64, winners: u64 },
+    LateWinnings { table: [u8; 32], player: PlayerId, first: u64, amount: u64 },
+    Left { table: [u8; 32], player: PlayerId, seq: u64, seat: u8, stack: u64 },
+    SeatVacated { table: [u8; 32], player: PlayerId, seat: u8, stack: u64 },
+    RangeVoided { table: [u8; 32], first: u64, last: u64 },
+    ItemRejected { table: [u8; 32], seq: u64, reason: Reason },
+    RakeSwept { table: [u8; 32], amount: u64 },
+    ReserveFunded { amount: u64 },
+    HousePaid { to: PlayerId, amount: u64 },
+}
+
+impl VaultEvent {
+    /// The contract's id of the table that an event is about.
+    pub fn table(&self) -> Option<[u8; 32]> {
+        match self {
+            Self::TableOpened { table }
+            | Self::Seated { table, .. }
+            | Self::ToppedUp { table, .. }
+            | Self::SeatingRefused { table, .. }
+            | Self::HandsSettled { table, .. }
+            | Self::Shortfall { table, .. }
+            | Self::LateWinnings { table, .. }
+            | Self::Left { table, .. }
+            | Self::SeatVacated { table, .. }
+            | Self::RangeVoided { table, .. }
+            | Self::ItemRejected { table, .. }
+            | Self::RakeSwept { table, .. } => Some(*table),
+            Self::Deposited { .. }
+            | Self::Withdrawn { .. }
+            | Self::ExitRequested { .. }
+            | Self::ExitFinalised { .. }
+            | Self::PermitCancelled { .. }
+            | Self::ReserveFunded { .. }
+            | Self::HousePaid { .. } => None,
+        }
+    }
+
+    /// The player whose free balance or promises an event may change.
+    pub fn player(&self) -> Option<PlayerId> {
+        match self {
+            Self::Deposited { player, .. }
+            | Self::Withdrawn { player, .. }
+            | Self::ExitRequested { player, .. }
+            | Self::ExitFinalised { player, .. }
+            | Self::PermitCancelled { player, .. }
+            | Self::Seated { player, .. }
+            | Self::ToppedUp { player, .. }
+            | Self::SeatingRefused { player, .. }
+            | Self::LateWinnings { player, .. }
+            | Self::Left { player, .. }
+            | Self::SeatVacated { player, .. } => Some(*player),
+            Self::TableOpened { .. }
+            | Self::HandsSettled { .. }
+            | Self::Shortfall { .. }
+            | Self::RangeVoided { .. }
+            | Self::ItemRejected { .. }
+            | Self::RakeSwept { .. }
+            | Self::ReserveFunded { .. }
+            | Self::HousePaid { .. } => None,
+        }
+    }
+
+    /// The nonce of the permit or voucher that an event is about.
+    pub fn nonce(&self) -> Option<u64> {
+        match self {
+            Self::Withdrawn { nonce, .. }
+            | Self::PermitCancelled { nonce, .. }
+            | Self::Seated { nonce, .. }
+            | Self::ToppedUp { nonce, .. }
+            | Self::SeatingRefused { nonce, .. } => Some(*nonce),
+            _ => None,
+        }
+    }
+
+    /// The numbers of the table's sequence that an event is about. A rejected item's last number is in the transaction.
+    pub fn range(&self) -> Option<(u64, u64)> {
+        match self {
+            Self::Seated { seq, .. }
+            | Self::ToppedUp { seq, .. }
+            | Self::SeatingRefused { seq, .. }
+            | Self::Left { seq, .. }
+            | Self::ItemRejected { seq, .. } => Some((*seq, *seq)),
+            Self::HandsSettled { first, last, .. } | Self::RangeVoided { first, last, .. } => {
+                Some((*first, *last))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Why an item was skipped, as far as the signer acts on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// The number was not the next, or came too fast: what came before decides, it may be tried again.
+    Again([u8; 4]),
+    Never([u8; 4]),
+}
+
+/// An event and where it stands in the chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VaultLog {
+    pub block: u64,
+    pub tx: [u8; 32],
+    pub index: u64,
+    pub event: VaultEvent,
+}
+
+impl VaultLog {
+    /// Names the log for ever: it is posted once under this key.
+    pub fn key(&self) -> String {
+        format!("log:0x{}:{}", hex::encode(self.tx), self.index)
+    }
+}

@@ -1,0 +1,218 @@
+//! Properties of the books over random histories: what tables, players and the vault do is made up, the rules are real.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::cast_possible_truncation)]
+
+mod common;
+
+use common::{Op, TABLES, World, player, table_id};
+use proptest::{prelude::*, strategy::ValueTree};
+use purr_books::{
+    Books, Change,
+    check::Fault,
+    events::{Reason, VaultEvent as E, VaultLog},
+    memory::MemoryJournal,
+    take::{take, take_in},
+};
+
+fn history() -> impl Strategy<Value = Vec<Op>> {
+    prop::collection::vec(any::<Op>(), 1..160)
+}
+
+fn logs(events: &[Vec<E>]) -> Vec<VaultLog> {
+    let mut logs = Vec::new();
+    for (number, events) in events.iter().enumerate() {
+        let (mut tx, block) = ([9; 32], number as u64);
+        tx[..8].copy_from_slice(&block.to_be_bytes());
+        for (index, event) in events.iter().enumerate() {
+            logs.push(VaultLog { block, tx, index: index as u64, event: event.clone() });
+        }
+    }
+    logs
+}
+
+/// What was accepted and promised by then, and logs of which none was taken in yet.
+fn under_way(history: &[Op]) -> (Books, Vec<VaultLog>) {
+    let mut world = World::new(MemoryJournal::default());
+    history.iter().for_each(|op| world.step(*op));
+    let before = world.journal.books().clone();
+    world.events.clear();
+    for uid in TABLES {
+        world.settle(uid, usize::MAX);
+    }
+    for op in history.iter().filter(|op| matches!(op.0 % 16, 0 | 1 | 13 | 14)) {
+        world.step(*op);
+    }
+    (before, logs(&world.events))
+}
+
+/// Whether neither of two logs can change what the other one is about.
+fn independent(a: &VaultLog, b: &VaultLog, books: &Books) -> bool {
+    let players = |log: &VaultLog| {
+        let named = log.event.player().into_iter();
+        let table = log.event.table().and_then(|id| books.uid_of(&id));
+        let seated = table.map_or(Vec::new(), |uid| {
+            let entries = books.tables[&uid].entries.values().filter_map(|booked| booked.entry.clone());
+            entries
+                .filter_map(|entry| match entry.body {
+                    purr_protocol::settlement::EntryBody::Sit { player, .. }
+                    | purr_protocol::settlement::EntryBody::TopUp { player, .. } => Some(player),
+                    _ => None,
+                })
+                .collect()
+        });
+        named.chain(seated).collect::<Vec<_>>()
+    };
+    let (of_a, of_b) = (players(a), players(b));
+    a.tx != b.tx
+        && (a.event.table().is_none() || a.event.table() != b.event.table())
+        && of_a.iter().all(|player| !of_b.contains(player))
+}
+
+fn sorted(mut books: Books) -> Books {
+    books.items.clear();
+    books
+}
+
+fn event() -> impl Strategy<Value = E> {
+    let (who, table) = (
+        (0..3_u8).prop_map(player),
+        (0..3_u8).prop_map(|n| match n {
+            0 | 1 => table_id(TABLES[usize::from(n)]),
+            _ => [99; 32],
+        }),
+    );
+    let amount = prop_oneof![0..500_u64, Just(u64::MAX), Just(1 << 63)];
+    (0..17_u8, who, table, (0..9_u64, 0..9_u64), (0..4_u8, 0..9_u64), amount).prop_map(
+        |(kind, player, table, (first, last), (seat, nonce), amount)| match kind {
+            0 => E::Deposited { player, amount },
+            1 => E::Withdrawn { player, amount, nonce },
+            2 => E::ExitRequested { player, ready_at_s: 1 },
+            3 => E::ExitFinalised { player, amount },
+            4 => E::PermitCancelled { player, nonce },
+            5 => E::TableOpened { table },
+            6 => E::Seated { table, player, seq: first, seat, amount, nonce },
+            7 => E::ToppedUp { table, player, seq: first, seat, amount, nonce },
+            8 => E::SeatingRefused { table, player, seq: first, nonce, reason: [0; 4] },
+            9 => E::HandsSettled { table, first, last, rake: amount },
+            10 => E::Shortfall { table, first, amount, reserve: 1, rake: 0, winners: nonce },
+            11 => E::LateWinnings { table, player, first, amount },
+            12 => E::Left { table, player, seq: first, seat, stack: amount },
+            13 => E::SeatVacated { table, player, seat, stack: amount },
+            14 => E::RangeVoided { table, first, last: last.max(first) },
+            15 => E::ItemRejected { table, seq: first, reason: Reason::Never([1; 4]) },
+            _ => E::RakeSwept { table, amount },
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn ledger_and_vault_agree_to_the_last_unit_whatever_happens(history in history()) {
+        let mut world = World::new(MemoryJournal::default());
+        for op in history {
+            world.step(op);
+            prop_assert_eq!(world.differences(), Vec::<String>::new(), "after {:?}", op);
+            prop_assert_eq!(world.flaws(), [], "after {:?}", op);
+        }
+        let conflicts = world.changes.iter().filter(|change| matches!(change, Change::Conflict { .. }));
+        prop_assert_eq!(conflicts.count(), 0);
+    }
+
+    #[test]
+    fn a_log_that_was_taken_changes_nothing_any_more(history in history()) {
+        let (before, logs) = under_way(&history);
+        let mut books = before;
+        take_in(&mut books, &logs);
+        prop_assert_eq!(take(&books, &logs), []);
+    }
+
+    #[test]
+    fn reading_on_from_any_prefix_or_again_from_the_start_gives_the_same_books(
+        history in history(), cut in 0..1_000_usize,
+    ) {
+        let (before, logs) = under_way(&history);
+        let mut whole = before.clone();
+        take_in(&mut whole, &logs);
+        // A transaction is in one block, and blocks are taken in as a whole.
+        let mut cut = cut % (logs.len() + 1);
+        while cut > 0 && cut < logs.len() && logs[cut].tx == logs[cut - 1].tx {
+            cut -= 1;
+        }
+        let (mut on, mut again) = (before.clone(), before);
+        take_in(&mut on, &logs[..cut]);
+        take_in(&mut on, &logs[cut..]);
+        take_in(&mut again, &logs[..cut]);
+        take_in(&mut again, &logs);
+        prop_assert_eq!(&on, &whole);
+        prop_assert_eq!(&again, &whole);
+    }
+
+    #[test]
+    fn independent_logs_give_the_same_books_in_any_order(history in history(), swaps in any::<u64>()) {
+        let (before, mut logs) = under_way(&history);
+        let mut books = before.clone();
+        take_in(&mut books, &logs);
+        for round in 0..8 {
+            for at in 1..logs.len() {
+                if swaps >> ((round * 7 + at) % 64) & 1 == 1 && independent(&logs[at - 1], &logs[at], &before) {
+                    logs.swap(at - 1, at);
+                }
+            }
+        }
+        let mut other = before;
+        take_in(&mut other, &logs);
+        prop_assert_eq!(sorted(other), sorted(books));
+    }
+
+    /// A chain that lies, or a journal that lacks half of it: money is not made, nothing is overdrawn, nothing stands.
+    #[test]
+    fn any_log_whatever_can_be_taken_and_makes_no_money(
+        history in history(), events in prop::collection::vec(event(), 1..40),
+    ) {
+        let mut world = World::new(MemoryJournal::default());
+        history.iter().for_each(|op| world.step(*op));
+        let mut books = world.journal.books().clone();
+        for log in logs(&events.into_iter().map(|event| vec![event]).collect::<Vec<_>>()) {
+            take_in(&mut books, std::slice::from_ref(&log));
+            let sum: i128 = books.ledger.balances().values().map(|amount| i128::from(*amount)).sum();
+            prop_assert_eq!(sum, 0);
+            for (account, amount) in books.ledger.balances() {
+                prop_assert!(*amount >= 0 || account.may_be_negative(), "{} has {}", account, amount);
+            }
+            prop_assert_eq!(take(&books, &[log]), []);
+        }
+    }
+}
+
+/// Some history shows the fault, as a flaw or beside the vault.
+fn caught(fault: Fault) {
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    for _ in 0..100 {
+        let history = history().new_tree(&mut runner).unwrap().current();
+        let mut world = World::new(MemoryJournal::with_fault(fault));
+        for op in history {
+            world.step(op);
+            if !world.flaws().is_empty() || !world.differences().is_empty() {
+                return;
+            }
+        }
+    }
+    panic!("{fault:?} was not caught");
+}
+
+#[test]
+fn a_double_posting_is_caught() {
+    caught(Fault::PostTwice);
+}
+
+#[test]
+fn a_reservation_that_is_freed_twice_is_caught() {
+    caught(Fault::FreeTwice);
+}
+
+#[test]
+fn a_void_that_forgets_a_seat_is_caught() {
+    caught(Fault::ForgetSeat);
+}
