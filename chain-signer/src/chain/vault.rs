@@ -489,7 +489,7 @@ mod tests {
             (0..count).flat_map(|n| ethers_core::abi::encode(&[Token::Uint(U256::from(100 + n))])).collect()
         };
         for count in [8, 10, 12] {
-            assert_eq!(limits(&words(count)), Some((100, 104)));
+            assert_eq!(limits(&words(count)), Some((100, 104, 105)));
         }
         assert_eq!(limits(&words(4)), None);
         assert_eq!(limits(&[0xff; 320]), None);

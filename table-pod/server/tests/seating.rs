@@ -279,7 +279,7 @@ fn no_hand_starts_while_half_of_the_numbers_that_an_exit_leaves_wait_for_the_cha
     };
     // Numbers 1 and 2 are the sits; of eight that an exit leaves, four may wait.
     assert_eq!(play(&mut core), 4);
-    assert_eq!(core.holding(), Some("too many hands wait for the chain"));
+    assert_eq!(core.holding().as_deref(), Some("too many hands wait for the chain"));
     notice(&mut core, 3, 4, NoticeState::Confirmed);
     assert_eq!((core.holding(), play(&mut core)), (None, 2));
 }
