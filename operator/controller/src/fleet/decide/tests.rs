@@ -570,6 +570,24 @@ proptest! {
 }
 
 #[test]
+fn a_deletion_decided_on_an_old_view_is_refused_where_the_table_serves_by_now() {
+    let mut world = World::new(|spec| spec.scale_down.stabilization_seconds = 60);
+    world.lag_s = 2;
+    world.tick();
+    world.change(|spec| spec.replicas = 6);
+    world.tick();
+    world.restart();
+    world.tick();
+    world.change(|spec| spec.replicas = 0);
+    world.tick();
+    (0..10).for_each(|_| world.someone());
+    // The world itself refuses to delete a table with players.
+    world.run(10);
+    world.tables.values_mut().for_each(|table| table.players = 0);
+    world.until(3_000, World::is_done);
+}
+
+#[test]
 fn a_trouble_is_the_reason_of_the_stall() {
     let trouble = Trouble { reason: "CrashLoop".into(), message: "exit code 1".into() };
     let table = TableView { trouble: Some(trouble), same_play: true, same_pod: true, ..TableView::default() };

@@ -277,6 +277,15 @@ impl World {
         let up: BTreeSet<String> =
             self.tables.values().filter(|table| self.is_up(table)).map(|table| table.uid.clone()).collect();
         let pod = self.hashes().pod;
+        // A deletion names the version that the watch has shown: the API server refuses it where the table has begun to
+        // serve since then, which its status says.
+        let shown = self.seen.front().and_then(|(_, views)| views.iter().find(|view| view.uid == uid));
+        let stale = shown.is_some_and(|shown| {
+            let now = self.tables.iter().find(|(_, table)| table.uid == uid).map(|(n, t)| self.view(n, t));
+            now.is_some_and(|now| {
+                (now.generation, now.served, now.ready) != (shown.generation, shown.served, shown.ready)
+            })
+        });
         // The watch may show a table that is gone.
         let Some(table) = self.tables.values_mut().find(|table| table.uid == uid) else { return };
         match step {
@@ -305,6 +314,11 @@ impl World {
             }
             Step::Pause { .. } => table.generation += 1,
             Step::Delete { .. } => {
+                if stale {
+                    self.conflicts += 1;
+                    self.memory.expect.failed(step, true);
+                    return;
+                }
                 if !table.closed {
                     // A process that forgot, with a watch that is behind: the deletion names the version it has seen.
                     assert!(self.restarted, "an open table is never deleted");
