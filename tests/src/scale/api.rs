@@ -312,7 +312,14 @@ impl Template {
         let permit = permits.acquire().await?;
         let params = PostParams::default();
         let tables: Api<PokerTable> = Api::namespaced(client.clone(), namespace);
-        let made = tables.create(&params, table).await.context("table")?;
+        let made = match tables.create(&params, table).await {
+            // An answer was lost, and the client asked again.
+            Err(kube::Error::Api(error)) if error.code == 409 => {
+                tables.get(&table.metadata.name.clone().unwrap_or_default()).await
+            }
+            made => made,
+        }
+        .context("table")?;
         let (name, uid) = made.metadata.name.zip(made.metadata.uid).context("no UID")?;
         let owner = json!([{"apiVersion": "purr.poker/v1alpha1", "kind": "PokerTable", "name": name, "uid": uid,
             "controller": true, "blockOwnerDeletion": true}]);
@@ -326,19 +333,27 @@ impl Template {
         let held = serde_json::to_value(&secret.metadata)?;
         secret.metadata = serde_json::from_value(meta(&held, &format!("{name}-table-tls")))?;
         let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
-        secrets.create(&params, &secret).await.context("Secret")?;
+        unless_there(secrets.create(&params, &secret).await).context("Secret")?;
         let mut pod = self.pod.clone();
         pod["metadata"] = meta(&self.pod["metadata"], &format!("{name}-1"));
         let request = http::Request::post(format!("/api/v1/namespaces/{namespace}/pods"))
             .header("content-type", "application/json")
             .body(serde_json::to_vec(&pod)?)?;
-        let _: Value = client.request(request).await.context("pod")?;
+        unless_there(client.request::<Value>(request).await).context("pod")?;
         drop(permit);
         seen.pod_of(&uid).await;
         let _permit = permits.acquire().await?;
         let status = Patch::Merge(json!({"status": self.status}));
         tables.patch_status(&name, &PatchParams::default(), &status).await.context("status")?;
         Ok(())
+    }
+}
+
+/// What is there already was made by the same request before its answer was lost.
+fn unless_there<T>(made: kube::Result<T>) -> kube::Result<()> {
+    match made {
+        Err(kube::Error::Api(error)) if error.code == 409 => Ok(()),
+        made => made.map(drop),
     }
 }
 

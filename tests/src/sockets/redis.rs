@@ -75,7 +75,7 @@ impl Redis {
                 at.port()
             )
         });
-        let asks = "-@all +@connection +sentinel|get-master-addr-by-name +role";
+        let asks = "-@all +@connection +sentinel|get-master-addr-by-name +sentinel|replicas +role";
         let asking = ["table", "gateway"].map(|name| user(name, asks)).concat();
         let mut redis = Self { dir: dir.to_owned(), master, sentinel, programs: Vec::new() };
         let mut servers = vec![("master", master, keeps, store.clone())];
