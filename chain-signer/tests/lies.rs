@@ -54,6 +54,9 @@ async fn a_first_node_that_lies_is_left_for_the_second_and_hands_settle() {
         a_seat_is_paid_for(&house, &gateway, &table, n).await;
         assert!(liar.counts.lies.load(Ordering::Relaxed) > told, "{lie:?} was never told");
         liar.lie(None);
+        if n == lies.len() {
+            break;
+        }
         let asked = liar.counts.requests.load(Ordering::Relaxed);
         eventually("the first node is asked again", || async {
             (liar.counts.requests.load(Ordering::Relaxed) > asked).then_some(())

@@ -60,7 +60,7 @@ pub struct Counts {
 }
 
 impl Counts {
-    pub fn all(&self) -> [(&'static str, u64); 6] {
+    pub fn all(&self) -> [(&'static str, u64); 5] {
         let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
         [
             ("requests", of(&self.requests)),
@@ -68,7 +68,6 @@ impl Counts {
             ("dropped", of(&self.dropped)),
             ("delayed", of(&self.delayed)),
             ("answers lost", of(&self.lost)),
-            ("lies", of(&self.lies)),
         ]
     }
 }
