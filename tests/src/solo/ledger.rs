@@ -14,14 +14,15 @@ use purr_engine::{Chips, PlayerId};
 use purr_protocol::{
     Problem,
     permit::{Domain, PermitDomain, PermitError, PermitFor, PermitVersion},
-    settlement::{Balance, Entry, Fenced, Notice, OpenTable, Permit, Reserve, TableState, TableStatus},
+    settlement::{
+        Balance, ChainConfig, Entry, Fenced, Notice, OpenTable, Permit, Reserve, TableState, TableStatus,
+    },
 };
 use purr_runtime::problem::Answer;
 use purr_table::{
     play_money::{PlayMoney, UID},
     signer::{Signer, SignerError},
 };
-use serde_json::{Value, json};
 use std::{
     collections::BTreeSet,
     sync::{Arc, Mutex, PoisonError},
@@ -145,14 +146,16 @@ fn balance_of(journal: &MemoryJournal, player: PlayerId) -> Balance {
     balance
 }
 
-async fn config(State(ledger): State<Arc<Ledger>>) -> Json<Value> {
-    Json(json!({
-        "chainId": CHAIN_ID,
-        "vault": format!("0x{}", hex::encode(VAULT)),
-        "token": format!("0x{}", "0".repeat(40)),
-        "decimals": ledger.decimals,
-        "confirmations": 0,
-    }))
+async fn config(State(ledger): State<Arc<Ledger>>) -> Json<ChainConfig> {
+    Json(ChainConfig {
+        chain_id: CHAIN_ID,
+        vault: format!("0x{}", hex::encode(VAULT)),
+        token: format!("0x{}", "0".repeat(40)),
+        decimals: ledger.decimals,
+        confirmations: 0,
+        operator: String::new(),
+        permit_version: PERMITS.version.number(),
+    })
 }
 
 async fn balance(
