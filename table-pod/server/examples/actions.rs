@@ -37,7 +37,7 @@ async fn main() {
         let connection = attached.into_iter().next().unwrap();
         connections.push(connection);
         let signature = vec![1; 65];
-        let permit = Some(pb::Permit { amount: 1_000, signature, ..pb::Permit::default() });
+        let permit = Some(pb::Permit { amount: 1_000, expiry_s: 1_000, signature, ..pb::Permit::default() });
         let sit = Ask::Sit(pb::Sit { seat: seat.into(), amount: 1_000, permit });
         id += 1;
         let message = pb::ClientMessage { id, body: Some(sit) };

@@ -116,8 +116,13 @@ impl Client {
     }
 
     async fn sits_down(&mut self) {
-        let permit =
-            pb::Permit { amount: 1_000, max_total_rake: 9, expiry_s: 0, nonce: 0, signature: vec![0; 65] };
+        let permit = pb::Permit {
+            amount: 1_000,
+            max_total_rake: 9,
+            expiry_s: 1_000,
+            nonce: 0,
+            signature: vec![0; 65],
+        };
         self.ask(Ask::Sit(pb::Sit { seat: 0, amount: 1_000, permit: Some(permit) })).await;
         let seated = async {
             while self.handle.drain_status().await.unwrap().seated == 0 {

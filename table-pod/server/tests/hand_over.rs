@@ -61,8 +61,13 @@ impl Player {
 
     async fn sits(handle: &Handle, seat: u8) -> Self {
         let player = Self::attaches(handle, seat).await;
-        let permit =
-            pb::Permit { amount: 1_000, max_total_rake: 9, expiry_s: 0, nonce: 0, signature: vec![0; 65] };
+        let permit = pb::Permit {
+            amount: 1_000,
+            max_total_rake: 9,
+            expiry_s: 1_000,
+            nonce: 0,
+            signature: vec![0; 65],
+        };
         player.says(Ask::Sit(pb::Sit { seat: seat.into(), amount: 1_000, permit: Some(permit) })).await;
         player
     }
