@@ -226,7 +226,8 @@ class Hand:
         if small and len(self.seats) > 2:
             named.setdefault(small[0], "sb")
         rest = [s for s in reversed(self.seats) if s not in named]
-        for seat, name in zip(rest, ["btn", "co", "hj", "lj", "mp", "ep3", "ep2", "ep1"]):
+        # Ten players and a dead small blind leave nine: the two farthest from the button share a name.
+        for seat, name in zip(rest, ["btn", "co", "hj", "lj", "mp", "ep3", "ep2", "ep1", "ep1"]):
             named[seat] = name
         return named
 
