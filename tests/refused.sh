@@ -14,11 +14,15 @@ requests() {
   k get --raw /metrics | awk '/^apiserver_request_total/ && !/verb="WATCH"/ &&
     /resource="(pods|pokertables|events|secrets)"/ {sum += $NF} END {printf "%d\n", sum}'
 }
+# Whoever is to have a pod has one, and the API server knows the quota, before anything is counted.
+reach 120 "pods of all tables" "$(tables)" pods
 n create -f - >/dev/null <<'QUOTA'
 {apiVersion: v1, kind: ResourceQuota, metadata: {name: none}, spec: {hard: {pods: "0"}}}
 QUOTA
 # There is no controller of quotas here: what one would have written.
 n patch resourcequota none --subresource=status --type=merge -p '{"status": {"hard": {"pods": "0"}, "used": {"pods": "0"}}}' >/dev/null
+is_refused() { n run probe --image=localhost/none --dry-run=server >/dev/null 2>&1 && echo no || echo yes; }
+reach 20 "a pod beyond the quota is refused" yes is_refused
 before=$(pods)
 for number in $(seq "$refused_count"); do
   sed "s/name: nl100-1/name: refused-$number/" crds/examples/table.yaml
