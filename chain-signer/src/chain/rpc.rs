@@ -6,7 +6,7 @@
 use super::{
     Address,
     breaker::Breaker,
-    verdict::{Budget, Priority, Seen, Verdict, follows, is_known, is_revert, note, of_refusal},
+    verdict::{Budget, Seen, Verdict, follows, is_known, is_revert, note, of_refusal},
 };
 use ethers_core::types::{Bloom, H256, Log, TransactionReceipt, U64, U256};
 use http::{Request, StatusCode, header};
@@ -150,7 +150,6 @@ struct Node {
 #[derive(Clone)]
 pub struct Rpc {
     shared: Arc<Shared>,
-    priority: Priority,
 }
 
 struct Shared {
@@ -208,13 +207,7 @@ impl Rpc {
         let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(4).build(connector);
         let (id, seen) = (AtomicU64::new(1), Mutex::default());
         let shared = Arc::new(Shared { nodes, client, id, budget, seen });
-        Ok(Self { shared, priority: Priority::Settling })
-    }
-
-    /// The same nodes for comparisons: what settling needs of the budget is not theirs.
-    #[must_use]
-    pub fn auditing(&self) -> Self {
-        Self { shared: self.shared.clone(), priority: Priority::Auditing }
+        Ok(Self { shared })
     }
 
     async fn call<T: DeserializeOwned>(&self, method: &'static str, params: Value) -> Result<T, RpcError> {
@@ -282,7 +275,7 @@ impl Rpc {
     fn may_ask(&self, requests: usize) -> bool {
         let Some(budget) = &self.shared.budget else { return true };
         let mut budget = budget.lock().unwrap_or_else(PoisonError::into_inner);
-        (0..requests).all(|_| budget.take(self.priority, Instant::now()))
+        (0..requests).all(|_| budget.take(Instant::now()))
     }
 
     async fn ask(&self, url: &http::Uri, id: u64, body: Bytes) -> Result<Answer, String> {

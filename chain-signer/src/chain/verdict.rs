@@ -68,47 +68,28 @@ impl Seen {
     }
 }
 
-/// Whose requests share a budget.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Priority {
-    /// What brings hands onto the chain and takes in what it says.
-    #[default]
-    Settling,
-    /// Comparisons: they have a small share of their own, and only while settling leaves half of the budget.
-    Auditing,
-}
-
-/// Requests a minute that comparisons have.
-pub(super) const AUDITS_PER_MINUTE: f64 = 10.0;
-
-/// A leaking bucket of requests, with a smaller one in it for comparisons.
+/// A leaking bucket of requests.
 #[derive(Debug)]
 pub(super) struct Budget {
     per_minute: f64,
     tokens: f64,
-    audits: f64,
     at: Instant,
 }
 
 impl Budget {
     pub(super) fn new(per_minute: u32, now: Instant) -> Self {
         let per_minute = f64::from(per_minute);
-        Self { per_minute, tokens: per_minute, audits: AUDITS_PER_MINUTE, at: now }
+        Self { per_minute, tokens: per_minute, at: now }
     }
 
     /// Takes one request's place where there is one.
-    pub(super) fn take(&mut self, priority: Priority, now: Instant) -> bool {
+    pub(super) fn take(&mut self, now: Instant) -> bool {
         let minutes = now.saturating_duration_since(self.at).as_secs_f64() / 60.0;
         self.tokens = (self.tokens + minutes * self.per_minute).min(self.per_minute);
-        self.audits = (self.audits + minutes * AUDITS_PER_MINUTE).min(AUDITS_PER_MINUTE);
         self.at = now;
-        let has = match priority {
-            Priority::Settling => self.tokens >= 1.0,
-            Priority::Auditing => self.audits >= 1.0 && self.tokens >= 1.0 + self.per_minute / 2.0,
-        };
+        let has = self.tokens >= 1.0;
         if has {
             self.tokens -= 1.0;
-            self.audits -= if priority == Priority::Auditing { 1.0 } else { 0.0 };
         }
         has
     }
@@ -168,23 +149,15 @@ mod tests {
     }
 
     #[test]
-    fn comparisons_have_ten_a_minute_and_nothing_while_settling_needs_the_budget() {
+    fn a_budget_gives_a_minutes_requests_at_once_and_then_as_time_passes() {
         let start = Instant::now();
         let mut budget = Budget::new(100, start);
-        let audits = |budget: &mut Budget, now| {
-            std::iter::repeat_with(|| budget.take(Priority::Auditing, now)).take_while(|took| *took).count()
+        let taken = |budget: &mut Budget, now| {
+            std::iter::repeat_with(|| budget.take(now)).take_while(|took| *took).count()
         };
-        assert_eq!(audits(&mut budget, start), 10);
-        assert_eq!(audits(&mut budget, start + Duration::from_secs(30)), 5);
-        let later = start + Duration::from_secs(120);
-        let settled = std::iter::repeat_with(|| budget.take(Priority::Settling, later))
-            .take_while(|took| *took)
-            .count();
-        assert_eq!(settled, 100);
-        assert_eq!(audits(&mut budget, later), 0);
-        // Half a minute later settling has its half again, and comparisons the rest of nothing.
-        assert_eq!(audits(&mut budget, later + Duration::from_secs(30)), 0);
-        assert!(budget.take(Priority::Settling, later + Duration::from_secs(30)));
-        assert_eq!(audits(&mut budget, later + Duration::from_secs(60)), 10);
+        assert_eq!(taken(&mut budget, start), 100);
+        assert_eq!(taken(&mut budget, start), 0);
+        assert_eq!(taken(&mut budget, start + Duration::from_secs(30)), 50);
+        assert_eq!(taken(&mut budget, start + Duration::from_secs(3_000)), 100);
     }
 }
