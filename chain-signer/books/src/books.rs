@@ -53,6 +53,14 @@ pub struct TableBooks {
     pub entries: BTreeMap<u64, Booked>,
 }
 
+impl TableBooks {
+    /// Whether an exit has emptied a seat whose Leave entry is still to come.
+    #[must_use]
+    pub fn has_vacated(&self) -> bool {
+        self.owners.values().any(|owner| owner.vacated.is_some())
+    }
+}
+
 /// Who has a seat on chain, at final depth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Owner {

@@ -52,6 +52,18 @@ impl VaultEvent {
         }
     }
 
+    /// Whether the seats of the accepted entries are worked out again after this event. A void and a refusal take entries
+    /// back. At a table with a vacated seat (`vacated`) the chain carries out entries that the model does not allow: it pays
+    /// nothing for the Leave of a vacated seat, whatever stack that entry names, and seats its player elsewhere.
+    #[must_use]
+    pub const fn rebases(&self, vacated: bool) -> bool {
+        match self {
+            Self::RangeVoided { .. } | Self::SeatingRefused { .. } => true,
+            Self::Seated { .. } | Self::ToppedUp { .. } | Self::Left { .. } => vacated,
+            _ => false,
+        }
+    }
+
     /// The player whose free balance or promises an event may change.
     pub fn player(&self) -> Option<PlayerId> {
         match self {

@@ -369,6 +369,7 @@ pub(super) async fn for_logs(conn: &mut PgConnection, logs: &[VaultLog]) -> Resu
 /// way.
 fn ranges(books: &Books, logs: &[VaultLog]) -> Vec<Range> {
     let mut ranges = BTreeSet::new();
+    let vacates = logs.iter().any(|log| matches!(log.event, VaultEvent::SeatVacated { .. }));
     for log in logs {
         let Some(uid) = log.event.table().and_then(|id| books.uid_of(&id)) else { continue };
         let Some(table) = books.tables.get(&uid) else { continue };
@@ -378,7 +379,7 @@ fn ranges(books: &Books, logs: &[VaultLog]) -> Vec<Range> {
             }
             ranges.insert((uid.clone(), first, last));
         }
-        if matches!(log.event, VaultEvent::RangeVoided { .. } | VaultEvent::SeatingRefused { .. }) {
+        if log.event.rebases(vacates || table.has_vacated()) {
             ranges.insert((uid, table.confirmed_seq.saturating_add(1), u64::MAX));
         }
     }

@@ -180,6 +180,7 @@ impl Taking<'_> {
     fn of_table(&mut self, log: &VaultLog, key: &str, uid: &str) {
         use VaultEvent as E;
         let subject = Subject::Table(uid.into());
+        let rebases = self.books.tables.get(uid).is_some_and(|table| log.event.rebases(table.has_vacated()));
         match &log.event {
             E::TableOpened { .. } => self.change(Change::TableOpened { uid: uid.into() }),
             E::Seated { player, seq, seat, amount, nonce, .. } => {
@@ -202,7 +203,6 @@ impl Taking<'_> {
             E::SeatingRefused { player, seq, nonce, .. } => {
                 self.release(*player, *nonce, PromiseEvent::Refuse);
                 self.settle(uid, (*seq, *seq), Event::Refuse, log);
-                self.rebase(uid);
             }
             E::HandsSettled { table, first, last, rake } => {
                 self.hands(log, key, uid, table, (*first, *last), *rake);
@@ -249,6 +249,9 @@ impl Taking<'_> {
                 self.post(key, "sweep", &subject, moves(rake, Account::House, *amount));
             }
             _ => {}
+        }
+        if rebases {
+            self.rebase(uid);
         }
     }
 

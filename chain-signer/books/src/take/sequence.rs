@@ -79,7 +79,6 @@ impl Taking<'_> {
             self.release(player, nonce, PromiseEvent::Refuse);
             self.cover(&log.key(), player);
         }
-        self.rebase(uid);
     }
 
     pub(super) fn rebase(&mut self, uid: &str) {
