@@ -201,6 +201,7 @@ async fn work(
         .modify(|fleet: &mut PokerTableFleet| fleet.managed_fields_mut().clear())
         .reflect(fleet_writer)
         .touched_objects();
+    let fleets_known = fleet_cache.clone();
     let pod_stream = {
         let index = pod_index.clone();
         let last = move |namespace: &str, name: &str| index.last(namespace, name);
@@ -231,6 +232,7 @@ async fn work(
         pace: pace.clone(),
         release: config.fleet.release.clone(),
     }));
+    let sessions = Arc::new(Sessions::new(Link::new(config.sessions)));
     let context = Arc::new(Context::new(Parts {
         client,
         namespace: config.namespace,
@@ -243,6 +245,7 @@ async fn work(
         fleet: config.fleet,
         authority,
         summaries,
+        sessions,
         stores: Stores::default(),
         metrics,
         wake: wake.clone(),
@@ -260,8 +263,8 @@ async fn work(
     let news = stream::unfold(news, async |mut news| Some((news.recv().await?, news)));
     beside.spawn(summaries::watch(
         context.clone(),
-        Sessions::new(Link::new(config.sessions)),
         table_cache.clone(),
+        fleets_known,
         changed,
         config.summary_every,
         stop.clone(),
