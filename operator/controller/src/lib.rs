@@ -53,6 +53,10 @@ use tokio::{sync::mpsc, task::JoinSet};
 /// Tables with news that wait to be queued; the reader of summaries waits when it is full.
 const NEWS_MAX: usize = 1_024;
 
+/// Objects of one kind in a page of the first lists. A page is held whole, once as text and once as objects, for each
+/// namespace and kind at the same time: this is most of what a cold start takes for itself.
+const LIST_PAGE: u32 = 100;
+
 /// Runs until stopped. Leads, or waits to lead.
 pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()> {
     let config = options.validate()?;
@@ -171,7 +175,7 @@ async fn work(
     let (tables_listed, pods_listed) = (Listed::default(), Listed::default());
     let (table_cache, table_writer) = reflector::store();
     let (fleet_cache, fleet_writer) = reflector::store::<PokerTableFleet>();
-    let all = watcher::Config::default;
+    let all = || watcher::Config::default().page_size(LIST_PAGE);
     let table_stream = {
         let last = last(table_cache.clone());
         purr_namespaces::watch(client.clone(), served.clone(), all(), tables_listed.clone(), last)
