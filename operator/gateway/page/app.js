@@ -15,7 +15,7 @@ import { Integrity } from './integrity.js';
 import { permitData, randomNonce, base64, fromHex } from './keys.js';
 import { Link } from './link.js';
 import { keyOf, title } from './fleets.js';
-import { lobby } from './lobby.js';
+import { EVERYTHING, lobby } from './lobby.js';
 import { LobbyStream, STREAM_TABLES_MAX } from './lobbystream.js';
 import { money, moneyField, parseMoney, setBigBlind, setCurrency } from './money.js';
 import { motionOf } from './motion.js';
@@ -57,6 +57,8 @@ const app = {
   chain: null,
   balance: null,
   tables: { tables: null, error: null, more: null },
+  /** Which tables the lobby shows. */
+  filter: EVERYTHING,
   fleets: { list: [], seats: [], asking: null, error: null },
   /** A seat that is held, to sit down in as soon as its table is seen: {uid, seat}. */
   taking: null,
@@ -134,7 +136,8 @@ function content() {
   if (route.name === 'hand') return oneHand(route.uid, route.hand, own, app.oneHand, replayer, formats);
   if (route.name === 'table') return tablePage(app);
   if (route.name === 'integrity') return integrity.draw(route);
-  return [lobby(app.tables, app.fleets), rooms.draw(app.tables.tables)];
+  const sits = new Set((app.balance?.seated ?? []).map(({ table }) => table));
+  return [lobby(app.tables, app.fleets, app.filter, sits), rooms.draw(app.tables.tables)];
 }
 
 // Clocks count down between two messages.
@@ -813,6 +816,9 @@ onDo('preset', (what) => {
 document.addEventListener('input', ({ target }) => {
   const { choice, asking } = app;
   switch (target.dataset?.input) {
+    case 'lobby-stakes': app.filter = { ...app.filter, stakes: target.value }; break;
+    case 'lobby-order': app.filter = { ...app.filter, order: target.value }; break;
+    case 'lobby-free': app.filter = { ...app.filter, free: target.checked }; break;
     case 'money-deposit': cashier.type('deposit', target.value); return;
     case 'money-withdraw': cashier.type('withdraw', target.value); return;
     case 'slider': choice?.slide(Number(target.value)); break;
