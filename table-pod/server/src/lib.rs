@@ -28,12 +28,13 @@ use std::{
     sync::Arc,
     time::{Duration, SystemTime},
 };
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{net::TcpListener, task::JoinHandle, time::Instant};
 
 /// Replicas that must have a commit before anybody sees it.
 const REPLICAS: u64 = 1;
-/// Longest time that a stopped table plays on while its successor starts.
-const LINGER: Duration = Duration::from_secs(20);
+/// A stopped table plays on while its successor starts, for at most this part of its grace period; the rest is left for its
+/// hand to end. Many tables of a drained node start at once, and then a start takes long.
+const LINGER_PART: u32 = 2;
 /// A trunk for each gateway, and one more where it reconnects; requests of the controller and notices of the signer.
 const CONNECTIONS_MAX: usize = 512;
 
@@ -123,12 +124,13 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
     }
 
     if until_stopped(&mut running, &stop).await? {
-        let moved = until_moved(&mut running, &handle, LINGER.min(config.grace / 4)).await;
+        let stopped = Instant::now();
+        let moved = until_moved(&mut running, &handle, config.grace / LINGER_PART).await;
         readiness.not_ready("draining", "stopping");
         let ended_as = match moved {
             Some(ended_as) => ended_as,
             None => {
-                drain(&handle, config.grace).await;
+                drain(&handle, config.grace.saturating_sub(stopped.elapsed())).await;
                 ended.cancel();
                 running.await?
             }

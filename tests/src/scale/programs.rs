@@ -97,7 +97,8 @@ pub(super) fn parse(text: &str) -> Metrics {
 /// The sum of all metrics whose name with labels has all of these words.
 pub(super) fn sum(metrics: &Metrics, words: &[&str]) -> f64 {
     let matching = metrics.iter().filter(|(name, _)| words.iter().all(|word| name.contains(word)));
-    matching.map(|(_, value)| value).sum()
+    // The sum of nothing is -0.
+    matching.map(|(_, value)| value).sum::<f64>() + 0.0
 }
 
 #[cfg(test)]
@@ -110,5 +111,6 @@ mod tests {
         let metrics = parse(text);
         assert_eq!((sum(&metrics, &["a_total"]), sum(&metrics, &["a_total", "\"2\""])), (7.0, 4.0));
         assert_eq!(metrics["b"], 1e6);
+        assert!(sum(&metrics, &["c"]).is_sign_positive());
     }
 }
