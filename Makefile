@@ -99,6 +99,6 @@ lint: ## rustfmt, clippy, cargo-deny, shellcheck, the chart
 generate: ## write the generated files anew: CRD YAML, evaluator's tables, the API's document, contract ABI, gas report
 	@tests/cargo.sh run --release -p purr-crds
 	@tests/cargo.sh run --release -p purr-engine --example eval-tables
-	@PURR_GENERATE=1 tests/cargo.sh test --release -p purr-gateway --test openapi
+	@PURR_GENERATE=1 tests/cargo.sh test --release -p purr-gateway --test it openapi::
 	@chain-signer/contracts/build.sh
 	@chain-signer/contracts/build.sh --gas

@@ -28,5 +28,5 @@ taskset -c 1 "$bin/purr-attack" --bin "$bin" --dir "$dir" --out target/attack.js
 # The attacks on sign-ins are tests of the gateway over a real Redis; each prints its row.
 case " $* " in
   *" --short "*) ;;
-  *) tests/cargo.sh test --release --locked --quiet --workspace --test attack -- --nocapture ;;
+  *) tests/cargo.sh test --release --locked --quiet --workspace --test it attack:: -- --nocapture ;;
 esac

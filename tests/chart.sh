@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What the chart takes, refuses and renders; needs helm and no cluster.
+# What the chart takes, refuses and renders; needs helm and promtool, and no cluster.
 # usage: chart.sh            checks
 #        chart.sh --write    writes the table of values into helm/purr/README.md
 set -euo pipefail
@@ -55,7 +55,8 @@ redisGroups: {second: {replicas: 2, maxmemory: 64mb}}
 redisSessions: {replicas: 3, maxmemory: 64mb, storage: {size: 1Gi}}
 stores: {eu-2: {sentinels: ["redis.example:26379"], master: purr}}
 backup: {enabled: true, schedule: "@daily"}
-alerts: {enabled: true, labels: {release: prometheus}}
+alerts: {enabled: true, labels: {release: prometheus}, runbooksUrl: "https://git.example/purr/runbooks"}
+monitors: {enabled: true, labels: {release: prometheus}}
 tableNamespaces: {names: [purr, poker-2]}
 Y
 cat >"$work/outside-stores.yaml" <<'Y'
@@ -92,6 +93,9 @@ echo '{{ .Values | toJson }}' >"$work/plain/templates/NOTES.yaml"
 "$helm" template plain "$work/plain" | grep '^{' >"$work/values.json"
 python3 tests/chart/chart.py agree "$work/values.json"
 python3 tests/chart/chart.py readme
+
+say "chart: alerts"
+tests/chart/alerts.sh "$helm"
 
 say "chart: what it takes"
 accepts --set anvil.enabled=true
@@ -158,6 +162,8 @@ done <<'C'
 /fairplay keysecret fairplay.keysecret="x"
 /postgres/external hostname postgres.external.hostname="db"
 /imagePullPolicy IfNotPresent imagePullPolicy="Sometimes"
+/alerts/runbooksUrl pattern alerts.runbooksUrl="https://git.example/"
+/monitors/intervalSeconds minimum monitors.intervalSeconds=1
 / anvill anvill.enabled=true
 C
 
@@ -236,6 +242,12 @@ templated=$(render --values "$work/production.yaml" | awk '/^---/ {inside = 0} /
 lacks PodDisruptionBudget gateway/deployment.yaml "${anvil[@]}"
 renders 'helm.sh/hook: test' tests/gateway.yaml --values tests/stack-values.yaml
 lacks 'kubernetes.io/tls' tests/gateway.yaml --values "$work/production.yaml"
+# One monitor for each program and one for tables, which finds them where they are.
+monitors=$(manifest monitors.yaml --values "$work/production.yaml")
+[ "$(grep -c '^kind: PodMonitor$' <<<"$monitors")" = 6 ] || die "the chart has not one PodMonitor for each program"
+[[ $monitors == *'matchNames: ["purr","poker-2"]'* ]] || die "the tables' monitor does not look into their namespaces"
+renders 'runbook_url: https://git.example/purr/runbooks/PurrGatewayDown.md' alerts/rules.yaml --values "$work/production.yaml"
+renders 'any: true' monitors.yaml "${anvil[@]}" --set monitors.enabled=true --set-string 'tableNamespaces.selector.purr\.poker/tables=true'
 # Rights where tables are: a Role in each namespace that is named, and by labels one that is bound nowhere.
 rights=$(manifest controller/rbac.yaml --values "$work/production.yaml")
 [ "$(grep -c '^kind: Role$' <<<"$rights")" = 3 ] || die "the controller has not one Role of its own and one for each of two namespaces"

@@ -64,23 +64,28 @@ pub struct PokerTableFleetSpec {
     pub template: PokerTableSpec,
     /// Tables to keep, with and without players. spec.buffer adds tables where too few are free.
     #[serde(default = "replicas")]
-    #[x_kube(validation = Rule::new("self >= 0 && self <= 3000").message("spec.replicas: must be 0 to 3000"))]
+    #[schemars(range(min = 0, max = 3000))]
     pub replicas: i32,
     /// Least value of spec.replicas that is accepted, from a person or an autoscaler.
     #[serde(default)]
-    #[x_kube(validation = Rule::new("self >= 0 && self <= 3000").message("spec.minReplicas: must be 0 to 3000"))]
+    #[schemars(range(min = 0, max = 3000))]
     pub min_replicas: i32,
     /// Most tables that take new players, including those that spec.buffer adds. Closed tables whose players have not
     /// left do not count.
     #[serde(default = "max_replicas")]
-    #[x_kube(validation = Rule::new("self >= 0 && self <= 3000").message("spec.maxReplicas: must be 0 to 3000"))]
+    #[schemars(range(min = 0, max = 3000))]
     pub max_replicas: i32,
+    /// Free tables to keep, beyond those with players. The largest of the three values counts; where all are 0,
+    /// spec.replicas alone says how many tables there are.
     #[serde(default)]
     pub buffer: Buffer,
+    /// Pace at which a change of clock or pod reaches the tables.
     #[serde(default)]
     pub rollout: Rollout,
+    /// Pace at which tables that spec.buffer has added go away again.
     #[serde(default)]
     pub scale_down: ScaleDown,
+    /// How players get a seat in the fleet.
     #[serde(default)]
     pub seating: Seating,
     /// Statistics about other players that the fleet's tables show to everybody. none: no statistics. public: the
@@ -104,15 +109,15 @@ fn max_replicas() -> i32 {
 pub struct Buffer {
     /// Tables without a player that are to take players.
     #[serde(default)]
-    #[x_kube(validation = Rule::new("self >= 0 && self <= 1000").message("spec.buffer.tables: must be 0 to 1000"))]
+    #[schemars(range(min = 0, max = 1000))]
     pub tables: i32,
     /// Tables without a player as a share of those with players, in percent, rounded up.
     #[serde(default)]
-    #[x_kube(validation = Rule::new("self >= 0 && self <= 100").message("spec.buffer.percent: must be 0 to 100"))]
+    #[schemars(range(min = 0, max = 100))]
     pub percent: i32,
     /// Empty seats to keep. Empty seats of tables with players count; the rest is kept as tables without a player.
     #[serde(default)]
-    #[x_kube(validation = Rule::new("self >= 0 && self <= 10000").message("spec.buffer.seats: must be 0 to 10000"))]
+    #[schemars(range(min = 0, max = 10_000))]
     pub seats: i32,
 }
 
@@ -122,17 +127,17 @@ pub struct Buffer {
 pub struct Rollout {
     /// Tables changed at once. The next batch waits until this batch is ready.
     #[serde(default = "batch")]
-    #[x_kube(validation = Rule::new("self >= 1 && self <= 100").message("spec.rollout.batch: must be 1 to 100"))]
+    #[schemars(range(min = 1, max = 100))]
     pub batch: i32,
     /// Tables without a player that may be changed at once. Tables with players do not count: they take no player
     /// away from a free table while they move.
     #[serde(default = "max_unavailable")]
-    #[x_kube(validation = Rule::new("self >= 1 && self <= 100").message("spec.rollout.maxUnavailable: must be 1 to 100"))]
+    #[schemars(range(min = 1, max = 100))]
     pub max_unavailable: i32,
     /// Seconds that a new or changed table has to become ready. After this time the fleet is Stalled and changes no
     /// further table.
     #[serde(default = "progress_deadline_seconds")]
-    #[x_kube(validation = Rule::new("self >= 30 && self <= 3600").message("spec.rollout.progressDeadlineSeconds: must be 30 to 3600"))]
+    #[schemars(range(min = 30, max = 3600))]
     pub progress_deadline_seconds: i32,
 }
 
@@ -161,7 +166,7 @@ pub struct ScaleDown {
     /// Seconds for which fewer tables must have been enough before tables are closed, and seconds between two such
     /// closings. A change of spec.replicas or spec.maxReplicas takes effect at once.
     #[serde(default = "stabilization_seconds")]
-    #[x_kube(validation = Rule::new("self >= 0 && self <= 3600").message("spec.scaleDown.stabilizationSeconds: must be 0 to 3600"))]
+    #[schemars(range(min = 0, max = 3600))]
     pub stabilization_seconds: i32,
 }
 
@@ -179,15 +184,16 @@ impl Default for ScaleDown {
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Seating {
+    /// Pick: players choose a table. SeatMe: players ask for a seat and the fleet chooses the table.
     #[serde(default)]
     pub policy: SeatingPolicy,
     /// Seconds for which a seat that was given to a player is held until the player sits down.
     #[serde(default = "hold_seconds")]
-    #[x_kube(validation = Rule::new("self >= 5 && self <= 300").message("spec.seating.holdSeconds: must be 5 to 300"))]
+    #[schemars(range(min = 5, max = 300))]
     pub hold_seconds: i32,
-    /// Players on the waiting list at most; 0: no waiting list.
+    /// Most players on the waiting list; 0 for no waiting list.
     #[serde(default = "waiting_max")]
-    #[x_kube(validation = Rule::new("self >= 0 && self <= 10000").message("spec.seating.waitingMax: must be 0 to 10000"))]
+    #[schemars(range(min = 0, max = 10_000))]
     pub waiting_max: i32,
 }
 
@@ -313,7 +319,8 @@ mod tests {
         assert_eq!(names(template), names(&table));
         let text = template.to_string();
         assert!(table.to_string().contains("oldSelf") && !text.contains("oldSelf"));
-        assert!(text.contains("spec.template.seats: must be 2 to 10"), "{text}");
+        assert!(text.contains("spec.template.rake.cap[].players: must be at most"), "{text}");
+        assert_eq!(template["properties"]["seats"]["maximum"], 10.0);
         assert!(text.contains("self.buyIn.min >= self.blinds.big"));
     }
 

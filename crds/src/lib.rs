@@ -2,6 +2,7 @@
 //! (`cargo run --release -p purr-crds`), and a test checks that it was.
 
 mod fleet;
+mod reference;
 mod table;
 
 pub use fleet::{
@@ -19,14 +20,45 @@ use kube::{CustomResourceExt, ResourceExt};
 /// Where the YAML is kept, seen from the crate: beside it, and in the chart.
 pub const FOLDERS: [&str; 2] = [".", "../helm/purr/files/crds"];
 
+/// A definition cannot be written down.
+#[derive(Debug, thiserror::Error)]
+pub enum GenerateError {
+    #[error("a definition is not what Kubernetes takes: {0}")]
+    Schema(#[from] serde_json::Error),
+    #[error("a definition cannot be written as YAML: {0}")]
+    Yaml(#[from] serde_yaml::Error),
+}
+
+/// The reference of all fields, beside this crate.
+pub const REFERENCE: &str = "README.md";
+
+fn definitions() -> Result<[CustomResourceDefinition; 2], GenerateError> {
+    let mut crds = [PokerTable::crd(), PokerTableFleet::crd()];
+    for crd in &mut crds {
+        reference::say_defaults(crd)?;
+    }
+    Ok(crds)
+}
+
 /// The definitions as (file name, YAML).
-pub fn generated() -> Result<Vec<(String, String)>, serde_yaml::Error> {
+///
+/// # Errors
+/// [`GenerateError`]: the types make no definition.
+pub fn generated() -> Result<Vec<(String, String)>, GenerateError> {
     let head = "# Generated from the crate purr-crds: cargo run --release -p purr-crds\n";
     let yaml = |crd: CustomResourceDefinition| {
         let file = format!("{}.yaml", crd.name_any().split('.').next().unwrap_or_default());
         Ok((file, format!("{head}{}", serde_yaml::to_string(&crd)?)))
     };
-    [PokerTable::crd(), PokerTableFleet::crd()].into_iter().map(yaml).collect()
+    definitions()?.into_iter().map(yaml).collect()
+}
+
+/// What `README.md` says.
+///
+/// # Errors
+/// [`GenerateError`]: the types make no definition.
+pub fn generated_reference() -> Result<String, GenerateError> {
+    Ok(reference::reference(&definitions()?)?)
 }
 
 #[cfg(test)]
@@ -37,6 +69,33 @@ mod tests {
             let committed =
                 std::fs::read_to_string(format!("{}/{file}", env!("CARGO_MANIFEST_DIR"))).unwrap();
             assert!(committed == yaml, "{file} is stale: cargo run --release -p purr-crds");
+        }
+    }
+
+    #[test]
+    fn the_committed_reference_is_what_the_types_generate() {
+        let path = format!("{}/{}", env!("CARGO_MANIFEST_DIR"), super::REFERENCE);
+        let committed = std::fs::read_to_string(path).unwrap();
+        assert!(
+            committed == super::generated_reference().unwrap(),
+            "stale: cargo run --release -p purr-crds"
+        );
+    }
+
+    #[test]
+    fn every_field_has_a_description_and_says_its_default() {
+        for crd in super::definitions().unwrap() {
+            let value = serde_json::to_value(&crd).unwrap();
+            let schema = &value["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"];
+            for part in ["spec", "status"] {
+                for field in super::reference::fields(part, &schema[part]) {
+                    let text = field.description();
+                    assert!(text.split_whitespace().count() >= 4, "{}: '{text}'", field.path);
+                    assert!(text.starts_with(char::is_uppercase), "{}: '{text}'", field.path);
+                    let scalar = field.schema.get("default").is_some_and(|d| !d.is_object() && !d.is_array());
+                    assert!(part == "status" || !scalar || text.contains("Default:"), "{}", field.path);
+                }
+            }
         }
     }
 

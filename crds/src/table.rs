@@ -55,52 +55,61 @@ use std::collections::BTreeMap;
     validation = Rule::new("self.rake.cap.all(c, c.players <= self.seats)").message("spec.rake.cap[].players: must be at most spec.seats")
 )]
 pub struct PokerTableSpec {
+    /// The game that is dealt.
     #[serde(default)]
     pub variant: Variant,
-    /// Chairs, 2 to 10.
-    #[x_kube(validation = Rule::new("self >= 2 && self <= 10").message("spec.seats: must be 2 to 10"))]
+    /// Number of seats at the table.
+    #[schemars(range(min = 2, max = 10))]
     pub seats: i32,
+    /// Forced bets of each hand, in minor units of the currency.
     pub blinds: Blinds,
-    /// The player under the gun may put in twice the big blind before the cards.
+    /// The player under the gun may put in a live straddle of twice the big blind before the cards are dealt. Needs
+    /// at least three seats.
     #[serde(default)]
     pub straddle: bool,
     /// A player who comes back, owes blinds and posts under the gun may pay for them with a live straddle
-    /// of twice the big blind instead (WSOP Live Action 156). Needs spec.straddle. Default: false.
+    /// of twice the big blind instead (WSOP Live Action 156). Needs spec.straddle.
     #[serde(default)]
     pub straddle_back_in: bool,
     /// A newcomer who posts between the button and the big blind posts the big blind alone (WSOP Live
-    /// Action 154). Where false, the default, the newcomer posts both blinds there, the small one dead,
-    /// and buys the button.
+    /// Action 154). Where false, the newcomer posts both blinds there, the small one dead, and buys the
+    /// button.
     #[serde(default)]
     pub newcomer_posts_big_alone: bool,
     /// Where nobody can bet any more, the rest of the board is dealt twice if everybody in the pot agrees.
     #[serde(default)]
     pub run_it_twice: bool,
+    /// Chips that a player may sit down with, in minor units of the currency.
     pub buy_in: BuyIn,
+    /// The house's share of each pot.
     #[serde(default)]
     pub rake: Rake,
+    /// Time that players have to act, in seconds.
     #[serde(default)]
     pub clock: Clock,
+    /// How long seats are kept, and for whom.
     #[serde(default)]
     pub room: Room,
-    /// Where left out, the fleet's.
+    /// Token that the chips are. Where left out, the token of the chart's configuration, which status.bound then keeps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub currency: Option<Currency>,
+    /// How hands are settled on the chain.
     #[serde(default)]
     pub settlement: Settlement,
-    /// The Redis Sentinel group that keeps the table, by its name in the fleet's configuration; `auto`: the one that
-    /// has the fewest tables when this one is started.
+    /// Name of the Redis Sentinel group that keeps the table, as the chart's configuration names it. `auto` takes the group
+    /// that has the fewest tables when this one is started; status.store then keeps it.
     #[serde(default = "default_store")]
     #[schemars(length(min = 1, max = 63))]
     #[x_kube(validation = Rule::new("self == oldSelf").message("spec.store: cannot be changed without a migration"))]
     pub store: String,
-    /// No new hands while true. A running hand is played to its end.
+    /// Deals no new hand while true. A running hand is played to its end.
     #[serde(default)]
     pub paused: bool,
     /// Nobody new takes a seat while true. Seated players play on, and may top up. A fleet deletes its closed tables
     /// once the last player has left.
     #[serde(default)]
     pub closed: bool,
+    /// How the table's pod differs from the chart's configuration. A change moves the table between two hands.
     #[serde(default)]
     pub pod: PodTemplate,
     /// How hands are shown to players who were not in them. pseudonymous: under names that differ from table to table,
@@ -109,9 +118,8 @@ pub struct PokerTableSpec {
     #[serde(default)]
     pub hand_history: HandHistory,
     /// Seconds after a hand's end before players who were not in it may read it, where handHistory is pseudonymous.
-    /// 0 to 86400.
     #[serde(default = "hand_history_delay_seconds")]
-    #[x_kube(validation = Rule::new("self >= 0 && self <= 86400").message("spec.handHistoryDelaySeconds: must be 0 to 86400"))]
+    #[schemars(range(min = 0, max = 86_400))]
     pub hand_history_delay_seconds: i32,
 }
 
@@ -147,19 +155,22 @@ pub enum Variant {
     validation = Rule::new("self.ante <= self.big").message("spec.blinds.ante: must be at most spec.blinds.big")
 )]
 pub struct Blinds {
-    #[x_kube(validation = Rule::new("self >= 1 && self <= 900000000000").message("spec.blinds.small: must be 1 to 900000000000"))]
+    /// Small blind in minor units of the currency. At most the big blind.
+    #[schemars(range(min = 1, max = 900_000_000_000_i64))]
     pub small: i64,
-    #[x_kube(validation = Rule::new("self >= 1 && self <= 900000000000").message("spec.blinds.big: must be 1 to 900000000000"))]
+    /// Big blind in minor units of the currency.
+    #[schemars(range(min = 1, max = 900_000_000_000_i64))]
     pub big: i64,
-    /// 0: none.
+    /// Ante in minor units of the currency, at most the big blind; 0 for no ante.
     #[serde(default)]
-    #[x_kube(validation = Rule::new("self >= 0").message("spec.blinds.ante: must be at least 0"))]
+    #[schemars(range(min = 0))]
     pub ante: i64,
+    /// Each: every player who is dealt in pays the ante. BigBlind: the big blind pays one ante for the whole table.
     #[serde(default)]
     pub ante_payer: AntePayer,
 }
 
-/// Who pays the ante: every player dealt in, or the big blind for the whole table.
+/// Payer of the ante: every player dealt in, or the big blind for the whole table.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AntePayer {
     #[default]
@@ -171,10 +182,12 @@ pub enum AntePayer {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[x_kube(validation = Rule::new("self.min <= self.max").message("spec.buyIn.min: must be at most spec.buyIn.max"))]
 pub struct BuyIn {
-    #[x_kube(validation = Rule::new("self >= 1").message("spec.buyIn.min: must be at least 1"))]
+    /// Least stack to sit down with, in minor units of the currency. At least the big blind.
+    #[schemars(range(min = 1))]
     pub min: i64,
-    /// A player who leaves with more must bring it back within an hour.
-    #[x_kube(validation = Rule::new("self <= 9007199254740992").message("spec.buyIn.max: must be at most 9007199254740992 (2^53)"))]
+    /// Largest stack to sit down or to top up to, in minor units of the currency. A player who left with more and returns
+    /// within an hour brings that stack back.
+    #[schemars(range(max = 9_007_199_254_740_992_i64))]
     pub max: i64,
 }
 
@@ -187,16 +200,16 @@ pub struct BuyIn {
     validation = Rule::new("self.basisPoints == 0 || self.cap.exists(c, c.amount > 0)").message("spec.rake.cap: where spec.rake.basisPoints is more than 0, at least one entry with an amount of more than 0")
 )]
 pub struct Rake {
-    /// Hundredths of a percent of the pot.
+    /// Share of the pot in hundredths of a percent (500 is 5%); 0 for no rake.
     #[serde(default)]
-    #[x_kube(validation = Rule::new("self >= 0 && self <= 1000").message("spec.rake.basisPoints: must be 0 to 1000 (10%)"))]
+    #[schemars(range(min = 0, max = 1000))]
     pub basis_points: i32,
-    /// Most that is taken of one hand, by players dealt in, in minor units. Required where basisPoints is more than 0:
-    /// a seat is dealt in while its permits cover it.
+    /// Most that is taken of one hand, by the number of players dealt in. Required where basisPoints is more than 0: a player
+    /// is dealt in while the permits that the player signed cover it.
     #[serde(default)]
     #[schemars(length(max = 9))]
     pub cap: Vec<RakeCap>,
-    /// Nothing is taken of a hand that ends before the flop.
+    /// Takes no rake of a hand that ends before the flop.
     #[serde(default = "no_flop_no_drop")]
     pub no_flop_no_drop: bool,
 }
@@ -215,10 +228,11 @@ impl Default for Rake {
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RakeCap {
-    /// For hands with at least this many players.
-    #[x_kube(validation = Rule::new("self >= 2 && self <= 10").message("spec.rake.cap[].players: must be 2 to 10"))]
+    /// The entry holds for hands with at least this number of players dealt in.
+    #[schemars(range(min = 2, max = 10))]
     pub players: i32,
-    #[x_kube(validation = Rule::new("self >= 0").message("spec.rake.cap[].amount: must be at least 0"))]
+    /// Most rake of such a hand, in minor units of the currency.
+    #[schemars(range(min = 0))]
     pub amount: i64,
 }
 
@@ -230,40 +244,44 @@ pub struct RakeCap {
     validation = Rule::new("!has(self.disconnectMaxSeconds) || self.disconnectMaxSeconds >= self.disconnectSeconds").message("spec.clock.disconnectMaxSeconds: must be at least spec.clock.disconnectSeconds")
 )]
 pub struct Clock {
+    /// Seconds that a player has for each action before the time bank starts.
     #[serde(default = "turn_seconds")]
-    #[x_kube(validation = Rule::new("self >= 1 && self <= 600").message("spec.clock.turnSeconds: must be 1 to 600"))]
+    #[schemars(range(min = 1, max = 600))]
     pub turn_seconds: i32,
-    /// Extra time that a player starts with, once before the flop and once after it.
+    /// Seconds in each of a player's two time banks at the start: one is used before the flop, one after it.
     #[serde(default = "time_bank_seconds")]
-    #[x_kube(validation = Rule::new("self >= 0 && self <= 600").message("spec.clock.timeBankSeconds: must be 0 to 600"))]
+    #[schemars(range(min = 0, max = 600))]
     pub time_bank_seconds: i32,
-    /// Added to both for every timeBankHands hands played.
+    /// Seconds added to both time banks for every timeBankHands hands played.
     #[serde(default = "time_bank_gain_seconds")]
-    #[x_kube(validation = Rule::new("self >= 0 && self <= 600").message("spec.clock.timeBankGainSeconds: must be 0 to 600"))]
+    #[schemars(range(min = 0, max = 600))]
     pub time_bank_gain_seconds: i32,
+    /// Hands played until timeBankGainSeconds are added.
     #[serde(default = "time_bank_hands")]
-    #[x_kube(validation = Rule::new("self >= 1 && self <= 1000").message("spec.clock.timeBankHands: must be 1 to 1000"))]
+    #[schemars(range(min = 1, max = 1000))]
     pub time_bank_hands: i32,
-    /// What the extra time grows to; where left out, 120 or timeBankSeconds if that is more.
+    /// Seconds that a time bank grows to at most. Default: 120, or timeBankSeconds if that is more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = Rule::new("self >= 0 && self <= 600").message("spec.clock.timeBankMaxSeconds: must be 0 to 600"))]
+    #[schemars(range(min = 0, max = 600))]
     pub time_bank_max_seconds: Option<i32>,
-    /// For an action of a player whose connection is gone, in the smallest pot.
+    /// Seconds that a player whose connection is lost has for an action in the smallest pot.
     #[serde(default = "disconnect_seconds")]
-    #[x_kube(validation = Rule::new("self >= 1 && self <= 600").message("spec.clock.disconnectSeconds: must be 1 to 600"))]
+    #[schemars(range(min = 1, max = 600))]
     pub disconnect_seconds: i32,
-    /// The same in a pot of 100 big blinds; where left out, 240 or disconnectSeconds if that is more.
+    /// Seconds that a player whose connection is lost has for an action in a pot of 100 big blinds or more; in smaller pots
+    /// the time grows with the pot, from disconnectSeconds on.
+    /// Default: 240, or disconnectSeconds if that is more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = Rule::new("self >= 1 && self <= 600").message("spec.clock.disconnectMaxSeconds: must be 1 to 600"))]
+    #[schemars(range(min = 1, max = 600))]
     pub disconnect_max_seconds: Option<i32>,
     /// Seconds added to what was left of the turn when a player reconnects in it, at most once a turn.
     #[serde(default = "reconnect_grace_seconds")]
-    #[x_kube(validation = Rule::new("self >= 0 && self <= 60").message("spec.clock.reconnectGraceSeconds: must be 0 to 60"))]
+    #[schemars(range(min = 0, max = 60))]
     pub reconnect_grace_seconds: i32,
     /// Most seconds of disconnect time and reconnection grace that a player gets between sitting down and leaving. The
     /// time bank is used first.
     #[serde(default = "disconnect_total_seconds")]
-    #[x_kube(validation = Rule::new("self >= 0 && self <= 3600").message("spec.clock.disconnectTotalSeconds: must be 0 to 3600"))]
+    #[schemars(range(min = 0, max = 3600))]
     pub disconnect_total_seconds: i32,
 }
 
@@ -321,31 +339,32 @@ pub struct Room {
     /// Seconds that a player may sit out without being dealt in. Then the player is stood up between two hands and the
     /// stack goes back to the free balance.
     #[serde(default = "sit_out_max_seconds")]
-    #[x_kube(validation = Rule::new("self >= 60 && self <= 86400").message("spec.room.sitOutMaxSeconds: must be 60 to 86400"))]
+    #[schemars(range(min = 60, max = 86_400))]
     pub sit_out_max_seconds: i32,
     /// Big blinds that a player may miss while sitting out. Then the player is stood up as after sitOutMaxSeconds.
     #[serde(default = "sit_out_max_big_blinds")]
-    #[x_kube(validation = Rule::new("self >= 1 && self <= 100").message("spec.room.sitOutMaxBigBlinds: must be 1 to 100"))]
+    #[schemars(range(min = 1, max = 100))]
     pub sit_out_max_big_blinds: i32,
     /// Seconds that a seat is held while the chain-signer reserves the player's chips.
     #[serde(default = "hold_seconds")]
-    #[x_kube(validation = Rule::new("self >= 1 && self <= 60").message("spec.room.holdSeconds: must be 1 to 60"))]
+    #[schemars(range(min = 1, max = 60))]
     pub hold_seconds: i32,
     /// Seconds before a player whose hold brought no chips may ask for a seat or a top-up again; doubled each time.
     #[serde(default = "hold_cool_down_seconds")]
-    #[x_kube(validation = Rule::new("self >= 0 && self <= 3600").message("spec.room.holdCoolDownSeconds: must be 0 to 3600"))]
+    #[schemars(range(min = 0, max = 3600))]
     pub hold_cool_down_seconds: i32,
     /// Seconds before a player who left after a short stay may sit down again; doubled each time.
     #[serde(default = "rejoin_cool_down_seconds")]
-    #[x_kube(validation = Rule::new("self >= 0 && self <= 3600").message("spec.room.rejoinCoolDownSeconds: must be 0 to 3600"))]
+    #[schemars(range(min = 0, max = 3600))]
     pub rejoin_cool_down_seconds: i32,
-    /// Longest of these pauses in seconds. A player who gives no cause for so long after a pause starts anew.
+    /// Most seconds of a cool-down, however often it was doubled. A player who gives no cause for as long after a cool-down
+    /// starts with holdCoolDownSeconds or rejoinCoolDownSeconds again.
     #[serde(default = "cool_down_max_seconds")]
-    #[x_kube(validation = Rule::new("self >= 0 && self <= 86400").message("spec.room.coolDownMaxSeconds: must be 0 to 86400"))]
+    #[schemars(range(min = 0, max = 86_400))]
     pub cool_down_max_seconds: i32,
-    /// Hands dealt in that make a stay no short one any more; 0: no stay is short.
+    /// A stay is short where the player was dealt into fewer hands than this; where 0, no stay is short.
     #[serde(default = "short_stay_hands")]
-    #[x_kube(validation = Rule::new("self >= 0 && self <= 1000").message("spec.room.shortStayHands: must be 0 to 1000"))]
+    #[schemars(range(min = 0, max = 1000))]
     pub short_stay_hands: i32,
 }
 
@@ -394,13 +413,14 @@ impl Default for Room {
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Currency {
-    /// ERC-20 contract.
+    /// Address of the ERC-20 contract: 0x and 40 lower-case hex digits.
     #[schemars(length(max = 42))]
     #[x_kube(validation = Rule::new("self.matches('^0x[0-9a-f]{40}$')").message("spec.currency.token: must be 0x and 40 lower-case hex digits"))]
     pub token: String,
-    #[x_kube(validation = Rule::new("self >= 0 && self <= 18").message("spec.currency.decimals: must be 0 to 18"))]
+    /// Decimals of the token: a unit is 10 to this power minor units.
+    #[schemars(range(min = 0, max = 18))]
     pub decimals: i32,
-    /// What people call it, for instance USDC.
+    /// Name of a unit as players read it, for instance USDC.
     #[schemars(length(min = 1, max = 12))]
     pub unit: String,
 }
@@ -410,21 +430,24 @@ pub struct Currency {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[x_kube(validation = Rule::new("has(self.vault) == has(self.chainId)").message("spec.settlement: vault and chainId go together"))]
 pub struct Settlement {
-    /// Vault contract; where left out, the fleet's.
+    /// Address of the vault contract: 0x and 40 lower-case hex digits. Where left out, the vault of the chart's
+    /// configuration. Needs chainId.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 42))]
     #[x_kube(validation = Rule::new("self.matches('^0x[0-9a-f]{40}$')").message("spec.settlement.vault: must be 0x and 40 lower-case hex digits"))]
     pub vault: Option<String>,
+    /// Chain that the vault is on, by its EIP-155 number. Where left out, the chain of the chart's configuration. Needs
+    /// vault.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = Rule::new("self >= 1").message("spec.settlement.chainId: must be at least 1"))]
+    #[schemars(range(min = 1))]
     pub chain_id: Option<i64>,
-    /// Most hands netted into one item.
+    /// Most hands that are netted into one item of a settlement transaction.
     #[serde(default = "max_hands")]
-    #[x_kube(validation = Rule::new("self >= 1 && self <= 100").message("spec.settlement.maxHands: must be 1 to 100"))]
+    #[schemars(range(min = 1, max = 100))]
     pub max_hands: i32,
-    /// Longest that a hand waits for others, in seconds.
+    /// Seconds that a finished hand waits at most for others to be netted with.
     #[serde(default = "max_delay_seconds")]
-    #[x_kube(validation = Rule::new("self >= 0 && self <= 3600").message("spec.settlement.maxDelaySeconds: must be 0 to 3600"))]
+    #[schemars(range(min = 0, max = 3600))]
     pub max_delay_seconds: i32,
 }
 
@@ -446,24 +469,30 @@ impl Default for Settlement {
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct PodTemplate {
+    /// Image of the table program. Where left out, the chart's.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 512))]
     pub image: Option<String>,
+    /// Resources of the container. Where left out, the chart's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resources: Option<Resources>,
+    /// Labels that a node must have to run the pod. Empty for the chart's.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub node_selector: BTreeMap<String, String>,
+    /// Taints that the pod tolerates. Empty for the chart's.
     #[schemars(length(max = 32))]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tolerations: Vec<Toleration>,
 }
 
-/// What the container asks for and may use, for instance {cpu: 50m, memory: 64Mi}.
+/// Resources that the container requests and may use, for instance {cpu: 50m, memory: 64Mi}.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Resources {
+    /// Quantities that the scheduler sets aside, by resource.
     #[schemars(schema_with = "quantities")]
     pub requests: BTreeMap<String, Quantity>,
+    /// Quantities that the container may use at most, by resource.
     #[schemars(schema_with = "quantities")]
     pub limits: BTreeMap<String, Quantity>,
 }
@@ -480,7 +509,7 @@ fn quantities(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
-/// Where the table is in its life.
+/// Stage of the table's life.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Phase {
     /// No pod has been ready yet.
@@ -497,29 +526,37 @@ pub enum Phase {
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PokerTableStatus {
+    /// The generation of the spec that this status is about.
     pub observed_generation: i64,
+    /// Pending: no pod has been ready yet. Running: hands are dealt where enough players are ready. Paused: no new hand is
+    /// dealt. Draining: the last hand before the table moves or goes. Degraded: the conditions say
+    /// what is wrong.
     pub phase: Phase,
+    /// Ready and others by the usual conventions; the reason of Ready says why a table does not serve.
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
-    /// host:port of the pod.
+    /// Address of the pod that serves the table, as host:port.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<String>,
-    /// Raised before a pod is made that carries it: the upper part of the table's epoch.
+    /// Number of the newest pod of the table. It is raised before that pod is created, and is the upper part of the
+    /// table's epoch.
     pub fencing_generation: i64,
-    /// The epoch that the table last reported.
+    /// Epoch that the table last reported: the stores and the chain-signer accept nothing of an older one.
     pub epoch: i64,
-    /// Players with a seat, as of the last write of the status; may be minutes old. The lobby shows the current number.
+    /// Players with a seat when the status was last written, which may be minutes ago. The lobby shows the current number.
     pub players: i32,
-    /// The last hand, as of the last write of the status; may be minutes old. The lobby shows the current number.
+    /// Number of the last hand when the status was last written, which may be minutes ago. The lobby shows the current
+    /// number.
     pub hand: i64,
-    /// small/big, in minor units.
+    /// Small and big blind as small/big, in minor units of the currency.
     pub blinds: String,
+    /// Name of the pod that serves the table.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pod: Option<String>,
-    /// Vault and token of the fleet's configuration when the table was first started: it keeps them.
+    /// Vault and token that the table was first started with. The table keeps them when the chart's configuration changes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bound: Option<Bound>,
-    /// The store group that the table was started in: it stays there.
+    /// Redis Sentinel group that the table was started in. The table stays there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub store: Option<String>,
 }
@@ -528,9 +565,14 @@ pub struct PokerTableStatus {
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct Bound {
+    /// Address of the vault contract.
     pub vault: String,
+    /// Chain that the vault is on, by its EIP-155 number.
     pub chain_id: i64,
+    /// Address of the ERC-20 contract.
     pub token: String,
+    /// Decimals of the token: a unit is 10 to this power minor units.
     pub decimals: i32,
+    /// Name of a unit as players read it.
     pub unit: String,
 }

@@ -11,6 +11,7 @@ packages=(
   redis-server redis-sentinel postgresql-15 softhsm2     # real parts for tests beside the cluster
   shellcheck
   chromium                                               # the page's test
+  prometheus                                             # promtool: the alerts' tests
 )
 
 # The lints' wheel is fetched with pip; any Python that has it will do.

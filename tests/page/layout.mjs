@@ -74,7 +74,8 @@ function look() {
   seen('.seat.own .hole .card', 2, 'own cards');
   seen('.pot', 1, 'pot');
   seen('.seat .plate .stack', 6, 'stacks');
-  seen('.seat.own .clock', 1, 'clock');
+  seen('.seat.own .clock progress', 1, 'clock');
+  seen('.turn-head .turn-clock', 1, 'seconds');
   seen('.presses .act', 3, 'buttons');
   seen('#raise-amount', 1, 'amount');
   seen('.presets .button', 5, 'presets');

@@ -112,7 +112,7 @@ async function cards({ page }) {
 const board = ({ page }) => page.locator('.board [data-card]').evaluateAll((found) => found.map((card) => card.dataset.card));
 const handOf = async ({ page }) => Number(/Hand (\d+)/.exec(await page.locator('.outcome').innerText())?.[1]);
 // New options take no press for a moment.
-const myTurn = ({ page }) => page.locator('.choice:not(.fresh) .act').first();
+const myTurn = ({ page }) => page.locator('.choice:not(.fresh):not(.ahead) .act').first();
 
 /** Whose turn it is, once somebody's is. */
 async function toAct(players) {
@@ -125,7 +125,7 @@ async function passive(players) {
   const street = (await board(who)).length;
   await who.page.keyboard.press('c');
   await who.page.waitForFunction(
-    (before) => !document.querySelector('.choice') || document.querySelectorAll('.board [data-card]').length !== before, street);
+    (before) => !document.querySelector('.choice:not(.ahead)') || document.querySelectorAll('.board [data-card]').length !== before, street);
   return who;
 }
 
@@ -388,10 +388,10 @@ async function play(browser, network, second, third, roles) {
   assert.deepEqual(await board(wide), flop, 'the same board');
   step('it is back, without a WebSocket: the same hand, the same cards, the same board');
 
-  while ((await board(wide)).length < 5 || (await wide.page.locator('.choice').count()) + (await phone.page.locator('.choice').count()) > 0) {
+  while ((await board(wide)).length < 5 || (await wide.page.locator('.choice:not(.ahead)').count()) + (await phone.page.locator('.choice:not(.ahead)').count()) > 0) {
     if (/wins?\b/.test(await wide.page.locator('.outcome').innerText())) break;
     await passive(players);
-    await wide.page.waitForFunction(() => document.querySelector('.outcome.strong, .choice') !== null || document.querySelector('.seat.turn:not(.own)') !== null);
+    await wide.page.waitForFunction(() => document.querySelector('.outcome.strong, .choice:not(.ahead)') !== null || document.querySelector('.seat.turn:not(.own)') !== null);
   }
   await Promise.all(players.map(({ page }) => page.locator('.outcome.strong').waitFor()));
   const outcome = await wide.page.locator('.outcome').innerText();

@@ -16,5 +16,6 @@ cp "$page"/*.mjs "$page"/replay-hands.json "$dir/"
 PURR_PAGE=$(realpath "$here/../../operator/gateway/page") node --test "$dir"/*.test.mjs
 node "$dir/layout.mjs" "$solo" "$PWD/target/page/sizes"
 node "$dir/integrity.mjs" "$solo" "$PWD/target/page"
+node "$dir/choices.mjs" "$solo" "$PWD/target/page"
 node "$dir/page.mjs" "$solo" "$PWD/target/page"
 node "$dir/seats.mjs" "$solo" "$PWD/target/page"

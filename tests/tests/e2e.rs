@@ -144,11 +144,15 @@ const CAPS: &str = "    cap:
 fn an_invalid_table_is_refused_with_field_and_bound() {
     run(|stack| async move {
         for (from, to, says) in [
-            ("seats: 6", "seats: 11", "spec.seats: must be 2 to 10"),
+            ("seats: 6", "seats: 11", "spec.seats in body should be less than or equal to 10"),
             ("small: 500000", "small: 2000000", "spec.blinds.small: must be at most spec.blinds.big"),
             ("min: 40000000", "min: 100", "spec.buyIn.min: must be at least spec.blinds.big"),
             ("min: 40000000", "min: 200000000", "spec.buyIn.min: must be at most spec.buyIn.max"),
-            ("basisPoints: 500", "basisPoints: 5000", "spec.rake.basisPoints: must be 0 to 1000"),
+            (
+                "basisPoints: 500",
+                "basisPoints: 5000",
+                "spec.rake.basisPoints in body should be less than or equal to 1000",
+            ),
             (CAPS, "    cap: []\n", "spec.rake.cap: where"),
             (
                 "  clock: {",

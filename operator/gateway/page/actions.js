@@ -1,7 +1,9 @@
 // What a player may do now: fold, check, call, and how much to raise.
 
+import { offer } from './advance.js';
 import { el } from './dom.js';
-import { money, moneyField, readMoney } from './money.js';
+import { strengthOf } from './handname.js';
+import { chips, money, moneyField, readMoney } from './money.js';
 
 /** Steps of the slider; the exact amount is typed. */
 const STEPS_MAX = 200;
@@ -32,7 +34,10 @@ export class Choice {
     this.stack = view.yourSeat?.stack ?? 0;
     this.text = this.min === null ? '' : moneyField(this.min);
     this.step = Math.max(1, view.table.smallBlind, Math.ceil(((this.max ?? 0) - (this.min ?? 0)) / STEPS_MAX));
+    this.bigBlind = view.table.bigBlind;
     this.busy = false;
+    /** It is answered by an action chosen in advance, so there is nothing to press. */
+    this.auto = false;
   }
 
   /** Whether it is the same decision, so that what was typed stays. */
@@ -64,6 +69,14 @@ export class Choice {
     this.text = moneyField(Math.min(this.max, Math.max(this.min, Math.round(amount))));
   }
 
+  /** Moves the amount by so many big blinds, to whole ones where it was between two. */
+  move(blinds) {
+    if (this.min === null) return;
+    const at = (this.amount ?? this.min) / this.bigBlind;
+    const next = blinds > 0 ? Math.floor(at) + blinds : Math.ceil(at) + blinds;
+    this.set(next * this.bigBlind);
+  }
+
   /** A raise by this share of the pot. */
   share(of) {
     this.set(this.toMatch + this.pot * of);
@@ -83,65 +96,120 @@ export class Choice {
   }
 }
 
-/** The bar of actions, or what there is to wait for. */
-export function actions(view, choice, shortcuts) {
+/**
+ * The bar of actions. It has the same parts and the same height in one's turn and before it, so nothing moves when the turn
+ * comes. `bar` is {settings, wish, wishFresh, row}: `row` is what one may do with one's chair.
+ */
+export function actions(view, choice, bar) {
   if (view.askedTwice) return twice(view);
-  if (choice === null) return el('p', { class: 'soft waiting' }, waiting(view));
+  if (choice === null || choice.auto) return before(view, bar);
   const { turn, busy } = choice;
-  const key = (letter) => (shortcuts ? el('kbd', { 'aria-hidden': 'true' }, letter) : null);
-  const press = (what, letter, kind, ...label) =>
+  const { settings } = bar;
+  const key = (name) => (settings.shortcuts ? settings.keys[name].toUpperCase() : null);
+  const press = (what, name, kind, ...label) =>
     el('button', {
       class: `button act ${kind}`, type: 'button', 'data-do': 'act', 'data-with': what, 'aria-disabled': busy ? 'true' : null,
-      'aria-keyshortcuts': shortcuts ? letter : null,
-    }, el('span', {}, label), key(letter));
+      'aria-keyshortcuts': key(name),
+    }, el('span', {}, label), hint(key(name)));
   const fresh = choice.isSettled(performance.now()) ? '' : 'fresh';
-  return el('div', { class: `choice ${fresh}`, role: 'group', 'aria-labelledby': 'turn-title' },
-    el('h2', { id: 'turn-title', class: 'turn-title' }, 'Your turn'),
-    choice.min === null ? null : raise(choice, shortcuts),
+  const { hand, question } = choice;
+  return el('div', {
+    class: `choice ${fresh}`, role: 'group', 'aria-labelledby': 'turn-title', 'data-question': `${hand}/${question.boardCards}/${question.toMatch}`,
+  },
+    head('Your turn', view),
+    el('div', { class: 'upper' }, choice.min === null ? ghost() : raise(choice, settings)),
     el('div', { class: 'presses' },
       // Three places, whether taken or not: a button never moves to where another one was.
-      press('fold', 'F', 'fold', 'Fold'),
-      turn.check ? press('check', 'C', 'calm', 'Check') : turn.call !== null ? press('call', 'C', 'calm', callLabel(choice)) : gap(),
+      press('fold', 'fold', 'fold', 'Fold'),
+      turn.check ? press('check', 'call', 'calm', 'Check') : turn.call !== null ? press('call', 'call', 'calm', callLabel(choice)) : gap(),
       choice.min === null ? gap()
         : el('button', {
             class: 'button act raise', type: 'submit', form: 'raise', 'data-with': 'raise',
-            'aria-disabled': busy || choice.wrong !== null ? 'true' : null, 'aria-keyshortcuts': shortcuts ? 'R' : null,
-          }, el('span', {}, raiseLabel(choice)), key('R'))));
+            'aria-disabled': busy || choice.wrong !== null ? 'true' : null, 'aria-keyshortcuts': key('raise'),
+          }, el('span', {}, raiseLabel(choice)), hint(key('raise')))));
 }
 
+const hint = (key) => (key === null ? null : el('kbd', { 'aria-hidden': 'true' }, key));
 const gap = () => el('span', { class: 'gap', 'aria-hidden': 'true' });
+
+/** The first line: what is asked or waited for, the clock, and what one holds. */
+function head(title, view) {
+  const strength = view.yourCards.length === 2 && !view.hand.players.get(view.you).folded ? strengthOf(view.yourCards, view.hand.board) : null;
+  const { clock, hand, you } = view;
+  const mine = hand?.toAct === you && clock?.ends !== undefined;
+  return el('div', { class: 'turn-head' },
+    el('h2', { id: 'turn-title', class: 'turn-title' }, title),
+    mine ? el('span', { 'data-key': 'turn-clock', class: `turn-clock ${clock.timeBank ? 'bank' : ''}` },
+      clock.timeBank ? 'Time bank ' : '', el('span', { class: 'seconds', 'data-seconds': clock.ends, 'aria-hidden': 'true' })) : null,
+    strength === null ? null : el('span', { 'data-key': 'strength', class: 'strength' }, el('span', { class: 'heard' }, 'You hold '), strength));
+}
+
+// Before one's turn: the chair's row, and actions to choose in advance.
+function before(view, { wish, wishFresh, row }) {
+  const offered = offer(view);
+  const press = (kind, tone, label, what) => {
+    const on = wish?.kind === kind;
+    return el('button', {
+      class: `button act ahead ${tone} ${on ? 'on' : ''}`, type: 'button', 'data-do': 'advance', 'data-with': kind, 'data-key': `advance-${kind}`,
+      'aria-pressed': on ? 'true' : 'false', title: what,
+    }, el('span', { class: 'box', 'aria-hidden': 'true' }), el('span', {}, label));
+  };
+  const fold = () => press('fold', 'fold', offered.toCall === 0 ? 'Check / fold' : 'Fold to any bet', 'Checks where that is free, folds to any bet, on this street.');
+  const exact = () => press('exact', 'calm', offered.toCall === 0 ? 'Check' : `Call ${chips(offered.toCall)} only`, 'Only while nothing else is asked.');
+  return el('div', { class: `choice ahead ${wishFresh ? 'fresh' : ''}`, role: 'group', 'aria-labelledby': 'turn-title' },
+    head(waiting(view), view),
+    el('div', { class: 'upper' }, view.you === null ? null : ghost(), row),
+    view.you === null ? null
+      : el('div', { class: 'presses', role: 'group', 'aria-label': 'In advance' }, offered === null ? [gap(), gap(), gap()] : [fold(), exact(), gap()]));
+}
+
+// Takes the room of the amounts, and is nothing: the same elements, unseen and disabled.
+function ghost() {
+  const step = () => el('span', { class: 'button small step' }, '\u00a0');
+  return el('div', { class: 'raise-form ghost', 'data-key': 'ghost', 'aria-hidden': 'true' },
+    el('div', { class: 'presets' }, Array.from({ length: 5 }, () => el('span', { class: 'button small' }, '\u00a0'))),
+    el('div', { class: 'amounts' }, step(), el('input', { type: 'range', class: 'slider', disabled: true }), step(),
+      el('span', { class: 'exact' }, el('input', { type: 'text', disabled: true }))));
+}
 
 // Everybody who could bet is all in: the board once or twice (WSOP Live 11).
 function twice(view) {
   const answer = (agree, label) =>
     el('button', { class: `button act ${agree ? 'raise' : 'calm'}`, type: 'button', 'data-do': 'twice', 'data-with': agree ? 'yes' : 'no' }, label);
   return el('div', { class: 'choice', role: 'group', 'aria-labelledby': 'twice-title' },
-    el('h2', { id: 'twice-title', class: 'turn-title' }, 'Run the board twice?',
-      view.clock?.ends === undefined ? null : [' ', el('span', { class: 'seconds', 'data-seconds': view.clock.ends })]),
+    el('div', { class: 'turn-head' }, el('h2', { id: 'twice-title', class: 'turn-title' }, 'Run the board twice?',
+      view.clock?.ends === undefined ? null : [' ', el('span', { class: 'seconds', 'data-seconds': view.clock.ends })])),
+    el('div', { class: 'upper' }, ghost()),
     el('div', { class: 'presses' }, answer(false, 'Once'), gap(), answer(true, 'Twice')));
 }
 
 function callLabel({ turn, stack }) {
-  return turn.call >= stack ? `Call ${money(turn.call)}, all in` : `Call ${money(turn.call)}`;
+  return turn.call >= stack ? `Call ${chips(turn.call)}, all in` : `Call ${chips(turn.call)}`;
 }
 
 function raiseLabel(choice) {
   const amount = choice.amount ?? choice.min;
-  if (amount - choice.own >= choice.stack) return `All in ${money(amount)}`;
-  return `${choice.bet > 0 ? 'Raise to' : 'Bet'} ${money(amount)}`;
+  if (amount - choice.own >= choice.stack) return `All in ${chips(amount)}`;
+  return `${choice.bet > 0 ? 'Raise to' : 'Bet'} ${chips(amount)}`;
 }
 
-function raise(choice) {
-  const preset = (label, what) =>
-    el('button', { class: 'button small', type: 'button', 'data-do': 'preset', 'data-with': what }, label);
-  return el('form', { id: 'raise', class: 'raise-form', 'data-form': 'raise', novalidate: true },
+function raise(choice, { presets, shortcuts, keys }) {
+  const preset = (label, what, key = null) =>
+    el('button', {
+      class: 'button small', type: 'button', 'data-do': 'preset', 'data-with': what, 'aria-keyshortcuts': shortcuts ? key?.toUpperCase() : null,
+    }, label);
+  const step = (what, sign, words) =>
+    el('button', { class: 'button small step', type: 'button', 'data-do': 'step', 'data-with': what, 'aria-label': words }, sign);
+  return el('form', { id: 'raise', class: 'raise-form', 'data-key': 'raise', 'data-form': 'raise', novalidate: true },
     el('div', { class: 'presets', role: 'group', 'aria-label': 'Amounts' },
-      preset('Min', 'min'), preset('½ pot', '0.5'), preset('¾ pot', '0.75'), preset('Pot', '1'), preset('All in', 'max')),
+      preset('Min', 'min'), presets.map((percent, at) => preset(presetLabel(percent), String(percent / 100), keys[`preset${at + 1}`])), preset('All in', 'max')),
     el('div', { class: 'amounts' },
+      step('-1', '−', 'One big blind less'),
       el('input', {
         type: 'range', class: 'slider', min: 0, max: choice.positions, step: 1, value: choice.position, 'data-input': 'slider',
         'aria-label': 'Amount to raise to', 'aria-valuetext': money(choice.amount ?? choice.min),
       }),
+      step('1', '+', 'One big blind more'),
       el('label', { class: 'exact' },
         el('span', { class: 'heard' }, 'Exact amount to raise to'),
         el('input', {
@@ -149,6 +217,12 @@ function raise(choice) {
           'data-input': 'amount', 'aria-invalid': choice.wrong === null ? null : 'true', 'aria-describedby': 'raise-wrong',
         }))),
     el('p', { id: 'raise-wrong', class: 'wrong' }, choice.wrong ?? ''));
+}
+
+const FRACTIONS = { 25: '¼', 33: '⅓', 50: '½', 67: '⅔', 75: '¾', 100: '' };
+function presetLabel(percent) {
+  const part = FRACTIONS[percent];
+  return part === undefined ? `${percent}%` : part === '' ? 'Pot' : `${part} pot`;
 }
 
 function waiting(view) {

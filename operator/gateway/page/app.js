@@ -1,7 +1,9 @@
 // The page: which of its views is shown, who is signed in, and what a click does.
 
 import { Choice, SETTLE_MS } from './actions.js';
+import { advance, answerOf, fillUp, kept, offer, sitsOutNow } from './advance.js';
 import { api } from './api.js';
+import { askPermission, Attention, permission } from './attention.js';
 import {
   accountDialog, banner, chipsDialog, Dialog, forgetGuestDialog, keepsGuest, leaveDialog, mayForget, rakeOf, signInDialog, wrongAmount,
 } from './dialogs.js';
@@ -14,12 +16,16 @@ import { Link } from './link.js';
 import { keyOf, title } from './fleets.js';
 import { lobby } from './lobby.js';
 import { LobbyStream, STREAM_TABLES_MAX } from './lobbystream.js';
-import { money, moneyField, parseMoney, setCurrency } from './money.js';
+import { money, moneyField, parseMoney, setBigBlind, setCurrency } from './money.js';
+import { noteDialog, Notes } from './notes.js';
+import { optionsDialog } from './options.js';
 import { forgetCards, keepCards, keptCards } from './owncards.js';
 import { OwnHands } from './ownhands.js';
 import { Replayer } from './replayer.js';
 import { Rooms } from './rooms.js';
 import { OtherPlace, Session } from './session.js';
+import { actionOf, changed as changedSetting, keepSettings, loadSettings } from './settings.js';
+import { listenForSound, play, soundsOf } from './sounds.js';
 import { Statistics } from './statistics.js';
 import { tablePage } from './tablepage.js';
 import { tell } from './tell.js';
@@ -31,7 +37,8 @@ const AGAIN_MS = 3_000;
 const LOG_MAX = 80;
 /** How long a permit may be used, in seconds. */
 const PERMIT_LIFE_S = 3_600;
-const SHORTCUTS = 'purr.shortcuts';
+/** Left of one's turn when a sound and a word remind of it, in milliseconds. */
+const HURRY_MS = 6_000;
 
 const root = document.documentElement;
 const main = document.getElementById('main');
@@ -57,11 +64,23 @@ const app = {
   choice: null,
   log: [],
   notice: null,
-  shortcuts: localStorage.getItem(SHORTCUTS) !== 'off',
+  settings: loadSettings(),
+  /** Why the last change of a setting was not taken. */
+  settingWrong: null,
+  notes: new Notes(),
+  /** The note that is being written: {player, seat, colour, text}. */
+  note: null,
+  /** The action chosen in advance (advance.js), and what was offered since when. */
+  wish: null,
+  offered: { what: null, since: 0 },
+  wishFresh: () => performance.now() - app.offered.since < SETTLE_MS,
+  /** What the player has asked for at this table until further notice. */
+  wishes: { bigBlind: false, fillUp: false },
   asking: null,
   guestKey: { key: null, exported: false },
 };
 const dialog = new Dialog();
+const attention = new Attention();
 const replayer = new Replayer(() => draw());
 const statistics = new Statistics((what, filter) => signedIn((token) => api.own(token, what, filter)), () => draw());
 const rooms = new Rooms(() => api.rooms(), () => draw());
@@ -81,6 +100,7 @@ function draw() {
   due = true;
   setTimeout(() => {
     due = false;
+    setBigBlind(app.settings.bigBlinds ? (app.link?.view.table?.bigBlind ?? null) : null);
     show(document.getElementById('top'), banner(app));
     show(main, content());
     main.classList.toggle('at-table', app.route.name === 'table');
@@ -111,6 +131,7 @@ function tick() {
   for (const element of document.querySelectorAll('[data-seconds]')) {
     element.textContent = `${Math.max(0, Math.ceil((element.dataset.seconds - now) / 1000))} s`;
   }
+  hurry(now);
 }
 setInterval(tick, 250);
 
@@ -132,7 +153,8 @@ function go() {
   const { name, uid, hand } = app.route;
   if (before.uid !== uid) {
     app.link?.stop();
-    Object.assign(app, { link: null, info: null, choice: null, log: [], notice: null });
+    Object.assign(app, { link: null, info: null, choice: null, log: [], notice: null, wish: null, wishes: { bigBlind: false, fillUp: false } });
+    attention.turn(null);
     if (uid) loadInfo(uid);
   }
   replayer.stop();
@@ -145,7 +167,7 @@ function go() {
   if (name === 'hand') loadHand(uid, hand);
   if (name === 'integrity') integrity.go(app.route);
   followTables();
-  document.title = {
+  attention.title = {
     lobby: 'Tables', table: 'Table', hands: 'Hands', hand: `Hand ${hand}`, statistics: 'Statistics', 'own-hands': 'My hands', floor: 'Floor',
     integrity: 'Fair-play cases',
   }[name] + ' – Purr Poker';
@@ -357,17 +379,13 @@ let lastState = 'connecting';
 function changed() {
   const { view, state } = app.link;
   if (view.hand !== null && view.yourCards.length === 2) keepCards(app.session.address, app.route.uid, view.hand.number, view.yourCards);
-  if (view.yourTurn === null) app.choice = null;
-  else if (app.choice === null || !app.choice.isFor(view)) {
-    app.choice = new Choice(view, performance.now());
-    setTimeout(draw, SETTLE_MS + 1);
-    // A window over the table would hide the decision. What was asked of a wallet goes on.
-    dialog.close();
-  }
+  decide(view);
   sitWhereHeld();
   const turn = view.yourTurn === null ? null : `${view.yourTurn.hand}/${view.hand.board.length}/${view.yourTurn.call}/${view.hand.pot}`;
-  if (turn !== null && turn !== lastTurn) say(turnText(view), true);
-  lastTurn = turn;
+  const asked = turn !== null && app.choice?.auto !== true;
+  if (asked && turn !== lastTurn) say(turnText(view), true);
+  attention.turn(asked ? turn : view.askedTwice ? `twice ${view.hand.number}` : null, asked ? turnText(view) : 'Run the board twice?', app.settings.notify);
+  lastTurn = asked ? turn : null;
   if (state.name !== lastState) {
     const words = { waiting: 'The connection is lost. Trying again.', ended: `Disconnected. ${state.why}` }[state.name];
     if (words) say(words, true);
@@ -375,6 +393,81 @@ function changed() {
     if (state.name !== 'connecting') lastState = state.name;
   }
   draw();
+}
+
+/** Makes the choice of a new question, answers it where that was chosen in advance, and drops what was chosen for an older one. */
+function decide(view) {
+  app.wish = kept(app.wish, view);
+  const offered = JSON.stringify(offer(view));
+  if (offered !== app.offered.what) {
+    app.offered = { what: offered, since: performance.now() };
+    setTimeout(draw, SETTLE_MS + 1);
+  }
+  if (view.yourTurn === null) {
+    app.choice = null;
+    return;
+  }
+  if (app.choice !== null && app.choice.isFor(view)) return;
+  app.choice = new Choice(view, performance.now());
+  const { wish } = app;
+  app.wish = null;
+  const answer = answerOf(wish, app.choice);
+  if (answer !== null) {
+    app.choice.auto = true;
+    act(answer);
+    return;
+  }
+  if (wish !== null) say('What you chose in advance does not fit any more.', true);
+  setTimeout(draw, SETTLE_MS + 1);
+  // A window over the table would hide the decision. What was asked of a wallet goes on.
+  dialog.close();
+}
+
+/** Whether the question of now is answered by what was chosen in advance. */
+function answersItself(view) {
+  return view.yourTurn !== null && answerOf(kept(app.wish, view), new Choice(view, 0)) !== null;
+}
+
+let hurried = null;
+/** Reminds once of a turn whose time runs out. */
+function hurry(now) {
+  const ends = app.choice !== null && !app.choice.auto ? app.link?.view.clock?.ends : undefined;
+  if (ends === undefined || ends === hurried || ends - now > HURRY_MS || ends < now) return;
+  hurried = ends;
+  say(`${Math.ceil((ends - now) / 1000)} seconds left.`, true);
+  sound(['alarm']);
+}
+
+function sound(names) {
+  if (app.settings.sounds) play(names, app.settings.volume);
+}
+
+/** Does what the player has asked for at this table until further notice. */
+function standing(view, events) {
+  if (app.wishes.bigBlind && sitsOutNow(view) && events.some((event) => event.posted || event.handEnded)) {
+    app.wishes.bigBlind = false;
+    command({ sitOut: {} });
+  }
+  if (app.wishes.fillUp && events.some((event) => event.handEnded)) fill(view);
+}
+
+async function fill(view) {
+  if (app.session?.signer.kind !== 'guest') return;
+  await loadBalance();
+  const amount = fillUp(view, app.balance?.free ?? null);
+  if (amount === 0) return;
+  const broke = view.yourSeat.stack === 0;
+  try {
+    const signed = await permit({ seat: view.you, topUp: true }, amount);
+    await app.link.send({ topUp: { amount: String(amount), permit: signed } });
+    if (broke && view.yourSeat?.sittingOut) await app.link.send({ sitIn: { post: false } });
+  } catch (error) {
+    // Once refused it would be refused after every hand.
+    app.wishes.fillUp = false;
+    app.notice = `Your stack was not filled up: ${error.message}`;
+    say(app.notice, true);
+    draw();
+  }
 }
 
 function turnText(view) {
@@ -398,6 +491,9 @@ function told(events, fresh) {
     if (!line.quiet) heard.push(line.text);
   }
   if (heard.length > 0) say(heard.join(' '));
+  if (fresh) app.wish = null;
+  else sound(soundsOf(events, view.you).filter((name) => name !== 'turn' || !answersItself(view)));
+  standing(view, events);
   if (events.some((event) => event.seated || event.left || event.toppedUp)) loadBalance();
 }
 
@@ -422,14 +518,14 @@ async function command(body, failed = (error) => { app.notice = error.message; s
 const KINDS = { fold: 'FOLD', check: 'CHECK', call: 'CALL', raise: 'RAISE_TO' };
 async function act(what) {
   const choice = app.choice;
-  if (choice === null || choice.busy || !choice.isSettled(performance.now()) || (what === 'raise' && (choice.min === null || choice.wrong !== null))) return;
+  if (choice === null || choice.busy || !(choice.auto || choice.isSettled(performance.now())) || (what === 'raise' && (choice.min === null || choice.wrong !== null))) return;
   const amount = what === 'raise' ? choice.amount : 0;
   choice.busy = true;
   draw();
   await command({
     act: { hand: String(choice.hand), kind: `ACTION_KIND_${KINDS[what]}`, amount: String(amount), question: choice.question },
   });
-  choice.busy = false;
+  Object.assign(choice, { busy: false, auto: false });
   draw();
 }
 
@@ -506,7 +602,8 @@ async function signOut() {
   floor.stop();
   statistics.reset();
   ownHands.reset();
-  Object.assign(app, { session: null, link: null, choice: null, balance: null, log: [], taking: null });
+  Object.assign(app, { session: null, link: null, choice: null, wish: null, balance: null, log: [], taking: null });
+  attention.turn(null);
   Object.assign(app.fleets, { seats: [], asking: null, error: null });
   followTables();
   dialog.close();
@@ -536,7 +633,7 @@ onDo('use-guest', () => signIn(async () => guest()));
 onDo('close-dialog', () => dialog.close());
 onDo('account', () => {
   loadBalance();
-  const shown = () => ({ ...app.session?.signer, balance: app.balance, shortcuts: app.shortcuts, session: app.session });
+  const shown = () => ({ ...app.session?.signer, balance: app.balance, session: app.session });
   dialog.open(() => accountDialog(shown()));
 });
 onDo('sign-out', () => signOut());
@@ -630,6 +727,40 @@ onDo('leave-now', () => {
   command({ leave: {} });
 });
 onDo('act', act);
+onDo('advance', (kind) => {
+  const offered = app.link === null ? null : offer(app.link.view);
+  // A press on its way was meant for what stood here before.
+  if (offered === null || app.wishFresh()) return;
+  app.wish = app.wish?.kind === kind ? null : advance(kind, offered);
+  draw();
+});
+onDo('step', (blinds) => step(Number(blinds)));
+function step(blinds) {
+  app.choice?.move(blinds);
+  draw();
+}
+onDo('options', () => {
+  app.settingWrong = null;
+  dialog.open(() => optionsDialog({
+    settings: app.settings, wrong: app.settingWrong, mayNotify: permission(), kind: app.session?.signer.kind ?? null,
+    table: app.link !== null && app.link.view.you !== null ? { view: app.link.view, wishes: app.wishes } : null,
+  }));
+});
+onDo('try-sound', () => play(['chips', 'turn'], app.settings.volume));
+function set(name, value) {
+  const { settings, wrong = null } = changedSetting(app.settings, name, value);
+  app.settingWrong = wrong;
+  if (settings) {
+    app.settings = settings;
+    keepSettings(settings);
+  }
+  draw();
+}
+onDo('note', (seat) => {
+  const { player } = app.link.view.table.seats.get(Number(seat));
+  app.note = { player, seat: Number(seat), colour: '', text: '', ...app.notes.of(player) };
+  dialog.open(() => noteDialog(app.note));
+});
 onDo('preset', (what) => {
   const { choice } = app;
   if (choice === null) return;
@@ -646,36 +777,73 @@ document.addEventListener('input', ({ target }) => {
     case 'amount': if (choice) choice.text = target.value; break;
     case 'chips': asking.text = target.value; break;
     case 'chips-slider': asking.text = moneyField(Number(target.value)); break;
-    case 'shortcuts':
-      app.shortcuts = target.checked;
-      localStorage.setItem(SHORTCUTS, target.checked ? 'on' : 'off');
+    case 'note-colour': app.note.colour = target.value; break;
+    case 'note-text': app.note.text = target.value; break;
+    case 'wish-bigBlind': app.wishes.bigBlind = target.checked; break;
+    case 'wish-fillUp': app.wishes.fillUp = target.checked; break;
+    case 'shortcuts': set('shortcuts', target.checked); break;
+    case 'set-sounds': set('sounds', target.checked); break;
+    case 'set-bigBlinds': set('bigBlinds', target.checked); break;
+    case 'set-volume': set('volume', Number(target.value)); break;
+    case 'set-notify':
+      if (target.checked) askPermission().then((may) => set('notify', may));
+      else set('notify', false);
       break;
     default: return;
   }
   draw();
 });
 
+// A field of a setting counts when it is left, so that it can be emptied and written anew.
+document.addEventListener('change', ({ target }) => {
+  if (target.dataset?.setting) set(target.dataset.setting, target.value);
+});
+
+// The wheel over the amounts moves them by big blinds.
+document.addEventListener('wheel', (event) => {
+  if (app.choice === null || event.deltaY === 0 || !event.target.closest?.('.amounts')) return;
+  event.preventDefault();
+  step(event.deltaY < 0 ? 1 : -1);
+}, { passive: false });
+
 document.addEventListener('submit', (event) => {
   event.preventDefault();
   if (event.target.dataset.form === 'raise') act('raise');
   if (event.target.dataset.form === 'chips') buyChips();
+  if (event.target.dataset.form === 'note') {
+    app.notes.set(app.note.player, app.note);
+    dialog.close();
+    draw();
+  }
 });
 
 document.addEventListener('keydown', (event) => {
-  if (!app.shortcuts || app.choice === null || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+  if (app.choice === null || app.choice.auto || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.target.id === 'raise-amount' && (event.key === 'ArrowUp' || event.key === 'ArrowDown')) {
+    event.preventDefault();
+    step(event.key === 'ArrowUp' ? 1 : -1);
+    return;
+  }
   if (event.target.closest?.('input, textarea, select, dialog')) return;
-  const { turn } = app.choice;
-  const key = event.key.toLowerCase();
+  const { turn, min } = app.choice;
+  const what = actionOf(app.settings, event.key);
+  // A held key moves the amount on, and does nothing else twice.
+  if (what === null || (event.repeat && what !== 'more' && what !== 'less')) return;
   // A free check is never folded by a slip of the finger.
-  if (key === 'f' && !turn.check) act('fold');
-  else if (key === 'c') act(turn.check ? 'check' : 'call');
-  else if (key === 'r') document.getElementById('raise-amount')?.focus();
-  else return;
+  if (what === 'fold') { if (!turn.check) act('fold'); }
+  else if (what === 'call') act(turn.check ? 'check' : 'call');
+  else if (what === 'raise') document.getElementById('raise-amount')?.focus();
+  else if (what === 'more' || what === 'less') step(what === 'more' ? 1 : -1);
+  else if (min !== null) {
+    app.choice.share(app.settings.presets[Number(what.at(-1)) - 1] / 100);
+    draw();
+  }
   event.preventDefault();
 });
 
 addEventListener('hashchange', go);
 listen();
+listenForSound();
 discover(draw);
 loadChain();
 go();

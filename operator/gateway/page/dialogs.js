@@ -109,8 +109,8 @@ export function leaveDialog({ playing }) {
       el('button', { class: 'button main', type: 'button', 'data-do': 'leave-now' }, 'Leave the table')));
 }
 
-/** Who is signed in: {address, kind, balance, shortcuts, session}. Small windows have the views' links here. */
-export function accountDialog({ address, kind, balance, shortcuts, session }) {
+/** Who is signed in: {address, kind, balance, session}. Small windows have the views' links here. */
+export function accountDialog({ address, kind, balance, session }) {
   return el('div', { class: 'inside' },
     el('h2', { id: 'dialog-title' }, 'Account'),
     el('p', {}, kind === 'guest' ? 'You play as a guest, with a key that this browser keeps.' : 'You are signed in with your wallet.'),
@@ -122,10 +122,8 @@ export function accountDialog({ address, kind, balance, shortcuts, session }) {
           fact('At tables', moneyWithUnit((balance.seated ?? []).reduce((sum, seat) => sum + seat.stack, 0)))),
     session ? el('nav', { class: 'row', 'aria-label': 'Your pages' }, pages(session).slice(1).map(([, href, label]) =>
       el('a', { class: 'button small', href, 'data-do': 'close-dialog' }, label))) : null,
-    el('label', { class: 'check' },
-      el('input', { type: 'checkbox', 'data-input': 'shortcuts', checked: shortcuts }),
-      el('span', {}, 'Keys F, C and R fold, check or call, and raise')),
     el('div', { class: 'row end' },
+      el('button', { class: 'button', type: 'button', 'data-do': 'options' }, 'Options'),
       kind === 'guest' ? el('button', { class: 'button', type: 'button', 'data-do': 'ask-forget-guest' }, 'Forget this guest key…') : null,
       el('button', { class: 'button', type: 'button', 'data-do': 'sign-out' }, 'Sign out'), closeButton('Close')));
 }

@@ -38,6 +38,16 @@ export function bestHand(cards) {
   return { name: `${ONE[sorted[0][0]]} high`, cards: sorted.slice(0, 5) };
 }
 
+/** What a player holds, in words: the name of the best hand, or of two cards before the flop. Null without cards. */
+export function strengthOf(own, board) {
+  if (own.length !== 2) return null;
+  const made = bestHand([...own, ...board]);
+  if (made !== null) return made.name;
+  const [high, low] = [...own].sort((a, b) => value(b) - value(a));
+  if (high[0] === low[0]) return `a pair of ${many(high[0])}`;
+  return `${ONE[high[0]]} ${ONE[low[0]]} ${high[1] === low[1] ? 'suited' : 'offsuit'}`;
+}
+
 // Cards by rank: larger groups first, then higher ranks. A second set of three counts as a pair.
 function groupsOf(sorted) {
   const groups = new Map();

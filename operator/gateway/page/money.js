@@ -56,6 +56,21 @@ export function moneyWithUnit(amount) {
   return unit === '' ? money(amount) : `${money(amount)} ${unit}`;
 }
 
+let bigBlind = null;
+
+/** Writes amounts at a table in big blinds of this size; null: in the token's own amounts. */
+export function setBigBlind(amount) {
+  bigBlind = amount;
+}
+
+/** Writes an amount at a table: "1,234.50", or "12.3 BB" where big blinds are wanted. Tenths are cut, never rounded up. */
+export function chips(amount) {
+  if (bigBlind === null || bigBlind <= 0) return money(amount);
+  const tenths = Math.floor((Math.abs(amount) * 10) / bigBlind);
+  const whole = String(Math.floor(tenths / 10)).replace(/\B(?=(\d{3})+$)/g, groupMark);
+  return `${amount < 0 ? '−' : ''}${whole}${tenths % 10 === 0 ? '' : `${decimalMark}${tenths % 10}`} BB`;
+}
+
 /** Writes an amount with its sign: "+20", "−7.50". */
 export function gain(amount) {
   return amount > 0 ? `+${money(amount)}` : money(amount);

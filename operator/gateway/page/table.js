@@ -2,7 +2,8 @@
 
 import { back, cardNames, face, slot } from './cards.js';
 import { el, icon } from './dom.js';
-import { gain, money } from './money.js';
+import { chips, gain } from './money.js';
+import { noteLabel, noteMark } from './notes.js';
 import { short, who } from './tell.js';
 
 const ACTIONS = {
@@ -16,8 +17,8 @@ function place(seat, view) {
   return Math.round((from * 10) / count) % 10;
 }
 
-/** Everything in the middle: the running hand, or the one that has just ended. */
-export function felt(view, mayAsk) {
+/** Everything in the middle: the running hand, or the one that has just ended. Without `notes` players have none. */
+export function felt(view, mayAsk, notes = null) {
   const { table, hand, ended } = view;
   const told = hand ?? ended;
   const board = told?.board ?? [];
@@ -31,11 +32,11 @@ export function felt(view, mayAsk) {
   return el('section', { class: 'felt', 'aria-label': 'Table', 'data-key': 'felt' },
     el('div', { class: 'rail', 'aria-hidden': 'true' }),
     el('div', { class: 'middle' },
-      el('p', { class: 'pot' }, icon('chip'), el('span', {}, told ? `Pot ${money(pot)}` : 'No hand yet')),
+      el('p', { class: 'pot' }, icon('chip'), el('span', {}, told ? `Pot ${chips(pot)}` : 'No hand yet')),
       cards(board, second.length > 0 ? 'First board' : 'Board'),
       second.length > 0 ? cards(second, 'Second board') : null,
       outcome(view)),
-    el('ol', { class: 'seats', 'aria-label': 'Seats' }, seats.map((seat) => chair(seat, view, mayAsk))));
+    el('ol', { class: 'seats', 'aria-label': 'Seats' }, seats.map((seat) => chair(seat, view, mayAsk, notes))));
 }
 
 function outcome(view) {
@@ -54,7 +55,7 @@ function outcome(view) {
     own ? [', you ', el('span', { class: own.delta < 0 ? 'lost' : 'gained' }, gain(own.delta))] : null);
 }
 
-function chair(seat, view, mayAsk) {
+function chair(seat, view, mayAsk, notes) {
   const { table, hand, ended } = view;
   const held = table.seats.get(seat);
   const at = `seat at-${place(seat, view)}`;
@@ -64,7 +65,7 @@ function chair(seat, view, mayAsk) {
   const player = told?.players.get(seat);
   const won = hand === null ? (ended?.won ?? []).filter((w) => w.seat === seat).reduce((sum, w) => sum + w.amount, 0) : 0;
   const turn = hand?.toAct === seat;
-  const notes = [
+  const states = [
     told?.button === seat ? 'dealer button' : null,
     player?.folded ? 'folded' : null,
     held.sittingOut ? 'sitting out' : null,
@@ -73,7 +74,7 @@ function chair(seat, view, mayAsk) {
     held.connected ? null : 'connection lost',
     held.straddle ? 'straddles' : null,
     view.mucked.has(seat) && told ? 'mucked' : null,
-  ].filter((note) => note !== null);
+  ].filter((state) => state !== null);
   const doing = hand !== null ? ACTIONS[view.last.get(seat)] : null;
   const allIn = hand !== null && player && !player.folded && held.stack === 0 ? 'all in' : null;
   const classes = [at, own ? 'own' : '', turn ? 'turn' : '', player?.folded ? 'folded' : '', won > 0 ? 'won' : '',
@@ -81,19 +82,26 @@ function chair(seat, view, mayAsk) {
   return el('li', { class: classes.filter(Boolean).join(' '), 'data-key': `seat-${seat}`, 'data-seat': seat },
     el('div', { class: 'hole' }, hole(seat, view)),
     el('div', { class: 'plate' },
-      el('span', { class: `avatar hue-${Number.parseInt(held.player.slice(-2), 16) % 12}`, 'data-mark': held.player.slice(2, 4) }),
+      avatar(held.player, seat, own || notes === null),
       el('span', { class: 'name' },
         el('span', { class: 'seat-number' }, el('span', { class: 'heard' }, 'Seat '), `${seat + 1}`, el('span', { class: 'heard' }, ': ')),
-        own ? 'You' : short(held.player)),
-      el('span', { class: 'stack' }, money(held.stack), held.pending > 0 ? el('small', {}, ` +${money(held.pending)}`) : null),
+        own ? 'You' : [short(held.player), noteMark(notes?.of(held.player) ?? null)]),
+      el('span', { class: 'stack' }, chips(held.stack), held.pending > 0 ? el('small', {}, ` +${chips(held.pending)}`) : null),
       turn ? el('span', { class: 'heard' }, ', to act') : null,
-      notes.length ? el('span', { class: 'notes' }, notes.filter((note) => note !== 'dealer button').join(', ')) : null,
+      states.length ? el('span', { class: 'notes' }, states.filter((state) => state !== 'dealer button').join(', ')) : null,
       turn ? clock(view) : null),
     told?.button === seat ? el('span', { class: 'button-chip' }, el('span', { 'aria-hidden': 'true' }, 'D'), el('span', { class: 'heard' }, 'dealer button')) : null,
     el('p', { class: 'bet' },
-      player && hand !== null && player.streetBet > 0 ? [icon('chip'), el('span', { class: 'heard' }, 'bet '), money(player.streetBet)] : null,
+      player && hand !== null && player.streetBet > 0 ? [icon('chip'), el('span', { class: 'heard' }, 'bet '), chips(player.streetBet)] : null,
       allIn || doing ? el('span', { class: 'doing' }, allIn ?? doing) : null,
-      won > 0 ? el('span', { class: 'doing' }, `wins ${money(won)}`) : null));
+      won > 0 ? el('span', { class: 'doing' }, `wins ${chips(won)}`) : null));
+}
+
+// Another player's avatar opens one's note on them.
+function avatar(player, seat, plain) {
+  const look = { class: `avatar hue-${Number.parseInt(player.slice(-2), 16) % 12}`, 'data-mark': player.slice(2, 4) };
+  if (plain) return el('span', look);
+  return el('button', { ...look, type: 'button', 'data-do': 'note', 'data-with': seat, 'aria-label': noteLabel(player) });
 }
 
 function hole(seat, view) {
@@ -112,8 +120,8 @@ function clock(view) {
   if (view.clock === null || view.clock.ends === undefined) return null;
   const { ends, remainingMs, timeBank } = view.clock;
   return el('span', { class: `clock ${timeBank ? 'bank' : ''}` },
-    el('progress', { max: remainingMs, 'data-until': ends, 'aria-label': timeBank ? 'Time bank left' : 'Time left' }),
-    el('span', { class: 'seconds', 'data-seconds': ends, 'aria-hidden': 'true' }));
+    el('span', { class: 'seconds', 'data-seconds': ends, 'aria-hidden': 'true' }),
+    el('progress', { max: remainingMs, 'data-until': ends, 'aria-label': timeBank ? 'Time bank left' : 'Time left' }));
 }
 
 function emptyChair(seat, view, at, mayAsk) {

@@ -14,7 +14,8 @@ export function tablePage(app) {
   const head = el('div', { class: 'head' },
     el('h1', { id: 'title', tabindex: '-1' }, (table?.name || info?.name) ?? 'Table'),
     blinds ? el('p', { class: 'soft' }, `Blinds ${money(blinds.smallBlind)} / ${money(blinds.bigBlind)}`) : null,
-    el('a', { class: 'button small', href: `#/table/${app.route.uid}/hands` }, 'Hands played'));
+    el('button', { class: 'button small', type: 'button', 'data-do': 'options' }, 'Options'),
+    el('a', { class: 'button small', href: `#/table/${app.route.uid}/hands` }, el('span', {}, 'Hands', el('span', { class: 'roomy' }, ' played'))));
   const troubles = [
     notice ? el('p', { class: 'panel warn', role: 'alert' }, notice) : null,
     session === null ? invitation() : null,
@@ -32,10 +33,10 @@ export function tablePage(app) {
     el('div', { class: 'stage' },
       head,
       el('div', { class: 'trouble' }, troubles),
-      felt(view, chain !== null && info?.state !== 'opening'),
+      felt(view, chain !== null && info?.state !== 'opening', app.notes),
       el('div', { class: 'bar' },
-        el('section', { class: 'actions', 'aria-label': 'Actions' }, actions(view, app.choice, app.shortcuts)),
-        own(view))),
+        el('section', { class: 'actions', 'aria-label': 'Actions' },
+          actions(view, app.choice, { settings: app.settings, wish: app.wish, wishFresh: app.wishFresh(), row: own(view) })))),
     el('aside', { class: 'side', 'aria-label': 'Log and settlement' }, story(app.log), settlements(view)));
 }
 
@@ -73,10 +74,10 @@ function own(view) {
   if (chair === null) return null;
   const room = view.table.buyInMax - chair.stack - chair.pending;
   const button = (what, label) => el('button', { class: 'button small', type: 'button', 'data-key': what, 'data-do': what }, label);
-  return el('div', { class: 'row chair-row', role: 'group', 'aria-label': 'Your chair' },
+  return el('div', { class: 'row chair-row', 'data-key': 'chair', role: 'group', 'aria-label': 'Your chair' },
     chair.sittingOut
       ? [button('sit-in', 'I’m back, post now'), button('sit-in-wait', 'I’m back, wait for the big blind')]
-      : [chair.waits ? button('sit-in', 'Post and play now') : null, button('sit-out', 'Sit out')],
+      : [chair.waits ? button('sit-in', 'Post and play now') : null, button('sit-out', view.hand?.players.has(view.you) ? 'Sit out next hand' : 'Sit out')],
     view.table.straddles && !chair.leaving
       ? el('button', {
           class: 'button small', type: 'button', 'data-key': 'straddle', 'data-do': 'straddle', 'data-with': chair.straddle ? 'off' : 'on',

@@ -170,6 +170,7 @@ export class View {
         players: new Map(players),
         toAct: null,
         options: null,
+        bigBlind: null,
       };
     },
     posted: ({ seat, kind, amount, stack }) => {
@@ -177,7 +178,12 @@ export class View {
       this.#running().pot += number(amount);
       // Antes and missed small blinds go into the pot, not in front of the player.
       const forPot = kind === 'POST_KIND_ANTE' || kind === 'POST_KIND_DEAD';
-      if (!forPot) this.#player(seat).streetBet += number(amount);
+      if (kind === 'POST_KIND_BIG_BLIND') this.#running().bigBlind = number(seat);
+      if (forPot) return;
+      const player = this.#player(seat);
+      player.streetBet += number(amount);
+      // A straddle is a larger blind.
+      this.#running().bet = Math.max(this.#running().bet, player.streetBet);
     },
     dealt: ({ seat, cards }) => (this.#player(seat).cards = cardsOf(cards)),
     acted: (body) => {
@@ -244,7 +250,7 @@ export class View {
         chair.pending = 0;
       }
       this.ended = {
-        hand: number(end.hand), board: hand.board, secondBoard: hand.secondBoard, button: hand.button, players: hand.players, results,
+        hand: number(end.hand), board: hand.board, secondBoard: hand.secondBoard, button: hand.button, bigBlind: hand.bigBlind, players: hand.players, results,
         rake: number(end.rake), void: end.void === true, shown: new Map(this.shown), won: this.won,
       };
     },
@@ -348,5 +354,7 @@ function handOf(hand) {
     players: new Map((hand.players ?? []).map(player)),
     toAct: hand.toAct === undefined || hand.toAct === null ? null : number(hand.toAct),
     options: optionsOf(hand.options),
+    // A snapshot does not say who posted it.
+    bigBlind: null,
   };
 }

@@ -90,16 +90,16 @@ impl Hand {
     #[inline]
     #[must_use]
     pub fn with(self, card: Card) -> Self {
-        let more = tables::addend(card);
-        Self { key: self.key.wrapping_add(more.key), suits: self.suits | more.suits }
+        Self { key: self.key.wrapping_add(tables::key(card)), suits: self.suits | tables::suits(card) }
     }
 
-    /// The cards of both, as of a player and the board.
+    /// The cards of both, as of a player and the board. Where many hands differ in one card, a list of
+    /// hands of one card each is the quickest: it saves a look-up of the card.
     #[inline]
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         // Each has its counters' start in it; one must go.
-        let key = self.key.wrapping_add(other.key).wrapping_sub(tables::NO_CARDS);
+        let key = self.key.wrapping_sub(tables::NO_CARDS).wrapping_add(other.key);
         Self { key, suits: self.suits | other.suits }
     }
 
@@ -114,7 +114,7 @@ impl Hand {
     #[inline]
     #[must_use]
     pub(crate) fn with_rank(self, card: Card) -> Self {
-        Self { key: self.key.wrapping_add(tables::addend(card).key & tables::RANKS_OF_KEY), suits: 0 }
+        Self { key: self.key.wrapping_add(tables::key(card) & tables::RANKS_OF_KEY), suits: 0 }
     }
 
     /// As [`Self::and`], between hands without suits.
@@ -151,10 +151,21 @@ pub fn evaluate(cards: &[Card]) -> HandRank {
     if !(5..=7).contains(&cards.len()) {
         return HandRank(0);
     }
-    let key = cards.iter().fold(tables::NO_CARDS, |key, card| key.wrapping_add(tables::addend(*card).key));
+    let key = cards.iter().fold(tables::NO_CARDS, |key, card| key.wrapping_add(tables::key(*card)));
     // Most hands make no flush, and their suits need no sum.
-    let suits = || cards.iter().fold(0, |suits, card| suits | tables::addend(*card).suits);
-    HandRank(tables::rank(key, suits))
+    HandRank(tables::rank(key, || cards.iter().fold(0, |suits, card| suits | tables::suits(*card))))
+}
+
+/// As [`evaluate`], of cards given by their numbers ([`Card::number`]), as they come from elsewhere.
+/// 0 as well where a number is no card's.
+#[inline]
+pub fn evaluate_numbers(numbers: &[u8]) -> HandRank {
+    if !(5..=7).contains(&numbers.len()) {
+        return HandRank(0);
+    }
+    let key = numbers.iter().fold(tables::NO_CARDS, |key, n| key.wrapping_add(tables::key_of_number(*n)));
+    let suits = || numbers.iter().fold(0, |suits, n| suits | tables::suits_of_number(*n));
+    HandRank(tables::rank_of_numbers(key, suits))
 }
 
 /// The rank of five to seven cards and the five that play: those that make the hand first, the

@@ -7,7 +7,7 @@ mod generate;
 
 use purr_engine::{
     Card,
-    eval::{Category, Hand, HandRank, best_five, evaluate},
+    eval::{Category, Hand, HandRank, best_five, evaluate, evaluate_numbers},
 };
 
 fn cards(text: &str) -> Vec<Card> {
@@ -156,6 +156,34 @@ fn a_running_sum_ranks_as_the_cards_do_in_any_order_and_grouping() {
             let hole: Hand = hole.iter().copied().collect();
             assert_eq!(hole.and(board.iter().copied().collect()).rank(), want);
         }
+    }
+}
+
+#[test]
+fn numbers_rank_as_their_cards_do_and_not_at_all_where_one_is_no_card() {
+    let mut random = generate_hands(6);
+    for round in 0..200_000 {
+        let seven = random();
+        let size = 5 + round % 3;
+        let mut numbers = seven.map(Card::number);
+        assert_eq!(evaluate_numbers(&numbers[..size]), evaluate(&seven[..size]));
+        for place in 0..size {
+            numbers[place] = 52 + (round % 204) as u8;
+            assert_eq!(evaluate_numbers(&numbers[..size]).value(), 0, "{numbers:?}");
+        }
+        assert_eq!(evaluate_numbers(&numbers[..size - 3]).value(), 0, "too few");
+    }
+    assert_eq!(evaluate_numbers(&[0, 1, 2, 3, 4, 5, 6, 7]).value(), 0, "too many");
+}
+
+/// What equity's inner loops do: a list of hands of one card each.
+#[test]
+fn hands_of_one_card_add_up_as_cards_do() {
+    let mut random = generate_hands(7);
+    for _ in 0..200_000 {
+        let seven = random();
+        let ones = seven.map(|card| Hand::EMPTY.with(card));
+        assert_eq!(ones.into_iter().fold(Hand::EMPTY, Hand::and), seven.into_iter().collect());
     }
 }
 

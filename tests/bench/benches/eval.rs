@@ -38,7 +38,7 @@ fn hands_of(prefixes: &[(usize, usize)]) -> u64 {
 }
 
 #[inline(never)]
-fn enumerate<E: Evaluator>(deck: &[E::Card; 52], prefixes: &[(usize, usize)]) -> u64 {
+fn enumerate<E: Evaluator>(deck: &[E::Added; 52], prefixes: &[(usize, usize)]) -> u64 {
     let mut sum = 0;
     for &(a, b) in prefixes {
         let two = E::with(E::with(E::empty(), deck[a]), deck[b]);
@@ -62,7 +62,7 @@ fn enumerate<E: Evaluator>(deck: &[E::Card; 52], prefixes: &[(usize, usize)]) ->
 }
 
 fn sequential<E: Evaluator>(group: &mut Group<'_>, library: &str) {
-    let deck: [E::Card; 52] = std::array::from_fn(|number| E::card(number as u8));
+    let deck: [E::Added; 52] = std::array::from_fn(|number| E::added(E::card(number as u8)));
     let prefixes = prefixes(stride(library));
     group.throughput(Throughput::Elements(hands_of(&prefixes)));
     group.bench_function(BenchmarkId::from_parameter(library), |b| {

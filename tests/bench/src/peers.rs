@@ -6,6 +6,8 @@ use std::{hint::black_box, sync::LazyLock};
 /// A library that ranks seven cards.
 pub trait Evaluator {
     type Card: Copy;
+    /// A card in the form in which it is added most quickly.
+    type Added: Copy;
     /// Some of a hand's cards, in whatever form lets the library keep what it has worked out.
     type Partial: Copy;
     /// Seven cards in the form from which the library ranks them most quickly.
@@ -13,8 +15,9 @@ pub trait Evaluator {
 
     /// 0 to 51, as [`Card::number`].
     fn card(number: u8) -> Self::Card;
+    fn added(card: Self::Card) -> Self::Added;
     fn empty() -> Self::Partial;
-    fn with(hand: Self::Partial, card: Self::Card) -> Self::Partial;
+    fn with(hand: Self::Partial, card: Self::Added) -> Self::Partial;
     fn rank_partial(hand: &Self::Partial) -> u32;
     fn rank_cards(cards: &[Self::Card; 7]) -> u32;
     fn prebuild(cards: &[Self::Card; 7]) -> Self::Prebuilt;
@@ -25,6 +28,7 @@ pub struct Purr;
 
 impl Evaluator for Purr {
     type Card = Card;
+    type Added = eval::Hand;
     type Partial = eval::Hand;
     type Prebuilt = eval::Hand;
 
@@ -36,9 +40,13 @@ impl Evaluator for Purr {
         eval::Hand::EMPTY
     }
 
+    fn added(card: Card) -> eval::Hand {
+        eval::Hand::EMPTY.with(card)
+    }
+
     #[inline(always)]
-    fn with(hand: eval::Hand, card: Card) -> eval::Hand {
-        hand.with(card)
+    fn with(hand: eval::Hand, card: eval::Hand) -> eval::Hand {
+        hand.and(card)
     }
 
     #[inline(always)]
@@ -65,6 +73,7 @@ pub struct AyaPoker;
 
 impl Evaluator for AyaPoker {
     type Card = aya_poker::base::Card;
+    type Added = Self::Card;
     type Partial = aya_poker::base::Hand;
     type Prebuilt = aya_poker::base::Hand;
 
@@ -72,12 +81,16 @@ impl Evaluator for AyaPoker {
         aya_poker::base::CARDS[usize::from(number)]
     }
 
+    fn added(card: Self::Card) -> Self::Added {
+        card
+    }
+
     fn empty() -> Self::Partial {
         aya_poker::base::Hand::new()
     }
 
     #[inline(always)]
-    fn with(mut hand: Self::Partial, card: Self::Card) -> Self::Partial {
+    fn with(mut hand: Self::Partial, card: Self::Added) -> Self::Partial {
         hand.insert_unchecked(&card);
         hand
     }
@@ -141,6 +154,7 @@ impl RsPoker {
 
 impl Evaluator for RsPoker {
     type Card = rs_poker::core::Card;
+    type Added = Self::Card;
     type Partial = Cards<Self::Card>;
     type Prebuilt = rs_poker::core::FlatHand;
 
@@ -148,12 +162,16 @@ impl Evaluator for RsPoker {
         rs_poker::core::Card { value: (number / 4).into(), suit: (number % 4).into() }
     }
 
+    fn added(card: Self::Card) -> Self::Added {
+        card
+    }
+
     fn empty() -> Self::Partial {
         Cards { cards: [Self::card(0); 7], len: 0 }
     }
 
     #[inline(always)]
-    fn with(hand: Self::Partial, card: Self::Card) -> Self::Partial {
+    fn with(hand: Self::Partial, card: Self::Added) -> Self::Partial {
         hand.with(card)
     }
 
@@ -183,6 +201,7 @@ pub struct Freezeout;
 
 impl Evaluator for Freezeout {
     type Card = freezeout_eval::Card;
+    type Added = Self::Card;
     type Partial = Cards<Self::Card>;
     type Prebuilt = [Self::Card; 7];
 
@@ -192,12 +211,16 @@ impl Evaluator for Freezeout {
         freezeout_eval::Card::new(rank, suit)
     }
 
+    fn added(card: Self::Card) -> Self::Added {
+        card
+    }
+
     fn empty() -> Self::Partial {
         Cards { cards: [Self::card(0); 7], len: 0 }
     }
 
     #[inline(always)]
-    fn with(hand: Self::Partial, card: Self::Card) -> Self::Partial {
+    fn with(hand: Self::Partial, card: Self::Added) -> Self::Partial {
         hand.with(card)
     }
 
@@ -228,6 +251,7 @@ static POKER: LazyLock<poker::Evaluator> = LazyLock::new(poker::Evaluator::new);
 
 impl Evaluator for Poker {
     type Card = poker::Card;
+    type Added = Self::Card;
     type Partial = Cards<Self::Card>;
     type Prebuilt = [Self::Card; 7];
 
@@ -236,12 +260,16 @@ impl Evaluator for Poker {
         name.parse().expect("a card's name")
     }
 
+    fn added(card: Self::Card) -> Self::Added {
+        card
+    }
+
     fn empty() -> Self::Partial {
         Cards { cards: [Self::card(0); 7], len: 0 }
     }
 
     #[inline(always)]
-    fn with(hand: Self::Partial, card: Self::Card) -> Self::Partial {
+    fn with(hand: Self::Partial, card: Self::Added) -> Self::Partial {
         hand.with(card)
     }
 

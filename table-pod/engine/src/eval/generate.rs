@@ -3,41 +3,42 @@
 //! This file is no part of the crate: `examples/eval-tables.rs` includes it and writes `tables.bin`,
 //! `tests/eval.rs` includes it and compares. How the tables are read is in `tables.rs`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How many cards of each rank a hand has, from deuce to ace.
 type Counts = [u8; 13];
 
-const KEY_BITS: u32 = 25;
-const ROW_BITS: u32 = 13;
-const COLUMN_BITS: u32 = KEY_BITS - ROW_BITS;
-const KEY_MASK: u32 = (1 << KEY_BITS) - 1;
+/// How a key parts: its low bits go to the column, the others to the row.
+const COLUMN_BITS: u32 = 8;
 
-/// Odd, so that multiplying by it modulo 2^25 keeps different sums different. It spreads the sums,
-/// which are crowded where they are small, evenly over the rows: of some forty numbers tried, one of
-/// those with the smallest tables and the quickest look-ups.
-const SPREAD: u32 = 2121;
+/// What every card adds to the row, so that hands of five, six and seven cards never meet. [`hands`]
+/// asserts that. Of some ten numbers tried, the one with the smallest table.
+const ROW_STEP: u16 = 20_011;
 
-/// All tables in the order in which `tables.rs` reads them, little-endian: a key for each rank
-/// (`u32`), an offset for each row (`u32`), the rank of each set of five or more ranks of one suit
-/// (`u16`), the ranks of hands without a flush (`u16`).
+/// What a card adds to its hand's place in the tables: to the row, modulo 2^16, and to the column.
+type Key = (u16, u16);
+
+/// Rows of columns and the ranks there.
+type Rows = BTreeMap<u16, BTreeMap<u16, u16>>;
+
+/// All tables in the order in which `tables.rs` reads them, in little-endian `u16`: the row and the
+/// column of each rank, an offset for each row, the rank of each set of five or more ranks of one
+/// suit, the ranks of hands without a flush.
 pub fn tables() -> Vec<u8> {
     let keys = keys();
     let (offsets, ranks) = displace(&hands(&keys));
-    let mut bytes = Vec::new();
-    bytes.extend(keys.iter().flat_map(|key| key.to_le_bytes()));
-    bytes.extend(offsets.iter().flat_map(|offset| offset.to_le_bytes()));
-    bytes.extend(flushes().iter().chain(&ranks).flat_map(|rank| rank.to_le_bytes()));
-    bytes
+    let keys = keys.iter().flat_map(|(row, column)| [*row, *column]);
+    keys.chain(offsets).chain(flushes()).chain(ranks).flat_map(u16::to_le_bytes).collect()
 }
 
-/// A key for each rank, such that the sums of five to seven cards, modulo 2^25, differ wherever the
-/// ranks do. The ace has the smallest, so that neighbours among high cards are close in the tables.
-fn keys() -> [u32; 13] {
+/// A key for each rank, such that the sums of five to seven cards differ wherever the ranks do. Rows
+/// and columns are summed apart, without a carry: together they still tell the sum of the whole keys.
+/// The ace has the smallest, so that neighbours among high cards are close in the tables.
+fn keys() -> [Key; 13] {
     let mut keys = smallest_keys();
     keys.reverse();
-    // 2^23 is above the greatest sum, so hands of five, six and seven cards never share one.
-    keys.map(|key| (key + (1 << 23)).wrapping_mul(SPREAD) & KEY_MASK)
+    let low = |number: u32| u16::try_from(number).unwrap_or(u16::MAX);
+    keys.map(|key| (low(key >> COLUMN_BITS) + ROW_STEP, low(key & ((1 << COLUMN_BITS) - 1))))
 }
 
 /// Thirteen numbers whose sums of seven, none taken more than four times, all differ: each is the
@@ -83,19 +84,22 @@ fn smallest_keys() -> [u32; 13] {
     keys
 }
 
-/// The rank, by its key's sum, of every five to seven cards that make no flush.
-fn hands(keys: &[u32; 13]) -> BTreeMap<u32, u16> {
+/// The rank, by the sum of their keys, of every five to seven cards that make no flush.
+fn hands(keys: &[Key; 13]) -> Rows {
     let order = order();
-    let mut hands = BTreeMap::new();
+    let mut rows = Rows::new();
     for size in 5..=7 {
         each_counts(size, &mut |counts| {
-            let sum =
-                counts.iter().zip(keys).fold(0u32, |sum, (n, key)| sum.wrapping_add(u32::from(*n) * key));
-            let before = hands.insert(sum & KEY_MASK, order[&strength(counts)]);
+            let (mut row, mut column) = (0u16, 0u16);
+            for (n, key) in counts.iter().zip(keys) {
+                row = row.wrapping_add(u16::from(*n).wrapping_mul(key.0));
+                column += u16::from(*n) * key.1;
+            }
+            let before = rows.entry(row).or_default().insert(column, order[&strength(counts)]);
             assert_eq!(before, None, "two hands with one sum");
         });
     }
-    hands
+    rows
 }
 
 /// The rank of every set of five or more ranks of one suit; 0 where there are fewer.
@@ -186,42 +190,47 @@ fn top(mut ranks: u16, n: u32) -> u16 {
     ranks
 }
 
-/// Lays the rows of a sparse table over each other so that no two entries meet (row displacement,
-/// Tarjan and Yao 1979): the fullest first, each at the lowest place that is free.
-fn displace(hands: &BTreeMap<u32, u16>) -> (Vec<u32>, Vec<u16>) {
-    let mut rows: Vec<Vec<(usize, u16)>> = vec![Vec::new(); 1 << ROW_BITS];
-    for (&key, &rank) in hands {
-        let column = key & ((1 << COLUMN_BITS) - 1);
-        rows[(key >> COLUMN_BITS) as usize].push((column as usize, rank));
-    }
-    let mut order: Vec<u32> = (0..1 << ROW_BITS).collect();
-    order.sort_by_key(|row| (std::cmp::Reverse(rows[*row as usize].len()), *row));
-    let (mut offsets, mut ranks, mut first_free) = (vec![0; 1 << ROW_BITS], Vec::new(), 0usize);
+/// Lays the rows of a sparse table over each other so that no two different entries meet (row
+/// displacement, Tarjan and Yao 1979): the fullest first, each at the lowest place where it fits.
+/// Entries of one rank may meet: 73,775 hands take 42,691 places. Rows with hands of seven cards come
+/// first, so that these, which are ranked most, are close together.
+fn displace(rows: &Rows) -> (Vec<u16>, Vec<u16>) {
+    let sevens = sevens();
+    let mut order: Vec<u16> = rows.keys().copied().collect();
+    order.sort_by_key(|row| (!sevens.contains(row), std::cmp::Reverse(rows[row].len()), *row));
+    // Rows of no hand begin at 0: anywhere inside.
+    let (mut offsets, mut ranks, mut first_free) = (vec![0; 1 << 16], Vec::new(), 0usize);
     for row in order {
-        let entries = &rows[row as usize];
-        let Some(&(lowest, _)) = entries.first() else {
+        let entries: Vec<(usize, u16)> =
+            rows[&row].iter().map(|(column, rank)| (usize::from(*column), *rank)).collect();
+        let (Some(&(lowest, _)), Some(&(highest, _))) = (entries.first(), entries.last()) else {
             continue;
         };
-        let free = |at: usize| ranks.get(at).is_none_or(|rank| *rank == 0);
+        let fits = |at: usize, rank: u16| ranks.get(at).is_none_or(|there| [0, rank].contains(there));
         let start = first_free.saturating_sub(lowest);
-        let place = (start..).find(|start| entries.iter().all(|(column, _)| free(start + column)));
+        let place = (start..).find(|start| entries.iter().all(|(column, rank)| fits(start + column, *rank)));
         let place = place.unwrap_or(start);
-        // Whole rows fit, so that no key whatever, of a hand or not, leads out of the table.
-        ranks.resize(ranks.len().max(place + (1 << COLUMN_BITS)), 0);
+        ranks.resize(ranks.len().max(place + highest + 1), 0);
         for (column, rank) in entries {
-            ranks[place + column] = *rank;
+            ranks[place + column] = rank;
         }
         while ranks.get(first_free).is_some_and(|rank| *rank != 0) {
             first_free += 1;
         }
-        // The reader adds the whole key, row and column, and so saves itself a mask.
-        offsets[row as usize] = u32::try_from(place).unwrap_or(u32::MAX).wrapping_sub(row << COLUMN_BITS);
-    }
-    // Rows of no hand: anywhere inside.
-    for (row, offset) in (0u32..).zip(&mut offsets) {
-        if rows[row as usize].is_empty() {
-            *offset = 0u32.wrapping_sub(row << COLUMN_BITS);
-        }
+        let Ok(offset) = u16::try_from(place) else {
+            unreachable!("the table has fewer than 2^16 places");
+        };
+        offsets[usize::from(row)] = offset;
     }
     (offsets, ranks)
+}
+
+/// The rows of hands of seven cards.
+fn sevens() -> BTreeSet<u16> {
+    let (keys, mut rows) = (keys(), BTreeSet::new());
+    each_counts(7, &mut |counts| {
+        let of = |(n, key): (&u8, &Key)| u16::from(*n).wrapping_mul(key.0);
+        rows.insert(counts.iter().zip(&keys).map(of).fold(0, u16::wrapping_add));
+    });
+    rows
 }

@@ -1,0 +1,22 @@
+//! The integration tests of this crate in one program: compiling and linking one for each file took most of the build.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests may fail loudly")]
+#![allow(clippy::cast_possible_truncation, reason = "seats and counts are small")]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod books;
+mod checkpoint;
+mod degraded;
+mod denials;
+mod derived;
+mod failover;
+mod hard;
+mod lies;
+mod receipts;
+mod restart;
+mod settle;
+mod tamper;
+mod token;
+mod vouchers;

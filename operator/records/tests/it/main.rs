@@ -1,0 +1,20 @@
+//! The integration tests of this crate in one program: compiling and linking one for each file took most of the build.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests may fail loudly")]
+
+#[path = "../../../runtime/tests/common/certificates.rs"]
+mod certificates;
+#[path = "../common/mod.rs"]
+mod common;
+#[path = "../common/redis.rs"]
+mod redis;
+
+mod api;
+mod erasure;
+mod events;
+mod fairplay;
+mod ingest;
+mod own;
+mod standing;
+mod statistics;
+mod stream;

@@ -1,0 +1,145 @@
+//! Voids, conflicts and settlements on a real PostgreSQL, in every order: what counts follows from what is known alone.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
+
+use crate::common;
+
+use common::{Postgres, TABLE, record, stored};
+use purr_engine::Event;
+use purr_protocol::feed::{Feed, FeedItem, Happened, SettledHand};
+use purr_records::{Database, Fate};
+use purr_store::StoredHand;
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use std::collections::BTreeMap;
+
+async fn ask(postgres: &Postgres, sql: &str) -> Vec<String> {
+    let mut connection = PgConnection::connect_with(&postgres.options()).await.unwrap();
+    sqlx::query("SET search_path = records").execute(&mut connection).await.unwrap();
+    sqlx::query_scalar(AssertSqlSafe(sql.to_owned())).fetch_all(&mut connection).await.unwrap()
+}
+
+async fn counters(postgres: &Postgres) -> Vec<String> {
+    ask(postgres, "SELECT c::text FROM player_counters c ORDER BY 1").await
+}
+
+/// The records that a hand may have: two that were played otherwise, and one that gave every bet back.
+fn version(hand: u64, which: u64) -> StoredHand {
+    let mut record = record(TABLE, hand, 30 + 10 * which);
+    if which == 2 {
+        record.end.void = true;
+        for event in &mut record.history.events {
+            if let Event::HandEnded(end) = event {
+                end.void = true;
+            }
+        }
+    }
+    stored(&record, &format!("{}-{which}", 1_700_000_000_000 + hand))
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Comes(u64, u64),
+    Settles(u64, u64),
+    Voids(u64),
+}
+
+async fn apply(database: &Database, step: Step, row: &mut u64) {
+    let told = |hand: u64, which: u64| SettledHand { hand, hash: version(hand, which).hash };
+    let table = TABLE.to_owned();
+    let what = match step {
+        Step::Comes(hand, which) => {
+            let fates = database.ingest(&[version(hand, which)]).await.unwrap();
+            assert!(!matches!(fates[0], Fate::Quarantined(_)), "{fates:?}");
+            return;
+        }
+        Step::Settles(hand, which) => Happened::Settled { table, hands: vec![told(hand, which)] },
+        Step::Voids(hand) => Happened::Void { table, hands: vec![told(hand, 0)] },
+    };
+    let item = FeedItem { id: format!("row:{row}"), at_ms: 1, what };
+    let feed = Feed { through: *row + 1, items: vec![item] };
+    assert!(database.follow(*row, &feed).await.unwrap());
+    // The same page again, as another replica brings it, changes nothing.
+    assert!(!database.follow(*row, &feed).await.unwrap());
+    *row += 1;
+}
+
+#[tokio::test]
+async fn in_every_order_counters_are_those_of_what_is_known() {
+    let postgres = Postgres::new();
+    let database = postgres.database().await;
+    let mut dice: u64 = std::env::var("PURR_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
+    println!("seed {dice}");
+    let mut roll = |sides: usize| {
+        dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(dice >> 33).unwrap() % sides
+    };
+    let mut steps = Vec::new();
+    for hand in 1..=60 {
+        let versions = 1 + roll(3);
+        let mut own: Vec<u64> = (0..3).collect();
+        for _ in 0..versions {
+            steps.push(Step::Comes(hand, own.swap_remove(roll(own.len()))));
+        }
+        match roll(4) {
+            0 => {}
+            1 => steps.push(Step::Voids(hand)),
+            _ => steps.push(Step::Settles(hand, u64::try_from(roll(3)).unwrap())),
+        }
+    }
+    // Some come twice, and all in an order of no reason.
+    for _ in 0..30 {
+        let again = steps[roll(steps.len())];
+        steps.push(again);
+    }
+    for at in (1..steps.len()).rev() {
+        steps.swap(at, roll(at + 1));
+    }
+    let mut row = 0;
+    let (mut came, mut word) = (BTreeMap::<u64, Vec<u64>>::new(), BTreeMap::<u64, Option<u64>>::new());
+    for (at, step) in steps.iter().enumerate() {
+        apply(&database, *step, &mut row).await;
+        match *step {
+            Step::Comes(hand, which) => came.entry(hand).or_default().push(which),
+            Step::Settles(hand, which) => _ = word.entry(hand).or_insert(Some(which)),
+            Step::Voids(hand) => _ = word.entry(hand).or_insert(None),
+        }
+        if at % 40 != 0 && at + 1 != steps.len() {
+            continue;
+        }
+        // From the definition alone.
+        let counting = came.iter().filter(|(hand, versions)| {
+            let versions: std::collections::BTreeSet<u64> = versions.iter().copied().collect();
+            match word.get(hand) {
+                None => versions.len() == 1 && !versions.contains(&2),
+                Some(None) => false,
+                Some(Some(which)) => versions.contains(which) && *which != 2,
+            }
+        });
+        let hands = ask(&postgres, "SELECT coalesce(sum(hands), 0)::text FROM player_counters").await;
+        assert_eq!(hands, [(counting.count() * 3).to_string()], "after {at} steps");
+        let live = counters(&postgres).await;
+        database.forget_counters().await.unwrap();
+        while database.recount().await.unwrap() > 0 {}
+        assert_eq!(counters(&postgres).await, live, "after {at} steps");
+    }
+    assert_eq!(ask(&postgres, "SELECT through::text FROM feed").await, [row.to_string()]);
+}
+
+#[tokio::test]
+async fn what_the_chain_made_of_a_hand_is_told_with_it_also_where_it_was_known_before() {
+    let postgres = Postgres::new();
+    let database = postgres.database().await;
+    let mut row = 0;
+    for step in [Step::Settles(1, 0), Step::Comes(1, 0), Step::Comes(2, 0), Step::Comes(3, 0), Step::Voids(3)]
+    {
+        apply(&database, step, &mut row).await;
+    }
+    apply(&database, Step::Settles(4, 1), &mut row).await;
+    apply(&database, Step::Comes(4, 0), &mut row).await;
+    let standings = ask(&postgres, "SELECT standing::text FROM hands ORDER BY hand").await;
+    assert_eq!(standings, ["1", "0", "3", "2"]);
+    apply(&database, Step::Comes(4, 1), &mut row).await;
+    let of_four = ask(&postgres, "SELECT standing::text FROM hands WHERE hand = 4 ORDER BY version").await;
+    assert_eq!(of_four, ["2", "1"]);
+    // The settled record counts though there are two.
+    assert_eq!(ask(&postgres, "SELECT sum(hands)::text FROM player_counters").await, ["9"]);
+}
