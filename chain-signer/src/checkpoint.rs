@@ -233,9 +233,9 @@ mod tests {
         let good = checkpoint(3);
         assert!(good.is_signed(&DOMAIN));
         assert!(!good.is_signed(&Domain { chain_id: 1, ..DOMAIN }));
-        assert!(!Checkpoint { counter: 4, ..good.clone() }.is_signed(&DOMAIN));
-        assert!(!Checkpoint { rows: 31, ..good.clone() }.is_signed(&DOMAIN));
-        assert!(!Checkpoint { head: [0; 32], ..good.clone() }.is_signed(&DOMAIN));
+        assert!(!Checkpoint { counter: 4, ..good }.is_signed(&DOMAIN));
+        assert!(!Checkpoint { rows: 31, ..good }.is_signed(&DOMAIN));
+        assert!(!Checkpoint { head: [0; 32], ..good }.is_signed(&DOMAIN));
         assert!(!Checkpoint { signer: [1; 20], ..good }.is_signed(&DOMAIN));
     }
 }

@@ -75,7 +75,7 @@ impl Sender {
             if room == 0 {
                 break;
             }
-            if !self.may_open(&table.uid).await? {
+            if !Box::pin(self.may_open(&table.uid)).await? {
                 continue;
             }
             let word = uid_word(&table.uid);
@@ -141,7 +141,7 @@ impl Sender {
             if room == 0 {
                 break;
             }
-            if !self.may_settle(&table).await? {
+            if !Box::pin(self.may_settle(&table)).await? {
                 continue;
             }
             let Some(items) = self.passed(&table, room) else { continue };

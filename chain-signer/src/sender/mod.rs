@@ -229,7 +229,7 @@ impl Sender {
     /// One round; says when the next table is due if that is known.
     async fn tick(&mut self, lease: &Lease) -> Result<Option<Duration>, SenderError> {
         if !self.service.is_whole() {
-            self.check_whole().await?;
+            Box::pin(self.check_whole()).await?;
         }
         let head = self.rpc.block(None).await?.ok_or(SenderError::NoBlock(0))?;
         self.metrics.block_head.set(i64::try_from(head.number).unwrap_or(i64::MAX));

@@ -31,13 +31,13 @@ struct Rows<'a> {
 }
 
 impl Rows<'_> {
-    fn column(&mut self, column: &'static str, row: impl ToString, fits: bool) {
+    fn column(&mut self, column: &'static str, row: &impl ToString, fits: bool) {
         let table = self.table;
         self.found.unless(fits, || Changed::new(table, column, row.to_string(), Why::NotMadeAgain));
     }
 
     /// The first column that does not fit.
-    fn columns(&mut self, row: impl ToString, columns: &[(&'static str, bool)]) {
+    fn columns(&mut self, row: &impl ToString, columns: &[(&'static str, bool)]) {
         if let Some((column, _)) = columns.iter().find(|(_, fits)| !fits) {
             self.column(column, row, false);
         }
@@ -48,11 +48,11 @@ impl Rows<'_> {
         &mut self,
         column: &'static str,
         wanted: impl Iterator<Item = K>,
-        there: BTreeSet<K>,
+        there: &BTreeSet<K>,
     ) {
         let wanted: BTreeSet<K> = wanted.collect();
-        for key in wanted.symmetric_difference(&there) {
-            self.column(column, format!("{key:?}"), false);
+        for key in wanted.symmetric_difference(there) {
+            self.column(column, &format!("{key:?}"), false);
         }
     }
 }
@@ -127,11 +127,11 @@ async fn tables(
             ],
         );
     }
-    rows.keys("uid", replay.books.tables.keys().cloned(), there);
+    rows.keys("uid", replay.books.tables.keys().cloned(), &there);
     // The ids of all tables are of another vault or chain.
     if foreign > 0 && foreign == all.len() {
         rows.table = "identity";
-        rows.column("chain_id or vault", "the one row", false);
+        rows.column("chain_id or vault", &"the one row", false);
     }
     Ok(())
 }
@@ -148,7 +148,7 @@ async fn entries(conn: &mut PgConnection, replay: &Replay, found: &mut Found) ->
         let is_void = booked.entry.is_none();
         let payload: &str = row.try_get("payload")?;
         rows.columns(
-            format!("{}/{}", key.0, key.1),
+            &format!("{}/{}", key.0, key.1),
             &[
                 ("kind", (row.try_get::<&str, _>("kind")? == VOID) == is_void),
                 ("payload_hash", row.try_get::<&[u8], _>("payload_hash")? == booked.hash),
@@ -162,7 +162,7 @@ async fn entries(conn: &mut PgConnection, replay: &Replay, found: &mut Found) ->
     }
     let wanted = replay.books.tables.iter();
     let wanted = wanted.flat_map(|(uid, table)| table.entries.keys().map(move |seq| (uid.clone(), *seq)));
-    rows.keys("seq", wanted, there);
+    rows.keys("seq", wanted, &there);
     Ok(())
 }
 
@@ -174,7 +174,7 @@ async fn seats(conn: &mut PgConnection, replay: &Replay, found: &mut Found) -> R
         let made = replay.books.tables.get(&key.0).and_then(|table| table.seats.get(&key.1));
         let Some(made) = made else { continue };
         rows.columns(
-            format!("{}/{}", key.0, key.1),
+            &format!("{}/{}", key.0, key.1),
             &[
                 ("player", player_of(&row)? == made.player),
                 ("stack", undb(row.try_get("stack")?)? == made.stack),
@@ -184,7 +184,7 @@ async fn seats(conn: &mut PgConnection, replay: &Replay, found: &mut Found) -> R
     }
     let wanted = replay.books.tables.iter();
     let wanted = wanted.flat_map(|(uid, table)| table.seats.keys().map(move |seat| (uid.clone(), *seat)));
-    rows.keys("seat", wanted, there);
+    rows.keys("seat", wanted, &there);
     Ok(())
 }
 
@@ -197,7 +197,7 @@ async fn owners(conn: &mut PgConnection, replay: &Replay, found: &mut Found) -> 
         let Some(made) = made else { continue };
         let vacated = row.try_get::<Option<i64>, _>("vacated")?.map(undb).transpose()?;
         rows.columns(
-            format!("{}/{}", key.0, key.1),
+            &format!("{}/{}", key.0, key.1),
             &[
                 ("player", player_of(&row)? == made.player),
                 ("vacated", vacated == made.vacated),
@@ -207,7 +207,7 @@ async fn owners(conn: &mut PgConnection, replay: &Replay, found: &mut Found) -> 
     }
     let wanted = replay.books.tables.iter();
     let wanted = wanted.flat_map(|(uid, table)| table.owners.keys().map(move |seat| (uid.clone(), *seat)));
-    rows.keys("seat", wanted, there);
+    rows.keys("seat", wanted, &there);
     Ok(())
 }
 
@@ -232,7 +232,7 @@ async fn transactions(
         };
         let block: Option<i64> = row.try_get("block_number")?;
         rows.columns(
-            id,
+            &id,
             &[
                 ("purpose", row.try_get::<&str, _>("purpose")? == noted.purpose),
                 ("sender", same("sender", &noted.sender)?),
@@ -247,7 +247,7 @@ async fn transactions(
             ],
         );
     }
-    rows.keys("id", replay.transactions.keys().copied(), there);
+    rows.keys("id", replay.transactions.keys().copied(), &there);
     Ok(())
 }
 
@@ -267,7 +267,7 @@ async fn attempts(conn: &mut PgConnection, replay: &Replay, found: &mut Found) -
         let raw: Option<&[u8]> = row.try_get("raw")?;
         let of_raw: Option<[u8; 32]> = raw.map(|raw| Keccak256::digest(raw).into());
         rows.columns(
-            format!("{id}/{attempt}"),
+            &format!("{id}/{attempt}"),
             &[
                 ("gas", fee("gas", fees.map(|fees| fees.gas))?),
                 ("max_fee", fee("max_fee", fees.map(|fees| fees.max_fee))?),
@@ -279,7 +279,7 @@ async fn attempts(conn: &mut PgConnection, replay: &Replay, found: &mut Found) -
     }
     let wanted = replay.transactions.iter();
     let wanted = wanted.flat_map(|(id, made)| made.fees.keys().map(move |attempt| (*id, *attempt)));
-    rows.keys("attempt", wanted, there);
+    rows.keys("attempt", wanted, &there);
     Ok(())
 }
 
@@ -317,7 +317,7 @@ async fn reservations(
         let stored = serde_json::from_str(row.try_get("permit")?).ok();
         let name: &str = row.try_get("id")?;
         rows.columns(
-            name,
+            &name,
             &[
                 ("id", name == reservation_id(id.player, id.nonce)),
                 ("uid", row.try_get::<&str, _>("uid")? == uid),
@@ -330,7 +330,7 @@ async fn reservations(
             ],
         );
     }
-    rows.keys("player or nonce", promised(replay, PromiseKind::Permit), there);
+    rows.keys("player or nonce", promised(replay, PromiseKind::Permit), &there);
     Ok(())
 }
 
@@ -344,7 +344,7 @@ async fn vouchers(conn: &mut PgConnection, replay: &Replay, found: &mut Found) -
             continue;
         };
         rows.columns(
-            reservation_id(id.player, id.nonce),
+            &reservation_id(id.player, id.nonce),
             &[
                 ("amount", undb(row.try_get("amount")?)? == *amount),
                 ("deadline", undb(row.try_get("deadline")?)? == *until_s),
@@ -353,7 +353,7 @@ async fn vouchers(conn: &mut PgConnection, replay: &Replay, found: &mut Found) -
             ],
         );
     }
-    rows.keys("player or nonce", promised(replay, PromiseKind::Voucher), there);
+    rows.keys("player or nonce", promised(replay, PromiseKind::Voucher), &there);
     Ok(())
 }
 
@@ -369,7 +369,7 @@ async fn ledger(conn: &mut PgConnection, replay: &Replay, found: &mut Found) -> 
         names.insert(id, key.clone());
         there.insert(key);
     }
-    rows.keys("key", replay.postings.keys().cloned(), there);
+    rows.keys("key", replay.postings.keys().cloned(), &there);
 
     rows.table = "postings";
     let mut posted = BTreeMap::<String, BTreeMap<String, i64>>::new();
@@ -378,7 +378,7 @@ async fn ledger(conn: &mut PgConnection, replay: &Replay, found: &mut Found) -> 
             (row.try_get("entry_id")?, row.try_get("account")?, row.try_get("amount")?);
         match names.get(&id) {
             Some(key) => *posted.entry(key.clone()).or_default().entry(account).or_default() += amount,
-            None => rows.column("entry_id", format!("{id} ({account})"), false),
+            None => rows.column("entry_id", &format!("{id} ({account})"), false),
         }
     }
     for (key, (_, made)) in &replay.postings {
@@ -398,12 +398,12 @@ async fn ledger(conn: &mut PgConnection, replay: &Replay, found: &mut Found) -> 
     for row in select(conn, "SELECT account, amount FROM balances").await? {
         let (account, amount): (String, i64) = (row.try_get("account")?, row.try_get("amount")?);
         match left.remove(&account) {
-            Some(made) => rows.column("amount", account, made == amount),
-            None => rows.column("account", account, amount == 0),
+            Some(made) => rows.column("amount", &account, made == amount),
+            None => rows.column("account", &account, amount == 0),
         }
     }
     for (account, amount) in left {
-        rows.column("account", account, amount == 0);
+        rows.column("account", &account, amount == 0);
     }
     Ok(())
 }
@@ -423,7 +423,7 @@ async fn notices(conn: &mut PgConnection, replay: &Replay, found: &mut Found) ->
             let player = player_of(&row)?;
             let denied = tx.trim_start_matches(['0', 'x']).is_empty()
                 && replay.denials.iter().any(|act| act.player == player);
-            rows.column("player or tx_hash", id, denied || replay.told_players.contains(&(player, tx)));
+            rows.column("player or tx_hash", &id, denied || replay.told_players.contains(&(player, tx)));
             continue;
         }
         let (first, last) = (undb(row.try_get("seq_from")?)?, undb(row.try_get("seq_to")?)?);
@@ -435,10 +435,10 @@ async fn notices(conn: &mut PgConnection, replay: &Replay, found: &mut Found) ->
         }
     }
     for id in unknown {
-        rows.column("uid, seq_from, seq_to, state or tx_hash", id, false);
+        rows.column("uid, seq_from, seq_to, state or tx_hash", &id, false);
     }
     for ((uid, first, last, state, _), _) in left.into_iter().filter(|(_, count)| *count > 0) {
-        rows.column("id", format!("{uid} {first} to {last} {state}"), false);
+        rows.column("id", &format!("{uid} {first} to {last} {state}"), false);
     }
     Ok(())
 }
@@ -477,7 +477,7 @@ async fn receipts(
             _ => signer.and_then(|signer| signer.try_into().ok()),
         };
         rows.columns(
-            format!("{}/{}", key.0, key.1),
+            &format!("{}/{}", key.0, key.1),
             &[
                 ("hand", undb(row.try_get("hand")?)? == *hand),
                 ("signature", signature.as_ref() == replay.receipts.get(&key)),
@@ -485,7 +485,7 @@ async fn receipts(
             ],
         );
     }
-    rows.keys("seq", wanted.into_keys(), there);
+    rows.keys("seq", wanted.into_keys(), &there);
     Ok(())
 }
 
@@ -511,7 +511,7 @@ fn compare_acts(
     for (row, act) in there.iter().zip(made) {
         let until_s = row.try_get::<Option<i64>, _>("until_s")?.map(undb).transpose()?;
         rows.columns(
-            row.try_get::<i64, _>("id")?,
+            &row.try_get::<i64, _>("id")?,
             &[
                 ("player", player_of(row)? == act.player),
                 (on, row.try_get::<bool, _>("act_on")? == act.on),
@@ -521,7 +521,7 @@ fn compare_acts(
             ],
         );
     }
-    rows.column("id", format!("{} rows of {}", there.len(), made.len()), there.len() == made.len());
+    rows.column("id", &format!("{} rows of {}", there.len(), made.len()), there.len() == made.len());
     Ok(())
 }
 
@@ -541,21 +541,25 @@ async fn others(conn: &mut PgConnection, replay: &Replay, found: &mut Found) -> 
             ],
         );
     }
-    rows.keys("key", replay.house.keys().cloned(), there);
+    rows.keys("key", replay.house.keys().cloned(), &there);
 
     rows.table = "frozen";
     let mut there = BTreeSet::new();
     for row in select(conn, "SELECT player, key FROM frozen").await? {
         there.insert((player_of(&row)?, row.try_get::<String, _>("key")?));
     }
-    rows.keys("player or key", replay.books.frozen.iter().map(|(player, key)| (*player, key.clone())), there);
+    rows.keys(
+        "player or key",
+        replay.books.frozen.iter().map(|(player, key)| (*player, key.clone())),
+        &there,
+    );
 
     rows.table = "differing";
     let mut there = BTreeSet::new();
     for row in select(conn, "SELECT subject FROM differing").await? {
         there.insert(row.try_get::<String, _>("subject")?);
     }
-    rows.keys("subject", replay.differing.iter().cloned(), there);
+    rows.keys("subject", replay.differing.iter().cloned(), &there);
     Ok(())
 }
 
@@ -570,12 +574,12 @@ async fn cursor(
     let through = super::through(conn).await?;
     let row = sqlx::query("SELECT block FROM cursors WHERE name = 'vault'").fetch_optional(conn).await?;
     let block = row.map(|row| undb(row.try_get("block")?)).transpose()?;
-    rows.column("name or block", "vault", through == 0 || block.is_some_and(|block| block >= through));
+    rows.column("name or block", &"vault", through == 0 || block.is_some_and(|block| block >= through));
     let logs = on_chain.iter().flat_map(|chain| &chain.logs);
     let passed = logs.filter(|(_, log)| block.is_some_and(|block| log.block <= block));
     for (key, log) in passed {
         let taken = replay.postings.contains_key(key);
-        rows.column("block", format!("vault: {key} of block {}", log.block), taken);
+        rows.column("block", &format!("vault: {key} of block {}", log.block), taken);
     }
     Ok(())
 }
