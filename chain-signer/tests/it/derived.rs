@@ -144,19 +144,18 @@ fn mint() -> Vec<u8> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replacement_of_a_transaction_whose_row_was_changed_is_never_signed() {
-    let room = Room::open().await;
+    let room = Box::pin(Room::open()).await;
     let Room { house, table, signer, .. } = &room;
-    // No block takes it at the fee that it has.
-    let low = house.rpc().block(None).await.unwrap().unwrap().base_fee;
-    let base_fee = |wei: u64| house.node("anvil_setNextBlockBaseFeePerGas", json!([format!("0x{wei:x}")]));
-    base_fee(low * 40 + 1_000_000_000).await;
+    // No block takes it: the node forgets it, and blocks come only on demand.
+    house.node("anvil_setIntervalMining", json!([0])).await;
     let hand = table.hand(&[(1, 7), (2, -7)], 0);
     let seq = table.submit(hand.clone()).await;
     let broadcast = || async {
-        let id: Option<i64> = sqlx::query_scalar("SELECT id FROM transactions WHERE state = 'broadcast'")
-            .fetch_optional(&room.sql)
-            .await
-            .unwrap();
+        let id: Option<i64> =
+            sqlx::query_scalar("SELECT id FROM transactions WHERE state IN ('signed', 'broadcast')")
+                .fetch_optional(&room.sql)
+                .await
+                .unwrap();
         id
     };
     let id = eventually("the hand is on its way", broadcast).await;
@@ -165,6 +164,19 @@ async fn a_replacement_of_a_transaction_whose_row_was_changed_is_never_signed() 
         &address_text(house.token())[2..],
         hex::encode(mint()),
     ))
+    .await;
+    let hash: Vec<u8> = sqlx::query_scalar("SELECT tx_hash FROM attempts WHERE tx_id = $1")
+        .bind(id)
+        .fetch_one(&room.sql)
+        .await
+        .unwrap();
+    house.node("anvil_dropTransaction", json!([format!("0x{}", hex::encode(hash))])).await;
+    eventually("a replacement is wanted", || async {
+        house.node("evm_mine", json!([])).await;
+        let found: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM differing").fetch_one(&room.sql).await.unwrap();
+        (found > 0).then_some(())
+    })
     .await;
     assert!(room.quarantined().await.starts_with(&format!("transactions.destination of {id}")));
     assert!(signer.metric("purr_signer_rows_changed_total").await >= 1.0);
@@ -176,7 +188,7 @@ async fn a_replacement_of_a_transaction_whose_row_was_changed_is_never_signed() 
     assert_eq!(versions, 1, "no other version was made");
 
     // What was signed before is as good as ever.
-    base_fee(low).await;
+    house.node("anvil_setIntervalMining", json!([1])).await;
     table.confirmed(seq).await;
     room.others_go_on().await;
     // A comparison that finds that both agree does not end it; somebody has to.
@@ -202,7 +214,7 @@ async fn state(room: &Room, seq: u64) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_changed_before_its_first_signature_is_not_signed_and_holds_up_nobody_else() {
-    let room = Room::open().await;
+    let room = Box::pin(Room::open()).await;
     let Room { house, table, .. } = &room;
     let token = address_text(house.token())[2..].to_owned();
     let of_transactions = |change: String| ("BEFORE INSERT ON transactions", change);
