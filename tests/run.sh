@@ -134,6 +134,7 @@ if has differential python3; then stage differential tests/differential.sh 2000 
 if has autobahn python3; then stage autobahn tests/autobahn.sh || ok=false; fi
 if has "fuzz, short" python3; then stage "fuzz, short" tests/fuzz.sh 15 || ok=false; fi
 if has page node npm chromium; then stage page tests/page/run.sh || ok=false; fi
+if has clients python3; then stage clients tests/clients/run.sh || ok=false; fi
 if has "attacks, short" redis-server taskset; then stage "attacks, short" tests/attack.sh --short || ok=false; fi
 if has contracts node npm; then stage contracts contracts || ok=false; fi
 if has definitions go jq python3 openssl curl; then
