@@ -5,6 +5,7 @@ pub mod calldata;
 pub mod chain;
 pub mod hsm;
 pub mod http;
+mod http_app;
 mod http_fairplay;
 pub mod journal;
 pub mod keys;
