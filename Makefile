@@ -89,7 +89,7 @@ scale: ## long: the controller at 10,000 tables on etcd, the API server and KWOK
 .PHONY: redis-test
 redis-test: ## the Redis group on the demo's cluster: nodes killed, cut off, drained, all gone at once
 	@tests/cluster/up.sh
-	@tests/cluster/images.sh --load "$${PURR_CLUSTER:-purr}" redis
+	@tests/cluster/images.sh --load "$${PURR_CLUSTER:-purr}" redis controller
 	@tests/cluster/redis-test.sh
 
 .PHONY: invariants

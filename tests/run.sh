@@ -139,6 +139,7 @@ if has "attacks, short" redis-server taskset; then stage "attacks, short" tests/
 if has contracts node npm; then stage contracts contracts || ok=false; fi
 if has definitions go jq python3 openssl curl; then
   stage definitions tests/crds.sh || ok=false
+  stage "Secrets, made once" tests/bootstrap.sh "$CARGO_TARGET_DIR/release/purr-controller" || ok=false
   stage fleets tests/fleet.sh "$CARGO_TARGET_DIR/release/purr-controller" || ok=false
 fi
 if has "scale, short" go jq openssl curl redis-server; then
