@@ -81,6 +81,25 @@ impl Sessions {
         self.query(redis::cmd("GETDEL").arg(key)).await
     }
 
+    /// Appends a line to a stream, which keeps about the last so many.
+    pub async fn append(&self, stream: &str, line: &str, most: usize) -> Result<(), StoreError> {
+        let mut command = redis::cmd("XADD");
+        command.arg(stream).arg("MAXLEN").arg("~").arg(most).arg("*").arg("line").arg(line);
+        self.query::<String>(&command).await.map(drop)
+    }
+
+    /// The last lines of a stream, newest first.
+    pub async fn last_lines(&self, stream: &str, most: usize) -> Result<Vec<String>, StoreError> {
+        let mut command = redis::cmd("XREVRANGE");
+        command.arg(stream).arg("+").arg("-").arg("COUNT").arg(most);
+        let entries: Vec<(String, Vec<(String, String)>)> = self.query(&command).await?;
+        Ok(entries
+            .into_iter()
+            .filter_map(|(_, fields)| fields.into_iter().next())
+            .map(|(_, line)| line)
+            .collect())
+    }
+
     pub async fn remove(&self, key: &str) -> Result<(), StoreError> {
         self.query::<u64>(redis::cmd("DEL").arg(key)).await.map(drop)
     }
