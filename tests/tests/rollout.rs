@@ -360,14 +360,14 @@ fn a_changed_game_makes_new_tables_beside_full_ones_and_moves_nobody() {
         patch(stack, name, r#"{"spec":{"template":{"blinds":{"small":1000000,"big":2000000}}}}"#).await?;
         let is_old =
             |table: &Value| old.iter().any(|other| other["metadata"]["uid"] == table["metadata"]["uid"]);
-        until("new tables are Ready", SOON, || async {
+        // Full tables of before still do for the replicas that they were: one new table is enough until somebody comes.
+        until("a new table is Ready", SOON, || async {
             let all = members(stack, name).await?;
-            let fresh = all.iter().filter(|table| !is_old(table) && is(table, "Ready")).count();
-            Ok(Some(()).filter(|()| fresh >= count))
+            Ok(all.iter().any(|table| !is_old(table) && is(table, "Ready")).then_some(()))
         })
         .await?;
         let (took, load) = (begun.elapsed(), load());
-        println!("{count} new tables Ready after {took:.1?} beside as many full ones; load {load}");
+        println!("a new table Ready after {took:.1?} beside {count} full ones; load {load}");
         until("the old ones say that they take nobody", SOON, || async {
             let mut closed = true;
             for table in &old {

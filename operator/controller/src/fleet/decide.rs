@@ -233,7 +233,7 @@ fn keep(seen: &Observed<'_>, memory: &mut Memory, tables: Vec<TableView>) -> Dec
     let busy = !steps.is_empty()
         || live != demand.least()
         || rollout.outdated > 0
-        || tables.iter().any(|table| table.closed || table.deleting || !table.settled);
+        || tables.iter().any(|table| table.closed || table.deleting || table.queued || !table.settled);
     Decision { steps, tables, demand, rollout, again_s: busy.then_some(LOOK_S) }
 }
 

@@ -36,8 +36,9 @@ impl Demand {
         let occupied = live().filter(|table| table.is_occupied()).count();
         let mut buffer = buffer(spec, tables, occupied);
         let old = || tables.iter().filter(|table| !table.deleting && !table.same_play);
-        if old().any(|table| !table.closed) {
-            // Whoever comes finds a table of the new kind, also where all old ones are full.
+        if old().next().is_some() {
+            // Whoever comes finds a table of the new kind, also where all old ones are full, and once they are closed: those
+            // with players still count for `spec.replicas`, and take nobody.
             buffer = buffer.max(1);
         }
         let old_occupied = old().filter(|table| table.is_occupied()).count();

@@ -31,8 +31,10 @@ impl Rollout {
         let deadline_s = i64::from(spec.rollout.progress_deadline_seconds);
         let live: Vec<&TableView> = tables.iter().filter(|table| table.is_live()).collect();
         let current = || live.iter().filter(|table| table.same_pod);
-        let proven = current().any(|table| table.settled);
-        let moving = current().filter(|table| table.served && !table.settled).count();
+        // One that waits for its turn still serves with the pod of before, and shows nothing of the template.
+        let serves = |table: &TableView| table.settled && !table.queued;
+        let proven = current().any(|table| serves(table));
+        let moving = current().filter(|table| table.served && !serves(table)).count();
         let fresh = current().filter(|table| !table.served).count();
         // A new table counts where nothing shows yet that the template works, or a single bad node would stop the fleet.
         let answers = |table: &TableView| table.served || !proven;

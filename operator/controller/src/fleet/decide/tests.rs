@@ -614,6 +614,50 @@ fn a_deletion_decided_on_an_old_view_is_refused_where_the_table_serves_by_now() 
 }
 
 #[test]
+fn a_changed_game_keeps_a_new_table_open_as_long_as_full_ones_play() {
+    let mut world = up(|spec| (spec.replicas, spec.buffer.tables) = (2, 0));
+    world.tables.values_mut().for_each(|table| table.players = 6);
+    world.change(|spec| spec.template.blinds.big = 2_000_000);
+    world.run(1_200);
+    assert_eq!(world.count(|table| table.closed && table.players > 0), 2);
+    assert_eq!(world.count(|table| table.is_live() && table.taking), 1, "somebody who comes finds a seat");
+    world.tables.values_mut().for_each(|table| table.players = 0);
+    world.until(1_000, World::is_done);
+    assert_eq!(world.tables.len(), 2);
+}
+
+#[test]
+fn a_table_that_waits_for_its_turn_proves_nothing_of_the_template() {
+    let mut spec = testing_spec();
+    (spec.rollout.batch, spec.rollout.max_unavailable, spec.buffer.tables) = (3, 2, 0);
+    let table = |number: u64, same_pod| TableView {
+        uid: format!("uid-{number}"),
+        number,
+        same_play: true,
+        same_pod,
+        served: true,
+        ready: true,
+        settled: true,
+        taking: true,
+        ..TableView::default()
+    };
+    let mut tables = vec![table(1, true), table(2, true), table(3, false), table(4, false), table(5, false)];
+    tables[0].queued = true;
+    (tables[1].settled, tables[1].taking) = (false, false);
+    let rollout = |tables: &[TableView]| {
+        let demand = Demand::of(&spec, tables, 0);
+        Rollout::of(&spec, tables, &demand, 0)
+    };
+    let waits = rollout(&tables);
+    assert!(!waits.proven && waits.moves.is_empty(), "{waits:?}");
+    assert_eq!((waits.moving, waits.outdated), (2, 3));
+    tables[0].queued = false;
+    (tables[1].settled, tables[1].taking) = (true, true);
+    let proven = rollout(&tables);
+    assert!(proven.proven && proven.moving == 0 && !proven.moves.is_empty(), "{proven:?}");
+}
+
+#[test]
 fn a_trouble_is_the_reason_of_the_stall() {
     let trouble = Trouble { reason: "CrashLoop".into(), message: "exit code 1".into() };
     let table = TableView { trouble: Some(trouble), same_play: true, same_pod: true, ..TableView::default() };
