@@ -2,6 +2,7 @@
 
 use crate::{
     chain::{Address, Rpc, Vault, address_text, eip712::Domain, eip712::recover, eip712::uid_word},
+    checkpoint::Checkpoints,
     hsm::Signer,
     journal::{ExitBounds, HourLimit, Journal, JournalError, ReserveRequest, TableRow, VoucherRequest},
     keys::Keys,
@@ -125,6 +126,7 @@ pub struct Service {
     pub rpc: Arc<Rpc>,
     pub metrics: Metrics,
     pub signals: Arc<Signals>,
+    pub checkpoints: Checkpoints,
     /// `None`: no vault configured.
     pub domain: Option<Domain>,
     limits: Limits,
@@ -156,6 +158,7 @@ impl Service {
             rpc,
             metrics,
             signals,
+            checkpoints: Checkpoints::new(config.sessions.clone()),
             domain,
             limits: Limits { hand_max: config.options.hand_limit },
             hour: HourLimit(config.options.hour_limit),
@@ -196,6 +199,10 @@ impl Service {
 
     pub fn set_whole(&self, whole: bool) {
         self.whole.store(whole, Ordering::Release);
+    }
+
+    pub fn is_whole(&self) -> bool {
+        self.whole.load(Ordering::Acquire)
     }
 
     fn domain(&self) -> Result<Domain, ServiceError> {
