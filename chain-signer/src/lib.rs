@@ -35,5 +35,6 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
         Command::Deploy(options) => tools::deploy(*options).await,
         Command::Audit(options) => tools::audit(&options).await,
         Command::Release(options) => tools::release(&options).await,
+        Command::Rescan(options) => tools::rescan(&options).await,
     }
 }

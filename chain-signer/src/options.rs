@@ -34,6 +34,8 @@ pub enum Command {
     Audit(AuditOptions),
     /// Ends the quarantine of a table or player after a changed row was found and put right
     Release(ReleaseOptions),
+    /// Has the running signer read the vault's log again, and take in what is missing; prints what it came to as JSON
+    Rescan(RescanOptions),
 }
 
 #[derive(Args, Clone, Debug)]
@@ -164,6 +166,12 @@ pub struct ServeOptions {
     /// Priority fee of a first attempt, in wei per gas
     #[arg(long, env = "PURR_PRIORITY_FEE_WEI", default_value_t = 0)]
     pub priority_fee_wei: u64,
+    /// Most that one transaction may cost, in gwei; above it the transaction waits for a lower base fee; 0: no limit
+    #[arg(long, env = "PURR_TRANSACTION_FEE_MAX_GWEI", default_value_t = 500_000_000)]
+    pub transaction_fee_max_gwei: u64,
+    /// Most that all transactions of an hour may cost together, in gwei; above it they wait; 0: no limit
+    #[arg(long, env = "PURR_HOUR_FEE_MAX_GWEI", default_value_t = 5_000_000_000)]
+    pub hour_fee_max_gwei: u64,
     /// Seconds that a transaction may wait for its block before its fee is raised
     #[arg(long, env = "PURR_STUCK_AFTER_S", default_value_t = 15)]
     pub stuck_after_s: u64,
@@ -231,6 +239,11 @@ impl ServeOptions {
         ensure!(self.chain_id > 0, "--chain-id is a positive number");
         ensure!(self.confirmations <= 1_000, "--confirmations is at most 1000");
         ensure!(self.gas_max >= 1_000_000, "--gas-max is at least 1000000: one item needs up to 400000");
+        let (one, hour) = (self.transaction_fee_max_gwei, self.hour_fee_max_gwei);
+        ensure!(
+            one == 0 || hour == 0 || one <= hour,
+            "--transaction-fee-max-gwei {one} is above --hour-fee-max-gwei {hour}"
+        );
         ensure!((50..=60_000).contains(&self.poll_ms), "--poll-ms is 50 to 60000");
         ensure!(
             self.hsm.hsm_settle_key != self.hsm.hsm_voucher_key,
@@ -299,6 +312,18 @@ pub struct KeysOptions {
     /// Make the keys that are missing
     #[arg(long)]
     pub create: bool,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct RescanOptions {
+    #[command(flatten)]
+    pub pg: PgArgs,
+    /// First block that is read again; nothing before it is
+    #[arg(long)]
+    pub from: u64,
+    /// Seconds to wait until the signer that sends has read all of it; the order stays where they are over
+    #[arg(long, default_value_t = 600)]
+    pub wait_s: u64,
 }
 
 #[derive(Args, Clone, Debug)]

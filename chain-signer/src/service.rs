@@ -129,6 +129,8 @@ pub struct Service {
     pub checkpoints: Checkpoints,
     /// `None`: no vault configured.
     pub domain: Option<Domain>,
+    /// The block of the vault's deployment.
+    pub vault_block: u64,
     limits: Limits,
     hour: HourLimit,
     keys: OnceLock<Keys>,
@@ -160,6 +162,7 @@ impl Service {
             signals,
             checkpoints: Checkpoints::new(config.sessions.clone()),
             domain,
+            vault_block: config.options.vault_block,
             limits: Limits { hand_max: config.options.hand_limit },
             hour: HourLimit(config.options.hour_limit),
             keys: OnceLock::new(),

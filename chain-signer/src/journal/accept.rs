@@ -26,7 +26,7 @@ impl Journal {
     /// Takes the amount out of the player's free balance, once for each permit.
     ///
     /// # Errors
-    /// [`JournalError::Insufficient`] where the free balance is smaller; the same request again gives the same answer.
+    /// [`request::RequestError::Insufficient`] where the free balance is smaller; the same request again gives the same answer.
     pub async fn reserve(&self, request: &ReserveRequest) -> Result<Reservation, JournalError> {
         let (uid, ask) = (&request.uid, &request.reserve);
         let player = BTreeSet::from([ask.player]);
@@ -46,8 +46,8 @@ impl Journal {
     /// is refused does not hold back what was before it.
     ///
     /// # Errors
-    /// [`JournalError::Conflict`] for another payload under an old number, [`JournalError::Gap`] for a
-    /// number that is not the next; [`JournalError::Refused`] or [`JournalError::NoReservation`] where the
+    /// [`request::RequestError::Conflict`] for another payload under an old number, [`request::RequestError::Gap`] for a
+    /// number that is not the next; [`request::RequestError::Refused`] or [`request::RequestError::NoReservation`] where the
     /// first new one is refused.
     pub async fn accept(
         &self,

@@ -260,7 +260,7 @@ impl World {
         let tx = self.live().await.pop().unwrap();
         let hash = tx.attempts[0].hash.unwrap();
         self.journal.sent(&self.lease, tx.id, hash).await.unwrap();
-        self.journal.mined(&self.lease, tx.id, hash, (self.block + 1, [1; 32]), false).await.unwrap();
+        self.journal.mined(&self.lease, tx.id, hash, (self.block + 1, [1; 32]), (false, 0)).await.unwrap();
         let seated = (1..=6).map(|n| E::Seated {
             table: id_of((n - 1) / 2),
             player: player(n),
@@ -305,7 +305,7 @@ impl World {
     }
 
     async fn live(&self) -> Vec<purr_chain_signer::journal::Transaction> {
-        self.journal.live(address_of_raw_key(&KEY).unwrap()).await.unwrap()
+        self.journal.live().await.unwrap()
     }
 
     /// Signs the last transaction, as the token does.

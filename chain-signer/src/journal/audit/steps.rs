@@ -343,6 +343,7 @@ fn simple(kind: &str, body: &str, named: &Named) -> Option<Option<Step>> {
         }
         "reorged" => json(body).map(|OfTransaction { tx, .. }| Step::Reorged { tx })?,
         "finished" => json(body).map(|OfTransaction { tx, reverted }| Step::Finished { tx, reverted })?,
+        "abandoned" => json(body).map(|OfTransaction { tx, .. }| Step::Abandoned { tx })?,
         "frozen" => json(body).map(|Frozen { player, deposit: key }| Step::Frozen { player, key })?,
         "thawed" => json(body).map(|Frozen { player, deposit: key }| Step::Thawed { player, key })?,
         "differing" => json(body).map(|Subjects { subjects, .. }| Step::Differing { subjects })?,
