@@ -3,8 +3,11 @@
 mod back_off;
 pub mod calldata;
 pub mod chain;
+pub mod checkpoint;
+pub mod derived;
 pub mod hsm;
 pub mod http;
+mod http_app;
 mod http_fairplay;
 pub mod journal;
 pub mod keys;
@@ -31,5 +34,6 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
         Command::Keys(options) => tools::keys(options).await,
         Command::Deploy(options) => tools::deploy(*options).await,
         Command::Audit(options) => tools::audit(&options).await,
+        Command::Release(options) => tools::release(&options).await,
     }
 }

@@ -23,6 +23,11 @@ pub struct Metrics {
     pub conflicts_with_chain: IntCounter,
     /// Tables and players about which books and chain differ.
     pub differing: IntGauge,
+    /// Rows of the journal that were not what tables had asked for when they were to be signed.
+    pub rows_changed: IntCounter,
+    pub checkpoints: IntCounter,
+    /// 1: the journal is not the continuation of a checkpoint that was signed.
+    pub checkpoint_contradicted: IntGauge,
     pub frozen: IntGauge,
     pub published: IntCounter,
     /// Wallets on the deny list as it was published last.
@@ -97,6 +102,15 @@ impl Metrics {
             differing: gauge(
                 "purr_signer_differing",
                 "ALARM: tables and players about which ledger and chain differ: nothing is promised or paid there",
+            )?,
+            rows_changed: counter(
+                "purr_signer_rows_changed_total",
+                "ALARM: rows of the journal that somebody changed: nothing of them was signed",
+            )?,
+            checkpoints: counter("purr_signer_checkpoints_total", "Ends of the hash chain that were signed")?,
+            checkpoint_contradicted: gauge(
+                "purr_signer_checkpoint_contradicted",
+                "ALARM at 1: the journal was written anew, or is behind a checkpoint that was signed",
             )?,
             shortfalls: counter("purr_signer_shortfalls_total", "ALARM: losses of seats that had left")?,
             frozen: gauge("purr_signer_frozen_players", "ALARM: players whose final deposit has vanished")?,

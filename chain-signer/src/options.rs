@@ -6,6 +6,7 @@ use crate::{
 };
 use anyhow::{Context, ensure};
 use clap::{Args, Parser, Subcommand};
+use purr_books::ledger::Subject;
 use purr_store::{LinkConfig, SessionsArgs};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
@@ -29,8 +30,10 @@ pub enum Command {
     Keys(KeysOptions),
     /// Deploys test token and vault to a development chain with a bare key; prints their addresses as JSON
     Deploy(Box<DeployOptions>),
-    /// Verifies the journal's hash chain; fails where it is broken
-    Audit(PgArgs),
+    /// Makes every row of the journal again from its hash chain; fails where a row is another, and names it
+    Audit(AuditOptions),
+    /// Ends the quarantine of a table or player after a changed row was found and put right
+    Release(ReleaseOptions),
 }
 
 #[derive(Args, Clone, Debug)]
@@ -170,6 +173,9 @@ pub struct ServeOptions {
     /// Seconds between two comparisons of ledger and chain; 0: only when asked
     #[arg(long, env = "PURR_RECONCILE_S", default_value_t = 60)]
     pub reconcile_s: u64,
+    /// Seconds between two signatures over the end of the journal's hash chain; 0: none
+    #[arg(long, env = "PURR_CHECKPOINT_S", default_value_t = 60, value_parser = clap::value_parser!(u64).range(0..=86_400))]
+    pub checkpoint_s: u64,
     /// Chips that may change hands in one hand, in minor units; 0: no limit
     #[arg(long, env = "PURR_HAND_LIMIT", default_value_t = 0)]
     pub hand_limit: u64,
@@ -253,6 +259,37 @@ impl ServeOptions {
             options: self,
         })
     }
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct AuditOptions {
+    #[command(flatten)]
+    pub pg: PgArgs,
+    /// URLs of the chain's nodes, which say what the vault's log has; without one the journal's own word is taken
+    #[arg(long, env = "PURR_AUDIT_RPC_URLS", value_delimiter = ',')]
+    pub rpc_urls: Vec<String>,
+    /// CAs for https nodes (PEM)
+    #[arg(long, env = "PURR_RPC_CA_FILE", default_value = "/etc/ssl/certs/ca-certificates.crt")]
+    pub rpc_ca_file: PathBuf,
+    /// Block of the vault's deployment: where the log is read from
+    #[arg(long, env = "PURR_VAULT_BLOCK", default_value_t = 0)]
+    pub vault_block: u64,
+    /// File with checkpoints as the signer's log or the stream `checkpoints` has them, whatever is around them; - is the
+    /// standard input
+    #[arg(long, env = "PURR_AUDIT_CHECKPOINT")]
+    pub checkpoint: Option<PathBuf>,
+    /// Address of the key that signed the checkpoints; without it any key's count
+    #[arg(long, env = "PURR_AUDIT_CHECKPOINT_KEY")]
+    pub checkpoint_key: Option<String>,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct ReleaseOptions {
+    #[command(flatten)]
+    pub pg: PgArgs,
+    /// What is released: table:UID or player:ADDRESS
+    #[arg(long)]
+    pub subject: Subject,
 }
 
 #[derive(Args, Clone, Debug)]

@@ -6,8 +6,10 @@
 
 use crate::{
     back_off::BackOff,
+    chain::eip712::Domain,
+    derived::{self, NotDerived},
     hsm::HsmError,
-    journal::{JournalError, ReceiptKey},
+    journal::{JournalError, Receipt, ReceiptKey},
     service::Service,
 };
 use purr_runtime::CancellationToken;
@@ -74,6 +76,13 @@ async fn pass(service: &Service) -> Result<(), ReceiptError> {
                     continue;
                 }
             };
+            if let Some(found) = not_asked(service, &domain, &receipt).await? {
+                if service.journal.quarantine(&found).await? {
+                    service.metrics.rows_changed.inc();
+                }
+                tracing::error!(%found, "ALARM: a row of the journal was changed: no receipt");
+                continue;
+            }
             let digest =
                 domain.hand_receipt(receipt.table_id, receipt.seq, receipt.deltas_hash, receipt.record_hash);
             signed.push((at, key.sign(digest).await?.to_bytes()));
@@ -81,4 +90,16 @@ async fn pass(service: &Service) -> Result<(), ReceiptError> {
         let kept = service.journal.receipts_signed(key.address(), &signed).await?;
         service.metrics.receipts.inc_by(kept);
     }
+}
+
+/// What of a receipt does not follow from what its table asked for.
+async fn not_asked(
+    service: &Service,
+    domain: &Domain,
+    receipt: &Receipt,
+) -> Result<Option<NotDerived>, JournalError> {
+    let (uid, seq) = (&receipt.uid, receipt.seq);
+    let table = service.journal.asked_table(uid).await?;
+    let entries = service.journal.asked_entries(uid, seq, seq).await?;
+    Ok(derived::receipt(domain, &table, &entries, receipt).err())
 }

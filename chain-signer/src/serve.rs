@@ -3,6 +3,7 @@
 use crate::{
     back_off::BackOff,
     chain::Rpc,
+    checkpoint,
     hsm::{HsmError, pin_digest},
     http,
     journal::Journal,
@@ -78,7 +79,8 @@ async fn work(config: Config, service: Arc<Service>, readiness: Readiness, stop:
     let sender = Sender::new(&config, vault, service.clone(), keys.settle.clone(), readiness);
     let reconcile = reconcile::every(service.clone(), config.options.reconcile_s, stop.clone());
     let receipts = receipts::sign(service.clone(), stop.clone());
-    tokio::join!(health, news, sender.run(stop.clone()), reconcile, receipts);
+    let checkpoints = checkpoint::keep(service.clone(), config.options.checkpoint_s, stop.clone());
+    tokio::join!(health, news, sender.run(stop.clone()), reconcile, receipts, checkpoints);
 }
 
 async fn open_keys(args: &HsmArgs, readiness: &Readiness, stop: &CancellationToken) -> Option<Keys> {

@@ -2,6 +2,7 @@
 
 use crate::{
     chain::{Address, Rpc, Vault, address_text, eip712::Domain, eip712::recover, eip712::uid_word},
+    checkpoint::Checkpoints,
     hsm::Signer,
     journal::{ExitBounds, HourLimit, Journal, JournalError, ReserveRequest, TableRow, VoucherRequest},
     keys::Keys,
@@ -125,6 +126,7 @@ pub struct Service {
     pub rpc: Arc<Rpc>,
     pub metrics: Metrics,
     pub signals: Arc<Signals>,
+    pub checkpoints: Checkpoints,
     /// `None`: no vault configured.
     pub domain: Option<Domain>,
     limits: Limits,
@@ -156,6 +158,7 @@ impl Service {
             rpc,
             metrics,
             signals,
+            checkpoints: Checkpoints::new(config.sessions.clone()),
             domain,
             limits: Limits { hand_max: config.options.hand_limit },
             hour: HourLimit(config.options.hour_limit),
@@ -198,12 +201,21 @@ impl Service {
         self.whole.store(whole, Ordering::Release);
     }
 
+    pub fn is_whole(&self) -> bool {
+        self.whole.load(Ordering::Acquire)
+    }
+
     fn domain(&self) -> Result<Domain, ServiceError> {
         self.domain.ok_or(ServiceError::NoVault)
     }
 
     pub fn vault(&self) -> Result<Vault, ServiceError> {
         Ok(Vault { address: self.domain()?.vault })
+    }
+
+    /// The number that the admins' next call has; `None`: the vault's calls have none.
+    pub async fn action_number(&self) -> Result<Option<u64>, ServiceError> {
+        Ok(self.vault()?.action_number(&self.rpc).await?)
     }
 
     pub fn config(&self) -> Result<ChainConfig, ServiceError> {

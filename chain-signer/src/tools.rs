@@ -1,13 +1,19 @@
 //! The commands that do one thing, print JSON and end.
 
 use crate::{
-    chain::{Address, Rpc, deploy, parse_address},
-    journal::Journal,
+    chain::{Address, Rpc, RpcConfig, Vault, deploy, parse_address, vault::LOG_BLOCKS_MAX},
+    checkpoint::Checkpoint,
+    journal::{Chain, Journal},
     keys::Keys,
-    options::{DeployOptions, KeysOptions, PgArgs},
+    options::{AuditOptions, DeployOptions, KeysOptions, ReleaseOptions},
 };
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use serde::Serialize;
+use serde_json::json;
+use std::path::Path;
+
+/// Checkpoints that are looked up at once.
+const CHECKPOINTS_AT_ONCE: usize = 1_000;
 
 fn print(value: &impl Serialize) -> anyhow::Result<()> {
     println!("{}", serde_json::to_string(value)?);
@@ -20,13 +26,80 @@ pub(crate) async fn keys(options: KeysOptions) -> anyhow::Result<()> {
     print(&keys.addresses())
 }
 
-pub(crate) async fn audit(options: &PgArgs) -> anyhow::Result<()> {
-    let audit = Journal::new(options.connect()?).audit().await.context("audit")?;
+pub(crate) async fn audit(options: &AuditOptions) -> anyhow::Result<()> {
+    let journal = Journal::new(options.pg.connect()?);
+    let on_chain = match options.rpc_urls.iter().any(|url| !url.is_empty()) {
+        true => Some(chain_of(&journal, options).await.context("the vault's log")?),
+        false => None,
+    };
+    let audit = journal.audit_with(on_chain.as_ref()).await.context("audit")?;
     print(&audit)?;
-    match audit.broken {
-        None => Ok(()),
-        Some(what) => bail!("the journal is broken: {what}"),
+    if let Some(what) = audit.broken {
+        bail!("the journal is broken: {what}");
     }
+    if let Some(file) = &options.checkpoint {
+        let count = checkpoints(&journal, options, file).await?;
+        tracing::info!(count, "the journal continues all checkpoints");
+    }
+    match audit.not_recomputed {
+        None => Ok(()),
+        Some(why) => bail!("the journal's rows were not made again: {why}"),
+    }
+}
+
+/// The vault's log up to the journal's cursor.
+async fn chain_of(journal: &Journal, options: &AuditOptions) -> anyhow::Result<Chain> {
+    let config = RpcConfig {
+        urls: options.rpc_urls.clone(),
+        ca_file: Some(options.rpc_ca_file.clone()),
+        requests_per_minute: 0,
+    };
+    let rpc = Rpc::new(&config)?;
+    let Some(domain) = journal.domain().await? else { return Ok(Chain::default()) };
+    let chain_id = rpc.chain_id().await?;
+    ensure!(chain_id == domain.chain_id, "the journal is about chain {}, not {chain_id}", domain.chain_id);
+    let vault = Vault { address: domain.vault };
+    let (through, mut chain) = (rpc.block_number().await?, Chain::default());
+    let mut next = options.vault_block;
+    while next <= through {
+        let to = through.min(next + LOG_BLOCKS_MAX - 1);
+        let logs = vault.logs(&rpc, next, to).await?;
+        chain.logs.extend(logs.into_iter().map(|log| (log.key(), log)));
+        next = to + 1;
+    }
+    Ok(chain)
+}
+
+/// Holds the journal against checkpoints out of a file; gives how many there were.
+async fn checkpoints(journal: &Journal, options: &AuditOptions, file: &Path) -> anyhow::Result<usize> {
+    let text = match file.as_os_str() == "-" {
+        true => std::io::read_to_string(std::io::stdin()).context("--checkpoint -")?,
+        false => std::fs::read_to_string(file).with_context(|| format!("--checkpoint {}", file.display()))?,
+    };
+    let key = options.checkpoint_key.as_deref();
+    let key = key.map(parse_address).transpose().map_err(anyhow::Error::msg).context("--checkpoint-key")?;
+    let Some(domain) = journal.domain().await? else { bail!("the journal is about no vault yet") };
+    let mut all = Checkpoint::all_in(&text);
+    all.retain(|one| one.is_signed(&domain) && key.is_none_or(|key| one.signer == key));
+    all.sort_by_key(|one| (one.counter, one.rows));
+    all.dedup();
+    ensure!(!all.is_empty(), "{} has no checkpoint of this journal's vault", file.display());
+    for some in all.chunks(CHECKPOINTS_AT_ONCE) {
+        if let Some(other) = journal.contradicts(some).await? {
+            let Checkpoint { counter, rows, .. } = other;
+            bail!(
+                "journal.hash: row {rows} is missing or was written anew since checkpoint {counter} was signed"
+            );
+        }
+    }
+    Ok(all.len())
+}
+
+pub(crate) async fn release(options: &ReleaseOptions) -> anyhow::Result<()> {
+    let journal = Journal::new(options.pg.connect()?);
+    let subject = &options.subject;
+    ensure!(journal.end_quarantine(subject).await?, "{subject} is in no quarantine of a changed row");
+    print(&json!({ "released": subject.to_string() }))
 }
 
 pub(crate) async fn deploy(options: DeployOptions) -> anyhow::Result<()> {

@@ -44,6 +44,8 @@ pub enum Event {
     Reject,
     /// Final, refused only because of what came before it: may be tried again.
     Requeue,
+    /// Its transaction is never signed: somebody changed a row. It waits again.
+    GiveUp,
     /// The vault's log has the entry as carried out, at final depth.
     Settle,
     /// The vault's log has the entry as refused, at final depth.
@@ -80,7 +82,7 @@ pub fn next(state: State, event: Event) -> Result<State, IllegalTransition> {
         (S::Mined, E::Reorg) => S::Broadcast,
         (S::Mined, E::Confirm) => S::Confirmed,
         (S::Mined, E::Reject) => S::Rejected,
-        (S::Mined, E::Requeue) => S::Requested,
+        (S::Mined, E::Requeue) | (S::Checked, E::GiveUp) => S::Requested,
         // The vault's log at final depth decides wherever the entry stands: a receipt may have been missing or wrong,
         // and the entry may wait again or be on its way a second time.
         (S::Requested | S::Checked | S::Signed | S::Broadcast | S::Mined, log) => match log {
@@ -156,7 +158,7 @@ mod tests {
         State::Confirmed,
         State::Rejected,
     ];
-    const EVENTS: [Event; 14] = [
+    const EVENTS: [Event; 15] = [
         Event::Check,
         Event::Sign,
         Event::Send,
@@ -166,6 +168,7 @@ mod tests {
         Event::Confirm,
         Event::Reject,
         Event::Requeue,
+        Event::GiveUp,
         Event::Settle,
         Event::Refuse,
         Event::Fail,

@@ -1,29 +1,141 @@
 //! What the vault says in its log, in plain types.
 
 use purr_engine::PlayerId;
+use serde::{Deserialize, Serialize};
 
 /// Events that move money or numbers; others are of no concern to the ledger.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "event")]
 pub enum VaultEvent {
-    Deposited { player: PlayerId, amount: u64 },
-    Withdrawn { player: PlayerId, amount: u64, nonce: u64 },
-    ExitRequested { player: PlayerId, ready_at_s: u64 },
-    ExitFinalised { player: PlayerId, amount: u64 },
-    PermitCancelled { player: PlayerId, nonce: u64 },
-    TableOpened { table: [u8; 32] },
-    Seated { table: [u8; 32], player: PlayerId, seq: u64, seat: u8, amount: u64, nonce: u64 },
-    ToppedUp { table: [u8; 32], player: PlayerId, seq: u64, seat: u8, amount: u64, nonce: u64 },
-    SeatingRefused { table: [u8; 32], player: PlayerId, seq: u64, nonce: u64, reason: [u8; 4] },
-    HandsSettled { table: [u8; 32], first: u64, last: u64, rake: u64 },
-    Shortfall { table: [u8; 32], first: u64, amount: u64, reserve: u64, rake: u64, winners: u64 },
-    LateWinnings { table: [u8; 32], player: PlayerId, first: u64, amount: u64 },
-    Left { table: [u8; 32], player: PlayerId, seq: u64, seat: u8, stack: u64 },
-    SeatVacated { table: [u8; 32], player: PlayerId, seat: u8, stack: u64 },
-    RangeVoided { table: [u8; 32], first: u64, last: u64 },
-    ItemRejected { table: [u8; 32], seq: u64, reason: Reason },
-    RakeSwept { table: [u8; 32], amount: u64 },
-    ReserveFunded { amount: u64 },
-    HousePaid { to: PlayerId, amount: u64 },
+    Deposited {
+        player: PlayerId,
+        amount: u64,
+    },
+    Withdrawn {
+        player: PlayerId,
+        amount: u64,
+        nonce: u64,
+    },
+    ExitRequested {
+        player: PlayerId,
+        ready_at_s: u64,
+    },
+    ExitFinalised {
+        player: PlayerId,
+        amount: u64,
+    },
+    PermitCancelled {
+        player: PlayerId,
+        nonce: u64,
+    },
+    TableOpened {
+        #[serde(with = "word")]
+        table: [u8; 32],
+    },
+    Seated {
+        #[serde(with = "word")]
+        table: [u8; 32],
+        player: PlayerId,
+        seq: u64,
+        seat: u8,
+        amount: u64,
+        nonce: u64,
+    },
+    ToppedUp {
+        #[serde(with = "word")]
+        table: [u8; 32],
+        player: PlayerId,
+        seq: u64,
+        seat: u8,
+        amount: u64,
+        nonce: u64,
+    },
+    SeatingRefused {
+        #[serde(with = "word")]
+        table: [u8; 32],
+        player: PlayerId,
+        seq: u64,
+        nonce: u64,
+        reason: [u8; 4],
+    },
+    HandsSettled {
+        #[serde(with = "word")]
+        table: [u8; 32],
+        first: u64,
+        last: u64,
+        rake: u64,
+    },
+    Shortfall {
+        #[serde(with = "word")]
+        table: [u8; 32],
+        first: u64,
+        amount: u64,
+        reserve: u64,
+        rake: u64,
+        winners: u64,
+    },
+    LateWinnings {
+        #[serde(with = "word")]
+        table: [u8; 32],
+        player: PlayerId,
+        first: u64,
+        amount: u64,
+    },
+    Left {
+        #[serde(with = "word")]
+        table: [u8; 32],
+        player: PlayerId,
+        seq: u64,
+        seat: u8,
+        stack: u64,
+    },
+    SeatVacated {
+        #[serde(with = "word")]
+        table: [u8; 32],
+        player: PlayerId,
+        seat: u8,
+        stack: u64,
+    },
+    RangeVoided {
+        #[serde(with = "word")]
+        table: [u8; 32],
+        first: u64,
+        last: u64,
+    },
+    ItemRejected {
+        #[serde(with = "word")]
+        table: [u8; 32],
+        seq: u64,
+        reason: Reason,
+    },
+    RakeSwept {
+        #[serde(with = "word")]
+        table: [u8; 32],
+        amount: u64,
+    },
+    ReserveFunded {
+        amount: u64,
+    },
+    HousePaid {
+        to: PlayerId,
+        amount: u64,
+    },
+}
+
+/// 32 bytes as 64 hex digits.
+mod word {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8; 32], to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&hex::encode(bytes))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<[u8; 32], D::Error> {
+        let text = String::deserialize(from)?;
+        let mut bytes = [0; 32];
+        hex::decode_to_slice(&text, &mut bytes).map_err(|_| D::Error::custom("want 64 hex digits"))?;
+        Ok(bytes)
+    }
 }
 
 impl VaultEvent {
@@ -118,7 +230,8 @@ impl VaultEvent {
 }
 
 /// Why an item was skipped, as far as the signer acts on it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Reason {
     /// The number was not the next, or came too fast: what came before decides, it may be tried again.
     Again([u8; 4]),
@@ -126,9 +239,10 @@ pub enum Reason {
 }
 
 /// An event and where it stands in the chain.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VaultLog {
     pub block: u64,
+    #[serde(with = "word")]
     pub tx: [u8; 32],
     pub index: u64,
     pub event: VaultEvent,

@@ -4,6 +4,7 @@
 //! signer's journal loads the part of the [`Books`] that a decision needs, calls it, and stores the [`Change`]s that it
 //! gives. [`memory::MemoryJournal`] does the same in memory.
 
+pub mod asked;
 pub mod books;
 pub mod check;
 pub mod differing;
@@ -15,6 +16,7 @@ pub mod ledger;
 pub mod memory;
 pub mod policy;
 pub mod promise;
+pub mod replay;
 pub mod request;
 pub mod take;
 pub mod whole;

@@ -14,6 +14,8 @@ pub struct Standing {
     /// A table of the vault that the journal does not know.
     pub unknown_table: Option<String>,
     pub tables: Vec<TableStanding>,
+    /// A checkpoint that the journal is not the continuation of: its counter, and the row that it was signed over.
+    pub rewritten: Option<(u64, u64)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +39,10 @@ pub enum Behind {
     Table { uid: String, chain: u64, head: u64 },
     #[error("the journal is behind the chain: the vault has table {0}, which the journal does not know")]
     UnknownTable(String),
+    #[error(
+        "the journal is not the one that was signed: row {row} of checkpoint {counter} is missing, or was written anew"
+    )]
+    Rewritten { counter: u64, row: u64 },
     #[error("the journal is empty: the vault's log was not read yet")]
     Unread,
 }
@@ -47,6 +53,9 @@ pub fn behind(standing: &Standing) -> Option<Behind> {
     let Standing { known, sent, .. } = *standing;
     if sent > known && !(known == 0 && standing.accept_used_key) {
         return Some(Behind::Nonce { known, sent });
+    }
+    if let Some((counter, row)) = standing.rewritten {
+        return Some(Behind::Rewritten { counter, row });
     }
     if let Some(table) = &standing.unknown_table {
         return Some(Behind::UnknownTable(table.clone()));
@@ -86,6 +95,13 @@ mod tests {
     fn an_empty_journal_beside_a_used_vault_is_behind_although_the_key_is_new() {
         let standing = Standing { unknown_table: Some("0x07".into()), ..fresh() };
         assert_eq!(behind(&standing), Some(Behind::UnknownTable("0x07".into())));
+        assert!(behind(&Standing { accept_used_key: true, ..standing }).is_some());
+    }
+
+    #[test]
+    fn a_journal_that_a_checkpoint_contradicts_was_written_anew() {
+        let standing = Standing { rewritten: Some((7, 40)), ..fresh() };
+        assert_eq!(behind(&standing), Some(Behind::Rewritten { counter: 7, row: 40 }));
         assert!(behind(&Standing { accept_used_key: true, ..standing }).is_some());
     }
 

@@ -101,6 +101,16 @@ impl Domain {
         ])
     }
 
+    /// What the settling key signs over the end of the hash chain. The vault knows no such type: it is worth nothing there.
+    pub fn checkpoint(&self, counter: u64, rows: u64, head: [u8; 32]) -> [u8; 32] {
+        self.digest(&[
+            type_hash("JournalCheckpoint(uint64 counter,uint64 rows,bytes32 head)"),
+            uint(counter),
+            uint(rows),
+            word(head),
+        ])
+    }
+
     /// The contract's id of a table: the hash of its immutable terms.
     pub fn table_id(&self, uid: [u8; 32], terms: Terms) -> [u8; 32] {
         keccak256(encode(&[

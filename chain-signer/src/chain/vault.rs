@@ -244,6 +244,11 @@ pub fn encode_deposit(amount: u64) -> Vec<u8> {
     abi::DepositCall { amount }.encode()
 }
 
+/// `fundReserve(amount)`: anybody may; the vault must be approved for it.
+pub fn encode_fund_reserve(amount: u64) -> Vec<u8> {
+    abi::FundReserveCall { amount }.encode()
+}
+
 impl Vault {
     async fn view<T: AbiDecode>(&self, rpc: &Rpc, call: Vec<u8>, block: Option<u64>) -> Result<T, RpcError> {
         let answer = rpc.eth_call(self.address, &call, block).await?;
@@ -296,6 +301,15 @@ impl Vault {
     /// The house's reserve.
     pub async fn reserve(&self, rpc: &Rpc, block: Option<u64>) -> Result<u64, RpcError> {
         self.view(rpc, abi::ReserveCall {}.encode(), block).await
+    }
+
+    /// The number that the admins' next call must have. The first vaults do not have the function, and revert: their
+    /// admins' calls have no number.
+    pub async fn action_number(&self, rpc: &Rpc) -> Result<Option<u64>, RpcError> {
+        match self.view(rpc, abi::ActionNumberCall {}.encode(), None).await {
+            Err(error) if error.is_revert() => Ok(None),
+            answer => answer.map(Some),
+        }
     }
 
     /// What is fixed with the vault.

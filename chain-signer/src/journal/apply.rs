@@ -46,7 +46,8 @@ impl Journal {
         .await?;
         if !logs.is_empty() {
             let keys: Vec<_> = logs.iter().map(VaultLog::key).collect();
-            let body = json!({"through": position.block, "keys": keys, "events": feed::noted(logs)});
+            let body =
+                json!({"through": position.block, "keys": keys, "events": feed::noted(logs), "vault": logs});
             chain::append(&mut tx, "logs", &body).await?;
         }
         tx.commit().await?;

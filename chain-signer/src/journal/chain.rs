@@ -1,7 +1,6 @@
 //! The hash chain over everything that the signer has accepted, signed, sent and seen.
 
 use super::JournalError;
-use purr_books::entry::UNBOUND;
 use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -9,8 +8,8 @@ use sqlx::{PgConnection, Row, postgres::PgRow};
 
 /// Guards the end of the chain; any constant that no other lock of the schema uses.
 const APPEND_LOCK: i64 = 0x7075_7272_6a6f_7572;
-/// Rows read at once by [`audit`].
-const PAGE: i64 = 1_000;
+/// Rows read at once by an audit.
+pub(super) const PAGE: i64 = 1_000;
 
 /// A link: SHA-256 over the hash before it, the row's number, kind and body, lengths included.
 pub fn link(prev: &[u8; 32], id: u64, kind: &str, body: &str) -> [u8; 32] {
@@ -82,21 +81,17 @@ fn hash_of(row: &PgRow, column: &'static str) -> Result<[u8; 32], JournalError> 
     bytes.try_into().map_err(|_| JournalError::Corrupt(format!("journal.{column} is not 32 bytes")))
 }
 
-/// What an audit found.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Audit {
+/// The last row whose chain holds, its hash, and why it ends there if it does.
+pub(super) struct Links {
     pub rows: u64,
-    /// Hash of the last row; keep it elsewhere, and a later audit can prove that nothing was cut off.
-    pub head: String,
-    /// The first row that does not fit, with the reason.
+    pub head: [u8; 32],
     pub broken: Option<String>,
 }
 
-/// Reads the whole chain and checks every link, number and bound payload.
-pub async fn audit(conn: &mut PgConnection) -> Result<Audit, JournalError> {
+/// Reads the whole chain and checks every link and number.
+pub(super) async fn links(conn: &mut PgConnection) -> Result<Links, JournalError> {
     let (mut id, mut prev) = (0_i64, [0_u8; 32]);
-    let report =
-        |id: i64, prev: [u8; 32], broken| Audit { rows: id.unsigned_abs(), head: hex::encode(prev), broken };
+    let found = |id: i64, head, broken| Links { rows: id.unsigned_abs(), head, broken };
     loop {
         let rows =
             sqlx::query("SELECT id, kind, body, prev, hash FROM journal WHERE id > $1 ORDER BY id LIMIT $2")
@@ -105,53 +100,26 @@ pub async fn audit(conn: &mut PgConnection) -> Result<Audit, JournalError> {
                 .fetch_all(&mut *conn)
                 .await?;
         if rows.is_empty() {
-            break;
+            return Ok(found(id, prev, None));
         }
         for row in rows {
-            let found: i64 = row.try_get("id")?;
+            let at: i64 = row.try_get("id")?;
             let (kind, body): (String, String) = (row.try_get("kind")?, row.try_get("body")?);
             let hash = hash_of(&row, "hash")?;
-            if found != id + 1 {
-                return Ok(report(id, prev, Some(format!("row {} is missing", id + 1))));
+            if at != id + 1 {
+                return Ok(found(id, prev, Some(format!("journal.id: row {} is missing", id + 1))));
             }
-            if hash_of(&row, "prev")? != prev || hash != link(&prev, found.unsigned_abs(), &kind, &body) {
-                return Ok(report(id, prev, Some(format!("row {found} was changed"))));
-            }
-            (id, prev) = (found, hash);
+            let column = match () {
+                () if hash_of(&row, "prev")? != prev => "prev",
+                () if hash != link(&prev, at.unsigned_abs(), &kind, &body) => "body, kind or hash",
+                () => {
+                    (id, prev) = (at, hash);
+                    continue;
+                }
+            };
+            return Ok(found(id, prev, Some(format!("journal.{column}: row {at} was changed"))));
         }
     }
-    let broken = unbound_entry(conn).await?;
-    Ok(report(id, prev, broken))
-}
-
-/// Every entry's stored payload must hash to what the chain bound it to. A number that was passed over before the
-/// journal had anything under it has no payload: the void must be on the chain, and what is bound to it since as well.
-async fn unbound_entry(conn: &mut PgConnection) -> Result<Option<String>, JournalError> {
-    let row = sqlx::query(
-        "SELECT e.uid, e.seq FROM entries e
-         WHERE CASE WHEN e.kind = 'void' THEN
-               e.payload <> ''
-            OR NOT EXISTS (SELECT 1 FROM journal j WHERE j.kind = 'void' AND j.body::jsonb ->> 'uid' = e.uid
-               AND e.seq BETWEEN (j.body::jsonb ->> 'first')::bigint AND (j.body::jsonb ->> 'last')::bigint)
-            OR (e.payload_hash <> $1 AND NOT EXISTS (SELECT 1 FROM journal j WHERE j.kind = 'voidBound'
-               AND j.body::jsonb ->> 'uid' = e.uid AND (j.body::jsonb ->> 'seq')::bigint = e.seq
-               AND j.body::jsonb ->> 'payloadHash' = encode(e.payload_hash, 'hex')))
-         ELSE
-               e.payload_hash <> sha256(convert_to(e.payload, 'UTF8'))
-            OR NOT EXISTS (SELECT 1 FROM journal j WHERE j.kind = 'entry'
-               AND j.body::jsonb ->> 'uid' = e.uid AND (j.body::jsonb ->> 'seq')::bigint = e.seq
-               AND j.body::jsonb ->> 'payloadHash' = encode(e.payload_hash, 'hex'))
-         END
-         ORDER BY e.uid, e.seq LIMIT 1",
-    )
-    .bind(UNBOUND.as_slice())
-    .fetch_optional(conn)
-    .await?;
-    row.map(|row| {
-        let (uid, seq): (String, i64) = (row.try_get("uid")?, row.try_get("seq")?);
-        Ok(format!("entry {seq} of table {uid} is not the one that was journaled"))
-    })
-    .transpose()
 }
 
 #[cfg(test)]

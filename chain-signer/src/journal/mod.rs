@@ -6,7 +6,10 @@
 
 mod accept;
 mod apply;
+mod asked;
+mod audit;
 mod chain;
+mod checkpoints;
 mod denials;
 mod differing;
 mod feed;
@@ -26,7 +29,7 @@ mod vouchers;
 
 pub use accept::{HourLimit, ReserveRequest};
 pub use apply::LogPosition;
-pub use chain::{Audit, audit};
+pub use audit::{Audit, Chain, audit};
 pub use denials::BadDenial;
 pub use holds::BadHold;
 pub use lease::{LEASE_TTL_S, Lease};
@@ -37,6 +40,7 @@ pub use rows::TableRow;
 pub use transactions::{Attempt, Fees, NewTransaction, Purpose, Transaction};
 pub use views::{Accounts, ExitBounds, Heads};
 
+use crate::chain::eip712::Domain;
 use purr_books::{
     differing::Differs, entry::IllegalTransition, ledger::LedgerError, policy::Refusal,
     promise::IllegalPromise, request::RequestError,
@@ -148,7 +152,17 @@ impl Journal {
 
     /// See [`audit`].
     pub async fn audit(&self) -> Result<Audit, JournalError> {
-        audit(&mut *self.pool.acquire().await?).await
+        self.audit_with(None).await
+    }
+
+    /// See [`audit`].
+    pub async fn audit_with(&self, on_chain: Option<&Chain>) -> Result<Audit, JournalError> {
+        audit(&mut *self.pool.acquire().await?, on_chain).await
+    }
+
+    /// Chain id and vault that the journal is about.
+    pub async fn domain(&self) -> Result<Option<Domain>, JournalError> {
+        audit::domain(&mut *self.pool.acquire().await?).await
     }
 }
 

@@ -5,8 +5,12 @@ use super::{
     rows::{TableRow, seat_of, words},
     undb,
 };
-use crate::chain::batch::Waiting;
+use crate::{
+    chain::batch::Waiting,
+    derived::{self, NotDerived},
+};
 use purr_books::{
+    asked::TableAsked,
     due::{self, choose},
     entry::State,
 };
@@ -26,6 +30,9 @@ pub struct PendingTable {
     pub stacks: BTreeMap<u8, u64>,
     /// Milliseconds since the oldest of them was accepted.
     pub age_ms: u64,
+    /// The row of the table, and what does not follow from what it asked for: then nothing of it is sent.
+    pub asked: TableAsked,
+    pub changed: Option<NotDerived>,
 }
 
 impl Journal {
@@ -42,26 +49,18 @@ impl Journal {
         let mut out = Vec::with_capacity(due.len());
         for waiting in due {
             let table = self.table(&waiting.uid).await?;
-            let rows: Vec<(String, String)> = sqlx::query_as(
-                "SELECT payload, lanes FROM entries WHERE uid = $1 AND state = $2 ORDER BY seq LIMIT $3",
-            )
-            .bind(&waiting.uid)
-            .bind(State::Requested.as_str())
-            .bind(ENTRIES_MAX)
-            .fetch_all(&self.pool)
-            .await?;
-            let entries = rows
-                .iter()
-                .map(|(payload, lanes)| {
-                    let (entry, lanes) = (serde_json::from_str(payload)?, serde_json::from_str(lanes)?);
-                    Ok(Waiting { entry, lanes })
-                })
-                .collect::<Result<Vec<_>, JournalError>>()?;
-            if entries.is_empty() {
+            let asked = self.asked_waiting(&waiting.uid, ENTRIES_MAX).await?;
+            if asked.is_empty() {
                 continue;
             }
+            let (entries, changed) = match derived::waiting(&asked) {
+                Ok(entries) => (entries, None),
+                Err(changed) => (Vec::new(), Some(changed)),
+            };
+            let asked = self.asked_table(&waiting.uid).await?;
             let stacks = self.stacks(&table).await?;
-            out.push(PendingTable { table, entries, stacks, age_ms: waiting.age_ms });
+            let age_ms = waiting.age_ms;
+            out.push(PendingTable { table, entries, stacks, age_ms, asked, changed });
         }
         Ok((out, next))
     }

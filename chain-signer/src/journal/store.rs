@@ -6,6 +6,7 @@ use super::{
 };
 use purr_books::{
     Change,
+    asked::{self, EntryNote},
     books::{Promise, PromiseTerms},
     entry::State,
     policy::{Effect, Seat},
@@ -151,7 +152,8 @@ async fn one(conn: &mut PgConnection, change: &Change, block: u64) -> Result<(),
             tracing::error!(%subject, log, %why, "ALARM: books and chain differ");
             sqlx::query(
                 "INSERT INTO differing (subject, why, block) VALUES ($1, $2, $3)
-                 ON CONFLICT (subject) DO UPDATE SET why = excluded.why, block = excluded.block",
+                 ON CONFLICT (subject) DO UPDATE SET why = excluded.why, block = excluded.block
+                 WHERE differing.block < excluded.block",
             )
             .bind(subject.to_string())
             .bind(why.to_string())
@@ -167,8 +169,11 @@ async fn one(conn: &mut PgConnection, change: &Change, block: u64) -> Result<(),
 fn note(change: &Change) -> Option<(&'static str, Value)> {
     Some(match change {
         Change::Epoch { uid, epoch } => ("fence", json!({"uid": uid, "epoch": epoch})),
-        Change::Accepted { uid, entry, hash, .. } => {
-            ("entry", json!({"uid": uid, "seq": entry.seq, "payloadHash": hex::encode(hash)}))
+        Change::Accepted { uid, entry, hash, effect } => {
+            let lanes = Some(effect.lanes.clone()).filter(|lanes| !lanes.is_empty());
+            let payload_hash = hex::encode(hash);
+            let noted = EntryNote { uid: uid.clone(), seq: entry.seq, payload_hash, lanes };
+            ("entry", json!(noted))
         }
         Change::Bound { uid, seq, hash } => {
             ("voidBound", json!({"uid": uid, "seq": seq, "payloadHash": hex::encode(hash)}))
@@ -177,9 +182,10 @@ fn note(change: &Change) -> Option<(&'static str, Value)> {
             ("void", json!({"uid": uid, "first": first, "last": last, "unknown": unknown}))
         }
         Change::Promised { id: PromiseId { player, nonce, .. }, promise } => match &promise.terms {
-            PromiseTerms::Permit { uid, seat, permit, .. } => {
+            PromiseTerms::Permit { uid, seat, top_up, permit } => {
                 let id = reservation_id(*player, *nonce);
-                ("reserve", json!({"uid": uid, "id": id, "seat": seat, "permit": permit}))
+                let body = json!({"uid": uid, "id": id, "seat": seat, "topUp": top_up, "permit": permit});
+                ("reserve", body)
             }
             PromiseTerms::Voucher { .. } => {
                 let (amount, deadline) = (promise.amount, promise.until_s);
@@ -224,11 +230,9 @@ async fn accepted(
     hash: &[u8; 32],
     effect: &Effect,
 ) -> Result<(), JournalError> {
-    let (kind, hand, next) = match &entry.body {
-        EntryBody::Sit { .. } => ("sit", None, None),
-        EntryBody::TopUp { .. } => ("topUp", None, None),
-        EntryBody::Hand { hand, next, .. } => ("hand", Some(db(*hand, "hand")?), Some(next)),
-        EntryBody::Leave { .. } => ("leave", None, None),
+    let (hand, next) = match &entry.body {
+        EntryBody::Hand { hand, next, .. } => (Some(db(*hand, "hand")?), Some(next)),
+        EntryBody::Sit { .. } | EntryBody::TopUp { .. } | EntryBody::Leave { .. } => (None, None),
     };
     // A hand's receipt is signed later; that it has to be is known from here on.
     sqlx::query(
@@ -240,7 +244,7 @@ async fn accepted(
     )
     .bind(uid)
     .bind(db(entry.seq, "seq")?)
-    .bind(kind)
+    .bind(asked::kind(&entry.body))
     .bind(hash.as_slice())
     .bind(serde_json::to_string(entry)?)
     .bind(db(effect.moved, "amount")?)

@@ -8,6 +8,7 @@ use super::{
 };
 use purr_books::entry::{BadState, Event, State, next};
 use purr_protocol::settlement::{NoticeState, TableState};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sqlx::{PgConnection, Row, postgres::PgRow};
 
@@ -22,7 +23,7 @@ pub enum Purpose {
 }
 
 impl Purpose {
-    fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Open => "open",
             Self::Settle => "settle",
@@ -32,7 +33,8 @@ impl Purpose {
 }
 
 /// Gas limit and EIP-1559 fees, in wei per gas.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Fees {
     pub gas: u64,
     pub max_fee: u64,
@@ -48,7 +50,7 @@ pub struct Attempt {
     pub raw: Option<Vec<u8>>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transaction {
     pub id: i64,
     pub purpose: Purpose,
@@ -236,7 +238,8 @@ impl Journal {
             }
         }
         let note = json!({"tx": id, "purpose": new.purpose.as_str(), "nonce": nonce, "ranges": new.ranges,
-            "calldata": hex::encode(sha2_of(&new.calldata))});
+            "calldata": hex::encode(sha2_of(&new.calldata)), "fees": new.fees,
+            "sender": hex::encode(new.sender), "destination": hex::encode(new.destination)});
         chain::append(&mut tx, "checked", &note).await?;
         tx.commit().await?;
         Ok(id)
@@ -305,7 +308,7 @@ impl Journal {
         step(&mut tx, old.id, Event::Replace).await?;
         let attempt = old.attempts.last().map_or(0, |last| last.attempt + 1);
         add_attempt(&mut tx, old.id, attempt, fees).await?;
-        let note = json!({"tx": old.id, "attempt": attempt, "maxFee": fees.max_fee});
+        let note = json!({"tx": old.id, "attempt": attempt, "maxFee": fees.max_fee, "fees": fees});
         chain::append(&mut tx, "replace", &note).await?;
         tx.commit().await?;
         Ok(())
@@ -390,7 +393,7 @@ async fn add_attempt(conn: &mut PgConnection, id: i64, attempt: u16, fees: Fees)
     Ok(())
 }
 
-fn sha2_of(bytes: &[u8]) -> [u8; 32] {
+pub(super) fn sha2_of(bytes: &[u8]) -> [u8; 32] {
     use sha2::Digest;
     sha2::Sha256::digest(bytes).into()
 }

@@ -59,9 +59,11 @@ impl Journal {
             let vault = crate::chain::address_text(address);
             return Err(JournalError::OtherVault { chain_id: chain, vault });
         }
-        sqlx::query("UPDATE identity SET exit_delay_s = COALESCE(exit_delay_s, $1), exit_sequences = COALESCE(exit_sequences, $2)")
+        // The vault's word, whatever the row says: it never changes there.
+        sqlx::query("UPDATE identity SET exit_delay_s = $1, exit_sequences = $2, permit_version = $3")
             .bind(db(bounds.exit_delay_s, "exit delay")?)
             .bind(i64::from(bounds.exit_sequences))
+            .bind(i16::from(bounds.permits.number()))
             .execute(&self.pool)
             .await?;
         Ok(())

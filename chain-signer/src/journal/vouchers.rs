@@ -15,6 +15,7 @@ impl Journal {
     /// [`JournalError::Insufficient`]; [`JournalError::NonceUsed`] by other values; [`JournalError::Differs`] where books
     /// and chain do not agree about the player.
     pub async fn voucher(&self, ask: &VoucherRequest) -> Result<Option<String>, JournalError> {
+        self.check_purse(ask.player).await?;
         let player = BTreeSet::from([ask.player]);
         let mut tx = self.pool.begin().await?;
         let mut books = Default::default();

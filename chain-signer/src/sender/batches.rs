@@ -75,6 +75,9 @@ impl Sender {
             if room == 0 {
                 break;
             }
+            if !Box::pin(self.may_open(&table.uid)).await? {
+                continue;
+            }
             let word = uid_word(&table.uid);
             let (Some(word), Some(calldata)) = (word, encode_open(&table.uid, table.terms)) else { continue };
             if live.iter().any(|tx| tx.state != State::Confirmed && tx.calldata == calldata) {
@@ -137,6 +140,9 @@ impl Sender {
             let room = ITEMS_MAX - chosen.len();
             if room == 0 {
                 break;
+            }
+            if !Box::pin(self.may_settle(&table)).await? {
+                continue;
             }
             let Some(items) = self.passed(&table, room) else { continue };
             chosen.extend(items);

@@ -112,6 +112,19 @@ impl Sender {
         Ok(through)
     }
 
+    /// The newest checkpoint outside the database that the journal does not continue. Where nothing can be read there, the
+    /// log has them too.
+    async fn rewritten(&self) -> Result<Option<(u64, u64)>, SenderError> {
+        let kept = self.service.checkpoints.kept(&self.domain, self.signer.address()).await;
+        Ok(match self.journal.contradicts(&kept).await? {
+            Some(found) => {
+                self.metrics.checkpoint_contradicted.set(1);
+                Some((found.counter, found.rows))
+            }
+            None => None,
+        })
+    }
+
     async fn behind(&self) -> Result<Option<Behind>, SenderError> {
         let key = self.signer.address();
         let heads = self.journal.heads(key).await?;
@@ -137,6 +150,7 @@ impl Sender {
             has_read: caught_up || heads.nonce_last.is_some() || !tables.is_empty(),
             unknown_table: unknown,
             tables,
+            rewritten: self.rewritten().await?,
         }))
     }
 }

@@ -5,6 +5,7 @@
 
 mod batches;
 mod check;
+mod derived;
 mod fees;
 mod gas;
 mod transactions;
@@ -227,6 +228,9 @@ impl Sender {
 
     /// One round; says when the next table is due if that is known.
     async fn tick(&mut self, lease: &Lease) -> Result<Option<Duration>, SenderError> {
+        if !self.service.is_whole() {
+            Box::pin(self.check_whole()).await?;
+        }
         let head = self.rpc.block(None).await?.ok_or(SenderError::NoBlock(0))?;
         self.metrics.block_head.set(i64::try_from(head.number).unwrap_or(i64::MAX));
         let moved = self.seen != Some(head);

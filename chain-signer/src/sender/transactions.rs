@@ -39,6 +39,13 @@ impl Sender {
     /// The signature, stored before anybody else sees it; then the broadcast.
     async fn sign(&mut self, lease: &Lease, tx: &Transaction, head: Block) -> Result<(), SenderError> {
         let Some(attempt) = tx.attempts.last() else { return Ok(()) };
+        if !Box::pin(self.may_sign(lease, tx)).await? {
+            // An older version may be in a block, and is as good as ever.
+            if tx.attempts.iter().any(|attempt| attempt.raw.is_some()) {
+                self.found(lease, tx).await?;
+            }
+            return Ok(());
+        }
         let timer = self.metrics.sign_seconds.start_timer();
         let signed = sign(
             self.signer.as_ref(),
@@ -148,6 +155,9 @@ impl Sender {
         let Some(last) = tx.attempts.last().filter(|_| stuck && tx.attempts.len() < ATTEMPTS_MAX) else {
             return Ok(());
         };
+        if !Box::pin(self.may_replace(tx)).await? {
+            return Ok(());
+        }
         let base_fee = self.base_fees.sane(head.base_fee);
         let fees = match refusal {
             Some(message) => fees::after_refusal(message, last.fees, base_fee, self.priority_fee),

@@ -28,6 +28,7 @@ use purr_protocol::hold::VoucherHold;
 use purr_protocol::settlement::{
     Entry, EntryBody, NoticeState, OpenTable, Permit, Reserve, SeatDelta, Submit,
 };
+use sha3::{Digest, Keccak256};
 use sqlx::{Row, postgres::PgConnectOptions};
 use std::collections::BTreeMap;
 
@@ -262,9 +263,10 @@ async fn an_event_wins_over_a_wrong_receipt_and_a_conflict_stops_its_table_and_n
     let tx = books.send(3, 3).await;
     // A node says that it was reverted; then the vault's log has the hand all the same.
     let lease = books.lease.clone();
-    books.journal.signed(&lease, tx, 0, [5; 32], b"raw").await.unwrap();
-    books.journal.sent(&lease, tx, [5; 32]).await.unwrap();
-    books.journal.mined(&lease, tx, [5; 32], (9, [9; 32]), true).await.unwrap();
+    let hash: [u8; 32] = Keccak256::digest(b"raw").into();
+    books.journal.signed(&lease, tx, 0, hash, b"raw").await.unwrap();
+    books.journal.sent(&lease, tx, hash).await.unwrap();
+    books.journal.mined(&lease, tx, hash, (9, [9; 32]), true).await.unwrap();
     books.journal.finished(&lease, tx, true).await.unwrap();
     let taken = books.apply(vec![settled(3, 0)]).await;
     assert_eq!((taken.entries_confirmed, taken.conflicts), (1, 0));

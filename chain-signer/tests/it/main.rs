@@ -7,13 +7,16 @@
 mod common;
 
 mod books;
+mod checkpoint;
 mod degraded;
 mod denials;
+mod derived;
 mod failover;
 mod hard;
 mod lies;
 mod receipts;
 mod restart;
 mod settle;
+mod tamper;
 mod token;
 mod vouchers;

@@ -139,6 +139,6 @@ async fn hands_without_a_receipt_get_theirs_after_a_restart_old_journals_too() {
     }
     let receipts: i64 = sqlx::query_scalar("SELECT count(*) FROM receipts").fetch_one(&sql).await.unwrap();
     assert_eq!(receipts, 3);
-    let audited = audit(&mut sql.acquire().await.unwrap()).await.unwrap();
+    let audited = audit(&mut sql.acquire().await.unwrap(), None).await.unwrap();
     assert_eq!(audited.broken, None);
 }

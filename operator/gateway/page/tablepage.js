@@ -11,10 +11,13 @@ export function tablePage(app) {
   const view = link?.view ?? null;
   const table = view?.table ?? null;
   const blinds = table ?? info;
+  // The table numbers its hands one by one; the running one has no record yet.
+  const last = table === null ? 0 : table.hand === null ? table.lastHand : table.hand.number - 1;
   const head = el('div', { class: 'head' },
     el('h1', { id: 'title', tabindex: '-1' }, (table?.name || info?.name) ?? 'Table'),
     blinds ? el('p', { class: 'soft' }, `Blinds ${money(blinds.smallBlind)} / ${money(blinds.bigBlind)}`) : null,
     el('button', { class: 'button small', type: 'button', 'data-do': 'options' }, 'Options'),
+    last > 0 ? el('a', { class: 'button small roomy', 'data-key': 'last-hand', href: `#/table/${app.route.uid}/hands/${last}` }, 'Last hand') : null,
     el('a', { class: 'button small', href: `#/table/${app.route.uid}/hands` }, el('span', {}, 'Hands', el('span', { class: 'roomy' }, ' played'))));
   const troubles = [
     notice ? el('p', { class: 'panel warn', role: 'alert' }, notice) : null,
@@ -33,10 +36,10 @@ export function tablePage(app) {
     el('div', { class: 'stage' },
       head,
       el('div', { class: 'trouble' }, troubles),
-      felt(view, chain !== null && info?.state !== 'opening', app.notes),
+      felt(app.show.of(view), chain !== null && info?.state !== 'opening', app.notes),
       el('div', { class: 'bar' },
         el('section', { class: 'actions', 'aria-label': 'Actions' },
-          actions(view, app.choice, { settings: app.settings, wish: app.wish, wishFresh: app.wishFresh(), row: own(view) })))),
+          actions(view, app.choice, { settings: app.settings, wish: app.wish, wishFresh: app.wishFresh(), row: app.show.running ? null : own(view), runOut: app.show.running })))),
     el('aside', { class: 'side', 'aria-label': 'Log and settlement' }, story(app.log), settlements(view)));
 }
 
@@ -76,7 +79,7 @@ function own(view) {
   const button = (what, label) => el('button', { class: 'button small', type: 'button', 'data-key': what, 'data-do': what }, label);
   return el('div', { class: 'row chair-row', 'data-key': 'chair', role: 'group', 'aria-label': 'Your chair' },
     chair.sittingOut
-      ? [button('sit-in', 'I’m back, post now'), button('sit-in-wait', 'I’m back, wait for the big blind')]
+      ? chair.stack + chair.pending > 0 && [button('sit-in', 'I’m back, post now'), button('sit-in-wait', 'I’m back, wait for the big blind')]
       : [chair.waits ? button('sit-in', 'Post and play now') : null, button('sit-out', view.hand?.players.has(view.you) ? 'Sit out next hand' : 'Sit out')],
     view.table.straddles && !chair.leaving
       ? el('button', {

@@ -11,7 +11,7 @@ use axum::{
 };
 use purr_engine::PlayerId;
 use purr_fairplay::{
-    DetectorLimits,
+    DetectorLimits, Keep,
     judge::Thresholds,
     service::{
         self,
@@ -24,7 +24,7 @@ use purr_protocol::{
     denial::{Act, DenialAct, DenialTrail, Deny, Lift},
     fairplay::FairPlaySecret,
     hand::Site,
-    hold::{HousePayment, HousePayments, VoucherHold, VoucherHoldTrail},
+    hold::{ActionNumber, HousePayment, HousePayments, VoucherHold, VoucherHoldTrail},
     settlement::ChainConfig,
 };
 use purr_runtime::{Callers, CancellationToken, Identity, InternalClient, Readiness, Role, Server};
@@ -146,6 +146,7 @@ impl Signer {
             .route("/v1/denials/lift", post(lift))
             .route("/v1/denials/players/{player}", get(trail))
             .route("/v1/house-payments", get(payments))
+            .route("/v1/action-number", get(async || Json(ActionNumber { number: Some(3) })))
             .with_state(self.clone())
     }
 
@@ -259,6 +260,8 @@ impl World {
                 poll: Duration::from_millis(50),
             },
             limits: DetectorLimits { pairs_max: 1_000, players_max: 100 },
+            keep: Keep { timing_ms: 90 * 86_400_000, player_ms: 400 * 86_400_000 },
+            cleared: Duration::from_secs(365 * 86_400),
             thresholds: Thresholds::default(),
         };
         let (registry, stop) = (prometheus::Registry::new(), CancellationToken::new());

@@ -122,6 +122,32 @@ async fn the_script_does_what_the_model_does() {
 }
 
 #[tokio::test]
+async fn the_controller_reads_how_many_wait_and_nothing_else_of_the_books() {
+    use purr_gateway::sessions::SessionStore;
+    let redis = Redis::start().await;
+    let gateway = common::sessions(&redis).await;
+    let controller = Sessions::new(redis.link("controller"));
+    let keys = ["nl100", "nl200"].map(|name| FleetKey::new("purr", name).unwrap());
+    let names = keys.clone().map(|key| key.to_string());
+    assert_eq!(controller.waiting(&names).await.unwrap(), [0, 0]);
+    for number in 0..3 {
+        let (hold_ms, waiting_max) = (30_000, 500);
+        let ask = Step::Ask { id: "a".into(), hold_ms, waiting_max, join: true, offers: Vec::new() };
+        let asked = gateway.seat(&keys[1], player(number), &ask).await.unwrap();
+        assert!(matches!(asked, Outcome::Waiting { .. }), "{asked:?}");
+    }
+    assert_eq!(controller.waiting(&names).await.unwrap(), [0, 3]);
+    let back = Step::Back { id: None };
+    assert_eq!(gateway.seat(&keys[1], player(1), &back).await.unwrap(), Outcome::Done);
+    assert_eq!(controller.waiting(&names).await.unwrap(), [0, 2]);
+    for (key, allowed) in [("list", true), ("seats", false), ("ids", false)] {
+        let kind: Result<String, _> =
+            controller.query(redis::cmd("TYPE").arg(purr_store::seating_key(&keys[1], key))).await;
+        assert_eq!(kind.is_ok(), allowed, "{key}: {kind:?}");
+    }
+}
+
+#[tokio::test]
 async fn two_gateways_never_hold_one_seat_for_two_players() {
     let redis = Redis::start().await;
     let stores = [common::sessions(&redis).await, common::sessions(&redis).await];
@@ -391,6 +417,48 @@ async fn a_table_that_closes_is_offered_to_nobody_and_a_pair_is_not_seated_toget
     assert_eq!(ask(&one).await.json()["table"], "a1");
     assert_eq!(ask(&other).await.problem(), "no-seat", "the only table has the other one of the pair");
     assert_eq!(ask(&Wallet::new(3)).await.json()["table"], "a1");
+}
+
+/// At a table that no fleet chooses nothing asks for a seat before the player sits down.
+#[tokio::test]
+async fn who_is_kept_apart_from_somebody_at_a_table_cannot_sit_down_there_and_is_not_told_why() {
+    let world = World::new().await;
+    let mut pod = FakePod::start(&world).await;
+    world.routes.apply(Pod {
+        name: "pod".into(),
+        uid: UID.into(),
+        table: "river".into(),
+        generation: 1,
+        address: Some(pod.address),
+        ready: true,
+    });
+    let (one, other) = (Wallet::new(1), Wallet::new(2));
+    let mut client = Client::attach(&world, &token(&one), Codec::Proto).await;
+    let mut attached = pod.attached().await;
+    attached.seats(&[other.player()]).await;
+    attached.say(1, 1, Body::Snapshot(pb::Snapshot::default())).await;
+    client.hears().await;
+    let sit = || Ask::Sit(pb::Sit { seat: 0, amount: 5, permit: None });
+    world.keep_apart(Apart::of([(other.player(), one.player())]));
+    let id = client.ask(sit()).await;
+    match client.hears().await.body {
+        Some(Body::Error(error)) => {
+            assert_eq!((error.id, error.code()), (id, ErrorCode::Refused));
+            let named = other.player().to_string();
+            assert!(!error.message.contains(&named) && !error.message.contains("apart"), "{}", error.message);
+        }
+        heard => panic!("{heard:?}"),
+    }
+    // Taken back, or the other one gone: the table decides.
+    world.keep_apart(Apart::default());
+    let id = client.ask(sit()).await;
+    assert_eq!(attached.hears().await.id, id);
+    world.keep_apart(Apart::of([(one.player(), other.player())]));
+    attached.seats(&[]).await;
+    attached.say(1, 2, Body::TablePaused(pb::TablePaused::default())).await;
+    client.hears().await;
+    let id = client.ask(sit()).await;
+    assert_eq!(attached.hears().await.id, id);
 }
 
 #[tokio::test]

@@ -1,0 +1,289 @@
+//! What the hash chain has of what is about to be signed, beside the rows that say it; see [`purr_books::asked`].
+
+use super::{Journal, JournalError, Lease, bytes, chain, db, lease, transactions::sha2_of, undb};
+use crate::{
+    chain::vault::{Call, decode_call},
+    derived::{Evidence, NotDerived, TransactionNote},
+    journal::{Fees, Purpose, Transaction},
+};
+use purr_books::{
+    asked::{Changed, EntryNote, EntryRow, TableAsked, TableNote, Why},
+    differing::Differs,
+    entry::{Event, State, next},
+    ledger::{Account, Subject},
+};
+use purr_engine::PlayerId;
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::json;
+use sqlx::{PgConnection, Row, postgres::PgRow};
+use std::collections::BTreeSet;
+
+/// The block of what no comparison ends: somebody has to look first.
+const UNTIL_RELEASED: i64 = i64::MAX;
+
+const NOTE: &str = "j.id AS j_id, j.kind AS j_kind, j.body AS j_body, j.prev AS j_prev, j.hash AS j_hash";
+
+/// Finds entries beside the first row of the hash chain about each.
+const ENTRIES: &str = "SELECT e.uid, e.seq, e.kind, e.payload_hash, e.payload, e.moved, e.lanes, j.* FROM entries e
+    LEFT JOIN LATERAL (SELECT j.id AS j_id, j.kind AS j_kind, j.body AS j_body, j.prev AS j_prev, j.hash AS j_hash
+        FROM journal j WHERE j.kind = 'entry' AND (j.body::jsonb ->> 'uid') = e.uid
+        AND ((j.body::jsonb ->> 'seq')::bigint) = e.seq ORDER BY j.id LIMIT 1) AS j ON true";
+
+/// Finds tables beside the first row of the hash chain about each.
+const TABLES: &str = "SELECT t.*, j.* FROM tables t
+    LEFT JOIN LATERAL (SELECT j.id AS j_id, j.kind AS j_kind, j.body AS j_body, j.prev AS j_prev, j.hash AS j_hash
+        FROM journal j WHERE j.kind = 'table' AND (j.body::jsonb ->> 'uid') = t.uid ORDER BY j.id LIMIT 1) AS j ON true";
+
+/// A row of the hash chain, if it is as it was written.
+fn noted<T: DeserializeOwned>(row: &PgRow) -> Result<Option<T>, JournalError> {
+    let Some(id) = row.try_get::<Option<i64>, _>("j_id")? else { return Ok(None) };
+    let (kind, body): (&str, &str) = (row.try_get("j_kind")?, row.try_get("j_body")?);
+    let prev: [u8; 32] = bytes(row.try_get("j_prev")?, "prev")?;
+    let hash: [u8; 32] = bytes(row.try_get("j_hash")?, "hash")?;
+    let intact = chain::link(&prev, undb(id)?, kind, body) == hash;
+    Ok(if intact { serde_json::from_str(body).ok() } else { None })
+}
+
+fn entry(row: &PgRow) -> Result<EntryRow, JournalError> {
+    Ok(EntryRow {
+        uid: row.try_get("uid")?,
+        seq: undb(row.try_get("seq")?)?,
+        kind: row.try_get("kind")?,
+        payload_hash: bytes(row.try_get("payload_hash")?, "payload_hash")?,
+        payload: row.try_get("payload")?,
+        moved: row.try_get("moved")?,
+        lanes: row.try_get("lanes")?,
+        noted: noted::<EntryNote>(row)?,
+    })
+}
+
+#[derive(Deserialize)]
+struct Replaced {
+    attempt: u16,
+    #[serde(default)]
+    fees: Option<Fees>,
+}
+
+/// All tables, each with its row.
+pub(super) async fn tables(conn: &mut PgConnection) -> Result<Vec<(PgRow, TableAsked)>, JournalError> {
+    let sql = format!("{TABLES} ORDER BY t.uid");
+    let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).fetch_all(conn).await?;
+    rows.into_iter().map(|row| table(&row).map(|asked| (row, asked))).collect()
+}
+
+fn table(row: &PgRow) -> Result<TableAsked, JournalError> {
+    Ok(TableAsked {
+        uid: row.try_get("uid")?,
+        table_id: bytes(row.try_get("table_id")?, "table_id")?,
+        config: row.try_get("config")?,
+        noted: noted::<TableNote>(row)?,
+    })
+}
+
+impl Journal {
+    /// Waiting entries of a table, in order.
+    pub(super) async fn asked_waiting(&self, uid: &str, most: i64) -> Result<Vec<EntryRow>, JournalError> {
+        let sql = format!("{ENTRIES} WHERE e.uid = $1 AND e.state = $2 ORDER BY e.seq LIMIT $3");
+        let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(uid).bind(State::Requested.as_str());
+        query.bind(most).fetch_all(&self.pool).await?.iter().map(entry).collect()
+    }
+
+    /// Entries of a range, in order.
+    pub async fn asked_entries(
+        &self,
+        uid: &str,
+        first: u64,
+        last: u64,
+    ) -> Result<Vec<EntryRow>, JournalError> {
+        let sql = format!("{ENTRIES} WHERE e.uid = $1 AND e.seq BETWEEN $2 AND $3 ORDER BY e.seq");
+        let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(uid).bind(db(first, "seq")?);
+        query.bind(db(last, "seq")?).fetch_all(&self.pool).await?.iter().map(entry).collect()
+    }
+
+    /// A table's row.
+    pub async fn asked_table(&self, uid: &str) -> Result<TableAsked, JournalError> {
+        let sql = format!("{TABLES} WHERE t.uid = $1");
+        let row = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(uid).fetch_optional(&self.pool).await?;
+        table(&row.ok_or_else(|| JournalError::UnknownTable(uid.into()))?)
+    }
+
+    /// Everything that a transaction's row is held against.
+    pub async fn evidence(&self, tx: &Transaction) -> Result<Evidence, JournalError> {
+        let sql = format!(
+            "SELECT {NOTE} FROM journal j WHERE j.kind IN ('checked', 'replace', 'filled')
+             AND ((j.body::jsonb ->> 'tx')::bigint) = $1 ORDER BY j.id"
+        );
+        let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(tx.id).fetch_all(&self.pool).await?;
+        let mut evidence = Evidence::default();
+        for row in &rows {
+            match row.try_get("j_kind")? {
+                // Where there are two, the first: a number of a transaction is given once.
+                "checked" if evidence.noted.is_none() => evidence.noted = noted(row)?,
+                "filled" => evidence.noted = noted(row)?,
+                "replace" => {
+                    if let Some(Replaced { attempt, fees }) = noted(row)? {
+                        evidence.fees.insert(attempt, fees);
+                    }
+                }
+                _ => {}
+            }
+        }
+        if let Some(noted) = &evidence.noted {
+            evidence.fees.insert(0, noted.fees);
+        }
+        let carried: Vec<(String, i64)> = sqlx::query_as("SELECT uid, seq FROM entries WHERE tx_id = $1")
+            .bind(tx.id)
+            .fetch_all(&self.pool)
+            .await?;
+        for (uid, seq) in carried {
+            evidence.carried.insert((uid, undb(seq)?));
+        }
+        let ranges = evidence.noted.as_ref().map(|noted| noted.ranges.clone()).unwrap_or_default();
+        let mut uids: BTreeSet<String> = ranges.iter().map(|(uid, ..)| uid.clone()).collect();
+        if let (Purpose::Open, Ok(Call::Open { uid, .. })) = (tx.purpose, decode_call(&tx.calldata)) {
+            let (half, _) = uid.split_at(16);
+            uids.extend(uuid::Uuid::from_slice(half).ok().map(|uuid| uuid.to_string()));
+        }
+        for uid in uids {
+            match self.asked_table(&uid).await {
+                Ok(table) => evidence.tables.push(table),
+                Err(JournalError::UnknownTable(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        for (uid, first, last) in ranges {
+            evidence.entries.extend(self.asked_entries(&uid, first, last).await?);
+        }
+        Ok(evidence)
+    }
+
+    /// Stops the tables that a changed row is about, until somebody releases them. Says whether that is news.
+    pub async fn quarantine(&self, found: &NotDerived) -> Result<bool, JournalError> {
+        let subjects = found.uids.iter().map(|uid| Subject::Table(uid.clone())).collect();
+        self.quarantine_all(subjects, &found.changed).await
+    }
+
+    async fn quarantine_all(&self, subjects: Vec<Subject>, found: &Changed) -> Result<bool, JournalError> {
+        let mut tx = self.pool.begin().await?;
+        let (mut news, why) = (false, found.to_string());
+        for subject in subjects {
+            let name = subject.to_string();
+            let done = sqlx::query(
+                "INSERT INTO differing (subject, why, block) VALUES ($1, $2, $3)
+                 ON CONFLICT (subject) DO UPDATE SET why = excluded.why, block = excluded.block
+                 WHERE differing.block <> excluded.block",
+            )
+            .bind(&name)
+            .bind(&why)
+            .bind(UNTIL_RELEASED)
+            .execute(&mut *tx)
+            .await?;
+            if done.rows_affected() == 1 {
+                news = true;
+                chain::append(&mut tx, "quarantined", &json!({"subject": name, "why": why})).await?;
+            }
+        }
+        tx.commit().await?;
+        Ok(news)
+    }
+
+    /// Ends a quarantine after somebody has looked; false: there is none.
+    pub async fn end_quarantine(&self, subject: &Subject) -> Result<bool, JournalError> {
+        let mut tx = self.pool.begin().await?;
+        let name = subject.to_string();
+        let done = sqlx::query("DELETE FROM differing WHERE subject = $1 AND block = $2")
+            .bind(&name)
+            .bind(UNTIL_RELEASED)
+            .execute(&mut *tx)
+            .await?;
+        let ended = done.rows_affected() == 1;
+        if ended {
+            chain::append(&mut tx, "released", &json!({"subject": name})).await?;
+        }
+        tx.commit().await?;
+        Ok(ended)
+    }
+
+    /// A transaction that was never signed and never will be: what it carried waits again, and its nonce is used for
+    /// nothing, so that those behind it are not held up.
+    pub async fn give_up(
+        &self,
+        lease: &Lease,
+        tx: &Transaction,
+        was: &TransactionNote,
+    ) -> Result<(), JournalError> {
+        let (id, nonce) = (tx.id, db(was.nonce, "nonce")?);
+        let mut conn = self.pool.begin().await?;
+        lease::check(&mut conn, lease).await?;
+        let state = next(State::Checked, Event::GiveUp)?;
+        for (uid, first, last) in &was.ranges {
+            sqlx::query(
+                "UPDATE entries SET state = $4, tx_id = NULL
+                 WHERE uid = $1 AND seq BETWEEN $2 AND $3 AND state = $5 AND tx_id = $6",
+            )
+            .bind(uid)
+            .bind(db(*first, "seq")?)
+            .bind(db(*last, "seq")?)
+            .bind(state.as_str())
+            .bind(State::Checked.as_str())
+            .bind(id)
+            .execute(&mut *conn)
+            .await?;
+        }
+        sqlx::query(
+            "UPDATE transactions SET purpose = $2, nonce = $3, destination = $4, calldata = '', changed = now()
+             WHERE id = $1",
+        )
+        .bind(id)
+        .bind(Purpose::Fill.as_str())
+        .bind(nonce)
+        .bind(tx.sender.as_slice())
+        .execute(&mut *conn)
+        .await?;
+        if let Some(fees) = was.fees {
+            sqlx::query(
+                "UPDATE attempts SET gas = $2, max_fee = $3, priority_fee = $4 WHERE tx_id = $1 AND attempt = 0",
+            )
+            .bind(id)
+            .bind(db(fees.gas, "gas")?)
+            .bind(db(fees.max_fee, "fee")?)
+            .bind(db(fees.priority_fee, "fee")?)
+            .execute(&mut *conn)
+            .await?;
+        }
+        let note = json!({"tx": id, "purpose": Purpose::Fill.as_str(), "nonce": was.nonce, "ranges": [],
+            "calldata": hex::encode(sha2_of(&[])), "fees": was.fees,
+            "sender": hex::encode(tx.sender), "destination": hex::encode(tx.sender)});
+        chain::append(&mut conn, "filled", &note).await?;
+        conn.commit().await?;
+        Ok(())
+    }
+
+    /// Whether a player's balances are the sums of their postings; where not, the player is quarantined.
+    ///
+    /// # Errors
+    /// [`JournalError::Differs`] names the account.
+    pub(super) async fn check_purse(&self, player: PlayerId) -> Result<(), JournalError> {
+        let mut conn = self.pool.acquire().await?;
+        let Some(account) = does_not_add_up(&mut conn, player).await? else { return Ok(()) };
+        drop(conn);
+        let found = Changed::new("balances", "amount", account, Why::NotMadeAgain);
+        let subject = Subject::Player(player);
+        if self.quarantine_all(vec![subject.clone()], &found).await? {
+            tracing::error!(%player, %found, "ALARM: a row was changed: this player is paid nothing");
+        }
+        Err(Differs { subject, why: found.to_string() }.into())
+    }
+}
+
+async fn does_not_add_up(conn: &mut PgConnection, player: PlayerId) -> Result<Option<String>, JournalError> {
+    let accounts = [Account::Free(player).to_string(), Account::Reserved(player).to_string()];
+    Ok(sqlx::query_scalar(
+        "SELECT account FROM unnest($1::text[]) AS a (account) LEFT JOIN balances b USING (account)
+         WHERE COALESCE(b.amount, 0) <> COALESCE((SELECT sum(p.amount) FROM postings p WHERE p.account = a.account), 0)
+         LIMIT 1",
+    )
+    .bind(accounts.to_vec())
+    .fetch_optional(conn)
+    .await?)
+}
