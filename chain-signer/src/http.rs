@@ -19,7 +19,7 @@ use purr_protocol::{
     feed::Feed,
     settlement::{
         Accepted, Balance, ChainConfig, Entries, Fence, Fenced, HandReceipt, Notices, OpenTable,
-        Reconciliation, Reservation, Reserve, Submit, TableStatus,
+        Reconciliation, Reservation, Reserve, SignedSubmit, TableStatus,
     },
 };
 use purr_runtime::{CancellationToken, Peer, Role, problem::Answer};
@@ -100,6 +100,7 @@ fn problem(error: &ServiceError) -> Problem {
     use JournalError as J;
     let (status, kind, title) = match error {
         ServiceError::BadUid(_) => (400, "uid".to_owned(), "Not a table"),
+        ServiceError::Unsigned(_) => (422, "unsigned".into(), "Not signed by this table"),
         ServiceError::NoVault => (503, "no-vault".into(), "No vault configured"),
         ServiceError::NoHand { .. } => (404, "no-receipt".into(), "No receipt of this hand"),
         ServiceError::NotSigned(_) => (404, "not-signed".into(), "The receipt is not signed yet"),
@@ -189,11 +190,11 @@ async fn submit(
     body: Bytes,
 ) -> Result<Json<Accepted>, Answer> {
     allow(&peer, &[own(&uid)])?;
-    let submit: Submit = parse(&body)?;
+    let SignedSubmit { submit, signed } = parse(&body)?;
     if submit.entries.is_empty() || submit.entries.len() > ENTRIES_MAX {
         return Err(Problem::new(400, "entries", "Want 1 to 256 entries").into());
     }
-    match app.service.submit(&uid, &submit).await {
+    match app.service.submit(&uid, &submit, signed.as_ref()).await {
         Ok(accepted_through) => Ok(Json(Accepted { accepted_through })),
         Err(error) => Err(app.failed(&error)),
     }
