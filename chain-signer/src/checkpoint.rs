@@ -23,13 +23,15 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
 /// The stream, and how many lines it keeps: at one a minute a month.
 const STREAM: &str = "checkpoints";
 const KEPT_MAX: usize = 43_200;
 /// Lines that are read at a start.
 const READ_MAX: usize = 64;
+/// For so long a start waits for them.
+const READ_FOR: Duration = Duration::from_secs(3);
 /// What every checkpoint begins with, wherever it stands.
 const WORD: &str = "purr-checkpoint/";
 
@@ -120,10 +122,15 @@ impl Checkpoints {
 
     async fn read(&self, domain: &Domain, key: Address) -> Vec<Checkpoint> {
         let Some(sessions) = &self.sessions else { return Vec::new() };
-        let lines = match sessions.last_lines(STREAM, READ_MAX).await {
-            Ok(lines) => lines,
-            Err(error) => {
+        // A group that is away stops nobody from settling.
+        let lines = match timeout(READ_FOR, sessions.last_lines(STREAM, READ_MAX)).await {
+            Ok(Ok(lines)) => lines,
+            Ok(Err(error)) => {
                 tracing::warn!(%error, "checkpoints cannot be read: a rewritten journal would not show now");
+                return Vec::new();
+            }
+            Err(_) => {
+                tracing::warn!("checkpoints are not read in time: a rewritten journal would not show now");
                 return Vec::new();
             }
         };

@@ -1,9 +1,9 @@
-//! The internal API: who may call what, and what an error looks like.
+//! The internal API: who may call what.
 
 use crate::{
-    journal::{BadDenial, JournalError},
+    http_app::{App, allow, parse},
     reconcile,
-    service::{Service, ServiceError, Voucher, Withdrawal},
+    service::{Service, Voucher, Withdrawal},
 };
 use axum::{
     Extension, Json, Router,
@@ -11,7 +11,6 @@ use axum::{
     extract::{DefaultBodyLimit, Path, Query, State},
     routing::{get, post},
 };
-use purr_books::ledger::LedgerError;
 use purr_engine::PlayerId;
 use purr_protocol::{
     Problem,
@@ -23,7 +22,7 @@ use purr_protocol::{
     },
 };
 use purr_runtime::{CancellationToken, Peer, Role, problem::Answer};
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::Deserialize;
 use std::{sync::Arc, time::Duration};
 
 /// Thirty-two entries with their opaque parts are far smaller.
@@ -31,12 +30,6 @@ const BODY_MAX: usize = 1024 * 1024;
 /// Entries in one request.
 const ENTRIES_MAX: usize = 256;
 const WAIT_MAX_MS: u64 = 30_000;
-
-#[derive(Clone)]
-pub(crate) struct App {
-    pub(crate) service: Arc<Service>,
-    stop: CancellationToken,
-}
 
 pub fn routes(service: Arc<Service>, stop: CancellationToken) -> Router {
     Router::new()
@@ -60,85 +53,8 @@ pub fn routes(service: Arc<Service>, stop: CancellationToken) -> Router {
         .with_state(App { service, stop })
 }
 
-pub(crate) fn allow(peer: &Peer, roles: &[Role]) -> Result<(), Answer> {
-    match &peer.role {
-        Some(role) if roles.contains(role) => Ok(()),
-        _ => Err(Problem::new(403, "role", "This caller may not do that").into()),
-    }
-}
-
-pub(crate) fn parse<T: DeserializeOwned>(body: &Bytes) -> Result<T, Answer> {
-    serde_json::from_slice(body).map_err(|error| {
-        Answer(Problem::new(400, "body", "The body is not what this request takes").detail(error.to_string()))
-    })
-}
-
 fn own(uid: &str) -> Role {
     Role::Table(uid.to_owned())
-}
-
-impl App {
-    pub(crate) fn failed(&self, error: &ServiceError) -> Answer {
-        let problem = problem(error);
-        match error {
-            ServiceError::Journal(JournalError::Refused(refusal)) => {
-                self.service.metrics.refused.with_label_values(&[refusal.rule()]).inc();
-            }
-            ServiceError::Journal(JournalError::Conflict { uid, seq }) => {
-                tracing::error!(uid, seq, "ALARM: another payload for an old number");
-                self.service.metrics.conflicts.inc();
-            }
-            ServiceError::Journal(JournalError::Fenced { .. }) => self.service.metrics.fenced.inc(),
-            _ if problem.status >= 500 => tracing::warn!(%error, "request failed"),
-            _ => {}
-        }
-        Answer(problem)
-    }
-}
-
-fn problem(error: &ServiceError) -> Problem {
-    use JournalError as J;
-    let (status, kind, title) = match error {
-        ServiceError::BadUid(_) => (400, "uid".to_owned(), "Not a table"),
-        ServiceError::Unsigned(_) => (422, "unsigned".into(), "Not signed by this table"),
-        ServiceError::NoVault => (503, "no-vault".into(), "No vault configured"),
-        ServiceError::NoHand { .. } => (404, "no-receipt".into(), "No receipt of this hand"),
-        ServiceError::NotSigned(_) => (404, "not-signed".into(), "The receipt is not signed yet"),
-        ServiceError::NotReady(_) => (503, "not-ready".into(), "Not ready yet"),
-        ServiceError::Token(_) => (503, "token".into(), "The token did not sign"),
-        ServiceError::Outflow { .. } => (422, "outflow-limit".into(), "Beyond the vault's limits now"),
-        ServiceError::Chain(_) => (503, "chain".into(), "The chain cannot be asked"),
-        ServiceError::Journal(error) => match error {
-            J::UnknownTable(_) => (404, "unknown-table".into(), "No such table"),
-            J::Fenced { .. } => (409, "fenced".into(), "A higher epoch has spoken"),
-            J::Conflict { .. } => (409, "conflict".into(), "Another payload for this number"),
-            J::OtherTerms(_) => (409, "other-terms".into(), "The table was opened with other terms"),
-            J::NotOpen(_) => (409, "not-open".into(), "The table is not open on chain yet"),
-            J::NonceUsed(_) => (409, "nonce-used".into(), "This nonce was used before"),
-            J::Frozen(_) => (409, "frozen".into(), "A deposit has vanished"),
-            J::Differs(_) => (409, "differs".into(), "Ledger and chain do not agree about this"),
-            J::Denied(_) => (409, "denied".into(), "This wallet is denied"),
-            J::BadDenial(BadDenial::NotDenied) => (404, "not-denied".into(), "This wallet is not denied"),
-            J::BadDenial(BadDenial::Full) => (409, "full".into(), "The deny list is full"),
-            J::BadDenial(_) => (422, "denial".into(), "Not a denial"),
-            J::Held(_) => (409, "held".into(), "Vouchers of this wallet are held"),
-            J::BadHold(_) => (422, "hold".into(), "Not a hold"),
-            J::Gap { .. } => (422, "gap".into(), "Not the next number"),
-            J::NoReservation => (422, "no-reservation".into(), "No reservation for this permit"),
-            J::Refused(refusal) => (422, refusal.rule().replace('_', "-"), "A rule refuses this"),
-            error if error.is_insufficient() => {
-                (422, "insufficient-balance".into(), "The free balance is too small")
-            }
-            J::Range(_) | J::Ledger(LedgerError::Range(_)) => {
-                (400, "range".into(), "A number is out of range")
-            }
-            J::Sql(_) | J::Migrate(_) => (503, "unavailable".into(), "The journal cannot be reached"),
-            _ => (500, "internal".into(), "The signer failed"),
-        },
-    };
-    let told = Problem::new(status, &kind, title);
-    // What went wrong inside is for the log.
-    if status == 500 { told } else { told.detail(error.to_string()) }
 }
 
 async fn open_table(

@@ -1,7 +1,7 @@
-//! What the fair-play program may ask: holds of vouchers, and the house's payments.
+//! What the fair-play program may ask: holds of vouchers, the house's payments, and the number of the next one.
 
 use crate::{
-    http::{App, allow, parse},
+    http_app::{App, allow, parse},
     service::ServiceError,
 };
 use axum::{
@@ -13,7 +13,7 @@ use axum::{
 use purr_engine::PlayerId;
 use purr_protocol::{
     Problem,
-    hold::{HousePayments, VoucherHold, VoucherHoldTrail},
+    hold::{ActionNumber, HousePayments, VoucherHold, VoucherHoldTrail},
 };
 use purr_runtime::{Peer, Role, problem::Answer};
 use serde::Deserialize;
@@ -23,6 +23,7 @@ pub(crate) fn routes() -> Router<App> {
         .route("/v1/voucher-holds", post(hold))
         .route("/v1/voucher-holds/{player}", get(trail))
         .route("/v1/house-payments", get(payments))
+        .route("/v1/action-number", get(action_number))
 }
 
 async fn hold(
@@ -62,4 +63,13 @@ async fn payments(
     allow(&peer, &[Role::FairPlay])?;
     let found = app.service.journal.house_payments(after).await;
     found.map(Json).map_err(|error| app.failed(&ServiceError::from(error)))
+}
+
+async fn action_number(
+    State(app): State<App>,
+    Extension(peer): Extension<Peer>,
+) -> Result<Json<ActionNumber>, Answer> {
+    allow(&peer, &[Role::FairPlay])?;
+    let number = app.service.action_number().await.map_err(|error| app.failed(&error))?;
+    Ok(Json(ActionNumber { number }))
 }

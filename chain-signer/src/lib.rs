@@ -7,6 +7,7 @@ pub mod checkpoint;
 pub mod derived;
 pub mod hsm;
 pub mod http;
+mod http_app;
 mod http_fairplay;
 pub mod journal;
 pub mod keys;

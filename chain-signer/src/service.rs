@@ -218,6 +218,11 @@ impl Service {
         Ok(Vault { address: self.domain()?.vault })
     }
 
+    /// The number that the admins' next call has; `None`: the vault's calls have none.
+    pub async fn action_number(&self) -> Result<Option<u64>, ServiceError> {
+        Ok(self.vault()?.action_number(&self.rpc).await?)
+    }
+
     pub fn config(&self) -> Result<ChainConfig, ServiceError> {
         self.domain()?;
         self.chain.get().cloned().ok_or(ServiceError::NotReady("the vault was not checked yet"))

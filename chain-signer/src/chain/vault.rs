@@ -298,6 +298,15 @@ impl Vault {
         self.view(rpc, abi::ReserveCall {}.encode(), block).await
     }
 
+    /// The number that the admins' next call must have. The first vaults do not have the function, and revert: their
+    /// admins' calls have no number.
+    pub async fn action_number(&self, rpc: &Rpc) -> Result<Option<u64>, RpcError> {
+        match self.view(rpc, abi::ActionNumberCall {}.encode(), None).await {
+            Err(error) if error.is_revert() => Ok(None),
+            answer => answer.map(Some),
+        }
+    }
+
     /// What is fixed with the vault.
     pub async fn bounds(&self, rpc: &Rpc) -> Result<Bounds, RpcError> {
         let answer = rpc.eth_call(self.address, &abi::LimitsCall {}.encode(), None).await?;

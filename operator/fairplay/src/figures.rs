@@ -11,7 +11,7 @@ use purr_fairplay_hands::HandKey;
 use purr_fairplay_sim::{Group, Kind, Truth};
 use serde::Serialize;
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     fmt,
 };
 
@@ -40,6 +40,8 @@ pub struct Figures {
     pub score_at_rate: f64,
     pub superusers: Vec<KindFigures>,
     pub bots: Vec<KindFigures>,
+    /// Single players of kinds that the simulator does not play, accused by any alarm.
+    pub unseen: Vec<KindFigures>,
     pub honest_superuser_score_max: f64,
     pub honest_bot_score_max: f64,
     /// False alarms by signal.
@@ -60,10 +62,11 @@ pub struct KindFigures {
     pub evidence: Option<Figure>,
 }
 
-/// A case for the figures: a guilty pair or an honest one.
+/// A case for the figures: a guilty pair or an honest one. A guilty pair that no statistic could be counted of has no
+/// signal and the lowest score: it counts as missed.
 struct PairCase<'a> {
     score: f64,
-    scored: &'a Scored,
+    scored: Option<&'a Scored>,
     group: Option<usize>,
 }
 
@@ -94,7 +97,9 @@ pub fn figures(
             .filter(|case| case.group.is_none() || is(case))
             .map(|case| (case.score, case.group.is_some()))
             .collect();
-        let alarmed = |case: &&&PairCase<'_>| alarmed_pairs.contains(&case.scored.subject.undirected());
+        let alarmed = |case: &&&PairCase<'_>| {
+            case.scored.is_some_and(|scored| alarmed_pairs.contains(&scored.subject.undirected()))
+        };
         let cited: Vec<f64> =
             cases.iter().zip(&evidence).filter(|(case, _)| is(case)).filter_map(|(_, map)| *map).collect();
         KindFigures {
@@ -116,9 +121,9 @@ pub fn figures(
         .filter_map(|(i, figures)| Some((i, figures.average_precision?)))
         .filter(|(_, figure)| figure.n > 0)
         .collect();
-    let kinds = Kind::ALL.iter().filter(|kind| kind.is_pair());
-    let by_kind = kinds
-        .map(|kind| of(&format!("{kind:?}"), kind.is_held_out(), &|g| g.kind == *kind))
+    let by_kind = kinds_of(truth, |group| group.members.len() > 1)
+        .into_iter()
+        .map(|(kind, name)| of(name, kind.is_held_out(), &|g| g.name == name))
         .filter(|figures| figures.recall.n > 0)
         .collect();
     let (flagged, false_alarms) = flagged_honest(looks, &guilty);
@@ -145,6 +150,7 @@ pub fn figures(
             .chain(insiders_alarmed(looks, truth))
             .collect(),
         bots: bots(players, truth, &guilty, thresholds),
+        unseen: unseen_alarmed(looks, truth),
         honest_superuser_score_max: honest_max(last, Signal::Superuser, &guilty),
         honest_bot_score_max: honest_max(last, Signal::BotTiming, &guilty),
         false_alarms,
@@ -188,9 +194,20 @@ fn pair_cases<'a>(verdict: &'a Verdict, truth: &Truth, pairs: &HashMap<Subject, 
         if group.is_none() && (alone.contains(&a) || alone.contains(&b)) || !seen.insert(subject) {
             continue;
         }
-        cases.push(PairCase { score: scored.score, scored, group });
+        cases.push(PairCase { score: scored.score, scored: Some(scored), group });
     }
+    let missed = pairs.iter().filter(|(subject, _)| !seen.contains(*subject));
+    cases.extend(missed.map(|(_, group)| PairCase {
+        score: f64::NEG_INFINITY,
+        scored: None,
+        group: Some(*group),
+    }));
     cases
+}
+
+/// Kinds of the groups that are wanted: those of the simulator in its order, then the others by name.
+fn kinds_of(truth: &Truth, wanted: impl Fn(&Group) -> bool) -> BTreeSet<(Kind, &str)> {
+    truth.groups.iter().filter(|group| wanted(group)).map(|group| (group.kind, group.name.as_str())).collect()
 }
 
 fn evidence_of(case: &PairCase<'_>, truth: &Truth) -> Option<f64> {
@@ -200,7 +217,8 @@ fn evidence_of(case: &PairCase<'_>, truth: &Truth) -> Option<f64> {
         return None;
     }
     let hands: HashSet<&HandKey> = group.hands.iter().collect();
-    Some(evidence_precision(&case.scored.evidence, |hand| hands.contains(hand), hands.len()))
+    let cited = case.scored.map_or(&[][..], |scored| &scored.evidence);
+    Some(evidence_precision(cited, |hand| hands.contains(hand), hands.len()))
 }
 
 fn accused(alarm: &Scored) -> Vec<PlayerId> {
@@ -312,6 +330,27 @@ fn insiders_alarmed(looks: &[Verdict], truth: &Truth) -> Vec<KindFigures> {
     rows
 }
 
+/// Single players of unseen kinds whom any alarm of any look accuses.
+fn unseen_alarmed(looks: &[Verdict], truth: &Truth) -> Vec<KindFigures> {
+    let known: HashSet<PlayerId> = looks.iter().flat_map(|look| &look.alarms).flat_map(accused).collect();
+    let is_unseen = |group: &Group| group.kind == Kind::Unseen && group.members.len() == 1;
+    let row = |(_, name): (Kind, &str)| {
+        let groups = || truth.groups.iter().filter(|group| is_unseen(group) && group.name == name);
+        let found =
+            groups().filter(|group| group.members.iter().any(|member| known.contains(member))).count();
+        let alarmed = share(found, groups().count());
+        KindFigures {
+            name: format!("{name}, any alarm at the end"),
+            held_out: true,
+            average_precision: None,
+            recall: alarmed,
+            alarmed,
+            evidence: None,
+        }
+    };
+    kinds_of(truth, is_unseen).into_iter().map(row).collect()
+}
+
 fn bots(
     players: &[PlayerStats],
     truth: &Truth,
@@ -373,7 +412,7 @@ impl fmt::Display for Figures {
             f,
             "\n| kind | average precision | recall at 1e-4 | alarmed | evidence |\n|---|---|---|---|---|"
         )?;
-        for row in self.by_kind.iter().chain(&self.superusers).chain(&self.bots) {
+        for row in self.by_kind.iter().chain(&self.superusers).chain(&self.bots).chain(&self.unseen) {
             let or_dash =
                 |figure: &Option<Figure>| figure.map_or("–".to_owned(), |figure| figure.to_string());
             writeln!(

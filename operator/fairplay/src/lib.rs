@@ -23,6 +23,7 @@ mod detector;
 pub mod explain;
 pub mod figures;
 pub mod judge;
+pub mod lines;
 pub mod measure;
 mod model;
 mod pack;

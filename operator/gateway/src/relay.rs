@@ -517,7 +517,8 @@ impl Running<'_> {
         }
     }
 
-    /// The refusal of a Sit that is not for this player, by the fleet of the table.
+    /// The refusal of a Sit that is not for this player: by who sits at the table, or by its fleet. Two who are kept apart
+    /// and sit down within one round trip of the table both get their seats; the next table is refused.
     fn not_seated(&self, id: u64, seat: u32) -> BoxFuture<'static, Option<Box<pb::ServerMessage>>> {
         // Who has a seat may ask again, for instance because the answer was lost: the table knows the id.
         if self.seated == Some(true) {
@@ -525,8 +526,11 @@ impl Running<'_> {
         }
         let (seating, uid) = (self.relay.shared.seating.clone(), self.relay.uid.clone());
         let player = self.caller.player;
+        let away = self.relay.shared.seats.any_at(&uid, |seated| seating.kept_apart(player, seated));
         let asked = async move {
-            let why = seating.may_sit(&uid, player, seat).await.err()?;
+            let allowed =
+                if away { Err(NotSeated::NoSeat) } else { seating.may_sit(&uid, player, seat).await };
+            let why = allowed.err()?;
             let code =
                 if why == NotSeated::Unavailable { ErrorCode::Unavailable } else { ErrorCode::Refused };
             let error = pb::Error { id, code: code.into(), message: why.to_string(), ..pb::Error::default() };

@@ -62,6 +62,9 @@ pub enum NotSeated {
     NoHold,
     #[error("this seat is held for another player")]
     Held,
+    /// Says no more than a full table would: nobody learns from whom they are kept apart.
+    #[error("there is no seat for you at this table: choose another table")]
+    NoSeat,
     #[error("seats are not given at the moment: try again soon")]
     Unavailable,
 }
@@ -151,6 +154,11 @@ impl Seating {
             }
         }
         Ok(Ok(Outcome::Taken))
+    }
+
+    /// Whether these two are not seated at one table.
+    pub fn kept_apart(&self, one: PlayerId, other: PlayerId) -> bool {
+        self.apart.load().are(one, other)
     }
 
     fn choose(&self, tables: &[TableView], standing: &Standing, player: PlayerId) -> Vec<Offer> {

@@ -55,3 +55,11 @@ pub struct HousePayment {
 pub struct HousePayments {
     pub payments: Vec<HousePayment>,
 }
+
+/// `GET /v1/action-number` at the signer: what the vault's `actionNumber()` is now. Every executed call of the admins raises
+/// it, and a call with another number is refused by the vault.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ActionNumber {
+    /// None: the admins' calls of this vault have no number.
+    pub number: Option<u64>,
+}

@@ -32,6 +32,8 @@ pub enum Kind {
     BotImitating,
     /// Several accounts of one person, never at one table.
     MultiAccount,
+    /// None that the simulator plays: a truth may have it.
+    Unseen,
 }
 
 impl Kind {
@@ -51,6 +53,31 @@ impl Kind {
         Self::MultiAccount,
     ];
 
+    /// As a truth calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Dump => "dump",
+            Self::SoftPlay => "softPlay",
+            Self::Isolation => "isolation",
+            Self::CardSharing => "cardSharing",
+            Self::Signal => "signal",
+            Self::Whipsaw => "whipsaw",
+            Self::Superuser => "superuser",
+            Self::SuperuserOne => "superuserOne",
+            Self::SuperuserBigPots => "superuserBigPots",
+            Self::BotNaive => "botNaive",
+            Self::BotJittered => "botJittered",
+            Self::BotImitating => "botImitating",
+            Self::MultiAccount => "multiAccount",
+            Self::Unseen => "unseen",
+        }
+    }
+
+    /// The kind of this name; [`Self::Unseen`] of any other.
+    pub fn named(name: &str) -> Self {
+        Self::ALL.into_iter().find(|kind| kind.name() == name).unwrap_or(Self::Unseen)
+    }
+
     /// Kinds with more than one account: what pair figures count.
     pub fn is_pair(self) -> bool {
         self.accounts() > 1
@@ -65,7 +92,7 @@ impl Kind {
     }
 
     pub fn is_held_out(self) -> bool {
-        matches!(self, Self::Signal | Self::Whipsaw)
+        matches!(self, Self::Signal | Self::Whipsaw | Self::Unseen)
     }
 
     pub(crate) fn accounts(self) -> usize {

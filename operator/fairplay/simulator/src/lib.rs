@@ -11,6 +11,7 @@
 )]
 
 mod cheat;
+mod guest;
 mod persona;
 mod play;
 mod policy;
@@ -20,7 +21,8 @@ mod think;
 mod truth;
 
 pub use cheat::{Guilty, Kind};
+pub use guest::{Acts, Guest, Moment, Pact, Seen};
 pub use persona::Persona;
 pub use pool::{Pool, PoolPlan, SimError};
 pub use record::{Played, RecordError};
-pub use truth::{Group, Truth};
+pub use truth::{Group, Truth, TruthError};

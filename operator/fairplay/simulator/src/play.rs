@@ -3,7 +3,7 @@
 use crate::{
     cheat::{self, Kind, Secret},
     persona::Persona,
-    policy::{Choice, Decided, Spot, decide},
+    policy::{Choice, Decided, Spot, decide, sized, taste},
     pool::{Player, SimError},
     record::Played,
     think::{Clockwork, difficulty, think_ms},
@@ -311,19 +311,8 @@ impl Sitting {
         let Some(hand) = self.table.hand() else {
             return Err(SimError::Stuck(self.next_hand));
         };
-        let passive = if spot.legal.check { Action::Check } else { Action::Call };
         let in_front = hand.player(seat).map_or(0, |player| player.street_bet);
-        let action = match (choice, spot.legal.raise_to) {
-            (Choice::Fold, _) => Action::Fold,
-            (Choice::Raise(fraction), Some((min, max))) => {
-                let call = spot.legal.call.unwrap_or(0);
-                let to = hand.bet + ((spot.pot + call) as f64 * fraction) as Chips;
-                // Who would leave little behind puts everything in.
-                let to = if (to - in_front.min(to)) * 10 > (max - in_front) * 7 { max } else { to };
-                Action::RaiseTo(to.clamp(min, max))
-            }
-            _ => passive,
-        };
+        let action = sized(choice, spot, hand.bet, in_front);
         let (kind, to) = match action {
             Action::Fold => (ActionKind::Fold, in_front),
             Action::Check => (ActionKind::Check, in_front),
@@ -379,14 +368,6 @@ fn measure(running: &mut Running, live: SeatSet) {
             running.outs[seat.index()] = straight_or_better_outs(cards, &running.board);
         }
     }
-}
-
-/// Everybody likes some hands better than others.
-fn taste(seed: u64, cards: [Card; 2], strength: f64) -> f64 {
-    let suited = u64::from(cards[0].suit() == cards[1].suit());
-    let (high, low) = (cards[0].rank().max(cards[1].rank()), cards[0].rank().min(cards[1].rank()));
-    let class = u64::from(high) << 5 | u64::from(low) << 1 | suited;
-    strength + Random::new(seed ^ class.wrapping_mul(0x9e37_79b9)).range(-0.05, 0.05)
 }
 
 fn shuffled(random: &mut Random) -> Deck {

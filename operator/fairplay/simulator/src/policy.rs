@@ -1,7 +1,7 @@
 //! How players decide, from what they may see. Cheap: a few comparisons with the strength of the hand.
 
 use crate::persona::Style;
-use purr_engine::{Chips, LegalActions, Street};
+use purr_engine::{Action, Card, Chips, LegalActions, Street};
 use purr_fairplay_hands::Random;
 
 /// What the player to act sees, their own strength included.
@@ -128,4 +128,28 @@ fn postflop(spot: &Spot, style: &Style, bot: bool, random: &mut Random) -> Decid
             Choice::Fold
         };
     Decided { choice, margin }
+}
+
+/// Everybody likes some hands better than others.
+pub(crate) fn taste(seed: u64, cards: [Card; 2], strength: f64) -> f64 {
+    let suited = u64::from(cards[0].suit() == cards[1].suit());
+    let (high, low) = (cards[0].rank().max(cards[1].rank()), cards[0].rank().min(cards[1].rank()));
+    let class = u64::from(high) << 5 | u64::from(low) << 1 | suited;
+    strength + Random::new(seed ^ class.wrapping_mul(0x9e37_79b9)).range(-0.05, 0.05)
+}
+
+/// The action of a choice, with what has to be matched on this street and what the player has in front.
+pub(crate) fn sized(choice: Choice, spot: &Spot, bet: Chips, in_front: Chips) -> Action {
+    match (choice, spot.legal.raise_to) {
+        (Choice::Fold, _) => Action::Fold,
+        (Choice::Raise(fraction), Some((min, max))) => {
+            let call = spot.legal.call.unwrap_or(0);
+            let to = bet + ((spot.pot + call) as f64 * fraction) as Chips;
+            // Who would leave little behind puts everything in.
+            let to = if (to - in_front.min(to)) * 10 > (max - in_front) * 7 { max } else { to };
+            Action::RaiseTo(to.clamp(min, max))
+        }
+        _ if spot.legal.check => Action::Check,
+        _ => Action::Call,
+    }
 }

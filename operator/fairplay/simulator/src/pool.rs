@@ -109,6 +109,7 @@ impl Pool {
             corrupt(&mut made, guilty, &members, truth.groups.len(), &mut random);
             truth.groups.push(Group {
                 kind: guilty.kind,
+                name: guilty.kind.name().to_owned(),
                 intensity: guilty.intensity,
                 members: members.iter().map(|at| made[*at].id).collect(),
                 hands: Vec::new(),

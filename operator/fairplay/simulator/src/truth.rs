@@ -4,6 +4,7 @@ use crate::cheat::Kind;
 use purr_engine::PlayerId;
 use purr_fairplay_hands::HandKey;
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
 
 /// The truth about a file of hands.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -15,14 +16,121 @@ pub struct Truth {
 
 /// Players who cheat together; one player alone for insiders and bots.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", from = "GroupText", into = "GroupText")]
 pub struct Group {
     pub kind: Kind,
+    /// The kind as the truth calls it: of [`Kind::Unseen`] the one thing that is known.
+    pub name: String,
     /// Share of the opportunities that are taken, 0 to 1.
     pub intensity: f64,
     /// For directed kinds the first member gives and the second receives.
     pub members: Vec<PlayerId>,
     /// Hands in which cheating changed an action.
-    #[serde(default)]
     pub hands: Vec<HandKey>,
+}
+
+/// A group as it is written.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct GroupText {
+    kind: String,
+    intensity: f64,
+    members: Vec<PlayerId>,
+    #[serde(default)]
+    hands: Vec<HandKey>,
+}
+
+impl From<GroupText> for Group {
+    fn from(GroupText { kind: name, intensity, members, hands }: GroupText) -> Self {
+        Self { kind: Kind::named(&name), name, intensity, members, hands }
+    }
+}
+
+impl From<Group> for GroupText {
+    fn from(Group { kind: _, name: kind, intensity, members, hands }: Group) -> Self {
+        Self { kind, intensity, members, hands }
+    }
+}
+
+/// Why a truth cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TruthError {
+    #[error("not a truth: {0}")]
+    Json(#[from] serde_json::Error),
+    #[error("group {group} ({name}) has no members")]
+    NoMembers { group: usize, name: String },
+    #[error("group {group} ({name}) has the intensity {intensity}: want more than 0 and at most 1")]
+    Intensity { group: usize, name: String, intensity: f64 },
+    #[error("{member} is in group {group} ({name}) and in an earlier one: a player cheats in one group")]
+    TwoGroups { group: usize, name: String, member: PlayerId },
+}
+
+impl Truth {
+    /// Reads a truth; groups are numbered from 0 in errors.
+    ///
+    /// # Errors
+    /// [`TruthError`] names the group that cannot be.
+    pub fn from_json(text: &[u8]) -> Result<Self, TruthError> {
+        let truth: Self = serde_json::from_slice(text)?;
+        let mut seen = HashSet::new();
+        for (group, Group { name, intensity, members, .. }) in truth.groups.iter().enumerate() {
+            let name = || name.clone();
+            if members.is_empty() {
+                return Err(TruthError::NoMembers { group, name: name() });
+            }
+            if !(*intensity > 0.0 && *intensity <= 1.0) {
+                return Err(TruthError::Intensity { group, name: name(), intensity: *intensity });
+            }
+            if let Some(member) = members.iter().find(|member| !seen.insert(**member)) {
+                return Err(TruthError::TwoGroups { group, name: name(), member: *member });
+            }
+        }
+        Ok(truth)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests may fail loudly")]
+mod tests {
+    use super::*;
+
+    fn truth(groups: &str) -> Result<Truth, String> {
+        Truth::from_json(format!(r#"{{"groups":[{groups}]}}"#).as_bytes()).map_err(|error| error.to_string())
+    }
+
+    fn group(kind: &str, intensity: &str, members: &[u8]) -> String {
+        let members: Vec<String> = members.iter().map(|n| format!("\"0x{}\"", hex(*n))).collect();
+        format!(r#"{{"kind":"{kind}","intensity":{intensity},"members":[{}]}}"#, members.join(","))
+    }
+
+    fn hex(n: u8) -> String {
+        format!("{n:02x}").repeat(20)
+    }
+
+    #[test]
+    fn a_kind_that_nobody_knows_keeps_its_name() {
+        let truth =
+            truth(&[group("dump", "1", &[1, 2]), group("chipWashing", "0.5", &[3, 4])].join(",")).unwrap();
+        let kinds: Vec<(Kind, &str)> = truth.groups.iter().map(|g| (g.kind, g.name.as_str())).collect();
+        assert_eq!(kinds, [(Kind::Dump, "dump"), (Kind::Unseen, "chipWashing")]);
+        let again = Truth::from_json(&serde_json::to_vec(&truth).unwrap()).unwrap();
+        assert_eq!(again, truth);
+    }
+
+    #[test]
+    fn every_kind_has_the_name_that_the_truth_calls_it() {
+        for kind in Kind::ALL {
+            assert_eq!(Kind::named(kind.name()), kind);
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.name());
+        }
+    }
+
+    #[test]
+    fn a_group_that_cannot_be_is_named() {
+        assert!(truth(&group("dump", "1", &[])).unwrap_err().contains("group 0 (dump) has no members"));
+        assert!(truth(&group("dump", "1.5", &[1])).unwrap_err().contains("intensity 1.5"));
+        let twice = [group("dump", "1", &[1, 2]), group("signal", "1", &[2, 3])].join(",");
+        assert!(truth(&twice).unwrap_err().contains("is in group 1 (signal)"));
+        assert!(truth(r#"{"kind":"dump"}"#).unwrap_err().contains("missing field"));
+    }
 }

@@ -1,25 +1,11 @@
 //! `purr-fairplay score`: one pass over a file.
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::Args;
-use purr_fairplay::{
-    Detector, DetectorLimits, PlayerStats,
-    figures::figures,
-    judge,
-    record::{BadRecord, ended_hand, open},
-};
-use purr_fairplay_hands::EndedHand;
+use purr_engine::PlayerId;
+use purr_fairplay::{Detector, DetectorLimits, PlayerStats, figures::figures, judge, lines::observe_lines};
 use purr_fairplay_sim::Truth;
-use purr_protocol::{fairplay::FairPlaySecret, record::HandRecord};
-use std::{
-    fs::File,
-    io::{BufRead, BufReader, Read},
-    path::PathBuf,
-    time::Instant,
-};
-
-/// Longest line, in bytes: a hand of ten players has some 8 kB.
-const LINE_BYTES_MAX: u64 = 1 << 20;
+use std::{collections::HashSet, fs::File, io::BufReader, path::PathBuf, time::Instant};
 
 #[derive(Debug, Args)]
 pub(crate) struct ScoreOptions {
@@ -30,13 +16,13 @@ pub(crate) struct ScoreOptions {
     /// public signals alone.
     #[arg(long)]
     key_file: Option<PathBuf>,
-    /// The truth about the hands, as JSON: prints the figures table.
+    /// The truth about the hands, as JSON: prints the figures table. The format is in operator/fairplay/README.md.
     #[arg(long)]
     truth: Option<PathBuf>,
     /// Prints JSON instead of tables.
     #[arg(long)]
     json: bool,
-    /// Strongest signals to print without a truth.
+    /// Number of strongest signals to print without a truth.
     #[arg(long, default_value_t = 20)]
     top: usize,
     /// Seed of the bootstrap.
@@ -72,8 +58,14 @@ pub(crate) fn run(options: &ScoreOptions) -> anyhow::Result<()> {
         return print_signals(&verdict, options);
     };
     let text = std::fs::read(truth).with_context(|| format!("{}: cannot be read", truth.display()))?;
-    let truth: Truth = serde_json::from_slice(&text).context("the truth")?;
+    let truth = Truth::from_json(&text).with_context(|| truth.display().to_string())?;
     let players: Vec<PlayerStats> = snapshot.players;
+    let seen: HashSet<PlayerId> = players.iter().map(|player| player.player).collect();
+    let members = truth.groups.iter().flat_map(|group| &group.members);
+    let strangers = members.filter(|member| !seen.contains(*member)).count();
+    if strangers > 0 {
+        eprintln!("{strangers} members of the truth's groups are in no hand: their pairs count as missed");
+    }
     let table = figures(&[verdict], &players, &truth, &thresholds, detector.hands(), options.seed);
     if options.json {
         println!("{}", serde_json::to_string_pretty(&table)?);
@@ -81,50 +73,6 @@ pub(crate) fn run(options: &ScoreOptions) -> anyhow::Result<()> {
         println!("{table}");
     }
     Ok(())
-}
-
-fn observe_lines(
-    mut lines: impl BufRead,
-    secret: Option<&FairPlaySecret>,
-    detector: &mut Detector,
-) -> anyhow::Result<()> {
-    let mut line = Vec::new();
-    for number in 1.. {
-        line.clear();
-        let read = (&mut lines).take(LINE_BYTES_MAX).read_until(b'\n', &mut line)?;
-        if read == 0 {
-            break;
-        }
-        if read as u64 == LINE_BYTES_MAX {
-            bail!("line {number} is longer than {LINE_BYTES_MAX} bytes");
-        }
-        if line.iter().all(u8::is_ascii_whitespace) {
-            continue;
-        }
-        let hand = read_hand(&line, secret).with_context(|| format!("line {number}"))?;
-        if let Some(hand) = hand {
-            detector.observe(&hand).with_context(|| format!("line {number}"))?;
-        }
-    }
-    Ok(())
-}
-
-/// A hand in either format; `None` for a void one.
-fn read_hand(line: &[u8], secret: Option<&FairPlaySecret>) -> anyhow::Result<Option<EndedHand>> {
-    let not_ours = match serde_json::from_slice(line) {
-        Ok(hand) => return Ok(Some(hand)),
-        Err(error) => error,
-    };
-    let Ok(record) = serde_json::from_slice::<HandRecord>(line) else {
-        return Err(not_ours).context("neither an ended hand nor a table's record");
-    };
-    let hidden = secret.map(|secret| open(&record, secret)).transpose()?.flatten();
-    let started = record.place.as_ref().and_then(|place| place.started_at_ms);
-    match ended_hand(&record, hidden.as_ref(), started.unwrap_or(0)) {
-        Ok(hand) => Ok(Some(hand)),
-        Err(BadRecord::Void) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
 }
 
 fn print_signals(verdict: &judge::Verdict, options: &ScoreOptions) -> anyhow::Result<()> {

@@ -10,7 +10,7 @@ use super::{
     metrics::Metrics,
     openings::{Opening, Openings, reason_of_case},
     options::Keys,
-    refunding::{RefundView, RefundingError, refund_hand},
+    refunding::{RefundView, RefundingError, VaultNow, refund_hand},
 };
 use crate::{
     cases::{Action, Case, CaseError, Opinion, Reviewer, State as CaseState, TEXT_BYTES_MAX},
@@ -31,7 +31,9 @@ use axum::{
 };
 use purr_engine::PlayerId;
 use purr_fairplay_hands::HandKey;
-use purr_protocol::{Problem, fairplay_feed::FedHand, record::HandRecord, settlement::ChainConfig};
+use purr_protocol::{
+    Problem, fairplay_feed::FedHand, hold::ActionNumber, record::HandRecord, settlement::ChainConfig,
+};
 use purr_runtime::{ClientError, InternalClient, Peer, Role, problem::Answer};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
@@ -405,9 +407,11 @@ async fn appeal(State(app): State<App>, Path(id): Path<i64>, body: Bytes) -> Res
     Ok(Json(Appealed { id, state: case.state }))
 }
 
-async fn vault(app: &App) -> Result<String, Answer> {
+async fn vault(app: &App) -> Result<VaultNow, Answer> {
     let config: ChainConfig = app.signer.get("/v1/config", WAIT).await.map_err(|error| upstream(&error))?;
-    Ok(config.vault)
+    let ActionNumber { number } =
+        app.signer.get("/v1/action-number", WAIT).await.map_err(|error| upstream(&error))?;
+    Ok(VaultNow { address: config.vault, number })
 }
 
 #[derive(Serialize)]

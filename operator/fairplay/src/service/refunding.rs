@@ -10,6 +10,7 @@ use crate::{
     refunds::{RefundError, RefundHand, Refunds, refunds},
     sanctions::in_force,
 };
+use purr_engine::{Chips, PlayerId};
 use purr_fairplay_hands::HandKey;
 use purr_protocol::{fairplay_feed::FedHand, record::HandRecord};
 use serde::{Deserialize, Serialize};
@@ -54,6 +55,15 @@ pub struct Ordered {
     pub result: Refunds,
 }
 
+/// What a payment of the house needs to know of the vault.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VaultNow {
+    /// `0x` and 40 hex digits.
+    pub address: String,
+    /// Of the admins' next call; see [`crate::payout::HouseCall::number`].
+    pub number: Option<u64>,
+}
+
 /// A refund with what of it the chain has.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -69,8 +79,11 @@ pub struct RefundView {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Payment {
-    /// The call that two admins sign.
-    pub call: HouseCall,
+    pub player: PlayerId,
+    /// Minor units.
+    pub amount: Chips,
+    /// The call that two admins send now; none once it is paid.
+    pub call: Option<HouseCall>,
     /// The transaction that the ledger has it from; none until it is final.
     pub tx: Option<String>,
 }
@@ -156,8 +169,8 @@ impl Database {
         Ok(id)
     }
 
-    /// Refunds of a case, oldest first, with the calls that pay them.
-    pub async fn refunds_of(&self, case_id: i64, vault: &str) -> Result<Vec<RefundView>, DatabaseError> {
+    /// Refunds of a case, oldest first, with the calls that pay them now.
+    pub async fn refunds_of(&self, case_id: i64, vault: &VaultNow) -> Result<Vec<RefundView>, DatabaseError> {
         let rows: Vec<(i64, String, i64, String)> = sqlx::query_as(
             "SELECT id, ordered_by, at_ms, body FROM refunds WHERE case_id = $1 ORDER BY id LIMIT 100",
         )
@@ -171,10 +184,11 @@ impl Database {
                 id,
                 detail: error.to_string(),
             })?;
-            let payments = self.payments(id).await?.into_iter();
-            let payments =
-                payments.map(|(player, amount, tx)| Payment { call: pay_house(vault, player, amount), tx });
-            let payments = payments.collect();
+            let payment = |(player, amount, tx): (PlayerId, Chips, Option<String>)| {
+                let call = tx.is_none().then(|| pay_house(&vault.address, player, amount, vault.number));
+                Payment { player, amount, call, tx }
+            };
+            let payments = self.payments(id).await?.into_iter().map(payment).collect();
             views.push(RefundView { id, case: case_id, ordered_by, at_ms, refund, payments });
         }
         Ok(views)

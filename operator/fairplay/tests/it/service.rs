@@ -110,7 +110,8 @@ async fn a_dumper_pair_becomes_a_case_two_reviewers_decide_and_the_pair_is_kept_
     assert_eq!(payments.len(), expected.refunds.len());
     for (payment, (player, amount)) in payments.iter().zip(&expected.refunds) {
         let hex = player.to_string().to_lowercase();
-        let words = format!("{:0>64}{:0>64}", hex.trim_start_matches("0x"), format!("{amount:x}"));
+        let words =
+            format!("{:0>64}{:0>64}{:0>64}", hex.trim_start_matches("0x"), format!("{amount:x}"), "3");
         assert!(payment["call"]["data"].as_str().unwrap().ends_with(&words), "{payment}");
         assert_eq!((&payment["call"]["to"], &payment["tx"]), (&json!(world::VAULT), &Value::Null));
     }

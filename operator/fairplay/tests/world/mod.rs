@@ -24,7 +24,7 @@ use purr_protocol::{
     denial::{Act, DenialAct, DenialTrail, Deny, Lift},
     fairplay::FairPlaySecret,
     hand::Site,
-    hold::{HousePayment, HousePayments, VoucherHold, VoucherHoldTrail},
+    hold::{ActionNumber, HousePayment, HousePayments, VoucherHold, VoucherHoldTrail},
     settlement::ChainConfig,
 };
 use purr_runtime::{Callers, CancellationToken, Identity, InternalClient, Readiness, Role, Server};
@@ -146,6 +146,7 @@ impl Signer {
             .route("/v1/denials/lift", post(lift))
             .route("/v1/denials/players/{player}", get(trail))
             .route("/v1/house-payments", get(payments))
+            .route("/v1/action-number", get(async || Json(ActionNumber { number: Some(3) })))
             .with_state(self.clone())
     }
 

@@ -73,6 +73,11 @@ impl Seats {
         (seated || roster.live).then_some(seated)
     }
 
+    /// Whether anybody with a seat at this table, as it said last, is such a player.
+    pub fn any_at(&self, uid: &str, is: impl Fn(PlayerId) -> bool) -> bool {
+        self.held().tables.get(uid).is_some_and(|roster| roster.players.iter().any(|player| is(*player)))
+    }
+
     /// Whether this player has a seat at any table of this gateway.
     pub fn plays(&self, player: PlayerId) -> bool {
         self.held().players.contains_key(&player)
@@ -125,6 +130,8 @@ mod tests {
         assert_eq!((seats.is_seated("b", ONE), seats.plays(ONE), seats.plays(TWO)), (None, true, false));
         seats.ended("a");
         assert_eq!((seats.is_seated("a", ONE), seats.is_seated("a", TWO)), (Some(true), None));
+        let at = |uid, player| seats.any_at(uid, |seated| seated == player);
+        assert_eq!((at("a", ONE), at("a", TWO), at("b", ONE)), (true, false, false));
     }
 
     #[test]

@@ -393,6 +393,48 @@ async fn a_table_that_closes_is_offered_to_nobody_and_a_pair_is_not_seated_toget
     assert_eq!(ask(&Wallet::new(3)).await.json()["table"], "a1");
 }
 
+/// At a table that no fleet chooses nothing asks for a seat before the player sits down.
+#[tokio::test]
+async fn who_is_kept_apart_from_somebody_at_a_table_cannot_sit_down_there_and_is_not_told_why() {
+    let world = World::new().await;
+    let mut pod = FakePod::start(&world).await;
+    world.routes.apply(Pod {
+        name: "pod".into(),
+        uid: UID.into(),
+        table: "river".into(),
+        generation: 1,
+        address: Some(pod.address),
+        ready: true,
+    });
+    let (one, other) = (Wallet::new(1), Wallet::new(2));
+    let mut client = Client::attach(&world, &token(&one), Codec::Proto).await;
+    let mut attached = pod.attached().await;
+    attached.seats(&[other.player()]).await;
+    attached.say(1, 1, Body::Snapshot(pb::Snapshot::default())).await;
+    client.hears().await;
+    let sit = || Ask::Sit(pb::Sit { seat: 0, amount: 5, permit: None });
+    world.keep_apart(Apart::of([(other.player(), one.player())]));
+    let id = client.ask(sit()).await;
+    match client.hears().await.body {
+        Some(Body::Error(error)) => {
+            assert_eq!((error.id, error.code()), (id, ErrorCode::Refused));
+            let named = other.player().to_string();
+            assert!(!error.message.contains(&named) && !error.message.contains("apart"), "{}", error.message);
+        }
+        heard => panic!("{heard:?}"),
+    }
+    // Taken back, or the other one gone: the table decides.
+    world.keep_apart(Apart::default());
+    let id = client.ask(sit()).await;
+    assert_eq!(attached.hears().await.id, id);
+    world.keep_apart(Apart::of([(one.player(), other.player())]));
+    attached.seats(&[]).await;
+    attached.say(1, 2, Body::TablePaused(pb::TablePaused::default())).await;
+    client.hears().await;
+    let id = client.ask(sit()).await;
+    assert_eq!(attached.hears().await.id, id);
+}
+
 #[tokio::test]
 async fn nobody_sits_down_at_a_table_that_the_fleet_chooses_without_a_hold_of_the_seat() {
     let world = World::new().await;
