@@ -21,6 +21,7 @@ FREE = {"resources", "storage", "pod"}
 # Options that have no value of their own, and why.
 PATHS = "the chart mounts this path"
 LISTEN = "probes, Services and policies of the chart name this port"
+AUDIT = "of the command audit, which somebody runs by hand"
 WIRED = {
     "PURR_TLS_DIR": PATHS,
     "PURR_CA_DIR": PATHS,
@@ -33,6 +34,9 @@ WIRED = {
     "HOSTNAME": "Kubernetes sets it to the pod's name",
     "PURR_DEPLOYER_KEY_FILE": "of the command deploy, which does not run in the cluster",
     "PURR_DEPLOYER_KEY": "of the command deploy, which does not run in the cluster",
+    "PURR_AUDIT_RPC_URLS": AUDIT,
+    "PURR_AUDIT_CHECKPOINT": AUDIT,
+    "PURR_AUDIT_CHECKPOINT_KEY": AUDIT,
     "PURR_HAND_GAP_MS": "pace of a table, for which the controller has no option",
     "PURR_REVEAL_MS": "pace of a table, for which the controller has no option",
 }
