@@ -39,8 +39,8 @@ pub struct TransactionNote {
 pub struct Evidence {
     /// `None`: the hash chain does not have it, or has it no more as it was written.
     pub noted: Option<TransactionNote>,
-    /// Fees of its versions, as far as they are noted.
-    pub fees: BTreeMap<u16, Fees>,
+    /// Its versions, with their fees as far as those are noted.
+    pub fees: BTreeMap<u16, Option<Fees>>,
     /// Tables that it is about, and the entries of its ranges.
     pub tables: Vec<TableAsked>,
     pub entries: Vec<EntryRow>,
@@ -238,7 +238,10 @@ pub fn check_version(
     if last.raw.is_some() {
         return Err(changed("transactions", "state", Why::NotNoted));
     }
-    let Some(noted) = evidence.fees.get(&last.attempt) else { return Ok(()) };
+    let Some(noted) = evidence.fees.get(&last.attempt) else {
+        return Err(changed("attempts", "attempt", Why::Unknown));
+    };
+    let Some(noted) = noted else { return Ok(()) };
     let columns = [
         ("gas", last.fees.gas == noted.gas),
         ("max_fee", last.fees.max_fee == noted.max_fee),

@@ -90,7 +90,7 @@ fn settlement() -> (Transaction, Evidence) {
         age_s: 0,
         attempts: vec![Attempt { attempt: 0, fees, hash: None, raw: None }],
     };
-    (tx, Evidence { noted: Some(noted), fees: [(0, fees)].into(), tables, entries, carried })
+    (tx, Evidence { noted: Some(noted), fees: [(0, Some(fees))].into(), tables, entries, carried })
 }
 
 fn refused(change: impl FnOnce(&mut Transaction, &mut Evidence)) -> (String, usize) {
@@ -114,6 +114,7 @@ fn a_settlement_is_signed_only_as_its_tables_entries_make_it() {
     assert_eq!(refused(|_, evidence| evidence.noted = None).0, "transactions.id");
     assert_eq!(refused(|tx, _| tx.attempts[0].fees.max_fee = 1 << 60), ("attempts.max_fee".into(), 2));
     assert_eq!(refused(|tx, _| tx.attempts[0].fees.gas += 1), ("attempts.gas".into(), 2));
+    assert_eq!(refused(|tx, _| tx.attempts[0].attempt = 1), ("attempts.attempt".into(), 2));
     assert_eq!(refused(|tx, _| tx.attempts[0].raw = Some(vec![1])), of("state", 2));
 }
 

@@ -147,15 +147,15 @@ impl Journal {
                 "checked" if evidence.noted.is_none() => evidence.noted = noted(row)?,
                 "filled" => evidence.noted = noted(row)?,
                 "replace" => {
-                    if let Some(Replaced { attempt, fees: Some(fees) }) = noted(row)? {
+                    if let Some(Replaced { attempt, fees }) = noted(row)? {
                         evidence.fees.insert(attempt, fees);
                     }
                 }
                 _ => {}
             }
         }
-        if let Some(fees) = evidence.noted.as_ref().and_then(|noted: &TransactionNote| noted.fees) {
-            evidence.fees.insert(0, fees);
+        if let Some(noted) = &evidence.noted {
+            evidence.fees.insert(0, noted.fees);
         }
         let carried: Vec<(String, i64)> = sqlx::query_as("SELECT uid, seq FROM entries WHERE tx_id = $1")
             .bind(tx.id)

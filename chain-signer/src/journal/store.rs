@@ -152,7 +152,8 @@ async fn one(conn: &mut PgConnection, change: &Change, block: u64) -> Result<(),
             tracing::error!(%subject, log, %why, "ALARM: books and chain differ");
             sqlx::query(
                 "INSERT INTO differing (subject, why, block) VALUES ($1, $2, $3)
-                 ON CONFLICT (subject) DO UPDATE SET why = excluded.why, block = excluded.block",
+                 ON CONFLICT (subject) DO UPDATE SET why = excluded.why, block = excluded.block
+                 WHERE differing.block < excluded.block",
             )
             .bind(subject.to_string())
             .bind(why.to_string())

@@ -172,7 +172,7 @@ async fn entries(conn: &mut PgConnection, replay: &Replay, found: &mut Found) ->
     }
     let wanted = replay.books.tables.iter();
     let wanted = wanted.flat_map(|(uid, table)| table.entries.keys().map(move |seq| (uid.clone(), *seq)));
-    rows.keys("seq", wanted, &there);
+    rows.keys("uid or seq", wanted, &there);
     Ok(())
 }
 
@@ -194,7 +194,7 @@ async fn seats(conn: &mut PgConnection, replay: &Replay, found: &mut Found) -> R
     }
     let wanted = replay.books.tables.iter();
     let wanted = wanted.flat_map(|(uid, table)| table.seats.keys().map(move |seat| (uid.clone(), *seat)));
-    rows.keys("seat", wanted, &there);
+    rows.keys("uid or seat", wanted, &there);
     Ok(())
 }
 
@@ -217,7 +217,7 @@ async fn owners(conn: &mut PgConnection, replay: &Replay, found: &mut Found) -> 
     }
     let wanted = replay.books.tables.iter();
     let wanted = wanted.flat_map(|(uid, table)| table.owners.keys().map(move |seat| (uid.clone(), *seat)));
-    rows.keys("seat", wanted, &there);
+    rows.keys("uid or seat", wanted, &there);
     Ok(())
 }
 
@@ -289,7 +289,7 @@ async fn attempts(conn: &mut PgConnection, replay: &Replay, found: &mut Found) -
     }
     let wanted = replay.transactions.iter();
     let wanted = wanted.flat_map(|(id, made)| made.fees.keys().map(move |attempt| (*id, *attempt)));
-    rows.keys("attempt", wanted, &there);
+    rows.keys("tx_id or attempt", wanted, &there);
     Ok(())
 }
 
@@ -495,7 +495,7 @@ async fn receipts(
             ],
         );
     }
-    rows.keys("seq", wanted.into_keys(), &there);
+    rows.keys("uid or seq", wanted.into_keys(), &there);
     Ok(())
 }
 

@@ -352,7 +352,7 @@ fn entry(note: EntryNote, named: &Named) -> Read {
     let at = (note.uid.clone(), note.seq);
     let Some(row) = named.entries.get(&at) else {
         let row = format!("{}/{}", note.uid, note.seq);
-        return Read::Changed(Changed::new("entries", "seq", row, Why::Unknown));
+        return Read::Changed(Changed::new("entries", "uid or seq", row, Why::Unknown));
     };
     let uid = note.uid.clone();
     // A number that was passed over later keeps what was handed in.
