@@ -144,7 +144,7 @@ fn mint() -> Vec<u8> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replacement_of_a_transaction_whose_row_was_changed_is_never_signed() {
-    let room = Room::open().await;
+    let room = Box::pin(Room::open()).await;
     let Room { house, table, signer, .. } = &room;
     // No block takes it at the fee that it has.
     let low = house.rpc().block(None).await.unwrap().unwrap().base_fee;
@@ -202,7 +202,7 @@ async fn state(room: &Room, seq: u64) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_changed_before_its_first_signature_is_not_signed_and_holds_up_nobody_else() {
-    let room = Room::open().await;
+    let room = Box::pin(Room::open()).await;
     let Room { house, table, .. } = &room;
     let token = address_text(house.token())[2..].to_owned();
     let of_transactions = |change: String| ("BEFORE INSERT ON transactions", change);

@@ -436,7 +436,7 @@ async fn columns(pool: &PgPool) -> Vec<(String, String, String)> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_column_that_somebody_changes_signs_nothing_new_and_is_named_by_the_audit() {
-    let world = World::made().await;
+    let world = Box::pin(World::made()).await;
     let journal = &world.journal;
     let audit = journal.audit().await.unwrap();
     assert_eq!((audit.broken, audit.not_recomputed), (None, None));
@@ -485,7 +485,7 @@ async fn each_column_that_somebody_changes_signs_nothing_new_and_is_named_by_the
             (true, false) => named += 1,
             (false, true) => {}
             (true, true) => {
-                missed.push(format!("{name} is named, and listed as out of reach: {elsewhere:?}"))
+                missed.push(format!("{name} is named, and listed as out of reach: {elsewhere:?}"));
             }
             (false, false) => missed.push(format!("{name} is not named, and not listed: {elsewhere:?}")),
         }
@@ -511,7 +511,7 @@ async fn each_column_that_somebody_changes_signs_nothing_new_and_is_named_by_the
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_balance_that_was_raised_by_hand_buys_no_voucher() {
-    let world = World::made().await;
+    let world = Box::pin(World::made()).await;
     let mut conn = world.intruder().await;
     let account = Account::Free(player(2));
     run(&mut conn, format!("UPDATE balances SET amount = amount + 1000 WHERE account = '{account}'")).await;
@@ -558,7 +558,7 @@ async fn write_anew(conn: &mut PgConnection) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hash_chain_that_was_written_anew_from_its_beginning_contradicts_what_was_signed() {
-    let world = World::made().await;
+    let world = Box::pin(World::made()).await;
     let (rows, head) = world.journal.end().await.unwrap().unwrap();
     let signature = sign_digest_with_raw_key(&KEY, &DOMAIN.checkpoint(1, rows, head)).unwrap().to_bytes();
     let checkpoint =
@@ -594,7 +594,7 @@ async fn a_hash_chain_that_was_written_anew_from_its_beginning_contradicts_what_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_entry_that_was_written_anew_with_its_hash_chain_is_not_signed_without_its_tables_key() {
-    let world = World::made().await;
+    let world = Box::pin(World::made()).await;
     let asked = world.signable().await;
     let uid = TABLES[2];
     let row = world.journal.asked_entries(uid, 3, 3).await.unwrap().remove(0);
