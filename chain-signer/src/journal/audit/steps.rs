@@ -15,7 +15,7 @@ use purr_books::{
 use purr_engine::PlayerId;
 use purr_protocol::settlement::Permit;
 use serde::{Deserialize, de::DeserializeOwned};
-use sqlx::{PgConnection, Row};
+use sqlx::PgConnection;
 use std::collections::BTreeMap;
 
 /// How far the replay came.
