@@ -153,10 +153,11 @@ async fn a_replacement_of_a_transaction_whose_row_was_changed_is_never_signed() 
     let hand = table.hand(&[(1, 7), (2, -7)], 0);
     let seq = table.submit(hand.clone()).await;
     let broadcast = || async {
-        let id: Option<i64> = sqlx::query_scalar("SELECT id FROM transactions WHERE state = 'broadcast'")
-            .fetch_optional(&room.sql)
-            .await
-            .unwrap();
+        let id: Option<i64> =
+            sqlx::query_scalar("SELECT id FROM transactions WHERE state IN ('signed', 'broadcast')")
+                .fetch_optional(&room.sql)
+                .await
+                .unwrap();
         id
     };
     let id = eventually("the hand is on its way", broadcast).await;
