@@ -272,7 +272,8 @@ impl Replay {
                 self.all(&[Change::Thawed { player, key }])?;
             }
             Step::Receipt { uid, seq, signature } => {
-                self.receipts.entry((uid, seq)).or_insert(signature);
+                // What was signed again counts: whatever a row says, it is the token's own.
+                self.receipts.insert((uid, seq), signature);
             }
             Step::Differing { subjects } => self.differing = subjects.into_iter().collect(),
             Step::Quarantined { subject } => {

@@ -146,10 +146,8 @@ fn mint() -> Vec<u8> {
 async fn a_replacement_of_a_transaction_whose_row_was_changed_is_never_signed() {
     let room = Box::pin(Room::open()).await;
     let Room { house, table, signer, .. } = &room;
-    // No block takes it at the fee that it has.
-    let low = house.rpc().block(None).await.unwrap().unwrap().base_fee;
-    let base_fee = |wei: u64| house.node("anvil_setNextBlockBaseFeePerGas", json!([format!("0x{wei:x}")]));
-    base_fee(low * 40 + 1_000_000_000).await;
+    // No block takes it: the node forgets it, and blocks come only on demand.
+    house.node("anvil_setIntervalMining", json!([0])).await;
     let hand = table.hand(&[(1, 7), (2, -7)], 0);
     let seq = table.submit(hand.clone()).await;
     let broadcast = || async {
@@ -167,6 +165,19 @@ async fn a_replacement_of_a_transaction_whose_row_was_changed_is_never_signed() 
         hex::encode(mint()),
     ))
     .await;
+    let hash: Vec<u8> = sqlx::query_scalar("SELECT tx_hash FROM attempts WHERE tx_id = $1")
+        .bind(id)
+        .fetch_one(&room.sql)
+        .await
+        .unwrap();
+    house.node("anvil_dropTransaction", json!([format!("0x{}", hex::encode(hash))])).await;
+    eventually("a replacement is wanted", || async {
+        house.node("evm_mine", json!([])).await;
+        let found: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM differing").fetch_one(&room.sql).await.unwrap();
+        (found > 0).then_some(())
+    })
+    .await;
     assert!(room.quarantined().await.starts_with(&format!("transactions.destination of {id}")));
     assert!(signer.metric("purr_signer_rows_changed_total").await >= 1.0);
     let versions: i64 = sqlx::query_scalar("SELECT count(*) FROM attempts WHERE tx_id = $1")
@@ -177,7 +188,7 @@ async fn a_replacement_of_a_transaction_whose_row_was_changed_is_never_signed() 
     assert_eq!(versions, 1, "no other version was made");
 
     // What was signed before is as good as ever.
-    base_fee(low).await;
+    house.node("anvil_setIntervalMining", json!([1])).await;
     table.confirmed(seq).await;
     room.others_go_on().await;
     // A comparison that finds that both agree does not end it; somebody has to.

@@ -97,8 +97,20 @@ const OUT_OF_REACH: [(&str, &str); 24] = [
 ];
 
 /// Another valid value where adding one, or a letter, would be none; and which row is changed.
-fn change(column: &str, data_type: &str) -> (String, &'static str) {
-    let bare = column.split('.').nth(1).unwrap();
+fn change(column: &str, data_type: &str) -> (String, String) {
+    let (table, bare) = column.split_once('.').unwrap();
+    // No two rows may have the same.
+    if bare == "id" && data_type == "bigint" {
+        return ("id + 1".into(), format!("id = (SELECT max(id) FROM {table})"));
+    }
+    if ["seq", "seat", "attempt", "tx_id", "entry_id"].contains(&bare) {
+        return (format!("(SELECT max({bare}) + 1 FROM {table})"), "true".into());
+    }
+    let (value, which) = another(column, bare, data_type);
+    (value, which.into())
+}
+
+fn another(column: &str, bare: &str, data_type: &str) -> (String, &'static str) {
     let text = |value: &str| (format!("'{value}'"), "true");
     match column {
         "tables.state" => (text("opening").0, "state = 'open'"),
