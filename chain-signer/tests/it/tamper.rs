@@ -137,7 +137,7 @@ fn another(column: &str, bare: &str, data_type: &str) -> (String, &'static str) 
         "notices.uid" => (other(bare, data_type), "player IS NULL"),
         "denial_acts.act" => (text("lifted").0, "act = 'denied'"),
         "differing.subject" => (text("table:x").0, "true"),
-        "balances.account" => (other(bare, data_type), "amount <> 0"),
+        "balances.account" => (other(bare, data_type), "amount > 0"),
         "balances.amount" => (other(bare, data_type), "account LIKE 'free:%'"),
         _ => (other(bare, data_type), "true"),
     }
