@@ -34,7 +34,7 @@ read -r client peer secure < <(python3 -c '
 import socket
 held = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
 print(*(s.getsockname()[1] for s in held))')
-"$bin/etcd" --data-dir "$work/etcd" --unsafe-no-fsync --log-level error \
+"$bin/etcd" --data-dir "$work/etcd" --unsafe-no-fsync --quota-backend-bytes 8589934592 --log-level error \
   --listen-client-urls "http://127.0.0.1:$client" --advertise-client-urls "http://127.0.0.1:$client" \
   --listen-peer-urls "http://127.0.0.1:$peer" --initial-advertise-peer-urls "http://127.0.0.1:$peer" \
   --initial-cluster "default=http://127.0.0.1:$peer" >"$work/etcd.log" 2>&1 &

@@ -2,6 +2,7 @@
 # Random hands through the engine, and again beside it: in PokerKit every turn, every bound, the showdown and the final
 # stacks; in a second model, from the rules alone, button, blinds and who is dealt in where players come and go.
 # The statistics of random sessions are counted again in Python, from their definitions alone.
+# The text for trackers of such sessions is read back by PokerKit's parser.
 # usage: differential.sh [HANDS [SEED [ROTATION_HANDS]]]
 set -euo pipefail
 # shellcheck source=cluster/lib.sh
@@ -29,3 +30,7 @@ say "$hands hands of seed $seed against PokerKit (again: tests/differential.sh $
 say "$hands hands of seed $seed: statistics counted twice"
 "$CARGO_TARGET_DIR/release/purr-statistics" --seed "$seed" --hands "$hands" |
   "$python" tests/differential/count.py --expect "$hands"
+
+say "$hands hands of seed $seed: their text for trackers read back"
+"$CARGO_TARGET_DIR/release/purr-statistics" --text --seed "$seed" --hands "$hands" |
+  "$python" tests/differential/readback.py --expect "$hands"

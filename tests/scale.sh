@@ -2,6 +2,7 @@
 # The controller at many tables: etcd, the API server, KWOK for the pods' readiness, and purr-scale, on the same cores.
 # usage: scale.sh CONTROLLER DRIVER            10,000 tables, then steps of 2,500; writes target/scale.json and target/scale.svg
 #        scale.sh CONTROLLER DRIVER --short    500 tables, without KWOK: the driver says that pods are ready
+# PURR_SCALE_TABLES: tables of the first step (default 10000); PURR_SCALE_MAX: no step goes beyond it (default 20000).
 # CONTROLLER and DRIVER are the programs purr-controller and purr-scale. For figures build the controller with opt-level 3.
 set -euo pipefail
 # shellcheck source=cluster/lib.sh
@@ -15,7 +16,7 @@ if [ "${1:-}" = --short ]; then short=true && shift; fi
 # shellcheck source=api.sh
 . tests/api.sh
 
-size=(--tables 10000 --step 2500 --tables-max "${PURR_SCALE_MAX:-20000}" --strict)
+size=(--tables "${PURR_SCALE_TABLES:-10000}" --step 2500 --tables-max "${PURR_SCALE_MAX:-20000}" --converge-s 900 --strict)
 "$short" && size=(--tables 500 --tables-max 500 --converge-s 120 --deal-s 10)
 namespaces="scale-1,scale-2,scale-3,scale-4"
 bare="bare-1,bare-2,bare-3,bare-4"

@@ -13,9 +13,14 @@ solo=${1:-${CARGO_TARGET_DIR:-$cache/target}/release/purr-solo}
 dir=$(npm_packages page "$page")
 # Modules are looked for beside the script that imports them.
 cp "$page"/*.mjs "$page"/replay-hands.json "$dir/"
-PURR_PAGE=$(realpath "$here/../../operator/gateway/page") node --test "$dir"/*.test.mjs
+PURR_PAGE=$(realpath "$here/../../operator/gateway/page")
+export PURR_PAGE
+node --test "$dir"/*.test.mjs
 node "$dir/layout.mjs" "$solo" "$PWD/target/page/sizes"
 node "$dir/integrity.mjs" "$solo" "$PWD/target/page"
 node "$dir/choices.mjs" "$solo" "$PWD/target/page"
+node "$dir/show.mjs" "$solo" "$PWD/target/page"
+anvil=$("$here/npm.sh" anvil)
+node "$dir/cashier.mjs" "$solo" "$PWD/target/page" "$anvil" "$here/../../chain-signer/contracts"
 node "$dir/page.mjs" "$solo" "$PWD/target/page"
 node "$dir/seats.mjs" "$solo" "$PWD/target/page"

@@ -30,6 +30,7 @@ use purr_store::{Link, LinkConfig};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, KeyPair, KeyUsagePurpose};
 use serde_json::{Value, json};
 use std::{
+    collections::BTreeMap,
     fs,
     net::SocketAddr,
     path::PathBuf,
@@ -51,6 +52,9 @@ const LOOK: Duration = Duration::from_millis(100);
 const UP: Duration = Duration::from_secs(60);
 /// Pods a node, at most.
 const PODS_PER_NODE: usize = 500;
+/// Tables that the bare client has begun and not ended, for each request that may be under way: most wait for their pod.
+/// Without a bound it writes all tables first, and requests of the last ones time out in the API server.
+const BARE_PER_REQUEST: usize = 8;
 const MIB: f64 = 1_048_576.0;
 
 /// The bounds, as the issue of the fleet has them.
@@ -195,8 +199,10 @@ impl Bench {
         self.stop(first).await?;
 
         self.windows.phase("bare");
+        let before = self.requests().await?;
         let bare_s = self.bare(&template, bare_namespaces).await?;
         let bare = *tables as f64 / bare_s;
+        let bare_requests = a_table(&before, &self.requests().await?, *tables);
         self.say(&format!("bare client: {tables} tables in {bare_s:.1} s, {bare:.1}/s"));
         self.windows.phase("clear");
         for namespace in bare_namespaces {
@@ -209,7 +215,7 @@ impl Bench {
 
         self.windows.phase("create");
         let controller = self.start().await?;
-        let before = metrics(controller.ops).await?;
+        let (before, asked) = (metrics(controller.ops).await?, self.requests().await?);
         let (cpu, from) = (usage::cpu_s(&[controller.program.pid()])?, Instant::now());
         let numbers: Vec<usize> = (1..=*tables).collect();
         let creating = self.create(&numbers, namespaces);
@@ -218,9 +224,12 @@ impl Bench {
         let rate = *tables as f64 / took;
         self.say(&format!("controller: created in {created:.1} s, Ready after {ready:.1} s, {rate:.1}/s"));
         let after = metrics(controller.ops).await?;
+        let requests = a_table(&asked, &self.requests().await?, *tables);
+        self.say(&format!("requests a table: {requests}; of the bare client: {bare_requests}"));
         let create = json!({
             "tables": tables, "created_s": created, "ready_s": took, "tables_per_s": rate,
             "bare_s": bare_s, "bare_tables_per_s": bare, "ratio": rate / bare,
+            "requests_a_table": requests, "bare_requests_a_table": bare_requests,
             "pods_created": grown(&before, &after, &["purr_controller_pods_total", "create"]),
             "controller_cpu_s": usage::cpu_s(&[controller.program.pid()])? - cpu,
             "controller_peak_rss_mib": peak_rss(controller.program.pid())? as f64 / MIB,
@@ -331,7 +340,8 @@ impl Bench {
             let namespace = &namespaces[number % namespaces.len()];
             template.write(&self.client, &self.seen, &permits, namespace, &api::table(number)?).await
         };
-        let all = stream::iter(1..=self.options.tables).map(Ok).try_for_each_concurrent(None, write);
+        let at_once = self.options.parallel * BARE_PER_REQUEST;
+        let all = stream::iter(1..=self.options.tables).map(Ok).try_for_each_concurrent(at_once, write);
         tokio::time::timeout(limit, all).await.context("the bare client's pods are not ready in time")??;
         Ok(from.elapsed().as_secs_f64())
     }
@@ -357,10 +367,16 @@ impl Bench {
         }))
     }
 
-    /// Writes that the API server has had, other than KWOK's about its nodes and this program's.
-    async fn writes(&self) -> anyhow::Result<f64> {
+    /// Requests that the API server has had, by verb, resource and answer.
+    async fn requests(&self) -> anyhow::Result<Metrics> {
         let request = http::Request::get("/metrics").body(Vec::new())?;
         let all = programs::parse(&self.client.request_text(request).await?);
+        Ok(all.into_iter().filter(|(name, _)| name.starts_with("apiserver_request_total{")).collect())
+    }
+
+    /// Writes that the API server has had, other than KWOK's about its nodes and this program's.
+    async fn writes(&self) -> anyhow::Result<f64> {
+        let all = self.requests().await?;
         let of = |words: &[&str]| sum(&all, words);
         let verbs = ["\"POST\"", "\"PUT\"", "\"PATCH\"", "\"DELETE\"", "\"APPLY\""];
         let resources = ["\"pokertables\"", "\"pods\"", "\"secrets\"", "\"events\"", "\"leases\""];
@@ -479,6 +495,23 @@ impl Bench {
         }
         Ok(())
     }
+}
+
+/// Requests for each table between two looks, by verb, resource and answer. What comes less than once for 20 tables is left out.
+fn a_table(before: &Metrics, after: &Metrics, tables: usize) -> Value {
+    let mut all = BTreeMap::<String, f64>::new();
+    for (name, count) in after {
+        let label = |key: &str| {
+            let (_, rest) = name.split_once(&format!("{key}=\""))?;
+            Some(rest.split_once('"')?.0)
+        };
+        let parts = ["verb", "resource", "subresource", "code"].map(|key| label(key).unwrap_or_default());
+        *all.entry(parts.join(" ")).or_default() += count - before.get(name).copied().unwrap_or_default();
+    }
+    let each = all.into_iter().map(|(name, count)| (name, count / tables as f64));
+    each.filter(|(_, count)| *count >= 0.05)
+        .map(|(name, count)| (name, json!((count * 100.0).round() / 100.0)))
+        .collect()
 }
 
 fn grown(before: &Metrics, after: &Metrics, words: &[&str]) -> f64 {

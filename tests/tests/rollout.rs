@@ -47,6 +47,8 @@ fn fleet(name: &str, tables: usize, buffer: usize) -> String {
         .replace("minReplicas: 10", "minReplicas: 0")
         .replace("tables: 3, percent: 10", &format!("tables: {buffer}"))
         .replace("seats: 6", &format!("seats: {PLAYERS}"))
+        // Players of these tests sit down where they are told to.
+        .replace("policy: SeatMe", "policy: Pick")
         .lines()
         // A cap for more players than the table has is refused.
         .filter(|line| !line.contains("{players: 3") && !line.contains("{players: 5"))

@@ -1,9 +1,21 @@
 //! What reconciles share.
 
 use crate::{
-    certificates::Authority, defaults::Defaults, fleet::wake::Wake, index::PodIndex, metrics::Metrics,
-    pace::SharedPace, placement::Placement, pods::Pods, shared::Shared, stores::Stores, summaries::Summaries,
-    table::status::Spare,
+    certificates::Authority,
+    defaults::Defaults,
+    fleet::wake::Wake,
+    index::PodIndex,
+    metrics::Metrics,
+    pace::SharedPace,
+    placement::Placement,
+    pods::Pods,
+    shared::Shared,
+    stores::Stores,
+    summaries::Summaries,
+    table::{
+        own::Own,
+        status::{STARTING_PER_S, Spare},
+    },
 };
 use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::{
@@ -15,6 +27,7 @@ use kube::{
 };
 use purr_crds::PokerTable;
 use purr_namespaces::Listed;
+use purr_store::Sessions;
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
@@ -40,6 +53,7 @@ pub struct Context {
     pub reach: Pods,
     pub pace: Arc<SharedPace>,
     pub summaries: Arc<Summaries>,
+    pub sessions: Arc<Sessions>,
     pub stores: Stores,
     pub metrics: Metrics,
     /// What table pods mount, in the namespaces that are not our own.
@@ -47,6 +61,7 @@ pub struct Context {
     memory: Mutex<HashMap<String, Memory>>,
     placement: Placement,
     spare: Mutex<Spare>,
+    starting: Mutex<Spare>,
     told: Mutex<Told>,
     started: Instant,
     /// Fleets whose tables have changed.
@@ -82,6 +97,10 @@ pub struct Memory {
     pub renew_at_s: i64,
     /// The API server does not accept the table's next pod.
     pub refused: Option<Refused>,
+    /// Writes that the watches have not shown yet.
+    pub own: Own,
+    /// The generation whose pod's first summary was read on its own.
+    pub greeted: u64,
 }
 
 /// A pod that the API server has refused, for instance because of a quota.
@@ -111,6 +130,7 @@ pub struct Parts {
     pub reach: Pods,
     pub pace: Arc<SharedPace>,
     pub summaries: Arc<Summaries>,
+    pub sessions: Arc<Sessions>,
     pub stores: Stores,
     pub metrics: Metrics,
     pub wake: Wake,
@@ -130,6 +150,7 @@ impl Context {
             reach,
             pace,
             summaries,
+            sessions,
             stores,
             metrics,
             wake,
@@ -146,11 +167,13 @@ impl Context {
             reach,
             pace,
             summaries,
+            sessions,
             stores,
             metrics,
             memory: Mutex::default(),
             placement: Placement::default(),
             spare: Mutex::default(),
+            starting: Mutex::new(Spare::of(STARTING_PER_S)),
             told: Mutex::default(),
             started: Instant::now(),
             wake,
@@ -187,6 +210,12 @@ impl Context {
     pub fn spare_write(&self) -> bool {
         let now_s = self.started.elapsed().as_secs();
         self.spare.lock().unwrap_or_else(PoisonError::into_inner).take(now_s)
+    }
+
+    /// Whether the status of a new table may say now that it starts, and no more than that.
+    pub fn may_say_starting(&self) -> bool {
+        let now_s = self.started.elapsed().as_secs();
+        self.starting.lock().unwrap_or_else(PoisonError::into_inner).take(now_s)
     }
 
     /// Whether an event may be sent now: what ten thousand tables have to say at once nobody reads.

@@ -53,6 +53,10 @@ use tokio::{sync::mpsc, task::JoinSet};
 /// Tables with news that wait to be queued; the reader of summaries waits when it is full.
 const NEWS_MAX: usize = 1_024;
 
+/// Objects of one kind in a page of the first lists. A page is held whole, once as text and once as objects, for each
+/// namespace and kind at the same time: this is most of what a cold start takes for itself.
+const LIST_PAGE: u32 = 100;
+
 /// Runs until stopped. Leads, or waits to lead.
 pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()> {
     let config = options.validate()?;
@@ -171,7 +175,7 @@ async fn work(
     let (tables_listed, pods_listed) = (Listed::default(), Listed::default());
     let (table_cache, table_writer) = reflector::store();
     let (fleet_cache, fleet_writer) = reflector::store::<PokerTableFleet>();
-    let all = watcher::Config::default;
+    let all = || watcher::Config::default().page_size(LIST_PAGE);
     let table_stream = {
         let last = last(table_cache.clone());
         purr_namespaces::watch(client.clone(), served.clone(), all(), tables_listed.clone(), last)
@@ -201,6 +205,7 @@ async fn work(
         .modify(|fleet: &mut PokerTableFleet| fleet.managed_fields_mut().clear())
         .reflect(fleet_writer)
         .touched_objects();
+    let fleets_known = fleet_cache.clone();
     let pod_stream = {
         let index = pod_index.clone();
         let last = move |namespace: &str, name: &str| index.last(namespace, name);
@@ -231,6 +236,7 @@ async fn work(
         pace: pace.clone(),
         release: config.fleet.release.clone(),
     }));
+    let sessions = Arc::new(Sessions::new(Link::new(config.sessions)));
     let context = Arc::new(Context::new(Parts {
         client,
         namespace: config.namespace,
@@ -243,6 +249,7 @@ async fn work(
         fleet: config.fleet,
         authority,
         summaries,
+        sessions,
         stores: Stores::default(),
         metrics,
         wake: wake.clone(),
@@ -260,8 +267,8 @@ async fn work(
     let news = stream::unfold(news, async |mut news| Some((news.recv().await?, news)));
     beside.spawn(summaries::watch(
         context.clone(),
-        Sessions::new(Link::new(config.sessions)),
         table_cache.clone(),
+        fleets_known,
         changed,
         config.summary_every,
         stop.clone(),

@@ -9,16 +9,37 @@ use purr_protocol::{
     handover::{Order, Successor},
     settlement::TableStatus,
 };
-use purr_runtime::{Identity, InternalClient, Role};
+use purr_runtime::{ClientError, Identity, InternalClient, Role};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, time::timeout};
 
 const WAIT: Duration = Duration::from_secs(5);
 /// A process that is asked whether it lives has this long.
 const ALIVE_WAIT: Duration = Duration::from_secs(1);
 /// Of an answer of `/readyz`, in bytes.
 const READYZ_MAX: usize = 16 * 1024;
+
+/// Why a pod or the signer has not answered as asked.
+#[derive(Debug, thiserror::Error)]
+pub enum PodError {
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    #[error("the pod has no address")]
+    NoAddress,
+    #[error("no answer on the health port within {} ms", .0.as_millis())]
+    TimeOut(Duration),
+    #[error("connect to the health port: {0}")]
+    Connect(#[from] std::io::Error),
+    #[error("the health port: {0}")]
+    Http(#[from] hyper::Error),
+    #[error("the request to the health port: {0}")]
+    Request(#[from] http::Error),
+    #[error("the answer of the health port: {0}")]
+    Body(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("the signer answers {status}{}", .problem.as_deref().map(|text| format!(": {text}")).unwrap_or_default())]
+    Signer { status: StatusCode, problem: Option<String> },
+}
 
 /// Speaks as the role `controller`.
 pub struct Pods {
@@ -47,7 +68,7 @@ impl Pods {
     }
 
     /// Asks a table to drain, or how far it is: asking again changes nothing.
-    pub async fn drain(&self, ip: &str, uid: &str, why: Why) -> Result<Drained, String> {
+    pub async fn drain(&self, ip: &str, uid: &str, why: Why) -> Result<Drained, PodError> {
         let reason = match why {
             Why::Delete => "delete",
             Why::Rollout => "rollout",
@@ -56,78 +77,72 @@ impl Pods {
         Ok(Drained { drained, hand_running, seated, unsettled })
     }
 
-    pub async fn pause(&self, ip: &str, uid: &str, paused: bool) -> Result<(), String> {
+    pub async fn pause(&self, ip: &str, uid: &str, paused: bool) -> Result<(), PodError> {
         self.ask(ip, uid, if paused { "pause" } else { "resume" }).await.map(drop)
     }
 
     /// Whether the table takes new players.
-    pub async fn close(&self, ip: &str, uid: &str, closed: bool) -> Result<(), String> {
+    pub async fn close(&self, ip: &str, uid: &str, closed: bool) -> Result<(), PodError> {
         self.ask(ip, uid, if closed { "close" } else { "open" }).await.map(drop)
     }
 
     /// How far a successor is.
-    pub async fn standing(&self, ip: &str, uid: &str) -> Result<Successor, String> {
+    pub async fn standing(&self, ip: &str, uid: &str) -> Result<Successor, PodError> {
         let pod = InternalClient::new(self.identity.clone(), address(ip, 8443), Role::Table(uid.to_owned()));
-        pod.get("/v1/standing", WAIT).await.map_err(|error| error.to_string())
+        Ok(pod.get("/v1/standing", WAIT).await?)
     }
 
     /// Orders a successor to take over from the pod of this address; from nobody: at once.
-    pub async fn take_over(&self, ip: &str, uid: &str, from: Option<&str>) -> Result<Successor, String> {
+    pub async fn take_over(&self, ip: &str, uid: &str, from: Option<&str>) -> Result<Successor, PodError> {
         let pod = InternalClient::new(self.identity.clone(), address(ip, 8443), Role::Table(uid.to_owned()));
         let order = Order { predecessor: from.map(|ip| address(ip, 8443)) };
-        pod.post("/v1/take-over", &order, WAIT).await.map_err(|error| error.to_string())
+        Ok(pod.post("/v1/take-over", &order, WAIT).await?)
     }
 
-    async fn ask(&self, ip: &str, uid: &str, reason: &'static str) -> Result<DrainStatus, String> {
+    async fn ask(&self, ip: &str, uid: &str, reason: &'static str) -> Result<DrainStatus, PodError> {
         let pod = InternalClient::new(self.identity.clone(), address(ip, 8443), Role::Table(uid.to_owned()));
-        pod.post("/v1/drain", &Ask { reason }, WAIT).await.map_err(|error| error.to_string())
+        Ok(pod.post("/v1/drain", &Ask { reason }, WAIT).await?)
     }
 
     /// The last entry in the signer's journal for this table; 0 where it does not know the table.
-    pub async fn head(&self, uid: &str) -> Result<u64, String> {
+    pub async fn head(&self, uid: &str) -> Result<u64, PodError> {
         let status = self.signer.get::<TableStatus>(&format!("/v1/tables/{uid}"), WAIT).await;
         match status {
             Ok(status) => Ok(status.head_seq),
             Err(error) if error.problem().is_some_and(|problem| problem.status == 404) => Ok(0),
-            Err(error) => Err(error.to_string()),
+            Err(error) => Err(error.into()),
         }
     }
 
     /// Whether the signer answers at all. Any answer but a server's error counts, also that it does
     /// not know the table.
-    pub async fn signer_answers(&self, uid: &str) -> Result<(), String> {
+    pub async fn signer_answers(&self, uid: &str) -> Result<(), PodError> {
         let answer = self.signer.raw(Method::GET, &format!("/v1/tables/{uid}"), Bytes::new(), WAIT).await;
-        match answer {
-            Ok((status, _)) if !status.is_server_error() => Ok(()),
-            Ok((status, body)) => {
-                let problem: Option<purr_protocol::Problem> = serde_json::from_slice(&body).ok();
-                Err(problem.map_or_else(
-                    || format!("the signer answers {status}"),
-                    |problem| match problem.detail {
-                        Some(detail) => format!("{}: {detail}", problem.title),
-                        None => problem.title,
-                    },
-                ))
-            }
-            Err(error) => Err(error.to_string()),
+        let (status, body) = answer?;
+        if !status.is_server_error() {
+            return Ok(());
         }
+        let problem: Option<purr_protocol::Problem> = serde_json::from_slice(&body).ok();
+        let problem = problem.map(|problem| match problem.detail {
+            Some(detail) => format!("{}: {detail}", problem.title),
+            None => problem.title,
+        });
+        Err(PodError::Signer { status, problem })
     }
 
     /// What a pod says is missing until it is ready; empty when nothing is.
-    pub async fn missing(&self, ip: &str) -> Result<Vec<String>, String> {
-        let asked = tokio::time::timeout(WAIT, ops(ip, "/readyz")).await;
-        asked.map_err(|_| "time-out".to_owned())?.map_err(|error| error.to_string())
+    pub async fn missing(&self, ip: &str) -> Result<Vec<String>, PodError> {
+        timeout(WAIT, ops(ip, "/readyz")).await.map_err(|_| PodError::TimeOut(WAIT))?
     }
 
     /// Whether its process answers `/livez` within a second.
-    pub async fn alive(&self, ip: &str) -> Result<(), String> {
-        let asked = tokio::time::timeout(ALIVE_WAIT, ops(ip, "/livez")).await;
-        asked.map_err(|_| "time-out".to_owned())?.map(drop).map_err(|error| error.to_string())
+    pub async fn alive(&self, ip: &str) -> Result<(), PodError> {
+        timeout(ALIVE_WAIT, ops(ip, "/livez")).await.map_err(|_| PodError::TimeOut(ALIVE_WAIT))?.map(drop)
     }
 }
 
 /// The lines that a path of the pod's health port has to say; none where all is well.
-async fn ops(ip: &str, path: &str) -> Result<Vec<String>, Box<dyn std::error::Error + Send + Sync>> {
+async fn ops(ip: &str, path: &str) -> Result<Vec<String>, PodError> {
     let address = address(ip, 9090);
     let stream = TcpStream::connect(&address).await?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
@@ -135,7 +150,8 @@ async fn ops(ip: &str, path: &str) -> Result<Vec<String>, Box<dyn std::error::Er
     let request = Request::get(path).header(header::HOST, &address).body(Empty::<Bytes>::new())?;
     let response = sender.send_request(request).await?;
     let ready = response.status() == StatusCode::OK;
-    let body = Limited::new(response.into_body(), READYZ_MAX).collect().await?.to_bytes();
+    let body =
+        Limited::new(response.into_body(), READYZ_MAX).collect().await.map_err(PodError::Body)?.to_bytes();
     connection.abort();
     if ready {
         return Ok(Vec::new());

@@ -1,11 +1,11 @@
 //! What tables say about themselves, read for all of them at once and at a limited rate.
 
-use crate::{context::Context, pods::Pods};
+use crate::{context::Context, fleet::wake::Key, pods::Pods};
 use kube::runtime::reflector::{ObjectRef, Store};
-use purr_crds::PokerTable;
+use purr_crds::{PokerTable, PokerTableFleet};
 use purr_protocol::summary::Summary;
 use purr_runtime::CancellationToken;
-use purr_store::Sessions;
+use purr_store::{Sessions, StoreError};
 use std::{
     collections::HashMap,
     sync::{
@@ -16,13 +16,15 @@ use std::{
 };
 use tokio::{
     sync::{Notify, mpsc},
-    time::{Instant, MissedTickBehavior},
+    time::{Instant, MissedTickBehavior, timeout},
 };
 
 /// Tables read in one call.
 const BATCH: usize = 1_000;
 /// A table that has not written its summary for this long is asked whether it lives; it writes one a second.
 const QUIET: Duration = Duration::from_secs(3);
+/// The first status of a table that has just come up waits for its summary no longer than this.
+const FIRST_MAX: Duration = Duration::from_millis(250);
 /// A controller that begins waits for the summaries no longer than this.
 const FIRST_READ_MAX: Duration = Duration::from_secs(5);
 /// No table's; asked for where there is none.
@@ -41,6 +43,8 @@ pub struct Summaries {
 #[derive(Default)]
 struct Known {
     tables: HashMap<String, Summary>,
+    /// Players on the waiting list of each fleet that has some.
+    waiting: HashMap<Key, u64>,
     beats: HashMap<String, Beat>,
     signer_down: Option<String>,
 }
@@ -72,6 +76,15 @@ impl Summaries {
         self.read.load(Ordering::Acquire) || late()
     }
 
+    /// Takes in one table's summary, unless a round has brought one of the same process in the meantime.
+    fn first(&self, uid: &str, summary: &Summary) {
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        let held = known.tables.entry(uid.to_owned()).or_insert_with(|| summary.clone());
+        if (held.epoch, held.beat) < (summary.epoch, summary.beat) {
+            *held = summary.clone();
+        }
+    }
+
     /// Why the signer does not answer, where it does not.
     pub fn signer_down(&self) -> Option<String> {
         self.known.read().unwrap_or_else(PoisonError::into_inner).signer_down.clone()
@@ -96,6 +109,23 @@ impl Summaries {
         changed.extend(quiet);
         known.tables = fresh;
         changed
+    }
+
+    /// Players on a fleet's waiting list, as last read.
+    pub fn waiting(&self, fleet: &Key) -> u64 {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.waiting.get(fleet).copied().unwrap_or_default()
+    }
+
+    /// Takes in the waiting lists' lengths; returns the fleets for which this is news.
+    fn set_waiting(&self, mut fresh: HashMap<Key, u64>) -> Vec<Key> {
+        fresh.retain(|_, size| *size > 0);
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        let differs = |key: &&Key| known.waiting.get(*key) != fresh.get(*key);
+        let over = known.waiting.keys().filter(|key| !fresh.contains_key(*key));
+        let news = fresh.keys().filter(differs).chain(over).cloned().collect();
+        known.waiting = fresh;
+        news
     }
 
     /// Says whether this changes everybody's status.
@@ -130,6 +160,16 @@ impl Known {
     }
 }
 
+/// Reads the summary of one table, whose pod has just become ready and which no round of [`watch`] has met. Its first status
+/// says all of it then, and is one write in place of two. `None` where the group does not answer in time.
+pub async fn first(context: &Context, uid: &str) -> Option<Summary> {
+    let asked = [uid.to_owned()];
+    let found = timeout(FIRST_MAX, context.sessions.summaries(&asked)).await.ok()?.ok()?;
+    let summary = found.into_iter().next().flatten()?;
+    context.summaries.first(uid, &summary);
+    Some(summary)
+}
+
 /// What of a summary a table or its fleet acts on. Not the hand: a status that waits for nothing else does not change for it.
 fn visible(summary: &Summary) -> (u64, u8, u8, bool, Option<&str>, bool) {
     let Summary { epoch, players, arriving, closed, paused, .. } = summary;
@@ -144,8 +184,8 @@ pub fn is_behind(summary: &Summary) -> bool {
 /// Reads until stopped; tells whose status has changed.
 pub async fn watch(
     context: Arc<Context>,
-    sessions: Sessions,
     tables: Store<PokerTable>,
+    fleets: Store<PokerTableFleet>,
     changed: mpsc::Sender<ObjectRef<PokerTable>>,
     every: Duration,
     stop: CancellationToken,
@@ -168,7 +208,7 @@ pub async fn watch(
         );
         let names: HashMap<&str, &Arc<PokerTable>> =
             all.iter().filter_map(|table| Some((table.metadata.uid.as_deref()?, table))).collect();
-        let mut news: Vec<String> = match read(&sessions, names.keys().copied()).await {
+        let mut news: Vec<String> = match read(&context.sessions, names.keys().copied()).await {
             Ok(fresh) => context.summaries.replace(fresh),
             Err(error) => {
                 // What was known stays until the group is back; the store's own conditions are the tables'.
@@ -176,6 +216,15 @@ pub async fn watch(
                 Vec::new()
             }
         };
+        match read_waiting(&context.sessions, &fleets).await {
+            Ok(fresh) => {
+                for fleet in context.summaries.set_waiting(fresh) {
+                    context.wake.fleet(fleet);
+                }
+            }
+            // Such as a group whose access list is of the release before.
+            Err(error) => tracing::debug!(%error, "waiting lists"),
+        }
         let signer = ask_signer(&context.summaries, &context.reach, names.keys().next().copied()).await;
         if !context.summaries.read.swap(true, Ordering::AcqRel) {
             // No table was looked at before: all of them come to it by themselves.
@@ -216,8 +265,21 @@ async fn read(
     Ok(fresh)
 }
 
+async fn read_waiting(
+    sessions: &Sessions,
+    fleets: &Store<PokerTableFleet>,
+) -> Result<HashMap<Key, u64>, StoreError> {
+    let place = |fleet: &Arc<PokerTableFleet>| {
+        Some((fleet.metadata.namespace.clone()?, fleet.metadata.name.clone()?))
+    };
+    let keys: Vec<Key> = fleets.state().iter().filter_map(place).collect();
+    let names: Vec<String> = keys.iter().map(|(namespace, name)| format!("{namespace}/{name}")).collect();
+    Ok(keys.into_iter().zip(sessions.waiting(&names).await?).collect())
+}
+
 async fn ask_signer(summaries: &Summaries, reach: &Pods, uid: Option<&str>) -> bool {
-    summaries.set_signer(reach.signer_answers(uid.unwrap_or(NOBODY)).await.err())
+    summaries
+        .set_signer(reach.signer_answers(uid.unwrap_or(NOBODY)).await.err().map(|error| error.to_string()))
 }
 
 #[cfg(test)]
@@ -277,6 +339,18 @@ mod tests {
         // Its container has started again.
         read((2 << 16) + 2, 1);
         assert!(!summaries.is_quiet("a", 2));
+    }
+
+    #[test]
+    fn a_waiting_list_is_news_to_its_fleet_when_its_length_changes_or_it_ends() {
+        let summaries = Summaries::default();
+        let key = |name: &str| ("purr".to_owned(), name.to_owned());
+        let read = |a, b| summaries.set_waiting(HashMap::from([(key("a"), a), (key("b"), b)]));
+        assert!(read(0, 0).is_empty(), "nobody waits anywhere");
+        assert_eq!((read(3, 0), summaries.waiting(&key("a"))), (vec![key("a")], 3));
+        assert!(read(3, 0).is_empty());
+        assert_eq!((read(3, 1), summaries.waiting(&key("b"))), (vec![key("b")], 1));
+        assert_eq!((read(0, 1), summaries.waiting(&key("a"))), (vec![key("a")], 0));
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub mod build;
 pub mod decide;
 pub mod fetch;
 pub mod observe;
+pub mod own;
 pub mod reconcile;
 pub mod status;
 pub mod validate;

@@ -98,7 +98,8 @@ export class Choice {
 
 /**
  * The bar of actions. It has the same parts and the same height in one's turn and before it, so nothing moves when the turn
- * comes. `bar` is {settings, wish, wishFresh, row}: `row` is what one may do with one's chair.
+ * comes. `bar` is {settings, wish, wishFresh, row, runOut}: `row` is what one may do with
+ * one's chair, `runOut` that an all-in is being shown.
  */
 export function actions(view, choice, bar) {
   if (view.askedTwice) return twice(view);
@@ -145,7 +146,7 @@ function head(title, view) {
 }
 
 // Before one's turn: the chair's row, and actions to choose in advance.
-function before(view, { wish, wishFresh, row }) {
+function before(view, { wish, wishFresh, row, runOut }) {
   const offered = offer(view);
   const press = (kind, tone, label, what) => {
     const on = wish?.kind === kind;
@@ -157,7 +158,7 @@ function before(view, { wish, wishFresh, row }) {
   const fold = () => press('fold', 'fold', offered.toCall === 0 ? 'Check / fold' : 'Fold to any bet', 'Checks where that is free, folds to any bet, on this street.');
   const exact = () => press('exact', 'calm', offered.toCall === 0 ? 'Check' : `Call ${chips(offered.toCall)} only`, 'Only while nothing else is asked.');
   return el('div', { class: `choice ahead ${wishFresh ? 'fresh' : ''}`, role: 'group', 'aria-labelledby': 'turn-title' },
-    head(waiting(view), view),
+    head(runOut ? 'All in: the board is dealt.' : waiting(view), view),
     el('div', { class: 'upper' }, view.you === null ? null : ghost(), row),
     view.you === null ? null
       : el('div', { class: 'presses', role: 'group', 'aria-label': 'In advance' }, offered === null ? [gap(), gap(), gap()] : [fold(), exact(), gap()]));
@@ -231,7 +232,7 @@ function waiting(view) {
   if (stalled !== null) return 'The table is paused. Your cards and chips are where they were.';
   if (you === null) return 'You are watching.';
   if (chair?.sittingOut && !hand?.players.has(you)) {
-    return chair.stack + chair.pending === 0 ? 'You have no chips at this table. Add some to play on.' : 'You are sitting out.';
+    return chair.stack + chair.pending === 0 ? 'You have no chips here. Add some.' : 'You are sitting out.';
   }
   if (hand === null && chair?.waits && table.seats.size > 1) return 'You wait for the big blind.';
   if (hand === null) {

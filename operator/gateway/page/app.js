@@ -8,15 +8,17 @@ import {
   accountDialog, banner, chipsDialog, Dialog, forgetGuestDialog, keepsGuest, leaveDialog, mayForget, rakeOf, signInDialog, wrongAmount,
 } from './dialogs.js';
 import { listen, onDo, say, show } from './dom.js';
+import { Cashier, keepPermit } from './cashier.js';
 import { FloorView } from './floor.js';
 import { hands, oneHand } from './history.js';
 import { Integrity } from './integrity.js';
 import { permitData, randomNonce, base64, fromHex } from './keys.js';
 import { Link } from './link.js';
 import { keyOf, title } from './fleets.js';
-import { lobby } from './lobby.js';
+import { EVERYTHING, lobby } from './lobby.js';
 import { LobbyStream, STREAM_TABLES_MAX } from './lobbystream.js';
 import { money, moneyField, parseMoney, setBigBlind, setCurrency } from './money.js';
+import { motionOf } from './motion.js';
 import { noteDialog, Notes } from './notes.js';
 import { optionsDialog } from './options.js';
 import { forgetCards, keepCards, keptCards } from './owncards.js';
@@ -25,6 +27,7 @@ import { Replayer } from './replayer.js';
 import { Rooms } from './rooms.js';
 import { OtherPlace, Session } from './session.js';
 import { actionOf, changed as changedSetting, keepSettings, loadSettings } from './settings.js';
+import { Show } from './show.js';
 import { listenForSound, play, soundsOf } from './sounds.js';
 import { Statistics } from './statistics.js';
 import { tablePage } from './tablepage.js';
@@ -54,6 +57,8 @@ const app = {
   chain: null,
   balance: null,
   tables: { tables: null, error: null, more: null },
+  /** Which tables the lobby shows. */
+  filter: EVERYTHING,
   fleets: { list: [], seats: [], asking: null, error: null },
   /** A seat that is held, to sit down in as soon as its table is seen: {uid, seat}. */
   taking: null,
@@ -76,6 +81,8 @@ const app = {
   wishFresh: () => performance.now() - app.offered.since < SETTLE_MS,
   /** What the player has asked for at this table until further notice. */
   wishes: { bigBlind: false, fillUp: false },
+  /** An all-in that is shown street by street. */
+  show: new Show((events) => hear(events, app.link.view), () => draw()),
   asking: null,
   guestKey: { key: null, exported: false },
 };
@@ -88,11 +95,17 @@ const ownHands = new OwnHands(
   (query) => signedIn((token) => api.own(token, 'hands', query)), (...of) => signedIn((token) => api.tag(token, ...of)), () => draw());
 const floor = new FloorView(
   () => signedIn((token) => token), (...of) => signedIn((token) => api.order(token, ...of)), () => draw());
+const cashier = new Cashier({
+  session: () => app.session, config: () => app.chain, balance: () => app.balance, changed: () => loadBalance(),
+  withdraw: (amount) => signedIn((token) => api.withdraw(token, amount)),
+}, () => draw());
 const integrity = new Integrity(signedIn, () => draw());
 
 // --- drawing ---
 
 let due = false;
+/** What moves once the next drawing is done. */
+const motions = [];
 /** The next drawing is of a new view, which begins at its title. */
 let focusTitle = false;
 function draw() {
@@ -105,6 +118,7 @@ function draw() {
     show(main, content());
     main.classList.toggle('at-table', app.route.name === 'table');
     dialog.redraw();
+    for (const start of motions.splice(0)) start();
     tick();
     if (focusTitle) (document.getElementById('title') ?? main).focus({ preventScroll: true });
     focusTitle = false;
@@ -117,11 +131,13 @@ function content() {
   if (route.name === 'statistics') return statistics.draw();
   if (route.name === 'own-hands') return ownHands.draw(own);
   if (route.name === 'floor') return floor.draw();
+  if (route.name === 'cashier') return cashier.draw();
   if (route.name === 'hands') return hands(route.uid, app.info?.name, own, app.history);
   if (route.name === 'hand') return oneHand(route.uid, route.hand, own, app.oneHand, replayer, formats);
   if (route.name === 'table') return tablePage(app);
   if (route.name === 'integrity') return integrity.draw(route);
-  return [lobby(app.tables, app.fleets), rooms.draw(app.tables.tables)];
+  const sits = new Set((app.balance?.seated ?? []).map(({ table }) => table));
+  return [lobby(app.tables, app.fleets, app.filter, sits), rooms.draw(app.tables.tables)];
 }
 
 // Clocks count down between two messages.
@@ -139,7 +155,7 @@ setInterval(tick, 250);
 
 function routeOf(hash) {
   const [, name, uid, more, hand] = hash.replace(/^#/, '').split('/');
-  if (['statistics', 'floor'].includes(name)) return { name };
+  if (['statistics', 'floor', 'cashier'].includes(name)) return { name };
   if (name === 'hands') return { name: 'own-hands' };
   if (name === 'integrity') return /^\d{1,15}$/.test(uid ?? '') ? { name, id: Number(uid) } : { name };
   if (name !== 'table' || !/^[0-9a-f-]{1,63}$/.test(uid ?? '')) return { name: 'lobby' };
@@ -153,12 +169,15 @@ function go() {
   const { name, uid, hand } = app.route;
   if (before.uid !== uid) {
     app.link?.stop();
+    app.show.drop();
     Object.assign(app, { link: null, info: null, choice: null, log: [], notice: null, wish: null, wishes: { bigBlind: false, fillUp: false } });
     attention.turn(null);
     if (uid) loadInfo(uid);
   }
   replayer.stop();
   if (before.name === 'floor' && name !== 'floor') floor.stop();
+  if (before.name === 'cashier' && name !== 'cashier') cashier.stop();
+  if (name === 'cashier') cashier.start();
   if (name === 'statistics') statistics.load();
   if (name === 'own-hands') ownHands.load();
   if (name === 'floor') floor.start();
@@ -168,7 +187,7 @@ function go() {
   if (name === 'integrity') integrity.go(app.route);
   followTables();
   attention.title = {
-    lobby: 'Tables', table: 'Table', hands: 'Hands', hand: `Hand ${hand}`, statistics: 'Statistics', 'own-hands': 'My hands', floor: 'Floor',
+    lobby: 'Tables', table: 'Table', hands: 'Hands', hand: `Hand ${hand}`, statistics: 'Statistics', 'own-hands': 'My hands', floor: 'Floor', cashier: 'Cashier',
     integrity: 'Fair-play cases',
   }[name] + ' – Purr Poker';
   // A new view begins at its title, for those who hear or use keys; the first one where the browser begins.
@@ -360,6 +379,7 @@ async function loadChain() {
   try {
     app.chain = await api.config();
     setCurrency(app.chain.decimals, root.dataset.unit ?? '');
+    if (app.route.name === 'cashier') cashier.start();
   } catch {
     // Amounts would be wrong by orders of magnitude: nothing is bought before this is known.
     setTimeout(loadChain, AGAIN_MS);
@@ -379,6 +399,7 @@ let lastState = 'connecting';
 function changed() {
   const { view, state } = app.link;
   if (view.hand !== null && view.yourCards.length === 2) keepCards(app.session.address, app.route.uid, view.hand.number, view.yourCards);
+  seen = { board: view.hand?.board.length ?? 0, second: view.hand?.secondBoard.length ?? 0 };
   decide(view);
   sitWhereHeld();
   const turn = view.yourTurn === null ? null : `${view.yourTurn.hand}/${view.hand.board.length}/${view.yourTurn.call}/${view.hand.pot}`;
@@ -483,6 +504,21 @@ function told(events, fresh) {
   if (view.clock !== null && (fresh || events.some((event) => event.turn || event.runItTwiceAsked))) {
     view.clock.ends = performance.now() + view.clock.remainingMs;
   }
+  if (fresh) {
+    app.wish = null;
+    app.show.drop();
+  }
+  if (events.some((event) => event.handStarted)) app.show.end();
+  if (!app.show.begin(events, view, seen.board, seen.second)) hear(events, view, fresh);
+  standing(view, events);
+  if (events.some((event) => event.seated || event.left || event.toppedUp)) loadBalance();
+}
+
+/** Cards on the boards before the message that is taken in. */
+let seen = { board: 0, second: 0 };
+
+/** Says, sounds and moves what these events are. */
+function hear(events, view, fresh = false) {
   const heard = [];
   for (const event of events) {
     const line = tell(event, view);
@@ -491,10 +527,10 @@ function told(events, fresh) {
     if (!line.quiet) heard.push(line.text);
   }
   if (heard.length > 0) say(heard.join(' '));
-  if (fresh) app.wish = null;
-  else sound(soundsOf(events, view.you).filter((name) => name !== 'turn' || !answersItself(view)));
-  standing(view, events);
-  if (events.some((event) => event.seated || event.left || event.toppedUp)) loadBalance();
+  if (fresh) return;
+  sound(soundsOf(events, view.you).filter((name) => name !== 'turn' || !answersItself(view)));
+  const start = motionOf(events);
+  if (start !== null) motions.push(start);
 }
 
 function log(text) {
@@ -536,6 +572,8 @@ async function permit(what, amount) {
     amount, maxTotalRake: rakeOf(amount), expiryS: Math.floor(Date.now() / 1000) + PERMIT_LIFE_S, nonce: randomNonce(),
   };
   const { signer } = app.session;
+  // Before it is signed: whatever becomes of the signature, it can be cancelled.
+  keepPermit(signer.address, { nonce: String(terms.nonce), amount, expiryS: terms.expiryS });
   const signature = await signer.signTypedData(permitData(app.chain, info.tableId, what, signer.address, terms));
   return {
     amount: String(amount), maxTotalRake: String(terms.maxTotalRake), expiryS: String(terms.expiryS),
@@ -599,6 +637,7 @@ function enter(session) {
 async function signOut() {
   const { session } = app;
   app.link?.stop();
+  app.show.drop();
   floor.stop();
   statistics.reset();
   ownHands.reset();
@@ -746,6 +785,10 @@ onDo('options', () => {
     table: app.link !== null && app.link.view.you !== null ? { view: app.link.view, wishes: app.wishes } : null,
   }));
 });
+onDo('request-exit', () => cashier.requestExit());
+onDo('cancel-exit', () => cashier.cancelExit());
+onDo('finalise-exit', () => cashier.finaliseExit());
+onDo('cancel-permit', (nonce) => cashier.cancelPermit(nonce));
 onDo('try-sound', () => play(['chips', 'turn'], app.settings.volume));
 function set(name, value) {
   const { settings, wrong = null } = changedSetting(app.settings, name, value);
@@ -773,6 +816,11 @@ onDo('preset', (what) => {
 document.addEventListener('input', ({ target }) => {
   const { choice, asking } = app;
   switch (target.dataset?.input) {
+    case 'lobby-stakes': app.filter = { ...app.filter, stakes: target.value }; break;
+    case 'lobby-order': app.filter = { ...app.filter, order: target.value }; break;
+    case 'lobby-free': app.filter = { ...app.filter, free: target.checked }; break;
+    case 'money-deposit': cashier.type('deposit', target.value); return;
+    case 'money-withdraw': cashier.type('withdraw', target.value); return;
     case 'slider': choice?.slide(Number(target.value)); break;
     case 'amount': if (choice) choice.text = target.value; break;
     case 'chips': asking.text = target.value; break;
@@ -810,6 +858,8 @@ document.addEventListener('submit', (event) => {
   event.preventDefault();
   if (event.target.dataset.form === 'raise') act('raise');
   if (event.target.dataset.form === 'chips') buyChips();
+  if (event.target.dataset.form === 'deposit') cashier.deposit();
+  if (event.target.dataset.form === 'withdraw') cashier.withdraw();
   if (event.target.dataset.form === 'note') {
     app.notes.set(app.note.player, app.note);
     dialog.close();

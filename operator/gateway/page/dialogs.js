@@ -167,7 +167,7 @@ function pages(session) {
   const staff = session?.roles.some((role) => role === 'support' || role === 'auditor' || role === 'admin');
   return [
     ['lobby', '#/', 'Tables'],
-    ...(session === null ? [] : [['own-hands', '#/hands', 'My hands'], ['statistics', '#/statistics', 'Statistics']]),
+    ...(session === null ? [] : [['own-hands', '#/hands', 'My hands'], ['statistics', '#/statistics', 'Statistics'], ['cashier', '#/cashier', 'Cashier']]),
     ...(staff ? [['floor', '#/floor', 'Floor']] : []),
   ];
 }

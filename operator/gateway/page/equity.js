@@ -66,6 +66,18 @@ function strength(clubs, diamonds, hearts, spades) {
  * cards; `dead` cards cannot come.
  */
 export function equities(hands, board, dead = []) {
+  const counting = equitySteps(hands, board, dead);
+  for (;;) {
+    const { done, value } = counting.next();
+    if (done) return value;
+  }
+}
+
+/** Cards to come that are counted in one step: about a millisecond's work. */
+const AT_ONCE = 3;
+
+/** The same in steps, for a page that must not stand still meanwhile: the generator returns what `equities` does. */
+export function* equitySteps(hands, board, dead = []) {
   const used = new Set([...hands.flat(), ...board, ...dead].map(indexOf));
   const deck = Array.from({ length: 52 }, (_, at) => at).filter((at) => !used.has(at));
   const masks = (cards) => {
@@ -102,7 +114,16 @@ export function equities(hands, board, dead = []) {
     }
     return undefined;
   };
-  deal(0, 5 - board.length, ...masks(board));
+  const withCard = (of, card) => of.map((mask, suit) => (suit === Math.floor(card / 13) ? mask | (1 << (card % 13)) : mask));
+  const inSteps = function* (from, missing, of) {
+    if (missing <= AT_ONCE) {
+      deal(from, missing, ...of);
+      yield;
+      return;
+    }
+    for (let at = from; at <= deck.length - missing; at += 1) yield* inSteps(at + 1, missing - 1, withCard(of, deck[at]));
+  };
+  yield* inSteps(0, 5 - board.length, masks(board));
   return shares.map((share) => ({ shares: share, boards }));
 }
 

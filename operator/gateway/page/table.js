@@ -10,6 +10,8 @@ const ACTIONS = {
   ACTION_KIND_FOLD: 'fold', ACTION_KIND_CHECK: 'check', ACTION_KIND_CALL: 'call', ACTION_KIND_RAISE_TO: 'raise',
 };
 
+const percent = new Intl.NumberFormat(globalThis.navigator?.languages ?? 'en', { style: 'percent', maximumFractionDigits: 0, numberingSystem: 'latn' });
+
 /** Which of ten places around the oval a seat is drawn at: one's own seat is at the bottom, play goes clockwise. */
 function place(seat, view) {
   const count = view.table.seatCount;
@@ -94,6 +96,7 @@ function chair(seat, view, mayAsk, notes) {
     el('p', { class: 'bet' },
       player && hand !== null && player.streetBet > 0 ? [icon('chip'), el('span', { class: 'heard' }, 'bet '), chips(player.streetBet)] : null,
       allIn || doing ? el('span', { class: 'doing' }, allIn ?? doing) : null,
+      view.worth?.has(seat) ? el('span', { class: 'doing worth' }, percent.format(view.worth.get(seat))) : null,
       won > 0 ? el('span', { class: 'doing' }, `wins ${chips(won)}`) : null));
 }
 

@@ -33,10 +33,10 @@ export function tablePage(app) {
     el('div', { class: 'stage' },
       head,
       el('div', { class: 'trouble' }, troubles),
-      felt(view, chain !== null && info?.state !== 'opening', app.notes),
+      felt(app.show.of(view), chain !== null && info?.state !== 'opening', app.notes),
       el('div', { class: 'bar' },
         el('section', { class: 'actions', 'aria-label': 'Actions' },
-          actions(view, app.choice, { settings: app.settings, wish: app.wish, wishFresh: app.wishFresh(), row: own(view) })))),
+          actions(view, app.choice, { settings: app.settings, wish: app.wish, wishFresh: app.wishFresh(), row: app.show.running ? null : own(view), runOut: app.show.running })))),
     el('aside', { class: 'side', 'aria-label': 'Log and settlement' }, story(app.log), settlements(view)));
 }
 
@@ -76,7 +76,7 @@ function own(view) {
   const button = (what, label) => el('button', { class: 'button small', type: 'button', 'data-key': what, 'data-do': what }, label);
   return el('div', { class: 'row chair-row', 'data-key': 'chair', role: 'group', 'aria-label': 'Your chair' },
     chair.sittingOut
-      ? [button('sit-in', 'I’m back, post now'), button('sit-in-wait', 'I’m back, wait for the big blind')]
+      ? chair.stack + chair.pending > 0 && [button('sit-in', 'I’m back, post now'), button('sit-in-wait', 'I’m back, wait for the big blind')]
       : [chair.waits ? button('sit-in', 'Post and play now') : null, button('sit-out', view.hand?.players.has(view.you) ? 'Sit out next hand' : 'Sit out')],
     view.table.straddles && !chair.leaving
       ? el('button', {

@@ -59,6 +59,12 @@ export async function connectWallet(id) {
       await request('wallet_switchEthereumChain', [{ chainId }]);
     }
   };
+  // Wallets refuse what is for a chain that they are not on.
+  const onChain = async (wanted, method, params) => {
+    const chainId = `0x${BigInt(wanted).toString(16)}`;
+    if ((await request('eth_chainId')) !== chainId) await switchChain(chainId);
+    return request(method, params);
+  };
   const [account] = await request('eth_requestAccounts');
   if (!account) throw new WalletError('The wallet gave no account.');
   const address = checksummed(account);
@@ -67,12 +73,9 @@ export async function connectWallet(id) {
     id,
     address,
     signMessage: (text) => request('personal_sign', [toHex(text), address]),
-    async signTypedData(data) {
-      // Wallets refuse typed data of a chain that they are not on.
-      const wanted = `0x${BigInt(data.domain.chainId).toString(16)}`;
-      if ((await request('eth_chainId')) !== wanted) await switchChain(wanted);
-      return request('eth_signTypedData_v4', [address, JSON.stringify(data)]);
-    },
+    /** A request of EIP-1193 on this chain. */
+    onChain,
+    signTypedData: (data) => onChain(data.domain.chainId, 'eth_signTypedData_v4', [address, JSON.stringify(data)]),
     /** Calls back when the owner picks another account. */
     onChange(changed) {
       provider.on?.('accountsChanged', (accounts) => {

@@ -2,7 +2,8 @@
 
 use crate::print::Row;
 use k8s_openapi::{
-    api::apps::v1::ControllerRevision, apimachinery::pkg::apis::meta::v1::Condition,
+    api::apps::v1::ControllerRevision,
+    apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta},
     apimachinery::pkg::runtime::RawExtension,
 };
 use purr_crds::{PokerTable, PokerTableFleet};
@@ -49,56 +50,49 @@ fn holds<'a>(conditions: &'a [Condition], kind: &str) -> Option<&'a Condition> {
 
 impl Progress {
     pub fn of_fleet(fleet: &PokerTableFleet) -> Self {
-        let name = fleet.metadata.name.clone().unwrap_or_default();
-        let progress = |outcome, reason: &str, message: &str| Self {
-            name: name.clone(),
-            outcome,
-            reason: reason.to_owned(),
-            message: message.to_owned(),
-        };
-        let waiting =
-            || progress(Outcome::UnderWay, "NotObserved", "the controller has not seen the change yet");
-        let Some(status) = &fleet.status else { return waiting() };
-        if status.observed_generation < fleet.metadata.generation.unwrap_or_default() {
-            return waiting();
-        }
-        let of = |outcome, condition: &Condition| progress(outcome, &condition.reason, &condition.message);
-        if let Some(stalled) = holds(&status.conditions, "Stalled") {
-            return of(Outcome::Stalled, stalled);
-        }
-        if let Some(complete) = holds(&status.conditions, "Complete") {
-            return of(Outcome::Complete, complete);
-        }
-        find(&status.conditions, "Progressing")
-            .map_or_else(waiting, |condition| of(Outcome::UnderWay, condition))
+        let status = fleet.status.as_ref().map(|s| (s.observed_generation, s.conditions.as_slice()));
+        Self::of(&fleet.metadata, status, |conditions| {
+            let complete = holds(conditions, "Complete").map(|done| (Outcome::Complete, done));
+            complete.or_else(|| Some((Outcome::UnderWay, find(conditions, "Progressing")?)))
+        })
     }
 
     pub fn of_table(table: &PokerTable) -> Self {
-        let name = table.metadata.name.clone().unwrap_or_default();
-        let progress = |outcome, reason: &str, message: &str| Self {
-            name: name.clone(),
+        let status = table.status.as_ref().map(|s| (s.observed_generation, s.conditions.as_slice()));
+        Self::of(&table.metadata, status, |conditions| {
+            let moves = find(conditions, "Progressing")?;
+            match find(conditions, "Ready") {
+                Some(ready) if moves.status == "False" && moves.reason == "Steady" => {
+                    let done = ready.status == "True";
+                    Some((if done { Outcome::Complete } else { Outcome::UnderWay }, ready))
+                }
+                _ => Some((Outcome::UnderWay, moves)),
+            }
+        })
+    }
+
+    /// `status` is the observed generation with the conditions. `rest` chooses the condition that counts where nothing has
+    /// stalled.
+    fn of<'a>(
+        meta: &ObjectMeta,
+        status: Option<(i64, &'a [Condition])>,
+        rest: impl FnOnce(&'a [Condition]) -> Option<(Outcome, &'a Condition)>,
+    ) -> Self {
+        let current = status.filter(|(observed, _)| *observed >= meta.generation.unwrap_or_default());
+        let said = current.and_then(|(_, conditions)| {
+            holds(conditions, "Stalled")
+                .map(|stalled| (Outcome::Stalled, stalled))
+                .or_else(|| rest(conditions))
+        });
+        let (outcome, reason, message) = said.map_or(
+            (Outcome::UnderWay, "NotObserved", "the controller has not seen the change yet"),
+            |(outcome, condition)| (outcome, condition.reason.as_str(), condition.message.as_str()),
+        );
+        Self {
+            name: meta.name.clone().unwrap_or_default(),
             outcome,
             reason: reason.to_owned(),
             message: message.to_owned(),
-        };
-        let waiting =
-            || progress(Outcome::UnderWay, "NotObserved", "the controller has not seen the change yet");
-        let Some(status) = &table.status else { return waiting() };
-        if status.observed_generation < table.metadata.generation.unwrap_or_default() {
-            return waiting();
-        }
-        let of = |outcome, condition: &Condition| progress(outcome, &condition.reason, &condition.message);
-        if let Some(stalled) = holds(&status.conditions, "Stalled") {
-            return of(Outcome::Stalled, stalled);
-        }
-        let (ready, progressing) =
-            (find(&status.conditions, "Ready"), find(&status.conditions, "Progressing"));
-        match (ready, progressing) {
-            (Some(ready), Some(moves)) if moves.status == "False" && moves.reason == "Steady" => {
-                of(if ready.status == "True" { Outcome::Complete } else { Outcome::UnderWay }, ready)
-            }
-            (_, Some(moves)) => of(Outcome::UnderWay, moves),
-            _ => waiting(),
         }
     }
 }

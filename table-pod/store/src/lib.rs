@@ -27,5 +27,5 @@ pub use lock::{Lock, LockLost};
 pub use memory::MemoryStore;
 pub use redis_store::RedisStore;
 pub use seal::{DataKeys, SealError, Sealer};
-pub use sessions::Sessions;
+pub use sessions::{Sessions, seating_key};
 pub use types::{Admitted, Commit, HandEntry, Head, LogBatch, OutboxEntry, Recovered, Store, StoreError};

@@ -13,6 +13,11 @@ const SUMMARY_TTL_S: u64 = 60;
 /// Tables read at once for lobby and status.
 const SUMMARIES_MAX: usize = 10_000;
 
+/// Key of one part of a fleet's seats and waiting list. `fleet` is `namespace/name`.
+pub fn seating_key(fleet: impl std::fmt::Display, part: &str) -> String {
+    format!("seating:of:{fleet}:{part}")
+}
+
 /// The sessions group. Calls share one connection, made anew after an error.
 pub struct Sessions {
     link: Link,
@@ -33,6 +38,7 @@ impl Sessions {
             Ok(value) => Ok(value),
             // The connection is as good as before.
             Err(error) if error.code() == Some("OOM") => Err(StoreError::Full),
+            Err(error) if error.code() == Some("NOPERM") => Err(StoreError::Unknown(error.to_string())),
             Err(error) => {
                 *self.connection.lock().await = None;
                 Err(StoreError::Unknown(error.to_string()))
@@ -96,6 +102,16 @@ impl Sessions {
 
     pub async fn remove(&self, key: &str) -> Result<(), StoreError> {
         self.query::<u64>(redis::cmd("DEL").arg(key)).await.map(drop)
+    }
+
+    /// The number of players on the waiting list of each of these fleets (`namespace/name`), in their order; at most 10,000.
+    /// A player who left without a word counts until a gateway next looks at the list.
+    pub async fn waiting(&self, fleets: &[String]) -> Result<Vec<u64>, StoreError> {
+        let mut sizes = Vec::with_capacity(fleets.len());
+        for fleet in fleets.iter().take(SUMMARIES_MAX) {
+            sizes.push(self.query(redis::cmd("ZCARD").arg(seating_key(fleet, "list"))).await?);
+        }
+        Ok(sizes)
     }
 
     pub async fn put_floor(&self, floor: &Floor) -> Result<(), StoreError> {

@@ -18,7 +18,7 @@ use std::{
     path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 
 pub(super) async fn client(kubeconfig: &Path) -> anyhow::Result<Client> {
     let file = Kubeconfig::read_from(kubeconfig)?;
@@ -105,6 +105,8 @@ pub(super) type Place = (String, String);
 #[derive(Default)]
 pub(super) struct Seen {
     inner: Mutex<Inner>,
+    /// A pod has become ready.
+    came: Notify,
 }
 
 #[derive(Default)]
@@ -113,6 +115,8 @@ struct Inner {
     tables: HashMap<Place, bool>,
     /// Pods that are ready, by table UID: the generation.
     pods: HashMap<String, (Place, u64)>,
+    /// Tables whose pods have become ready since they were last asked for.
+    fresh: HashMap<String, (Place, u64)>,
     /// Who waits for a table's pod.
     waiting: HashMap<String, oneshot::Sender<()>>,
 }
@@ -140,6 +144,20 @@ impl Seen {
         })
     }
 
+    /// UID and generation of each table whose pod has become ready since the last call; waits for one.
+    pub(super) async fn fresh(&self, namespaces: &[String]) -> Vec<(String, u64)> {
+        loop {
+            let came = self.came.notified();
+            let fresh = self.with(|inner| std::mem::take(&mut inner.fresh));
+            let of = fresh.into_iter().filter(|(_, (place, _))| namespaces.contains(&place.0));
+            let all: Vec<(String, u64)> = of.map(|(uid, (_, generation))| (uid, generation)).collect();
+            if !all.is_empty() {
+                return all;
+            }
+            came.await;
+        }
+    }
+
     /// Until the pod of this table is ready.
     async fn pod_of(&self, uid: &str) {
         let wait = self.with(|inner| {
@@ -155,6 +173,9 @@ impl Seen {
         }
     }
 }
+
+/// Pods that wait to be put on a node; the watch waits when it is full.
+const BINDINGS_MAX: usize = 1_024;
 
 const PODS: &str = "app.kubernetes.io/part-of=purr,app.kubernetes.io/component=table";
 
@@ -184,7 +205,7 @@ impl Binder {
 
     /// Puts each pod on a node, in turn, and notes which are ready.
     pub(super) async fn run(self, client: Client, seen: Arc<Seen>) -> anyhow::Result<()> {
-        let (send, pods) = tokio::sync::mpsc::unbounded_channel::<Place>();
+        let (send, pods) = mpsc::channel::<Place>(BINDINGS_MAX);
         let binding = stream::unfold(pods, async |mut pods| Some((pods.recv().await?, pods)));
         let posting = binding.enumerate().for_each_concurrent(self.parallel, async |(number, place)| {
             if let Err(error) = self.place(&client, number, place).await {
@@ -198,16 +219,16 @@ impl Binder {
     }
 }
 
-async fn watch_pods(
-    client: &Client,
-    seen: &Seen,
-    send: &tokio::sync::mpsc::UnboundedSender<Place>,
-) -> anyhow::Result<()> {
+async fn watch_pods(client: &Client, seen: &Seen, send: &mpsc::Sender<Place>) -> anyhow::Result<()> {
     let all: Api<Pod> = Api::all(client.clone());
     let mut events = std::pin::pin!(watcher(all, watcher::Config::default().labels(PODS)).default_backoff());
     while let Some(event) = events.next().await {
         match event {
-            Ok(watcher::Event::Apply(pod) | watcher::Event::InitApply(pod)) => pod_is(seen, send, &pod),
+            Ok(watcher::Event::Apply(pod) | watcher::Event::InitApply(pod)) => {
+                if let Some(unplaced) = pod_is(seen, &pod) {
+                    let _ = send.send(unplaced).await;
+                }
+            }
             Ok(watcher::Event::Delete(pod)) => {
                 let uid = label(&pod, "purr.poker/table-uid");
                 let place = place(&pod.metadata);
@@ -232,19 +253,25 @@ fn place(meta: &ObjectMeta) -> Place {
     (meta.namespace.clone().unwrap_or_default(), meta.name.clone().unwrap_or_default())
 }
 
-fn pod_is(seen: &Seen, send: &tokio::sync::mpsc::UnboundedSender<Place>, pod: &Pod) {
+/// Notes a pod that is ready. Returns one that is on no node yet.
+fn pod_is(seen: &Seen, pod: &Pod) -> Option<Place> {
     let place = place(&pod.metadata);
     if pod.spec.node_name.is_none() {
-        let _ = send.send(place);
-    } else if pod.status.is_ready() {
+        return Some(place);
+    }
+    if pod.status.is_ready() {
         let generation = label(pod, "purr.poker/generation").parse().unwrap_or_default();
         let uid = label(pod, "purr.poker/table-uid");
         let waiting = seen.with(|inner| {
-            inner.pods.insert(uid.clone(), (place, generation));
+            if inner.pods.insert(uid.clone(), (place.clone(), generation)).is_none() {
+                inner.fresh.insert(uid.clone(), (place, generation));
+            }
             inner.waiting.remove(&uid)
         });
+        seen.came.notify_one();
         waiting.map(|waiting| waiting.send(()));
     }
+    None
 }
 
 /// Says which tables are there, and which are Ready.
@@ -266,10 +293,15 @@ pub(super) async fn follow(client: Client, seen: Arc<Seen>) -> anyhow::Result<()
     Ok(())
 }
 
+/// The controller's, on each table.
+const FINALIZER: &str = "purr.poker/drain";
+
 /// The table of this number, in one of the namespaces.
 pub(super) fn table(number: usize) -> anyhow::Result<PokerTable> {
     let example = include_str!("../../../crds/examples/table.yaml");
     let mut table: PokerTable = serde_yaml::from_str(example)?;
+    // As a fleet makes it.
+    table.metadata.finalizers = Some(vec![FINALIZER.to_owned()]);
     table.metadata.name = Some(format!("table-{number}"));
     Ok(table)
 }
@@ -312,7 +344,10 @@ impl Template {
         let permit = permits.acquire().await?;
         let params = PostParams::default();
         let tables: Api<PokerTable> = Api::namespaced(client.clone(), namespace);
-        let made = match tables.create(&params, table).await {
+        let mut table = table.clone();
+        // Nobody would take it off again.
+        table.metadata.finalizers = None;
+        let made = match tables.create(&params, &table).await {
             // An answer was lost, and the client asked again.
             Err(kube::Error::Api(error)) if error.code == 409 => {
                 tables.get(&table.metadata.name.clone().unwrap_or_default()).await

@@ -36,12 +36,18 @@ pub(super) async fn speak(
     let mut connection = link.connect().await.context("the sessions' Redis")?;
     let (mut beat, mut dealt_s) = (0, 0);
     loop {
-        tick.tick().await;
-        beat += 1;
-        if dealing.load(Ordering::Relaxed) {
-            dealt_s += EVERY.as_secs();
-        }
-        for tables in seen.serving(&namespaces).chunks(BATCH) {
+        let of = tokio::select! {
+            _ = tick.tick() => {
+                beat += 1;
+                if dealing.load(Ordering::Relaxed) {
+                    dealt_s += EVERY.as_secs();
+                }
+                seen.serving(&namespaces)
+            }
+            // As a table does, which writes its first summary before it says that it is ready.
+            fresh = seen.fresh(&namespaces) => fresh,
+        };
+        for tables in of.chunks(BATCH) {
             let mut pipe = redis::pipe();
             for (uid, generation) in tables {
                 let summary = summary(uid, *generation, beat, dealt_s);

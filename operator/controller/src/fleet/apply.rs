@@ -84,6 +84,8 @@ pub fn table(fleet: &PokerTableFleet, name: &str, release: &str) -> Result<Poker
             label("app.kubernetes.io/managed-by", MANAGER),
         ])),
         annotations: paused.map(|paused| BTreeMap::from([paused])),
+        // The table's reconcile would add it before anything else, in one more write.
+        finalizers: Some(vec![crate::table::apply::FINALIZER.to_owned()]),
         owner_references: Some(vec![owner]),
         ..Default::default()
     };

@@ -228,12 +228,30 @@ fn keep(seen: &Observed<'_>, memory: &mut Memory, tables: Vec<TableView>) -> Dec
     let moves: Vec<Step> = moves.map(|uid| Step::Move { uid: uid.clone() }).collect();
     steps.extend(scale);
     steps.extend(moves);
+    keep_one(&mut steps, &tables, &demand);
     let live = tables.iter().filter(|table| table.is_live()).count();
     let busy = !steps.is_empty()
         || live != demand.least()
         || rollout.outdated > 0
         || tables.iter().any(|table| table.closed || table.deleting || !table.settled);
     Decision { steps, tables, demand, rollout, again_s: busy.then_some(LOOK_S) }
+}
+
+/// Leaves out the scale-in that would close the last table that serves, while others only start or move.
+fn keep_one(steps: &mut Vec<Step>, tables: &[TableView], demand: &Demand) {
+    let touches = |step: &&Step| matches!(step, Step::Close { .. } | Step::Move { .. });
+    let goes: HashSet<&str> = steps.iter().filter(touches).filter_map(Step::uid).collect();
+    let serves = |table: &TableView| !table.deleting && !table.closed && table.settled;
+    if demand.least() == 0 || tables.iter().any(|table| serves(table) && !goes.contains(table.uid.as_str())) {
+        return;
+    }
+    let is_last = |step: &Step| {
+        let uid = matches!(step, Step::Close { why: Why::ScaleIn, .. }).then(|| step.uid()).flatten();
+        uid.is_some_and(|uid| tables.iter().any(|table| table.uid == uid && serves(table)))
+    };
+    if let Some(at) = steps.iter().rposition(is_last) {
+        steps.remove(at);
+    }
 }
 
 /// A template that is paused pauses every table. What a person has paused stays paused.

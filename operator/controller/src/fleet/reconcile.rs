@@ -344,8 +344,9 @@ async fn say(
     );
     let (written_s, written) = fleets.held(fleet, |held| (held.written_s, held.written.clone()));
     let before = written.or_else(|| fleet.status.clone());
-    let facts =
-        Facts { fleet, before: before.as_ref(), decision, waiting: 0, revision, now: Timestamp::now() };
+    let Place { namespace, fleet: name } = place(fleet);
+    let waiting = fleets.summaries.waiting(&(namespace, name));
+    let facts = Facts { fleet, before: before.as_ref(), decision, waiting, revision, now: Timestamp::now() };
     let after = status::status(&facts);
     let spare = || fleets.spare.lock().unwrap_or_else(PoisonError::into_inner).take(now_s.unsigned_abs());
     if !status::is_due(before.as_ref(), &after, now_s - written_s, spare) {

@@ -18,7 +18,7 @@ pub struct Facts<'a> {
     pub before: Option<&'a PokerTableFleetStatus>,
     pub decision: &'a Decision,
     /// Players on the waiting list.
-    pub waiting: usize,
+    pub waiting: u64,
     /// The revision of the current template, where it has been stored.
     pub revision: Option<&'a str>,
     pub now: Timestamp,
@@ -103,7 +103,7 @@ pub fn status(facts: &Facts<'_>) -> PokerTableFleetStatus {
         updated: number(counts.updated),
         closing: number(counts.closing),
         seated: number(counts.seated),
-        waiting: number(facts.waiting),
+        waiting: i32::try_from(facts.waiting).unwrap_or(i32::MAX),
         selector: format!("{LABEL_FLEET}={name}"),
         current_revision,
         updated_revision,

@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 const TOGETHER: Duration = Duration::from_millis(200);
 
 /// Namespace and name.
-type Key = (String, String);
+pub type Key = (String, String);
 
 #[derive(Clone, Default)]
 pub struct Wake(Arc<Inner>);
@@ -39,9 +39,14 @@ impl Wake {
     /// Notes the fleet of a table, where it has one.
     pub fn about(&self, table: &PokerTable) {
         if let Some(key) = fleet_of(table) {
-            self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
-            self.0.more.notify_one();
+            self.fleet(key);
         }
+    }
+
+    /// Notes a fleet, by namespace and name.
+    pub fn fleet(&self, key: Key) {
+        self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
+        self.0.more.notify_one();
     }
 
     /// The fleets that were noted, each once for all changes within [`TOGETHER`].

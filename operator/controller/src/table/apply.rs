@@ -8,6 +8,8 @@ use super::{
 use crate::{
     certificates::{CertificateError, Issued, seconds},
     context::{Context, MANAGER, jittered},
+    index,
+    pods::PodError,
     shared::SharedError,
 };
 use k8s_openapi::api::core::v1::{Pod, Secret};
@@ -16,7 +18,8 @@ use purr_crds::PokerTable;
 use serde_json::json;
 use std::{
     collections::BTreeMap,
-    time::{Duration, SystemTime},
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
 };
 
 /// Generation of a table's first pod.
@@ -36,6 +39,8 @@ pub enum ApplyError {
     Shared(#[from] SharedError),
     #[error("the table's pod: {0}")]
     Pod(String),
+    #[error("the table's pod: {0}")]
+    Asked(#[from] PodError),
 }
 
 impl ApplyError {
@@ -167,25 +172,38 @@ pub async fn raise(
         "status": {"fencingGeneration": to, "bound": valid.bound, "store": valid.store_name},
     });
     let params = PatchParams { field_manager: Some(MANAGER.into()), ..Default::default() };
-    context
-        .tables(namespace(table))
-        .patch_status(name(table), &params, &Patch::Merge(&patch))
-        .await
-        .map_err(api("raise generation"))
+    let tables = context.tables(namespace(table));
+    let raised = tables.patch_status(name(table), &params, &Patch::Merge(&patch)).await;
+    Ok(wrote(context, raised.map_err(api("raise generation"))?))
+}
+
+/// Remembers the answer to a write of a table until the watch shows it.
+fn wrote(context: &Context, mut table: PokerTable) -> PokerTable {
+    index::prune(&mut table);
+    if let Some(uid) = table.metadata.uid.as_deref() {
+        context.memory(uid, |memory| memory.own.wrote(Arc::new(table.clone())));
+    }
+    table
 }
 
 /// Creates, never patches: a pod of this name that is there already belongs to another table or
 /// another attempt, and is not ours to change.
-pub async fn create(context: &Context, pod: &Pod) -> Result<(), ApplyError> {
+pub async fn create(context: &Context, table: &PokerTable, pod: &Pod) -> Result<(), ApplyError> {
     let params = PostParams { field_manager: Some(MANAGER.into()), ..Default::default() };
     let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
-    context.pods(namespace).create(&params, pod).await.map_err(api("create pod"))?;
+    let created = context.pods(namespace).create(&params, pod).await.map_err(api("create pod"))?;
+    if let Some(uid) = table.metadata.uid.as_deref() {
+        context.memory(uid, |memory| memory.own.created(PodView::of(&created), Instant::now()));
+    }
     context.metrics.launches.with_label_values(&["create"]).inc();
     Ok(())
 }
 
 /// Deletes this very pod, with its grace period.
-pub async fn delete(context: &Context, pod: &PodView) -> Result<(), ApplyError> {
+pub async fn delete(context: &Context, table: &PokerTable, pod: &PodView) -> Result<(), ApplyError> {
+    if let Some(uid) = table.metadata.uid.as_deref() {
+        context.memory(uid, |memory| memory.own.deleted(&pod.name));
+    }
     let this = Preconditions { uid: Some(pod.uid.clone()), ..Default::default() };
     let params = DeleteParams { preconditions: Some(this), ..Default::default() };
     match context.pods(&pod.namespace).delete(&pod.name, &params).await {
@@ -233,7 +251,8 @@ pub async fn set_finalizer(
     }});
     let params = PatchParams { field_manager: Some(MANAGER.into()), ..Default::default() };
     let tables = context.tables(namespace(table));
-    tables.patch(name(table), &params, &Patch::Merge(&patch)).await.map_err(api("finalizer"))
+    let patched = tables.patch(name(table), &params, &Patch::Merge(&patch)).await;
+    Ok(wrote(context, patched.map_err(api("finalizer"))?))
 }
 
 /// Only what is said of a table; the generation is [`raise`]'s alone.
@@ -247,6 +266,9 @@ pub async fn write_status(
     match context.tables(namespace(table)).patch_status(name(table), &params, &Patch::Merge(&patch)).await {
         // Gone in the meantime: nobody is left to read it.
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
-        other => other.map(drop).map_err(api("write status")),
+        other => {
+            wrote(context, other.map_err(api("write status"))?);
+            Ok(())
+        }
     }
 }

@@ -4,7 +4,7 @@ use super::{build, observe::PodView};
 use crate::context::Context;
 use kube::api::ListParams;
 use purr_crds::PokerTable;
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 pub struct Fetched {
     pub table: PokerTable,
@@ -13,10 +13,13 @@ pub struct Fetched {
     pub live: bool,
 }
 
-/// As the watches have it: good enough for all that a compare-and-swap or a name protects.
+/// As the watches and the own writes since have it: good enough for all that a compare-and-swap or a name protects.
 pub fn cached(context: &Context, table: &Arc<PokerTable>) -> Fetched {
     let uid = table.metadata.uid.as_deref().unwrap_or_default();
-    Fetched { table: (**table).clone(), pods: context.pod_index.of(uid), live: false }
+    let pods = context.pod_index.of(uid);
+    let (table, pods) =
+        context.memory(uid, |memory| (memory.own.table(table), memory.own.pods(pods, Instant::now())));
+    Fetched { table: (*table).clone(), pods, live: false }
 }
 
 /// As it is now; `None` where the table is gone.

@@ -14,6 +14,8 @@ use crate::{
     context::{Context, Refused, jittered},
     fleet::LABEL_FLEET,
     pace::{Group, Rank, Turn},
+    pods::PodError,
+    summaries,
 };
 use k8s_openapi::{api::core::v1::Pod, jiff::Timestamp};
 use kube::{Resource, runtime::controller::Action};
@@ -34,6 +36,8 @@ const REFUSED_MAX: Duration = Duration::from_secs(300);
 /// A table that nothing happens to is looked at this often all the same.
 const RESYNC: Duration = Duration::from_secs(300);
 
+/// Longest wait until a table that starts, and whose status does not say so yet, is looked at again, in seconds.
+const FIRST_AGAIN_MAX_S: u64 = 30;
 /// Until a table is looked at again of which not all is known yet after the start.
 const UNLISTED: Duration = Duration::from_millis(250);
 
@@ -96,7 +100,7 @@ async fn rounds(cached: &Arc<PokerTable>, context: &Context) -> Result<Action, R
     for _ in 0..ROUNDS_MAX {
         context.place(&mut fetched.table);
         let uid = fetched.table.metadata.uid.clone().unwrap_or_default();
-        let summary = context.summaries.get(&uid);
+        let summary = summary(context, &fetched, &uid).await;
         let round = Round::new(context, &fetched, summary, &answers).await?;
         let decision = decide(&round.seen);
         keep_pace(context, &fetched.table, &round.seen, &decision);
@@ -137,6 +141,19 @@ async fn rounds(cached: &Arc<PokerTable>, context: &Context) -> Result<Action, R
         }
     }
     Err(ReconcileError::Undecided)
+}
+
+/// What the table last said. A pod that has just become ready is asked about once, ahead of the next reading of all.
+async fn summary(context: &Context, fetched: &Fetched, uid: &str) -> Option<Summary> {
+    let known = context.summaries.get(uid);
+    let holder = decide::holder(&fetched.pods).filter(|pod| pod.ready);
+    let generation = holder.map_or(0, |pod| pod.generation);
+    if generation == 0 || known.as_ref().is_some_and(|summary| summary.epoch >> 16 >= generation) {
+        return known;
+    }
+    let is_first =
+        context.memory(uid, |memory| std::mem::replace(&mut memory.greeted, generation) != generation);
+    if is_first { summaries::first(context, uid).await.or(known) } else { known }
 }
 
 /// Keeps in mind that the API server refuses the table's pod. The write of the status wakes this table again, and what is
@@ -308,7 +325,7 @@ async fn carry_out(
             Step::Create { generation, stand_by } => {
                 let Some(pod) = &round.next_pod else { return Ok(false) };
                 let pod = build::issued(pod, &fetched.table, *generation, *stand_by);
-                apply::create(context, &pod).await?;
+                apply::create(context, &fetched.table, &pod).await?;
                 context.memory(&uid, |memory| memory.refused = None);
             }
             Step::AskTurn => {
@@ -320,7 +337,7 @@ async fn carry_out(
             }
             Step::AskStanding { pod } => {
                 let ip = find(fetched, pod)?.ip.clone().unwrap_or_default();
-                let answer = context.reach.standing(&ip, &uid).await;
+                let answer = said(context.reach.standing(&ip, &uid).await);
                 if matches!(&answer, Ok(Successor { standing: Standing::Serving, .. })) {
                     // Its own word, which kubelet's next probe will confirm.
                     let named = fetched.pods.iter_mut().filter(|held| held.name == *pod);
@@ -337,10 +354,10 @@ async fn carry_out(
             Step::Order { pod, from } => {
                 let ip = find(fetched, pod)?.ip.clone().unwrap_or_default();
                 if let Err(error) = context.reach.take_over(&ip, &uid, from.as_deref()).await {
-                    tracing::warn!(table = name, pod, error, "the successor cannot be told to take over");
+                    tracing::warn!(table = name, pod, %error, "the successor cannot be told to take over");
                 }
             }
-            Step::Delete { pod } => apply::delete(context, find(fetched, pod)?).await?,
+            Step::Delete { pod } => apply::delete(context, &fetched.table, find(fetched, pod)?).await?,
             Step::MarkDraining { pod } => {
                 apply::annotate(context, find(fetched, pod)?, build::ANNOTATION_DRAINING, "true").await?;
                 fetched
@@ -350,27 +367,27 @@ async fn carry_out(
                     .for_each(|held| held.draining = true);
             }
             Step::AskDrain { pod, why } => {
-                answers.drain = Some(match find(fetched, pod)?.ip.as_deref() {
+                answers.drain = Some(said(match find(fetched, pod)?.ip.as_deref() {
                     Some(ip) => context.reach.drain(ip, &uid, *why).await,
-                    None => Err("it has no address".into()),
-                });
+                    None => Err(PodError::NoAddress),
+                }));
                 return Ok(true);
             }
             Step::AskAlive { pod } => {
-                answers.alive = Some(match find(fetched, pod)?.ip.as_deref() {
+                answers.alive = Some(said(match find(fetched, pod)?.ip.as_deref() {
                     Some(ip) => context.reach.alive(ip).await,
-                    None => Err("it has no address".into()),
-                });
+                    None => Err(PodError::NoAddress),
+                }));
                 return Ok(true);
             }
             Step::AskHead => {
-                answers.head = Some(context.reach.head(&uid).await);
+                answers.head = Some(said(context.reach.head(&uid).await));
                 return Ok(true);
             }
             Step::Pause { pod, paused } => {
                 let pod = find(fetched, pod)?;
                 let ip = pod.ip.as_deref().unwrap_or_default();
-                context.reach.pause(ip, &uid, *paused).await.map_err(ApplyError::Pod)?;
+                context.reach.pause(ip, &uid, *paused).await?;
                 apply::annotate(context, pod, build::ANNOTATION_PAUSED, &paused.to_string()).await?;
             }
             Step::Close { pod, closed } => {
@@ -378,7 +395,7 @@ async fn carry_out(
                 let ip = pod.ip.as_deref().unwrap_or_default();
                 if let Err(error) = context.reach.close(ip, &uid, *closed).await {
                     // Asked again soon; what else the table has to show does not wait for it.
-                    tracing::warn!(table = name, closed, error, "the table cannot be told whom to take");
+                    tracing::warn!(table = name, closed, %error, "the table cannot be told whom to take");
                 } else if pod.closed != *closed {
                     let value = closed.to_string();
                     apply::annotate(context, pod, build::ANNOTATION_CLOSED, &value).await?;
@@ -387,6 +404,11 @@ async fn carry_out(
         }
     }
     Ok(false)
+}
+
+/// An answer as decisions see it: of an error they need no more than its words.
+fn said<T>(answer: Result<T, PodError>) -> Result<T, String> {
+    answer.map_err(|error| error.to_string())
 }
 
 fn find<'a>(fetched: &'a Fetched, name: &str) -> Result<&'a PodView, ApplyError> {
@@ -440,6 +462,10 @@ async fn say(
         });
         if let left @ 1.. = status::FIRST_S.saturating_sub(since_s) {
             return Ok(Some(left));
+        }
+        // Many tables that start at once would each be slower for saying so.
+        if !context.may_say_starting() {
+            return Ok(Some(since_s.min(FIRST_AGAIN_MAX_S)));
         }
     }
     let since_s = context.memory(uid, |memory| now_s.saturating_sub(memory.written_s));

@@ -294,6 +294,8 @@ fn condition(facts: &Facts<'_>, before: &PokerTableStatus, said: Said) -> Condit
 
 /// Between two writes of what nobody acts on, in seconds.
 const SLOW_S: u64 = 60;
+/// Statuses a second that say of a new table only that it starts, for all tables together.
+pub const STARTING_PER_S: u64 = 1;
 /// Writes a second of what nobody acts on, for all tables together.
 const SLOW_PER_S: u64 = 10;
 
@@ -391,7 +393,11 @@ pub fn events(before: &PokerTableStatus, after: &PokerTableStatus) -> Vec<Event>
     };
     let worth = |new: &&Condition| {
         let steady = matches!(new.type_.as_str(), "Progressing" | "Stalled") && new.status == "False";
-        new.type_ != "Degraded" && new.status != "Unknown" && !steady
+        // A table that comes up says so once, by Ready.
+        let old = before.conditions.iter().find(|old| old.type_ == new.type_);
+        let part = matches!(new.type_.as_str(), "StoreReady" | "SettlementHealthy");
+        let comes = part && new.status == "True" && old.is_none_or(|old| old.status == "Unknown");
+        new.type_ != "Degraded" && new.status != "Unknown" && !steady && !comes
     };
     let mut events: Vec<Event> = Vec::new();
     for condition in after.conditions.iter().filter(is_news).filter(worth) {

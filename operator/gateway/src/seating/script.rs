@@ -9,7 +9,7 @@ use super::{
     },
 };
 use purr_engine::PlayerId;
-use purr_store::StoreError;
+use purr_store::{StoreError, seating_key};
 
 const SCRIPT: &str = include_str!("script.lua");
 /// Books of a fleet that no gateway looks at any more are kept for so long, in seconds.
@@ -21,7 +21,7 @@ fn command(op: &str, now_ms: u64, fleet: &FleetKey, player: &str) -> redis::Cmd 
     let names = ["seats", "ends", "holds", "list", "seen", "ids", "pace"];
     command.arg(SCRIPT).arg(names.len());
     for name in names {
-        command.arg(format!("seating:of:{fleet}:{name}"));
+        command.arg(seating_key(fleet, name));
     }
     command.arg(op).arg(now_ms).arg(fleet.to_string()).arg(player);
     for number in [SIT_MS, LINGER_MS, SEEN_MS, UNUSED_MS, BACK_MS, PAUSE_MAX_MS] {

@@ -5,69 +5,102 @@
 
 use super::fleets::{FleetKey, FleetView, Fleets, LABEL_FLEET, Member};
 use futures::TryStreamExt;
-use kube::{Client, runtime::watcher};
+use k8s_openapi::NamespaceResourceScope;
+use kube::{Client, Resource, runtime::watcher};
 use purr_crds::{PokerTable, PokerTableFleet};
 use purr_namespaces::{Listed, Namespaces, Served};
 use purr_runtime::CancellationToken;
 use serde::de::DeserializeOwned;
 use serde_json::json;
-use std::{pin::pin, sync::Arc};
+use std::{fmt::Debug, pin::pin, sync::Arc};
 
 /// Feeds the fleets until stopped. Without the API the last known ones stay in use.
 pub async fn watch(client: Client, namespaces: Namespaces, fleets: Arc<Fleets>, stop: CancellationToken) {
     let served = |namespaces| purr_namespaces::serve(client.clone(), namespaces, stop.clone());
+    let all = watcher::Config::default;
     let (of_fleets, of_tables) = (served(namespaces.clone()), served(namespaces));
     tokio::join!(
-        watch_fleets(client.clone(), of_fleets, &fleets, &stop),
-        watch_tables(client.clone(), of_tables, &fleets, &stop)
+        follow::<PokerTableFleet>(client.clone(), of_fleets, all(), &fleets, &stop),
+        follow::<PokerTable>(client.clone(), of_tables, all().labels(LABEL_FLEET), &fleets, &stop)
     );
 }
 
 /// An object of which only the name is known: enough for its end.
-fn gone<K: DeserializeOwned>(kind: &str, namespace: &str, name: &str) -> Option<K> {
+fn gone<K: Shown>(namespace: &str, name: &str) -> Option<K> {
     let table = json!({ "seats": 2, "blinds": { "small": 1, "big": 2 }, "buyIn": { "min": 2, "max": 2 } });
-    let spec = if kind == "PokerTable" { table } else { json!({ "template": table }) };
+    let spec = if K::KIND == PokerTable::KIND { table } else { json!({ "template": table }) };
     let metadata = json!({ "namespace": namespace, "name": name });
     let object =
-        json!({ "apiVersion": "purr.poker/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec });
+        json!({ "apiVersion": "purr.poker/v1alpha1", "kind": K::KIND, "metadata": metadata, "spec": spec });
     serde_json::from_value(object).ok()
 }
 
-async fn watch_fleets(client: Client, served: Served, fleets: &Fleets, stop: &CancellationToken) {
-    let last = |namespace: &str, name: &str| gone::<PokerTableFleet>("PokerTableFleet", namespace, name);
-    let config = watcher::Config::default();
-    let mut events = pin!(purr_namespaces::watch(client, served, config, Listed::default(), last));
-    let mut listed = Vec::new();
-    loop {
-        let event = tokio::select! {
-            () = stop.cancelled() => return,
-            event = events.try_next() => event,
-        };
-        match event {
-            Ok(Some(watcher::Event::Init)) => listed.clear(),
-            Ok(Some(watcher::Event::InitApply(fleet))) => listed.extend(FleetView::of(&fleet)),
-            Ok(Some(watcher::Event::InitDone)) => fleets.replace_fleets(std::mem::take(&mut listed)),
-            Ok(Some(watcher::Event::Apply(fleet))) => {
-                if let Some(view) = FleetView::of(&fleet) {
-                    fleets.apply_fleet(view);
-                }
-            }
-            Ok(Some(watcher::Event::Delete(fleet))) => {
-                let meta = fleet.metadata;
-                let named = meta.namespace.zip(meta.name);
-                if let Some(key) = named.and_then(|(namespace, name)| FleetKey::new(namespace, name)) {
-                    fleets.delete_fleet(&key);
-                }
-            }
-            Ok(None) => return,
-            Err(error) => tracing::warn!(%error, "watch of pokertablefleets"),
+/// A kind of object that feeds the fleets.
+trait Shown:
+    Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug + Send + 'static
+{
+    const KIND: &'static str;
+    /// What seating keeps of it.
+    type View;
+
+    fn view(&self) -> Option<Self::View>;
+    fn replace(fleets: &Fleets, all: Vec<Self::View>);
+    fn apply(fleets: &Fleets, view: Self::View);
+    fn delete(fleets: &Fleets, namespace: String, name: String);
+}
+
+impl Shown for PokerTableFleet {
+    const KIND: &'static str = "PokerTableFleet";
+    type View = FleetView;
+
+    fn view(&self) -> Option<FleetView> {
+        FleetView::of(self)
+    }
+
+    fn replace(fleets: &Fleets, all: Vec<FleetView>) {
+        fleets.replace_fleets(all);
+    }
+
+    fn apply(fleets: &Fleets, view: FleetView) {
+        fleets.apply_fleet(view);
+    }
+
+    fn delete(fleets: &Fleets, namespace: String, name: String) {
+        if let Some(key) = FleetKey::new(namespace, name) {
+            fleets.delete_fleet(&key);
         }
     }
 }
 
-async fn watch_tables(client: Client, served: Served, fleets: &Fleets, stop: &CancellationToken) {
-    let last = |namespace: &str, name: &str| gone::<PokerTable>("PokerTable", namespace, name);
-    let config = watcher::Config::default().labels(LABEL_FLEET);
+impl Shown for PokerTable {
+    const KIND: &'static str = "PokerTable";
+    type View = Member;
+
+    fn view(&self) -> Option<Member> {
+        Member::of(self)
+    }
+
+    fn replace(fleets: &Fleets, all: Vec<Member>) {
+        fleets.replace_tables(all);
+    }
+
+    fn apply(fleets: &Fleets, view: Member) {
+        fleets.apply_table(view);
+    }
+
+    fn delete(fleets: &Fleets, namespace: String, name: String) {
+        fleets.delete_table(&namespace, &name);
+    }
+}
+
+async fn follow<K: Shown>(
+    client: Client,
+    served: Served,
+    config: watcher::Config,
+    fleets: &Fleets,
+    stop: &CancellationToken,
+) {
+    let last = |namespace: &str, name: &str| gone::<K>(namespace, name);
     let mut events = pin!(purr_namespaces::watch(client, served, config, Listed::default(), last));
     let mut listed = Vec::new();
     loop {
@@ -77,21 +110,21 @@ async fn watch_tables(client: Client, served: Served, fleets: &Fleets, stop: &Ca
         };
         match event {
             Ok(Some(watcher::Event::Init)) => listed.clear(),
-            Ok(Some(watcher::Event::InitApply(table))) => listed.extend(Member::of(&table)),
-            Ok(Some(watcher::Event::InitDone)) => fleets.replace_tables(std::mem::take(&mut listed)),
-            Ok(Some(watcher::Event::Apply(table))) => {
-                if let Some(member) = Member::of(&table) {
-                    fleets.apply_table(member);
+            Ok(Some(watcher::Event::InitApply(object))) => listed.extend(object.view()),
+            Ok(Some(watcher::Event::InitDone)) => K::replace(fleets, std::mem::take(&mut listed)),
+            Ok(Some(watcher::Event::Apply(object))) => {
+                if let Some(view) = object.view() {
+                    K::apply(fleets, view);
                 }
             }
-            Ok(Some(watcher::Event::Delete(table))) => {
-                let meta = table.metadata;
+            Ok(Some(watcher::Event::Delete(object))) => {
+                let meta = object.meta().clone();
                 if let Some((namespace, name)) = meta.namespace.zip(meta.name) {
-                    fleets.delete_table(&namespace, &name);
+                    K::delete(fleets, namespace, name);
                 }
             }
             Ok(None) => return,
-            Err(error) => tracing::warn!(%error, "watch of pokertables"),
+            Err(error) => tracing::warn!(%error, kind = K::KIND, "watch"),
         }
     }
 }
@@ -102,8 +135,8 @@ mod tests {
 
     #[test]
     fn an_object_that_is_gone_is_known_by_its_name() {
-        let fleet: PokerTableFleet = gone("PokerTableFleet", "purr", "nl100").unwrap();
+        let fleet: PokerTableFleet = gone("purr", "nl100").unwrap();
         assert_eq!(FleetView::of(&fleet).unwrap().key, FleetKey::new("purr", "nl100").unwrap());
-        assert!(gone::<PokerTable>("PokerTable", "purr", "nl100-1").is_some());
+        assert!(gone::<PokerTable>("purr", "nl100-1").is_some());
     }
 }

@@ -87,7 +87,8 @@ impl Redis {
             sentinel auth-user sessions sentinel\nsentinel auth-pass sessions sentinel-secret\n"
         );
         let asks = "-@all +@connection +sentinel|get-master-addr-by-name +role";
-        let acl = ["gateway", "table", "signer", "sentinel"].map(|name| user(name, asks)).concat();
+        let acl =
+            ["gateway", "table", "signer", "controller", "sentinel"].map(|name| user(name, asks)).concat();
         let watch = run("redis-sentinel", dir.path(), &config, &acl);
         Self { dir, programs: vec![server, watch], sentinel }
     }

@@ -122,6 +122,32 @@ async fn the_script_does_what_the_model_does() {
 }
 
 #[tokio::test]
+async fn the_controller_reads_how_many_wait_and_nothing_else_of_the_books() {
+    use purr_gateway::sessions::SessionStore;
+    let redis = Redis::start().await;
+    let gateway = common::sessions(&redis).await;
+    let controller = Sessions::new(redis.link("controller"));
+    let keys = ["nl100", "nl200"].map(|name| FleetKey::new("purr", name).unwrap());
+    let names = keys.clone().map(|key| key.to_string());
+    assert_eq!(controller.waiting(&names).await.unwrap(), [0, 0]);
+    for number in 0..3 {
+        let (hold_ms, waiting_max) = (30_000, 500);
+        let ask = Step::Ask { id: "a".into(), hold_ms, waiting_max, join: true, offers: Vec::new() };
+        let asked = gateway.seat(&keys[1], player(number), &ask).await.unwrap();
+        assert!(matches!(asked, Outcome::Waiting { .. }), "{asked:?}");
+    }
+    assert_eq!(controller.waiting(&names).await.unwrap(), [0, 3]);
+    let back = Step::Back { id: None };
+    assert_eq!(gateway.seat(&keys[1], player(1), &back).await.unwrap(), Outcome::Done);
+    assert_eq!(controller.waiting(&names).await.unwrap(), [0, 2]);
+    for (key, allowed) in [("list", true), ("seats", false), ("ids", false)] {
+        let kind: Result<String, _> =
+            controller.query(redis::cmd("TYPE").arg(purr_store::seating_key(&keys[1], key))).await;
+        assert_eq!(kind.is_ok(), allowed, "{key}: {kind:?}");
+    }
+}
+
+#[tokio::test]
 async fn two_gateways_never_hold_one_seat_for_two_players() {
     let redis = Redis::start().await;
     let stores = [common::sessions(&redis).await, common::sessions(&redis).await];

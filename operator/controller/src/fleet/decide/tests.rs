@@ -518,6 +518,29 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
+fn carry_out(world: &mut World, op: &Op) {
+    match op {
+        Op::Scale(replicas) => world.change(|spec| spec.replicas = *replicas),
+        Op::Buffer(tables) => world.change(|spec| spec.buffer.tables = *tables),
+        Op::Image(image) => world.change(|spec| spec.template.pod.image = Some(image.to_string())),
+        Op::Blinds(big) => world.change(|spec| spec.template.blinds.big = i64::from(*big) * 1_000_000),
+        Op::Players(many) => (0..*many).for_each(|_| world.someone()),
+        Op::End => {
+            let first = world.tables.keys().next().cloned();
+            world.end(&Vec::from_iter(first));
+        }
+        Op::Fail(seconds) => {
+            if let Some(name) = world.tables.keys().next_back().cloned() {
+                world.fail(&name, i64::from(*seconds));
+            }
+        }
+        Op::Restart => world.restart(),
+        Op::Lag(lag_s) => world.lag_s = *lag_s,
+        Op::Lose(lose) => world.lose = *lose,
+        Op::Wait(seconds) => world.run(i64::from(*seconds)),
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
 
@@ -529,26 +552,7 @@ proptest! {
     ) {
         let mut world = World::new(|spec| spec.scale_down.stabilization_seconds = 60);
         for op in &ops {
-            match op {
-                Op::Scale(replicas) => world.change(|spec| spec.replicas = *replicas),
-                Op::Buffer(tables) => world.change(|spec| spec.buffer.tables = *tables),
-                Op::Image(image) => world.change(|spec| spec.template.pod.image = Some(image.to_string())),
-                Op::Blinds(big) => world.change(|spec| spec.template.blinds.big = i64::from(*big) * 1_000_000),
-                Op::Players(many) => (0..*many).for_each(|_| world.someone()),
-                Op::End => {
-                    let first = world.tables.keys().next().cloned();
-                    world.end(&Vec::from_iter(first));
-                }
-                Op::Fail(seconds) => {
-                    if let Some(name) = world.tables.keys().next_back().cloned() {
-                        world.fail(&name, i64::from(*seconds));
-                    }
-                }
-                Op::Restart => world.restart(),
-                Op::Lag(lag_s) => world.lag_s = *lag_s,
-                Op::Lose(lose) => world.lose = *lose,
-                Op::Wait(seconds) => world.run(i64::from(*seconds)),
-            }
+            carry_out(&mut world, op);
             world.tick();
             // Beside closing tables there is never more than was wanted, and what a rollout adds.
             let live = world.count(TableView::is_live);
@@ -567,6 +571,28 @@ proptest! {
         world.run(300);
         prop_assert!(world.is_done() && world.created == created, "it is at rest");
     }
+}
+
+#[test]
+fn the_last_table_that_serves_is_not_scaled_in_while_others_only_start() {
+    let mut world = World::new(|spec| spec.scale_down.stabilization_seconds = 60);
+    let ops = [
+        Op::Wait(2),
+        Op::Players(49),
+        Op::Blinds(2),
+        Op::Players(22),
+        Op::Lag(1),
+        Op::Image(0),
+        Op::Players(17),
+        Op::Restart,
+    ];
+    for op in &ops {
+        carry_out(&mut world, op);
+        // The world itself asserts that somebody can sit down.
+        world.tick();
+    }
+    world.tables.values_mut().for_each(|table| table.players = 0);
+    world.until(3_000, World::is_done);
 }
 
 #[test]

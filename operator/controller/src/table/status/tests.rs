@@ -173,6 +173,20 @@ fn events_are_for_changes_only_and_once_for_one_cause() {
 }
 
 #[test]
+fn a_table_that_comes_up_is_one_event() {
+    let table = table();
+    let starts = status(&facts(&table, None, None));
+    let unread = status(&facts(&table, Some(&pod()), None));
+    let serves = status(&facts(&table, Some(&pod()), Some(&summary())));
+    let reasons = |before: &PokerTableStatus, after: &PokerTableStatus| {
+        events(before, after).into_iter().map(|event| event.reason).collect::<Vec<_>>()
+    };
+    assert_eq!(reasons(&PokerTableStatus::default(), &serves), ["Serving"]);
+    assert_eq!(reasons(&starts, &serves), ["Serving"]);
+    assert!(reasons(&unread, &serves).is_empty(), "its summary is read a moment later");
+}
+
+#[test]
 fn the_generation_is_never_written_with_the_status() {
     let table = table();
     let written = written(&status(&facts(&table, None, None)));
