@@ -1,12 +1,15 @@
 #!/usr/bin/env bash
 # What the chart takes, refuses and renders; needs helm and promtool, and no cluster.
 # usage: chart.sh            checks
-#        chart.sh --write    writes the table of values into helm/purr/README.md
+#        chart.sh --write    writes the tables of helm/purr/README.md and helm/purr/METRICS.md
 set -euo pipefail
 # shellcheck source=cluster/lib.sh
 . "$(dirname "$0")/cluster/lib.sh"
 cd "$here/../.."
-[ "${1:-}" != --write ] || exec python3 tests/chart/chart.py readme --write
+if [ "${1:-}" = --write ]; then
+  python3 tests/chart/alerts.py --write
+  exec python3 tests/chart/chart.py readme --write
+fi
 
 helm=$cache/cluster/bin/helm
 [ -x "$helm" ] || die "helm is not built: run tests/cluster/build.sh first"
@@ -39,7 +42,8 @@ gateway:
   ingress: {enabled: true, host: poker.example, className: nginx, annotations: {a: b}}
   extraEnv: [{name: RUST_BACKTRACE, value: "1"}]
   pod: {nodeSelector: {purr.example/pool: edge}, topologySpreadConstraints: [{maxSkew: 1, topologyKey: zone, whenUnsatisfiable: DoNotSchedule}]}
-records: {replicas: 2, networkName: Net}
+records: {replicas: 2, networkName: Net, autoscaling: {enabled: true, minReplicas: 2, maxReplicas: 6}}
+kubeStateMetrics: {enabled: true, serviceAccount: {name: kube-state-metrics, namespace: monitoring}}
 fairplay: {enabled: true, keySecret: fair-play-key, publicKey: "aa112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"}
 chainSigner:
   replicas: 2
@@ -57,6 +61,7 @@ stores: {eu-2: {sentinels: ["redis.example:26379"], master: purr}}
 backup: {enabled: true, schedule: "@daily"}
 alerts: {enabled: true, labels: {release: prometheus}, runbooksUrl: "https://git.example/purr/runbooks"}
 monitors: {enabled: true, labels: {release: prometheus}}
+dashboards: {enabled: true, labels: {grafana_dashboard: "1"}}
 tableNamespaces: {names: [purr, poker-2]}
 Y
 cat >"$work/outside-stores.yaml" <<'Y'
@@ -130,6 +135,12 @@ done <<'C'
 /gateway/replicas minimum gateway.replicas=0
 /gateway/replicas integer gateway.replicas="two"
 /gateway/rates/signIn minimum gateway.rates.signIn=0
+/gateway/extraVolumes/0 name gateway.extraVolumes=[{"emptyDir":{}}]
+/chainSigner extraVolume chainSigner.extraVolume=[]
+/gateway/autoscaling cpu gateway.autoscaling.cpu=70
+/records/autoscaling/maxReplicas minimum records.autoscaling.maxReplicas=0
+/kubeStateMetrics account kubeStateMetrics.account="x"
+/gateway/ingress/preset contour gateway.ingress.preset="envoy"
 /gateway/rates signin gateway.rates.signin=5
 /gateway/stopDelayMs maximum gateway.stopDelayMs=60000
 /gateway/publicUrl pattern gateway.publicUrl="http://poker.example"
@@ -163,6 +174,7 @@ done <<'C'
 /postgres/external hostname postgres.external.hostname="db"
 /imagePullPolicy IfNotPresent imagePullPolicy="Sometimes"
 /alerts/runbooksUrl pattern alerts.runbooksUrl="https://git.example/"
+/dashboards/labels/grafana_dashboard string dashboards.labels={"grafana_dashboard":1}
 /monitors/intervalSeconds minimum monitors.intervalSeconds=1
 / anvill anvill.enabled=true
 C
@@ -171,6 +183,8 @@ say "chart: dangerous combinations"
 real=(--set 'chain.rpcUrls={https://rpc.example}' --set chain.chainId=999)
 refuses gateway.replicas gateway.podDisruptionBudget.maxUnavailable -- "${anvil[@]}" --set gateway.podDisruptionBudget.maxUnavailable=0
 refuses gateway.replicas gateway.podDisruptionBudget.minAvailable -- "${anvil[@]}" --set gateway.podDisruptionBudget.minAvailable=1
+refuses gateway.autoscaling.minReplicas gateway.podDisruptionBudget.minAvailable -- "${anvil[@]}" --set gateway.autoscaling.enabled=true --set gateway.replicas=9 --set gateway.podDisruptionBudget.minAvailable=2
+refuses records.autoscaling.minReplicas records.autoscaling.maxReplicas -- "${anvil[@]}" --set records.autoscaling.enabled=true --set records.autoscaling.minReplicas=5
 admins=(--set 'gateway.allowedAddresses.admin={192.0.2.0/24}')
 refuses gateway.ingress.enabled gateway.clientAddress.forwardedFrom -- "${anvil[@]}" "${admins[@]}" --set gateway.ingress.enabled=true --set gateway.ingress.host=a.example
 refuses gateway.tlsRoute.enabled gateway.clientAddress.proxyProtocolFrom -- "${anvil[@]}" "${admins[@]}" --set gateway.tlsRoute.enabled=true
@@ -236,6 +250,59 @@ renders '- --summary-every-ms=2000' controller/deployment.yaml --values "$work/p
 renders 'name: RUST_BACKTRACE' gateway/deployment.yaml --values "$work/production.yaml"
 renders 'minAvailable: 2' gateway/deployment.yaml --values "$work/production.yaml"
 renders 'maxUnavailable: 1' gateway/deployment.yaml --values tests/stack-values.yaml
+# The same of all programs; and an autoscaler's Deployment says no number of its own.
+for part in controller/deployment gateway/deployment records/deployment fairplay/deployment signer/statefulset; do
+  workload=${part%%/*}
+  [ "$workload" != signer ] || workload=chainSigner
+  more=(--values "$work/production.yaml" --set "$workload.extraVolumes[0].name=more" --set "$workload.extraVolumeMounts[0].name=more"
+    --set "$workload.extraVolumeMounts[0].mountPath=/more" --set "$workload.extraInitContainers[0].name=before")
+  text=$(manifest "$part.yaml" "${more[@]}" --set "$workload.extraEnv[0].name=RUST_BACKTRACE" --set "$workload.extraArgs={--more=1}")
+  for wanted in '- name: more' 'mountPath: /more' '- name: before' 'name: RUST_BACKTRACE' '- --more=1'; do
+    [[ $text == *"$wanted"* ]] || die "$part.yaml has no '$wanted' of $workload.extra…"
+  done
+done
+# Each preset's annotations, on what the controller reads them from; one's own replace them.
+through=("${anvil[@]}" --set gateway.ingress.enabled=true --set gateway.ingress.host=poker.example --set 'gateway.clientAddress.forwardedFrom={10.0.0.0/8}')
+through+=(--set 'gateway.allowedAddresses.admin={192.0.2.0/24}')
+while read -r preset template text; do
+  renders "$text" "gateway/$template.yaml" "${through[@]}" --set "gateway.ingress.preset=$preset"
+done <<'P'
+contour ingress projectcontour.io/websocket-routes: /
+contour service projectcontour.io/upstream-protocol.tls: https,443
+nginx ingress nginx.ingress.kubernetes.io/proxy-read-timeout: "3600"
+haproxy ingress haproxy.org/server-ssl: "true"
+traefik service traefik.ingress.kubernetes.io/service.serverstransport: purr-purr-gateway@kubernetescrd
+traefik ingress rootCAsSecrets: [purr-gateway-public-tls]
+alb ingress alb.ingress.kubernetes.io/target-type: ip
+gke service cloud.google.com/backend-config: '{"default":"purr-gateway"}'
+gke ingress requestPath: /readyz
+P
+lacks annotations gateway/ingress.yaml "${through[@]}" --set gateway.ingress.preset=none
+lacks projectcontour.io gateway/service.yaml "${anvil[@]}" --set gateway.ingress.preset=contour
+own=$(manifest gateway/ingress.yaml "${through[@]}" --set-string 'gateway.ingress.annotations.nginx\.ingress\.kubernetes\.io/proxy-read-timeout=60')
+[[ $own == *'proxy-read-timeout: "60"'* && $own != *'proxy-read-timeout: "3600"'* ]] || die "an annotation of one's own does not replace the preset's"
+lacks '  replicas: ' records/deployment.yaml --values "$work/production.yaml"
+renders 'kind: HorizontalPodAutoscaler' records/deployment.yaml --values "$work/production.yaml"
+lacks HorizontalPodAutoscaler gateway/deployment.yaml --values "$work/production.yaml"
+renders 'minReplicas: 2' gateway/deployment.yaml "${anvil[@]}" --set gateway.autoscaling.enabled=true
+renders 'maxUnavailable: 1' gateway/deployment.yaml "${anvil[@]}" --set gateway.autoscaling.enabled=true
+for part in controller/deployment records/deployment signer/statefulset; do
+  renders 'maxUnavailable: 1' "$part.yaml" --values "$work/production.yaml"
+  lacks PodDisruptionBudget "$part.yaml" "${anvil[@]}"
+done
+# What kube-state-metrics reads is in the definitions.
+state=$(manifest kube-state-metrics.yaml --values "$work/production.yaml")
+[[ $state == *'name: kube-state-metrics, namespace: monitoring'* && $state == *'kind: PokerTable}'* ]] || die "kube-state-metrics lacks the tables or its account"
+for kind in pokertable pokertablefleet; do
+  definition=helm/purr/files/crds/${kind}s.yaml
+  status=$(awk '/^          status:/ {status = 1} status' "$definition")
+  fields=$(awk -v prefix="purr_$kind" '$1 == "metricNamePrefix:" {mine = $2 == prefix} mine' <<<"$state" | grep -oE 'path: \[status, [a-zA-Z]+' | sed 's/.* //' | sort -u)
+  [ -n "$fields" ] || die "kube-state-metrics reads nothing of $kind"
+  while read -r field; do
+    [[ $status == *$'\n'"              $field:"* ]] || die "$definition has no status.$field, which kube-state-metrics reads"
+  done <<<"$fields"
+done
+lacks 'kind: PokerTable}' kube-state-metrics.yaml --values "$work/production.yaml" --set kubeStateMetrics.tables=false
 # A chart upgrade with the same images restarts nothing.
 templated=$(render --values "$work/production.yaml" | awk '/^---/ {inside = 0} /^  template:/ {inside = 1} inside && /app.kubernetes.io\/version/')
 [ -z "$templated" ] || die "a pod template has the label app.kubernetes.io/version"

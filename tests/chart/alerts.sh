@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The chart's alert rules under promtool, each with its runbook and its cases. usage: alerts.sh HELM
+# The chart's alert rules under promtool, each with its runbook and its cases; its dashboards' queries; METRICS.md. usage: alerts.sh HELM
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 helm=$1
@@ -10,7 +10,7 @@ command -v promtool >/dev/null || {
 work=$(mktemp -d)
 trap 'rm -rf -- "$work"' EXIT
 chart=$root/helm/purr
-all=(--set anvil.enabled=true --set alerts.enabled=true --set monitors.enabled=true --set backup.enabled=true
+all=(--set anvil.enabled=true --set alerts.enabled=true --set monitors.enabled=true --set dashboards.enabled=true --set backup.enabled=true
   --set fairplay.enabled=true --set fairplay.keySecret=k --set-string "fairplay.publicKey=$(printf 'ab%.0s' {1..32})")
 
 # helm reads YAML and writes JSON, one line a file.

@@ -3,13 +3,20 @@
 {{- define "purr.dangerousGateway" -}}
 {{- $gateway := .Values.gateway -}}
 {{- $budget := $gateway.podDisruptionBudget -}}
-{{- $replicas := int $gateway.replicas -}}
+{{- $replicas := include "purr.leastReplicas" (dict "values" $gateway) | int -}}
+{{- $said := ternary "gateway.autoscaling.minReplicas" "gateway.replicas" $gateway.autoscaling.enabled -}}
+{{- range $name := list "gateway" "records" -}}
+{{- $own := index $.Values $name "autoscaling" -}}
+{{- if and $own.enabled (gt (int $own.minReplicas) (int $own.maxReplicas)) -}}
+{{- fail (printf "%s.autoscaling.minReplicas %d with %s.autoscaling.maxReplicas %d: raise the one or lower the other." $name (int $own.minReplicas) $name (int $own.maxReplicas)) -}}
+{{- end -}}
+{{- end -}}
 {{- if not (kindIs "invalid" $budget.minAvailable) -}}
 {{- if ge (int $budget.minAvailable) $replicas -}}
-{{- fail (printf "gateway.replicas %d with gateway.podDisruptionBudget.minAvailable %d allows no disruption: a node with a gateway on it could never be drained. Raise the replicas or lower minAvailable." $replicas (int $budget.minAvailable)) -}}
+{{- fail (printf "%s %d with gateway.podDisruptionBudget.minAvailable %d allows no disruption: a node with a gateway on it could never be drained. Raise the replicas or lower minAvailable." $said $replicas (int $budget.minAvailable)) -}}
 {{- end -}}
 {{- else if lt (int $budget.maxUnavailable) 1 -}}
-{{- fail (printf "gateway.replicas %d with gateway.podDisruptionBudget.maxUnavailable 0 allows no disruption: a node with a gateway on it could never be drained. Set maxUnavailable to at least 1." $replicas) -}}
+{{- fail (printf "%s %d with gateway.podDisruptionBudget.maxUnavailable 0 allows no disruption: a node with a gateway on it could never be drained. Set maxUnavailable to at least 1." $said $replicas) -}}
 {{- end -}}
 {{- $proxies := concat $gateway.clientAddress.forwardedFrom $gateway.clientAddress.proxyProtocolFrom -}}
 {{- if and $gateway.ingress.enabled (not $proxies) (not $gateway.clientAddress.hiddenAccepted) -}}
