@@ -59,6 +59,11 @@ page-test: ## the page in Chromium: two players, a network that breaks, accessib
 	@tests/cargo.sh build --release --workspace --bin purr-solo
 	@tests/page/run.sh
 
+.PHONY: clients-test
+clients-test: ## clients written from the documents alone: a bot of 80 lines plays hands against a twin
+	@tests/cargo.sh build --release --workspace --bin purr-solo
+	@tests/clients/run.sh
+
 .PHONY: attack
 attack: ## spectators, slow requests and streams against two gateways and a table; writes target/attack.json (ARGS="--short")
 	@tests/attack.sh $(ARGS)
@@ -81,10 +86,15 @@ scale: ## long: the controller at 10,000 tables on etcd, the API server and KWOK
 	@tests/cargo.sh build --release -p purr-controller -p purr-tests --bin purr-controller --bin purr-scale
 	@tests/scale.sh "$$CARGO_TARGET_DIR/release/purr-controller" "$$CARGO_TARGET_DIR/release/purr-scale"
 
+.PHONY: fair-play
+fair-play: ## long: two players dump chips on a real cluster; found, decided, kept apart, refunded, exit clock
+	@tests/cluster/up.sh "$${PURR_CLUSTER:-fair}"
+	@tests/fairplay.sh "$${PURR_CLUSTER:-fair}"
+
 .PHONY: redis-test
 redis-test: ## the Redis group on the demo's cluster: nodes killed, cut off, drained, all gone at once
 	@tests/cluster/up.sh
-	@tests/cluster/images.sh --load "$${PURR_CLUSTER:-purr}" redis
+	@tests/cluster/images.sh --load "$${PURR_CLUSTER:-purr}" redis controller
 	@tests/cluster/redis-test.sh
 
 .PHONY: invariants

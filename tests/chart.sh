@@ -207,7 +207,7 @@ say "chart: $refused refused"
 say "chart: programs' options"
 mkdir "$work/programs"
 fair=(--set fairplay.enabled=true --set fairplay.keySecret=k --set-string "fairplay.publicKey=$(printf 'ab%.0s' {1..32})")
-for part in controller/deployment gateway/deployment records/deployment fairplay/deployment signer/statefulset; do
+for part in bootstrap controller/deployment gateway/deployment records/deployment fairplay/deployment signer/statefulset; do
   # Options that exclude each other are in one of the two.
   { render --values "$work/production.yaml" --show-only "templates/$part.yaml" &&
     render --values tests/stack-values.yaml --set 'gateway.clientAddress.proxyProtocolFrom={10.0.0.0/8}' "${fair[@]}" \
@@ -230,6 +230,14 @@ done
 own=$(render --values "$work/production.yaml" --show-only templates/gateway/deployment.yaml)
 [[ $own == *'topologyKey: zone'* && $own != *kubernetes.io/hostname* ]] || die "gateway.pod.topologySpreadConstraints is not the only one"
 
+say "chart: rendering makes no state"
+[ "$(render --values "$work/production.yaml" | sha256sum)" = "$(render --values "$work/production.yaml" | sha256sum)" ] ||
+  die "two renderings differ"
+if made=$(grep -rnE '\{\{[^}]*\b(lookup|rand[A-Z][A-Za-z]*|gen(CA|SelfSigned|Signed|Private)[A-Za-z]*|uuidv4|now|htpasswd|derivePassword)\b' \
+  helm/purr/templates); then
+  die "a template makes state or reads the cluster: $made"
+fi
+[ "$(render --values "$work/production.yaml" | grep -c '^kind: Secret$')" = 0 ] || die "the chart renders a Secret"
 say "chart: what decisions render"
 # renders TEXT TEMPLATE values...: the manifest has the text. lacks: it has not.
 manifest() { render --show-only "templates/$1" "${@:2}"; }

@@ -134,10 +134,12 @@ if has differential python3; then stage differential tests/differential.sh 2000 
 if has autobahn python3; then stage autobahn tests/autobahn.sh || ok=false; fi
 if has "fuzz, short" python3; then stage "fuzz, short" tests/fuzz.sh 15 || ok=false; fi
 if has page node npm chromium; then stage page tests/page/run.sh || ok=false; fi
+if has clients python3; then stage clients tests/clients/run.sh || ok=false; fi
 if has "attacks, short" redis-server taskset; then stage "attacks, short" tests/attack.sh --short || ok=false; fi
 if has contracts node npm; then stage contracts contracts || ok=false; fi
 if has definitions go jq python3 openssl curl; then
   stage definitions tests/crds.sh || ok=false
+  stage "Secrets, made once" tests/bootstrap.sh "$CARGO_TARGET_DIR/release/purr-controller" || ok=false
   stage fleets tests/fleet.sh "$CARGO_TARGET_DIR/release/purr-controller" || ok=false
 fi
 if has "scale, short" go jq openssl curl redis-server; then

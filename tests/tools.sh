@@ -1,14 +1,15 @@
 # Tools that come through pip and npm, pinned and hashed, kept in the cache; sourced, never run.
 # shellcheck shell=bash disable=SC2154 # cache comes from cluster/lib.sh
 
-# The Python of an environment with the packages of a requirements file, made on first use.
-venv() { # requirements-file
-  local wanted dir tmp
+# The Python of an environment with the packages of a requirements file, made on first use. Each folder of the cache keeps
+# two environments.
+venv() { # requirements-file [folder of the cache]
+  local wanted dir tmp held=$cache/${2:-venv}
   wanted=$(hash_of <"$1")
-  dir=$cache/venv/$wanted
+  dir=$held/$wanted
   if [ ! -x "$dir/bin/python" ]; then
-    mkdir -p "$cache/venv"
-    tmp=$(mktemp -d "$cache/venv/.tmp.XXXXXX")
+    mkdir -p "$held"
+    tmp=$(mktemp -d "$held/.tmp.XXXXXX")
     python3 -m venv "$tmp" >&2
     "$tmp/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
       --only-binary :all: -r "$1" >&2
@@ -16,7 +17,7 @@ venv() { # requirements-file
     mv -T "$tmp" "$dir"
   fi
   touch "$dir"
-  keep_two "$cache/venv"
+  keep_two "$held"
   echo "$dir/bin/python"
 }
 

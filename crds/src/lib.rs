@@ -20,6 +20,11 @@ use kube::{CustomResourceExt, ResourceExt};
 /// Where the YAML is kept, seen from the crate: beside it, and in the chart.
 pub const FOLDERS: [&str; 2] = [".", "../helm/purr/files/crds"];
 
+/// Rises with every change of a definition that is released: a release leaves the definitions of a newer one alone.
+pub const REVISION: u32 = 2;
+/// Annotation of a definition that says its [`REVISION`].
+pub const REVISION_ANNOTATION: &str = "purr.poker/definition-revision";
+
 /// A definition cannot be written down.
 #[derive(Debug, thiserror::Error)]
 pub enum GenerateError {
@@ -32,7 +37,11 @@ pub enum GenerateError {
 /// The reference of all fields, beside this crate.
 pub const REFERENCE: &str = "README.md";
 
-fn definitions() -> Result<[CustomResourceDefinition; 2], GenerateError> {
+/// The definitions as the API server takes them.
+///
+/// # Errors
+/// [`GenerateError`]: the types make no definition.
+pub fn definitions() -> Result<[CustomResourceDefinition; 2], GenerateError> {
     let mut crds = [PokerTable::crd(), PokerTableFleet::crd()];
     for crd in &mut crds {
         reference::say_defaults(crd)?;

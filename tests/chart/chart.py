@@ -44,6 +44,7 @@ WIRED = {
 # Programs: sources of their options, by the name of the rendered file.
 PROGRAMS = {
     "controller": ["operator/controller/src/options.rs", "operator/namespaces/src/options.rs"],
+    "bootstrap": ["operator/controller/src/bootstrap/mod.rs"],
     "gateway": ["operator/gateway/src/options.rs", "operator/namespaces/src/options.rs"],
     "records": ["operator/records/src/options.rs"],
     "fairplay": ["operator/fairplay/src/service/options.rs"],

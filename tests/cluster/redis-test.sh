@@ -146,7 +146,8 @@ installs() {
   kubectl label namespace "$ns" pod-security.kubernetes.io/enforce=restricted
   # Only the stores: every other program would wait for its image.
   helm template "$release" "$here/../../helm/purr" -n "$ns" -f "$cache/images/values.yaml" --set anvil.enabled=true --set crds.install=false \
-    -s templates/redis/groups.yaml -s templates/secrets.yaml -s templates/tls/internal-ca.yaml | "${k[@]}" apply -f -
+    -s templates/redis/groups.yaml -s templates/bootstrap.yaml | "${k[@]}" apply -f -
+  "${k[@]}" wait --for=condition=Complete --timeout=120s job --selector app.kubernetes.io/component=bootstrap
   writer_pod | "${k[@]}" apply -f -
   await_true 90 whole
 }

@@ -151,6 +151,7 @@ try {
   // Who looks elsewhere is called: by the title, the icon, and the system where that is wanted.
   await nextHand(players);
   const caller = await toAct(players);
+  assert.match(await one.page.getByRole('link', { name: 'Last hand' }).getAttribute('href'), /\/hands\/1$/, 'the last hand is one press away');
   const away = other(players, caller);
   assert.match(await caller.page.title(), /^● Your turn/);
   assert.match(await caller.page.locator('link[rel="icon"]').getAttribute('href'), /icon-turn\.svg$/);

@@ -3,7 +3,7 @@
 use purr_runtime::Role;
 use rcgen::{
     CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, Issuer, KeyPair, KeyUsagePurpose,
-    date_time_ymd,
+    SanType, date_time_ymd,
 };
 use std::{
     path::{Path, PathBuf},
@@ -30,6 +30,8 @@ pub struct Issued {
     pub not_after_s: i64,
 }
 
+/// RFC 5280, ub-common-name.
+const COMMON_NAME_MAX: usize = 64;
 /// Clocks of two machines differ a little.
 const BACKDATED: Duration = Duration::from_secs(300);
 
@@ -71,22 +73,10 @@ impl Authority {
         let name = Role::Table(uid.to_owned()).to_string();
         let failed = |source| CertificateError::Issue { name: name.clone(), source };
         let (issuer, ca) = self.issuer()?;
-        let since_epoch = now.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let epoch = date_time_ymd(1970, 1, 1);
-        let mut params = CertificateParams::new([name.clone()]).map_err(failed)?;
-        params.not_before = epoch + since_epoch.saturating_sub(BACKDATED);
-        params.not_after = epoch + (since_epoch + self.valid);
-        let not_after_s = params.not_after.unix_timestamp();
+        let san = SanType::DnsName(name.as_str().try_into().map_err(failed)?);
         // The UID alone: a common name has at most 64 characters (RFC 5280, ub-common-name).
-        params.distinguished_name = DistinguishedName::new();
-        params.distinguished_name.push(DnType::CommonName, uid);
-        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        params.extended_key_usages =
-            vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
-        params.use_authority_key_identifier_extension = true;
-        let key = KeyPair::generate().map_err(failed)?;
-        let certificate = params.signed_by(&key, &issuer).map_err(failed)?;
-        Ok(Issued { certificate: certificate.pem(), key: key.serialize_pem(), ca, not_after_s })
+        let leaf = sign(&issuer, vec![san], uid, self.valid, now)?;
+        Ok(Issued { certificate: leaf.certificate, key: leaf.key, ca, not_after_s: leaf.not_after_s })
     }
 
     /// When a certificate has to be renewed, in seconds since 1970: when a third of its time is
@@ -103,6 +93,43 @@ impl Authority {
         let third = i64::try_from(self.valid.as_secs() / 3).ok()?;
         named.then(|| certificate.validity().not_after.timestamp() - third)
     }
+}
+
+/// A leaf certificate and its key, as PEM.
+pub struct Leaf {
+    pub certificate: String,
+    pub key: String,
+    /// Seconds since 1970.
+    pub not_after_s: i64,
+}
+
+/// A new key, and a certificate for it as server and client. A common name that is too long is left out: the names count.
+pub fn sign(
+    issuer: &Issuer<'_, KeyPair>,
+    names: Vec<SanType>,
+    common_name: &str,
+    valid: Duration,
+    now: SystemTime,
+) -> Result<Leaf, CertificateError> {
+    let failed = |source| CertificateError::Issue { name: common_name.to_owned(), source };
+    let since_epoch = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let epoch = date_time_ymd(1970, 1, 1);
+    let mut params = CertificateParams::new(Vec::new()).map_err(failed)?;
+    params.subject_alt_names = names;
+    params.not_before = epoch + since_epoch.saturating_sub(BACKDATED);
+    params.not_after = epoch + (since_epoch + valid);
+    let not_after_s = params.not_after.unix_timestamp();
+    params.distinguished_name = DistinguishedName::new();
+    if common_name.len() <= COMMON_NAME_MAX {
+        params.distinguished_name.push(DnType::CommonName, common_name);
+    }
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages =
+        vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+    params.use_authority_key_identifier_extension = true;
+    let key = KeyPair::generate().map_err(failed)?;
+    let certificate = params.signed_by(&key, issuer).map_err(failed)?;
+    Ok(Leaf { certificate: certificate.pem(), key: key.serialize_pem(), not_after_s })
 }
 
 pub fn seconds(at: SystemTime) -> i64 {

@@ -17,7 +17,7 @@ use purr_protocol::{
 use purr_store::{LinkConfig, SessionsArgs};
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
-/// Reconciles PokerTables into pods.
+/// Reconciles PokerTables into pods. `purr-controller bootstrap --help`: makes the Secrets of a release
 #[derive(Parser, Clone, Debug)]
 #[command(version)]
 pub struct Options {

@@ -11,10 +11,13 @@ export function tablePage(app) {
   const view = link?.view ?? null;
   const table = view?.table ?? null;
   const blinds = table ?? info;
+  // The table numbers its hands one by one; the running one has no record yet.
+  const last = table === null ? 0 : table.hand === null ? table.lastHand : table.hand.number - 1;
   const head = el('div', { class: 'head' },
     el('h1', { id: 'title', tabindex: '-1' }, (table?.name || info?.name) ?? 'Table'),
     blinds ? el('p', { class: 'soft' }, `Blinds ${money(blinds.smallBlind)} / ${money(blinds.bigBlind)}`) : null,
     el('button', { class: 'button small', type: 'button', 'data-do': 'options' }, 'Options'),
+    last > 0 ? el('a', { class: 'button small roomy', 'data-key': 'last-hand', href: `#/table/${app.route.uid}/hands/${last}` }, 'Last hand') : null,
     el('a', { class: 'button small', href: `#/table/${app.route.uid}/hands` }, el('span', {}, 'Hands', el('span', { class: 'roomy' }, ' played'))));
   const troubles = [
     notice ? el('p', { class: 'panel warn', role: 'alert' }, notice) : null,

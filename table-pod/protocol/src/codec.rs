@@ -207,6 +207,14 @@ mod tests {
     }
 
     #[test]
+    fn unknown_fields_are_tolerated_in_json() {
+        let text = br#"{"id":"3","sooner":{"a":[1]},"sit":{"seat":1,"amount":"5","colour":"red"}}"#;
+        let message = Codec::Json.decode_client(text).unwrap();
+        let Some(Body::Sit(sit)) = message.body else { panic!("{message:?}") };
+        assert_eq!((message.id, sit.seat, sit.amount), (3, 1, 5));
+    }
+
+    #[test]
     fn an_oversized_message_is_refused_before_it_is_read() {
         let error = Codec::Json.decode_client(&vec![b' '; MESSAGE_BYTES_MAX + 1]).unwrap_err();
         assert!(matches!(error, CodecError::TooLarge { .. }));

@@ -259,7 +259,7 @@ mod tests {
                 Action::Check => assert!(check),
                 Action::Call | Action::Fold => assert!(!check),
                 Action::RaiseTo(to) => {
-                    assert!(legal.raise_to.is_some_and(|(min, max)| (min..=max).contains(&to)))
+                    assert!(legal.raise_to.is_some_and(|(min, max)| (min..=max).contains(&to)));
                 }
             }
         }
