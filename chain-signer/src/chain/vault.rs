@@ -244,6 +244,11 @@ pub fn encode_deposit(amount: u64) -> Vec<u8> {
     abi::DepositCall { amount }.encode()
 }
 
+/// `fundReserve(amount)`: anybody may; the vault must be approved for it.
+pub fn encode_fund_reserve(amount: u64) -> Vec<u8> {
+    abi::FundReserveCall { amount }.encode()
+}
+
 impl Vault {
     async fn view<T: AbiDecode>(&self, rpc: &Rpc, call: Vec<u8>, block: Option<u64>) -> Result<T, RpcError> {
         let answer = rpc.eth_call(self.address, &call, block).await?;
