@@ -97,6 +97,11 @@ scale: ## long: the controller at 10,000 tables on etcd, the API server and KWOK
 	@tests/cargo.sh build --release -p purr-controller -p purr-tests --bin purr-controller --bin purr-scale
 	@tests/scale.sh "$$CARGO_TARGET_DIR/release/purr-controller" "$$CARGO_TARGET_DIR/release/purr-scale"
 
+.PHONY: fair-play
+fair-play: ## long: two players dump chips on a real cluster; found, decided, kept apart, refunded, exit clock
+	@tests/cluster/up.sh "$${PURR_CLUSTER:-fair}"
+	@tests/fairplay.sh "$${PURR_CLUSTER:-fair}"
+
 .PHONY: redis-test
 redis-test: ## the Redis group on the demo's cluster: nodes killed, cut off, drained, all gone at once
 	@tests/cluster/up.sh

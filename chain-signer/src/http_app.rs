@@ -77,6 +77,7 @@ fn problem(error: &ServiceError) -> Problem {
     use JournalError as J;
     let (status, kind, title) = match error {
         ServiceError::BadUid(_) => (400, "uid".to_owned(), "Not a table"),
+        ServiceError::Unsigned(_) => (422, "unsigned".into(), "Not signed by this table"),
         ServiceError::NoVault => (503, "no-vault".into(), "No vault configured"),
         ServiceError::NoHand { .. } => (404, "no-receipt".into(), "No receipt of this hand"),
         ServiceError::NotSigned(_) => (404, "not-signed".into(), "The receipt is not signed yet"),

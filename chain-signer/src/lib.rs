@@ -20,6 +20,7 @@ pub mod reconcile;
 pub mod sender;
 pub mod serve;
 pub mod service;
+pub mod signed;
 mod tools;
 
 pub use options::Options;

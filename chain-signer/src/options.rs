@@ -3,6 +3,7 @@
 use crate::{
     chain::{Address, RpcConfig, parse_address},
     hsm::TokenConfig,
+    signed::Trust,
 };
 use anyhow::{Context, ensure};
 use clap::{Args, Parser, Subcommand};
@@ -181,6 +182,10 @@ pub struct ServeOptions {
     /// Seconds between two comparisons of ledger and chain; 0: only when asked
     #[arg(long, env = "PURR_RECONCILE_S", default_value_t = 60)]
     pub reconcile_s: u64,
+    /// Take entries only with the signature of their table's own certificate; false: also those of tables of a release
+    /// before, which sign nothing
+    #[arg(long, env = "PURR_REQUIRE_SIGNED_ENTRIES", default_value_t = true, action = clap::ArgAction::Set)]
+    pub require_signed_entries: bool,
     /// Seconds between two signatures over the end of the journal's hash chain; 0: none
     #[arg(long, env = "PURR_CHECKPOINT_S", default_value_t = 60, value_parser = clap::value_parser!(u64).range(0..=86_400))]
     pub checkpoint_s: u64,
@@ -225,6 +230,8 @@ pub struct Config {
     pub vault: Option<Address>,
     pub token: Option<Address>,
     pub pg: PgConnectOptions,
+    /// The CA is read with the other certificates.
+    pub trust: Trust,
     /// `None`: balances are not published.
     pub sessions: Option<LinkConfig>,
     pub poll: Duration,
@@ -265,6 +272,7 @@ impl ServeOptions {
         };
         Ok(Config {
             sessions,
+            trust: Trust { authority: None, required: self.require_signed_entries },
             vault: address(&self.vault).context("--vault")?,
             token: address(&self.token).context("--token")?,
             pg: self.pg.connect()?,
@@ -287,6 +295,12 @@ pub struct AuditOptions {
     /// Block of the vault's deployment: where the log is read from
     #[arg(long, env = "PURR_VAULT_BLOCK", default_value_t = 0)]
     pub vault_block: u64,
+    /// The fleet's CA (PEM), to check the tables' signatures over their entries; without one they are not looked at
+    #[arg(long, env = "PURR_AUDIT_CA_FILE")]
+    pub ca_file: Option<PathBuf>,
+    /// Name entries without a signature too
+    #[arg(long, requires = "ca_file")]
+    pub require_signed_entries: bool,
     /// File with checkpoints as the signer's log or the stream `checkpoints` has them, whatever is around them; - is the
     /// standard input
     #[arg(long, env = "PURR_AUDIT_CHECKPOINT")]

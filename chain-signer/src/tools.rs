@@ -6,8 +6,10 @@ use crate::{
     journal::{Chain, Journal},
     keys::Keys,
     options::{AuditOptions, DeployOptions, KeysOptions, ReleaseOptions, RescanOptions},
+    signed::Trust,
 };
 use anyhow::{Context, bail, ensure};
+use purr_runtime::sign::Authority;
 use serde::Serialize;
 use serde_json::json;
 use std::{
@@ -32,7 +34,9 @@ pub(crate) async fn keys(options: KeysOptions) -> anyhow::Result<()> {
 }
 
 pub(crate) async fn audit(options: &AuditOptions) -> anyhow::Result<()> {
-    let journal = Journal::new(options.pg.connect()?);
+    let authority = options.ca_file.as_deref().map(Authority::load).transpose().context("--ca-file")?;
+    let trust = Trust { authority, required: options.require_signed_entries };
+    let journal = Journal::new(options.pg.connect()?).with_trust(trust);
     let on_chain = match options.rpc_urls.iter().any(|url| !url.is_empty()) {
         true => Some(chain_of(&journal, options).await.context("the vault's log")?),
         false => None,

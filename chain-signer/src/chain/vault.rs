@@ -189,6 +189,11 @@ pub fn encode_deposit(amount: u64) -> Vec<u8> {
     abi::DepositCall { amount }.encode()
 }
 
+/// `fundReserve(amount)`: anybody may; the vault must be approved for it.
+pub fn encode_fund_reserve(amount: u64) -> Vec<u8> {
+    abi::FundReserveCall { amount }.encode()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

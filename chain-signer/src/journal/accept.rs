@@ -1,11 +1,13 @@
 //! What tables bring: reservations and entries. What is accepted is decided by [`purr_books::request`].
 
 use super::{Journal, JournalError, db, load, store, undb};
+use crate::signed::Signatures;
 use purr_books::{
     policy::Limits,
     request::{self, Hour},
 };
 use purr_protocol::settlement::{EntryBody, Reservation, Reserve, Submit};
+use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 use std::collections::BTreeSet;
 
@@ -56,6 +58,21 @@ impl Journal {
         limits: &Limits,
         hour: HourLimit,
     ) -> Result<u64, JournalError> {
+        self.accept_signed(uid, submit, limits, hour, None).await
+    }
+
+    /// As [`Self::accept`]; keeps the table's signatures with what is new.
+    ///
+    /// # Errors
+    /// See [`Self::accept`].
+    pub async fn accept_signed(
+        &self,
+        uid: &str,
+        submit: &Submit,
+        limits: &Limits,
+        hour: HourLimit,
+        signed: Option<&Signatures>,
+    ) -> Result<u64, JournalError> {
         let mut tx = self.pool.begin().await?;
         let mut books = load::table(&mut tx, uid).await?;
         let head = books.tables.get(uid).map_or(0, |table| table.head_seq);
@@ -80,9 +97,49 @@ impl Journal {
         let hour = Hour { limit: hour.0, moved };
         let accepted = request::accept(&books, uid, submit, limits, hour)?;
         store::store(&mut tx, &accepted.changes, 0).await?;
+        if let Some(signed) = signed {
+            keep(&mut tx, uid, submit, (head, accepted.head), signed).await?;
+        }
         tx.commit().await?;
         Ok(accepted.head)
     }
+}
+
+/// Stores signatures over the entries after `before`, up to `head`.
+async fn keep(
+    conn: &mut PgConnection,
+    uid: &str,
+    submit: &Submit,
+    (before, head): (u64, u64),
+    signed: &Signatures,
+) -> Result<(), JournalError> {
+    let (mut seqs, mut signatures) = (Vec::new(), Vec::new());
+    for (entry, signature) in submit.entries.iter().zip(&signed.entries) {
+        if (before + 1..=head).contains(&entry.seq) {
+            seqs.push(db(entry.seq, "seq")?);
+            signatures.push(signature.as_slice());
+        }
+    }
+    if seqs.is_empty() {
+        return Ok(());
+    }
+    let hash: [u8; 32] = Sha256::digest(&signed.certificate).into();
+    sqlx::query("INSERT INTO certificates (hash, der) VALUES ($1, $2) ON CONFLICT DO NOTHING")
+        .bind(hash.as_slice())
+        .bind(&signed.certificate)
+        .execute(&mut *conn)
+        .await?;
+    sqlx::query(
+        "UPDATE entries e SET signature = s.signature, certificate = $4
+         FROM unnest($2::bigint[], $3::bytea[]) AS s (seq, signature) WHERE e.uid = $1 AND e.seq = s.seq",
+    )
+    .bind(uid)
+    .bind(seqs)
+    .bind(signatures)
+    .bind(hash.as_slice())
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 async fn moved_in_hour(conn: &mut PgConnection, uid: &str) -> Result<u64, JournalError> {

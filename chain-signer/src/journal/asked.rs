@@ -8,6 +8,7 @@ use crate::{
     chain::vault::{Call, decode_call},
     derived::{Evidence, NotDerived, TransactionNote},
     journal::{Fees, Purpose, Transaction},
+    signed::Trust,
 };
 use purr_books::{
     asked::{Changed, EntryNote, EntryRow, TableAsked, TableNote, Why},
@@ -28,8 +29,8 @@ const UNTIL_RELEASED: i64 = i64::MAX;
 const NOTE: &str = "j.id AS j_id, j.kind AS j_kind, j.body AS j_body, j.prev AS j_prev, j.hash AS j_hash";
 
 /// Finds entries beside the first row of the hash chain about each.
-const ENTRIES: &str = "SELECT e.uid, e.seq, e.kind, e.payload_hash, e.payload, e.moved, e.lanes, j.* FROM entries e
-    LEFT JOIN LATERAL (SELECT j.id AS j_id, j.kind AS j_kind, j.body AS j_body, j.prev AS j_prev, j.hash AS j_hash
+const ENTRIES: &str = "SELECT e.uid, e.seq, e.kind, e.payload_hash, e.payload, e.moved, e.lanes, e.signature, c.der, j.*
+    FROM entries e LEFT JOIN certificates c ON c.hash = e.certificate LEFT JOIN LATERAL (SELECT j.id AS j_id, j.kind AS j_kind, j.body AS j_body, j.prev AS j_prev, j.hash AS j_hash
         FROM journal j WHERE j.kind = 'entry' AND (j.body::jsonb ->> 'uid') = e.uid
         AND ((j.body::jsonb ->> 'seq')::bigint) = e.seq ORDER BY j.id LIMIT 1) AS j ON true";
 
@@ -48,16 +49,29 @@ fn noted<T: DeserializeOwned>(row: &PgRow) -> Result<Option<T>, JournalError> {
     Ok(if intact { serde_json::from_str(body).ok() } else { None })
 }
 
-fn entry(row: &PgRow) -> Result<EntryRow, JournalError> {
+/// An entry, with what the hash chain has of it.
+pub(super) fn entry(row: &PgRow, trust: &Trust, noted: Option<EntryNote>) -> Result<EntryRow, JournalError> {
+    let (uid, seq): (String, u64) = (row.try_get("uid")?, undb(row.try_get("seq")?)?);
+    let payload_hash = bytes(row.try_get("payload_hash")?, "payload_hash")?;
+    let (signature, certificate): (Option<&[u8]>, Option<&[u8]>) =
+        (row.try_get("signature")?, row.try_get("der")?);
+    // A signature without its certificate is none.
+    let is_signed = match (signature, certificate) {
+        (Some(signature), certificate) => {
+            trust.holds(&uid, seq, &payload_hash, Some((certificate.unwrap_or_default(), signature)))
+        }
+        (None, _) => trust.holds(&uid, seq, &payload_hash, None),
+    };
     Ok(EntryRow {
-        uid: row.try_get("uid")?,
-        seq: undb(row.try_get("seq")?)?,
+        uid,
+        seq,
         kind: row.try_get("kind")?,
-        payload_hash: bytes(row.try_get("payload_hash")?, "payload_hash")?,
+        payload_hash,
         payload: row.try_get("payload")?,
         moved: row.try_get("moved")?,
         lanes: row.try_get("lanes")?,
-        noted: noted::<EntryNote>(row)?,
+        noted,
+        is_signed,
     })
 }
 
@@ -99,7 +113,7 @@ impl Journal {
         let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(uids).bind(most);
         let mut waiting = BTreeMap::<String, Vec<EntryRow>>::new();
         for row in query.fetch_all(&self.pool).await? {
-            let row = entry(&row)?;
+            let row = entry(&row, &self.trust, noted(&row)?)?;
             waiting.entry(row.uid.clone()).or_default().push(row);
         }
         Ok(waiting)
@@ -129,7 +143,13 @@ impl Journal {
     ) -> Result<Vec<EntryRow>, JournalError> {
         let sql = format!("{ENTRIES} WHERE e.uid = $1 AND e.seq BETWEEN $2 AND $3 ORDER BY e.seq");
         let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(uid).bind(db(first, "seq")?);
-        query.bind(db(last, "seq")?).fetch_all(&self.pool).await?.iter().map(entry).collect()
+        query
+            .bind(db(last, "seq")?)
+            .fetch_all(&self.pool)
+            .await?
+            .iter()
+            .map(|row| entry(row, &self.trust, noted(row)?))
+            .collect()
     }
 
     /// A table's row.

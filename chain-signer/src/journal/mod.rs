@@ -44,7 +44,7 @@ pub use rows::TableRow;
 pub use transactions::{Attempt, Fees, NewTransaction, Purpose, Transaction};
 pub use views::{ExitBounds, Heads};
 
-use crate::chain::eip712::Domain;
+use crate::{chain::eip712::Domain, signed::Trust};
 use purr_books::{
     differing::Differs, entry::IllegalTransition, ledger::LedgerError, policy::Refusal,
     promise::IllegalPromise, request::RequestError,
@@ -92,6 +92,7 @@ pub enum JournalError {
 #[derive(Clone, Debug)]
 pub struct Journal {
     pool: PgPool,
+    trust: Trust,
 }
 
 impl Journal {
@@ -102,7 +103,13 @@ impl Journal {
             .max_connections(CONNECTIONS_MAX)
             .acquire_timeout(Duration::from_secs(5))
             .connect_lazy_with(options);
-        Self { pool }
+        Self { pool, trust: Trust::default() }
+    }
+
+    /// The same journal, where entries are believed only with their tables' signatures.
+    #[must_use]
+    pub fn with_trust(self, trust: Trust) -> Self {
+        Self { trust, ..self }
     }
 
     pub fn pool(&self) -> &PgPool {
@@ -133,7 +140,7 @@ impl Journal {
 
     /// See [`audit`].
     pub async fn audit_with(&self, on_chain: Option<&Chain>) -> Result<Audit, JournalError> {
-        audit(&mut *self.pool.acquire().await?, on_chain).await
+        audit(&mut *self.pool.acquire().await?, on_chain, &self.trust).await
     }
 
     /// Chain id and vault that the journal is about.

@@ -385,12 +385,17 @@ impl House {
 
     /// A client of the signer with the certificate of a role.
     pub fn client(&self, signer: &Signer, role: &Role) -> InternalClient {
+        let address = format!("127.0.0.1:{}", signer.https);
+        InternalClient::new(self.identity(role), address, Role::ChainSigner)
+    }
+
+    /// The certificate of a role; the same each time.
+    pub fn identity(&self, role: &Role) -> Identity {
         let dir = self.dir.path().join(role.to_string());
         if !dir.exists() {
             self.authority.issue(&dir, &[&role.to_string()]);
         }
-        let address = format!("127.0.0.1:{}", signer.https);
-        InternalClient::new(Identity::load(&dir).unwrap(), address, Role::ChainSigner)
+        Identity::load(&dir).unwrap()
     }
 
     pub async fn sql(&self) -> sqlx::PgPool {

@@ -11,7 +11,7 @@ use axum::{
 };
 use purr_engine::PlayerId;
 use purr_fairplay::{
-    DetectorLimits,
+    DetectorLimits, Keep,
     judge::Thresholds,
     service::{
         self,
@@ -260,6 +260,8 @@ impl World {
                 poll: Duration::from_millis(50),
             },
             limits: DetectorLimits { pairs_max: 1_000, players_max: 100 },
+            keep: Keep { timing_ms: 90 * 86_400_000, player_ms: 400 * 86_400_000 },
+            cleared: Duration::from_secs(365 * 86_400),
             thresholds: Thresholds::default(),
         };
         let (registry, stop) = (prometheus::Registry::new(), CancellationToken::new());
