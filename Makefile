@@ -117,9 +117,10 @@ lint: ## rustfmt, clippy, cargo-deny, shellcheck, the chart
 	@tests/lint.sh
 
 .PHONY: generate
-generate: ## write the generated files anew: CRD YAML, evaluator's tables, the API's document, contract ABI, gas report
+generate: ## write the generated files anew: CRD YAML, evaluator's tables, the API's document, the protocol's examples, contract ABI, gas report
 	@tests/cargo.sh run --release -p purr-crds
 	@tests/cargo.sh run --release -p purr-engine --example eval-tables
 	@PURR_GENERATE=1 tests/cargo.sh test --release -p purr-gateway --test it openapi::
+	@PURR_GENERATE=1 tests/cargo.sh test --release -p purr-protocol --lib examples::
 	@chain-signer/contracts/build.sh
 	@chain-signer/contracts/build.sh --gas
