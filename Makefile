@@ -72,6 +72,17 @@ attack: ## spectators, slow requests and streams against two gateways and a tabl
 seats: ## seats of a fleet: 300 requests/s over two gateways and 30 tables; writes target/seats.json (ARGS="--seconds 10")
 	@tests/seats.sh $(ARGS)
 
+.PHONY: soak
+soak: ## long: 5,000 hands over 50 tables, every lie that nodes tell, kills and reorgs; exactly once (PURR_SEED, PURR_SOAK_HANDS)
+	@PURR_SOAK_HANDS=$${PURR_SOAK_HANDS:-5000} PURR_SOAK_TABLES=$${PURR_SOAK_TABLES:-50} \
+	  PURR_SOAK_KILLS=$${PURR_SOAK_KILLS:-20} \
+	  tests/cargo.sh test --release --locked --workspace --test soak -- --nocapture
+
+.PHONY: due
+due: ## the next due entry of 10,000 tables, 100 hands each in the past, beside 100,000 depositors; bound 50 ms (PURR_DUE_MS)
+	@PURR_DUE_HISTORY=$${PURR_DUE_HISTORY:-100} PURR_DUE_MS=$${PURR_DUE_MS:-50} \
+	  tests/cargo.sh test --release --locked -p purr-chain-signer --test it -- --nocapture due::
+
 .PHONY: chaos
 chaos: ## long: faults on a real cluster while a table plays; writes target/chaos.json (PURR_FAULTS, PURR_RUNS)
 	@tests/chaos.sh
@@ -85,6 +96,11 @@ scale: ## long: the controller at 10,000 tables on etcd, the API server and KWOK
 	@tests/cluster/build.sh
 	@tests/cargo.sh build --release -p purr-controller -p purr-tests --bin purr-controller --bin purr-scale
 	@tests/scale.sh "$$CARGO_TARGET_DIR/release/purr-controller" "$$CARGO_TARGET_DIR/release/purr-scale"
+
+.PHONY: fair-play
+fair-play: ## long: two players dump chips on a real cluster; found, decided, kept apart, refunded, exit clock
+	@tests/cluster/up.sh "$${PURR_CLUSTER:-fair}"
+	@tests/fairplay.sh "$${PURR_CLUSTER:-fair}"
 
 .PHONY: redis-test
 redis-test: ## the Redis group on the demo's cluster: nodes killed, cut off, drained, all gone at once
@@ -101,9 +117,10 @@ lint: ## rustfmt, clippy, cargo-deny, shellcheck, the chart
 	@tests/lint.sh
 
 .PHONY: generate
-generate: ## write the generated files anew: CRD YAML, evaluator's tables, the API's document, contract ABI, gas report
+generate: ## write the generated files anew: CRD YAML, evaluator's tables, the API's document, the protocol's examples, contract ABI, gas report
 	@tests/cargo.sh run --release -p purr-crds
 	@tests/cargo.sh run --release -p purr-engine --example eval-tables
 	@PURR_GENERATE=1 tests/cargo.sh test --release -p purr-gateway --test it openapi::
+	@PURR_GENERATE=1 tests/cargo.sh test --release -p purr-protocol --lib examples::
 	@chain-signer/contracts/build.sh
 	@chain-signer/contracts/build.sh --gas

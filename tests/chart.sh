@@ -250,6 +250,11 @@ renders '{name: PURR_HAND_LIMIT, value: "0"}' "$signer" --values "$work/producti
 # 100000 tokens of 18 decimals are more than the signer's numbers hold.
 renders '{name: PURR_HAND_LIMIT, value: "18446744073709551615"}' "$signer" "${anvil[@]}" --set chain.decimals=18
 renders '{name: PURR_VAULT_BLOCK, value: "12345678901"}' "$signer" "${anvil[@]}" --set chain.vaultBlock=12345678901
+hyperevm=(--values "$work/production.yaml" --values helm/purr/values-hyperevm.yaml)
+renders '{name: PURR_RPC_REQUESTS_PER_MINUTE, value: "100"}' "$signer" "${hyperevm[@]}"
+renders '{name: PURR_POLL_MS, value: "5000"}' "$signer" "${hyperevm[@]}"
+renders '{name: PURR_TRANSACTION_FEE_MAX_GWEI, value: "500000000"}' "$signer" "${anvil[@]}"
+renders '{name: PURR_HOUR_FEE_MAX_GWEI, value: "5000000000"}' "$signer" "${anvil[@]}"
 renders 'secretKeyRef: {name: "rpc", key: "urls"}' "$signer" --values "$work/production.yaml"
 renders 'configMap: {name: "rpc-ca"}' "$signer" --values "$work/production.yaml"
 renders 'configMap: {name: "db-ca"}' "$signer" --values "$work/outside-stores.yaml"

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Brings the whole stack up on a cluster: images, chart, vault contract. Run again, it changes only what is new.
 # usage: stack.sh [NAME]   (the test cluster NAME; with CLUSTER=current the current kubectl context, and REGISTRY)
+# PURR_FAIRPLAY=1 also runs the fair-play program, with two wallets that review.
 # Writes what a player needs to $PURR_CACHE/stacks/NAME/env: gateway, CA, RPC, vault, token, namespace.
 set -euo pipefail
 # shellcheck source=cluster/lib.sh
@@ -12,17 +13,19 @@ release=purr
 # The first account of every anvil and hardhat chain, known to everybody: worth nothing anywhere else.
 export PURR_DEPLOYER_KEY=${PURR_DEPLOYER_KEY:-0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80}
 
+parts=(controller gateway records table chain-signer redis postgres anvil)
+[ "${PURR_FAIRPLAY:-0}" != 1 ] || parts+=(fairplay)
 if [ "${CLUSTER:-}" = current ]; then
   name=current
   [ -n "${REGISTRY:-}" ] || die "CLUSTER=current needs REGISTRY, from which your cluster can pull"
   say "pushing images to $REGISTRY"
-  "$here/images.sh" --push "$REGISTRY" controller gateway records table chain-signer redis postgres anvil
+  "$here/images.sh" --push "$REGISTRY" "${parts[@]}"
   images=$cache/images/values-registry.yaml
   if ! command -v kubectl >/dev/null || ! command -v helm >/dev/null; then export PATH=$cache/cluster/bin:$PATH; fi
 else
   cluster "${1:-}"
   "$here/up.sh" "$name"
-  "$here/images.sh" --load "$name" controller gateway records table chain-signer redis postgres anvil
+  "$here/images.sh" --load "$name" "${parts[@]}"
   images=$cache/images/values.yaml
   eval "$("$here/env.sh" "$name")"
 fi
@@ -70,7 +73,8 @@ second_node() { # cordon or uncordon
 install() { # more values...
   helm upgrade --install "$release" "$root/helm/purr" --namespace "$namespace" --values "$root/tests/stack-values.yaml" \
     --values "$images" --set-string "gateway.domain=localhost:$gateway_port" \
-    --set "gateway.publicUrl=https://localhost:$gateway_port" --set "gateway.roles.${auditor}[0]=auditor" "$@" >/dev/null
+    --set "gateway.publicUrl=https://localhost:$gateway_port" --set "gateway.roles.${auditor}[0]=auditor" \
+    "${fair[@]}" "$@" >/dev/null
 }
 
 # The wallet that may read the reconciliation.
@@ -78,6 +82,20 @@ install() { # more values...
 auditor=$(cat "$out/auditor")
 
 kubectl create namespace "$namespace" --dry-run=client -o yaml | kubectl apply -f - >/dev/null
+fair=()
+if [ "${PURR_FAIRPLAY:-0}" = 1 ]; then
+  # The key that opens hole cards, and the wallets that review.
+  fair_key=$out/fair-play.key
+  [ -f "$fair_key" ] || "$CARGO_TARGET_DIR/release/purr" keygen --auditor "$fair_key" >"$out/fair-play"
+  "${k[@]}" create secret generic fair-play-key --from-file=key="$fair_key" --dry-run=client -o yaml |
+    "${k[@]}" apply -f - >/dev/null
+  fair=(--values "$root/tests/fairplay-values.yaml" --set-string "fairplay.publicKey=$(cat "$out/fair-play")")
+  for reviewer in 1 2; do
+    file=$out/reviewer-$reviewer
+    [ -f "$file.key" ] || "$CARGO_TARGET_DIR/release/purr" keygen "$file.key" | tr A-F a-f >"$file"
+    fair+=(--set "gateway.roles.$(cat "$file")[0]=integrity")
+  done
+fi
 kubectl label --overwrite namespace "$namespace" pod-security.kubernetes.io/enforce=restricted >/dev/null
 
 [ "$name" = current ] || second_node cordon
@@ -99,8 +117,8 @@ if [ -z "$vault" ]; then
 fi
 install --set-string "chain.vault=$vault" --set-string "chain.token=$token"
 say "waiting for every part"
-parts=$("${k[@]}" get statefulset,deployment --selector "app.kubernetes.io/instance=$release" --output name)
-for part in $parts; do
+workloads=$("${k[@]}" get statefulset,deployment --selector "app.kubernetes.io/instance=$release" --output name)
+for part in $workloads; do
   "${k[@]}" rollout status "$part" --timeout=180s >/dev/null || {
     "${k[@]}" get pods -o wide >&2
     die "$part is not ready"
@@ -118,6 +136,7 @@ PURR_RPC=$rpc
 PURR_VAULT=$vault
 PURR_TOKEN=$token
 PURR_AUDITOR_KEY=$out/auditor.key
+PURR_REVIEWER_KEYS=$out/reviewer-1.key:$out/reviewer-2.key
 PURR_DEPLOYER_KEY=$PURR_DEPLOYER_KEY
 KUBECONFIG=${KUBECONFIG:-}
 PURR_BIN=$cache/cluster/bin

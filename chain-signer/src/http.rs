@@ -18,7 +18,7 @@ use purr_protocol::{
     feed::Feed,
     settlement::{
         Accepted, Balance, ChainConfig, Entries, Fence, Fenced, HandReceipt, Notices, OpenTable,
-        Reconciliation, Reservation, Reserve, Submit, TableStatus,
+        Reconciliation, Reservation, Reserve, SignedSubmit, TableStatus,
     },
 };
 use purr_runtime::{CancellationToken, Peer, Role, problem::Answer};
@@ -106,11 +106,11 @@ async fn submit(
     body: Bytes,
 ) -> Result<Json<Accepted>, Answer> {
     allow(&peer, &[own(&uid)])?;
-    let submit: Submit = parse(&body)?;
+    let SignedSubmit { submit, signed } = parse(&body)?;
     if submit.entries.is_empty() || submit.entries.len() > ENTRIES_MAX {
         return Err(Problem::new(400, "entries", "Want 1 to 256 entries").into());
     }
-    match app.service.submit(&uid, &submit).await {
+    match app.service.submit(&uid, &submit, signed.as_ref()).await {
         Ok(accepted_through) => Ok(Json(Accepted { accepted_through })),
         Err(error) => Err(app.failed(&error)),
     }

@@ -5,7 +5,7 @@ use crate::{
     service::{Service, ServiceError},
 };
 use axum::body::Bytes;
-use purr_books::ledger::LedgerError;
+use purr_books::{ledger::LedgerError, request::RequestError};
 use purr_protocol::Problem;
 use purr_runtime::{CancellationToken, Peer, Role, problem::Answer};
 use serde::de::DeserializeOwned;
@@ -34,14 +34,16 @@ impl App {
     pub(crate) fn failed(&self, error: &ServiceError) -> Answer {
         let problem = problem(error);
         match error {
-            ServiceError::Journal(JournalError::Refused(refusal)) => {
+            ServiceError::Journal(JournalError::Request(RequestError::Refused(refusal))) => {
                 self.service.metrics.refused.with_label_values(&[refusal.rule()]).inc();
             }
-            ServiceError::Journal(JournalError::Conflict { uid, seq }) => {
+            ServiceError::Journal(JournalError::Request(RequestError::Conflict { uid, seq })) => {
                 tracing::error!(uid, seq, "ALARM: another payload for an old number");
                 self.service.metrics.conflicts.inc();
             }
-            ServiceError::Journal(JournalError::Fenced { .. }) => self.service.metrics.fenced.inc(),
+            ServiceError::Journal(JournalError::Request(RequestError::Fenced { .. })) => {
+                self.service.metrics.fenced.inc();
+            }
             _ if problem.status >= 500 => tracing::warn!(%error, "request failed"),
             _ => {}
         }
@@ -49,10 +51,33 @@ impl App {
     }
 }
 
+/// Status, kind and title of what the books refuse.
+fn refused(error: &RequestError) -> (u16, String, &'static str) {
+    use RequestError as E;
+    match error {
+        E::UnknownTable(_) => (404, "unknown-table".into(), "No such table"),
+        E::Fenced { .. } => (409, "fenced".into(), "A higher epoch has spoken"),
+        E::Conflict { .. } => (409, "conflict".into(), "Another payload for this number"),
+        E::NotOpen(_) => (409, "not-open".into(), "The table is not open on chain yet"),
+        E::NonceUsed(_) => (409, "nonce-used".into(), "This nonce was used before"),
+        E::Frozen(_) => (409, "frozen".into(), "A deposit has vanished"),
+        E::Differs(_) => (409, "differs".into(), "Ledger and chain do not agree about this"),
+        E::Denied(_) => (409, "denied".into(), "This wallet is denied"),
+        E::Held(_) => (409, "held".into(), "Vouchers of this wallet are held"),
+        E::Gap { .. } => (422, "gap".into(), "Not the next number"),
+        E::NoReservation => (422, "no-reservation".into(), "No reservation for this permit"),
+        E::Insufficient(_) => (422, "insufficient-balance".into(), "The free balance is too small"),
+        E::Refused(refusal) => (422, refusal.rule().replace('_', "-"), "A rule refuses this"),
+        E::Ledger(LedgerError::Range(_)) => (400, "range".into(), "A number is out of range"),
+        E::Ledger(_) | E::Illegal(_) | E::Json(_) => (500, "internal".into(), "The signer failed"),
+    }
+}
+
 fn problem(error: &ServiceError) -> Problem {
     use JournalError as J;
     let (status, kind, title) = match error {
         ServiceError::BadUid(_) => (400, "uid".to_owned(), "Not a table"),
+        ServiceError::Unsigned(_) => (422, "unsigned".into(), "Not signed by this table"),
         ServiceError::NoVault => (503, "no-vault".into(), "No vault configured"),
         ServiceError::NoHand { .. } => (404, "no-receipt".into(), "No receipt of this hand"),
         ServiceError::NotSigned(_) => (404, "not-signed".into(), "The receipt is not signed yet"),
@@ -61,26 +86,15 @@ fn problem(error: &ServiceError) -> Problem {
         ServiceError::Outflow { .. } => (422, "outflow-limit".into(), "Beyond the vault's limits now"),
         ServiceError::Chain(_) => (503, "chain".into(), "The chain cannot be asked"),
         ServiceError::Journal(error) => match error {
-            J::UnknownTable(_) => (404, "unknown-table".into(), "No such table"),
-            J::Fenced { .. } => (409, "fenced".into(), "A higher epoch has spoken"),
-            J::Conflict { .. } => (409, "conflict".into(), "Another payload for this number"),
             J::OtherTerms(_) => (409, "other-terms".into(), "The table was opened with other terms"),
-            J::NotOpen(_) => (409, "not-open".into(), "The table is not open on chain yet"),
-            J::NonceUsed(_) => (409, "nonce-used".into(), "This nonce was used before"),
-            J::Frozen(_) => (409, "frozen".into(), "A deposit has vanished"),
-            J::Differs(_) => (409, "differs".into(), "Ledger and chain do not agree about this"),
-            J::Denied(_) => (409, "denied".into(), "This wallet is denied"),
             J::BadDenial(BadDenial::NotDenied) => (404, "not-denied".into(), "This wallet is not denied"),
             J::BadDenial(BadDenial::Full) => (409, "full".into(), "The deny list is full"),
             J::BadDenial(_) => (422, "denial".into(), "Not a denial"),
-            J::Held(_) => (409, "held".into(), "Vouchers of this wallet are held"),
             J::BadHold(_) => (422, "hold".into(), "Not a hold"),
-            J::Gap { .. } => (422, "gap".into(), "Not the next number"),
-            J::NoReservation => (422, "no-reservation".into(), "No reservation for this permit"),
-            J::Refused(refusal) => (422, refusal.rule().replace('_', "-"), "A rule refuses this"),
             error if error.is_insufficient() => {
                 (422, "insufficient-balance".into(), "The free balance is too small")
             }
+            J::Request(error) => refused(error),
             J::Range(_) | J::Ledger(LedgerError::Range(_)) => {
                 (400, "range".into(), "A number is out of range")
             }

@@ -20,6 +20,7 @@ pub mod reconcile;
 pub mod sender;
 pub mod serve;
 pub mod service;
+pub mod signed;
 mod tools;
 
 pub use options::Options;
@@ -35,5 +36,6 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
         Command::Deploy(options) => tools::deploy(*options).await,
         Command::Audit(options) => tools::audit(&options).await,
         Command::Release(options) => tools::release(&options).await,
+        Command::Rescan(options) => tools::rescan(&options).await,
     }
 }

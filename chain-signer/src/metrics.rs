@@ -23,6 +23,8 @@ pub struct Metrics {
     pub conflicts_with_chain: IntCounter,
     /// Tables and players about which books and chain differ.
     pub differing: IntGauge,
+    /// Events of the vault that a node had left out and that were found later.
+    pub logs_found: IntCounter,
     /// Rows of the journal that were not what tables had asked for when they were to be signed.
     pub rows_changed: IntCounter,
     pub checkpoints: IntCounter,
@@ -113,6 +115,10 @@ impl Metrics {
                 "ALARM at 1: the journal was written anew, or is behind a checkpoint that was signed",
             )?,
             shortfalls: counter("purr_signer_shortfalls_total", "ALARM: losses of seats that had left")?,
+            logs_found: counter(
+                "purr_signer_logs_found_total",
+                "ALARM: events that a node had left out, found by reading the log again",
+            )?,
             frozen: gauge("purr_signer_frozen_players", "ALARM: players whose final deposit has vanished")?,
             published: counter(
                 "purr_signer_balances_published_total",

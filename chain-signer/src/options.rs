@@ -3,6 +3,7 @@
 use crate::{
     chain::{Address, RpcConfig, parse_address},
     hsm::TokenConfig,
+    signed::Trust,
 };
 use anyhow::{Context, ensure};
 use clap::{Args, Parser, Subcommand};
@@ -34,6 +35,8 @@ pub enum Command {
     Audit(AuditOptions),
     /// Ends the quarantine of a table or player after a changed row was found and put right
     Release(ReleaseOptions),
+    /// Has the running signer read the vault's log again, and take in what is missing; prints what it came to as JSON
+    Rescan(RescanOptions),
 }
 
 #[derive(Args, Clone, Debug)]
@@ -164,6 +167,12 @@ pub struct ServeOptions {
     /// Priority fee of a first attempt, in wei per gas
     #[arg(long, env = "PURR_PRIORITY_FEE_WEI", default_value_t = 0)]
     pub priority_fee_wei: u64,
+    /// Most that one transaction may cost, in gwei; above it the transaction waits for a lower base fee; 0: no limit
+    #[arg(long, env = "PURR_TRANSACTION_FEE_MAX_GWEI", default_value_t = 500_000_000)]
+    pub transaction_fee_max_gwei: u64,
+    /// Most that all transactions of an hour may cost together, in gwei; above it they wait; 0: no limit
+    #[arg(long, env = "PURR_HOUR_FEE_MAX_GWEI", default_value_t = 5_000_000_000)]
+    pub hour_fee_max_gwei: u64,
     /// Seconds that a transaction may wait for its block before its fee is raised
     #[arg(long, env = "PURR_STUCK_AFTER_S", default_value_t = 15)]
     pub stuck_after_s: u64,
@@ -173,6 +182,10 @@ pub struct ServeOptions {
     /// Seconds between two comparisons of ledger and chain; 0: only when asked
     #[arg(long, env = "PURR_RECONCILE_S", default_value_t = 60)]
     pub reconcile_s: u64,
+    /// Take entries only with the signature of their table's own certificate; false: also those of tables of a release
+    /// before, which sign nothing
+    #[arg(long, env = "PURR_REQUIRE_SIGNED_ENTRIES", default_value_t = true, action = clap::ArgAction::Set)]
+    pub require_signed_entries: bool,
     /// Seconds between two signatures over the end of the journal's hash chain; 0: none
     #[arg(long, env = "PURR_CHECKPOINT_S", default_value_t = 60, value_parser = clap::value_parser!(u64).range(0..=86_400))]
     pub checkpoint_s: u64,
@@ -217,6 +230,8 @@ pub struct Config {
     pub vault: Option<Address>,
     pub token: Option<Address>,
     pub pg: PgConnectOptions,
+    /// The CA is read with the other certificates.
+    pub trust: Trust,
     /// `None`: balances are not published.
     pub sessions: Option<LinkConfig>,
     pub poll: Duration,
@@ -231,6 +246,11 @@ impl ServeOptions {
         ensure!(self.chain_id > 0, "--chain-id is a positive number");
         ensure!(self.confirmations <= 1_000, "--confirmations is at most 1000");
         ensure!(self.gas_max >= 1_000_000, "--gas-max is at least 1000000: one item needs up to 400000");
+        let (one, hour) = (self.transaction_fee_max_gwei, self.hour_fee_max_gwei);
+        ensure!(
+            one == 0 || hour == 0 || one <= hour,
+            "--transaction-fee-max-gwei {one} is above --hour-fee-max-gwei {hour}"
+        );
         ensure!((50..=60_000).contains(&self.poll_ms), "--poll-ms is 50 to 60000");
         ensure!(
             self.hsm.hsm_settle_key != self.hsm.hsm_voucher_key,
@@ -252,6 +272,7 @@ impl ServeOptions {
         };
         Ok(Config {
             sessions,
+            trust: Trust { authority: None, required: self.require_signed_entries },
             vault: address(&self.vault).context("--vault")?,
             token: address(&self.token).context("--token")?,
             pg: self.pg.connect()?,
@@ -274,6 +295,12 @@ pub struct AuditOptions {
     /// Block of the vault's deployment: where the log is read from
     #[arg(long, env = "PURR_VAULT_BLOCK", default_value_t = 0)]
     pub vault_block: u64,
+    /// The fleet's CA (PEM), to check the tables' signatures over their entries; without one they are not looked at
+    #[arg(long, env = "PURR_AUDIT_CA_FILE")]
+    pub ca_file: Option<PathBuf>,
+    /// Name entries without a signature too
+    #[arg(long, requires = "ca_file")]
+    pub require_signed_entries: bool,
     /// File with checkpoints as the signer's log or the stream `checkpoints` has them, whatever is around them; - is the
     /// standard input
     #[arg(long, env = "PURR_AUDIT_CHECKPOINT")]
@@ -299,6 +326,18 @@ pub struct KeysOptions {
     /// Make the keys that are missing
     #[arg(long)]
     pub create: bool,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct RescanOptions {
+    #[command(flatten)]
+    pub pg: PgArgs,
+    /// First block that is read again; nothing before it is
+    #[arg(long)]
+    pub from: u64,
+    /// Seconds to wait until the signer that sends has read all of it; the order stays where they are over
+    #[arg(long, default_value_t = 600)]
+    pub wait_s: u64,
 }
 
 #[derive(Args, Clone, Debug)]

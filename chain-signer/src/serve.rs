@@ -14,7 +14,7 @@ use crate::{
     sender::Sender,
     service::{Service, Signals},
 };
-use purr_runtime::{Callers, CancellationToken, Identity, Readiness, Server, ops};
+use purr_runtime::{Callers, CancellationToken, Identity, Readiness, Server, ops, sign::Authority};
 use std::{sync::Arc, time::Duration};
 use tokio::{net::TcpListener, time::sleep};
 
@@ -25,7 +25,7 @@ const PROBE_EVERY: Duration = Duration::from_secs(2);
 
 /// Runs until stopped.
 pub(crate) async fn serve(options: ServeOptions, stop: CancellationToken) -> anyhow::Result<()> {
-    let config = options.validate()?;
+    let mut config = options.validate()?;
     let registry = prometheus::Registry::new();
     let metrics = Metrics::new(&registry)?;
     let readiness = Readiness::default();
@@ -42,8 +42,9 @@ pub(crate) async fn serve(options: ServeOptions, stop: CancellationToken) -> any
     let ops = tokio::spawn(ops::serve(listen, registry, readiness.clone(), stop.clone()));
 
     let identity = Identity::load(&config.options.tls_dir)?;
+    config.trust.authority = Some(Authority::load(&identity.ca_file())?);
     let rpc = Arc::new(Rpc::new(&config.options.rpc.config())?);
-    let journal = Journal::new(config.pg.clone());
+    let journal = Journal::new(config.pg.clone()).with_trust(config.trust.clone());
     let signals = Arc::new(Signals::default());
     let service = Arc::new(Service::new(&config, journal.clone(), rpc.clone(), metrics, signals));
     let listener = TcpListener::bind(config.options.listen).await?;

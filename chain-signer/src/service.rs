@@ -8,6 +8,7 @@ use crate::{
     keys::Keys,
     metrics::Metrics,
     options::Config,
+    signed::{BadSignature, Trust},
 };
 use purr_books::policy::{Lane, Limits, Refusal, Terms};
 use purr_engine::{PlayerId, config::AMOUNT_MAX};
@@ -15,7 +16,7 @@ use purr_protocol::denial::{DenialTrail, Deny, Lift};
 use purr_protocol::permit::{PermitFor, PermitVersion};
 use purr_protocol::settlement::{
     ChainConfig, EntryBody, HandReceipt, Notice, OpenTable, ReceiptLane, Reservation, Reserve, Submit,
-    TableStatus,
+    TableSignatures, TableStatus,
 };
 use purr_runtime::CancellationToken;
 use serde::{Deserialize, Serialize};
@@ -71,6 +72,8 @@ pub enum ServiceError {
     Journal(#[from] JournalError),
     #[error("'{0}' is no table: want a UUID")]
     BadUid(String),
+    #[error(transparent)]
+    Unsigned(#[from] BadSignature),
     #[error("no vault configured")]
     NoVault,
     #[error("no hand {hand} of table {uid} was accepted: it was void, or has not come yet")]
@@ -127,8 +130,11 @@ pub struct Service {
     pub metrics: Metrics,
     pub signals: Arc<Signals>,
     pub checkpoints: Checkpoints,
+    trust: Trust,
     /// `None`: no vault configured.
     pub domain: Option<Domain>,
+    /// The block of the vault's deployment.
+    pub vault_block: u64,
     limits: Limits,
     hour: HourLimit,
     keys: OnceLock<Keys>,
@@ -159,7 +165,9 @@ impl Service {
             metrics,
             signals,
             checkpoints: Checkpoints::new(config.sessions.clone()),
+            trust: config.trust.clone(),
             domain,
+            vault_block: config.options.vault_block,
             limits: Limits { hand_max: config.options.hand_limit },
             hour: HourLimit(config.options.hour_limit),
             keys: OnceLock::new(),
@@ -278,12 +286,18 @@ impl Service {
     }
 
     /// Accepts entries up to the first that a rule refuses; gives the last number that the journal has.
-    pub async fn submit(&self, uid: &str, submit: &Submit) -> Result<u64, ServiceError> {
+    pub async fn submit(
+        &self,
+        uid: &str,
+        submit: &Submit,
+        signed: Option<&TableSignatures>,
+    ) -> Result<u64, ServiceError> {
         self.domain()?;
+        let signed = self.trust.read(uid, submit, signed)?;
         let mut tries = 0;
         let head = loop {
             tries += 1;
-            match self.journal.accept(uid, submit, &self.limits, self.hour).await {
+            match self.journal.accept_signed(uid, submit, &self.limits, self.hour, signed.as_ref()).await {
                 Err(error) if error.is_deadlock() && tries < TRIES => {}
                 other => break other?,
             }

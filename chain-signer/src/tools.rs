@@ -5,13 +5,20 @@ use crate::{
     checkpoint::Checkpoint,
     journal::{Chain, Journal},
     keys::Keys,
-    options::{AuditOptions, DeployOptions, KeysOptions, ReleaseOptions},
+    options::{AuditOptions, DeployOptions, KeysOptions, ReleaseOptions, RescanOptions},
+    signed::Trust,
 };
 use anyhow::{Context, bail, ensure};
+use purr_runtime::sign::Authority;
 use serde::Serialize;
 use serde_json::json;
-use std::path::Path;
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
+/// Between two looks at how far the signer has read.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// Checkpoints that are looked up at once.
 const CHECKPOINTS_AT_ONCE: usize = 1_000;
 
@@ -27,7 +34,9 @@ pub(crate) async fn keys(options: KeysOptions) -> anyhow::Result<()> {
 }
 
 pub(crate) async fn audit(options: &AuditOptions) -> anyhow::Result<()> {
-    let journal = Journal::new(options.pg.connect()?);
+    let authority = options.ca_file.as_deref().map(Authority::load).transpose().context("--ca-file")?;
+    let trust = Trust { authority, required: options.require_signed_entries };
+    let journal = Journal::new(options.pg.connect()?).with_trust(trust);
     let on_chain = match options.rpc_urls.iter().any(|url| !url.is_empty()) {
         true => Some(chain_of(&journal, options).await.context("the vault's log")?),
         false => None,
@@ -100,6 +109,30 @@ pub(crate) async fn release(options: &ReleaseOptions) -> anyhow::Result<()> {
     let subject = &options.subject;
     ensure!(journal.end_quarantine(subject).await?, "{subject} is in no quarantine of a changed row");
     print(&json!({ "released": subject.to_string() }))
+}
+
+/// Orders the log to be read again and waits for it. The signer that sends reads: it has the nodes and the lease, and what
+/// it takes in goes the one way that all events go.
+pub(crate) async fn rescan(options: &RescanOptions) -> anyhow::Result<()> {
+    let journal = Journal::new(options.pg.connect()?);
+    let position = journal.position().await?.context("nothing of the chain was taken in yet")?;
+    let (from, to) = (options.from, position.block);
+    ensure!(from <= to, "--from {from} is behind block {to}, up to which the log was taken in");
+    let before = journal.reread_found().await?;
+    journal.order_reread(from).await?;
+    let begun = Instant::now();
+    while journal.reread().await?.is_some_and(|next| next <= to) {
+        if begun.elapsed() > Duration::from_secs(options.wait_s) {
+            bail!(
+                "the log is not read again up to block {to} after {} s: is a signer running? The order stays",
+                options.wait_s
+            );
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    let (found, differing) = (journal.reread_found().await?, journal.differing().await?);
+    let differing: Vec<String> = differing.keys().map(ToString::to_string).collect();
+    print(&json!({"from": from, "to": to, "found": found.saturating_sub(before), "differing": differing}))
 }
 
 pub(crate) async fn deploy(options: DeployOptions) -> anyhow::Result<()> {

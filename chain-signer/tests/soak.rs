@@ -1,7 +1,8 @@
-//! Many hands over many tables while the signer is killed, the chain goes back, and the way to it loses, delays and
-//! refuses: every hand is settled exactly once, and ledger, chain and stacks agree in the end.
+//! Many hands over many tables while the signer is killed, the chain goes back, the way to it loses, delays and refuses,
+//! and the first of two nodes tells every lie that real nodes have told: every hand is settled exactly once, and ledger,
+//! chain and stacks agree in the end.
 //!
-//! PURR_SOAK_HANDS, PURR_SOAK_TABLES, PURR_SOAK_KILLS and PURR_SEED make it another run; `make chaos` has the long one.
+//! PURR_SOAK_HANDS, PURR_SOAK_TABLES, PURR_SOAK_KILLS and PURR_SEED make it another run; `make soak` has the long one.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
 #![allow(
@@ -14,6 +15,7 @@ mod common;
 
 use common::{
     House, Signer, eventually,
+    lies::{self, Deal},
     proxy::{Proxy, Random},
     table::{Table, player},
 };
@@ -236,9 +238,12 @@ async fn every_hand_is_settled_exactly_once_whatever_happens_to_signer_and_chain
     let (kills, seed) = (setting("PURR_SOAK_KILLS", 3), setting("PURR_SEED", 20_261_125));
     println!("PURR_SEED={seed}: {hands} hands over {tables} tables, {kills} kills");
     let mut house = House::new().await;
+    // Both ways lose and delay; the first node lies as well.
     let proxy = Proxy::faulty(house.rpc_port, seed).await;
-    let through = format!("http://127.0.0.1:{}", proxy.port);
+    let second = Proxy::faulty(house.rpc_port, seed.rotate_left(17)).await;
+    let through = [&proxy, &second].map(|proxy| format!("http://127.0.0.1:{}", proxy.port)).join(",");
     house.signer_env.push(("PURR_RPC_URLS".into(), through));
+    house.signer_env.push(("PURR_RECONCILE_S".into(), "5".into()));
     house.signer_env.push(("PURR_CONFIRMATIONS".into(), CONFIRMATIONS.to_string()));
     house.signer_env.push(("PURR_STUCK_AFTER_S".into(), "4".into()));
     let signer = house.start_signer();
@@ -263,10 +268,28 @@ async fn every_hand_is_settled_exactly_once_whatever_happens_to_signer_and_chain
             wait = 2_000 + random.below(3_000);
         }
     };
+    let told = Mutex::new(BTreeMap::<String, u64>::new());
+    let lying = async {
+        let mut deal = Deal::new(seed.rotate_left(31));
+        loop {
+            let (at, for_ms) = deal.next();
+            let head = house.rpc().block_number().await.unwrap();
+            let lie = lies::all(head)[at];
+            proxy.lie(Some(lie));
+            tokio::time::sleep(Duration::from_millis(for_ms)).await;
+            proxy.lie(None);
+            let name = format!("{lie:?}").split('(').next().unwrap().to_owned();
+            *told.lock().unwrap().entry(name).or_default() += 1;
+            // As long the truth: a node that lies all the time is one that nobody has.
+            tokio::time::sleep(Duration::from_millis(for_ms)).await;
+        }
+    };
     tokio::select! {
         _ = async { tokio::join!(futures::future::join_all(all), kill(&house, &signer, &played, (hands, kills), seed)) } => {}
         () = going_back => {}
+        () = lying => {}
     }
+    proxy.lie(None);
     assert_eq!(played.load(Ordering::Relaxed), hands);
     let playing = begun.elapsed();
 
@@ -293,6 +316,7 @@ async fn every_hand_is_settled_exactly_once_whatever_happens_to_signer_and_chain
     let settled = begun.elapsed();
 
     proxy.calm();
+    second.calm();
     once_on_chain(&house, &plays).await;
     let found = eventually("ledger and chain can be compared", || async {
         gateway.get::<Reconciliation>("/v1/reconciliation", WAIT).await.ok()
@@ -331,5 +355,10 @@ async fn every_hand_is_settled_exactly_once_whatever_happens_to_signer_and_chain
         settled.as_secs_f64(),
         proxy.counts.all()
     );
+    let told = told.into_inner().unwrap();
+    println!("lies: {told:?}, {} answers", proxy.counts.lies.load(Ordering::Relaxed));
+    assert!(!told.is_empty() && proxy.counts.lies.load(Ordering::Relaxed) > 0);
+    // A run that plays for long enough has met each of them.
+    assert!(playing < Duration::from_secs(120) || told.len() == lies::all(0).len(), "{told:?}");
     assert!(reorgs > 0 && proxy.counts.all().iter().all(|(_, count)| *count > 0), "each fault happened");
 }

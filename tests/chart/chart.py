@@ -35,6 +35,7 @@ WIRED = {
     "PURR_DEPLOYER_KEY_FILE": "of the command deploy, which does not run in the cluster",
     "PURR_DEPLOYER_KEY": "of the command deploy, which does not run in the cluster",
     "PURR_AUDIT_RPC_URLS": AUDIT,
+    "PURR_AUDIT_CA_FILE": AUDIT,
     "PURR_AUDIT_CHECKPOINT": AUDIT,
     "PURR_AUDIT_CHECKPOINT_KEY": AUDIT,
     "PURR_HAND_GAP_MS": "pace of a table, for which the controller has no option",

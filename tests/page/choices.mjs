@@ -83,7 +83,7 @@ async function nextHand(players) {
 }
 
 mkdirSync(folder, { recursive: true });
-const { port, stop } = await start(solo, ['--seats', '6', '--turn-ms', '60000', '--hand-gap-ms', '1000'], pageFolder);
+const { port, stop } = await start(solo, ['--seats', '6', '--turn-ms', '60000', '--hand-gap-ms', '3000'], pageFolder);
 const browser = await launch();
 try {
   const at = { before: watch, complaints, pageFolder };

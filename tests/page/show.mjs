@@ -49,10 +49,10 @@ try {
   await myTurn(second).waitFor();
   for (const { page } of players) await page.evaluate(() => { globalThis.pictures = []; globalThis.longest = 0; });
   await press(second, /^Call/);
-  await moving.page.locator('.worth').first().waitFor();
-  await moving.page.waitForFunction(() => document.querySelectorAll('.board [data-card]').length === 3 && document.querySelectorAll('.worth').length === 2);
+  // What passes in less than a second is looked up in what was kept.
+  await moving.page.waitForFunction(() => globalThis.pictures.some((text) => JSON.parse(text).board >= 3));
   for (const who of players) await who.page.screenshot({ path: join(folder, `show-${who.name}-flop.png`) });
-  for (const { page } of players) await page.locator('.outcome.strong').waitFor();
+  for (const { page } of players) await page.waitForFunction(() => globalThis.pictures.some((text) => JSON.parse(text).won));
   for (const who of players) await who.page.screenshot({ path: join(folder, `show-${who.name}-end.png`) });
 
   const longest = Math.round(await moving.page.evaluate(() => globalThis.longest));

@@ -21,6 +21,8 @@ pub mod figures;
 #[cfg(feature = "cluster")]
 pub mod game;
 #[cfg(feature = "cluster")]
+pub mod guest;
+#[cfg(feature = "cluster")]
 pub mod harness;
 #[cfg(feature = "cluster")]
 pub mod player;

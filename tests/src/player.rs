@@ -32,6 +32,24 @@ const OPEN_WAIT: Duration = Duration::from_secs(60);
 /// A permit is signed for one try; the chain needs some seconds for it.
 const REBUY_WAIT: Duration = Duration::from_secs(20);
 
+/// How a player decides; [`Dice`] is a player without judgement.
+pub trait Mind: Send {
+    /// Something that everybody at the table is told.
+    fn sees(&mut self, _event: &Kind) {}
+
+    /// The table as it is after what was told.
+    fn looks(&mut self, _view: &View) {}
+
+    /// What to do now, and after how long; `None` when it is not one's turn.
+    fn act(&mut self, view: &View) -> Option<(pb::Act, Duration)>;
+}
+
+impl Mind for Dice {
+    fn act(&mut self, view: &View) -> Option<(pb::Act, Duration)> {
+        bot::act(view, self).map(|act| (act, Duration::ZERO))
+    }
+}
+
 /// What a player should do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wish {
@@ -102,6 +120,18 @@ impl Player {
         uid: &str,
         buy_in: u64,
         seed: u64,
+        heard: (Figures, Recorder),
+    ) -> anyhow::Result<Self> {
+        Self::sit_as(session, gateway, uid, buy_in, Box::new(Dice::new(seed)), heard).await
+    }
+
+    /// [`Self::sit`] of a player who decides by this mind.
+    pub async fn sit_as(
+        session: Session,
+        gateway: Gateway,
+        uid: &str,
+        buy_in: u64,
+        mind: Box<dyn Mind>,
         (figures, recorder): (Figures, Recorder),
     ) -> anyhow::Result<Self> {
         let end = Instant::now() + OPEN_WAIT;
@@ -118,7 +148,7 @@ impl Player {
             connection: Connection::open(session.clone(), gateway, uid, Settings::default()),
             permits,
             buy_in,
-            dice: Dice::new(seed),
+            mind,
             figures,
             heard: Heard { recorder, table: uid.to_owned(), player: session.wallet().address().to_string() },
             state: PlayerState::default(),
@@ -199,7 +229,7 @@ struct Driver {
     connection: Connection,
     permits: Permits,
     buy_in: u64,
-    dice: Dice,
+    mind: Box<dyn Mind>,
     figures: Figures,
     heard: Heard,
     state: PlayerState,
@@ -281,6 +311,7 @@ impl Driver {
 
     fn see(&mut self, kind: &Kind, cursor: (u64, u64)) {
         let own = self.state.seat.map(|seat| u32::from(seat.0));
+        self.mind.sees(kind);
         match kind {
             Kind::Acted(acted) if own == Some(acted.seat) && !acted.timed_out => {
                 self.own_action = Some(cursor);
@@ -341,6 +372,7 @@ impl Driver {
     /// Publishes what is seen now.
     fn look(&mut self) {
         let view = self.connection.view();
+        self.mind.looks(view);
         let state = &mut self.state;
         if let Some((seat, chair)) = view.your_seat() {
             state.seat = Some(seat);
@@ -385,8 +417,11 @@ impl Driver {
         };
         if self.acting.is_none()
             && wish != Wish::Hesitate
-            && let Some(act) = bot::act(view, &mut self.dice)
+            && let Some((act, after)) = self.mind.act(view)
         {
+            if !after.is_zero() {
+                sleep(after).await;
+            }
             let act = if wish == Wish::PlaySmall { small(act, view, chair.stack) } else { act };
             let hand = act.hand;
             let id = self.connection.send(Ask::Act(act)).await?;

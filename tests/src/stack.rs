@@ -104,6 +104,24 @@ impl Stack {
         Ok(self.auditor.api().reconciliation(&token.text).await?)
     }
 
+    /// Wallets with the role `integrity`, where the stack runs the fair-play program.
+    pub fn reviewers(&self) -> anyhow::Result<Vec<Session>> {
+        let files = variable("PURR_REVIEWER_KEYS")?;
+        let session = |file: &str| -> anyhow::Result<Session> {
+            Ok(Session::new(self.api(), Wallet::from_file(&PathBuf::from(file))?))
+        };
+        files.split(':').map(session).collect()
+    }
+
+    /// Puts test money into the house's reserve.
+    pub async fn fund_reserve(&self, amount: u64) -> anyhow::Result<()> {
+        let house = deploy::Wallet::new(&self.rpc, self.deployer).await?;
+        house.mint(self.token, house.address, amount).await.context("mint")?;
+        house.approve(self.token, self.vault, amount).await.context("approve")?;
+        house.execute(self.vault, &vault::encode_fund_reserve(amount)).await.context("reserve")?;
+        Ok(())
+    }
+
     /// Runs kubectl in the stack's namespace; its standard output.
     pub async fn kubectl(&self, arguments: &[&str]) -> anyhow::Result<String> {
         self.kubectl_with(arguments, "").await
@@ -155,6 +173,7 @@ impl Stack {
             &["logs", "deployment/purr-gateway", "--tail=40"],
             &["logs", "purr-chain-signer-0", "--tail=40"],
             &["logs", "deployment/purr-records", "--tail=20"],
+            &["logs", "deployment/purr-fair-play", "--tail=20"],
         ] {
             let text = self.kubectl(arguments).await.unwrap_or_else(|error| format!("{error:#}"));
             eprintln!("--- kubectl {}\n{text}", arguments.join(" "));

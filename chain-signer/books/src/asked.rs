@@ -70,6 +70,8 @@ pub struct EntryRow {
     pub lanes: String,
     /// `None`: the hash chain does not have it, or has it no more as it was written.
     pub noted: Option<EntryNote>,
+    /// Whether the table's own certificate signed it, as far as that is wanted.
+    pub is_signed: bool,
 }
 
 /// How a body is named in the column `kind`.
@@ -111,6 +113,9 @@ pub fn entry(row: &EntryRow) -> Result<(Entry, Lanes), Changed> {
     let entry: Entry = serde_json::from_str(&row.payload).map_err(|_| changed("payload", Why::Malformed))?;
     if entry.payload_hash().ok() != Some(row.payload_hash) || entry.seq != row.seq {
         return Err(changed("payload", Why::NotNoted));
+    }
+    if !row.is_signed {
+        return Err(changed("signature or certificate", Why::NotSigned));
     }
     if kind(&entry.body) != row.kind {
         return Err(changed("kind", Why::NotAsked));
@@ -194,6 +199,7 @@ mod tests {
             payload: serde_json::to_string(&entry).unwrap(),
             moved: 10,
             lanes: serde_json::to_string(&lanes).unwrap(),
+            is_signed: true,
             noted: Some(EntryNote {
                 uid: "t".into(),
                 seq: 4,
@@ -216,6 +222,7 @@ mod tests {
         assert_eq!(column(|row| row.noted = None), "seq");
         assert_eq!(column(|row| row.seq = 5), "payload");
         assert_eq!(column(|row| row.kind = "leave".into()), "kind");
+        assert_eq!(column(|row| row.is_signed = false), "signature or certificate");
         assert_eq!(column(|row| row.payload_hash = [1; 32]), "payload_hash");
         assert_eq!(column(|row| row.payload = row.payload.replace("-10", "-11")), "payload");
         assert_eq!(column(|row| row.payload = "{".into()), "payload");

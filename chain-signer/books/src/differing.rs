@@ -4,10 +4,11 @@
 
 use crate::{
     books::Books,
+    events::VaultLog,
     ledger::{Account, Subject},
 };
 use purr_engine::PlayerId;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("books and chain differ about {subject} ({why}): nothing is promised or paid there until they agree")]
@@ -65,8 +66,8 @@ pub struct Difference {
     pub block: u64,
 }
 
-/// What differs after a comparison at a block: what the comparison found, what is still in suspense, and conflicts of later
-/// blocks. A difference that is found again keeps the block at which it began.
+/// What differs after a comparison at a block: what the comparison found, what is still in suspense, conflicts of later
+/// blocks, and what it left out. A difference that is found again keeps the block at which it began.
 pub fn after_comparison(
     before: &BTreeMap<Subject, Difference>,
     compared: &[Compared],
@@ -86,10 +87,66 @@ pub fn after_comparison(
         let block = since(&subject);
         found.entry(subject).or_insert(Difference { why, block });
     }
-    for (subject, known) in before.iter().filter(|(_, known)| known.block > block) {
+    let looked_at: BTreeSet<&Subject> = compared.iter().map(|one| &one.subject).collect();
+    let stays = |subject: &Subject, known: &Difference| known.block > block || !looked_at.contains(subject);
+    for (subject, known) in before.iter().filter(|(subject, known)| stays(subject, known)) {
         found.insert(subject.clone(), known.clone());
     }
     found
+}
+
+/// What final logs have changed, and in which block: it is compared with the chain next.
+pub fn touched(books: &Books, logs: &[VaultLog]) -> BTreeMap<Subject, u64> {
+    let mut touched = BTreeMap::<Subject, u64>::new();
+    for log in logs {
+        let table = log.event.table().and_then(|id| books.uid_of(&id)).map(Subject::Table);
+        let player = log.event.player().map(Subject::Player);
+        let sums = log.event.moves_sums().then_some(Subject::House);
+        for subject in [table, player, sums].into_iter().flatten() {
+            let at = touched.entry(subject).or_default();
+            *at = log.block.max(*at);
+        }
+    }
+    touched
+}
+
+/// What may be compared next.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Candidates {
+    /// What differs.
+    pub differing: Vec<Subject>,
+    /// What has changed since its last comparison, longest ago first.
+    pub changed: Vec<Subject>,
+    /// What has not, compared longest ago first.
+    pub rest: Vec<Subject>,
+}
+
+/// Chooses what is compared within so many requests: what differs has half of them at most, so that much which differs
+/// keeps nobody else waiting; then what has changed, then everybody in turn.
+pub fn plan(candidates: &Candidates, requests: usize, cost: impl Fn(&Subject) -> usize) -> Vec<Subject> {
+    let mut chosen = Vec::new();
+    let mut known = BTreeSet::new();
+    let mut left = requests;
+    let Candidates { differing, changed, rest } = candidates;
+    let alone = changed.is_empty() && rest.is_empty();
+    let mut choose = |from: &[Subject], most: usize| {
+        let mut room = most.min(left);
+        for subject in from {
+            let cost = cost(subject);
+            if cost > room {
+                break;
+            }
+            if known.insert(subject.clone()) {
+                (room, left) = (room - cost, left - cost);
+                chosen.push(subject.clone());
+            }
+        }
+    };
+    choose(differing, if alone { requests } else { requests.div_ceil(2) });
+    choose(changed, requests);
+    choose(rest, requests);
+    choose(differing, requests);
+    chosen
 }
 
 #[cfg(test)]
@@ -155,5 +212,68 @@ mod tests {
         let suspense = [(Account::Suspense(house.clone()), -4), (Account::Suspense(Subject::Player(ONE)), 0)];
         let after = after_comparison(&BTreeMap::new(), &[], suspense.into_iter(), 9);
         assert_eq!(after, [(house, Difference { why: "-4 in suspense".into(), block: 9 })].into());
+    }
+
+    #[test]
+    fn what_a_comparison_left_out_goes_on_differing() {
+        let (a, b) = (Subject::Table("a".into()), Subject::Player(ONE));
+        let known = Difference { why: "x".into(), block: 5 };
+        let before = [(a.clone(), known.clone()), (b.clone(), known.clone())].into();
+        let compared = [Compared::new(b, "free", &2, &2)];
+        assert_eq!(after_comparison(&before, &compared, std::iter::empty(), 10), [(a, known)].into());
+    }
+
+    #[test]
+    fn a_log_touches_its_table_its_player_and_where_money_crosses_the_vaults_door_the_sums() {
+        use crate::events::VaultEvent as E;
+        let log = |block, event| VaultLog { block, tx: [0; 32], index: 0, event };
+        let logs = [
+            log(3, E::Deposited { player: ONE, amount: 5 }),
+            log(4, E::Left { table: [7; 32], player: TWO, seq: 1, seat: 0, stack: 5 }),
+            log(5, E::HandsSettled { table: [7; 32], first: 2, last: 2, rake: 0 }),
+            log(6, E::HandsSettled { table: [8; 32], first: 2, last: 2, rake: 0 }),
+        ];
+        let want = [
+            (Subject::Table("t".into()), 5),
+            (Subject::Player(ONE), 3),
+            (Subject::Player(TWO), 4),
+            (Subject::House, 3),
+        ];
+        assert_eq!(touched(&books(), &logs), want.into());
+    }
+
+    #[test]
+    fn changed_accounts_come_before_the_rest_and_what_differs_takes_half_at_most() {
+        let table = |n: u8| Subject::Table(n.to_string());
+        let cost = |subject: &Subject| if matches!(subject, Subject::Table(_)) { 2 } else { 1 };
+        let (one, two) = (Subject::Player(ONE), Subject::Player(TWO));
+        let candidates = Candidates {
+            differing: (0..9).map(table).collect(),
+            changed: vec![one.clone(), table(0)],
+            rest: vec![one.clone(), two.clone()],
+        };
+        // Two tables, then what has changed and is not among them, then the rest, then tables again while there is room.
+        assert_eq!(plan(&candidates, 8, cost), [table(0), table(1), one.clone(), two.clone(), table(2)]);
+        assert_eq!(plan(&candidates, 5, cost), [table(0), one.clone(), two.clone()]);
+        let quiet = Candidates { rest: vec![one.clone(), two], ..Candidates::default() };
+        assert_eq!(plan(&quiet, 1, cost), [one]);
+        let stuck = Candidates { differing: vec![table(3)], ..Candidates::default() };
+        assert_eq!(plan(&stuck, 2, cost), [table(3)], "alone it has all");
+        assert!(plan(&stuck, 1, cost).is_empty());
+    }
+
+    #[test]
+    fn many_that_have_changed_are_all_compared_in_turn() {
+        let player = |n: u8| Subject::Player(PlayerId([n; 20]));
+        let mut waiting: Vec<Subject> = (0..100).map(player).collect();
+        let mut rounds = 0;
+        while !waiting.is_empty() {
+            let candidates = Candidates { changed: waiting.clone(), ..Candidates::default() };
+            let chosen = plan(&candidates, 5, |_| 1);
+            assert_eq!(chosen.len(), 5);
+            waiting.retain(|subject| !chosen.contains(subject));
+            rounds += 1;
+        }
+        assert_eq!(rounds, 20);
     }
 }

@@ -42,8 +42,10 @@ pub enum Event {
     Confirm,
     /// Final, refused.
     Reject,
-    /// Final, refused only because of what came before it: may be tried again.
+    /// Its transaction is final and did not carry it out, or was given up: may be tried again.
     Requeue,
+    /// A transaction of a key that may settle no more, which no block has: it is given up.
+    Abandon,
     /// Its transaction is never signed: somebody changed a row. It waits again.
     GiveUp,
     /// The vault's log has the entry as carried out, at final depth.
@@ -82,7 +84,11 @@ pub fn next(state: State, event: Event) -> Result<State, IllegalTransition> {
         (S::Mined, E::Reorg) => S::Broadcast,
         (S::Mined, E::Confirm) => S::Confirmed,
         (S::Mined, E::Reject) => S::Rejected,
-        (S::Mined, E::Requeue) | (S::Checked, E::GiveUp) => S::Requested,
+        (S::Checked | S::Signed | S::Broadcast | S::Mined, E::Requeue) | (S::Checked, E::GiveUp) => {
+            S::Requested
+        }
+        // The key that signed it is revoked at final depth, or never signed it: no block carries it out any more.
+        (S::Checked | S::Signed | S::Broadcast, E::Abandon) => S::Rejected,
         // The vault's log at final depth decides wherever the entry stands: a receipt may have been missing or wrong,
         // and the entry may wait again or be on its way a second time.
         (S::Requested | S::Checked | S::Signed | S::Broadcast | S::Mined, log) => match log {
@@ -158,7 +164,7 @@ mod tests {
         State::Confirmed,
         State::Rejected,
     ];
-    const EVENTS: [Event; 15] = [
+    const EVENTS: [Event; 16] = [
         Event::Check,
         Event::Sign,
         Event::Send,
@@ -168,6 +174,7 @@ mod tests {
         Event::Confirm,
         Event::Reject,
         Event::Requeue,
+        Event::Abandon,
         Event::GiveUp,
         Event::Settle,
         Event::Refuse,
@@ -200,6 +207,15 @@ mod tests {
             assert!(next(state, Event::Confirm).is_err());
             assert!(next(state, Event::Reject).is_err());
         }
+    }
+
+    #[test]
+    fn what_is_in_a_block_is_never_given_up_and_what_a_lost_transaction_carried_waits_again() {
+        for state in State::UNDER_WAY {
+            assert_eq!(next(state, Event::Requeue), Ok(State::Requested));
+            assert_eq!(next(state, Event::Abandon).is_ok(), state != State::Mined, "{state}");
+        }
+        assert!(next(State::Requested, Event::Abandon).is_err());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use purr_engine::PlayerId;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Events that move money or numbers; others are of no concern to the ledger.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -176,6 +177,27 @@ impl VaultEvent {
         }
     }
 
+    /// Whether an event uses up the numbers of [`Self::range`]: the next event of its table goes on behind them.
+    #[must_use]
+    pub const fn uses_numbers(&self) -> bool {
+        !matches!(self, Self::ItemRejected { .. })
+    }
+
+    /// Whether what the vault holds, or the house's reserve, is another one after this event.
+    #[must_use]
+    pub const fn moves_sums(&self) -> bool {
+        match self {
+            Self::Deposited { .. }
+            | Self::Withdrawn { .. }
+            | Self::ExitFinalised { .. }
+            | Self::RakeSwept { .. }
+            | Self::ReserveFunded { .. }
+            | Self::HousePaid { .. } => true,
+            Self::Shortfall { reserve, .. } => *reserve > 0,
+            _ => false,
+        }
+    }
+
     /// The player whose free balance or promises an event may change.
     pub fn player(&self) -> Option<PlayerId> {
         match self {
@@ -252,5 +274,42 @@ impl VaultLog {
     /// Names the log for ever: it is posted once under this key.
     pub fn key(&self) -> String {
         format!("log:0x{}:{}", hex::encode(self.tx), self.index)
+    }
+}
+
+/// Numbers of tables that events skip: the first of them that lacks an event, and the last. `confirmed`: the last number
+/// that the chain has used, by the contract's table id.
+pub fn skipped(confirmed: &BTreeMap<[u8; 32], u64>, logs: &[VaultLog]) -> Vec<([u8; 32], u64, u64)> {
+    let mut through = confirmed.clone();
+    let mut skipped = Vec::new();
+    for log in logs.iter().filter(|log| log.event.uses_numbers()) {
+        let (Some(table), Some((first, last))) = (log.event.table(), log.event.range()) else { continue };
+        let Some(through) = through.get_mut(&table) else { continue };
+        if first > through.saturating_add(1) {
+            skipped.push((table, *through + 1, first - 1));
+        }
+        *through = last.max(*through);
+    }
+    skipped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_that_events_skip_are_found_for_each_table_that_is_known() {
+        let hands = |table: u8, first, last| VaultLog {
+            block: 1,
+            tx: [0; 32],
+            index: 0,
+            event: VaultEvent::HandsSettled { table: [table; 32], first, last, rake: 0 },
+        };
+        let rejected = VaultEvent::ItemRejected { table: [1; 32], seq: 9, reason: Reason::Again([0; 4]) };
+        let rejected = VaultLog { block: 1, tx: [0; 32], index: 0, event: rejected };
+        let confirmed = [([1; 32], 4), ([2; 32], 0)].into();
+        let logs = [hands(1, 5, 6), hands(2, 3, 3), rejected, hands(1, 9, 9), hands(1, 7, 7), hands(3, 5, 5)];
+        assert_eq!(skipped(&confirmed, &logs), [([2; 32], 1, 2), ([1; 32], 7, 8)]);
+        assert!(skipped(&confirmed, &[hands(1, 3, 4), hands(1, 5, 5)]).is_empty());
     }
 }

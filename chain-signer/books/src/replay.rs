@@ -116,6 +116,10 @@ pub enum Step {
         tx: i64,
         reverted: bool,
     },
+    /// A former key's transaction that no block can carry out.
+    Abandoned {
+        tx: i64,
+    },
     Frozen {
         player: PlayerId,
         key: String,
@@ -416,6 +420,16 @@ impl Replay {
                 }
                 Ok(())
             }
+            Step::Abandoned { tx } => {
+                self.moved(tx, Event::Abandon)?;
+                for (uid, seq) in self.entries_of(tx) {
+                    let Some(before) = self.state_of(&uid, seq) else { continue };
+                    if let Ok(state) = next(before, Event::Requeue) {
+                        self.all(&[Change::Entry { uid, seq, state, by: Event::Requeue }])?;
+                    }
+                }
+                Ok(())
+            }
             _ => Ok(()),
         }
     }
@@ -440,7 +454,7 @@ impl Replay {
         let made = self.made(tx)?;
         let state = next(made.state, event)?;
         made.state = state;
-        if matches!(event, Event::Confirm | Event::Reject) {
+        if matches!(event, Event::Confirm | Event::Reject | Event::Abandon) {
             return Ok(());
         }
         for (uid, seq) in self.entries_of(tx) {

@@ -1,20 +1,27 @@
 //! The chain: JSON-RPC, the vault's calls and events, transactions. The one module that knows ethers
 //! (upstream is deprecated; nothing outside sees its types).
 
+mod abi;
 pub mod batch;
 mod breaker;
+mod budget;
 pub mod deploy;
 pub mod eip712;
+mod events;
+mod methods;
 mod range;
 mod rpc;
+mod together;
 mod tx;
 pub mod vault;
 mod verdict;
+mod views;
 
 pub use range::Range;
 pub use rpc::{Block, Receipt, Rpc, RpcConfig, RpcError};
 pub use tx::{SignedTx, address_of_raw_key, sighash, sign, sign_digest_with_raw_key, sign_with_raw_key};
 pub use vault::Vault;
+pub use views::{Asked, ChainSeat, ChainTable, Figures, SAMPLE_REQUESTS, Sample};
 
 /// An address of the chain.
 pub type Address = [u8; 20];

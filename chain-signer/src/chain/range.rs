@@ -5,8 +5,11 @@
 //! node in one request; a header's bloom that names the vault needs a log of that block; where none came, the block's
 //! receipts decide; and where there is a second node, it must say the same.
 
-use super::{Address, Block, Rpc, RpcError, rpc::Header, vault, vault::Vault};
-use ethers_core::{abi::ethereum_types::BloomInput, types::Log};
+use super::{Address, Block, Rpc, RpcError, events, rpc::Header, vault::Vault};
+use ethers_core::{
+    abi::ethereum_types::BloomInput,
+    types::{Bloom, Log},
+};
 use purr_books::events::VaultLog;
 use std::collections::BTreeSet;
 
@@ -20,13 +23,17 @@ pub struct Range {
     pub logs: Vec<VaultLog>,
 }
 
-/// Blocks whose bloom names this contract and of which no log came. A bloom may name what is not there.
-fn doubtful(vault: Address, headers: &[Header], logs: &[Log]) -> Vec<[u8; 32]> {
+/// Blocks whose bloom names this contract, or that certainly have a log of it, and of which none came. A bloom may name what
+/// is not there.
+fn doubtful(vault: Address, headers: &[Header], logs: &[Log], certain: &BTreeSet<u64>) -> Vec<[u8; 32]> {
     let told: BTreeSet<u64> = logs.iter().filter_map(|log| Some(log.block_number?.as_u64())).collect();
     headers
         .iter()
         // Without a bloom nothing can be said.
-        .filter(|header| header.bloom.is_some_and(|bloom| bloom.contains_input(BloomInput::Raw(&vault))))
+        .filter(|header| {
+            let named = |bloom: Bloom| bloom.contains_input(BloomInput::Raw(&vault));
+            certain.contains(&header.block.number) || header.bloom.is_some_and(named)
+        })
         .filter(|header| !told.contains(&header.block.number))
         .map(|header| header.block.hash)
         .collect()
@@ -69,17 +76,43 @@ impl Vault {
         self.range(rpc, from, to).await?.map(|range| range.logs).ok_or_else(missing)
     }
 
-    /// The vault's events from block to block, both included, at most [`vault::LOG_BLOCKS_MAX`]; `None`: no node has the
+    /// The vault's events from block to block, both included, at most [`super::vault::LOG_BLOCKS_MAX`]; `None`: no node has the
     /// last block.
     ///
     /// # Errors
     /// Where no node answers, or the nodes do not agree.
     pub async fn range(&self, rpc: &Rpc, from: u64, to: u64) -> Result<Option<Range>, RpcError> {
-        let first_header = if rpc.is_unlimited() || to - from < HEADERS_MAX { from } else { to };
+        let all = rpc.is_unlimited() || to - from < HEADERS_MAX;
+        self.range_of(rpc, (from, to), all, &BTreeSet::new()).await
+    }
+
+    /// As [`Self::range`], with every block's header; the blocks of `certain` have a log of the vault whatever their header
+    /// says.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn range_again(
+        &self,
+        rpc: &Rpc,
+        from: u64,
+        to: u64,
+        certain: &BTreeSet<u64>,
+    ) -> Result<Option<Range>, RpcError> {
+        self.range_of(rpc, (from, to), true, certain).await
+    }
+
+    async fn range_of(
+        &self,
+        rpc: &Rpc,
+        (from, to): (u64, u64),
+        all_headers: bool,
+        certain: &BTreeSet<u64>,
+    ) -> Result<Option<Range>, RpcError> {
+        let first_header = if all_headers { from } else { to };
         let Some(mut told) = rpc.range(self.address, (from, to), first_header, 0).await? else {
             return Ok(None);
         };
-        for hash in doubtful(self.address, &told.headers, &told.logs) {
+        for hash in doubtful(self.address, &told.headers, &told.logs, certain) {
             let more = rpc.block_logs(self.address, hash).await?;
             if !more.is_empty() {
                 tracing::error!(block = hex::encode(hash), logs = more.len(), "a node had left out logs");
@@ -113,7 +146,7 @@ impl Vault {
             }
         }
         let Some(end) = told.end() else { return Ok(None) };
-        let mut logs: Vec<VaultLog> = told.logs.iter().filter_map(vault::read).collect();
+        let mut logs: Vec<VaultLog> = told.logs.iter().filter_map(events::read).collect();
         logs.sort_by_key(|log| (log.block, log.index));
         logs.dedup_by_key(|log| (log.block, log.index));
         Ok(Some(Range { end, logs }))
@@ -123,13 +156,13 @@ impl Vault {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ethers_core::types::{Bloom, H256, U64, U256};
+    use ethers_core::types::{H256, U64, U256};
 
     const VAULT: Address = [7; 20];
 
     fn header(number: u64, bloom: Option<Bloom>) -> Header {
         let hash = [u8::try_from(number).unwrap(); 32];
-        let block = Block { number, hash, parent: [0; 32], timestamp_s: 0, base_fee: 0 };
+        let block = Block { number, hash, parent: [0; 32], timestamp_s: 0, base_fee: 0, gas_limit: 0 };
         Header { block, bloom }
     }
 
@@ -152,8 +185,12 @@ mod tests {
     fn a_block_whose_bloom_names_the_vault_and_has_no_log_is_doubtful() {
         let headers =
             [header(1, naming(VAULT)), header(2, naming([8; 20])), header(3, naming(VAULT)), header(4, None)];
-        assert_eq!(doubtful(VAULT, &headers, &[log(3, 0)]), [[1; 32]]);
-        assert!(doubtful(VAULT, &headers, &[log(1, 0), log(3, 2)]).is_empty());
+        let none = BTreeSet::new();
+        assert_eq!(doubtful(VAULT, &headers, &[log(3, 0)], &none), [[1; 32]]);
+        assert!(doubtful(VAULT, &headers, &[log(1, 0), log(3, 2)], &none).is_empty());
+        // A transaction of ours is in it, so its bloom lies as well.
+        let certain = BTreeSet::from([3, 4]);
+        assert_eq!(doubtful(VAULT, &headers, &[log(1, 0), log(3, 2)], &certain), [[4; 32]]);
     }
 
     #[test]

@@ -31,6 +31,15 @@ pub(super) fn is_revert(code: i64, message: &str) -> bool {
     code == REVERTED || message.to_lowercase().contains("revert")
 }
 
+/// A call needs more gas than a block or the node has: geth says "gas required exceeds allowance", others "out of gas" or
+/// "exceeds block gas limit".
+pub(super) fn is_about_gas(message: &str) -> bool {
+    let message = message.to_lowercase();
+    ["gas required exceeds", "out of gas", "block gas limit", "gas limit", "intrinsic gas"]
+        .iter()
+        .any(|text| message.contains(text))
+}
+
 /// The node has the transaction already.
 pub(super) fn is_known(message: &str) -> bool {
     let message = message.to_lowercase();
@@ -65,33 +74,6 @@ impl Seen {
                 true
             }
         }
-    }
-}
-
-/// A leaking bucket of requests.
-#[derive(Debug)]
-pub(super) struct Budget {
-    per_minute: f64,
-    tokens: f64,
-    at: Instant,
-}
-
-impl Budget {
-    pub(super) fn new(per_minute: u32, now: Instant) -> Self {
-        let per_minute = f64::from(per_minute);
-        Self { per_minute, tokens: per_minute, at: now }
-    }
-
-    /// Takes one request's place where there is one.
-    pub(super) fn take(&mut self, now: Instant) -> bool {
-        let minutes = now.saturating_duration_since(self.at).as_secs_f64() / 60.0;
-        self.tokens = (self.tokens + minutes * self.per_minute).min(self.per_minute);
-        self.at = now;
-        let has = self.tokens >= 1.0;
-        if has {
-            self.tokens -= 1.0;
-        }
-        has
     }
 }
 
@@ -146,18 +128,5 @@ mod tests {
         assert!(seen.is_alive(101, start + STILL), "it goes on");
         assert!(seen.is_alive(101, start + STILL * 3 / 2));
         assert!(follows(99, 101) && follows(102, 101) && !follows(98, 101));
-    }
-
-    #[test]
-    fn a_budget_gives_a_minutes_requests_at_once_and_then_as_time_passes() {
-        let start = Instant::now();
-        let mut budget = Budget::new(100, start);
-        let taken = |budget: &mut Budget, now| {
-            std::iter::repeat_with(|| budget.take(now)).take_while(|took| *took).count()
-        };
-        assert_eq!(taken(&mut budget, start), 100);
-        assert_eq!(taken(&mut budget, start), 0);
-        assert_eq!(taken(&mut budget, start + Duration::from_secs(30)), 50);
-        assert_eq!(taken(&mut budget, start + Duration::from_secs(3_000)), 100);
     }
 }

@@ -54,6 +54,7 @@ fn row(uid: &str, seq: u64, won: i64) -> EntryRow {
         payload: serde_json::to_string(&entry).unwrap(),
         moved: won,
         lanes: serde_json::to_string(&lanes).unwrap(),
+        is_signed: true,
         noted: Some(EntryNote { uid: uid.into(), seq, payload_hash: hash, lanes: Some(lanes) }),
     }
 }

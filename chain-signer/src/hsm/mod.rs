@@ -5,11 +5,12 @@
 //! knows nothing of what is signed: that is `policy`'s part.
 
 mod login;
+mod multiples;
 mod signature;
 mod token;
 
 pub use login::PinDigest;
-pub use signature::{Signature, address_of, to_ethereum, unwrap_ec_point};
+pub use signature::{KnownKey, Signature, address_of, to_ethereum, unwrap_ec_point};
 pub use token::{Token, TokenConfig, pin_digest};
 
 use async_trait::async_trait;

@@ -1,9 +1,9 @@
 //! One PKCS#11 token: found by label, logged in once, a bounded pool of sessions.
 
 use super::{
-    HsmError, PinDigest, Signature, Signer, address_of,
+    HsmError, KnownKey, PinDigest, Signature, Signer, address_of,
     login::{Due, Event, Login},
-    to_ethereum, unwrap_ec_point,
+    unwrap_ec_point,
 };
 use async_trait::async_trait;
 use cryptoki::{
@@ -67,12 +67,27 @@ struct Access {
 struct Pooled {
     session: Session,
     logins: u64,
+    /// The private keys found in this session. A handle that went stale fails to sign, and its session
+    /// is dropped.
+    keys: Vec<(String, ObjectHandle)>,
+}
+
+impl Pooled {
+    /// The private key with this label: a search in the token costs about a tenth of a signature.
+    fn key(&mut self, label: &str) -> Result<ObjectHandle, HsmError> {
+        if let Some((_, key)) = self.keys.iter().find(|(known, _)| known == label) {
+            return Ok(*key);
+        }
+        let key = find_object(&self.session, label, ObjectClass::PRIVATE_KEY)?;
+        self.keys.push((label.into(), key));
+        Ok(key)
+    }
 }
 
 struct Key {
     token: Arc<Token>,
     label: String,
-    public: VerifyingKey,
+    public: KnownKey,
     address: [u8; 20],
 }
 
@@ -136,7 +151,7 @@ impl Token {
             token: Arc::clone(self),
             label: label.into(),
             address: address_of(&public),
-            public,
+            public: KnownKey::new(&public),
         }))
     }
 
@@ -185,7 +200,7 @@ impl Token {
             (access.slot, access.logins)
         };
         let session = self.context.open_ro_session(slot).map_err(failed("open session"))?;
-        Ok(Pooled { session, logins })
+        Ok(Pooled { session, logins, keys: Vec::new() })
     }
 
     fn give_back(&self, pooled: Pooled) {
@@ -210,8 +225,8 @@ impl Token {
     }
 
     fn sign_once(&self, label: &str, digest: &[u8; 32]) -> Result<Vec<u8>, HsmError> {
-        let pooled = self.session()?;
-        let key = find_object(&pooled.session, label, ObjectClass::PRIVATE_KEY)?;
+        let mut pooled = self.session()?;
+        let key = pooled.key(label)?;
         let raw = pooled.session.sign(&Mechanism::Ecdsa, key, digest).map_err(failed("sign"))?;
         // Only a session that works goes back to the pool.
         self.give_back(pooled);
@@ -398,6 +413,6 @@ impl Signer for Key {
             Ok(Err(_)) => return Err(HsmError::BadSignature),
             Err(_) => return Err(HsmError::Stalled(SIGN_TIMEOUT_MS)),
         };
-        to_ethereum(&raw, &digest, &self.public)
+        self.public.to_ethereum(&raw, &digest)
     }
 }

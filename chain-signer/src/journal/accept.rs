@@ -1,11 +1,13 @@
 //! What tables bring: reservations and entries. What is accepted is decided by [`purr_books::request`].
 
 use super::{Journal, JournalError, db, load, store, undb};
+use crate::signed::Signatures;
 use purr_books::{
     policy::Limits,
     request::{self, Hour},
 };
 use purr_protocol::settlement::{EntryBody, Reservation, Reserve, Submit};
+use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 use std::collections::BTreeSet;
 
@@ -26,7 +28,7 @@ impl Journal {
     /// Takes the amount out of the player's free balance, once for each permit.
     ///
     /// # Errors
-    /// [`JournalError::Insufficient`] where the free balance is smaller; the same request again gives the same answer.
+    /// [`request::RequestError::Insufficient`] where the free balance is smaller; the same request again gives the same answer.
     pub async fn reserve(&self, request: &ReserveRequest) -> Result<Reservation, JournalError> {
         let (uid, ask) = (&request.uid, &request.reserve);
         let player = BTreeSet::from([ask.player]);
@@ -46,8 +48,8 @@ impl Journal {
     /// is refused does not hold back what was before it.
     ///
     /// # Errors
-    /// [`JournalError::Conflict`] for another payload under an old number, [`JournalError::Gap`] for a
-    /// number that is not the next; [`JournalError::Refused`] or [`JournalError::NoReservation`] where the
+    /// [`request::RequestError::Conflict`] for another payload under an old number, [`request::RequestError::Gap`] for a
+    /// number that is not the next; [`request::RequestError::Refused`] or [`request::RequestError::NoReservation`] where the
     /// first new one is refused.
     pub async fn accept(
         &self,
@@ -55,6 +57,21 @@ impl Journal {
         submit: &Submit,
         limits: &Limits,
         hour: HourLimit,
+    ) -> Result<u64, JournalError> {
+        self.accept_signed(uid, submit, limits, hour, None).await
+    }
+
+    /// As [`Self::accept`]; keeps the table's signatures with what is new.
+    ///
+    /// # Errors
+    /// See [`Self::accept`].
+    pub async fn accept_signed(
+        &self,
+        uid: &str,
+        submit: &Submit,
+        limits: &Limits,
+        hour: HourLimit,
+        signed: Option<&Signatures>,
     ) -> Result<u64, JournalError> {
         let mut tx = self.pool.begin().await?;
         let mut books = load::table(&mut tx, uid).await?;
@@ -80,9 +97,49 @@ impl Journal {
         let hour = Hour { limit: hour.0, moved };
         let accepted = request::accept(&books, uid, submit, limits, hour)?;
         store::store(&mut tx, &accepted.changes, 0).await?;
+        if let Some(signed) = signed {
+            keep(&mut tx, uid, submit, (head, accepted.head), signed).await?;
+        }
         tx.commit().await?;
         Ok(accepted.head)
     }
+}
+
+/// Stores signatures over the entries after `before`, up to `head`.
+async fn keep(
+    conn: &mut PgConnection,
+    uid: &str,
+    submit: &Submit,
+    (before, head): (u64, u64),
+    signed: &Signatures,
+) -> Result<(), JournalError> {
+    let (mut seqs, mut signatures) = (Vec::new(), Vec::new());
+    for (entry, signature) in submit.entries.iter().zip(&signed.entries) {
+        if (before + 1..=head).contains(&entry.seq) {
+            seqs.push(db(entry.seq, "seq")?);
+            signatures.push(signature.as_slice());
+        }
+    }
+    if seqs.is_empty() {
+        return Ok(());
+    }
+    let hash: [u8; 32] = Sha256::digest(&signed.certificate).into();
+    sqlx::query("INSERT INTO certificates (hash, der) VALUES ($1, $2) ON CONFLICT DO NOTHING")
+        .bind(hash.as_slice())
+        .bind(&signed.certificate)
+        .execute(&mut *conn)
+        .await?;
+    sqlx::query(
+        "UPDATE entries e SET signature = s.signature, certificate = $4
+         FROM unnest($2::bigint[], $3::bytea[]) AS s (seq, signature) WHERE e.uid = $1 AND e.seq = s.seq",
+    )
+    .bind(uid)
+    .bind(seqs)
+    .bind(signatures)
+    .bind(hash.as_slice())
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 async fn moved_in_hour(conn: &mut PgConnection, uid: &str) -> Result<u64, JournalError> {

@@ -1,12 +1,14 @@
 //! What the chain said, at final depth: exactly once into the books. What it changes is decided by [`purr_books::take`].
 
-use super::{Journal, JournalError, Lease, bytes, chain, db, feed, lease, load, store, undb};
+use super::{Journal, JournalError, Lease, bytes, chain, compared, db, feed, lease, load, store, undb};
 use purr_books::{
+    differing::touched,
     events::VaultLog,
     take::{Tally, take, tally},
 };
 use serde_json::json;
 use sqlx::{PgConnection, Row};
+use std::collections::BTreeSet;
 
 /// Up to which block the log has been taken in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,34 +31,80 @@ impl Journal {
     ) -> Result<Tally, JournalError> {
         let mut tx = self.pool.begin().await?;
         lease::check(&mut tx, lease).await?;
-        let mut taken = Tally::default();
-        if !logs.is_empty() {
-            let books = load::for_logs(&mut tx, logs).await?;
-            let changes = take(&books, logs);
-            taken = tally(&changes);
-            store::store(&mut tx, &changes, position.block).await?;
-        }
-        sqlx::query(
-            "INSERT INTO cursors (name, block, block_hash) VALUES ('vault', $1, $2)
-             ON CONFLICT (name) DO UPDATE SET block = excluded.block, block_hash = excluded.block_hash",
-        )
-        .bind(db(position.block, "block")?)
-        .bind(position.block_hash.as_slice())
-        .execute(&mut *tx)
-        .await?;
-        if !logs.is_empty() {
-            let keys: Vec<_> = logs.iter().map(VaultLog::key).collect();
-            let body =
-                json!({"through": position.block, "keys": keys, "events": feed::noted(logs), "vault": logs});
-            chain::append(&mut tx, "logs", &body).await?;
-        }
+        let taken = take_all(&mut tx, logs, position.block).await?;
+        move_cursor(&mut tx, VAULT, position).await?;
         tx.commit().await?;
         Ok(taken)
     }
 }
 
+impl Journal {
+    /// Those of the logs that were never taken in.
+    pub async fn missing(&self, logs: Vec<VaultLog>) -> Result<Vec<VaultLog>, JournalError> {
+        missing(&mut *self.pool.acquire().await?, logs).await
+    }
+}
+
+/// How far the log was taken in.
+const VAULT: &str = "vault";
+
+pub(super) async fn move_cursor(
+    conn: &mut PgConnection,
+    name: &str,
+    to: LogPosition,
+) -> Result<(), JournalError> {
+    sqlx::query(
+        "INSERT INTO cursors (name, block, block_hash) VALUES ($1, $2, $3)
+         ON CONFLICT (name) DO UPDATE SET block = excluded.block, block_hash = excluded.block_hash",
+    )
+    .bind(name)
+    .bind(db(to.block, "block")?)
+    .bind(to.block_hash.as_slice())
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Takes in logs that were read up to a block, and notes them in the hash chain.
+pub(super) async fn take_all(
+    conn: &mut PgConnection,
+    logs: &[VaultLog],
+    through: u64,
+) -> Result<Tally, JournalError> {
+    if logs.is_empty() {
+        return Ok(Tally::default());
+    }
+    let books = load::for_logs(conn, logs).await?;
+    let changes = take(&books, logs);
+    store::store(conn, &changes, through).await?;
+    compared::touch(conn, &touched(&books, logs)).await?;
+    let keys: Vec<_> = logs.iter().map(VaultLog::key).collect();
+    let body = json!({"through": through, "keys": keys, "events": feed::noted(logs), "vault": logs});
+    chain::append(conn, "logs", &body).await?;
+    Ok(tally(&changes))
+}
+
+/// Those of the logs that were never taken in.
+pub(super) async fn missing(
+    conn: &mut PgConnection,
+    logs: Vec<VaultLog>,
+) -> Result<Vec<VaultLog>, JournalError> {
+    let keys: Vec<String> = logs.iter().map(VaultLog::key).collect();
+    let taken: Vec<String> = sqlx::query_scalar("SELECT key FROM ledger_entries WHERE key = ANY($1)")
+        .bind(keys)
+        .fetch_all(conn)
+        .await?;
+    let taken: BTreeSet<String> = taken.into_iter().collect();
+    Ok(logs.into_iter().filter(|log| !taken.contains(&log.key())).collect())
+}
+
 pub(super) async fn position(conn: &mut PgConnection) -> Result<Option<LogPosition>, JournalError> {
-    let row = sqlx::query("SELECT block, block_hash FROM cursors WHERE name = 'vault'")
+    cursor(conn, VAULT).await
+}
+
+pub(super) async fn cursor(conn: &mut PgConnection, name: &str) -> Result<Option<LogPosition>, JournalError> {
+    let row = sqlx::query("SELECT block, block_hash FROM cursors WHERE name = $1")
+        .bind(name)
         .fetch_optional(conn)
         .await?;
     row.map(|row| {

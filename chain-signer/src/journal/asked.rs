@@ -1,22 +1,27 @@
 //! What the hash chain has of what is about to be signed, beside the rows that say it; see [`purr_books::asked`].
 
-use super::{Journal, JournalError, Lease, bytes, chain, db, lease, transactions::sha2_of, undb};
+use super::{
+    Journal, JournalError, Lease, TableRow, bytes, chain, db, lease, rows::read_table, transactions::sha2_of,
+    undb,
+};
 use crate::{
     chain::vault::{Call, decode_call},
     derived::{Evidence, NotDerived, TransactionNote},
     journal::{Fees, Purpose, Transaction},
+    signed::Trust,
 };
 use purr_books::{
     asked::{Changed, EntryNote, EntryRow, TableAsked, TableNote, Why},
     differing::Differs,
     entry::{Event, State, next},
     ledger::{Account, Subject},
+    request::RequestError,
 };
 use purr_engine::PlayerId;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::json;
 use sqlx::{PgConnection, Row, postgres::PgRow};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The block of what no comparison ends: somebody has to look first.
 const UNTIL_RELEASED: i64 = i64::MAX;
@@ -24,8 +29,8 @@ const UNTIL_RELEASED: i64 = i64::MAX;
 const NOTE: &str = "j.id AS j_id, j.kind AS j_kind, j.body AS j_body, j.prev AS j_prev, j.hash AS j_hash";
 
 /// Finds entries beside the first row of the hash chain about each.
-const ENTRIES: &str = "SELECT e.uid, e.seq, e.kind, e.payload_hash, e.payload, e.moved, e.lanes, j.* FROM entries e
-    LEFT JOIN LATERAL (SELECT j.id AS j_id, j.kind AS j_kind, j.body AS j_body, j.prev AS j_prev, j.hash AS j_hash
+const ENTRIES: &str = "SELECT e.uid, e.seq, e.kind, e.payload_hash, e.payload, e.moved, e.lanes, e.signature, c.der, j.*
+    FROM entries e LEFT JOIN certificates c ON c.hash = e.certificate LEFT JOIN LATERAL (SELECT j.id AS j_id, j.kind AS j_kind, j.body AS j_body, j.prev AS j_prev, j.hash AS j_hash
         FROM journal j WHERE j.kind = 'entry' AND (j.body::jsonb ->> 'uid') = e.uid
         AND ((j.body::jsonb ->> 'seq')::bigint) = e.seq ORDER BY j.id LIMIT 1) AS j ON true";
 
@@ -44,16 +49,29 @@ fn noted<T: DeserializeOwned>(row: &PgRow) -> Result<Option<T>, JournalError> {
     Ok(if intact { serde_json::from_str(body).ok() } else { None })
 }
 
-fn entry(row: &PgRow) -> Result<EntryRow, JournalError> {
+/// An entry, with what the hash chain has of it.
+pub(super) fn entry(row: &PgRow, trust: &Trust, noted: Option<EntryNote>) -> Result<EntryRow, JournalError> {
+    let (uid, seq): (String, u64) = (row.try_get("uid")?, undb(row.try_get("seq")?)?);
+    let payload_hash = bytes(row.try_get("payload_hash")?, "payload_hash")?;
+    let (signature, certificate): (Option<&[u8]>, Option<&[u8]>) =
+        (row.try_get("signature")?, row.try_get("der")?);
+    // A signature without its certificate is none.
+    let is_signed = match (signature, certificate) {
+        (Some(signature), certificate) => {
+            trust.holds(&uid, seq, &payload_hash, Some((certificate.unwrap_or_default(), signature)))
+        }
+        (None, _) => trust.holds(&uid, seq, &payload_hash, None),
+    };
     Ok(EntryRow {
-        uid: row.try_get("uid")?,
-        seq: undb(row.try_get("seq")?)?,
+        uid,
+        seq,
         kind: row.try_get("kind")?,
-        payload_hash: bytes(row.try_get("payload_hash")?, "payload_hash")?,
+        payload_hash,
         payload: row.try_get("payload")?,
         moved: row.try_get("moved")?,
         lanes: row.try_get("lanes")?,
-        noted: noted::<EntryNote>(row)?,
+        noted,
+        is_signed,
     })
 }
 
@@ -81,11 +99,39 @@ fn table(row: &PgRow) -> Result<TableAsked, JournalError> {
 }
 
 impl Journal {
-    /// Waiting entries of a table, in order.
-    pub(super) async fn asked_waiting(&self, uid: &str, most: i64) -> Result<Vec<EntryRow>, JournalError> {
-        let sql = format!("{ENTRIES} WHERE e.uid = $1 AND e.state = $2 ORDER BY e.seq LIMIT $3");
-        let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(uid).bind(State::Requested.as_str());
-        query.bind(most).fetch_all(&self.pool).await?.iter().map(entry).collect()
+    /// Waiting entries of tables, in order, at most so many of each.
+    pub(super) async fn asked_waiting_of(
+        &self,
+        uids: &[&str],
+        most: i64,
+    ) -> Result<BTreeMap<String, Vec<EntryRow>>, JournalError> {
+        // What waits begins behind what the chain has.
+        let sql = format!(
+            "{ENTRIES} WHERE e.uid = ANY($1) AND e.state = 'requested'
+             AND e.seq <= $2 + (SELECT t.confirmed_seq FROM tables t WHERE t.uid = e.uid) ORDER BY e.uid, e.seq"
+        );
+        let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(uids).bind(most);
+        let mut waiting = BTreeMap::<String, Vec<EntryRow>>::new();
+        for row in query.fetch_all(&self.pool).await? {
+            let row = entry(&row, &self.trust, noted(&row)?)?;
+            waiting.entry(row.uid.clone()).or_default().push(row);
+        }
+        Ok(waiting)
+    }
+
+    /// Tables' rows.
+    pub(super) async fn asked_tables_of(
+        &self,
+        uids: &[&str],
+    ) -> Result<BTreeMap<String, (TableRow, TableAsked)>, JournalError> {
+        let sql = format!("{TABLES} WHERE t.uid = ANY($1)");
+        let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(uids).fetch_all(&self.pool).await?;
+        rows.iter()
+            .map(|row| {
+                let known = read_table(row)?;
+                Ok((known.uid.clone(), (known, table(row)?)))
+            })
+            .collect()
     }
 
     /// Entries of a range, in order.
@@ -97,14 +143,20 @@ impl Journal {
     ) -> Result<Vec<EntryRow>, JournalError> {
         let sql = format!("{ENTRIES} WHERE e.uid = $1 AND e.seq BETWEEN $2 AND $3 ORDER BY e.seq");
         let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(uid).bind(db(first, "seq")?);
-        query.bind(db(last, "seq")?).fetch_all(&self.pool).await?.iter().map(entry).collect()
+        query
+            .bind(db(last, "seq")?)
+            .fetch_all(&self.pool)
+            .await?
+            .iter()
+            .map(|row| entry(row, &self.trust, noted(row)?))
+            .collect()
     }
 
     /// A table's row.
     pub async fn asked_table(&self, uid: &str) -> Result<TableAsked, JournalError> {
         let sql = format!("{TABLES} WHERE t.uid = $1");
         let row = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(uid).fetch_optional(&self.pool).await?;
-        table(&row.ok_or_else(|| JournalError::UnknownTable(uid.into()))?)
+        table(&row.ok_or_else(|| RequestError::UnknownTable(uid.into()))?)
     }
 
     /// Everything that a transaction's row is held against.
@@ -147,7 +199,7 @@ impl Journal {
         for uid in uids {
             match self.asked_table(&uid).await {
                 Ok(table) => evidence.tables.push(table),
-                Err(JournalError::UnknownTable(_)) => {}
+                Err(JournalError::Request(RequestError::UnknownTable(_))) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -262,7 +314,7 @@ impl Journal {
     /// Whether a player's balances are the sums of their postings; where not, the player is quarantined.
     ///
     /// # Errors
-    /// [`JournalError::Differs`] names the account.
+    /// [`RequestError::Differs`] names the account.
     pub(super) async fn check_purse(&self, player: PlayerId) -> Result<(), JournalError> {
         let mut conn = self.pool.acquire().await?;
         let Some(account) = does_not_add_up(&mut conn, player).await? else { return Ok(()) };

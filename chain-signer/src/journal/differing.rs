@@ -39,7 +39,11 @@ impl Journal {
         sqlx::query("LOCK TABLE differing IN SHARE ROW EXCLUSIVE MODE").execute(&mut *tx).await?;
         let before = load(&mut tx).await?;
         let suspense = ledger::suspense(&mut tx).await?;
-        let after = after_comparison(&before, compared, suspense.into_iter(), block);
+        // A table that the journal does not know differs by what is in suspense for it, and by nothing else.
+        let unknown = before.keys().filter(|subject| subject.to_string().starts_with("table:0x"));
+        let unknown = unknown.map(|subject| Compared::new(subject.clone(), "unknown", &0, &0));
+        let compared: Vec<Compared> = compared.iter().cloned().chain(unknown).collect();
+        let after = after_comparison(&before, &compared, suspense.into_iter(), block);
         if before != after {
             for subject in before.keys().filter(|subject| !after.contains_key(subject)) {
                 sqlx::query("DELETE FROM differing WHERE subject = $1")

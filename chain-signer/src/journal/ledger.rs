@@ -3,7 +3,6 @@
 use super::JournalError;
 use purr_books::ledger::{Account, BadSubject, LedgerError, Transfer};
 use sqlx::{PgConnection, Row};
-use std::collections::BTreeMap;
 
 /// Posts a transfer inside the caller's database transaction; false: it was posted before.
 ///
@@ -65,22 +64,6 @@ pub(super) async fn balance(conn: &mut PgConnection, account: &Account) -> Resul
         .fetch_optional(conn)
         .await?;
     u64::try_from(amount.unwrap_or(0)).map_err(|_| JournalError::Negative(name))
-}
-
-/// All balances except the chain's side and what is in suspense, by account text.
-pub(super) async fn balances(conn: &mut PgConnection) -> Result<BTreeMap<String, u64>, JournalError> {
-    let rows = sqlx::query(
-        "SELECT account, amount FROM balances WHERE account <> 'chain' AND account NOT LIKE 'suspense:%'",
-    )
-    .fetch_all(conn)
-    .await?;
-    rows.iter()
-        .map(|row| {
-            let (account, amount): (String, i64) = (row.try_get("account")?, row.try_get("amount")?);
-            let amount = u64::try_from(amount).map_err(|_| JournalError::Negative(account.clone()))?;
-            Ok((account, amount))
-        })
-        .collect()
 }
 
 /// What is in suspense.

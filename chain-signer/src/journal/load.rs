@@ -14,6 +14,7 @@ use purr_books::{
     ledger::{Account, Ledger, Subject},
     policy::{Effect, Seat},
     promise::{PromiseId, PromiseKind, PromiseState},
+    request::RequestError,
 };
 use purr_engine::PlayerId;
 use purr_protocol::settlement::Permit;
@@ -41,7 +42,7 @@ pub(super) async fn table(conn: &mut PgConnection, uid: &str) -> Result<Books, J
         .bind(uid)
         .fetch_optional(&mut *conn)
         .await?;
-    let row = rows::read_table(&row.ok_or_else(|| JournalError::UnknownTable(uid.into()))?)?;
+    let row = rows::read_table(&row.ok_or_else(|| RequestError::UnknownTable(uid.into()))?)?;
     let mut books = Books::default();
     books.tables.insert(row.uid.clone(), books_of(&row));
     seats(conn, &mut books).await?;

@@ -10,6 +10,7 @@ mod asked;
 mod audit;
 mod chain;
 mod checkpoints;
+mod compared;
 mod denials;
 mod differing;
 mod feed;
@@ -20,6 +21,7 @@ mod ledger;
 mod load;
 mod pending;
 mod receipts;
+mod reread;
 mod rows;
 mod store;
 mod tables;
@@ -30,22 +32,23 @@ mod vouchers;
 pub use accept::{HourLimit, ReserveRequest};
 pub use apply::LogPosition;
 pub use audit::{Audit, Chain, audit};
+pub use compared::Snapshot;
 pub use denials::BadDenial;
 pub use holds::BadHold;
 pub use lease::{LEASE_TTL_S, Lease};
-pub use pending::PendingTable;
+pub use pending::{PendingTable, WAITING};
 pub use purr_books::request::VoucherRequest;
 pub use receipts::{Receipt, ReceiptKey};
+pub use reread::Reread;
 pub use rows::TableRow;
 pub use transactions::{Attempt, Fees, NewTransaction, Purpose, Transaction};
-pub use views::{Accounts, ExitBounds, Heads};
+pub use views::{ExitBounds, Heads};
 
-use crate::chain::eip712::Domain;
+use crate::{chain::eip712::Domain, signed::Trust};
 use purr_books::{
     differing::Differs, entry::IllegalTransition, ledger::LedgerError, policy::Refusal,
     promise::IllegalPromise, request::RequestError,
 };
-use purr_engine::PlayerId;
 use sqlx::{PgPool, postgres::PgConnectOptions, postgres::PgPoolOptions};
 use std::time::Duration;
 
@@ -54,42 +57,15 @@ const CONNECTIONS_MAX: u32 = 16;
 
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
-    #[error("no table {0}")]
-    UnknownTable(String),
-    #[error("epoch {given} is fenced off by {highest}")]
-    Fenced { given: u64, highest: u64 },
-    #[error("entry {seq} of table {uid} was accepted with another payload")]
-    Conflict { uid: String, seq: u64 },
-    #[error("next entry of table {uid} is {next}, not {given}")]
-    Gap { uid: String, next: u64, given: u64 },
+    /// What the books refuse.
+    #[error(transparent)]
+    Request(#[from] RequestError),
     #[error("table {0} was opened with other terms")]
     OtherTerms(String),
-    #[error("table {0} is not open on chain yet")]
-    NotOpen(String),
-    #[error("permit nonce {0} was used before")]
-    NonceUsed(u64),
-    #[error(
-        "a final deposit of {0} is on the chain no more: nothing of theirs is promised or paid until it is back"
-    )]
-    Frozen(PlayerId),
-    #[error("{0} is denied: no seat and no voucher; an exit on the chain stays open")]
-    Denied(PlayerId),
     #[error(transparent)]
     BadDenial(#[from] BadDenial),
-    #[error("vouchers of {0} are held while a fair-play case is decided; an exit on the chain stays open")]
-    Held(PlayerId),
     #[error(transparent)]
     BadHold(#[from] BadHold),
-    #[error("no reservation for this permit; reserve first")]
-    NoReservation,
-    #[error("the free balance of {0} is too small")]
-    Insufficient(PlayerId),
-    #[error(transparent)]
-    Differs(#[from] Differs),
-    #[error(transparent)]
-    Promise(#[from] IllegalPromise),
-    #[error(transparent)]
-    Refused(#[from] Refusal),
     #[error(transparent)]
     Ledger(#[from] LedgerError),
     #[error(transparent)]
@@ -116,6 +92,7 @@ pub enum JournalError {
 #[derive(Clone, Debug)]
 pub struct Journal {
     pool: PgPool,
+    trust: Trust,
 }
 
 impl Journal {
@@ -126,7 +103,13 @@ impl Journal {
             .max_connections(CONNECTIONS_MAX)
             .acquire_timeout(Duration::from_secs(5))
             .connect_lazy_with(options);
-        Self { pool }
+        Self { pool, trust: Trust::default() }
+    }
+
+    /// The same journal, where entries are believed only with their tables' signatures.
+    #[must_use]
+    pub fn with_trust(self, trust: Trust) -> Self {
+        Self { trust, ..self }
     }
 
     pub fn pool(&self) -> &PgPool {
@@ -157,7 +140,7 @@ impl Journal {
 
     /// See [`audit`].
     pub async fn audit_with(&self, on_chain: Option<&Chain>) -> Result<Audit, JournalError> {
-        audit(&mut *self.pool.acquire().await?, on_chain).await
+        audit(&mut *self.pool.acquire().await?, on_chain, &self.trust).await
     }
 
     /// Chain id and vault that the journal is about.
@@ -190,30 +173,31 @@ impl JournalError {
 impl JournalError {
     /// The free balance was too small.
     pub fn is_insufficient(&self) -> bool {
-        matches!(self, Self::Insufficient(_) | Self::Ledger(LedgerError::Insufficient { .. }))
+        use RequestError as E;
+        match self {
+            Self::Request(E::Insufficient(_)) => true,
+            Self::Ledger(error) | Self::Request(E::Ledger(error)) => {
+                matches!(error, LedgerError::Insufficient { .. })
+            }
+            _ => false,
+        }
     }
 }
 
-impl From<RequestError> for JournalError {
-    fn from(error: RequestError) -> Self {
-        use RequestError as E;
-        match error {
-            E::UnknownTable(uid) => Self::UnknownTable(uid),
-            E::Fenced { given, highest } => Self::Fenced { given, highest },
-            E::Conflict { uid, seq } => Self::Conflict { uid, seq },
-            E::Gap { uid, next, given } => Self::Gap { uid, next, given },
-            E::NotOpen(uid) => Self::NotOpen(uid),
-            E::NonceUsed(nonce) => Self::NonceUsed(nonce),
-            E::Frozen(player) => Self::Frozen(player),
-            E::Denied(player) => Self::Denied(player),
-            E::Held(player) => Self::Held(player),
-            E::NoReservation => Self::NoReservation,
-            E::Insufficient(player) => Self::Insufficient(player),
-            E::Differs(differs) => Self::Differs(differs),
-            E::Refused(refusal) => Self::Refused(refusal),
-            E::Ledger(error) => Self::Ledger(error),
-            E::Illegal(error) => Self::Promise(error),
-            E::Json(error) => Self::Corrupt(error),
-        }
+impl From<Refusal> for JournalError {
+    fn from(refusal: Refusal) -> Self {
+        RequestError::from(refusal).into()
+    }
+}
+
+impl From<IllegalPromise> for JournalError {
+    fn from(error: IllegalPromise) -> Self {
+        RequestError::from(error).into()
+    }
+}
+
+impl From<Differs> for JournalError {
+    fn from(error: Differs) -> Self {
+        RequestError::from(error).into()
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     Journal, JournalError,
-    rows::{TableRow, seat_of, words},
+    rows::{TableRow, seat_of},
     undb,
 };
 use crate::{
@@ -12,14 +12,38 @@ use crate::{
 use purr_books::{
     asked::TableAsked,
     due::{self, choose},
-    entry::State,
 };
-use purr_protocol::settlement::OpenTable;
 use sqlx::Row;
 use std::collections::BTreeMap;
 
 /// Entries of one table looked at in one round.
 const ENTRIES_MAX: i64 = 1_024;
+/// Entries that are due looked at in one round, the longest due first.
+const DUE_MAX: i64 = 4_096;
+
+/// Tables that may have entries which are due, without those that something stands in the way of: a candidate's own figures
+/// decide. The states are spelled out as the partial indices have them.
+pub const WAITING: &str = "
+    WITH c AS MATERIALIZED (
+        SELECT uid FROM (SELECT e.uid FROM entries e JOIN tables t USING (uid)
+            WHERE e.state = 'requested' AND e.due <= now() AND e.uid <> ALL($1)
+            AND NOT EXISTS (SELECT 1 FROM entries o WHERE o.uid = t.uid AND o.seq > t.confirmed_seq
+                AND o.state IN ('checked', 'signed', 'broadcast', 'mined', 'rejected'))
+            AND NOT EXISTS (SELECT 1 FROM differing d WHERE d.subject = 'table:' || t.uid)
+            ORDER BY e.due LIMIT $2) AS due
+        UNION
+        SELECT t.uid FROM tables t
+            WHERE t.head_seq - t.confirmed_seq >= t.max_hands AND t.uid <> ALL($1)
+            AND NOT EXISTS (SELECT 1 FROM entries o WHERE o.uid = t.uid AND o.seq > t.confirmed_seq
+                AND o.state IN ('checked', 'signed', 'broadcast', 'mined', 'rejected'))
+            AND NOT EXISTS (SELECT 1 FROM differing d WHERE d.subject = 'table:' || t.uid))
+    SELECT c.uid, w.age_ms, w.hands, w.seating, t.max_hands, t.max_delay_ms
+    FROM c JOIN tables t USING (uid)
+    CROSS JOIN LATERAL (
+        SELECT GREATEST(0, extract(epoch FROM now() - min(e.accepted)) * 1000)::bigint AS age_ms,
+            count(*) AS hands, bool_or(e.kind <> 'hand') AS seating
+        FROM entries e WHERE e.uid = c.uid AND e.state = 'requested') AS w
+    WHERE w.hands > 0";
 
 /// A table with entries that wait for a transaction.
 #[derive(Clone, Debug)]
@@ -43,70 +67,74 @@ impl Journal {
         most: usize,
         without: &BTreeMap<String, T>,
     ) -> Result<(Vec<PendingTable>, Option<u64>), JournalError> {
-        let mut waiting = self.waiting().await?;
-        waiting.retain(|table| !without.contains_key(&table.uid));
-        let (due, next) = choose(waiting, most);
+        let without: Vec<&str> = without.keys().map(String::as_str).collect();
+        let (due, next) = choose(self.waiting(&without).await?, most);
+        // What is not due yet is no candidate: when it will be is asked apart.
+        let next = if next == Some(0) { next } else { self.next_due().await? };
+        let uids: Vec<&str> = due.iter().map(|waiting| waiting.uid.as_str()).collect();
+        let mut tables = self.asked_tables_of(&uids).await?;
+        let mut entries = self.asked_waiting_of(&uids, ENTRIES_MAX).await?;
+        let mut stacks = self.stacks_of(&uids).await?;
         let mut out = Vec::with_capacity(due.len());
-        for waiting in due {
-            let table = self.table(&waiting.uid).await?;
-            let asked = self.asked_waiting(&waiting.uid, ENTRIES_MAX).await?;
-            if asked.is_empty() {
+        for waiting in &due {
+            let (Some((table, asked)), Some(rows)) =
+                (tables.remove(&waiting.uid), entries.remove(&waiting.uid))
+            else {
                 continue;
-            }
-            let (entries, changed) = match derived::waiting(&asked) {
+            };
+            let (entries, changed) = match derived::waiting(&rows) {
                 Ok(entries) => (entries, None),
                 Err(changed) => (Vec::new(), Some(changed)),
             };
-            let asked = self.asked_table(&waiting.uid).await?;
-            let stacks = self.stacks(&table).await?;
-            let age_ms = waiting.age_ms;
-            out.push(PendingTable { table, entries, stacks, age_ms, asked, changed });
+            let stacks = stacks.remove(&waiting.uid).unwrap_or_default();
+            out.push(PendingTable { table, entries, stacks, age_ms: waiting.age_ms, asked, changed });
         }
         Ok((out, next))
     }
 
-    /// Every table with entries that may be sent now. What differs from the chain is sent nothing.
-    async fn waiting(&self) -> Result<Vec<due::Waiting>, JournalError> {
-        let rows = sqlx::query(
-            "SELECT t.uid, t.config, w.age_ms, w.hands, w.seating FROM (
-                 SELECT e.uid, GREATEST(0, extract(epoch FROM now() - min(e.accepted)) * 1000)::bigint AS age_ms,
-                     count(*) AS hands, bool_or(e.kind <> 'hand') AS seating
-                 FROM entries e WHERE e.state = $1 GROUP BY e.uid) AS w
-             JOIN tables t USING (uid)
-             WHERE NOT EXISTS (SELECT 1 FROM entries o WHERE o.uid = t.uid AND o.seq > t.confirmed_seq
-                 AND (o.state = ANY($2) OR o.state = $3))
-             AND NOT EXISTS (SELECT 1 FROM differing d WHERE d.subject = 'table:' || t.uid)",
-        )
-        .bind(State::Requested.as_str())
-        .bind(words(&State::UNDER_WAY))
-        .bind(State::Rejected.as_str())
-        .fetch_all(&self.pool)
-        .await?;
-        rows.iter()
-            .map(|row| {
-                let config: OpenTable = serde_json::from_str(row.try_get("config")?)?;
+    async fn waiting(&self, without: &[&str]) -> Result<Vec<due::Waiting>, JournalError> {
+        let rows: Vec<(String, i64, i64, bool, i64, i64)> =
+            sqlx::query_as(WAITING).bind(without).bind(DUE_MAX).fetch_all(&self.pool).await?;
+        rows.into_iter()
+            .map(|(uid, age_ms, hands, seating, max_hands, max_delay_ms)| {
                 Ok(due::Waiting {
-                    uid: row.try_get("uid")?,
-                    age_ms: undb(row.try_get("age_ms")?)?,
-                    hands: undb(row.try_get("hands")?)?,
-                    seating: row.try_get("seating")?,
-                    max_hands: config.max_hands.into(),
-                    max_delay_ms: config.max_delay_ms,
+                    uid,
+                    age_ms: undb(age_ms)?,
+                    hands: undb(hands)?,
+                    seating,
+                    max_hands: undb(max_hands)?,
+                    max_delay_ms: undb(max_delay_ms)?,
                 })
             })
             .collect()
     }
 
-    async fn stacks(&self, table: &TableRow) -> Result<BTreeMap<u8, u64>, JournalError> {
-        // Of every seat that is taken, also of one with no chips left.
-        let rows = sqlx::query(
-            "SELECT o.seat, COALESCE(o.vacated, b.amount, 0) AS stack FROM seat_owners o
-             LEFT JOIN balances b ON b.account = 'seat:' || o.uid || ':' || o.seat WHERE o.uid = $1",
+    /// Milliseconds until the next waiting entry is due; one whose table is held up counts as well.
+    async fn next_due(&self) -> Result<Option<u64>, JournalError> {
+        let next: Option<i64> = sqlx::query_scalar(
+            "SELECT ceil(extract(epoch FROM min(due) - now()) * 1000)::bigint FROM entries
+             WHERE state = 'requested' AND due > now()",
         )
-        .bind(&table.uid)
+        .fetch_one(&self.pool)
+        .await?;
+        next.map(undb).transpose()
+    }
+
+    /// Stacks at final depth of every seat that is taken, also of one with no chips left.
+    async fn stacks_of(&self, uids: &[&str]) -> Result<BTreeMap<String, BTreeMap<u8, u64>>, JournalError> {
+        let rows = sqlx::query(
+            "SELECT o.uid, o.seat, COALESCE(o.vacated, b.amount, 0) AS stack FROM seat_owners o
+             LEFT JOIN balances b ON b.account = 'seat:' || o.uid || ':' || o.seat WHERE o.uid = ANY($1)",
+        )
+        .bind(uids)
         .fetch_all(&self.pool)
         .await?;
-        // The contract lets what was played before an exit settle against what the seat had then.
-        rows.iter().map(|row| Ok((seat_of(row)?, undb(row.try_get("stack")?)?))).collect()
+        let mut stacks = BTreeMap::<String, BTreeMap<u8, u64>>::new();
+        for row in &rows {
+            // The contract lets what was played before an exit settle against what the seat had then.
+            let of_table = stacks.entry(row.try_get("uid")?).or_default();
+            of_table.insert(seat_of(row)?, undb(row.try_get("stack")?)?);
+        }
+        Ok(stacks)
     }
 }

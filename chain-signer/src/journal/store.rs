@@ -237,8 +237,10 @@ async fn accepted(
     // A hand's receipt is signed later; that it has to be is known from here on.
     sqlx::query(
         "WITH entry AS (
-             INSERT INTO entries (uid, seq, kind, payload_hash, payload, moved, lanes, state)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING uid, seq),
+             INSERT INTO entries (uid, seq, kind, payload_hash, payload, moved, lanes, state, due)
+             SELECT $1, $2, $3, $4, $5, $6, $7, $8,
+                 now() + CASE WHEN $9 IS NULL THEN 0 ELSE max_delay_ms END * interval '1 millisecond'
+             FROM tables WHERE uid = $1 RETURNING uid, seq),
          receipt AS (INSERT INTO receipts (uid, seq, hand) SELECT uid, seq, $9 FROM entry WHERE $9 IS NOT NULL)
          UPDATE tables SET head_seq = $2, head_next = COALESCE($10, head_next) WHERE uid = $1",
     )

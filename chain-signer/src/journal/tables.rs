@@ -5,7 +5,10 @@ use super::{
     rows::{OPENING, TableRow, player_of, read_table},
     store, undb,
 };
-use purr_books::{Change, request};
+use purr_books::{
+    Change,
+    request::{self, RequestError},
+};
 use purr_protocol::settlement::{Entry, Fenced, Notice, NoticeState, OpenTable};
 use serde_json::json;
 use sqlx::{PgConnection, Row};
@@ -19,7 +22,7 @@ const ENTRIES_MAX: i64 = 256;
 async fn lock(conn: &mut PgConnection, uid: &str) -> Result<TableRow, JournalError> {
     let row =
         sqlx::query("SELECT * FROM tables WHERE uid = $1 FOR UPDATE").bind(uid).fetch_optional(conn).await?;
-    read_table(&row.ok_or_else(|| JournalError::UnknownTable(uid.into()))?)
+    read_table(&row.ok_or_else(|| RequestError::UnknownTable(uid.into()))?)
 }
 
 /// Refuses a lower epoch than the highest seen, remembers a higher one.
@@ -39,14 +42,16 @@ impl Journal {
         let mut tx = self.pool.begin().await?;
         let config = serde_json::to_string(open)?;
         let made = sqlx::query(
-            "INSERT INTO tables (uid, table_id, config, state, epoch) VALUES ($1, $2, $3, $5, $4)
-             ON CONFLICT (uid) DO NOTHING",
+            "INSERT INTO tables (uid, table_id, config, state, epoch, max_hands, max_delay_ms)
+             VALUES ($1, $2, $3, $5, $4, $6, $7) ON CONFLICT (uid) DO NOTHING",
         )
         .bind(uid)
         .bind(table_id.as_slice())
         .bind(&config)
         .bind(db(open.epoch, "epoch")?)
         .bind(OPENING)
+        .bind(i64::from(open.max_hands))
+        .bind(db(open.max_delay_ms, "max_delay_ms")?)
         .execute(&mut *tx)
         .await?;
         let table = lock(&mut tx, uid).await?;
@@ -69,7 +74,7 @@ impl Journal {
     pub async fn table(&self, uid: &str) -> Result<TableRow, JournalError> {
         let row =
             sqlx::query("SELECT * FROM tables WHERE uid = $1").bind(uid).fetch_optional(&self.pool).await?;
-        read_table(&row.ok_or_else(|| JournalError::UnknownTable(uid.into()))?)
+        read_table(&row.ok_or_else(|| RequestError::UnknownTable(uid.into()))?)
     }
 
     pub async fn tables(&self) -> Result<Vec<TableRow>, JournalError> {

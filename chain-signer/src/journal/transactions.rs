@@ -2,12 +2,12 @@
 
 use super::{
     Journal, JournalError, Lease, bytes, chain, db, lease,
-    rows::{OPEN, TableRow, words},
+    rows::{OPEN, OPENING, TableRow, read_table, words},
     store::notice,
     undb,
 };
 use purr_books::entry::{BadState, Event, State, next};
-use purr_protocol::settlement::{NoticeState, TableState};
+use purr_protocol::settlement::NoticeState;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sqlx::{PgConnection, Row, postgres::PgRow};
@@ -151,7 +151,7 @@ async fn step(conn: &mut PgConnection, id: i64, event: Event) -> Result<State, J
         .execute(&mut *conn)
         .await?;
     // Entries become final by their own events in the chain's log, not by their transaction.
-    if !matches!(event, Event::Confirm | Event::Reject) {
+    if !matches!(event, Event::Confirm | Event::Reject | Event::Abandon) {
         sqlx::query("UPDATE entries SET state = $2 WHERE tx_id = $1 AND state <> ALL($3)")
             .bind(id)
             .bind(state.as_str())
@@ -163,13 +163,15 @@ async fn step(conn: &mut PgConnection, id: i64, event: Event) -> Result<State, J
 }
 
 impl Journal {
-    /// All transactions that are not final, oldest nonce first.
-    pub async fn live(&self, sender: [u8; 20]) -> Result<Vec<Transaction>, JournalError> {
+    /// All transactions of every sender that are not final, each sender's oldest nonce first: a key that settles no more
+    /// may have left some on their way.
+    pub async fn live(&self) -> Result<Vec<Transaction>, JournalError> {
         let mut conn = self.pool.acquire().await?;
-        let sql =
-            sqlx::AssertSqlSafe(format!("{SELECT} WHERE state <> ALL($2) AND sender = $1 ORDER BY nonce"));
-        let query = sqlx::query(sql).bind(sender.as_slice()).bind(words(&State::FINAL));
-        let rows = query.fetch_all(&mut *conn).await?;
+        // As the index has it.
+        let sql = sqlx::AssertSqlSafe(format!(
+            "{SELECT} WHERE state NOT IN ('confirmed', 'rejected') ORDER BY sender, nonce"
+        ));
+        let rows = sqlx::query(sql).fetch_all(&mut *conn).await?;
         let mut out = Vec::with_capacity(rows.len());
         for row in &rows {
             out.push(read(&mut conn, row).await?);
@@ -177,9 +179,13 @@ impl Journal {
         Ok(out)
     }
 
-    /// Tables not yet open on chain that no live transaction opens.
+    /// Tables not yet open on chain.
     pub async fn unopened(&self) -> Result<Vec<TableRow>, JournalError> {
-        Ok(self.tables().await?.into_iter().filter(|table| table.state == TableState::Opening).collect())
+        let rows = sqlx::query("SELECT * FROM tables WHERE state = $1 ORDER BY uid")
+            .bind(OPENING)
+            .fetch_all(&self.pool)
+            .await?;
+        rows.iter().map(read_table).collect()
     }
 
     pub async fn mark_open(&self, lease: &Lease, uid: &str) -> Result<(), JournalError> {
@@ -320,19 +326,21 @@ impl Journal {
         id: i64,
         hash: [u8; 32],
         (block, block_hash): (u64, [u8; 32]),
-        reverted: bool,
+        (reverted, fee_wei): (bool, u128),
     ) -> Result<(), JournalError> {
         let mut tx = self.pool.begin().await?;
         lease::check(&mut tx, lease).await?;
         step(&mut tx, id, Event::Mine).await?;
         sqlx::query(
-            "UPDATE transactions SET block_number = $2, block_hash = $3, mined_hash = $4, reverted = $5 WHERE id = $1",
+            "UPDATE transactions SET block_number = $2, block_hash = $3, mined_hash = $4, reverted = $5,
+                 fee_wei = $6::numeric WHERE id = $1",
         )
         .bind(id)
         .bind(db(block, "block")?)
         .bind(block_hash.as_slice())
         .bind(hash.as_slice())
         .bind(reverted)
+        .bind(fee_wei.to_string())
         .execute(&mut *tx)
         .await?;
         let note = json!({"tx": id, "hash": hex::encode(hash), "block": block,
@@ -376,6 +384,41 @@ impl Journal {
         chain::append(&mut tx, "finished", &json!({"tx": id, "reverted": reverted})).await?;
         tx.commit().await?;
         Ok(())
+    }
+}
+
+impl Journal {
+    /// Gives up a transaction of a former key that no block has and none can carry out. What it carried waits again.
+    pub async fn abandon(&self, lease: &Lease, id: i64) -> Result<(), JournalError> {
+        let mut tx = self.pool.begin().await?;
+        lease::check(&mut tx, lease).await?;
+        step(&mut tx, id, Event::Abandon).await?;
+        for before in State::UNDER_WAY {
+            let state = next(before, Event::Requeue)?;
+            sqlx::query("UPDATE entries SET state = $2, tx_id = NULL WHERE tx_id = $1 AND state = $3")
+                .bind(id)
+                .bind(state.as_str())
+                .bind(before.as_str())
+                .execute(&mut *tx)
+                .await?;
+        }
+        chain::append(&mut tx, "abandoned", &json!({"tx": id})).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Wei that transactions cost within the last hour: what receipts say, and of those without one the most that they
+    /// may cost.
+    pub async fn spent_in_hour(&self) -> Result<u128, JournalError> {
+        let text: String = sqlx::query_scalar(
+            "SELECT (COALESCE((SELECT sum(fee_wei) FROM transactions WHERE changed > now() - interval '1 hour'), 0)
+                 + COALESCE((SELECT sum(a.gas::numeric * a.max_fee) FROM transactions t JOIN attempts a ON a.tx_id = t.id
+                     WHERE t.state IN ('checked', 'signed', 'broadcast')
+                     AND a.attempt = (SELECT max(attempt) FROM attempts WHERE tx_id = t.id)), 0))::text",
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        text.parse().map_err(|_| JournalError::Corrupt(format!("fees of {text} wei")))
     }
 }
 

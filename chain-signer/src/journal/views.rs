@@ -1,6 +1,6 @@
 //! What others read: balances, heads, the books at one moment.
 
-use super::{Journal, JournalError, LogPosition, TableRow, bytes, db, ledger, undb};
+use super::{Journal, JournalError, TableRow, bytes, db, ledger, undb};
 use crate::chain::{Address, vault::Bounds};
 use futures::stream::{self, Stream};
 use purr_books::ledger::Account;
@@ -10,20 +10,9 @@ use purr_protocol::{
     settlement::{Balance, SeatedBalance},
 };
 use sqlx::{Row, postgres::PgListener};
-use std::collections::BTreeMap;
 
 /// Where the database tells of balances; migration 0007.
 const BALANCES_CHANNEL: &str = "purr_balances";
-
-/// The books at one moment, and up to which block they have taken in the chain.
-#[derive(Clone, Debug)]
-pub struct Accounts {
-    pub position: LogPosition,
-    /// By account text, the chain's side left out.
-    pub balances: BTreeMap<String, u64>,
-    pub owners: BTreeMap<(String, u8), PlayerId>,
-    pub tables: Vec<TableRow>,
-}
 
 /// What the vault allows after a player has asked to exit. Fixed with the vault.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -164,21 +153,6 @@ impl Journal {
         Ok(accounts.iter().filter_map(player).collect())
     }
 
-    /// `None`: nothing of the chain was taken in yet.
-    pub async fn accounts(&self) -> Result<Option<Accounts>, JournalError> {
-        let mut tx = self.snapshot().await?;
-        let Some(position) = super::apply::position(&mut tx).await? else { return Ok(None) };
-        let balances = ledger::balances(&mut tx).await?;
-        let rows = sqlx::query("SELECT uid, seat, player FROM seat_owners").fetch_all(&mut *tx).await?;
-        let mut owners = BTreeMap::new();
-        for row in rows {
-            let player = PlayerId(bytes(row.try_get("player")?, "player")?);
-            owners.insert((row.try_get("uid")?, seat_of(row.try_get("seat")?)?), player);
-        }
-        let tables = super::tables::all(&mut tx).await?;
-        Ok(Some(Accounts { position, balances, owners, tables }))
-    }
-
     /// Tables with notices after this id, and the last id.
     pub async fn news(&self, after: u64) -> Result<(Vec<String>, u64), JournalError> {
         let rows = sqlx::query("SELECT uid, max(id) AS last FROM notices WHERE id > $1 GROUP BY uid")
@@ -194,7 +168,7 @@ impl Journal {
         Ok((uids, last))
     }
 
-    async fn snapshot(&self) -> Result<sqlx::Transaction<'static, sqlx::Postgres>, JournalError> {
+    pub(super) async fn snapshot(&self) -> Result<sqlx::Transaction<'static, sqlx::Postgres>, JournalError> {
         Ok(self.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?)
     }
 }

@@ -12,7 +12,7 @@ impl Journal {
     /// Sets the amount aside, once for each nonce; gives the signature if there is one already.
     ///
     /// # Errors
-    /// [`JournalError::Insufficient`]; [`JournalError::NonceUsed`] by other values; [`JournalError::Differs`] where books
+    /// [`request::RequestError::Insufficient`]; [`request::RequestError::NonceUsed`] by other values; [`request::RequestError::Differs`] where books
     /// and chain do not agree about the player.
     pub async fn voucher(&self, ask: &VoucherRequest) -> Result<Option<String>, JournalError> {
         self.check_purse(ask.player).await?;

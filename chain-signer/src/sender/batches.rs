@@ -34,32 +34,37 @@ impl Sender {
         fees::first(gas, self.base_fees.sane(head.base_fee), self.priority_fee)
     }
 
+    /// How many more the pool takes of this key.
     async fn room(&self) -> Result<usize, SenderError> {
-        let live = self.journal.live(self.signer.address()).await?.len();
-        self.metrics.in_flight.set(i64::try_from(live).unwrap_or(i64::MAX));
-        Ok(IN_FLIGHT_MAX.saturating_sub(live))
+        let live = self.journal.live().await?;
+        let key = self.signer.address();
+        Ok(IN_FLIGHT_MAX.saturating_sub(live.iter().filter(|tx| tx.sender == key).count()))
     }
 
+    /// False: the fee budget does not allow it now.
     async fn create(
         &self,
         lease: &Lease,
         head: Block,
         (purpose, calldata, gas): (Purpose, Vec<u8>, u64),
         ranges: Vec<(String, u64, u64)>,
-    ) -> Result<(), SenderError> {
+    ) -> Result<bool, SenderError> {
         let sender = self.signer.address();
+        let spent = self.journal.spent_in_hour().await?;
+        let base_fee = self.base_fees.sane(head.base_fee);
+        let Some(fees) = self.afford(self.first_fees(head, gas), base_fee, spent) else { return Ok(false) };
         let new = NewTransaction {
             purpose,
             sender,
             chain_nonce: self.rpc.nonce(sender).await?,
             destination: self.vault.address,
             calldata,
-            fees: self.first_fees(head, gas),
+            fees,
             ranges,
         };
         self.journal.create(lease, &new).await?;
         self.metrics.transactions.with_label_values(&["checked"]).inc();
-        Ok(())
+        Ok(true)
     }
 
     /// Opens tables that are not on chain yet; true if a transaction was made.
@@ -69,8 +74,8 @@ impl Sender {
         if unopened.is_empty() {
             return Ok(false);
         }
-        let live = self.journal.live(self.signer.address()).await?;
-        let mut room = IN_FLIGHT_MAX.saturating_sub(live.len());
+        let live = self.journal.live().await?;
+        let mut room = self.room().await?;
         for table in unopened {
             if room == 0 {
                 break;
@@ -106,14 +111,16 @@ impl Sender {
             }
             let gas = match self.rpc.estimate_gas(self.signer.address(), self.vault.address, &calldata).await
             {
-                Ok(estimate) => gas::limit(estimate, false),
+                Ok(estimate) => gas::limit(estimate, false).min(self.gas_max.min(head.gas_limit)),
                 Err(RpcError::Refused { message, .. }) => {
                     tracing::error!(table = table.uid, message, "the vault would not open this table");
                     continue;
                 }
                 Err(error) => return Err(error.into()),
             };
-            self.create(lease, head, (Purpose::Open, calldata, gas), Vec::new()).await?;
+            if !self.create(lease, head, (Purpose::Open, calldata, gas), Vec::new()).await? {
+                break;
+            }
             (made, room) = (true, room - 1);
         }
         Ok(made)
@@ -149,14 +156,26 @@ impl Sender {
             oldest_ms = oldest_ms.max(table.age_ms);
             tables.insert(table.table.table_id, table);
         }
-        let Some((calldata, gas)) = self.fitting(&mut chosen).await? else { return Ok((false, later)) };
+        let most = self.gas_max.min(head.gas_limit);
+        let (calldata, gas) = match self.fitting(&mut chosen, most).await {
+            Ok(Some(fitting)) => fitting,
+            unfit => {
+                // The others are not to wait for it.
+                if let Some(table) = chosen.first().and_then(|item| tables.get(&item.table)) {
+                    self.refused.insert(table.table.uid.clone(), Instant::now());
+                }
+                return unfit.map(|_| (false, Some(Duration::ZERO)));
+            }
+        };
         let known: BTreeMap<_, _> = tables.iter().map(|(id, table)| (*id, known(table))).collect();
         let ranges = check_settle(self.allowed, self.domain.chain_id, self.vault.address, &calldata, &known)?;
         let ranges = ranges
             .into_iter()
             .filter_map(|(id, first, last)| Some((tables.get(&id)?.table.uid.clone(), first, last)))
             .collect();
-        self.create(lease, head, (Purpose::Settle, calldata, gas), ranges).await?;
+        if !self.create(lease, head, (Purpose::Settle, calldata, gas), ranges).await? {
+            return Ok((false, later));
+        }
         self.oldest_ms = Some((oldest_ms, Instant::now()));
         Ok((true, next))
     }
@@ -186,21 +205,31 @@ impl Sender {
         }
     }
 
-    /// Drops items from the end until the call fits into the gas that one transaction may use.
-    async fn fitting(&self, items: &mut Vec<Item>) -> Result<Option<(Vec<u8>, u64)>, SenderError> {
+    /// Drops items from the end until the call fits into the gas that one transaction may use. `None`: the first item alone
+    /// does not.
+    ///
+    /// # Errors
+    /// Where no node runs the call, of one item alone if the vault refuses it or it needs too much gas.
+    async fn fitting(&self, items: &mut Vec<Item>, most: u64) -> Result<Option<(Vec<u8>, u64)>, SenderError> {
         while !items.is_empty() {
             let calldata = encode_settle(items);
-            let estimate =
-                self.rpc.estimate_gas(self.signer.address(), self.vault.address, &calldata).await?;
-            let gas = gas::limit(estimate, true);
-            if gas <= self.gas_max {
-                return Ok(Some((calldata, gas)));
+            let estimated = self.rpc.estimate_gas(self.signer.address(), self.vault.address, &calldata).await;
+            let estimate = match estimated {
+                Ok(estimate) => Some(estimate),
+                Err(error) if items.len() > 1 && (error.is_revert() || error.is_about_gas()) => {
+                    tracing::warn!(items = items.len(), %error, "the node does not run this batch");
+                    None
+                }
+                Err(error) => return Err(error.into()),
+            };
+            match gas::plan(estimate, items.len(), most) {
+                gas::Plan::Send(gas) => return Ok(Some((calldata, gas))),
+                gas::Plan::Fewer(fewer) => items.truncate(fewer),
+                gas::Plan::TooBig => {
+                    tracing::error!(?estimate, most, "ALARM: one item does not fit into a transaction");
+                    return Ok(None);
+                }
             }
-            if items.len() == 1 {
-                tracing::error!(gas, limit = self.gas_max, "one item needs more gas than --gas-max");
-                return Ok(None);
-            }
-            items.truncate(items.len() / 2);
         }
         Ok(None)
     }

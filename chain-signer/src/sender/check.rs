@@ -13,7 +13,7 @@ use purr_books::{
 use purr_protocol::settlement::ChainConfig;
 
 /// The contract's `KeyRole`.
-const OPERATOR: u8 = 1;
+pub(super) const OPERATOR: u8 = 1;
 /// `decimals()` of ERC-20.
 const DECIMALS: [u8; 4] = [0x31, 0x3c, 0xe5, 0x67];
 

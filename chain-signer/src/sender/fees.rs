@@ -44,6 +44,50 @@ impl Recent {
     }
 }
 
+/// Most wei that the sender pays; `None`: no bound.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Bounds {
+    pub transaction: Option<u128>,
+    /// Within an hour, over all transactions.
+    pub hour: Option<u128>,
+}
+
+/// Why a transaction has to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a transaction needs up to {needed} wei at this base fee and may cost {left} (--transaction-fee-max-gwei, \
+     --hour-fee-max-gwei): it waits"
+)]
+pub(super) struct OverBudget {
+    pub needed: u128,
+    pub left: u128,
+}
+
+/// Holds fees to what may still be paid. A bound below what the head asks makes no transaction that no block takes: it
+/// makes it wait.
+///
+/// # Errors
+/// Where the bound is below the base fee.
+pub(super) fn bounded(fees: Fees, base_fee: u64, bounds: Bounds, spent: u128) -> Result<Fees, OverBudget> {
+    let hour = bounds.hour.map(|hour| hour.saturating_sub(spent));
+    let Some(left) = [bounds.transaction, hour].into_iter().flatten().min() else { return Ok(fees) };
+    let gas = u128::from(fees.gas.max(1));
+    let most = u64::try_from(left / gas).unwrap_or(u64::MAX);
+    if most >= fees.max_fee {
+        return Ok(fees);
+    }
+    if most < base_fee.max(1) {
+        return Err(OverBudget { needed: gas.saturating_mul(base_fee.max(1).into()), left });
+    }
+    Ok(Fees { max_fee: most, priority_fee: fees.priority_fee.min(most), ..fees })
+}
+
+/// Whether a pool that has the old version takes this one in its place: a tenth more of both, as the strictest ask.
+pub(super) fn replaces(new: Fees, old: Fees) -> bool {
+    let more = |new: u64, old: u64| new >= old.saturating_add(old / 10) && new > old;
+    more(new.max_fee, old.max_fee) && (new.priority_fee > old.priority_fee || old.priority_fee == 0)
+}
+
 /// Twice the base fee holds for six full blocks (EIP-1559 raises it by an eighth at most).
 pub(super) fn first(gas: u64, base_fee: u64, priority_fee: u64) -> Fees {
     let max_fee = base_fee.saturating_mul(2).saturating_add(priority_fee).max(1);
@@ -113,5 +157,30 @@ mod tests {
         assert_eq!(next, Fees { gas: 7, max_fee: 200, priority_fee: 0 });
         let more = after_refusal("replacement transaction underpriced", wild, 100, 0);
         assert!(more.max_fee > wild.max_fee && more.priority_fee > wild.priority_fee);
+    }
+
+    #[test]
+    fn fees_are_held_to_the_budget_and_below_the_base_fee_a_transaction_waits() {
+        let fees = Fees { gas: 100, max_fee: 50, priority_fee: 5 };
+        let bound = |transaction, hour| Bounds { transaction, hour };
+        assert_eq!(bounded(fees, 20, bound(None, None), u128::MAX), Ok(fees));
+        assert_eq!(bounded(fees, 20, bound(Some(5_000), Some(9_000)), 4_000), Ok(fees));
+        assert_eq!(bounded(fees, 20, bound(Some(3_000), None), 0), Ok(Fees { max_fee: 30, ..fees }));
+        assert_eq!(
+            bounded(fees, 20, bound(Some(5_000), Some(9_000)), 6_000),
+            Ok(Fees { max_fee: 30, ..fees })
+        );
+        let waits = OverBudget { needed: 2_000, left: 1_000 };
+        assert_eq!(bounded(fees, 20, bound(Some(5_000), Some(9_000)), 8_000), Err(waits));
+        assert_eq!(bounded(fees, 20, bound(None, Some(9_000)), 99_000).unwrap_err().left, 0);
+    }
+
+    #[test]
+    fn a_version_that_the_budget_holds_below_what_pools_ask_replaces_nothing() {
+        let old = Fees { gas: 1, max_fee: 100, priority_fee: 1 };
+        assert!(replaces(raised(old, 1), old));
+        assert!(!replaces(Fees { max_fee: 109, priority_fee: 2, ..old }, old));
+        assert!(!replaces(Fees { max_fee: 200, ..old }, old), "the tip rises as well");
+        assert!(replaces(raised(Fees { priority_fee: 0, ..old }, 1), Fees { priority_fee: 0, ..old }));
     }
 }

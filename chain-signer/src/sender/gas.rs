@@ -1,4 +1,4 @@
-//! How much gas a transaction is given.
+//! How much gas a transaction is given, and how much fits into one.
 
 /// What exits cost that players ask for between the estimate and the block: an item whose table was quiet is then checked
 /// in a call of its own, with one more slot for each exiting seat. Enough for six seats; gas that is not used costs
@@ -9,6 +9,36 @@ const EXITS: u64 = 150_000;
 pub(super) fn limit(estimate: u64, settles: bool) -> u64 {
     let exits = if settles { EXITS } else { 0 };
     (estimate.saturating_mul(5) / 4).saturating_add(exits)
+}
+
+/// What becomes of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Plan {
+    /// With this gas limit.
+    Send(u64),
+    /// Planned again with so many of its items, the first ones.
+    Fewer(usize),
+    /// One item alone does not fit.
+    TooBig,
+}
+
+/// Fits a batch of `items` into `most`, which no transaction may be above and no block is. `estimate`: `None` where the
+/// node would not run the call, as nodes do that have less gas for one than it needs. One item that fits without the
+/// margin is sent with all the gas there is.
+pub(super) fn plan(estimate: Option<u64>, items: usize, most: u64) -> Plan {
+    let Some(estimate) = estimate else {
+        return if items > 1 { Plan::Fewer(items / 2) } else { Plan::TooBig };
+    };
+    let wanted = limit(estimate, true);
+    if wanted <= most {
+        return Plan::Send(wanted);
+    }
+    if items > 1 {
+        let each = (limit(estimate, false) / items as u64).max(1);
+        let fit = usize::try_from(most.saturating_sub(EXITS) / each).unwrap_or(usize::MAX);
+        return Plan::Fewer(fit.clamp(1, items - 1));
+    }
+    if estimate <= most { Plan::Send(most) } else { Plan::TooBig }
 }
 
 #[cfg(test)]
@@ -22,5 +52,34 @@ mod tests {
         assert_eq!(limit(54_579, true), 218_223);
         assert_eq!(limit(100_000, false), 125_000);
         assert!(limit(u64::MAX, true) >= u64::MAX / 4);
+    }
+
+    #[test]
+    fn nine_players_who_sit_together_are_taken_in_two_transactions_where_a_block_has_two_million() {
+        // 2.03 M gas for nine: too much for the block, though not for --gas-max.
+        let most = 2_000_000;
+        let Plan::Fewer(first) = plan(Some(2_030_000), 9, most) else { panic!() };
+        assert_eq!(first, 6);
+        assert_eq!(plan(Some(2_030_000 / 9 * 6), 6, most), Plan::Send(limit(2_030_000 / 9 * 6, true)));
+        assert_eq!(plan(Some(2_030_000 / 9 * 3), 3, most), Plan::Send(limit(2_030_000 / 9 * 3, true)));
+    }
+
+    #[test]
+    fn a_batch_that_no_node_runs_is_cut_until_one_item_is_left() {
+        let mut items = 64;
+        while let Plan::Fewer(fewer) = plan(None, items, 2_000_000) {
+            assert!((1..items).contains(&fewer));
+            items = fewer;
+        }
+        assert_eq!((items, plan(None, 1, 2_000_000)), (1, Plan::TooBig));
+    }
+
+    #[test]
+    fn one_item_is_clamped_to_the_block_and_refused_beyond_it() {
+        assert_eq!(plan(Some(1_900_000), 1, 2_000_000), Plan::Send(2_000_000));
+        assert_eq!(plan(Some(2_000_001), 1, 2_000_000), Plan::TooBig);
+        // However bad the estimate: fewer are always fewer, and never none.
+        assert_eq!(plan(Some(u64::MAX), 2, 1), Plan::Fewer(1));
+        assert_eq!(plan(Some(0), 2, 0), Plan::Fewer(1));
     }
 }

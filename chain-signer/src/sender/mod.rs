@@ -7,7 +7,9 @@ mod batches;
 mod check;
 mod derived;
 mod fees;
+mod former;
 mod gas;
+mod reread;
 mod transactions;
 mod watch;
 
@@ -73,6 +75,7 @@ pub struct Sender {
     vault_block: u64,
     gas_max: u64,
     priority_fee: u64,
+    fee_bounds: fees::Bounds,
     stuck_after: Duration,
     poll: Duration,
     replica: String,
@@ -82,6 +85,12 @@ pub struct Sender {
     vault_checked: Option<Instant>,
     /// The head that was worked on last.
     seen: Option<Block>,
+    /// The head that was read last, and when.
+    head: Option<(Block, Instant)>,
+    /// Heads at which the vault was first seen to take a former key no more.
+    revoked: BTreeMap<Address, u64>,
+    /// When a transaction without its log was last looked at.
+    silent: Option<Instant>,
     base_fees: fees::Recent,
     /// Somebody is frozen.
     frozen: bool,
@@ -118,6 +127,10 @@ impl Sender {
             vault_block: config.options.vault_block,
             gas_max: config.options.gas_max,
             priority_fee: config.options.priority_fee_wei,
+            fee_bounds: fees::Bounds {
+                transaction: wei(config.options.transaction_fee_max_gwei),
+                hour: wei(config.options.hour_fee_max_gwei),
+            },
             stuck_after: Duration::from_secs(config.options.stuck_after_s),
             poll: config.poll,
             replica: config.options.replica.clone(),
@@ -125,6 +138,9 @@ impl Sender {
             range_max: 1,
             vault_checked: None,
             seen: None,
+            head: None,
+            revoked: BTreeMap::new(),
+            silent: None,
             base_fees: fees::Recent::default(),
             frozen: false,
             looked: None,
@@ -142,7 +158,7 @@ impl Sender {
         }
         let mut back_off = BackOff::default();
         while !stop.is_cancelled() {
-            let wait = match self.lead(&stop, &mut back_off).await {
+            let wait = match Box::pin(self.lead(&stop, &mut back_off)).await {
                 Ok(()) => ACQUIRE_EVERY,
                 Err(error) => {
                     self.failed(&error);
@@ -191,7 +207,7 @@ impl Sender {
         self.check_whole_as_sender(&lease).await?;
         tracing::info!(fence = lease.fence, "this replica sends");
         self.metrics.leading.set(1);
-        (self.seen, self.looked) = (None, None);
+        (self.seen, self.looked, self.head, self.silent) = (None, None, None, None);
         self.frozen = self.journal.frozen().await? > 0;
         self.sent_at.clear();
         let mut renewed = Instant::now();
@@ -200,7 +216,7 @@ impl Sender {
                 self.journal.renew(&lease).await?;
                 renewed = Instant::now();
             }
-            let due = match self.tick(&lease).await {
+            let due = match Box::pin(self.tick(&lease)).await {
                 Ok(due) => {
                     for part in ["chain", "token", "sender"] {
                         self.metrics.up.with_label_values(&[part]).set(1);
@@ -212,7 +228,7 @@ impl Sender {
                 Err(error) => {
                     self.failed(&error);
                     // What the head asked for was not all done.
-                    self.seen = None;
+                    (self.seen, self.head) = (None, None);
                     back_off.next().min(RENEW_EVERY)
                 }
             };
@@ -226,12 +242,24 @@ impl Sender {
         Ok(())
     }
 
+    /// The head, read once in a poll's time however often there is work: entries that are handed in need no new one.
+    async fn head(&mut self) -> Result<Block, SenderError> {
+        if let Some((head, at)) = self.head
+            && at.elapsed() < self.poll
+        {
+            return Ok(head);
+        }
+        let head = self.rpc.block(None).await?.ok_or(SenderError::NoBlock(0))?;
+        self.head = Some((head, Instant::now()));
+        Ok(head)
+    }
+
     /// One round; says when the next table is due if that is known.
     async fn tick(&mut self, lease: &Lease) -> Result<Option<Duration>, SenderError> {
         if !self.service.is_whole() {
             Box::pin(self.check_whole()).await?;
         }
-        let head = self.rpc.block(None).await?.ok_or(SenderError::NoBlock(0))?;
+        let head = self.head().await?;
         self.metrics.block_head.set(i64::try_from(head.number).unwrap_or(i64::MAX));
         let moved = self.seen != Some(head);
         if moved {
@@ -240,6 +268,7 @@ impl Sender {
         self.drive_all(lease, head, moved).await?;
         if moved {
             self.take_in(lease, head).await?;
+            self.reread(lease).await?;
         }
         let opened = moved && self.open_tables(lease, head).await?;
         let (settled, due) = self.settle(lease, head).await?;
@@ -250,4 +279,9 @@ impl Sender {
         self.service.signals.noted.notify_one();
         Ok(due)
     }
+}
+
+/// 0: no bound.
+fn wei(gwei: u64) -> Option<u128> {
+    (gwei > 0).then(|| u128::from(gwei) * 1_000_000_000)
 }

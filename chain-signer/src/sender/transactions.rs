@@ -2,16 +2,44 @@
 
 use super::{Sender, SenderError, fees};
 use crate::{
-    chain::{Block, Receipt, RpcError, sign},
-    journal::{Lease, Transaction},
+    chain::{Address, Block, Receipt, Rpc, RpcError, sign},
+    journal::{Fees, Lease, Transaction},
 };
 use purr_books::entry::State;
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 /// Bytes that no block has yet are given to the nodes again this often.
 const RESEND_EVERY: Duration = Duration::from_secs(4);
-/// Versions of one transaction; each costs at least an eighth more.
-const ATTEMPTS_MAX: usize = 12;
+/// Versions of one transaction: each waits twice as long as the one before, so that a spike of hours is outlived.
+const ATTEMPTS_MAX: usize = 100;
+/// Doublings of that wait.
+const DOUBLINGS_MAX: u32 = 6;
+
+/// How long a version may wait for its block.
+fn patience(stuck_after: Duration, attempts: usize) -> Duration {
+    let doublings = u32::try_from(attempts.saturating_sub(1)).unwrap_or(u32::MAX).min(DOUBLINGS_MAX);
+    stuck_after.saturating_mul(2_u32.saturating_pow(doublings))
+}
+
+/// How many transactions of a sender the chain has, asked once a round: only those below have receipts.
+#[derive(Default)]
+pub(super) struct Counts {
+    known: BTreeMap<Address, u64>,
+}
+
+impl Counts {
+    pub(super) async fn of(&mut self, rpc: &Rpc, sender: Address) -> Result<u64, RpcError> {
+        if let Some(known) = self.known.get(&sender) {
+            return Ok(*known);
+        }
+        let count = rpc.nonce(sender).await?;
+        self.known.insert(sender, count);
+        Ok(count)
+    }
+}
 
 impl Sender {
     /// `moved`: the head is another one than last time, so blocks and receipts may have changed.
@@ -21,15 +49,20 @@ impl Sender {
         head: Block,
         moved: bool,
     ) -> Result<(), SenderError> {
-        let live = self.journal.live(self.signer.address()).await?;
+        let live = self.journal.live().await?;
+        let key = self.signer.address();
         self.metrics.in_flight.set(i64::try_from(live.len()).unwrap_or(i64::MAX));
         self.sent_at.retain(|id, _| live.iter().any(|tx| tx.id == *id));
+        let mut counts = Counts::default();
         for tx in &live {
             match tx.state {
+                State::Mined if moved => self.deepen(lease, tx, head).await?,
+                State::Mined => {}
+                _ if tx.sender != key && moved => self.follow(lease, tx, head, &mut counts).await?,
+                _ if tx.sender != key => {}
                 State::Checked => self.sign(lease, tx, head).await?,
                 State::Signed => self.send(lease, tx, head).await?,
-                State::Broadcast if moved => self.look(lease, tx, head).await?,
-                State::Mined if moved => self.deepen(lease, tx, head).await?,
+                State::Broadcast if moved => self.look(lease, tx, head, &mut counts).await?,
                 _ => {}
             }
         }
@@ -104,10 +137,10 @@ impl Sender {
         Ok(None)
     }
 
-    async fn found(&mut self, lease: &Lease, tx: &Transaction) -> Result<bool, SenderError> {
+    pub(super) async fn found(&mut self, lease: &Lease, tx: &Transaction) -> Result<bool, SenderError> {
         let Some((hash, receipt)) = self.receipt(tx).await? else { return Ok(false) };
         let block = (receipt.block, receipt.block_hash);
-        self.journal.mined(lease, tx.id, hash, block, receipt.reverted).await?;
+        self.journal.mined(lease, tx.id, hash, block, (receipt.reverted, receipt.fee_wei)).await?;
         self.metrics.transactions.with_label_values(&["mined"]).inc();
         if receipt.reverted {
             tracing::error!(nonce = tx.nonce, "ALARM: a transaction reverted");
@@ -116,31 +149,41 @@ impl Sender {
     }
 
     /// Sent: is it in a block? Else the bytes go out again, and at last a version that pays more.
-    async fn look(&mut self, lease: &Lease, tx: &Transaction, head: Block) -> Result<(), SenderError> {
-        if self.found(lease, tx).await? {
+    async fn look(
+        &mut self,
+        lease: &Lease,
+        tx: &Transaction,
+        head: Block,
+        counts: &mut Counts,
+    ) -> Result<(), SenderError> {
+        let used = counts.of(&self.rpc, tx.sender).await? > tx.nonce;
+        if used && self.found(lease, tx).await? {
             return Ok(());
         }
-        let chain_nonce = self.rpc.nonce(tx.sender).await?;
-        let foreign = chain_nonce > tx.nonce && !self.found(lease, tx).await?;
-        self.metrics.foreign_nonce.set(foreign.into());
-        if foreign {
+        self.metrics.foreign_nonce.set(used.into());
+        if used {
             tracing::error!(
                 nonce = tx.nonce,
                 "ALARM: another transaction has this nonce: is the key used elsewhere?"
             );
             return Ok(());
         }
-        let last = self.sent_at.get(&tx.id).copied();
-        if last.is_none_or(|at| at.elapsed() >= RESEND_EVERY) {
-            let raw = tx.attempts.last().and_then(|attempt| attempt.raw.as_deref());
-            if let Some(raw) = raw
-                && let Err(error) = self.rpc.send_raw(raw).await
-            {
-                tracing::warn!(nonce = tx.nonce, %error, "sent again");
-            }
-            self.sent_at.insert(tx.id, Instant::now());
-        }
+        self.send_again(tx).await;
         self.replace_if_stuck(lease, tx, head, None).await
+    }
+
+    /// The last version's bytes, every few seconds.
+    pub(super) async fn send_again(&mut self, tx: &Transaction) {
+        if self.sent_at.get(&tx.id).is_some_and(|at| at.elapsed() < RESEND_EVERY) {
+            return;
+        }
+        let raw = tx.attempts.iter().rev().find_map(|attempt| attempt.raw.as_deref());
+        if let Some(raw) = raw
+            && let Err(error) = self.rpc.send_raw(raw).await
+        {
+            tracing::warn!(nonce = tx.nonce, %error, "sent again");
+        }
+        self.sent_at.insert(tx.id, Instant::now());
     }
 
     /// `refusal`: why the node does not take its last version.
@@ -151,7 +194,7 @@ impl Sender {
         head: Block,
         refusal: Option<&str>,
     ) -> Result<(), SenderError> {
-        let stuck = Duration::from_secs(tx.age_s) >= self.stuck_after;
+        let stuck = Duration::from_secs(tx.age_s) >= patience(self.stuck_after, tx.attempts.len());
         let Some(last) = tx.attempts.last().filter(|_| stuck && tx.attempts.len() < ATTEMPTS_MAX) else {
             return Ok(());
         };
@@ -159,14 +202,34 @@ impl Sender {
             return Ok(());
         }
         let base_fee = self.base_fees.sane(head.base_fee);
-        let fees = match refusal {
+        let wanted = match refusal {
             Some(message) => fees::after_refusal(message, last.fees, base_fee, self.priority_fee),
             None => fees::raised(last.fees, base_fee),
         };
+        // What this version may cost is no longer spent once another one takes its place.
+        let own = u128::from(last.fees.gas).saturating_mul(last.fees.max_fee.into());
+        let spent = self.journal.spent_in_hour().await?.saturating_sub(own);
+        let Some(fees) = self.afford(wanted, base_fee, spent) else { return Ok(()) };
+        if refusal.is_none() && !fees::replaces(fees, last.fees) {
+            return Ok(());
+        }
         tracing::warn!(nonce = tx.nonce, max_fee = fees.max_fee, "stuck: another version");
         self.journal.replace(lease, tx, fees).await?;
         self.metrics.fee_bumps.inc();
         Ok(())
+    }
+
+    /// The fees within the budget; `None`: it waits, which the metric and the log say.
+    pub(super) fn afford(&self, fees: Fees, base_fee: u64, spent: u128) -> Option<Fees> {
+        let afforded = fees::bounded(fees, base_fee, self.fee_bounds, spent);
+        self.metrics.up.with_label_values(&["fees"]).set(afforded.is_ok().into());
+        match afforded {
+            Ok(fees) => Some(fees),
+            Err(over) => {
+                tracing::error!(%over, "ALARM: over the fee budget");
+                None
+            }
+        }
     }
 
     /// In a block: is that block still there, and deep enough?
@@ -187,5 +250,16 @@ impl Sender {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_version_waits_twice_as_long_as_the_one_before_up_to_a_bound() {
+        let wait = |attempts| patience(Duration::from_secs(15), attempts).as_secs();
+        assert_eq!([1, 2, 3, 7, 8, 100].map(wait), [15, 30, 60, 960, 960, 960]);
     }
 }

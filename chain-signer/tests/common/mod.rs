@@ -5,6 +5,7 @@
 
 #[path = "../../../operator/runtime/tests/common/certificates.rs"]
 mod certificates;
+pub mod lies;
 pub mod proxy;
 #[path = "../../../operator/gateway/tests/common/redis.rs"]
 pub mod redis;
@@ -163,8 +164,26 @@ impl House {
         let mut house = Self::empty();
         house.start_postgres();
         house.start_anvil();
-        house.deploy().await;
+        house.deploy(&[]).await;
         house
+    }
+
+    /// As [`Self::new`], with a second settling key that waits for the day on which the first is revoked.
+    pub async fn with_standby() -> Self {
+        let mut house = Self::empty();
+        house.start_postgres();
+        house.start_anvil();
+        house.use_settling_key("settle-2");
+        let standby = house.keys(&["--create"]).settle;
+        house.use_settling_key("settle");
+        house.deploy(&["--standby", &standby]).await;
+        house
+    }
+
+    /// The label of the key with which signers that are started from now on settle.
+    pub fn use_settling_key(&mut self, label: &str) {
+        self.signer_env.retain(|(name, _)| name != "PURR_HSM_SETTLE_KEY");
+        self.signer_env.push(("PURR_HSM_SETTLE_KEY".into(), label.into()));
     }
 
     pub fn start_postgres(&mut self) {
@@ -294,7 +313,7 @@ impl House {
         serde_json::from_slice(&answer.stdout).unwrap()
     }
 
-    async fn deploy(&mut self) {
+    async fn deploy(&mut self, more: &[&str]) {
         let keys = self.keys(&["--create"]);
         let rpc = self.rpc();
         eventually("anvil answers", || async { rpc.chain_id().await.ok() }).await;
@@ -302,6 +321,7 @@ impl House {
             .program()
             .args(["deploy", "--operator", &keys.settle, "--voucher", &keys.voucher, "--guardian", GUARDIAN])
             .args(["--table-reserve", TABLE_RESERVE])
+            .args(more)
             .env("PURR_DEPLOYER_KEY", KEYS[0])
             .output()
             .unwrap();
@@ -365,12 +385,17 @@ impl House {
 
     /// A client of the signer with the certificate of a role.
     pub fn client(&self, signer: &Signer, role: &Role) -> InternalClient {
+        let address = format!("127.0.0.1:{}", signer.https);
+        InternalClient::new(self.identity(role), address, Role::ChainSigner)
+    }
+
+    /// The certificate of a role; the same each time.
+    pub fn identity(&self, role: &Role) -> Identity {
         let dir = self.dir.path().join(role.to_string());
         if !dir.exists() {
             self.authority.issue(&dir, &[&role.to_string()]);
         }
-        let address = format!("127.0.0.1:{}", signer.https);
-        InternalClient::new(Identity::load(&dir).unwrap(), address, Role::ChainSigner)
+        Identity::load(&dir).unwrap()
     }
 
     pub async fn sql(&self) -> sqlx::PgPool {

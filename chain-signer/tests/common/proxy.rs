@@ -1,6 +1,7 @@
 //! A bad way to the chain: requests fail, transactions are late or get lost though the node said that it has them,
 //! and answers are lost after the node has acted.
 
+use super::lies::Lie;
 use purr_chain_signer::chain::{Rpc, RpcConfig, RpcError};
 use serde_json::{Value, json};
 use std::{
@@ -57,6 +58,8 @@ pub struct Counts {
     pub delayed: AtomicU64,
     pub lost: AtomicU64,
     pub lies: AtomicU64,
+    /// Requests of comparisons: those that come with a call in one batch.
+    pub compared: AtomicU64,
 }
 
 impl Counts {
@@ -91,26 +94,9 @@ impl Drop for Proxy {
 pub const REQUESTS_PER_MINUTE: usize = 100;
 const NONCES: u64 = 8;
 
-/// What a node says that is not so, as real ones have done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lie {
-    /// No logs, whatever there is (go-ethereum 24078, reth 17678).
-    EmptyLogs,
-    /// It stopped at this block and answers on.
-    StaleHead(u64),
-    /// It has the head and not its state.
-    HeaderNotFound,
-    /// HTTP 429 with a JSON-RPC error in it.
-    TooManyRequests,
-    /// -32603 for everything.
-    InternalError,
-    /// -32005 for everything, with HTTP 200.
-    LimitExceeded,
-}
-
 enum Kind {
-    /// No faults but this lie.
-    Lying(std::sync::Mutex<Option<Lie>>),
+    /// No faults; lies only.
+    Passing,
     Faulty,
     /// No faults, but no more than the limits.
     Limiting(std::sync::Mutex<std::collections::VecDeque<std::time::Instant>>),
@@ -119,6 +105,8 @@ enum Kind {
 struct Faults {
     rpc: Rpc,
     kind: Kind,
+    /// What it says in place of the truth.
+    lie: std::sync::Mutex<Option<Lie>>,
     counts: Arc<Counts>,
     random: std::sync::Mutex<Random>,
     transactions: std::sync::Mutex<Deck<Fate>>,
@@ -185,15 +173,12 @@ impl Proxy {
     }
 
     pub async fn lying(node: u16) -> Self {
-        Self::start(node, 0, Kind::Lying(std::sync::Mutex::default())).await
+        Self::start(node, 0, Kind::Passing).await
     }
 
-    /// What a lying one says from now on; `None`: the truth.
+    /// What it says from now on; `None`: the truth.
     pub fn lie(&self, lie: Option<Lie>) {
-        match &self.faults.kind {
-            Kind::Lying(told) => *told.lock().unwrap() = lie,
-            Kind::Faulty | Kind::Limiting(_) => panic!("not a lying proxy"),
-        }
+        *self.faults.lie.lock().unwrap() = lie;
     }
 
     async fn start(node: u16, seed: u64, kind: Kind) -> Self {
@@ -207,8 +192,17 @@ impl Proxy {
             (std::sync::Mutex::new(transactions()), std::sync::Mutex::new(requests()));
         let calm = Arc::<AtomicBool>::default();
         let (counted, calmed) = (counts.clone(), calm.clone());
-        let faults =
-            Arc::new(Faults { rpc, kind, counts: counted, random, transactions, requests, calm: calmed });
+        let lie = std::sync::Mutex::default();
+        let faults = Arc::new(Faults {
+            rpc,
+            kind,
+            lie,
+            counts: counted,
+            random,
+            transactions,
+            requests,
+            calm: calmed,
+        });
         let serving = faults.clone();
         let task = tokio::spawn(async move {
             loop {
@@ -301,44 +295,17 @@ impl Faults {
     }
 
     /// The lie in place of an answer, where there is one.
-    async fn lie(&self, method: &str, params: &Value, id: &Value) -> Option<(&'static str, Value)> {
-        let Kind::Lying(told) = &self.kind else { return None };
-        let lie = (*told.lock().unwrap())?;
-        let result = |result: Value| ("200 OK", json!({"jsonrpc": "2.0", "id": id, "result": result}));
-        let error = |status: &'static str, code: i64, message: &str| {
-            (status, json!({"jsonrpc": "2.0", "id": id, "error": {"code": code, "message": message}}))
-        };
-        let hex_of = |value: &Value| u64::from_str_radix(value.as_str()?.strip_prefix("0x")?, 16).ok();
-        match lie {
-            Lie::EmptyLogs => (method == "eth_getLogs").then(|| result(json!([]))),
-            Lie::StaleHead(head) => match method {
-                "eth_blockNumber" => Some(result(json!(format!("0x{head:x}")))),
-                "eth_getBlockByNumber" => match hex_of(&params[0]) {
-                    Some(number) if number <= head => None,
-                    Some(_) => Some(result(Value::Null)),
-                    None => {
-                        let params = json!([format!("0x{head:x}"), false]);
-                        Some(result(self.rpc.raw("eth_getBlockByNumber", params).await.ok()?))
-                    }
-                },
-                "eth_getTransactionReceipt" => Some(result(Value::Null)),
-                "eth_getLogs" => {
-                    let from = hex_of(&params[0]["fromBlock"]).unwrap_or_default();
-                    (from > head).then(|| result(json!([])))
-                }
-                _ => None,
-            },
-            Lie::HeaderNotFound => matches!(method, "eth_call" | "eth_getBlockByNumber" | "eth_getLogs")
-                .then(|| error("200 OK", -32_000, "header not found")),
-            Lie::TooManyRequests => Some(error("429 Too Many Requests", 429, "Too Many Requests")),
-            Lie::InternalError => Some(error("200 OK", -32_603, "internal error")),
-            Lie::LimitExceeded => Some(error("200 OK", -32_005, "request rate limited")),
-        }
+    async fn lie(&self, method: &'static str, params: &Value, id: &Value) -> Option<(&'static str, Value)> {
+        let lie = (*self.lie.lock().unwrap())?;
+        lie.told(&self.rpc, method, params, id).await
     }
 
     /// One request, or several in one: as one of them fails, all do.
     async fn answer_all(self: &Arc<Self>, request: &Value) -> Option<(&'static str, Value)> {
         let Value::Array(requests) = request else { return self.answer(request).await };
+        if requests.iter().any(|request| request["method"] == "eth_call") {
+            self.counts.compared.fetch_add(requests.len() as u64, Ordering::Relaxed);
+        }
         let mut answers = Vec::new();
         for request in requests {
             match self.answer(request).await? {

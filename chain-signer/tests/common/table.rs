@@ -7,10 +7,10 @@ use purr_protocol::{
     permit::{PermitFor, PermitVersion},
     settlement::{
         Accepted, Entry, EntryBody, Notice, NoticeState, Notices, OpenTable, Permit, Reservation, Reserve,
-        SeatDelta, Submit, TableState, TableStatus,
+        SeatDelta, SignedSubmit, Submit, TableSignatures, TableState, TableStatus, signed_text,
     },
 };
-use purr_runtime::{ClientError, InternalClient, Role};
+use purr_runtime::{ClientError, Identity, InternalClient, Role};
 use std::{
     cell::Cell,
     time::{Duration, SystemTime},
@@ -47,6 +47,18 @@ pub struct Table {
     pub base: String,
     pub id: [u8; 32],
     pub seq: Cell<u64>,
+    identity: Identity,
+}
+
+/// A table's signatures over entries.
+pub fn sign(identity: &Identity, uid: &str, entries: &[Entry]) -> TableSignatures {
+    let certified = identity.certified().unwrap();
+    let sign = |entry: &Entry| {
+        let text = signed_text(uid, entry.seq, &entry.payload_hash().unwrap());
+        hex::encode(certified.sign(&text).unwrap())
+    };
+    let entries = entries.iter().map(sign).collect();
+    TableSignatures { certificate: hex::encode(certified.certificate()), entries }
 }
 
 impl Table {
@@ -64,7 +76,8 @@ impl Table {
         };
         let status = eventually("the table is open on chain", open).await;
         let id = hex::decode(&status.table_id[2..]).unwrap().try_into().unwrap();
-        Self { client, uid: uid.into(), others, base, id, seq: Cell::new(status.head_seq) }
+        let identity = house.identity(&Role::Table(uid.into()));
+        Self { client, uid: uid.into(), others, base, id, seq: Cell::new(status.head_seq), identity }
     }
 
     pub fn seat(&self, n: usize) -> SeatIndex {
@@ -130,7 +143,17 @@ impl Table {
     }
 
     pub async fn submit_as(&self, epoch: u64, entries: &[Entry]) -> Result<u64, ClientError> {
-        let submit = Submit { epoch, entries: entries.to_vec() };
+        let signed = Some(sign(&self.identity, &self.uid, entries));
+        self.submit_signed(epoch, entries, signed).await
+    }
+
+    pub async fn submit_signed(
+        &self,
+        epoch: u64,
+        entries: &[Entry],
+        signed: Option<TableSignatures>,
+    ) -> Result<u64, ClientError> {
+        let submit = SignedSubmit { submit: Submit { epoch, entries: entries.to_vec() }, signed };
         let accepted: Accepted = self.client.post(&format!("{}/entries", self.base), &submit, WAIT).await?;
         Ok(accepted.accepted_through)
     }

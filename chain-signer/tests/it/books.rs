@@ -10,8 +10,11 @@ use common::{
     table::{UID, now_s, player, terms},
 };
 use purr_books::{
+    differing::Compared,
     events::{VaultEvent as E, VaultLog},
+    ledger::Subject,
     policy::{Limits, Refusal},
+    request::RequestError,
     take::Tally,
 };
 use purr_chain_signer::{
@@ -266,7 +269,7 @@ async fn an_event_wins_over_a_wrong_receipt_and_a_conflict_stops_its_table_and_n
     let hash: [u8; 32] = Keccak256::digest(b"raw").into();
     books.journal.signed(&lease, tx, 0, hash, b"raw").await.unwrap();
     books.journal.sent(&lease, tx, hash).await.unwrap();
-    books.journal.mined(&lease, tx, hash, (9, [9; 32]), true).await.unwrap();
+    books.journal.mined(&lease, tx, hash, (9, [9; 32]), (true, 0)).await.unwrap();
     books.journal.finished(&lease, tx, true).await.unwrap();
     let taken = books.apply(vec![settled(3, 0)]).await;
     assert_eq!((taken.entries_confirmed, taken.conflicts), (1, 0));
@@ -282,13 +285,18 @@ async fn an_event_wins_over_a_wrong_receipt_and_a_conflict_stops_its_table_and_n
     // Nothing of the table is sent, promised or paid; whoever is at no such table is paid.
     assert!(books.pending().await.is_empty());
     let refused = books.reserve(3, &permit(50, 8), false).await.unwrap_err();
-    assert!(matches!(refused, JournalError::Differs(_)), "{refused}");
+    assert!(matches!(refused, JournalError::Request(RequestError::Differs(_))), "{refused}");
     let ask = VoucherRequest { player: player(1), amount: 1, nonce: 9, deadline_s: now_s() + 600 };
-    assert!(matches!(books.journal.voucher(&ask).await, Err(JournalError::Differs(_))));
+    assert!(matches!(
+        books.journal.voucher(&ask).await,
+        Err(JournalError::Request(RequestError::Differs(_)))
+    ));
     books.voucher(3, 10, 9).await;
     // A comparison that finds nothing ends it, unless it is about an older block.
-    assert_eq!(books.journal.compared(&[], books.block - 1).await.unwrap().len(), 1);
-    assert!(books.journal.compared(&[], books.block).await.unwrap().is_empty());
+    let looked = [Compared::new(Subject::Table(UID.into()), "last number", &3, &3)];
+    assert_eq!(books.journal.compared(&looked, books.block - 1).await.unwrap().len(), 1);
+    assert_eq!(books.journal.compared(&[], books.block).await.unwrap().len(), 1, "it looked at nothing");
+    assert!(books.journal.compared(&looked, books.block).await.unwrap().is_empty());
     books.reserve(3, &permit(50, 8), false).await.unwrap();
     assert_eq!(books.pending().await.len(), 1);
     assert_eq!(books.journal.audit().await.unwrap().broken, None);
@@ -351,7 +359,10 @@ async fn entries_before_a_refused_one_are_accepted() {
     let batch = [hand(3, 10, -10), hand(4, -15, 15), hand(5, 6, -6), leave(6, 1, 51)];
     assert_eq!(books.accept(&batch, 30).await.unwrap(), 4);
     let refused = books.accept(&batch[2..], 30).await.unwrap_err();
-    assert!(matches!(refused, JournalError::Refused(Refusal::HourLimit { moved: 31, limit: 30 })));
+    assert!(matches!(
+        refused,
+        JournalError::Request(RequestError::Refused(Refusal::HourLimit { moved: 31, limit: 30 }))
+    ));
     assert_eq!(books.model().await, [(0, 45, 10), (1, 55, 10)]);
     // By any rule; and what moves no chips is not held by a limit on them.
     assert_eq!(books.accept(&[hand(5, 5, -5), hand(6, 60, -60)], 60).await.unwrap(), 5);
@@ -365,14 +376,20 @@ async fn a_reservation_that_expired_on_its_way_takes_its_entry_and_the_chain_ref
     for life in [0, 50, DAY_S + 60] {
         let permit = Permit { expiry_s: now_s() + life, ..permit(50, 9) };
         let refused = books.reserve(1, &permit, false).await.unwrap_err();
-        assert!(matches!(refused, JournalError::Refused(Refusal::PermitLife { .. })), "{refused}");
+        assert!(
+            matches!(refused, JournalError::Request(RequestError::Refused(Refusal::PermitLife { .. }))),
+            "{refused}"
+        );
     }
     let short = permit(50, 1);
     books.reserve(1, &short, false).await.unwrap();
     assert_eq!(books.journal.expire(&books.lease, short.expiry_s + 1).await.unwrap(), 1);
     assert_eq!(books.money(1).await, (100, 0, 0));
     let other = permit(51, 1);
-    assert!(matches!(books.accept(&[sit(1, 1, &other)], 0).await, Err(JournalError::NoReservation)));
+    assert!(matches!(
+        books.accept(&[sit(1, 1, &other)], 0).await,
+        Err(JournalError::Request(RequestError::NoReservation))
+    ));
     assert_eq!(books.accept(&[sit(1, 1, &short)], 0).await.unwrap(), 1);
     books.send(1, 1).await;
     let refused = E::SeatingRefused { table: ID, player: player(1), seq: 1, nonce: 1, reason: [0; 4] };
@@ -424,7 +441,7 @@ async fn a_denied_player_gets_no_seat_and_no_voucher_and_is_stood_up_where_they_
     books.reserve(2, &before, true).await.unwrap();
     books.journal.deny(&deny(2, "chip dumping", None), now_s()).await.unwrap();
     let denied = |result: Result<(), JournalError>| match result {
-        Err(JournalError::Denied(who)) => assert_eq!(who, player(2)),
+        Err(JournalError::Request(RequestError::Denied(who))) => assert_eq!(who, player(2)),
         other => panic!("{other:?}"),
     };
     denied(books.reserve(2, &permit(50, 3), true).await);
@@ -512,7 +529,10 @@ async fn no_sanction_stops_an_exit_and_a_hold_refuses_vouchers_until_it_is_relea
     // The same again is no further act.
     assert_eq!(books.journal.hold_vouchers(&hold(true)).await.unwrap().acts.len(), 1);
     let held = books.journal.voucher(&voucher(2, 1)).await;
-    assert!(matches!(&held, Err(JournalError::Held(who)) if *who == player(2)), "{held:?}");
+    assert!(
+        matches!(&held, Err(JournalError::Request(RequestError::Held(who))) if *who == player(2)),
+        "{held:?}"
+    );
     books.journal.voucher(&voucher(1, 1)).await.unwrap();
     // Seats are another sanction: a hold does not reach them.
     books.reserve(2, &permit(50, 1), false).await.unwrap();

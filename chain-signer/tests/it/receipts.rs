@@ -12,6 +12,7 @@ use http::Method;
 use purr_chain_signer::{
     chain::{eip712::recover, parse_address},
     journal::audit,
+    signed::Trust,
 };
 use purr_protocol::settlement::{ChainConfig, HandReceipt};
 use purr_runtime::{InternalClient, Role};
@@ -139,6 +140,6 @@ async fn hands_without_a_receipt_get_theirs_after_a_restart_old_journals_too() {
     }
     let receipts: i64 = sqlx::query_scalar("SELECT count(*) FROM receipts").fetch_one(&sql).await.unwrap();
     assert_eq!(receipts, 3);
-    let audited = audit(&mut sql.acquire().await.unwrap(), None).await.unwrap();
+    let audited = audit(&mut sql.acquire().await.unwrap(), None, &Trust::default()).await.unwrap();
     assert_eq!(audited.broken, None);
 }

@@ -285,6 +285,41 @@ fn tally(case: &Case) -> State {
     }
 }
 
+/// Stands for a text whose time is over.
+pub const REDACTED: &str = "(redacted: past its retention)";
+
+impl Case {
+    /// The case without texts and hands: who, which statistic and how strong stay, so that nobody is accused twice of what
+    /// was cleared.
+    #[must_use]
+    pub fn redacted(mut self) -> Self {
+        self.signals.iter_mut().for_each(|signal| signal.evidence.clear());
+        self.opinions.iter_mut().for_each(Opinion::redact);
+        self.appeal = self.appeal.map(|_| REDACTED.to_owned());
+        self
+    }
+}
+
+impl CaseEvent {
+    /// The event without texts and hands; [`next`] takes it as it took the event.
+    #[must_use]
+    pub fn redacted(mut self) -> Self {
+        match &mut self {
+            Self::Signal(scored) => scored.evidence.clear(),
+            Self::Opinion(opinion) => opinion.redact(),
+            Self::Appeal { text, .. } => REDACTED.clone_into(text),
+        }
+        self
+    }
+}
+
+impl Opinion {
+    fn redact(&mut self) {
+        REDACTED.clone_into(&mut self.reasons);
+        REDACTED.clone_into(&mut self.innocent_explanation);
+    }
+}
+
 /// The newest of a kind about the same players replaces the older; beyond the bound the weakest goes.
 fn add_signal(signals: &mut Vec<Scored>, scored: Scored) {
     let same = |known: &Scored| known.signal == scored.signal && known.subject == scored.subject;

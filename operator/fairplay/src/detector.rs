@@ -56,18 +56,35 @@ pub struct Detector {
     totals: [Sum; STATISTICS],
     turns: Vec<Turn>,
     hands: u64,
+    /// Begin of the window of think times, and when players were last forgotten, by the hands' clock; 0: never.
+    window_ms: u64,
+    swept_ms: u64,
 }
+
+/// How long is kept what is counted of a player, by kind, in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keep {
+    /// Features of think times.
+    pub timing_ms: u64,
+    /// Everything about players who play no hand.
+    pub player_ms: u64,
+}
+
+/// Players are looked through for those to be forgotten once in so long.
+const SWEEP_MS: u64 = 86_400_000;
 
 /// What a checkpoint has beside players and pairs.
 pub(crate) struct TablesAndTotals {
     hands: u64,
+    window_ms: u64,
+    swept_ms: u64,
     tables: Vec<String>,
     totals: [Sum; STATISTICS],
     population: Population,
 }
 
 packed! {
-    TablesAndTotals { hands, tables, totals, population }
+    TablesAndTotals { hands, window_ms, swept_ms, tables, totals, population }
 }
 
 /// Raw statistics of players and pairs at one time.
@@ -182,6 +199,8 @@ impl Detector {
             totals: [Sum::default(); STATISTICS],
             turns: Vec::new(),
             hands: 0,
+            window_ms: 0,
+            swept_ms: 0,
         }
     }
 
@@ -202,6 +221,8 @@ impl Detector {
     /// In the order of [`TablesAndTotals`].
     pub(crate) fn pack_head(&self, out: &mut Vec<u8>) {
         self.hands.pack(out);
+        self.window_ms.pack(out);
+        self.swept_ms.pack(out);
         self.tables.pack(out);
         self.totals.pack(out);
         self.population.pack(out);
@@ -214,7 +235,7 @@ impl Detector {
         players: Vec<Player>,
         pairs: HashMap<u64, Pair, BuildHasherDefault<PairHasher>>,
     ) -> Option<Self> {
-        let TablesAndTotals { hands, tables, totals, population } = head;
+        let TablesAndTotals { hands, window_ms, swept_ms, tables, totals, population } = head;
         let within = |key: &u64| {
             let (a, b) = ends(*key);
             a < b && b < players.len()
@@ -225,7 +246,20 @@ impl Detector {
         let index = players.iter().zip(0..).map(|(player, at)| (player.id, at)).collect();
         let table_index = tables.iter().cloned().zip(0..).collect();
         let turns = Vec::new();
-        Some(Self { limits, population, players, index, tables, table_index, pairs, totals, turns, hands })
+        Some(Self {
+            limits,
+            population,
+            players,
+            index,
+            tables,
+            table_index,
+            pairs,
+            totals,
+            turns,
+            hands,
+            window_ms,
+            swept_ms,
+        })
     }
 
     /// Scores one hand, then learns from it.
@@ -412,6 +446,7 @@ impl Detector {
         for (at, player) in who.iter().enumerate().take(count) {
             let player = &mut self.players[*player as usize];
             player.hands += 1;
+            player.last_ms = player.last_ms.max(hand.ended_at_ms);
             player.shared += count as u64 - 1;
             for which in (0..SUPERS).filter(|which| sums.super_counted[at] & (1 << which) != 0) {
                 player.supers[which].add(f64::from(sums.supers[at][which]));
@@ -436,6 +471,57 @@ impl Detector {
         let (_, median, _) = shared.select_nth_unstable(middle);
         let median = *median;
         self.pairs.retain(|_, pair| pair.shared > median);
+    }
+
+    /// Drops what is kept no longer at this time of the hands' clock; returns how many players were forgotten.
+    pub fn expire(&mut self, now_ms: u64, keep: Keep) -> usize {
+        if self.window_ms == 0 {
+            (self.window_ms, self.swept_ms) = (now_ms, now_ms);
+        }
+        // Two windows are kept: the one that runs and the one before.
+        if now_ms.saturating_sub(self.window_ms) >= keep.timing_ms / 2 {
+            self.players.iter_mut().for_each(Player::end_timing_window);
+            self.window_ms = now_ms;
+        }
+        if now_ms.saturating_sub(self.swept_ms) < SWEEP_MS {
+            return 0;
+        }
+        self.swept_ms = now_ms;
+        let oldest = now_ms.saturating_sub(keep.player_ms);
+        self.forget_players(|_, last_ms| last_ms < oldest)
+    }
+
+    /// Forgets players and all their pairs, by who they are and the end of their newest hand; returns how many. What the
+    /// population has learned from them stays: it names nobody.
+    pub fn forget_players(&mut self, is_gone: impl Fn(&PlayerId, u64) -> bool) -> usize {
+        let mut next = 0u32;
+        let places: Vec<Option<u32>> = self
+            .players
+            .iter()
+            .map(|player| {
+                (!is_gone(&player.id, player.last_ms)).then(|| {
+                    next += 1;
+                    next - 1
+                })
+            })
+            .collect();
+        let gone = self.players.len() - next as usize;
+        if gone == 0 {
+            return 0;
+        }
+        // Places keep their order, so the lower one of a pair stays the lower one.
+        let pairs = std::mem::take(&mut self.pairs);
+        self.pairs = pairs
+            .into_iter()
+            .filter_map(|(key, pair)| {
+                let (a, b) = ends(key);
+                Some((u64::from(places[a]?) << 32 | u64::from(places[b]?), pair))
+            })
+            .collect();
+        let mut at = places.iter();
+        self.players.retain(|_| at.next().is_some_and(Option::is_some));
+        self.index = self.players.iter().zip(0..).map(|(player, at)| (player.id, at)).collect();
+        gone
     }
 
     /// Ends the story of these players: their pairs are forgotten.

@@ -39,6 +39,6 @@ pub mod service;
 mod signal;
 mod walk;
 
-pub use detector::{Detector, DetectorLimits, ObserveError, PairRaw, Snapshot, TwinRaw};
+pub use detector::{Detector, DetectorLimits, Keep, ObserveError, PairRaw, Snapshot, TwinRaw};
 pub use players::{DECISION_CHECKS, HAND_CHECKS, PlayerCheck, PlayerStats, TimingCheck};
 pub use signal::{Scored, Signal, Subject};

@@ -42,7 +42,6 @@ pub enum LineError {
 #[error("line {line}: {error}")]
 pub struct BadLine {
     pub line: u64,
-    #[source]
     pub error: LineError,
 }
 

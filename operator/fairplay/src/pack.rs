@@ -6,7 +6,7 @@
 use purr_engine::PlayerId;
 
 /// Raised with each change of what is counted or how.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 
 pub(crate) trait Pack: Sized {
     fn pack(&self, out: &mut Vec<u8>);

@@ -60,6 +60,10 @@ impl Feature {
         self.squares += value * value;
     }
 
+    fn plus(&self, other: &Self) -> Self {
+        Self { n: self.n + other.n, sum: self.sum + other.sum, squares: self.squares + other.squares }
+    }
+
     fn mean_and_error(&self) -> Option<(f32, f32)> {
         if self.n < 25.0 {
             return None;
@@ -71,6 +75,8 @@ impl Feature {
 }
 
 const FEATURES: usize = 2 * HABITS + PACES + 2;
+/// Features of think times begin here.
+const PACES_FROM: usize = 2 * HABITS;
 
 /// Think times after so many decisions.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -120,6 +126,9 @@ pub(crate) struct Player {
     pub(crate) ahead: [Habit; 4],
     features: [Feature; FEATURES],
     timing: Timing,
+    /// Think times of the window before; see [`Player::end_timing_window`].
+    timing_before: Timing,
+    paces_before: [Feature; PACES],
     sizes: [u16; SIZES],
     pub(crate) supers: [Sum; SUPERS],
     pub(crate) evidence: [Cited; EVIDENCE],
@@ -129,6 +138,8 @@ pub(crate) struct Player {
     pub(crate) opponents: u32,
     checks: Vec<PlayerCheck>,
     timing_checks: Vec<TimingCheck>,
+    /// End of the newest hand.
+    pub(crate) last_ms: u64,
 }
 
 /// Sums for the regression of ln(time) on the population's.
@@ -149,8 +160,21 @@ packed! {
     PlayerCheck { hands, knows }
     Timing { n, x, xx, y, yy, xy }
     Player {
-        id, hands, decisions, habits, ranges, ahead, features, timing, sizes, supers, evidence, as_actor, as_partner, shared,
-        opponents, checks, timing_checks,
+        id, hands, decisions, habits, ranges, ahead, features, timing, timing_before, paces_before, sizes, supers, evidence, as_actor, as_partner, shared,
+        opponents, checks, timing_checks, last_ms,
+    }
+}
+
+impl Timing {
+    fn plus(&self, other: &Self) -> Self {
+        Self {
+            n: self.n + other.n,
+            x: self.x + other.x,
+            xx: self.xx + other.xx,
+            y: self.y + other.y,
+            yy: self.yy + other.yy,
+            xy: self.xy + other.xy,
+        }
     }
 }
 
@@ -169,6 +193,8 @@ impl Player {
             ahead: [Habit::default(); 4],
             features: [Feature::default(); FEATURES],
             timing: Timing::default(),
+            timing_before: Timing::default(),
+            paces_before: [Feature::default(); PACES],
             sizes: [0; SIZES],
             supers: [Sum::default(); SUPERS],
             evidence: [Cited::default(); EVIDENCE],
@@ -178,7 +204,23 @@ impl Player {
             opponents: 0,
             checks: Vec::new(),
             timing_checks: Vec::new(),
+            last_ms: 0,
         }
+    }
+
+    /// Ends a window of think times: those of the window before are gone, so that none is older than two windows.
+    pub(crate) fn end_timing_window(&mut self) {
+        self.timing_before = std::mem::take(&mut self.timing);
+        for (before, now) in self.paces_before.iter_mut().zip(&mut self.features[PACES_FROM..]) {
+            *before = std::mem::take(now);
+        }
+        self.timing_checks.clear();
+    }
+
+    /// A feature of the style, over both windows where it is of think times.
+    fn feature(&self, at: usize) -> Feature {
+        let before = at.checked_sub(PACES_FROM).and_then(|pace| self.paces_before.get(pace));
+        before.map_or(self.features[at], |before| self.features[at].plus(before))
     }
 
     /// Style apart from luck and opponents: how far each decision is from the population's.
@@ -225,7 +267,7 @@ impl Player {
     }
 
     fn timing(&self) -> Option<TimingCheck> {
-        let t = &self.timing;
+        let t = &self.timing.plus(&self.timing_before);
         if t.n < 100.0 {
             return None;
         }
@@ -269,7 +311,8 @@ impl Player {
         /// Nobody plays exactly alike on two days.
         const DRIFT: f32 = 1e-4;
         let (mut sum, mut count) = (0.0, 0u16);
-        for (mine, theirs) in self.features.iter().zip(&other.features) {
+        for at in 0..FEATURES {
+            let (mine, theirs) = (self.feature(at), other.feature(at));
             if let (Some((a, va)), Some((b, vb))) = (mine.mean_and_error(), theirs.mean_and_error()) {
                 // One feature must not outvote all others.
                 sum += ((a - b) * (a - b) / (va + vb + DRIFT)).min(100.0);

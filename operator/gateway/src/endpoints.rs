@@ -65,6 +65,7 @@ pub enum Endpoint {
     Logout,
     Jwks,
     OpenApi,
+    Schema,
     Config,
     Tables,
     LobbyEvents,
@@ -113,7 +114,7 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
-    pub const ALL: [Self; 53] = [
+    pub const ALL: [Self; 54] = [
         Self::Nonce,
         Self::SignIn,
         Self::Refresh,
@@ -122,6 +123,7 @@ impl Endpoint {
         Self::Logout,
         Self::Jwks,
         Self::OpenApi,
+        Self::Schema,
         Self::Config,
         Self::Tables,
         Self::LobbyEvents,
@@ -179,6 +181,7 @@ impl Endpoint {
             Self::Logout => "/v1/auth/logout",
             Self::Jwks => "/.well-known/jwks.json",
             Self::OpenApi => "/v1/openapi.json",
+            Self::Schema => "/v1/player.proto",
             Self::Config => "/v1/config",
             Self::LobbyEvents => "/v1/lobby/events",
             Self::Fleets => "/v1/fleets",
@@ -256,6 +259,7 @@ impl Endpoint {
             | Self::OutsideLink
             | Self::Jwks
             | Self::OpenApi
+            | Self::Schema
             | Self::Config
             | Self::Tables
             | Self::LobbyEvents
@@ -363,6 +367,7 @@ impl Endpoint {
             Self::Logout => post(auth::logout),
             Self::Jwks => get(auth::jwks),
             Self::OpenApi => get(openapi::serve),
+            Self::Schema => get(openapi::schema),
             Self::Config => get(money::config),
             Self::LobbyEvents => get(lobby::events),
             Self::Fleets => get(fleets::list),

@@ -43,6 +43,13 @@ pub async fn serve(State(app): State<App>) -> ([(HeaderName, &'static str); 2], 
     (headers, app.document.clone())
 }
 
+/// `GET /v1/player.proto`: the messages of a table's socket.
+pub async fn schema() -> ([(HeaderName, &'static str); 2], &'static str) {
+    let headers =
+        [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::CACHE_CONTROL, "public, max-age=300")];
+    (headers, purr_protocol::PLAYER_SCHEMA)
+}
+
 type Make = fn(&mut SchemaGenerator) -> Schema;
 
 fn of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
@@ -100,6 +107,10 @@ fn doc(endpoint: Endpoint) -> Doc {
         }
         Endpoint::Jwks => gives("sign-in", "Keys of access tokens (RFC 7517)", any),
         Endpoint::OpenApi => gives("about", "This document", any),
+        Endpoint::Schema => Doc {
+            media: "text/plain",
+            ..gives("about", "The messages of a table's socket (protobuf schema)", of::<String>)
+        },
         Endpoint::Config => gives("about", "What a wallet needs to deposit and to sign", of::<ChainConfig>),
         Endpoint::Tables => Doc {
             query: vec![of::<Page>, of::<Wanted>],

@@ -24,9 +24,10 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use purr_engine::PlayerId;
 use purr_protocol::{
     Problem,
-    fairplay_feed::{FedHand, HandCounts, HandFeed},
+    fairplay_feed::{Erased, FedHand, HandCounts, HandFeed},
 };
 use purr_runtime::{Peer, Role, problem::Answer};
 use serde::Deserialize;
@@ -44,6 +45,7 @@ pub(crate) fn routes(database: Database) -> Router {
         .route("/v1/fairplay/hands", get(hands))
         .route("/v1/fairplay/tables/{uid}/hands/{hand}", get(one))
         .route("/v1/fairplay/counts", get(counts))
+        .route("/v1/fairplay/erased", get(erased))
         .layer(middleware::from_fn(only_fair_play))
         .with_state(App { database, fences: Arc::default() })
 }
@@ -131,6 +133,11 @@ async fn one(
     found.map(Json).ok_or_else(|| Problem::new(404, "no-such-hand", "There is no record of this hand").into())
 }
 
+/// Everybody who asked to be forgotten: few, and each row is small.
+async fn erased(State(app): State<App>) -> Result<Json<Erased>, Answer> {
+    Ok(Json(Erased { players: app.database.erased_players().await? }))
+}
+
 #[derive(Deserialize)]
 struct Between {
     from: i64,
@@ -214,6 +221,17 @@ impl Database {
         .fetch_all(&self.pool)
         .await?;
         rows.into_iter().map(fed).collect()
+    }
+
+    async fn erased_players(&self) -> Result<Vec<(PlayerId, u64)>, DatabaseError> {
+        let rows: Vec<(Vec<u8>, i64)> = sqlx::query_as(
+            "SELECT player, (extract(epoch FROM at) * 1000)::bigint FROM erased ORDER BY at LIMIT 50000",
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        let player =
+            |(player, at_ms): (Vec<u8>, i64)| Some((PlayerId(player.try_into().ok()?), at_ms.unsigned_abs()));
+        Ok(rows.into_iter().filter_map(player).collect())
     }
 
     async fn counts(&self, from: i64, to: i64) -> Result<HandCounts, DatabaseError> {

@@ -11,6 +11,7 @@ pub mod pace;
 pub mod problem;
 pub mod proxy;
 pub mod serve;
+pub mod sign;
 mod stall;
 mod steady;
 pub mod tls;

@@ -164,6 +164,13 @@ impl Identity {
         }
     }
 
+    /// Certificates and key, as they are on disk now.
+    pub(crate) fn files(&self) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), TlsError> {
+        let path = self.dir.join("tls.key");
+        let key = PrivateKeyDer::from_pem_file(&path).map_err(|source| TlsError::Read { path, source })?;
+        Ok((read_certificates(&self.dir.join("tls.crt"))?, key))
+    }
+
     fn keep(&self, fresh: Loaded) -> Arc<Loaded> {
         let fresh = Arc::new(fresh);
         self.loaded.store(Some(fresh.clone()));

@@ -545,6 +545,17 @@ impl Api {
         self.call(Method::GET, "/v1/reconciliation", Some(token), None).await
     }
 
+    /// A request of staff, as the gateway's OpenAPI document describes it: POST where there is a body, else GET.
+    pub async fn staff(
+        &self,
+        token: &str,
+        path: &str,
+        body: Option<&serde_json::Value>,
+    ) -> Result<serde_json::Value, ApiError> {
+        let method = if body.is_some() { Method::POST } else { Method::GET };
+        self.call(method, path, Some(token), body).await
+    }
+
     async fn call<T: DeserializeOwned>(
         &self,
         method: Method,

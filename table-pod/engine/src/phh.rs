@@ -34,7 +34,7 @@ mod write;
 pub use action::{BadAction, Line, PhhAction};
 pub use amount::{Amount, BadAmount, DECIMALS_MAX, Stack};
 pub use cards::Cards;
-pub use read::{Entry, FILE_BYTES_MAX, read, read_as_toml, read_fast};
+pub use read::{Chunks, Entry, FILE_BYTES_MAX, NotPlain, read, read_as_toml, read_fast};
 pub use replay::{Played, Replay, Replayer};
 pub use value::Value;
 pub use verdict::{Outcome, Verdict};

@@ -171,6 +171,9 @@ fn hands_of_others_end_with_the_stacks_that_they_ended_with() {
         let entries = phh::read(&text).unwrap();
         // Both readers, and what is written of it, say the same.
         assert_eq!(phh::read_fast(&text).as_ref(), Some(&entries));
+        let mut chunks = phh::Chunks::new(&text);
+        let chunks = std::iter::from_fn(|| Some(chunks.next(100).unwrap()).filter(|chunk| !chunk.is_empty()));
+        assert_eq!(chunks.flatten().collect::<Vec<_>>(), entries);
         assert_eq!(phh::read_as_toml(&text).as_ref(), Ok(&entries));
         let whole = entries.iter().map(|entry| (entry.name.as_str(), entry.hand.as_ref().unwrap()));
         let again = phh::read(&phh::write_all(whole)).unwrap();

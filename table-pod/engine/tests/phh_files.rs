@@ -4,7 +4,8 @@
 
 use proptest::prelude::*;
 use purr_engine::phh::{
-    self, Amount, Entry, Phh, PhhAction, PhhError, Stack, Value, Variant, read, read_as_toml, read_fast,
+    self, Amount, Chunks, Entry, NotPlain, Phh, PhhAction, PhhError, Stack, Value, Variant, read,
+    read_as_toml, read_fast,
 };
 
 /// Every field of the specification, and some that are not in it.
@@ -298,6 +299,25 @@ fn token() -> impl Strategy<Value = String> {
     prop_oneof![Just("\n_x = ".to_owned()), prop::sample::select(tokens.to_vec()).prop_map(String::from)]
 }
 
+/// As TOML has it: `null`, which the fast reader takes as well, is none of its numbers.
+fn written_amount() -> impl Strategy<Value = String> {
+    prop_oneof![
+        4 => (0u64..1_000_000).prop_map(|number| number.to_string()),
+        1 => "[0-9]{1,20}",
+        1 => "[-+]?[0-9]{1,4}(_[0-9]{3})?(\\.[0-9]{0,3})?(e[0-9])?",
+        1 => prop::sample::select(vec!["inf", "nan", "-nan", "-0", "00", "7 ", "7#", "'7'", ""])
+            .prop_map(String::from),
+    ]
+}
+
+fn written_action() -> impl Strategy<Value = String> {
+    prop_oneof![
+        4 => "p[0-9] (f|cc|sm|cbr [0-9]{1,5})",
+        2 => "(d dh p[0-9]|d db|p[0-9] sm) ([2-9TJQKA][cdhs]){0,6}",
+        2 => "[pd0-9?]{0,3} ?(f|cc|sm|sd|cbr|dh|db)? {0,2}[0-9cdhsTJ?.#-]{0,7}",
+    ]
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 3_000, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -305,6 +325,23 @@ proptest! {
     #[test]
     fn the_fast_reader_and_the_toml_crate_never_disagree(tokens in prop::collection::vec(token(), 0..12)) {
         let text = small(&format!("_y = 1\n_x = {}", tokens.concat()));
+        if let Some(entries) = read_fast(&text) {
+            prop_assert_eq!(Ok(entries), read_as_toml(&text), "{}", text);
+        }
+    }
+
+    /// Numbers and actions that are written plainly have a way of their own through the fast reader.
+    #[test]
+    fn the_fast_reader_and_the_toml_crate_read_the_same_amounts_and_actions(
+        amounts in prop::collection::vec(written_amount(), 3),
+        bet in written_amount(),
+        actions in prop::collection::vec(written_action(), 0..6),
+    ) {
+        let (amounts, actions) = (amounts.join(", "), actions.join("', '"));
+        let text = format!(
+            "[a]\nvariant = 'NT'\nantes = [0, 0, 0]\nblinds_or_straddles = [1, 2, 0]\nmin_bet = {bet}\n\
+             starting_stacks = [{amounts}]\nactions = ['{actions}']\n"
+        );
         if let Some(entries) = read_fast(&text) {
             prop_assert_eq!(Ok(entries), read_as_toml(&text), "{}", text);
         }
@@ -321,5 +358,43 @@ proptest! {
     fn no_text_brings_the_reader_down(text in "\\PC{0,200}") {
         let _ = read(&text);
         let _ = read(&format!("[1]\n{text}"));
+    }
+}
+
+/// The hands of a chunked reading, and whether it came to the end.
+fn in_chunks(text: &str, most: usize) -> (Vec<Entry>, bool) {
+    let (mut chunks, mut all) = (Chunks::new(text), Vec::new());
+    loop {
+        match chunks.next(most) {
+            Ok(entries) if entries.is_empty() => return (all, true),
+            Ok(entries) => {
+                assert!(entries.len() <= most);
+                all.extend(entries);
+            }
+            Err(NotPlain) => {
+                assert_eq!(chunks.next(most), Err(NotPlain), "it stays so");
+                return (all, false);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_file_read_in_chunks_has_the_same_hands() {
+    let hand = small("_x = 1\n# after it\n\n_y = [1,\n 2]");
+    let many: String = (0..7).map(|name| format!("# before\n[{name}]\n{hand}\n")).collect();
+    for text in ["", "# nothing\n", &hand, &many, &format!("\u{feff}{many}"), "[1]\n[2]\nvariant = 'NT'\n"] {
+        for most in [1, 2, 3, 7, 100] {
+            assert_eq!(in_chunks(text, most), (read(text).unwrap(), true), "{most} of {text}");
+        }
+    }
+}
+
+#[test]
+fn a_file_that_is_not_plain_is_not_read_in_chunks_to_its_end() {
+    let hand = small("_x = 1");
+    for end in ["[1]\n", "[2]\n_x = {a = 1}\n", "[2]\n_x = 1\n_x = 2\n", "]"] {
+        let (entries, whole) = in_chunks(&format!("[1]\n{hand}{end}"), 1);
+        assert!(!whole && entries.len() <= 1, "{end}");
     }
 }

@@ -1,5 +1,6 @@
 //! Ended hands as records gives them to the fair-play program, and nobody else.
 
+use purr_engine::PlayerId;
 use serde::{Deserialize, Serialize};
 
 /// `GET /v1/fairplay/hands?after=CURSOR&limit=N` at records: hands in the order of their cursors, which never changes. A
@@ -44,4 +45,10 @@ pub struct HandCounts {
     pub conflict: u64,
     /// Numbers that tables have skipped, by the time at which the gap was noticed; those that no record has come for yet.
     pub lost: u64,
+}
+
+/// `GET /v1/fairplay/erased` at records: players who asked to be forgotten, with the time in milliseconds since 1970.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Erased {
+    pub players: Vec<(PlayerId, u64)>,
 }

@@ -5,6 +5,8 @@ pub mod audit;
 pub mod codec;
 pub mod deal;
 pub mod denial;
+#[cfg(test)]
+mod examples;
 pub mod fairplay;
 pub mod fairplay_feed;
 pub mod feed;
@@ -22,6 +24,9 @@ pub mod text;
 pub mod timing;
 pub mod trunk;
 pub mod views;
+
+/// The schema of players' messages, as gateways serve it.
+pub const PLAYER_SCHEMA: &str = include_str!("../proto/purr/v1/player.proto");
 
 /// The messages of `proto/purr/v1/player.proto`, with their proto3 JSON mapping.
 #[allow(clippy::all, clippy::pedantic, missing_docs, reason = "generated")]

@@ -197,6 +197,32 @@ pub struct Submit {
     pub entries: Vec<Entry>,
 }
 
+/// What a table posts: entries, and its own signature over each. Tables of a release before sign nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SignedSubmit {
+    #[serde(flatten)]
+    pub submit: Submit,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed: Option<TableSignatures>,
+}
+
+/// Signatures of a table's certificate over entries.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TableSignatures {
+    /// DER, in hex.
+    pub certificate: String,
+    /// One for each entry, in their order: the TLS scheme's two bytes and the signature over [`signed_text`], in hex.
+    pub entries: Vec<String>,
+}
+
+/// What a table signs of an entry. Nothing else that its key signs begins so.
+pub fn signed_text(uid: &str, seq: u64, payload_hash: &[u8; 32]) -> Vec<u8> {
+    let hash = hex::encode(payload_hash);
+    format!("purr-table-entry 1\n{uid}\n{seq}\n{hash}\n").into_bytes()
+}
+
 /// `GET /v1/tables/{uid}/entries?after=N`: what the journal has after that number, in order, at most 256.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

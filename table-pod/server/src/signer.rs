@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use purr_protocol::settlement::{
-    Accepted, Entries, Entry, Fence, Fenced, Notice, Notices, OpenTable, Reservation, Reserve, Submit,
-    TableStatus,
+    Accepted, Entries, Entry, Fence, Fenced, Notice, Notices, OpenTable, Reservation, Reserve, SignedSubmit,
+    Submit, TableSignatures, TableStatus, signed_text,
 };
 use purr_runtime::{ClientError, Identity, InternalClient, Role};
 use std::time::Duration;
@@ -37,6 +37,8 @@ pub trait Signer: Send + Sync {
 /// The chain-signer over mutual TLS.
 pub struct HttpSigner {
     client: InternalClient,
+    identity: Identity,
+    uid: String,
     base: String,
 }
 
@@ -45,8 +47,21 @@ const POLL_MS: u64 = 15_000;
 
 impl HttpSigner {
     pub fn new(identity: Identity, address: &str, uid: &str) -> Self {
-        let client = InternalClient::new(identity, address, Role::ChainSigner);
-        Self { client, base: format!("/v1/tables/{uid}") }
+        let client = InternalClient::new(identity.clone(), address, Role::ChainSigner);
+        Self { client, identity, uid: uid.into(), base: format!("/v1/tables/{uid}") }
+    }
+
+    /// Signs entries with the table's own certificate: who handed them in can be proved later.
+    fn signatures(&self, entries: &[Entry]) -> Result<TableSignatures, SignerError> {
+        let failed = |error: &dyn std::fmt::Display| SignerError::Unavailable(format!("not signed: {error}"));
+        let certified = self.identity.certified().map_err(|error| failed(&error))?;
+        let sign = |entry: &Entry| {
+            let hash = entry.payload_hash().map_err(|error| failed(&error))?;
+            let text = signed_text(&self.uid, entry.seq, &hash);
+            certified.sign(&text).map(hex::encode).map_err(|error| failed(&error))
+        };
+        let entries = entries.iter().map(sign).collect::<Result<_, _>>()?;
+        Ok(TableSignatures { certificate: hex::encode(certified.certificate()), entries })
     }
 }
 
@@ -79,7 +94,8 @@ impl Signer for HttpSigner {
 
     async fn submit(&self, epoch: u64, entries: &[Entry]) -> Result<u64, SignerError> {
         let path = format!("{}/entries", self.base);
-        let submit = Submit { epoch, entries: entries.to_vec() };
+        let signed = Some(self.signatures(entries)?);
+        let submit = SignedSubmit { submit: Submit { epoch, entries: entries.to_vec() }, signed };
         let accepted: Accepted = self.client.post(&path, &submit, WAIT).await?;
         Ok(accepted.accepted_through)
     }

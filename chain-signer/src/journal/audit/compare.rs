@@ -85,6 +85,16 @@ pub(super) async fn all(
     cursor(conn, replay, found, on_chain).await
 }
 
+/// Each certificate is stored under its own hash; whether it is of the fleet's CA, the entries' signatures say.
+pub(super) async fn certificates(conn: &mut PgConnection, found: &mut Found) -> Result<(), JournalError> {
+    let mut rows = Rows { table: "certificates", found };
+    for row in select(conn, "SELECT hash, der FROM certificates").await? {
+        let (hash, der): (&[u8], &[u8]) = (row.try_get("hash")?, row.try_get("der")?);
+        rows.column("hash or der", &hex::encode(hash), digest(der) == hex::encode(hash));
+    }
+    Ok(())
+}
+
 /// Chain id and vault.
 pub(in crate::journal) async fn domain(conn: &mut PgConnection) -> Result<Option<Domain>, JournalError> {
     let row = sqlx::query("SELECT chain_id, vault FROM identity").fetch_optional(conn).await?;

@@ -7,6 +7,7 @@ mod steps;
 pub(super) use compare::domain;
 
 use super::{JournalError, chain, undb};
+use crate::signed::Trust;
 use purr_books::{asked::Changed, events::VaultLog, replay::Replay};
 use serde::Serialize;
 use sqlx::{PgConnection, Row};
@@ -53,14 +54,22 @@ impl Found {
 ///
 /// # Errors
 /// Where the database does not answer; what an audit finds is no error.
-pub async fn audit(conn: &mut PgConnection, on_chain: Option<&Chain>) -> Result<Audit, JournalError> {
+pub async fn audit(
+    conn: &mut PgConnection,
+    on_chain: Option<&Chain>,
+    trust: &Trust,
+) -> Result<Audit, JournalError> {
     sqlx::query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").execute(&mut *conn).await?;
-    let audit = in_snapshot(conn, on_chain).await;
+    let audit = in_snapshot(conn, on_chain, trust).await;
     sqlx::query("ROLLBACK").execute(&mut *conn).await?;
     audit
 }
 
-async fn in_snapshot(conn: &mut PgConnection, on_chain: Option<&Chain>) -> Result<Audit, JournalError> {
+async fn in_snapshot(
+    conn: &mut PgConnection,
+    on_chain: Option<&Chain>,
+    trust: &Trust,
+) -> Result<Audit, JournalError> {
     let links = chain::links(conn).await?;
     let mut audit = Audit {
         rows: links.rows,
@@ -74,7 +83,8 @@ async fn in_snapshot(conn: &mut PgConnection, on_chain: Option<&Chain>) -> Resul
     }
     let mut found = Found::default();
     let mut replay = Replay::default();
-    match steps::all(conn, &mut replay, &mut found, on_chain).await? {
+    compare::certificates(conn, &mut found).await?;
+    match steps::all(conn, &mut replay, &mut found, on_chain, trust).await? {
         steps::End::All => compare::all(conn, &replay, &mut found, on_chain).await?,
         steps::End::Stopped => {}
         steps::End::OldRow(id) => {

@@ -3,7 +3,8 @@
 use super::{Chain, Found};
 use crate::{
     chain::vault::{Call, decode_call},
-    journal::{JournalError, bytes, chain::PAGE, rows::VOID, transactions::sha2_of, undb},
+    journal::{JournalError, asked::entry as asked_row, chain::PAGE, rows::VOID, transactions::sha2_of},
+    signed::Trust,
 };
 use purr_books::{
     asked::{self, Changed, EntryNote, EntryRow, TableNote, Why},
@@ -14,7 +15,7 @@ use purr_books::{
 use purr_engine::PlayerId;
 use purr_protocol::settlement::Permit;
 use serde::{Deserialize, de::DeserializeOwned};
-use sqlx::{PgConnection, Row};
+use sqlx::PgConnection;
 use std::collections::BTreeMap;
 
 /// How far the replay came.
@@ -51,6 +52,7 @@ pub(super) async fn all(
     replay: &mut Replay,
     found: &mut Found,
     on_chain: Option<&Chain>,
+    trust: &Trust,
 ) -> Result<End, JournalError> {
     let mut after = 0_i64;
     loop {
@@ -62,7 +64,7 @@ pub(super) async fn all(
                 .await?;
         let Some((last, ..)) = page.last() else { return Ok(End::All) };
         after = *last;
-        let named = named(conn, &page).await?;
+        let named = named(conn, &page, trust).await?;
         for (id, kind, body) in &page {
             let impossible = || Changed::new("journal", "body", id.to_string(), Why::NotMadeAgain);
             let steps = match read(kind, body, &named, on_chain) {
@@ -90,14 +92,14 @@ fn json<T: DeserializeOwned>(body: &str) -> Option<T> {
     serde_json::from_str(body).ok()
 }
 
-async fn named(conn: &mut PgConnection, page: &[Line]) -> Result<Named, JournalError> {
+async fn named(conn: &mut PgConnection, page: &[Line], trust: &Trust) -> Result<Named, JournalError> {
     let of = |wanted: &'static str| page.iter().filter(move |(_, kind, _)| kind == wanted);
     let notes: Vec<EntryNote> = of("entry").filter_map(|(.., body)| json(body)).collect();
     let uids: Vec<&str> = notes.iter().map(|note| note.uid.as_str()).collect();
     let seqs: Vec<i64> = notes.iter().map(|note| i64::try_from(note.seq).unwrap_or(i64::MAX)).collect();
     let rows = sqlx::query(
-        "SELECT e.uid, e.seq, e.kind, e.payload_hash, e.payload, e.moved, e.lanes FROM entries e
-         JOIN unnest($1::text[], $2::bigint[]) AS n (uid, seq) ON n.uid = e.uid AND n.seq = e.seq",
+        "SELECT e.*, c.der FROM entries e JOIN unnest($1::text[], $2::bigint[]) AS n (uid, seq)
+         ON n.uid = e.uid AND n.seq = e.seq LEFT JOIN certificates c ON c.hash = e.certificate",
     )
     .bind(uids)
     .bind(seqs)
@@ -105,18 +107,8 @@ async fn named(conn: &mut PgConnection, page: &[Line]) -> Result<Named, JournalE
     .await?;
     let mut named = Named::default();
     for row in &rows {
-        let (uid, seq): (String, u64) = (row.try_get("uid")?, undb(row.try_get("seq")?)?);
-        let entry = EntryRow {
-            uid: uid.clone(),
-            seq,
-            kind: row.try_get("kind")?,
-            payload_hash: bytes(row.try_get("payload_hash")?, "payload_hash")?,
-            payload: row.try_get("payload")?,
-            moved: row.try_get("moved")?,
-            lanes: row.try_get("lanes")?,
-            noted: None,
-        };
-        named.entries.insert((uid, seq), entry);
+        let entry = asked_row(row, trust, None)?;
+        named.entries.insert((entry.uid.clone(), entry.seq), entry);
     }
     let signed = of("signed").filter_map(|(.., body)| json::<SignedNote>(body));
     let txs: Vec<i64> = signed.map(|note| note.tx).collect();
@@ -343,6 +335,7 @@ fn simple(kind: &str, body: &str, named: &Named) -> Option<Option<Step>> {
         }
         "reorged" => json(body).map(|OfTransaction { tx, .. }| Step::Reorged { tx })?,
         "finished" => json(body).map(|OfTransaction { tx, reverted }| Step::Finished { tx, reverted })?,
+        "abandoned" => json(body).map(|OfTransaction { tx, .. }| Step::Abandoned { tx })?,
         "frozen" => json(body).map(|Frozen { player, deposit: key }| Step::Frozen { player, key })?,
         "thawed" => json(body).map(|Frozen { player, deposit: key }| Step::Thawed { player, key })?,
         "differing" => json(body).map(|Subjects { subjects, .. }| Step::Differing { subjects })?,

@@ -56,7 +56,7 @@ impl From<Group> for GroupText {
 #[derive(Debug, thiserror::Error)]
 pub enum TruthError {
     #[error("not a truth: {0}")]
-    Json(#[from] serde_json::Error),
+    Json(serde_json::Error),
     #[error("group {group} ({name}) has no members")]
     NoMembers { group: usize, name: String },
     #[error("group {group} ({name}) has the intensity {intensity}: want more than 0 and at most 1")]
@@ -71,7 +71,7 @@ impl Truth {
     /// # Errors
     /// [`TruthError`] names the group that cannot be.
     pub fn from_json(text: &[u8]) -> Result<Self, TruthError> {
-        let truth: Self = serde_json::from_slice(text)?;
+        let truth: Self = serde_json::from_slice(text).map_err(TruthError::Json)?;
         let mut seen = HashSet::new();
         for (group, Group { name, intensity, members, .. }) in truth.groups.iter().enumerate() {
             let name = || name.clone();

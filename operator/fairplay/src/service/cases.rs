@@ -8,7 +8,7 @@ use crate::{
 };
 use purr_engine::PlayerId;
 use sqlx::{Postgres, Transaction};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Cases are placed one after the other, so that a group gets one case; any constant that no other lock uses.
 const LOCK: i64 = 0x7075_7272_6361_7365;
@@ -205,6 +205,66 @@ impl Database {
         .await?;
         let happened = |(seq, actor, body, at_ms)| Happened { seq, actor, body, at_ms };
         Ok(rows.into_iter().map(happened).collect())
+    }
+
+    /// By state that waits for people, since when the oldest case waits: since it was opened, or a person last did something.
+    pub async fn waiting_since(&self) -> Result<BTreeMap<String, i64>, DatabaseError> {
+        let rows: Vec<(String, i64)> = sqlx::query_as(
+            "SELECT state, min(coalesce((SELECT max(e.at_ms) FROM case_events e
+                 WHERE e.case_id = c.id AND e.actor <> 'detectors'), c.opened_ms))
+             FROM cases c WHERE state IN ('open', 'dissent', 'appealed') GROUP BY state",
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(rows.into_iter().collect())
+    }
+
+    /// Takes texts and hands out of cases that were cleared before this time, at most 100; returns how many.
+    pub async fn redact_cleared(&self, before_ms: u64) -> Result<u64, DatabaseError> {
+        let mut tx = self.pool.begin().await?;
+        let rows: Vec<(i64, String)> = sqlx::query_as(
+            "SELECT id, body FROM cases WHERE state = 'closed' AND NOT in_force AND NOT redacted AND updated_ms < $1
+             ORDER BY updated_ms LIMIT 100 FOR UPDATE",
+        )
+        .bind(db(before_ms))
+        .fetch_all(&mut *tx)
+        .await?;
+        for (id, body) in &rows {
+            let case = parse(*id, body)?.redacted();
+            sqlx::query("UPDATE cases SET body = $2, redacted = true WHERE id = $1")
+                .bind(id)
+                .bind(text(&case)?)
+                .execute(&mut *tx)
+                .await?;
+            let events: Vec<(i32, String)> =
+                sqlx::query_as("SELECT seq, body FROM case_events WHERE case_id = $1 ORDER BY seq")
+                    .bind(id)
+                    .fetch_all(&mut *tx)
+                    .await?;
+            for (seq, body) in events {
+                let event: CaseEvent = serde_json::from_str(&body).map_err(|error| {
+                    DatabaseError::Corrupt { what: "an event of case", id: *id, detail: error.to_string() }
+                })?;
+                sqlx::query("UPDATE case_events SET body = $3 WHERE case_id = $1 AND seq = $2")
+                    .bind(id)
+                    .bind(seq)
+                    .bind(text(&event.redacted())?)
+                    .execute(&mut *tx)
+                    .await?;
+            }
+        }
+        tx.commit().await?;
+        Ok(rows.len() as u64)
+    }
+
+    /// Members of cases that are not cleared.
+    pub async fn members_under_review(&self) -> Result<BTreeSet<PlayerId>, DatabaseError> {
+        let rows: Vec<Vec<u8>> = sqlx::query_scalar(
+            "SELECT DISTINCT unnest(members) FROM cases WHERE state <> 'closed' OR in_force",
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(rows.into_iter().filter_map(|member| Some(PlayerId(member.try_into().ok()?))).collect())
     }
 
     /// How many cases there are in each state.

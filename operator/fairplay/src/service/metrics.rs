@@ -2,7 +2,7 @@
 
 use super::cases::STATES;
 use crate::Signal;
-use prometheus::{Gauge, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+use prometheus::{Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 use std::collections::BTreeMap;
 
 #[derive(Clone)]
@@ -17,6 +17,12 @@ pub struct Metrics {
     pub retries: IntCounter,
     pub enforcing: IntGauge,
     pub payments_due: IntGauge,
+    /// Set to the start's time at first, so that a program that never reads is as late as one that stopped.
+    pub read_at: Gauge,
+    pub oldest_unscored_s: Gauge,
+    pub log_broken: IntGauge,
+    pub log_checked: IntGauge,
+    waiting: GaugeVec,
     signals: IntCounterVec,
     cases: IntGaugeVec,
 }
@@ -77,12 +83,38 @@ impl Metrics {
                 "purr_fairplay_refunds_due",
                 "Refund payments that the chain does not have yet"
             )),
+            read_at: made!(Gauge::new(
+                "purr_fairplay_read_timestamp_seconds",
+                "When records last gave hands, or said that there are none, since 1970"
+            )),
+            oldest_unscored_s: made!(Gauge::new(
+                "purr_fairplay_lag_seconds",
+                "Time since the oldest hand ended that is not scored yet, as of the last read; 0 where all are"
+            )),
+            log_broken: made!(IntGauge::new(
+                "purr_fairplay_log_broken",
+                "1 where a row of the log of openings does not follow from the one before it, or is gone"
+            )),
+            log_checked: made!(IntGauge::new(
+                "purr_fairplay_log_checked_rows",
+                "Rows of the log of openings up to which its chain was checked"
+            )),
+            waiting: made!(GaugeVec::new(
+                Opts::new(
+                    "purr_fairplay_oldest_case_seconds",
+                    "Time that the oldest case of a state has waited for people, 0 where none waits"
+                ),
+                &["state"]
+            )),
             signals: made!(IntCounterVec::new(
                 Opts::new("purr_fairplay_signals_total", "Signals that a case took, by detector"),
                 &["signal"]
             )),
             cases: made!(IntGaugeVec::new(Opts::new("purr_fairplay_cases", "Cases, by state"), &["state"])),
         };
+        for how in ["opened", "blind", "void", "refused", "conflict"] {
+            metrics.hands.with_label_values(&[how]).inc_by(0);
+        }
         for who in ["detectors", "reviewers"] {
             metrics.openings.with_label_values(&[who]).inc_by(0);
         }
@@ -91,6 +123,14 @@ impl Metrics {
 
     pub(crate) fn signal(&self, signal: Signal) {
         self.signals.with_label_values(&[label(signal)]).inc();
+    }
+
+    /// Since when the oldest case of each state that waits for people waits.
+    pub(crate) fn waiting(&self, since_ms: &BTreeMap<String, i64>, now_ms: i64) {
+        for state in ["open", "dissent", "appealed"] {
+            let waited_ms = since_ms.get(state).map_or(0, |since| now_ms.saturating_sub(*since).max(0));
+            self.waiting.with_label_values(&[state]).set(waited_ms as f64 / 1_000.0);
+        }
     }
 
     pub(crate) fn cases(&self, counts: &BTreeMap<String, i64>) {

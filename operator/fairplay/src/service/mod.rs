@@ -11,11 +11,12 @@ pub mod options;
 pub mod refunding;
 mod reporting;
 pub mod runner;
+mod upkeep;
 
 use crate::report::Hands;
 use actions::Enforcer;
 use anyhow::Context;
-use database::Database;
+use database::{Database, now_ms};
 use http::App;
 use metrics::Metrics;
 use options::{Config, ServeOptions};
@@ -24,6 +25,7 @@ use purr_runtime::{Callers, CancellationToken, Identity, InternalClient, Readine
 use runner::{POSTGRES, RECORDS, Runner};
 use std::{sync::Arc, time::Duration};
 use tokio::{net::TcpListener, time::sleep};
+use upkeep::Upkeep;
 
 /// Gateways' connections; each gateway keeps a few.
 const CONNECTIONS_MAX: usize = 64;
@@ -72,6 +74,7 @@ pub async fn run(
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let metrics = Metrics::new(registry)?;
+    metrics.read_at.set(now_ms() as f64 / 1_000.0);
     readiness.not_ready(POSTGRES, "not connected yet");
     readiness.not_ready(RECORDS, "not asked yet");
     let identity = Identity::load(&config.tls_dir)?;
@@ -103,12 +106,20 @@ pub async fn run(
         stop: stop.clone(),
     };
     let enforcing = tokio::spawn(enforcer.run());
+    let upkeep = Upkeep {
+        database: database.clone(),
+        metrics: metrics.clone(),
+        cleared: config.cleared,
+        stop: stop.clone(),
+    };
+    let keeping = tokio::spawn(upkeep.run());
     let runner = Runner {
         database,
         records,
         keys,
         pace: config.pace,
         limits: config.limits,
+        keep: config.keep,
         thresholds: config.thresholds,
         metrics,
         readiness: readiness.clone(),
@@ -119,6 +130,7 @@ pub async fn run(
     readiness.not_ready("draining", "stopping");
     running.await?;
     enforcing.await?;
+    keeping.await?;
     serving.await??;
     Ok(())
 }

@@ -53,6 +53,13 @@ pub struct Openings {
     pub head: String,
 }
 
+/// How far the chain was checked: a row and its hash.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Checked {
+    pub count: i64,
+    hash: [u8; 32],
+}
+
 /// What the hash of a row is of: every field after its length, so that no two rows have the same bytes.
 fn link(prev: &[u8; 32], id: i64, opener: &str, opening: &Opening, reason: &str, at_ms: i64) -> [u8; 32] {
     let mut hash = Sha256::new();
@@ -162,28 +169,53 @@ impl Database {
     /// # Errors
     /// [`DatabaseError::Chain`] names the first row that does not follow.
     pub async fn verify_openings(&self) -> Result<i64, DatabaseError> {
-        let (mut prev, mut count) = ([0u8; 32], 0i64);
+        let mut checked = Checked::default();
         loop {
-            let rows: Vec<Row> = sqlx::query_as(
-                "SELECT id, opener, table_uid, hand, record, reason, at_ms, prev, hash FROM openings
-                 WHERE id > $1 ORDER BY id LIMIT 5000",
-            )
-            .bind(count)
-            .fetch_all(&self.pool)
-            .await?;
-            if rows.is_empty() {
-                return Ok(count);
+            let next = self.verify_more(checked).await?;
+            if next == checked {
+                return Ok(checked.count);
             }
-            for (id, opener, table, hand, record, reason, at_ms, before, hash) in rows {
-                let broken = || DatabaseError::Chain(id);
-                let opening = Opening { table, hand, record: record.try_into().map_err(|_| broken())? };
-                let follows = link(&prev, id, &opener, &opening, &reason, at_ms);
-                if id != count + 1 || before != prev || hash != follows {
-                    return Err(broken());
-                }
-                (prev, count) = (follows, id);
-            }
+            checked = next;
         }
+    }
+
+    /// Checks that a row is as it was.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Chain`]: it is not, or is gone.
+    pub async fn still_there(&self, checked: Checked) -> Result<(), DatabaseError> {
+        let kept: Option<Vec<u8>> = sqlx::query_scalar("SELECT hash FROM openings WHERE id = $1")
+            .bind(checked.count)
+            .fetch_optional(&self.pool)
+            .await?;
+        let same = checked.count == 0 || kept.as_deref() == Some(&checked.hash[..]);
+        if same { Ok(()) } else { Err(DatabaseError::Chain(checked.count)) }
+    }
+
+    /// Checks that the row up to which the chain was checked is still there as it was, and up to 5,000 rows after it.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Chain`] names the first row that does not follow, or is gone.
+    pub async fn verify_more(&self, checked: Checked) -> Result<Checked, DatabaseError> {
+        self.still_there(checked).await?;
+        let Checked { mut count, hash: mut prev } = checked;
+        let rows: Vec<Row> = sqlx::query_as(
+            "SELECT id, opener, table_uid, hand, record, reason, at_ms, prev, hash FROM openings
+             WHERE id > $1 ORDER BY id LIMIT 5000",
+        )
+        .bind(count)
+        .fetch_all(&self.pool)
+        .await?;
+        for (id, opener, table, hand, record, reason, at_ms, before, hash) in rows {
+            let broken = || DatabaseError::Chain(id);
+            let opening = Opening { table, hand, record: record.try_into().map_err(|_| broken())? };
+            let follows = link(&prev, id, &opener, &opening, &reason, at_ms);
+            if id != count + 1 || before != prev || hash != follows {
+                return Err(broken());
+            }
+            (prev, count) = (follows, id);
+        }
+        Ok(Checked { count, hash: prev })
     }
 }
 

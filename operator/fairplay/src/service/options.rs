@@ -1,6 +1,6 @@
 //! Options of `purr-fairplay serve`, as flags or environment variables.
 
-use crate::{DetectorLimits, judge::Thresholds};
+use crate::{DetectorLimits, Keep, judge::Thresholds};
 use anyhow::{Context, ensure};
 use clap::Args;
 use purr_protocol::fairplay::FairPlaySecret;
@@ -12,6 +12,8 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
+
+const DAY_MS: u64 = 86_400_000;
 
 /// Reads ended hands, scores them, and keeps cases for people to decide.
 #[derive(Args, Clone, Debug)]
@@ -71,6 +73,15 @@ pub struct ServeOptions {
     /// time that it covers
     #[arg(long, env = "PURR_FAIRPLAY_FALSE_DISCOVERY", default_value_t = Thresholds::default().false_discovery)]
     pub false_discovery: f64,
+    /// Days that features of think times are kept, 2 to 3650
+    #[arg(long, env = "PURR_FAIRPLAY_TIMING_DAYS", default_value_t = 90)]
+    pub timing_days: u64,
+    /// Days from a player's last hand until everything that is counted of them is forgotten, 1 to 3650
+    #[arg(long, env = "PURR_FAIRPLAY_PLAYER_DAYS", default_value_t = 400)]
+    pub player_days: u64,
+    /// Days from the clearing of a case until its texts and hands are taken out, 1 to 3650
+    #[arg(long, env = "PURR_FAIRPLAY_CLEARED_DAYS", default_value_t = 365)]
+    pub cleared_days: u64,
     /// Log filter, for instance info,purr_fairplay=debug
     #[arg(long, env = "PURR_LOG", default_value = "info")]
     pub log: String,
@@ -132,6 +143,9 @@ pub struct Config {
     pub ops_listen: SocketAddr,
     pub pace: Pace,
     pub limits: DetectorLimits,
+    pub keep: Keep,
+    /// How long texts and hands of cleared cases are kept.
+    pub cleared: Duration,
     pub thresholds: Thresholds,
 }
 
@@ -165,6 +179,13 @@ impl ServeOptions {
         ensure!((10..=86_400).contains(&self.checkpoint_s), "--checkpoint-s is 10 to 86400");
         ensure!((2..=1_000_000).contains(&self.players_max), "--players-max is 2 to 1000000");
         ensure!((1..=5_000_000).contains(&self.pairs_max), "--pairs-max is 1 to 5000000");
+        for (option, days, least) in [
+            ("--timing-days", self.timing_days, 2),
+            ("--player-days", self.player_days, 1),
+            ("--cleared-days", self.cleared_days, 1),
+        ] {
+            ensure!((least..=3_650).contains(&days), "{option} is {least} to 3650");
+        }
         for (option, threshold) in [
             ("--threshold-pair", self.threshold_pair),
             ("--threshold-superuser", self.threshold_superuser),
@@ -192,6 +213,8 @@ impl ServeOptions {
                 poll: Duration::from_secs(2),
             },
             limits: DetectorLimits { pairs_max: self.pairs_max, players_max: self.players_max },
+            keep: Keep { timing_ms: self.timing_days * DAY_MS, player_ms: self.player_days * DAY_MS },
+            cleared: Duration::from_millis(self.cleared_days * DAY_MS),
             thresholds: Thresholds {
                 pair: self.threshold_pair,
                 superuser: self.threshold_superuser,

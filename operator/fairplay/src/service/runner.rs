@@ -13,17 +13,18 @@ use super::{
     options::{Keys, Pace},
 };
 use crate::{
-    Detector, DetectorLimits, ObserveError,
+    Detector, DetectorLimits, Keep, ObserveError,
     judge::{Thresholds, Verdict, judge},
     record::{BadRecord, ended_hand},
 };
+use purr_engine::PlayerId;
 use purr_protocol::{
     audit::AuditError,
-    fairplay_feed::{FedHand, HandFeed},
+    fairplay_feed::{Erased, FedHand, HandFeed},
     record::HandRecord,
 };
 use purr_runtime::{CancellationToken, ClientError, InternalClient, Readiness};
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::{
     task::JoinError,
     time::{Instant, sleep},
@@ -41,6 +42,7 @@ const BACK_OFF: (Duration, Duration) = (Duration::from_millis(500), Duration::fr
 const SPENT_OVER_MS: f64 = 30.0 * 86_400_000.0;
 /// Catching up, at least one look in so much time of play, in milliseconds.
 const LOOK_AFTER_MS: i64 = 86_400_000;
+const EXPIRE_EVERY: Duration = Duration::from_secs(3_600);
 
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
@@ -59,6 +61,7 @@ pub struct Runner {
     pub keys: Arc<Keys>,
     pub pace: Pace,
     pub limits: DetectorLimits,
+    pub keep: Keep,
     pub thresholds: Thresholds,
     pub metrics: Metrics,
     pub readiness: Readiness,
@@ -75,6 +78,8 @@ struct Work {
     saved: Instant,
     /// Hands scored since the last checkpoint.
     unsaved: u64,
+    /// When what is kept no longer was last dropped.
+    expired: Option<Instant>,
 }
 
 /// What became of the hands of a page.
@@ -124,7 +129,8 @@ impl Runner {
         self.readiness.ready(POSTGRES);
         let now = Instant::now();
         let detector = Box::new(detector);
-        let mut work = Work { detector, progress, since_look: None, looked: now, saved: now, unsaved: 0 };
+        let mut work =
+            Work { detector, progress, since_look: None, looked: now, saved: now, unsaved: 0, expired: None };
         loop {
             if self.stop.is_cancelled() {
                 return self.save(&mut work).await;
@@ -164,6 +170,9 @@ impl Runner {
         let path = format!("/v1/fairplay/hands?after={}&limit={PAGE}", work.progress.cursor);
         let HandFeed { mut hands, next, behind } = self.records.get(&path, WAIT).await?;
         self.metrics.behind.set(behind + i64::try_from(hands.len()).unwrap_or(0));
+        let oldest = hands.iter().map(|hand| hand.ended_at_ms).min();
+        let lag_ms = oldest.map_or(0, |oldest| db(now_ms()).saturating_sub(oldest).max(0));
+        self.metrics.oldest_unscored_s.set(lag_ms as f64 / 1_000.0);
         let oldest_allowed =
             db(now_ms()).saturating_sub(i64::try_from(self.pace.min_age.as_millis()).unwrap_or(0));
         let young = hands.iter().position(|hand| hand.ended_at_ms > oldest_allowed);
@@ -173,7 +182,10 @@ impl Runner {
         let cursor = match (young, hands.last()) {
             (None, _) => next,
             (Some(_), Some(last)) => last.cursor,
-            (Some(_), None) => return Ok(0),
+            (Some(_), None) => {
+                self.was_read();
+                return Ok(0);
+            }
         };
         let count = hands.len();
         // Two records of one hand say nothing certain: neither is opened.
@@ -204,7 +216,39 @@ impl Runner {
         }
         let conflict = (count - hands.len()) as u64;
         self.metrics.hands.with_label_values(&["conflict"]).inc_by(conflict);
+        self.was_read();
         Ok(count)
+    }
+
+    fn was_read(&self) {
+        self.metrics.read_at.set(now_ms() as f64 / 1_000.0);
+    }
+
+    /// Drops what is kept no longer: think times, players who play no more, and those who were erased and have not played
+    /// since, unless a case is about them.
+    async fn expire(&self, work: &mut Work, now_ms: u64) -> Result<(), RunError> {
+        let mut gone = work.detector.expire(now_ms, self.keep);
+        let erased: Erased = match self.records.get("/v1/fairplay/erased", WAIT).await {
+            Ok(erased) => erased,
+            // A records of the release before does not know the question; the next hour asks again.
+            Err(error) => {
+                tracing::warn!(%error, "who was erased is not known");
+                Erased::default()
+            }
+        };
+        if !erased.players.is_empty() {
+            let kept = self.database.members_under_review().await?;
+            let at: HashMap<PlayerId, u64> =
+                erased.players.into_iter().filter(|(player, _)| !kept.contains(player)).collect();
+            gone += work
+                .detector
+                .forget_players(|player, last_ms| at.get(player).is_some_and(|at_ms| last_ms <= *at_ms));
+        }
+        if gone > 0 {
+            tracing::info!(gone, "players are forgotten");
+            work.unsaved += 1;
+        }
+        Ok(())
     }
 
     fn check(&self, hand: &FedHand) -> Read {
@@ -249,6 +293,10 @@ impl Runner {
         .await?;
         work.detector = detector;
         self.take(&verdict).await?;
+        if work.expired.is_none_or(|at| at.elapsed() >= EXPIRE_EVERY) {
+            self.expire(work, undb(newest)).await?;
+            work.expired = Some(Instant::now());
+        }
         work.progress.judged_ms = newest.max(work.progress.judged_ms);
         work.since_look = None;
         work.looked = Instant::now();

@@ -5,7 +5,7 @@ use purr_engine::PlayerId;
 use purr_fairplay::{
     Scored, Signal, Subject,
     cases::{
-        Action, Case, CaseError, CaseEvent, Opinion, Placement, Reviewer, State, next, open, place,
+        Action, Case, CaseError, CaseEvent, Opinion, Placement, REDACTED, Reviewer, State, next, open, place,
         says_nothing_new,
     },
     sanctions::{Sanction, apart, wanted},
@@ -194,4 +194,31 @@ fn sanctions_are_in_force_from_the_decision_to_the_end_of_the_appeal_and_every_o
     // Kept apart without more asks the signer for nothing.
     let case = with(State::Decided { action: Action::KeepApart });
     assert!(wanted([(7, &case)].into_iter()).is_empty() && !apart([&case].into_iter()).is_empty());
+}
+
+#[test]
+fn a_cleared_case_past_its_retention_has_no_texts_and_hands_and_its_events_play_the_same() {
+    use purr_fairplay_hands::HandKey;
+    let evidence = vec![HandKey { table: "t".into(), hand: 7 }];
+    let signal = Scored { evidence, ..pair(1, 2, Signal::Transfer) };
+    let appeal = CaseEvent::Appeal { by: player(1), text: "we only tilt, my name is Ann".into() };
+    let events = vec![
+        opinion("ann", Action::KeepApart, 11),
+        opinion("bob", Action::KeepApart, 12),
+        appeal,
+        opinion("cid", Action::Clear, 14),
+        opinion("dan", Action::Clear, 15),
+    ];
+    let closed = after(&open(signal.clone(), 10), events.clone());
+    assert_eq!(closed.state, State::Closed { action: Action::Clear });
+    let redacted = closed.redacted();
+    let CaseEvent::Signal(first) = CaseEvent::Signal(signal).redacted() else { unreachable!() };
+    let again = after(&open(first, 10), events.into_iter().map(CaseEvent::redacted).collect());
+    assert_eq!(again, redacted);
+    let text = serde_json::to_string(&redacted).unwrap();
+    assert!(!text.contains("Ann") && !text.contains("five hands") && !text.contains("chat"), "{text}");
+    assert_eq!(redacted.appeal.as_deref(), Some(REDACTED));
+    assert!(redacted.signals.iter().all(|signal| signal.evidence.is_empty()));
+    // What was cleared is not opened again.
+    assert!(says_nothing_new(&[redacted], &pair(1, 2, Signal::Transfer)));
 }

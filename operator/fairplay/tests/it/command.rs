@@ -28,6 +28,19 @@ fn simulated_files_are_scored_against_their_truth() {
     assert!(figures["pairAveragePrecision"]["high"].as_f64().unwrap() <= 1.0);
     let (done, text, _) = run(&["score", &records, "--truth", &truth]);
     assert!(done && text.contains("| pair average precision |"));
+    // Kinds that nobody has heard of have rows of their own.
+    let mut unseen: serde_json::Value = serde_json::from_slice(&std::fs::read(&truth).unwrap()).unwrap();
+    for group in unseen["groups"].as_array_mut().unwrap() {
+        group["kind"] = "chipWashing".into();
+    }
+    let other = scratch("unseen.json");
+    std::fs::write(&other, unseen.to_string()).unwrap();
+    let (done, text, error) = run(&["score", &records, "--truth", &other]);
+    assert!(done, "{error}");
+    let pairs =
+        |kind: &str| text.lines().filter(|line| line.starts_with(&format!("| {kind} (held out) |"))).count();
+    assert_eq!(pairs("chipWashing"), 1, "{text}");
+    assert_eq!(text.matches("chipWashing, any alarm at the end (held out)").count(), 1, "{text}");
 }
 
 #[test]
@@ -65,7 +78,8 @@ fn a_line_that_is_no_hand_is_named_by_its_number() {
     let records = scratch("broken.jsonl");
     std::fs::write(&records, "\n{\"table\": 5}\n").unwrap();
     let (done, _, error) = run(&["score", &records]);
-    assert!(!done && error.contains("line 2"), "{error}");
+    assert!(!done && error.contains("line 2: neither an ended hand"), "{error}");
+    assert_eq!(error.matches("neither").count(), 1, "said once: {error}");
 }
 
 /// Hands of professionals and one program, where the folder of PURR_PHH_DIR has them.

@@ -173,3 +173,50 @@ fn a_detector_that_was_restored_goes_on_as_if_it_had_never_stopped() {
     assert_eq!(verdict(&a).ranked, verdict(&b).ranked);
     assert_eq!(a.players, b.players);
 }
+
+#[test]
+fn think_times_are_gone_after_two_windows_and_players_after_their_days() {
+    use purr_fairplay::Keep;
+    const DAY_MS: u64 = 86_400_000;
+    let keep = Keep { timing_ms: 90 * DAY_MS, player_ms: 400 * DAY_MS };
+    let (mut detector, truth) = pool(14, &[Kind::BotNaive, Kind::Dump], 6);
+    let bot = truth.groups[0].members[0];
+    let timed = |detector: &Detector| {
+        detector.snapshot(None).players.iter().find(|player| player.player == bot).map(|p| p.timing.is_some())
+    };
+    assert_eq!(timed(&detector), Some(true));
+    let decided = detector.snapshot(None).players.iter().map(|player| player.decisions).sum::<u32>();
+    // The window that began with the first look ends after 45 days, and again after 90.
+    for (day, wanted) in [(1, true), (44, true), (46, true), (90, true), (91, false)] {
+        assert_eq!(detector.expire(day * DAY_MS, keep), 0, "day {day}");
+        assert_eq!(timed(&detector), Some(wanted), "day {day}");
+    }
+    // Everything else is as it was.
+    let snapshot = detector.snapshot(None);
+    assert_eq!(snapshot.players.iter().map(|player| player.decisions).sum::<u32>(), decided);
+    let score = |detector: &Detector| verdict(&detector.snapshot(None)).ranked[0].clone();
+    let before = score(&detector);
+
+    // One of thirty is forgotten with all pairs; what is left has the numbers it had.
+    let gone = snapshot
+        .players
+        .iter()
+        .map(|player| player.player)
+        .find(|player| !truth.groups.iter().any(|group| group.members.contains(player)));
+    let gone = gone.unwrap();
+    assert_eq!(detector.forget_players(|player, _| *player == gone), 1);
+    let left = detector.snapshot(None);
+    let of_others = snapshot.pairs.iter().filter(|pair| pair.a != gone && pair.b != gone).count();
+    assert_eq!((left.players.len(), left.pairs.len()), (29, of_others));
+    for pair in &left.pairs {
+        let was = snapshot.pairs.iter().find(|p| (p.a, p.b) == (pair.a, pair.b)).unwrap();
+        assert_eq!((was.shared, was.n), (pair.shared, pair.n));
+    }
+    assert_eq!(score(&detector).subject, before.subject);
+    // After a year and more without a hand nobody is left, and a new hand is scored.
+    assert_eq!(detector.expire(402 * DAY_MS, keep), 29);
+    assert_eq!((detector.players(), detector.pairs()), (0, 0));
+    let mut pool = Pool::new(14, 0, PoolPlan::default()).unwrap();
+    pool.play_session(&mut |hand| detector.observe(hand).unwrap()).unwrap();
+    assert_eq!(detector.players(), 30);
+}

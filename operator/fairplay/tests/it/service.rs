@@ -192,6 +192,46 @@ async fn a_restart_goes_on_from_the_checkpoint_and_every_opening_is_in_a_log_tha
     sqlx::query("UPDATE openings SET reason = 'x' WHERE id = 17").execute(&pool).await.unwrap();
     assert!(service.database.verify_openings().await.unwrap_err().to_string().contains("opening 17"));
     service.stop().await;
+    // The next start finds it by itself.
+    let service = world.serve().await;
+    eventually("the metric of the alert says so", || async {
+        (service.gauge("purr_fairplay_log_broken") > 0.5).then_some(())
+    })
+    .await;
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_player_who_was_erased_and_plays_no_more_is_forgotten_unless_a_case_is_about_them() {
+    let world = World::new().await;
+    let pair = world.play(2, 26).await;
+    let service = world.serve().await;
+    let gateway = service.client(&Role::Gateway);
+    eventually("a case appears", || async {
+        let queue: Value = gateway.get("/v1/cases?state=open", WAIT).await.ok()?;
+        (!queue["cases"].as_array()?.is_empty()).then_some(())
+    })
+    .await;
+    service.caught_up().await;
+    let players = "purr_fairplay_players";
+    eventually("everybody is scored", || async { (service.gauge(players) > 11.5).then_some(()) }).await;
+    assert!(service.gauge("purr_fairplay_log_broken") < 0.5);
+    let read = service.gauge("purr_fairplay_read_timestamp_seconds");
+    assert!(read > 1e9, "{read}");
+    service.stop().await;
+
+    let honest = world.players().await.into_iter().find(|player| !pair.contains(player)).unwrap();
+    world.erase(honest).await;
+    world.erase(*pair.first().unwrap()).await;
+    // Twelve more players, and a look at them.
+    world.play(4, 2).await;
+    let service = world.serve().await;
+    service.caught_up().await;
+    eventually("one of twenty-four is forgotten", || async {
+        ((service.gauge(players) - 23.0).abs() < 0.5).then_some(())
+    })
+    .await;
+    service.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -11,7 +11,7 @@ use axum::{
 };
 use purr_engine::PlayerId;
 use purr_fairplay::{
-    DetectorLimits,
+    DetectorLimits, Keep,
     judge::Thresholds,
     service::{
         self,
@@ -233,6 +233,21 @@ impl World {
         pool.truth().groups[0].members.iter().copied().collect()
     }
 
+    /// Everybody in the hands that were stored.
+    pub async fn players(&self) -> BTreeSet<PlayerId> {
+        let pool = PgPool::connect_with(self.postgres.options()).await.unwrap();
+        let rows: Vec<Vec<u8>> = sqlx::query_scalar("SELECT DISTINCT player FROM records.hand_players")
+            .fetch_all(&pool)
+            .await
+            .unwrap();
+        rows.into_iter().map(|player| PlayerId(player.try_into().unwrap())).collect()
+    }
+
+    /// A player asks to be forgotten.
+    pub async fn erase(&self, player: PlayerId) {
+        self.records.erase(player).await.unwrap();
+    }
+
     /// Hands that were played.
     pub fn hands(&self) -> u64 {
         self.played.load(Ordering::Relaxed)
@@ -260,6 +275,8 @@ impl World {
                 poll: Duration::from_millis(50),
             },
             limits: DetectorLimits { pairs_max: 1_000, players_max: 100 },
+            keep: Keep { timing_ms: 90 * 86_400_000, player_ms: 400 * 86_400_000 },
+            cleared: Duration::from_secs(365 * 86_400),
             thresholds: Thresholds::default(),
         };
         let (registry, stop) = (prometheus::Registry::new(), CancellationToken::new());
@@ -311,6 +328,13 @@ impl Service<'_> {
             family.get_metric().iter().find(|metric| metric.get_label()[0].value() == how)
         });
         metric.map_or(0.0, |metric| metric.get_counter().get_value())
+    }
+
+    /// A metric without labels.
+    pub fn gauge(&self, name: &str) -> f64 {
+        let families = self.registry.gather();
+        let family = families.iter().find(|family| family.name() == name);
+        family.map_or(f64::NAN, |family| family.get_metric()[0].get_gauge().get_value())
     }
 
     /// Waits until every hand was read in this or an earlier run.

@@ -31,6 +31,14 @@ async fn the_document_is_served() {
     assert_eq!(served.json(), openapi::document());
 }
 
+#[tokio::test]
+async fn the_schema_of_the_messages_is_served() {
+    let world = World::new().await;
+    let served = world.get("/v1/player.proto", None).await;
+    assert_eq!((served.status, served.header("content-type")), (200, Some("text/plain; charset=utf-8")));
+    assert_eq!(served.body, purr_protocol::PLAYER_SCHEMA);
+}
+
 #[test]
 fn every_endpoint_is_described_with_who_may_use_it() {
     let document = openapi::document();

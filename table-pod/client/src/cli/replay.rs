@@ -97,6 +97,13 @@ struct Recorded {
     hand: Result<Phh, String>,
 }
 
+impl From<phh::Entry> for Recorded {
+    fn from(entry: phh::Entry) -> Self {
+        let hand = entry.hand.map_err(|error| error.to_string());
+        Self { name: entry.name, line: entry.line, hand }
+    }
+}
+
 pub async fn run(args: ReplayArgs, stop: CancellationToken) -> anyhow::Result<()> {
     // It computes and waits for nothing: not on the threads that wait.
     tokio::task::spawn_blocking(move || files(&args, &stop)).await.context("the replay")?
@@ -161,13 +168,7 @@ fn is_json(text: &str) -> bool {
 
 fn parse(text: &str) -> anyhow::Result<Vec<Recorded>> {
     if !is_json(text) {
-        let entries = phh::read(text)?.into_iter();
-        let recorded = |entry: phh::Entry| Recorded {
-            name: entry.name,
-            line: entry.line,
-            hand: entry.hand.map_err(|error| error.to_string()),
-        };
-        return Ok(entries.map(recorded).collect());
+        return Ok(phh::read(text)?.into_iter().map(Recorded::from).collect());
     }
     if let Some(records) = records(text) {
         return Ok(records);
@@ -223,44 +224,101 @@ fn record(value: serde_json::Value, line: usize) -> Recorded {
     }
 }
 
+/// Hands that are read before they are played: few enough that their memory is used again.
+const CHUNK: usize = 256;
+
 /// Reads and plays the hands of one text.
 pub fn replay(file: &str, text: &str, stop: &CancellationToken) -> anyhow::Result<Report> {
+    if let Some(report) = in_chunks(file, text, stop)? {
+        return Ok(report);
+    }
     let begun = Instant::now();
     let recorded = parse(text).with_context(|| file.to_owned())?;
-    let mut report = Report { file: file.into(), hands: recorded.len(), ..Report::default() };
-    report.parse_seconds = begun.elapsed().as_secs_f64();
-    report.parsed_per_second = rate(report.hands, report.parse_seconds);
-    let begun = Instant::now();
-    let mut next = PROGRESS_EVERY;
-    let mut replayer = Replayer::new();
-    let mut outcomes = Vec::with_capacity(recorded.len());
-    for (place, entry) in recorded.iter().enumerate() {
-        outcomes.push(entry.hand.as_ref().ok().map(|hand| replayer.outcome(hand)));
-        if place % 1_024 == 0 {
-            if stop.is_cancelled() {
-                bail!("stopped by a signal");
-            }
-            if begun.elapsed() >= next {
-                next += PROGRESS_EVERY;
-                let seconds = begun.elapsed().as_secs_f64();
-                note(&format!("{file}: {place} of {} hands after {seconds:.1} s", report.hands));
-            }
+    let mut run = Run::new(file, stop);
+    run.report.parse_seconds = begun.elapsed().as_secs_f64();
+    for chunk in recorded.chunks(CHUNK) {
+        run.play(chunk)?;
+    }
+    Ok(run.end())
+}
+
+/// As [`replay`]: hands in PHH are played as they are read. `None` where they cannot be.
+fn in_chunks(file: &str, text: &str, stop: &CancellationToken) -> anyhow::Result<Option<Report>> {
+    if is_json(text) {
+        return Ok(None);
+    }
+    let mut run = Run::new(file, stop);
+    let mut chunks = phh::Chunks::new(text);
+    loop {
+        let begun = Instant::now();
+        let Ok(entries) = chunks.next(CHUNK) else { return Ok(None) };
+        run.report.parse_seconds += begun.elapsed().as_secs_f64();
+        if entries.is_empty() {
+            return Ok(Some(run.end()));
+        }
+        let recorded: Vec<Recorded> = entries.into_iter().map(Recorded::from).collect();
+        run.play(&recorded)?;
+    }
+}
+
+/// A replay under way.
+struct Run<'a> {
+    report: Report,
+    replayer: Replayer,
+    stop: &'a CancellationToken,
+    begun: Instant,
+    /// When the progress is told next.
+    next: Duration,
+}
+
+impl<'a> Run<'a> {
+    fn new(file: &str, stop: &'a CancellationToken) -> Self {
+        Self {
+            report: Report { file: file.into(), ..Report::default() },
+            replayer: Replayer::new(),
+            stop,
+            begun: Instant::now(),
+            next: PROGRESS_EVERY,
         }
     }
-    report.replay_seconds = begun.elapsed().as_secs_f64();
-    for (entry, outcome) in recorded.iter().zip(outcomes) {
-        match (&entry.hand, outcome) {
-            (Ok(hand), Some(Ok(outcome))) => report.played(entry, hand, &outcome),
-            (Ok(_), Some(Err(error))) => report.refused(entry, &error),
-            (Ok(_), None) => {}
-            (Err(problem), _) => {
-                report.unreadable += 1;
-                report.tell(told(entry, "unreadable", problem.clone()));
+
+    fn play(&mut self, recorded: &[Recorded]) -> anyhow::Result<()> {
+        if self.stop.is_cancelled() {
+            bail!("stopped by a signal");
+        }
+        if self.begun.elapsed() >= self.next {
+            self.next += PROGRESS_EVERY;
+            let (hands, seconds) = (self.report.hands, self.begun.elapsed().as_secs_f64());
+            note(&format!("{}: {hands} hands after {seconds:.1} s", self.report.file));
+        }
+        let begun = Instant::now();
+        let outcomes: Vec<_> = recorded
+            .iter()
+            .map(|entry| entry.hand.as_ref().ok().map(|hand| self.replayer.outcome(hand)))
+            .collect();
+        let report = &mut self.report;
+        report.replay_seconds += begun.elapsed().as_secs_f64();
+        report.hands += recorded.len();
+        for (entry, outcome) in recorded.iter().zip(outcomes) {
+            match (&entry.hand, outcome) {
+                (Ok(hand), Some(Ok(outcome))) => report.played(entry, hand, &outcome),
+                (Ok(_), Some(Err(error))) => report.refused(entry, &error),
+                (Ok(_), None) => {}
+                (Err(problem), _) => {
+                    report.unreadable += 1;
+                    report.tell(told(entry, "unreadable", problem.clone()));
+                }
             }
         }
+        Ok(())
     }
-    report.replayed_per_second = rate(report.hands - report.unreadable, report.replay_seconds);
-    Ok(report)
+
+    fn end(self) -> Report {
+        let mut report = self.report;
+        report.parsed_per_second = rate(report.hands, report.parse_seconds);
+        report.replayed_per_second = rate(report.hands - report.unreadable, report.replay_seconds);
+        report
+    }
 }
 
 #[allow(clippy::cast_precision_loss, reason = "a rate for people")]
@@ -418,6 +476,15 @@ mod tests {
         assert_eq!((&refused["actionNumber"], &refused["action"]), (&4.into(), &"p3 cbr 1.50".into()));
         assert_eq!(refused["bounds"], serde_json::json!([200, 10_000]));
         assert!(refused["rule"].as_str().unwrap().contains("WSOP 170"), "{refused}");
+    }
+
+    #[test]
+    fn a_file_that_turns_unusual_after_hands_that_were_played_is_played_once_and_whole() {
+        let plain: String = (0..300).map(|name| format!("[{name}]\n{HAND}")).collect();
+        assert_eq!(played(&plain).verdicts.get("exact"), Some(&300));
+        let report = played(&format!("{plain}[inline]\n{HAND}_x = {{ a = 1 }}\n"));
+        assert_eq!((report.hands, report.verdicts.get("exact")), (301, Some(&301)), "{report:?}");
+        assert!(report.parse_seconds > 0.0 && report.replay_seconds > 0.0);
     }
 
     #[test]

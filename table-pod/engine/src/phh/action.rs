@@ -93,6 +93,34 @@ fn action(told: &str) -> Result<PhhAction, BadAction> {
     })
 }
 
+/// The actions that nearly all are, as PokerKit writes them: known cards, whole amounts, single spaces.
+/// `None`: something else, which [`action`] reads.
+fn plain(text: &[u8]) -> Option<PhhAction> {
+    let player = |digit: u8| matches!(digit, b'1'..=b'9').then(|| digit - b'0');
+    match text {
+        [b'p', digit, b' ', rest @ ..] => {
+            let player = player(*digit)?;
+            Some(match rest {
+                b"f" => PhhAction::Fold { player },
+                b"cc" => PhhAction::CheckOrCall { player },
+                b"sm" => PhhAction::Muck { player },
+                [b'c', b'b', b'r', b' ', total @ ..] => {
+                    PhhAction::RaiseTo { player, total: Amount::plain(total)? }
+                }
+                [b's', b'm', b' ', cards @ ..] if cards.len() == 4 => {
+                    PhhAction::Show { player, cards: Cards::plain(cards)? }
+                }
+                _ => return None,
+            })
+        }
+        [b'd', b' ', b'd', b'h', b' ', b'p', digit, b' ', cards @ ..] if cards.len() == 4 => {
+            Some(PhhAction::Hole { player: player(*digit)?, cards: Cards::plain(cards)? })
+        }
+        [b'd', b' ', b'd', b'b', b' ', cards @ ..] => Some(PhhAction::Board(Cards::plain(cards)?)),
+        _ => None,
+    }
+}
+
 impl fmt::Display for PhhAction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -132,6 +160,9 @@ impl FromStr for Line {
     type Err = BadAction;
 
     fn from_str(text: &str) -> Result<Self, BadAction> {
+        if let Some(action) = plain(text.as_bytes()) {
+            return Ok(action.into());
+        }
         match text.split_once('#') {
             None => action(text).map(Self::from),
             Some((told, comment)) => Ok(Self { action: action(told)?, comment: Some(comment.into()) }),
@@ -168,6 +199,31 @@ mod tests {
         }
         assert_eq!("  p2   f\t".parse::<PhhAction>(), Ok(PhhAction::Fold { player: 2 }));
         assert_eq!("   ".parse::<PhhAction>(), Ok(PhhAction::Nothing));
+    }
+
+    #[test]
+    fn what_is_read_plainly_means_what_it_means_to_the_whole_reader() {
+        let lines = ["d dh p1 AsTd", "d db 2c3d4h", "p3 f", "p2 cc", "p1 cbr 210", "p1 sm AsTd", "p2 sm"];
+        let mut read = 0;
+        for line in lines {
+            assert!(plain(line.as_bytes()).is_some(), "{line}");
+            // Any one byte replaced, or left out.
+            for (at, byte) in (0..line.len()).flat_map(|at| (0..=128u8).map(move |byte| (at, byte))) {
+                let mut text = line.as_bytes().to_vec();
+                match byte {
+                    128 => {
+                        text.remove(at);
+                    }
+                    byte => text[at] = byte,
+                }
+                let text = String::from_utf8(text).unwrap();
+                if let Some(quick) = plain(text.as_bytes()) {
+                    assert_eq!(action(&text), Ok(quick), "{text}");
+                    read += 1;
+                }
+            }
+        }
+        assert!(read > 150, "{read}");
     }
 
     #[test]

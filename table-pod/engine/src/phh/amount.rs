@@ -33,9 +33,23 @@ impl Amount {
         Self { digits: i64::try_from(chips).unwrap_or(i64::MAX), decimals: 0 }
     }
 
+    /// Digits alone, at most 18.
+    pub(super) fn plain(text: &[u8]) -> Option<Self> {
+        if text.is_empty() || text.len() > 18 {
+            return None;
+        }
+        let digits = text.iter().try_fold(0i64, |digits, byte| {
+            byte.is_ascii_digit().then(|| digits * 10 + i64::from(byte - b'0'))
+        })?;
+        Some(Self { digits, decimals: 0 })
+    }
+
     /// The value in units of 10^-`decimals`; `None` where it is no whole number of them or too large.
     pub fn units(self, decimals: u8) -> Option<i128> {
         let digits = i128::from(self.digits);
+        if self.decimals == decimals {
+            return Some(digits);
+        }
         if self.decimals <= decimals {
             return digits.checked_mul(power(decimals - self.decimals)?);
         }
@@ -53,8 +67,18 @@ impl Amount {
     }
 }
 
+/// All powers of ten that fit.
+static POWERS: [i128; 39] = {
+    let (mut powers, mut at) = ([1; 39], 1);
+    while at < powers.len() {
+        powers[at] = powers[at - 1] * 10;
+        at += 1;
+    }
+    powers
+};
+
 fn power(exponent: u8) -> Option<i128> {
-    10i128.checked_pow(u32::from(exponent))
+    POWERS.get(usize::from(exponent)).copied()
 }
 
 impl fmt::Display for Amount {

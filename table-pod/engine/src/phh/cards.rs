@@ -43,6 +43,19 @@ impl Cards {
         Some(all)
     }
 
+    /// One to five known cards.
+    pub(super) fn plain(text: &[u8]) -> Option<Self> {
+        if text.is_empty() || text.len() > 10 || text.len() % 2 == 1 {
+            return None;
+        }
+        let mut all = Self::default();
+        for (place, pair) in all.list.iter_mut().zip(text.chunks_exact(2)) {
+            *place = Some(card(pair[0], pair[1])?);
+            all.count += 1;
+        }
+        Some(all)
+    }
+
     pub fn len(&self) -> usize {
         usize::from(self.count)
     }

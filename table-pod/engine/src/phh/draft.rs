@@ -13,6 +13,29 @@ const ACTIONS_MAX: usize = 4_096;
 /// Most fields of one hand.
 const FIELDS_MAX: usize = 256;
 
+/// A list of amounts by player.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Amounts {
+    Antes,
+    BlindsOrStraddles,
+    StartingStacks,
+    FinishingStacks,
+    Winnings,
+}
+
+impl Amounts {
+    pub(super) fn of(key: &str) -> Option<Self> {
+        match key {
+            "antes" => Some(Self::Antes),
+            "blinds_or_straddles" => Some(Self::BlindsOrStraddles),
+            "starting_stacks" => Some(Self::StartingStacks),
+            "finishing_stacks" => Some(Self::FinishingStacks),
+            "winnings" => Some(Self::Winnings),
+            _ => None,
+        }
+    }
+}
+
 /// Fields as they come; the first that is wrong is what the hand is refused for.
 pub(super) struct Draft {
     pub(super) name: String,
@@ -20,7 +43,10 @@ pub(super) struct Draft {
     pub(super) line: usize,
     /// Hashes of the names of the fields there were.
     begun: Vec<u64>,
+    /// Of each hash its highest six bits, as the number of a bit.
+    bits: u64,
     variant: Option<Value>,
+    known_variant: Option<Variant>,
     ante_trimming_status: bool,
     antes: Option<Vec<Amount>>,
     blinds_or_straddles: Option<Vec<Amount>>,
@@ -39,11 +65,19 @@ pub(super) struct Draft {
 
 impl Draft {
     pub(super) fn new(name: &str, line: usize) -> Self {
+        Self::with_room(name, line, Vec::with_capacity(20))
+    }
+
+    /// With the room of a list that [`Draft::room`] gave.
+    pub(super) fn with_room(name: &str, line: usize, mut begun: Vec<u64>) -> Self {
+        begun.clear();
         Self {
             name: name.into(),
             line,
-            begun: Vec::with_capacity(20),
+            begun,
+            bits: 0,
             variant: None,
+            known_variant: None,
             ante_trimming_status: false,
             antes: None,
             blinds_or_straddles: None,
@@ -56,20 +90,34 @@ impl Draft {
             players: None,
             finishing_stacks: None,
             winnings: None,
-            fields: Vec::with_capacity(12),
+            fields: Vec::new(),
             error: None,
         }
     }
 
+    /// What the next hand can use again.
+    pub(super) fn room(&mut self) -> Vec<u64> {
+        std::mem::take(&mut self.begun)
+    }
+
     /// Begins a field; false where the hand has it already.
     pub(super) fn begin(&mut self, key: &str) -> bool {
-        // FNV-1a. Two names of one hash count as one field: then the toml crate reads the file.
-        let hash = key.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
-        if self.begun.contains(&hash) {
+        // FNV-1a by words of eight bytes. Two names of one hash count as one field: then the toml crate
+        // reads the file.
+        let mut hash = 0xcbf2_9ce4_8422_2325 ^ key.len() as u64;
+        let mut mix = |word: u64| {
+            hash = (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            hash ^= hash >> 29;
+        };
+        let (words, rest) = key.as_bytes().as_chunks();
+        words.iter().for_each(|word| mix(u64::from_le_bytes(*word)));
+        mix(rest.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)));
+        // Most fields need no search: none before them has the same six bits.
+        let bit = 1 << (hash >> 58);
+        if self.bits & bit != 0 && self.begun.contains(&hash) {
             return false;
         }
+        self.bits |= bit;
         if self.begun.len() >= FIELDS_MAX {
             self.fail(self.line, key, "too many fields".into());
             return true;
@@ -112,25 +160,49 @@ impl Draft {
     }
 
     /// One entry of a list of amounts.
-    pub(super) fn number_of(&mut self, key: &str, text: &str, line: usize) {
-        let stack: Stack = match text.parse() {
-            Ok(stack) => stack,
-            Err(error) => return self.fail(line, key, error.to_string()),
-        };
-        let open = match key {
-            "starting_stacks" => &mut self.starting_stacks,
-            "finishing_stacks" => &mut self.finishing_stacks,
-            "winnings" => &mut self.winnings,
-            _ => {
-                let list = if key == "antes" { &mut self.antes } else { &mut self.blinds_or_straddles };
+    fn number_of(&mut self, key: &str, text: &str, line: usize) {
+        let Some(list) = Amounts::of(key) else { return };
+        match text.parse() {
+            Ok(stack) => self.stack(list, stack, key, line),
+            Err(error) => self.fail(line, key, error.to_string()),
+        }
+    }
+
+    /// One entry of a list of amounts, read.
+    pub(super) fn stack(&mut self, list: Amounts, stack: Stack, key: &str, line: usize) {
+        let open = match list {
+            Amounts::StartingStacks => &mut self.starting_stacks,
+            Amounts::FinishingStacks => &mut self.finishing_stacks,
+            Amounts::Winnings => &mut self.winnings,
+            Amounts::Antes | Amounts::BlindsOrStraddles => {
+                let list =
+                    if list == Amounts::Antes { &mut self.antes } else { &mut self.blinds_or_straddles };
                 match stack.known() {
                     Some(amount) => list.get_or_insert_default().push(amount),
-                    None => self.fail(line, key, format!("'{text}' is no amount")),
+                    None => self.fail(line, key, format!("'{stack}' is no amount")),
                 }
                 return;
             }
         };
         open.get_or_insert_default().push(stack);
+    }
+
+    /// The variant, where it is one that is played here.
+    pub(super) fn variant(&mut self, variant: Variant) {
+        self.known_variant = Some(variant);
+    }
+
+    /// A bet of `bring_in`, `small_bet`, `big_bet` or `min_bet`; false: another field.
+    pub(super) fn bet(&mut self, key: &str, amount: Amount) -> bool {
+        let bet = match key {
+            "bring_in" => &mut self.bring_in,
+            "small_bet" => &mut self.small_bet,
+            "big_bet" => &mut self.big_bet,
+            "min_bet" => &mut self.min_bet,
+            _ => return false,
+        };
+        *bet = Some(amount);
+        true
     }
 
     /// Any field, whole. [`Draft::begin`] comes first.
@@ -146,15 +218,11 @@ impl Draft {
                 let Value::Number(text) = &value else {
                     return self.fail(line, key, wrong("an amount", &value));
                 };
-                let amount = match text.parse() {
-                    Ok(amount) => Some(amount),
-                    Err(error) => return self.fail(line, key, format!("{error}")),
-                };
-                match key {
-                    "bring_in" => self.bring_in = amount,
-                    "small_bet" => self.small_bet = amount,
-                    "big_bet" => self.big_bet = amount,
-                    _ => self.min_bet = amount,
+                match text.parse() {
+                    Ok(amount) => {
+                        self.bet(key, amount);
+                    }
+                    Err(error) => self.fail(line, key, format!("{error}")),
                 }
             }
             "actions"
@@ -177,7 +245,12 @@ impl Draft {
                     }
                 }
             }
-            _ => self.fields.push((name(key), value)),
+            _ => {
+                if self.fields.is_empty() {
+                    self.fields.reserve(4);
+                }
+                self.fields.push((name(key), value));
+            }
         }
     }
 
@@ -185,9 +258,13 @@ impl Draft {
         let line = self.line;
         let missing = |field: &'static str| PhhError::Missing { line, field };
         // The variant first: of another game, nothing else is expected to be readable.
-        let variant = match self.variant.ok_or_else(|| missing("variant"))? {
-            Value::Text(code) => Variant::read(&code).ok_or(PhhError::Variant { line, code })?,
-            other => {
+        let variant = match (self.known_variant, self.variant) {
+            (Some(variant), _) => variant,
+            (None, None) => return Err(missing("variant")),
+            (None, Some(Value::Text(code))) => {
+                Variant::read(&code).ok_or(PhhError::Variant { line, code })?
+            }
+            (None, Some(other)) => {
                 let problem = format!("want a string, found {}", other.kind());
                 return Err(PhhError::Field { line, field: "variant".into(), problem });
             }

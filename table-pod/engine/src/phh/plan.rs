@@ -275,21 +275,33 @@ impl Known {
     /// The deck that deals what is told, in the engine's order; what is not told is made up.
     pub(super) fn deck(&self, players: usize) -> Result<Deck, PhhError> {
         let mut seen = 0u64;
-        let told = self.holes.iter().take(players).flatten().chain(&self.board);
-        for card in told.copied().flatten() {
+        for card in self.holes.iter().take(players).flatten().chain(&self.board).flatten() {
             let bit = 1 << card.number();
             if seen & bit != 0 {
                 return Err(PhhError::Cards(format!("{card} is dealt twice")));
             }
             seen |= bit;
         }
-        let mut spare = Card::all().filter(|card| seen & (1 << card.number()) == 0);
-        let rounds = (0..2).flat_map(|round| self.holes.iter().take(players).map(move |hole| hole[round]));
-        let board = self.board.iter().copied().take(self.dealt.max(5));
         let mut cards = [Card::LOWEST; 52];
-        let mut told = rounds.chain(board);
-        for place in &mut cards {
-            *place = told.next().flatten().or_else(|| spare.next()).unwrap_or(Card::LOWEST);
+        let (mut dealt, mut unknown) = (0, 0u64);
+        let mut deal = |told: Option<Card>| {
+            match told {
+                Some(card) => cards[dealt] = card,
+                None => unknown |= 1 << dealt,
+            }
+            dealt += 1;
+        };
+        for round in 0..2 {
+            self.holes.iter().take(players).for_each(|hole| deal(hole[round]));
+        }
+        self.board.iter().take(self.dealt.max(5)).for_each(|card| deal(*card));
+        // What is not told is made up of the other cards, in their order.
+        let mut spare = !seen;
+        for (place, card) in cards.iter_mut().enumerate() {
+            if place >= dealt || unknown & 1 << place != 0 {
+                *card = u8::try_from(spare.trailing_zeros()).ok().and_then(Card::new).unwrap_or(Card::LOWEST);
+                spare &= spare.wrapping_sub(1);
+            }
         }
         Deck::new(cards).map_err(|error| PhhError::Cards(error.to_string()))
     }

@@ -35,8 +35,8 @@ pub fn read(text: &str) -> Result<Vec<Entry>, PhhError> {
     if text.len() > FILE_BYTES_MAX {
         return Err(PhhError::TooLong { bytes: text.len(), most: FILE_BYTES_MAX });
     }
-    let error = match drafts(text) {
-        Ok(drafts) => return Ok(drafts.into_iter().map(Entry::from).collect()),
+    let error = match entries(text) {
+        Ok(entries) => return Ok(entries),
         Err(error) => error,
     };
     let starts = sections(text);
@@ -48,18 +48,46 @@ pub fn read(text: &str) -> Result<Vec<Entry>, PhhError> {
 
 /// As TOML by the toml crate alone: for the tests that hold the two readers against each other.
 pub fn read_as_toml(text: &str) -> Result<Vec<Entry>, PhhError> {
-    fallback::hands(text).map(|drafts| drafts.into_iter().map(Entry::from).collect())
+    Ok(fallback::hands(text)?.into_iter().map(Entry::from).collect())
 }
 
 /// By the fast reader alone; `None` where the file is not in the part of TOML that it reads.
 pub fn read_fast(text: &str) -> Option<Vec<Entry>> {
-    scan::hands(text).ok().map(|drafts| drafts.into_iter().map(Entry::from).collect())
+    scan::hands(text).ok()
 }
 
-fn drafts(text: &str) -> Result<Vec<Draft>, PhhError> {
+/// The hands of a file some at a time, so that a long file's need not be kept: reading then takes half
+/// the time, because memory is used again.
+pub struct Chunks<'a>(Option<scan::Hands<'a>>);
+
+/// The file is too long, or not in the part of TOML that is read in one pass: [`read`] reads all of it, or
+/// says what is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not in the part of TOML that is read hand by hand")]
+pub struct NotPlain;
+
+impl<'a> Chunks<'a> {
+    pub fn new(text: &'a str) -> Self {
+        Self((text.len() <= FILE_BYTES_MAX).then(|| scan::Hands::new(text)))
+    }
+
+    /// At most so many hands more, as [`read`] gives them; none at the end.
+    ///
+    /// # Errors
+    /// [`NotPlain`]: then [`read`] may give other hands than came before.
+    pub fn next(&mut self, most: usize) -> Result<Vec<Entry>, NotPlain> {
+        let entries = self.0.as_mut().ok_or(NotPlain)?.next(most);
+        entries.map_err(|scan::Unusual| {
+            self.0 = None;
+            NotPlain
+        })
+    }
+}
+
+fn entries(text: &str) -> Result<Vec<Entry>, PhhError> {
     match scan::hands(text) {
-        Ok(drafts) => Ok(drafts),
-        Err(scan::Unusual) => fallback::hands(text),
+        Ok(entries) => Ok(entries),
+        Err(scan::Unusual) => read_as_toml(text),
     }
 }
 
@@ -84,8 +112,8 @@ fn each(text: &str, starts: &[(usize, usize)]) -> Vec<Entry> {
     let mut entries = Vec::with_capacity(starts.len());
     for ((start, line), end) in starts.iter().zip(ends) {
         let section = &text[*start..end];
-        match drafts(section) {
-            Ok(drafts) => entries.extend(drafts.into_iter().map(Entry::from)),
+        match self::entries(section) {
+            Ok(hands) => entries.extend(hands),
             Err(error) => {
                 let name = section.lines().next().unwrap_or_default();
                 let name = name.split(['[', ']']).nth(1).unwrap_or_default().trim().into();
@@ -108,9 +136,9 @@ impl Phh {
         if text.len() > TEXT_BYTES_MAX {
             return Err(PhhError::TooLong { bytes: text.len(), most: TEXT_BYTES_MAX });
         }
-        let mut hands = drafts(text)?;
+        let mut hands = entries(text)?;
         match (hands.pop(), hands.len()) {
-            (Some(hand), 0) => hand.finish(),
+            (Some(entry), 0) => entry.hand,
             (last, before) => Err(PhhError::Hands(before + usize::from(last.is_some()))),
         }
     }

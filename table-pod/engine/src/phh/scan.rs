@@ -5,7 +5,11 @@
 //! it, this reads exactly what that crate reads; the tests hold the two against each other. One
 //! thing is read here that TOML does not have: a bare `null`.
 
-use super::{draft::Draft, value::Value, value::is_bare};
+use super::{
+    Amount, Entry, Stack, Variant,
+    draft::{Amounts, Draft},
+    value::{Value, is_bare},
+};
 use std::{borrow::Cow, collections::BTreeSet};
 
 /// Nested arrays that are read here.
@@ -17,58 +21,101 @@ pub(super) struct Unusual;
 
 type Scan<T> = Result<T, Unusual>;
 
-pub(super) struct Cursor<'a> {
+struct Cursor<'a> {
     text: &'a str,
     at: usize,
+    /// Counted from 1, on the way: no string goes beyond its line.
+    line: usize,
 }
 
-/// Reads all hands of a file: one without a name, or one for each `[name]`.
-pub(super) fn hands(text: &str) -> Scan<Vec<Draft>> {
-    let mut cursor = Cursor { text: text.strip_prefix('\u{feff}').unwrap_or(text), at: 0 };
-    let mut hands: Vec<Draft> = Vec::new();
-    let mut names: BTreeSet<&str> = BTreeSet::new();
-    let (mut line, mut counted) = (1, 0);
-    loop {
-        cursor.blank()?;
-        let Some(byte) = cursor.peek() else { return Ok(hands) };
-        // Lines are counted on the way, not once for every error.
-        line += newlines(&cursor.text[counted..cursor.at]);
-        counted = cursor.at;
-        if byte == b'[' {
-            cursor.at += 1;
-            cursor.spaces();
-            let name = cursor.key()?;
-            cursor.spaces();
-            cursor.expect(b']')?;
-            cursor.end_of_line()?;
-            let nameless = hands.first().is_some_and(|first| first.name.is_empty());
-            if nameless || !names.insert(name) {
-                return Err(Unusual);
-            }
-            hands.push(Draft::new(name, line));
-            continue;
+/// The hands of a file, one without a name or one for each `[name]`, read as they are asked for.
+pub(super) struct Hands<'a> {
+    cursor: Cursor<'a>,
+    names: BTreeSet<&'a str>,
+    /// The hand that is being read.
+    open: Option<Draft>,
+    nameless: bool,
+    ended: bool,
+}
+
+/// Reads all hands of a file.
+pub(super) fn hands(text: &str) -> Scan<Vec<Entry>> {
+    Hands::new(text).next(usize::MAX)
+}
+
+impl<'a> Hands<'a> {
+    pub(super) fn new(text: &'a str) -> Self {
+        Self {
+            cursor: Cursor { text: text.strip_prefix('\u{feff}').unwrap_or(text), at: 0, line: 1 },
+            names: BTreeSet::new(),
+            open: None,
+            nameless: false,
+            ended: false,
         }
-        if hands.is_empty() {
-            hands.push(Draft::new("", line));
-        }
-        let Some(hand) = hands.last_mut() else { return Err(Unusual) };
-        let key = cursor.key()?;
-        cursor.spaces();
-        cursor.expect(b'=')?;
-        cursor.spaces();
-        cursor.field(hand, key, line)?;
-        cursor.end_of_line()?;
     }
-}
 
-fn newlines(text: &str) -> usize {
-    text.bytes().filter(|byte| *byte == b'\n').count()
+    /// At most so many hands more; none at the end of the file.
+    pub(super) fn next(&mut self, most: usize) -> Scan<Vec<Entry>> {
+        let mut entries = Vec::with_capacity(most.min(256));
+        let cursor = &mut self.cursor;
+        while entries.len() < most && !self.ended {
+            cursor.blank()?;
+            let Some(byte) = cursor.peek() else {
+                self.ended = true;
+                entries.extend(self.open.take().map(Entry::from));
+                break;
+            };
+            let line = cursor.line;
+            if byte == b'[' {
+                cursor.at += 1;
+                cursor.spaces();
+                let name = cursor.key()?;
+                cursor.spaces();
+                cursor.expect(b']')?;
+                cursor.end_of_line()?;
+                if self.nameless || !self.names.insert(name) {
+                    return Err(Unusual);
+                }
+                let room = self.open.as_mut().map(Draft::room).unwrap_or_default();
+                let before = self.open.replace(Draft::with_room(name, line, room));
+                entries.extend(before.map(Entry::from));
+                continue;
+            }
+            if self.open.is_none() {
+                self.nameless = true;
+            }
+            let hand = self.open.get_or_insert_with(|| Draft::new("", line));
+            let key = cursor.key()?;
+            cursor.spaces();
+            cursor.expect(b'=')?;
+            cursor.spaces();
+            cursor.field(hand, key, line)?;
+            cursor.end_of_line()?;
+        }
+        Ok(entries)
+    }
 }
 
 impl<'a> Cursor<'a> {
     fn field(&mut self, hand: &mut Draft, key: &'a str, line: usize) -> Scan<()> {
         if !hand.begin(key) {
             return Err(Unusual);
+        }
+        if let Some(list) = Amounts::of(key) {
+            return self.list(|cursor| {
+                let stack = match cursor.whole() {
+                    Some(amount) => Stack::Known(amount),
+                    None => match cursor.number()?.parse::<Stack>() {
+                        Ok(stack) => stack,
+                        Err(error) => {
+                            hand.fail(line, key, error.to_string());
+                            return Ok(());
+                        }
+                    },
+                };
+                hand.stack(list, stack, key, line);
+                Ok(())
+            });
         }
         match key {
             "actions" => {
@@ -80,21 +127,54 @@ impl<'a> Cursor<'a> {
                     Ok(())
                 })
             }
-            "antes" | "blinds_or_straddles" | "starting_stacks" | "finishing_stacks" | "winnings" => self
-                .list(|cursor| {
-                    hand.number_of(key, cursor.number()?, line);
-                    Ok(())
-                }),
             "players" => self.list(|cursor| {
                 hand.player(cursor.string()?.into_owned());
                 Ok(())
             }),
             _ => {
+                let from = self.at;
+                if let Some(amount) = self.whole() {
+                    if hand.bet(key, amount) {
+                        return Ok(());
+                    }
+                    self.at = from;
+                }
+                if key == "variant" && matches!(self.peek(), Some(b'\'' | b'"')) {
+                    let code = self.string()?;
+                    match Variant::read(&code) {
+                        Some(variant) => hand.variant(variant),
+                        None => hand.set(key, Value::Text(code.into_owned()), line),
+                    }
+                    return Ok(());
+                }
                 let value = self.value(0)?;
                 hand.set(key, value, line);
                 Ok(())
             }
         }
+    }
+
+    /// A whole number that is written plainly, up to a comma, a bracket or white space. `None`: something
+    /// else, and nothing is read.
+    #[inline]
+    fn whole(&mut self) -> Option<Amount> {
+        let bytes = self.text.as_bytes();
+        let (mut at, mut digits) = (self.at, 0i64);
+        while let Some(digit) = bytes.get(at).map(|byte| byte.wrapping_sub(b'0')).filter(|digit| *digit < 10)
+        {
+            if at - self.at == 18 {
+                return None;
+            }
+            digits = digits * 10 + i64::from(digit);
+            at += 1;
+        }
+        let leading_zero = bytes.get(self.at) == Some(&b'0') && at > self.at + 1;
+        let ends = matches!(bytes.get(at), None | Some(b',' | b']' | b' ' | b'\t' | b'\r' | b'\n' | b'#'));
+        if at == self.at || leading_zero || !ends {
+            return None;
+        }
+        self.at = at;
+        Some(Amount { digits, decimals: 0 })
     }
 
     fn peek(&self) -> Option<u8> {
@@ -124,6 +204,7 @@ impl<'a> Cursor<'a> {
             }
             _ => return Ok(false),
         }
+        self.line += 1;
         Ok(true)
     }
 
@@ -140,7 +221,19 @@ impl<'a> Cursor<'a> {
     }
 
     /// Spaces, comments and line ends.
+    #[inline]
     fn blank(&mut self) -> Scan<()> {
+        // One space or nothing, as a rule.
+        if self.peek() == Some(b' ') {
+            self.at += 1;
+        }
+        match self.peek() {
+            Some(b' ' | b'\t' | b'#' | b'\n' | b'\r') => self.long_blank(),
+            _ => Ok(()),
+        }
+    }
+
+    fn long_blank(&mut self) -> Scan<()> {
         loop {
             self.spaces();
             self.comment()?;
@@ -182,18 +275,21 @@ impl<'a> Cursor<'a> {
     }
 
     fn string(&mut self) -> Scan<Cow<'a, str>> {
+        let bytes = self.text.as_bytes();
         let quote = self.peek().filter(|byte| matches!(byte, b'\'' | b'"')).ok_or(Unusual)?;
-        let rest = &self.text.as_bytes()[self.at..];
-        if rest.starts_with(b"'''") || rest.starts_with(b"\"\"\"") {
+        let from = self.at + 1;
+        if bytes.get(from) == Some(&quote) && bytes.get(from + 1) == Some(&quote) {
             return Err(Unusual);
         }
-        self.at += 1;
-        let from = self.at;
+        self.at = from;
         loop {
+            while bytes.get(self.at).is_some_and(|byte| PLAIN[usize::from(*byte)]) {
+                self.at += 1;
+            }
             match self.peek() {
                 Some(byte) if byte == quote => break,
                 Some(b'\\') if quote == b'"' => return self.escaped(from).map(Cow::Owned),
-                Some(byte) if !byte.is_ascii_control() || byte == b'\t' => self.at += 1,
+                Some(b'\\' | b'\'' | b'"') => self.at += 1,
                 _ => return Err(Unusual),
             }
         }
@@ -276,6 +372,20 @@ impl<'a> Cursor<'a> {
         }
     }
 }
+
+/// What a string has between its quotes, but for quotes and backslashes.
+static PLAIN: [bool; 256] = {
+    let (mut plain, mut byte) = ([true; 256], 0);
+    while byte < 256 {
+        plain[byte] = match byte {
+            0x09 => true,
+            0x00..0x20 | 0x7f | 0x22 | 0x27 | 0x5c => false,
+            _ => true,
+        };
+        byte += 1;
+    }
+    plain
+};
 
 /// Decimal integers that fit 64 bits, and floats.
 fn is_number(text: &str) -> bool {

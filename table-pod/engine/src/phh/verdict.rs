@@ -104,8 +104,9 @@ impl Played {
             }
         }
         // What a float is off by is no difference.
+        let noise = unit / NOISE;
         for difference in &mut by {
-            if difference.abs() <= unit / NOISE {
+            if difference.abs() <= noise {
                 *difference = 0;
             }
         }

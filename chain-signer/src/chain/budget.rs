@@ -1,0 +1,127 @@
+//! Requests a minute, and who goes first.
+
+use std::time::Instant;
+
+/// What a request is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lane {
+    /// Settlement, the vault's log, and what players ask for.
+    Settlement,
+    /// Comparisons of ledger and chain, which can wait.
+    Comparison,
+}
+
+/// A comparison's share of the requests is one in so many.
+const COMPARISON_SHARE: f64 = 10.0;
+/// A comparison leaves this part of a minute's requests to settlement.
+const KEPT: f64 = 0.25;
+
+/// A leaking bucket.
+#[derive(Debug)]
+struct Bucket {
+    per_minute: f64,
+    tokens: f64,
+    at: Instant,
+}
+
+impl Bucket {
+    fn new(per_minute: f64, now: Instant) -> Self {
+        Self { per_minute, tokens: per_minute, at: now }
+    }
+
+    fn fill(&mut self, now: Instant) {
+        let minutes = now.saturating_duration_since(self.at).as_secs_f64() / 60.0;
+        self.tokens = (self.tokens + minutes * self.per_minute).min(self.per_minute);
+        self.at = now;
+    }
+}
+
+/// Requests a minute over all nodes. A comparison has a tenth of them, and none while settlement needs what is left.
+#[derive(Debug)]
+pub(super) struct Budget {
+    all: Bucket,
+    comparison: Bucket,
+}
+
+impl Budget {
+    pub(super) fn new(per_minute: u32, now: Instant) -> Self {
+        let per_minute = f64::from(per_minute);
+        let share = per_minute / COMPARISON_SHARE;
+        Self { all: Bucket::new(per_minute, now), comparison: Bucket::new(share, now) }
+    }
+
+    /// Takes the places of so many requests where there are as many; else of none.
+    pub(super) fn take(&mut self, lane: Lane, requests: u32, now: Instant) -> bool {
+        let requests = f64::from(requests);
+        self.all.fill(now);
+        self.comparison.fill(now);
+        let kept = match lane {
+            Lane::Settlement => 0.0,
+            Lane::Comparison => self.all.per_minute * KEPT,
+        };
+        let has = self.all.tokens >= requests + kept
+            && (lane == Lane::Settlement || self.comparison.tokens >= requests);
+        if has {
+            self.all.tokens -= requests;
+            if lane == Lane::Comparison {
+                self.comparison.tokens -= requests;
+            }
+        }
+        has
+    }
+
+    /// Requests of one lane in so many seconds, at most.
+    pub(super) fn share(&self, lane: Lane, seconds: u64) -> usize {
+        let bucket = match lane {
+            Lane::Settlement => &self.all,
+            Lane::Comparison => &self.comparison,
+        };
+        #[allow(clippy::cast_precision_loss, reason = "seconds between two comparisons are few")]
+        let most = bucket.per_minute * (seconds as f64 / 60.0).min(1.0);
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most 2^32 a minute")]
+        let most = most.floor() as usize;
+        most
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn taken(budget: &mut Budget, lane: Lane, now: Instant) -> usize {
+        std::iter::repeat_with(|| budget.take(lane, 1, now)).take_while(|took| *took).count()
+    }
+
+    #[test]
+    fn a_budget_gives_a_minutes_requests_at_once_and_then_as_time_passes() {
+        let start = Instant::now();
+        let mut budget = Budget::new(100, start);
+        assert_eq!(taken(&mut budget, Lane::Settlement, start), 100);
+        assert_eq!(taken(&mut budget, Lane::Settlement, start), 0);
+        assert_eq!(taken(&mut budget, Lane::Settlement, start + Duration::from_secs(30)), 50);
+        assert_eq!(taken(&mut budget, Lane::Settlement, start + Duration::from_secs(3_000)), 100);
+    }
+
+    #[test]
+    fn a_comparison_has_a_tenth_and_leaves_settlement_a_quarter_of_a_minute() {
+        let start = Instant::now();
+        let mut budget = Budget::new(100, start);
+        assert_eq!(taken(&mut budget, Lane::Comparison, start), 10);
+        assert_eq!(taken(&mut budget, Lane::Comparison, start + Duration::from_secs(60)), 10);
+        let later = start + Duration::from_secs(600);
+        (0..80).for_each(|_| assert!(budget.take(Lane::Settlement, 1, later)));
+        assert_eq!(taken(&mut budget, Lane::Comparison, later), 0, "20 are left, which are settlement's");
+        assert_eq!(taken(&mut budget, Lane::Settlement, later), 20);
+    }
+
+    #[test]
+    fn what_does_not_fit_takes_nothing() {
+        let start = Instant::now();
+        let mut budget = Budget::new(100, start);
+        assert!(!budget.take(Lane::Comparison, 11, start) && !budget.take(Lane::Settlement, 101, start));
+        assert!(budget.take(Lane::Settlement, 100, start));
+        assert_eq!(budget.share(Lane::Comparison, 60), 10);
+        assert_eq!((budget.share(Lane::Comparison, 30), budget.share(Lane::Comparison, 600)), (5, 10));
+    }
+}

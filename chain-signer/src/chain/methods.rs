@@ -1,0 +1,123 @@
+//! One JSON-RPC method each.
+
+use super::{
+    Address,
+    rpc::{Block, Head, Header, Receipt, Rpc, RpcError, hex_of, small},
+    verdict::{follows, is_known},
+};
+use ethers_core::types::{TransactionReceipt, U64, U256};
+use serde_json::{Value, json};
+
+impl Rpc {
+    /// Any other method, for instance a development node's own.
+    pub async fn raw(&self, method: &'static str, params: Value) -> Result<Value, RpcError> {
+        self.call(method, params).await
+    }
+
+    pub async fn chain_id(&self) -> Result<u64, RpcError> {
+        self.call::<U64>("eth_chainId", json!([])).await.map(|id| id.as_u64())
+    }
+
+    pub async fn block_number(&self) -> Result<u64, RpcError> {
+        self.head().await.map(|block| block.number)
+    }
+
+    /// `None`: no node has such a block.
+    pub async fn block(&self, number: Option<u64>) -> Result<Option<Block>, RpcError> {
+        let Some(number) = number else { return self.head().await.map(Some) };
+        let params = json!([hex_of(number), false]);
+        let head: Option<Head> = self.call_until("eth_getBlockByNumber", params, Option::is_some).await?;
+        head.map(|head| head.read().map(|header| header.block)).transpose()
+    }
+
+    /// The highest head. A node whose head is below what was seen, or does not move, is compared with the next one, and
+    /// rests where it is behind: it would answer everything else out of the past.
+    async fn head(&self) -> Result<Block, RpcError> {
+        let mut heads: Vec<(usize, Block)> = Vec::new();
+        let mut failed = RpcError::AllDown("all nodes are resting after failures".to_owned());
+        for at in 0..self.nodes() {
+            let answer = self.one::<Option<Head>>(at, "eth_getBlockByNumber", json!(["latest", false])).await;
+            match answer.and_then(|head| head.map(Head::read).transpose()) {
+                Ok(Some(Header { block, .. })) => {
+                    heads.push((at, block));
+                    if self.is_alive(block.number) {
+                        break;
+                    }
+                }
+                Ok(None) => {}
+                Err(error) => failed = error,
+            }
+        }
+        let best = heads.iter().map(|(_, block)| *block).max_by_key(|block| block.number);
+        for (at, head) in &heads {
+            if best.is_some_and(|best| !follows(head.number, best.number)) {
+                tracing::warn!(
+                    node = *at,
+                    head = head.number,
+                    ?best,
+                    "a node has stopped following the chain"
+                );
+                self.rest(*at);
+            }
+        }
+        best.ok_or(failed)
+    }
+
+    /// Transactions of the sender in the chain.
+    pub async fn nonce(&self, sender: Address) -> Result<u64, RpcError> {
+        let params = json!([super::address_text(sender), "latest"]);
+        small(self.call("eth_getTransactionCount", params).await?, "nonce")
+    }
+
+    pub async fn estimate_gas(&self, from: Address, to: Address, data: &[u8]) -> Result<u64, RpcError> {
+        let call = json!({"from": super::address_text(from), "to": super::address_text(to),
+            "data": format!("0x{}", hex::encode(data))});
+        small(self.call("eth_estimateGas", json!([call])).await?, "gas")
+    }
+
+    /// Result of a call at a block.
+    pub async fn eth_call(&self, to: Address, data: &[u8], block: Option<u64>) -> Result<Vec<u8>, RpcError> {
+        let tag = block.map_or_else(|| "latest".to_owned(), |number| format!("0x{number:x}"));
+        let call = json!({"to": super::address_text(to), "data": format!("0x{}", hex::encode(data))});
+        let bytes: ethers_core::types::Bytes = self.call("eth_call", json!([call, tag])).await?;
+        Ok(bytes.to_vec())
+    }
+
+    pub async fn code(&self, address: Address) -> Result<Vec<u8>, RpcError> {
+        let params = json!([super::address_text(address), "latest"]);
+        let bytes: ethers_core::types::Bytes = self.call("eth_getCode", params).await?;
+        Ok(bytes.to_vec())
+    }
+
+    /// Hands signed bytes to a node. That it has them already is a success.
+    pub async fn send_raw(&self, raw: &[u8]) -> Result<(), RpcError> {
+        let params = json!([format!("0x{}", hex::encode(raw))]);
+        match self.call::<Value>("eth_sendRawTransaction", params).await {
+            Ok(_) => Ok(()),
+            Err(RpcError::Refused { message, .. }) if is_known(&message) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub async fn receipt(&self, hash: [u8; 32]) -> Result<Option<Receipt>, RpcError> {
+        let params = json!([format!("0x{}", hex::encode(hash))]);
+        let receipt: Option<TransactionReceipt> = self.call("eth_getTransactionReceipt", params).await?;
+        Ok(receipt.and_then(|receipt| {
+            Some(Receipt {
+                block: receipt.block_number?.as_u64(),
+                block_hash: receipt.block_hash?.0,
+                gas_used: receipt.gas_used.map_or(0, |gas| gas.min(U256::from(u64::MAX)).as_u64()),
+                fee_wei: fee(&receipt),
+                reverted: receipt.status == Some(U64::zero()),
+                contract: receipt.contract_address.map(|address| address.0),
+            })
+        }))
+    }
+}
+
+/// Wei that a transaction cost its sender.
+fn fee(receipt: &TransactionReceipt) -> u128 {
+    let (used, price) =
+        (receipt.gas_used.unwrap_or_default(), receipt.effective_gas_price.unwrap_or_default());
+    u128::try_from(used.saturating_mul(price)).unwrap_or(u128::MAX)
+}

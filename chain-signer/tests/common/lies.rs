@@ -1,0 +1,141 @@
+//! What a node says that is not so, as real ones have done.
+
+use super::proxy::Random;
+use purr_chain_signer::chain::Rpc;
+use serde_json::{Value, json};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lie {
+    /// No logs, whatever there is (go-ethereum 24078, reth 17678).
+    EmptyLogs,
+    /// No logs, and neither blooms nor receipts that betray them (lotus 13749).
+    SwallowedLogs,
+    /// Every transaction reverted.
+    WrongReceipt,
+    /// The base fee is a million gwei (optimism 13382).
+    WildBaseFee,
+    /// It stopped at this block and answers on.
+    StaleHead(u64),
+    /// It answers for its latest block, whichever it is asked about (HyperEVM).
+    LatestOnly,
+    /// It has the head and not its state.
+    HeaderNotFound,
+    /// HTTP 429 with a JSON-RPC error in it.
+    TooManyRequests,
+    /// -32603 for everything.
+    InternalError,
+    /// -32005 for everything, with HTTP 200.
+    LimitExceeded,
+}
+
+pub const MILLION_GWEI: &str = "0x38d7ea4c68000";
+
+/// All of them; the head where one stops is `head`.
+pub fn all(head: u64) -> [Lie; 10] {
+    [
+        Lie::EmptyLogs,
+        Lie::SwallowedLogs,
+        Lie::WrongReceipt,
+        Lie::WildBaseFee,
+        Lie::StaleHead(head),
+        Lie::LatestOnly,
+        Lie::HeaderNotFound,
+        Lie::TooManyRequests,
+        Lie::InternalError,
+        Lie::LimitExceeded,
+    ]
+}
+
+/// Lies in a shuffled order, each as often as the others.
+pub struct Deal {
+    random: Random,
+    left: Vec<usize>,
+}
+
+impl Deal {
+    pub fn new(seed: u64) -> Self {
+        Self { random: Random(seed), left: Vec::new() }
+    }
+
+    /// The next lie's place in [`all`], and for how many milliseconds it is told.
+    pub fn next(&mut self) -> (usize, u64) {
+        if self.left.is_empty() {
+            self.left = (0..all(0).len()).collect();
+        }
+        let at = self.random.below(self.left.len() as u64) as usize;
+        (self.left.swap_remove(at), 1_000 + self.random.below(3_000))
+    }
+}
+
+type Answer = (&'static str, Value);
+
+fn number(value: &Value) -> Option<u64> {
+    u64::from_str_radix(value.as_str()?.strip_prefix("0x")?, 16).ok()
+}
+
+impl Lie {
+    /// The lie in place of an answer; `None`: about this the node says the truth.
+    pub async fn told(self, rpc: &Rpc, method: &'static str, params: &Value, id: &Value) -> Option<Answer> {
+        let result = |result: Value| ("200 OK", json!({"jsonrpc": "2.0", "id": id, "result": result}));
+        let error = |status: &'static str, code: i64, message: &str| {
+            (status, json!({"jsonrpc": "2.0", "id": id, "error": {"code": code, "message": message}}))
+        };
+        let truth =
+            || async { rpc.raw(method, params.clone()).await.ok().filter(|answer| !answer.is_null()) };
+        match self {
+            Self::EmptyLogs => (method == "eth_getLogs").then(|| result(json!([]))),
+            Self::SwallowedLogs => match method {
+                "eth_getLogs" => Some(result(json!([]))),
+                "eth_getBlockByNumber" => {
+                    let mut head = truth().await?;
+                    head["logsBloom"] = json!(format!("0x{}", "0".repeat(512)));
+                    Some(result(head))
+                }
+                "eth_getBlockReceipts" => {
+                    let mut receipts = truth().await?;
+                    receipts.as_array_mut()?.iter_mut().for_each(|receipt| receipt["logs"] = json!([]));
+                    Some(result(receipts))
+                }
+                _ => None,
+            },
+            Self::WrongReceipt if method == "eth_getTransactionReceipt" => {
+                let mut receipt = truth().await?;
+                receipt["status"] = json!("0x0");
+                receipt["logs"] = json!([]);
+                Some(result(receipt))
+            }
+            Self::WildBaseFee if method == "eth_getBlockByNumber" => {
+                let mut head = truth().await?;
+                head["baseFeePerGas"] = json!(MILLION_GWEI);
+                Some(result(head))
+            }
+            Self::LatestOnly if method == "eth_call" => {
+                let params = json!([params[0], "latest"]);
+                Some(result(rpc.raw(method, params).await.ok()?))
+            }
+            Self::WrongReceipt | Self::WildBaseFee | Self::LatestOnly => None,
+            Self::StaleHead(head) => match method {
+                "eth_blockNumber" => Some(result(json!(format!("0x{head:x}")))),
+                "eth_getBlockByNumber" => match number(&params[0]) {
+                    Some(number) if number <= head => None,
+                    Some(_) => Some(result(Value::Null)),
+                    None => {
+                        let params = json!([format!("0x{head:x}"), false]);
+                        Some(result(rpc.raw("eth_getBlockByNumber", params).await.ok()?))
+                    }
+                },
+                "eth_getTransactionReceipt" => Some(result(Value::Null)),
+                "eth_getLogs" => {
+                    let from = number(&params[0]["fromBlock"]).unwrap_or_default();
+                    (from > head).then(|| result(json!([])))
+                }
+                _ => None,
+            },
+            Self::HeaderNotFound => matches!(method, "eth_call" | "eth_getBlockByNumber" | "eth_getLogs")
+                .then(|| error("200 OK", -32_000, "header not found")),
+            Self::TooManyRequests => Some(error("429 Too Many Requests", 429, "Too Many Requests")),
+            Self::InternalError => Some(error("200 OK", -32_603, "internal error")),
+            Self::LimitExceeded => Some(error("200 OK", -32_005, "request rate limited")),
+        }
+    }
+}
