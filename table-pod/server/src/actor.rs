@@ -15,6 +15,7 @@ use crate::{
 use anyhow::{Context, bail};
 use commit::Committer;
 pub use commit::Stopped;
+pub use connections::GUEST_STEPS_MAX;
 use connections::{Connections, Place};
 pub use outlet::{Deliveries, Delivery, Inlet, Outgoing, Outlet, Parcel};
 use purr_engine::{Millis, PlayerId, Table};

@@ -6,7 +6,7 @@ use purr_protocol::{
     pb::{self, client_message::Body as Ask, event::Kind, server_message::Body},
     settlement::{Entry, EntryBody},
 };
-use purr_table::core::Shown;
+use purr_table::{actor::GUEST_STEPS_MAX, core::Shown};
 use std::collections::BTreeMap;
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -50,9 +50,12 @@ fn told(heard: &Heard, log: &BTreeMap<u64, Shown>) -> Vec<Wrong> {
         let offset = message.offset;
         match (&message.body, last) {
             (Some(Body::Snapshot(_)), None) => {}
-            // The table never restarts here, and its log reaches back further than any client was away.
+            // The table never restarts here, and its log reaches back further than any client was away. Who has left the
+            // table is given no long story.
             (Some(Body::Snapshot(_)), Some(last)) => {
-                wrong.push(Wrong::NotResumed { player, last, offset });
+                if offset - last <= GUEST_STEPS_MAX || has_seat(heard, log, offset) {
+                    wrong.push(Wrong::NotResumed { player, last, offset });
+                }
             }
             (Some(Body::Events(events)), _) => {
                 let last = last.unwrap_or(0);
@@ -73,6 +76,21 @@ fn told(heard: &Heard, log: &BTreeMap<u64, Shown>) -> Vec<Wrong> {
         wrong.push(Wrong::Behind { player, last, newest });
     }
     wrong
+}
+
+/// Whether the player had a seat after this step, as the table's log says it.
+fn has_seat(heard: &Heard, log: &BTreeMap<u64, Shown>, offset: u64) -> bool {
+    let (seat, player) = (u32::from(heard.seat.0), heard.player.to_string());
+    let shown = log.range(..=offset).filter_map(|(_, shown)| shown.for_player(heard.player));
+    let mut has = false;
+    for kind in shown.flat_map(|shown| shown.events).filter_map(|event| event.kind) {
+        match kind {
+            Kind::Seated(seated) if seated.seat == seat => has = seated.player == player,
+            Kind::Left(left) if left.seat == seat => has = false,
+            _ => {}
+        }
+    }
+    has
 }
 
 /// The actions that were acknowledged are those that the log has, hand by hand and in order: no id has two effects, and

@@ -23,7 +23,7 @@ use std::{
 /// Steps kept for those who come back.
 const LOG_MAX: usize = 512;
 /// Steps that somebody without a seat is sent after coming back; beyond that a snapshot costs less.
-const GUEST_STEPS_MAX: u64 = 16;
+pub const GUEST_STEPS_MAX: u64 = 16;
 /// Players without a seat on one trunk.
 const GUESTS_MAX: usize = 512;
 
