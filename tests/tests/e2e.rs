@@ -157,7 +157,7 @@ fn an_invalid_table_is_refused_with_field_and_bound() {
             (
                 "  clock: {",
                 "  room: {sitOutMaxSeconds: 1}\n  clock: {",
-                "spec.room.sitOutMaxSeconds: must be 60 to 86400",
+                "spec.room.sitOutMaxSeconds in body should be greater than or equal to 60",
             ),
             (
                 "  clock: {",
