@@ -38,7 +38,7 @@ bench: ## evaluator, equity, hands, engine and players' sockets beside their pee
 	@tests/bench.sh
 
 .PHONY: records-bench
-records-bench: ## hands a second into PostgreSQL, facts, a rebuild, bytes a hand (PURR_PHH=FILE: its hands, else random ones)
+records-bench: ## records: hands/s, rebuild, bytes a hand, lag, a page over 1,000,000 own hands; writes target/records-*.json (PURR_PHH=FILE: its hands)
 	@tests/records-bench.sh
 
 .PHONY: fuzz

@@ -42,7 +42,7 @@ gateway:
   ingress: {enabled: true, host: poker.example, className: nginx, annotations: {a: b}}
   extraEnv: [{name: RUST_BACKTRACE, value: "1"}]
   pod: {nodeSelector: {purr.example/pool: edge}, topologySpreadConstraints: [{maxSkew: 1, topologyKey: zone, whenUnsatisfiable: DoNotSchedule}]}
-records: {replicas: 2, networkName: Net, autoscaling: {enabled: true, minReplicas: 2, maxReplicas: 6}}
+records: {replicas: 2, networkName: Net, export: {enabled: true}, autoscaling: {enabled: true, minReplicas: 2, maxReplicas: 6}}
 kubeStateMetrics: {enabled: true, serviceAccount: {name: kube-state-metrics, namespace: monitoring}}
 fairplay: {enabled: true, keySecret: fair-play-key, publicKey: "aa112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"}
 chainSigner:
@@ -206,12 +206,12 @@ say "chart: $refused refused"
 
 say "chart: programs' options"
 mkdir "$work/programs"
-fair=(--set fairplay.enabled=true --set fairplay.keySecret=k --set-string "fairplay.publicKey=$(printf 'ab%.0s' {1..32})")
-for part in bootstrap controller/deployment gateway/deployment records/deployment fairplay/deployment signer/statefulset; do
+fair=(--set records.export.enabled=true --set fairplay.enabled=true --set fairplay.keySecret=k --set-string "fairplay.publicKey=$(printf 'ab%.0s' {1..32})")
+for part in bootstrap controller/deployment gateway/deployment records/deployment records/export fairplay/deployment signer/statefulset; do
   # Options that exclude each other are in one of the two.
   { render --values "$work/production.yaml" --show-only "templates/$part.yaml" &&
     render --values tests/stack-values.yaml --set 'gateway.clientAddress.proxyProtocolFrom={10.0.0.0/8}' "${fair[@]}" \
-      --set-string 'tableNamespaces.selector.purr\.poker/tables=true' --show-only "templates/$part.yaml"; } >"$work/programs/${part%%/*}"
+      --set-string 'tableNamespaces.selector.purr\.poker/tables=true' --show-only "templates/$part.yaml"; } >>"$work/programs/${part%%/*}"
 done
 python3 tests/chart/chart.py options "$work/programs"
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Hands into PostgreSQL with facts and counters, a rebuild, and bytes a hand. usage: records-bench.sh
+# Hands into PostgreSQL with facts and counters, a rebuild, bytes a hand, the lag at 200 hands/s, and a player's page over
+# a million own hands. Writes target/records-*.json. usage: records-bench.sh
 # PURR_PHH=FILE takes that file's hands; else 20,000 random ones, of which many are all-in before the flop.
 set -euo pipefail
 # shellcheck source=cluster/lib.sh
@@ -14,4 +15,7 @@ if [ -n "${PURR_PHH:-}" ]; then
 else
   "$CARGO_TARGET_DIR/release/purr-statistics" --records-only --seed 1 --hands 20000 >"$hands"
 fi
-PURR_RECORDS=$hands tests/cargo.sh test --release --workspace --test bench -- --ignored --nocapture
+mkdir -p target
+export PURR_RECORDS=$hands PURR_FIGURES=$PWD/target
+tests/cargo.sh test --release --workspace --test bench -- --ignored --nocapture
+tests/cargo.sh test --release --workspace --test figures -- --ignored --nocapture --test-threads=1

@@ -131,6 +131,7 @@ fi
 stage lints tests/lint.sh || ok=false
 stage "units and properties" rust_tests || ok=false
 if has differential python3; then stage differential tests/differential.sh 2000 || ok=false; fi
+if has export python3; then stage export tests/export.sh 2000 || ok=false; fi
 if has autobahn python3; then stage autobahn tests/autobahn.sh || ok=false; fi
 if has "fuzz, short" python3; then stage "fuzz, short" tests/fuzz.sh 15 || ok=false; fi
 if has page node npm chromium; then stage page tests/page/run.sh || ok=false; fi

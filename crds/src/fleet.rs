@@ -88,8 +88,8 @@ pub struct PokerTableFleetSpec {
     /// How players get a seat in the fleet.
     #[serde(default)]
     pub seating: Seating,
-    /// Statistics about other players that the fleet's tables show to everybody. none: no statistics. public: the
-    /// statistics that everybody may see.
+    /// Statistics about other players that the fleet's tables show to everybody. none: no statistics. public: rates of
+    /// everybody who sits at the table, over all hands before today (UTC), for players with 100 hands or more; no amounts.
     #[serde(default)]
     pub hud: Hud,
 }

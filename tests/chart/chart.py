@@ -34,6 +34,8 @@ WIRED = {
     "HOSTNAME": "Kubernetes sets it to the pod's name",
     "PURR_DEPLOYER_KEY_FILE": "of the command deploy, which does not run in the cluster",
     "PURR_DEPLOYER_KEY": "of the command deploy, which does not run in the cluster",
+    "PURR_EXPORT_FROM": "of the command export by hand; the chart says how many days back",
+    "PURR_EXPORT_TO": "of the command export by hand; the chart exports up to now",
     "PURR_AUDIT_RPC_URLS": AUDIT,
     "PURR_AUDIT_CA_FILE": AUDIT,
     "PURR_AUDIT_CHECKPOINT": AUDIT,

@@ -116,6 +116,7 @@ pub fn gateway_config(
     config.allowed_origins.push(format!("http://localhost:{}", page_at.port()));
     config.page = PageConfig {
         guest_keys: true,
+        leaderboard: false,
         unit: "chips".into(),
         notice: Some(NOTICE.into()),
         folder: options.page_dir.clone(),

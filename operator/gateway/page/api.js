@@ -70,6 +70,8 @@ export const api = {
     call('GET', `/v1/tables/${encodeURIComponent(uid)}/hands?limit=25${before ? `&before=${before}` : ''}`, { token }),
   own: (token, what, query) => call('GET', `/v1/players/me/${what}?${new URLSearchParams(query)}`, { token }),
   tag: (token, table, hand, tags) => call('POST', '/v1/players/me/tags', { token, body: { table, hand, tags } }),
+  seated: (token, uid) => call('GET', `/v1/tables/${encodeURIComponent(uid)}/statistics`, { token }),
+  leaders: (token, wanted) => call('GET', `/v1/leaderboard?${new URLSearchParams(wanted)}`, { token }),
   rooms: () => call('GET', '/v1/lobby/statistics'),
   order: (token, uid, what, reason) =>
     call('POST', `/v1/staff/tables/${encodeURIComponent(uid)}/${what}`, { token, body: { reason } }),

@@ -22,6 +22,7 @@ import { motionOf } from './motion.js';
 import { noteDialog, Notes } from './notes.js';
 import { optionsDialog } from './options.js';
 import { forgetCards, keepCards, keptCards } from './owncards.js';
+import { Leaderboard, Seated } from './others.js';
 import { OwnHands } from './ownhands.js';
 import { Replayer } from './replayer.js';
 import { Rooms } from './rooms.js';
@@ -95,6 +96,9 @@ const ownHands = new OwnHands(
   (query) => signedIn((token) => api.own(token, 'hands', query)), (...of) => signedIn((token) => api.tag(token, ...of)), () => draw());
 const floor = new FloorView(
   () => signedIn((token) => token), (...of) => signedIn((token) => api.order(token, ...of)), () => draw());
+const seated = new Seated((uid) => signedIn((token) => api.seated(token, uid)), () => draw());
+const leaderboard = new Leaderboard(
+  root.dataset.leaderboard === 'true' ? (wanted) => signedIn((token) => api.leaders(token, wanted)) : null, () => draw());
 const cashier = new Cashier({
   session: () => app.session, config: () => app.chain, balance: () => app.balance, changed: () => loadBalance(),
   withdraw: (amount) => signedIn((token) => api.withdraw(token, amount)),
@@ -128,13 +132,13 @@ function draw() {
 function content() {
   const { route } = app;
   const own = app.session?.address.toLowerCase() ?? '';
-  if (route.name === 'statistics') return statistics.draw();
+  if (route.name === 'statistics') return [...statistics.draw(), leaderboard.draw()];
   if (route.name === 'own-hands') return ownHands.draw(own);
   if (route.name === 'floor') return floor.draw();
   if (route.name === 'cashier') return cashier.draw();
   if (route.name === 'hands') return hands(route.uid, app.info?.name, own, app.history);
   if (route.name === 'hand') return oneHand(route.uid, route.hand, own, app.oneHand, replayer, formats);
-  if (route.name === 'table') return tablePage(app);
+  if (route.name === 'table') return tablePage(app, seated.draw(own));
   if (route.name === 'integrity') return integrity.draw(route);
   const sits = new Set((app.balance?.seated ?? []).map(({ table }) => table));
   return [lobby(app.tables, app.fleets, app.filter, sits), rooms.draw(app.tables.tables)];
@@ -178,7 +182,11 @@ function go() {
   if (before.name === 'floor' && name !== 'floor') floor.stop();
   if (before.name === 'cashier' && name !== 'cashier') cashier.stop();
   if (name === 'cashier') cashier.start();
-  if (name === 'statistics') statistics.load();
+  if (name === 'statistics') {
+    statistics.load();
+    leaderboard.load();
+  }
+  seated.load(name === 'table' && app.session !== null ? uid : null);
   if (name === 'own-hands') ownHands.load();
   if (name === 'floor') floor.start();
   if (name === 'table') openTable();

@@ -9,6 +9,15 @@ import { short } from './tell.js';
 
 const clockTime = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
 
+/** What the chain made of a hand: in a list, and in a sentence. Answers of servers that do not say it are pending. */
+const STANDINGS = {
+  pending: ['pending', 'Not final on chain yet.'],
+  final: ['final', 'Final on chain with this record.'],
+  replaced: ['replaced', 'The chain has settled another record of this hand: this one does not count.'],
+  void: ['void', 'This hand will never settle: it does not count.'],
+};
+export const standing = (hand) => (STANDINGS[hand.standing] ?? STANDINGS.pending)[0];
+
 /** The list: {hands, next, error}. */
 export function hands(uid, name, own, { hands: list, next, error }) {
   return [
@@ -21,7 +30,7 @@ export function hands(uid, name, own, { hands: list, next, error }) {
     list !== null && list.length > 0
       ? el('div', { class: 'scroll', role: 'region', 'aria-label': 'Hands', tabindex: '0' },
           el('table', { class: 'hands' },
-            el('thead', {}, el('tr', {}, ['Hand', 'Ended', 'You', 'Biggest win', 'Rake'].map((text) => el('th', { scope: 'col' }, text)))),
+            el('thead', {}, el('tr', {}, ['Hand', 'Ended', 'You', 'Biggest win', 'Rake', 'On chain'].map((text) => el('th', { scope: 'col' }, text)))),
             el('tbody', {}, list.map((hand) => line(uid, own, hand)))))
       : null,
     next ? el('button', { class: 'button', type: 'button', 'data-do': 'older-hands' }, 'Older hands') : null,
@@ -36,7 +45,8 @@ function line(uid, own, hand) {
     el('td', {}, clockTime.format(new Date(hand.endedAtMs))),
     el('td', { class: tone(mine?.delta) }, mine ? gain(mine.delta) : '–'),
     el('td', {}, hand.void ? 'void' : best ? `${gain(best.delta)} seat ${best.seat + 1}` : '–'),
-    el('td', {}, money(hand.rake)));
+    el('td', {}, money(hand.rake)),
+    el('td', {}, standing(hand)));
 }
 
 const tone = (delta) => (delta > 0 ? 'gained' : delta < 0 ? 'lost' : '');
@@ -70,6 +80,7 @@ export function oneHand(uid, number, own, { hand, error }, replayer, formats) {
     proof(hand, name),
     el('section', { class: 'panel', 'aria-labelledby': 'record' },
       el('h2', { id: 'record' }, 'Record'),
+      el('p', { class: 'standing' }, (STANDINGS[hand.standing] ?? STANDINGS.pending)[1]),
       el('p', { class: 'soft' }, 'The settlement of this hand commits to this hash.'),
       el('p', { class: 'hash' }, hand.hash),
       el('div', { class: 'row' },

@@ -1,6 +1,7 @@
 // The player's own hands: a search by cards, result, pot, opponent, tag and date, page by page.
 
 import { el, onDo } from './dom.js';
+import { standing } from './history.js';
 import { gain, money, readMoney } from './money.js';
 
 const clockTime = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
@@ -104,7 +105,7 @@ export class OwnHands {
       hands !== null && hands.length > 0
         ? el('div', { class: 'scroll', role: 'region', 'aria-label': 'Hands', tabindex: '0' },
             el('table', { class: 'hands' },
-              el('thead', {}, el('tr', {}, ['Hand', 'Ended', 'You', 'Players', 'Rake', 'Tags'].map((text) => el('th', { scope: 'col' }, text)))),
+              el('thead', {}, el('tr', {}, ['Hand', 'Ended', 'You', 'Players', 'Rake', 'On chain', 'Tags'].map((text) => el('th', { scope: 'col' }, text)))),
               el('tbody', {}, hands.map((hand) => line(hand, own)))))
         : null,
       next ? el('button', { class: 'button', type: 'button', 'data-do': 'own-hands-more' }, 'Older hands') : null,
@@ -141,6 +142,7 @@ function line(hand, own) {
     el('td', { class: mine?.delta > 0 ? 'gained' : mine?.delta < 0 ? 'lost' : '' }, hand.void ? 'void' : mine ? gain(mine.delta) : '–'),
     el('td', {}, String(hand.results.length)),
     el('td', {}, money(hand.rake)),
+    el('td', {}, standing(hand)),
     el('td', {}, el('form', { class: 'row tags', 'data-form': 'tags', 'data-table': hand.table, 'data-hand': hand.hand },
       el('input', { type: 'text', name: 'tags', value: (hand.tags ?? []).join(', '), 'aria-label': `Tags of ${name}, separated by commas`, autocomplete: 'off' }),
       el('button', { class: 'button small', type: 'submit' }, 'Keep', el('span', { class: 'heard' }, ` tags of ${name}`)))));

@@ -6,7 +6,8 @@ import { offer } from './fleets.js';
 import { money } from './money.js';
 import { felt, settlements } from './table.js';
 
-export function tablePage(app) {
+/** `others` is the panel of the players' statistics, where there is one. */
+export function tablePage(app, others) {
   const { info, link, session, notice, chain } = app;
   const view = link?.view ?? null;
   const table = view?.table ?? null;
@@ -40,7 +41,7 @@ export function tablePage(app) {
       el('div', { class: 'bar' },
         el('section', { class: 'actions', 'aria-label': 'Actions' },
           actions(view, app.choice, { settings: app.settings, wish: app.wish, wishFresh: app.wishFresh(), row: app.show.running ? null : own(view), runOut: app.show.running })))),
-    el('aside', { class: 'side', 'aria-label': 'Log and settlement' }, story(app.log), settlements(view)));
+    el('aside', { class: 'side', 'aria-label': 'Log and settlement' }, story(app.log), others, settlements(view)));
 }
 
 function invitation() {

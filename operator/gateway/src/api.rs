@@ -7,6 +7,7 @@ pub mod floor;
 pub mod integrity;
 pub mod lobby;
 pub mod money;
+pub mod others;
 pub mod outside;
 pub mod players;
 pub mod rooms;

@@ -1,7 +1,9 @@
 //! Every route of the public API, and who may use it: the one place that says so.
 
 use crate::{
-    api::{admin, auth, fleets, floor, integrity, lobby, money, outside, players, rooms, staff, stream},
+    api::{
+        admin, auth, fleets, floor, integrity, lobby, money, others, outside, players, rooms, staff, stream,
+    },
     app::{App, BODY_MAX},
     limits::Class,
     openapi,
@@ -83,6 +85,8 @@ pub enum Endpoint {
     HandAudit,
     HandReceipt,
     Statistics,
+    TableStatistics,
+    Leaderboard,
     OwnGraph,
     OwnHands,
     Events,
@@ -114,7 +118,7 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
-    pub const ALL: [Self; 54] = [
+    pub const ALL: [Self; 56] = [
         Self::Nonce,
         Self::SignIn,
         Self::Refresh,
@@ -141,6 +145,8 @@ impl Endpoint {
         Self::HandAudit,
         Self::HandReceipt,
         Self::Statistics,
+        Self::TableStatistics,
+        Self::Leaderboard,
         Self::OwnGraph,
         Self::OwnHands,
         Self::OwnSessions,
@@ -197,6 +203,8 @@ impl Endpoint {
             Self::HandAudit => "/v1/tables/{uid}/hands/{hand}/audit",
             Self::HandReceipt => "/v1/tables/{uid}/hands/{hand}/receipt",
             Self::Statistics => "/v1/players/{player}/statistics",
+            Self::TableStatistics => "/v1/tables/{uid}/statistics",
+            Self::Leaderboard => "/v1/leaderboard",
             Self::OwnGraph => "/v1/players/{player}/graph",
             Self::OwnHands => "/v1/players/{player}/hands",
             Self::Events => "/v1/events",
@@ -278,6 +286,8 @@ impl Endpoint {
             | Self::Hand
             | Self::HandReceipt
             | Self::Statistics
+            | Self::TableStatistics
+            | Self::Leaderboard
             | Self::OwnGraph
             | Self::OwnHands
             | Self::OwnSessions
@@ -385,6 +395,8 @@ impl Endpoint {
             Self::HandAudit => get(lobby::hand_audit),
             Self::HandReceipt => get(lobby::hand_receipt),
             Self::Statistics => get(players::statistics),
+            Self::TableStatistics => get(others::at_table),
+            Self::Leaderboard => get(others::leaders),
             Self::OwnGraph => get(players::graph),
             Self::OwnHands => get(players::hands),
             Self::Events => get(staff::events),
@@ -475,7 +487,7 @@ mod tests {
             assert_eq!(allowed(endpoint), Some(vec![Support, Integrity, Auditor, Admin]));
         }
         let open = Endpoint::ALL.into_iter().filter(|endpoint| endpoint.access() == Access::Open).count();
-        assert_eq!(open, 15);
+        assert_eq!(open, 16);
         for endpoint in [Endpoint::Floor, Endpoint::FloorEvents] {
             assert_eq!(allowed(endpoint), Some(vec![Support, Auditor, Admin]));
         }

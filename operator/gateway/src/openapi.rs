@@ -10,6 +10,7 @@ use crate::{
         integrity::{CasesPage, NewAppeal, NewOpinion, NewRefund, OpeningsPage, ReportMonth},
         lobby::{Changes, HandQuery, HandsPage, OneTable, Page, Tables, Wanted},
         money::Withdrawal,
+        others::LeadersQuery,
         outside::{OutsideLink, OutsideSignIn},
         players::{HandSearch, StatisticsQuery, Tagging},
         staff::EventsAfter,
@@ -31,7 +32,10 @@ use purr_protocol::{
     Problem,
     denial::{DenialTrail, Denials},
     floor::{Acts, StaffPaused},
+    hand::Hand,
+    hands::Page as HandList,
     settlement::{Balance, ChainConfig, HandReceipt, Reconciliation},
+    statistics::{Leaders, TableStatistics},
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
@@ -162,12 +166,13 @@ fn doc(endpoint: Endpoint) -> Doc {
             answer: None,
             ..takes("play", "A message of purr.v1.json to an open stream; 410: it has ended", any, any)
         },
-        Endpoint::Hands => {
-            Doc { query: vec![of::<HandsPage>], ..gives("hands", "Hands of a table, newest first", any) }
-        }
+        Endpoint::Hands => Doc {
+            query: vec![of::<HandsPage>],
+            ..gives("hands", "Hands of a table, newest first", of::<HandList>)
+        },
         Endpoint::Hand => Doc {
             query: vec![of::<HandQuery>],
-            ..gives("hands", "One hand, as JSON, PHH or Open Hand History", any)
+            ..gives("hands", "One hand, as JSON, PHH, Open Hand History or text for trackers", of::<Hand>)
         },
         Endpoint::HandAudit => {
             gives("hands", "One hand, with the deck that is encrypted to the auditor", any)
@@ -186,6 +191,20 @@ fn doc(endpoint: Endpoint) -> Doc {
                 any,
             )
         },
+        Endpoint::TableStatistics => gives(
+            "hands",
+            "Statistics of those who sit at a table, over their hands before today, for players with 100 hands or more; \
+             nobody, where its fleet shows none",
+            of::<TableStatistics>,
+        ),
+        Endpoint::Leaderboard => Doc {
+            query: vec![of::<LeadersQuery>],
+            ..gives(
+                "hands",
+                "The first 100 players of the last days, under names that only this list has; 404 where the room has none",
+                of::<Leaders>,
+            )
+        },
         Endpoint::OwnGraph => Doc {
             query: vec![of::<StatisticsQuery>],
             ..gives("hands", "A player's own results ('me') by days: won, all-in adjusted, rake", any)
@@ -195,7 +214,7 @@ fn doc(endpoint: Endpoint) -> Doc {
             ..gives(
                 "hands",
                 "A player's own hands ('me'), newest first: by shown cards, result, pot, opponent",
-                any,
+                of::<HandList>,
             )
         },
         Endpoint::Events => Doc {

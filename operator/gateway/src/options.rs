@@ -194,6 +194,9 @@ pub struct Options {
     /// The page lets players sign in with a key that their browser makes and keeps
     #[arg(long, env = "PURR_GUEST_KEYS")]
     pub guest_keys: bool,
+    /// Players may see leaderboards: the first of the last days, under names that only this list has
+    #[arg(long, env = "PURR_LEADERBOARD")]
+    pub leaderboard: bool,
     /// What the page calls the token, for instance USDC
     #[arg(long, env = "PURR_UNIT", default_value = "")]
     pub unit: String,
@@ -400,6 +403,7 @@ impl Options {
                 front,
                 page: crate::page::PageConfig {
                     guest_keys: self.guest_keys,
+                    leaderboard: self.leaderboard,
                     unit: self.unit,
                     ..Default::default()
                 },

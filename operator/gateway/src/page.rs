@@ -38,6 +38,8 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 pub struct PageConfig {
     /// Players may sign in with a key that their browser makes and keeps.
     pub guest_keys: bool,
+    /// The room has leaderboards.
+    pub leaderboard: bool,
     /// What people call the token, for instance USDC.
     pub unit: String,
     /// A line at the top of every view.
@@ -76,6 +78,11 @@ impl Page {
         let index = render(INDEX, &release, &config);
         let index = file("index.html", index.into());
         Self(Arc::new(Inner { release, index, files, config }))
+    }
+
+    /// Whether the room has leaderboards.
+    pub fn has_leaderboard(&self) -> bool {
+        self.0.config.leaderboard
     }
 
     fn index(&self, asked: &HeaderMap) -> Response {
@@ -191,6 +198,7 @@ fn render(index: &str, release: &str, config: &PageConfig) -> String {
         notice.map(|text| format!("<p class=\"notice\" role=\"note\">{text}</p>")).unwrap_or_default();
     index
         .replace("{{guest}}", if config.guest_keys { "true" } else { "false" })
+        .replace("{{leaderboard}}", if config.leaderboard { "true" } else { "false" })
         .replace("{{unit}}", &escape(&config.unit))
         .replace("{{formats}}", &escape(&formats()))
         .replace("{{head}}", &head)
@@ -300,11 +308,14 @@ mod tests {
             unit: "\"><script>".into(),
             notice: Some("<b>&".into()),
             guest_keys: true,
+            leaderboard: false,
             folder: None,
         };
         let page = Page::new(config);
         let index = std::str::from_utf8(&page.0.index.body).unwrap();
-        assert!(index.contains("data-guest=\"true\" data-unit=\"&quot;&gt;&lt;script&gt;\""));
+        assert!(index.contains(
+            "data-guest=\"true\" data-leaderboard=\"false\" data-unit=\"&quot;&gt;&lt;script&gt;\""
+        ));
         assert!(index.contains("&quot;name&quot;:&quot;phh&quot;"));
         assert!(index.contains("&lt;b&gt;&amp;"));
     }

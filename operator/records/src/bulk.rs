@@ -69,7 +69,8 @@ pub(crate) async fn keep(
     let verdicts = early(database, fresh).await?;
     let verdict =
         |hand: &Checked| verdicts.get(&(hand.table.clone(), hand.hand)).copied().unwrap_or_default();
-    let standings: Vec<i16> = fresh.iter().map(|(_, hand)| verdict(hand).of(&hand.hash).code()).collect();
+    let standings: Vec<i16> =
+        fresh.iter().map(|(_, hand)| standing::code(verdict(hand).of(&hand.hash))).collect();
     let texts: Vec<&str> = fresh.iter().map(|(_, hand)| hand.table.as_str()).collect();
     let hashes: Vec<&[u8]> = fresh.iter().map(|(_, hand)| hand.hash.as_slice()).collect();
     let wide = |of: fn(&Checked) -> i64| fresh.iter().map(|(_, hand)| of(hand)).collect::<Vec<i64>>();

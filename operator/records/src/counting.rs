@@ -9,11 +9,17 @@ use crate::{
 use purr_engine::PlayerId;
 use purr_facts::{Counters, NAMES, PlayerFacts, SQUARES, WIDTH};
 use purr_protocol::record::HandRecord;
+use purr_runtime::CancellationToken;
 use sqlx::{AssertSqlSafe, PgConnection};
 use std::collections::{BTreeMap, BTreeSet};
+use tokio::task::JoinSet;
 
-/// Bodies that are counted again at once.
+/// Bodies that are counted again at once, beside the stream.
 const RECOUNT_MAX: i64 = 500;
+/// Those of a rebuild: what a transaction costs is shared by more hands.
+const REBUILD_MAX: i64 = 2_000;
+/// Workers of a rebuild: one reads and decodes while another writes.
+const WORKERS: usize = 3;
 const KEY: [&str; 6] = ["player", "day", "small_blind", "big_blind", "dealt_in", "position"];
 
 /// Whose counters, and of which hands.
@@ -220,6 +226,39 @@ impl Database {
     /// # Errors
     /// Where PostgreSQL does not answer: nothing has changed then.
     pub async fn recount(&self) -> Result<u64, DatabaseError> {
+        self.recount_some(RECOUNT_MAX).await
+    }
+
+    /// Counts all hands that are stored and not counted, by several workers, until there is none or it is stopped; returns
+    /// how many.
+    ///
+    /// # Errors
+    /// Where PostgreSQL does not answer: what was counted before stays.
+    pub async fn recount_all(&self, stop: &CancellationToken) -> Result<u64, DatabaseError> {
+        let mut workers = JoinSet::new();
+        for _ in 0..WORKERS {
+            let (database, stop) = (self.clone(), stop.clone());
+            workers.spawn(async move {
+                let mut hands = 0;
+                while !stop.is_cancelled() {
+                    match database.recount_some(REBUILD_MAX).await? {
+                        // What another worker holds, it counts.
+                        0 => break,
+                        counted => hands += counted,
+                    }
+                }
+                Ok::<u64, DatabaseError>(hands)
+            });
+        }
+        let mut hands = 0;
+        while let Some(counted) = workers.join_next().await {
+            // A worker that panicked has counted what it had committed, and the others go on.
+            hands += counted.unwrap_or(Ok(0))?;
+        }
+        Ok(hands)
+    }
+
+    async fn recount_some(&self, most: i64) -> Result<u64, DatabaseError> {
         let mut transaction = self.pool.begin().await?;
         let Some(mut changes) = begin(&mut transaction).await? else { return Ok(0) };
         let bodies: Vec<Body> = sqlx::query_as(
@@ -229,7 +268,7 @@ impl Database {
              ON b.day = (h.ended_ms / 86400000)::integer AND b.hand_id = h.id
              WHERE NOT h.counted ORDER BY h.id LIMIT $1 FOR UPDATE OF h SKIP LOCKED",
         )
-        .bind(RECOUNT_MAX)
+        .bind(most)
         .fetch_all(&mut *transaction)
         .await?;
         for Body { counts, record, ended_ms, .. } in &bodies {

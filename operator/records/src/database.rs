@@ -6,6 +6,7 @@ use crate::{
     counting::{self, Changes},
     events,
     gaps::{Gap, after},
+    others::Boards,
     partitions::{Day, day_of},
     standing::{self, Version},
 };
@@ -69,19 +70,21 @@ pub struct Database {
     names_key: Arc<OnceLock<[u8; 32]>>,
     /// Days that there are partitions for, as far as this process has looked.
     pub(crate) days: Arc<Mutex<BTreeSet<Day>>>,
+    pub(crate) boards: Boards,
 }
 
 impl Database {
     /// Makes the pool without connecting. Objects live in schema `records`.
     pub fn new(options: PgConnectOptions) -> Self {
         let options = options
-            .options([("search_path", "records"), ("statement_timeout", "10s")])
+            // Compiling a plan takes longer than any of these queries.
+            .options([("search_path", "records"), ("statement_timeout", "10s"), ("jit", "off")])
             .application_name("purr-records");
         let pool = PgPoolOptions::new()
             .max_connections(CONNECTIONS_MAX)
             .acquire_timeout(Duration::from_secs(5))
             .connect_lazy_with(options);
-        Self { pool, names_key: Arc::default(), days: Arc::default() }
+        Self { pool, names_key: Arc::default(), days: Arc::default(), boards: Boards::default() }
     }
 
     /// Brings the schema to this program's version.
@@ -221,7 +224,7 @@ async fn keep(
     .bind(hand.public)
     .bind(hand.shown_ms)
     .bind(hand.pot)
-    .bind(verdict.of(&hand.hash).code())
+    .bind(standing::code(verdict.of(&hand.hash)))
     .fetch_one(&mut *database)
     .await?;
     sqlx::query("INSERT INTO hand_bodies (day, hand_id, record) VALUES ($1, $2, $3)")

@@ -44,6 +44,15 @@ impl Database {
             .bind(player.0.as_slice())
             .execute(&mut *transaction)
             .await?;
+        // Exported hours that have the player are written anew.
+        sqlx::query(
+            "UPDATE table_hours SET changes = changes + 1 WHERE (table_uid, hour) IN (
+                 SELECT h.table_uid, (h.ended_ms / 3600000)::integer
+                 FROM hand_players p JOIN hands h ON h.id = p.hand_id WHERE p.player = $1)",
+        )
+        .bind(player.0.as_slice())
+        .execute(&mut *transaction)
+        .await?;
         let hands =
             sqlx::query("UPDATE hand_players SET player = $2, low = NULL, high = NULL WHERE player = $1")
                 .bind(player.0.as_slice())

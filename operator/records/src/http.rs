@@ -6,7 +6,7 @@ use crate::{
     database::{Database, DatabaseError},
     events, fairplay,
     names::Viewer,
-    players,
+    others, players,
     query::Found,
     rooms, sessions, staff, tags,
 };
@@ -44,6 +44,8 @@ pub fn routes(database: Database, site: Site) -> Router {
         .route("/v1/events", get(events::read).post(events::report))
         .route("/v1/players/{player}/sessions", get(sessions::own))
         .route("/v1/players/{player}/tags", post(tags::set))
+        .route("/v1/statistics", post(others::statistics))
+        .route("/v1/leaders", get(others::leaders))
         .route("/v1/rooms", get(rooms::rooms))
         .route("/v1/staff/acts", get(staff::acts).post(staff::note))
         .route("/v1/staff/stakes", post(staff::stakes))

@@ -12,6 +12,7 @@ mod counting;
 pub mod database;
 mod erasure;
 pub mod events;
+pub mod export;
 pub mod fairplay;
 mod follow;
 pub mod gaps;
@@ -20,6 +21,7 @@ pub mod ingest;
 pub mod metrics;
 pub mod names;
 pub mod options;
+mod others;
 mod partitions;
 pub mod players;
 mod query;
@@ -31,9 +33,10 @@ pub mod tags;
 mod upkeep;
 
 pub use database::{Database, DatabaseError, Fate};
-pub use options::{Options, Verb};
+pub use options::{ExportArgs, Options, Verb};
 
 use anyhow::Context;
+use export::{Exported, Folder};
 use ingest::Ingest;
 use purr_runtime::{Callers, CancellationToken, Identity, InternalClient, Readiness, Role, Server, ops};
 use purr_store::{HandReader, Link};
@@ -45,33 +48,46 @@ const CONNECTIONS_MAX: usize = 256;
 /// Counts everything again. What a stop leaves is counted by whoever serves.
 async fn rebuild(database: &Database, stop: &CancellationToken) -> anyhow::Result<()> {
     let begun = std::time::Instant::now();
-    database.migrate().await?;
     database.forget_counters().await?;
-    let mut hands = 0;
-    while !stop.is_cancelled() {
-        match database.recount().await? {
-            0 => break,
-            counted => hands += counted,
-        }
-    }
+    let hands = database.recount_all(stop).await?;
     let seconds = begun.elapsed().as_secs_f64();
     tracing::info!(hands, seconds, "statistics are counted again");
     Ok(())
 }
 
+async fn export(database: &Database, args: &ExportArgs, stop: &CancellationToken) -> anyhow::Result<()> {
+    let wanted = args.wanted(upkeep::now_ms())?;
+    let folder = Folder(args.out.clone());
+    let exporting = database.export(&folder, wanted);
+    let Some(exported) = stop.run_until_cancelled(Box::pin(exporting)).await else {
+        // The next run goes on from here.
+        anyhow::bail!("stopped before the end");
+    };
+    let Exported { hours, files, hands, removed } = exported?;
+    tracing::info!(hours, files, hands, removed, "exported");
+    Ok(())
+}
+
+/// Does one thing instead of serving.
+async fn once(verb: &Verb, database: &Database, stop: &CancellationToken) -> anyhow::Result<()> {
+    database.migrate().await?;
+    match verb {
+        Verb::Rebuild => rebuild(database, stop).await,
+        Verb::Erase { player } => {
+            let hands = database.erase(*player).await?;
+            tracing::info!(hands, "a player is erased");
+            Ok(())
+        }
+        Verb::Export(args) => export(database, args, stop).await,
+    }
+}
+
 /// Runs until stopped; a batch that is being stored is stored to its end.
 pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()> {
+    if let Some(verb) = &options.verb {
+        return once(verb, &Database::new(options.postgres()?), &stop).await;
+    }
     let config = options.validate()?;
-    if let Some(Verb::Rebuild) = config.verb {
-        return rebuild(&Database::new(config.postgres), &stop).await;
-    }
-    if let Some(Verb::Erase { player }) = config.verb {
-        let database = Database::new(config.postgres);
-        database.migrate().await?;
-        let hands = database.erase(player).await?;
-        tracing::info!(hands, "a player is erased");
-        return Ok(());
-    }
     let registry = prometheus::Registry::new();
     let metrics = metrics::Metrics::new(&registry)?;
     let readiness = Readiness::default();

@@ -1,8 +1,13 @@
 //! Options of `purr-records`, as flags or environment variables.
 
-use crate::upkeep::Retention;
+use crate::{
+    export::{DAYS_MAX, Wanted},
+    partitions::{Day, day_of},
+    players::day_of_date,
+    upkeep::Retention,
+};
 use anyhow::{Context, ensure};
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use purr_engine::PlayerId;
 use purr_protocol::hand::Site;
 use purr_store::{LinkConfig, StoreArgs};
@@ -79,7 +84,7 @@ pub struct Options {
 }
 
 /// What is done instead of serving.
-#[derive(Subcommand, Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Subcommand, Clone, Debug, PartialEq, Eq)]
 pub enum Verb {
     /// Counts all players' statistics again from the records, beside the programs that serve; figures are incomplete
     /// until it ends. Safe to stop: what is left is counted by the programs that serve
@@ -90,6 +95,52 @@ pub enum Verb {
         /// The player's address
         player: PlayerId,
     },
+    /// Writes hands and what they say of each player as Parquet files, hour by hour, and brings the files of hours that
+    /// have changed to their present state. README.md has queries for DuckDB and ClickHouse
+    Export(ExportArgs),
+}
+
+/// Which hands are exported, and where to.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+pub struct ExportArgs {
+    /// Folder of the export; made where it is not there
+    #[arg(long, env = "PURR_EXPORT_OUT")]
+    pub out: PathBuf,
+    /// First day (UTC), for instance 2026-11-01 [default: as --days says]
+    #[arg(long, env = "PURR_EXPORT_FROM")]
+    pub from: Option<String>,
+    /// Last day (UTC), itself included [default: today]
+    #[arg(long, env = "PURR_EXPORT_TO")]
+    pub to: Option<String>,
+    /// Days that are compared with what was exported before, today included, where --from is not given
+    #[arg(long, env = "PURR_EXPORT_DAYS", default_value_t = 31)]
+    pub days: u16,
+    /// Minutes after the end of an hour from which on it is exported; hands that come later make its files anew
+    #[arg(long, env = "PURR_EXPORT_DELAY_MINUTES", default_value_t = 5)]
+    pub delay_minutes: u16,
+    /// Players stand under names that nobody can turn back without the database's key, instead of their addresses
+    #[arg(long, env = "PURR_EXPORT_PSEUDONYMOUS")]
+    pub pseudonymous: bool,
+}
+
+impl ExportArgs {
+    pub(crate) fn wanted(&self, now_ms: i64) -> anyhow::Result<Wanted> {
+        ensure!(!self.out.as_os_str().is_empty(), "--out is empty");
+        ensure!((1..=3_660).contains(&self.days), "--days is 1 to 3660");
+        let day = |option: &str, text: &Option<String>| {
+            let day = text.as_deref().filter(|text| !text.is_empty()).map(|text| {
+                day_of_date(text).with_context(|| format!("{option} '{text}' is not a date like 2026-11-01"))
+            });
+            day.transpose()
+        };
+        let to = day("--to", &self.to)?.unwrap_or(day_of(now_ms));
+        let from = day("--from", &self.from)?.unwrap_or(to - Day::from(self.days) + 1);
+        ensure!(from >= 0, "--from is before 1970");
+        ensure!(from <= to, "--from is after --to");
+        ensure!(to - from < DAYS_MAX, "--from to --to are more than {DAYS_MAX} days");
+        let until_ms = now_ms - i64::from(self.delay_minutes) * 60_000;
+        Ok(Wanted { from, to, until_ms, pseudonymous: self.pseudonymous })
+    }
 }
 
 #[derive(Deserialize)]
@@ -102,7 +153,6 @@ struct Group {
 
 /// Options that have been checked.
 pub struct Config {
-    pub verb: Option<Verb>,
     pub consumer: String,
     /// All groups whose hands are read.
     pub stores: Vec<LinkConfig>,
@@ -120,12 +170,31 @@ pub struct Config {
 const NAME_MAX: usize = 100;
 
 impl Options {
+    /// How the database is reached.
+    ///
+    /// # Errors
+    /// Where an option is not usable.
+    pub fn postgres(&self) -> anyhow::Result<PgConnectOptions> {
+        ensure!(!self.pg_host.is_empty(), "--pg-host is empty");
+        ensure!(self.pg_port > 0, "--pg-port is 0");
+        let ca = self.tls_dir.join("ca.crt");
+        let password = fs::read_to_string(&self.pg_password_file)
+            .with_context(|| format!("--pg-password-file {}", self.pg_password_file.display()))?;
+        Ok(PgConnectOptions::new_without_pgpass()
+            .host(&self.pg_host)
+            .port(self.pg_port)
+            .database(&self.pg_database)
+            .username(&self.pg_user)
+            .password(password.trim())
+            .ssl_mode(PgSslMode::VerifyFull)
+            .ssl_root_cert(self.pg_ca_file.as_ref().unwrap_or(&ca)))
+    }
+
     pub fn validate(self) -> anyhow::Result<Config> {
         let named =
             (1..=253).contains(&self.consumer.len()) && self.consumer.chars().all(|c| c.is_ascii_graphic());
         ensure!(named, "--consumer '{}' must be 1 to 253 visible ASCII characters", self.consumer);
-        ensure!(!self.pg_host.is_empty(), "--pg-host is empty");
-        ensure!(self.pg_port > 0, "--pg-port is 0");
+        let postgres = self.postgres()?;
         ensure!(
             self.listen != self.ops_listen || self.listen.port() == 0,
             "--listen and --ops-listen are the same"
@@ -159,16 +228,6 @@ impl Options {
             decimals: self.currency_decimals,
         };
         let ca = self.tls_dir.join("ca.crt");
-        let password = fs::read_to_string(&self.pg_password_file)
-            .with_context(|| format!("--pg-password-file {}", self.pg_password_file.display()))?;
-        let postgres = PgConnectOptions::new_without_pgpass()
-            .host(&self.pg_host)
-            .port(self.pg_port)
-            .database(&self.pg_database)
-            .username(&self.pg_user)
-            .password(password.trim())
-            .ssl_mode(PgSslMode::VerifyFull)
-            .ssl_root_cert(self.pg_ca_file.as_ref().unwrap_or(&ca));
         let more: BTreeMap<String, Group> =
             serde_json::from_str(&self.more_stores).context("--more-stores")?;
         let mut stores = vec![self.store.link(ca.clone()).context("--store-sentinels")?];
@@ -179,7 +238,6 @@ impl Options {
             stores.push(args.link(ca.clone()).with_context(|| format!("--more-stores: group '{name}'"))?);
         }
         Ok(Config {
-            verb: self.verb,
             consumer: self.consumer,
             stores,
             postgres,
@@ -193,5 +251,32 @@ impl Options {
             site,
             ops_listen: self.ops_listen,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn export(from: &str, to: &str) -> anyhow::Result<Wanted> {
+        let (from, to) = (Some(from.to_owned()), Some(to.to_owned()));
+        let args =
+            ExportArgs { out: "out".into(), from, to, days: 31, delay_minutes: 5, pseudonymous: false };
+        args.wanted(20_786 * 86_400_000)
+    }
+
+    #[test]
+    fn an_export_is_of_the_last_days_or_of_the_days_that_are_named() {
+        let wanted = export("", "").unwrap();
+        assert_eq!((wanted.from, wanted.to), (20_756, 20_786));
+        assert_eq!(wanted.until_ms, 20_786 * 86_400_000 - 300_000);
+        assert_eq!(export("2026-11-29", "2026-11-29").unwrap().from, 20_786);
+        for (from, to, said) in [
+            ("2026-11-29", "2026-11-28", "--from is after --to"),
+            ("29.11.2026", "", "--from '29.11.2026'"),
+            ("1970-01-01", "2026-11-28", "more than 3660 days"),
+        ] {
+            assert!(export(from, to).unwrap_err().to_string().contains(said), "{from} {to}");
+        }
     }
 }

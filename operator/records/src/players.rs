@@ -79,13 +79,16 @@ impl Wanted {
 }
 
 /// Days since 1970 of a date.
-fn day(text: &str) -> Result<Day, Answer> {
-    let date: jiff::civil::Date = text.parse().map_err(|_| bad("a date is YYYY-MM-DD"))?;
-    let since = date.duration_since(jiff::civil::date(1970, 1, 1)).as_hours() / 24;
-    Day::try_from(since).map_err(|_| bad("a date is YYYY-MM-DD"))
+pub(crate) fn day_of_date(text: &str) -> Option<Day> {
+    let date: jiff::civil::Date = text.parse().ok()?;
+    Day::try_from(date.duration_since(jiff::civil::date(1970, 1, 1)).as_hours() / 24).ok()
 }
 
-fn date(day: Day) -> String {
+fn day(text: &str) -> Result<Day, Answer> {
+    day_of_date(text).ok_or_else(|| bad("a date is YYYY-MM-DD"))
+}
+
+pub(crate) fn date(day: Day) -> String {
     let start = jiff::civil::date(1970, 1, 1);
     start.checked_add(jiff::Span::new().days(day)).unwrap_or(start).to_string()
 }

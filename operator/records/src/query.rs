@@ -5,7 +5,7 @@ use crate::{
     database::{Database, DatabaseError},
     erasure,
     names::{self, Rule, Shown, Viewer},
-    standing::Standing,
+    standing::from_code,
 };
 use purr_engine::{PlayerId, SeatIndex, SeatResult, history::HandHistory};
 use purr_protocol::record::HandRecord;
@@ -13,8 +13,8 @@ use std::{collections::HashMap, time::SystemTime};
 
 const GAPS_MAX: i64 = 200;
 
-/// Hash, end, record, whether everybody sees addresses, and from when on others may read it.
-type RecordRow = (Vec<u8>, i64, Option<Vec<u8>>, bool, i64);
+/// Hash, end, record, whether everybody sees addresses, from when on others may read it, and its standing.
+type RecordRow = (Vec<u8>, i64, Option<Vec<u8>>, bool, i64, i16);
 
 /// What there is of a hand for whoever asks.
 pub(crate) enum Found {
@@ -142,7 +142,7 @@ impl Database {
                 void: row.void,
                 rake: row.rake,
                 conflict: row.conflict,
-                standing: Standing::from_code(row.standing),
+                standing: from_code(row.standing),
                 tags: Vec::new(),
             }
         };
@@ -158,7 +158,7 @@ impl Database {
         viewer: Viewer,
     ) -> Result<Found, DatabaseError> {
         let rows: Vec<RecordRow> = sqlx::query_as(
-            "SELECT h.hash, h.ended_ms, coalesce(h.record, b.record), h.public, h.shown_ms
+            "SELECT h.hash, h.ended_ms, coalesce(h.record, b.record), h.public, h.shown_ms, h.standing
              FROM hands h LEFT JOIN hand_bodies b
              ON b.day = (h.ended_ms / 86400000)::integer AND b.hand_id = h.id
              WHERE h.table_uid = $1 AND h.hand = $2 ORDER BY h.version",
@@ -169,7 +169,7 @@ impl Database {
         .await?;
         let hashes: Vec<String> = rows.iter().map(|(hash, ..)| hex::encode(hash)).collect();
         let wanted = rows.into_iter().find(|(found, ..)| hash.is_none_or(|hash| *found == hash));
-        let Some((hash, ended_at_ms, bytes, public, shown_ms)) = wanted else {
+        let Some((hash, ended_at_ms, bytes, public, shown_ms, standing)) = wanted else {
             return Ok(Found::Nothing);
         };
         let uid = table;
@@ -210,6 +210,7 @@ impl Database {
             hash: hex::encode(hash),
             ended_at_ms,
             hashes,
+            standing: from_code(standing),
             pseudonymous,
             record,
         })))

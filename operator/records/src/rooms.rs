@@ -70,6 +70,11 @@ impl Sums {
     }
 }
 
+/// All pots of a hand before rake.
+pub(crate) fn pot_of(record: &HandRecord) -> i128 {
+    Sums::of(record).pot
+}
+
 /// What a transaction adds and takes away, row by row.
 #[derive(Default)]
 pub(crate) struct Hours(BTreeMap<Key, Sums>);
@@ -109,14 +114,15 @@ impl Hours {
             |of: fn(&Sums) -> i128| self.0.values().map(|sums| of(sums).to_string()).collect::<Vec<_>>();
         sqlx::query(
             "INSERT INTO table_hours
-                 (table_uid, hour, small_blind, big_blind, hands, pot, rake, dealt_in, flops, saw_flop)
-             SELECT t, h, s, b, n, p::numeric, r::numeric, d, f, w FROM unnest(
+                 (table_uid, hour, small_blind, big_blind, hands, pot, rake, dealt_in, flops, saw_flop, changes)
+             SELECT t, h, s, b, n, p::numeric, r::numeric, d, f, w, 1 FROM unnest(
                  $1::text[], $2::integer[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::text[],
                  $8::bigint[], $9::bigint[], $10::bigint[]) AS v(t, h, s, b, n, p, r, d, f, w)
              ON CONFLICT (table_uid, hour, small_blind, big_blind) DO UPDATE SET
                  hands = table_hours.hands + EXCLUDED.hands, pot = table_hours.pot + EXCLUDED.pot,
                  rake = table_hours.rake + EXCLUDED.rake, dealt_in = table_hours.dealt_in + EXCLUDED.dealt_in,
-                 flops = table_hours.flops + EXCLUDED.flops, saw_flop = table_hours.saw_flop + EXCLUDED.saw_flop",
+                 flops = table_hours.flops + EXCLUDED.flops, saw_flop = table_hours.saw_flop + EXCLUDED.saw_flop,
+                 changes = table_hours.changes + 1",
         )
         .bind(self.0.keys().map(|key| key.table.clone()).collect::<Vec<String>>())
         .bind(self.0.keys().map(|key| key.hour).collect::<Vec<i32>>())

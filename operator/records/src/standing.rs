@@ -4,8 +4,8 @@ use crate::{
     counting::Changes,
     database::{Database, DatabaseError},
 };
+pub use purr_protocol::hand::Standing;
 use purr_protocol::record::HandRecord;
-use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
 pub(crate) type Hash = [u8; 32];
@@ -22,32 +22,22 @@ pub enum Verdict {
     Void,
 }
 
-/// What the chain made of one record.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Standing {
-    /// Not final yet, or nobody tells this program.
-    #[default]
-    Pending,
-    Final,
-    /// The hand is settled by another record.
-    Replaced,
-    /// The hand will never settle.
-    Void,
+/// As it is stored.
+pub(crate) fn code(standing: Standing) -> i16 {
+    match standing {
+        Standing::Pending => 0,
+        Standing::Final => 1,
+        Standing::Replaced => 2,
+        Standing::Void => 3,
+    }
 }
 
-impl Standing {
-    pub(crate) fn code(self) -> i16 {
-        self as i16
-    }
-
-    pub(crate) fn from_code(code: i16) -> Self {
-        match code {
-            1 => Self::Final,
-            2 => Self::Replaced,
-            3 => Self::Void,
-            _ => Self::Pending,
-        }
+pub(crate) fn from_code(code: i16) -> Standing {
+    match code {
+        1 => Standing::Final,
+        2 => Standing::Replaced,
+        3 => Standing::Void,
+        _ => Standing::Pending,
     }
 }
 
@@ -112,7 +102,7 @@ pub(crate) async fn load(
     for (id, hash, void, counted, ended_ms, standing) in rows {
         // The schema bounds the length.
         let Ok(hash) = Hash::try_from(hash) else { continue };
-        verdict = match Standing::from_code(standing) {
+        verdict = match from_code(standing) {
             Standing::Final => Verdict::Final(hash),
             Standing::Void => Verdict::Void,
             Standing::Pending | Standing::Replaced => verdict,
@@ -203,7 +193,7 @@ pub(crate) async fn settle(
             }
             continue;
         }
-        let codes: Vec<i16> = versions.iter().map(|version| verdict.of(&version.hash).code()).collect();
+        let codes: Vec<i16> = versions.iter().map(|version| code(verdict.of(&version.hash))).collect();
         let ids: Vec<i64> = versions.iter().map(|version| version.id).collect();
         sqlx::query(
             "UPDATE hands SET standing = new.standing FROM unnest($1::bigint[], $2::smallint[]) AS new(id, standing)
@@ -214,8 +204,7 @@ pub(crate) async fn settle(
         .execute(&mut *database)
         .await?;
         // Records that say it all carry the verdict themselves.
-        let carried =
-            codes.iter().any(|code| *code == Standing::Final.code() || *code == Standing::Void.code());
+        let carried = codes.iter().any(|found| [Standing::Final, Standing::Void].map(code).contains(found));
         if !carried {
             keep_early(database, table, hand, verdict).await?;
         }
@@ -294,8 +283,8 @@ mod tests {
         assert_eq!(Verdict::Pending.then(one), one);
         assert_eq!(one.then(two), one);
         assert_eq!(Verdict::Void.then(one), Verdict::Void);
-        for code in 0..4 {
-            assert_eq!(Standing::from_code(code).code(), code);
+        for number in 0..4 {
+            assert_eq!(code(from_code(number)), number);
         }
     }
 }

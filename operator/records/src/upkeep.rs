@@ -87,6 +87,11 @@ pub(crate) async fn publish(database: Database, stop: CancellationToken) {
 }
 
 pub(crate) fn today() -> Day {
+    day_of(now_ms())
+}
+
+/// Milliseconds since 1970.
+pub(crate) fn now_ms() -> i64 {
     let ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
-    day_of(i64::try_from(ms).unwrap_or(i64::MAX))
+    i64::try_from(ms).unwrap_or(i64::MAX)
 }

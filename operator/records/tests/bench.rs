@@ -4,11 +4,13 @@
 
 mod common;
 
-use common::{Postgres, stored};
+use common::{Postgres, figures, stored};
 use purr_engine::Event;
 use purr_protocol::record::HandRecord;
 use purr_records::Fate;
+use purr_runtime::CancellationToken;
 use purr_store::StoredHand;
+use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use std::{io::BufRead, time::Instant};
 
@@ -45,7 +47,7 @@ fn at_tables(mut record: HandRecord, number: u64) -> HandRecord {
     record
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 #[ignore = "a measurement, with a file of records"]
 async fn hands_a_second_and_bytes_a_hand() {
     let file = std::env::var("PURR_RECORDS").unwrap();
@@ -71,33 +73,44 @@ async fn hands_a_second_and_bytes_a_hand() {
         assert!(fates.iter().all(|fate| *fate == Fate::Stored), "{fates:?}");
         slowest = slowest.max(one.elapsed().as_secs_f64());
     }
-    let rate = count as f64 / begun.elapsed().as_secs_f64();
-    println!(
-        "{count} hands of {} bytes: {rate:.0} hands/s, slowest batch of {BATCH}: {slowest:.3} s",
-        bytes / count
-    );
+    let ingest = count as f64 / begun.elapsed().as_secs_f64();
     let begun = Instant::now();
     let facts: usize = hands
         .iter()
         .map(|hand| purr_facts::facts(&serde_json::from_slice(&hand.record).unwrap()).unwrap().len())
         .sum();
-    let rate = count as f64 / begun.elapsed().as_secs_f64();
-    println!(
-        "facts alone, on one core: {rate:.0} hands/s ({:.1} players a hand)",
-        facts as f64 / count as f64
-    );
+    let facts_alone = count as f64 / begun.elapsed().as_secs_f64();
     let begun = Instant::now();
     database.forget_counters().await.unwrap();
-    while database.recount().await.unwrap() > 0 {}
-    println!("rebuild: {:.0} hands/s", count as f64 / begun.elapsed().as_secs_f64());
+    let forget = begun.elapsed().as_secs_f64();
+    assert_eq!(database.recount_all(&CancellationToken::new()).await.unwrap(), count as u64);
+    let rebuild = count as f64 / begun.elapsed().as_secs_f64();
     let mut connection = PgConnection::connect_with(&postgres.options()).await.unwrap();
-    for table in ["hands", "hand_players", "player_counters"] {
-        let sql = format!("SELECT pg_total_relation_size('records.{table}')");
-        let size: i64 = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&mut connection).await.unwrap();
-        println!("{table}: {:.0} bytes a hand", size as f64 / count as f64);
-    }
     let bodies = "SELECT sum(pg_total_relation_size(inhrelid))::bigint FROM pg_inherits
                   WHERE inhparent = 'records.hand_bodies'::regclass";
-    let size: i64 = sqlx::query_scalar(bodies).fetch_one(&mut connection).await.unwrap();
-    println!("hand_bodies: {:.0} bytes a hand", size as f64 / count as f64);
+    let mut sizes = vec![("hand_bodies", bodies.to_owned())];
+    for table in ["hands", "hand_players", "player_counters", "table_hours", "event_inbox"] {
+        sizes.push((table, format!("SELECT pg_total_relation_size('records.{table}')")));
+    }
+    let mut stored = serde_json::Map::new();
+    for (table, sql) in sizes {
+        let size: i64 = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&mut connection).await.unwrap();
+        stored.insert(table.into(), (size as f64 / count as f64).round().into());
+    }
+    let bytes_a_hand: f64 = stored.values().filter_map(serde_json::Value::as_f64).sum();
+    figures(
+        "bench",
+        &json!({
+            "hands": count,
+            "recordBytes": bytes / count,
+            "playersAHand": facts as f64 / count as f64,
+            "ingestHandsPerS": ingest.round(),
+            "slowestBatchS": slowest,
+            "factsAloneHandsPerS": facts_alone.round(),
+            "rebuildHandsPerS": rebuild.round(),
+            "forgetS": forget,
+            "bytesAHandAfterRebuild": stored,
+            "daysToOneTBAt200PerS": 1e12 / (bytes_a_hand * 200.0 * 86_400.0),
+        }),
+    );
 }

@@ -1,5 +1,5 @@
 //! Measurements: a player's page over a million own hands, and the lag from a hand's end to its counters at 200 hands/s.
-//! `cargo test --release -p purr-records --test figures -- --ignored --nocapture --test-threads=1`.
+//! `make records-bench` runs them.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -17,13 +17,13 @@ mod redis;
 
 use bytes::Bytes;
 use certificates::Authority;
-use common::{Postgres, player, record, stored};
+use common::{Postgres, figures, player, record, stored};
 use purr_protocol::hand::Site;
 use purr_records::{ingest::Ingest, metrics::Metrics};
 use purr_runtime::{Callers, CancellationToken, Identity, InternalClient, Readiness, Role, Server};
 use purr_store::{Commit, HandEntry, HandReader, RedisStore, Store};
 use redis::Redis;
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use std::{
     collections::HashMap,
@@ -57,8 +57,9 @@ async fn million(connection: &mut PgConnection) {
          FROM generate_series(1, 1000000) n"
             .to_owned(),
         format!(
-            "INSERT INTO hand_players (hand_id, seat, player, delta, stack)
-             SELECT id, 0, decode('{own}', 'hex'), hand % 100 - 50, 1000 FROM hands"
+            "INSERT INTO hand_players (hand_id, seat, player, delta, stack, low, high)
+             SELECT id, 0, decode('{own}', 'hex'), hand % 100 - 50, 1000,
+                 CASE WHEN hand % 5 = 0 THEN hand % 26 END, CASE WHEN hand % 5 = 0 THEN 26 + hand % 26 END FROM hands"
         ),
         format!(
             "INSERT INTO player_counters (player, day, small_blind, big_blind, dealt_in, position, {columns})
@@ -93,6 +94,7 @@ async fn a_players_page_over_a_million_own_hands() {
     let identity = Identity::load(&dir.path().join("gateway")).unwrap();
     let gateway = InternalClient::new(identity, &address, Role::Records);
     let own = player(0);
+    let mut told = serde_json::Map::new();
     for (what, path) in [
         ("statistics", format!("/v1/players/{own}/statistics")),
         (
@@ -101,6 +103,13 @@ async fn a_players_page_over_a_million_own_hands() {
         ),
         ("graph", format!("/v1/players/{own}/graph")),
         ("own hands, a page", format!("/v1/players/{own}/search?limit=50")),
+        ("own hands, a page in the middle", format!("/v1/players/{own}/search?limit=50&before=500000")),
+        (
+            "own hands, won, of a day",
+            format!("/v1/players/{own}/search?result=won&from=2024-03-01&to=2024-03-01"),
+        ),
+        ("own hands, by cards", format!("/v1/players/{own}/search?cards=AsKd")),
+        ("sessions", format!("/v1/players/{own}/sessions")),
     ] {
         let mut samples = Vec::new();
         for _ in 0..300 {
@@ -109,8 +118,9 @@ async fn a_players_page_over_a_million_own_hands() {
             samples.push(begun.elapsed().as_secs_f64() * 1e3);
         }
         let (half, most) = (percentile(&mut samples, 0.5), percentile(&mut samples, 0.99));
-        println!("{what}: p50 {half:.1} ms, p99 {most:.1} ms");
+        told.insert(what.into(), json!({ "p50Ms": half, "p99Ms": most }));
     }
+    figures("page", &json!({ "ownHands": 1_000_000, "requests": 300, "of": told }));
     stop.cancel();
 }
 
@@ -184,12 +194,8 @@ async fn lag_from_a_hands_end_to_its_counters() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     let rate = lags.len() as f64 / begun.elapsed().as_secs_f64();
-    println!(
-        "{} hands at {rate:.0} hands/s: lag p50 {:.3} s, p99 {:.3} s",
-        lags.len(),
-        percentile(&mut lags, 0.5),
-        percentile(&mut lags, 0.99)
-    );
+    let (half, most) = (percentile(&mut lags, 0.5), percentile(&mut lags, 0.99));
+    figures("lag", &json!({ "hands": lags.len(), "handsPerS": rate.round(), "p50S": half, "p99S": most }));
     for table in playing {
         table.await.unwrap();
     }

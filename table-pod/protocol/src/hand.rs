@@ -30,18 +30,34 @@ const PEGGED: [(&str, &str); 8] = [
     ("", PLAY_MONEY),
 ];
 
+/// What the chain made of one record of a hand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Standing {
+    /// Not final yet, or nobody tells.
+    #[default]
+    Pending,
+    /// Settled with this record.
+    Final,
+    /// The hand is settled by another record.
+    Replaced,
+    /// The hand will never settle.
+    Void,
+}
+
 /// A hand's public part, and how it is stored.
 pub struct Stored {
     pub hash: String,
     /// Milliseconds since 1970.
     pub ended_at_ms: i64,
     pub hashes: Vec<String>,
+    pub standing: Standing,
     pub pseudonymous: bool,
     pub record: HandRecord,
 }
 
 /// One hand in full.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Hand {
     pub table: String,
@@ -54,22 +70,38 @@ pub struct Hand {
     pub conflict: bool,
     /// Of every record of this hand, the first one first.
     pub hashes: Vec<String>,
+    /// What the chain made of this record.
+    #[serde(default)]
+    pub standing: Standing,
     /// Players stand under names that differ from table to table, not with their addresses.
     #[serde(default)]
     pub pseudonymous: bool,
+    /// Seats, rules and every event that all could see.
+    #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
     pub history: HandHistory,
+    /// How the hand ended: results, rake, and whether all bets went back.
+    #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
     pub end: HandEnd,
+    /// Root of the Merkle tree over the shuffled deck, hex.
     pub root: String,
+    /// Players' commitments to entropy.
+    #[schemars(with = "Vec<serde_json::Value>")]
     pub commitments: Vec<Commitment>,
+    /// The entropy behind the commitments, where players have revealed it.
+    #[schemars(with = "Vec<serde_json::Value>")]
     pub reveals: Vec<Reveal>,
+    /// Cards that all have seen, each with its proof.
+    #[schemars(with = "Vec<serde_json::Value>")]
     pub openings: Vec<(u8, Opening)>,
+    /// The table's name, its currency, and when the hand began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<serde_json::Value>")]
     pub place: Option<Place>,
 }
 
 impl From<Stored> for Hand {
     fn from(stored: Stored) -> Self {
-        let Stored { hash, ended_at_ms, hashes, pseudonymous, record } = stored;
+        let Stored { hash, ended_at_ms, hashes, standing, pseudonymous, record } = stored;
         // Every field by name: a new one does not compile until somebody has decided who may see it.
         // What is sealed to an auditor stays here too: a stolen key must not open what everybody has.
         let HandRecord {
@@ -98,6 +130,7 @@ impl From<Stored> for Hand {
             ended_at_ms,
             conflict,
             hashes,
+            standing,
             pseudonymous,
             history,
             end,

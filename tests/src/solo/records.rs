@@ -11,7 +11,7 @@ use axum::{
 use bytes::Bytes;
 use purr_protocol::{
     Problem,
-    hand::{Format, Rendered, Site, Stored, render},
+    hand::{Format, Rendered, Site, Standing, Stored, render},
     record::HandRecord,
 };
 use purr_runtime::problem::Answer;
@@ -150,6 +150,8 @@ async fn one(
     let kept = kept.ok_or_else(|| Problem::new(404, "no-such-hand", "There is no record of this hand"))?;
     let record: HandRecord = serde_json::from_slice(&kept.record).map_err(|error| unreadable(&error))?;
     let stored = Stored {
+        // There is no chain.
+        standing: Standing::Pending,
         pseudonymous: false,
         hash: kept.hash.clone(),
         ended_at_ms: i64::try_from(kept.ended_at_ms).unwrap_or(i64::MAX),

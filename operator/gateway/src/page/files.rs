@@ -33,6 +33,7 @@ pub(super) const FILES: &[(&str, &[u8])] = files![
     "motion.js",
     "notes.js",
     "options.js",
+    "others.js",
     "owncards.js",
     "ownhands.js",
     "page.css",

@@ -20,6 +20,7 @@ use axum::{
 };
 use certificates::Authority;
 use http::Answer;
+use purr_engine::PlayerId;
 use purr_gateway::{
     Config, Gateway, Listeners,
     front::Front,
@@ -33,6 +34,7 @@ use purr_gateway::{
 use purr_protocol::{
     denial::{Act, DenialAct, DenialTrail, Denials, DeniedWallet, DeniedWallets, Deny, Lift},
     floor::{Acts, NewAct, StaffAct},
+    statistics::{PublicAsked, PublicStatistics, PublicTold},
 };
 use purr_runtime::{Callers, CancellationToken, Identity, Peer, Readiness, Role, Server};
 use serde_json::{Value, json};
@@ -453,7 +455,25 @@ fn staff_routes(acts: &Arc<Mutex<Vec<NewAct>>>) -> Router {
     Router::new()
         .route("/v1/staff/acts", get(list).post(note))
         .route("/v1/staff/stakes", axum::routing::post(async || Json(json!({ "highest": [] }))))
+        .route("/v1/statistics", axum::routing::post(public_statistics))
+        .route(
+            "/v1/leaders",
+            get(async |uri: axum::http::Uri| {
+                let name = format!("0x{}", "9".repeat(40));
+                let asked = uri.query().unwrap_or_default().contains("days=7&by=hands&viewer=0x");
+                let leader =
+                    json!({ "place": 1, "name": name, "you": asked, "hands": 100, "bigBlinds": 1.5 });
+                Json(json!({ "days": 7, "by": "hands", "leaders": [leader] }))
+            }),
+        )
         .route("/v1/rooms", get(async |uri: axum::http::Uri| Json(json!({ "asked": uri.to_string() }))))
+}
+
+/// Of everybody but the first player, who has too few hands.
+async fn public_statistics(Json(asked): Json<PublicAsked>) -> Json<PublicTold> {
+    let enough = asked.players.into_iter().filter(|player| *player != PlayerId([1; 20]));
+    let told = enough.map(|player| (player, PublicStatistics { hands: 100, ..PublicStatistics::default() }));
+    Json(PublicTold { players: told.collect() })
 }
 
 fn records_routes(acts: &Arc<Mutex<Vec<NewAct>>>) -> Router {

@@ -41,3 +41,19 @@ async fn nobody_sees_the_statistics_of_somebody_else() {
     assert_eq!(world.get("/v1/players/me/statistics", None).await.status, 401);
     assert_eq!(world.get("/v1/players/me/statistics?seats=x", Some(&token)).await.problem(), "query");
 }
+
+#[tokio::test]
+async fn leaderboards_are_off_until_the_room_wants_them() {
+    let world = World::new().await;
+    let token = Wallet::new(1).sign_in(&world).await.access;
+    let off = world.get("/v1/leaderboard", Some(&token)).await;
+    assert_eq!((off.status, off.problem().as_str()), (404, "no-leaderboard"));
+    let world = World::with(|config| config.page.leaderboard = true).await;
+    let token = Wallet::new(1).sign_in(&world).await.access;
+    let shown = world.get("/v1/leaderboard?days=7&by=hands", Some(&token)).await;
+    assert_eq!(shown.status, 200, "{shown:?}");
+    let leader = shown.json()["leaders"][0].clone();
+    // Records hear who asks, and mark the caller's own place.
+    assert_eq!((leader["you"].as_bool(), leader["hands"].as_i64()), (Some(true), Some(100)));
+    assert_eq!(world.get("/v1/leaderboard?by=money", Some(&token)).await.problem(), "query");
+}

@@ -267,6 +267,32 @@ async fn shows(world: &World, name: &str, field: &str, value: u64) {
 const SEATS: &str = "/v1/fleets/purr/nl2/seats";
 
 #[tokio::test]
+async fn statistics_of_those_who_sit_there_are_shown_where_the_fleet_shows_them_and_from_a_hundred_hands_on()
+{
+    let world = World::new().await;
+    let template = fleet(&world, "nl2", "Pick", 5);
+    table(&world, "nl2", &template, "a1", &[(0, player(1)), (4, player(2))]);
+    shows(&world, "nl2", "free", 4).await;
+    let one = token(&Wallet::new(1));
+    let shown = world.get("/v1/tables/a1/statistics", Some(&one)).await;
+    assert_eq!(shown.status, 200, "{shown:?}");
+    let seats = shown.json()["seats"].clone();
+    assert_eq!((&seats[0]["seat"], &seats[0]["statistics"]), (&json!(0), &Value::Null), "too few hands");
+    assert_eq!((&seats[1]["seat"], &seats[1]["statistics"]["hands"]), (&json!(4), &json!(100)));
+    assert_eq!(world.get("/v1/tables/a1/statistics", None).await.status, 401);
+    // A fleet that shows none, which is the default, and a table of no fleet.
+    let object = json!({
+        "apiVersion": "purr.poker/v1alpha1", "kind": "PokerTableFleet",
+        "metadata": { "name": "nl2", "namespace": "purr" }, "spec": { "template": template },
+    });
+    world.fleets.apply_fleet(FleetView::of(&serde_json::from_value(object).unwrap()).unwrap());
+    for uid in ["a1", UID] {
+        let shown = world.get(&format!("/v1/tables/{uid}/statistics"), Some(&one)).await;
+        assert_eq!((shown.status, shown.json()), (200, json!({ "seats": [] })), "{uid}");
+    }
+}
+
+#[tokio::test]
 async fn a_seat_is_held_once_however_often_the_answer_is_lost() {
     let world = World::new().await;
     let template = fleet(&world, "nl2", "SeatMe", 5);

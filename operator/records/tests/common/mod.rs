@@ -223,6 +223,17 @@ pub fn stored(record: &HandRecord, id: &str) -> StoredHand {
     }
 }
 
+/// Prints a measurement, and writes it to `records-<name>.json` in the folder that PURR_FIGURES names.
+pub fn figures(name: &str, figures: &serde_json::Value) {
+    println!("{name}: {figures:#}");
+    if let Ok(folder) = std::env::var("PURR_FIGURES") {
+        let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+        let load = load.split(' ').next().unwrap_or_default();
+        let told = serde_json::json!({ "load": load, "figures": figures });
+        fs::write(Path::new(&folder).join(format!("records-{name}.json")), format!("{told:#}\n")).unwrap();
+    }
+}
+
 pub fn hand(number: u64) -> StoredHand {
     stored(&record(TABLE, number, 30), &format!("{}-0", 1_700_000_000_000 + number))
 }

@@ -6,6 +6,7 @@ use crate::common;
 use common::{Postgres, TABLE, hand, record, stored};
 use purr_protocol::record::HandRecord;
 use purr_records::{Database, DatabaseError, Fate};
+use purr_runtime::CancellationToken;
 use purr_store::StoredHand;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use std::time::Duration;
@@ -118,6 +119,25 @@ async fn killed_at_twenty_random_points_the_counters_equal_a_rebuild_and_the_fac
         .sum();
     let stored = ask(&postgres, "SELECT sum(won_sq)::text FROM player_counters").await;
     assert_eq!(stored, [facts.to_string()]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rebuild_by_several_workers_gives_the_same_bits_as_the_stream() {
+    let postgres = Postgres::new();
+    let database = postgres.database().await;
+    // More than two workers take at once.
+    for first in (1..=2_500).step_by(500) {
+        database.ingest(&(first..first + 500).map(hand).collect::<Vec<_>>()).await.unwrap();
+    }
+    let live = counters(&postgres).await;
+    let hours = ask(&postgres, "SELECT (t.hands, t.pot, t.rake, t.flops)::text FROM table_hours t").await;
+    database.forget_counters().await.unwrap();
+    assert_eq!(database.recount_all(&CancellationToken::new()).await.unwrap(), 2_500);
+    assert_eq!(counters(&postgres).await, live);
+    assert_eq!(
+        ask(&postgres, "SELECT (t.hands, t.pot, t.rake, t.flops)::text FROM table_hours t").await,
+        hours
+    );
 }
 
 #[tokio::test]

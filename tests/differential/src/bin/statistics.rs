@@ -17,7 +17,7 @@ use purr_engine::{
 use purr_facts::{NAMES, PlayerFacts};
 use purr_protocol::{
     HistoryRule,
-    hand::{Format, RenderError, Site, Stored, render},
+    hand::{Format, RenderError, Site, Standing, Stored, render},
     record::{HandRecord, VERSION},
     text::TextError,
 };
@@ -93,8 +93,14 @@ fn beside_text(record: HandRecord, out: &mut impl Write) -> Result<()> {
     let mut line = json!({ "history": record.history, "end": record.end });
     let site = Site { name: "s".into(), network: "n".into(), unit: "CHIPS".into(), decimals: 0 };
     let hash = format!("{:016x}{}", record.end.hand, "0".repeat(48));
-    let stored =
-        Stored { hash, ended_at_ms: 1_700_000_000_000, hashes: Vec::new(), pseudonymous: false, record };
+    let stored = Stored {
+        hash,
+        ended_at_ms: 1_700_000_000_000,
+        hashes: Vec::new(),
+        standing: Standing::Pending,
+        pseudonymous: false,
+        record,
+    };
     // A void hand has no text.
     line["text"] = match render(stored, Format::Text, &site) {
         Ok(rendered) => Value::String(rendered.text),
