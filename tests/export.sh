@@ -11,7 +11,7 @@ export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$cache/target}
 hands=${1:-2000}
 seed=${2:-$(fresh_seed)}
 
-python=$(venv tests/export/requirements.txt)
+python=$(venv tests/export/requirements.txt venv-export)
 tests/cargo.sh build --release --quiet --workspace --all-targets
 folder=$(mktemp -d)
 trap 'rm -rf -- "$folder"' EXIT
