@@ -1,6 +1,7 @@
 // Statistics of others: of those who sit at a table, where its fleet shows them, and the leaderboard, where the room has one.
 
 import { el, onDo } from './dom.js';
+import { table } from './statistics.js';
 import { short } from './tell.js';
 
 const percent = new Intl.NumberFormat(undefined, { style: 'percent', maximumFractionDigits: 0 });
@@ -8,15 +9,6 @@ const plain = new Intl.NumberFormat(undefined, { maximumFractionDigits: 1 });
 const whole = new Intl.NumberFormat();
 /** Rates beside a seat: what is read at a glance. The API has all of them. */
 const SHOWN = { vpip: 'VPIP', pfr: 'PFR', threeBet: '3-bet', foldToThreeBet: 'Fold to 3-bet', cbetFlop: 'C-bet', wentToShowdown: 'WTSD' };
-
-function table(caption, columns, rows) {
-  return el('div', { class: 'scroll', role: 'region', 'aria-label': `Table: ${caption}`, tabindex: '0' },
-    el('table', { class: 'hands figures' },
-      el('caption', { class: 'heard' }, caption),
-      el('thead', {}, el('tr', {}, columns.map((text) => el('th', { scope: 'col' }, text)))),
-      el('tbody', {}, rows.map((cells, at) => el('tr', { 'data-key': `${caption}-${at}` },
-        cells.map((cell, column) => (column === 0 ? el('th', { scope: 'row' }, cell) : el('td', {}, cell))))))));
-}
 
 /** Those who sit at the table. `ask(uid)` asks the API; a table that shows nothing has no panel. */
 export class Seated {

@@ -116,7 +116,8 @@ export class Statistics {
 
 const range = (figure, write) => `${write(figure.low)} to ${write(figure.high)}`;
 
-function table(caption, columns, rows) {
+/** A table of figures whose first column heads each row. */
+export function table(caption, columns, rows) {
   return el('div', { class: 'scroll', role: 'region', 'aria-label': `Table: ${caption}`, tabindex: '0' },
     el('table', { class: 'hands figures' },
       el('caption', { class: 'heard' }, caption),
