@@ -372,7 +372,10 @@ pub struct Api {
 /// Asks again after a second where the address has asked too often (RFC 6585, section 4), at most [`PATIENCE`] times. Sign-ins of
 /// everybody behind one address share a limit, and nonces count in it: who began anew with a nonce each time would use up what the
 /// sign-in after it needs.
-async fn patiently<T>(ask: impl AsyncFn() -> Result<T, ApiError>) -> Result<T, ApiError> {
+async fn patiently<T, F>(ask: impl Fn() -> F) -> Result<T, ApiError>
+where
+    F: Future<Output = Result<T, ApiError>>,
+{
     for _ in 0..PATIENCE {
         match ask().await {
             Err(error) if error.problem().is_some_and(|problem| problem.status == 429) => {
@@ -400,14 +403,14 @@ impl Api {
 
     /// Signs in with the wallet (EIP-4361). `issued_at` is the wallet's clock.
     pub async fn sign_in(&self, wallet: &Wallet, issued_at: jiff::Timestamp) -> Result<Tokens, ApiError> {
-        let nonce = patiently(async || self.nonce().await).await?;
+        let nonce = patiently(|| self.nonce()).await?;
         if !self.gateway.is_called(&nonce.domain) {
             return Err(ApiError::Domain { at: self.gateway.base.clone(), domain: nonce.domain });
         }
         let message = sign_in_message(wallet, &nonce, issued_at);
         let signature = hex_text(&wallet.personal_sign(&message)?);
         let body = serde_json::json!({ "message": message, "signature": signature });
-        patiently(async || self.call(Method::POST, "/v1/auth/sign-in", None, Some(&body)).await).await
+        patiently(|| self.call(Method::POST, "/v1/auth/sign-in", None, Some(&body))).await
     }
 
     pub async fn refresh(&self, refresh_token: &str) -> Result<Tokens, ApiError> {
@@ -712,9 +715,9 @@ mod tests {
         };
         for (status, refusals, asked) in [(429, 3, 4), (429, u32::MAX, PATIENCE + 1), (403, 1, 1)] {
             let (begun, count) = (tokio::time::Instant::now(), std::cell::Cell::new(0));
-            let answer = patiently(async || {
+            let answer = patiently(|| {
                 count.set(count.get() + 1);
-                if count.get() > refusals { Ok(()) } else { Err(refused(status)) }
+                std::future::ready(if count.get() > refusals { Ok(()) } else { Err(refused(status)) })
             })
             .await;
             assert_eq!(count.get(), asked, "{status} {refusals} times");
