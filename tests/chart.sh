@@ -167,6 +167,9 @@ done <<'C'
 /chainSigner/gas/max minimum chainSigner.gas.max=21000
 /chainSigner/limits/hand minimum chainSigner.limits.hand=-1
 /chainSigner/hsm tokenLable chainSigner.hsm.tokenLable="x"
+/table/allowed image table.allowed.image=[]
+/table/allowed/images/0 pattern table.allowed.images=["*"]
+/table/allowed/tolerationKeys/0 pattern table.allowed.tolerationKeys=["a b"]
 /audit/publicKey pattern audit.publicKey="00"
 /records/version 2 records.version=1
 /fairplay/thresholds/pair maximum fairplay.thresholds.pair=50
@@ -338,3 +341,10 @@ lacks 'name: purr-purr-controller-tables}' controller/rbac.yaml "${selected[@]}"
 renders 'purr.poker/tables: "true"' networkpolicies.yaml "${selected[@]}"
 renders 'values: ["purr","poker-2"]' networkpolicies.yaml --values "$work/production.yaml"
 lacks namespaceSelector networkpolicies.yaml "${anvil[@]}"
+# What tables may name: the policy and the controller say the same, where the tables are.
+renders 'value: "registry.example/purr/table:,b@sha256:c"' controller/deployment.yaml "${anvil[@]}" --set 'table.allowed.images={registry.example/purr/table:,b@sha256:c}'
+renders '["registry.example/purr/"].exists' tables-policy.yaml "${anvil[@]}" --set 'table.allowed.images={registry.example/purr/}'
+renders 'values: ["purr","poker-2"]' tables-policy.yaml --values "$work/production.yaml"
+renders 'purr.poker/tables: "true"' tables-policy.yaml "${selected[@]}"
+lacks "variables.labels.all" tables-policy.yaml "${anvil[@]}" --set 'table.allowed.nodeSelectorKeys={*}'
+[[ $(render "${anvil[@]}" --set table.allowed.policy=false) != *purr-purr-tables* ]] || die "the policy of tables is rendered in spite of table.allowed.policy"

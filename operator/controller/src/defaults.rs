@@ -1,5 +1,6 @@
 //! What tables have that do not say it themselves, from the controller's options.
 
+use crate::allowed::Allowed;
 use purr_crds::Resources;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -15,6 +16,8 @@ pub struct Defaults {
     pub signer_addr: String,
     pub image: String,
     pub image_pull_policy: String,
+    /// Other images, and the nodes, that a table may name.
+    pub allowed: Allowed,
     pub resources: Resources,
     /// Time for a pod to end its hand, in seconds.
     pub grace_s: u32,
