@@ -25,6 +25,8 @@ pub struct Defaults {
     pub jwks_addr: String,
     pub jwt_issuer: String,
     pub jwt_audience: String,
+    /// Tables also take players' access tokens, which gateways of the release before send.
+    pub accept_access_tokens: bool,
     /// Public key of the auditor, 64 hex digits; empty: none.
     pub audit_key: String,
     /// Public key of the fair-play program, 64 hex digits; empty: none.

@@ -83,6 +83,9 @@ pub struct Options {
     /// Audience of players' tokens, for table pods
     #[arg(long, env = "PURR_TABLE_JWT_AUDIENCE", default_value = "purr")]
     pub table_jwt_audience: String,
+    /// Tables also take players' access tokens, which gateways of the release before this one send: true or false
+    #[arg(long, env = "PURR_TABLE_ACCEPT_ACCESS_TOKENS", default_value_t = true, action = clap::ArgAction::Set)]
+    pub table_accept_access_tokens: bool,
     /// Public key of the auditor who may open every hand's deck, 64 hex digits; empty: nobody
     #[arg(long, env = "PURR_TABLE_AUDIT_KEY", default_value = "")]
     pub table_audit_key: String,
@@ -257,6 +260,7 @@ impl Options {
             jwks_addr: self.table_jwks_addr,
             jwt_issuer: self.table_jwt_issuer,
             jwt_audience: self.table_jwt_audience,
+            accept_access_tokens: self.table_accept_access_tokens,
             audit_key: self.table_audit_key.to_ascii_lowercase(),
             fairplay_key: self.table_fairplay_public_key.to_ascii_lowercase(),
             record_version: self.table_record_version,

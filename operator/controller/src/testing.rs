@@ -67,6 +67,7 @@ pub fn fleet() -> Defaults {
         jwks_addr: "purr-gateway-internal:8444".into(),
         jwt_issuer: "https://localhost".into(),
         jwt_audience: "purr".into(),
+        accept_access_tokens: true,
         audit_key: String::new(),
         fairplay_key: String::new(),
         record_version: VERSION,
