@@ -377,14 +377,14 @@ where
     F: Future<Output = Result<T, ApiError>>,
 {
     for _ in 0..PATIENCE {
-        match ask().await {
+        match Box::pin(ask()).await {
             Err(error) if error.problem().is_some_and(|problem| problem.status == 429) => {
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
             other => return other,
         }
     }
-    ask().await
+    Box::pin(ask()).await
 }
 
 impl Api {
