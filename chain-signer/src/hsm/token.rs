@@ -91,6 +91,16 @@ struct Key {
     address: [u8; 20],
 }
 
+/// The module, loaded.
+fn loaded(config: &TokenConfig) -> Result<Pkcs11, HsmError> {
+    let module = |source| HsmError::Module { module: config.module.clone(), source };
+    let context = Pkcs11::new(&config.module).map_err(module)?;
+    match context.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)) {
+        Ok(()) | Err(Pkcs11Error::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => Ok(context),
+        Err(error) => Err(module(error)),
+    }
+}
+
 fn failed(doing: &'static str) -> impl FnOnce(Pkcs11Error) -> HsmError {
     move |source| HsmError::Pkcs11 { doing, source }
 }
@@ -120,12 +130,7 @@ impl Token {
     /// # Errors
     /// Whatever is missing is named: module, token, PIN file, right PIN.
     pub fn open(config: TokenConfig) -> Result<Arc<Self>, HsmError> {
-        let module = |source| HsmError::Module { module: config.module.clone(), source };
-        let context = Pkcs11::new(&config.module).map_err(module)?;
-        match context.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)) {
-            Ok(()) | Err(Pkcs11Error::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => {}
-            Err(error) => return Err(module(error)),
-        }
+        let context = loaded(&config)?;
         let slot = match find_slot(&context, &config.label)? {
             Some(slot) => slot,
             None if config.init => init_token(&context, &config)?,
@@ -140,6 +145,14 @@ impl Token {
             permits: Arc::new(Semaphore::new(SESSIONS_MAX)),
             started: Instant::now(),
         }))
+    }
+
+    /// Whether there is a token of this label. Tries no PIN.
+    ///
+    /// # Errors
+    /// Where the module cannot be loaded, or its slots cannot be read.
+    pub fn is_there(config: &TokenConfig) -> Result<bool, HsmError> {
+        Ok(find_slot(&loaded(config)?, &config.label)?.is_some())
     }
 
     /// The signer for a key.
