@@ -13,6 +13,7 @@ mod denials;
 mod derived;
 mod due;
 mod failover;
+mod gas;
 mod hard;
 mod lies;
 mod quiet;
