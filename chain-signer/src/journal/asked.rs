@@ -225,6 +225,8 @@ impl Journal {
             )
             .bind(&name)
             .bind(&why)
+        let uids: Vec<&str> = ranges.iter().map(|(uid, ..)| uid.as_str()).collect();
+        evidence.borne = self.borne_of(&uids).await?;
             .bind(UNTIL_RELEASED)
             .execute(&mut *tx)
             .await?;

@@ -46,6 +46,7 @@ pub(super) async fn table(conn: &mut PgConnection, uid: &str) -> Result<Books, J
     let mut books = Books::default();
     books.tables.insert(row.uid.clone(), books_of(&row));
     seats(conn, &mut books).await?;
+    owners(conn, &mut books).await?;
     Ok(books)
 }
 
@@ -85,13 +86,14 @@ async fn seats(conn: &mut PgConnection, books: &mut Books) -> Result<(), Journal
 
 async fn owners(conn: &mut PgConnection, books: &mut Books) -> Result<(), JournalError> {
     let rows =
-        sqlx::query("SELECT uid, seat, player, vacated, rake_left FROM seat_owners WHERE uid = ANY($1)")
+        sqlx::query("SELECT uid, seat, player, vacated, rake_left, borne FROM seat_owners WHERE uid = ANY($1)")
             .bind(uids(books))
             .fetch_all(conn)
             .await?;
     for row in rows {
         let vacated = row.try_get::<Option<i64>, _>("vacated")?.map(undb).transpose()?;
-        let owner = Owner { player: player_of(&row)?, vacated, rake_left: undb(row.try_get("rake_left")?)? };
+        let (rake_left, borne) = (undb(row.try_get("rake_left")?)?, undb(row.try_get("borne")?)?);
+        let owner = Owner { player: player_of(&row)?, vacated, rake_left, borne };
         if let Some(table) = books.tables.get_mut(row.try_get::<&str, _>("uid")?) {
             table.owners.insert(seat_of(&row)?, owner);
         }

@@ -102,9 +102,9 @@ async fn one(conn: &mut PgConnection, change: &Change, block: u64) -> Result<(),
         }
         Change::Owner { uid, seat, owner: Some(owner) } => {
             sqlx::query(
-                "INSERT INTO seat_owners (uid, seat, player, vacated, rake_left) VALUES ($1, $2, $3, $4, $5)
-                 ON CONFLICT (uid, seat) DO UPDATE
-                 SET player = excluded.player, vacated = excluded.vacated, rake_left = excluded.rake_left",
+                "INSERT INTO seat_owners (uid, seat, player, vacated, rake_left, borne) VALUES ($1, $2, $3, $4, $5, $6)
+                 ON CONFLICT (uid, seat) DO UPDATE SET player = excluded.player, vacated = excluded.vacated,
+                     rake_left = excluded.rake_left, borne = excluded.borne",
             )
             .bind(uid)
             .bind(i16::from(*seat))
@@ -117,6 +117,7 @@ async fn one(conn: &mut PgConnection, change: &Change, block: u64) -> Result<(),
         Change::Promised { id, promise } => promised(conn, id, promise).await?,
         Change::Promise { id, state } => {
             let sql = match id.kind {
+            .bind(db(owner.borne, "borne")?)
                 PromiseKind::Permit => "UPDATE reservations SET state = $3 WHERE player = $1 AND nonce = $2",
                 PromiseKind::Voucher => "UPDATE vouchers SET state = $3 WHERE player = $1 AND nonce = $2",
             };
@@ -353,14 +354,21 @@ pub(super) async fn notice(
     state: NoticeState,
     tx_hash: &[u8],
 ) -> Result<(), JournalError> {
-    sqlx::query("INSERT INTO notices (uid, seq_from, seq_to, state, tx_hash) VALUES ($1, $2, $3, $4, $5)")
-        .bind(uid)
-        .bind(db(seq_from, "seq")?)
-        .bind(db(seq_to, "seq")?)
-        .bind(word(state))
-        .bind(format!("0x{}", hex::encode(tx_hash)))
-        .execute(conn)
-        .await?;
+    let player = match state {
+        NoticeState::Exit(player) | NoticeState::Frozen(player) | NoticeState::Thawed(player) => Some(player),
+        NoticeState::Submitted | NoticeState::Confirmed | NoticeState::Rejected => None,
+    };
+    sqlx::query(
+        "INSERT INTO notices (uid, seq_from, seq_to, state, tx_hash, player) VALUES ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(uid)
+    .bind(db(seq_from, "seq")?)
+    .bind(db(seq_to, "seq")?)
+    .bind(word(state))
+    .bind(format!("0x{}", hex::encode(tx_hash)))
+    .bind(player.map(|player| player.0.to_vec()))
+    .execute(conn)
+    .await?;
     Ok(())
 }
 

@@ -21,6 +21,7 @@ mod receipts;
 mod restart;
 mod rotation;
 mod settle;
+mod shortfall;
 mod tamper;
 mod token;
 mod vouchers;
