@@ -73,6 +73,13 @@ pub(super) fn entry(row: &PgRow, trust: &Trust, noted: Option<EntryNote>) -> Res
     })
 }
 
+/// What tables asked for in single entries, by table and number.
+#[derive(Debug, Default)]
+pub struct Asked {
+    pub tables: BTreeMap<String, TableAsked>,
+    pub entries: BTreeMap<(String, u64), EntryRow>,
+}
+
 #[derive(Deserialize)]
 struct Replaced {
     attempt: u16,
@@ -150,6 +157,23 @@ impl Journal {
             .collect()
     }
 
+    /// Single entries, and their tables' rows.
+    pub async fn asked_of(&self, keys: &[&(String, u64)]) -> Result<Asked, JournalError> {
+        let uids: Vec<&str> = keys.iter().map(|(uid, _)| uid.as_str()).collect();
+        let seqs = keys.iter().map(|(_, seq)| db(*seq, "seq")).collect::<Result<Vec<_>, _>>()?;
+        let tables = self.asked_tables_of(&uids).await?;
+        let tables = tables.into_iter().map(|(uid, (_, asked))| (uid, asked)).collect();
+        let sql =
+            format!("{ENTRIES} WHERE (e.uid, e.seq) IN (SELECT * FROM unnest($1::text[], $2::bigint[]))");
+        let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(uids).bind(seqs);
+        let mut entries = BTreeMap::new();
+        for row in query.fetch_all(&self.pool).await? {
+            let row = entry(&row, &self.trust, noted(&row)?)?;
+            entries.insert((row.uid.clone(), row.seq), row);
+        }
+        Ok(Asked { tables, entries })
+    }
+
     /// A table's row.
     pub async fn asked_table(&self, uid: &str) -> Result<TableAsked, JournalError> {
         let sql = format!("{TABLES} WHERE t.uid = $1");
@@ -201,6 +225,8 @@ impl Journal {
                 Err(error) => return Err(error),
             }
         }
+        let uids: Vec<&str> = ranges.iter().map(|(uid, ..)| uid.as_str()).collect();
+        evidence.borne = self.borne_of(&uids).await?;
         for (uid, first, last) in ranges {
             evidence.entries.extend(self.asked_entries(&uid, first, last).await?);
         }
@@ -225,8 +251,6 @@ impl Journal {
             )
             .bind(&name)
             .bind(&why)
-        let uids: Vec<&str> = ranges.iter().map(|(uid, ..)| uid.as_str()).collect();
-        evidence.borne = self.borne_of(&uids).await?;
             .bind(UNTIL_RELEASED)
             .execute(&mut *tx)
             .await?;
