@@ -81,7 +81,7 @@ impl Journal {
         signed: Option<&Signatures>,
     ) -> Result<u64, JournalError> {
         let ask = Ask { uid: uid.into(), submit: submit.clone(), signed: signed.cloned() };
-        let mut results = self.accept_all(&[ask], limits, hour).await?;
+        let mut results = Box::pin(self.accept_all(&[ask], limits, hour)).await?;
         results.pop().unwrap_or_else(|| Err(JournalError::Corrupt("no answer to one request".into())))
     }
 
