@@ -116,6 +116,10 @@ invariants: ## long: 128,000 random calls of the vault, invariants checked after
 audit: ## one report with a date: advisories, licences, secrets in the history, security tests; writes target/audit.md (ARGS="--tests")
 	@tests/audit.sh $(ARGS)
 
+.PHONY: release
+release: ## images with digests and bills of materials, the chart, checksums, of a version that all files agree on; writes target/release-VERSION
+	@tests/release.sh $(ARGS)
+
 .PHONY: lint
 lint: ## rustfmt, clippy, cargo-deny, shellcheck, the chart
 	@tests/lint.sh

@@ -1,5 +1,6 @@
 //! The one holder of keys: checks, signs in the HSM, submits, confirms, watches events, keeps balances.
 
+pub mod acceptor;
 mod back_off;
 pub mod calldata;
 pub mod chain;
