@@ -87,6 +87,11 @@ due: ## the next due entry of 10,000 tables, 100 hands each in the past, beside 
 chaos: ## long: faults on a real cluster while a table plays; writes target/chaos.json (PURR_FAULTS, PURR_RUNS)
 	@tests/chaos.sh
 
+.PHONY: alerts
+alerts: ## long: faults held for five minutes, and which alerts a real Prometheus fires; writes target/alerts.json (ARGS="store-away")
+	@tests/stack.sh "$${PURR_CLUSTER:-chaos}"
+	@PURR_CLUSTER="$${PURR_CLUSTER:-chaos}" tests/alerts.sh $(ARGS)
+
 .PHONY: rollout
 rollout: ## long: changed pods, a bad image, a changed game and a drained node while players play (PURR_ROLLOUT_TABLES)
 	@tests/rollout.sh
@@ -115,6 +120,10 @@ invariants: ## long: 128,000 random calls of the vault, invariants checked after
 .PHONY: audit
 audit: ## one report with a date: advisories, licences, secrets in the history, security tests; writes target/audit.md (ARGS="--tests")
 	@tests/audit.sh $(ARGS)
+
+.PHONY: release
+release: ## images with digests and bills of materials, the chart, checksums, of a version that all files agree on; writes target/release-VERSION
+	@tests/release.sh $(ARGS)
 
 .PHONY: lint
 lint: ## rustfmt, clippy, cargo-deny, shellcheck, the chart

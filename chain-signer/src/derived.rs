@@ -13,6 +13,7 @@ use crate::{
 };
 use purr_books::{
     asked::{self, Changed, EntryRow, TableAsked, Why},
+    books::borne_by_leaves,
     policy::Terms,
 };
 use purr_protocol::settlement::EntryBody;
@@ -44,6 +45,8 @@ pub struct Evidence {
     /// Tables that it is about, and the entries of its ranges.
     pub tables: Vec<TableAsked>,
     pub entries: Vec<EntryRow>,
+    /// What seats of each table bore of shortfalls: the chain refuses a Leave that names another stack than its own.
+    pub borne: BTreeMap<String, BTreeMap<u8, u64>>,
     /// Entries whose rows say that it carries them.
     pub carried: BTreeSet<(String, u64)>,
 }
@@ -60,18 +63,26 @@ fn about(changed: Changed, uids: impl IntoIterator<Item = String>) -> NotDerived
     NotDerived { changed, uids: uids.into_iter().collect() }
 }
 
-/// Entries of one table as [`items`] takes them, each checked against its own payload.
+/// Entries of one table as [`items`] takes them, each checked against its own payload. They begin behind what the chain
+/// has; `borne`: by how much the stack of each seat is above the chain's by then.
 ///
 /// # Errors
 /// The column that was changed.
-pub fn waiting<'a>(rows: impl IntoIterator<Item = &'a EntryRow>) -> Result<Vec<Waiting>, NotDerived> {
-    rows.into_iter()
-        .map(|row| {
-            let read = asked::entry(row);
-            let (entry, lanes) = read.map_err(|changed| about(changed, [row.uid.clone()]))?;
-            Ok(Waiting { entry, lanes })
-        })
-        .collect()
+pub fn waiting<'a>(
+    rows: impl IntoIterator<Item = &'a EntryRow>,
+    borne: &BTreeMap<u8, u64>,
+) -> Result<Vec<Waiting>, NotDerived> {
+    let read = rows.into_iter().map(|row| {
+        let read = asked::entry(row);
+        let (entry, lanes) = read.map_err(|changed| about(changed, [row.uid.clone()]))?;
+        Ok(Waiting { entry, lanes, borne: 0 })
+    });
+    let mut all: Vec<Waiting> = read.collect::<Result<_, _>>()?;
+    let by_number = borne_by_leaves(all.iter().map(|one| &one.entry), borne);
+    for one in &mut all {
+        one.borne = by_number.get(&one.entry.seq).copied().unwrap_or(0);
+    }
+    Ok(all)
 }
 
 /// The terms of a table, if its row is what it asked for.
@@ -100,7 +111,7 @@ pub fn receipt(
             && one.lanes == *lanes
             && matches!(one.entry.body, EntryBody::Hand { hand: asked, .. } if asked == *hand)
     };
-    if waiting(entries)?.iter().any(is_it) && receipt.table_id == table.table_id {
+    if waiting(entries, &BTreeMap::new())?.iter().any(is_it) && receipt.table_id == table.table_id {
         return Ok(());
     }
     let changed = Changed::new("receipts", "hand", format!("{}/{}", receipt.uid, receipt.seq), Why::NotAsked);
@@ -114,11 +125,17 @@ fn settles(domain: &Domain, evidence: &Evidence, called: &[Item]) -> Result<Vec<
         terms(domain, table)?;
         tables.insert(table.table_id, table.uid.as_str());
     }
+    let mut carried = BTreeMap::new();
+    for uid in tables.values() {
+        let none = BTreeMap::new();
+        let borne = evidence.borne.get(*uid).unwrap_or(&none);
+        carried.insert(*uid, waiting(evidence.entries.iter().filter(|row| row.uid == **uid), borne)?);
+    }
     let mut expected = Vec::with_capacity(called.len());
     for item in called {
-        let Some(uid) = tables.get(&item.table) else { continue };
-        let within = |row: &&EntryRow| row.uid == **uid && (item.first..=item.last).contains(&row.seq);
-        let waiting = waiting(evidence.entries.iter().filter(within))?;
+        let Some(all) = tables.get(&item.table).and_then(|uid| carried.get(uid)) else { continue };
+        let within = |one: &&Waiting| (item.first..=item.last).contains(&one.entry.seq);
+        let waiting: Vec<Waiting> = all.iter().filter(within).cloned().collect();
         // One item by itself, whatever it was netted with.
         let hands = usize::from(matches!(item.body, ItemBody::Hands { .. })) * waiting.len();
         expected.extend(items(item.table, &waiting, hands).unwrap_or_default());

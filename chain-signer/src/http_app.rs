@@ -98,7 +98,10 @@ fn problem(error: &ServiceError) -> Problem {
             J::Range(_) | J::Ledger(LedgerError::Range(_)) => {
                 (400, "range".into(), "A number is out of range")
             }
-            J::Sql(_) | J::Migrate(_) => (503, "unavailable".into(), "The journal cannot be reached"),
+            J::Full(_) => (503, "busy".into(), "Too many entries wait to be stored"),
+            J::Sql(_) | J::Migrate(_) | J::Batch(_) => {
+                (503, "unavailable".into(), "The journal cannot be reached")
+            }
             _ => (500, "internal".into(), "The signer failed"),
         },
     };

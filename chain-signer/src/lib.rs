@@ -1,5 +1,6 @@
 //! The one holder of keys: checks, signs in the HSM, submits, confirms, watches events, keeps balances.
 
+pub mod acceptor;
 mod back_off;
 pub mod calldata;
 pub mod chain;
@@ -33,6 +34,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
     match options.command {
         Command::Serve(options) => serve::serve(*options, stop).await,
         Command::Keys(options) => tools::keys(options).await,
+        Command::Init(options) => tools::init(options).await,
         Command::Deploy(options) => tools::deploy(*options).await,
         Command::Audit(options) => tools::audit(&options).await,
         Command::Release(options) => tools::release(&options).await,

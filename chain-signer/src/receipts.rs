@@ -9,9 +9,10 @@ use crate::{
     chain::eip712::Domain,
     derived::{self, NotDerived},
     hsm::HsmError,
-    journal::{JournalError, Receipt, ReceiptKey},
+    journal::{Asked, JournalError, Receipt, ReceiptKey},
     service::Service,
 };
+use purr_books::asked::{Changed, Why};
 use purr_runtime::CancellationToken;
 use std::{sync::Arc, time::Duration};
 use tokio::time::sleep;
@@ -67,6 +68,8 @@ async fn pass(service: &Service) -> Result<(), ReceiptError> {
         let Some((last, _)) = page.last() else { return Ok(()) };
         after = last.clone();
         let mut signed = Vec::with_capacity(page.len());
+        let keys: Vec<&ReceiptKey> = page.iter().map(|(at, _)| at).collect();
+        let asked = service.journal.asked_of(&keys).await?;
         for (at, receipt) in page {
             // One entry that cannot have a receipt must not keep others from theirs.
             let receipt = match receipt {
@@ -76,7 +79,7 @@ async fn pass(service: &Service) -> Result<(), ReceiptError> {
                     continue;
                 }
             };
-            if let Some(found) = not_asked(service, &domain, &receipt).await? {
+            if let Some(found) = not_asked(&asked, &domain, &receipt) {
                 if service.journal.quarantine(&found).await? {
                     service.metrics.rows_changed.inc();
                 }
@@ -93,13 +96,12 @@ async fn pass(service: &Service) -> Result<(), ReceiptError> {
 }
 
 /// What of a receipt does not follow from what its table asked for.
-async fn not_asked(
-    service: &Service,
-    domain: &Domain,
-    receipt: &Receipt,
-) -> Result<Option<NotDerived>, JournalError> {
-    let (uid, seq) = (&receipt.uid, receipt.seq);
-    let table = service.journal.asked_table(uid).await?;
-    let entries = service.journal.asked_entries(uid, seq, seq).await?;
-    Ok(derived::receipt(domain, &table, &entries, receipt).err())
+fn not_asked(asked: &Asked, domain: &Domain, receipt: &Receipt) -> Option<NotDerived> {
+    let at = (receipt.uid.clone(), receipt.seq);
+    // Both are there: the receipt was read beside them.
+    let (Some(table), Some(entry)) = (asked.tables.get(&receipt.uid), asked.entries.get(&at)) else {
+        let changed = Changed::new("receipts", "uid or seq", format!("{}/{}", at.0, at.1), Why::Unknown);
+        return Some(NotDerived { changed, uids: [at.0].into() });
+    };
+    derived::receipt(domain, table, std::slice::from_ref(entry), receipt).err()
 }

@@ -1,10 +1,11 @@
 //! What the signer does for its callers, checked and journaled; who may call is `http`'s part.
 
 use crate::{
+    acceptor::Acceptor,
     chain::{Address, Rpc, Vault, address_text, eip712::Domain, eip712::recover, eip712::uid_word},
     checkpoint::Checkpoints,
     hsm::Signer,
-    journal::{ExitBounds, HourLimit, Journal, JournalError, ReserveRequest, TableRow, VoucherRequest},
+    journal::{Ask, ExitBounds, HourLimit, Journal, JournalError, ReserveRequest, TableRow, VoucherRequest},
     keys::Keys,
     metrics::Metrics,
     options::Config,
@@ -135,8 +136,7 @@ pub struct Service {
     pub domain: Option<Domain>,
     /// The block of the vault's deployment.
     pub vault_block: u64,
-    limits: Limits,
-    hour: HourLimit,
+    acceptor: Arc<Acceptor>,
     keys: OnceLock<Keys>,
     chain: OnceLock<ChainConfig>,
     /// The vault's bounds on exits: they never change, and every question about a table asks for them.
@@ -159,7 +159,10 @@ impl Service {
         signals: Arc<Signals>,
     ) -> Self {
         let domain = config.vault.map(|vault| Domain { chain_id: config.options.chain_id, vault });
+        let (limits, hour) =
+            (Limits { hand_max: config.options.hand_limit }, HourLimit(config.options.hour_limit));
         Self {
+            acceptor: Arc::new(Acceptor::new(journal.clone(), limits, hour)),
             journal,
             rpc,
             metrics,
@@ -168,8 +171,6 @@ impl Service {
             trust: config.trust.clone(),
             domain,
             vault_block: config.options.vault_block,
-            limits: Limits { hand_max: config.options.hand_limit },
-            hour: HourLimit(config.options.hour_limit),
             keys: OnceLock::new(),
             chain: OnceLock::new(),
             exit_bounds: OnceLock::new(),
@@ -294,14 +295,8 @@ impl Service {
     ) -> Result<u64, ServiceError> {
         self.domain()?;
         let signed = self.trust.read(uid, submit, signed)?;
-        let mut tries = 0;
-        let head = loop {
-            tries += 1;
-            match self.journal.accept_signed(uid, submit, &self.limits, self.hour, signed.as_ref()).await {
-                Err(error) if error.is_deadlock() && tries < TRIES => {}
-                other => break other?,
-            }
-        };
+        let ask = Ask { uid: uid.into(), submit: submit.clone(), signed };
+        let head = self.acceptor.accept(ask).await?;
         let accepted = submit.entries.iter().filter(|entry| entry.seq <= head).count();
         self.metrics.entries_accepted.inc_by(accepted as u64);
         self.signals.work.notify_one();

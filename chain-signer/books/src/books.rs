@@ -54,6 +54,12 @@ pub struct TableBooks {
 }
 
 impl TableBooks {
+    /// By how much this player's stack in a seat is above the chain's; see [`Owner::borne`].
+    #[must_use]
+    pub fn borne(&self, seat: u8, player: PlayerId) -> u64 {
+        self.owners.get(&seat).filter(|owner| owner.player == player).map_or(0, |owner| owner.borne)
+    }
+
     /// Whether an exit has emptied a seat whose Leave entry is still to come.
     #[must_use]
     pub fn has_vacated(&self) -> bool {
@@ -69,6 +75,30 @@ pub struct Owner {
     pub vacated: Option<u64>,
     /// What is left of the rake that the player's permits allow.
     pub rake_left: u64,
+    /// What the player bore of shortfalls as a winner: by so much the stack at the table, and in the model, is above the
+    /// chain's.
+    pub borne: u64,
+}
+
+/// By how much the stack that a Leave names is above the chain's, by number: what its player bore of shortfalls. `entries`
+/// begin behind what the chain has; `borne`: what each seat bore by then. A seat that is taken anew bore nothing.
+pub fn borne_by_leaves<'a>(
+    entries: impl IntoIterator<Item = &'a Entry>,
+    borne: &BTreeMap<u8, u64>,
+) -> BTreeMap<u64, u64> {
+    let (mut borne, mut by_number) = (borne.clone(), BTreeMap::new());
+    for entry in entries {
+        match &entry.body {
+            EntryBody::Leave { seat, .. } => {
+                by_number.extend(borne.remove(&seat.0).map(|amount| (entry.seq, amount)));
+            }
+            EntryBody::Sit { seat, .. } => {
+                borne.remove(&seat.0);
+            }
+            EntryBody::TopUp { .. } | EntryBody::Hand { .. } => {}
+        }
+    }
+    by_number
 }
 
 /// A number of a table's sequence.
@@ -206,7 +236,7 @@ pub enum Change {
         id: PromiseId,
         state: PromiseState,
     },
-    /// The table is told of a range; not of a player.
+    /// The table is told of a range; or, with the head twice as the range, that a player of its seats has to leave.
     Notice {
         uid: String,
         range: (u64, u64),

@@ -23,8 +23,7 @@ pub enum Flaw {
     Model { uid: String, seat: u8 },
 }
 
-/// Everything that does not hold. After a shortfall that winners bore, a table's own stacks are above the chain's: its model
-/// is then not that of the chain until a void.
+/// Everything that does not hold.
 pub fn flaws(books: &Books) -> Vec<Flaw> {
     let mut flaws = Vec::new();
     let sum: i128 = books.ledger.balances().values().map(|amount| i128::from(*amount)).sum();

@@ -161,7 +161,7 @@ mod tests {
     fn books() -> Books {
         let terms = Terms { seats: 6, rake_basis_points: 0, rake_cap: 0, big_blind: 2 };
         let mut table = TableBooks::new([7; 32], terms, 1);
-        table.owners.insert(0, Owner { player: ONE, vacated: None, rake_left: 0 });
+        table.owners.insert(0, Owner { player: ONE, vacated: None, rake_left: 0, borne: 0 });
         Books { tables: [("t".to_owned(), table)].into(), ..Books::default() }
     }
 

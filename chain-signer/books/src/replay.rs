@@ -352,6 +352,9 @@ impl Replay {
                 Change::HousePaid { key, to, amount, tx } => {
                     self.house.entry(key.clone()).or_insert((*to, *amount, *tx));
                 }
+                Change::Notice { state: NoticeState::Exit(player), tx, .. } => {
+                    self.told_players.insert((*player, hash_text(tx)));
+                }
                 Change::Notice { uid, range, state, tx } => {
                     self.told.push((uid.clone(), *range, *state, hash_text(tx)));
                 }

@@ -257,6 +257,7 @@ fn admit(
 ) -> Result<(Effect, Option<Change>), RequestError> {
     let mut after = seats.clone();
     let effect = after.apply(&entry.body, limits)?;
+    has_on_chain(table(books, uid)?, seats, &effect)?;
     let moved = hour.moved.saturating_add(effect.moved);
     if hour.limit != 0 && effect.moved > 0 && moved > hour.limit {
         return Err(Refusal::HourLimit { moved, limit: hour.limit }.into());
@@ -272,6 +273,19 @@ fn admit(
     };
     (*seats, hour.moved) = (after, moved);
     Ok((effect, promise))
+}
+
+/// A winner who bore a shortfall loses no more than the chain has for the seat: it would reject the hand for good.
+fn has_on_chain(table: &TableBooks, seats: &Table, effect: &Effect) -> Result<(), Refusal> {
+    for (seat, lane) in effect.lanes.iter().filter(|(_, lane)| lane.delta < 0) {
+        let held = seats.seats.get(seat).ok_or(Refusal::SeatEmpty(*seat))?;
+        let (borne, loss) = (table.borne(*seat, held.player), lane.delta.unsigned_abs());
+        let stack = held.stack.saturating_sub(borne);
+        if borne > 0 && loss > stack {
+            return Err(Refusal::Insolvent { seat: *seat, stack, loss });
+        }
+    }
+    Ok(())
 }
 
 /// A promise that has ended since, by time or by an exit, gives no money but takes the entry: refused by the chain, or

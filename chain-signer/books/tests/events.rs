@@ -7,7 +7,7 @@ mod common;
 use common::{NOW_S, World, player, rejected, table_id};
 use purr_books::{
     Books, Change,
-    books::Conflict,
+    books::{Conflict, borne_by_leaves},
     entry::State,
     events::{VaultEvent as E, VaultLog},
     ledger::{Account, Subject},
@@ -17,7 +17,7 @@ use purr_books::{
     take::{take, take_in, tally},
 };
 use purr_engine::SeatIndex;
-use purr_protocol::settlement::{Entry, EntryBody, Permit, Reserve, SeatDelta, Submit};
+use purr_protocol::settlement::{Entry, EntryBody, NoticeState, Permit, Reserve, SeatDelta, Submit};
 
 const UID: &str = "one";
 const ID: [u8; 32] = [3; 32];
@@ -278,4 +278,54 @@ fn requests_of_the_past_and_of_nobody_are_refused() {
     let late = |amount| Submit { epoch: 7, entries: vec![Entry { seq: 5, body: hand(amount, -amount) }] };
     assert_eq!((world.journal.submit(UID, &late(1)), world.journal.submit(UID, &late(1))), (Ok(5), Ok(5)));
     assert!(matches!(world.journal.submit(UID, &late(2)), Err(RequestError::Conflict { seq: 5, .. })));
+}
+
+#[test]
+fn a_winner_who_bore_a_shortfall_is_stood_up_and_leaves_with_what_the_chain_has() {
+    let mut world = table();
+    let leave = |stack| EntryBody::Leave { seat: SeatIndex(0), player: player(0), stack };
+    submit(&mut world, leave(58)).unwrap();
+    let mut books = world.journal.books().clone();
+    let short = E::Shortfall { table: ID, first: 3, amount: 5, reserve: 0, rake: 0, winners: 5 };
+    let exit = E::SeatVacated { table: ID, player: player(1), seat: 1, stack: 50 };
+    take_in(&mut books, &[log(exit, 199)]);
+    // Hand and Leave are in one transaction: nobody could know of the shortfall.
+    let tx = [200; 32];
+    books.items.extend([((tx, ID, 3), 3), ((tx, ID, 4), 4)]);
+    let said = [short, settled(3, 3), rejected(UID, 4)];
+    let logs: Vec<VaultLog> =
+        (0..).zip(said).map(|(index, event)| VaultLog { block: 200, tx, index, event }).collect();
+    let changes = take_in(&mut books, &logs);
+    assert_eq!(tally(&changes).entries_rejected, 0);
+    assert_eq!((books.tables[UID].entries[&4].state, books.tables[UID].confirmed_seq), (State::Requested, 3));
+    assert_eq!((books.tables[UID].borne(0, player(0)), books.stack(UID, 0)), (5, 53));
+    let entries = books.tables[UID].entries.range(4..).filter_map(|(_, booked)| booked.entry.as_ref());
+    assert_eq!(borne_by_leaves(entries, &[(0, 5)].into()), [(4, 5)].into());
+    // The next one named the chain's stack: where the vault rejects it all the same, nothing is tried again.
+    books.items.insert(([201; 32], ID, 4), 4);
+    let again = take_in(&mut books, &[log(rejected(UID, 4), 201)]);
+    assert_eq!(tally(&again).entries_rejected, 1);
+
+    // Who still sits there is told to leave, and nobody else.
+    let mut books = table().journal.books().clone();
+    let changes = take_in(&mut books, &logs[..2]);
+    let told: Vec<_> = changes
+        .iter()
+        .filter_map(|change| match change {
+            Change::Notice { state: NoticeState::Exit(who), range, .. } => Some((*who, *range)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(told, [(player(0), (3, 3))]);
+    assert!(books.tables[UID].seats[&0].stack == 58 && books.stack(UID, 0) == 53);
+}
+
+#[test]
+fn a_seat_that_is_taken_anew_bore_nothing() {
+    let entry = |seq, body| Entry { seq, body };
+    let leave = |stack| EntryBody::Leave { seat: SeatIndex(0), player: player(0), stack };
+    let sit = EntryBody::Sit { seat: SeatIndex(0), player: player(0), permit: permit(9, 9, 9) };
+    let entries = [entry(4, leave(9)), entry(5, sit.clone()), entry(6, leave(9))];
+    assert_eq!(borne_by_leaves(&entries, &[(0, 5)].into()), [(4, 5)].into());
+    assert_eq!(borne_by_leaves(&[entry(5, sit), entry(6, leave(9))], &[(0, 5)].into()), [].into());
 }

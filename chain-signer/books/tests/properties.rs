@@ -13,6 +13,7 @@ use purr_books::{
     memory::MemoryJournal,
     take::{take, take_in},
 };
+use purr_protocol::settlement::NoticeState;
 
 fn history() -> impl Strategy<Value = Vec<Op>> {
     prop::collection::vec(any::<Op>(), 1..160)
@@ -164,6 +165,58 @@ proptest! {
         let mut other = before;
         take_in(&mut other, &logs);
         prop_assert_eq!(sorted(other), sorted(books));
+    }
+
+    /// Seat 0 exits with what it lost to seat 1 in a hand that the chain gets after the exit.
+    #[test]
+    fn winners_who_bore_a_shortfall_leave_with_the_chains_stack(
+        stacks in (1..80_u64, 1..80_u64, 1..80_u64),
+        (lost, then, more) in (1..400_u64, 0..900_u64, 0..80_u64),
+        (leaves_before, settles_one_by_one) in any::<(bool, bool)>(),
+    ) {
+        const UID: &str = TABLES[0];
+        let mut world = World::new(MemoryJournal::default());
+        // No multiple of five: such seats are never handed in.
+        let stacks = [stacks.0 * 5 + 1, stacks.1 * 5 + 1, stacks.2 * 5 + 1];
+        for (seat, stack) in (0..3).zip(stacks) {
+            world.deposit(player(seat), 2_000);
+            world.sit(UID, seat, player(seat), stack);
+        }
+        world.settle(UID, usize::MAX);
+        world.exit(player(0));
+        let lost = lost.min(stacks[0]);
+        prop_assert!(world.loses(UID, (0, 1), lost));
+        if leaves_before {
+            prop_assert!(world.leaves(UID, 1));
+        }
+        world.exit(player(0));
+        world.settle(UID, if settles_one_by_one { 1 } else { usize::MAX });
+        let told = world.changes.iter().filter(|change| matches!(
+            change, Change::Notice { state: NoticeState::Exit(who), .. } if *who == player(1)
+        ));
+        prop_assert_eq!(told.count(), usize::from(!leaves_before));
+        if !leaves_before {
+            let table = &world.journal.books().tables[UID];
+            prop_assert_eq!(table.borne(1, player(1)), lost);
+            prop_assert_eq!(world.model(UID, 1).unwrap().1, stacks[1] + lost);
+            // It loses what the chain has at most.
+            prop_assert_eq!(world.loses(UID, (1, 2), then.max(1)), then.max(1) <= stacks[1]);
+            if more > 0 {
+                world.sit(UID, 1, player(1), more * 5 + 1);
+            }
+            world.settle(UID, usize::MAX);
+            prop_assert_eq!(world.flaws(), []);
+            prop_assert!(world.leaves(UID, 1));
+        }
+        prop_assert!(world.leaves(UID, 0) && world.leaves(UID, 2));
+        world.settle(UID, usize::MAX);
+        let table = &world.journal.books().tables[UID];
+        prop_assert_eq!(table.confirmed_seq, table.head_seq, "nothing has to be voided");
+        prop_assert_eq!(world.differences(), Vec::<String>::new());
+        prop_assert_eq!(world.flaws(), []);
+        let held: u64 = (0..3).map(|seat| world.journal.books().free(player(seat))).sum();
+        // The vault has paid the exit.
+        prop_assert_eq!(held, 4_000);
     }
 
     /// A chain that lies, or a journal that lacks half of it: money is not made, nothing is overdrawn, nothing stands.

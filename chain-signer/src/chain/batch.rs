@@ -18,6 +18,8 @@ pub const ITEMS_MAX: usize = 64;
 pub struct Waiting {
     pub entry: Entry,
     pub lanes: BTreeMap<u8, Lane>,
+    /// Of a Leave: by how much the stack that it names is above the chain's ([`purr_books::books::Owner::borne`]).
+    pub borne: u64,
 }
 
 /// What one item of the call says, in plain types.
@@ -136,7 +138,7 @@ pub fn items(table: [u8; 32], waiting: &[Waiting], hands_max: usize) -> Result<V
                 ItemBody::TopUp(seating(seq, seat.0, player.0, permit)?)
             }
             EntryBody::Leave { seat, player, stack } => {
-                ItemBody::Leave { seat: seat.0, player: player.0, stack: *stack }
+                ItemBody::Leave { seat: seat.0, player: player.0, stack: stack.saturating_sub(next.borne) }
             }
         };
         items.push(Item { table, first: seq, last: seq + now.len() as u64 - 1, body });
@@ -222,12 +224,12 @@ mod tests {
             next: String::new(),
         };
         let lanes = [(0, Lane { delta, rake: 0 }), (3, Lane { delta: -delta - 1, rake: 1 })].into();
-        Waiting { entry: Entry { seq, body }, lanes }
+        Waiting { entry: Entry { seq, body }, lanes, borne: 0 }
     }
 
     fn leave(seq: u64) -> Waiting {
         let body = EntryBody::Leave { seat: SeatIndex(1), player: PlayerId([2; 20]), stack: 9 };
-        Waiting { entry: Entry { seq, body }, lanes: BTreeMap::new() }
+        Waiting { entry: Entry { seq, body }, lanes: BTreeMap::new(), borne: 0 }
     }
 
     #[test]
@@ -239,6 +241,20 @@ mod tests {
         let ItemBody::Hands { lanes, .. } = &items[0].body else { panic!("not hands") };
         assert_eq!(lanes[&0], Lane { delta: -2, rake: 0 });
         assert_eq!(lanes[&3], Lane { delta: 0, rake: 2 });
+    }
+
+    #[test]
+    fn a_leave_of_who_bore_a_shortfall_names_the_chains_stack() {
+        let short = Waiting { borne: 4, ..leave(6) };
+        let items = items([9; 32], &[leave(5), short], 2).unwrap();
+        let stacks: Vec<_> = items
+            .iter()
+            .map(|item| match item.body {
+                ItemBody::Leave { stack, .. } => stack,
+                _ => panic!("no leave"),
+            })
+            .collect();
+        assert_eq!(stacks, [9, 5]);
     }
 
     #[test]

@@ -63,8 +63,8 @@ fn row(uid: &str, seq: u64, won: i64) -> EntryRow {
 fn settlement() -> (Transaction, Evidence) {
     let tables = UIDS.map(table).to_vec();
     let entries = vec![row(UIDS[0], 4, 8), row(UIDS[0], 5, 3), row(UIDS[1], 7, 1)];
-    let one = items(tables[0].table_id, &waiting(&entries[..2]).unwrap(), 8).unwrap();
-    let two = items(tables[1].table_id, &waiting(&entries[2..]).unwrap(), 8).unwrap();
+    let one = items(tables[0].table_id, &waiting(&entries[..2], &BTreeMap::new()).unwrap(), 8).unwrap();
+    let two = items(tables[1].table_id, &waiting(&entries[2..], &BTreeMap::new()).unwrap(), 8).unwrap();
     let calldata = encode_settle(&[one, two].concat());
     let fees = Fees { gas: 100, max_fee: 20, priority_fee: 1 };
     let ranges = vec![(UIDS[0].to_owned(), 4, 5), (UIDS[1].to_owned(), 7, 7)];
@@ -90,7 +90,8 @@ fn settlement() -> (Transaction, Evidence) {
         age_s: 0,
         attempts: vec![Attempt { attempt: 0, fees, hash: None, raw: None }],
     };
-    (tx, Evidence { noted: Some(noted), fees: [(0, Some(fees))].into(), tables, entries, carried })
+    let (fees, borne) = ([(0, Some(fees))].into(), BTreeMap::new());
+    (tx, Evidence { noted: Some(noted), fees, tables, entries, borne, carried })
 }
 
 fn refused(change: impl FnOnce(&mut Transaction, &mut Evidence)) -> (String, usize) {
@@ -138,7 +139,12 @@ fn a_changed_entry_or_table_stops_its_own_table_only() {
 fn calldata_that_leaves_an_entry_out_is_not_what_was_noted() {
     // A well-formed call of entries that exist, with its hash in a note that was written again.
     let shorter = |tx: &mut Transaction, evidence: &mut Evidence| {
-        let only = items(evidence.tables[0].table_id, &waiting(&evidence.entries[..1]).unwrap(), 8).unwrap();
+        let only = items(
+            evidence.tables[0].table_id,
+            &waiting(&evidence.entries[..1], &BTreeMap::new()).unwrap(),
+            8,
+        )
+        .unwrap();
         tx.calldata = encode_settle(&only);
         evidence.noted.as_mut().unwrap().calldata = hex::encode(Sha256::digest(&tx.calldata));
     };

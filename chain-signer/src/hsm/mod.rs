@@ -6,6 +6,7 @@
 
 mod login;
 mod multiples;
+mod queue;
 mod signature;
 mod token;
 

@@ -1,40 +1,40 @@
 //! A point's multiples, kept so that multiplying it is adding some of them.
 
-use k256::{AffinePoint, ProjectivePoint, Scalar};
+use k256::{AffinePoint, ProjectivePoint, Scalar, elliptic_curve::BatchNormalize};
 
-/// Digits of a scalar, four bits each.
-const DIGITS: usize = 64;
+/// Digits of a scalar, eight bits each.
+const DIGITS: usize = 32;
+/// Values of a digit that add something.
+const VALUES: usize = 255;
 
-/// d · 16^i times the point, for each place i and each digit d from 1 to 15: 84 KB.
+/// d · 256^i times the point, for each place i and each digit d from 1 to 255: 700 KB.
 ///
 /// # Caveats
 /// How long a multiplication takes tells of the scalar. What is multiplied here, to check a signature,
 /// is public.
-pub struct Multiples(Vec<[AffinePoint; 15]>);
+pub struct Multiples(Vec<AffinePoint>);
 
 impl Multiples {
-    /// Takes tens of milliseconds.
+    /// Takes some ten milliseconds.
     pub fn of(point: ProjectivePoint) -> Self {
         let mut base = point;
-        let places = (0..DIGITS).map(|_| {
+        let mut all = Vec::with_capacity(DIGITS * VALUES);
+        for _ in 0..DIGITS {
             let mut sum = base;
-            let multiples = std::array::from_fn(|_| {
-                let this = sum.to_affine();
+            for _ in 0..VALUES {
+                all.push(sum);
                 sum += base;
-                this
-            });
+            }
             base = sum;
-            multiples
-        });
-        Self(places.collect())
+        }
+        Self(<ProjectivePoint as BatchNormalize<[ProjectivePoint]>>::batch_normalize(&all))
     }
 
     /// The scalar times the point, plus `sum`.
     pub fn multiply_add(&self, scalar: &Scalar, mut sum: ProjectivePoint) -> ProjectivePoint {
         let bytes = scalar.to_bytes();
-        let digits = bytes.iter().rev().flat_map(|byte| [byte & 15, byte >> 4]);
-        for (multiples, digit) in self.0.iter().zip(digits) {
-            if let Some(multiple) = usize::from(digit).checked_sub(1).and_then(|at| multiples.get(at)) {
+        for (multiples, digit) in self.0.chunks_exact(VALUES).zip(bytes.iter().rev()) {
+            if let Some(multiple) = usize::from(*digit).checked_sub(1).and_then(|at| multiples.get(at)) {
                 sum += multiple;
             }
         }

@@ -3,6 +3,7 @@
 use super::{
     HsmError, KnownKey, PinDigest, Signature, Signer, address_of,
     login::{Due, Event, Login},
+    queue::{Full, Queue},
     unwrap_ec_point,
 };
 use async_trait::async_trait;
@@ -21,11 +22,13 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
-use tokio::sync::Semaphore;
+use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
 /// Signatures at work at once; the token's own threads are fewer.
 const SESSIONS_MAX: usize = 8;
+/// Signatures that wait for their turn.
+const WAITING_MAX: usize = 1_024;
 /// A signature takes about a millisecond; a token that needs this long is stuck.
 const SIGN_TIMEOUT_MS: u64 = 5_000;
 /// DER of the curve's object identifier 1.3.132.0.10 (SEC 2, secp256k1).
@@ -49,7 +52,7 @@ pub struct Token {
     context: Pkcs11,
     access: Mutex<Access>,
     idle: Mutex<Vec<Pooled>>,
-    permits: Arc<Semaphore>,
+    queue: Queue<Job>,
     started: Instant,
 }
 
@@ -84,11 +87,29 @@ impl Pooled {
     }
 }
 
+#[derive(Clone)]
 struct Key {
     token: Arc<Token>,
-    label: String,
-    public: KnownKey,
+    label: Arc<str>,
+    public: Arc<KnownKey>,
     address: [u8; 20],
+}
+
+/// The module, loaded.
+fn loaded(config: &TokenConfig) -> Result<Pkcs11, HsmError> {
+    let module = |source| HsmError::Module { module: config.module.clone(), source };
+    let context = Pkcs11::new(&config.module).map_err(module)?;
+    match context.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)) {
+        Ok(()) | Err(Pkcs11Error::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => Ok(context),
+        Err(error) => Err(module(error)),
+    }
+}
+
+/// A digest to sign, and where the signature goes.
+struct Job {
+    key: Key,
+    digest: [u8; 32],
+    answer: oneshot::Sender<Result<Signature, HsmError>>,
 }
 
 fn failed(doing: &'static str) -> impl FnOnce(Pkcs11Error) -> HsmError {
@@ -120,12 +141,7 @@ impl Token {
     /// # Errors
     /// Whatever is missing is named: module, token, PIN file, right PIN.
     pub fn open(config: TokenConfig) -> Result<Arc<Self>, HsmError> {
-        let module = |source| HsmError::Module { module: config.module.clone(), source };
-        let context = Pkcs11::new(&config.module).map_err(module)?;
-        match context.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)) {
-            Ok(()) | Err(Pkcs11Error::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => {}
-            Err(error) => return Err(module(error)),
-        }
+        let context = loaded(&config)?;
         let slot = match find_slot(&context, &config.label)? {
             Some(slot) => slot,
             None if config.init => init_token(&context, &config)?,
@@ -137,9 +153,17 @@ impl Token {
             context,
             access: Mutex::new(Access { login: Login::Open, slot, anchor: Some(anchor), logins: 0 }),
             idle: Mutex::new(Vec::new()),
-            permits: Arc::new(Semaphore::new(SESSIONS_MAX)),
+            queue: Queue::new(SESSIONS_MAX, WAITING_MAX),
             started: Instant::now(),
         }))
+    }
+
+    /// Whether there is a token of this label. Tries no PIN.
+    ///
+    /// # Errors
+    /// Where the module cannot be loaded, or its slots cannot be read.
+    pub fn is_there(config: &TokenConfig) -> Result<bool, HsmError> {
+        Ok(find_slot(&loaded(config)?, &config.label)?.is_some())
     }
 
     /// The signer for a key.
@@ -151,7 +175,7 @@ impl Token {
             token: Arc::clone(self),
             label: label.into(),
             address: address_of(&public),
-            public: KnownKey::new(&public),
+            public: Arc::new(KnownKey::new(&public)),
         }))
     }
 
@@ -397,22 +421,38 @@ impl Signer for Key {
     }
 
     async fn sign(&self, digest: [u8; 32]) -> Result<Signature, HsmError> {
-        let limit = Duration::from_millis(SIGN_TIMEOUT_MS);
-        let permit = tokio::time::timeout(limit, Arc::clone(&self.token.permits).acquire_owned())
-            .await
-            .map_err(|_| HsmError::Busy)?
-            .map_err(|_| HsmError::Busy)?;
-        let (token, label) = (Arc::clone(&self.token), self.label.clone());
-        let work = tokio::task::spawn_blocking(move || {
-            // Held by the call itself: one that is stuck keeps its place, and cannot eat all threads.
-            let _permit = permit;
-            token.sign(&label, &digest)
-        });
-        let raw = match tokio::time::timeout(limit, work).await {
-            Ok(Ok(answer)) => answer?,
-            Ok(Err(_)) => return Err(HsmError::BadSignature),
-            Err(_) => return Err(HsmError::Stalled(SIGN_TIMEOUT_MS)),
-        };
-        self.public.to_ethereum(&raw, &digest)
+        let (answer, answered) = oneshot::channel();
+        let queue = &self.token.queue;
+        match queue.push(Job { key: self.clone(), digest, answer }) {
+            Ok(true) => work(Arc::clone(&self.token)),
+            Ok(false) => {}
+            Err(Full) => return Err(HsmError::Busy),
+        }
+        match tokio::time::timeout(Duration::from_millis(SIGN_TIMEOUT_MS), answered).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) => Err(HsmError::BadSignature),
+            Err(_) => Err(HsmError::Stalled(SIGN_TIMEOUT_MS)),
+        }
     }
+}
+
+/// Signs what waits, in a thread that may block. A call of the token that is stuck keeps its place, and cannot eat all
+/// threads.
+fn work(token: Arc<Token>) {
+    tokio::task::spawn_blocking(move || {
+        let mut worker = token.queue.worker();
+        while let Some((job, more)) = worker.next() {
+            if more {
+                work(Arc::clone(&token));
+            }
+            let Job { key, digest, answer } = job;
+            // Whoever waited too long is gone.
+            if answer.is_closed() {
+                continue;
+            }
+            let signed = token.sign(&key.label, &digest);
+            // Nobody may wait any more.
+            let _ = answer.send(signed.and_then(|raw| key.public.to_ethereum(&raw, &digest)));
+        }
+    });
 }

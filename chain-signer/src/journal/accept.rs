@@ -1,19 +1,26 @@
 //! What tables bring: reservations and entries. What is accepted is decided by [`purr_books::request`].
 
-use super::{Journal, JournalError, db, load, store, undb};
+use super::{Journal, JournalError, accepted::New, db, load, store, undb};
 use crate::signed::Signatures;
 use purr_books::{
     policy::Limits,
     request::{self, Hour},
 };
 use purr_protocol::settlement::{EntryBody, Reservation, Reserve, Submit};
-use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Chips of one table that may change hands within an hour; 0: no limit.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct HourLimit(pub u64);
+
+/// Entries that a table hands in, and its signatures over them.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    pub uid: String,
+    pub submit: Submit,
+    pub signed: Option<Signatures>,
+}
 
 /// A reservation whose permit's signature was found good.
 #[derive(Clone, Debug)]
@@ -73,82 +80,80 @@ impl Journal {
         hour: HourLimit,
         signed: Option<&Signatures>,
     ) -> Result<u64, JournalError> {
+        let ask = Ask { uid: uid.into(), submit: submit.clone(), signed: signed.cloned() };
+        let mut results = Box::pin(self.accept_all(&[ask], limits, hour)).await?;
+        results.pop().unwrap_or_else(|| Err(JournalError::Corrupt("no answer to one request".into())))
+    }
+
+    /// Accepts what several tables hand in, in one database transaction; no table twice. Each is refused or accepted by
+    /// itself, as by [`Self::accept`]; the answers are in the order of `asks`.
+    ///
+    /// # Errors
+    /// Of the database: then nothing of all that is stored.
+    pub async fn accept_all(
+        &self,
+        asks: &[Ask],
+        limits: &Limits,
+        hour: HourLimit,
+    ) -> Result<Vec<Result<u64, JournalError>>, JournalError> {
+        let uids: BTreeSet<&str> = asks.iter().map(|ask| ask.uid.as_str()).collect();
+        let uids: Vec<&str> = uids.into_iter().collect();
+        if uids.len() < asks.len() {
+            return Err(JournalError::Corrupt("a table is twice in a batch".into()));
+        }
         let mut tx = self.pool.begin().await?;
-        let mut books = load::table(&mut tx, uid).await?;
-        let head = books.tables.get(uid).map_or(0, |table| table.head_seq);
-        let known = submit.entries.iter().filter(|entry| entry.seq <= head);
-        let known = known.map(|entry| db(entry.seq, "seq")).collect::<Result<Vec<_>, _>>()?;
-        load::hashes(&mut tx, &mut books, uid, &known).await?;
-        let (mut players, mut nonces) = (BTreeSet::new(), Vec::new());
-        for entry in &submit.entries {
-            match &entry.body {
-                EntryBody::Sit { player, permit, .. } | EntryBody::TopUp { player, permit, .. } => {
-                    players.insert(*player);
-                    nonces.push(permit.nonce);
+        let mut books = load::tables(&mut tx, &uids).await?;
+        let (mut known, mut players, mut nonces) = (Vec::new(), BTreeSet::new(), Vec::new());
+        for ask in asks {
+            let head = books.tables.get(&ask.uid).map_or(0, |table| table.head_seq);
+            for entry in &ask.submit.entries {
+                if entry.seq <= head {
+                    known.push((ask.uid.as_str(), db(entry.seq, "seq")?));
                 }
-                EntryBody::Hand { .. } | EntryBody::Leave { .. } => {}
+                match &entry.body {
+                    EntryBody::Sit { player, permit, .. } | EntryBody::TopUp { player, permit, .. } => {
+                        players.insert(*player);
+                        nonces.push(permit.nonce);
+                    }
+                    EntryBody::Hand { .. } | EntryBody::Leave { .. } => {}
+                }
             }
         }
+        load::hashes(&mut tx, &mut books, &known).await?;
         if !players.is_empty() {
             load::promises(&mut tx, &mut books, &players, &nonces).await?;
             load::holds(&mut tx, &mut books, &players).await?;
         }
-        let moved = if hour.0 == 0 { 0 } else { moved_in_hour(&mut tx, uid).await? };
-        let hour = Hour { limit: hour.0, moved };
-        let accepted = request::accept(&books, uid, submit, limits, hour)?;
-        store::store(&mut tx, &accepted.changes, 0).await?;
-        if let Some(signed) = signed {
-            keep(&mut tx, uid, submit, (head, accepted.head), signed).await?;
+        let moved = if hour.0 == 0 { BTreeMap::new() } else { moved_in_hour(&mut tx, &uids).await? };
+        let (mut results, mut new) = (Vec::with_capacity(asks.len()), New::default());
+        for ask in asks {
+            let hour = Hour { limit: hour.0, moved: moved.get(&ask.uid).copied().unwrap_or(0) };
+            let accepted = request::accept(&books, &ask.uid, &ask.submit, limits, hour);
+            results.push(match accepted {
+                Ok(accepted) => {
+                    new.add(ask, &books, accepted.changes)?;
+                    Ok(accepted.head)
+                }
+                Err(error) => Err(error.into()),
+            });
         }
+        new.store(&mut tx).await?;
         tx.commit().await?;
-        Ok(accepted.head)
+        Ok(results)
     }
 }
 
-/// Stores signatures over the entries after `before`, up to `head`.
-async fn keep(
+/// Chips that changed hands at each table within an hour.
+async fn moved_in_hour(
     conn: &mut PgConnection,
-    uid: &str,
-    submit: &Submit,
-    (before, head): (u64, u64),
-    signed: &Signatures,
-) -> Result<(), JournalError> {
-    let (mut seqs, mut signatures) = (Vec::new(), Vec::new());
-    for (entry, signature) in submit.entries.iter().zip(&signed.entries) {
-        if (before + 1..=head).contains(&entry.seq) {
-            seqs.push(db(entry.seq, "seq")?);
-            signatures.push(signature.as_slice());
-        }
-    }
-    if seqs.is_empty() {
-        return Ok(());
-    }
-    let hash: [u8; 32] = Sha256::digest(&signed.certificate).into();
-    sqlx::query("INSERT INTO certificates (hash, der) VALUES ($1, $2) ON CONFLICT DO NOTHING")
-        .bind(hash.as_slice())
-        .bind(&signed.certificate)
-        .execute(&mut *conn)
-        .await?;
-    sqlx::query(
-        "UPDATE entries e SET signature = s.signature, certificate = $4
-         FROM unnest($2::bigint[], $3::bytea[]) AS s (seq, signature) WHERE e.uid = $1 AND e.seq = s.seq",
+    uids: &[&str],
+) -> Result<BTreeMap<String, u64>, JournalError> {
+    let rows: Vec<(String, i64)> = sqlx::query_as(
+        "SELECT uid, SUM(moved)::bigint FROM entries
+         WHERE uid = ANY($1) AND accepted > now() - interval '1 hour' GROUP BY uid",
     )
-    .bind(uid)
-    .bind(seqs)
-    .bind(signatures)
-    .bind(hash.as_slice())
-    .execute(conn)
+    .bind(uids)
+    .fetch_all(conn)
     .await?;
-    Ok(())
-}
-
-async fn moved_in_hour(conn: &mut PgConnection, uid: &str) -> Result<u64, JournalError> {
-    let moved: i64 = sqlx::query_scalar(
-        "SELECT COALESCE(SUM(moved), 0)::bigint FROM entries
-         WHERE uid = $1 AND accepted > now() - interval '1 hour'",
-    )
-    .bind(uid)
-    .fetch_one(conn)
-    .await?;
-    undb(moved)
+    rows.into_iter().map(|(uid, moved)| Ok((uid, undb(moved)?))).collect()
 }

@@ -1,8 +1,7 @@
 //! What the hash chain has of what is about to be signed, beside the rows that say it; see [`purr_books::asked`].
 
 use super::{
-    Journal, JournalError, Lease, TableRow, bytes, chain, db, lease, rows::read_table, transactions::sha2_of,
-    undb,
+    Journal, JournalError, Lease, TableRow, bytes, chain, db, lease, rows::read_table, transactions, undb,
 };
 use crate::{
     chain::vault::{Call, decode_call},
@@ -13,7 +12,6 @@ use crate::{
 use purr_books::{
     asked::{Changed, EntryNote, EntryRow, TableAsked, TableNote, Why},
     differing::Differs,
-    entry::{Event, State, next},
     ledger::{Account, Subject},
     request::RequestError,
 };
@@ -73,6 +71,13 @@ pub(super) fn entry(row: &PgRow, trust: &Trust, noted: Option<EntryNote>) -> Res
         noted,
         is_signed,
     })
+}
+
+/// What tables asked for in single entries, by table and number.
+#[derive(Debug, Default)]
+pub struct Asked {
+    pub tables: BTreeMap<String, TableAsked>,
+    pub entries: BTreeMap<(String, u64), EntryRow>,
 }
 
 #[derive(Deserialize)]
@@ -152,6 +157,23 @@ impl Journal {
             .collect()
     }
 
+    /// Single entries, and their tables' rows.
+    pub async fn asked_of(&self, keys: &[&(String, u64)]) -> Result<Asked, JournalError> {
+        let uids: Vec<&str> = keys.iter().map(|(uid, _)| uid.as_str()).collect();
+        let seqs = keys.iter().map(|(_, seq)| db(*seq, "seq")).collect::<Result<Vec<_>, _>>()?;
+        let tables = self.asked_tables_of(&uids).await?;
+        let tables = tables.into_iter().map(|(uid, (_, asked))| (uid, asked)).collect();
+        let sql =
+            format!("{ENTRIES} WHERE (e.uid, e.seq) IN (SELECT * FROM unnest($1::text[], $2::bigint[]))");
+        let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(uids).bind(seqs);
+        let mut entries = BTreeMap::new();
+        for row in query.fetch_all(&self.pool).await? {
+            let row = entry(&row, &self.trust, noted(&row)?)?;
+            entries.insert((row.uid.clone(), row.seq), row);
+        }
+        Ok(Asked { tables, entries })
+    }
+
     /// A table's row.
     pub async fn asked_table(&self, uid: &str) -> Result<TableAsked, JournalError> {
         let sql = format!("{TABLES} WHERE t.uid = $1");
@@ -203,6 +225,8 @@ impl Journal {
                 Err(error) => return Err(error),
             }
         }
+        let uids: Vec<&str> = ranges.iter().map(|(uid, ..)| uid.as_str()).collect();
+        evidence.borne = self.borne_of(&uids).await?;
         for (uid, first, last) in ranges {
             evidence.entries.extend(self.asked_entries(&uid, first, last).await?);
         }
@@ -264,49 +288,20 @@ impl Journal {
         tx: &Transaction,
         was: &TransactionNote,
     ) -> Result<(), JournalError> {
-        let (id, nonce) = (tx.id, db(was.nonce, "nonce")?);
         let mut conn = self.pool.begin().await?;
         lease::check(&mut conn, lease).await?;
-        let state = next(State::Checked, Event::GiveUp)?;
-        for (uid, first, last) in &was.ranges {
-            sqlx::query(
-                "UPDATE entries SET state = $4, tx_id = NULL
-                 WHERE uid = $1 AND seq BETWEEN $2 AND $3 AND state = $5 AND tx_id = $6",
-            )
-            .bind(uid)
-            .bind(db(*first, "seq")?)
-            .bind(db(*last, "seq")?)
-            .bind(state.as_str())
-            .bind(State::Checked.as_str())
-            .bind(id)
-            .execute(&mut *conn)
-            .await?;
-        }
-        sqlx::query(
-            "UPDATE transactions SET purpose = $2, nonce = $3, destination = $4, calldata = '', changed = now()
-             WHERE id = $1",
-        )
-        .bind(id)
-        .bind(Purpose::Fill.as_str())
-        .bind(nonce)
-        .bind(tx.sender.as_slice())
-        .execute(&mut *conn)
-        .await?;
         if let Some(fees) = was.fees {
             sqlx::query(
                 "UPDATE attempts SET gas = $2, max_fee = $3, priority_fee = $4 WHERE tx_id = $1 AND attempt = 0",
             )
-            .bind(id)
+            .bind(tx.id)
             .bind(db(fees.gas, "gas")?)
             .bind(db(fees.max_fee, "fee")?)
             .bind(db(fees.priority_fee, "fee")?)
             .execute(&mut *conn)
             .await?;
         }
-        let note = json!({"tx": id, "purpose": Purpose::Fill.as_str(), "nonce": was.nonce, "ranges": [],
-            "calldata": hex::encode(sha2_of(&[])), "fees": was.fees,
-            "sender": hex::encode(tx.sender), "destination": hex::encode(tx.sender)});
-        chain::append(&mut conn, "filled", &note).await?;
+        transactions::fill(&mut conn, tx, was).await?;
         conn.commit().await?;
         Ok(())
     }

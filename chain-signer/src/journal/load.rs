@@ -38,15 +38,49 @@ fn most(value: u64) -> i64 {
 
 /// A table with its row locked, and its seats as the accepted entries leave them.
 pub(super) async fn table(conn: &mut PgConnection, uid: &str) -> Result<Books, JournalError> {
-    let row = sqlx::query("SELECT * FROM tables WHERE uid = $1 FOR UPDATE")
-        .bind(uid)
-        .fetch_optional(&mut *conn)
+    let books = tables(conn, &[uid]).await?;
+    if books.tables.is_empty() { Err(RequestError::UnknownTable(uid.into()).into()) } else { Ok(books) }
+}
+
+/// Those of these tables that there are, locked, with their seats as the accepted entries leave them.
+pub(super) async fn tables(conn: &mut PgConnection, uids: &[&str]) -> Result<Books, JournalError> {
+    let rows = sqlx::query("SELECT * FROM tables WHERE uid = ANY($1) ORDER BY uid FOR UPDATE")
+        .bind(uids)
+        .fetch_all(&mut *conn)
         .await?;
-    let row = rows::read_table(&row.ok_or_else(|| RequestError::UnknownTable(uid.into()))?)?;
     let mut books = Books::default();
-    books.tables.insert(row.uid.clone(), books_of(&row));
-    seats(conn, &mut books).await?;
+    for row in rows {
+        let row = rows::read_table(&row)?;
+        books.tables.insert(row.uid.clone(), books_of(&row));
+    }
+    // After the locks, in a statement of their own: another one may have changed seats while this one waited.
+    seated(conn, &mut books).await?;
     Ok(books)
+}
+
+/// Seats as the accepted entries leave them, and as the chain has those.
+async fn seated(conn: &mut PgConnection, books: &mut Books) -> Result<(), JournalError> {
+    let rows = sqlx::query(
+        "SELECT s.uid, s.seat, s.player, s.stack, s.rake_left, o.player AS owner, o.vacated,
+             o.rake_left AS owner_rake, o.borne
+         FROM seats s LEFT JOIN seat_owners o ON o.uid = s.uid AND o.seat = s.seat WHERE s.uid = ANY($1)",
+    )
+    .bind(uids(books))
+    .fetch_all(conn)
+    .await?;
+    for row in rows {
+        let Some(table) = books.tables.get_mut(row.try_get::<&str, _>("uid")?) else { continue };
+        let (at, stack, rake_left) =
+            (seat_of(&row)?, undb(row.try_get("stack")?)?, undb(row.try_get("rake_left")?)?);
+        table.seats.insert(at, Seat { player: player_of(&row)?, stack, rake_left });
+        if let Some(player) = row.try_get::<Option<&[u8]>, _>("owner")? {
+            let vacated = row.try_get::<Option<i64>, _>("vacated")?.map(undb).transpose()?;
+            let (rake_left, borne) = (undb(row.try_get("owner_rake")?)?, undb(row.try_get("borne")?)?);
+            let player = PlayerId(bytes(player, "player")?);
+            table.owners.insert(at, Owner { player, vacated, rake_left, borne });
+        }
+    }
+    Ok(())
 }
 
 fn books_of(row: &rows::TableRow) -> TableBooks {
@@ -84,14 +118,16 @@ async fn seats(conn: &mut PgConnection, books: &mut Books) -> Result<(), Journal
 }
 
 async fn owners(conn: &mut PgConnection, books: &mut Books) -> Result<(), JournalError> {
-    let rows =
-        sqlx::query("SELECT uid, seat, player, vacated, rake_left FROM seat_owners WHERE uid = ANY($1)")
-            .bind(uids(books))
-            .fetch_all(conn)
-            .await?;
+    let rows = sqlx::query(
+        "SELECT uid, seat, player, vacated, rake_left, borne FROM seat_owners WHERE uid = ANY($1)",
+    )
+    .bind(uids(books))
+    .fetch_all(conn)
+    .await?;
     for row in rows {
         let vacated = row.try_get::<Option<i64>, _>("vacated")?.map(undb).transpose()?;
-        let owner = Owner { player: player_of(&row)?, vacated, rake_left: undb(row.try_get("rake_left")?)? };
+        let (rake_left, borne) = (undb(row.try_get("rake_left")?)?, undb(row.try_get("borne")?)?);
+        let owner = Owner { player: player_of(&row)?, vacated, rake_left, borne };
         if let Some(table) = books.tables.get_mut(row.try_get::<&str, _>("uid")?) {
             table.owners.insert(seat_of(&row)?, owner);
         }
@@ -138,21 +174,24 @@ pub(super) async fn entries(
     Ok(())
 }
 
-/// What a number of the sequence is bound to, without its payload: enough to compare hashes.
+/// What numbers of tables' sequences are bound to, without their payloads: enough to compare hashes.
 pub(super) async fn hashes(
     conn: &mut PgConnection,
     books: &mut Books,
-    uid: &str,
-    seqs: &[i64],
+    known: &[(&str, i64)],
 ) -> Result<(), JournalError> {
-    if seqs.is_empty() {
+    if known.is_empty() {
         return Ok(());
     }
-    let rows = sqlx::query("SELECT seq, payload_hash, state FROM entries WHERE uid = $1 AND seq = ANY($2)")
-        .bind(uid)
-        .bind(seqs)
-        .fetch_all(conn)
-        .await?;
+    let (uids, seqs): (Vec<&str>, Vec<i64>) = known.iter().copied().unzip();
+    let rows = sqlx::query(
+        "SELECT e.uid, e.seq, e.payload_hash, e.state FROM unnest($1::text[], $2::bigint[]) AS k (uid, seq)
+         JOIN entries e ON e.uid = k.uid AND e.seq = k.seq",
+    )
+    .bind(uids)
+    .bind(seqs)
+    .fetch_all(conn)
+    .await?;
     for row in rows {
         let booked = Booked {
             hash: bytes(row.try_get("payload_hash")?, "payload_hash")?,
@@ -160,7 +199,7 @@ pub(super) async fn hashes(
             effect: Effect::default(),
             state: row.try_get::<&str, _>("state")?.parse().map_err(corrupt)?,
         };
-        if let Some(table) = books.tables.get_mut(uid) {
+        if let Some(table) = books.tables.get_mut(row.try_get::<&str, _>("uid")?) {
             table.entries.insert(undb(row.try_get("seq")?)?, booked);
         }
     }

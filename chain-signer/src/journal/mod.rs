@@ -5,6 +5,7 @@
 //! transactions, and its fencing number is compared inside each of those database transactions.
 
 mod accept;
+mod accepted;
 mod apply;
 mod asked;
 mod audit;
@@ -29,8 +30,9 @@ mod transactions;
 mod views;
 mod vouchers;
 
-pub use accept::{HourLimit, ReserveRequest};
+pub use accept::{Ask, HourLimit, ReserveRequest};
 pub use apply::LogPosition;
+pub use asked::Asked;
 pub use audit::{Audit, Chain, audit};
 pub use compared::Snapshot;
 pub use denials::BadDenial;
@@ -80,6 +82,10 @@ pub enum JournalError {
     Range(&'static str),
     #[error("journal: {0}")]
     Corrupt(String),
+    #[error("too many entries of table {0}, or of all tables, wait to be stored: hand them in again")]
+    Full(String),
+    #[error("entries of several tables were not stored together: {0}")]
+    Batch(String),
     #[error("journal row: {0}")]
     Json(#[from] serde_json::Error),
     #[error("PostgreSQL: {0}")]
@@ -167,6 +173,16 @@ impl JournalError {
         let Self::Sql(error) = self else { return false };
         let code = error.as_database_error().and_then(|error| error.code());
         matches!(code.as_deref(), Some("40P01" | "40001"))
+    }
+}
+
+impl JournalError {
+    /// The database answered, and did not carry out a statement: others by themselves may pass.
+    pub fn is_of_a_statement(&self) -> bool {
+        match self {
+            Self::Sql(error) => error.as_database_error().is_some(),
+            _ => true,
+        }
     }
 }
 

@@ -75,6 +75,7 @@ impl Journal {
         let mut tables = self.asked_tables_of(&uids).await?;
         let mut entries = self.asked_waiting_of(&uids, ENTRIES_MAX).await?;
         let mut stacks = self.stacks_of(&uids).await?;
+        let (borne, none) = (self.borne_of(&uids).await?, BTreeMap::new());
         let mut out = Vec::with_capacity(due.len());
         for waiting in &due {
             let (Some((table, asked)), Some(rows)) =
@@ -82,7 +83,7 @@ impl Journal {
             else {
                 continue;
             };
-            let (entries, changed) = match derived::waiting(&rows) {
+            let (entries, changed) = match derived::waiting(&rows, borne.get(&waiting.uid).unwrap_or(&none)) {
                 Ok(entries) => (entries, None),
                 Err(changed) => (Vec::new(), Some(changed)),
             };
@@ -118,6 +119,23 @@ impl Journal {
         .fetch_one(&self.pool)
         .await?;
         next.map(undb).transpose()
+    }
+
+    /// What seats bore of shortfalls, where any did.
+    pub(super) async fn borne_of(
+        &self,
+        uids: &[&str],
+    ) -> Result<BTreeMap<String, BTreeMap<u8, u64>>, JournalError> {
+        let rows = sqlx::query("SELECT uid, seat, borne FROM seat_owners WHERE uid = ANY($1) AND borne > 0")
+            .bind(uids)
+            .fetch_all(&self.pool)
+            .await?;
+        let mut borne = BTreeMap::<String, BTreeMap<u8, u64>>::new();
+        for row in &rows {
+            let of_table = borne.entry(row.try_get("uid")?).or_default();
+            of_table.insert(seat_of(row)?, undb(row.try_get("borne")?)?);
+        }
+        Ok(borne)
     }
 
     /// Stacks at final depth of every seat that is taken, also of one with no chips left.

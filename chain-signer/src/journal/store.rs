@@ -1,20 +1,22 @@
 //! Stores what was decided. Nothing is decided here: each change is one or two statements.
 
 use super::{
-    JournalError, chain, db, holds, ledger,
+    JournalError,
+    accepted::New,
+    chain, db, holds, ledger,
     rows::{OPEN, VOID, nonce_db},
 };
 use purr_books::{
     Change,
-    asked::{self, EntryNote},
+    asked::EntryNote,
     books::{Promise, PromiseTerms},
     entry::State,
-    policy::{Effect, Seat},
+    policy::Seat,
     promise::{PromiseId, PromiseKind, PromiseState},
     request::reservation_id,
 };
 use purr_engine::PlayerId;
-use purr_protocol::settlement::{Entry, EntryBody, NoticeState};
+use purr_protocol::settlement::NoticeState;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 use std::collections::BTreeMap;
@@ -55,7 +57,7 @@ fn same_step(first: &Change, other: &Change) -> bool {
     }
 }
 
-async fn one(conn: &mut PgConnection, change: &Change, block: u64) -> Result<(), JournalError> {
+pub(super) async fn one(conn: &mut PgConnection, change: &Change, block: u64) -> Result<(), JournalError> {
     match change {
         Change::Post(transfer) => {
             ledger::post(conn, transfer).await?;
@@ -74,7 +76,11 @@ async fn one(conn: &mut PgConnection, change: &Change, block: u64) -> Result<(),
                 .execute(conn)
                 .await?;
         }
-        Change::Accepted { uid, entry, hash, effect } => accepted(conn, uid, entry, hash, effect).await?,
+        Change::Accepted { uid, entry, hash, effect } => {
+            let mut new = New::default();
+            new.entry(uid.clone(), entry, hash, effect, None)?;
+            new.rows(conn).await?;
+        }
         Change::Held { uid, seq } => held(conn, uid, *seq).await?,
         Change::Bound { uid, seq, hash } => {
             sqlx::query("UPDATE entries SET payload_hash = $3 WHERE uid = $1 AND seq = $2")
@@ -102,15 +108,16 @@ async fn one(conn: &mut PgConnection, change: &Change, block: u64) -> Result<(),
         }
         Change::Owner { uid, seat, owner: Some(owner) } => {
             sqlx::query(
-                "INSERT INTO seat_owners (uid, seat, player, vacated, rake_left) VALUES ($1, $2, $3, $4, $5)
-                 ON CONFLICT (uid, seat) DO UPDATE
-                 SET player = excluded.player, vacated = excluded.vacated, rake_left = excluded.rake_left",
+                "INSERT INTO seat_owners (uid, seat, player, vacated, rake_left, borne) VALUES ($1, $2, $3, $4, $5, $6)
+                 ON CONFLICT (uid, seat) DO UPDATE SET player = excluded.player, vacated = excluded.vacated,
+                     rake_left = excluded.rake_left, borne = excluded.borne",
             )
             .bind(uid)
             .bind(i16::from(*seat))
             .bind(owner.player.0.as_slice())
             .bind(owner.vacated.map(|stack| db(stack, "stack")).transpose()?)
             .bind(db(owner.rake_left, "rake_left")?)
+            .bind(db(owner.borne, "borne")?)
             .execute(conn)
             .await?;
         }
@@ -166,7 +173,7 @@ async fn one(conn: &mut PgConnection, change: &Change, block: u64) -> Result<(),
 }
 
 /// What goes into the hash chain, beside the logs' keys.
-fn note(change: &Change) -> Option<(&'static str, Value)> {
+pub(super) fn note(change: &Change) -> Option<(&'static str, Value)> {
     Some(match change {
         Change::Epoch { uid, epoch } => ("fence", json!({"uid": uid, "epoch": epoch})),
         Change::Accepted { uid, entry, hash, effect } => {
@@ -218,42 +225,6 @@ async fn move_entries(
     .bind(seqs)
     .bind(state.as_str())
     .bind(state == State::Requested)
-    .execute(conn)
-    .await?;
-    Ok(())
-}
-
-async fn accepted(
-    conn: &mut PgConnection,
-    uid: &str,
-    entry: &Entry,
-    hash: &[u8; 32],
-    effect: &Effect,
-) -> Result<(), JournalError> {
-    let (hand, next) = match &entry.body {
-        EntryBody::Hand { hand, next, .. } => (Some(db(*hand, "hand")?), Some(next)),
-        EntryBody::Sit { .. } | EntryBody::TopUp { .. } | EntryBody::Leave { .. } => (None, None),
-    };
-    // A hand's receipt is signed later; that it has to be is known from here on.
-    sqlx::query(
-        "WITH entry AS (
-             INSERT INTO entries (uid, seq, kind, payload_hash, payload, moved, lanes, state, due)
-             SELECT $1, $2, $3, $4, $5, $6, $7, $8,
-                 now() + CASE WHEN $9 IS NULL THEN 0 ELSE max_delay_ms END * interval '1 millisecond'
-             FROM tables WHERE uid = $1 RETURNING uid, seq),
-         receipt AS (INSERT INTO receipts (uid, seq, hand) SELECT uid, seq, $9 FROM entry WHERE $9 IS NOT NULL)
-         UPDATE tables SET head_seq = $2, head_next = COALESCE($10, head_next) WHERE uid = $1",
-    )
-    .bind(uid)
-    .bind(db(entry.seq, "seq")?)
-    .bind(asked::kind(&entry.body))
-    .bind(hash.as_slice())
-    .bind(serde_json::to_string(entry)?)
-    .bind(db(effect.moved, "amount")?)
-    .bind(serde_json::to_string(&effect.lanes)?)
-    .bind(State::Requested.as_str())
-    .bind(hand)
-    .bind(next)
     .execute(conn)
     .await?;
     Ok(())
@@ -353,14 +324,21 @@ pub(super) async fn notice(
     state: NoticeState,
     tx_hash: &[u8],
 ) -> Result<(), JournalError> {
-    sqlx::query("INSERT INTO notices (uid, seq_from, seq_to, state, tx_hash) VALUES ($1, $2, $3, $4, $5)")
-        .bind(uid)
-        .bind(db(seq_from, "seq")?)
-        .bind(db(seq_to, "seq")?)
-        .bind(word(state))
-        .bind(format!("0x{}", hex::encode(tx_hash)))
-        .execute(conn)
-        .await?;
+    let player = match state {
+        NoticeState::Exit(player) | NoticeState::Frozen(player) | NoticeState::Thawed(player) => Some(player),
+        NoticeState::Submitted | NoticeState::Confirmed | NoticeState::Rejected => None,
+    };
+    sqlx::query(
+        "INSERT INTO notices (uid, seq_from, seq_to, state, tx_hash, player) VALUES ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(uid)
+    .bind(db(seq_from, "seq")?)
+    .bind(db(seq_to, "seq")?)
+    .bind(word(state))
+    .bind(format!("0x{}", hex::encode(tx_hash)))
+    .bind(player.map(|player| player.0.to_vec()))
+    .execute(conn)
+    .await?;
     Ok(())
 }
 

@@ -6,6 +6,7 @@ use super::{
     store::notice,
     undb,
 };
+use crate::derived::TransactionNote;
 use purr_books::entry::{BadState, Event, State, next};
 use purr_protocol::settlement::NoticeState;
 use serde::{Deserialize, Serialize};
@@ -311,11 +312,24 @@ impl Journal {
     pub async fn replace(&self, lease: &Lease, old: &Transaction, fees: Fees) -> Result<(), JournalError> {
         let mut tx = self.pool.begin().await?;
         lease::check(&mut tx, lease).await?;
-        step(&mut tx, old.id, Event::Replace).await?;
-        let attempt = old.attempts.last().map_or(0, |last| last.attempt + 1);
-        add_attempt(&mut tx, old.id, attempt, fees).await?;
-        let note = json!({"tx": old.id, "attempt": attempt, "maxFee": fees.max_fee, "fees": fees});
-        chain::append(&mut tx, "replace", &note).await?;
+        next_version(&mut tx, old, fees).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Opens a new attempt that carries nothing: no block can hold what the transaction carried, which waits again and is
+    /// planned anew. A version that a node has may be mined all the same; the vault takes each number once.
+    pub async fn empty(
+        &self,
+        lease: &Lease,
+        old: &Transaction,
+        was: &TransactionNote,
+        fees: Fees,
+    ) -> Result<(), JournalError> {
+        let mut tx = self.pool.begin().await?;
+        lease::check(&mut tx, lease).await?;
+        next_version(&mut tx, old, fees).await?;
+        fill(&mut tx, old, was).await?;
         tx.commit().await?;
         Ok(())
     }
@@ -420,6 +434,52 @@ impl Journal {
         .await?;
         text.parse().map_err(|_| JournalError::Corrupt(format!("fees of {text} wei")))
     }
+}
+
+async fn next_version(conn: &mut PgConnection, old: &Transaction, fees: Fees) -> Result<(), JournalError> {
+    step(conn, old.id, Event::Replace).await?;
+    let attempt = old.attempts.last().map_or(0, |last| last.attempt + 1);
+    add_attempt(conn, old.id, attempt, fees).await?;
+    let note = json!({"tx": old.id, "attempt": attempt, "maxFee": fees.max_fee, "fees": fees});
+    chain::append(conn, "replace", &note).await
+}
+
+/// A checked transaction carries nothing any more: what it carried waits again, and its nonce is used for an empty
+/// transfer.
+pub(super) async fn fill(
+    conn: &mut PgConnection,
+    tx: &Transaction,
+    was: &TransactionNote,
+) -> Result<(), JournalError> {
+    let state = next(State::Checked, Event::GiveUp)?;
+    for (uid, first, last) in &was.ranges {
+        sqlx::query(
+            "UPDATE entries SET state = $4, tx_id = NULL
+             WHERE uid = $1 AND seq BETWEEN $2 AND $3 AND state = $5 AND tx_id = $6",
+        )
+        .bind(uid)
+        .bind(db(*first, "seq")?)
+        .bind(db(*last, "seq")?)
+        .bind(state.as_str())
+        .bind(State::Checked.as_str())
+        .bind(tx.id)
+        .execute(&mut *conn)
+        .await?;
+    }
+    sqlx::query(
+        "UPDATE transactions SET purpose = $2, nonce = $3, destination = $4, calldata = '', changed = now()
+         WHERE id = $1",
+    )
+    .bind(tx.id)
+    .bind(Purpose::Fill.as_str())
+    .bind(db(was.nonce, "nonce")?)
+    .bind(tx.sender.as_slice())
+    .execute(&mut *conn)
+    .await?;
+    let note = json!({"tx": tx.id, "purpose": Purpose::Fill.as_str(), "nonce": was.nonce, "ranges": [],
+        "calldata": hex::encode(sha2_of(&[])), "fees": was.fees,
+        "sender": hex::encode(tx.sender), "destination": hex::encode(tx.sender)});
+    chain::append(conn, "filled", &note).await
 }
 
 async fn add_attempt(conn: &mut PgConnection, id: i64, attempt: u16, fees: Fees) -> Result<(), JournalError> {

@@ -41,6 +41,26 @@ pub(super) fn plan(estimate: Option<u64>, items: usize, most: u64) -> Plan {
     if estimate <= most { Plan::Send(most) } else { Plan::TooBig }
 }
 
+/// What becomes of a transaction that was made before the block's limit fell below its gas.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Again {
+    /// Another version of the same call, with this gas.
+    Same(u64),
+    /// Another version that carries nothing: what it carried is planned anew, in smaller batches, under other nonces.
+    Empty,
+    /// Nothing smaller can take its nonce.
+    Wait,
+}
+
+/// See [`plan`]; `empty`: it carries nothing.
+pub(super) fn again(estimate: Option<u64>, items: usize, most: u64, empty: bool) -> Again {
+    match plan(estimate, items, most) {
+        Plan::Send(gas) => Again::Same(gas),
+        Plan::Fewer(_) | Plan::TooBig if empty => Again::Wait,
+        Plan::Fewer(_) | Plan::TooBig => Again::Empty,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -81,5 +101,17 @@ mod tests {
         // However bad the estimate: fewer are always fewer, and never none.
         assert_eq!(plan(Some(u64::MAX), 2, 1), Plan::Fewer(1));
         assert_eq!(plan(Some(0), 2, 0), Plan::Fewer(1));
+    }
+
+    #[test]
+    fn a_transaction_above_a_limit_that_fell_is_clamped_where_it_fits_and_emptied_where_it_does_not() {
+        let most = 1_000_000;
+        assert_eq!(again(Some(400_000), 4, most, false), Again::Same(limit(400_000, true)));
+        // One item is clamped; several are planned anew, and so is one that no block holds: others wait behind its nonce.
+        assert_eq!(again(Some(900_000), 1, most, false), Again::Same(most));
+        assert_eq!(again(Some(900_000), 4, most, false), Again::Empty);
+        assert_eq!(again(None, 4, most, false), Again::Empty);
+        assert_eq!(again(Some(1_000_001), 1, most, false), Again::Empty);
+        assert_eq!(again(None, 1, most, true), Again::Wait);
     }
 }

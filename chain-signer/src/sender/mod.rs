@@ -265,7 +265,7 @@ impl Sender {
         if moved {
             self.base_fees.saw(head.number, head.base_fee);
         }
-        self.drive_all(lease, head, moved).await?;
+        Box::pin(self.drive_all(lease, head, moved)).await?;
         if moved {
             self.take_in(lease, head).await?;
             self.reread(lease).await?;
@@ -273,7 +273,7 @@ impl Sender {
         let opened = moved && self.open_tables(lease, head).await?;
         let (settled, due) = self.settle(lease, head).await?;
         if opened || settled {
-            self.drive_all(lease, head, false).await?;
+            Box::pin(self.drive_all(lease, head, false)).await?;
         }
         self.seen = Some(head);
         self.service.signals.noted.notify_one();

@@ -1,9 +1,12 @@
 //! Each live transaction one step on: signed, sent, mined, final. In the order of their nonces.
 
-use super::{Sender, SenderError, fees};
+use super::{Sender, SenderError, fees, gas};
 use crate::{
-    chain::{Address, Block, Receipt, Rpc, RpcError, sign},
-    journal::{Fees, Lease, Transaction},
+    chain::{
+        Address, Block, Receipt, Rpc, RpcError, sign,
+        vault::{Call, decode_call},
+    },
+    journal::{Fees, Lease, Purpose, Transaction},
 };
 use purr_books::entry::State;
 use std::{
@@ -194,13 +197,25 @@ impl Sender {
         head: Block,
         refusal: Option<&str>,
     ) -> Result<(), SenderError> {
-        let stuck = Duration::from_secs(tx.age_s) >= patience(self.stuck_after, tx.attempts.len());
-        let Some(last) = tx.attempts.last().filter(|_| stuck && tx.attempts.len() < ATTEMPTS_MAX) else {
+        let most = self.gas_max.min(head.gas_limit);
+        let Some(last) = tx.attempts.last().filter(|_| tx.attempts.len() < ATTEMPTS_MAX) else {
             return Ok(());
         };
-        if !Box::pin(self.may_replace(tx)).await? {
+        // What no block holds any more does not wait for one ever longer.
+        let too_big = last.fees.gas > head.gas_limit;
+        let wait = patience(self.stuck_after, if too_big { 1 } else { tx.attempts.len() });
+        if Duration::from_secs(tx.age_s) < wait || !Box::pin(self.may_replace(tx)).await? {
             return Ok(());
         }
+        let again = if too_big { self.plan_again(tx, most).await? } else { gas::Again::Same(last.fees.gas) };
+        let (gas, empties) = match again {
+            gas::Again::Same(gas) => (gas, false),
+            gas::Again::Empty => {
+                let key = self.signer.address();
+                (gas::limit(self.rpc.estimate_gas(key, key, &[]).await?, false).min(most), true)
+            }
+            gas::Again::Wait => return Ok(()),
+        };
         let base_fee = self.base_fees.sane(head.base_fee);
         let wanted = match refusal {
             Some(message) => fees::after_refusal(message, last.fees, base_fee, self.priority_fee),
@@ -209,14 +224,36 @@ impl Sender {
         // What this version may cost is no longer spent once another one takes its place.
         let own = u128::from(last.fees.gas).saturating_mul(last.fees.max_fee.into());
         let spent = self.journal.spent_in_hour().await?.saturating_sub(own);
-        let Some(fees) = self.afford(wanted, base_fee, spent) else { return Ok(()) };
+        let Some(fees) = self.afford(Fees { gas, ..wanted }, base_fee, spent) else { return Ok(()) };
         if refusal.is_none() && !fees::replaces(fees, last.fees) {
             return Ok(());
         }
-        tracing::warn!(nonce = tx.nonce, max_fee = fees.max_fee, "stuck: another version");
-        self.journal.replace(lease, tx, fees).await?;
+        tracing::warn!(nonce = tx.nonce, max_fee = fees.max_fee, gas, empties, "stuck: another version");
+        let noted = if empties { self.journal.evidence(tx).await?.noted } else { None };
+        match noted {
+            Some(noted) => self.journal.empty(lease, tx, &noted, fees).await?,
+            None => self.journal.replace(lease, tx, fees).await?,
+        }
         self.metrics.fee_bumps.inc();
         Ok(())
+    }
+
+    /// A transaction whose gas is above the block's limit since that fell. Its call is sent again with what a block holds
+    /// where it fits; else it is emptied, and its entries are planned anew in smaller batches.
+    async fn plan_again(&self, tx: &Transaction, most: u64) -> Result<gas::Again, SenderError> {
+        let items = match decode_call(&tx.calldata) {
+            Ok(Call::Settle(items)) => items.len(),
+            _ => 1,
+        };
+        let estimated = self.rpc.estimate_gas(self.signer.address(), tx.destination, &tx.calldata).await;
+        let estimate = match estimated {
+            Ok(estimate) => Some(estimate),
+            Err(error) if error.is_revert() || error.is_about_gas() => None,
+            Err(error) => return Err(error.into()),
+        };
+        let again = gas::again(estimate, items, most, tx.purpose == Purpose::Fill);
+        tracing::warn!(nonce = tx.nonce, ?estimate, most, items, ?again, "above the block's gas limit");
+        Ok(again)
     }
 
     /// The fees within the budget; `None`: it waits, which the metric and the log say.

@@ -437,6 +437,15 @@ impl Signer {
         eventually(reason, asked).await;
     }
 
+    /// The database has all migrations: some of the tables are there earlier.
+    pub async fn journal_there(&self) {
+        eventually("the journal is there", || async {
+            let (_, text) = self.ops("/metrics").await?;
+            text.contains("purr_signer_up{part=\"journal\"} 1").then_some(())
+        })
+        .await;
+    }
+
     pub async fn metric(&self, name: &str) -> f64 {
         let (_, text) = self.ops("/metrics").await.unwrap();
         let line = text.lines().find(|line| line.starts_with(&format!("{name} "))).unwrap_or_default();

@@ -27,8 +27,8 @@ async fn the_deny_list_is_published_with_each_change_and_again_after_the_store_w
     let gateway = house.client(&signer, &Role::Gateway);
     // No vault: seats and vouchers have to wait, the list does not.
     signer.not_ready("no vault configured").await;
-    eventually("the journal is there", || async { gateway.get::<Denials>("/v1/denials", WAIT).await.ok() })
-        .await;
+    signer.journal_there().await;
+    gateway.get::<Denials>("/v1/denials", WAIT).await.unwrap();
     let deny = Deny { player: player(1), by: "0xadmin".into(), reason: "chip dumping".into(), until_s: None };
     let trail: DenialTrail = gateway.post("/v1/denials", &deny, WAIT).await.unwrap();
     assert!(trail.denied && trail.acts[0].act == Act::Denied && trail.acts[0].by == "0xadmin");
@@ -93,10 +93,8 @@ async fn the_fair_play_program_denies_holds_and_reads_payments_and_nobody_else_h
         by: "fair play, case 3".into(),
         reason: "decided by reviewers".into(),
     };
-    let payments = eventually("the journal is there", || async {
-        fair_play.get::<HousePayments>("/v1/house-payments?after=0", WAIT).await.ok()
-    })
-    .await;
+    signer.journal_there().await;
+    let payments: HousePayments = fair_play.get("/v1/house-payments?after=0", WAIT).await.unwrap();
     assert_eq!(payments, HousePayments::default());
     let trail: VoucherHoldTrail = fair_play.post("/v1/voucher-holds", &hold(true), WAIT).await.unwrap();
     assert!(trail.held);

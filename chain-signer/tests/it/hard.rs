@@ -6,15 +6,16 @@ use crate::common;
 
 use common::{
     GUARDIAN_KEY, House, Signer, call, eventually, key,
-    table::{Table, player},
+    table::{Table, now_s, player},
 };
 use purr_books::events::VaultEvent;
 use purr_chain_signer::chain::{
     Vault,
     deploy::Wallet,
-    parse_address,
+    parse_address, sign_digest_with_raw_key,
     vault::{encode_deposit, token_balance},
 };
+use purr_chain_signer::service::{Voucher, Withdrawal};
 use purr_protocol::permit::PermitFor;
 use purr_protocol::settlement::{
     Balance, Entry, Fence, Fenced, NoticeState, Reconciliation, Reserve, TableStatus,
@@ -327,6 +328,14 @@ async fn a_second_replica_accepts_all_the_time_and_sends_within_15_seconds_of_th
     // Taken by the one, sent by the other, and told by the one again.
     let seq = table.submit(table.hand(&[(1, 5), (2, -5)], 0)).await;
     table.confirmed(seq).await;
+    // Ready means that it signs vouchers, too.
+    let deadline_s = now_s() + 600;
+    let digest = house.domain().withdraw_request(player(1).0, USDC, 1, deadline_s);
+    let signature = sign_digest_with_raw_key(&key(1), &digest).unwrap().to_bytes();
+    let signature = format!("0x{}", hex::encode(signature));
+    let ask = Withdrawal { player: player(1), amount: USDC, nonce: 1, deadline_s, signature };
+    let _: Voucher = gateway.post("/v1/withdrawals", &ask, WAIT).await.unwrap();
+    assert_eq!(second.metric(leading).await, 0.0);
 
     first.process.kill();
     let dead = Instant::now();

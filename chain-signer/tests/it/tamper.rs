@@ -314,7 +314,7 @@ impl World {
 
     async fn create(&mut self, table: usize, seq: u64) {
         let asked = self.journal.asked_entries(TABLES[table], seq, seq).await.unwrap();
-        let called = items(id_of(table), &derived::waiting(&asked).unwrap(), 16).unwrap();
+        let called = items(id_of(table), &derived::waiting(&asked, &BTreeMap::new()).unwrap(), 16).unwrap();
         self.store(encode_settle(&called), vec![(TABLES[table].to_owned(), seq, seq)]).await;
     }
 

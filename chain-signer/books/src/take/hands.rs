@@ -2,12 +2,12 @@
 
 use super::{Moves, Taking, seat_account};
 use crate::{
-    books::{Conflict, Owner},
+    books::{Change, Conflict, Owner},
     events::{VaultEvent, VaultLog},
     ledger::{Account, Subject},
 };
 use purr_engine::PlayerId;
-use purr_protocol::settlement::{EntryBody, SeatDelta};
+use purr_protocol::settlement::{EntryBody, NoticeState, SeatDelta};
 use std::collections::BTreeMap;
 
 /// A range of hands, netted.
@@ -59,7 +59,7 @@ impl Taking<'_> {
         let mut moves: Moves =
             netted.deltas.iter().map(|(seat, amount)| (seat_account(uid, *seat), *amount)).collect();
         moves.push((Account::Rake { uid: uid.into() }, rake.into()));
-        let logs = self.logs;
+        let (logs, mut borne) = (self.logs, Vec::new());
         for other in logs.iter().filter(|other| other.tx == log.tx) {
             match &other.event {
                 VaultEvent::LateWinnings { table, player, first, amount }
@@ -76,12 +76,53 @@ impl Taking<'_> {
                     if table == id && *first == range.0 =>
                 {
                     self.shortfall(uid, &mut moves, &netted.deltas, *reserve, *winners);
+                    borne = winners_bear(&netted.deltas, *winners);
                 }
                 _ => {}
             }
         }
         self.post(key, "hands", &subject, moves);
         self.late(uid, &netted);
+        self.bear(log, uid, borne);
+    }
+
+    /// Winners who bore a shortfall have more in front of them at the table than the chain has for their seats. The
+    /// difference is kept with the seat ([`Owner::borne`]): their Leave names the chain's stack on chain. The table is told
+    /// that they have to leave, so that they are dealt no hand in which they could lose chips that the chain does not have.
+    fn bear(&mut self, log: &VaultLog, uid: &str, parts: Vec<(u8, u64)>) {
+        let mut borne = BTreeMap::<u8, u64>::new();
+        for (seat, part) in parts.into_iter().filter(|(_, part)| *part > 0) {
+            *borne.entry(seat).or_default() += part;
+        }
+        for (seat, part) in borne {
+            let Some(table) = self.books.tables.get(uid) else { return };
+            let head = table.head_seq;
+            // Of a seat that an exit has emptied the win was paid out, less its part.
+            let Some(owner) = table.owners.get(&seat).filter(|owner| owner.vacated.is_none()).copied() else {
+                continue;
+            };
+            let sits = table.seats.get(&seat).is_some_and(|held| held.player == owner.player);
+            self.owner(uid, seat, Some(Owner { borne: owner.borne.saturating_add(part), ..owner }));
+            if sits {
+                let state = NoticeState::Exit(owner.player);
+                self.change(Change::Notice { uid: uid.into(), range: (head, head), state, tx: log.tx });
+            }
+        }
+    }
+
+    /// Whether a rejected item is the Leave of a winner who bore a shortfall in the same transaction: it was made before
+    /// anybody knew, named the table's stack, and waits again to name the chain's. Only once: the next one knows.
+    pub(super) fn left_too_early(&self, log: &VaultLog, uid: &str, seq: u64) -> bool {
+        let Some(table) = self.books.tables.get(uid) else { return false };
+        let entry = table.entries.get(&seq).and_then(|booked| booked.entry.as_ref());
+        let Some(EntryBody::Leave { seat, player, stack }) = entry.map(|entry| &entry.body) else {
+            return false;
+        };
+        let is_short = |other: &VaultLog| matches!(&other.event, VaultEvent::Shortfall { table: id, winners, .. } if *id == table.id && *winners > 0);
+        let short =
+            self.logs.iter().any(|other| other.tx == log.tx && other.index < log.index && is_short(other));
+        let borne = table.borne(seat.0, *player);
+        short && borne > 0 && self.books.stack(uid, seat.0).checked_add(borne) == Some(*stack)
     }
 
     /// What vacated seats would hold goes on changing, as in the contract: it bounds their late losses. The rake uses up

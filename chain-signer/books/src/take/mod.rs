@@ -187,7 +187,7 @@ impl Taking<'_> {
                 self.seat_money(key, uid, *seat, *player, *amount, *nonce);
                 let permit = self.permit_of(key, uid, *seq, (*player, *seat), false);
                 let rake_left = permit.map_or(0, |permit| permit.max_total_rake.min(RAKE_MAX));
-                self.owner(uid, *seat, Some(Owner { player: *player, vacated: None, rake_left }));
+                self.owner(uid, *seat, Some(Owner { player: *player, vacated: None, rake_left, borne: 0 }));
                 self.settle(uid, (*seq, *seq), Event::Settle, log);
             }
             E::ToppedUp { player, seq, seat, amount, nonce, .. } => {
@@ -196,7 +196,8 @@ impl Taking<'_> {
                 let more = permit.map_or(0, |permit| permit.max_total_rake);
                 let before = self.books.tables.get(uid).and_then(|table| table.owners.get(seat));
                 let rake_left = before.map_or(0, |owner| owner.rake_left).saturating_add(more).min(RAKE_MAX);
-                self.owner(uid, *seat, Some(Owner { player: *player, vacated: None, rake_left }));
+                let borne = self.books.tables.get(uid).map_or(0, |table| table.borne(*seat, *player));
+                self.owner(uid, *seat, Some(Owner { player: *player, vacated: None, rake_left, borne }));
                 self.settle(uid, (*seq, *seq), Event::Settle, log);
             }
             // The seating never was: its chips are free, and the accepted entries are modelled without it.
@@ -240,6 +241,7 @@ impl Taking<'_> {
                 let Some(last) = self.books.items.get(&(log.tx, *table, *seq)).copied() else { return };
                 let event = match reason {
                     Reason::Again(_) => Event::PutOff,
+                    Reason::Never(_) if self.left_too_early(log, uid, *seq) => Event::PutOff,
                     Reason::Never(_) => Event::Fail,
                 };
                 self.settle(uid, (*seq, last), event, log);

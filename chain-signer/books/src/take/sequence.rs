@@ -93,12 +93,12 @@ impl Taking<'_> {
 /// The seats of a table, and entries that do not fit them.
 type Rebased = (BTreeMap<u8, Seat>, Vec<(u64, Refusal)>);
 
-/// Rebuilds the seat model from what the chain has, then re-applies entries still in flight.
+/// Rebuilds the seat model from what the chain has, and what winners bore of shortfalls, then re-applies entries still in flight.
 pub(crate) fn rebased(books: &Books, uid: &str) -> Option<Rebased> {
     let table = books.tables.get(uid)?;
     let mut model = Table { terms: table.terms, seats: BTreeMap::new() };
     for (seat, owner) in &table.owners {
-        let stack = owner.vacated.unwrap_or_else(|| books.stack(uid, *seat));
+        let stack = owner.vacated.unwrap_or_else(|| books.stack(uid, *seat)).saturating_add(owner.borne);
         model.seats.insert(*seat, Seat { player: owner.player, stack, rake_left: owner.rake_left });
     }
     let mut unfounded = Vec::new();

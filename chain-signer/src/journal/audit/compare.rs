@@ -200,7 +200,7 @@ async fn seats(conn: &mut PgConnection, replay: &Replay, found: &mut Found) -> R
 
 async fn owners(conn: &mut PgConnection, replay: &Replay, found: &mut Found) -> Result<(), JournalError> {
     let (mut there, mut rows) = (BTreeSet::new(), Rows { table: "seat_owners", found });
-    for row in select(conn, "SELECT uid, seat, player, vacated, rake_left FROM seat_owners").await? {
+    for row in select(conn, "SELECT uid, seat, player, vacated, rake_left, borne FROM seat_owners").await? {
         let key: (String, u8) = (row.try_get("uid")?, seat_of(&row)?);
         there.insert(key.clone());
         let made = replay.books.tables.get(&key.0).and_then(|table| table.owners.get(&key.1));
@@ -211,6 +211,7 @@ async fn owners(conn: &mut PgConnection, replay: &Replay, found: &mut Found) -> 
             &[
                 ("player", player_of(&row)? == made.player),
                 ("vacated", vacated == made.vacated),
+                ("borne", undb(row.try_get("borne")?)? == made.borne),
                 ("rake_left", undb(row.try_get("rake_left")?)? == made.rake_left),
             ],
         );
