@@ -30,6 +30,13 @@ WIRED = {
     "PURR_FAIRPLAY_KEY_DIR": PATHS,
     "PURR_LISTEN": LISTEN,
     "PURR_INTERNAL_LISTEN": LISTEN,
+    "PURR_REDIS_LISTEN": LISTEN,
+    "PURR_REDIS_PORT": LISTEN,
+    "PURR_SENTINEL_PORT": LISTEN,
+    "PURR_DATA_DIR": PATHS,
+    "PURR_RUN_DIR": PATHS,
+    "PURR_CONFIG_DIR": PATHS,
+    "PURR_PASSWORD_DIR": PATHS,
     "PURR_OPS_LISTEN": LISTEN,
     "HOSTNAME": "Kubernetes sets it to the pod's name",
     "PURR_DEPLOYER_KEY_FILE": "of the command deploy, which does not run in the cluster",
@@ -51,6 +58,7 @@ PROGRAMS = {
     "records": ["operator/records/src/options.rs"],
     "fairplay": ["operator/fairplay/src/service/options.rs"],
     "signer": ["chain-signer/src/options.rs"],
+    "redis": ["table-pod/redis-node/src/options.rs"],
     "table": ["table-pod/server/src/options.rs"],
 }
 SHARED = "table-pod/store/src/link.rs"
