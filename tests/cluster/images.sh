@@ -189,7 +189,9 @@ for name in "${wanted[@]}"; do
       base=$(rootfs redis essential redis-server,redis-sentinel,redis-tools,openssl)
       program=$target/purr-redis-node
       [ -x "$program" ] || die "$program is not built: run 'make build' first"
+      if [ -n "${PURR_REVISION:-}" ]; then environment=(--env "PURR_REVISION=$PURR_REVISION"); fi
       on_base redis "$program" "$base"
+      environment=()
       ;;
     postgres)
       base=$(rootfs postgres essential postgresql-15)
