@@ -212,7 +212,7 @@ say "chart: $refused refused"
 say "chart: programs' options"
 mkdir "$work/programs"
 fair=(--set records.export.enabled=true --set fairplay.enabled=true --set fairplay.keySecret=k --set-string "fairplay.publicKey=$(printf 'ab%.0s' {1..32})")
-for part in bootstrap controller/deployment gateway/deployment records/deployment records/export fairplay/deployment signer/statefulset; do
+for part in bootstrap controller/deployment gateway/deployment records/deployment records/export fairplay/deployment signer/statefulset redis/groups; do
   # Options that exclude each other are in one of the two.
   { render --values "$work/production.yaml" --show-only "templates/$part.yaml" &&
     render --values tests/stack-values.yaml --set 'gateway.clientAddress.proxyProtocolFrom={10.0.0.0/8}' "${fair[@]}" \
@@ -356,7 +356,7 @@ renders 'helm.sh/hook: test' tests/gateway.yaml --values tests/stack-values.yaml
 lacks 'kubernetes.io/tls' tests/gateway.yaml --values "$work/production.yaml"
 # One monitor for each program and one for tables, which finds them where they are.
 monitors=$(manifest monitors.yaml --values "$work/production.yaml")
-[ "$(grep -c '^kind: PodMonitor$' <<<"$monitors")" = 6 ] || die "the chart has not one PodMonitor for each program"
+[ "$(grep -c '^kind: PodMonitor$' <<<"$monitors")" = 9 ] || die "the chart has not one PodMonitor for each program"
 [[ $monitors == *'matchNames: ["purr","poker-2"]'* ]] || die "the tables' monitor does not look into their namespaces"
 renders 'runbook_url: https://git.example/purr/runbooks/PurrGatewayDown.md' alerts/rules.yaml --values "$work/production.yaml"
 renders 'any: true' monitors.yaml "${anvil[@]}" --set monitors.enabled=true --set-string 'tableNamespaces.selector.purr\.poker/tables=true'

@@ -31,6 +31,13 @@ WIRED = {
     "PURR_ASSERTION_KEYS_FILE": PATHS,
     "PURR_LISTEN": LISTEN,
     "PURR_INTERNAL_LISTEN": LISTEN,
+    "PURR_REDIS_LISTEN": LISTEN,
+    "PURR_REDIS_PORT": LISTEN,
+    "PURR_SENTINEL_PORT": LISTEN,
+    "PURR_DATA_DIR": PATHS,
+    "PURR_RUN_DIR": PATHS,
+    "PURR_CONFIG_DIR": PATHS,
+    "PURR_PASSWORD_DIR": PATHS,
     "PURR_OPS_LISTEN": LISTEN,
     "HOSTNAME": "Kubernetes sets it to the pod's name",
     "PURR_DEPLOYER_KEY_FILE": "of the command deploy, which does not run in the cluster",
@@ -52,6 +59,7 @@ PROGRAMS = {
     "records": ["operator/records/src/options.rs"],
     "fairplay": ["operator/fairplay/src/service/options.rs"],
     "signer": ["chain-signer/src/options.rs"],
+    "redis": ["table-pod/redis-node/src/options.rs"],
     "table": ["table-pod/server/src/options.rs"],
 }
 SHARED = "table-pod/store/src/link.rs"

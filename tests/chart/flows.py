@@ -58,7 +58,7 @@ FLOWS = {
     ("gateway", ANYWHERE, 8443): "a service of your own that keeps players apart (gateway.keepApartAddr)",
 }
 # Open to all, for kubelet's probes and Prometheus.
-METRICS = {"table", "controller", "gateway", "records", "fair-play", "chain-signer"}
+METRICS = {"table", "controller", "gateway", "records", "fair-play", "chain-signer", "redis", "redis-second", "redis-sessions"}
 # Where labels alone would not tell two groups apart.
 GROUPS = {"redis", "redis-second"}
 

@@ -185,8 +185,13 @@ for name in "${wanted[@]}"; do
       image "$name" "$({ echo "$layout"; cat "$program"; } | hash_of)" "[\"/$name\"]" single "$program"
       ;;
     redis)
+      # Also for the steps of a backup, which are scripts.
       base=$(rootfs redis essential redis-server,redis-sentinel,redis-tools,openssl)
-      image redis "$(echo "$layout ${base##*/}" | hash_of)" '["/bin/bash"]' copy_tree "$base"
+      program=$target/purr-redis-node
+      [ -x "$program" ] || die "$program is not built: run 'make build' first"
+      if [ -n "${PURR_REVISION:-}" ]; then environment=(--env "PURR_REVISION=$PURR_REVISION"); fi
+      on_base redis "$program" "$base"
+      environment=()
       ;;
     postgres)
       base=$(rootfs postgres essential postgresql-15)

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Does to a pod of a test cluster what a fault does: from outside, so that nothing in it has a say.
-# usage: pod.sh NAME kill|stop|cont UID CONTAINER   signals every process of a container; both as the API names them
+# usage: pod.sh NAME kill|stop|cont UID CONTAINER [PROGRAM]   signals every process of a container, or those of one
+#                                                   program; both as the API names them
 #        pod.sh NAME cut UID [ADDRESS...]           drops what the pod sends and gets, but for these addresses
 #        pod.sh NAME lossy UID PERCENT              drops so many of a hundred packets, each way, by chance
 #        pod.sh NAME join UID                       lets everything pass again
@@ -46,7 +47,9 @@ case $what in
       read -r pid _ <"$state/pids/$1"
       signal "${what^^}" "$pid"
     else
-      mapfile -t all < <(pids "$1")
+      mapfile -t all < <(pids "$1" | while read -r pid; do
+        if [ -z "${2:-}" ] || [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = "$2" ]; then echo "$pid"; fi
+      done)
       signal "${what^^}" "${all[@]}"
     fi
     ;;

@@ -87,11 +87,11 @@ gap() {
   "${k[@]}" exec writer -- bash -c 'echo 0 >/acked/gap'
 }
 acked() { "${k[@]}" exec writer -- cat /acked/n; }
-# A command on the data node of one pod, as its scripts do it.
+# A command on the data node of one pod, as its administrator.
 on() { # ordinal command...
   local i=$1
   shift
-  "${k[@]}" exec "$service-$i" -c redis -- bash -c '. /etc/purr/scripts/common.sh; here "$@"' _ "$@"
+  "${k[@]}" exec "$service-$i" -c redis -- purr-redis-node cli "$@"
 }
 masters() {
   local i
@@ -104,11 +104,10 @@ master() {
 }
 # shellcheck disable=SC2016  # the pod's variables
 whole() { # one master with two replicas that are in step, and the Sentinels agree
-  local m sentinels
+  local m i sentinels
   m=$(master) || return 1
   [ "$(on "$m" info replication | grep -c 'state=online')" -eq 2 ] || return 1
-  sentinels=$("${k[@]}" exec "$service-$m" -c redis -- bash -c \
-    '. /etc/purr/scripts/common.sh; for p in $me $(peers); do ask "$p" 26379 sentinel get-master-addr-by-name purr | head -n 1; done' | sort | uniq -c)
+  sentinels=$(for i in 0 1 2; do on "$i" --sentinel sentinel get-master-addr-by-name purr | head -n 1; done | sort | uniq -c)
   [[ $sentinels =~ ^\ *3\ $service-$m\. ]]
 }
 await_true() { # seconds command...

@@ -271,8 +271,9 @@ fn a_hand_is_fetched_by_number_as_json_and_as_phh_and_a_forged_token_gets_401() 
 
 /// Keys of a table on the first node of a group; every node of a group has them.
 async fn keys(stack: &Stack, node: &str, uid: &str) -> anyhow::Result<usize> {
-    let script = format!(". /etc/purr/scripts/common.sh; here --scan --pattern 't:{{{uid}}}:*'");
-    Ok(stack.kubectl(&["exec", node, "-c", "redis", "--", "bash", "-c", &script]).await?.lines().count())
+    let pattern = format!("t:{{{uid}}}:*");
+    let scan = ["exec", node, "-c", "redis", "--", "purr-redis-node", "cli", "--scan", "--pattern", &pattern];
+    Ok(stack.kubectl(&scan).await?.lines().count())
 }
 
 /// Tables by the group that their status names, once none is on its way out.

@@ -32,6 +32,9 @@ pub const PATIENCE: Duration = Duration::from_secs(15);
 pub const REVOTE: Duration = Duration::from_secs(6);
 /// How long a replica's master may be no master: a failover points replicas to the new one well within this time.
 pub const ASTRAY: Duration = Duration::from_secs(6);
+/// How long a master that must not write waits before it follows the one that a majority of the Sentinels names. They
+/// would make it a replica themselves, but read its role every ten seconds and then wait eight more.
+pub const YIELDS_AFTER: Duration = Duration::from_secs(3);
 /// How long a draining master waits for a replica that has everything.
 pub const CATCH_UP: Duration = Duration::from_secs(5);
 /// How long a draining master waits for the failover it asked for.
@@ -146,6 +149,8 @@ pub struct Observed {
     pub searching: Duration,
     /// Time since this replica's master was last seen to be a master.
     pub astray: Duration,
+    /// Time since this master was first seen to be split.
+    pub split: Duration,
     /// Time since the candidate that this node votes for was last seen.
     pub vote_unseen: Duration,
     /// Time since the certificates were replaced by ones that the servers have not loaded.
@@ -249,8 +254,13 @@ impl Observed {
     fn to_join(&self) -> Option<Node> {
         let known = self.known.and_then(|claim| claim.master);
         let known = known.filter(|master| *master != self.me && self.is_master(*master));
-        let named = || self.peers().map(|(node, _)| node).find(|node| self.named(*node) >= self.quorum());
-        known.or_else(|| named().filter(|master| self.is_master(*master)))
+        known.or_else(|| self.elsewhere())
+    }
+
+    /// Another master, which a majority of the Sentinels names.
+    fn elsewhere(&self) -> Option<Node> {
+        let mut peers = self.peers().map(|(node, _)| node);
+        peers.find(|node| self.named(*node) >= self.quorum() && self.is_master(*node))
     }
 
     /// A Sentinel that starts with an older epoch could take part in a failover under a number that is used up.
@@ -395,7 +405,9 @@ fn serve(o: &Observed) -> Vec<Step> {
                 (false, true) => steps.push(Step::AllowWrites),
                 _ => {}
             }
-            Some(o.me)
+            let other = o.elsewhere().filter(|_| o.is_split() && o.split >= YIELDS_AFTER);
+            steps.extend(other.map(Step::Follow));
+            other.or(Some(o.me))
         }
         Role::Replica { of } => {
             if o.writes_refused {
@@ -420,7 +432,7 @@ fn serve(o: &Observed) -> Vec<Step> {
         }
     }
     // Last, because it fails until a replica is there.
-    if o.own().role == Role::Master && !o.era_counted {
+    if master == Some(o.me) && !o.era_counted {
         steps.push(Step::CountEra);
     }
     steps

@@ -12,6 +12,7 @@ pub struct Memory {
     alone_since: Duration,
     searching_since: Duration,
     astray_since: Option<Duration>,
+    split_since: Option<Duration>,
     /// Whom this node votes for, and when that candidate was last seen.
     vote: Option<(Node, Duration)>,
 }
@@ -66,6 +67,9 @@ impl Memory {
             }
             _ => None,
         };
+        let split = role == Role::Master && o.is_split();
+        self.split_since = split.then(|| self.split_since.unwrap_or(now));
+        o.split = self.split_since.map_or(Duration::ZERO, |since| now - since);
         o.settled = self.settled;
         o.era_counted = self.era_counted;
         o.alone = now - self.alone_since;

@@ -174,6 +174,7 @@ impl Supervisor {
             alone: Duration::ZERO,
             searching: Duration::ZERO,
             astray: Duration::ZERO,
+            split: Duration::ZERO,
             vote_unseen: Duration::ZERO,
             new_certificates: self.loaded.stale(now, print),
             drain: self.leaving.map(|leaving| Drain {

@@ -67,6 +67,11 @@ impl Ground {
         self.node(&[what, &container.uid, &container.id]).await
     }
 
+    /// The processes of a container that run this program.
+    pub async fn signal_program(&self, container: &Container, what: &str, program: &str) -> anyhow::Result<()> {
+        self.node(&[what, &container.uid, &container.id, program]).await
+    }
+
     /// A program of the cluster itself.
     pub async fn signal_service(&self, service: &str, what: &str) -> anyhow::Result<()> {
         self.node(&[what, "service", service]).await
@@ -203,11 +208,18 @@ impl Ground {
         Ok(())
     }
 
-    /// A command on one data node, as its own scripts give it.
+    /// A command on one data node, as its administrator gives it; with `--sentinel` in front to its Sentinel.
     pub async fn redis(&self, node: usize, command: &str) -> anyhow::Result<String> {
-        let (pod, script) =
-            (format!("purr-redis-{node}"), format!(". /etc/purr/scripts/common.sh; here {command}"));
-        self.stack.kubectl(&["exec", &pod, "-c", "redis", "--", "bash", "-c", &script]).await
+        let pod = format!("purr-redis-{node}");
+        let mut arguments = vec!["exec", &pod, "-c", "redis", "--", "purr-redis-node", "cli"];
+        arguments.extend(command.split(' '));
+        self.stack.kubectl(&arguments).await
+    }
+
+    /// Which process of the Sentinel answers on a data node; `None`: none does.
+    pub async fn sentinel_run(&self, node: usize) -> Option<String> {
+        let info = self.redis(node, "--sentinel info server").await.ok()?;
+        info.lines().find_map(|line| line.trim().strip_prefix("run_id:").map(str::to_owned))
     }
 
     /// Of every data node that answers.
@@ -247,35 +259,6 @@ impl Ground {
             ensure!(!said.contains("AOF-loading-client"), "{pod} came up without a part of its log");
         }
         Ok(())
-    }
-
-    /// The data node whose container of this name was started anew least often: kubelet waits ever longer before it does.
-    pub async fn least_restarted(&self, container: &str) -> anyhow::Result<Value> {
-        let mut least = None;
-        for node in 0..NODES {
-            let pod = self.pod(&format!("purr-redis-{node}")).await?;
-            let statuses = pod["status"]["containerStatuses"].as_array().context("no containers")?;
-            let status = statuses.iter().find(|status| status["name"] == container);
-            let count = status.context("no such container")?["restartCount"].as_u64().unwrap_or(0);
-            if least.as_ref().is_none_or(|(fewest, _)| count < *fewest) {
-                least = Some((count, pod));
-            }
-        }
-        Ok(least.context("no data node")?.1)
-    }
-
-    /// The container runs again, as another one.
-    pub async fn is_restarted(&self, pod: &Value, name: &str, old: &Container) -> anyhow::Result<()> {
-        let pod_name = pod["metadata"]["name"].as_str().context("no name")?;
-        until("the container runs again", WHOLE, || async {
-            let pod = self.pod(pod_name).await?;
-            let statuses = pod["status"]["containerStatuses"].as_array().context("no containers")?;
-            let status = statuses.iter().find(|status| status["name"] == name);
-            let ready = status.is_some_and(|status| status["ready"] == true);
-            let another = Self::container(&pod, name).is_ok_and(|now| now.id != old.id);
-            Ok((ready && another).then_some(()))
-        })
-        .await
     }
 
     /// A Deployment or StatefulSet has all that it should.

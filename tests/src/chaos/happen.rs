@@ -5,6 +5,7 @@ use super::{
     ground::{Ground, NODES, WHOLE, name},
 };
 use crate::until;
+use anyhow::Context;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
@@ -105,10 +106,15 @@ impl Fault {
                 ground.redis_is_whole().await?;
             }
             Self::SentinelKilled => {
-                let pod = ground.least_restarted("sentinel").await?;
-                let sentinel = Ground::container(&pod, "sentinel")?;
-                ground.signal(&sentinel, "kill").await?;
-                ground.is_restarted(&pod, "sentinel", &sentinel).await?;
+                let node = (ground.master().await? + 1) % NODES;
+                let before = ground.sentinel_run(node).await.context("the Sentinel does not answer")?;
+                let pod = ground.pod(&format!("purr-redis-{node}")).await?;
+                let container = Ground::container(&pod, "redis")?;
+                ground.signal_program(&container, "kill", "redis-sentinel").await?;
+                until("another Sentinel answers", WHOLE, || async {
+                    Ok(ground.sentinel_run(node).await.filter(|run| *run != before).map(drop))
+                })
+                .await?;
             }
             Self::TwoStoresKilled => {
                 let master = ground.master().await?;

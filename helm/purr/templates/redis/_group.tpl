@@ -6,6 +6,11 @@ most Sentinels has most data nodes. Call with (dict "root" $ "suffix" "redis" "k
 {{- $values := .values -}}
 {{- $name := printf "%s-%s" $root.Release.Name .suffix -}}
 {{- $selector := dict "root" $root "component" .suffix -}}
+{{- $grace := 40 -}}
+{{- $nodes := list -}}
+{{- range $i := until (int $values.replicas) -}}
+{{- $nodes = append $nodes (printf "%s-%d.%s.%s" $name $i $name (include "purr.internalDomain" $root)) -}}
+{{- end -}}
 {{- if and (eq .group "store") (lt (int $values.replicas) 2) -}}
 {{- fail (printf "%s.replicas: must be at least 2, every commit is acknowledged by a replica" .key) -}}
 {{- end -}}
@@ -76,7 +81,7 @@ spec:
       enableServiceLinks: false
       securityContext: {{- include "purr.podSecurity" 65532 | nindent 8 }}
       # A master first hands over to a replica that has all of its history.
-      terminationGracePeriodSeconds: 40
+      terminationGracePeriodSeconds: {{ $grace }}
       {{- if not (include "purr.ownSpread" (dict "root" $root "values" $values)) }}
       topologySpreadConstraints:
         - maxSkew: 1
@@ -89,60 +94,50 @@ spec:
       {{- . | nindent 6 }}
       {{- end }}
       containers:
+        # Server and Sentinel are its children.
         - name: redis
           image: {{ $root.Values.images.redis }}
           imagePullPolicy: {{ $root.Values.imagePullPolicy }}
           securityContext: {{- include "purr.containerSecurity" $root | nindent 12 }}
-          command: [/bin/bash, /etc/purr/scripts/start.sh]
-          env: &env
-            - {name: GROUP, value: {{ .group }}}
-            - {name: SERVICE, value: {{ $name }}}
-            - {name: DOMAIN, value: {{ include "purr.internalDomain" $root }}}
-            - {name: MASTER_NAME, value: {{ .master }}}
-            - {name: REPLICAS, value: {{ $values.replicas | quote }}}
-            - {name: MAXMEMORY, value: {{ $values.maxmemory | default "128mb" }}}
+          command: [purr-redis-node]
+          env:
+            - name: POD_NAME
+              valueFrom: {fieldRef: {fieldPath: metadata.name}}
+            - {name: PURR_NODE, value: $(POD_NAME).{{ $name }}.{{ include "purr.internalDomain" $root }}}
+            - {name: PURR_NODES, value: {{ join "," $nodes | quote }}}
+            - {name: PURR_GROUP, value: {{ .group }}}
+            - {name: PURR_MASTER_NAME, value: {{ .master }}}
+            - {name: PURR_MAX_MEMORY, value: {{ $values.maxmemory | default "128mb" }}}
+            - {name: PURR_GRACE_SECONDS, value: {{ $grace | quote }}}
+            - {name: PURR_LOG, value: {{ $values.log | default $root.Values.redis.log | quote }}}
           ports:
             - {name: redis, containerPort: 6379}
+            - {name: sentinel, containerPort: 26379}
+            - {name: ops, containerPort: 9090}
+          # A node that reads a long log, or waits for room on its disk, lives and is not ready.
+          livenessProbe:
+            httpGet: {path: /livez, port: ops}
+            periodSeconds: 10
+            timeoutSeconds: 5
+            failureThreshold: 6
           readinessProbe:
-            exec: {command: [/usr/bin/test, -f, /run/redis/ready]}
+            httpGet: {path: /readyz, port: ops}
             periodSeconds: 2
-          lifecycle:
-            preStop:
-              exec: {command: [/bin/bash, /etc/purr/scripts/stop.sh]}
+            timeoutSeconds: 2
           resources: {{- toYaml ($values.resources | default $root.Values.redis.resources) | nindent 12 }}
-          volumeMounts: &mounts
+          volumeMounts:
             - {name: data, mountPath: /data}
             - {name: run, mountPath: /run/redis}
             - {name: tmp, mountPath: /tmp}
-            - {name: scripts, mountPath: /etc/purr/scripts, readOnly: true}
+            - {name: config, mountPath: /etc/purr/config, readOnly: true}
             - {name: tls, mountPath: /etc/purr/tls, readOnly: true}
             - {name: auth, mountPath: /etc/purr/redis, readOnly: true}
-        - name: sentinel
-          image: {{ $root.Values.images.redis }}
-          imagePullPolicy: {{ $root.Values.imagePullPolicy }}
-          securityContext: {{- include "purr.containerSecurity" $root | nindent 12 }}
-          command: [/bin/bash, /etc/purr/scripts/sentinel.sh]
-          env: *env
-          ports:
-            - {name: sentinel, containerPort: 26379}
-          readinessProbe:
-            exec: {command: [/usr/bin/test, -f, /run/redis/sentinel.go]}
-            periodSeconds: 2
-          lifecycle:
-            preStop:
-              exec:
-                command:
-                  - /bin/bash
-                  - -c
-                  - for i in {1..100}; do test -f /run/redis/handed-over && exit 0; sleep 0.2; done
-          resources: {requests: {cpu: 20m, memory: 16Mi}, limits: {memory: 64Mi}}
-          volumeMounts: *mounts
       volumes:
         - name: run
           emptyDir: {medium: Memory, sizeLimit: 8Mi}
         - name: tmp
           emptyDir: {sizeLimit: 16Mi}
-        - name: scripts
+        - name: config
           configMap: {name: {{ $name }}}
         - name: auth
           secret: {secretName: {{ $root.Release.Name }}-redis-auth, defaultMode: 0440}

@@ -15,7 +15,7 @@ const PASSWORD: &str = "of-the-test";
 
 const STORE: &str = include_str!("../../../../helm/purr/files/redis/store.acl");
 const SESSIONS: &str = include_str!("../../../../helm/purr/files/redis/sessions.acl");
-const COMMON: &str = include_str!("../../../../helm/purr/files/redis/common.sh");
+const DEFAULT: &str = include_str!("../../../../helm/purr/files/redis/default.acl");
 
 pub struct Redis {
     dir: TempDir,
@@ -72,11 +72,7 @@ impl Redis {
             format!("user {name} on >{PASSWORD} {rights}\n")
         };
         let users: String = self.acl.lines().filter(|line| !line.trim().is_empty()).map(user).collect();
-        // The chart's own words.
-        let default = COMMON
-            .lines()
-            .find_map(|line| line.trim().strip_prefix("echo 'user default ")?.strip_suffix('\''));
-        let config = format!("{}{}user default {}\n{users}", tls(port), self.more, default.unwrap());
+        let config = format!("{}{}{DEFAULT}{users}", tls(port), self.more);
         fs::write(self.dir.path().join("master.conf"), config).unwrap();
         let watch: String = ["table", "records", "controller"]
             .map(|name| format!("user {name} on >{PASSWORD} +@all\n"))

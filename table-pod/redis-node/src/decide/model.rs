@@ -85,6 +85,7 @@ impl World {
             alone: Duration::ZERO,
             searching: Duration::ZERO,
             astray: Duration::ZERO,
+            split: Duration::ZERO,
             vote_unseen: Duration::ZERO,
             new_certificates: None,
             drain: None,

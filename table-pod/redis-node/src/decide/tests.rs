@@ -36,6 +36,7 @@ fn master() -> Observed {
         alone: Duration::ZERO,
         searching: Duration::ZERO,
         astray: Duration::ZERO,
+        split: Duration::ZERO,
         vote_unseen: Duration::ZERO,
         new_certificates: None,
         drain: None,
@@ -216,6 +217,24 @@ fn of_two_masters_at_most_one_takes_writes() {
         assert_eq!(decide(&o), [], "what may be lost is written anyhow");
     }
     assert!(refused > 0, "without a majority none writes");
+}
+
+#[test]
+fn a_master_that_must_not_write_follows_the_one_that_most_sentinels_name() {
+    let names = [None, Some(Node(0)), Some(Node(1)), Some(Node(2))];
+    for told in product3(&names, &names, &names) {
+        for split in [Duration::ZERO, YIELDS_AFTER] {
+            let mut o = master();
+            o.nodes[1].role = Role::Master;
+            for (node, name) in o.nodes.iter_mut().zip([told.0, told.1, told.2]) {
+                node.names = name;
+            }
+            (o.writes_refused, o.split) = (o.is_split(), split);
+            let named = o.nodes.iter().filter(|node| node.names == Some(Node(1))).count();
+            let yields = named >= 2 && split >= YIELDS_AFTER;
+            assert_eq!(decide(&o), if yields { vec![Step::Follow(Node(1))] } else { vec![] }, "{o:?}");
+        }
+    }
 }
 
 #[test]

@@ -69,9 +69,7 @@ impl Group {
         // The chart's own files.
         for file in fs::read_dir(CHART).unwrap() {
             let file = file.unwrap();
-            // A folder that is there only in a pod.
-            let text = fs::read_to_string(file.path()).unwrap().replace("\ndir /data\n", "\n");
-            fs::write(config.join(file.file_name()), text).unwrap();
+            fs::copy(file.path(), config.join(file.file_name())).unwrap();
         }
         for user in USERS {
             fs::write(passwords.join(user), format!("of-{user}\n")).unwrap();
