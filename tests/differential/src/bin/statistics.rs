@@ -98,6 +98,7 @@ fn beside_text(record: HandRecord, out: &mut impl Write) -> Result<()> {
         ended_at_ms: 1_700_000_000_000,
         hashes: Vec::new(),
         standing: Standing::Pending,
+        confirmed: false,
         pseudonymous: false,
         record,
     };
