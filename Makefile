@@ -87,6 +87,11 @@ due: ## the next due entry of 10,000 tables, 100 hands each in the past, beside 
 chaos: ## long: faults on a real cluster while a table plays; writes target/chaos.json (PURR_FAULTS, PURR_RUNS)
 	@tests/chaos.sh
 
+.PHONY: alerts
+alerts: ## long: faults held for five minutes, and which alerts a real Prometheus fires; writes target/alerts.json (ARGS="store-away")
+	@tests/stack.sh "$${PURR_CLUSTER:-chaos}"
+	@PURR_CLUSTER="$${PURR_CLUSTER:-chaos}" tests/alerts.sh $(ARGS)
+
 .PHONY: rollout
 rollout: ## long: changed pods, a bad image, a changed game and a drained node while players play (PURR_ROLLOUT_TABLES)
 	@tests/rollout.sh

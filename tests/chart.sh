@@ -276,6 +276,10 @@ signer=signer/statefulset.yaml
 renders '{name: PURR_HAND_LIMIT, value: "100000000000"}' "$signer" "${anvil[@]}"
 renders '{name: PURR_HOUR_LIMIT, value: "1000000000000"}' "$signer" "${anvil[@]}"
 renders '{name: PURR_HAND_LIMIT, value: "0"}' "$signer" --values "$work/production.yaml"
+# Only the container that makes the token has the security officer's PIN.
+mounts=$(manifest "$signer" "${anvil[@]}" | awk '/^      initContainers:/ {at = "init"} /^      containers:/ {at = "main"} /^      volumes:/ {at = "volumes"} /so-pin|hsm-so/ {print at}' | sort | uniq -c | xargs)
+[ "$mounts" = "2 init 2 volumes" ] || die "the security officer's PIN is in: $mounts"
+lacks so-pin "$signer" --values "$work/production.yaml"
 # 100000 tokens of 18 decimals are more than the signer's numbers hold.
 renders '{name: PURR_HAND_LIMIT, value: "18446744073709551615"}' "$signer" "${anvil[@]}" --set chain.decimals=18
 renders '{name: PURR_VAULT_BLOCK, value: "12345678901"}' "$signer" "${anvil[@]}" --set chain.vaultBlock=12345678901

@@ -34,6 +34,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
     match options.command {
         Command::Serve(options) => serve::serve(*options, stop).await,
         Command::Keys(options) => tools::keys(options).await,
+        Command::Init(options) => tools::init(options).await,
         Command::Deploy(options) => tools::deploy(*options).await,
         Command::Audit(options) => tools::audit(&options).await,
         Command::Release(options) => tools::release(&options).await,

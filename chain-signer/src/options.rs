@@ -29,6 +29,9 @@ pub enum Command {
     Serve(Box<ServeOptions>),
     /// Prints the addresses of the token's keys as JSON
     Keys(KeysOptions),
+    /// Makes the token and its keys where there is no token, so that the signer itself never reads the security officer's PIN;
+    /// a token that is there is left alone, and no PIN is tried
+    Init(InitOptions),
     /// Deploys test token and vault to a development chain with a bare key; prints their addresses as JSON
     Deploy(Box<DeployOptions>),
     /// Makes every row of the journal again from its hash chain; fails where a row is another, and names it
@@ -53,9 +56,12 @@ pub struct HsmArgs {
     /// File with the security officer's PIN, to initialise a token
     #[arg(long, env = "PURR_HSM_SO_PIN_FILE")]
     pub hsm_so_pin_file: Option<PathBuf>,
-    /// Make the token and its keys where there are none
+    /// Make the token and its keys where there are none; needs --hsm-so-pin-file
     #[arg(long, env = "PURR_INIT_TOKEN")]
     pub init_token: bool,
+    /// Make keys that the token lacks, which needs the user's PIN alone
+    #[arg(long, env = "PURR_CREATE_KEYS")]
+    pub create_keys: bool,
     /// Label of the key that settles
     #[arg(long, env = "PURR_HSM_SETTLE_KEY", default_value = "settle")]
     pub hsm_settle_key: String,
@@ -317,6 +323,12 @@ pub struct ReleaseOptions {
     /// What is released: table:UID or player:ADDRESS
     #[arg(long)]
     pub subject: Subject,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct InitOptions {
+    #[command(flatten)]
+    pub hsm: HsmArgs,
 }
 
 #[derive(Args, Clone, Debug)]

@@ -91,7 +91,7 @@ async fn open_keys(args: &HsmArgs, readiness: &Readiness, stop: &CancellationTok
     loop {
         let pin = pin_digest(&args.hsm_pin_file).ok();
         if pin.is_none() || pin != refused {
-            let (args, create) = (args.clone(), args.init_token);
+            let (args, create) = (args.clone(), args.init_token || args.create_keys);
             match tokio::task::spawn_blocking(move || Keys::open(&args, create)).await {
                 Ok(Ok(keys)) => {
                     tracing::info!(addresses = ?keys.addresses(), "keys");

@@ -3,9 +3,12 @@
 use crate::{
     chain::{Address, Rpc, RpcConfig, Vault, deploy, parse_address, vault::LOG_BLOCKS_MAX},
     checkpoint::Checkpoint,
+    hsm::Token,
     journal::{Chain, Journal},
     keys::Keys,
-    options::{AuditOptions, DeployOptions, KeysOptions, ReleaseOptions, RescanOptions},
+    options::{
+        AuditOptions, DeployOptions, HsmArgs, InitOptions, KeysOptions, ReleaseOptions, RescanOptions,
+    },
     signed::Trust,
 };
 use anyhow::{Context, bail, ensure};
@@ -31,6 +34,20 @@ pub(crate) async fn keys(options: KeysOptions) -> anyhow::Result<()> {
     let create = options.create;
     let keys = tokio::task::spawn_blocking(move || Keys::open(&options.hsm, create)).await??;
     print(&keys.addresses())
+}
+
+pub(crate) async fn init(options: InitOptions) -> anyhow::Result<()> {
+    let hsm = HsmArgs { init_token: true, ..options.hsm };
+    let made = tokio::task::spawn_blocking(move || {
+        if Token::is_there(&hsm.token())? {
+            return Ok(None);
+        }
+        Keys::open(&hsm, true).map(|keys| Some(keys.addresses()))
+    });
+    match made.await?? {
+        Some(addresses) => print(&addresses),
+        None => print(&json!({ "token": "is there" })),
+    }
 }
 
 pub(crate) async fn audit(options: &AuditOptions) -> anyhow::Result<()> {

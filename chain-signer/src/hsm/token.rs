@@ -95,6 +95,16 @@ struct Key {
     address: [u8; 20],
 }
 
+/// The module, loaded.
+fn loaded(config: &TokenConfig) -> Result<Pkcs11, HsmError> {
+    let module = |source| HsmError::Module { module: config.module.clone(), source };
+    let context = Pkcs11::new(&config.module).map_err(module)?;
+    match context.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)) {
+        Ok(()) | Err(Pkcs11Error::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => Ok(context),
+        Err(error) => Err(module(error)),
+    }
+}
+
 /// A digest to sign, and where the signature goes.
 struct Job {
     key: Key,
@@ -131,12 +141,7 @@ impl Token {
     /// # Errors
     /// Whatever is missing is named: module, token, PIN file, right PIN.
     pub fn open(config: TokenConfig) -> Result<Arc<Self>, HsmError> {
-        let module = |source| HsmError::Module { module: config.module.clone(), source };
-        let context = Pkcs11::new(&config.module).map_err(module)?;
-        match context.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)) {
-            Ok(()) | Err(Pkcs11Error::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => {}
-            Err(error) => return Err(module(error)),
-        }
+        let context = loaded(&config)?;
         let slot = match find_slot(&context, &config.label)? {
             Some(slot) => slot,
             None if config.init => init_token(&context, &config)?,
@@ -151,6 +156,14 @@ impl Token {
             queue: Queue::new(SESSIONS_MAX, WAITING_MAX),
             started: Instant::now(),
         }))
+    }
+
+    /// Whether there is a token of this label. Tries no PIN.
+    ///
+    /// # Errors
+    /// Where the module cannot be loaded, or its slots cannot be read.
+    pub fn is_there(config: &TokenConfig) -> Result<bool, HsmError> {
+        Ok(find_slot(&loaded(config)?, &config.label)?.is_some())
     }
 
     /// The signer for a key.

@@ -162,7 +162,10 @@ impl Journal {
                 let hands = vec![SettledHand { hand, hash: record_hash }];
                 Happened::AlreadySettled { table: uid, hands }
             }
-            EntryBody::Hand { .. } => return Ok(Vec::new()),
+            EntryBody::Hand { hand, record_hash, .. } => {
+                let hands = vec![SettledHand { hand, hash: record_hash }];
+                Happened::Accepted { table: uid, hands }
+            }
         };
         Ok(vec![(None, what)])
     }

@@ -158,6 +158,16 @@ async fn told(house: &House, signer: &Signer, sent: &[Entry]) {
         })
         .collect();
     assert_eq!(settled, wanted);
+    // The journal's own word of each hand comes first; where the chain had it before anybody asked, it says that.
+    let accepted = all.iter().filter_map(|item| match &item.what {
+        Happened::Accepted { table, hands } | Happened::AlreadySettled { table, hands } if table == UID => {
+            Some(hands)
+        }
+        _ => None,
+    });
+    let accepted: Vec<(u64, String)> =
+        accepted.flatten().map(|settled| (settled.hand, settled.hash.clone())).collect();
+    assert_eq!(accepted, wanted);
     let ids: std::collections::BTreeSet<&str> = all.iter().map(|item| item.id.as_str()).collect();
     assert_eq!(ids.len(), all.len());
 }

@@ -95,3 +95,26 @@ async fn a_pin_that_the_token_refused_waits_until_its_file_changes() {
     keys(&signer, None).await;
     assert!(up(&signer, "pin").await);
 }
+
+/// As the chart starts the signer: its first container makes the token, and only that one reads the security officer's PIN.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signer_whose_token_was_made_before_works_without_the_security_officers_pin() {
+    let mut house = house();
+    let init = |house: &House| {
+        let answer = house.program().arg("init").output().unwrap();
+        assert!(answer.status.success(), "{}", String::from_utf8_lossy(&answer.stderr));
+        String::from_utf8(answer.stdout).unwrap()
+    };
+    assert!(init(&house).contains("0x"), "prints the addresses of the keys that it made");
+    fs::remove_file(house.path("so-pin")).unwrap();
+    // A token that is there is left alone, and a PIN that is wrong is not tried.
+    fs::write(house.path("pin"), "4321").unwrap();
+    assert!(init(&house).contains("is there"));
+    fs::write(house.path("pin"), "1234").unwrap();
+    house.signer_env.push(("PURR_INIT_TOKEN".into(), "false".into()));
+    house.signer_env.push(("PURR_CREATE_KEYS".into(), "true".into()));
+    // A key of another label needs the user's PIN alone.
+    house.signer_env.push(("PURR_HSM_SETTLE_KEY".into(), "settle-2".into()));
+    let signer = house.start_signer();
+    keys(&signer, None).await;
+}

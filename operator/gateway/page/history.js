@@ -11,12 +11,17 @@ const clockTime = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', time
 
 /** What the chain made of a hand: in a list, and in a sentence. Answers of servers that do not say it are pending. */
 const STANDINGS = {
+  unconfirmed: ['unconfirmed', 'The chain-signer has not confirmed this record yet.'],
   pending: ['pending', 'Not final on chain yet.'],
   final: ['final', 'Final on chain with this record.'],
   replaced: ['replaced', 'The chain has settled another record of this hand: this one does not count.'],
   void: ['void', 'This hand will never settle: it does not count.'],
 };
-export const standing = (hand) => (STANDINGS[hand.standing] ?? STANDINGS.pending)[0];
+const words = ({ standing, confirmed }) => {
+  const known = STANDINGS[standing] ?? STANDINGS.pending;
+  return known === STANDINGS.pending && confirmed === false ? STANDINGS.unconfirmed : known;
+};
+export const standing = (hand) => words(hand)[0];
 
 /** The list: {hands, next, error}. */
 export function hands(uid, name, own, { hands: list, next, error }) {
@@ -80,7 +85,7 @@ export function oneHand(uid, number, own, { hand, error }, replayer, formats) {
     proof(hand, name),
     el('section', { class: 'panel', 'aria-labelledby': 'record' },
       el('h2', { id: 'record' }, 'Record'),
-      el('p', { class: 'standing' }, (STANDINGS[hand.standing] ?? STANDINGS.pending)[1]),
+      el('p', { class: 'standing' }, words(hand)[1]),
       el('p', { class: 'soft' }, 'The settlement of this hand commits to this hash.'),
       el('p', { class: 'hash' }, hand.hash),
       el('div', { class: 'row' },

@@ -218,8 +218,11 @@ fn signer(seen: &Seen) -> Part {
         .filter(|sample| sample.name == "purr_signer_up" && sample.value < 1.0)
         .filter_map(|sample| Some(format!("{} does not work", sample.labels.get("part")?)))
         .collect();
-    if value(samples, "purr_signer_reconciled").is_some_and(|agree| agree < 1.0) {
-        bad.push("ledger and chain differ".into());
+    // 0 also until the first comparison, a minute after a start.
+    let agrees = value(samples, "purr_signer_reconciled").is_some_and(|agree| agree > 0.0);
+    let failed = value(samples, "purr_signer_reconcile_failures_total").is_some_and(|count| count > 0.0);
+    if !agrees && failed {
+        bad.push("the last comparison of ledger and chain found a difference".into());
     }
     for (name, says) in [
         ("purr_signer_differing", "tables and players that differ from the chain"),
@@ -234,7 +237,8 @@ fn signer(seen: &Seen) -> Part {
     let in_flight = value(samples, "purr_signer_transactions_in_flight").unwrap_or_default();
     let sends = format!("{pod} sends, {} on the way", counted(in_flight, "transaction"));
     match bad.is_empty() {
-        true => part("signer", State::Ok, format!("{sends}; ledger and chain agree")),
+        true if agrees => part("signer", State::Ok, format!("{sends}; ledger and chain agree")),
+        true => part("signer", State::Unknown, format!("{sends}; ledger and chain are not compared yet")),
         false => part("signer", State::Bad, format!("{sends}; {}", bad.join(", "))),
     }
 }

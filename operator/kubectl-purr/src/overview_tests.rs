@@ -82,7 +82,8 @@ fn every_part_that_is_not_as_it_should_be_is_bad() {
     bad("stores", &|seen| put(seen, 0, "masters{store=\"default\"} 1", "masters{store=\"default\"} 2"));
     let says = bad("signer", &|seen| put(seen, 1, "purr_signer_differing 0", "purr_signer_differing 3"));
     assert!(says.ends_with("3 tables and players that differ from the chain"), "{says}");
-    bad("signer", &|seen| put(seen, 1, "purr_signer_reconciled 1", "purr_signer_reconciled 0"));
+    let failed = "purr_signer_reconciled 0\npurr_signer_reconcile_failures_total 1";
+    bad("signer", &|seen| put(seen, 1, "purr_signer_reconciled 1", failed));
     bad("signer", &|seen| put(seen, 1, "purr_signer_leading 1", "purr_signer_leading 0"));
     bad("chain", &|seen| put(seen, 1, "up{part=\"chain\"} 1", "up{part=\"chain\"} 0"));
     bad("tables", &|seen| put(seen, 0, "phase=\"Degraded\"} 0", "phase=\"Degraded\"} 2"));
@@ -104,6 +105,16 @@ fn what_cannot_be_seen_is_unknown_and_not_well() {
     assert_eq!(line(&seen, "chain").0, State::Unknown);
     assert_eq!(line(&seen, "certificates"), (State::Unknown, "secrets: forbidden".into()));
     assert!(!is_well(&of(&seen)));
+}
+
+#[test]
+fn a_signer_that_has_not_compared_yet_is_not_said_to_differ() {
+    let mut seen = seen();
+    let text = SIGNER.replace("purr_signer_reconciled 1", "purr_signer_reconciled 0");
+    seen.scraped[1].samples = Ok(samples(&text));
+    let (state, says) = line(&seen, "signer");
+    assert_eq!(state, State::Unknown);
+    assert!(says.ends_with("not compared yet"), "{says}");
 }
 
 #[test]

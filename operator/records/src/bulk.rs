@@ -71,6 +71,7 @@ pub(crate) async fn keep(
         |hand: &Checked| verdicts.get(&(hand.table.clone(), hand.hand)).copied().unwrap_or_default();
     let standings: Vec<i16> =
         fresh.iter().map(|(_, hand)| standing::code(verdict(hand).of(&hand.hash))).collect();
+    let confirmed: Vec<bool> = fresh.iter().map(|(_, hand)| verdict(hand).confirms(&hand.hash)).collect();
     let texts: Vec<&str> = fresh.iter().map(|(_, hand)| hand.table.as_str()).collect();
     let hashes: Vec<&[u8]> = fresh.iter().map(|(_, hand)| hand.hash.as_slice()).collect();
     let wide = |of: fn(&Checked) -> i64| fresh.iter().map(|(_, hand)| of(hand)).collect::<Vec<i64>>();
@@ -83,12 +84,12 @@ pub(crate) async fn keep(
     .fetch_all(&mut *database)
     .await?;
     sqlx::query(
-        "INSERT INTO hands (id, table_uid, hand, hash, version, conflict, epoch, ended_ms, void, rake, public, shown_ms, pot, counted, standing)
+        "INSERT INTO hands (id, table_uid, hand, hash, version, conflict, epoch, ended_ms, void, rake, public, shown_ms, pot, counted, standing, confirmed)
          OVERRIDING SYSTEM VALUE
-         SELECT id, uid, hand, hash, 0, false, epoch, ended_ms, void, rake, public, shown_ms, pot, $12, standing
+         SELECT id, uid, hand, hash, 0, false, epoch, ended_ms, void, rake, public, shown_ms, pot, $12, standing, confirmed
          FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bytea[], $5::bigint[], $6::bigint[], $7::boolean[],
-             $8::bigint[], $9::boolean[], $10::bigint[], $11::bigint[], $13::smallint[])
-         AS new(id, uid, hand, hash, epoch, ended_ms, void, rake, public, shown_ms, pot, standing)",
+             $8::bigint[], $9::boolean[], $10::bigint[], $11::bigint[], $13::smallint[], $14::boolean[])
+         AS new(id, uid, hand, hash, epoch, ended_ms, void, rake, public, shown_ms, pot, standing, confirmed)",
     )
     .bind(&ids)
     .bind(&texts)
@@ -103,6 +104,7 @@ pub(crate) async fn keep(
     .bind(wide(|hand| hand.pot))
     .bind(counted)
     .bind(&standings)
+    .bind(&confirmed)
     .execute(&mut *database)
     .await?;
     sqlx::query(
@@ -146,15 +148,23 @@ async fn early(
     database: &mut PgConnection,
     fresh: &[Fresh<'_>],
 ) -> Result<HashMap<(String, i64), Verdict>, sqlx::Error> {
-    let rows: Vec<(String, i64, Option<Vec<u8>>)> = sqlx::query_as(
-        "SELECT table_uid, hand, hash FROM early_verdicts
-         WHERE (table_uid, hand) IN (SELECT * FROM unnest($1::text[], $2::bigint[]))",
+    // What was accepted first, so that what is final takes its place.
+    let rows: Vec<(String, i64, Option<Vec<u8>>, bool)> = sqlx::query_as(
+        "SELECT table_uid, hand, hash, false AS final FROM early_hashes
+         WHERE (table_uid, hand) IN (SELECT * FROM unnest($1::text[], $2::bigint[]))
+         UNION ALL SELECT table_uid, hand, hash, true FROM early_verdicts
+         WHERE (table_uid, hand) IN (SELECT * FROM unnest($1::text[], $2::bigint[])) ORDER BY final",
     )
     .bind(fresh.iter().map(|(_, hand)| hand.table.as_str()).collect::<Vec<&str>>())
     .bind(fresh.iter().map(|(_, hand)| hand.hand).collect::<Vec<i64>>())
     .fetch_all(database)
     .await?;
-    Ok(rows.into_iter().map(|(table, hand, hash)| ((table, hand), standing::verdict_of(hash))).collect())
+    let verdict = |hash, is_final| match (standing::verdict_of(hash), is_final) {
+        (Verdict::Final(hash), false) => Verdict::Accepted(hash),
+        (verdict, _) => verdict,
+    };
+    let by_hand = |(table, hand, hash, is_final)| ((table, hand), verdict(hash, is_final));
+    Ok(rows.into_iter().map(by_hand).collect())
 }
 
 async fn players(database: &mut PgConnection, fresh: &[Fresh<'_>], ids: &[i64]) -> Result<(), sqlx::Error> {

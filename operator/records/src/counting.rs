@@ -197,7 +197,7 @@ impl Database {
             .await?;
         sqlx::query(
             "UPDATE hands SET counted = false
-             WHERE counted AND NOT void AND (standing = 1 OR (standing = 0 AND NOT conflict))
+             WHERE counted AND NOT void AND (standing = 1 OR (standing = 0 AND (confirmed OR NOT conflict)))
              AND ended_ms >= $1::bigint * 86400000",
         )
         .bind(from)
@@ -262,7 +262,7 @@ impl Database {
         let mut transaction = self.pool.begin().await?;
         let Some(mut changes) = begin(&mut transaction).await? else { return Ok(0) };
         let bodies: Vec<Body> = sqlx::query_as(
-            "SELECT h.id, h.ended_ms, NOT h.void AND (h.standing = 1 OR (h.standing = 0 AND NOT h.conflict)) AS counts,
+            "SELECT h.id, h.ended_ms, NOT h.void AND (h.standing = 1 OR (h.standing = 0 AND (h.confirmed OR NOT h.conflict))) AS counts,
              coalesce(h.record, b.record) AS record
              FROM hands h LEFT JOIN hand_bodies b
              ON b.day = (h.ended_ms / 86400000)::integer AND b.hand_id = h.id

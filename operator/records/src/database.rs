@@ -209,8 +209,8 @@ async fn keep(
     }
     let conflict = version > 0;
     let id: i64 = sqlx::query_scalar(
-        "INSERT INTO hands (table_uid, hand, hash, version, conflict, epoch, ended_ms, void, rake, public, shown_ms, pot, counted, standing)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, true, $13) RETURNING id",
+        "INSERT INTO hands (table_uid, hand, hash, version, conflict, epoch, ended_ms, void, rake, public, shown_ms, pot, counted, standing, confirmed)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, true, $13, $14) RETURNING id",
     )
     .bind(&hand.table)
     .bind(hand.hand)
@@ -225,6 +225,7 @@ async fn keep(
     .bind(hand.shown_ms)
     .bind(hand.pot)
     .bind(standing::code(verdict.of(&hand.hash)))
+    .bind(verdict.confirms(&hand.hash))
     .fetch_one(&mut *database)
     .await?;
     sqlx::query("INSERT INTO hand_bodies (day, hand_id, record) VALUES ($1, $2, $3)")

@@ -214,7 +214,7 @@ impl Database {
         };
         let ids: Vec<i64> = sqlx::query_scalar(
             "SELECT id FROM hands WHERE ended_ms >= $1 AND ended_ms < $2
-             AND NOT void AND (standing = 1 OR (standing = 0 AND NOT conflict))
+             AND NOT void AND (standing = 1 OR (standing = 0 AND (confirmed OR NOT conflict)))
              ORDER BY table_uid COLLATE \"C\", hand, version",
         )
         .bind(i64::from(number) * HOUR_MS)

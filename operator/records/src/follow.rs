@@ -6,7 +6,7 @@ use crate::{
     counting,
     database::{Database, DatabaseError},
     events::{self, Event, Kind},
-    standing::{self, Verdict},
+    standing::{self, Hash, Verdict},
 };
 use purr_protocol::feed::{Feed, FeedItem, Happened, SettledHand};
 use purr_runtime::{CancellationToken, ClientError, InternalClient};
@@ -87,9 +87,27 @@ fn event(item: &FeedItem) -> Option<Event> {
         }
         Happened::Settled { table, hands } => (Kind::Settled, json!({ "table": table, "hands": hands })),
         Happened::Void { table, hands } => (Kind::Void, json!({ "table": table, "hands": hands })),
-        Happened::AlreadySettled { .. } | Happened::Other => return None,
+        Happened::Accepted { .. } | Happened::AlreadySettled { .. } | Happened::Other => return None,
     };
     Some(Event { key: item.id.clone(), kind, at_ms: item.at_ms, data })
+}
+
+fn hash_of(settled: &SettledHand) -> Option<(i64, Hash)> {
+    let mut bytes = [0; 32];
+    hex::decode_to_slice(&settled.hash, &mut bytes).ok()?;
+    Some((i64::try_from(settled.hand).ok()?, bytes))
+}
+
+/// By table, hands that the signer has accepted.
+fn accepted(feed: &Feed) -> BTreeMap<&str, Vec<(i64, Hash)>> {
+    let mut tables: BTreeMap<&str, Vec<(i64, Hash)>> = BTreeMap::new();
+    for item in &feed.items {
+        let Happened::Accepted { table, hands } = &item.what else { continue };
+        if is_uid(table) {
+            tables.entry(table).or_default().extend(hands.iter().filter_map(hash_of));
+        }
+    }
+    tables
 }
 
 /// By table, what is decided about its hands.
@@ -106,11 +124,9 @@ fn verdicts(feed: &Feed) -> BTreeMap<&str, Vec<(i64, Verdict)>> {
         if !is_uid(table) {
             continue;
         }
-        let decided = hands.iter().filter_map(|SettledHand { hand, hash }| {
-            let mut bytes = [0; 32];
-            hex::decode_to_slice(hash, &mut bytes).ok()?;
-            let verdict = if is_final { Verdict::Final(bytes) } else { Verdict::Void };
-            Some((i64::try_from(*hand).ok()?, verdict))
+        let decided = hands.iter().filter_map(|settled| {
+            let (hand, hash) = hash_of(settled)?;
+            Some((hand, if is_final { Verdict::Final(hash) } else { Verdict::Void }))
         });
         tables.entry(table).or_default().extend(decided);
     }
@@ -138,9 +154,14 @@ impl Database {
             return Ok(false);
         }
         let tables = verdicts(feed);
-        let uids: BTreeSet<&str> = tables.keys().copied().collect();
+        let accepted = accepted(feed);
+        let uids: BTreeSet<&str> = tables.keys().chain(accepted.keys()).copied().collect();
         bulk::lock_tables(&mut transaction, &uids).await?;
         let mut counting = counting::begin(&mut transaction).await?;
+        // The journal has a hand before the chain has it.
+        for (table, hands) in &accepted {
+            standing::accept(&mut transaction, table, hands, &mut counting).await?;
+        }
         for (table, hands) in &tables {
             standing::settle(&mut transaction, table, hands, &mut counting).await?;
         }

@@ -325,7 +325,7 @@ pub(crate) async fn search(
     // The last day itself is in it.
     let until = to.as_deref().map(day).transpose()?.map(|day| (i64::from(day) + 1) * DAY_MS);
     let rows = sqlx::query_as(
-        "SELECT h.id, h.table_uid, h.hand, h.hash, h.ended_ms, h.void, h.rake, h.conflict, h.public, h.shown_ms, h.standing
+        "SELECT h.id, h.table_uid, h.hand, h.hash, h.ended_ms, h.void, h.rake, h.conflict, h.public, h.shown_ms, h.standing, h.confirmed
          FROM hand_players p JOIN hands h ON h.id = p.hand_id
          WHERE p.player = $1 AND p.hand_id < $2 AND h.version = 0
          AND ($3::smallint IS NULL OR (p.low, p.high) = ($3, $4))

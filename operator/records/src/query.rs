@@ -13,8 +13,9 @@ use std::{collections::HashMap, time::SystemTime};
 
 const GAPS_MAX: i64 = 200;
 
-/// Hash, end, record, whether everybody sees addresses, from when on others may read it, and its standing.
-type RecordRow = (Vec<u8>, i64, Option<Vec<u8>>, bool, i64, i16);
+/// Hash, end, record, whether everybody sees addresses, from when on others may read it, its standing, and
+/// whether the signer has it.
+type RecordRow = (Vec<u8>, i64, Option<Vec<u8>>, bool, i64, i16, bool);
 
 /// What there is of a hand for whoever asks.
 pub(crate) enum Found {
@@ -42,6 +43,7 @@ pub(crate) struct Row {
     public: bool,
     shown_ms: i64,
     standing: i16,
+    confirmed: bool,
 }
 
 impl Database {
@@ -54,7 +56,7 @@ impl Database {
         viewer: Viewer,
     ) -> Result<Page, DatabaseError> {
         let rows: Vec<Row> = sqlx::query_as(
-            "SELECT id, table_uid, hand, hash, ended_ms, void, rake, conflict, public, shown_ms, standing FROM hands
+            "SELECT id, table_uid, hand, hash, ended_ms, void, rake, conflict, public, shown_ms, standing, confirmed FROM hands
              WHERE table_uid = $1 AND hand < $2 AND version = 0 AND (shown_ms <= $4 OR $5
              OR EXISTS (SELECT 1 FROM hand_players p WHERE p.hand_id = hands.id AND p.player = $6))
              ORDER BY hand DESC LIMIT $3",
@@ -78,7 +80,7 @@ impl Database {
         limit: i64,
     ) -> Result<Page, DatabaseError> {
         let rows: Vec<Row> = sqlx::query_as(
-            "SELECT h.id, table_uid, hand, hash, ended_ms, void, rake, conflict, public, shown_ms, standing
+            "SELECT h.id, table_uid, hand, hash, ended_ms, void, rake, conflict, public, shown_ms, standing, confirmed
              FROM hand_players p JOIN hands h ON h.id = p.hand_id
              WHERE p.player = $1 AND p.hand_id < $2 AND h.version = 0 ORDER BY p.hand_id DESC LIMIT $3",
         )
@@ -143,6 +145,7 @@ impl Database {
                 rake: row.rake,
                 conflict: row.conflict,
                 standing: from_code(row.standing),
+                confirmed: row.confirmed,
                 tags: Vec::new(),
             }
         };
@@ -158,7 +161,7 @@ impl Database {
         viewer: Viewer,
     ) -> Result<Found, DatabaseError> {
         let rows: Vec<RecordRow> = sqlx::query_as(
-            "SELECT h.hash, h.ended_ms, coalesce(h.record, b.record), h.public, h.shown_ms, h.standing
+            "SELECT h.hash, h.ended_ms, coalesce(h.record, b.record), h.public, h.shown_ms, h.standing, h.confirmed
              FROM hands h LEFT JOIN hand_bodies b
              ON b.day = (h.ended_ms / 86400000)::integer AND b.hand_id = h.id
              WHERE h.table_uid = $1 AND h.hand = $2 ORDER BY h.version",
@@ -169,7 +172,7 @@ impl Database {
         .await?;
         let hashes: Vec<String> = rows.iter().map(|(hash, ..)| hex::encode(hash)).collect();
         let wanted = rows.into_iter().find(|(found, ..)| hash.is_none_or(|hash| *found == hash));
-        let Some((hash, ended_at_ms, bytes, public, shown_ms, standing)) = wanted else {
+        let Some((hash, ended_at_ms, bytes, public, shown_ms, standing, confirmed)) = wanted else {
             return Ok(Found::Nothing);
         };
         let uid = table;
@@ -211,6 +214,7 @@ impl Database {
             ended_at_ms,
             hashes,
             standing: from_code(standing),
+            confirmed,
             pseudonymous,
             record,
         })))

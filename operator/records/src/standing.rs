@@ -16,6 +16,8 @@ pub enum Verdict {
     /// Nobody has said yet.
     #[default]
     Pending,
+    /// The signer has accepted the record with this hash from the table's own certificate.
+    Accepted(Hash),
     /// Settled, by the record with this hash.
     Final(Hash),
     /// Will never settle.
@@ -58,16 +60,26 @@ impl Verdict {
     pub fn of(self, hash: &Hash) -> Standing {
         match self {
             Self::Pending => Standing::Pending,
+            Self::Accepted(accepted) if accepted == *hash => Standing::Pending,
+            Self::Accepted(_) => Standing::Replaced,
             Self::Final(settled) if settled == *hash => Standing::Final,
             Self::Final(_) => Standing::Replaced,
             Self::Void => Standing::Void,
         }
     }
 
-    /// A later word of the chain. What is final stays so: the signer says it of final blocks alone.
+    /// Whether the signer has the record with this hash.
+    pub fn confirms(self, hash: &Hash) -> bool {
+        matches!(self, Self::Accepted(said) | Self::Final(said) if said == *hash)
+    }
+
+    /// A later word of the signer or the chain. What is final stays so: the signer says it of final blocks alone.
     #[must_use]
     pub fn then(self, next: Self) -> Self {
-        if self == Self::Pending { next } else { self }
+        match (self, next) {
+            (Self::Pending, next) | (Self::Accepted(_), next @ (Self::Final(_) | Self::Void)) => next,
+            (known, _) => known,
+        }
     }
 }
 
@@ -75,13 +87,15 @@ impl Verdict {
 pub fn counts(versions: &[Version], verdict: Verdict) -> Option<Version> {
     let one = match verdict {
         Verdict::Pending => versions.first().filter(|_| versions.len() == 1),
-        Verdict::Final(hash) => versions.iter().find(|version| version.hash == hash),
+        Verdict::Accepted(hash) | Verdict::Final(hash) => {
+            versions.iter().find(|version| version.hash == hash)
+        }
         Verdict::Void => None,
     };
     one.filter(|version| !version.void).copied()
 }
 
-type Row = (i64, Vec<u8>, bool, bool, i64, i16);
+type Row = (i64, Vec<u8>, bool, bool, i64, i16, bool);
 
 /// The records of a hand and what is known of it; nobody changes them before the transaction ends.
 pub(crate) async fn load(
@@ -90,7 +104,7 @@ pub(crate) async fn load(
     hand: i64,
 ) -> Result<(Vec<Version>, Verdict), sqlx::Error> {
     let rows: Vec<Row> = sqlx::query_as(
-        "SELECT id, hash, void, counted, ended_ms, standing FROM hands
+        "SELECT id, hash, void, counted, ended_ms, standing, confirmed FROM hands
          WHERE table_uid = $1 AND hand = $2 ORDER BY version FOR UPDATE",
     )
     .bind(table)
@@ -99,12 +113,13 @@ pub(crate) async fn load(
     .await?;
     let mut verdict = early(database, table, hand).await?;
     let mut versions = Vec::with_capacity(rows.len());
-    for (id, hash, void, counted, ended_ms, standing) in rows {
+    for (id, hash, void, counted, ended_ms, standing, confirmed) in rows {
         // The schema bounds the length.
         let Ok(hash) = Hash::try_from(hash) else { continue };
         verdict = match from_code(standing) {
             Standing::Final => Verdict::Final(hash),
             Standing::Void => Verdict::Void,
+            Standing::Pending if confirmed => Verdict::Accepted(hash),
             Standing::Pending | Standing::Replaced => verdict,
         };
         versions.push(Version { id, hash, void, counted, ended_ms });
@@ -117,9 +132,18 @@ async fn early(database: &mut PgConnection, table: &str, hand: i64) -> Result<Ve
         sqlx::query_as("SELECT hash FROM early_verdicts WHERE table_uid = $1 AND hand = $2")
             .bind(table)
             .bind(hand)
+            .fetch_optional(&mut *database)
+            .await?;
+    if let Some((hash,)) = row {
+        return Ok(verdict_of(hash));
+    }
+    let accepted: Option<Vec<u8>> =
+        sqlx::query_scalar("SELECT hash FROM early_hashes WHERE table_uid = $1 AND hand = $2")
+            .bind(table)
+            .bind(hand)
             .fetch_optional(database)
             .await?;
-    Ok(row.map_or(Verdict::Pending, |(hash,)| verdict_of(hash)))
+    Ok(accepted.and_then(|hash| Hash::try_from(hash).ok()).map_or(Verdict::Pending, Verdict::Accepted))
 }
 
 pub(crate) fn verdict_of(hash: Option<Vec<u8>>) -> Verdict {
@@ -188,7 +212,9 @@ pub(crate) async fn settle(
         let (versions, known) = load(database, table, hand).await?;
         let verdict = known.then(word);
         if verdict == known {
-            if word != known {
+            let repeats =
+                matches!(word, Verdict::Accepted(hash) if known.confirms(&hash) || known == Verdict::Void);
+            if word != known && !repeats {
                 tracing::error!(table, hand, "the signer says two things of a hand; the first stays");
             }
             continue;
@@ -196,21 +222,54 @@ pub(crate) async fn settle(
         let codes: Vec<i16> = versions.iter().map(|version| code(verdict.of(&version.hash))).collect();
         let ids: Vec<i64> = versions.iter().map(|version| version.id).collect();
         sqlx::query(
-            "UPDATE hands SET standing = new.standing FROM unnest($1::bigint[], $2::smallint[]) AS new(id, standing)
+            "UPDATE hands SET standing = new.standing, confirmed = new.confirmed OR hands.confirmed
+             FROM unnest($1::bigint[], $2::smallint[], $3::boolean[]) AS new(id, standing, confirmed)
              WHERE hands.id = new.id",
         )
         .bind(&ids)
         .bind(&codes)
+        .bind(versions.iter().map(|version| verdict.confirms(&version.hash)).collect::<Vec<bool>>())
         .execute(&mut *database)
         .await?;
         // Records that say it all carry the verdict themselves.
-        let carried = codes.iter().any(|found| [Standing::Final, Standing::Void].map(code).contains(found));
+        let carried = match verdict {
+            Verdict::Accepted(hash) => versions.iter().any(|version| version.hash == hash),
+            _ => codes.iter().any(|found| [Standing::Final, Standing::Void].map(code).contains(found)),
+        };
         if !carried {
             keep_early(database, table, hand, verdict).await?;
         }
         change(database, (counts(&versions, known), counts(&versions, verdict)), counting).await?;
     }
     Ok(())
+}
+
+/// The signer has accepted these hands of a table that is locked. Most of them have one record, which is confirmed in one
+/// statement; the others are settled one by one.
+pub(crate) async fn accept(
+    database: &mut PgConnection,
+    table: &str,
+    hands: &[(i64, Hash)],
+    counting: &mut Option<Changes>,
+) -> Result<(), sqlx::Error> {
+    let (numbers, hashes): (Vec<i64>, Vec<&[u8]>) =
+        hands.iter().map(|(hand, hash)| (*hand, hash.as_slice())).unzip();
+    let confirmed: Vec<i64> = sqlx::query_scalar(
+        "UPDATE hands h SET confirmed = true FROM unnest($2::bigint[], $3::bytea[]) AS new(hand, hash)
+         WHERE h.table_uid = $1 AND h.hand = new.hand AND h.hash = new.hash AND h.standing = 0 AND NOT h.conflict
+         RETURNING h.hand",
+    )
+    .bind(table)
+    .bind(&numbers)
+    .bind(&hashes)
+    .fetch_all(&mut *database)
+    .await?;
+    let rest: Vec<(i64, Verdict)> = hands
+        .iter()
+        .filter(|(hand, _)| !confirmed.contains(hand))
+        .map(|(hand, hash)| (*hand, Verdict::Accepted(*hash)))
+        .collect();
+    settle(database, table, &rest, counting).await
 }
 
 async fn keep_early(
@@ -221,6 +280,17 @@ async fn keep_early(
 ) -> Result<(), sqlx::Error> {
     let hash = match verdict {
         Verdict::Final(hash) => Some(hash.to_vec()),
+        Verdict::Accepted(hash) => {
+            sqlx::query(
+                "INSERT INTO early_hashes (table_uid, hand, hash) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+            )
+            .bind(table)
+            .bind(hand)
+            .bind(hash.as_slice())
+            .execute(database)
+            .await?;
+            return Ok(());
+        }
         Verdict::Pending | Verdict::Void => None,
     };
     sqlx::query(
@@ -238,7 +308,7 @@ impl Database {
     /// Hands of a player that are counted and not final, of the last thousand.
     pub(crate) async fn pending(&self, player: &[u8]) -> Result<i64, DatabaseError> {
         let count = sqlx::query_scalar(
-            "SELECT count(*) FILTER (WHERE h.standing = 0 AND NOT h.void AND NOT h.conflict) FROM
+            "SELECT count(*) FILTER (WHERE h.standing = 0 AND NOT h.void AND (h.confirmed OR NOT h.conflict)) FROM
              (SELECT hand_id FROM hand_players WHERE player = $1 ORDER BY hand_id DESC LIMIT 1000) p
              JOIN hands h ON h.id = p.hand_id",
         )
@@ -266,6 +336,9 @@ mod tests {
             (vec![one], Verdict::Pending, Some(1)),
             (vec![void], Verdict::Pending, None),
             (vec![one, two], Verdict::Pending, None),
+            (vec![one, two], Verdict::Accepted([2; 32]), Some(2)),
+            (vec![one], Verdict::Accepted([2; 32]), None),
+            (vec![one], Verdict::Accepted([1; 32]), Some(1)),
             (vec![one, two], Verdict::Final([2; 32]), Some(2)),
             (vec![one], Verdict::Final([2; 32]), None),
             (vec![one, void], Verdict::Final([3; 32]), None),
@@ -280,6 +353,12 @@ mod tests {
     #[test]
     fn the_first_final_word_stays() {
         let (one, two) = (Verdict::Final([1; 32]), Verdict::Final([2; 32]));
+        let accepted = Verdict::Accepted([1; 32]);
+        assert_eq!((Verdict::Pending.then(accepted), accepted.then(two)), (accepted, two));
+        assert_eq!((accepted.then(Verdict::Accepted([2; 32])), one.then(accepted)), (accepted, one));
+        assert_eq!((accepted.of(&[1; 32]), accepted.of(&[2; 32])), (Standing::Pending, Standing::Replaced));
+        assert!(accepted.confirms(&[1; 32]) && one.confirms(&[1; 32]));
+        assert!(!accepted.confirms(&[2; 32]) && !Verdict::Pending.confirms(&[1; 32]));
         assert_eq!(Verdict::Pending.then(one), one);
         assert_eq!(one.then(two), one);
         assert_eq!(Verdict::Void.then(one), Verdict::Void);

@@ -201,7 +201,9 @@ pub async fn connect_within<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    Ok(connect_choosing(limits, stream, request).await?.0)
+    // Not by `connect_choosing`: what a player's task holds is small.
+    let (socket, _) = tokio_tungstenite::client_async_with_config(request, stream, Some(limits)).await?;
+    Ok(socket)
 }
 
 /// The same for a client that offers more than one subprotocol, and which of them the server has chosen.

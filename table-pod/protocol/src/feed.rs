@@ -68,6 +68,11 @@ pub enum Happened {
         player: PlayerId,
         amount: u64,
     },
+    /// The journal has accepted these hands of the table's own certificate. Not final yet.
+    Accepted {
+        table: String,
+        hands: Vec<SettledHand>,
+    },
     Settled {
         table: String,
         hands: Vec<SettledHand>,

@@ -52,6 +52,8 @@ pub struct Stored {
     pub ended_at_ms: i64,
     pub hashes: Vec<String>,
     pub standing: Standing,
+    /// The signer has it with this record.
+    pub confirmed: bool,
     pub pseudonymous: bool,
     pub record: HandRecord,
 }
@@ -73,6 +75,10 @@ pub struct Hand {
     /// What the chain made of this record.
     #[serde(default)]
     pub standing: Standing,
+    /// The chain-signer has the hand with this record, of the table's own certificate. Until then anybody with the tables'
+    /// password of the store may have written the record.
+    #[serde(default)]
+    pub confirmed: bool,
     /// Players stand under names that differ from table to table, not with their addresses.
     #[serde(default)]
     pub pseudonymous: bool,
@@ -101,7 +107,7 @@ pub struct Hand {
 
 impl From<Stored> for Hand {
     fn from(stored: Stored) -> Self {
-        let Stored { hash, ended_at_ms, hashes, standing, pseudonymous, record } = stored;
+        let Stored { hash, ended_at_ms, hashes, standing, confirmed, pseudonymous, record } = stored;
         // Every field by name: a new one does not compile until somebody has decided who may see it.
         // What is sealed to an auditor stays here too: a stolen key must not open what everybody has.
         let HandRecord {
@@ -131,6 +137,7 @@ impl From<Stored> for Hand {
             conflict,
             hashes,
             standing,
+            confirmed,
             pseudonymous,
             history,
             end,

@@ -32,6 +32,10 @@ pub struct Summary {
     /// What the chain made of it.
     #[serde(default)]
     pub standing: Standing,
+    /// The chain-signer has the hand with this record, of the table's own certificate. Until then anybody with the tables'
+    /// password of the store may have written the record.
+    #[serde(default)]
+    pub confirmed: bool,
     /// Players stand under names that differ from table to table, not with their addresses.
     #[serde(default)]
     pub pseudonymous: bool,

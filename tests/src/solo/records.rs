@@ -152,6 +152,7 @@ async fn one(
     let stored = Stored {
         // There is no chain.
         standing: Standing::Pending,
+        confirmed: true,
         pseudonymous: false,
         hash: kept.hash.clone(),
         ended_at_ms: i64::try_from(kept.ended_at_ms).unwrap_or(i64::MAX),

@@ -2,6 +2,8 @@
 # Makes the database cluster where there is none, sets the programs' passwords, then becomes the server.
 set -euo pipefail
 umask 077
+# The first process of a container ignores signals that it has no trap for.
+trap 'exit 143' TERM INT
 bin=/usr/lib/postgresql/15/bin
 export PGDATA=/var/lib/postgresql/data/pgdata
 
@@ -13,7 +15,9 @@ install -m 0600 /etc/purr/tls/tls.key /etc/purr/tls/tls.crt /etc/purr/tls/ca.crt
 # the one before and refuses. This lock says the truth instead, because it ends with the last process that holds it, also
 # where a forced deletion starts this pod while the one before still runs on the same node.
 exec {running}>"${PGDATA%/*}/running"
-flock -w 60 "$running" || { echo "another server still has this volume" >&2; exit 1; }
+# Beside the shell, which looks at its signals while it waits.
+flock -w 60 "$running" &
+wait "$!" || { echo "another server still has this volume" >&2; exit 1; }
 rm -f "$PGDATA/postmaster.pid"
 
 if [ ! -s "$PGDATA/PG_VERSION" ]; then
@@ -47,6 +51,6 @@ fi
   echo "REVOKE ALL ON SCHEMA public FROM PUBLIC;"
 } | single purr
 
-exec "$bin/postgres" -D "$PGDATA" \
+exec /bin/bash /etc/purr/config/serve.sh "$bin/postgres" -D "$PGDATA" \
   -c config_file=/etc/purr/config/postgresql.conf \
   -c hba_file=/etc/purr/config/pg_hba.conf

@@ -38,6 +38,7 @@ fn version(hand: u64, which: u64) -> StoredHand {
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Comes(u64, u64),
+    Accepts(u64, u64),
     Settles(u64, u64),
     Voids(u64),
 }
@@ -51,6 +52,7 @@ async fn apply(database: &Database, step: Step, row: &mut u64) {
             assert!(!matches!(fates[0], Fate::Quarantined(_)), "{fates:?}");
             return;
         }
+        Step::Accepts(hand, which) => Happened::Accepted { table, hands: vec![told(hand, which)] },
         Step::Settles(hand, which) => Happened::Settled { table, hands: vec![told(hand, which)] },
         Step::Voids(hand) => Happened::Void { table, hands: vec![told(hand, 0)] },
     };
@@ -79,6 +81,9 @@ async fn in_every_order_counters_are_those_of_what_is_known() {
         for _ in 0..versions {
             steps.push(Step::Comes(hand, own.swap_remove(roll(own.len()))));
         }
+        if roll(2) == 0 {
+            steps.push(Step::Accepts(hand, u64::try_from(roll(3)).unwrap()));
+        }
         match roll(4) {
             0 => {}
             1 => steps.push(Step::Voids(hand)),
@@ -95,10 +100,12 @@ async fn in_every_order_counters_are_those_of_what_is_known() {
     }
     let mut row = 0;
     let (mut came, mut word) = (BTreeMap::<u64, Vec<u64>>::new(), BTreeMap::<u64, Option<u64>>::new());
+    let mut accepted = BTreeMap::<u64, u64>::new();
     for (at, step) in steps.iter().enumerate() {
         apply(&database, *step, &mut row).await;
         match *step {
             Step::Comes(hand, which) => came.entry(hand).or_default().push(which),
+            Step::Accepts(hand, which) => _ = accepted.entry(hand).or_insert(which),
             Step::Settles(hand, which) => _ = word.entry(hand).or_insert(Some(which)),
             Step::Voids(hand) => _ = word.entry(hand).or_insert(None),
         }
@@ -109,6 +116,9 @@ async fn in_every_order_counters_are_those_of_what_is_known() {
         let counting = came.iter().filter(|(hand, versions)| {
             let versions: std::collections::BTreeSet<u64> = versions.iter().copied().collect();
             match word.get(hand) {
+                None if accepted.contains_key(hand) => {
+                    versions.contains(&accepted[hand]) && accepted[hand] != 2
+                }
                 None => versions.len() == 1 && !versions.contains(&2),
                 Some(None) => false,
                 Some(Some(which)) => versions.contains(which) && *which != 2,
@@ -142,4 +152,44 @@ async fn what_the_chain_made_of_a_hand_is_told_with_it_also_where_it_was_known_b
     assert_eq!(of_four, ["2", "1"]);
     // The settled record counts though there are two.
     assert_eq!(ask(&postgres, "SELECT sum(hands)::text FROM player_counters").await, ["9"]);
+}
+
+#[tokio::test]
+async fn a_record_is_confirmed_by_the_signers_hash_alone_whichever_comes_first() {
+    let postgres = Postgres::new();
+    let database = postgres.database().await;
+    let mut row = 0;
+    for step in [
+        Step::Comes(1, 0),
+        Step::Comes(2, 0),
+        Step::Accepts(2, 0),
+        Step::Accepts(3, 0),
+        Step::Comes(3, 0),
+        // Somebody else's record of the hand came first, and alone.
+        Step::Comes(4, 1),
+        Step::Accepts(4, 0),
+        Step::Comes(5, 1),
+        Step::Comes(5, 0),
+        Step::Accepts(5, 0),
+        Step::Settles(6, 0),
+        Step::Comes(6, 0),
+    ] {
+        apply(&database, step, &mut row).await;
+    }
+    let told = async || {
+        ask(&postgres, "SELECT hand || ':' || version || ':' || standing || ':' || confirmed FROM hands ORDER BY hand, version").await
+    };
+    let wanted =
+        ["1:0:0:false", "2:0:0:true", "3:0:0:true", "4:0:2:false", "5:0:2:false", "5:1:0:true", "6:0:1:true"];
+    assert_eq!(told().await, wanted);
+    // Hand 4 is not counted: its one record is not the table's.
+    assert_eq!(ask(&postgres, "SELECT sum(hands)::text FROM player_counters").await, ["15"]);
+    apply(&database, Step::Comes(4, 0), &mut row).await;
+    apply(&database, Step::Accepts(4, 0), &mut row).await;
+    assert_eq!(told().await[3..5], ["4:0:2:false", "4:1:0:true"]);
+    assert_eq!(ask(&postgres, "SELECT sum(hands)::text FROM player_counters").await, ["18"]);
+    // What the signer has accepted and the chain then makes of it.
+    apply(&database, Step::Voids(3), &mut row).await;
+    assert_eq!(ask(&postgres, "SELECT standing::text FROM hands WHERE hand = 3").await, ["3"]);
+    assert_eq!(ask(&postgres, "SELECT sum(hands)::text FROM player_counters").await, ["15"]);
 }
