@@ -174,6 +174,7 @@ done <<'C'
 /table/allowed/tolerationKeys/0 pattern table.allowed.tolerationKeys=["a b"]
 /audit/publicKey pattern audit.publicKey="00"
 /records/version 2 records.version=1
+/table/snapshotVersion 2 table.snapshotVersion=3
 /fairplay/thresholds/pair maximum fairplay.thresholds.pair=50
 /fairplay keysecret fairplay.keysecret="x"
 /postgres/external hostname postgres.external.hostname="db"

@@ -55,6 +55,9 @@ pub struct Options {
     pub tables: usize,
     #[arg(long, default_value_t = 10)]
     pub seconds: u64,
+    /// Version of the snapshots that are written: 1 or 2
+    #[arg(long, default_value_t = purr_protocol::snapshot::VERSION)]
+    pub snapshot_version: u8,
     /// Core of Redis
     #[arg(long, default_value_t = 1)]
     pub redis_core: usize,
@@ -76,12 +79,15 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         faults: 0,
         lose_epoch: false,
         forgets: false,
+        formats: simulator::Formats::All(options.snapshot_version.try_into()?),
         bug: Bug::None,
     };
     let commits: Arc<[Arc<Commit>]> = simulator::run(calm).await.context("the hands")?.commits.into();
     ensure!(commits.len() > 50, "only {} commits came of the hands", commits.len());
-    let bytes = commits.iter().map(|commit| writer::payload(commit).len()).sum::<usize>() / commits.len();
-    eprintln!("{} commits of {hands} hands, {bytes} bytes each", commits.len());
+    let mut sizes: Vec<usize> = writer::payloads(&commits).iter().map(|payload| payload.len()).collect();
+    sizes.sort_unstable();
+    let (bytes, median) = (sizes.iter().sum::<usize>() / sizes.len(), sizes[sizes.len() / 2]);
+    eprintln!("{} commits of {hands} hands, {bytes} bytes each, {median} in the middle", commits.len());
 
     let secrets = Secrets::new()?;
     secrets.identity("redis", &["localhost", "127.0.0.1"])?;
@@ -158,6 +164,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     rows.alone(format!("commit/tables/{tables}/p50"), many.p50, "ms");
     rows.alone(format!("commit/tables/{tables}/p99"), many.p99, "ms");
     rows.alone("commit/bytes".into(), bytes as f64, "bytes");
+    rows.alone("commit/bytes/p50".into(), median as f64, "bytes");
     rows.write(&options.out)
 }
 

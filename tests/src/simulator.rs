@@ -3,7 +3,8 @@
 //!
 //! # What it does not model
 //! Sockets, TLS, the gateway's relay and Redis itself: those run for real in the tests on a cluster. The table's own
-//! entropy for a deal is the operating system's, so a seed decides faults, players and their order, not the cards.
+//! entropy for a deal is the operating system's, so a seed decides faults, players and their order, not the cards. A seed also
+//! decides in which versions the pods write their snapshots ([`Formats::by`]).
 
 mod connection;
 mod nodes;
@@ -14,7 +15,7 @@ mod world;
 
 pub use nodes::Nodes;
 pub use signer::Journal;
-pub use world::{Outcome, Plan, run};
+pub use world::{Formats, Outcome, Plan, run};
 
 pub(crate) use crate::checker::Recorder;
 

@@ -4,7 +4,7 @@
 use purr_protocol::settlement::EntryBody;
 use purr_tests::{
     checker::{Record, Told, Violation, check},
-    simulator::{Bug, Outcome, Plan, run},
+    simulator::{Bug, Formats, Outcome, Plan, run},
 };
 use std::ops::Range;
 
@@ -18,7 +18,8 @@ fn play(plan: Plan) -> anyhow::Result<Outcome> {
 }
 
 fn plan(seed: u64) -> Plan {
-    Plan { seed, hands: 2, lossy: 40, faults: 3, lose_epoch: false, forgets: false, bug: Bug::None }
+    let formats = Formats::by(seed);
+    Plan { seed, hands: 2, lossy: 40, faults: 3, lose_epoch: false, forgets: false, formats, bug: Bug::None }
 }
 
 /// `count` seeds from `from` on, or the one of the environment.

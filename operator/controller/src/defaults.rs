@@ -33,6 +33,8 @@ pub struct Defaults {
     pub fairplay_key: String,
     /// Version of the hand records that tables write.
     pub record_version: u8,
+    /// Version of the snapshots that tables write.
+    pub snapshot_version: u8,
 }
 
 /// A Redis Sentinel group.

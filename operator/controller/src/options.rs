@@ -14,6 +14,7 @@ use purr_protocol::{
     audit::AuditorKey,
     fairplay::FairPlayKey,
     record::{VERSION, VERSION_WRITTEN_MIN},
+    snapshot,
 };
 use purr_store::{LinkConfig, SessionsArgs};
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
@@ -96,6 +97,9 @@ pub struct Options {
     /// Version of the hand records that tables write: 3, or 2 while a release that reads no 3 may come back
     #[arg(long, env = "PURR_TABLE_RECORD_VERSION", default_value_t = VERSION)]
     pub table_record_version: u8,
+    /// Version of the snapshots and logs that tables' commits write: 2, or 1 while a release that reads no 2 may come back
+    #[arg(long, env = "PURR_TABLE_SNAPSHOT_VERSION", default_value_t = snapshot::VERSION)]
+    pub table_snapshot_version: u8,
     /// Vault of tables that name none; empty: they wait until there is one
     #[arg(long, env = "PURR_CHAIN_VAULT", default_value = "")]
     pub chain_vault: String,
@@ -215,6 +219,13 @@ impl Options {
             "--table-record-version {}: must be {VERSION_WRITTEN_MIN} to {VERSION}",
             self.table_record_version
         );
+        ensure!(
+            (snapshot::VERSION_WRITTEN_MIN..=snapshot::VERSION).contains(&self.table_snapshot_version),
+            "--table-snapshot-version {}: must be {} to {}",
+            self.table_snapshot_version,
+            snapshot::VERSION_WRITTEN_MIN,
+            snapshot::VERSION
+        );
         if !self.table_fairplay_public_key.is_empty() {
             self.table_fairplay_public_key.parse::<FairPlayKey>().context("--table-fairplay-public-key")?;
             ensure!(
@@ -264,6 +275,7 @@ impl Options {
             audit_key: self.table_audit_key.to_ascii_lowercase(),
             fairplay_key: self.table_fairplay_public_key.to_ascii_lowercase(),
             record_version: self.table_record_version,
+            snapshot_version: self.table_snapshot_version,
         };
         Ok(Config {
             namespace: self.namespace,
@@ -348,6 +360,7 @@ mod tests {
             ("--table-fairplay-public-key", "00", "--table-fairplay-public-key"),
             ("--table-record-version", "1", "--table-record-version 1"),
             ("--table-record-version", "4", "must be 2 to 3"),
+            ("--table-snapshot-version", "3", "must be 1 to 2"),
         ];
         for (option, value, named) in cases {
             let error = options(&[(option, value)]).err().map(|error| format!("{error:#}"));

@@ -71,5 +71,6 @@ pub fn fleet() -> Defaults {
         audit_key: String::new(),
         fairplay_key: String::new(),
         record_version: VERSION,
+        snapshot_version: purr_protocol::snapshot::VERSION,
     }
 }

@@ -160,6 +160,7 @@ async fn lag_from_a_hands_end_to_its_counters() {
                     follows: number - 1,
                     replaces: false,
                     snapshot: Bytes::from_static(b"s"),
+                    base: None,
                     log: Bytes::new(),
                     hand: Some(HandEntry { hand: number, hash: hand.hash, record: hand.record }),
                     outbox: vec![],

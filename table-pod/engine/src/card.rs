@@ -79,12 +79,20 @@ impl FromStr for Card {
 
 impl Serialize for Card {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        self.with_text(|text| s.serialize_str(text))
+        match s.is_human_readable() {
+            true => self.with_text(|text| s.serialize_str(text)),
+            false => s.serialize_u8(self.number()),
+        }
     }
 }
 
 impl<'de> Deserialize<'de> for Card {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        if !d.is_human_readable() {
+            let number = u8::deserialize(d)?;
+            return Self::new(number)
+                .ok_or_else(|| D::Error::custom(format_args!("card {number}: there are 52")));
+        }
         let text = String::deserialize(d)?;
         text.parse().map_err(D::Error::custom)
     }

@@ -1,6 +1,9 @@
 //! Who and how much.
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{Error, Visitor},
+};
 use std::{fmt, str::FromStr};
 
 /// An amount in minor units of the table's token (for USDC: millionths).
@@ -183,14 +186,35 @@ impl FromStr for PlayerId {
 
 impl Serialize for PlayerId {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        self.with_text(|text| s.serialize_str(text))
+        match s.is_human_readable() {
+            true => self.with_text(|text| s.serialize_str(text)),
+            false => s.serialize_bytes(&self.0),
+        }
     }
 }
 
 impl<'de> Deserialize<'de> for PlayerId {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(d)?;
-        text.parse().map_err(D::Error::custom)
+        d.deserialize_str(Either)
+    }
+}
+
+/// Reads text and bytes: what buffers a value does not always say which of both its source has.
+struct Either;
+
+impl Visitor<'_> for Either {
+    type Value = PlayerId;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an address: 0x and 40 hex digits, or 20 bytes")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<PlayerId, E> {
+        text.parse().map_err(E::custom)
+    }
+
+    fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<PlayerId, E> {
+        bytes.try_into().map(PlayerId).map_err(|_| E::invalid_length(bytes.len(), &self))
     }
 }
 

@@ -19,6 +19,7 @@ pub mod permit;
 pub mod problem;
 pub mod record;
 pub mod settlement;
+pub mod snapshot;
 pub mod spec;
 pub mod statistics;
 pub mod summary;

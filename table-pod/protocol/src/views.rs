@@ -75,8 +75,33 @@ fn options(legal: LegalActions) -> pb::Options {
 
 /// The event as this viewer may see it; `None` hides it whole.
 pub fn event(event: &Event, viewer: Viewer, context: &Context<'_>) -> Option<pb::Event> {
+    match own(event, context) {
+        Some((seat, own)) if viewer == Viewer::Seat(seat) => Some(own),
+        _ => public(event, context),
+    }
+}
+
+/// The one seat that sees more of this event than everybody does, and the event as that seat sees it.
+pub fn own(event: &Event, context: &Context<'_>) -> Option<(SeatIndex, pb::Event)> {
     use pb::event::Kind;
-    let own = |seat: SeatIndex| viewer == Viewer::Seat(seat);
+    let (seat, kind) = match event {
+        Event::Dealt { seat, cards } => {
+            (seat, Kind::Dealt(pb::Dealt { seat: at(*seat), cards: context.openings(cards) }))
+        }
+        Event::TurnStarted { seat, deadline } => {
+            (seat, Kind::Turn(turn(*seat, *deadline, false, true, context)))
+        }
+        Event::TimeBankStarted { seat, deadline } => {
+            (seat, Kind::Turn(turn(*seat, *deadline, true, true, context)))
+        }
+        _ => return None,
+    };
+    Some((*seat, pb::Event { kind: Some(kind) }))
+}
+
+/// The event as everybody may see it; `None` hides it whole.
+pub fn public(event: &Event, context: &Context<'_>) -> Option<pb::Event> {
+    use pb::event::Kind;
     let kind = match event {
         Event::Seated { seat, player, stack } => {
             let waits_for_big_blind = waits_for_big_blind(context.table, *seat);
@@ -110,9 +135,6 @@ pub fn event(event: &Event, viewer: Viewer, context: &Context<'_>) -> Option<pb:
             stack: *stack,
         }),
         // Another seat's hole cards: not even that they were dealt needs saying.
-        Event::Dealt { seat, cards } if own(*seat) => {
-            Kind::Dealt(pb::Dealt { seat: at(*seat), cards: context.openings(cards) })
-        }
         Event::Dealt { .. } => return None,
         Event::Acted { seat, action, total, stack, timed_out, .. } => Kind::Acted(pb::Acted {
             seat: at(*seat),
@@ -121,10 +143,8 @@ pub fn event(event: &Event, viewer: Viewer, context: &Context<'_>) -> Option<pb:
             stack: *stack,
             timed_out: *timed_out,
         }),
-        Event::TurnStarted { seat, deadline } => Kind::Turn(turn(*seat, *deadline, false, viewer, context)),
-        Event::TimeBankStarted { seat, deadline } => {
-            Kind::Turn(turn(*seat, *deadline, true, viewer, context))
-        }
+        Event::TurnStarted { seat, deadline } => Kind::Turn(turn(*seat, *deadline, false, false, context)),
+        Event::TimeBankStarted { seat, deadline } => Kind::Turn(turn(*seat, *deadline, true, false, context)),
         Event::StreetDealt { board, cards, .. } => {
             Kind::Street(pb::StreetDealt { cards: context.openings(cards), board: (*board).into() })
         }
@@ -193,10 +213,9 @@ fn turn(
     seat: SeatIndex,
     deadline: Millis,
     time_bank: bool,
-    viewer: Viewer,
+    own: bool,
     context: &Context<'_>,
 ) -> pb::TurnStarted {
-    let own = viewer == Viewer::Seat(seat);
     pb::TurnStarted {
         seat: at(seat),
         remaining_ms: deadline.saturating_sub(context.now),

@@ -1,7 +1,8 @@
 //! Plays so many actions through a table's actor with the store in memory: what one costs is the difference of two runs.
 //! usage: actions COUNT
 //!
-//! `valgrind --tool=callgrind --callgrind-out-file=/dev/null actions 500`, and again with 2500.
+//! `valgrind --tool=callgrind --callgrind-out-file=/dev/null actions 500`, and again with 2500. PURR_SNAPSHOT_VERSION chooses
+//! how commits write the state.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a measurement may fail loudly")]
 
 #[path = "../tests/common/mod.rs"]
@@ -16,6 +17,7 @@ use purr_store::MemoryStore;
 use purr_table::{
     actor::{Outlet, Parcel},
     core::Input,
+    snapshot::Format,
 };
 use std::sync::Arc;
 use world::World;
@@ -26,6 +28,9 @@ const SEATS: u8 = 6;
 async fn main() {
     let most: u64 = std::env::args().nth(1).unwrap().parse().unwrap();
     let mut world = World::new(common::spec("t", common::CONFIG), Arc::new(MemoryStore::default()));
+    if let Ok(version) = std::env::var("PURR_SNAPSHOT_VERSION") {
+        world.format = Format::try_from(version.parse::<u8>().unwrap()).unwrap();
+    }
     let (handle, _end, _running) = world.start().await;
     let (outlet, mut deliveries) = Outlet::new(CancellationToken::new());
     let player = |seat: u8| PlayerId([seat + 1; 20]);

@@ -11,6 +11,7 @@ use crate::{
     },
     metrics::Metrics,
     signer::{Signer, SignerError},
+    snapshot::{self, Format},
 };
 use anyhow::{Context, bail};
 use commit::Committer;
@@ -248,6 +249,8 @@ pub struct TakeOver {
     pub store: Arc<dyn Store>,
     pub signer: Arc<dyn Signer>,
     pub recording: Recording,
+    /// How commits write the state. Any format is read.
+    pub format: Format,
     /// Where summaries go; `None` for a table on its own.
     pub sessions: Option<Arc<Sessions>>,
     pub metrics: Metrics,
@@ -310,6 +313,7 @@ impl Actor {
             store,
             signer,
             recording,
+            format,
             sessions,
             metrics,
             readiness,
@@ -341,11 +345,8 @@ impl Actor {
                 Err(error) => return Err(error).context("take-over"),
             }
         };
-        let mut state: State = match &recovered.snapshot {
-            Some(sealed) => {
-                let plain = sealer.open("snapshot", recovered.epoch, recovered.commit, sealed)?;
-                serde_json::from_slice(&plain).context("snapshot")?
-            }
+        let mut state = match snapshot::open(&sealer, &recovered)? {
+            Some(state) => state,
             None if fenced.head_seq > 0 => {
                 bail!("the store has no table, but the signer has its entry {}", fenced.head_seq)
             }
@@ -361,7 +362,7 @@ impl Actor {
         }
         let last = (recovered.commit, recovered.epoch);
         let doubtful = recovered.moved && state.hand_under_way().is_some();
-        let committer = Committer::new(store, sealer.clone(), epoch, last, metrics.clone());
+        let committer = Committer::new(store, sealer.clone(), format, epoch, last, metrics.clone());
         let connections = Connections::new(&sealer, epoch, &recovered.log);
         let core = Core::new(epoch, spec, state, sealer, pace)
             .with_recording(recording)

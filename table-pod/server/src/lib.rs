@@ -9,6 +9,7 @@ pub mod metrics;
 pub mod options;
 pub mod play_money;
 pub mod signer;
+pub mod snapshot;
 pub mod standing;
 mod trunk;
 
@@ -107,6 +108,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
         store,
         signer: signer.clone(),
         recording: config.recording.clone(),
+        format: config.format,
         sessions: Some(sessions),
         metrics,
         readiness: readiness.clone(),

@@ -1,6 +1,9 @@
 //! Options of `purr-table`, as flags or environment variables.
 
-use crate::core::{Pace, Recording};
+use crate::{
+    core::{Pace, Recording},
+    snapshot::Format,
+};
 use anyhow::{Context, bail, ensure};
 use clap::Parser;
 use purr_protocol::{
@@ -79,6 +82,9 @@ pub struct Options {
     /// Version of the hand records that are written: 3, or 2 while a release that reads no 3 may come back
     #[arg(long, env = "PURR_RECORD_VERSION", default_value_t = VERSION)]
     pub record_version: u8,
+    /// Version of the snapshots and logs that commits write: 2, or 1 while a release that reads no 2 may come back
+    #[arg(long, env = "PURR_SNAPSHOT_VERSION", default_value_t = purr_protocol::snapshot::VERSION)]
+    pub snapshot_version: u8,
     /// Time to end the hand after SIGTERM, in seconds
     #[arg(long, env = "PURR_GRACE_S", default_value_t = 100)]
     pub grace_s: u64,
@@ -108,6 +114,7 @@ pub struct Config {
     pub ops_listen: SocketAddr,
     pub pace: Pace,
     pub recording: Recording,
+    pub format: Format,
     pub grace: Duration,
 }
 
@@ -142,6 +149,7 @@ impl Options {
             sessions: self.sessions.link(ca).context("--sessions-sentinels")?,
             pace: Pace { hand_gap_ms: self.hand_gap_ms, reveal_ms: self.reveal_ms },
             recording: Recording { version, auditor, fair_play },
+            format: self.snapshot_version.try_into().context("--snapshot-version")?,
             grace: Duration::from_secs(self.grace_s),
             uid: self.uid,
             spec,

@@ -1,4 +1,4 @@
-//! How large a message is that tells of an action, at a full table with real amounts.
+//! How large what an action costs is, at a full table with real amounts: the messages that tell of it, and its commit.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
 
 mod common;
@@ -11,7 +11,10 @@ use purr_protocol::{
     settlement::{Notice, NoticeState, Permit, Reserve},
 };
 use purr_store::{DataKeys, Sealer};
-use purr_table::core::{Core, Input, Pace, Shown, State};
+use purr_table::{
+    core::{Core, Input, Pace, Shown, State, Step},
+    snapshot::{self, Format, Writer},
+};
 use std::sync::Arc;
 
 const SEATS: u8 = 9;
@@ -24,6 +27,8 @@ const ACTIONS: usize = 5_000;
 const BYTES_MEDIAN_MAX: usize = 40;
 /// For the seat whose turn begins: the same, and what it may do, in up to three amounts.
 const TO_ACT_BYTES_MEDIAN_MAX: usize = 50;
+/// State and log of one commit with an action in it.
+const COMMIT_BYTES_MEDIAN_MAX: usize = 800;
 
 fn player(seat: u8) -> PlayerId {
     PlayerId([seat + 1; 20])
@@ -85,6 +90,55 @@ fn size(shown: &Shown, receiver: PlayerId) -> usize {
     message.encoded_len()
 }
 
+/// What the table writes for its steps, without records and entries for the signer.
+struct Commits {
+    writer: Writer,
+    sealer: Sealer,
+    base: Option<purr_store::Base>,
+    number: u64,
+    bases: u64,
+    /// Of all commits.
+    bytes: usize,
+    /// Of each commit with an action in it.
+    acted: Vec<usize>,
+}
+
+impl Commits {
+    fn new() -> Self {
+        let sealer = Sealer::new(Arc::new(DataKeys::ephemeral([7; 32])), "t");
+        let writer = Writer::new(Format::Parts);
+        Self { writer, sealer, base: None, number: 0, bases: 0, bytes: 0, acted: Vec::new() }
+    }
+
+    fn write(&mut self, core: &Core, step: &Step) -> usize {
+        self.number += 1;
+        let (snapshot, base) = self.writer.write(&self.sealer, (EPOCH, self.number), core.state()).unwrap();
+        let mut bytes = snapshot.len();
+        if base != self.base {
+            bytes += base.as_ref().map_or(0, |base| base.sealed().len());
+            self.base = base;
+            self.bases += 1;
+        }
+        if let Some(shown) = &step.shown {
+            let log = snapshot::log(Format::Parts, shown).unwrap();
+            bytes += self.sealer.seal("log", EPOCH, self.number, &log).unwrap().len();
+        }
+        self.bytes += bytes;
+        bytes
+    }
+
+    fn add(&mut self, core: &Core, step: &Step) {
+        let bytes = self.write(core, step);
+        self.acted.push(bytes);
+    }
+
+    fn between_hands(&mut self, core: &Core, step: &Step) {
+        if step.dirty {
+            self.write(core, step);
+        }
+    }
+}
+
 fn turn_of(shown: &Shown) -> Option<u8> {
     let events = shown.for_player(PlayerId([0xff; 20])).unwrap().events;
     events.into_iter().find_map(|event| match event.kind {
@@ -107,6 +161,7 @@ fn a_message_that_tells_of_an_action_at_a_full_table_has_at_most_forty_bytes_by_
         seat(&mut core, number, false, &mut notice);
     }
     let [mut acted, mut to_act, mut another, mut spectator, mut all] = [const { Vec::new() }; 5];
+    let mut commits = Commits::new();
     let mut steps = 0;
     while acted.len() < ACTIONS {
         steps += 1;
@@ -128,7 +183,8 @@ fn a_message_that_tells_of_an_action_at_a_full_table_has_at_most_forty_bytes_by_
                 }
             }
             let seed = std::array::from_fn(|_| u8::try_from(dice.roll(256)).unwrap());
-            core.handle(now, Input::Tick { seed });
+            let step = core.handle(now, Input::Tick { seed });
+            commits.between_hands(&core, &step);
             continue;
         };
         let legal = core.state().table.legal_actions(at).unwrap();
@@ -141,6 +197,7 @@ fn a_message_that_tells_of_an_action_at_a_full_table_has_at_most_forty_bytes_by_
         id += 1;
         let message = pb::ClientMessage { id, body: Some(choose(hand, &options, &mut dice)) };
         let step = core.handle(now, Input::Message { connection: 1, player: player(at.0), message });
+        commits.add(&core, &step);
         let shown = step.shown.unwrap_or_else(|| panic!("{at:?} {legal:?}: {:?}", step.replies));
         let next = turn_of(&shown);
         for number in 0..SEATS {
@@ -158,7 +215,12 @@ fn a_message_that_tells_of_an_action_at_a_full_table_has_at_most_forty_bytes_by_
     }
     let hands = core.state().table.last_hand();
     println!("{ACTIONS} actions in {hands} hands of {SEATS}");
+    println!(
+        "commits: {} bytes in the mean, with what is written between hands",
+        commits.bytes / commits.number as usize
+    );
     for (who, sizes, most_median) in [
+        ("a commit", &mut commits.acted, COMMIT_BYTES_MEDIAN_MAX),
         ("the seat that acted", &mut acted, BYTES_MEDIAN_MAX),
         ("another seat", &mut another, BYTES_MEDIAN_MAX),
         ("a spectator", &mut spectator, BYTES_MEDIAN_MAX),

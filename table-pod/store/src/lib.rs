@@ -30,4 +30,6 @@ pub use memory::MemoryStore;
 pub use redis_store::RedisStore;
 pub use seal::{DataKeys, SealError, Sealer};
 pub use sessions::{Sessions, seating_key};
-pub use types::{Admitted, Commit, HandEntry, Head, LogBatch, OutboxEntry, Recovered, Store, StoreError};
+pub use types::{
+    Admitted, Base, Commit, HandEntry, Head, LogBatch, OutboxEntry, Recovered, Store, StoreError,
+};

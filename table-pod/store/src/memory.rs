@@ -62,6 +62,7 @@ impl Store for MemoryStore {
         state.commit = commit.number;
         state.epoch = commit.epoch;
         state.snapshot = Some(commit.snapshot.clone());
+        state.base = commit.base.as_ref().map(|base| base.sealed().clone());
         if !commit.log.is_empty() {
             state.log.push(LogBatch {
                 commit: commit.number,
@@ -91,6 +92,7 @@ mod tests {
             follows: if number == 1 { 0 } else { 1 },
             replaces: false,
             snapshot: Bytes::from(format!("{epoch}/{number}")),
+            base: None,
             log: Bytes::new(),
             hand: None,
             outbox: vec![],

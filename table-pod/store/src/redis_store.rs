@@ -2,7 +2,7 @@
 
 use crate::{
     link::Link,
-    types::{Commit, LogBatch, OutboxEntry, Recovered, Store, StoreError},
+    types::{Base, Commit, LogBatch, OutboxEntry, Recovered, Store, StoreError},
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -33,6 +33,8 @@ struct Prepared {
     lineage: String,
     commit: String,
     take_over: String,
+    /// The base that the store has, as far as this connection has written it.
+    base: Option<[u8; Base::ID_BYTES]>,
 }
 
 impl RedisStore {
@@ -75,6 +77,8 @@ impl RedisStore {
             match arg {
                 Arg::Bytes(bytes) => call.arg(bytes.as_ref()),
                 Arg::Lineage => call.arg(&prepared.lineage),
+                Arg::NewBase(base) if prepared.base.as_ref() == Some(base.id()) => call.arg(""),
+                Arg::NewBase(base) => call.arg(base.sealed().as_ref()),
             };
         }
         pipe.cmd("WAIT").arg(self.replicas).arg(WAIT_MS);
@@ -83,9 +87,11 @@ impl RedisStore {
         let Value::Array(reply) = reply else {
             return Err(StoreError::Corrupt("a script answered with something else than a list".into()));
         };
+        let tag = text(reply.first());
+        // Without its id the next commit brings the base along.
+        prepared.base = args.iter().find_map(Arg::base).filter(|_| tag == "ok").map(|base| *base.id());
         let lineage = prepared.lineage.clone();
         *held = Some(prepared);
-        let tag = text(reply.first());
         if tag == "fenced" {
             return Err(StoreError::Fenced { highest: number(reply.get(1)) });
         }
@@ -109,7 +115,7 @@ impl RedisStore {
         let lineage = info.lines().find_map(|line| line.strip_prefix("master_replid:"));
         let lineage =
             lineage.ok_or_else(|| StoreError::Unavailable("no replication id".into()))?.trim().to_owned();
-        Ok(Prepared { connection, lineage, commit, take_over })
+        Ok(Prepared { connection, lineage, commit, take_over, base: None })
     }
 }
 
@@ -118,6 +124,17 @@ enum Arg {
     Bytes(Bytes),
     /// The lineage of the connection that the script goes over.
     Lineage,
+    /// A base, unless the store has it.
+    NewBase(Base),
+}
+
+impl Arg {
+    const fn base(&self) -> Option<&Base> {
+        match self {
+            Self::NewBase(base) => Some(base),
+            Self::Bytes(_) | Self::Lineage => None,
+        }
+    }
 }
 
 impl From<Bytes> for Arg {
@@ -204,6 +221,7 @@ impl Store for RedisStore {
             moved: !snapshot.is_empty() && written_to != lineage,
             epoch: number(reply.get(2)),
             snapshot: (!snapshot.is_empty()).then_some(snapshot),
+            base: Some(bytes(reply.get(7))).filter(|base| !base.is_empty()),
             log: log.ids.into_iter().map(batch).collect(),
             outbox,
         })
@@ -227,12 +245,20 @@ impl Store for RedisStore {
             decimal(commit.follows),
             decimal(commit.replaces.into()),
         ];
-        let mut args: Vec<Arg> = args.into_iter().map(Arg::Bytes).chain([Arg::Lineage]).collect();
+        let base = commit.base.as_ref();
+        let id = base.map(|base| Bytes::copy_from_slice(base.id())).unwrap_or_default();
+        let new = base.map_or(Arg::Bytes(Bytes::new()), |base| Arg::NewBase(base.clone()));
+        let mut args: Vec<Arg> =
+            args.into_iter().map(Arg::Bytes).chain([Arg::Lineage, id.into(), new]).collect();
         for entry in &commit.outbox {
             args.extend([decimal(entry.seq).into(), entry.payload.clone().into()]);
         }
-        let (reply, _) =
-            self.run(Script::Commit, &[head, log, outbox, crate::hands::STREAM.into()], &args).await?;
+        let keys = [head, log, outbox, crate::hands::STREAM.into()];
+        let (mut reply, _) = self.run(Script::Commit, &keys, &args).await?;
+        if text(reply.first()) == "base" {
+            // Another process wrote between this one's commits. Now it comes along.
+            (reply, _) = self.run(Script::Commit, &keys, &args).await?;
+        }
         match text(reply.first()).as_str() {
             "ok" => Ok(()),
             "conflict" => Err(StoreError::Conflict {

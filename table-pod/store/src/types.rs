@@ -1,6 +1,7 @@
 //! A commit and what comes back of it.
 
 use async_trait::async_trait;
+use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
 
 /// Everything that one transition of a table changes, written at once or not at all.
@@ -17,12 +18,41 @@ pub struct Commit {
     pub replaces: bool,
     /// Sealed ([`crate::Sealer`]).
     pub snapshot: Bytes,
+    /// What the snapshot opens with; `None`: nothing else. A store has either the snapshot with exactly this base, or
+    /// neither.
+    pub base: Option<Base>,
     /// What receivers get to see of this commit, sealed; empty where nothing.
     pub log: Bytes,
     pub hand: Option<HandEntry>,
     pub outbox: Vec<OutboxEntry>,
     /// Outbox entries up to this one have been accepted by the signer and may go.
     pub outbox_done: u64,
+}
+
+/// The part of a state that several commits share, sealed. A store writes it once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Base {
+    id: [u8; Self::ID_BYTES],
+    sealed: Bytes,
+}
+
+impl Base {
+    pub const ID_BYTES: usize = 32;
+
+    pub fn new(sealed: Bytes) -> Self {
+        let mut id = [0; Self::ID_BYTES];
+        id.copy_from_slice(digest(&SHA256, &sealed).as_ref());
+        Self { id, sealed }
+    }
+
+    /// SHA-256 of what is sealed.
+    pub const fn id(&self) -> &[u8; Self::ID_BYTES] {
+        &self.id
+    }
+
+    pub const fn sealed(&self) -> &Bytes {
+        &self.sealed
+    }
 }
 
 /// The record of a finished hand, for the stream `hands`.
@@ -61,6 +91,8 @@ pub struct Recovered {
     /// have been lost.
     pub moved: bool,
     pub snapshot: Option<Bytes>,
+    /// What the snapshot opens with, where it needs something.
+    pub base: Option<Bytes>,
     /// The newest commits' logs, oldest first.
     pub log: Vec<LogBatch>,
     pub outbox: Vec<OutboxEntry>,

@@ -8,7 +8,7 @@ mod redis;
 
 use bytes::Bytes;
 use certificates::Authority;
-use purr_store::{Commit, MemoryStore, Recovered, RedisStore, Store, StoreError};
+use purr_store::{Base, Commit, MemoryStore, Recovered, RedisStore, Store, StoreError};
 use redis::Redis;
 use std::time::Duration;
 
@@ -54,13 +54,15 @@ async fn store(redis: &Redis) -> RedisStore {
 async fn any_sequence_of_writes_has_the_same_answers_and_leaves_the_same_table() {
     let authority = authority();
     let redis = Redis::new(|folder, names| authority.issue(folder, names));
-    let store = store(&redis).await;
+    // Two processes: what one of them knows of the store's base the other one changes.
+    let stores = [store(&redis).await, store(&redis).await];
     let (mut written, mut replaced, mut fenced, mut conflicts) = (0, 0, 0, 0);
     for seed in 0..60 {
         let (model, table, mut dice) = (MemoryStore::default(), format!("t{seed}"), Dice(seed));
         // The last commit: about what a process knows that was there lately.
         let (mut at, mut by, mut highest) = (0, 0, 1);
         for step in 0..60 {
+            let store = &stores[usize::from(dice.roll(4) == 0)];
             if dice.roll(8) == 0 {
                 highest += dice.roll(2);
                 let epoch = highest - dice.roll(2);
@@ -77,6 +79,10 @@ async fn any_sequence_of_writes_has_the_same_answers_and_leaves_the_same_table()
                 follows: dice.near(by),
                 replaces: dice.roll(2) == 0,
                 snapshot: text("snapshot"),
+                base: match dice.roll(4) {
+                    0 => None,
+                    which => Some(Base::new(Bytes::from(format!("base {seed} {which}")))),
+                },
                 log: if dice.roll(3) == 0 { Bytes::new() } else { text("log") },
                 hand: None,
                 outbox: Vec::new(),
@@ -96,7 +102,11 @@ async fn any_sequence_of_writes_has_the_same_answers_and_leaves_the_same_table()
             }
         }
         let last = u64::MAX >> 12;
-        assert_eq!(model.take_over(&table, last).await, store.take_over(&table, last).await, "seed {seed}");
+        assert_eq!(
+            model.take_over(&table, last).await,
+            stores[0].take_over(&table, last).await,
+            "seed {seed}"
+        );
     }
     let enough = [written, replaced, fenced, conflicts].iter().all(|count| *count > 20);
     assert!(enough, "{written} written, {replaced} replaced, {fenced} fenced, {conflicts} conflicts");
@@ -118,6 +128,7 @@ async fn a_killed_server_has_every_commit_again_from_its_own_log() {
             follows: u64::from(number > 1),
             replaces: false,
             snapshot: text("snapshot", number),
+            base: Some(Base::new(text("base", number / 7))),
             log: text("log", number),
             hand: None,
             outbox: Vec::new(),

@@ -7,12 +7,21 @@ use redis::aio::MultiplexedConnection;
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
-/// All that a commit carries.
-pub fn payload(commit: &Commit) -> Bytes {
+/// All that a commit writes after the one before it: a base that both have is there already.
+fn payload(commit: &Commit, before: Option<&Commit>) -> Bytes {
+    let base =
+        commit.base.as_ref().filter(|base| before.and_then(|before| before.base.as_ref()) != Some(*base));
+    let base = base.map(|base| base.sealed().as_ref()).unwrap_or_default();
     let hand = commit.hand.as_ref().map(|hand| hand.record.as_ref()).unwrap_or_default();
     let outbox = commit.outbox.iter().map(|entry| entry.payload.as_ref());
-    let parts = [commit.snapshot.as_ref(), commit.log.as_ref(), hand].into_iter().chain(outbox);
+    let parts = [commit.snapshot.as_ref(), base, commit.log.as_ref(), hand].into_iter().chain(outbox);
     parts.collect::<Vec<&[u8]>>().concat().into()
+}
+
+/// The payloads of commits that follow each other.
+pub fn payloads(commits: &[Arc<Commit>]) -> Vec<Bytes> {
+    let before = std::iter::once(None).chain(commits.iter().map(|commit| Some(commit.as_ref())));
+    commits.iter().zip(before).map(|(commit, before)| payload(commit, before)).collect()
 }
 
 /// A table that makes the same commits over and over, as the table itself does it: script and WAIT.
@@ -63,7 +72,7 @@ pub struct Plain {
 impl Plain {
     pub async fn new(link: &Link, commits: Arc<[Arc<Commit>]>) -> anyhow::Result<Self> {
         let connection = link.connect().await?;
-        Ok(Self { connection, payloads: commits.iter().map(|commit| payload(commit)).collect(), at: 0 })
+        Ok(Self { connection, payloads: payloads(&commits), at: 0 })
     }
 
     pub async fn write(&mut self) -> anyhow::Result<Duration> {

@@ -54,6 +54,7 @@ impl Connection {
             // Of a group that has forgotten something this is so.
             moved,
             snapshot: node.commits.last().map(|commit| commit.snapshot.clone()),
+            base: node.commits.last().and_then(|commit| Some(commit.base.as_ref()?.sealed().clone())),
             log: log.map(batch).collect(),
             outbox: Vec::new(),
         })

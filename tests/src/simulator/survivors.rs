@@ -7,7 +7,10 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use purr_engine::{Event, PlayerId};
 use purr_protocol::record::{HandRecord, Sealed};
 use purr_store::{Commit, HandEntry, Sealer};
-use purr_table::core::{Ids, State};
+use purr_table::{
+    core::{Ids, State},
+    snapshot,
+};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -18,9 +21,10 @@ struct Applied {
 }
 
 pub(super) fn open(commit: &Commit, sealer: &Sealer) -> anyhow::Result<Survivor> {
-    let plain = sealer.open("snapshot", commit.epoch, commit.number, &commit.snapshot)?;
-    let state: State = serde_json::from_slice(&plain).context("a snapshot")?;
-    let applied: Applied = serde_json::from_slice(&plain).context("a snapshot's ids")?;
+    let at = (commit.epoch, commit.number);
+    let base = commit.base.as_ref().map(|base| base.sealed().as_ref());
+    let state: State = snapshot::read(sealer, at, &commit.snapshot, base).context("a snapshot")?;
+    let applied: Applied = snapshot::read(sealer, at, &commit.snapshot, base).context("a snapshot's ids")?;
     let seats = state.table.seats().iter().flatten();
     let chips = seats.map(|seat| seat.stack + seat.pending).sum::<u64>() + state.table.pot();
     Ok(Survivor {

@@ -11,6 +11,7 @@ use purr_table::{
     actor::{Actor, Handle, Stopped, TakeOver},
     core::{Pace, Recording},
     metrics::Metrics,
+    snapshot::Format,
 };
 use std::sync::{
     Arc,
@@ -39,7 +40,35 @@ pub struct Plan {
     pub lose_epoch: bool,
     /// The store loses its newest commits once as another pod takes over, and the group has another master then.
     pub forgets: bool,
+    pub formats: Formats,
     pub bug: Bug,
+}
+
+/// How the pods of a run write the state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Formats {
+    All(Format),
+    /// Each pod in another one than the pod before, as while a chart's value changes or a release is rolled back.
+    InTurn,
+}
+
+impl Formats {
+    /// Every third seed runs in each way.
+    pub const fn by(seed: u64) -> Self {
+        match seed % 3 {
+            0 => Self::All(Format::Parts),
+            1 => Self::InTurn,
+            _ => Self::All(Format::Whole),
+        }
+    }
+
+    const fn of(self, epoch: u64) -> Format {
+        match self {
+            Self::All(format) => format,
+            Self::InTurn if epoch.is_multiple_of(2) => Format::Whole,
+            Self::InTurn => Format::Parts,
+        }
+    }
 }
 
 fn spec() -> TableSpec {
@@ -167,6 +196,7 @@ impl World {
                 store: Arc::new(Connection { nodes: self.nodes.clone(), cut: cut.clone() }),
                 signer: self.journal.clone(),
                 recording: Recording::default(),
+                format: self.plan.formats.of(epoch),
                 sessions: None,
                 metrics: Metrics::new(&prometheus::Registry::new())?,
                 readiness: Readiness::default(),

@@ -22,6 +22,7 @@ use purr_table::{
     core::{Pace, Recording},
     http::{Tokens, routes},
     metrics::Metrics,
+    snapshot::Format,
 };
 use std::{net::SocketAddr, sync::Arc, time::SystemTime};
 use tokio::{net::TcpListener, task::JoinSet};
@@ -94,6 +95,7 @@ impl House {
             store,
             signer: ledger,
             recording: Recording::default(),
+            format: Format::default(),
             sessions: None,
             metrics: Metrics::new(&prometheus::Registry::new())?,
             readiness: Readiness::default(),

@@ -17,7 +17,7 @@ use k8s_openapi::{
 };
 use kube::Resource;
 use purr_crds::PokerTable;
-use purr_protocol::record::VERSION;
+use purr_protocol::{record::VERSION, snapshot};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
@@ -311,6 +311,9 @@ fn environment(table: &PokerTable, valid: &Valid, fleet: &Defaults) -> Vec<EnvVa
     // What a table does by itself is not said: pods of before stay as they are.
     if fleet.record_version != VERSION {
         all.push(value("PURR_RECORD_VERSION", &fleet.record_version.to_string()));
+    }
+    if fleet.snapshot_version != snapshot::VERSION {
+        all.push(value("PURR_SNAPSHOT_VERSION", &fleet.snapshot_version.to_string()));
     }
     all
 }

@@ -43,6 +43,7 @@ async fn play(store: &RedisStore, number: u64, commit: u64) {
         follows: u64::from(commit > 1),
         replaces: false,
         snapshot: Bytes::from_static(b"s"),
+        base: None,
         log: Bytes::new(),
         hand: Some(entry),
         outbox: vec![],

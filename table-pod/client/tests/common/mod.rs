@@ -30,6 +30,7 @@ use purr_table::{
     http::Tokens,
     metrics::Metrics,
     play_money::PlayMoney,
+    snapshot::Format,
 };
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, PublicKeyData};
 use serde_json::{Value, json};
@@ -381,6 +382,7 @@ impl World {
             store: store.clone(),
             signer: signer.clone(),
             recording: Recording::default(),
+            format: Format::default(),
             sessions: None,
             metrics: Metrics::new(&prometheus::Registry::new()).unwrap(),
             readiness: Readiness::default(),

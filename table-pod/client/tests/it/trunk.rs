@@ -21,6 +21,7 @@ use purr_runtime::{
     ws::{self, Message, trunk_limits},
 };
 use purr_store::Store;
+use purr_table::snapshot;
 use std::{collections::HashMap, time::Duration};
 use tokio::{net::TcpStream, time::timeout};
 use tokio_rustls::client::TlsStream;
@@ -125,8 +126,7 @@ async fn what_players_saw_and_the_table_has_not_is_a_loss_only_where_the_table_i
     trunk.attach(1, Codec::Proto, &token(&world).await).await;
     let lost = async || {
         let held = world.store.take_over(UID, 1 << 16).await.unwrap();
-        let plain = sealer().open("snapshot", held.epoch, held.commit, &held.snapshot.unwrap()).unwrap();
-        serde_json::from_slice::<serde_json::Value>(&plain).unwrap()["hands_lost"].as_u64().unwrap()
+        snapshot::open(&sealer(), &held).unwrap().unwrap().hands_lost
     };
     let seal = |epoch: u64, offset: u64| sealer().seal("cursor", epoch, offset, &[]).unwrap();
     let (old, far) = (7, 1_000_000);

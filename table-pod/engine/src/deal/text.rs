@@ -1,4 +1,4 @@
-//! Hashes as 64 hex digits. What was written as lists of numbers (records of the first months) is read too.
+//! Hashes as 64 hex digits where people read it, else as 32 bytes. What was written as lists of numbers (records of the first months) is read too.
 
 use super::Hash;
 use serde::{
@@ -11,6 +11,9 @@ struct Hex(Hash);
 
 impl Serialize for Hex {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        if !s.is_human_readable() {
+            return s.serialize_bytes(&self.0);
+        }
         let mut digits = [0; 64];
         hex::encode_to_slice(self.0, &mut digits).map_err(serde::ser::Error::custom)?;
         s.serialize_str(std::str::from_utf8(&digits).map_err(serde::ser::Error::custom)?)
@@ -29,7 +32,11 @@ impl<'de> Visitor<'de> for Either {
     type Value = Hex;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("64 hex digits or 32 numbers")
+        f.write_str("64 hex digits, 32 bytes or 32 numbers")
+    }
+
+    fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Hex, E> {
+        bytes.try_into().map(Hex).map_err(|_| E::invalid_length(bytes.len(), &self))
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Hex, E> {

@@ -4,6 +4,7 @@ use super::connections::Connections;
 use crate::{
     core::{Core, Step},
     metrics::Metrics,
+    snapshot::{self, Format, Writer},
 };
 use bytes::Bytes;
 use purr_protocol::pb::{TablePaused, TableResumed, server_message::Body};
@@ -13,8 +14,6 @@ use tokio::time::{Instant, sleep};
 
 /// A commit that takes longer is a pause: players are told and clocks stop.
 pub(super) const STALL_MS: u64 = 500;
-/// Room for a table of nine in the middle of a hand, in bytes. One that is larger takes longer to write down.
-const SNAPSHOT_BYTES: usize = 8 * 1024;
 /// Whole commits kept for a new master that lacks them.
 const KEPT_MAX: usize = 256;
 const BACK_OFF_MIN: Duration = Duration::from_millis(20);
@@ -33,6 +32,8 @@ pub enum Stopped {
 pub(super) struct Committer {
     store: Arc<dyn Store>,
     sealer: Sealer,
+    format: Format,
+    snapshots: Writer,
     epoch: u64,
     number: u64,
     /// The epoch that wrote commit `number`.
@@ -48,11 +49,23 @@ impl Committer {
     pub(super) fn new(
         store: Arc<dyn Store>,
         sealer: Sealer,
+        format: Format,
         epoch: u64,
         (number, written): (u64, u64),
         metrics: Metrics,
     ) -> Self {
-        Self { store, sealer, epoch, number, written, kept: VecDeque::new(), acknowledged: false, metrics }
+        Self {
+            store,
+            sealer,
+            format,
+            snapshots: Writer::new(format),
+            epoch,
+            number,
+            written,
+            kept: VecDeque::new(),
+            acknowledged: false,
+            metrics,
+        }
     }
 
     /// Returns when the step is durable.
@@ -119,13 +132,13 @@ impl Committer {
         Ok(())
     }
 
-    fn build(&self, core: &Core, step: &Step) -> anyhow::Result<Commit> {
+    fn build(&mut self, core: &Core, step: &Step) -> anyhow::Result<Commit> {
         let number = self.number + 1;
-        // Grown once, and not doubled from nothing with every step.
-        let mut snapshot = Vec::with_capacity(SNAPSHOT_BYTES);
-        serde_json::to_writer(&mut snapshot, core.state())?;
+        let (snapshot, base) = self.snapshots.write(&self.sealer, (self.epoch, number), core.state())?;
         let log = match &step.shown {
-            Some(shown) => self.sealer.seal("log", self.epoch, number, &serde_json::to_vec(shown)?)?,
+            Some(shown) => {
+                self.sealer.seal("log", self.epoch, number, &snapshot::log(self.format, shown)?)?
+            }
             None => Bytes::new(),
         };
         let entry = |entry: &purr_protocol::settlement::Entry| {
@@ -139,7 +152,8 @@ impl Committer {
             number,
             follows: self.written,
             replaces: false,
-            snapshot: self.sealer.seal("snapshot", self.epoch, number, &snapshot)?,
+            snapshot,
+            base,
             log,
             hand: step.hand.clone(),
             outbox: outbox?,

@@ -7,6 +7,7 @@ use super::{
 use crate::{
     core::{ConnectionId, Core, LogEntry, Shown},
     metrics::Metrics,
+    snapshot,
 };
 use purr_engine::PlayerId;
 use purr_protocol::{
@@ -102,7 +103,7 @@ impl Connections {
     pub(super) fn new(sealer: &Sealer, epoch: u64, stored: &[LogBatch]) -> Self {
         let open = |batch: &LogBatch| {
             let plain = sealer.open("log", batch.epoch, batch.commit, &batch.sealed).ok()?;
-            Some((batch.epoch, serde_json::from_slice(&plain).ok()?))
+            Some((batch.epoch, snapshot::read_log(&plain).ok()?))
         };
         let log = stored.iter().filter_map(open).collect();
         let roster = Arc::new([]);

@@ -1,26 +1,30 @@
 //! Lists that every commit of a hand carries again: each item is written down once.
 
+use crate::snapshot::{Raw, encode};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::Error, ser::SerializeSeq};
 use serde_json::value::{RawValue, to_raw_value};
 use std::{ops::Deref, sync::OnceLock};
 
-/// A list that only grows, with the JSON of each item. For serde_json alone: other formats know no raw JSON.
+/// A list that only grows, with each item as it is written. For JSON and for snapshots of version 2 alone: other formats
+/// know nothing that is written already.
 #[derive(Clone, Debug)]
 pub(super) struct Written<T> {
     items: Vec<T>,
     json: Vec<OnceLock<Box<RawValue>>>,
+    nodes: Vec<OnceLock<Box<[u8]>>>,
 }
 
 impl<T> Written<T> {
     pub(super) fn extend(&mut self, items: impl IntoIterator<Item = T>) {
         self.items.extend(items);
         self.json.resize_with(self.items.len(), OnceLock::new);
+        self.nodes.resize_with(self.items.len(), OnceLock::new);
     }
 }
 
 impl<T> From<Vec<T>> for Written<T> {
     fn from(items: Vec<T>) -> Self {
-        let mut written = Self { items: Vec::new(), json: Vec::new() };
+        let mut written = Self { items: Vec::new(), json: Vec::new(), nodes: Vec::new() };
         written.extend(items);
         written
     }
@@ -44,7 +48,21 @@ impl<T: Eq> Eq for Written<T> {}
 
 impl<T: Serialize> Serialize for Written<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let readable = serializer.is_human_readable();
         let mut list = serializer.serialize_seq(Some(self.items.len()))?;
+        if !readable {
+            for (item, node) in self.items.iter().zip(&self.nodes) {
+                let raw = match node.get() {
+                    Some(raw) => raw,
+                    None => {
+                        let raw = encode(item).map_err(S::Error::custom)?;
+                        node.get_or_init(|| raw.into())
+                    }
+                };
+                list.serialize_element(&Raw(raw))?;
+            }
+            return list.end();
+        }
         for (item, json) in self.items.iter().zip(&self.json) {
             let raw = match json.get() {
                 Some(raw) => raw,

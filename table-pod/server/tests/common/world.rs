@@ -8,6 +8,7 @@ use purr_table::{
     core::{Pace, Recording},
     metrics::Metrics,
     play_money::PlayMoney,
+    snapshot::Format,
 };
 use std::sync::Arc;
 use tokio::task::JoinHandle;
@@ -17,6 +18,8 @@ pub struct World {
     pub signer: Arc<PlayMoney>,
     pub keys: Arc<DataKeys>,
     pub epoch: u64,
+    /// Of the processes to come.
+    pub format: Format,
     /// Of all processes together.
     pub metrics: Metrics,
     spec: TableSpec,
@@ -26,7 +29,7 @@ impl World {
     pub fn new(spec: TableSpec, store: Arc<dyn Store>) -> Self {
         let keys = Arc::new(DataKeys::ephemeral([1; 32]));
         let metrics = Metrics::new(&prometheus::Registry::new()).unwrap();
-        Self { store, signer: Arc::default(), keys, epoch: 0, metrics, spec }
+        Self { store, signer: Arc::default(), keys, epoch: 0, format: Format::default(), metrics, spec }
     }
 
     pub fn sealer(&self) -> Sealer {
@@ -53,6 +56,7 @@ impl World {
             store: self.store.clone(),
             signer: self.signer.clone(),
             recording: Recording::default(),
+            format: self.format,
             sessions: None,
             metrics: self.metrics.clone(),
             readiness: Readiness::default(),

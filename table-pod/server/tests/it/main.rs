@@ -16,4 +16,5 @@ mod question;
 mod recording;
 mod room;
 mod seating;
+mod snapshot;
 mod staff;

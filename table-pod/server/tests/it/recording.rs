@@ -8,10 +8,14 @@ use purr_protocol::{
     fairplay::FairPlaySecret,
     pb::{self, client_message::Body as Ask},
     record::HandRecord,
+    snapshot::VERSION,
     timing::{ActionTiming, Rtt},
 };
 use purr_store::{DataKeys, Sealer};
-use purr_table::core::{Arrival, Core, Input, Pace, Recording, State, Step};
+use purr_table::{
+    core::{Arrival, Core, Input, Pace, Recording, State, Step},
+    snapshot::{self, Format, Writer},
+};
 use std::sync::Arc;
 
 fn player(seat: u8) -> PlayerId {
@@ -156,7 +160,8 @@ fn the_fair_play_key_opens_every_hole_card_and_the_deck_they_came_from() {
     }
 }
 
-/// A measurement: run it under callgrind with PURR_RECORD_VERSION 2 and 3 and compare the instructions.
+/// A measurement: run it under callgrind with PURR_RECORD_VERSION 2 and 3, and PURR_SNAPSHOT_VERSION 1 and 2, and compare
+/// the instructions.
 #[test]
 #[ignore = "a measurement"]
 fn commits_of_whole_hands() {
@@ -177,7 +182,11 @@ fn commits_of_whole_hands() {
     for seat in 0..6 {
         game.core.handle(0, Input::Connected { player: player(seat) });
     }
-    let (mut commits, mut hands, mut bytes) = (0, 0, 0);
+    let snapshots =
+        std::env::var("PURR_SNAPSHOT_VERSION").map_or(VERSION, |version| version.parse().unwrap());
+    let format = Format::try_from(snapshots).unwrap();
+    let mut writer = Writer::new(format);
+    let (mut commits, mut hands, mut bytes, mut base) = (0, 0, 0, None);
     while hands < 40 {
         let step = match game.core.state().table.to_act() {
             Some(seat) => {
@@ -196,17 +205,21 @@ fn commits_of_whole_hands() {
             }
         };
         // What a commit writes down.
-        let snapshot = serde_json::to_vec(game.core.state()).unwrap();
         commits += 1;
+        let (snapshot, with) = writer.write(&sealer, (1, commits), game.core.state()).unwrap();
         bytes += snapshot.len();
-        sealer.seal("snapshot", 1, commits, &snapshot).unwrap();
+        if with != base {
+            bytes += with.as_ref().map_or(0, |with| with.sealed().len());
+            base = with;
+        }
         if let Some(shown) = &step.shown {
-            sealer.seal("log", 1, commits, &serde_json::to_vec(shown).unwrap()).unwrap();
+            let log = snapshot::log(format, shown).unwrap();
+            bytes += sealer.seal("log", 1, commits, &log).unwrap().len();
         }
         hands += u32::from(step.hand.is_some());
     }
     println!(
-        "version {version}: {commits} commits in {hands} hands, {} bytes a snapshot",
+        "records {version}, snapshots {snapshots}: {commits} commits in {hands} hands, {} bytes a snapshot with its log",
         bytes as u64 / commits
     );
 }

@@ -18,6 +18,7 @@ use purr_table::{
     core::{Input, Pace, Recording},
     metrics::Metrics,
     play_money::PlayMoney,
+    snapshot::Format,
 };
 use std::{
     sync::{
@@ -267,6 +268,7 @@ impl World {
             store: self.tap.clone(),
             signer: self.signer.clone(),
             recording: Recording::default(),
+            format: Format::default(),
             sessions: None,
             metrics: Metrics::new(&prometheus::Registry::new()).unwrap(),
             readiness: Readiness::default(),

@@ -8,7 +8,8 @@ use purr_engine::{
 };
 use purr_protocol::record::{HandRecord, Sealed};
 use purr_store::{Commit, MemoryStore, Recovered, Sealer, Store, StoreError};
-use serde_json::Value;
+use purr_table::snapshot;
+use serde::Deserialize;
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex},
@@ -55,7 +56,18 @@ pub struct Known {
     first: Vec<bool>,
     truths: HashMap<u64, Truth>,
     deck: Option<SealedDeck>,
-    seed: String,
+}
+
+/// What a state keeps to itself of a deal under way.
+#[derive(Deserialize)]
+struct Secrets {
+    dealing: Option<OpenDeal>,
+}
+
+#[derive(Deserialize)]
+struct OpenDeal {
+    hand: u64,
+    sealed: SealedDeck,
 }
 
 impl Known {
@@ -85,18 +97,13 @@ impl Known {
         self.deck.as_ref()
     }
 
-    fn learn_deck(&mut self, state: &[u8]) {
-        let state: Value = serde_json::from_slice(state).unwrap();
-        let dealing = &state["dealing"];
-        let Some(text) = dealing["sealed"]["seed"].as_str() else { return };
-        if self.seed == text {
+    fn learn_deck(&mut self, OpenDeal { hand, sealed: deck }: OpenDeal) {
+        if self.deck.as_ref() == Some(&deck) {
             return;
         }
-        text.clone_into(&mut self.seed);
-        let hand = dealing["hand"].as_u64().unwrap();
         let mut seed: Hash = [0; 32];
-        hex::decode_to_slice(text, &mut seed).unwrap();
-        let deck = SealedDeck::new(&seed).unwrap();
+        let written = serde_json::to_value(&deck).unwrap();
+        hex::decode_to_slice(written["seed"].as_str().unwrap(), &mut seed).unwrap();
         self.learn(&seed, Secret::Seed { hand });
         for card in (0..52).filter_map(Card::new) {
             let opening = deck.opening_of(card).unwrap();
@@ -161,11 +168,13 @@ impl Store for Tap {
     }
 
     async fn commit(&self, commit: &Commit) -> Result<(), StoreError> {
-        let state = self.sealer.open("snapshot", commit.epoch, commit.number, &commit.snapshot).unwrap();
+        let at = (commit.epoch, commit.number);
+        let base = commit.base.as_ref().map(|base| base.sealed().as_ref());
+        let secrets: Secrets = snapshot::read(&self.sealer, at, &commit.snapshot, base).unwrap();
         {
             let mut known = self.known.lock().unwrap();
-            if state.windows(11).any(|bytes| bytes == b"\"dealing\":{") {
-                known.learn_deck(&state);
+            if let Some(dealing) = secrets.dealing {
+                known.learn_deck(dealing);
             }
             if let Some(hand) = &commit.hand {
                 known.learn_record(&self.sealer, &hand.record);

@@ -1,0 +1,199 @@
+//! The binary form of a value: nodes that tell their kind and their length.
+//!
+//! A struct keeps the names of its fields, as JSON does, so a release reads what its neighbour writes. Names that this
+//! form knows are one or two bytes ([`super::names`]); others are written out.
+
+use super::names;
+
+/// Numbers below this are their own tag.
+pub(super) const SMALL: u8 = 0x40;
+/// The first of the tags that are a name of one byte.
+pub(super) const NAME: u8 = 0x40;
+/// One past the last of them.
+pub(super) const NAME_END: u8 = 0xC0;
+pub(super) const NULL: u8 = 0xC0;
+pub(super) const FALSE: u8 = 0xC1;
+pub(super) const TRUE: u8 = 0xC2;
+pub(super) const NUMBER: u8 = 0xC3;
+/// The number before it is one less than nothing: `n` stands for `-1 - n`.
+pub(super) const NEGATIVE: u8 = 0xC4;
+pub(super) const BYTES: u8 = 0xC5;
+pub(super) const TEXT: u8 = 0xC6;
+pub(super) const LIST: u8 = 0xC7;
+/// Keys and values in turn.
+pub(super) const MAP: u8 = 0xC8;
+/// A name, and what an enum's variant of this name holds.
+pub(super) const VARIANT: u8 = 0xC9;
+/// A name of two bytes.
+pub(super) const NAME_LONG: u8 = 0xCA;
+pub(super) const FLOAT: u8 = 0xCB;
+
+/// Nodes inside each other: far more than any state has, and no way to use up the stack.
+pub(super) const DEPTH_MAX: usize = 64;
+
+/// What is no node, or no change of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Malformed {
+    #[error("it ends too early")]
+    Short,
+    #[error("tag {0:#04x} is unknown")]
+    Tag(u8),
+    #[error("name {0} is unknown: a later release wrote it")]
+    Name(u8),
+    #[error("a number has more than 128 bits")]
+    Number,
+    #[error("text is not UTF-8")]
+    Text,
+    #[error("{DEPTH_MAX} nodes are inside each other")]
+    Deep,
+    #[error("bytes follow the end")]
+    Long,
+    #[error("a change does not fit what it changes")]
+    Change,
+}
+
+/// A node without what is inside it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Node<'a> {
+    Null,
+    Bool(bool),
+    Number(u128),
+    Negative(u128),
+    Float(f64),
+    Bytes(&'a [u8]),
+    Text(&'a str),
+    Name(&'static str),
+    List(&'a [u8]),
+    Map(&'a [u8]),
+    /// The content is the next node.
+    Variant(&'static str),
+    /// A variant whose name is written out.
+    VariantText(&'a str),
+}
+
+pub(super) fn byte(input: &mut &[u8]) -> Result<u8, Malformed> {
+    let (&first, rest) = input.split_first().ok_or(Malformed::Short)?;
+    *input = rest;
+    Ok(first)
+}
+
+pub(super) fn take<'a>(input: &mut &'a [u8], length: usize) -> Result<&'a [u8], Malformed> {
+    let (taken, rest) = input.split_at_checked(length).ok_or(Malformed::Short)?;
+    *input = rest;
+    Ok(taken)
+}
+
+/// Seven bits a byte, the lowest first.
+pub(super) fn number(input: &mut &[u8]) -> Result<u128, Malformed> {
+    let (mut value, mut shift) = (0_u128, 0_u32);
+    loop {
+        let next = byte(input)?;
+        let bits = u128::from(next & 0x7F);
+        if shift >= 128 || (shift > 121 && bits >> (128 - shift) != 0) {
+            return Err(Malformed::Number);
+        }
+        value |= bits << shift;
+        if next & 0x80 == 0 {
+            return Ok(value);
+        }
+        shift += 7;
+    }
+}
+
+pub(super) fn size(input: &mut &[u8]) -> Result<usize, Malformed> {
+    number(input)?.try_into().map_err(|_| Malformed::Short)
+}
+
+#[allow(clippy::cast_possible_truncation, reason = "the lowest seven bits are wanted")]
+pub(super) fn put_number(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+#[allow(clippy::cast_possible_truncation, reason = "the lowest seven bits are wanted")]
+pub(super) fn put_large(out: &mut Vec<u8>, mut value: u128) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+pub(super) fn put_size(out: &mut Vec<u8>, size: usize) {
+    put_number(out, size as u64);
+}
+
+/// Reads a node's head; what is inside stays with the node, except for the content of a variant.
+pub(super) fn read<'a>(input: &mut &'a [u8]) -> Result<Node<'a>, Malformed> {
+    let tag = byte(input)?;
+    Ok(match tag {
+        0..SMALL => Node::Number(tag.into()),
+        NAME..NAME_END => Node::Name(names::name(tag - NAME)?),
+        NULL => Node::Null,
+        FALSE => Node::Bool(false),
+        TRUE => Node::Bool(true),
+        NUMBER => Node::Number(number(input)?),
+        NEGATIVE => Node::Negative(number(input)?),
+        BYTES => Node::Bytes(sized(input)?),
+        TEXT => Node::Text(std::str::from_utf8(sized(input)?).map_err(|_| Malformed::Text)?),
+        LIST => Node::List(sized(input)?),
+        MAP => Node::Map(sized(input)?),
+        VARIANT => match read(input)? {
+            Node::Name(name) => Node::Variant(name),
+            Node::Text(name) => Node::VariantText(name),
+            _ => return Err(Malformed::Tag(tag)),
+        },
+        NAME_LONG => Node::Name(names::name(byte(input)?)?),
+        FLOAT => Node::Float(f64::from_le_bytes(take(input, 8)?.try_into().map_err(|_| Malformed::Short)?)),
+        _ => return Err(Malformed::Tag(tag)),
+    })
+}
+
+fn sized<'a>(input: &mut &'a [u8]) -> Result<&'a [u8], Malformed> {
+    let length = size(input)?;
+    take(input, length)
+}
+
+/// Takes a whole node, as it is written.
+pub(super) fn whole<'a>(input: &mut &'a [u8]) -> Result<&'a [u8], Malformed> {
+    let before = *input;
+    for _ in 0..DEPTH_MAX {
+        if !skip(input)? {
+            return Ok(&before[..before.len() - input.len()]);
+        }
+    }
+    Err(Malformed::Deep)
+}
+
+/// Takes one node; true: its content follows.
+fn skip(input: &mut &[u8]) -> Result<bool, Malformed> {
+    let tag = byte(input)?;
+    match tag {
+        0..NAME_END | NULL | FALSE | TRUE => {}
+        NUMBER | NEGATIVE => {
+            number(input)?;
+        }
+        BYTES | TEXT | LIST | MAP => {
+            sized(input)?;
+        }
+        VARIANT => {
+            return match byte(input)? {
+                NAME..NAME_END => Ok(true),
+                NAME_LONG => byte(input).map(|_| true),
+                TEXT => sized(input).map(|_| true),
+                other => Err(Malformed::Tag(other)),
+            };
+        }
+        NAME_LONG => {
+            byte(input)?;
+        }
+        FLOAT => {
+            take(input, 8)?;
+        }
+        _ => return Err(Malformed::Tag(tag)),
+    }
+    Ok(false)
+}
