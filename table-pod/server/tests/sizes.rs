@@ -217,7 +217,7 @@ fn a_message_that_tells_of_an_action_at_a_full_table_has_at_most_forty_bytes_by_
     println!("{ACTIONS} actions in {hands} hands of {SEATS}");
     println!(
         "commits: {} bytes in the mean, with what is written between hands",
-        commits.bytes / commits.number as usize
+        commits.bytes / usize::try_from(commits.number).unwrap()
     );
     for (who, sizes, most_median) in [
         ("a commit", &mut commits.acted, COMMIT_BYTES_MEDIAN_MAX),

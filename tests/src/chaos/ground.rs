@@ -68,7 +68,12 @@ impl Ground {
     }
 
     /// The processes of a container that run this program.
-    pub async fn signal_program(&self, container: &Container, what: &str, program: &str) -> anyhow::Result<()> {
+    pub async fn signal_program(
+        &self,
+        container: &Container,
+        what: &str,
+        program: &str,
+    ) -> anyhow::Result<()> {
         self.node(&[what, &container.uid, &container.id, program]).await
     }
 

@@ -301,6 +301,7 @@ impl Group {
             follows: u64::from(number > 1),
             replaces: false,
             snapshot: Bytes::from(format!("snapshot {number}")),
+            base: None,
             log: Bytes::from(format!("log {number}")),
             hand: None,
             outbox: Vec::new(),

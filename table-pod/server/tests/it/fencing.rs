@@ -24,7 +24,7 @@ use world::World;
 #[derive(Clone)]
 enum Write {
     Epoch(String, u64),
-    Commit(Commit),
+    Commit(Box<Commit>),
 }
 
 /// A store that can forget what was written last, as a failover makes it.
@@ -71,7 +71,7 @@ impl Store for Forgetful {
 
     async fn commit(&self, commit: &Commit) -> Result<(), StoreError> {
         self.master().commit(commit).await?;
-        self.writes.lock().unwrap().push(Write::Commit(commit.clone()));
+        self.writes.lock().unwrap().push(Write::Commit(Box::new(commit.clone())));
         Ok(())
     }
 }
