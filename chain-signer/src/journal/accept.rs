@@ -1,12 +1,13 @@
 //! What tables bring: reservations and entries. What is accepted is decided by [`purr_books::request`].
 
-use super::{Journal, JournalError, db, load, store, undb};
+use super::{Journal, JournalError, db, limits, load, store, undb};
 use crate::signed::Signatures;
 use purr_books::{
     policy::Limits,
     request::{self, Hour},
 };
-use purr_protocol::settlement::{EntryBody, Reservation, Reserve, Submit};
+use purr_engine::PlayerId;
+use purr_protocol::settlement::{Entry, EntryBody, Reservation, Reserve, Submit};
 use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 use std::collections::BTreeSet;
@@ -38,6 +39,7 @@ impl Journal {
         load::promises(&mut tx, &mut books, &player, &[ask.permit.nonce]).await?;
         load::holds(&mut tx, &mut books, &player).await?;
         load::balances(&mut tx, &mut books, load::purse(ask.player).into(), &[]).await?;
+        limits::load(&mut tx, &mut books, ask.player).await?;
         let changes = request::reserve(&books, uid, ask, request.now_s)?;
         store::store(&mut tx, &changes, 0).await?;
         tx.commit().await?;
@@ -69,7 +71,7 @@ impl Journal {
         &self,
         uid: &str,
         submit: &Submit,
-        limits: &Limits,
+        per_hand: &Limits,
         hour: HourLimit,
         signed: Option<&Signatures>,
     ) -> Result<u64, JournalError> {
@@ -95,14 +97,25 @@ impl Journal {
         }
         let moved = if hour.0 == 0 { 0 } else { moved_in_hour(&mut tx, uid).await? };
         let hour = Hour { limit: hour.0, moved };
-        let accepted = request::accept(&books, uid, submit, limits, hour)?;
+        let accepted = request::accept(&books, uid, submit, per_hand, hour)?;
         store::store(&mut tx, &accepted.changes, 0).await?;
+        limits::left(&mut tx, &leavers(submit, head, accepted.head)).await?;
         if let Some(signed) = signed {
             keep(&mut tx, uid, submit, (head, accepted.head), signed).await?;
         }
         tx.commit().await?;
         Ok(accepted.head)
     }
+}
+
+/// Who gives a seat up by the entries after `before`, up to `head`.
+fn leavers(submit: &Submit, before: u64, head: u64) -> Vec<PlayerId> {
+    let new = submit.entries.iter().filter(|entry| (before + 1..=head).contains(&entry.seq));
+    let leaver = |entry: &Entry| match entry.body {
+        EntryBody::Leave { player, .. } => Some(player),
+        EntryBody::Sit { .. } | EntryBody::TopUp { .. } | EntryBody::Hand { .. } => None,
+    };
+    new.filter_map(leaver).collect()
 }
 
 /// Stores signatures over the entries after `before`, up to `head`.

@@ -1,7 +1,7 @@
 //! Stores what was decided. Nothing is decided here: each change is one or two statements.
 
 use super::{
-    JournalError, chain, db, holds, ledger,
+    JournalError, chain, db, holds, ledger, limits,
     rows::{OPEN, VOID, nonce_db},
 };
 use purr_books::{
@@ -128,6 +128,7 @@ async fn one(conn: &mut PgConnection, change: &Change, block: u64) -> Result<(),
         Change::HousePaid { key, to, amount, tx } => {
             holds::house_paid(conn, key, (*to, *amount), tx).await?;
         }
+        Change::Session { player, session } => limits::seen(conn, *player, session).await?,
         Change::Frozen { player, key } => {
             sqlx::query("INSERT INTO frozen (player, key) VALUES ($1, $2)")
                 .bind(player.0.as_slice())

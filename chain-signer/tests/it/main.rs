@@ -7,6 +7,7 @@
 mod common;
 
 mod books;
+mod cashier;
 mod checkpoint;
 mod degraded;
 mod denials;
@@ -15,6 +16,7 @@ mod due;
 mod failover;
 mod hard;
 mod lies;
+mod limits;
 mod quiet;
 mod receipts;
 mod restart;
