@@ -88,7 +88,8 @@ export class OwnLimits {
       this.#error = null;
       return true;
     } catch (error) {
-      this.#error = error.message;
+      // A room that keeps no limits says that there is nothing.
+      this.#error = error.status === 404 ? null : error.message;
       return false;
     } finally {
       this.#busy = false;
@@ -98,6 +99,7 @@ export class OwnLimits {
 
   draw() {
     const told = this.#told;
+    if (told === null && this.#error === null) return null;
     return el('section', { class: 'panel', 'aria-labelledby': 'limits-title', 'data-key': 'limits' },
       el('h2', { id: 'limits-title' }, 'Your own limits'),
       el('p', { class: 'soft' }, 'A lower limit holds at once, a higher one after 24 hours. The room keeps them: they hold for every client.'),

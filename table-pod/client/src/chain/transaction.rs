@@ -126,7 +126,7 @@ mod tests {
             Transaction { max_fee: 9, ..plain.clone() },
             Transaction { gas: 9, ..plain.clone() },
             Transaction { to: [9; 20], ..plain.clone() },
-            Transaction { data: vec![9; 68], ..plain.clone() },
+            Transaction { data: vec![9; 68], ..plain },
         ] {
             let other = other.sign(&wallet).unwrap();
             assert_ne!(other.raw[other.raw.len() - 64..], signed.raw[signed.raw.len() - 64..]);
