@@ -212,7 +212,7 @@ try {
   await limit('Buy-in').getByRole('textbox').fill('150');
   await limit('Buy-in').getByRole('textbox').press('Enter');
   await limit('Buy-in').getByText('Now: 150 USDC').or(limit('Buy-in').getByText('Now: 150')).first().waitFor();
-  await limit('Buy-in').getByRole('button', { name: 'No buy-in limit' }).press('Enter');
+  await limit('Buy-in').getByRole('button', { name: 'No limit, buy-in' }).press('Enter');
   await limit('Buy-in').getByText(/no limit in 1 day/).waitFor();
   await limit('Session').getByRole('textbox').fill('90');
   await limit('Session').getByRole('textbox').press('Enter');

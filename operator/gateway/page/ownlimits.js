@@ -128,9 +128,12 @@ export class OwnLimits {
           id: `limit-${what}`, type: 'text', inputmode: 'decimal', autocomplete: 'off', value: text ?? (now === null ? '' : field(now)),
           'data-input': 'own-limit', 'data-limit': what, 'aria-invalid': wrong ? 'true' : null, 'aria-describedby': `limit-${what}-wrong`,
         }),
-        el('button', { class: 'button', type: 'submit', 'aria-disabled': off ? 'true' : null }, `Set ${title.toLowerCase()} limit`),
+        el('button', { class: 'button', type: 'submit', 'aria-label': `Set ${title.toLowerCase()} limit`, 'aria-disabled': off ? 'true' : null }, 'Set'),
         now === null && next === null ? null
-          : el('button', { class: 'button', type: 'button', 'data-do': 'no-limit', 'data-with': what, 'aria-disabled': this.#busy ? 'true' : null }, `No ${title.toLowerCase()} limit`)),
+          : el('button', {
+            class: 'button', type: 'button', 'data-do': 'no-limit', 'data-with': what, 'aria-label': `No limit, ${title.toLowerCase()}`,
+            'aria-disabled': this.#busy ? 'true' : null,
+          }, 'No limit')),
       el('p', { id: `limit-${what}-wrong`, class: 'wrong' }, wrong ?? ''));
   }
 }
