@@ -78,6 +78,8 @@ bootstrap
 [ "$(k get crd pokertables.purr.poker -o 'jsonpath={.spec.names.shortNames[0]}')" = ptable ] || die "an older definition stayed"
 say "definitions: a newer one stays, an older one is replaced"
 
+# shellcheck source=tables-policy.sh
+. tests/tables-policy.sh
 render --show-only templates/keys-policy.yaml | k apply -f - >/dev/null
 edit() { n patch secret purr-data-key --type=merge -p "$@"; }
 # A policy takes a moment to be in force.

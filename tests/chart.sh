@@ -8,6 +8,7 @@ set -euo pipefail
 cd "$here/../.."
 if [ "${1:-}" = --write ]; then
   python3 tests/chart/alerts.py --write
+  python3 tests/chart/rights.py --write
   exec python3 tests/chart/chart.py readme --write
 fi
 
@@ -167,6 +168,9 @@ done <<'C'
 /chainSigner/gas/max minimum chainSigner.gas.max=21000
 /chainSigner/limits/hand minimum chainSigner.limits.hand=-1
 /chainSigner/hsm tokenLable chainSigner.hsm.tokenLable="x"
+/table/allowed image table.allowed.image=[]
+/table/allowed/images/0 pattern table.allowed.images=["*"]
+/table/allowed/tolerationKeys/0 pattern table.allowed.tolerationKeys=["a b"]
 /audit/publicKey pattern audit.publicKey="00"
 /records/version 2 records.version=1
 /fairplay/thresholds/pair maximum fairplay.thresholds.pair=50
@@ -214,6 +218,26 @@ for part in bootstrap controller/deployment gateway/deployment records/deploymen
       --set-string 'tableNamespaces.selector.purr\.poker/tables=true' --show-only "templates/$part.yaml"; } >>"$work/programs/${part%%/*}"
 done
 python3 tests/chart/chart.py options "$work/programs"
+
+say "chart: rights, and a reason for each verb"
+read_manifests() { # name: of standard input, as JSON
+  awk -v folder="$work/reader/manifests" 'BEGIN {RS = "\n?---\n"} /kind:/ {print > (folder "/" ++count ".yaml")}'
+  "$helm" template reader "$work/reader" | grep '^{' | jq -s . >"$work/manifests/$1.json"
+  rm -f -- "$work"/reader/manifests/*
+}
+mkdir -p "$work/reader/templates" "$work/reader/manifests" "$work/manifests"
+printf 'apiVersion: v2\nname: reader\nversion: 0.0.0\n' >"$work/reader/Chart.yaml"
+cat >"$work/reader/templates/all.yaml" <<'Y'
+{{ range $path, $_ := .Files.Glob "manifests/*.yaml" }}{{ $read := $.Files.Get $path | fromYaml }}
+{{ if $read.Error }}{{ fail (printf "%s: %s" $path $read.Error) }}{{ end }}
+---
+{{ $read | toJson }}
+{{ end }}
+Y
+render --values "$work/production.yaml" | read_manifests production
+render "${anvil[@]}" --set-string 'tableNamespaces.selector.purr\.poker/tables=true' | read_manifests selected
+python3 tests/chart/rights.py "$work/manifests"
+[[ $(render "${anvil[@]}" --set roles.aggregate=false) != *aggregate-to-* ]] || die "roles are aggregated in spite of roles.aggregate"
 
 say "chart: settings of pods"
 # Every pod's template has this line once.
@@ -338,3 +362,10 @@ lacks 'name: purr-purr-controller-tables}' controller/rbac.yaml "${selected[@]}"
 renders 'purr.poker/tables: "true"' networkpolicies.yaml "${selected[@]}"
 renders 'values: ["purr","poker-2"]' networkpolicies.yaml --values "$work/production.yaml"
 lacks namespaceSelector networkpolicies.yaml "${anvil[@]}"
+# What tables may name: the policy and the controller say the same, where the tables are.
+renders 'value: "registry.example/purr/table:,b@sha256:c"' controller/deployment.yaml "${anvil[@]}" --set 'table.allowed.images={registry.example/purr/table:,b@sha256:c}'
+renders '["registry.example/purr/"].exists' tables-policy.yaml "${anvil[@]}" --set 'table.allowed.images={registry.example/purr/}'
+renders 'values: ["purr","poker-2"]' tables-policy.yaml --values "$work/production.yaml"
+renders 'purr.poker/tables: "true"' tables-policy.yaml "${selected[@]}"
+lacks "variables.labels.all" tables-policy.yaml "${anvil[@]}" --set 'table.allowed.nodeSelectorKeys={*}'
+[[ $(render "${anvil[@]}" --set table.allowed.policy=false) != *purr-purr-tables* ]] || die "the policy of tables is rendered in spite of table.allowed.policy"

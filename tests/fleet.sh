@@ -46,7 +46,7 @@ start() { # number option: which namespaces
   KUBECONFIG=$work/kubeconfig "$controller" --namespace purr --identity "controller-$1" "$2" --release purr \
     --stores '{"default": {"sentinels": ["127.0.0.1:1"], "master": "purr"}}' --sessions-sentinels 127.0.0.1:1 \
     --sessions-user controller --sessions-password-file "$work/password" --tls-dir "$work/tls" --ca-dir "$work/ca" \
-    --signer-addr 127.0.0.1:2 --table-image localhost/purr/table:1 --table-jwks-addr 127.0.0.1:3 \
+    --signer-addr 127.0.0.1:2 --table-image localhost/purr/table:1 --table-allowed-images localhost/purr/ --table-jwks-addr 127.0.0.1:3 \
     --table-resources '{"requests": {"memory": "32Mi"}, "limits": {"memory": "64Mi"}}' \
     --table-jwt-issuer https://localhost --chain-id 31337 --chain-vault "$(address a)" --chain-token "$(address b)" \
     --ops-listen 127.0.0.1:0 >>"$work/controller.log" 2>&1 &

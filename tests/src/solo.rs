@@ -89,7 +89,7 @@ pub fn gateway_config(
     page_at: SocketAddr,
 ) -> anyhow::Result<purr_gateway::Config> {
     let domain = url.split_once("://").map_or(url, |(_, domain)| domain).trim_end_matches('/');
-    let (keys, chain) = (secrets.token_keys()?, ledger::CHAIN_ID);
+    let (keys, assertions, chain) = (secrets.token_keys()?, secrets.assertion_keys()?, ledger::CHAIN_ID);
     let arguments = [
         "purr-gateway".to_owned(),
         "--namespace=solo".into(),
@@ -98,6 +98,7 @@ pub fn gateway_config(
         format!("--chain-id={chain}"),
         format!("--jwt-key-dir={}", keys.display()),
         format!("--jwt-issuer={url}"),
+        format!("--assertion-key-dir={}", assertions.display()),
         "--signer-addr=localhost:1".into(),
         "--records-addr=localhost:1".into(),
         "--sessions-sentinels=localhost:1".into(),

@@ -237,6 +237,13 @@ written here, 2^64 - 1. Call with (dict "root" $ "tokens" 100). */}}
 {{- dict "names" $names | toJson -}}
 {{- end -}}
 
+{{/* What PokerTables may name, as JSON; a release upgraded with --reuse-values has no such value. */}}
+{{- define "purr.tableAllowed" -}}
+{{- $allowed := dig "allowed" dict (.Values.table | default dict) -}}
+{{- dict "images" (dig "images" list $allowed) "nodeSelectorKeys" (dig "nodeSelectorKeys" list $allowed)
+  "tolerationKeys" (dig "tolerationKeys" list $allowed) "policy" (dig "policy" true $allowed) | toJson -}}
+{{- end -}}
+
 {{/* Environment of the programs that watch tables or their pods. */}}
 {{- define "purr.tablesNamespacesEnv" -}}
 {{- with include "purr.tablesSelector" . -}}

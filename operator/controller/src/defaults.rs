@@ -1,5 +1,6 @@
 //! What tables have that do not say it themselves, from the controller's options.
 
+use crate::allowed::Allowed;
 use purr_crds::Resources;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -15,6 +16,8 @@ pub struct Defaults {
     pub signer_addr: String,
     pub image: String,
     pub image_pull_policy: String,
+    /// Other images, and the nodes, that a table may name.
+    pub allowed: Allowed,
     pub resources: Resources,
     /// Time for a pod to end its hand, in seconds.
     pub grace_s: u32,
@@ -22,6 +25,8 @@ pub struct Defaults {
     pub jwks_addr: String,
     pub jwt_issuer: String,
     pub jwt_audience: String,
+    /// Tables also take players' access tokens, which gateways of the release before send.
+    pub accept_access_tokens: bool,
     /// Public key of the auditor, 64 hex digits; empty: none.
     pub audit_key: String,
     /// Public key of the fair-play program, 64 hex digits; empty: none.

@@ -1,5 +1,6 @@
 //! Reconciles PokerTableFleets into PokerTables and those into pods: the only program that writes to the Kubernetes API.
 
+pub mod allowed;
 pub mod bootstrap;
 pub mod certificates;
 pub mod context;

@@ -1,6 +1,7 @@
 //! Options of `purr-controller`, as flags or environment variables.
 
 use crate::{
+    allowed::{Allowed, ENTRIES_MAX},
     defaults::{Chain, Defaults, StoreGroup},
     pace::Budget,
     table::AUTO,
@@ -55,6 +56,15 @@ pub struct Options {
     /// Always, IfNotPresent or Never
     #[arg(long, env = "PURR_TABLE_IMAGE_PULL_POLICY", default_value = "IfNotPresent")]
     pub table_image_pull_policy: String,
+    /// Other images that a PokerTable may name, comma-separated. One that ends in /, : or @ allows all that begin with it
+    #[arg(long, env = "PURR_TABLE_ALLOWED_IMAGES", value_delimiter = ',')]
+    pub table_allowed_images: Vec<String>,
+    /// Labels of nodes that a PokerTable may select, comma-separated; *: all
+    #[arg(long, env = "PURR_TABLE_NODE_SELECTOR_KEYS", value_delimiter = ',')]
+    pub table_node_selector_keys: Vec<String>,
+    /// Keys of taints that a PokerTable may tolerate, comma-separated; *: all
+    #[arg(long, env = "PURR_TABLE_TOLERATION_KEYS", value_delimiter = ',')]
+    pub table_toleration_keys: Vec<String>,
     /// Requests and limits of a table pod, as JSON
     #[arg(long, env = "PURR_TABLE_RESOURCES")]
     pub table_resources: String,
@@ -73,6 +83,9 @@ pub struct Options {
     /// Audience of players' tokens, for table pods
     #[arg(long, env = "PURR_TABLE_JWT_AUDIENCE", default_value = "purr")]
     pub table_jwt_audience: String,
+    /// Tables also take players' access tokens, which gateways of the release before this one send: true or false
+    #[arg(long, env = "PURR_TABLE_ACCEPT_ACCESS_TOKENS", default_value_t = true, action = clap::ArgAction::Set)]
+    pub table_accept_access_tokens: bool,
     /// Public key of the auditor who may open every hand's deck, 64 hex digits; empty: nobody
     #[arg(long, env = "PURR_TABLE_AUDIT_KEY", default_value = "")]
     pub table_audit_key: String,
@@ -160,6 +173,21 @@ impl Options {
             policies.contains(&self.table_image_pull_policy.as_str()),
             "--table-image-pull-policy is one of {policies:?}"
         );
+        let lists = [
+            ("--table-allowed-images", &self.table_allowed_images),
+            ("--table-node-selector-keys", &self.table_node_selector_keys),
+            ("--table-toleration-keys", &self.table_toleration_keys),
+        ];
+        for (option, list) in lists {
+            ensure!(list.len() <= ENTRIES_MAX, "{option} has at most {ENTRIES_MAX} entries");
+        }
+        // An empty variable is an empty list.
+        let listed = |list: Vec<String>| list.into_iter().filter(|entry| !entry.is_empty()).collect();
+        let allowed = Allowed {
+            images: listed(self.table_allowed_images),
+            node_selector_keys: listed(self.table_node_selector_keys),
+            toleration_keys: listed(self.table_toleration_keys),
+        };
         ensure!((30..=3_600).contains(&self.table_grace_s), "--table-grace-s is 30 to 3600");
         ensure!(
             (1..=8_760).contains(&self.table_certificate_hours),
@@ -225,12 +253,14 @@ impl Options {
             signer_addr: self.signer_addr,
             image: self.table_image,
             image_pull_policy: self.table_image_pull_policy,
+            allowed,
             resources,
             grace_s: self.table_grace_s,
             log: self.table_log,
             jwks_addr: self.table_jwks_addr,
             jwt_issuer: self.table_jwt_issuer,
             jwt_audience: self.table_jwt_audience,
+            accept_access_tokens: self.table_accept_access_tokens,
             audit_key: self.table_audit_key.to_ascii_lowercase(),
             fairplay_key: self.table_fairplay_public_key.to_ascii_lowercase(),
             record_version: self.table_record_version,
@@ -289,6 +319,14 @@ mod tests {
         let (vault, token) = (format!("0x{}", "A".repeat(40)), format!("0x{}", "b".repeat(40)));
         let config = options(&[("--chain-vault", &vault), ("--chain-token", &token)]).unwrap();
         assert_eq!(config.fleet.chain.unwrap().vault, vault.to_ascii_lowercase());
+    }
+
+    #[test]
+    fn the_lists_of_what_tables_may_name_are_empty_unless_they_are_set() {
+        assert_eq!(options(&[]).unwrap().fleet.allowed, Allowed::default());
+        assert_eq!(options(&[("--table-allowed-images", "")]).unwrap().fleet.allowed, Allowed::default());
+        let images = options(&[("--table-allowed-images", "a/,b@sha256:c")]).unwrap().fleet.allowed.images;
+        assert_eq!(images, ["a/", "b@sha256:c"]);
     }
 
     #[test]

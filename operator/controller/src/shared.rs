@@ -37,6 +37,8 @@ pub struct Shared {
 enum Keys {
     All,
     Only(&'static str),
+    /// All of them, where the release has the Secret.
+    IfAny,
 }
 
 impl Shared {
@@ -44,10 +46,11 @@ impl Shared {
         Self { namespace: namespace.to_owned(), release: release.to_owned(), due: Mutex::default() }
     }
 
-    fn names(&self) -> [(String, Keys); 2] {
+    fn names(&self) -> [(String, Keys); 3] {
         [
             (format!("{}-data-key", self.release), Keys::All),
             (format!("{}-redis-auth", self.release), Keys::Only("table")),
+            (format!("{}-assertion-keys", self.release), Keys::IfAny),
         ]
     }
 
@@ -73,6 +76,9 @@ impl Shared {
             let get =
                 |of: &str, source| SharedError::Get { name: name.clone(), namespace: of.into(), source };
             let own = ours.get_opt(&name).await.map_err(|source| get(&self.namespace, source))?;
+            if own.is_none() && keys == Keys::IfAny {
+                continue;
+            }
             let missing = || SharedError::Missing { name: name.clone(), namespace: self.namespace.clone() };
             let wanted = part(&own.ok_or_else(missing)?, keys);
             let held = theirs.get_opt(&name).await.map_err(|source| get(namespace, source))?;
@@ -176,6 +182,17 @@ mod tests {
         assert_eq!(api.writes("PATCH", "secrets"), 3);
         let held: Secret = api.get_in("poker-2", "secrets", "purr-redis-auth").unwrap();
         assert_eq!(held.data.unwrap()["table"], ByteString(b"new".to_vec()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_public_keys_of_assertions_are_copied_where_the_release_has_them() {
+        let (api, shared) = scene();
+        ensure(&api, &shared, "poker-2").await.unwrap();
+        assert!(keys(&api, "poker-2", "purr-assertion-keys").is_empty());
+        api.put("secrets", &secret("purr-assertion-keys", &[("keys.json", "{}")]));
+        tokio::time::advance(COMPARE_EVERY).await;
+        ensure(&api, &shared, "poker-2").await.unwrap();
+        assert_eq!(keys(&api, "poker-2", "purr-assertion-keys"), ["keys.json"]);
     }
 
     #[tokio::test(start_paused = true)]

@@ -2,6 +2,7 @@
 
 pub mod api;
 
+use crate::allowed::Allowed;
 use crate::defaults::{Chain, Defaults, StoreGroup};
 use purr_crds::{PokerTable, PokerTableFleet};
 use purr_protocol::record::VERSION;
@@ -56,6 +57,7 @@ pub fn fleet() -> Defaults {
         signer_addr: "purr-chain-signer:8443".into(),
         image: "localhost/purr/table:dev".into(),
         image_pull_policy: "IfNotPresent".into(),
+        allowed: Allowed { images: vec!["localhost/purr/".into()], ..Allowed::default() },
         resources: serde_json::from_str(
             r#"{"requests":{"cpu":"25m","memory":"32Mi"},"limits":{"memory":"256Mi"}}"#,
         )
@@ -65,6 +67,7 @@ pub fn fleet() -> Defaults {
         jwks_addr: "purr-gateway-internal:8444".into(),
         jwt_issuer: "https://localhost".into(),
         jwt_audience: "purr".into(),
+        accept_access_tokens: true,
         audit_key: String::new(),
         fairplay_key: String::new(),
         record_version: VERSION,

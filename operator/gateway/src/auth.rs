@@ -21,7 +21,10 @@ use keys::{KeyError, Keys};
 use origins::Origins;
 use outside::{Outside, OutsideError};
 use purr_engine::PlayerId;
-use purr_runtime::token::{Claims, UserRole};
+use purr_runtime::{
+    assertion::Assertion,
+    token::{Claims, UserRole},
+};
 use purr_store::StoreError;
 use refresh::{Family, Use};
 use reported::{Reported, Way};
@@ -138,9 +141,38 @@ pub struct Site {
     pub audience: String,
 }
 
+/// What tables are told of players: assertions, and access tokens where a table knows no assertions.
+pub struct TableAssertions {
+    /// `None`: no table is sent an assertion.
+    pub keys: Option<Keys>,
+    /// Tables of the release before, which verify no assertions, are sent players' access tokens.
+    pub access_tokens: bool,
+}
+
+impl TableAssertions {
+    /// What one table is told of a player's lane; `until_s`: the end of the player's access token, in seconds since 1970.
+    ///
+    /// # Errors
+    /// Where there is no key, or it cannot sign.
+    pub fn assert(
+        &self,
+        table: &str,
+        player: PlayerId,
+        lane: u64,
+        until_s: u64,
+        roles: Vec<UserRole>,
+    ) -> Result<String, KeyError> {
+        let keys = self.keys.as_ref().ok_or(KeyError::NoAssertions)?;
+        let said = Assertion::new(table, player.to_string(), lane, now().as_secs(), until_s);
+        keys.sign(&Assertion { roles, ..said })
+    }
+}
+
 pub struct Auth {
     pub site: Site,
     pub keys: Keys,
+    /// How tables are told who players are.
+    pub assertions: TableAssertions,
     pub roles: Roles,
     pub outside: Option<Outside>,
     pub revoked: Revoked,

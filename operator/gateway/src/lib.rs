@@ -31,7 +31,7 @@ use anyhow::Context;
 use app::App;
 use arc_swap::ArcSwap;
 use auth::{
-    Auth, Site,
+    Auth, Site, TableAssertions,
     denied::{Denied, Follower},
     keys::Keys,
     origins::Origins,
@@ -161,6 +161,10 @@ impl Gateway {
                 audience: config.jwt_audience.clone(),
             },
             keys: Keys::load(&config.jwt_key_dir, &config.jwt_issuer, &config.jwt_audience)?,
+            assertions: TableAssertions {
+                keys: config.assertions_keys()?,
+                access_tokens: config.access_tokens_at_tables,
+            },
             roles: Roles::load(config.roles_file.as_deref())?,
             outside: config
                 .front
@@ -305,6 +309,11 @@ async fn refresh(auth: Arc<Auth>, routes: Arc<Routes>, every: Duration, stop: Ca
             Ok(false) => {}
             // Half-written: what is loaded stays good.
             Err(error) => tracing::warn!(%error, "keys of access tokens"),
+        }
+        match auth.assertions.keys.as_ref().map(Keys::reload) {
+            Some(Ok(true)) => tracing::info!("keys of assertions have changed"),
+            Some(Err(error)) => tracing::warn!(%error, "keys of assertions"),
+            None | Some(Ok(false)) => {}
         }
         if let Err(error) = auth.roles.reload() {
             tracing::warn!(%error, "roles");

@@ -2,7 +2,10 @@
 
 use crate::{
     api::lobby::StreamBounds,
-    auth::outside,
+    auth::{
+        keys::{KeyError, Keys},
+        outside,
+    },
     front::{self, Front},
     limits::{Class, Rate},
     relay::SpectatorBounds,
@@ -49,6 +52,13 @@ pub struct Options {
     /// Audience of access tokens
     #[arg(long, env = "PURR_JWT_AUDIENCE", default_value = "purr")]
     pub jwt_audience: String,
+    /// Folder with the keys that sign assertions for tables, as --jwt-key-dir has them; left out: tables get players' access
+    /// tokens
+    #[arg(long, env = "PURR_ASSERTION_KEY_DIR")]
+    pub assertion_key_dir: Option<PathBuf>,
+    /// Send players' access tokens to tables that verify no assertions, those of the release before this one: true or false
+    #[arg(long, env = "PURR_ACCESS_TOKENS_AT_TABLES", default_value_t = true, action = clap::ArgAction::Set)]
+    pub access_tokens_at_tables: bool,
     /// JSON file with roles by wallet address, for instance {"0x…": ["auditor"]}
     #[arg(long, env = "PURR_ROLES_FILE")]
     pub roles_file: Option<PathBuf>,
@@ -214,6 +224,8 @@ pub struct Config {
     pub jwt_key_dir: PathBuf,
     pub jwt_issuer: String,
     pub jwt_audience: String,
+    pub assertion_key_dir: Option<PathBuf>,
+    pub access_tokens_at_tables: bool,
     pub roles_file: Option<PathBuf>,
     /// In the form that browsers send, the public URL's own included.
     pub allowed_origins: Vec<String>,
@@ -228,6 +240,12 @@ pub struct Config {
 }
 
 impl Config {
+    /// Keys that sign assertions for tables.
+    pub(crate) fn assertions_keys(&self) -> Result<Option<Keys>, KeyError> {
+        let load = |dir: &PathBuf| Keys::load(dir, &self.jwt_issuer, "");
+        self.assertion_key_dir.as_ref().map(load).transpose()
+    }
+
     /// In the order of [`Class::ALL`].
     pub fn rates_by_class(&self) -> [Rate; Class::ALL.len()] {
         let [sign_in, address, player, refresh] = self.rates;
@@ -303,6 +321,10 @@ impl Options {
         ensure!((1..=100_000).contains(&self.sockets_max), "--sockets-max is 1 to 100000");
         ensure!(self.player_sockets_max > 0, "--player-sockets-max is at least 1");
         ensure!(self.address_connections_max > 0, "--address-connections-max is at least 1");
+        ensure!(
+            self.assertion_key_dir.is_some() || self.access_tokens_at_tables,
+            "--access-tokens-at-tables false needs --assertion-key-dir: tables would not be told who players are"
+        );
         ensure!(self.stop_delay_ms <= 20_000, "--stop-delay-ms is at most 20000");
         ensure!((1..=100_000).contains(&self.requests_max), "--requests-max is 1 to 100000");
         for (name, value) in [
@@ -388,6 +410,8 @@ impl Options {
                 jwt_key_dir: self.jwt_key_dir,
                 jwt_issuer: self.jwt_issuer,
                 jwt_audience: self.jwt_audience,
+                assertion_key_dir: self.assertion_key_dir,
+                access_tokens_at_tables: self.access_tokens_at_tables,
                 roles_file: self.roles_file,
                 allowed_origins,
                 rates: [

@@ -454,7 +454,7 @@ impl Relay {
     }
 
     fn reach(&self, caller: &Caller, guest: bool, tries: u32) -> Link {
-        let who = Who { player: caller.player, guest };
+        let who = Who { player: caller.player, guest, until_s: caller.expires_s };
         Link::Down(pod::reach(self.shared.clone(), self.uid.clone(), self.codec, who, tries).boxed())
     }
 
@@ -501,6 +501,10 @@ impl Running<'_> {
                 }
                 (self.caller, self.expires, self.renewed) = (caller, expires, true);
                 self.session.renew(renew.token.clone());
+                if matches!(&self.link, Link::Up(pod) if pod.is_asserted()) {
+                    // Boxed, as it is rare: every player's task would have its room.
+                    return Box::pin(self.assert_renewed(message.id)).await;
+                }
             }
             // Boxed, as it is rare: every player's task would have its room.
             Some(Ask::Sit(sit)) => {
@@ -537,6 +541,23 @@ impl Running<'_> {
             Some(Box::new(pb::ServerMessage { epoch: 0, offset: 0, body: Some(Body::Error(error)) }))
         };
         asked.boxed()
+    }
+
+    /// Tells the table of the newer token by an assertion, and answers in its place.
+    async fn assert_renewed(&mut self, id: u64) -> Step {
+        self.renew_at_pod().await?;
+        let answer = self.session.renewed(id);
+        self.player.send(&answer).await
+    }
+
+    async fn renew_at_pod(&mut self) -> Step {
+        let Link::Up(pod) = &mut self.link else { return Ok(()) };
+        let Relay { shared, uid, .. } = self.relay;
+        let who = Who { player: self.caller.player, guest: false, until_s: self.caller.expires_s };
+        match pod.renew(shared, uid, who, shared.pace.write).await {
+            Ok(()) => Ok(()),
+            Err(error) => self.lost(&error.to_string()).await,
+        }
     }
 
     async fn send_to_pod(&mut self, message: Bytes) -> Step {
@@ -618,7 +639,7 @@ impl Running<'_> {
     }
 
     async fn attach(&mut self, pod: Pod) -> Step {
-        let (attach, pending) = self.session.attached();
+        let (attach, pending) = self.session.attached(pod.is_asserted());
         let attach = self.relay.codec.encode_client(&attach).map_err(|error| Some(unwritable(&error)))?;
         for message in std::iter::once(attach).chain(pending) {
             if let Err(error) = pod.send(message, self.player.rtt(), self.relay.shared.pace.write).await {
@@ -630,6 +651,11 @@ impl Running<'_> {
             self.relay.shared.metrics.reattached.inc();
         }
         self.link = Link::Up(Box::new(pod));
+        // The token may have been renewed while the pod was reached.
+        self.renew_at_pod().await?;
+        for answer in self.session.renewals_left() {
+            self.player.send(&answer).await?;
+        }
         Ok(())
     }
 

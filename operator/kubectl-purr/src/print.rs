@@ -1,6 +1,10 @@
 //! Answers as columns for people or as JSON for programs.
 
-use crate::{Output, rollout::Progress};
+use crate::{
+    Output,
+    overview::{self, Part},
+    rollout::Progress,
+};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::json;
 
@@ -49,6 +53,29 @@ pub fn columns(rows: &[Row]) -> String {
         format!("{}\n", cells.collect::<Vec<_>>().join("   ").trim_end())
     };
     lines.iter().map(line).collect()
+}
+
+/// An object for programs, a text for people.
+pub(crate) fn either<T: Serialize>(output: Output, value: &T, text: impl FnOnce(&T) -> String) {
+    match output {
+        Output::Json => json(value),
+        Output::Table => print!("{}", text(value)),
+    }
+}
+
+pub(crate) fn parts(output: Output, parts: &[Part]) {
+    let row = |part: &Part| {
+        let values = [
+            ("part", part.part.clone()),
+            ("state", part.state.name().to_owned()),
+            ("says", part.says.clone()),
+        ];
+        Row::new(values)
+    };
+    match output {
+        Output::Json => json(&json!({"well": overview::is_well(parts), "parts": parts})),
+        Output::Table => rows(output, &parts.iter().map(row).collect::<Vec<_>>()),
+    }
 }
 
 pub(crate) fn said(output: Output, text: &str) {

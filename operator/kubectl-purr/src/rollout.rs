@@ -1,6 +1,6 @@
 //! How far a rollout is, and the way back.
 
-use crate::print::Row;
+use crate::{exit::Exit, print::Row};
 use k8s_openapi::{
     api::apps::v1::ControllerRevision,
     apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta},
@@ -9,7 +9,6 @@ use k8s_openapi::{
 use purr_crds::{PokerTable, PokerTableFleet};
 use serde::Serialize;
 use serde_json::Value;
-use std::process::ExitCode;
 
 /// How a rollout stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -22,11 +21,11 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    pub fn code(self) -> ExitCode {
+    pub fn exit(self) -> Exit {
         match self {
-            Self::Complete => ExitCode::SUCCESS,
-            Self::Stalled => ExitCode::from(2),
-            Self::UnderWay => ExitCode::from(3),
+            Self::Complete => Exit::Done,
+            Self::Stalled => Exit::Stopped,
+            Self::UnderWay => Exit::Unfinished,
         }
     }
 }

@@ -3,6 +3,7 @@
 //! A program's `main` is [`main`] with its `run`: logs are set up, SIGTERM cancels a token, an
 //! error makes the exit code non-zero.
 
+pub mod assertion;
 pub mod client;
 mod crowd;
 pub mod fetch;

@@ -201,8 +201,25 @@ pub async fn connect_within<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let (socket, _) = tokio_tungstenite::client_async_with_config(request, stream, Some(limits)).await?;
-    Ok(socket)
+    Ok(connect_choosing(limits, stream, request).await?.0)
+}
+
+/// The same for a client that offers more than one subprotocol, and which of them the server has chosen.
+///
+/// # Errors
+/// As [`connect`].
+pub async fn connect_choosing<S>(
+    limits: WebSocketConfig,
+    stream: S,
+    request: tungstenite::handshake::client::Request,
+) -> Result<(WebSocketStream<S>, Option<String>), tungstenite::Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let (socket, response) =
+        tokio_tungstenite::client_async_with_config(request, stream, Some(limits)).await?;
+    let chosen = response.headers().get(header::SEC_WEBSOCKET_PROTOCOL);
+    Ok((socket, chosen.and_then(|name| name.to_str().ok()).map(ToOwned::to_owned)))
 }
 
 /// What one read of a peer's socket brings.

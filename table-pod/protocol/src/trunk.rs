@@ -14,9 +14,13 @@ pub mod pb {
     include!(concat!(env!("OUT_DIR"), "/purr.trunk.v1.rs"));
 }
 
-pub use pb::{Cursor, Down, Encoding, End, FromTable, Gone, Open, Roster, RoundTrip, ToTable, Up, down, up};
+pub use pb::{
+    Cursor, Down, Encoding, End, FromTable, Gone, Open, Renew, Roster, RoundTrip, ToTable, Up, down, up,
+};
 
-/// The WebSocket subprotocol.
+/// The WebSocket subprotocol with the gateway's assertions in place of players' access tokens.
+pub const ASSERTED: &str = "purr.trunk.v2";
+/// The WebSocket subprotocol of releases without assertions.
 pub const SUBPROTOCOL: &str = "purr.trunk.v1";
 /// A frame is sent once it has so many bytes, however much more there is to say.
 pub const FRAME_BYTES_FULL: usize = 4 * MESSAGE_BYTES_MAX;
@@ -77,8 +81,17 @@ impl From<RoundTrip> for Rtt {
 
 impl Up {
     pub fn open(lane: Lane, codec: Codec) -> Self {
-        let open = Open { encoding: Encoding::from(codec).into() };
+        Self::open_asserted(lane, codec, String::new())
+    }
+
+    /// With what the gateway asserts of the player.
+    pub fn open_asserted(lane: Lane, codec: Codec, assertion: String) -> Self {
+        let open = Open { encoding: Encoding::from(codec).into(), assertion };
         Self { lane, body: Some(up::Body::Open(open)), ..Self::default() }
+    }
+
+    pub fn renew(lane: Lane, assertion: String) -> Self {
+        Self { lane, body: Some(up::Body::Renew(Renew { assertion })), ..Self::default() }
     }
 
     pub fn message(lane: Lane, message: Bytes) -> Self {

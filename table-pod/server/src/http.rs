@@ -20,10 +20,11 @@ use purr_protocol::{
     Problem,
     floor::{PausedBy, REASON_MAX, StaffPause, StaffPaused},
     handover::{HandOver, HandedOver, Order, Successor},
-    trunk::SUBPROTOCOL,
+    trunk::{ASSERTED, SUBPROTOCOL},
 };
 use purr_runtime::{
     InternalClient, Peer, Role,
+    assertion::{Assertion, Assertions, NO_LANE},
     problem::Answer,
     token::{Claims, TokenError, UserRole, Verifier},
     ws::{Upgrade, trunk_limits},
@@ -36,17 +37,51 @@ use tokio::{sync::Mutex, time::Instant};
 /// Published keys are read again at most this often, however many unknown keys are named.
 const KEYS_EVERY: Duration = Duration::from_secs(5);
 
-/// Verifies players' tokens by the gateways' published keys.
+/// Verifies who players are: by what gateways assert, or by players' access tokens, as gateways of the release before send
+/// them. Access tokens are verified by the gateways' published keys, assertions by keys that the table was given.
 pub struct Tokens {
     gateway: InternalClient,
     verifier: Verifier,
     read: Mutex<Option<Instant>>,
+    assertions: Option<Assertions>,
+    access_tokens: bool,
 }
 
 impl Tokens {
     pub fn new(gateway: InternalClient, issuer: &str, audience: &str) -> Self {
         let verifier = Verifier::new(issuer, audience, JwkSet { keys: Vec::new() });
-        Self { gateway, verifier, read: Mutex::default() }
+        Self { gateway, verifier, read: Mutex::default(), assertions: None, access_tokens: true }
+    }
+
+    /// Also takes assertions; access tokens only where `access_tokens` is set.
+    #[must_use]
+    pub fn with_assertions(self, assertions: Assertions, access_tokens: bool) -> Self {
+        Self { assertions: Some(assertions), access_tokens, ..self }
+    }
+
+    /// The keys that assertions are verified with, where there are any.
+    fn assertions(&self) -> Option<&Assertions> {
+        self.assertions.as_ref().filter(|assertions| assertions.has_keys())
+    }
+
+    /// The player that a gateway asserts to be on a lane.
+    pub fn asserted(&self, assertion: &str, lane: u64) -> Result<(PlayerId, Assertion), String> {
+        let assertions = self.assertions().ok_or("this table was given no keys of assertions")?;
+        let said = assertions.verify(assertion, lane).map_err(|error| error.to_string())?;
+        let player = said.sub.parse().map_err(|_| "the assertion's subject is not an address".to_owned())?;
+        Ok((player, said))
+    }
+
+    /// Who orders something, by an assertion or, of a gateway of the release before, by an access token.
+    async fn orders(&self, token: &str) -> Result<(PlayerId, Vec<UserRole>), String> {
+        match self.asserted(token, NO_LANE) {
+            Ok((player, said)) => Ok((player, said.roles)),
+            Err(_) if self.access_tokens => {
+                let (player, claims) = self.player(token).await?;
+                Ok((player, claims.roles))
+            }
+            Err(refused) => Err(refused),
+        }
     }
 
     /// The player behind a token, and its claims.
@@ -133,11 +168,18 @@ async fn open_trunk(
     }
     let handle = app.table()?.clone();
     let upgrade = Upgrade::from_request(&mut request)?;
-    if !upgrade.subprotocols.iter().any(|name| name == SUBPROTOCOL) {
-        return Err(Problem::new(400, "subprotocol", "Ask for purr.trunk.v1").into());
-    }
-    let run = move |socket| trunk::serve(socket, handle, app.tokens, app.sealer);
-    Ok(upgrade.accept_within(trunk_limits(), Some(SUBPROTOCOL), run))
+    let offers = |wanted: &str| upgrade.subprotocols.iter().any(|name| name == wanted);
+    let subprotocol = if offers(ASSERTED) && app.tokens.assertions().is_some() {
+        ASSERTED
+    } else if offers(SUBPROTOCOL) && app.tokens.access_tokens {
+        SUBPROTOCOL
+    } else {
+        let why = "this table takes no access tokens, or has no keys to verify assertions with";
+        return Err(Problem::new(400, "subprotocol", "Ask for purr.trunk.v2").detail(why).into());
+    };
+    let asserted = subprotocol == ASSERTED;
+    let run = move |socket| trunk::serve(socket, handle, app.tokens, app.sealer, asserted);
+    Ok(upgrade.accept_within(trunk_limits(), Some(subprotocol), run))
 }
 
 /// Who may pause tables.
@@ -156,12 +198,16 @@ async fn staff_pause(
     if uid != app.sealer.table() {
         return Err(Problem::new(421, "wrong-table", "This pod is another table").into());
     }
-    // A gateway alone pauses no table: the token must be of somebody who may.
-    let refused =
-        |detail: String| Answer::from(Problem::new(403, "role", "This token may not do that").detail(detail));
-    let (player, claims) = app.tokens.player(&token).await.map_err(refused)?;
-    if !may_order(&claims.roles) {
-        return Err(refused("neither support nor admin".into()));
+    // The gateway says who orders it, and that it is somebody who may.
+    let refused = |kind: &'static str| {
+        move |detail: String| {
+            Answer::from(Problem::new(403, kind, "This token may not do that").detail(detail))
+        }
+    };
+    // A release without assertions says `role` in either case, by which a gateway knows it.
+    let (player, roles) = app.tokens.orders(&token).await.map_err(refused("assertion"))?;
+    if !may_order(&roles) {
+        return Err(refused("role")("neither support nor admin".into()));
     }
     if reason.is_empty() || reason.len() > REASON_MAX {
         return Err(Problem::new(400, "reason", "The reason has 1 to 200 bytes").into());

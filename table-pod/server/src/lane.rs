@@ -38,6 +38,13 @@ struct Rate {
 /// Why a lane ends.
 type End = (CloseCode, &'static str);
 
+/// What comes on a lane.
+pub(crate) enum Heard {
+    Said(Said),
+    /// The gateway asserts that the player has a newer token.
+    Renewed(String),
+}
+
 /// What a player says, with its way here.
 pub(crate) struct Said {
     pub bytes: Bytes,
@@ -52,8 +59,10 @@ pub(crate) struct Session {
     pub outlet: Outlet,
     pub handle: Handle,
     pub tokens: Arc<Tokens>,
+    /// What the gateway asserts of the player; `None`: the player says it by a token.
+    pub assertion: Option<String>,
     /// What the player says, as it came. Ends with the lane.
-    pub heard: queue::Receiver<Said>,
+    pub heard: queue::Receiver<Heard>,
 }
 
 /// An attached player.
@@ -81,13 +90,19 @@ impl Session {
         }
     }
 
-    /// The first message names the player by a token, and where to resume.
+    /// The first message names the player by a token, where the gateway has not done that, and where to resume.
     async fn attach(&mut self) -> Result<Player, Option<End>> {
-        let first = self.heard.recv().await.map_err(|_| None)?;
+        let Heard::Said(first) = self.heard.recv().await.map_err(|_| None)? else {
+            return Err(Some((CloseCode::Protocol, "attach comes first")));
+        };
         let pb::ClientMessage { id, body: Some(Ask::Attach(attach)) } = self.read(&first.bytes)? else {
             return Err(Some((CloseCode::Protocol, "attach comes first")));
         };
-        let (player, expires) = self.verify(&attach.token).await?;
+        // Its room is given back: a lane lasts.
+        let (player, expires) = match self.assertion.as_mut().map(std::mem::take) {
+            Some(assertion) => self.asserted(&assertion)?,
+            None => self.verify(&attach.token).await?,
+        };
         let attached = self.handle.attach_on(&self.outlet, self.lane, player, attach.resume, id).await;
         let connection = attached.map_err(|why| match why {
             NotAttached::Stopped => Some((CloseCode::TryAgain, "the table has stopped")),
@@ -104,6 +119,14 @@ impl Session {
         Ok((player, Instant::now() + self.tokens.left(&claims)))
     }
 
+    fn asserted(&self, assertion: &str) -> Result<(PlayerId, Instant), Option<End>> {
+        let (player, said) = self.tokens.asserted(assertion, self.lane).map_err(|why| {
+            tracing::warn!(why, "assertion refused");
+            Some((CloseCode::TokenExpired, "the gateway's assertion is not valid"))
+        })?;
+        Ok((player, Instant::now() + said.left()))
+    }
+
     /// Passes on what the player says, until the lane or the token ends.
     async fn listen(&mut self, player: Player) -> Option<End> {
         let Player { id: player, expires, connection } = player;
@@ -113,6 +136,17 @@ impl Session {
             let heard = tokio::select! {
                 heard = self.heard.recv() => heard.ok()?,
                 () = &mut expired => return Some((CloseCode::TokenExpired, "the token ran out")),
+            };
+            let heard = match heard {
+                Heard::Said(said) => said,
+                Heard::Renewed(assertion) => match self.asserted(&assertion) {
+                    Ok((same, until)) if same == player => {
+                        expired.as_mut().reset(until);
+                        continue;
+                    }
+                    Ok(_) => return Some((CloseCode::Protocol, "the assertion of another player")),
+                    Err(end) => return end,
+                },
             };
             let message = match self.read(&heard.bytes) {
                 Ok(message) => message,
@@ -132,6 +166,9 @@ impl Session {
                 }
             }
             match message.body {
+                Some(Ask::RenewToken(_)) if self.assertion.is_some() => {
+                    return Some((CloseCode::Protocol, "the gateway renews"));
+                }
                 Some(Ask::RenewToken(renew)) => {
                     match Box::pin(self.verify(&renew.token)).await {
                         Ok((same, until)) if same == player => expired.as_mut().reset(until),

@@ -20,7 +20,9 @@ use purr_protocol::{
     handover::{HandOver, Standing},
     settlement::OpenTable,
 };
-use purr_runtime::{Callers, CancellationToken, Identity, InternalClient, Readiness, Role, Server, ops};
+use purr_runtime::{
+    Callers, CancellationToken, Identity, InternalClient, Readiness, Role, Server, assertion::Assertions, ops,
+};
 use purr_store::{DataKeys, Link, RedisStore, Sealer, Sessions};
 use signer::{HttpSigner, Signer};
 use standing::{HttpPredecessor, Post, Predecessor};
@@ -57,7 +59,10 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
     let signer: Arc<dyn Signer> =
         Arc::new(HttpSigner::new(identity.clone(), &config.signer_addr, &config.uid));
     let gateway = InternalClient::new(identity.clone(), &config.jwks_addr, Role::Gateway);
-    let tokens = Arc::new(http::Tokens::new(gateway, &config.jwt_issuer, &config.jwt_audience));
+    let assertions = Assertions::new(&config.uid, config.assertion_keys_file.clone());
+    let tokens = http::Tokens::new(gateway, &config.jwt_issuer, &config.jwt_audience)
+        .with_assertions(assertions, config.accept_access_tokens);
+    let tokens = Arc::new(tokens);
 
     // Before anything is written, the epoch is on disk: a restart in place gets a higher one.
     let epoch = epoch::next(&config.state_dir, config.generation).context("epoch")?;

@@ -51,6 +51,12 @@ pub struct Options {
     /// Audience of players' tokens
     #[arg(long, env = "PURR_JWT_AUDIENCE", default_value = "purr")]
     pub jwt_audience: String,
+    /// File with the public keys that gateways' assertions about players are verified with (a JWK set)
+    #[arg(long, env = "PURR_ASSERTION_KEYS_FILE", default_value = "/etc/purr/assertion/keys.json")]
+    pub assertion_keys_file: PathBuf,
+    /// Also take players' access tokens, which gateways of the release before this one send: true or false
+    #[arg(long, env = "PURR_ACCEPT_ACCESS_TOKENS", default_value_t = true, action = clap::ArgAction::Set)]
+    pub accept_access_tokens: bool,
     /// Address for gateways and the controller (mutual TLS)
     #[arg(long, env = "PURR_LISTEN", default_value = "0.0.0.0:8443")]
     pub listen: SocketAddr,
@@ -96,6 +102,8 @@ pub struct Config {
     pub jwks_addr: String,
     pub jwt_issuer: String,
     pub jwt_audience: String,
+    pub assertion_keys_file: PathBuf,
+    pub accept_access_tokens: bool,
     pub listen: SocketAddr,
     pub ops_listen: SocketAddr,
     pub pace: Pace,
@@ -146,6 +154,8 @@ impl Options {
             jwks_addr: self.jwks_addr,
             jwt_issuer: self.jwt_issuer,
             jwt_audience: self.jwt_audience,
+            assertion_keys_file: self.assertion_keys_file,
+            accept_access_tokens: self.accept_access_tokens,
             listen: self.listen,
             ops_listen: self.ops_listen,
         })

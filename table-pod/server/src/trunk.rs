@@ -4,7 +4,7 @@ use crate::{
     actor::{Delivery, Handle, Outlet, Parcel},
     core::Input,
     http::Tokens,
-    lane::{Said, Session},
+    lane::{Heard as FromPlayer, Said, Session},
 };
 use bytes::Bytes;
 use futures::{SinkExt, StreamExt, channel::mpsc as queue};
@@ -37,7 +37,7 @@ type End = Option<(CloseCode, &'static str)>;
 
 struct Open {
     codec: Codec,
-    say: queue::Sender<Said>,
+    say: queue::Sender<FromPlayer>,
 }
 
 struct Trunk {
@@ -47,16 +47,24 @@ struct Trunk {
     handle: Handle,
     tokens: Arc<Tokens>,
     sealer: Sealer,
+    /// The gateway asserts who players are.
+    asserted: bool,
 }
 
 /// What the seal of a cursor is for.
 const PURPOSE: &str = "cursor";
 
 /// Carries messages both ways until one side ends it; all players on it are gone then.
-pub(crate) async fn serve(socket: ServerSocket, handle: Handle, tokens: Arc<Tokens>, sealer: Sealer) {
+pub(crate) async fn serve(
+    socket: ServerSocket,
+    handle: Handle,
+    tokens: Arc<Tokens>,
+    sealer: Sealer,
+    asserted: bool,
+) {
     let cut = CancellationToken::new();
     let (outlet, mut deliveries) = Outlet::new(cut.clone());
-    let mut trunk = Trunk { socket, lanes: HashMap::new(), outlet, handle, tokens, sealer };
+    let mut trunk = Trunk { socket, lanes: HashMap::new(), outlet, handle, tokens, sealer, asserted };
     let mut due = Vec::new();
     let roster = trunk.handle.roster();
     trunk.outlet.was_told(roster.clone());
@@ -191,20 +199,25 @@ impl Trunk {
             match body.ok_or(malformed)? {
                 up::Body::Open(open) => {
                     let encoding = Encoding::try_from(open.encoding).map_err(|_| malformed)?;
-                    self.open(lane, encoding.into())?;
+                    let assertion = self.asserted.then_some(open.assertion);
+                    self.open(lane, encoding.into(), assertion)?;
                 }
                 up::Body::Message(bytes) => {
                     // A class of a later release is unknown to this one.
                     let rtt = RoundTrip::try_from(rtt).map(Rtt::from).unwrap_or_default();
-                    self.pass_on(lane, Said { bytes, at, rtt });
+                    self.pass_on(lane, FromPlayer::Said(Said { bytes, at, rtt }));
                 }
+                up::Body::Renew(renew) if self.asserted => {
+                    self.pass_on(lane, FromPlayer::Renewed(renew.assertion));
+                }
+                up::Body::Renew(_) => return Err(malformed),
                 up::Body::Gone(_) => drop(self.lanes.remove(&lane)),
             }
         }
         Ok(())
     }
 
-    fn open(&mut self, lane: Lane, codec: Codec) -> Result<(), End> {
+    fn open(&mut self, lane: Lane, codec: Codec, assertion: Option<String>) -> Result<(), End> {
         if self.lanes.contains_key(&lane) {
             return Err(Some((CloseCode::Protocol, "this lane is open")));
         }
@@ -216,12 +229,12 @@ impl Trunk {
             return Ok(());
         }
         let (outlet, handle, tokens) = (self.outlet.clone(), self.handle.clone(), self.tokens.clone());
-        tokio::spawn(Session { lane, codec, outlet, handle, tokens, heard }.run());
+        tokio::spawn(Session { lane, codec, outlet, handle, tokens, assertion, heard }.run());
         Ok(())
     }
 
     /// What comes on a lane that has ended was on its way.
-    fn pass_on(&mut self, lane: Lane, said: Said) {
+    fn pass_on(&mut self, lane: Lane, said: FromPlayer) {
         let Some(open) = self.lanes.get_mut(&lane) else { return };
         if open.say.try_send(said).is_err_and(|error| error.is_full()) {
             self.end(lane, CloseCode::TryAgain, "too much waits to be read");

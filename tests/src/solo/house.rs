@@ -7,12 +7,15 @@ use super::{
 };
 use purr_gateway::{
     Config, Gateway, Listeners,
+    auth::keys::Keys,
     routing::{Pod, Routes},
     seating::fleets::Fleets,
     sessions::MemorySessions,
 };
 use purr_protocol::{TableSpec, settlement::OpenTable};
-use purr_runtime::{Callers, CancellationToken, Identity, InternalClient, Readiness, Role, Server};
+use purr_runtime::{
+    Callers, CancellationToken, Identity, InternalClient, Readiness, Role, Server, assertion::Assertions,
+};
 use purr_store::{DataKeys, Sealer, Store};
 use purr_table::{
     actor::{Actor, Handle, TakeOver},
@@ -76,7 +79,13 @@ impl House {
         let internal = TcpListener::bind(loopback()).await?;
         let table = identity("table", &Role::Table(UID.into()))?;
         let keys = InternalClient::new(table.clone(), internal.local_addr()?.to_string(), Role::Gateway);
-        let tokens = Arc::new(Tokens::new(keys, &config.jwt_issuer, &config.jwt_audience));
+        let mut tokens = Tokens::new(keys, &config.jwt_issuer, &config.jwt_audience);
+        if let Some(dir) = &config.assertion_key_dir {
+            let (file, published) = (dir.join("keys.json"), Keys::load(dir, "", "")?.published());
+            std::fs::write(&file, serde_json::to_vec(&published)?)?;
+            tokens = tokens.with_assertions(Assertions::new(UID, file), config.access_tokens_at_tables);
+        }
+        let tokens = Arc::new(tokens);
         let actor = Actor::take_over(TakeOver {
             epoch: EPOCH,
             spec: spec.clone(),

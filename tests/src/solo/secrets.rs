@@ -42,7 +42,16 @@ impl Secrets {
 
     /// A folder with the key that signs access tokens (Ed25519, RFC 8410).
     pub fn token_keys(&self) -> anyhow::Result<PathBuf> {
-        let dir = self.folder("jwt")?;
+        self.signing_keys("jwt")
+    }
+
+    /// The same for assertions about players, which tables verify.
+    pub fn assertion_keys(&self) -> anyhow::Result<PathBuf> {
+        self.signing_keys("assertion")
+    }
+
+    fn signing_keys(&self, folder: &str) -> anyhow::Result<PathBuf> {
+        let dir = self.folder(folder)?;
         let mut der = hex::decode("302e020100300506032b657004220420")?;
         der.extend(random()?);
         let pem =

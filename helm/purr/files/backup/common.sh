@@ -1,6 +1,6 @@
 # Shared by the steps of a backup and of a restore; sourced, never run.
 # STORES (name=sentinels of each group, apart by blanks), STORE_MASTER, SESSIONS_SENTINELS, SESSIONS_MASTER, PG_HOST,
-# PG_PORT, PG_DATABASE, KEEP and PARTS come from the pod.
+# PG_PORT, PG_DATABASE, KEEP, PARTS and DRY_RUN come from the pod.
 # shellcheck shell=bash
 # shellcheck disable=SC2034,SC2154  # for the scripts that source this; from the pod
 backups=/backups

@@ -1,6 +1,6 @@
 #!/bin/bash
 # First step of a restore: each group of the table store becomes what the backup says. Their programs must be down
-# (helm/restore.sh).
+# (helm/restore.sh). With DRY_RUN: the backup is opened and counted while they run, and nothing is changed.
 set -euo pipefail
 shopt -s inherit_errexit
 # shellcheck source=common.sh
@@ -74,12 +74,19 @@ for store in $STORES; do
   group=${store%%=*}
   masters[$group]=$(master "${store#*=}" "$STORE_MASTER")
   read -r host port <<<"${masters[$group]}"
+  [ -z "${DRY_RUN:-}" ] || continue
   writers=$(ask -h "$host" -p "$port" client list type normal | grep -cE ' user=(table|records) ' || true)
   [ "$writers" -eq 0 ] || die "$writers programs still write to store $group"
 done
 say "opening $name"
 for store in $STORES; do
   group=${store%%=*}
+  if [ -n "${DRY_RUN:-}" ]; then
+    start_old "$group"
+    say "store $group: $(old dbsize) keys would go to ${masters[$group]% *}; nothing is changed"
+    end_old
+    continue
+  fi
   read -r host port <<<"${masters[$group]}"
   put_back "$group" "$host" "$port"
 done

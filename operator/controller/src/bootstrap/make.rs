@@ -2,11 +2,15 @@
 
 use super::plan::{CertificateState, Kind};
 use crate::certificates::{CertificateError, sign};
-use base64::{Engine, engine::general_purpose::STANDARD};
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
-    PKCS_RSA_SHA256, RsaKeySize, SanType, date_time_ymd,
+    PKCS_ED25519, PKCS_RSA_SHA256, PublicKeyData, RsaKeySize, SanType, date_time_ymd,
 };
+use serde_json::json;
 use std::{
     collections::BTreeMap,
     net::IpAddr,
@@ -28,6 +32,8 @@ pub enum MakeError {
     Name(String),
     #[error("the CA's Secret lacks tls.crt or tls.key, or they are not text")]
     NoAuthority,
+    #[error("there are no keys to publish, or '{0}' is not an Ed25519 key in PKCS#8 PEM")]
+    NoTokenKey(String),
     #[error("a key or certificate: {0}")]
     Certificate(#[from] rcgen::Error),
     #[error(transparent)]
@@ -73,6 +79,26 @@ fn token_keys() -> Result<Data, MakeError> {
     Ok([("current".to_owned(), b"k1".to_vec()), ("k1.pem".to_owned(), pem.into_bytes())].into())
 }
 
+/// The public halves of token keys as a JWK set (RFC 7517, 8037).
+///
+/// # Errors
+/// [`MakeError::NoTokenKey`] names what is no key.
+pub fn public_keys(keys: &Data) -> Result<Data, MakeError> {
+    let mut set = Vec::new();
+    for (file, pem) in keys {
+        let Some(kid) = file.strip_suffix(".pem") else { continue };
+        let wrong = || MakeError::NoTokenKey(file.clone());
+        let key =
+            std::str::from_utf8(pem).ok().and_then(|pem| KeyPair::from_pem(pem).ok()).ok_or_else(wrong)?;
+        if !key.is_compatible(&PKCS_ED25519) {
+            return Err(wrong());
+        }
+        let x = URL_SAFE_NO_PAD.encode(key.der_bytes());
+        set.push(json!({"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig", "kid": kid, "x": x}));
+    }
+    Ok([("keys.json".to_owned(), json!({ "keys": set }).to_string().into_bytes())].into())
+}
+
 /// A certificate that its own key signs.
 fn self_signed(name: &str, days: u32, key: &KeyPair, ca: bool, now: SystemTime) -> Result<Data, MakeError> {
     let mut params = CertificateParams::new(Vec::new())?;
@@ -101,6 +127,7 @@ pub fn content(kind: &Kind, authority: Option<&Data>, now: SystemTime) -> Result
         Kind::Pins { keys } => keys.iter().map(|key| Ok((key.clone(), pin()?))).collect(),
         Kind::DataKeys => data_keys(),
         Kind::TokenKeys => token_keys(),
+        Kind::PublicKeys { of } => public_keys(authority.ok_or_else(|| MakeError::NoTokenKey(of.clone()))?),
         Kind::Authority { valid_days } => {
             self_signed("purr internal CA", *valid_days, &KeyPair::generate()?, true, now)
         }

@@ -69,13 +69,13 @@ async fn everything(client: &Client, options: &Options, plan: &Plan) -> anyhow::
 
 async fn ensure(client: &Client, namespace: &str, release: &str, plan: &Plan) -> anyhow::Result<()> {
     let secrets = Api::<Secret>::namespaced(client.clone(), namespace);
-    // Content of the CAs of this plan, for the certificates that follow.
+    // Content of the CAs and token keys of this plan, for what follows from them.
     let mut made = BTreeMap::new();
     for wanted in &plan.secrets {
         let data = one(&secrets, release, wanted, &made)
             .await
             .with_context(|| format!("Secret {} in {namespace}", wanted.name))?;
-        if matches!(wanted.kind, Kind::Authority { .. }) {
+        if matches!(wanted.kind, Kind::Authority { .. } | Kind::TokenKeys) {
             made.insert(wanted.name.clone(), data);
         }
     }
@@ -92,7 +92,9 @@ async fn one(
     authorities: &BTreeMap<String, Data>,
 ) -> anyhow::Result<Data> {
     let authority = match &wanted.kind {
-        Kind::Certificate { authority, .. } => authorities.get(authority),
+        Kind::Certificate { authority: source, .. } | Kind::PublicKeys { of: source } => {
+            authorities.get(source)
+        }
         _ => None,
     };
     let mut tried = 0;
@@ -100,12 +102,20 @@ async fn one(
         tried += 1;
         let found = secrets.get_opt(&wanted.name).await?;
         let now = SystemTime::now();
-        let held = found.as_ref().map(|secret| held(secret, release, authority));
+        let held = found.as_ref().map(|secret| {
+            let held = held(secret, release, authority);
+            let public = authority.filter(|_| matches!(wanted.kind, Kind::PublicKeys { .. }));
+            Held {
+                outdated: public
+                    .is_some_and(|keys| make::public_keys(keys).ok().as_ref() != Some(&held.data)),
+                ..held
+            }
+        });
         let step = decide(wanted, held.as_ref(), crate::certificates::seconds(now))?;
         let old = held.map_or_else(Data::new, |held| held.data);
         let data = match &step {
             Step::Keep | Step::Adopt => old,
-            Step::Create | Step::Reissue(_) => make::content(&wanted.kind, authority, now)?,
+            Step::Create | Step::Rewrite | Step::Reissue(_) => make::content(&wanted.kind, authority, now)?,
             Step::Add(keys) => {
                 let kind = match &wanted.kind {
                     Kind::Pins { .. } => Kind::Pins { keys: keys.clone() },
@@ -151,6 +161,7 @@ fn held(secret: &Secret, release: &str, authority: Option<&Data>) -> Held {
         helm_deletes: !kept && secret.labels().get(MANAGED_BY).is_some_and(|by| by == "Helm"),
         said_names: secret.annotations().get(NAMES).cloned(),
         certificate: make::state(&data, authority),
+        outdated: false,
         data,
     }
 }
@@ -181,6 +192,8 @@ mod tests {
         serde_json::from_value(serde_json::json!({"secrets": [
             {"name": "purr-redis-auth", "kind": "passwords", "keys": users},
             {"name": "purr-data-key", "kind": "dataKeys"},
+            {"name": "purr-assertion", "kind": "tokenKeys"},
+            {"name": "purr-assertion-keys", "kind": "publicKeys", "of": "purr-assertion"},
             {"name": "purr-hsm", "kind": "pins", "keys": ["pin", "so-pin"]},
             {"name": "purr-ca", "kind": "authority", "validDays": 3650},
             {"name": "purr-gateway-tls", "kind": "certificate", "authority": "purr-ca", "names": names,
@@ -229,6 +242,25 @@ mod tests {
         assert_eq!(data(&api, "purr-ca"), ca);
         assert_ne!(after["tls.crt"], before["tls.crt"]);
         assert_eq!(after["ca.crt"], ca["tls.crt"]);
+    }
+
+    #[tokio::test]
+    async fn public_keys_follow_the_keys_that_they_are_of() {
+        let (api, plan) = (Memory::default(), plan(&["table"], &["a.example"]));
+        run(&api, &plan).await.unwrap();
+        let first = data(&api, "purr-assertion-keys");
+        assert_eq!(first.keys().collect::<Vec<_>>(), ["keys.json"], "no private key");
+        let mut keys: Secret = api.get("secrets", "purr-assertion").unwrap();
+        let fresh = make::content(&Kind::TokenKeys, None, SystemTime::now()).unwrap();
+        keys.data.as_mut().unwrap().insert("k2.pem".into(), ByteString(fresh["k1.pem"].clone()));
+        api.put("secrets", &keys);
+        run(&api, &plan).await.unwrap();
+        let set: serde_json::Value =
+            serde_json::from_slice(&data(&api, "purr-assertion-keys")["keys.json"].0).unwrap();
+        let before: serde_json::Value = serde_json::from_slice(&first["keys.json"].0).unwrap();
+        assert_eq!(set["keys"][0], before["keys"][0]);
+        assert_eq!(set["keys"][1]["kid"], "k2");
+        assert_ne!(set["keys"][1]["x"], set["keys"][0]["x"]);
     }
 
     #[tokio::test]

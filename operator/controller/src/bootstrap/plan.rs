@@ -28,6 +28,8 @@ pub enum Kind {
     DataKeys,
     /// Keys that sign players' tokens (Ed25519): `current` names the one that signs.
     TokenKeys,
+    /// The public halves of a Secret of token keys, for whoever verifies with them: a JWK set in `keys.json`.
+    PublicKeys { of: String },
     /// The CA of the release.
     Authority { valid_days: u32 },
     /// A certificate that the CA signs.
@@ -74,6 +76,8 @@ pub struct Held {
     pub said_names: Option<String>,
     /// From when on the certificate is to be renewed, in seconds since 1970, and whether the release's CA signed it.
     pub certificate: Option<CertificateState>,
+    /// Public keys that are not those of the keys beside them any more.
+    pub outdated: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +95,8 @@ pub enum Step {
     Create,
     /// These keys are missing and are added.
     Add(Vec<String>),
+    /// Written again from what it is made of.
+    Rewrite,
     /// The certificate is issued anew.
     Reissue(Why),
 }
@@ -134,6 +140,7 @@ pub fn decide(wanted: &Wanted, held: Option<&Held>, now_s: i64) -> Result<Step, 
     let settled = if held.helm_deletes { Step::Adopt } else { Step::Keep };
     match &wanted.kind {
         Kind::Passwords { .. } | Kind::Pins { .. } if !missing.is_empty() => Ok(Step::Add(missing)),
+        Kind::PublicKeys { .. } if held.outdated || !missing.is_empty() => Ok(Step::Rewrite),
         Kind::Certificate { reissue, .. } => {
             Ok(renewal(wanted, held, *reissue, now_s).map_or(settled, Step::Reissue))
         }
@@ -165,6 +172,7 @@ fn required(kind: &Kind, held: &Held) -> Vec<String> {
         Kind::TokenKeys => {
             ["current".to_owned()].into_iter().chain(current().map(|key| format!("{key}.pem"))).collect()
         }
+        Kind::PublicKeys { .. } => vec!["keys.json".into()],
         Kind::Authority { .. } | Kind::BackupKey => vec!["tls.crt".into(), "tls.key".into()],
         Kind::Certificate { .. } => vec!["tls.crt".into(), "tls.key".into(), "ca.crt".into()],
     }
@@ -267,6 +275,17 @@ mod tests {
             assert_eq!(decide(&certificate(false), Some(&held), NOW_S), Ok(Step::Reissue(why)));
         }
         assert_eq!(decide(&certificate(true), Some(&leaf()), NOW_S), Ok(Step::Reissue(Why::AskedFor)));
+    }
+
+    #[test]
+    fn public_keys_are_written_again_where_their_keys_have_changed() {
+        let keys = wanted(Kind::PublicKeys { of: "purr-assertion".into() });
+        let there = held(&[("keys.json", "{}")]);
+        assert_eq!(decide(&keys, Some(&there), NOW_S), Ok(Step::Keep));
+        assert_eq!(decide(&keys, Some(&Held { outdated: true, ..there.clone() }), NOW_S), Ok(Step::Rewrite));
+        assert_eq!(decide(&keys, Some(&held(&[])), NOW_S), Ok(Step::Rewrite));
+        let foreign = Held { ours: false, outdated: true, ..there };
+        assert_eq!(decide(&keys, Some(&foreign), NOW_S), Ok(Step::Keep));
     }
 
     #[test]

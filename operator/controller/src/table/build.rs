@@ -242,6 +242,7 @@ fn container(table: &PokerTable, valid: &Valid, fleet: &Defaults) -> Container {
             mount("tls", "/etc/purr/tls", true),
             mount("data-key", "/etc/purr/data-key", true),
             mount("redis-auth", "/etc/purr/redis", true),
+            mount("assertion", "/etc/purr/assertion", true),
             mount("state", "/var/lib/purr", false),
         ]),
         ..Default::default()
@@ -298,6 +299,9 @@ fn environment(table: &PokerTable, valid: &Valid, fleet: &Defaults) -> Vec<EnvVa
         value("PURR_GRACE_S", &fleet.grace_s.saturating_sub(GRACE_MARGIN_S).to_string()),
         value("PURR_LOG", &fleet.log),
     ];
+    if !fleet.accept_access_tokens {
+        all.push(value("PURR_ACCEPT_ACCESS_TOKENS", "false"));
+    }
     if !fleet.audit_key.is_empty() {
         all.push(value("PURR_AUDIT_KEY", &fleet.audit_key));
     }
@@ -338,6 +342,7 @@ fn volumes(table: &PokerTable, fleet: &Defaults) -> Vec<Volume> {
         secret("tls", secret_name(name(table)), None),
         secret("data-key", format!("{}-data-key", fleet.release), None),
         secret("redis-auth", format!("{}-redis-auth", fleet.release), Some("table")),
+        optional(secret("assertion", format!("{}-assertion-keys", fleet.release), None)),
         Volume {
             name: "state".into(),
             empty_dir: Some(EmptyDirVolumeSource {
@@ -347,6 +352,14 @@ fn volumes(table: &PokerTable, fleet: &Defaults) -> Vec<Volume> {
             ..Default::default()
         },
     ]
+}
+
+/// The pod starts without the Secret as well, and sees it when it is there.
+fn optional(mut volume: Volume) -> Volume {
+    if let Some(secret) = &mut volume.secret {
+        secret.optional = Some(true);
+    }
+    volume
 }
 
 fn tolerations(table: &PokerTable) -> Vec<Toleration> {

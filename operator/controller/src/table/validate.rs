@@ -1,6 +1,9 @@
 //! From a PokerTable and the fleet's defaults to the table as its pod knows it.
 
-use crate::defaults::{Defaults, StoreGroup};
+use crate::{
+    allowed::NotAllowed,
+    defaults::{Defaults, StoreGroup},
+};
 use purr_crds::{AntePayer, Bound, HandHistory, PokerTable, PokerTableSpec};
 use purr_engine::{Ante, Betting, ClockConfig, HouseRules, RakeCap, RakeConfig, TableConfig};
 use purr_protocol::{Currency, HistoryNames, HistoryRule, RoomRules, Settlement, SpecError, TableSpec};
@@ -43,6 +46,8 @@ pub enum Invalid {
     UnknownStore(String),
     #[error("spec.settlement.vault is left out and the fleet's configuration has no vault yet")]
     NoVault,
+    #[error(transparent)]
+    NotAllowed(#[from] NotAllowed),
 }
 
 impl Invalid {
@@ -52,12 +57,14 @@ impl Invalid {
             Self::Spec(_) | Self::Range { .. } => "InvalidSpec",
             Self::UnknownStore(_) => "UnknownStore",
             Self::NoVault => "NoVault",
+            Self::NotAllowed(refused) => refused.reason(),
         }
     }
 }
 
 pub fn validate(table: &PokerTable, fleet: &Defaults) -> Result<Valid, Invalid> {
     let spec = &table.spec;
+    fleet.allowed.check(&spec.pod, &fleet.image)?;
     let bound = bound(table, fleet)?;
     let store_name = store_name(table).unwrap_or(AUTO).to_owned();
     let store =
@@ -266,6 +273,18 @@ mod tests {
         );
         table.spec.room.sit_out_max_seconds = 1;
         assert_eq!(validate(&table, &fleet()).unwrap_err().reason(), "InvalidSpec");
+    }
+
+    #[test]
+    fn an_image_that_the_chart_does_not_allow_is_refused_by_its_name() {
+        let mut table = table();
+        table.spec.pod.image = Some("elsewhere.example/table:1".into());
+        let invalid = validate(&table, &fleet()).unwrap_err();
+        assert_eq!(invalid.reason(), "ImageNotAllowed");
+        assert!(invalid.to_string().contains("elsewhere.example/table:1"), "{invalid}");
+        table.spec.pod.image = Some(fleet().image);
+        table.spec.pod.node_selector.insert("kubernetes.io/hostname".into(), "n1".into());
+        assert_eq!(validate(&table, &fleet()).unwrap_err().reason(), "PlacementNotAllowed");
     }
 
     #[test]

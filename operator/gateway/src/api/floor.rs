@@ -32,7 +32,7 @@ use purr_protocol::{
     Problem,
     floor::{ActKind, Acts, NewAct, REASON_MAX, RecordedAct, StaffPause, StaffPaused},
 };
-use purr_runtime::{InternalClient, Role, problem::Answer};
+use purr_runtime::{ClientError, InternalClient, Role, assertion::NO_LANE, problem::Answer};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::{
@@ -236,16 +236,9 @@ async fn order(
     let noted = NewAct { actor: caller.player, act, table: uid.clone(), reason: reason.clone(), order: None };
     let RecordedAct { id } =
         app.records.post("/v1/staff/acts", &noted).await.map_err(IntoResponse::into_response)?;
-    // The table looks at the token again: an order needs more than a gateway.
-    let order = StaffPause {
-        token: bearer_text(headers).unwrap_or_default().to_owned(),
-        pause: act == ActKind::Pause,
-        reason,
-    };
     let client =
         InternalClient::new(app.identity.clone(), target.address.to_string(), Role::Table(uid.clone()));
-    let asked: Result<StaffPaused, _> =
-        client.post(&format!("/v1/tables/{uid}/pause"), &order, ORDER_WAIT).await;
+    let asked = ask_table(app, caller, &client, &uid, headers, act == ActKind::Pause, &reason).await;
     let (outcome, words) = match &asked {
         Ok(_) => (ActKind::Done, "committed by the table".to_owned()),
         Err(error) => (ActKind::Failed, error.to_string().chars().take(400).collect()),
@@ -263,6 +256,41 @@ async fn order(
             (RetryAfter(Duration::from_secs(1)), Answer::from(problem)).into_response()
         }
     })
+}
+
+/// Tells the table by an assertion who orders it. One of the release before, which knows no assertions, refuses that as a
+/// token of nobody and is shown the access token.
+async fn ask_table(
+    app: &App,
+    caller: &Caller,
+    client: &InternalClient,
+    uid: &str,
+    headers: &HeaderMap,
+    pause: bool,
+    reason: &str,
+) -> Result<StaffPaused, ClientError> {
+    let path = format!("/v1/tables/{uid}/pause");
+    let order = |token| StaffPause { token, pause, reason: reason.to_owned() };
+    let assertions = &app.auth.assertions;
+    let roles = caller.roles.clone();
+    let refused = match assertions.assert(uid, caller.player, NO_LANE, caller.expires_s, roles) {
+        Ok(assertion) => match client.post(&path, &order(assertion), ORDER_WAIT).await {
+            Err(ClientError::Problem(problem)) if problem.status == 403 && problem.code() == "role" => {
+                ClientError::Problem(problem)
+            }
+            answer => return answer,
+        },
+        Err(error) => {
+            tracing::debug!(%error, "an order without an assertion");
+            let problem = Problem::new(503, "assertion", "The order cannot be signed for the table");
+            ClientError::Problem(problem.detail(error.to_string()))
+        }
+    };
+    if !assertions.access_tokens {
+        return Err(refused);
+    }
+    let token = bearer_text(headers).unwrap_or_default().to_owned();
+    client.post(&path, &order(token), ORDER_WAIT).await
 }
 
 /// Where a page of the log starts.

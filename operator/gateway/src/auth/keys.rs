@@ -15,7 +15,8 @@ use jsonwebtoken::{
         OctetKeyPairParameters, OctetKeyPairType, PublicKeyUse,
     },
 };
-use purr_runtime::token::{Claims, Verifier};
+use purr_runtime::token::Verifier;
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::{
     collections::BTreeMap,
@@ -36,6 +37,8 @@ pub enum KeyError {
     NoSuchKey { path: PathBuf, kid: String },
     #[error("{0} holds more than {KEYS_MAX} keys")]
     TooMany(PathBuf),
+    #[error("there is no key that signs assertions for tables")]
+    NoAssertions,
     #[error("cannot sign: {0}")]
     Sign(#[from] jsonwebtoken::errors::Error),
 }
@@ -144,7 +147,7 @@ impl Keys {
         self.ring.load().published.clone()
     }
 
-    pub fn sign(&self, claims: &Claims) -> Result<String, KeyError> {
+    pub fn sign(&self, claims: &impl Serialize) -> Result<String, KeyError> {
         let ring = self.ring.load();
         let header = Header { kid: Some(ring.kid.clone()), ..Header::new(Algorithm::EdDSA) };
         Ok(jsonwebtoken::encode(&header, claims, &ring.signing)?)

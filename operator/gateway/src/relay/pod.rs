@@ -22,6 +22,8 @@ pub(super) struct Who {
     pub player: PlayerId,
     /// Has no seat, as far as is known.
     pub guest: bool,
+    /// When the player's access token ends, in seconds since 1970.
+    pub until_s: u64,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +38,8 @@ pub(super) enum NotReached {
 pub(super) struct Pod {
     lane: OpenLane,
     target: Target,
+    /// The end of the player's access token, as the table was told.
+    until_s: u64,
     pub since: Instant,
 }
 
@@ -77,8 +81,11 @@ pub(super) async fn reach(
     let trunk = shared.trunks.to(&shared, &uid, &target).await.map_err(failed)?;
     let gone = || failed(Gone.to_string().into());
     let lane = trunk.open(codec, who.player).ok_or_else(gone)?;
-    lane.greet(codec).await.map_err(|_| gone())?;
-    Ok(Pod { lane, target, since: Instant::now() })
+    let asserts = || shared.auth.assertions.assert(&uid, who.player, lane.number(), who.until_s, Vec::new());
+    let assertion = lane.is_asserted().then(asserts).transpose();
+    let assertion = assertion.map_err(|error| failed(error.to_string().into()))?;
+    lane.greet(codec, assertion).await.map_err(|_| gone())?;
+    Ok(Pod { lane, target, until_s: who.until_s, since: Instant::now() })
 }
 
 /// Waits the back-off, or until the table has another target than it has now.
@@ -118,6 +125,31 @@ impl Pod {
 
     pub async fn send(&self, message: Bytes, rtt: Rtt, wait: Duration) -> Result<(), Gone> {
         self.lane.say(message, rtt, wait).await
+    }
+
+    /// Whether the table is told by assertions who the player is, and never sees the player's access token.
+    pub fn is_asserted(&self) -> bool {
+        self.lane.is_asserted()
+    }
+
+    /// Tells a table that takes assertions of a newer access token of the player.
+    pub async fn renew(
+        &mut self,
+        shared: &Shared,
+        uid: &str,
+        who: Who,
+        wait: Duration,
+    ) -> Result<(), NotReached> {
+        if !self.is_asserted() || self.until_s == who.until_s {
+            return Ok(());
+        }
+        let failed = |detail: String| NotReached::Pod { pod: self.target.pod.clone(), detail: detail.into() };
+        let lane = self.lane.number();
+        let assertion = shared.auth.assertions.assert(uid, who.player, lane, who.until_s, Vec::new());
+        let assertion = assertion.map_err(|error| failed(error.to_string()))?;
+        self.lane.renew(assertion, wait).await.map_err(|gone| failed(gone.to_string()))?;
+        self.until_s = who.until_s;
+        Ok(())
     }
 
     pub fn name(&self) -> &str {

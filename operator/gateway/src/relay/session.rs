@@ -3,7 +3,8 @@
 //! The player's socket outlives the pod's. While there is no pod the player is told so once
 //! (`TablePaused`), and what the player says meanwhile waits, bounded; what finds no room is answered
 //! with `UNAVAILABLE`. Commands that the pod before had not answered go to the next pod again: a
-//! command of one id is applied once, so both outcomes of the first sending are right.
+//! command of one id is applied once, so both outcomes of the first sending are right. A renewed token goes with the next
+//! attach, so a renewal is never sent again.
 
 use purr_protocol::{
     CloseCode,
@@ -67,12 +68,21 @@ pub struct Session<F> {
     cursor: Option<pb::Cursor>,
     phase: Phase,
     pending: VecDeque<(u64, usize, F)>,
+    /// Renewals of the token that the pod has not answered.
+    renewals: VecDeque<u64>,
 }
 
 impl<F: Clone> Session<F> {
     pub fn new(attach_id: u64, attach: pb::Attach) -> Self {
         let phase = Phase::Paused { told: false };
-        Self { attach_id, token: attach.token, cursor: attach.resume, phase, pending: VecDeque::new() }
+        Self {
+            attach_id,
+            token: attach.token,
+            cursor: attach.resume,
+            phase,
+            pending: VecDeque::new(),
+            renewals: VecDeque::new(),
+        }
     }
 
     /// A message of the table's own kind, at the place that the player knows.
@@ -95,8 +105,11 @@ impl<F: Clone> Session<F> {
         match (&message.body, self.is_paused()) {
             // Answered here: a table has better things to do than to answer who only asks whether the line stands.
             (Some(Ask::Ping(_)), _) => Todo::Answer(self.message(Body::Pong(pb::Pong {}))),
-            (Some(Ask::RenewToken(_)), true) => {
-                Todo::Answer(self.message(Body::Ack(pb::Ack { id: message.id, at_offset: 0 })))
+            (Some(Ask::RenewToken(_)), true) => Todo::Answer(self.renewed(message.id)),
+            (Some(Ask::RenewToken(_)), false) => {
+                self.renewals.truncate(PENDING_MAX - 1);
+                self.renewals.push_front(message.id);
+                Todo::Forward
             }
             (_, paused) => {
                 self.pending.retain(|(id, ..)| *id != message.id);
@@ -115,11 +128,24 @@ impl<F: Clone> Session<F> {
         }
     }
 
-    /// A pod is there: what it is sent first.
-    pub fn attached(&mut self) -> (pb::ClientMessage, Vec<F>) {
+    /// The answer to a renewal that the gateway itself has seen to.
+    pub fn renewed(&self, id: u64) -> Box<pb::ServerMessage> {
+        self.message(Body::Ack(pb::Ack { id, at_offset: 0 }))
+    }
+
+    /// Answers to renewals that the pod before has left open: the attach to this one carries the newest token.
+    pub fn renewals_left(&mut self) -> Vec<Box<pb::ServerMessage>> {
+        let left = std::mem::take(&mut self.renewals);
+        left.into_iter().rev().map(|id| self.renewed(id)).collect()
+    }
+
+    /// A pod is there: what it is sent first. `asserted`: the pod is told by an assertion who the player is, and gets no
+    /// token.
+    pub fn attached(&mut self, asserted: bool) -> (pb::ClientMessage, Vec<F>) {
         let told = self.phase == Phase::Paused { told: true };
         self.phase = if told { Phase::CatchingUp } else { Phase::Attached };
-        let attach = pb::Attach { token: self.token.clone(), resume: self.cursor };
+        let token = if asserted { String::new() } else { self.token.clone() };
+        let attach = pb::Attach { token, resume: self.cursor };
         let attach = pb::ClientMessage { id: self.attach_id, body: Some(Ask::Attach(attach)) };
         (attach, self.pending.iter().map(|(_, _, frame)| frame.clone()).collect())
     }
@@ -133,6 +159,7 @@ impl<F: Clone> Session<F> {
         match &message.body {
             Some(Body::Ack(pb::Ack { id, .. }) | Body::Error(pb::Error { id, .. })) => {
                 self.pending.retain(|(pending, ..)| pending != id);
+                self.renewals.retain(|pending| pending != id);
             }
             Some(Body::TableResumed(_)) => self.phase = Phase::Attached,
             // The whole table came instead of what was missed.
@@ -190,7 +217,7 @@ mod tests {
 
     fn playing() -> Session<u64> {
         let mut session = session();
-        session.attached();
+        session.attached(false);
         assert_eq!(session.pod_says(&snapshot(CURSOR.epoch, CURSOR.offset)).then, None);
         session
     }
@@ -210,7 +237,7 @@ mod tests {
         session.pod_says(&say(0, 0, Body::Pong(pb::Pong {})));
         session.renew("two".into());
         session.lost("gone");
-        let (attach, _) = session.attached();
+        let (attach, _) = session.attached(false);
         assert_eq!(resume_of(attach), ("two".into(), Some(pb::Cursor { epoch: 3, offset: 41 })));
     }
 
@@ -220,9 +247,9 @@ mod tests {
         let paused = session.lost("gone").unwrap();
         assert_eq!((paused.epoch, paused.offset), (3, 40));
         assert_eq!(session.lost("still gone"), None);
-        session.attached();
+        session.attached(false);
         assert_eq!(session.lost("gone again before it spoke"), None);
-        session.attached();
+        session.attached(false);
         let resumed = say(4, 40, Body::TableResumed(pb::TableResumed {}));
         assert_eq!(session.pod_says(&resumed), Shown { forward: true, then: None });
         assert!(session.lost("gone").is_some());
@@ -232,7 +259,7 @@ mod tests {
     fn a_snapshot_after_a_pause_is_followed_by_the_resumption() {
         let mut session = playing();
         session.lost("gone");
-        session.attached();
+        session.attached(false);
         let then = session.pod_says(&snapshot(4, 90)).then.unwrap();
         assert_eq!(*then, say(4, 90, Body::TableResumed(pb::TableResumed {})));
         assert_eq!(session.pod_says(&snapshot(4, 90)).then, None);
@@ -241,7 +268,7 @@ mod tests {
     #[test]
     fn a_first_attach_that_finds_a_pod_is_no_pause() {
         let mut session = session();
-        session.attached();
+        session.attached(false);
         assert_eq!(session.pod_says(&snapshot(1, 1)).then, None);
         let mut slow = self::session();
         assert!(slow.lost("no pod yet").is_some());
@@ -257,7 +284,7 @@ mod tests {
         assert_eq!(session.player_says(&leave(7), 10, &7), Todo::Wait);
         // Sent again by a client that waits: it is kept once.
         assert_eq!(session.player_says(&leave(6), 10, &60), Todo::Wait);
-        assert_eq!(session.attached().1, [7, 60]);
+        assert_eq!(session.attached(false).1, [7, 60]);
     }
 
     #[test]
@@ -286,11 +313,34 @@ mod tests {
         assert_eq!(session.player_says(&renew, 1, &9), Todo::Forward);
         session.pod_says(&say(0, 0, Body::Ack(pb::Ack { id: 9, at_offset: 0 })));
         session.lost("gone");
+        assert!(session.renewals_left().is_empty());
         let Todo::Answer(pong) = session.player_says(&ping, 1, &8) else { panic!() };
         assert!(matches!(pong.body, Some(Body::Pong(_))));
         let Todo::Answer(ack) = session.player_says(&renew, 1, &9) else { panic!() };
         assert!(matches!(ack.body, Some(Body::Ack(ack)) if ack.id == 9));
-        assert_eq!(session.attached().1, Vec::<u64>::new());
+        assert_eq!(session.attached(false).1, Vec::<u64>::new());
+    }
+
+    #[test]
+    fn a_renewal_is_answered_after_the_next_attach_and_never_sent_again() {
+        let mut session = playing();
+        let renew = |id| ask(id, Ask::RenewToken(pb::RenewToken::default()));
+        for id in [9, 10] {
+            assert_eq!(session.player_says(&renew(id), 1, &id), Todo::Forward);
+        }
+        session.lost("gone");
+        let (attach, again) = session.attached(true);
+        assert_eq!((resume_of(attach).0.as_str(), again), ("", Vec::new()), "an asserted pod gets no token");
+        let acked = |message: &pb::ServerMessage| match &message.body {
+            Some(Body::Ack(ack)) => ack.id,
+            other => panic!("{other:?}"),
+        };
+        let left: Vec<u64> = session.renewals_left().iter().map(|message| acked(message)).collect();
+        assert_eq!((left, session.renewals_left().len()), (vec![9, 10], 0));
+        for id in 0..100 {
+            session.player_says(&renew(id), 1, &id);
+        }
+        assert_eq!(session.renewals_left().len(), PENDING_MAX);
     }
 
     #[test]

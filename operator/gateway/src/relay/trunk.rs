@@ -15,7 +15,7 @@ use purr_engine::PlayerId;
 use purr_protocol::{
     CloseCode, Codec,
     timing::Rtt,
-    trunk::{Cursor, Down, FromTable, Lane, SUBPROTOCOL, ToTable, Up, down},
+    trunk::{ASSERTED, Cursor, Down, FromTable, Lane, SUBPROTOCOL, ToTable, Up, down},
 };
 use purr_runtime::{
     Role,
@@ -42,6 +42,9 @@ use tokio_tungstenite::{WebSocketStream, tungstenite::client::IntoClientRequest}
 const UP_MAX: usize = 1_024;
 /// Messages of the table that wait for one player, more than an attach ever brings; one who reads more slowly is cut.
 const LANE_MAX: usize = 1_024;
+
+/// [`ASSERTED`], or else [`SUBPROTOCOL`].
+const EITHER: &str = "purr.trunk.v2, purr.trunk.v1";
 
 type Socket = WebSocketStream<TlsStream<TcpStream>>;
 type Dialled = Common<BoxFuture<'static, Result<Trunk, Arc<str>>>>;
@@ -113,18 +116,18 @@ impl Trunks {
 
 async fn dial_within(shared: Arc<Shared>, uid: String, target: Target) -> Result<Trunk, Arc<str>> {
     let dialling = async {
-        let mut socket = connect(&shared, &uid, &target).await?;
+        let (mut socket, asserted) = connect(&shared, &uid, &target).await?;
         if let Some(cursor) = shared.trunks.has_seen(&uid) {
             socket.send(Message::Binary(ToTable::seen(cursor))).await?;
         }
-        Ok::<_, Error>(socket)
+        Ok::<_, Error>((socket, asserted))
     };
-    let socket = timeout(shared.pace.connect, dialling)
+    let (socket, asserted) = timeout(shared.pace.connect, dialling)
         .await
         .map_err(|_| Arc::from("no answer in time"))?
         .map_err(|error| Arc::from(error.to_string()))?;
     let (send, said) = mpsc::channel(UP_MAX);
-    let trunk = Trunk { up: send, common: Arc::default() };
+    let trunk = Trunk { up: send, common: Arc::default(), asserted };
     let now = Instant::now();
     let task =
         Task { shared, uid, target, socket, said, common: trunk.common.clone(), heard: now, pinged: now };
@@ -132,13 +135,21 @@ async fn dial_within(shared: Arc<Shared>, uid: String, target: Target) -> Result
     Ok(trunk)
 }
 
-async fn connect(shared: &Shared, uid: &str, target: &Target) -> Result<Socket, Error> {
+/// Says too whether the table verifies assertions: it chooses that subprotocol wherever it can.
+async fn connect(shared: &Shared, uid: &str, target: &Target) -> Result<(Socket, bool), Error> {
     let role = Role::Table(uid.to_owned());
     let stream = dial(&shared.identity, &target.address.to_string(), &role).await?;
     let mut request = format!("wss://{}/v1/tables/{uid}/trunk", target.address).into_client_request()?;
-    let subprotocol = http::HeaderValue::from_static(SUBPROTOCOL);
-    request.headers_mut().insert(http::header::SEC_WEBSOCKET_PROTOCOL, subprotocol);
-    ws::connect_within(ws::trunk_limits(), stream, request).await
+    let assertions = &shared.auth.assertions;
+    let offered = match (assertions.keys.is_some(), assertions.access_tokens) {
+        (true, true) => EITHER,
+        (true, false) => ASSERTED,
+        (false, _) => SUBPROTOCOL,
+    };
+    let offered = http::HeaderValue::from_static(offered);
+    request.headers_mut().insert(http::header::SEC_WEBSOCKET_PROTOCOL, offered);
+    let (socket, chosen) = ws::connect_choosing(ws::trunk_limits(), stream, request).await?;
+    Ok((socket, chosen.as_deref() == Some(ASSERTED)))
 }
 
 /// What the task of a trunk and its players share.
@@ -180,6 +191,8 @@ impl Ways {
 pub(crate) struct Trunk {
     up: mpsc::Sender<Up>,
     common: Arc<Ways>,
+    /// The table takes assertions, and no access tokens.
+    asserted: bool,
 }
 
 impl Trunk {
@@ -226,16 +239,39 @@ impl Drop for OpenLane {
 }
 
 impl OpenLane {
+    /// Whether the table is told by assertions who the player is.
+    pub fn is_asserted(&self) -> bool {
+        self.trunk.asserted
+    }
+
+    /// As assertions name the lane.
+    pub fn number(&self) -> Lane {
+        self.lane
+    }
+
+    /// `assertion`: where the lane [is asserted](Self::is_asserted).
+    ///
     /// # Errors
     /// Where the trunk has ended.
-    pub async fn greet(&self, codec: Codec) -> Result<(), Gone> {
-        self.trunk.up.send(Up::open(self.lane, codec)).await.map_err(|_| Gone)
+    pub async fn greet(&self, codec: Codec, assertion: Option<String>) -> Result<(), Gone> {
+        let open = Up::open_asserted(self.lane, codec, assertion.unwrap_or_default());
+        self.trunk.up.send(open).await.map_err(|_| Gone)
+    }
+
+    /// # Errors
+    /// As [`Self::say`].
+    pub async fn renew(&self, assertion: String, wait: Duration) -> Result<(), Gone> {
+        self.pass(Up::renew(self.lane, assertion), wait).await
     }
 
     /// # Errors
     /// Where the trunk has ended, and where it has taken nothing for so long.
     pub async fn say(&self, message: Bytes, rtt: Rtt, wait: Duration) -> Result<(), Gone> {
-        match self.trunk.up.try_send(Up::message(self.lane, message).with_rtt(rtt)) {
+        self.pass(Up::message(self.lane, message).with_rtt(rtt), wait).await
+    }
+
+    async fn pass(&self, up: Up, wait: Duration) -> Result<(), Gone> {
+        match self.trunk.up.try_send(up) {
             Ok(()) => Ok(()),
             Err(TrySendError::Closed(_)) => Err(Gone),
             // Boxed, as it is rare: every player's task would have its room.

@@ -1,6 +1,6 @@
 //! Table pods as the Kubernetes API shows them: a watch by label of each namespace that has tables.
 //!
-//! Needs `get`, `list` and `watch` on pods there, and with a selector of namespaces `list` and `watch` on those.
+//! Needs `list` and `watch` on pods there, and with a selector of namespaces `list` and `watch` on those.
 
 use super::{Pod, Routes, Table};
 use futures::TryStreamExt;

@@ -164,6 +164,8 @@ impl World {
             jwt_key_dir,
             jwt_issuer: ISSUER.into(),
             jwt_audience: "purr".into(),
+            assertion_key_dir: None,
+            access_tokens_at_tables: true,
             roles_file: Some(roles_file),
             allowed_origins: vec![ISSUER.into(), "https://app.example".into()],
             rates: [Rate { per_s: 1_000, burst: 1_000 }; 4],

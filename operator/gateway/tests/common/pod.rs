@@ -15,7 +15,7 @@ use purr_engine::PlayerId;
 use purr_protocol::{
     CloseCode, Codec, Problem,
     pb::{self, client_message::Body as Ask, server_message::Body as Say},
-    trunk::{Cursor, Down, Encoding, FromTable, Lane, SUBPROTOCOL, ToTable, Up, up},
+    trunk::{ASSERTED, Cursor, Down, Encoding, FromTable, Lane, SUBPROTOCOL, ToTable, Up, up},
 };
 use purr_runtime::{
     CancellationToken,
@@ -96,6 +96,8 @@ pub struct Pod {
     pub seen: Arc<Mutex<Vec<Cursor>>>,
     /// Class of the round trip that came with each message.
     pub round_trips: Arc<Mutex<Vec<i32>>>,
+    /// What gateways assert: on opening a lane, then on each renewal.
+    pub asserted: Arc<Mutex<Vec<(Lane, String)>>>,
     stop: CancellationToken,
 }
 
@@ -103,6 +105,9 @@ pub struct Pod {
 struct Shared {
     seen: Arc<Mutex<Vec<Cursor>>>,
     round_trips: Arc<Mutex<Vec<i32>>>,
+    asserted: Arc<Mutex<Vec<(Lane, String)>>>,
+    /// Takes assertions.
+    asserts: bool,
     attachments: mpsc::Sender<Attachment>,
     asked: Arc<AtomicUsize>,
     /// How many of the first requests get 421.
@@ -114,8 +119,18 @@ impl Pod {
         Self::start_wrong(world, 0).await
     }
 
+    /// A pod that takes assertions, and no access tokens.
+    pub async fn start_asserted(world: &World) -> Self {
+        Self::start_as(world, 0, true).await
+    }
+
     /// A pod that says of the first requests that it is another table's.
     pub async fn start_wrong(world: &World, wrong: usize) -> Self {
+        Self::start_as(world, wrong, false).await
+    }
+
+    async fn start_as(world: &World, wrong: usize, asserts: bool) -> Self {
+        let asserted = Arc::<Mutex<Vec<(Lane, String)>>>::default();
         let (send, attachments) = mpsc::channel(8);
         let (asked, stop) = (Arc::new(AtomicUsize::new(0)), CancellationToken::new());
         let seen = Arc::<Mutex<Vec<Cursor>>>::default();
@@ -125,11 +140,13 @@ impl Pod {
             asked: asked.clone(),
             seen: seen.clone(),
             round_trips: round_trips.clone(),
+            asserted: asserted.clone(),
+            asserts,
             wrong,
         };
         let routes = Router::new().route("/v1/tables/{uid}/trunk", get(open)).with_state(shared);
         let address = serve(world.table_identity(UID), routes, &stop).await;
-        Self { address, attachments, asked, seen, round_trips, stop }
+        Self { address, attachments, asked, seen, round_trips, asserted, stop }
     }
 
     pub async fn attached(&mut self) -> Attachment {
@@ -149,11 +166,12 @@ async fn open(State(shared): State<Shared>, Path(uid): Path<String>, mut request
         return Answer(Problem::new(421, "wrong-table", "This pod is another table")).into_response();
     }
     let upgrade = Upgrade::from_request(&mut request).unwrap();
-    assert_eq!(upgrade.subprotocols, [SUBPROTOCOL]);
-    let run = |socket| async move {
-        Trunk::new(shared.attachments, shared.seen, shared.round_trips).run(socket).await;
-    };
-    upgrade.accept_within(trunk_limits(), Some(SUBPROTOCOL), run)
+    let subprotocol = if shared.asserts { ASSERTED } else { SUBPROTOCOL };
+    if !upgrade.subprotocols.iter().any(|offered| offered == subprotocol) {
+        return Answer(Problem::new(400, "subprotocol", "Ask for another one")).into_response();
+    }
+    let run = |socket| async move { Trunk::new(shared).run(socket).await };
+    upgrade.accept_within(trunk_limits(), Some(subprotocol), run)
 }
 
 /// One player of a trunk.
@@ -179,16 +197,14 @@ struct Trunk {
     orders: mpsc::Receiver<(Lane, Option<Order>)>,
     seen: Arc<Mutex<Vec<Cursor>>>,
     round_trips: Arc<Mutex<Vec<i32>>>,
+    asserted: Arc<Mutex<Vec<(Lane, String)>>>,
 }
 
 impl Trunk {
-    fn new(
-        attachments: mpsc::Sender<Attachment>,
-        seen: Arc<Mutex<Vec<Cursor>>>,
-        round_trips: Arc<Mutex<Vec<i32>>>,
-    ) -> Self {
+    fn new(shared: Shared) -> Self {
+        let Shared { attachments, seen, round_trips, asserted, .. } = shared;
         let (said, orders) = mpsc::channel(64);
-        Self { ways: HashMap::new(), attachments, said, orders, seen, round_trips }
+        Self { ways: HashMap::new(), attachments, said, orders, seen, round_trips, asserted }
     }
 
     async fn run(mut self, mut socket: ServerSocket) {
@@ -235,6 +251,9 @@ impl Trunk {
     async fn hear(&mut self, lane: Lane, body: up::Body) {
         match body {
             up::Body::Open(open) => {
+                if !open.assertion.is_empty() {
+                    self.asserted.lock().unwrap().push((lane, open.assertion));
+                }
                 let (say, mut orders) = mpsc::channel(64);
                 let (hear, heard) = mpsc::channel(64);
                 let said = self.said.clone();
@@ -262,6 +281,7 @@ impl Trunk {
                     }
                 }
             }
+            up::Body::Renew(renew) => self.asserted.lock().unwrap().push((lane, renew.assertion)),
             up::Body::Gone(_) => drop(self.ways.remove(&lane)),
         }
     }

@@ -6,6 +6,7 @@
 mod common;
 
 mod api;
+mod asserted;
 mod attack;
 mod floor;
 mod front;

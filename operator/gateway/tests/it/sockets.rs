@@ -87,7 +87,7 @@ async fn a_players_socket_survives_the_pods_restart_in_json() {
 async fn the_newest_token_goes_to_the_next_pod_and_a_pod_that_moves_is_followed() {
     let (world, _pod, mut attachment, mut player, _) = playing(Codec::Proto).await;
     let newer = Wallet::new(1).sign_in(&world).await.access;
-    player.ask(Ask::RenewToken(pb::RenewToken { token: newer.clone() })).await;
+    let renewed = player.ask(Ask::RenewToken(pb::RenewToken { token: newer.clone() })).await;
     assert!(matches!(attachment.hears().await.body, Some(Ask::RenewToken(_))));
     // The old pod still runs; a ready one of a higher generation holds the table.
     let mut successor = Pod::start(&world).await;
@@ -95,6 +95,8 @@ async fn the_newest_token_goes_to_the_next_pod_and_a_pod_that_moves_is_followed(
     let next = successor.attached().await;
     assert_eq!(next.attach.token, newer);
     assert!(matches!(player.hears().await.body, Some(Say::TablePaused(_))));
+    // The attach carries what the old pod has not answered.
+    assert!(matches!(player.hears().await.body, Some(Say::Ack(ack)) if ack.id == renewed));
     next.say(2, 30, Say::Snapshot(pb::Snapshot::default())).await;
     assert!(matches!(player.hears().await.body, Some(Say::Snapshot(_))));
     let resumed = player.hears().await;

@@ -19,6 +19,7 @@ use purr_engine::{Ante, Betting, ClockConfig, HouseRules, PlayerId, RakeConfig, 
 use purr_protocol::{Currency, Problem, Settlement, TableSpec, settlement::OpenTable};
 use purr_runtime::{
     Callers, CancellationToken, Identity, InternalClient, Readiness, Role, Server,
+    assertion::{Assertion, Assertions},
     problem::Answer,
     token::{Claims, UserRole},
 };
@@ -245,8 +246,13 @@ async fn hand(UrlPath((_, hand)): UrlPath<(String, u64)>) -> Result<Json<Value>,
 }
 
 async fn keys(State(door): State<Arc<Door>>) -> Json<Value> {
-    let key = json!({ "kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig", "kid": "door", "x": door.public });
-    Json(json!({ "keys": [key] }))
+    Json(jwks("door", &door.public))
+}
+
+fn jwks(kid: &str, public: &str) -> Value {
+    let key =
+        json!({ "kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig", "kid": kid, "x": public });
+    json!({ "keys": [key] })
 }
 
 struct Authority {
@@ -315,6 +321,8 @@ pub struct World {
     pub table: SocketAddr,
     /// As who the table takes trunks.
     pub gateway: Identity,
+    /// What gateways sign assertions with.
+    asserting: EncodingKey,
     dir: TempDir,
     stop: CancellationToken,
 }
@@ -340,6 +348,11 @@ pub fn sealer() -> Sealer {
 
 impl World {
     pub async fn start() -> Self {
+        Self::with(true).await
+    }
+
+    /// A table that takes players' access tokens beside assertions, or does not.
+    pub async fn with(access_tokens: bool) -> Self {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let (dir, stop) = (tempfile::tempdir().unwrap(), CancellationToken::new());
         let authority = Authority::new();
@@ -351,7 +364,13 @@ impl World {
 
         let table = issue(&Role::Table(UID.into()).to_string());
         let keys = InternalClient::new(table.clone(), inside.to_string(), Role::Gateway);
-        let tokens = Arc::new(Tokens::new(keys, ISSUER, "purr"));
+        let asserting = KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
+        let file = dir.path().join("keys.json");
+        std::fs::write(&file, jwks("gateway", &URL_SAFE_NO_PAD.encode(asserting.der_bytes())).to_string())
+            .unwrap();
+        let asserting = EncodingKey::from_ed_pem(asserting.serialize_pem().as_bytes()).unwrap();
+        let tokens = Tokens::new(keys, ISSUER, "purr");
+        let tokens = Arc::new(tokens.with_assertions(Assertions::new(UID, file), access_tokens));
         let (store, signer) = (Arc::new(MemoryStore::default()), Arc::new(PlayMoney::default()));
         let sealer = sealer();
         let actor = Actor::take_over(TakeOver {
@@ -384,7 +403,13 @@ impl World {
         tokio::spawn(wire.clone().run(listener, landing));
         let socket = Gateway::new(&url, &dir.path().join("localhost/ca.crt")).unwrap();
         let door_url = format!("https://localhost:{}", public.port());
-        Self { door, wire, store, signer, socket, door_url, table, gateway, dir, stop }
+        Self { door, wire, store, signer, socket, door_url, table, gateway, asserting, dir, stop }
+    }
+
+    /// As a gateway signs it.
+    pub fn assertion(&self, said: &Assertion) -> String {
+        let header = Header { kid: Some("gateway".into()), ..Header::new(Algorithm::EdDSA) };
+        encode(&header, said, &self.asserting).unwrap()
     }
 
     pub fn ca(&self) -> PathBuf {

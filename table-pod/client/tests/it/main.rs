@@ -7,6 +7,7 @@ mod common;
 #[path = "../common/room.rs"]
 mod room;
 
+mod asserted;
 mod chips;
 mod cli;
 mod deal;

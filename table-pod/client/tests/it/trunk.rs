@@ -28,9 +28,9 @@ use tokio_tungstenite::{WebSocketStream, tungstenite::client::IntoClientRequest}
 
 const SOON: Duration = Duration::from_secs(20);
 
-struct Trunk {
+pub(crate) struct Trunk {
     socket: WebSocketStream<TlsStream<TcpStream>>,
-    codecs: HashMap<Lane, Codec>,
+    pub(crate) codecs: HashMap<Lane, Codec>,
     heard: Vec<Down>,
     /// Who has a seat, each time that the table said so.
     rosters: Vec<Vec<PlayerId>>,
@@ -38,25 +38,30 @@ struct Trunk {
 
 impl Trunk {
     async fn open(world: &World) -> Self {
+        Self::open_as(world, SUBPROTOCOL).await.unwrap().0
+    }
+
+    /// With the subprotocol that the table has chosen of those that are offered.
+    pub(crate) async fn open_as(world: &World, offered: &str) -> Result<(Self, Option<String>), ws::Error> {
         let address = world.table.to_string();
         let stream = dial(&world.gateway, &address, &Role::Table(UID.into())).await.unwrap();
         let mut request = format!("wss://{address}/v1/tables/{UID}/trunk").into_client_request().unwrap();
-        request.headers_mut().insert("sec-websocket-protocol", SUBPROTOCOL.parse().unwrap());
-        let socket = ws::connect_within(trunk_limits(), stream, request).await.unwrap();
-        Self { socket, codecs: HashMap::new(), heard: Vec::new(), rosters: Vec::new() }
+        request.headers_mut().insert("sec-websocket-protocol", offered.parse().unwrap());
+        let (socket, chosen) = ws::connect_choosing(trunk_limits(), stream, request).await?;
+        Ok((Self { socket, codecs: HashMap::new(), heard: Vec::new(), rosters: Vec::new() }, chosen))
     }
 
-    async fn say(&mut self, mut said: Vec<Up>) {
+    pub(crate) async fn say(&mut self, mut said: Vec<Up>) {
         let frame = ToTable::next_frame(&mut said).unwrap();
         self.socket.send(Message::Binary(frame)).await.unwrap();
     }
 
-    fn message(&self, lane: Lane, id: u64, body: Ask) -> Up {
+    pub(crate) fn message(&self, lane: Lane, id: u64, body: Ask) -> Up {
         let message = pb::ClientMessage { id, body: Some(body) };
         Up::message(lane, self.codecs[&lane].encode_client(&message).unwrap())
     }
 
-    async fn ask(&mut self, lane: Lane, id: u64, body: Ask) {
+    pub(crate) async fn ask(&mut self, lane: Lane, id: u64, body: Ask) {
         let said = self.message(lane, id, body);
         self.say(vec![said]).await;
     }
@@ -87,21 +92,21 @@ impl Trunk {
         Some(self.heard.remove(0))
     }
 
-    async fn hears(&mut self) -> (Vec<Lane>, pb::ServerMessage) {
+    pub(crate) async fn hears(&mut self) -> (Vec<Lane>, pb::ServerMessage) {
         let Down { mut lanes, body } = self.next().await.expect("the trunk has ended");
         let Some(down::Body::Message(bytes)) = body else { panic!("{lanes:?}: {body:?}") };
         lanes.sort_unstable();
         (lanes.clone(), self.codecs[&lanes[0]].decode_server(&bytes).unwrap())
     }
 
-    async fn ends(&mut self, lane: Lane) -> Option<CloseCode> {
+    pub(crate) async fn ends(&mut self, lane: Lane) -> Option<CloseCode> {
         let Down { lanes, body } = self.next().await.expect("the trunk has ended");
         let Some(down::Body::End(end)) = body else { panic!("{lanes:?}: {body:?}") };
         assert_eq!(lanes, [lane]);
         CloseCode::from_code(end.code.try_into().unwrap())
     }
 
-    async fn pings(&mut self, lane: Lane) {
+    pub(crate) async fn pings(&mut self, lane: Lane) {
         self.ask(lane, 99, Ask::Ping(pb::Ping {})).await;
         let (lanes, message) = self.hears().await;
         assert_eq!(lanes, [lane]);

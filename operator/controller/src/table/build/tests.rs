@@ -55,6 +55,50 @@ fn a_table_has_no_way_to_the_api() {
 }
 
 #[test]
+fn whoever_may_list_pods_reads_no_secret_in_their_environment() {
+    let container = &made(&table(), 1).spec.unwrap().containers[0];
+    let said: Vec<&str> =
+        container.env.as_ref().unwrap().iter().map(|variable| variable.name.as_str()).collect();
+    // Each of these is public, or the path of a file that is mounted. What is new here is looked at before it is added.
+    let public = [
+        "PURR_TABLE_GENERATION",
+        "PURR_TABLE_PAUSED",
+        "PURR_TABLE_STAND_BY",
+        "PURR_TABLE_UID",
+        "PURR_TABLE_SPEC",
+        "PURR_STORE_SENTINELS",
+        "PURR_STORE_MASTER",
+        "PURR_STORE_USER",
+        "PURR_STORE_PASSWORD_FILE",
+        "PURR_SESSIONS_SENTINELS",
+        "PURR_SESSIONS_MASTER",
+        "PURR_SESSIONS_USER",
+        "PURR_SESSIONS_PASSWORD_FILE",
+        "PURR_SIGNER_ADDR",
+        "PURR_JWKS_ADDR",
+        "PURR_JWT_ISSUER",
+        "PURR_JWT_AUDIENCE",
+        "PURR_GRACE_S",
+        "PURR_LOG",
+    ];
+    assert_eq!(said, public);
+    assert!(container.env_from.is_none());
+}
+
+#[test]
+fn a_pod_mounts_the_public_keys_of_assertions_and_is_told_where_access_tokens_are_refused() {
+    let pod = made(&table(), 1);
+    let volumes = pod.spec.as_ref().unwrap().volumes.clone().unwrap();
+    let keys = volumes.iter().find(|volume| volume.name == "assertion").unwrap().secret.clone().unwrap();
+    assert_eq!((keys.secret_name.as_deref(), keys.optional), (Some("purr-assertion-keys"), Some(true)));
+    assert!(!env(&pod).contains_key("PURR_ACCEPT_ACCESS_TOKENS"), "what a table does by itself is not said");
+    let fleet = Defaults { accept_access_tokens: false, ..fleet() };
+    let valid = validate(&table(), &fleet).unwrap();
+    let parts = Parts { table: &table(), valid: &valid, fleet: &fleet, generation: 1, certificate: None };
+    assert_eq!(env(&build(&parts).pod)["PURR_ACCEPT_ACCESS_TOKENS"], "false");
+}
+
+#[test]
 fn a_pod_is_named_labelled_and_owned_by_its_table_and_generation() {
     let pod = made(&table(), 7);
     let labels = pod.metadata.labels.unwrap();
