@@ -49,7 +49,6 @@ pub(super) const FILES: &[(&str, &[u8])] = files![
     "sounds.js",
     "statistics.js",
     "stream.js",
-    "sw.js",
     "table.js",
     "tablepage.js",
     "tell.js",
