@@ -112,6 +112,10 @@ redis-test: ## the Redis group on the demo's cluster: nodes killed, cut off, dra
 invariants: ## long: 128,000 random calls of the vault, invariants checked after each
 	@chain-signer/contracts/build.sh --invariants
 
+.PHONY: audit
+audit: ## one report with a date: advisories, licences, secrets in the history, security tests; writes target/audit.md (ARGS="--tests")
+	@tests/audit.sh $(ARGS)
+
 .PHONY: lint
 lint: ## rustfmt, clippy, cargo-deny, shellcheck, the chart
 	@tests/lint.sh

@@ -9,6 +9,7 @@ cd "$here/../.."
 if [ "${1:-}" = --write ]; then
   python3 tests/chart/alerts.py --write
   python3 tests/chart/rights.py --write
+  python3 tests/chart/flows.py --write
   exec python3 tests/chart/chart.py readme --write
 fi
 
@@ -237,6 +238,9 @@ Y
 render --values "$work/production.yaml" | read_manifests production
 render "${anvil[@]}" --set-string 'tableNamespaces.selector.purr\.poker/tables=true' | read_manifests selected
 python3 tests/chart/rights.py "$work/manifests"
+say "chart: network policies, and a reason for each flow"
+python3 tests/chart/flows.py "$work/manifests"
+[[ $(render "${anvil[@]}" --set networkPolicy.enabled=false) != *'kind: NetworkPolicy'* ]] || die "policies are rendered in spite of networkPolicy.enabled"
 [[ $(render "${anvil[@]}" --set roles.aggregate=false) != *aggregate-to-* ]] || die "roles are aggregated in spite of roles.aggregate"
 
 say "chart: settings of pods"
@@ -361,7 +365,7 @@ renders 'name: purr-purr-controller-tables' controller/rbac.yaml "${selected[@]}
 lacks 'name: purr-purr-controller-tables}' controller/rbac.yaml "${selected[@]}"
 renders 'purr.poker/tables: "true"' networkpolicies.yaml "${selected[@]}"
 renders 'values: ["purr","poker-2"]' networkpolicies.yaml --values "$work/production.yaml"
-lacks namespaceSelector networkpolicies.yaml "${anvil[@]}"
+lacks "operator: In" networkpolicies.yaml "${anvil[@]}"
 # What tables may name: the policy and the controller say the same, where the tables are.
 renders 'value: "registry.example/purr/table:,b@sha256:c"' controller/deployment.yaml "${anvil[@]}" --set 'table.allowed.images={registry.example/purr/table:,b@sha256:c}'
 renders '["registry.example/purr/"].exists' tables-policy.yaml "${anvil[@]}" --set 'table.allowed.images={registry.example/purr/}'

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # The kubectl plugin on a real API server: what each command changes and says, exit codes, and an archive without what was
-# planted. Nothing runs pods, so metrics cannot be read there. usage: kubectl-purr.sh PROGRAM
+# planted; the vault's calls on a development chain. Nothing runs pods, so metrics cannot be read there.
+# usage: kubectl-purr.sh PROGRAM SIGNER    (the signer's program deploys the vault)
 set -euo pipefail
 # shellcheck source=cluster/lib.sh
 . "$(dirname "$0")/cluster/lib.sh"
 cd "$here/../.."
-plugin=$(realpath "${1:?usage: kubectl-purr.sh PROGRAM}")
+plugin=$(realpath "${1:?usage: kubectl-purr.sh PROGRAM SIGNER}") signer=$(realpath "${2:?usage: kubectl-purr.sh PROGRAM SIGNER}")
 # shellcheck source=api.sh
 . tests/api.sh
 
@@ -52,13 +53,14 @@ purr 0 resume nl100-1
 [ "$(n get ptable nl100-1 -o 'jsonpath={.spec.paused}')" = false ] || die "the table is paused"
 purr 1 pause nobody
 says 'table nobody'
+vault=0x1111111111111111111111111111111111111111 currency=0x2222222222222222222222222222222222222222
 status() { # players: as the controller writes it
   local at
   at=$(n get ptable nl100-1 -o 'jsonpath={.metadata.generation}')
   n patch ptable nl100-1 --subresource=status --type=merge -p "{\"status\": {\"observedGeneration\": $at, \"phase\": \"Running\",
     \"fencingGeneration\": 1, \"epoch\": 1, \"players\": $1, \"hand\": 9, \"blinds\": \"500000/1000000\", \"conditions\": [],
-    \"bound\": {\"vault\": \"0x1111111111111111111111111111111111111111\", \"chainId\": 31337,
-    \"token\": \"0x2222222222222222222222222222222222222222\", \"decimals\": 6, \"unit\": \"USDC\"}}}" >/dev/null
+    \"bound\": {\"vault\": \"$vault\", \"chainId\": 31337,
+    \"token\": \"$currency\", \"decimals\": 6, \"unit\": \"USDC\"}}}" >/dev/null
 }
 purr 3 drain nl100-1 --watch=false
 says 'players were seated'
@@ -127,4 +129,52 @@ done
 jq -e '.[0].reason == "BackOff"' "$work/report/purr-report/objects/Event.json" >/dev/null || die "the archive lacks the event"
 jq -e '.[0].spec.seats == 6' "$work/report/purr-report/objects/PokerTable.json" >/dev/null || die "the archive lacks the table"
 [ ! -e "$work/report/purr-report/objects/Secret.json" ] || die "Secrets are in the archive"
-say "kubectl purr: $checks commands as they should be"
+
+# The vault of a development chain: the admins' call, as two wallets send it.
+read -r chain_port < <(python3 -c 'import socket; print(socket.create_server(("127.0.0.1", 0)).getsockname()[1])')
+"$("$here/npm.sh" anvil)" --port "$chain_port" --silent >"$work/anvil.log" 2>&1 &
+pids+=($!)
+rpc=http://127.0.0.1:$chain_port
+ask() { # method parameters
+  curl -fsS -H 'content-type: application/json' "$rpc" -d "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"$1\",\"params\":$2}" |
+    jq -r 'if .error then error(.error.message) else .result end'
+}
+up anvil "${pids[-1]}" 30 ask eth_chainId '[]'
+mapfile -t accounts < <(ask eth_accounts '[]' | jq -r '.[]')
+operator=${accounts[1]} admins=("${accounts[@]:7:3}")
+deployed=$(PURR_DEPLOYER_KEY=0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80 "$signer" deploy --rpc-urls "$rpc" \
+  --operator "$operator" --voucher "${accounts[2]}" --guardian "${accounts[6]}" 2>"$work/deploy.log") || die "$(cat "$work/deploy.log")"
+vault=$(jq -r .vault <<<"$deployed") currency=$(jq -r .token <<<"$deployed")
+status 0
+export PURR_RPC=$rpc
+purr 0 -o json balances
+[ "$(jq -r '[.[] | select(.what == "owed" or .what == "missing") | .amount] | join(" ")' <<<"$said")" = "0.000000 USDC 0.000000 USDC" ] ||
+  die "balances of a new vault: $said"
+purr 1 void nl100-1 --first 1 --last 2
+says 'the vault does not know it'
+# openTable, as the signer's key sends it. The node hashes the function's name.
+word() { printf '%064x' "$1"; }
+uid=$(n get ptable nl100-1 -o 'jsonpath={.metadata.uid}')
+name_hex=$(printf 'openTable((bytes32,uint8,uint16,uint64,uint64))' | od -An -tx1 | tr -d ' \n')
+selector=$(ask web3_sha3 "[\"0x$name_hex\"]" | cut -c1-10)
+terms="$selector${uid//-/}$(printf '0%.0s' {1..32})$(word 6)$(word 500)$(word 2500000)$(word 1000000)"
+sent() { # from to data
+  local hash
+  hash=$(ask eth_sendTransaction "[{\"from\":\"$1\",\"to\":\"$2\",\"data\":\"$3\",\"gas\":\"0x7a120\"}]")
+  [ "$(ask eth_getTransactionReceipt "[\"$hash\"]" | jq -r .status)" = 0x1 ] || die "the vault has refused $3"
+}
+sent "$operator" "$vault" "$terms"
+purr 1 void nl100-1 --first 2 --last 2
+says '--first 2 is not 1'
+purr 0 -o json void nl100-1 --first 1 --last 2 --admin "${admins[0]}" --admin "${accounts[5]}"
+[ "$(jq -r '"\(.chainId) \(.to) \(.value) \(.actionNumber)"' <<<"$said")" = "31337 $vault 0x0 0" ] || die "the call: $said"
+[[ $(jq -r '.admins[0].says' <<<"$said") == *'first approval'* ]] || die "an admin's: $said"
+[[ $(jq -r '.admins[1].says' <<<"$said") == *'would be refused'* ]] || die "a stranger's: $said"
+data=$(jq -r .data <<<"$said")
+sent "${admins[0]}" "$vault" "$data"
+purr 0 -o json void nl100-1 --first 1 --last 2 --admin "${admins[1]}"
+[[ $(jq -r '.admins[0].says' <<<"$said") == *'would execute it'* ]] || die "the second admin's: $said"
+sent "${admins[1]}" "$vault" "$data"
+purr 1 void nl100-1 --first 1 --last 2
+says '--first 1 is not 3'
+say "kubectl purr: $checks commands as they should be, and two admins have passed over two numbers"

@@ -142,7 +142,7 @@ if has definitions go jq python3 openssl curl; then
   stage definitions tests/crds.sh || ok=false
   stage "Secrets, made once" tests/bootstrap.sh "$CARGO_TARGET_DIR/release/purr-controller" || ok=false
   stage fleets tests/fleet.sh "$CARGO_TARGET_DIR/release/purr-controller" || ok=false
-  stage "kubectl purr" tests/kubectl-purr.sh "$CARGO_TARGET_DIR/release/kubectl-purr" || ok=false
+  stage "kubectl purr" tests/kubectl-purr.sh "$CARGO_TARGET_DIR"/release/{kubectl-purr,purr-chain-signer} || ok=false
 fi
 if has "scale, short" go jq openssl curl redis-server; then
   programs=("$CARGO_TARGET_DIR/release/purr-controller" "$CARGO_TARGET_DIR/release/purr-scale")

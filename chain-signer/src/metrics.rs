@@ -38,6 +38,8 @@ pub struct Metrics {
     pub receipts: IntCounter,
     pub send_seconds: Histogram,
     pub sign_seconds: Histogram,
+    /// Of hands, by which the objective of settlement is judged.
+    pub settle_seconds: Histogram,
     pub leading: IntGauge,
     /// 1: works, 0: does not; by part.
     pub up: IntGaugeVec,
@@ -74,6 +76,14 @@ impl Metrics {
             registry.register(Box::new(metric.clone()))?;
             Ok::<_, prometheus::Error>(metric)
         };
+        let settle_seconds = Histogram::with_opts(
+            HistogramOpts::new(
+                "purr_signer_settle_seconds",
+                "From a hand's acceptance in the journal to its finality on chain",
+            )
+            .buckets(vec![5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 900.0]),
+        )?;
+        registry.register(Box::new(settle_seconds.clone()))?;
         let up = IntGaugeVec::new(Opts::new("purr_signer_up", "1 where the part works"), &["part"])?;
         registry.register(Box::new(up.clone()))?;
         Ok(Self {
@@ -132,6 +142,7 @@ impl Metrics {
                 "From the oldest entry's acceptance to its broadcast",
             )?,
             sign_seconds: histogram("purr_signer_sign_seconds", "Time of a signature in the token")?,
+            settle_seconds,
             leading: gauge("purr_signer_leading", "1 on the replica that sends")?,
             up,
             block_final: gauge("purr_signer_block_final", "The last block taken into the ledger")?,

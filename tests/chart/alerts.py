@@ -141,6 +141,7 @@ def check_rules(folder, known):
 
 
 SOURCES = {
+    "every program": "operator/runtime/src/ops.rs",
     "controller": "operator/controller/src/metrics.rs",
     "gateway": "operator/gateway/src/metrics.rs",
     "table": "table-pod/server/src/metrics.rs",

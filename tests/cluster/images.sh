@@ -6,7 +6,8 @@
 #   IMAGE            controller gateway records fairplay table chain-signer redis postgres anvil coredns pause;
 #                    none: all of them. By name only: table-faketime, for tests, whose clock can be set
 # A tag is the hash of what went into the image. Writes what helm needs to $PURR_CACHE/images/values.yaml, and after a
-# push to values-registry.yaml beside it. PURR_REGISTRY_INSECURE=1: the registry speaks plain HTTP.
+# push to values-registry.yaml beside it. PURR_REGISTRY_INSECURE=1: the registry speaks plain HTTP. PURR_REVISION: the
+# revision of the sources that programs show in purr_build_info; images of two revisions have two tags.
 set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -153,12 +154,14 @@ single() { # mount binary
 
 # An image of one program on a base.
 on_base() { # image binary base
-  image "$1" "$({ echo "$layout ${3##*/}"; cat "$2"; } | hash_of)" "[\"/usr/local/bin/$(basename "$2")\"]" program "$3" "$2"
+  image "$1" "$({ echo "$layout ${3##*/}${PURR_REVISION:+ $PURR_REVISION}"; cat "$2"; } | hash_of)" "[\"/usr/local/bin/$(basename "$2")\"]" program "$3" "$2"
 }
 rust() { # image base
   local program=$target/purr-$1
   [ -x "$program" ] || die "$program is not built: run 'make build' first"
+  if [ -n "${PURR_REVISION:-}" ]; then environment=(--env "PURR_REVISION=$PURR_REVISION"); fi
   on_base "$1" "$program" "$2"
+  environment=()
 }
 
 # The names that the chart's values have.

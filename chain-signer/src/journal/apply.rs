@@ -3,7 +3,7 @@
 use super::{Journal, JournalError, Lease, bytes, chain, compared, db, feed, lease, load, store, undb};
 use purr_books::{
     differing::touched,
-    events::VaultLog,
+    events::{VaultEvent, VaultLog},
     take::{Tally, take, tally},
 };
 use serde_json::json;
@@ -42,6 +42,32 @@ impl Journal {
     /// Those of the logs that were never taken in.
     pub async fn missing(&self, logs: Vec<VaultLog>) -> Result<Vec<VaultLog>, JournalError> {
         missing(&mut *self.pool.acquire().await?, logs).await
+    }
+}
+
+impl Journal {
+    /// Times from acceptance until now of the hands that these logs settle, in seconds. Asked right after they were taken
+    /// in; a process that ends between the two leaves them out.
+    pub async fn settle_seconds(&self, logs: &[VaultLog]) -> Result<Vec<f64>, JournalError> {
+        let (mut ids, mut firsts, mut lasts) = (Vec::new(), Vec::new(), Vec::new());
+        for log in logs {
+            if let VaultEvent::HandsSettled { table, first, last, .. } = &log.event {
+                ids.push(table.to_vec());
+                firsts.push(db(*first, "seq")?);
+                lasts.push(db(*last, "seq")?);
+            }
+        }
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let ages = sqlx::query_scalar(
+            "SELECT greatest(extract(epoch FROM clock_timestamp() - e.accepted), 0)::float8
+             FROM unnest($1::bytea[], $2::bigint[], $3::bigint[]) AS settled (id, first, last)
+             JOIN tables t ON t.table_id = settled.id
+             JOIN entries e ON e.uid = t.uid AND e.seq BETWEEN settled.first AND settled.last
+             WHERE e.kind = 'hand' AND e.state = 'confirmed'",
+        );
+        Ok(ages.bind(ids).bind(firsts).bind(lasts).fetch_all(&self.pool).await?)
     }
 }
 

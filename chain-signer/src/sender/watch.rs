@@ -39,6 +39,11 @@ impl Sender {
             let applied = self.journal.apply(lease, &logs, reached).await?;
             position = Some(reached);
             self.count(&applied);
+            if applied.entries_confirmed > 0 {
+                for seconds in self.journal.settle_seconds(&logs).await? {
+                    self.metrics.settle_seconds.observe(seconds);
+                }
+            }
             if applied.conflicts > 0 {
                 self.note_differing().await?;
             }

@@ -111,6 +111,9 @@ async fn a_table_settles_from_deposit_to_leave_and_ledger_and_chain_agree() {
     let other = Entry { seq: sent[0].seq, ..table.hand(&[(1, 5), (2, -5)], 0) };
     assert_eq!(table.refused(1, other).await, (409, "conflict".into()));
     assert!(signer.metric("purr_signer_conflicts_total").await >= 1.0);
+    // Hands, each once; sits and leaves are not among them.
+    assert_eq!(signer.metric("purr_signer_settle_seconds_count").await, 3.0);
+    assert!(signer.metric("purr_signer_settle_seconds_sum").await <= 3.0 * started.elapsed().as_secs_f64());
 
     withdraw(&house, &gateway).await;
     agreed(&gateway).await;

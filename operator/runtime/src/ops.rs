@@ -1,7 +1,7 @@
 //! Liveness, readiness and metrics, over plain HTTP on a port of their own.
 
 use axum::{Router, extract::State, http::StatusCode, routing::get};
-use prometheus::{Encoder, Registry, TextEncoder};
+use prometheus::{Encoder, IntGaugeVec, Opts, Registry, TextEncoder};
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
@@ -50,6 +50,25 @@ struct Ops {
     registry: Registry,
 }
 
+/// Which release runs here: the version of the sources, and the revision that whoever made the image put into its
+/// environment. Not a constant of the build, because every commit would compile every program again.
+fn build_info(registry: &Registry, revision: &str) -> Result<(), prometheus::Error> {
+    let info = IntGaugeVec::new(
+        Opts::new("purr_build_info", "1, with the program's version and the revision of its sources"),
+        &["version", "revision"],
+    )?;
+    registry.register(Box::new(info.clone()))?;
+    let plain = |c: &char| c.is_ascii_alphanumeric() || "._-+".contains(*c);
+    let revision: String = revision.chars().filter(plain).take(REVISION_MAX).collect();
+    info.with_label_values(&[env!("CARGO_PKG_VERSION"), &revision]).set(1);
+    Ok(())
+}
+
+/// Characters of a revision that are shown.
+const REVISION_MAX: usize = 40;
+/// The environment variable with the revision.
+const REVISION: &str = "PURR_REVISION";
+
 /// Serves `/livez`, `/readyz` and `/metrics` until stopped.
 pub async fn serve(
     listen: SocketAddr,
@@ -57,6 +76,7 @@ pub async fn serve(
     readiness: Readiness,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
+    build_info(&registry, &std::env::var(REVISION).unwrap_or_default())?;
     let routes = Router::new()
         .route("/livez", get(async || "ok\n"))
         .route("/readyz", get(readyz))
@@ -80,5 +100,22 @@ async fn metrics(State(ops): State<Ops>) -> (StatusCode, Vec<u8>) {
     match TextEncoder::new().encode(&ops.registry.gather(), &mut text) {
         Ok(()) => (StatusCode::OK, text),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string().into_bytes()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_shows_its_version_and_the_revision_of_its_image() {
+        let registry = Registry::new();
+        build_info(&registry, "0123abc\n\"x\"").unwrap();
+        let text = TextEncoder::new().encode_to_string(&registry.gather()).unwrap();
+        let version = env!("CARGO_PKG_VERSION");
+        assert!(
+            text.contains(&format!("purr_build_info{{revision=\"0123abcx\",version=\"{version}\"}} 1")),
+            "{text}"
+        );
     }
 }

@@ -28,6 +28,8 @@ use std::{path::Path, sync::Arc, time::Duration};
 const WAIT: Duration = Duration::from_secs(15);
 /// Answers larger than this, in bytes, are refused.
 const BODY_MAX: usize = 4 * 1024 * 1024;
+/// Seconds for which a sign-in waits where its address has asked too often.
+const PATIENCE: u32 = 15;
 /// Idle connections kept for the next request.
 const IDLE_MAX: usize = 4;
 /// Pages of tables that a look-up by name reads at most.
@@ -373,6 +375,24 @@ pub struct Api {
     client: HttpClient,
 }
 
+/// Asks again after a second where the address has asked too often (RFC 6585, section 4), at most [`PATIENCE`] times. Sign-ins of
+/// everybody behind one address share a limit, and nonces count in it: who began anew with a nonce each time would use up what the
+/// sign-in after it needs.
+async fn patiently<T, F>(ask: impl Fn() -> F) -> Result<T, ApiError>
+where
+    F: Future<Output = Result<T, ApiError>>,
+{
+    for _ in 0..PATIENCE {
+        match ask().await {
+            Err(error) if error.problem().is_some_and(|problem| problem.status == 429) => {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            other => return other,
+        }
+    }
+    ask().await
+}
+
 impl Api {
     pub fn new(gateway: Gateway) -> Self {
         let client = client(&gateway);
@@ -389,14 +409,14 @@ impl Api {
 
     /// Signs in with the wallet (EIP-4361). `issued_at` is the wallet's clock.
     pub async fn sign_in(&self, wallet: &Wallet, issued_at: jiff::Timestamp) -> Result<Tokens, ApiError> {
-        let nonce = self.nonce().await?;
+        let nonce = patiently(|| self.nonce()).await?;
         if !self.gateway.is_called(&nonce.domain) {
             return Err(ApiError::Domain { at: self.gateway.base.clone(), domain: nonce.domain });
         }
         let message = sign_in_message(wallet, &nonce, issued_at);
         let signature = hex_text(&wallet.personal_sign(&message)?);
         let body = serde_json::json!({ "message": message, "signature": signature });
-        self.call(Method::POST, "/v1/auth/sign-in", None, Some(&body)).await
+        patiently(|| self.call(Method::POST, "/v1/auth/sign-in", None, Some(&body))).await
     }
 
     pub async fn refresh(&self, refresh_token: &str) -> Result<Tokens, ApiError> {
@@ -697,6 +717,31 @@ mod tests {
         assert_eq!(gateway("https://[::1]:9").unwrap().address, "[::1]:9");
         for bad in ["http://localhost", "https://a@localhost", "https://localhost/x", "localhost:1", ""] {
             assert!(matches!(gateway(bad), Err(ApiError::Url(_))), "{bad}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refused_step_of_a_sign_in_is_asked_again_alone_and_not_for_ever() {
+        let refused = |status: u16| ApiError::Problem {
+            what: "step".into(),
+            problem: Box::new(Problem {
+                kind: "urn:purr:problem:rate".into(),
+                title: "no".into(),
+                status,
+                detail: None,
+                instance: None,
+            }),
+        };
+        for (status, refusals, asked) in [(429, 3, 4), (429, u32::MAX, PATIENCE + 1), (403, 1, 1)] {
+            let (begun, count) = (tokio::time::Instant::now(), std::cell::Cell::new(0));
+            let answer = patiently(|| {
+                count.set(count.get() + 1);
+                std::future::ready(if count.get() > refusals { Ok(()) } else { Err(refused(status)) })
+            })
+            .await;
+            assert_eq!(count.get(), asked, "{status} {refusals} times");
+            assert_eq!(answer.is_ok(), status == 429 && refusals == 3);
+            assert_eq!(begun.elapsed(), Duration::from_secs((asked - 1).into()));
         }
     }
 

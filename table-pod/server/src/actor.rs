@@ -566,10 +566,14 @@ impl Actor {
         }
         let counts = matches!(input, Input::Message { .. });
         let step = self.core.handle_arrived(before, arrival, input);
-        if counts && step.dirty {
-            self.metrics.actions.inc();
-        }
+        let counts = counts && step.dirty;
         self.commit_and_show(step).await?;
+        if counts {
+            self.metrics.actions.inc();
+            // By the socket's clock where it is known: what waited for the actor counts.
+            let since = Duration::from_millis(arrival.at.unwrap_or(before));
+            self.metrics.action_seconds.observe(self.started.elapsed().saturating_sub(since).as_secs_f64());
+        }
         // A long stop is nobody's thinking time.
         let now = self.now();
         if now.saturating_sub(before) > commit::STALL_MS {

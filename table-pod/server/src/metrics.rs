@@ -8,6 +8,7 @@ pub struct Metrics {
     pub hands: IntCounter,
     pub actions: IntCounter,
     pub commit_seconds: Histogram,
+    pub action_seconds: Histogram,
     pub commit_retries: IntCounter,
     pub connected: IntGauge,
     pub outbox: IntGauge,
@@ -56,10 +57,18 @@ impl Metrics {
         let options = HistogramOpts::new("purr_table_commit_seconds", "Time of a commit, retries included");
         let commit_seconds = Histogram::with_opts(options.buckets(buckets))?;
         registry.register(Box::new(commit_seconds.clone()))?;
+        // Few: the objective is about 250 ms, and there are many tables.
+        let options = HistogramOpts::new(
+            "purr_table_action_seconds",
+            "From a player's message at the table to its acknowledgement, where it changed the table",
+        );
+        let action_seconds = Histogram::with_opts(options.buckets(vec![0.005, 0.025, 0.1, 0.25, 1.0, 5.0]))?;
+        registry.register(Box::new(action_seconds.clone()))?;
         Ok(Self {
             hands: counter("purr_table_hands_total", "Hands that ended")?,
             actions: counter("purr_table_actions_total", "Players' messages that changed the table")?,
             commit_seconds,
+            action_seconds,
             commit_retries: counter("purr_table_commit_retries_total", "Commits sent again")?,
             connected: gauge("purr_table_connections", "Players' connections")?,
             outbox: gauge("purr_table_outbox_entries", "Entries that the signer has not accepted")?,

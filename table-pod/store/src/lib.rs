@@ -12,6 +12,7 @@
 
 pub mod fault;
 pub mod hands;
+pub mod history;
 pub mod link;
 pub mod lock;
 pub mod memory;
@@ -22,6 +23,7 @@ mod types;
 
 pub use fault::{Fault, FaultStore};
 pub use hands::{HandReader, StoredHand};
+pub use history::History;
 pub use link::{Channel, Link, LinkConfig, SessionsArgs, StoreArgs};
 pub use lock::{Lock, LockLost};
 pub use memory::MemoryStore;

@@ -206,6 +206,14 @@ impl Link {
         Ok(master.into_iter().chain(replicas.into_iter().filter_map(address)).collect())
     }
 
+    /// A connection to one server of the group, whatever its role: a data node or a Sentinel.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] where it does not answer.
+    pub async fn node(&self, host: &str, port: u16) -> Result<MultiplexedConnection, StoreError> {
+        self.open(host, port).await.map_err(|problem| StoreError::Unavailable(format!("{host}: {problem}")))
+    }
+
     fn client(&self, host: &str, port: u16) -> Result<Client, String> {
         let config = &self.config;
         // Read each time: passwords and certificates are rotated under a running program.

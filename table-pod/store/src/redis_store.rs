@@ -148,7 +148,7 @@ fn classify(error: &RedisError) -> StoreError {
     }
 }
 
-fn keys(table: &str) -> [String; 3] {
+pub(crate) fn keys(table: &str) -> [String; 3] {
     ["head", "log", "outbox"].map(|part| format!("t:{{{table}}}:{part}"))
 }
 

@@ -43,23 +43,6 @@ spec:
     matchLabels: {{- include "purr.selector" $selector | nindent 6 }}
 ---
 {{- end }}
-{{- if $root.Values.networkPolicy.enabled }}
-apiVersion: networking.k8s.io/v1
-kind: NetworkPolicy
-metadata:
-  name: {{ $name }}
-  labels: {{- include "purr.labels" $root | nindent 4 }}
-spec:
-  podSelector:
-    matchLabels: {{- include "purr.selector" $selector | nindent 6 }}
-  policyTypes: [Ingress]
-  ingress:
-    - ports: [{port: redis}, {port: sentinel}]
-      from:
-        - podSelector:
-            matchLabels: {app.kubernetes.io/part-of: purr}
----
-{{- end }}
 apiVersion: apps/v1
 kind: StatefulSet
 metadata:

@@ -105,9 +105,9 @@ fn split(spec: &PokerTableSpec) -> (Value, Value) {
     (play, Value::Object(pod))
 }
 
-/// The number at the end of a table's name.
-pub fn number(fleet: &str, table: &str) -> Option<u64> {
-    table.strip_prefix(fleet)?.strip_prefix('-')?.parse().ok()
+/// The number at the end of the name of a fleet's table, or of a table's pod.
+pub fn number(owner: &str, name: &str) -> Option<u64> {
+    name.strip_prefix(owner)?.strip_prefix('-')?.parse().ok()
 }
 
 impl TableView {
@@ -126,9 +126,11 @@ impl TableView {
         let condition = |kind: &str| status.conditions.iter().find(|condition| condition.type_ == kind);
         let is = |condition: Option<&Condition>, value: &str| condition.is_some_and(|c| c.status == value);
         let (ready, progressing) = (condition("Ready"), condition("Progressing"));
-        // What an earlier process said is not about the one that runs.
-        let fencing = u64::try_from(status.fencing_generation).unwrap_or_default();
-        let current = summary.filter(|summary| summary.epoch >> 16 == fencing);
+        // What an earlier process said is not about the one that runs. The newest pod is not always that one: a successor
+        // that never took over has used up a generation, and the table plays on in the pod before.
+        let newest = u64::try_from(status.fencing_generation).unwrap_or_default();
+        let holder = status.pod.as_deref().and_then(|pod| number(&name, pod)).unwrap_or(newest);
+        let current = summary.filter(|summary| summary.epoch >> 16 == holder);
         let serves = is(ready, "True") && meta.deletion_timestamp.is_none();
         let settled = serves && status.observed_generation == generation && is(progressing, "False");
         let last = u32::try_from(status.players).unwrap_or_default();
@@ -274,6 +276,20 @@ mod tests {
         assert!(!view(&table, None).may_go(), "nobody knows who is there");
         table.status = None;
         assert!(view(&table, None).may_go(), "nobody has ever been there");
+    }
+
+    #[test]
+    fn a_closed_table_goes_though_a_successor_that_never_took_over_has_used_up_a_generation() {
+        let mut table = serving();
+        table.spec.closed = true;
+        let pod = |generation: u64| Some(format!("{}-{generation}", table.metadata.name.as_deref().unwrap()));
+        let (before, after) = (pod(3), pod(4));
+        let said = Summary { epoch: 3 << 16 | 1, closed: true, ..Summary::default() };
+        let status = table.status.get_or_insert_default();
+        (status.fencing_generation, status.pod) = (4, before);
+        assert!(view(&table, Some(&said)).may_go());
+        table.status.get_or_insert_default().pod = after;
+        assert!(!view(&table, Some(&said)).may_go(), "the successor has taken over and has not said it");
     }
 
     #[test]

@@ -17,13 +17,16 @@ pub struct World {
     pub signer: Arc<PlayMoney>,
     pub keys: Arc<DataKeys>,
     pub epoch: u64,
+    /// Of all processes together.
+    pub metrics: Metrics,
     spec: TableSpec,
 }
 
 impl World {
     pub fn new(spec: TableSpec, store: Arc<dyn Store>) -> Self {
         let keys = Arc::new(DataKeys::ephemeral([1; 32]));
-        Self { store, signer: Arc::default(), keys, epoch: 0, spec }
+        let metrics = Metrics::new(&prometheus::Registry::new()).unwrap();
+        Self { store, signer: Arc::default(), keys, epoch: 0, metrics, spec }
     }
 
     pub fn sealer(&self) -> Sealer {
@@ -51,7 +54,7 @@ impl World {
             signer: self.signer.clone(),
             recording: Recording::default(),
             sessions: None,
-            metrics: Metrics::new(&prometheus::Registry::new()).unwrap(),
+            metrics: self.metrics.clone(),
             readiness: Readiness::default(),
             open,
         })

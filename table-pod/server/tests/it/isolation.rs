@@ -11,7 +11,10 @@ use purr_protocol::{
 };
 use purr_runtime::CancellationToken;
 use purr_store::MemoryStore;
-use purr_table::actor::{Handle, NotAttached, Outlet};
+use purr_table::{
+    actor::{Handle, NotAttached, Outlet},
+    core::ConnectionId,
+};
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 use world::World;
@@ -23,7 +26,7 @@ fn player(number: u16) -> PlayerId {
 }
 
 /// Sits a player down, who is on a trunk of its own.
-async fn sits(handle: &Handle, own: PlayerId) {
+async fn sits(handle: &Handle, own: PlayerId) -> ConnectionId {
     let attached = handle.attach(own, None).await.unwrap();
     let permit =
         pb::Permit { amount: 400, max_total_rake: 0, expiry_s: u64::MAX, nonce: 1, signature: vec![1; 65] };
@@ -36,6 +39,7 @@ async fn sits(handle: &Handle, own: PlayerId) {
         }
     };
     tokio::time::timeout(Duration::from_secs(20), seated).await.unwrap();
+    attached.connection
 }
 
 #[tokio::test]
@@ -63,4 +67,29 @@ async fn spectators_on_a_trunk_are_bounded_and_whoever_has_a_seat_always_finds_a
     assert!(handle.attach_on(&other, 1, player(700), None, 0).await.is_ok(), "another gateway has its own");
     end.cancel();
     running.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_time_of_an_action_counts_from_its_arrival_at_the_socket() {
+    let mut world = World::new(common::spec("t", common::CONFIG), Arc::new(MemoryStore::default()));
+    let (handle, end, running) = world.start().await;
+    let own = player(0);
+    let connection = sits(&handle, own).await;
+    tokio::time::advance(Duration::from_secs(5)).await;
+    let (seconds, actions) = (world.metrics.action_seconds.clone(), world.metrics.actions.clone());
+    let (before, sum) = (seconds.get_sample_count(), seconds.get_sample_sum());
+    let message = pb::ClientMessage { id: 2, body: Some(Ask::SitOut(pb::SitOut {})) };
+    let at = Instant::now() - Duration::from_millis(400);
+    assert!(handle.ask(connection, own, message, at, Rtt::default()).await);
+    let counted = async {
+        while seconds.get_sample_count() == before {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), counted).await.unwrap();
+    end.cancel();
+    running.await.unwrap().unwrap();
+    assert_eq!(seconds.get_sample_count(), actions.get());
+    let took = seconds.get_sample_sum() - sum;
+    assert!((0.4..0.5).contains(&took), "{took}");
 }
