@@ -50,6 +50,8 @@ impl House {
             jwt_key_dir: keys,
             jwt_issuer: "https://localhost".into(),
             jwt_audience: "purr".into(),
+            assertion_key_dir: None,
+            access_tokens_at_tables: true,
             roles_file: None,
             allowed_origins: Vec::new(),
             rates: [rate; 4],
