@@ -16,6 +16,7 @@ use purr_protocol::{
     Problem,
     denial::{DenialTrail, Denials, DeniedWallets, Deny, Lift, PAGE_MAX},
     feed::Feed,
+    limits::{LimitsTold, PlayerChange},
     settlement::{
         Accepted, Balance, ChainConfig, Entries, Fence, Fenced, HandReceipt, Notices, OpenTable,
         Reconciliation, Reservation, Reserve, SignedSubmit, TableStatus,
@@ -44,6 +45,8 @@ pub fn routes(service: Arc<Service>, stop: CancellationToken) -> Router {
         .route("/v1/balances/{player}", get(balance))
         .route("/v1/reconciliation", get(reconciliation))
         .route("/v1/withdrawals", post(withdraw))
+        .route("/v1/limits", post(change_limits))
+        .route("/v1/limits/{player}", get(own_limits))
         .route("/v1/denials", get(denials).post(deny))
         .route("/v1/denials/lift", post(lift))
         .route("/v1/denials/wallets", get(denied_wallets))
@@ -257,6 +260,27 @@ async fn reconciliation(
 ) -> Result<Json<Reconciliation>, Answer> {
     allow(&peer, &[Role::Gateway])?;
     reconcile::compare(&app.service).await.map(Json).map_err(|error| app.failed(&error))
+}
+
+async fn own_limits(
+    State(app): State<App>,
+    Extension(peer): Extension<Peer>,
+    Path(player): Path<String>,
+) -> Result<Json<LimitsTold>, Answer> {
+    allow(&peer, &[Role::Gateway])?;
+    let player: PlayerId =
+        player.parse().map_err(|_| Answer(Problem::new(400, "player", "Want 0x and 40 hex digits")))?;
+    app.service.own_limits(player).await.map(Json).map_err(|error| app.failed(&error))
+}
+
+async fn change_limits(
+    State(app): State<App>,
+    Extension(peer): Extension<Peer>,
+    body: Bytes,
+) -> Result<Json<LimitsTold>, Answer> {
+    allow(&peer, &[Role::Gateway])?;
+    let ask: PlayerChange = parse(&body)?;
+    app.service.change_limits(&ask).await.map(Json).map_err(|error| app.failed(&error))
 }
 
 async fn withdraw(

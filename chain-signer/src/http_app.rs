@@ -67,6 +67,7 @@ fn refused(error: &RequestError) -> (u16, String, &'static str) {
         E::Gap { .. } => (422, "gap".into(), "Not the next number"),
         E::NoReservation => (422, "no-reservation".into(), "No reservation for this permit"),
         E::Insufficient(_) => (422, "insufficient-balance".into(), "The free balance is too small"),
+        E::Own(_) => (422, "own-limit".into(), "A limit that this player has set forbids it"),
         E::Refused(refusal) => (422, refusal.rule().replace('_', "-"), "A rule refuses this"),
         E::Ledger(LedgerError::Range(_)) => (400, "range".into(), "A number is out of range"),
         E::Ledger(_) | E::Illegal(_) | E::Json(_) => (500, "internal".into(), "The signer failed"),
@@ -90,6 +91,7 @@ fn problem(error: &ServiceError) -> Problem {
             J::BadDenial(BadDenial::NotDenied) => (404, "not-denied".into(), "This wallet is not denied"),
             J::BadDenial(BadDenial::Full) => (409, "full".into(), "The deny list is full"),
             J::BadDenial(_) => (422, "denial".into(), "Not a denial"),
+            J::BadLimit(_) => (422, "limit".into(), "Not a limit"),
             J::BadHold(_) => (422, "hold".into(), "Not a hold"),
             error if error.is_insufficient() => {
                 (422, "insufficient-balance".into(), "The free balance is too small")

@@ -14,6 +14,7 @@ use crate::{
 use purr_books::policy::{Lane, Limits, Refusal, Terms};
 use purr_engine::{PlayerId, config::AMOUNT_MAX};
 use purr_protocol::denial::{DenialTrail, Deny, Lift};
+use purr_protocol::limits::{LimitsTold, PlayerChange};
 use purr_protocol::permit::{PermitFor, PermitVersion};
 use purr_protocol::settlement::{
     ChainConfig, EntryBody, HandReceipt, Notice, OpenTable, ReceiptLane, Reservation, Reserve, Submit,
@@ -372,6 +373,16 @@ impl Service {
         tracing::warn!(player = %lift.player, by = lift.by, reason = lift.reason, "a denial is lifted");
         self.signals.denied.notify_one();
         Ok(self.journal.denial_trail(lift.player).await?)
+    }
+
+    /// A player's own limits, and what counts for them.
+    pub async fn own_limits(&self, player: PlayerId) -> Result<LimitsTold, ServiceError> {
+        Ok(self.journal.own_limits(player, now_s()).await?)
+    }
+
+    /// Changes a player's own limits.
+    pub async fn change_limits(&self, ask: &PlayerChange) -> Result<LimitsTold, ServiceError> {
+        Ok(self.journal.change_limits(ask.player, &ask.change, now_s()).await?)
     }
 
     /// What signs receipts, and for which vault; `None` until the journal was found whole.

@@ -108,21 +108,39 @@ try {
     json: { chainId, vault, token, decimals: 6, confirmations: CONFIRMATIONS, operator: others[0], permitVersion: 2 },
   }));
   await tab.route('**/v1/balance', async (route) => route.fulfill({ json: { free: await read(vault, 'balanceOf(address)', player), reserved: 0, seated: [] } }));
-  let nonce = 0;
   await tab.route('**/v1/withdrawals', async (route) => {
-    const { amount } = route.request().postDataJSON();
-    nonce += 1;
+    // As the gateway reads it: these fields and no others, with the player's own signature over the other three.
+    const { amount, nonce, deadlineS, signature: own, ...others } = route.request().postDataJSON();
+    assert.deepEqual(others, {});
+    assert.ok(Number.isSafeInteger(nonce) && Math.abs(deadlineS - Date.now() / 1000 - 600) < 60, `${nonce} ${deadlineS}`);
     const field = (type, name) => ({ type, name });
-    const { timestamp } = await rpc('eth_getBlockByNumber', ['latest', false]);
-    const message = { player, amount: String(amount), nonce: String(nonce), deadline: String(Number(timestamp) + 600) };
-    const signature = signTypedData(VOUCHER_KEY, {
+    const fields = [field('address', 'player'), field('uint64', 'amount'), field('uint64', 'nonce'), field('uint64', 'deadline')];
+    const typed = (primaryType) => ({
       types: {
         EIP712Domain: [field('string', 'name'), field('string', 'version'), field('uint256', 'chainId'), field('address', 'verifyingContract')],
-        Voucher: [field('address', 'player'), field('uint64', 'amount'), field('uint64', 'nonce'), field('uint64', 'deadline')],
+        [primaryType]: fields,
       },
-      primaryType: 'Voucher', domain: { name: 'Purr Poker', version: '1', chainId, verifyingContract: vault }, message,
+      primaryType, domain: { name: 'Purr Poker', version: '1', chainId, verifyingContract: vault },
+      message: { player, amount: String(amount), nonce: String(nonce), deadline: String(deadlineS) },
     });
-    await route.fulfill({ json: { amount, nonce, deadlineS: Number(message.deadline), signature } });
+    assert.equal(own, await rpc('eth_signTypedData_v4', [player, JSON.stringify(typed('WithdrawRequest'))]), 'signed by the player');
+    await route.fulfill({ json: { amount, nonce, deadlineS, signature: signTypedData(VOUCHER_KEY, typed('Voucher')) } });
+  });
+  // A player's own limits as the signer keeps them: a lower one at once, a higher one after a day.
+  const kept = { buyIn: { now: null, next: null }, lossDay: { now: null, next: null }, sessionS: { now: null, next: null } };
+  const wanted = [];
+  await tab.route('**/v1/limits', async (route) => {
+    const nowS = 1_900_000_000;
+    if (route.request().method() === 'POST') {
+      const change = route.request().postDataJSON();
+      wanted.push(change);
+      for (const [what, to] of Object.entries(change)) {
+        const { now } = kept[what];
+        const raise = now !== null && (to === null || to > now);
+        kept[what] = raise ? { now, next: { to, fromS: nowS + 86_400 } } : { now: to, next: null };
+      }
+    }
+    await route.fulfill({ json: { limits: kept, lostDay: 12.5 * USDC, sessionBeganS: nowS - 600, nowS } });
   });
   await tab.reload();
 
@@ -185,6 +203,25 @@ try {
   assert.equal(await read(vault, 'balanceOf(address)', player), 0);
   assert.equal(await read(token, 'balanceOf(address)', player), 1_000 * USDC);
   console.log('exit: asked for, waited for, paid out');
+
+  // Limits of the player's own.
+  const limit = (title) => tab.getByRole('form', { name: title, exact: true });
+  await limit('Buy-in').getByText('Now: no limit').waitFor();
+  await limit('Buy-in').getByRole('textbox').fill('2,5');
+  assert.equal(await limit('Buy-in').getByRole('button', { name: 'Set buy-in limit' }).getAttribute('aria-disabled'), 'true');
+  await limit('Buy-in').getByRole('textbox').fill('150');
+  await limit('Buy-in').getByRole('textbox').press('Enter');
+  await limit('Buy-in').getByText('Now: 150 USDC').or(limit('Buy-in').getByText('Now: 150')).first().waitFor();
+  await limit('Buy-in').getByRole('button', { name: 'No limit, buy-in' }).press('Enter');
+  await limit('Buy-in').getByText(/no limit in 1 day/).waitFor();
+  await limit('Session').getByRole('textbox').fill('90');
+  await limit('Session').getByRole('textbox').press('Enter');
+  await limit('Session').getByText('Now: 90 minutes').waitFor();
+  assert.deepEqual(wanted, [{ buyIn: 150 * USDC }, { buyIn: null }, { sessionS: 5_400 }]);
+  await tab.getByText(/last 24 hours and not taken back: 12\.50/).waitFor();
+  await shot('limits');
+  await accessible(who, 'limits');
+  console.log('limits: set, and a raise that waits');
 
   // A permit that was signed here and never used.
   const expiryS = Math.floor(Date.now() / 1000) + 3_600;

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 const page = new URL(`${process.env.PURR_PAGE ?? '../../operator/gateway/page'}/keys.js`, import.meta.url);
-const { addressOf, permitData, signTypedData } = await import(page);
+const { addressOf, permitData, signTypedData, withdrawalNonce, withdrawData } = await import(page);
 
 const KEY = '07'.repeat(32);
 const CHAIN = { chainId: 31_337, vault: `0x${'02'.repeat(20)}` };
@@ -33,4 +33,10 @@ test('a permit of version 2 names seat and kind', () => {
 
 test('a page that is older than the vault signs nothing', () => {
   assert.throws(() => signed({ permitVersion: 3 }, SIT), /Reload/);
+});
+
+test('a withdrawal is signed as the signer reads it, under a number that JSON carries', () => {
+  const asked = { amount: 1, nonce: 2, deadlineS: 3 };
+  assert.equal(signTypedData(KEY, withdrawData(CHAIN, addressOf(KEY), asked)), '0xc6c061b244e6c3d9c78d9cf5d6a1990cabcef4d593bf72eab2b838a896d7a2b12e8c13a1b0530506bc9e0357029c3e9da4def210b4f1696f42237e9652f104a61b');
+  for (let n = 0; n < 100; n += 1) assert.ok(Number.isSafeInteger(withdrawalNonce()));
 });

@@ -3,6 +3,7 @@
 use crate::{
     entry::{Event, State, UNBOUND},
     ledger::{Account, Ledger, LedgerError, Subject, Transfer},
+    limits::{Own, Session},
     policy::{Effect, Refusal, Seat, Table, Terms},
     promise::{PromiseId, PromiseKind, PromiseState},
 };
@@ -24,6 +25,8 @@ pub struct Books {
     pub held: BTreeSet<PlayerId>,
     /// Players whose final deposit has vanished, with the deposit's key.
     pub frozen: BTreeMap<PlayerId, String>,
+    /// Players who have set limits for themselves.
+    pub own: BTreeMap<PlayerId, Own>,
     /// Where books and chain differ, and why.
     pub differing: BTreeMap<Subject, String>,
 }
@@ -231,6 +234,11 @@ pub enum Change {
         id: PromiseId,
         promise: Promise,
     },
+    /// A player with own limits has reserved a seat, or chips for one.
+    Session {
+        player: PlayerId,
+        session: Session,
+    },
     /// A promise stands elsewhere.
     Promise {
         id: PromiseId,
@@ -390,6 +398,11 @@ impl Books {
             Change::Promise { id, state } => {
                 if let Some(promise) = self.promises.get_mut(id) {
                     promise.state = *state;
+                }
+            }
+            Change::Session { player, session } => {
+                if let Some(own) = self.own.get_mut(player) {
+                    own.session = Some(*session);
                 }
             }
             Change::Frozen { player, key } => {

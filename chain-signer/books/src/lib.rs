@@ -13,6 +13,7 @@ pub mod entry;
 pub mod events;
 pub mod freeze;
 pub mod ledger;
+pub mod limits;
 pub mod memory;
 pub mod policy;
 pub mod promise;

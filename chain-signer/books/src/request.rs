@@ -5,6 +5,7 @@ use crate::{
     differing::{self, Differs},
     entry::UNBOUND,
     ledger::{Account, LedgerError, Posting, Transfer},
+    limits::{self, OwnRefusal},
     policy::{Effect, Limits, Refusal, Table, check_life},
     promise::{IllegalPromise, PromiseEvent, PromiseId, PromiseKind, PromiseState, next},
 };
@@ -45,6 +46,8 @@ pub enum RequestError {
     NoReservation,
     #[error("the free balance of {0} is too small")]
     Insufficient(PlayerId),
+    #[error(transparent)]
+    Own(#[from] OwnRefusal),
     #[error(transparent)]
     Differs(#[from] Differs),
     #[error(transparent)]
@@ -138,6 +141,11 @@ pub fn reserve(books: &Books, uid: &str, ask: &Reserve, now_s: u64) -> Result<Ve
     table.policy().apply(&seating(ask), &Limits::default())?;
     if !ask.top_up && seat_is_promised(books, uid, ask, now_s) {
         return Err(Refusal::SeatTaken(ask.seat.0).into());
+    }
+    if let Some(own) = books.own.get(&player) {
+        let stack = table.seats.get(&ask.seat.0).filter(|held| ask.top_up && held.player == player);
+        let session = limits::may_seat(own, stack.map_or(0, |held| held.stack), permit.amount, now_s)?;
+        changes.push(Change::Session { player, session });
     }
     if books.free(player) < permit.amount {
         return Err(RequestError::Insufficient(player));

@@ -1,12 +1,13 @@
 //! What tables bring: reservations and entries. What is accepted is decided by [`purr_books::request`].
 
-use super::{Journal, JournalError, accepted::New, db, load, store, undb};
+use super::{Journal, JournalError, accepted::New, db, limits as own, load, store, undb};
 use crate::signed::Signatures;
 use purr_books::{
     policy::Limits,
     request::{self, Hour},
 };
-use purr_protocol::settlement::{EntryBody, Reservation, Reserve, Submit};
+use purr_engine::PlayerId;
+use purr_protocol::settlement::{Entry, EntryBody, Reservation, Reserve, Submit};
 use sqlx::PgConnection;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -45,6 +46,7 @@ impl Journal {
         load::promises(&mut tx, &mut books, &player, &[ask.permit.nonce]).await?;
         load::holds(&mut tx, &mut books, &player).await?;
         load::balances(&mut tx, &mut books, load::purse(ask.player).into(), &[]).await?;
+        own::load(&mut tx, &mut books, ask.player).await?;
         let changes = request::reserve(&books, uid, ask, request.now_s)?;
         store::store(&mut tx, &changes, 0).await?;
         tx.commit().await?;
@@ -126,11 +128,14 @@ impl Journal {
         }
         let moved = if hour.0 == 0 { BTreeMap::new() } else { moved_in_hour(&mut tx, &uids).await? };
         let (mut results, mut new) = (Vec::with_capacity(asks.len()), New::default());
+        let mut left = Vec::new();
         for ask in asks {
             let hour = Hour { limit: hour.0, moved: moved.get(&ask.uid).copied().unwrap_or(0) };
             let accepted = request::accept(&books, &ask.uid, &ask.submit, limits, hour);
             results.push(match accepted {
                 Ok(accepted) => {
+                    let before = books.tables.get(&ask.uid).map_or(0, |table| table.head_seq);
+                    left.extend(leavers(&ask.submit, before, accepted.head));
                     new.add(ask, &books, accepted.changes)?;
                     Ok(accepted.head)
                 }
@@ -138,9 +143,20 @@ impl Journal {
             });
         }
         new.store(&mut tx).await?;
+        own::left(&mut tx, &left).await?;
         tx.commit().await?;
         Ok(results)
     }
+}
+
+/// Who gives a seat up by the entries after `before`, up to `head`.
+fn leavers(submit: &Submit, before: u64, head: u64) -> Vec<PlayerId> {
+    let new = submit.entries.iter().filter(|entry| (before + 1..=head).contains(&entry.seq));
+    let leaver = |entry: &Entry| match entry.body {
+        EntryBody::Leave { player, .. } => Some(player),
+        EntryBody::Sit { .. } | EntryBody::TopUp { .. } | EntryBody::Hand { .. } => None,
+    };
+    new.filter_map(leaver).collect()
 }
 
 /// Chips that changed hands at each table within an hour.

@@ -19,6 +19,7 @@ mod frozen;
 mod holds;
 mod lease;
 mod ledger;
+mod limits;
 mod load;
 mod pending;
 mod receipts;
@@ -68,6 +69,8 @@ pub enum JournalError {
     BadDenial(#[from] BadDenial),
     #[error(transparent)]
     BadHold(#[from] BadHold),
+    #[error(transparent)]
+    BadLimit(#[from] purr_books::limits::BadLimit),
     #[error(transparent)]
     Ledger(#[from] LedgerError),
     #[error(transparent)]

@@ -3,7 +3,7 @@
 use super::{
     JournalError,
     accepted::New,
-    chain, db, holds, ledger,
+    chain, db, holds, ledger, limits,
     rows::{OPEN, VOID, nonce_db},
 };
 use purr_books::{
@@ -135,6 +135,7 @@ pub(super) async fn one(conn: &mut PgConnection, change: &Change, block: u64) ->
         Change::HousePaid { key, to, amount, tx } => {
             holds::house_paid(conn, key, (*to, *amount), tx).await?;
         }
+        Change::Session { player, session } => limits::seen(conn, *player, session).await?,
         Change::Frozen { player, key } => {
             sqlx::query("INSERT INTO frozen (player, key) VALUES ($1, $2)")
                 .bind(player.0.as_slice())

@@ -5,6 +5,7 @@
 
 #[path = "../../../operator/runtime/tests/common/certificates.rs"]
 mod certificates;
+pub mod gateway;
 pub mod lies;
 pub mod proxy;
 #[path = "../../../operator/gateway/tests/common/redis.rs"]
@@ -391,9 +392,14 @@ impl House {
 
     /// The certificate of a role; the same each time.
     pub fn identity(&self, role: &Role) -> Identity {
-        let dir = self.dir.path().join(role.to_string());
+        self.identity_of(&role.to_string())
+    }
+
+    /// The certificate of a name, in a folder of that name; the same each time.
+    pub fn identity_of(&self, name: &str) -> Identity {
+        let dir = self.dir.path().join(name);
         if !dir.exists() {
-            self.authority.issue(&dir, &[&role.to_string()]);
+            self.authority.issue(&dir, &[name]);
         }
         Identity::load(&dir).unwrap()
     }

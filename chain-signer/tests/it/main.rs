@@ -7,6 +7,7 @@
 mod common;
 
 mod books;
+mod cashier;
 mod checkpoint;
 mod degraded;
 mod denials;
@@ -16,6 +17,7 @@ mod failover;
 mod gas;
 mod hard;
 mod lies;
+mod limits;
 mod quiet;
 mod receipts;
 mod restart;

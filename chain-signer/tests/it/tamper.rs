@@ -36,6 +36,7 @@ use purr_engine::SeatIndex;
 use purr_protocol::{
     denial::{Deny, Lift},
     hold::VoucherHold,
+    limits::ChangeLimits,
     permit::PermitVersion,
     settlement::{Entry, EntryBody, OpenTable, Permit, Reserve, SeatDelta, Submit},
 };
@@ -60,7 +61,7 @@ const TABLES: [&str; 4] = [
 ];
 
 /// Columns that the audit does not hold against anything, each with the reason.
-const OUT_OF_REACH: [(&str, &str); 34] = [
+const OUT_OF_REACH: [(&str, &str); 37] = [
     ("journal.at", "when a row was written, for readers; nothing is decided by it"),
     (
         "transactions.changed",
@@ -70,7 +71,7 @@ const OUT_OF_REACH: [(&str, &str); 34] = [
         "entries.accepted",
         "when it is due, and the limit of an hour; a table's entries are the same at any time",
     ),
-    ("ledger_entries.at", "for readers"),
+    ("ledger_entries.at", "for readers, and for the player's own limit of a day"),
     ("vouchers.at", "for readers"),
     ("denial_acts.at_s", "for readers"),
     ("voucher_hold_acts.at_s", "for readers"),
@@ -91,6 +92,12 @@ const OUT_OF_REACH: [(&str, &str); 34] = [
     ("identity.exit_delay_s", "read from the vault at each start, over whatever the row says"),
     ("identity.exit_sequences", "as identity.exit_delay_s"),
     ("identity.permit_version", "as identity.exit_delay_s"),
+    ("reservations.made", "what counts for the player's own limit of a day: nothing is signed by it"),
+    (
+        "own_limits.began_s",
+        "how long a session has lasted for the player's own limit: nothing is signed by it",
+    ),
+    ("own_limits.seen_s", "as own_limits.began_s"),
     ("differing.why", "for people"),
     ("differing.block", "which comparison may end it: the difference itself is found again by the next one"),
     ("ledger_entries.id", "only joins postings to their key: a posting without one is named"),
@@ -221,6 +228,8 @@ impl World {
         events.extend([E::ReserveFunded { amount: 90 }, E::HousePaid { to: player(7), amount: 10 }]);
         events.push(E::Deposited { player: player(8), amount: 5 });
         world.apply(events).await;
+        let change = ChangeLimits { buy_in: Some(Some(50)), ..ChangeLimits::default() };
+        world.journal.change_limits(player(1), &change, now_s()).await.unwrap();
         world.seat_everybody().await;
         // A replacement of the first table's hand, the second's first version, and the third's hand.
         let first = world.hand_in(0).await;

@@ -65,7 +65,9 @@ export const api = {
   ownSeat: (token, fleet) => call('GET', seats(fleet), { token }),
   giveSeatBack: (token, fleet) => call('DELETE', seats(fleet), { token }),
   balance: (token) => call('GET', '/v1/balance', { token }),
-  withdraw: (token, amount) => call('POST', '/v1/withdrawals', { token, body: { amount } }),
+  withdraw: (token, withdrawal) => call('POST', '/v1/withdrawals', { token, body: withdrawal }),
+  limits: (token) => call('GET', '/v1/limits', { token }),
+  changeLimits: (token, change) => call('POST', '/v1/limits', { token, body: change }),
   hands: (token, uid, before) =>
     call('GET', `/v1/tables/${encodeURIComponent(uid)}/hands?limit=25${before ? `&before=${before}` : ''}`, { token }),
   own: (token, what, query) => call('GET', `/v1/players/me/${what}?${new URLSearchParams(query)}`, { token }),

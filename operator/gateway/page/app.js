@@ -24,6 +24,7 @@ import { optionsDialog } from './options.js';
 import { forgetCards, keepCards, keptCards } from './owncards.js';
 import { Leaderboard, Seated } from './others.js';
 import { OwnHands } from './ownhands.js';
+import { OwnLimits } from './ownlimits.js';
 import { Replayer } from './replayer.js';
 import { Rooms } from './rooms.js';
 import { OtherPlace, Session } from './session.js';
@@ -101,7 +102,10 @@ const leaderboard = new Leaderboard(
   root.dataset.leaderboard === 'true' ? (wanted) => signedIn((token) => api.leaders(token, wanted)) : null, () => draw());
 const cashier = new Cashier({
   session: () => app.session, config: () => app.chain, balance: () => app.balance, changed: () => loadBalance(),
-  withdraw: (amount) => signedIn((token) => api.withdraw(token, amount)),
+  withdraw: (withdrawal) => signedIn((token) => api.withdraw(token, withdrawal)),
+}, () => draw());
+const ownLimits = new OwnLimits({
+  load: () => signedIn((token) => api.limits(token)), change: (wanted) => signedIn((token) => api.changeLimits(token, wanted)),
 }, () => draw());
 const integrity = new Integrity(signedIn, () => draw());
 
@@ -135,7 +139,7 @@ function content() {
   if (route.name === 'statistics') return [...statistics.draw(), leaderboard.draw()];
   if (route.name === 'own-hands') return ownHands.draw(own);
   if (route.name === 'floor') return floor.draw();
-  if (route.name === 'cashier') return cashier.draw();
+  if (route.name === 'cashier') return [...cashier.draw(), app.session === null ? null : ownLimits.draw()];
   if (route.name === 'hands') return hands(route.uid, app.info?.name, own, app.history);
   if (route.name === 'hand') return oneHand(route.uid, route.hand, own, app.oneHand, replayer, formats);
   if (route.name === 'table') return tablePage(app, seated.draw(own));
@@ -181,7 +185,7 @@ function go() {
   replayer.stop();
   if (before.name === 'floor' && name !== 'floor') floor.stop();
   if (before.name === 'cashier' && name !== 'cashier') cashier.stop();
-  if (name === 'cashier') cashier.start();
+  if (name === 'cashier') startCashier();
   if (name === 'statistics') {
     statistics.load();
     leaderboard.load();
@@ -201,6 +205,11 @@ function go() {
   // A new view begins at its title, for those who hear or use keys; the first one where the browser begins.
   focusTitle = before !== NOWHERE;
   draw();
+}
+
+function startCashier() {
+  cashier.start();
+  if (app.session !== null) ownLimits.load(app.session.address);
 }
 
 /** The stream of the lobby, while somebody looks at it. */
@@ -387,7 +396,7 @@ async function loadChain() {
   try {
     app.chain = await api.config();
     setCurrency(app.chain.decimals, root.dataset.unit ?? '');
-    if (app.route.name === 'cashier') cashier.start();
+    if (app.route.name === 'cashier') startCashier();
   } catch {
     // Amounts would be wrong by orders of magnitude: nothing is bought before this is known.
     setTimeout(loadChain, AGAIN_MS);
@@ -797,6 +806,7 @@ onDo('request-exit', () => cashier.requestExit());
 onDo('cancel-exit', () => cashier.cancelExit());
 onDo('finalise-exit', () => cashier.finaliseExit());
 onDo('cancel-permit', (nonce) => cashier.cancelPermit(nonce));
+onDo('no-limit', (what) => ownLimits.end(what));
 onDo('try-sound', () => play(['chips', 'turn'], app.settings.volume));
 function set(name, value) {
   const { settings, wrong = null } = changedSetting(app.settings, name, value);
@@ -829,6 +839,7 @@ document.addEventListener('input', ({ target }) => {
     case 'lobby-free': app.filter = { ...app.filter, free: target.checked }; break;
     case 'money-deposit': cashier.type('deposit', target.value); return;
     case 'money-withdraw': cashier.type('withdraw', target.value); return;
+    case 'own-limit': ownLimits.type(target.dataset.limit, target.value); return;
     case 'slider': choice?.slide(Number(target.value)); break;
     case 'amount': if (choice) choice.text = target.value; break;
     case 'chips': asking.text = target.value; break;
@@ -868,6 +879,7 @@ document.addEventListener('submit', (event) => {
   if (event.target.dataset.form === 'chips') buyChips();
   if (event.target.dataset.form === 'deposit') cashier.deposit();
   if (event.target.dataset.form === 'withdraw') cashier.withdraw();
+  if (event.target.dataset.form === 'own-limit') ownLimits.set(event.target.dataset.limit);
   if (event.target.dataset.form === 'note') {
     app.notes.set(app.note.player, app.note);
     dialog.close();

@@ -3,12 +3,15 @@
 
 import { refusal, Vault } from './chain.js';
 import { el } from './dom.js';
+import { withdrawalNonce, withdrawData } from './keys.js';
 import { money, moneyWithUnit, parseMoney, readMoney } from './money.js';
 import { short } from './tell.js';
 
 /** Between two looks at a transaction, in milliseconds, and how many of them. */
 const AGAIN_MS = 2_000;
 const LOOKS_MAX = 1_800;
+/** How long a voucher may be redeemed, in seconds. */
+const VOUCHER_LIFE_S = 600;
 /** Transactions and permits that are remembered. */
 const KEPT_MAX = 20;
 const keyOf = (what, own) => `purr.${what}.${own.toLowerCase()}`;
@@ -61,7 +64,7 @@ export class Cashier {
   #timer = null;
   #looks = 0;
 
-  /** `ask` is {session(), config(), balance(), withdraw(amount), changed()}. */
+  /** `ask` is {session(), config(), balance(), withdraw(withdrawal), changed()}. */
   constructor(ask, redraw) {
     this.#ask = ask;
     this.#redraw = redraw;
@@ -181,8 +184,11 @@ export class Cashier {
     const amount = parseMoney(this.#texts.withdraw);
     if (wrongSum(this.#texts.withdraw, this.#ask.balance()?.free ?? null) !== null) return;
     this.#do('Withdrawal', async (vault) => {
+      const { signer } = this.#ask.session();
+      const wish = { amount, nonce: withdrawalNonce(), deadlineS: Math.floor(Date.now() / 1000) + VOUCHER_LIFE_S };
+      const own = await signer.signTypedData(withdrawData(this.#ask.config(), signer.address, wish));
       this.#say('Asking for a voucher…');
-      const { nonce, deadlineS, signature } = await this.#ask.withdraw(amount);
+      const { nonce, deadlineS, signature } = await this.#ask.withdraw({ ...wish, signature: own });
       this.#say('Waiting for your wallet…');
       const hash = await vault.send('withdraw(address,uint64,uint64,uint64,bytes)', this.#own, amount, nonce, deadlineS, signature);
       this.#sent('Withdrawal', hash, amount);
@@ -231,7 +237,7 @@ export class Cashier {
           fact('In the vault, settled', state === null ? '…' : moneyWithUnit(state.free)))),
       this.#form('deposit', 'Deposit', state?.wallet ?? null, 'You approve exactly this amount, then deposit it: two transactions. '
         + `It counts after ${this.#ask.config()?.confirmations ?? '…'} confirmations.`),
-      this.#form('withdraw', 'Withdraw', balance?.free ?? null, 'The room signs a voucher at once, and your wallet redeems it at the vault.'
+      this.#form('withdraw', 'Withdraw', balance?.free ?? null, 'Your wallet signs what you ask for, the room signs a voucher at once, and your wallet redeems it at the vault.'
         + (state !== null && balance !== null && state.payable < balance.free ? ` The vault pays ${moneyWithUnit(state.payable)} at the moment.` : '')),
       this.#exit(state, seated),
       this.#permitList(),

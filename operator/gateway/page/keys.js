@@ -73,6 +73,23 @@ function word(type, value) {
   throw new Error(`no such type here: ${type}`);
 }
 
+const field = (type, name) => ({ type, name });
+const DOMAIN = [field('string', 'name'), field('string', 'version'), field('uint256', 'chainId'), field('address', 'verifyingContract')];
+const domainOf = (chain) => ({ name: 'Purr Poker', version: '1', chainId: chain.chainId, verifyingContract: chain.vault });
+
+/** What asks for a voucher: the same amount, nonce and deadline (seconds since 1970) are in it. */
+export function withdrawData(chain, player, { amount, nonce, deadlineS }) {
+  return {
+    types: {
+      EIP712Domain: DOMAIN,
+      WithdrawRequest: [field('address', 'player'), field('uint64', 'amount'), field('uint64', 'nonce'), field('uint64', 'deadline')],
+    },
+    primaryType: 'WithdrawRequest',
+    domain: domainOf(chain),
+    message: { player, amount: String(amount), nonce: String(nonce), deadline: String(deadlineS) },
+  };
+}
+
 /**
  * What a permit signs, in the type that the vault takes: `permitVersion` 1 (also where nothing is told) is SeatPermit,
  * 2 is SitPermit and TopUpPermit, which name the seat. `what` is { seat, topUp }. Times in seconds since 1970.
@@ -80,17 +97,11 @@ function word(type, value) {
 export function permitData(chain, tableId, what, player, terms) {
   const version = chain.permitVersion ?? 1;
   if (version !== 1 && version !== 2) throw new Error('This page is older than the vault. Reload it.');
-  const field = (type, name) => ({ type, name });
   const named = version === 2;
   const primaryType = named ? (what.topUp ? 'TopUpPermit' : 'SitPermit') : 'SeatPermit';
   return {
     types: {
-      EIP712Domain: [
-        field('string', 'name'),
-        field('string', 'version'),
-        field('uint256', 'chainId'),
-        field('address', 'verifyingContract'),
-      ],
+      EIP712Domain: DOMAIN,
       [primaryType]: [
         field('bytes32', 'tableId'),
         ...(named ? [field('uint8', 'seat')] : []),
@@ -102,7 +113,7 @@ export function permitData(chain, tableId, what, player, terms) {
       ],
     },
     primaryType,
-    domain: { name: 'Purr Poker', version: '1', chainId: chain.chainId, verifyingContract: chain.vault },
+    domain: domainOf(chain),
     message: {
       tableId,
       ...(named ? { seat: what.seat } : {}),
@@ -119,6 +130,11 @@ export function permitData(chain, tableId, what, player, terms) {
 export function randomNonce() {
   const [high, low] = crypto.getRandomValues(new Uint32Array(2));
   return (BigInt(high >>> 1) << 32n) | BigInt(low);
+}
+
+/** A number for a withdrawal: 52 bits, which travel as a number in JSON. */
+export function withdrawalNonce() {
+  return Number(randomNonce() >> 11n);
 }
 
 /** 32 bytes for the next deal, and what binds the player to them. */

@@ -100,6 +100,8 @@ pub enum Endpoint {
     StaffActs,
     Balance,
     Withdrawals,
+    OwnLimits,
+    ChangeLimits,
     Reconciliation,
     Revocations,
     Denials,
@@ -118,7 +120,7 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
-    pub const ALL: [Self; 56] = [
+    pub const ALL: [Self; 58] = [
         Self::Nonce,
         Self::SignIn,
         Self::Refresh,
@@ -160,6 +162,8 @@ impl Endpoint {
         Self::Events,
         Self::Balance,
         Self::Withdrawals,
+        Self::OwnLimits,
+        Self::ChangeLimits,
         Self::Reconciliation,
         Self::Revocations,
         Self::Denials,
@@ -218,6 +222,7 @@ impl Endpoint {
             Self::StaffActs => "/v1/staff/acts",
             Self::Balance => "/v1/balance",
             Self::Withdrawals => "/v1/withdrawals",
+            Self::OwnLimits | Self::ChangeLimits => "/v1/limits",
             Self::Reconciliation => "/v1/reconciliation",
             Self::Revocations => "/v1/admin/revocations",
             Self::Denials | Self::Deny => "/v1/admin/denials",
@@ -244,6 +249,7 @@ impl Endpoint {
             | Self::StreamSend
             | Self::AskSeat
             | Self::Withdrawals
+            | Self::ChangeLimits
             | Self::Revocations
             | Self::TagHand
             | Self::PauseTable
@@ -294,6 +300,8 @@ impl Endpoint {
             | Self::TagHand
             | Self::Balance
             | Self::Withdrawals
+            | Self::OwnLimits
+            | Self::ChangeLimits
             | Self::Appeals => EVERYBODY,
             Self::Floor | Self::FloorEvents | Self::Events => STAFF,
             Self::PauseTable | Self::ResumeTable => ORDERS,
@@ -410,6 +418,8 @@ impl Endpoint {
             Self::StaffActs => get(floor::acts),
             Self::Balance => get(money::balance),
             Self::Withdrawals => post(money::withdraw),
+            Self::OwnLimits => get(money::limits),
+            Self::ChangeLimits => post(money::change_limits),
             Self::Reconciliation => get(money::reconciliation),
             Self::Revocations => post(admin::revoke),
             Self::Denials => get(admin::denials),

@@ -34,6 +34,7 @@ use purr_protocol::{
     floor::{Acts, StaffPaused},
     hand::Hand,
     hands::Page as HandList,
+    limits::{ChangeLimits, LimitsTold},
     settlement::{Balance, ChainConfig, HandReceipt, Reconciliation},
     statistics::{Leaders, TableStatistics},
 };
@@ -276,6 +277,18 @@ fn doc(endpoint: Endpoint) -> Doc {
         Endpoint::Withdrawals => {
             takes("money", "A withdrawal that its owner has signed (EIP-712)", of::<Withdrawal>, any)
         }
+        Endpoint::OwnLimits => gives(
+            "money",
+            "Limits that the caller has set for themself, raises that wait, and what counts for them now",
+            of::<LimitsTold>,
+        ),
+        Endpoint::ChangeLimits => takes(
+            "money",
+            "Change the caller's own limits: a reduction takes effect at once, a raise after 24 hours; seats and chips beyond \
+             them are refused where they are reserved",
+            of::<ChangeLimits>,
+            of::<LimitsTold>,
+        ),
         Endpoint::Reconciliation => gives("admin", "The ledger beside the chain", of::<Reconciliation>),
         Endpoint::Revocations => {
             takes("admin", "End every sign-in of a player", of::<Revocation>, of::<Revoked>)

@@ -11,6 +11,7 @@ use hyper_util::{
 };
 use purr_protocol::{
     Problem,
+    limits::{ChangeLimits, LimitsTold},
     settlement::{Balance, ChainConfig, Reconciliation, TableState},
     summary::Summary,
 };
@@ -265,6 +266,18 @@ pub enum HandFormat {
     Audit,
 }
 
+/// TLS with the CAs that this machine trusts.
+pub(crate) fn system_roots() -> Result<Arc<ClientConfig>, ApiError> {
+    let found = rustls_native_certs::load_native_certs();
+    let mut roots = RootCertStore::empty();
+    let (added, _) = roots.add_parsable_certificates(found.certs);
+    if added == 0 {
+        let why = found.errors.first().map_or_else(|| "none found".into(), ToString::to_string);
+        return Err(ApiError::Roots(why));
+    }
+    Ok(client_config_with(roots)?)
+}
+
 /// Where a gateway is and how its certificate is checked.
 #[derive(Clone)]
 pub struct Gateway {
@@ -289,14 +302,7 @@ impl Gateway {
     /// # Errors
     /// Where the machine has no CAs.
     pub fn with_system_roots(url: &str) -> Result<Self, ApiError> {
-        let found = rustls_native_certs::load_native_certs();
-        let mut roots = RootCertStore::empty();
-        let (added, _) = roots.add_parsable_certificates(found.certs);
-        if added == 0 {
-            let why = found.errors.first().map_or_else(|| "none found".into(), ToString::to_string);
-            return Err(ApiError::Roots(why));
-        }
-        Self::with_tls(url, client_config_with(roots)?)
+        Self::with_tls(url, system_roots()?)
     }
 
     pub fn with_tls(url: &str, tls: Arc<ClientConfig>) -> Result<Self, ApiError> {
@@ -559,6 +565,19 @@ impl Api {
             detail: error.to_string(),
         })?;
         self.call(Method::POST, "/v1/withdrawals", Some(token), Some(&body)).await
+    }
+
+    /// The player's own limits, and what counts for them.
+    pub async fn limits(&self, token: &str) -> Result<LimitsTold, ApiError> {
+        self.call(Method::GET, "/v1/limits", Some(token), None).await
+    }
+
+    pub async fn change_limits(&self, token: &str, change: &ChangeLimits) -> Result<LimitsTold, ApiError> {
+        let body = serde_json::to_value(change).map_err(|error| ApiError::Answer {
+            what: "POST /v1/limits".into(),
+            detail: error.to_string(),
+        })?;
+        self.call(Method::POST, "/v1/limits", Some(token), Some(&body)).await
     }
 
     pub async fn reconciliation(&self, token: &str) -> Result<Reconciliation, ApiError> {

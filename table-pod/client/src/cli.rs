@@ -1,7 +1,10 @@
 //! The command line `purr`.
 
 mod deal;
+pub mod exit;
+pub mod funds;
 mod hand;
+pub mod limits;
 mod play;
 mod replay;
 mod screen;
@@ -59,6 +62,16 @@ pub enum Command {
     Fleets(At),
     /// Ask a fleet for a seat, or join its waiting list; prints a JSON line once a seat is held
     Seat(seats::SeatArgs),
+    /// Put tokens of your wallet into the vault: approves exactly the amount, deposits it, waits until it counts
+    Deposit(funds::DepositArgs),
+    /// Take free chips out of the vault by a voucher of the room
+    Withdraw(funds::WithdrawArgs),
+    /// Leave the vault by its own clock: nobody's consent is needed
+    Exit(exit::ExitArgs),
+    /// Print or change the limits that you set for yourself; a raise takes effect after 24 hours
+    Limits(limits::LimitsArgs),
+    /// Print a hand's signed receipt with the transaction that settled it on the chain
+    Receipt(funds::ReceiptArgs),
     /// Print your own statistics
     Stats(stats::StatsArgs),
     /// Print the records of one hand or of many, with one sign-in
@@ -165,6 +178,11 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
             Command::Seat(args) => seats::run(args).await,
             Command::Load(args) => load::run(args).await,
             Command::Tables(at) => tables(&at).await,
+            Command::Deposit(args) => funds::show(&funds::deposit(&args).await?, args.chain.output),
+            Command::Withdraw(args) => funds::show(&funds::withdraw(&args).await?, args.chain.output),
+            Command::Exit(args) => exit::run(&args).await,
+            Command::Limits(args) => funds::show(&limits::limits(&args).await?, args.output),
+            Command::Receipt(args) => funds::show(&funds::receipt(&args).await?, args.chain.output),
             Command::Stats(args) => stats::run(&args).await,
             Command::Hand(args) => hand::run(args).await,
             Command::Verify(args) => deal::verify(args).await,

@@ -2,11 +2,14 @@
 //!
 //! [`wallet`] signs, [`session`] keeps a player signed in at the gateway of [`api`], [`connection`]
 //! keeps a socket to one table, [`view`] is the table as this player sees it. [`bot`] and [`runner`]
-//! play by chance; [`verify`] checks deals, [`money`] chips, [`receipt`] signed receipts, [`audit`] whole decks. [`load`] is many players at once.
+//! play by chance; [`verify`] checks deals, [`money`] chips, [`receipt`] signed receipts, [`audit`] whole decks.
+//! [`chain`] moves money in and out of the vault, [`amount`] reads what people type. [`load`] is many players at once.
 
+pub mod amount;
 pub mod api;
 pub mod audit;
 pub mod bot;
+pub mod chain;
 pub mod cli;
 pub mod connection;
 pub mod link;

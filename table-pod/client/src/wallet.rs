@@ -141,7 +141,7 @@ impl Wallet {
         Ok(hex_text(&self.sign(&digest)?))
     }
 
-    fn sign(&self, digest: &[u8; 32]) -> Result<[u8; 65], WalletError> {
+    pub(crate) fn sign(&self, digest: &[u8; 32]) -> Result<[u8; 65], WalletError> {
         // Deterministic (RFC 6979) and low-s (EIP-2).
         let (signature, recovery) = self.key.sign_prehash_recoverable(digest).map_err(WalletError::Sign)?;
         let mut bytes = [0; 65];
@@ -281,6 +281,17 @@ mod tests {
             let vault = Vault { chain_id: 31_337, address: [2; 20], permits };
             assert_eq!(wallet.permit(&vault, &[5; 32], what, &terms).unwrap().signature, signature);
         }
+    }
+
+    #[test]
+    fn a_withdrawal_is_what_the_page_signs() {
+        // The same signature is in tests/page/permit.test.mjs.
+        let wallet = Wallet::from_hex(&"07".repeat(32)).unwrap();
+        let vault = Vault { chain_id: 31_337, address: [2; 20], permits: PermitVersion::NamedSeat };
+        assert_eq!(
+            wallet.withdraw_request(&vault, 1, 2, 3).unwrap(),
+            "0xc6c061b244e6c3d9c78d9cf5d6a1990cabcef4d593bf72eab2b838a896d7a2b12e8c13a1b0530506bc9e0357029c3e9da4def210b4f1696f42237e9652f104a61b"
+        );
     }
 
     #[test]

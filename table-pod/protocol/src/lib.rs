@@ -15,6 +15,7 @@ pub mod hand;
 pub mod handover;
 pub mod hands;
 pub mod hold;
+pub mod limits;
 pub mod permit;
 pub mod problem;
 pub mod record;

@@ -19,7 +19,11 @@ use purr_books::{
     request::reservation_id,
 };
 use purr_engine::PlayerId;
-use purr_protocol::settlement::{EntryBody, TableState};
+use purr_protocol::{
+    limits::OwnLimits,
+    settlement::{EntryBody, TableState},
+};
+use serde::Deserialize;
 use sha3::{Digest, Keccak256};
 use sqlx::{PgConnection, Row, postgres::PgRow};
 use std::collections::{BTreeMap, BTreeSet};
@@ -82,6 +86,7 @@ pub(super) async fn all(
     receipts(conn, replay, domain, found).await?;
     acts(conn, replay, found).await?;
     others(conn, replay, found).await?;
+    own_limits(conn, found).await?;
     cursor(conn, replay, found, on_chain).await
 }
 
@@ -571,6 +576,33 @@ async fn others(conn: &mut PgConnection, replay: &Replay, found: &mut Found) -> 
         there.insert(row.try_get::<String, _>("subject")?);
     }
     rows.keys("subject", replay.differing.iter().cloned(), &there);
+    Ok(())
+}
+
+#[derive(Deserialize)]
+struct OwnNote {
+    player: PlayerId,
+    limits: OwnLimits,
+}
+
+/// Limits that players set for themselves are those of the newest note about each.
+async fn own_limits(conn: &mut PgConnection, found: &mut Found) -> Result<(), JournalError> {
+    let mut rows = Rows { table: "own_limits", found };
+    let mut noted = BTreeMap::new();
+    for row in select(conn, "SELECT body FROM journal WHERE kind = 'ownLimits' ORDER BY id").await? {
+        if let Ok(OwnNote { player, limits }) = serde_json::from_str(row.try_get("body")?) {
+            noted.insert(player, limits);
+        }
+    }
+    for row in select(conn, "SELECT player, limits FROM own_limits").await? {
+        let player = player_of(&row)?;
+        let limits = serde_json::from_str::<OwnLimits>(row.try_get("limits")?).ok();
+        match noted.remove(&player) {
+            Some(noted) => rows.column("limits", &player, limits == Some(noted)),
+            None => rows.column("player or limits", &player, limits == Some(OwnLimits::default())),
+        }
+    }
+    noted.keys().for_each(|player| rows.column("player", player, false));
     Ok(())
 }
 

@@ -13,6 +13,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use purr_engine::{Chips, PlayerId};
+use purr_protocol::limits::{ChangeLimits, LimitsTold, PlayerChange};
 use purr_protocol::settlement::{Balance, ChainConfig, PublishedBalance, Reconciliation};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -85,6 +86,23 @@ pub async fn withdraw(
     let withdrawal = read_json(body).await.map_err(IntoResponse::into_response)?;
     let ask = OwnedWithdrawal { player: caller.player, withdrawal };
     app.signer.post("/v1/withdrawals", &ask).await.map(Json).map_err(IntoResponse::into_response)
+}
+
+pub async fn limits(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Json<LimitsTold>, Failed> {
+    app.signer.get(&format!("/v1/limits/{}", caller.player)).await.map(Json)
+}
+
+pub async fn change_limits(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    body: Body,
+) -> Result<Json<LimitsTold>, Response> {
+    let change: ChangeLimits = read_json(body).await.map_err(IntoResponse::into_response)?;
+    let ask = PlayerChange { player: caller.player, change };
+    app.signer.post("/v1/limits", &ask).await.map(Json).map_err(IntoResponse::into_response)
 }
 
 pub async fn reconciliation(State(app): State<App>) -> Result<Json<Reconciliation>, Failed> {

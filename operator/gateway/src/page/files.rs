@@ -36,6 +36,7 @@ pub(super) const FILES: &[(&str, &[u8])] = files![
     "others.js",
     "owncards.js",
     "ownhands.js",
+    "ownlimits.js",
     "page.css",
     "proof.js",
     "replay.js",

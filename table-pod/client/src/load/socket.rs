@@ -145,7 +145,7 @@ impl<S: Side> Seat<S> {
     pub async fn run(mut self) {
         let mut back_off = BACK_OFF_MIN;
         loop {
-            let (attached, end) = self.once().await;
+            let (attached, end) = Box::pin(self.once()).await;
             self.count(false, false);
             if attached {
                 self.table.borrow_mut().viewers -= 1;
