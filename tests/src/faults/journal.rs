@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use purr_store::{Commit, MemoryStore, Recovered, Sealer, Store, StoreError};
-use purr_table::core::Shown;
+use purr_table::{core::Shown, snapshot};
 use std::{
     collections::BTreeMap,
     sync::{Mutex, MutexGuard, PoisonError},
@@ -54,8 +54,7 @@ impl Store for Journal {
         if !commit.log.is_empty() {
             let plain = self.sealer.open("log", commit.epoch, commit.number, &commit.log);
             let plain = plain.map_err(|error| StoreError::Corrupt(error.to_string()))?;
-            let shown: Shown =
-                serde_json::from_slice(&plain).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+            let shown = snapshot::read_log(&plain).map_err(|error| StoreError::Corrupt(error.to_string()))?;
             held(&self.log).insert(shown.offset, shown);
         }
         Ok(())
