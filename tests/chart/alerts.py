@@ -15,10 +15,11 @@ import re
 import subprocess
 import sys
 
+import generated
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CHART = ROOT / "helm/purr"
 SEVERITIES = {"critical", "warning", "none"}
-BEGIN, END = "<!-- metrics: made by tests/chart.sh --write -->", "<!-- end of metrics -->"
 PARTS = ["## Meaning", "## Impact", "## Diagnosis", "## Mitigation"]
 
 
@@ -241,13 +242,7 @@ def metrics_table():
 
 
 def metrics_document(write):
-    path = CHART / "METRICS.md"
-    text = path.read_text()
-    start, end = text.index(BEGIN) + len(BEGIN), text.index(END)
-    made = f"{text[:start]}\n{metrics_table()}\n{text[end:]}"
-    if write:
-        path.write_text(made)
-    elif made != text:
+    if not generated.part(CHART / "METRICS.md", "metrics", metrics_table(), write):
         return ["helm/purr/METRICS.md is not what the programs' sources register: run tests/chart.sh --write"]
     return []
 

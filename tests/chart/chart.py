@@ -11,9 +11,10 @@ import pathlib
 import re
 import sys
 
+import generated
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CHART = ROOT / "helm/purr"
-BEGIN, END = "<!-- values: made by tests/chart.sh --write -->", "<!-- end of values -->"
 
 # Maps whose keys are Kubernetes' own or the user's: one row of the table each.
 FREE = {"resources", "storage", "pod"}
@@ -162,13 +163,7 @@ def table():
 
 
 def readme(write):
-    path = CHART / "README.md"
-    text = path.read_text()
-    start, end = text.index(BEGIN) + len(BEGIN), text.index(END)
-    made = f"{text[:start]}\n{table()}\n{text[end:]}"
-    if write:
-        path.write_text(made)
-    elif made != text:
+    if not generated.part(CHART / "README.md", "values", table(), write):
         return ["the values in helm/purr/README.md are not those of values.yaml: run tests/chart.sh --write"]
     return []
 

@@ -10,9 +10,10 @@ import json
 import pathlib
 import sys
 
+import generated
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 README = ROOT / "helm/purr/README.md"
-BEGIN, END = "<!-- flows: made by tests/chart.sh --write -->", "<!-- end of flows -->"
 COMPONENT, INSTANCE, NAMESPACE = "app.kubernetes.io/component", "app.kubernetes.io/instance", "kubernetes.io/metadata.name"
 ANYWHERE, STORE = "anywhere", "redis and other groups"
 
@@ -151,15 +152,10 @@ def table():
     return "\n".join(lines)
 
 
-def wanted(text):
-    start, end = text.index(BEGIN) + len(BEGIN), text.index(END)
-    return f"{text[:start]}\n{table()}\n{text[end:]}"
-
-
 def main():
-    text = README.read_text()
-    if sys.argv[1:] == ["--write"]:
-        README.write_text(wanted(text))
+    write = sys.argv[1:] == ["--write"]
+    current = generated.part(README, "flows", table(), write)
+    if write:
         return
     found, flows = set(), set()
     for path in sorted(pathlib.Path(sys.argv[1]).glob("*.json")):
@@ -170,7 +166,7 @@ def main():
                 flows.add((called(of), called(to), port))
     found |= {f"{of} → {to}:{port} is let through and has no reason in tests/chart/flows.py" for of, to, port in flows - FLOWS.keys()}
     found |= {f"{of} → {to}:{port} has a reason and is not let through" for of, to, port in FLOWS.keys() - flows}
-    if text != wanted(text):
+    if not current:
         found.add("the flows in helm/purr/README.md are not those of tests/chart/flows.py: run tests/chart.sh --write")
     for line in sorted(found):
         print(f"error: {line}", file=sys.stderr)

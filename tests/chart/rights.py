@@ -10,9 +10,10 @@ import pathlib
 import re
 import sys
 
+import generated
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 README = ROOT / "helm/purr/README.md"
-BEGIN, END = "<!-- rights: made by tests/chart.sh --write -->", "<!-- end of rights -->"
 
 # Role, as it is called without namespace and release: {resources: {verbs: reason}}. Each verb is named once.
 WATCH = "the program holds what is there, and hears of changes"
@@ -166,15 +167,10 @@ def table():
     return "\n".join(lines)
 
 
-def wanted(text):
-    start, end = text.index(BEGIN) + len(BEGIN), text.index(END)
-    return f"{text[:start]}\n{table()}\n{text[end:]}"
-
-
 def main():
-    text = README.read_text()
-    if sys.argv[1:] == ["--write"]:
-        README.write_text(wanted(text))
+    write = sys.argv[1:] == ["--write"]
+    current = generated.part(README, "rights", table(), write)
+    if write:
         return
     folder = sys.argv[1]
     documents = [one for path in sorted(pathlib.Path(folder).glob("*.json")) for one in json.loads(path.read_text())]
@@ -182,7 +178,7 @@ def main():
     found = [f"{' '.join(right)} is given and has no reason in tests/chart/rights.py" for right in given - explained.keys()]
     found += [f"{' '.join(right)} has a reason and is not given" for right in explained.keys() - given]
     found += [f"{' '.join(right)} is for everything" for right in given if "*" in "".join(right)]
-    if text != wanted(text):
+    if not current:
         found.append("the rights in helm/purr/README.md are not those of tests/chart/rights.py: run tests/chart.sh --write")
     for line in sorted(found):
         print(f"error: {line}", file=sys.stderr)
