@@ -26,7 +26,7 @@ finish() { # name seconds ok|FAILED|skipped
 stage() { # name command...
   local what=$1 from=$SECONDS log
   shift
-  log=$logs/${what//[^a-z0-9]/-}.log
+  log=$logs/${what//[^a-zA-Z0-9]/-}.log
   say "$what"
   if "$@" 2>&1 | tee "$log" | filter; then
     finish "$what" $((SECONDS - from)) ok

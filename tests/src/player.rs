@@ -13,7 +13,7 @@ use purr_client::{
 };
 use purr_engine::{Action, Card, SeatIndex};
 use purr_protocol::{
-    pb::{self, ActionKind, client_message::Body as Ask, event::Kind, server_message::Body},
+    pb::{self, ActionKind, ErrorCode, client_message::Body as Ask, event::Kind, server_message::Body},
     permit::PermitFor,
 };
 use std::{collections::BTreeMap, time::Duration};
@@ -23,8 +23,10 @@ use tokio::{
     time::{Instant, interval, sleep},
 };
 
-/// Most rake that a permit of the tests allows: all of the buy-in would be absurd, a tenth is ample.
-const RAKE_SHARE: u64 = 10;
+/// Most rake that a permit of the tests allows, in buy-ins. People would not sign that much; but tables of tests play at
+/// the speed of machines, and whoever waits there for a new permit while the signer is away misses four big blinds in
+/// seconds and loses the seat.
+const RAKE_BUY_INS: u64 = 10;
 /// Between two looks at what is to be done.
 const LOOK: Duration = Duration::from_millis(200);
 const SIT_AGAIN: Duration = Duration::from_secs(1);
@@ -103,6 +105,10 @@ pub struct PlayerState {
     /// It is this player's turn, nothing is under way, and it will not act: it was wished to hesitate.
     pub hesitates: bool,
     pub left: bool,
+    /// Why the table took the seat back, where it did.
+    pub stood_up: Option<pb::StoodUpCause>,
+    /// New permits that were signed because the rake that the old ones allow was nearly used up.
+    pub permits_renewed: u64,
 }
 
 pub struct Player {
@@ -159,6 +165,7 @@ impl Player {
             leaving: None,
             rebuy_at: None,
             coming_back: None,
+            needs_permit: false,
             own_action: None,
             tries: 0,
             sit_at: Instant::now(),
@@ -240,6 +247,7 @@ struct Driver {
     acting: Option<u64>,
     leaving: Option<u64>,
     coming_back: Option<u64>,
+    needs_permit: bool,
     rebuy_at: Option<Instant>,
     /// Where the events with one's own last action were.
     own_action: Option<(u64, u64)>,
@@ -332,6 +340,8 @@ impl Driver {
                 }
                 _ => {}
             },
+            Kind::PermitNeeded(needed) if own == Some(needed.seat) => self.needs_permit = true,
+            Kind::StoodUp(stood) if own == Some(stood.seat) => self.state.stood_up = Some(stood.cause()),
             // By its own wish, or because the table is deleted.
             Kind::Left(left) if own == Some(left.seat) => self.state.left = true,
             _ => {}
@@ -355,6 +365,7 @@ impl Driver {
             self.coming_back = None;
         }
         if let Err(refused) = result {
+            self.needs_permit |= refused.code == ErrorCode::Rake;
             if sitting {
                 self.sitting = None;
                 self.tries += 1;
@@ -408,7 +419,7 @@ impl Driver {
                 ensure!(self.tries < 60, "no chair: {:?}", self.state.refused);
                 if let Some(seat) = seat::pick(view, None, self.tries) {
                     let what = PermitFor::Sit(seat);
-                    let permit = Some(self.permits.sign(what, self.buy_in, self.buy_in / RAKE_SHARE)?);
+                    let permit = Some(self.permits.sign(what, self.buy_in, self.buy_in * RAKE_BUY_INS)?);
                     let sit = pb::Sit { seat: seat.0.into(), amount: self.buy_in, permit };
                     self.sitting = Some(self.connection.send(Ask::Sit(sit)).await?);
                 }
@@ -438,12 +449,17 @@ impl Driver {
         if view.hand().is_some_and(|hand| hand.players.contains_key(&seat)) {
             return Ok(());
         }
-        if chair.stack + chair.pending == 0 {
+        let broke = chair.stack + chair.pending == 0;
+        if broke || (chair.sitting_out && self.needs_permit) {
             if self.rebuy_at.is_none_or(|at| at <= Instant::now()) {
                 self.rebuy_at = Some(Instant::now() + REBUY_WAIT);
+                // Whoever has chips wants a permit for more rake; it comes with the least top-up.
+                self.state.permits_renewed += u64::from(!broke);
+                self.needs_permit = false;
+                let amount = if broke { self.buy_in } else { 1 };
                 let what = PermitFor::TopUp(seat);
-                let permit = Some(self.permits.sign(what, self.buy_in, self.buy_in / RAKE_SHARE)?);
-                self.connection.send(Ask::TopUp(pb::TopUp { amount: self.buy_in, permit })).await?;
+                let permit = Some(self.permits.sign(what, amount, self.buy_in * RAKE_BUY_INS)?);
+                self.connection.send(Ask::TopUp(pb::TopUp { amount, permit })).await?;
             }
         } else if chair.sitting_out && self.coming_back.is_none() {
             self.coming_back = Some(self.connection.send(Ask::SitIn(pb::SitIn { post: true })).await?);

@@ -28,7 +28,6 @@ use serde_json::{Value, json};
 use std::{
     fs,
     future::Future,
-    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -76,7 +75,7 @@ pub fn unused_port() -> u16 {
 }
 
 fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    purr_test_ports::port().unwrap()
 }
 
 /// A process that ends with the test.

@@ -12,7 +12,7 @@ use crate::{
     player::Wish,
     table::EXAMPLE,
 };
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail};
 use std::{
     collections::BTreeSet,
     path::PathBuf,
@@ -128,7 +128,9 @@ async fn once(fault: Fault, ground: &Ground, game: &mut Game, ordinary: Duration
     for (player, hands) in game.players.iter_mut().zip(hands) {
         player.sees("two more hands", PLAY, |state| state.hands >= hands + 2 || state.left).await?;
     }
-    ensure!(game.players.iter().all(|player| !player.now().left), "a player was sent away");
+    if let Some(gone) = game.players.iter().map(Player::now).find(|state| state.left) {
+        bail!("a player was sent away: {gone:?}");
+    }
     let silence = game.figures.longest_silence(begun.into_std()).saturating_sub(ordinary);
     Ok(Felt { pause: game.figures.longest_wait(begun.into_std()).max(silence), seen, healed })
 }

@@ -3,7 +3,7 @@
 use anyhow::{Context, bail};
 use std::{
     fs::File,
-    net::{SocketAddr, TcpListener},
+    net::SocketAddr,
     path::Path,
     process::{Child, Command, Stdio},
     time::Duration,
@@ -94,14 +94,7 @@ async fn answers(address: SocketAddr, probe: bool) -> bool {
     timeout(Duration::from_secs(2), ask).await.ok().flatten().is_some()
 }
 
-/// Ports that were free a moment ago: held together until all are known, so that no two are the same.
+/// Ports for programs: see [`purr_test_ports`].
 pub fn free<const N: usize>() -> anyhow::Result<[SocketAddr; N]> {
-    let mut held = Vec::new();
-    let mut found = [SocketAddr::from(([127, 0, 0, 1], 0)); N];
-    for address in &mut found {
-        let listener = TcpListener::bind("127.0.0.1:0")?;
-        *address = listener.local_addr()?;
-        held.push(listener);
-    }
-    Ok(found)
+    Ok(purr_test_ports::ports()?.map(|port| SocketAddr::from(([127, 0, 0, 1], port))))
 }

@@ -9,10 +9,7 @@ use std::{
     time::Duration,
 };
 use tempfile::TempDir;
-use tokio::{
-    net::TcpListener,
-    time::{sleep, timeout},
-};
+use tokio::time::{sleep, timeout};
 
 pub struct Redis {
     dir: TempDir,
@@ -27,11 +24,6 @@ impl Drop for Redis {
             let _ = program.wait();
         }
     }
-}
-
-/// A port that was free a moment ago.
-async fn free() -> u16 {
-    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port()
 }
 
 fn chart(file: &str) -> PathBuf {
@@ -78,7 +70,7 @@ impl Redis {
         let policy: String = policy.lines().filter(|line| line.starts_with("maxmemory")).collect();
         let users = users_of_chart.lines().filter_map(|line| line.split_once(' '));
         let acl: String = users.map(|(name, rules)| user(name, rules)).collect();
-        let (data, sentinel) = (free().await, free().await);
+        let [data, sentinel] = purr_test_ports::ports().unwrap();
         let everything = user("sentinel", "~* &* +@all");
         let config = format!("tls-port {data}\nsave \"\"\n{policy}\n{more}\n");
         let server = run("redis-server", dir.path(), &config, &(acl + &everything));

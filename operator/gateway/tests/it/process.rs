@@ -48,11 +48,6 @@ async fn api_server() -> SocketAddr {
     address
 }
 
-/// A port that was free a moment ago.
-async fn free() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
-}
-
 struct Program(Child);
 
 impl Drop for Program {
@@ -133,7 +128,8 @@ async fn ops(address: SocketAddr, path: &str) -> Option<String> {
 async fn the_program_finds_its_pods_serves_and_ends_on_sigterm() {
     // Only for its folders and its way of asking.
     let mut world = World::new().await;
-    let (public, internal, probes) = (free().await, free().await, free().await);
+    let [public, internal, probes] =
+        purr_test_ports::ports().unwrap().map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
     let listen = [
         format!("--listen={public}"),
         format!("--internal-listen={internal}"),

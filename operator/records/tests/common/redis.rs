@@ -5,7 +5,6 @@
 use purr_store::{Link, LinkConfig};
 use std::{
     fs,
-    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
@@ -46,10 +45,7 @@ impl Redis {
         let dir = tempfile::tempdir().unwrap();
         issue(&dir.path().join("tls"), &["localhost", "127.0.0.1"]);
         fs::write(dir.path().join("password"), PASSWORD).unwrap();
-        // Chosen by the kernel, both held until both are known.
-        let held = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-        let ports = held.each_ref().map(|listener| listener.local_addr().unwrap().port());
-        drop(held);
+        let ports = purr_test_ports::ports().unwrap();
         let mut redis = Self { dir, acl, more, ports, running: [None, None] };
         redis.write();
         redis.start();

@@ -8,7 +8,7 @@ use std::{
     collections::HashMap,
     fs::{self, File},
     future::Future,
-    net::{Ipv4Addr, SocketAddr, TcpListener},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus},
@@ -48,14 +48,8 @@ fn address(node: usize) -> Ipv4Addr {
 
 /// A port that is free on every node's address.
 fn free_port() -> u16 {
-    for _ in 0..100 {
-        let first = TcpListener::bind((address(0), 0)).unwrap();
-        let port = first.local_addr().unwrap().port();
-        if (1..NODES).all(|node| TcpListener::bind((address(node), port)).is_ok()) {
-            return port;
-        }
-    }
-    panic!("no port is free on {NODES} addresses");
+    let addresses: [IpAddr; NODES] = std::array::from_fn(|node| address(node).into());
+    purr_test_ports::port_of(&addresses).unwrap()
 }
 
 impl Group {
