@@ -38,7 +38,8 @@ export function launch() {
  * any script; a page folder is read for files that the program does not know yet.
  */
 export async function open(browser, port, name, { viewport = { width: 1280, height: 860 }, before = null, complaints, pageFolder = null, context: more = {} }) {
-  const context = await browser.newContext({ viewport, ...more });
+  // What a worker answers cannot be changed by a test; `install.mjs` lets it work.
+  const context = await browser.newContext({ viewport, serviceWorkers: 'block', ...more });
   context.setDefaultTimeout(SOON);
   const page = await context.newPage();
   await page.addInitScript(() => {

@@ -28,7 +28,7 @@ import { OwnLimits } from './ownlimits.js';
 import { Replayer } from './replayer.js';
 import { Rooms } from './rooms.js';
 import { OtherPlace, Session } from './session.js';
-import { actionOf, changed as changedSetting, keepSettings, loadSettings } from './settings.js';
+import { actionOf, changed as changedSetting, keepSettings, loadSettings, themeOf } from './settings.js';
 import { Show } from './show.js';
 import { listenForSound, play, soundsOf } from './sounds.js';
 import { Statistics } from './statistics.js';
@@ -814,6 +814,7 @@ function set(name, value) {
   if (settings) {
     app.settings = settings;
     keepSettings(settings);
+    look();
   }
   draw();
 }
@@ -910,6 +911,25 @@ document.addEventListener('keydown', (event) => {
   }
   event.preventDefault();
 });
+
+const likesLight = matchMedia('(prefers-color-scheme: light)');
+function look() {
+  root.dataset.theme = themeOf(app.settings, likesLight.matches);
+  document.querySelector('meta[name="theme-color"]').content = root.dataset.theme === 'light' ? '#f3f1ea' : '#0d1613';
+}
+likesLight.addEventListener('change', look);
+look();
+
+// An installed page starts without a network too. Where a browser refuses a worker, everything else works.
+async function work() {
+  try {
+    const policy = globalThis.trustedTypes?.createPolicy('purr-worker', { createScriptURL: () => '/sw.js' });
+    await navigator.serviceWorker?.register(policy?.createScriptURL('') ?? '/sw.js');
+  } catch {
+    // Then the page is as it is without one.
+  }
+}
+work();
 
 addEventListener('hashchange', go);
 listen();

@@ -2,7 +2,9 @@
 
 import { el } from './dom.js';
 import { money } from './money.js';
-import { KEYS } from './settings.js';
+import { KEYS, THEMES } from './settings.js';
+
+const LOOKS = { dark: 'Dark', light: 'Light', system: 'As the system has it' };
 
 const check = (input, checked, label, more = {}) => el('label', { class: 'check', 'data-key': input },
   el('input', { type: 'checkbox', 'data-input': input, checked, ...more }), el('span', {}, label));
@@ -27,6 +29,9 @@ export function optionsDialog({ settings, wrong, mayNotify, table, kind }) {
     el('div', { class: 'grid-options', role: 'group', 'aria-label': 'Presets in percent of the pot' }, settings.presets.map((percent, at) =>
       el('label', { 'data-key': `preset-${at}` }, el('span', {}, `Preset ${at + 1}, % of pot`),
         el('input', { type: 'text', inputmode: 'numeric', maxlength: 3, value: percent, 'data-setting': `presets.${at}` })))),
+    el('h3', {}, 'Look'),
+    el('fieldset', { class: 'themes' }, el('legend', {}, 'Theme'), THEMES.map((theme) => el('label', { class: 'check', 'data-key': `theme-${theme}` },
+      el('input', { type: 'radio', name: 'theme', value: theme, checked: settings.theme === theme, 'data-setting': 'theme' }), el('span', {}, LOOKS[theme])))),
     el('h3', {}, 'Keys'),
     check('shortcuts', settings.shortcuts, 'Play by keys'),
     el('div', { class: 'grid-options', role: 'group', 'aria-label': 'Keys' }, KEYS.map(([name, words]) =>

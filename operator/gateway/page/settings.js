@@ -15,11 +15,11 @@ export const KEYS = [
   ['preset1', 'First preset', '1'], ['preset2', 'Second preset', '2'], ['preset3', 'Third preset', '3'],
 ];
 
-const THEMES = ['dark', 'light', 'system'];
+export const THEMES = ['dark', 'light', 'system'];
 
 function defaults() {
   return {
-    shortcuts: true, sounds: true, volume: 60, notify: false, bigBlinds: false, theme: 'dark', presets: [50, 75, 100],
+    shortcuts: true, sounds: true, volume: 60, notify: false, bigBlinds: false, theme: 'system', presets: [50, 75, 100],
     keys: Object.fromEntries(KEYS.map(([name, , key]) => [name, key])),
   };
 }
@@ -69,6 +69,7 @@ export function changed(settings, name, value) {
     if (!isPreset(percent)) return { wrong: `A preset is 1 to ${PRESET_MAX} percent of the pot.` };
     return { settings: { ...settings, presets: settings.presets.with(Number(part), percent) } };
   }
+  if (group === 'theme' && !THEMES.includes(value)) return { wrong: 'There is no such theme.' };
   return { settings: { ...settings, [group]: value } };
 }
 
@@ -94,4 +95,9 @@ export function keepSettings(settings) {
   } catch {
     // Without room they last as long as the page.
   }
+}
+
+/** The theme that is shown: what was chosen, or what the system likes. */
+export function themeOf(settings, likesLight) {
+  return settings.theme === 'system' ? (likesLight ? 'light' : 'dark') : settings.theme;
 }

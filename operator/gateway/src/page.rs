@@ -29,9 +29,13 @@ use std::{
 };
 
 const INDEX: &str = include_str!("../page/index.html");
-/// Only this origin's files, and nothing inline (CSP level 3). Trusted types: no text becomes markup or code.
+/// Only this origin's files, and nothing inline (CSP level 3). Trusted types: no text becomes markup or code; the one policy gives
+/// the worker's address and nothing else.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
-    base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
+    manifest-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
+    require-trusted-types-for 'script'; trusted-types purr-worker";
+/// The script of the worker behind an installed page; its place is the scope that it serves.
+const WORKER: &str = "sw.js";
 
 /// What the page shows beside the API's own answers.
 #[derive(Clone, Debug, Default)]
@@ -61,6 +65,7 @@ pub struct Page(Arc<Inner>);
 struct Inner {
     release: String,
     index: File,
+    manifest: File,
     files: BTreeMap<&'static str, File>,
     config: PageConfig,
 }
@@ -77,7 +82,8 @@ impl Page {
         let files = FILES.iter().map(|(name, body)| (*name, file(name, Bytes::from_static(body)))).collect();
         let index = render(INDEX, &release, &config);
         let index = file("index.html", index.into());
-        Self(Arc::new(Inner { release, index, files, config }))
+        let manifest = file("page.webmanifest", manifest(&release).to_string().into());
+        Self(Arc::new(Inner { release, index, manifest, files, config }))
     }
 
     /// Whether the room has leaderboards.
@@ -98,6 +104,15 @@ impl Page {
         }
     }
 
+    fn manifest(&self, asked: &HeaderMap) -> Response {
+        answer(&self.0.manifest, asked, "no-cache")
+    }
+
+    /// The worker lies at the root, under one address for all releases: browsers ask for it anew.
+    fn worker(&self, asked: &HeaderMap) -> Response {
+        self.0.files.get(WORKER).map_or_else(not_found, |held| answer(held, asked, "no-cache"))
+    }
+
     fn file(&self, release: &str, name: &str, asked: &HeaderMap) -> Response {
         // Only names of the list are files, whatever the folder holds.
         let known = self.0.files.get_key_value(name);
@@ -116,6 +131,11 @@ impl Page {
 pub fn routes() -> Router<App> {
     Router::new()
         .route("/", get(async |State(app): State<App>, asked: HeaderMap| app.page.index(&asked)))
+        .route("/sw.js", get(async |State(app): State<App>, asked: HeaderMap| app.page.worker(&asked)))
+        .route(
+            "/page.webmanifest",
+            get(async |State(app): State<App>, asked: HeaderMap| app.page.manifest(&asked)),
+        )
         .route(
             "/page/{release}/{*name}",
             get(
@@ -141,6 +161,7 @@ fn file(name: &str, body: Bytes) -> File {
         Some("css") => "text/css; charset=utf-8",
         Some("svg") => "image/svg+xml",
         Some("html") => "text/html; charset=utf-8",
+        Some("webmanifest") => "application/manifest+json",
         _ => "text/plain; charset=utf-8",
     };
     let etag = format!("\"{}\"", hex::encode(Sha256::digest(&body).get(..16).unwrap_or_default()));
@@ -181,7 +202,10 @@ fn render(index: &str, release: &str, config: &PageConfig) -> String {
         Some(_) => String::new(),
         None => format!(" integrity=\"sha256-{}\"", BASE64.encode(Sha256::digest(body))),
     };
-    let mut head = format!("<link rel=\"icon\" href=\"{}\" type=\"image/svg+xml\">\n", at("icon.svg"));
+    let mut head = format!(
+        "<link rel=\"icon\" href=\"{}\" type=\"image/svg+xml\">\n<link rel=\"manifest\" href=\"/page.webmanifest\">\n",
+        at("icon.svg")
+    );
     for (name, body) in FILES {
         let (url, integrity) = (at(name), integrity(body));
         let _ = match FilePath::new(name).extension().and_then(|extension| extension.to_str()) {
@@ -189,6 +213,7 @@ fn render(index: &str, release: &str, config: &PageConfig) -> String {
             Some("js") if *name == "app.js" => {
                 writeln!(head, "<script type=\"module\" src=\"{url}\"{integrity}></script>")
             }
+            Some("js") if *name == WORKER => Ok(()),
             Some("js") => writeln!(head, "<link rel=\"modulepreload\" href=\"{url}\"{integrity}>"),
             _ => Ok(()),
         };
@@ -203,6 +228,16 @@ fn render(index: &str, release: &str, config: &PageConfig) -> String {
         .replace("{{formats}}", &escape(&formats()))
         .replace("{{head}}", &head)
         .replace("{{notice}}", &notice)
+}
+
+/// What an installed page is called and looks like (W3C, Web Application Manifest).
+fn manifest(release: &str) -> Value {
+    json!({
+        "id": "/", "start_url": "/", "scope": "/", "name": "Purr Poker", "short_name": "Purr",
+        "description": "No-Limit Hold'em tables, each hand settled on chain.", "display": "standalone",
+        "background_color": "#0b1210", "theme_color": "#0d1613",
+        "icons": [{ "src": format!("/page/{release}/icon.svg"), "sizes": "any", "type": "image/svg+xml", "purpose": "any" }],
+    })
 }
 
 /// What a hand can be saved as, JSON: all formats but the one that the page itself reads.
@@ -282,6 +317,29 @@ mod tests {
         }
         assert_eq!(index.matches("<script").count(), 1);
         assert!(!POLICY.contains("unsafe"));
+    }
+
+    #[test]
+    fn the_page_can_be_installed() {
+        let page = Page::new(PageConfig::default());
+        let index = std::str::from_utf8(&page.0.index.body).unwrap();
+        assert!(index.contains("<link rel=\"manifest\" href=\"/page.webmanifest\">"));
+        assert!(!index.contains(WORKER), "a worker is no module of the page");
+        let manifest = page.manifest(&HeaderMap::new());
+        assert_eq!(header(&manifest, "content-type"), "application/manifest+json");
+        let told: Value = serde_json::from_slice(&page.0.manifest.body).unwrap();
+        let icon = told["icons"][0]["src"].as_str().unwrap();
+        let (release, name) = icon.trim_start_matches("/page/").split_once('/').unwrap();
+        assert_eq!(page.file(release, name, &HeaderMap::new()).status(), StatusCode::OK);
+
+        let worker = page.worker(&HeaderMap::new());
+        assert_eq!(header(&worker, "content-type"), "text/javascript; charset=utf-8");
+        assert_eq!(
+            header(&worker, "cache-control"),
+            "no-cache",
+            "a new release replaces the worker of the old"
+        );
+        assert_eq!(header(&worker, "content-security-policy"), POLICY);
     }
 
     #[test]

@@ -49,6 +49,7 @@ pub(super) const FILES: &[(&str, &[u8])] = files![
     "sounds.js",
     "statistics.js",
     "stream.js",
+    "sw.js",
     "table.js",
     "tablepage.js",
     "tell.js",
