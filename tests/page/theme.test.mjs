@@ -56,3 +56,9 @@ test('the theme is the chosen one, else the one that the system likes', () => {
   assert.ok(changed(readSettings(null), 'theme', 'pink').wrong);
   assert.equal(changed(readSettings(null), 'theme', 'light').settings.theme, 'light');
 });
+
+test('the view of a table has a dark ground in the light theme, too', () => {
+  // Its colours are dark there: on the page's own light ground its title would be light on light.
+  const rules = [...css.matchAll(/^([^{}@/]+)\{([^}]*)\}/gm)].map(([, selector, body]) => [selector.trim().split(/\s*,\s*/), body]);
+  assert.ok(rules.some(([selectors, body]) => selectors.includes('.at-table') && /background: var\(--night\)/.test(body)));
+});
