@@ -1,5 +1,5 @@
 // What a player sees in their own turn without scrolling, at every size of window: board, own cards, pot, stacks, clock
-// and buttons are inside the window, are not covered, and no two seats overlap. Prints a table of sizes.
+// and buttons are inside the window, are not covered or cut, and no two seats overlap, in each language. Prints a table of sizes.
 // usage: layout.mjs PURR-SOLO FOLDER [PAGE-FOLDER]   (screenshots go to FOLDER)
 
 import assert from 'node:assert/strict';
@@ -79,6 +79,9 @@ function look() {
   seen('.presses .act', 3, 'buttons');
   seen('#raise-amount', 1, 'amount');
   seen('.presets .button', 5, 'presets');
+  for (const button of document.querySelectorAll('.presses .act, .presets .button')) {
+    if (button.scrollWidth > button.clientWidth + 1) wrong.push(`"${button.textContent}" is cut`);
+  }
   const plates = [...document.querySelectorAll('.seat .plate'), ...document.querySelectorAll('.seat.own .hole .card'), document.querySelector('.board')];
   const inside = (a, b) => a.contains(b) || b.contains(a);
   for (const [at, one] of plates.entries()) {
@@ -107,15 +110,21 @@ try {
   // Somebody's turn with a raise to decide, after the flop where it can be had: everybody else calls.
   const decider = async () => Promise.any(pages.map((page) => page.locator('.presses .raise').waitFor().then(() => page)));
   const page = await decider();
-  console.log('size         what is wrong');
-  for (const [width, height] of SIZES) {
-    await page.setViewportSize({ width, height });
-    await page.waitForFunction(([w, h]) => innerWidth === w && innerHeight === h, [width, height]);
-    await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
-    const wrong = await page.evaluate(look);
-    await page.screenshot({ path: join(folder, `turn-${width}x${height}.png`) });
-    console.log(`${`${width}x${height}`.padEnd(12)} ${wrong.join('; ') || 'nothing'}`);
-    if (wrong.length > 0) failed += 1;
+  for (const language of ['en', 'de']) {
+    // Words of another language are longer. The page loads anew, and it is the same player's turn.
+    await page.evaluate((code) => localStorage.setItem('purr.language', code), language);
+    await page.reload();
+    await page.locator(`html[lang="${language}"] .choice:not(.fresh):not(.ahead) .raise`).waitFor();
+    console.log(`size         what is wrong (${language})`);
+    for (const [width, height] of SIZES) {
+      await page.setViewportSize({ width, height });
+      await page.waitForFunction(([w, h]) => innerWidth === w && innerHeight === h, [width, height]);
+      await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+      const wrong = await page.evaluate(look);
+      await page.screenshot({ path: join(folder, `turn-${language}-${width}x${height}.png`) });
+      console.log(`${`${width}x${height}`.padEnd(12)} ${wrong.join('; ') || 'nothing'}`);
+      if (wrong.length > 0) failed += 1;
+    }
   }
 } finally {
   await browser.close();

@@ -21,6 +21,7 @@ node "$dir/integrity.mjs" "$solo" "$PWD/target/page"
 node "$dir/choices.mjs" "$solo" "$PWD/target/page"
 node "$dir/show.mjs" "$solo" "$PWD/target/page"
 node "$dir/install.mjs" "$solo" "$PWD/target/page"
+node "$dir/language.mjs" "$solo" "$PWD/target/page"
 anvil=$("$here/npm.sh" anvil)
 node "$dir/cashier.mjs" "$solo" "$PWD/target/page" "$anvil" "$here/../../chain-signer/contracts"
 node "$dir/page.mjs" "$solo" "$PWD/target/page"

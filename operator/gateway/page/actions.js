@@ -4,6 +4,7 @@ import { offer } from './advance.js';
 import { el } from './dom.js';
 import { strengthOf } from './handname.js';
 import { chips, money, moneyField, readMoney } from './money.js';
+import { t } from './words.js';
 
 /** Steps of the slider; the exact amount is typed. */
 const STEPS_MAX = 200;
@@ -60,8 +61,8 @@ export class Choice {
     const { amount, min, max } = this;
     if (min === null) return null;
     if (amount === null) return readMoney(this.text).wrong;
-    if (amount < min) return `At least ${money(min)}.`;
-    if (amount > max) return `At most ${money(max)}.`;
+    if (amount < min) return t.actions.atLeast(money(min));
+    if (amount > max) return t.actions.atMost(money(max));
     return null;
   }
 
@@ -117,12 +118,12 @@ export function actions(view, choice, bar) {
   return el('div', {
     class: `choice ${fresh}`, role: 'group', 'aria-labelledby': 'turn-title', 'data-question': `${hand}/${question.boardCards}/${question.toMatch}`,
   },
-    head('Your turn', view),
+    head(t.actions.yourTurn, view),
     el('div', { class: 'upper' }, choice.min === null ? ghost() : raise(choice, settings)),
     el('div', { class: 'presses' },
       // Three places, whether taken or not: a button never moves to where another one was.
-      press('fold', 'fold', 'fold', 'Fold'),
-      turn.check ? press('check', 'call', 'calm', 'Check') : turn.call !== null ? press('call', 'call', 'calm', callLabel(choice)) : gap(),
+      press('fold', 'fold', 'fold', t.actions.fold),
+      turn.check ? press('check', 'call', 'calm', t.actions.check) : turn.call !== null ? press('call', 'call', 'calm', callLabel(choice)) : gap(),
       choice.min === null ? gap()
         : el('button', {
             class: 'button act raise', type: 'submit', form: 'raise', 'data-with': 'raise',
@@ -141,8 +142,8 @@ function head(title, view) {
   return el('div', { class: 'turn-head' },
     el('h2', { id: 'turn-title', class: 'turn-title' }, title),
     mine ? el('span', { 'data-key': 'turn-clock', class: `turn-clock ${clock.timeBank ? 'bank' : ''}` },
-      clock.timeBank ? 'Time bank ' : '', el('span', { class: 'seconds', 'data-seconds': clock.ends, 'aria-hidden': 'true' })) : null,
-    strength === null ? null : el('span', { 'data-key': 'strength', class: 'strength' }, el('span', { class: 'heard' }, 'You hold '), strength));
+      clock.timeBank ? t.actions.timeBank : '', el('span', { class: 'seconds', 'data-seconds': clock.ends, 'aria-hidden': 'true' })) : null,
+    strength === null ? null : el('span', { 'data-key': 'strength', class: 'strength' }, el('span', { class: 'heard' }, t.actions.youHold), strength));
 }
 
 // Before one's turn: the chair's row, and actions to choose in advance.
@@ -155,13 +156,13 @@ function before(view, { wish, wishFresh, row, runOut }) {
       'aria-pressed': on ? 'true' : 'false', title: what,
     }, el('span', { class: 'box', 'aria-hidden': 'true' }), el('span', {}, label));
   };
-  const fold = () => press('fold', 'fold', offered.toCall === 0 ? 'Check / fold' : 'Fold to any bet', 'Checks where that is free, folds to any bet, on this street.');
-  const exact = () => press('exact', 'calm', offered.toCall === 0 ? 'Check' : `Call ${chips(offered.toCall)} only`, 'Only while nothing else is asked.');
+  const fold = () => press('fold', 'fold', offered.toCall === 0 ? t.actions.checkFold : t.actions.foldToAnyBet, t.actions.checksWhereThatIs);
+  const exact = () => press('exact', 'calm', offered.toCall === 0 ? t.actions.check : t.actions.callOnly(chips(offered.toCall)), t.actions.onlyWhileNothingElse);
   return el('div', { class: `choice ahead ${wishFresh ? 'fresh' : ''}`, role: 'group', 'aria-labelledby': 'turn-title' },
-    head(runOut ? 'All in: the board is dealt.' : waiting(view), view),
+    head(runOut ? t.actions.allInTheBoard : waiting(view), view),
     el('div', { class: 'upper' }, view.you === null ? null : ghost(), row),
     view.you === null ? null
-      : el('div', { class: 'presses', role: 'group', 'aria-label': 'In advance' }, offered === null ? [gap(), gap(), gap()] : [fold(), exact(), gap()]));
+      : el('div', { class: 'presses', role: 'group', 'aria-label': t.actions.inAdvance }, offered === null ? [gap(), gap(), gap()] : [fold(), exact(), gap()]));
 }
 
 // Takes the room of the amounts, and is nothing: the same elements, unseen and disabled.
@@ -178,20 +179,20 @@ function twice(view) {
   const answer = (agree, label) =>
     el('button', { class: `button act ${agree ? 'raise' : 'calm'}`, type: 'button', 'data-do': 'twice', 'data-with': agree ? 'yes' : 'no' }, label);
   return el('div', { class: 'choice', role: 'group', 'aria-labelledby': 'twice-title' },
-    el('div', { class: 'turn-head' }, el('h2', { id: 'twice-title', class: 'turn-title' }, 'Run the board twice?',
+    el('div', { class: 'turn-head' }, el('h2', { id: 'twice-title', class: 'turn-title' }, t.actions.runTheBoardTwice,
       view.clock?.ends === undefined ? null : [' ', el('span', { class: 'seconds', 'data-seconds': view.clock.ends })])),
     el('div', { class: 'upper' }, ghost()),
-    el('div', { class: 'presses' }, answer(false, 'Once'), gap(), answer(true, 'Twice')));
+    el('div', { class: 'presses' }, answer(false, t.actions.once), gap(), answer(true, t.actions.twice)));
 }
 
 function callLabel({ turn, stack }) {
-  return turn.call >= stack ? `Call ${chips(turn.call)}, all in` : `Call ${chips(turn.call)}`;
+  return turn.call >= stack ? t.actions.callAllIn(chips(turn.call)) : t.actions.call(chips(turn.call));
 }
 
 function raiseLabel(choice) {
   const amount = choice.amount ?? choice.min;
-  if (amount - choice.own >= choice.stack) return `All in ${chips(amount)}`;
-  return `${choice.bet > 0 ? 'Raise to' : 'Bet'} ${chips(amount)}`;
+  if (amount - choice.own >= choice.stack) return t.actions.allIn(chips(amount));
+  return `${choice.bet > 0 ? t.actions.raiseTo : t.actions.bet} ${chips(amount)}`;
 }
 
 function raise(choice, { presets, shortcuts, keys }) {
@@ -202,17 +203,17 @@ function raise(choice, { presets, shortcuts, keys }) {
   const step = (what, sign, words) =>
     el('button', { class: 'button small step', type: 'button', 'data-do': 'step', 'data-with': what, 'aria-label': words }, sign);
   return el('form', { id: 'raise', class: 'raise-form', 'data-key': 'raise', 'data-form': 'raise', novalidate: true },
-    el('div', { class: 'presets', role: 'group', 'aria-label': 'Amounts' },
-      preset('Min', 'min'), presets.map((percent, at) => preset(presetLabel(percent), String(percent / 100), keys[`preset${at + 1}`])), preset('All in', 'max')),
+    el('div', { class: 'presets', role: 'group', 'aria-label': t.actions.amounts },
+      preset(t.actions.min, 'min'), presets.map((percent, at) => preset(presetLabel(percent), String(percent / 100), keys[`preset${at + 1}`])), preset(t.actions.allInPreset, 'max')),
     el('div', { class: 'amounts' },
-      step('-1', '−', 'One big blind less'),
+      step('-1', '−', t.actions.oneBigBlindLess),
       el('input', {
         type: 'range', class: 'slider', min: 0, max: choice.positions, step: 1, value: choice.position, 'data-input': 'slider',
-        'aria-label': 'Amount to raise to', 'aria-valuetext': money(choice.amount ?? choice.min),
+        'aria-label': t.actions.amountToRaiseTo, 'aria-valuetext': money(choice.amount ?? choice.min),
       }),
-      step('1', '+', 'One big blind more'),
+      step('1', '+', t.actions.oneBigBlindMore),
       el('label', { class: 'exact' },
-        el('span', { class: 'heard' }, 'Exact amount to raise to'),
+        el('span', { class: 'heard' }, t.actions.exactAmountToRaise),
         el('input', {
           id: 'raise-amount', type: 'text', inputmode: 'decimal', autocomplete: 'off', value: choice.text,
           'data-input': 'amount', 'aria-invalid': choice.wrong === null ? null : 'true', 'aria-describedby': 'raise-wrong',
@@ -223,26 +224,26 @@ function raise(choice, { presets, shortcuts, keys }) {
 const FRACTIONS = { 25: '¼', 33: '⅓', 50: '½', 67: '⅔', 75: '¾', 100: '' };
 function presetLabel(percent) {
   const part = FRACTIONS[percent];
-  return part === undefined ? `${percent}%` : part === '' ? 'Pot' : `${part} pot`;
+  return part === undefined ? `${percent}%` : part === '' ? t.actions.pot : t.actions.partOfPot(part);
 }
 
 function waiting(view) {
   const { hand, you, table, stalled } = view;
   const chair = view.yourSeat;
-  if (stalled !== null) return 'The table is paused. Your cards and chips are where they were.';
-  if (you === null) return 'You are watching.';
+  if (stalled !== null) return t.actions.theTableIsPaused;
+  if (you === null) return t.actions.youAreWatching;
   if (chair?.sittingOut && !hand?.players.has(you)) {
-    return chair.stack + chair.pending === 0 ? 'You have no chips here. Add some.' : 'You are sitting out.';
+    return chair.stack + chair.pending === 0 ? t.actions.youHaveNoChips : t.actions.youAreSittingOut;
   }
-  if (hand === null && chair?.waits && table.seats.size > 1) return 'You wait for the big blind.';
+  if (hand === null && chair?.waits && table.seats.size > 1) return t.actions.youWaitForThe;
   if (hand === null) {
-    return table.seats.size < 2 ? 'The first hand begins when a second player sits down.' : 'The next hand is about to begin.';
+    return table.seats.size < 2 ? t.actions.theFirstHandBegins : t.actions.theNextHandIs;
   }
   const player = hand.players.get(you);
   if (!player) {
-    return chair?.waits ? 'You wait for the big blind. You are dealt in when it comes to you, or at once if you post.'
-      : 'You are dealt in with the next hand.';
+    return chair?.waits ? t.actions.youWaitForTheBig
+      : t.actions.youAreDealtIn;
   }
-  if (player.folded) return 'You folded. The hand goes on without you.';
-  return hand.toAct === null ? 'One moment…' : `Seat ${hand.toAct + 1} is to act.`;
+  if (player.folded) return t.actions.youFoldedTheHand;
+  return hand.toAct === null ? t.actions.oneMoment : t.actions.seatIsToAct(hand.toAct + 1);
 }

@@ -1,5 +1,7 @@
 // The gateway's API: JSON, problems as errors (RFC 9457).
 
+import { language, t } from './words.js';
+
 /** The gateway understood and said no, or could not be reached (status 0). */
 export class Problem extends Error {
   constructor(status, title, detail, retryAfterS = null) {
@@ -12,6 +14,16 @@ export class Problem extends Error {
   get temporary() {
     return this.status === 0 || this.status === 429 || this.status >= 500;
   }
+}
+
+/**
+ * The error of an answer whose JSON is a problem (RFC 9457), or null where it is none: in the server's own English, in other
+ * languages by the code in its type.
+ */
+export function problemOf(status, json, retryAfterS = null) {
+  const known = t.problems[json?.type?.split(':').at(-1)];
+  if (language !== 'en' && known !== undefined) return new Problem(status, known, null, retryAfterS);
+  return new Problem(status, json?.title ?? known ?? t.api.theServerAnswered(status), json?.detail, retryAfterS);
 }
 
 /** One request with its answer, in milliseconds. */
@@ -34,19 +46,18 @@ async function call(method, path, { token = null, body = null, text = false } = 
     });
     content = await answer.text();
   } catch {
-    throw new Problem(0, 'The server cannot be reached');
+    throw new Problem(0, t.api.theServerCannotBe);
   }
   if (answer.ok && (text || content === '')) return content;
   let json = null;
   try {
     json = JSON.parse(content);
   } catch {
-    if (answer.ok) throw new Problem(502, 'The answer cannot be read');
+    if (answer.ok) throw new Problem(502, t.api.theAnswerCannotBe);
   }
   if (answer.ok) return json;
   const retryAfter = Number.parseInt(answer.headers.get('retry-after') ?? '', 10);
-  const title = json?.title ?? `The server answered ${answer.status}`;
-  throw new Problem(answer.status, title, json?.detail, Number.isNaN(retryAfter) ? null : retryAfter);
+  throw problemOf(answer.status, json, Number.isNaN(retryAfter) ? null : retryAfter);
 }
 
 function seats({ namespace, name }) {

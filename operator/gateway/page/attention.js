@@ -1,5 +1,7 @@
 // Calls a player who looks elsewhere: the title and the icon of the tab, and where it is wanted a notification of the system.
 
+import { t } from './words.js';
+
 /** Whether the page may notify: granted, denied, default, or none where the browser has no notifications. */
 export function permission() {
   return globalThis.Notification?.permission ?? 'none';
@@ -32,7 +34,7 @@ export class Attention {
     if (what === null || !notify || permission() !== 'granted' || (document.visibilityState === 'visible' && document.hasFocus())) return;
     try {
       // One tag: a newer turn replaces the notification of an older one.
-      const note = new Notification('Your turn', { body: about, tag: 'purr-turn', icon: icon()?.href });
+      const note = new Notification(t.attention.yourTurn, { body: about, tag: 'purr-turn', icon: icon()?.href });
       note.onclick = () => {
         window.focus();
         note.close();
@@ -44,7 +46,7 @@ export class Attention {
   }
 
   #write() {
-    document.title = this.#wanted === null ? this.#title : `● Your turn – ${this.#title}`;
+    document.title = this.#wanted === null ? this.#title : t.attention.titleOnTurn(this.#title);
     const link = icon();
     const name = this.#wanted === null ? '/icon.svg' : '/icon-turn.svg';
     if (link !== null && !link.href.endsWith(name)) link.href = link.href.replace(/\/icon(-turn)?\.svg$/, name);

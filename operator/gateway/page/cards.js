@@ -1,16 +1,11 @@
 // Cards as people see and hear them: suits by shape and by colour.
 
 import { el, icon } from './dom.js';
-
-const RANKS = {
-  A: 'Ace', K: 'King', Q: 'Queen', J: 'Jack', T: 'Ten', 9: 'Nine', 8: 'Eight', 7: 'Seven', 6: 'Six', 5: 'Five',
-  4: 'Four', 3: 'Three', 2: 'Two',
-};
-const SUITS = { s: 'spades', h: 'hearts', d: 'diamonds', c: 'clubs' };
+import { t } from './words.js';
 
 /** "As" as "Ace of spades". */
 export function cardName(card) {
-  return `${RANKS[card[0]]} of ${SUITS[card[1]]}`;
+  return t.cards.name(card[0], card[1]);
 }
 
 /** Several as "Ace of spades, Ten of hearts". */

@@ -6,6 +6,7 @@ import { el } from './dom.js';
 import { withdrawalNonce, withdrawData } from './keys.js';
 import { money, moneyWithUnit, parseMoney, readMoney } from './money.js';
 import { short } from './tell.js';
+import { locale, t } from './words.js';
 
 /** Between two looks at a transaction, in milliseconds, and how many of them. */
 const AGAIN_MS = 2_000;
@@ -47,8 +48,8 @@ export function goodPermits(list, nowS) {
 export function wrongSum(text, most) {
   const amount = parseMoney(text);
   if (amount === null) return readMoney(text).wrong;
-  if (amount <= 0) return 'More than nothing.';
-  return most !== null && amount > most ? `At most ${money(most)}.` : null;
+  if (amount <= 0) return t.cashier.moreThanNothing;
+  return most !== null && amount > most ? t.cashier.atMost(money(most)) : null;
 }
 
 export class Cashier {
@@ -134,7 +135,7 @@ export class Cashier {
     if (this.#busy !== null) return;
     this.#error = null;
     this.#looks = 0;
-    this.#say('Waiting for your wallet…');
+    this.#say(t.cashier.waitingForYourWallet);
     try {
       await act(this.#vault());
     } catch (error) {
@@ -154,28 +155,28 @@ export class Cashier {
   async #mined(vault, move) {
     for (let looks = 0; looks < LOOKS_MAX; looks += 1) {
       Object.assign(move, await vault.receipt(move.hash));
-      if (move.failed) throw new Error('The transaction failed on the chain.');
+      if (move.failed) throw new Error(t.cashier.theTransactionFailedOn);
       if (move.mined) return;
       await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
     }
-    throw new Error('The transaction is not on the chain yet. It is listed below.');
+    throw new Error(t.cashier.theTransactionIsNot);
   }
 
   deposit() {
     const amount = parseMoney(this.#texts.deposit);
     if (wrongSum(this.#texts.deposit, this.#state?.wallet ?? null) !== null) return;
-    this.#do('Deposit', async (vault) => {
+    this.#do(t.cashier.deposit, async (vault) => {
       this.#state = await vault.state();
       // An approval costs a fee, and would be for nothing.
-      if (this.#state.paused) throw new Error('Deposits are paused at the moment.');
+      if (this.#state.paused) throw new Error(t.cashier.depositsArePausedAt);
       if (this.#state.allowance < amount) {
         // For this amount alone: a larger allowance would be a larger risk.
-        const approval = this.#sent('Approval', await vault.approve(amount), amount);
-        this.#say('Waiting for the approval on the chain…');
+        const approval = this.#sent('approval', await vault.approve(amount), amount);
+        this.#say(t.cashier.waitingForTheApproval);
         await this.#mined(vault, approval);
       }
-      this.#say('Waiting for your wallet…');
-      this.#sent('Deposit', await vault.send('deposit(uint64)', amount), amount);
+      this.#say(t.cashier.waitingForYourWallet);
+      this.#sent('deposit', await vault.send('deposit(uint64)', amount), amount);
       this.#texts.deposit = '';
     });
   }
@@ -183,42 +184,41 @@ export class Cashier {
   withdraw() {
     const amount = parseMoney(this.#texts.withdraw);
     if (wrongSum(this.#texts.withdraw, this.#ask.balance()?.free ?? null) !== null) return;
-    this.#do('Withdrawal', async (vault) => {
+    this.#do(t.cashier.withdrawal, async (vault) => {
       const { signer } = this.#ask.session();
       const wish = { amount, nonce: withdrawalNonce(), deadlineS: Math.floor(Date.now() / 1000) + VOUCHER_LIFE_S };
       const own = await signer.signTypedData(withdrawData(this.#ask.config(), signer.address, wish));
-      this.#say('Asking for a voucher…');
+      this.#say(t.cashier.askingForAVoucher);
       const { nonce, deadlineS, signature } = await this.#ask.withdraw({ ...wish, signature: own });
-      this.#say('Waiting for your wallet…');
+      this.#say(t.cashier.waitingForYourWallet);
       const hash = await vault.send('withdraw(address,uint64,uint64,uint64,bytes)', this.#own, amount, nonce, deadlineS, signature);
-      this.#sent('Withdrawal', hash, amount);
+      this.#sent('withdrawal', hash, amount);
       this.#texts.withdraw = '';
     });
   }
 
   requestExit() {
-    this.#do('Exit', async (vault) => this.#sent('Request of an exit', await vault.send('requestExit()')));
+    this.#do(t.cashier.exit, async (vault) => this.#sent('exitRequest', await vault.send('requestExit()')));
   }
 
   cancelExit() {
-    this.#do('Exit', async (vault) => this.#sent('Exit taken back', await vault.send('cancelExit()')));
+    this.#do(t.cashier.exit, async (vault) => this.#sent('exitBack', await vault.send('cancelExit()')));
   }
 
   finaliseExit() {
-    this.#do('Exit', async (vault) => this.#sent('Exit', await vault.send('finaliseExit(address)', this.#own)));
+    this.#do(t.cashier.exit, async (vault) => this.#sent('exit', await vault.send('finaliseExit(address)', this.#own)));
   }
 
   cancelPermit(nonce) {
-    this.#do('Permit', async (vault) => this.#sent('Permit cancelled', await vault.send('cancelPermit(uint64)', nonce)));
+    this.#do(t.cashier.permit, async (vault) => this.#sent('permit', await vault.send('cancelPermit(uint64)', nonce)));
   }
 
   draw() {
     const session = this.#ask.session();
-    const head = el('div', { class: 'head' }, el('h1', { id: 'title', tabindex: '-1' }, 'Cashier'));
-    if (session === null) return [head, el('p', { class: 'panel' }, 'Sign in with a wallet to deposit and to withdraw.')];
+    const head = el('div', { class: 'head' }, el('h1', { id: 'title', tabindex: '-1' }, t.cashier.cashier));
+    if (session === null) return [head, el('p', { class: 'panel' }, t.cashier.signInWithA)];
     if (session.signer.kind === 'guest') {
-      return [head, el('p', { class: 'panel' }, 'A guest key of this browser has no wallet, which deposits and withdrawals go through. '
-        + 'Sign in with a wallet, or import the key there: Account, “Forget this guest key…”, “Export the key”.')];
+      return [head, el('p', { class: 'panel' }, t.cashier.aGuestKeyOf)];
     }
     const state = this.#state;
     const balance = this.#ask.balance();
@@ -228,17 +228,16 @@ export class Cashier {
       this.#error ? el('p', { class: 'panel warn', role: 'alert', 'data-key': 'wrong' }, this.#error) : null,
       this.#busy ? el('p', { class: 'panel', role: 'status', 'data-key': 'busy' }, this.#busy) : null,
       el('section', { class: 'panel', 'aria-labelledby': 'have', 'data-key': 'have' },
-        el('h2', { id: 'have' }, 'What you have'),
+        el('h2', { id: 'have' }, t.cashier.whatYouHave),
         el('dl', { class: 'facts' },
-          fact('In your wallet', state === null ? '…' : moneyWithUnit(state.wallet)),
-          fact('Free to play or withdraw', balance === null ? 'not known' : moneyWithUnit(balance.free)),
-          fact('On its way', balance === null ? 'not known' : moneyWithUnit(balance.reserved)),
-          fact('At tables', balance === null ? 'not known' : moneyWithUnit(seated)),
-          fact('In the vault, settled', state === null ? '…' : moneyWithUnit(state.free)))),
-      this.#form('deposit', 'Deposit', state?.wallet ?? null, 'You approve exactly this amount, then deposit it: two transactions. '
-        + `It counts after ${this.#ask.config()?.confirmations ?? '…'} confirmations.`),
-      this.#form('withdraw', 'Withdraw', balance?.free ?? null, 'Your wallet signs what you ask for, the room signs a voucher at once, and your wallet redeems it at the vault.'
-        + (state !== null && balance !== null && state.payable < balance.free ? ` The vault pays ${moneyWithUnit(state.payable)} at the moment.` : '')),
+          fact(t.cashier.inYourWallet, state === null ? '…' : moneyWithUnit(state.wallet)),
+          fact(t.cashier.freeToPlayOr, balance === null ? t.cashier.notKnown : moneyWithUnit(balance.free)),
+          fact(t.cashier.onItsWay, balance === null ? t.cashier.notKnown : moneyWithUnit(balance.reserved)),
+          fact(t.cashier.atTables, balance === null ? t.cashier.notKnown : moneyWithUnit(seated)),
+          fact(t.cashier.inTheVaultSettled, state === null ? '…' : moneyWithUnit(state.free)))),
+      this.#form('deposit', t.cashier.deposit, state?.wallet ?? null, t.cashier.youApproveExactlyThis(this.#ask.config()?.confirmations ?? '…')),
+      this.#form('withdraw', t.cashier.withdraw, balance?.free ?? null, t.cashier.yourWalletSignsWhat
+        + (state !== null && balance !== null && state.payable < balance.free ? t.cashier.theVaultPaysAt(moneyWithUnit(state.payable)) : '')),
       this.#exit(state, seated),
       this.#permitList(),
       this.#moveList(),
@@ -252,7 +251,7 @@ export class Cashier {
     return el('form', { class: 'panel money-form', 'data-form': what, 'data-key': what, novalidate: true, 'aria-labelledby': `${what}-title` },
       el('h2', { id: `${what}-title` }, title),
       el('p', { class: 'soft' }, words),
-      el('label', { class: 'field', for: `${what}-amount` }, most === null ? 'Amount' : `Amount, up to ${money(most)}`),
+      el('label', { class: 'field', for: `${what}-amount` }, most === null ? t.cashier.amount : t.cashier.amountUpTo(money(most))),
       el('div', { class: 'row' },
         el('input', {
           id: `${what}-amount`, type: 'text', inputmode: 'decimal', autocomplete: 'off', value: text, 'data-input': `money-${what}`,
@@ -268,35 +267,34 @@ export class Cashier {
     const asked = (state?.exitReadyAt ?? 0) > 0;
     const left = asked ? Math.max(0, state.exitReadyAt - state.time) : 0;
     return el('section', { class: 'panel', 'aria-labelledby': 'exit-title', 'data-key': 'exit' },
-      el('h2', { id: 'exit-title' }, 'Exit without the room'),
-      el('p', {}, `The vault pays you out by itself, whatever the room does, ${state === null ? 'some time' : duration(state.exitDelay)} after you have asked. `
-        + 'Until then hands that were dealt may still be settled, and you can take no seat.'),
-      seated > 0 ? el('p', { class: 'warn-text' }, `You have ${moneyWithUnit(seated)} at tables. Hands that are dealt there still count.`) : null,
-      asked ? el('p', { class: 'strong', role: 'status' }, left > 0 ? `Asked for. ${duration(left)} left by the chain’s clock.` : 'The clock has run out: the vault pays.') : null,
+      el('h2', { id: 'exit-title' }, t.cashier.exitWithoutTheRoom),
+      el('p', {}, t.cashier.theVaultPaysYou(state === null ? t.cashier.someTime : duration(state.exitDelay))),
+      seated > 0 ? el('p', { class: 'warn-text' }, t.cashier.youHaveAtTables(moneyWithUnit(seated))) : null,
+      asked ? el('p', { class: 'strong', role: 'status' }, left > 0 ? t.cashier.askedForLeftBy(duration(left)) : t.cashier.theClockHasRun) : null,
       el('div', { class: 'row' },
-        asked ? [button('finalise-exit', 'Pay me out', left > 0), button('cancel-exit', 'Take the exit back')] : button('request-exit', 'Ask for an exit')));
+        asked ? [button('finalise-exit', t.cashier.payMeOut, left > 0), button('cancel-exit', t.cashier.takeTheExitBack)] : button('request-exit', t.cashier.askForAnExit)));
   }
 
   #permitList() {
     if (this.#permits.length === 0) return null;
     return el('section', { class: 'panel', 'aria-labelledby': 'permits-title', 'data-key': 'permits' },
-      el('h2', { id: 'permits-title' }, 'Permits that nobody has used'),
-      el('p', { class: 'soft' }, 'Signed in this browser. One that you cancel can seat no chips any more.'),
+      el('h2', { id: 'permits-title' }, t.cashier.permitsThatNobodyHas),
+      el('p', { class: 'soft' }, t.cashier.signedInThisBrowser),
       el('ul', { class: 'money-list' }, this.#permits.map(({ nonce, amount, expiryS }) => el('li', { 'data-key': `permit-${nonce}` },
-        el('span', {}, `${moneyWithUnit(Number(amount))}, until ${new Date(Number(expiryS) * 1000).toLocaleTimeString()}`),
-        el('button', { class: 'button small', type: 'button', 'data-do': 'cancel-permit', 'data-with': nonce, 'aria-disabled': this.#busy !== null ? 'true' : null }, 'Cancel')))));
+        el('span', {}, t.cashier.until(moneyWithUnit(Number(amount)), new Date(Number(expiryS) * 1000).toLocaleTimeString(locale))),
+        el('button', { class: 'button small', type: 'button', 'data-do': 'cancel-permit', 'data-with': nonce, 'aria-disabled': this.#busy !== null ? 'true' : null }, t.cashier.cancel)))));
   }
 
   #moveList() {
     if (this.#moves.length === 0) return null;
     const wanted = this.#ask.config()?.confirmations ?? 1;
     return el('section', { class: 'panel', 'aria-labelledby': 'moves-title', 'data-key': 'moves' },
-      el('h2', { id: 'moves-title' }, 'Transactions'),
+      el('h2', { id: 'moves-title' }, t.cashier.transactions),
       el('ul', { class: 'money-list' }, this.#moves.toReversed().map((move) => el('li', { 'data-key': move.hash },
-        el('span', {}, move.what, move.amount === null ? null : ` of ${moneyWithUnit(move.amount)}`),
+        el('span', {}, t.cashier.move(t.cashier.moves[move.what] ?? move.what, move.amount === null ? null : moneyWithUnit(move.amount))),
         el('code', { title: move.hash }, short(move.hash)),
         el('span', { class: `tag ${move.failed ? 'warn' : this.#isDone(move) ? 'good' : ''}` },
-          move.failed ? 'failed' : !move.mined ? 'sent' : this.#isDone(move) ? 'final' : `${move.confirmations} of ${wanted} confirmations`)))));
+          move.failed ? t.cashier.failed : !move.mined ? t.cashier.sent : this.#isDone(move) ? t.cashier.final : t.cashier.ofConfirmations(move.confirmations, wanted))))));
   }
 }
 
@@ -304,9 +302,8 @@ const fact = (what, value) => el('div', {}, el('dt', {}, what), el('dd', {}, val
 
 /** Seconds in the largest units that say enough. */
 export function duration(seconds) {
-  const units = [[86_400, 'day'], [3_600, 'hour'], [60, 'minute'], [1, 'second']];
+  const units = [[86_400, 'days'], [3_600, 'hours'], [60, 'minutes'], [1, 'seconds']];
   const at = Math.max(0, units.findIndex(([size]) => seconds >= size));
   const [size, name] = seconds <= 0 ? units[3] : units[at];
-  const count = Math.ceil(seconds / size);
-  return `${count} ${name}${count === 1 ? '' : 's'}`;
+  return t.duration[name](Math.ceil(seconds / size));
 }

@@ -3,6 +3,7 @@
 
 import { keccak_256 as keccak } from './vendor/noble-hashes/sha3.js';
 import { bytesToHex, utf8ToBytes } from './vendor/noble-hashes/utils.js';
+import { t } from './words.js';
 
 const selectorOf = (signature) => bytesToHex(keccak(utf8ToBytes(signature))).slice(0, 8);
 const word = (hex) => hex.padStart(64, '0');
@@ -10,7 +11,7 @@ const word = (hex) => hex.padStart(64, '0');
 /** Call data of a function, as in `call('approve(address,uint256)', to, amount)`. */
 export function call(signature, ...values) {
   const types = signature.slice(signature.indexOf('(') + 1, -1).split(',').filter(Boolean);
-  if (types.length !== values.length) throw new Error(`${signature} takes ${types.length} values`);
+  if (types.length !== values.length) throw new TypeError(`${signature} takes ${types.length} values`);
   let head = '';
   let tail = '';
   types.forEach((type, at) => {
@@ -20,7 +21,7 @@ export function call(signature, ...values) {
       const hex = values[at].replace(/^0x/, '');
       head += word((types.length * 32 + tail.length / 2).toString(16));
       tail += word((hex.length / 2).toString(16)) + hex.padEnd(Math.ceil(hex.length / 64) * 64, '0');
-    } else throw new Error(`no such type here: ${type}`);
+    } else throw new TypeError(`no such type here: ${type}`);
   });
   return `0x${selectorOf(signature)}${head}${tail}`;
 }
@@ -28,25 +29,25 @@ export function call(signature, ...values) {
 /** An answer's word as a number; throws where it is none that a page can count with. */
 export function numberAt(answer, at = 0) {
   const hex = answer.slice(2 + at * 64, 2 + (at + 1) * 64);
-  if (hex.length !== 64) throw new Error('The chain answered with something else than a number.');
+  if (hex.length !== 64) throw new Error(t.chain.theChainAnsweredWith);
   const value = BigInt(`0x${hex}`);
   return value > BigInt(Number.MAX_SAFE_INTEGER) ? Number.MAX_SAFE_INTEGER : Number(value);
 }
 
 // What a player can do about the vault's refusals (chain-signer/contracts/src/interfaces).
 const REFUSALS = {
-  'ZeroAmount()': 'The amount is zero.',
-  'DepositsPaused()': 'Deposits are paused at the moment.',
-  'ContractWallet()': 'The vault takes no deposits for contracts: they cannot sign permits.',
-  'TooMuchHeld()': 'The vault holds as much as it may.',
-  'TokenTookFee()': 'The token took a fee, and the vault takes whole amounts only.',
-  'VoucherExpired()': 'The voucher has expired. Ask for the withdrawal again.',
-  'NonceUsed()': 'This was done already.',
-  'InsufficientBalance()': 'The vault has not settled enough of your chips yet. Try again in a moment.',
-  'OutflowLimitReached(uint64)': 'The vault pays out only so much at a time. Try a smaller amount, or later.',
-  'ExitPending()': 'An exit is under way.',
-  'NoExitPending()': 'No exit is under way.',
-  'ExitNotReady(uint64)': 'The exit’s clock has not run out.',
+  'ZeroAmount()': t.chain.theAmountIsZero,
+  'DepositsPaused()': t.chain.depositsArePausedAt,
+  'ContractWallet()': t.chain.theVaultTakesNo,
+  'TooMuchHeld()': t.chain.theVaultHoldsAs,
+  'TokenTookFee()': t.chain.theTokenTookA,
+  'VoucherExpired()': t.chain.theVoucherHasExpired,
+  'NonceUsed()': t.chain.thisWasDoneAlready,
+  'InsufficientBalance()': t.chain.theVaultHasNot,
+  'OutflowLimitReached(uint64)': t.chain.theVaultPaysOut,
+  'ExitPending()': t.chain.anExitIsUnder,
+  'NoExitPending()': t.chain.noExitIsUnder,
+  'ExitNotReady(uint64)': t.chain.theExitsClockHas,
 };
 const BY_SELECTOR = new Map(Object.entries(REFUSALS).map(([signature, words]) => [selectorOf(signature), words]));
 
@@ -58,7 +59,7 @@ export function refusal(error) {
     const words = found === null ? undefined : BY_SELECTOR.get(found[1].toLowerCase());
     if (words !== undefined) return words;
   }
-  return error?.message ?? 'The wallet failed.';
+  return error?.message ?? t.chain.theWalletFailed;
 }
 
 /** The vault as this wallet reaches it; `config` is the gateway's `/v1/config`. */

@@ -2,6 +2,7 @@
 
 import { el, icon } from './dom.js';
 import { money } from './money.js';
+import { t } from './words.js';
 
 /** A fleet's name as it is written on a button. */
 export function title({ name }) {
@@ -22,7 +23,7 @@ export function ownIn(fleet, seats) {
 export function fleets({ list, seats, asking, error }) {
   if (list.length === 0) return null;
   return el('section', { 'aria-labelledby': 'fleets-title', 'data-key': 'fleets' },
-    el('h2', { id: 'fleets-title', class: 'fleets-title' }, 'Play now'),
+    el('h2', { id: 'fleets-title', class: 'fleets-title' }, t.fleets.playNow),
     error ? el('p', { class: 'panel warn', role: 'alert', 'data-key': 'seat-error' }, error) : null,
     el('ul', { class: 'tables' }, list.map((fleet) => card(fleet, ownIn(fleet, seats), asking))));
 }
@@ -30,15 +31,15 @@ export function fleets({ list, seats, asking, error }) {
 function card(fleet, own, asking) {
   const waits = fleet.waiting > 0;
   const facts = [
-    ['Blinds', `${money(fleet.smallBlind)} / ${money(fleet.bigBlind)}`],
-    ['Buy-in', `${money(fleet.buyInMin)} – ${money(fleet.buyInMax)}`],
-    ['Players', `${fleet.players} at ${fleet.tables} ${fleet.tables === 1 ? 'table' : 'tables'}`],
-    waits ? ['Waiting', `${fleet.waiting}`] : ['Free seats', `${fleet.free}`],
+    [t.fleets.blinds, `${money(fleet.smallBlind)} / ${money(fleet.bigBlind)}`],
+    [t.fleets.buyIn, `${money(fleet.buyInMin)} – ${money(fleet.buyInMax)}`],
+    [t.fleets.players, t.fleets.playersAtTables(fleet.players, fleet.tables)],
+    waits ? [t.fleets.waiting, `${fleet.waiting}`] : [t.fleets.freeSeats, `${fleet.free}`],
   ];
   return el('li', { class: 'fleet-card', 'data-key': keyOf(fleet) },
     el('div', { class: 'table-name' },
       el('h3', { class: 'fleet-name' }, icon('paw'), el('span', {}, title(fleet))),
-      el('span', { class: fleet.free > 0 && !waits ? 'tag good' : 'tag warn' }, fleet.free > 0 && !waits ? 'seats free' : 'full')),
+      el('span', { class: fleet.free > 0 && !waits ? 'tag good' : 'tag warn' }, fleet.free > 0 && !waits ? t.fleets.seatsFree : t.fleets.full)),
     el('dl', { class: 'facts' }, facts.map(([what, value]) => el('div', {}, el('dt', {}, what), el('dd', {}, value)))),
     el('div', { class: 'fleet-do' }, own === null ? ask(fleet, waits, asking === keyOf(fleet)) : state(fleet, own)));
 }
@@ -51,33 +52,33 @@ function button(what, fleet, label, main = false, busy = false) {
 }
 
 function ask(fleet, waits, busy) {
-  if (fleet.free > 0 && !waits) return button('play-fleet', fleet, busy ? 'Looking for a seat…' : `Play ${title(fleet)}`, true, busy);
-  if (fleet.waitingMax === 0) return el('p', { class: 'soft' }, 'All seats are taken.');
-  return button('wait-fleet', fleet, busy ? 'Joining…' : 'Join the waiting list', true, busy);
+  if (fleet.free > 0 && !waits) return button('play-fleet', fleet, busy ? t.fleets.lookingForASeat : t.fleets.play(title(fleet)), true, busy);
+  if (fleet.waitingMax === 0) return el('p', { class: 'soft' }, t.fleets.allSeatsAreTaken);
+  return button('wait-fleet', fleet, busy ? t.fleets.joining : t.fleets.joinTheWaitingList, true, busy);
 }
 
 /** Seconds as one says them. */
 export function duration(seconds) {
-  if (seconds < 60) return `about ${seconds} s`;
+  if (seconds < 60) return t.fleets.aboutSeconds(seconds);
   const minutes = Math.ceil(seconds / 60);
-  return minutes === 1 ? 'about a minute' : `about ${minutes} minutes`;
+  return t.fleets.aboutMinutes(minutes);
 }
 
 function state(fleet, own) {
   if (own.state === 'waiting') {
-    const estimate = own.estimateS === undefined ? 'no estimate yet' : duration(own.estimateS);
+    const estimate = own.estimateS === undefined ? t.fleets.noEstimateYet : duration(own.estimateS);
     return [
-      el('p', { 'data-key': 'place', role: 'status' }, `Place ${own.place} of ${own.waiting} on the waiting list, ${estimate}.`),
-      button('leave-list', fleet, 'Leave the list'),
+      el('p', { 'data-key': 'place', role: 'status' }, t.fleets.placeOfOnThe(own.place, own.waiting, estimate)),
+      button('leave-list', fleet, t.fleets.leaveTheList),
     ];
   }
   return [
     el('p', { 'data-key': 'held', role: 'status' },
-      own.offered ? 'Your turn: seat ' : 'Seat ', `${own.seat + 1} is held for you, `,
+      t.fleets.seatIsHeld(own.seat + 1, own.offered === true),
       // Read once, and not each second.
       el('span', { 'data-seconds': own.until, 'aria-hidden': 'true' }, ''), '.'),
-    button('take-seat', fleet, 'Sit down', true),
-    button('leave-list', fleet, 'Give it back'),
+    button('take-seat', fleet, t.fleets.sitDown, true),
+    button('leave-list', fleet, t.fleets.giveItBack),
   ];
 }
 
@@ -86,6 +87,6 @@ export function offer(seats, uid) {
   const held = seats.find((own) => own.state === 'held' && own.table !== uid);
   if (held === undefined) return null;
   return el('div', { class: 'panel invite', role: 'status', 'data-key': 'offer' },
-    el('p', {}, `A seat at ${title(held)} is held for you, `, el('span', { 'data-seconds': held.until, 'aria-hidden': 'true' }, ''), '.'),
-    el('div', { class: 'row' }, button('take-seat', held, 'Sit down there', true), button('leave-list', held, 'Give it back')));
+    el('p', {}, t.fleets.aSeatAtIs(title(held)), el('span', { 'data-seconds': held.until, 'aria-hidden': 'true' }, ''), '.'),
+    el('div', { class: 'row' }, button('take-seat', held, t.fleets.sitDownThere, true), button('leave-list', held, t.fleets.giveItBack)));
 }

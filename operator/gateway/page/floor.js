@@ -1,20 +1,23 @@
 // The floor, for staff: all tables with who sits where, their pace, their pauses and what is unusual. No hidden cards.
 
+import { problemOf } from './api.js';
 import { el, onDo, say } from './dom.js';
 import { gain, money } from './money.js';
 import { Events } from './stream.js';
 import { short } from './tell.js';
+import { locale, t } from './words.js';
 
 /** Between two tries to open the stream, in milliseconds. */
 const AGAIN_MS = 3_000;
 const RULES = {
-  fastDecisions: ['Fast decisions', ({ value, threshold }) => `${value} ms on average, below ${threshold} ms`],
-  seatChanges: ['Seat changes', ({ value, threshold }) => `${value} in an hour, more than ${threshold}`],
-  chipFlow: ['Chip flow', ({ value, threshold }) => `${value} big blinds in an hour, more than ${threshold}`],
-  suddenStakes: ['Sudden stakes', ({ value, threshold }) => `${value} times the highest of the last 30 days, at least ${threshold}`],
-  settlementLag: ['Settlement lag', ({ value, threshold }) => `${value} s, more than ${threshold} s`],
+  fastDecisions: [t.floor.fastDecisions, ({ value, threshold }) => t.floor.msOnAverageBelow(value, threshold)],
+  seatChanges: [t.floor.seatChanges, ({ value, threshold }) => t.floor.inAnHourMore(value, threshold)],
+  chipFlow: [t.floor.chipFlow, ({ value, threshold }) => t.floor.bigBlindsInAn(value, threshold)],
+  suddenStakes: [t.floor.suddenStakes, ({ value, threshold }) => t.floor.timesTheHighestOf(value, threshold)],
+  settlementLag: [t.floor.settlementLag, ({ value, threshold }) => t.floor.sMoreThanS(value, threshold)],
 };
-const whole = new Intl.NumberFormat();
+const tenths = new Intl.NumberFormat(locale, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
+const whole = new Intl.NumberFormat(locale);
 
 /** The view. `token()` gives an access token; `order(uid, what, reason)` pauses and resumes. */
 export class FloorView {
@@ -87,7 +90,7 @@ export class FloorView {
     });
     if (!answer.ok) {
       const problem = await answer.json().catch(() => null);
-      throw new Error(problem?.detail ?? problem?.title ?? `The server answered ${answer.status}`);
+      throw problemOf(answer.status, problem);
     }
     const events = new Events(4 * 1024 * 1024);
     const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
@@ -114,7 +117,7 @@ export class FloorView {
     this.#redraw();
     try {
       await this.#order(asking.uid, paused ? 'resume' : 'pause', asking.reason.trim());
-      say(paused ? 'The table goes on.' : 'The table is paused after the running hand.', true);
+      say(paused ? t.floor.theTableGoesOn : t.floor.theTableIsPaused, true);
       this.asking = null;
     } catch (error) {
       Object.assign(asking, { busy: false, error: error.message });
@@ -126,11 +129,11 @@ export class FloorView {
     const tables = [...this.#held.values()].sort((one, other) => (other.unusual.length > 0) - (one.unusual.length > 0) || (one.name < other.name ? -1 : 1));
     return [
       el('div', { class: 'head' },
-        el('h1', { id: 'title', tabindex: '-1' }, 'Floor'),
-        el('p', { class: 'soft' }, 'Rates are over the last hour and need no hidden cards. What is unusual is worth a look, and proves nothing.')),
+        el('h1', { id: 'title', tabindex: '-1' }, t.floor.floor),
+        el('p', { class: 'soft' }, t.floor.ratesAreOverThe)),
       this.#filters(),
-      this.error ? el('p', { class: 'panel warn', role: 'alert' }, `${this.error}. Trying again.`) : null,
-      this.all === null && !this.error ? el('p', { class: 'soft' }, 'Looking at the floor…') : null,
+      this.error ? el('p', { class: 'panel warn', role: 'alert' }, t.floor.tryingAgain(this.error)) : null,
+      this.all === null && !this.error ? el('p', { class: 'soft' }, t.floor.lookingAtTheFloor) : null,
       this.all !== null ? el('p', { class: 'soft' }, totals(tables, this.all)) : null,
       el('ul', { class: 'floor' }, tables.map((table) => this.#card(table))),
     ];
@@ -142,68 +145,69 @@ export class FloorView {
       el('input', { type: 'text', autocomplete: 'off', value: filter[field] ?? '', 'data-floor': field, ...more }));
     const check = (field, label) => el('label', { class: 'check' },
       el('input', { type: 'checkbox', 'data-floor': field, checked: filter[field] === 'true' }), el('span', {}, label));
-    return el('form', { class: 'panel filters', 'aria-label': 'Which tables', 'data-form': 'floor' },
-      text('name', 'Table'), text('player', 'Player’s address', { placeholder: '0x…' }),
-      check('paused', 'Only paused'), check('unusual', 'Only unusual'));
+    return el('form', { class: 'panel filters', 'aria-label': t.floor.whichTables, 'data-form': 'floor' },
+      text('name', t.floor.table), text('player', t.floor.playersAddress, { placeholder: '0x…' }),
+      check('paused', t.floor.onlyPaused), check('unusual', t.floor.onlyUnusual));
   }
 
   #card(table) {
     const { uid, floor, handsPerHour, unusual } = table;
     const pausedBy = floor?.pausedBy;
     const facts = [
-      ['Blinds', `${money(table.smallBlind)} / ${money(table.bigBlind)}`],
-      ['Players', `${table.players} of ${table.seats}`],
-      ['Hands an hour', handsPerHour === null ? 'not known yet' : whole.format(handsPerHour)],
-      ['Waiting for the chain', floor === null ? '–' : floor.unsettled === 0 ? 'nothing' : `${floor.unsettled}, oldest ${floor.unsettledS} s`],
+      [t.floor.blinds, `${money(table.smallBlind)} / ${money(table.bigBlind)}`],
+      [t.floor.players, t.floor.playersOf(table.players, table.seats)],
+      [t.floor.handsAnHour, handsPerHour === null ? t.floor.notKnownYet : whole.format(handsPerHour)],
+      [t.floor.waitingForTheChain, floor === null ? '–' : floor.unsettled === 0 ? t.floor.nothing : t.floor.unsettled(floor.unsettled, floor.unsettledS)],
     ];
-    const state = table.paused ?? (table.ready ? null : 'not available at the moment');
+    const state = table.paused ?? (table.ready ? null : t.floor.notAvailableAtThe);
     const name = table.name || uid;
     return el('li', { class: `panel floor-table ${unusual.length > 0 ? 'unusual' : ''}`, 'data-key': uid },
       el('div', { class: 'table-name' },
         el('h2', {}, el('a', { href: `#/table/${uid}` }, name)),
-        el('span', { class: state ? 'tag warn' : 'tag good' }, state ?? 'open')),
+        el('span', { class: state ? 'tag warn' : 'tag good' }, state ?? t.floor.openWord)),
       el('dl', { class: 'facts' }, facts.map(([what, value]) => el('div', {}, el('dt', {}, what), el('dd', {}, value)))),
       unusual.length > 0
-        ? el('ul', { class: 'alarms', 'aria-label': 'Unusual' }, unusual.map((one) => el('li', {},
+        ? el('ul', { class: 'alarms', 'aria-label': t.floor.unusual }, unusual.map((one) => el('li', {},
             el('strong', {}, RULES[one.rule]?.[0] ?? one.rule), ` ${RULES[one.rule]?.[1](one) ?? one.value}`,
-            one.players.length > 0 ? el('small', {}, ` ${one.players.map(short).join(' to ')}`) : null)))
+            one.players.length > 0 ? el('small', {}, ` ${one.players.map(short).join(t.floor.playerToPlayer)}`) : null)))
         : null,
       floor !== null && floor.seats.length > 0 ? seats(floor.seats, name) : null,
       this.asking?.uid === uid
         ? this.#form(pausedBy, name)
         : el('button', { class: `button small ${pausedBy ? 'main' : ''}`, type: 'button', 'data-do': 'floor-ask', 'data-with': uid },
-            pausedBy ? 'Let it go on…' : 'Pause…', el('span', { class: 'heard' }, ` ${name}`)));
+            pausedBy ? t.floor.letItGoOn : t.floor.pause, el('span', { class: 'heard' }, ` ${name}`)));
   }
 
   #form(pausedBy, name) {
     const { reason, busy, error } = this.asking;
-    return el('form', { class: 'floor-order', 'data-form': 'floor-order', 'aria-label': `${pausedBy ? 'Resume' : 'Pause'} ${name}` },
-      el('label', { class: 'field', for: 'floor-reason' }, pausedBy ? 'Why it goes on' : 'Reason; players at the table read it'),
+    return el('form', { class: 'floor-order', 'data-form': 'floor-order', 'aria-label': pausedBy ? t.floor.resumeTable(name) : t.floor.pauseTableNamed(name) },
+      el('label', { class: 'field', for: 'floor-reason' }, pausedBy ? t.floor.whyItGoesOn : t.floor.reasonPlayersAtThe),
       el('input', { id: 'floor-reason', type: 'text', maxlength: 200, required: true, autocomplete: 'off', value: reason, 'data-floor-reason': '' }),
       error ? el('p', { class: 'warn-text', role: 'alert' }, error) : null,
       el('div', { class: 'row end' },
-        el('button', { class: 'button small', type: 'button', 'data-do': 'floor-cancel' }, 'Cancel'),
-        el('button', { class: 'button small main', type: 'submit', 'aria-disabled': busy ? 'true' : null }, pausedBy ? 'Resume' : 'Pause the table')));
+        el('button', { class: 'button small', type: 'button', 'data-do': 'floor-cancel' }, t.floor.cancel),
+        el('button', { class: 'button small main', type: 'submit', 'aria-disabled': busy ? 'true' : null }, pausedBy ? t.floor.resume : t.floor.pauseTheTable)));
   }
 }
 
 function totals(tables, all) {
   const sum = (of) => tables.reduce((total, table) => total + of(table), 0);
-  const more = all > tables.length ? `, ${whole.format(tables.length)} of them shown` : '';
-  return `${whole.format(all)} ${all === 1 ? 'table' : 'tables'}${more}; ${whole.format(sum(({ players }) => players))} players; `
-    + `${whole.format(sum(({ handsPerHour }) => handsPerHour ?? 0))} hands an hour; ${whole.format(tables.filter(({ paused }) => paused).length)} paused.`;
+  return t.floor.totals({
+    all, shown: tables.length, players: sum(({ players }) => players), hands: sum(({ handsPerHour }) => handsPerHour ?? 0),
+    paused: tables.filter(({ paused }) => paused).length,
+  }, (count) => whole.format(count));
 }
 
 function seats(held, name) {
   return el('details', {},
-    el('summary', {}, 'Who sits where', el('span', { class: 'heard' }, ` at ${name}`)),
-    el('div', { class: 'scroll', role: 'region', 'aria-label': `Players at ${name}`, tabindex: '0' },
+    el('summary', {}, t.floor.whoSitsWhere, el('span', { class: 'heard' }, t.floor.at(name))),
+    el('div', { class: 'scroll', role: 'region', 'aria-label': t.floor.playersAt(name), tabindex: '0' },
       el('table', { class: 'hands' },
-        el('thead', {}, el('tr', {}, ['Seat', 'Player', 'Stack', 'Hands', 'Net', 'Decides in'].map((text) => el('th', { scope: 'col' }, text)))),
+        el('thead', {}, el('tr', {}, [t.floor.seat, t.floor.player, t.floor.stack, t.floor.hands, t.floor.net, t.floor.decidesIn].map((text) => el('th', { scope: 'col' }, text)))),
         el('tbody', {}, held.map(({ seat, player, stack, sittingOut, connected, hands, net, timed, thinkMs }) => el('tr', { 'data-key': seat },
           el('th', { scope: 'row' }, String(seat + 1)),
-          el('td', { title: player }, short(player), sittingOut ? ' (sits out)' : connected ? '' : ' (connection lost)'),
+          el('td', { title: player }, short(player), sittingOut ? t.floor.sitsOut : connected ? '' : t.floor.connectionLost),
           el('td', {}, money(stack)), el('td', {}, whole.format(hands)),
           el('td', { class: net > 0 ? 'gained' : net < 0 ? 'lost' : '' }, gain(net)),
-          el('td', {}, timed === 0 ? '–' : `${(thinkMs / 1000).toFixed(1)} s`)))))));
+          el('td', {}, timed === 0 ? '–' : t.floor.s(tenths.format(thinkMs / 1000)))))))));
 }

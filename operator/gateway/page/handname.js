@@ -1,11 +1,8 @@
 // The best five of up to seven cards, and their name. For show: the table decides who wins.
 
+import { t } from './words.js';
+
 const ORDER = '23456789TJQKA';
-const ONE = {
-  A: 'Ace', K: 'King', Q: 'Queen', J: 'Jack', T: 'Ten', 9: 'Nine', 8: 'Eight', 7: 'Seven', 6: 'Six', 5: 'Five',
-  4: 'Four', 3: 'Three', 2: 'Two',
-};
-const many = (rank) => (rank === '6' ? 'Sixes' : `${ONE[rank]}s`);
 const value = (card) => ORDER.indexOf(card[0]);
 
 /** {name, cards} of the best hand; null where there are fewer than five cards. */
@@ -16,26 +13,26 @@ export function bestHand(cards) {
   const straightFlush = suited && straight(suited);
   if (straightFlush) {
     const royal = straightFlush[0][0] === 'A' && straightFlush[1][0] === 'K';
-    return { name: royal ? 'a royal flush' : `a straight flush, ${ONE[straightFlush[0][0]]} high`, cards: straightFlush };
+    return { name: royal ? t.hands.royalFlush : t.hands.straightFlush(straightFlush[0][0]), cards: straightFlush };
   }
   const groups = groupsOf(sorted);
   const [first, second] = groups;
   const rest = (held, count) => sorted.filter((card) => !held.includes(card)).slice(0, count);
-  if (first.length === 4) return { name: `four ${many(first[0][0])}`, cards: [...first, ...rest(first, 1)] };
+  if (first.length === 4) return { name: t.hands.four(first[0][0]), cards: [...first, ...rest(first, 1)] };
   if (first.length === 3 && second?.length >= 2) {
     const cards = [...first, ...second.slice(0, 2)];
-    return { name: `a full house, ${many(first[0][0])} full of ${many(second[0][0])}`, cards };
+    return { name: t.hands.fullHouse(first[0][0], second[0][0]), cards };
   }
-  if (suited) return { name: `a flush, ${ONE[suited[0][0]]} high`, cards: suited.slice(0, 5) };
+  if (suited) return { name: t.hands.flush(suited[0][0]), cards: suited.slice(0, 5) };
   const run = straight(sorted);
-  if (run) return { name: `a straight, ${ONE[run[0][0]]} high`, cards: run };
-  if (first.length === 3) return { name: `three ${many(first[0][0])}`, cards: [...first, ...rest(first, 2)] };
+  if (run) return { name: t.hands.straight(run[0][0]), cards: run };
+  if (first.length === 3) return { name: t.hands.three(first[0][0]), cards: [...first, ...rest(first, 2)] };
   if (first.length === 2 && second?.length === 2) {
     const pairs = [...first, ...second];
-    return { name: `two pair, ${many(first[0][0])} and ${many(second[0][0])}`, cards: [...pairs, ...rest(pairs, 1)] };
+    return { name: t.hands.twoPair(first[0][0], second[0][0]), cards: [...pairs, ...rest(pairs, 1)] };
   }
-  if (first.length === 2) return { name: `a pair of ${many(first[0][0])}`, cards: [...first, ...rest(first, 3)] };
-  return { name: `${ONE[sorted[0][0]]} high`, cards: sorted.slice(0, 5) };
+  if (first.length === 2) return { name: t.hands.pair(first[0][0]), cards: [...first, ...rest(first, 3)] };
+  return { name: t.hands.high(sorted[0][0]), cards: sorted.slice(0, 5) };
 }
 
 /** What a player holds, in words: the name of the best hand, or of two cards before the flop. Null without cards. */
@@ -44,8 +41,8 @@ export function strengthOf(own, board) {
   const made = bestHand([...own, ...board]);
   if (made !== null) return made.name;
   const [high, low] = [...own].sort((a, b) => value(b) - value(a));
-  if (high[0] === low[0]) return `a pair of ${many(high[0])}`;
-  return `${ONE[high[0]]} ${ONE[low[0]]} ${high[1] === low[1] ? 'suited' : 'offsuit'}`;
+  if (high[0] === low[0]) return t.hands.pair(high[0]);
+  return t.hands.unpaired(high[0], low[0], high[1] === low[1]);
 }
 
 // Cards by rank: larger groups first, then higher ranks. A second set of three counts as a pair.

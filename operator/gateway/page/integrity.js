@@ -7,21 +7,22 @@ import { face } from './cards.js';
 import { el, onDo, say } from './dom.js';
 import { gain, money } from './money.js';
 import { short } from './tell.js';
+import { locale, t } from './words.js';
 
-const moment = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
+const tenths = new Intl.NumberFormat(locale, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
+const moment = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'short' });
 const STATES = ['open', 'dissent', 'appealed', 'decided', 'closed'];
 const ACTIONS = {
-  clear: ['Clear', 'Nothing is wrong: the signal was innocent.'],
-  keepApart: ['Keep apart', 'The members are not seated at one table.'],
-  refuseSeats: ['Refuse seats', 'The members get no sign-in, no seat and no voucher.'],
-  holdVouchers: ['Hold vouchers', 'Vouchers of the members wait. Exits on chain go on.'],
+  clear: [t.integrity.clear, t.integrity.nothingIsWrongThe],
+  keepApart: [t.integrity.keepApart, t.integrity.theMembersAreNot],
+  refuseSeats: [t.integrity.refuseSeats, t.integrity.theMembersGetNo],
+  holdVouchers: [t.integrity.holdVouchers, t.integrity.vouchersOfTheMembers],
 };
 const SIGNALS = {
-  transfer: 'Value transfer', softPlay: 'Soft play', isolation: 'Isolation', hiddenCardsExact: 'Dependence on hidden cards, exact',
-  hiddenCards: 'Dependence on hidden cards', raisesFollowCards: 'Raises follow the other’s cards', knowsCards: 'Knows one player’s cards',
-  superuser: 'Knows everybody’s cards', botTiming: 'Think times of a program', samePerson: 'One person, several accounts',
+  transfer: t.integrity.valueTransfer, softPlay: t.integrity.softPlay, isolation: t.integrity.isolation, hiddenCardsExact: t.integrity.dependenceOnHiddenCards,
+  hiddenCards: t.integrity.hiddenCards, raisesFollowCards: t.integrity.raisesFollowTheOthers, knowsCards: t.integrity.knowsOnePlayersCards,
+  superuser: t.integrity.knowsEverybodysCards, botTiming: t.integrity.thinkTimesOfA, samePerson: t.integrity.onePersonSeveralAccounts,
 };
-const STREETS = { preflop: 'Before the flop', flop: 'Flop', turn: 'Turn', river: 'River' };
 
 /** What is in front of the reviewer; `signedIn` gives a token, `draw` draws. */
 export class Integrity {
@@ -78,7 +79,7 @@ export class Integrity {
       const opened = await api.evidence(token, this.view.id, n);
       this.hands.set(n, opened);
       this.view.opened = opened.opened;
-      say(`Hand ${opened.replay.hand} is open. ${counted(opened.opened)}`);
+      say(t.integrity.handIsOpen(opened.replay.hand, counted(opened.opened)));
     });
   }
 
@@ -89,7 +90,7 @@ export class Integrity {
     };
     this.ask(async (token) => {
       this.view = await api.opinion(token, this.view.id, opinion);
-      say('Your opinion is kept.');
+      say(t.integrity.yourOpinionIsKept);
     });
   }
 
@@ -99,106 +100,106 @@ export class Integrity {
   }
 }
 
-const counted = (opened) => `${opened === 1 ? 'One hand was' : `${opened} hands were`} opened for this case. Each opening is logged.`;
+const counted = (opened) => t.integrity.opened(opened);
 const label = (state) => (typeof state === 'string' ? state : Object.keys(state)[0]);
 const decision = (state) => (typeof state === 'string' ? null : Object.values(state)[0].action);
 
 function queueView({ state, cases, next }) {
   return [
-    el('div', { class: 'head' }, el('h1', { id: 'title', tabindex: '-1' }, 'Fair-play cases')),
-    el('div', { class: 'row', role: 'group', 'aria-label': 'State of the cases' }, STATES.map((name) =>
-      el('button', { class: 'button', type: 'button', 'data-key': name, 'data-do': 'cases-state', 'data-with': name, 'aria-pressed': String(name === state) }, name))),
-    cases === null ? el('p', { class: 'soft' }, 'Looking for cases…') : null,
-    cases?.length === 0 ? el('p', { class: 'panel' }, `No case is ${state}.`) : null,
+    el('div', { class: 'head' }, el('h1', { id: 'title', tabindex: '-1' }, t.integrity.fairPlayCases)),
+    el('div', { class: 'row', role: 'group', 'aria-label': t.integrity.stateOfTheCases }, STATES.map((name) =>
+      el('button', { class: 'button', type: 'button', 'data-key': name, 'data-do': 'cases-state', 'data-with': name, 'aria-pressed': String(name === state) }, t.integrity.states[name]))),
+    cases === null ? el('p', { class: 'soft' }, t.integrity.lookingForCases) : null,
+    cases?.length === 0 ? el('p', { class: 'panel' }, t.integrity.noCaseIs(t.integrity.states[state])) : null,
     cases?.length > 0
-      ? el('div', { class: 'scroll', role: 'region', 'aria-label': 'Cases', tabindex: '0' },
+      ? el('div', { class: 'scroll', role: 'region', 'aria-label': t.integrity.cases, tabindex: '0' },
           el('table', { class: 'hands' },
-            el('thead', {}, el('tr', {}, ['Case', 'Strongest signal', 'Score', 'Hands', 'Members', 'Opinions', 'Changed'].map((text) => el('th', { scope: 'col' }, text)))),
+            el('thead', {}, el('tr', {}, [t.integrity.caseWord, t.integrity.strongestSignal, t.integrity.score, t.integrity.hands, t.integrity.members, t.integrity.opinions, t.integrity.changed].map((text) => el('th', { scope: 'col' }, text)))),
             el('tbody', {}, cases.map((item) => el('tr', { 'data-key': item.id },
-              el('th', { scope: 'row' }, el('a', { href: `#/integrity/${item.id}` }, `Case ${item.id}`)),
+              el('th', { scope: 'row' }, el('a', { href: `#/integrity/${item.id}` }, t.integrity.caseNumber(item.id))),
               el('td', {}, SIGNALS[item.strongest?.signal] ?? '–'),
-              el('td', {}, item.strongest ? `${item.strongest.score.toFixed(1)} σ` : '–'),
+              el('td', {}, item.strongest ? t.integrity.sigma(tenths.format(item.strongest.score)) : '–'),
               el('td', {}, item.strongest?.hands ?? '–'),
               el('td', {}, item.members.map(short).join(', ')),
               el('td', {}, item.opinions),
               el('td', {}, moment.format(new Date(item.updatedAt))))))))
       : null,
-    next ? el('button', { class: 'button', type: 'button', 'data-do': 'older-cases' }, 'Older cases') : null,
+    next ? el('button', { class: 'button', type: 'button', 'data-do': 'older-cases' }, t.integrity.olderCases) : null,
   ];
 }
 
 function caseView({ view, hands, busy }, id) {
   const head = el('div', { class: 'head' },
-    el('p', {}, el('a', { href: '#/integrity' }, '← All cases')),
-    el('h1', { id: 'title', tabindex: '-1' }, `Case ${id}`));
-  if (view === null) return [head, el('p', { class: 'soft' }, 'Looking for the case…')];
+    el('p', {}, el('a', { href: '#/integrity' }, t.integrity.allCases)),
+    el('h1', { id: 'title', tabindex: '-1' }, t.integrity.caseNumber(id)));
+  if (view === null) return [head, el('p', { class: 'soft' }, t.integrity.lookingForTheCase)];
   const { case: item, explained, evidence, opened, opinionsGiven } = view;
   const action = decision(item.state);
   const underReview = ['open', 'dissent', 'appealed'].includes(label(item.state));
   return [
     head,
-    el('p', {}, el('strong', {}, `State: ${label(item.state)}${action ? `, ${ACTIONS[action]?.[0] ?? action}` : ''}. `),
-      'Members: ', el('span', { class: 'hash' }, item.members.join(', ')), '.'),
-    item.appeal ? el('section', { class: 'panel', 'aria-labelledby': 'appeal' }, el('h2', { id: 'appeal' }, 'Appeal'), el('p', {}, item.appeal)) : null,
+    el('p', {}, el('strong', {}, t.integrity.state(t.integrity.states[label(item.state)] ?? label(item.state), action ? (ACTIONS[action]?.[0] ?? action) : null)),
+      t.integrity.membersAre, el('span', { class: 'hash' }, item.members.join(', ')), '.'),
+    item.appeal ? el('section', { class: 'panel', 'aria-labelledby': 'appeal' }, el('h2', { id: 'appeal' }, t.integrity.appeal), el('p', {}, item.appeal)) : null,
     el('section', { class: 'panel', 'aria-labelledby': 'signals' },
-      el('h2', { id: 'signals' }, 'Signals'),
+      el('h2', { id: 'signals' }, t.integrity.signals),
       item.signals.map((signal, at) => signalView(signal, explained[at]))),
     el('section', { class: 'panel', 'aria-labelledby': 'evidence' },
-      el('h2', { id: 'evidence' }, 'Evidence'),
+      el('h2', { id: 'evidence' }, t.integrity.evidence),
       el('p', { id: 'opened', role: 'status' }, counted(opened)),
-      evidence.length === 0 ? el('p', {}, 'This signal names no hands.') : null,
+      evidence.length === 0 ? el('p', {}, t.integrity.thisSignalNamesNo) : null,
       el('ol', { class: 'story' }, evidence.map((key, n) => el('li', { 'data-key': `e${n}` },
         hands.has(n)
           ? handView(hands.get(n))
-          : el('button', { class: 'button', type: 'button', 'data-do': 'open-evidence', 'data-with': n, disabled: busy }, `Open hand ${key.hand} and log it`))))),
+          : el('button', { class: 'button', type: 'button', 'data-do': 'open-evidence', 'data-with': n, disabled: busy }, t.integrity.openHandAndLog(key.hand)))))),
     el('section', { class: 'panel', 'aria-labelledby': 'opinions' },
-      el('h2', { id: 'opinions' }, 'Opinions of this round'),
-      item.opinions.length < opinionsGiven ? el('p', { class: 'soft' }, `${opinionsGiven} given. You see them after your own.`) : null,
-      item.opinions.length === 0 && opinionsGiven === 0 ? el('p', { class: 'soft' }, 'None yet.') : null,
+      el('h2', { id: 'opinions' }, t.integrity.opinionsOfThisRound),
+      item.opinions.length < opinionsGiven ? el('p', { class: 'soft' }, t.integrity.givenYouSeeThem(opinionsGiven)) : null,
+      item.opinions.length === 0 && opinionsGiven === 0 ? el('p', { class: 'soft' }, t.integrity.noneYet) : null,
       item.opinions.map((opinion) => el('div', { 'data-key': opinion.reviewer },
         el('p', {}, el('strong', {}, `${short(opinion.reviewer)}: ${ACTIONS[opinion.action]?.[0] ?? opinion.action}. `), opinion.reasons),
-        opinion.innocentExplanation ? el('p', { class: 'soft' }, `Considered: ${opinion.innocentExplanation}`) : null))),
+        opinion.innocentExplanation ? el('p', { class: 'soft' }, t.integrity.considered(opinion.innocentExplanation)) : null))),
     underReview ? opinionForm(busy) : null,
   ];
 }
 
 function signalView(signal, explained) {
   return el('div', { 'data-key': `${signal.signal}` },
-    el('h3', {}, `${SIGNALS[signal.signal] ?? signal.signal}: ${signal.score.toFixed(1)} σ over ${signal.hands} hands`),
+    el('h3', {}, t.integrity.overHands(SIGNALS[signal.signal] ?? signal.signal, tenths.format(signal.score), signal.hands)),
     el('dl', { class: 'facts' },
-      [['Measured', explained.measured], ['Baseline', explained.baseline], ['Innocent explanation', explained.innocent],
-        ['What would overturn it', explained.overturn], ['By chance, at most', explained.chanceMax.toExponential(1)]]
+      [[t.integrity.measured, explained.measured], [t.integrity.baseline, explained.baseline], [t.integrity.innocentExplanation, explained.innocent],
+        [t.integrity.whatWouldOverturnIt, explained.overturn], [t.integrity.byChanceAtMost, explained.chanceMax.toExponential(1)]]
         .map(([name, text]) => el('div', { class: 'wide' }, el('dt', {}, name), el('dd', {}, text)))));
 }
 
 function handView({ replay, hasCards }) {
-  const name = (seat) => `Seat ${seat + 1}`;
-  return el('article', { 'aria-label': `Hand ${replay.hand}` },
-    el('h3', {}, `Hand ${replay.hand}, ${moment.format(new Date(replay.endedAtMs))}`),
-    hasCards ? null : el('p', { class: 'soft' }, 'Its hidden cards cannot be opened.'),
+  const name = (seat) => t.integrity.seat(seat + 1);
+  return el('article', { 'aria-label': t.integrity.hand(replay.hand) },
+    el('h3', {}, t.integrity.handAt(replay.hand, moment.format(new Date(replay.endedAtMs)))),
+    hasCards ? null : el('p', { class: 'soft' }, t.integrity.itsHiddenCardsCannot),
     el('ul', { class: 'results' }, replay.seats.map((seat) => el('li', {},
       el('span', {}, `${name(seat.seat)} `, el('small', {}, short(seat.player))),
       el('span', { class: 'mini' }, (seat.cards ?? []).map((card) => face(card))),
-      el('span', {}, `from ${money(seat.stack)} `), el('strong', { class: seat.delta < 0 ? 'lost' : 'gained' }, gain(seat.delta))))),
+      el('span', {}, t.integrity.from(money(seat.stack))), el('strong', { class: seat.delta < 0 ? 'lost' : 'gained' }, gain(seat.delta))))),
     replay.streets.map((street) => el('div', {},
-      el('h4', {}, STREETS[street.street], ' ', el('span', { class: 'mini' }, street.board.map((card) => face(card)))),
+      el('h4', {}, t.streets[street.street], ' ', el('span', { class: 'mini' }, street.board.map((card) => face(card)))),
       street.equities.length > 0
-        ? el('p', { class: 'soft' }, street.board.length === 0 ? 'Strength among starting hands: ' : 'Equity: ',
+        ? el('p', { class: 'soft' }, street.board.length === 0 ? t.integrity.strengthAmongStartingHands : t.integrity.equity,
             street.equities.map(({ seat, equity }) => `${name(seat)} ${Math.round(equity * 100)}%`).join(', '))
         : null,
       el('ol', { class: 'story' }, street.actions.map((act) => el('li', {},
-        `${name(act.seat)} ${act.action}${['call', 'raise'].includes(act.action) ? ` to ${money(act.to)}` : ''}${act.thinkMs === null ? '' : ` after ${(act.thinkMs / 1000).toFixed(1)} s`}`))))));
+        `${name(act.seat)} ${t.integrity.acts[act.action] ?? act.action}${['call', 'raise'].includes(act.action) ? t.integrity.to(money(act.to)) : ''}${act.thinkMs === null ? '' : t.integrity.afterS(tenths.format(act.thinkMs / 1000))}`))))));
 }
 
 function opinionForm(busy) {
   return el('form', { class: 'panel', 'data-form': 'opinion', 'aria-labelledby': 'decide' },
-    el('h2', { id: 'decide' }, 'Your opinion'),
-    el('fieldset', {}, el('legend', {}, 'Action'),
+    el('h2', { id: 'decide' }, t.integrity.yourOpinion),
+    el('fieldset', {}, el('legend', {}, t.integrity.action),
       Object.entries(ACTIONS).map(([action, [name, what]]) => el('p', {},
         el('label', {}, el('input', { type: 'radio', name: 'action', value: action, required: true }), ` ${name} `, el('small', {}, what))))),
-    el('p', {}, el('label', { for: 'reasons' }, 'Reasons'), el('textarea', { id: 'reasons', name: 'reasons', rows: 4, required: true, maxlength: 8000 })),
-    el('p', {}, el('label', { for: 'innocent' }, 'Innocent explanation that you considered (needed unless you clear)'),
+    el('p', {}, el('label', { for: 'reasons' }, t.integrity.reasons), el('textarea', { id: 'reasons', name: 'reasons', rows: 4, required: true, maxlength: 8000 })),
+    el('p', {}, el('label', { for: 'innocent' }, t.integrity.innocentExplanationThatYou),
       el('textarea', { id: 'innocent', name: 'innocent', rows: 3, maxlength: 8000 })),
-    el('p', { class: 'soft' }, 'Two who agree decide; on dissent a third does. No decision stops an exit on chain.'),
-    el('button', { class: 'button main', type: 'submit', disabled: busy }, 'Give opinion'));
+    el('p', { class: 'soft' }, t.integrity.twoWhoAgreeDecide),
+    el('button', { class: 'button main', type: 'submit', disabled: busy }, t.integrity.giveOpinion));
 }

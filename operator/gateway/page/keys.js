@@ -1,6 +1,7 @@
 // Signatures of a guest key, and Ethereum's ways of writing things (EIP-55, EIP-191, EIP-712). A wallet does the same
 // itself; only the typed data below goes to it.
 
+import { t } from './words.js';
 import { ecdsa, weierstrass } from './vendor/noble-curves/abstract/weierstrass.js';
 import { bytesToHex, concatBytes, hexToBytes, utf8ToBytes } from './vendor/noble-hashes/utils.js';
 import { keccak_256 as keccak } from './vendor/noble-hashes/sha3.js';
@@ -70,7 +71,7 @@ function word(type, value) {
     const hex = type.startsWith('uint') ? BigInt(value).toString(16) : value.slice(2).toLowerCase();
     return hexToBytes(hex.padStart(64, '0'));
   }
-  throw new Error(`no such type here: ${type}`);
+  throw new TypeError(`no such type here: ${type}`);
 }
 
 const field = (type, name) => ({ type, name });
@@ -96,7 +97,7 @@ export function withdrawData(chain, player, { amount, nonce, deadlineS }) {
  */
 export function permitData(chain, tableId, what, player, terms) {
   const version = chain.permitVersion ?? 1;
-  if (version !== 1 && version !== 2) throw new Error('This page is older than the vault. Reload it.');
+  if (version !== 1 && version !== 2) throw new Error(t.keys.olderThanTheVault);
   const named = version === 2;
   const primaryType = named ? (what.topUp ? 'TopUpPermit' : 'SitPermit') : 'SeatPermit';
   return {

@@ -5,8 +5,10 @@
 
 import { api } from './api.js';
 import { base64, newEntropy } from './keys.js';
+import { money } from './money.js';
 import { StreamSocket } from './stream.js';
 import { Astray, View } from './view.js';
+import { language, t } from './words.js';
 
 const SUBPROTOCOL = 'purr.v1.json';
 /** Of the first and of the longest wait before a connection is tried again, in milliseconds; each is jittered. */
@@ -35,23 +37,30 @@ const UPGRADE_MAX_MS = 600_000;
 
 // Close codes of the protocol (table-pod/protocol/src/codec.rs) on which one does not come back by oneself.
 const FINAL = {
-  1000: 'The table closed the connection.',
-  1002: 'The table did not understand this page. Reload it.',
-  1007: 'The table did not understand this page. Reload it.',
-  1009: 'A message was too large.',
-  4001: 'You are at this table in another window.',
-  4003: 'Your sign-in has ended.',
-  4005: 'This table does not exist any more.',
+  1000: t.link.theTableClosedThe,
+  1002: t.link.theTableDidNot,
+  1007: t.link.theTableDidNot,
+  1009: t.link.aMessageWasToo,
+  4001: t.link.youAreAtThis,
+  4003: t.link.yourSignInHas,
+  4005: t.link.thisTableDoesNot,
 };
 const REPLACED = 4001;
 const TOKEN_EXPIRED = 4002;
 /** Attaches of one's own that are remembered: as many as leftovers of them may still be around. */
 const ATTACHES_MAX = 64;
 
+/** What an error of the table says: in its own English sentence, in other languages by its code. */
+function worded({ code, message, min, max }) {
+  if (language === 'en' && message) return message;
+  if (code === 'ERROR_CODE_AMOUNT' && min !== undefined && max !== undefined) return t.refusals.amount(money(Number(min)), money(Number(max)));
+  return t.refusals[code] ?? (message ? t.link.refusedBecause(message) : t.link.theTableRefusedThat);
+}
+
 /** The table said no to a command; `code` as in the protocol's ErrorCode. */
 export class Refused extends Error {
   constructor(error) {
-    super(error.message || 'The table refused that.');
+    super(worded(error));
     this.code = error.code ?? 'ERROR_CODE_UNSPECIFIED';
     this.min = error.min === undefined ? null : Number(error.min);
     this.max = error.max === undefined ? null : Number(error.max);
@@ -100,7 +109,7 @@ export class Link {
     removeEventListener('online', this.#look);
     document.removeEventListener('visibilitychange', this.#look);
     this.#drop(1000);
-    for (const pending of this.#pending.splice(0)) pending.reject?.(new Error('You left the table.'));
+    for (const pending of this.#pending.splice(0)) pending.reject?.(new Error(t.link.youLeftTheTable));
   }
 
   /** Comes back after an end, because somebody asked for it. */
@@ -113,7 +122,7 @@ export class Link {
   /** Hands a command over; resolves when the table has carried it out, however many connections that takes. */
   send(body) {
     return new Promise((resolve, reject) => {
-      if (this.#pending.length >= PENDING_MAX) reject(new Error('Too many commands wait for an answer.'));
+      if (this.#pending.length >= PENDING_MAX) reject(new Error(t.link.tooManyCommandsWait));
       else this.#push(body, resolve, reject);
     });
   }
@@ -129,7 +138,7 @@ export class Link {
       token = await this.#session.token();
     } catch (error) {
       if (error?.temporary) return this.#again();
-      return this.#end(error?.message ?? 'You are signed out.');
+      return this.#end(error?.message ?? t.link.youAreSignedOut);
     }
     if (this.#stopped || this.#socket !== null) return undefined;
     const attach = this.#id();

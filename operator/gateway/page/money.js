@@ -1,11 +1,13 @@
 // Amounts: integers of minor units inside (at most 2^53, the engine's bound), decimals in the reader's locale outside.
 
+import { locale, t } from './words.js';
+
 let decimals = 0;
 let unit = '';
 let decimalMark = '.';
 let groupMark = ',';
 
-setLocale(globalThis.navigator?.languages?.[0] ?? globalThis.navigator?.language ?? 'en');
+setLocale(locale);
 
 /** Sets the number of decimals of the table's token and its name. */
 export function setCurrency(ofToken, name) {
@@ -68,7 +70,7 @@ export function chips(amount) {
   if (bigBlind === null || bigBlind <= 0) return money(amount);
   const tenths = Math.floor((Math.abs(amount) * 10) / bigBlind);
   const whole = String(Math.floor(tenths / 10)).replace(/\B(?=(\d{3})+$)/g, groupMark);
-  return `${amount < 0 ? '−' : ''}${whole}${tenths % 10 === 0 ? '' : `${decimalMark}${tenths % 10}`} BB`;
+  return t.money.bigBlinds(`${amount < 0 ? '−' : ''}${whole}${tenths % 10 === 0 ? '' : `${decimalMark}${tenths % 10}`}`);
 }
 
 /** Writes an amount with its sign: "+20", "−7.50". */
@@ -85,17 +87,17 @@ const alike = (text) => text.replace(/[’']/g, '’').replace(/[\s\u00a0\u202f\
  */
 export function readMoney(text) {
   const given = alike(text.trim());
-  if (given === '') return { wrong: 'Type an amount.' };
+  if (given === '') return { wrong: t.money.typeAnAmount };
   const [group, mark] = [alike(groupMark), alike(decimalMark)].map((one) => one.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'));
   const whole = `\\d{1,16}|\\d{1,3}(?:${group}\\d{3}){1,5}`;
   const found = new RegExp(`^(${whole})?(?:${mark}(\\d*))?$`).exec(given);
-  if (found === null || (found[1] === undefined && !found[2])) return { wrong: `Write the amount as in ${example()}.` };
+  if (found === null || (found[1] === undefined && !found[2])) return { wrong: t.money.writeAsIn(example()) };
   const fraction = (found[2] ?? '').replace(/0+$/, '');
   if (fraction.length > decimals) {
-    return { wrong: decimals === 0 ? 'Whole amounts only.' : `At most ${decimals} decimals.` };
+    return { wrong: decimals === 0 ? t.money.wholeOnly : t.money.decimalsMost(decimals) };
   }
   const amount = Number((found[1] ?? '0').replace(/\D/g, '') + fraction.padEnd(decimals, '0'));
-  return Number.isSafeInteger(amount) ? { amount } : { wrong: 'This amount is too large.' };
+  return Number.isSafeInteger(amount) ? { amount } : { wrong: t.money.tooLarge };
 }
 
 /** Reads an amount by the reader's locale; null where `readMoney` refuses it. */

@@ -3,14 +3,13 @@
 
 import { el } from './dom.js';
 import { short } from './tell.js';
+import { t } from './words.js';
 
 const KEPT = 'purr.notes';
 const NOTES_MAX = 500;
 export const TEXT_MAX = 300;
 /** Colours in the order in which they are offered; their words are read aloud. */
-export const COLOURS = [
-  ['', 'none'], ['red', 'red'], ['orange', 'orange'], ['yellow', 'yellow'], ['green', 'green'], ['blue', 'blue'], ['violet', 'violet'],
-];
+export const COLOURS = ['', 'red', 'orange', 'yellow', 'green', 'blue', 'violet'].map((name) => [name, t.notes.colours[name]]);
 
 const isColour = (colour) => COLOURS.some(([name]) => name === colour);
 
@@ -73,17 +72,17 @@ export class Notes {
 /** The window of a note: {player, seat, colour, text}. */
 export function noteDialog({ player, seat, colour, text }) {
   return el('form', { class: 'inside', 'data-form': 'note', novalidate: true },
-    el('h2', { id: 'dialog-title' }, `Note on seat ${seat + 1}`),
+    el('h2', { id: 'dialog-title' }, t.notes.noteOnSeat(seat + 1)),
     el('p', { class: 'hash' }, player),
-    el('fieldset', { class: 'colours' }, el('legend', {}, 'Colour'),
+    el('fieldset', { class: 'colours' }, el('legend', {}, t.notes.colour),
       COLOURS.map(([name, words]) => el('label', { class: 'check', 'data-key': `colour-${name}` },
         el('input', { type: 'radio', name: 'colour', value: name, checked: name === colour, 'data-input': 'note-colour' }),
         el('span', { class: `dot ${name === '' ? '' : `note-${name}`}`, 'aria-hidden': 'true' }), el('span', {}, words)))),
-    el('label', { class: 'field', for: 'note-text' }, `Note, at most ${TEXT_MAX} characters. Only this browser has it.`),
+    el('label', { class: 'field', for: 'note-text' }, t.notes.noteAtMostCharacters(TEXT_MAX)),
     el('textarea', { id: 'note-text', rows: 4, maxlength: TEXT_MAX, 'data-input': 'note-text' }, text),
     el('div', { class: 'row end' },
-      el('button', { class: 'button', type: 'button', 'data-do': 'close-dialog' }, 'Cancel'),
-      el('button', { class: 'button main', type: 'submit' }, 'Keep the note')));
+      el('button', { class: 'button', type: 'button', 'data-do': 'close-dialog' }, t.notes.cancel),
+      el('button', { class: 'button main', type: 'submit' }, t.notes.keepTheNote)));
 }
 
 /** The mark of a note beside a player, with its words for those who hear. */
@@ -91,10 +90,10 @@ export function noteMark(note) {
   if (note === null) return null;
   const colour = note.colour === '' ? 'plain' : note.colour;
   return el('span', { class: `dot note-${colour}`, title: note.text || null },
-    el('span', { class: 'heard' }, ` note${note.colour ? `, ${note.colour}` : ''}${note.text ? `: ${note.text}` : ''}`));
+    el('span', { class: 'heard' }, t.notes.note(note.colour === '' ? null : t.notes.colours[note.colour], note.text)));
 }
 
 /** The name of the button that opens a note. */
 export function noteLabel(player) {
-  return `Note on ${short(player)}`;
+  return t.notes.noteOn(short(player));
 }

@@ -3,12 +3,13 @@
 import { el, onDo } from './dom.js';
 import { table } from './statistics.js';
 import { short } from './tell.js';
+import { locale, t } from './words.js';
 
-const percent = new Intl.NumberFormat(undefined, { style: 'percent', maximumFractionDigits: 0 });
-const plain = new Intl.NumberFormat(undefined, { maximumFractionDigits: 1 });
-const whole = new Intl.NumberFormat();
+const percent = new Intl.NumberFormat(locale, { style: 'percent', maximumFractionDigits: 0 });
+const plain = new Intl.NumberFormat(locale, { maximumFractionDigits: 1 });
+const whole = new Intl.NumberFormat(locale);
 /** Rates beside a seat: what is read at a glance. The API has all of them. */
-const SHOWN = { vpip: 'VPIP', pfr: 'PFR', threeBet: '3-bet', foldToThreeBet: 'Fold to 3-bet', cbetFlop: 'C-bet', wentToShowdown: 'WTSD' };
+const SHOWN = { vpip: 'VPIP', pfr: 'PFR', threeBet: t.others.threeBet, foldToThreeBet: t.others.foldTo3Bet, cbetFlop: t.others.cBet, wentToShowdown: 'WTSD' };
 
 /** Those who sit at the table. `ask(uid)` asks the API; a table that shows nothing has no panel. */
 export class Seated {
@@ -41,16 +42,16 @@ export class Seated {
   draw(own) {
     if (this.seats === null) return null;
     const rows = this.seats.toSorted((a, b) => a.seat - b.seat).map(({ seat, player, statistics }) => {
-      const who = [`Seat ${seat + 1} `, el('small', { class: 'soft' }, player.toLowerCase() === own ? 'you' : short(player))];
-      if (statistics === null) return [who, 'under 100', ...Object.keys(SHOWN).map(() => '–')];
-      const rate = (figure) => (figure ? [percent.format(figure.value), el('small', { class: 'soft' }, ` of ${whole.format(figure.n)}`)] : '–');
+      const who = [t.others.seat(seat + 1), el('small', { class: 'soft' }, player.toLowerCase() === own ? t.others.you : short(player))];
+      if (statistics === null) return [who, t.others.under100, ...Object.keys(SHOWN).map(() => '–')];
+      const rate = (figure) => (figure ? [percent.format(figure.value), el('small', { class: 'soft' }, t.others.of(whole.format(figure.n)))] : '–');
       return [who, whole.format(statistics.hands), ...Object.keys(SHOWN).map((name) => rate(statistics.rates[name]))];
     });
     return el('section', { class: 'panel', 'aria-labelledby': 'seated-title' },
-      el('h2', { id: 'seated-title' }, 'Who sits here'),
-      el('p', { class: 'soft' }, 'Over all hands before today, from 100 hands on.'),
-      table('Who sits here', ['Seat', 'Hands', ...Object.values(SHOWN)], rows),
-      el('button', { class: 'button small', type: 'button', 'data-do': 'look-at-seated' }, 'Look again'));
+      el('h2', { id: 'seated-title' }, t.others.whoSitsHere),
+      el('p', { class: 'soft' }, t.others.overAllHandsBefore),
+      table(t.others.whoSitsHere, [t.others.seatHead, t.others.hands, ...Object.values(SHOWN)], rows),
+      el('button', { class: 'button small', type: 'button', 'data-do': 'look-at-seated' }, t.others.lookAgain));
   }
 }
 
@@ -91,13 +92,13 @@ export class Leaderboard {
     const choice = (field, label, options) => el('label', {}, el('span', {}, label),
       el('select', { 'data-leaders': field }, options.map(([value, text]) => el('option', { value, selected: this.wanted[field] === value }, text))));
     const rows = this.told.leaders.map(({ place, name, you, hands, bigBlinds }) =>
-      [`${place}. `, you ? el('strong', {}, 'You') : short(name), whole.format(hands), plain.format(bigBlinds)]);
+      [`${place}. `, you ? el('strong', {}, t.others.youName) : short(name), whole.format(hands), plain.format(bigBlinds)]);
     return el('section', { 'aria-labelledby': 'leaders-title' },
-      el('h2', { id: 'leaders-title' }, 'Leaderboard'),
-      el('p', { class: 'soft' }, 'Players with 100 hands or more before today. The names are of this list alone.'),
-      el('form', { class: 'panel filters', 'aria-label': 'Which leaderboard', 'data-form': 'leaders' },
-        choice('days', 'Days', [['1', 'yesterday'], ['7', 'last 7'], ['30', 'last 30']]),
-        choice('by', 'By', [['won', 'big blinds won'], ['hands', 'hands']])),
-      rows.length === 0 ? el('p', { class: 'panel' }, 'Nobody has hands enough yet.') : table('Leaderboard', ['Place', 'Player', 'Hands', 'Big blinds'], rows));
+      el('h2', { id: 'leaders-title' }, t.others.leaderboard),
+      el('p', { class: 'soft' }, t.others.playersWith100Hands),
+      el('form', { class: 'panel filters', 'aria-label': t.others.whichLeaderboard, 'data-form': 'leaders' },
+        choice('days', t.others.days, [['1', t.others.yesterday], ['7', t.others.last7], ['30', t.others.last30]]),
+        choice('by', t.others.by, [['won', t.others.bigBlindsWon], ['hands', t.others.byHands]])),
+      rows.length === 0 ? el('p', { class: 'panel' }, t.others.nobodyHasHandsEnough) : table(t.others.leaderboard, [t.others.place, t.others.player, t.others.hands, t.others.bigBlinds], rows));
   }
 }

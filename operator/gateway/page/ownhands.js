@@ -3,8 +3,9 @@
 import { el, onDo } from './dom.js';
 import { standing } from './history.js';
 import { gain, money, readMoney } from './money.js';
+import { locale, t } from './words.js';
 
-const clockTime = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
+const clockTime = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'short' });
 /** Fields of the search as the API names them. Amounts are typed in the currency. */
 const FIELDS = ['cards', 'result', 'potMin', 'potMax', 'opponent', 'tag', 'from', 'to'];
 
@@ -20,10 +21,10 @@ export function queryOf(typed) {
       query[field] = read.amount;
     } else if (field === 'cards') {
       const cards = text.replace(/\s+/g, '').replace(/10/g, 'T').match(/^([2-9tjqka])([cdhs])([2-9tjqka])([cdhs])$/i);
-      if (cards === null) return { wrong: { field, reason: 'Write two cards as in As Kd.' } };
+      if (cards === null) return { wrong: { field, reason: t.ownhands.writeTwoCardsAs } };
       query.cards = `${cards[1].toUpperCase()}${cards[2].toLowerCase()}${cards[3].toUpperCase()}${cards[4].toLowerCase()}`;
     } else if (field === 'opponent' && !/^0x[0-9a-f]{40}$/i.test(text)) {
-      return { wrong: { field, reason: 'An address is 0x and 40 hexadecimal digits.' } };
+      return { wrong: { field, reason: t.ownhands.anAddressIs0x } };
     } else {
       query[field] = text;
     }
@@ -96,19 +97,19 @@ export class OwnHands {
     const { hands, next, error } = this;
     return [
       el('div', { class: 'head' },
-        el('h1', { id: 'title', tabindex: '-1' }, 'My hands'),
-        el('p', { class: 'soft' }, 'Every hand that you were dealt in, newest first.')),
+        el('h1', { id: 'title', tabindex: '-1' }, t.ownhands.myHands),
+        el('p', { class: 'soft' }, t.ownhands.everyHandThatYou)),
       this.#form(),
       error ? el('p', { class: 'panel warn', role: 'alert' }, error) : null,
-      hands === null && !error && !this.wrong ? el('p', { class: 'soft' }, 'Looking for hands…') : null,
-      hands !== null && hands.length === 0 ? el('p', { class: 'panel' }, 'No hand fits.') : null,
+      hands === null && !error && !this.wrong ? el('p', { class: 'soft' }, t.ownhands.lookingForHands) : null,
+      hands !== null && hands.length === 0 ? el('p', { class: 'panel' }, t.ownhands.noHandFits) : null,
       hands !== null && hands.length > 0
-        ? el('div', { class: 'scroll', role: 'region', 'aria-label': 'Hands', tabindex: '0' },
+        ? el('div', { class: 'scroll', role: 'region', 'aria-label': t.ownhands.hands, tabindex: '0' },
             el('table', { class: 'hands' },
-              el('thead', {}, el('tr', {}, ['Hand', 'Ended', 'You', 'Players', 'Rake', 'On chain', 'Tags'].map((text) => el('th', { scope: 'col' }, text)))),
+              el('thead', {}, el('tr', {}, [t.ownhands.hand, t.ownhands.ended, t.ownhands.you, t.ownhands.players, t.ownhands.rake, t.ownhands.onChain, t.ownhands.tags].map((text) => el('th', { scope: 'col' }, text)))),
               el('tbody', {}, hands.map((hand) => line(hand, own)))))
         : null,
-      next ? el('button', { class: 'button', type: 'button', 'data-do': 'own-hands-more' }, 'Older hands') : null,
+      next ? el('button', { class: 'button', type: 'button', 'data-do': 'own-hands-more' }, t.ownhands.olderHands) : null,
     ];
   }
 
@@ -119,31 +120,31 @@ export class OwnHands {
         type: 'text', autocomplete: 'off', value: typed[name] ?? '', 'data-own-hands': name, 'aria-invalid': wrong?.field === name ? 'true' : null,
         'aria-describedby': wrong?.field === name ? 'own-hands-wrong' : null, ...more,
       }));
-    return el('form', { class: 'panel filters', 'aria-label': 'Search', 'data-form': 'own-hands', novalidate: true },
-      field('cards', 'Your shown cards', { placeholder: 'As Kd' }),
-      el('label', {}, el('span', {}, 'Result'), el('select', { 'data-own-hands': 'result' },
-        [['', 'any'], ['won', 'won'], ['lost', 'lost']].map(([value, text]) => el('option', { value, selected: (typed.result ?? '') === value }, text)))),
-      field('potMin', 'Pot from', { inputmode: 'decimal' }), field('potMax', 'Pot to', { inputmode: 'decimal' }),
-      field('opponent', 'Opponent’s address', { placeholder: '0x…' }), field('tag', 'Tag'),
-      field('from', 'From (UTC)', { type: 'date' }), field('to', 'To (UTC)', { type: 'date' }),
+    return el('form', { class: 'panel filters', 'aria-label': t.ownhands.search, 'data-form': 'own-hands', novalidate: true },
+      field('cards', t.ownhands.yourShownCards, { placeholder: 'As Kd' }),
+      el('label', {}, el('span', {}, t.ownhands.result), el('select', { 'data-own-hands': 'result' },
+        [['', t.ownhands.anyResult], ['won', t.ownhands.won], ['lost', t.ownhands.lost]].map(([value, text]) => el('option', { value, selected: (typed.result ?? '') === value }, text)))),
+      field('potMin', t.ownhands.potFrom, { inputmode: 'decimal' }), field('potMax', t.ownhands.potTo, { inputmode: 'decimal' }),
+      field('opponent', t.ownhands.opponentsAddress, { placeholder: '0x…' }), field('tag', t.ownhands.tag),
+      field('from', t.ownhands.fromUTC, { type: 'date' }), field('to', t.ownhands.toUTC, { type: 'date' }),
       el('p', { id: 'own-hands-wrong', class: 'wrong' }, wrong?.reason ?? ''),
       el('div', { class: 'row' },
-        el('button', { class: 'button main', type: 'submit' }, 'Search'),
-        el('button', { class: 'button', type: 'button', 'data-do': 'own-hands-clear' }, 'Show all')));
+        el('button', { class: 'button main', type: 'submit' }, t.ownhands.search),
+        el('button', { class: 'button', type: 'button', 'data-do': 'own-hands-clear' }, t.ownhands.showAll)));
   }
 }
 
 function line(hand, own) {
   const mine = hand.results.find((result) => result.player.toLowerCase() === own);
-  const name = `Hand ${hand.hand}`;
+  const name = t.ownhands.handNumber(hand.hand);
   return el('tr', { 'data-key': `${hand.table}/${hand.hand}` },
     el('th', { scope: 'row' }, el('a', { href: `#/table/${hand.table}/hands/${hand.hand}` }, name)),
     el('td', {}, clockTime.format(new Date(hand.endedAtMs))),
-    el('td', { class: mine?.delta > 0 ? 'gained' : mine?.delta < 0 ? 'lost' : '' }, hand.void ? 'void' : mine ? gain(mine.delta) : '–'),
+    el('td', { class: mine?.delta > 0 ? 'gained' : mine?.delta < 0 ? 'lost' : '' }, hand.void ? t.ownhands.voidWord : mine ? gain(mine.delta) : '–'),
     el('td', {}, String(hand.results.length)),
     el('td', {}, money(hand.rake)),
     el('td', {}, standing(hand)),
     el('td', {}, el('form', { class: 'row tags', 'data-form': 'tags', 'data-table': hand.table, 'data-hand': hand.hand },
-      el('input', { type: 'text', name: 'tags', value: (hand.tags ?? []).join(', '), 'aria-label': `Tags of ${name}, separated by commas`, autocomplete: 'off' }),
-      el('button', { class: 'button small', type: 'submit' }, 'Keep', el('span', { class: 'heard' }, ` tags of ${name}`)))));
+      el('input', { type: 'text', name: 'tags', value: (hand.tags ?? []).join(', '), 'aria-label': t.ownhands.tagsOfSeparatedBy(name), autocomplete: 'off' }),
+      el('button', { class: 'button small', type: 'submit' }, t.ownhands.keep, el('span', { class: 'heard' }, t.ownhands.tagsOf(name))))));
 }

@@ -4,23 +4,24 @@
 import { el } from './dom.js';
 import { duration } from './cashier.js';
 import { moneyField, moneyWithUnit, readMoney } from './money.js';
+import { t } from './words.js';
 
 const MINUTES_MAX = 1_440;
 
 /** What each limit is called, how its values are read and written. */
 const KINDS = {
-  buyIn: { title: 'Buy-in', words: 'The most chips at one table by buying in and topping up.', unit: 'Amount', write: moneyWithUnit, field: moneyField, read: readMoney },
-  lossDay: { title: 'Loss in 24 hours', words: 'The most to bring to tables and not to take back.', unit: 'Amount', write: moneyWithUnit, field: moneyField, read: readMoney },
+  buyIn: { title: t.ownlimits.buyIn, words: t.ownlimits.theMostChipsAt, unit: t.ownlimits.amount, write: moneyWithUnit, field: moneyField, read: readMoney },
+  lossDay: { title: t.ownlimits.lossIn24Hours, words: t.ownlimits.theMostToBring, unit: t.ownlimits.amount, write: moneyWithUnit, field: moneyField, read: readMoney },
   sessionS: {
-    title: 'Session', words: 'After this time no further seat and no further chips, until you have had no seat for 30 minutes.', unit: 'Minutes',
-    write: (seconds) => `${Math.floor(seconds / 60)} minutes`, field: (seconds) => String(Math.floor(seconds / 60)), read: readMinutes,
+    title: t.ownlimits.session, words: t.ownlimits.afterThisTimeNo, unit: t.ownlimits.minutes,
+    write: (seconds) => t.ownlimits.minutesOf(Math.floor(seconds / 60)), field: (seconds) => String(Math.floor(seconds / 60)), read: readMinutes,
   },
 };
 
 /** Minutes as seconds: {amount}, or {wrong} with the reason as a sentence. */
 export function readMinutes(text) {
   const given = text.trim();
-  if (!/^\d{1,4}$/.test(given) || Number(given) > MINUTES_MAX) return { wrong: `Whole minutes, at most ${MINUTES_MAX}.` };
+  if (!/^\d{1,4}$/.test(given) || Number(given) > MINUTES_MAX) return { wrong: t.ownlimits.wholeMinutesAtMost(MINUTES_MAX) };
   return { amount: Number(given) * 60 };
 }
 
@@ -76,7 +77,7 @@ export class OwnLimits {
     if (!done) return;
     delete this.#texts[what];
     const { next } = inForce(this.#told.limits[what], this.#told.nowS);
-    this.#said = next === null ? `${KINDS[what].title}: it holds from now on.` : `${KINDS[what].title}: the raise holds in ${duration(next.fromS - this.#told.nowS)}.`;
+    this.#said = next === null ? t.ownlimits.itHoldsFromNow(KINDS[what].title) : t.ownlimits.theRaiseHoldsIn(KINDS[what].title, duration(next.fromS - this.#told.nowS));
     this.#redraw();
   }
 
@@ -101,13 +102,13 @@ export class OwnLimits {
     const told = this.#told;
     if (told === null && this.#error === null) return null;
     return el('section', { class: 'panel', 'aria-labelledby': 'limits-title', 'data-key': 'limits' },
-      el('h2', { id: 'limits-title' }, 'Your own limits'),
-      el('p', { class: 'soft' }, 'A lower limit holds at once, a higher one after 24 hours. The room keeps them: they hold for every client.'),
+      el('h2', { id: 'limits-title' }, t.ownlimits.yourOwnLimits),
+      el('p', { class: 'soft' }, t.ownlimits.aLowerLimitHolds),
       this.#error ? el('p', { class: 'warn-text', role: 'alert' }, this.#error) : null,
       this.#said ? el('p', { class: 'strong', role: 'status' }, this.#said) : null,
       told === null ? null : Object.keys(KINDS).map((what) => this.#row(what, told)),
-      told === null ? null : el('p', { class: 'soft' }, `Brought to tables in the last 24 hours and not taken back: ${moneyWithUnit(told.lostDay)}.`,
-        told.sessionBeganS === null ? '' : ` This session has lasted ${duration(told.nowS - told.sessionBeganS)}.`));
+      told === null ? null : el('p', { class: 'soft' }, t.ownlimits.broughtToTablesIn(moneyWithUnit(told.lostDay)),
+        told.sessionBeganS === null ? '' : t.ownlimits.thisSessionHasLasted(duration(told.nowS - told.sessionBeganS))));
   }
 
   #row(what, told) {
@@ -116,24 +117,23 @@ export class OwnLimits {
     const text = this.#texts[what];
     const wrong = text === undefined || text === '' ? null : (read(text).wrong ?? null);
     const off = this.#busy || text === undefined || text === '' || wrong !== null;
-    const name = (value) => (value === null ? 'no limit' : write(value));
-    const waits = next === null ? '' : `; ${name(next.to)} in ${duration(next.fromS - told.nowS)}`;
+    const name = (value) => (value === null ? t.ownlimits.noLimit : write(value));
     return el('form', { class: 'money-form', 'data-form': 'own-limit', 'data-limit': what, 'data-key': `limit-${what}`, novalidate: true, 'aria-labelledby': `limit-${what}-title` },
       el('h3', { id: `limit-${what}-title` }, title),
       el('p', { class: 'soft' }, words),
-      el('p', { class: 'strong', 'data-limit-now': what }, `Now: ${name(now)}${waits}`),
+      el('p', { class: 'strong', 'data-limit-now': what }, next === null ? t.ownlimits.now(name(now), null) : t.ownlimits.now(name(now), name(next.to), duration(next.fromS - told.nowS))),
       el('label', { class: 'field', for: `limit-${what}` }, unit),
       el('div', { class: 'row' },
         el('input', {
           id: `limit-${what}`, type: 'text', inputmode: 'decimal', autocomplete: 'off', value: text ?? (now === null ? '' : field(now)),
           'data-input': 'own-limit', 'data-limit': what, 'aria-invalid': wrong ? 'true' : null, 'aria-describedby': `limit-${what}-wrong`,
         }),
-        el('button', { class: 'button', type: 'submit', 'aria-label': `Set ${title.toLowerCase()} limit`, 'aria-disabled': off ? 'true' : null }, 'Set'),
+        el('button', { class: 'button', type: 'submit', 'aria-label': t.ownlimits.setLimit(title), 'aria-disabled': off ? 'true' : null }, t.ownlimits.set),
         now === null && next === null ? null
           : el('button', {
-            class: 'button', type: 'button', 'data-do': 'no-limit', 'data-with': what, 'aria-label': `No limit, ${title.toLowerCase()}`,
+            class: 'button', type: 'button', 'data-do': 'no-limit', 'data-with': what, 'aria-label': t.ownlimits.noLimitFor(title),
             'aria-disabled': this.#busy ? 'true' : null,
-          }, 'No limit')),
+          }, t.ownlimits.noLimitButton)),
       el('p', { id: `limit-${what}-wrong`, class: 'wrong' }, wrong ?? ''));
   }
 }

@@ -4,6 +4,7 @@
 import { hmac } from './vendor/noble-hashes/hmac.js';
 import { sha256 } from './vendor/noble-hashes/sha2.js';
 import { bytesToHex, concatBytes, hexToBytes, utf8ToBytes } from './vendor/noble-hashes/utils.js';
+import { t } from './words.js';
 
 const CARDS = 52;
 /** Leaves are padded to 64. */
@@ -23,7 +24,7 @@ export function prove(record) {
     if (error instanceof Unproven) return { wrong: error.message };
     // Not a record of a deal at all: that proves nothing either.
     console.warn(error);
-    return { wrong: 'The record cannot be read.' };
+    return { wrong: t.proof.theRecordCannotBe };
   }
 }
 
@@ -32,19 +33,19 @@ function must(agrees, otherwise) {
 }
 
 function hash(text) {
-  must(/^[0-9a-f]{64}$/.test(text), 'A hash in the record is none.');
+  must(/^[0-9a-f]{64}$/.test(text), t.proof.aHashInThe);
   return hexToBytes(text);
 }
 
 /** Each reveal is what its seat had committed to. */
 function reveals({ commitments, reveals: revealed }) {
   const bound = new Map(commitments.map(({ seat, hash: commitment }) => [seat, commitment]));
-  must(bound.size === commitments.length, 'A seat has committed twice.');
-  must(new Set(revealed.map(({ seat }) => seat)).size === revealed.length, 'A seat has revealed twice.');
+  must(bound.size === commitments.length, t.proof.aSeatHasCommitted);
+  must(new Set(revealed.map(({ seat }) => seat)).size === revealed.length, t.proof.aSeatHasRevealed);
   for (const { seat, entropy } of revealed) {
-    must(bound.has(seat), `Seat ${seat + 1} revealed what it had not committed to.`);
+    must(bound.has(seat), t.proof.seatRevealedWhatIt(seat + 1));
     const found = bytesToHex(sha256(concatBytes(utf8ToBytes('purr entropy v1'), hash(entropy))));
-    must(found === bound.get(seat), `What seat ${seat + 1} revealed is not what it had committed to.`);
+    must(found === bound.get(seat), t.proof.whatSeatRevealedIs(seat + 1));
     bound.delete(seat);
   }
   return [...bound.keys()];
@@ -55,15 +56,15 @@ function openings(record) {
   const root = hash(record.root);
   const order = dealOrder(root, record.reveals);
   const proven = new Map(record.openings.map(([place, opening]) => [opening.card, { place, opening }]));
-  must(proven.size === record.openings.length, 'A card is there twice.');
+  must(proven.size === record.openings.length, t.proof.aCardIsThere);
   const seen = visible(record.history.events);
-  must(seen.size === proven.size, 'The record proves other cards than were seen.');
+  must(seen.size === proven.size, t.proof.theRecordProvesOther);
   for (const [card, place] of seen) {
     const proof = proven.get(card);
-    must(proof !== undefined, `${card} comes without proof.`);
-    must(proof.place === place, `${card} was dealt at place ${place + 1}, and the record proves another.`);
-    must(climb(proof.opening) === record.root, `${card} was not in the deck that the table had bound itself to.`);
-    must(order[place] === proof.opening.leaf, `${card} lay elsewhere in the deck.`);
+    must(proof !== undefined, t.proof.comesWithoutProof(card));
+    must(proof.place === place, t.proof.wasDealtAtPlace(card, place + 1));
+    must(climb(proof.opening) === record.root, t.proof.wasNotInThe(card));
+    must(order[place] === proof.opening.leaf, t.proof.layElsewhereInThe(card));
   }
   return seen.size;
 }
@@ -72,14 +73,14 @@ function openings(record) {
 function visible(events) {
   // The engine's events have the names of its fields.
   const dealtIn = events.find((event) => event.handStarted)?.handStarted.dealt_in;
-  must(dealtIn !== undefined, 'The record does not say who was dealt in.');
+  must(dealtIn !== undefined, t.proof.theRecordDoesNot);
   const seen = new Map();
   let next = dealtIn.length * 2;
   for (const { streetDealt, shown } of events) {
     for (const card of streetDealt?.cards ?? []) seen.set(card, next++);
     if (shown === undefined) continue;
     const at = dealtIn.indexOf(shown.seat);
-    must(at >= 0, `Seat ${shown.seat + 1} shows cards and had none.`);
+    must(at >= 0, t.proof.seatShowsCardsAnd(shown.seat + 1));
     shown.cards.forEach((card, number) => seen.set(card, number * dealtIn.length + at));
   }
   return seen;
@@ -87,7 +88,7 @@ function visible(events) {
 
 /** The root that an opening leads to. Leaves and nodes are hashed apart (RFC 6962, section 2.1). */
 function climb({ leaf, card, salt, path }) {
-  must(leaf < CARDS && path.length === DEPTH, `The proof of ${card} has another shape.`);
+  must(leaf < CARDS && path.length === DEPTH, t.proof.theProofOfHas(card));
   const number = '23456789TJQKA'.indexOf(card[0]) * 4 + 'cdhs'.indexOf(card[1]);
   let found = sha256(concatBytes(new Uint8Array([0, leaf, number]), hash(salt)));
   let at = leaf;
@@ -111,7 +112,7 @@ function dealOrder(root, revealed) {
     // A byte that would favour some values is thrown away.
     const limit = Math.floor(256 / sides) * sides;
     while (stream[read] >= limit) read++;
-    must(read < stream.length, 'The entropy does not reach for a deck.');
+    must(read < stream.length, t.proof.theEntropyDoesNot);
     const pick = stream[read++] % sides;
     [order[last], order[pick]] = [order[pick], order[last]];
   }

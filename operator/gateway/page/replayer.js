@@ -5,13 +5,14 @@ import { equities, fraction } from './equity.js';
 import { bestHand } from './handname.js';
 import { money } from './money.js';
 import { potOf, potsOf, spots, steps, stops } from './replay.js';
-import { sentence, STREETS } from './sentence.js';
+import { sentence } from './sentence.js';
 import { felt } from './table.js';
+import { locale, t } from './words.js';
 
 /** Between two steps at speed 1, in milliseconds. */
 const STEP_MS = 1_200;
 const SPEEDS = [0.5, 1, 2, 4];
-const percent = new Intl.NumberFormat(undefined, { style: 'percent', minimumFractionDigits: 1, maximumFractionDigits: 1 });
+const percent = new Intl.NumberFormat(locale, { style: 'percent', minimumFractionDigits: 1, maximumFractionDigits: 1 });
 
 /** One hand's replay. `redraw` is called after every change. */
 export class Replayer {
@@ -95,41 +96,42 @@ export class Replayer {
     event.preventDefault();
   }
 
-  /** The replay as it is now; `name` gives a seat's name. */
-  draw(name) {
+  /** The replay as it is now; `who` gives a seat's name, null for the reader. */
+  draw(who) {
     if (this.#states.length === 0) return null;
+    const name = (seat) => who(seat) ?? t.replayer.you;
     const state = this.#states[this.at];
     const last = this.#states.length - 1;
-    const words = sentence(state.event, name) ?? '';
+    const words = sentence(state.event, who) ?? '';
     return el('section', { class: 'panel replay', 'aria-labelledby': 'replay-title' },
-      el('h2', { id: 'replay-title' }, 'Replay'),
+      el('h2', { id: 'replay-title' }, t.replayer.replay),
       felt(viewOf(state, this.faceUp), false),
       el('p', { class: 'replay-words', role: 'status' }, words),
       el('div', { class: 'replay-bar' },
-        el('label', { class: 'heard', for: 'replay-at' }, 'Step'),
+        el('label', { class: 'heard', for: 'replay-at' }, t.replayer.step),
         el('input', {
           id: 'replay-at', type: 'range', class: 'slider', min: 0, max: last, step: 1, value: this.at, 'data-input': 'replay-at',
-          'aria-valuetext': `Step ${this.at + 1} of ${last + 1}: ${words}`,
+          'aria-valuetext': t.replayer.stepOf(this.at + 1, last + 1, words),
         }),
         el('span', { class: 'soft count', 'aria-hidden': 'true' }, `${this.at + 1} / ${last + 1}`)),
-      el('div', { class: 'row replay-keys', role: 'group', 'aria-label': 'Replay' },
-        key('replay-first', '|◀', 'To the start', this.at === 0),
-        key('replay-back', '◀', 'One step back', this.at === 0),
-        el('button', { class: 'button main', type: 'button', 'data-do': 'replay-play' }, this.playing ? 'Pause' : 'Play'),
-        key('replay-next', '▶', 'One step on', this.at === last),
-        key('replay-last', '▶|', 'To the end', this.at === last),
-        el('label', { class: 'replay-speed' }, el('span', { class: 'soft' }, 'Speed '),
+      el('div', { class: 'row replay-keys', role: 'group', 'aria-label': t.replayer.replay },
+        key('replay-first', '|◀', t.replayer.toTheStart, this.at === 0),
+        key('replay-back', '◀', t.replayer.oneStepBack, this.at === 0),
+        el('button', { class: 'button main', type: 'button', 'data-do': 'replay-play' }, this.playing ? t.replayer.pause : t.replayer.play),
+        key('replay-next', '▶', t.replayer.oneStepOn, this.at === last),
+        key('replay-last', '▶|', t.replayer.toTheEnd, this.at === last),
+        el('label', { class: 'replay-speed' }, el('span', { class: 'soft' }, t.replayer.speed),
           el('select', { 'data-input': 'replay-speed' },
             SPEEDS.map((speed) => el('option', { value: speed, selected: speed === this.speed }, `${speed}×`))))),
-      el('div', { class: 'row replay-stops', role: 'group', 'aria-label': 'Go to' },
+      el('div', { class: 'row replay-stops', role: 'group', 'aria-label': t.replayer.goTo },
         stops(this.#states).map(({ name: street, at }) => el('button', {
           class: 'button small', type: 'button', 'data-key': street, 'data-do': 'replay-to', 'data-with': at,
           'aria-current': this.#isIn(at) ? 'step' : null,
-        }, STREETS[street] ?? 'Showdown'))),
+        }, t.streets[street] ?? t.replayer.showdown))),
       this.#states.some(({ known }) => known.size > 0)
         ? el('label', { class: 'check' },
             el('input', { type: 'checkbox', 'data-input': 'replay-face-up', checked: this.faceUp }),
-            el('span', {}, 'Cards that are shown later lie face up from the start'))
+            el('span', {}, t.replayer.cardsThatAreShown))
         : null,
       pots(state, name),
       this.#equity(state, name));
@@ -154,13 +156,13 @@ export class Replayer {
       });
     }
     const worked = this.#equities.get(this.at);
-    if (worked === null) return el('p', { class: 'soft' }, 'Counting boards…');
+    if (worked === null) return el('p', { class: 'soft' }, t.replayer.countingBoards);
     return el('div', { class: 'replay-equity' },
-      el('h3', {}, 'All-in equity'),
+      el('h3', {}, t.replayer.allInEquity),
       found.flatMap(({ second, pots: of }, board) => of.map(({ amount, hands }, pot) =>
         el('dl', { class: 'facts' },
           el('div', { class: 'wide' },
-            el('dt', {}, `${potName(pot, of.length)}${found.length > 1 ? (second ? ', second board' : ', first board') : ''}`),
+            el('dt', {}, found.length > 1 ? t.replayer.potOfBoard(potName(pot, of.length), second) : potName(pot, of.length)),
             el('dd', {}, money(amount))),
           hands.map(({ seat, cards }, at) => el('div', {},
             el('dt', {}, name(seat), el('span', { class: 'heard' }, `, ${cards.join(' ')}`)),
@@ -173,14 +175,14 @@ function key(what, mark, label, off) {
     el('span', { 'aria-hidden': 'true' }, mark));
 }
 
-const potName = (at, count) => (count === 1 ? 'Pot' : at === 0 ? 'Main pot' : `Side pot ${at}`);
+const potName = (at, count) => (count === 1 ? t.replayer.pot : at === 0 ? t.replayer.mainPot : t.replayer.sidePot(at));
 
 // Side pots are made when the betting of a street is over; while chips are in front of players there is one pot.
 function pots(state, name) {
   const all = potsOf(state);
   if (all.length < 2 || state.over || state.paid > 0 || state.toAct !== null) return null;
   return el('ul', { class: 'replay-pots' }, all.map(({ amount, eligible }, at) =>
-    el('li', {}, el('strong', {}, `${potName(at, all.length)} ${money(amount)}`), ` for ${eligible.map(name).join(', ')}`)));
+    el('li', {}, el('strong', {}, `${potName(at, all.length)} ${money(amount)}`), t.replayer.forWord(eligible.map(name).join(', ')))));
 }
 
 /** A state as the table draws it (view.js). */

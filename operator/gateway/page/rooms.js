@@ -2,11 +2,12 @@
 
 import { el } from './dom.js';
 import { money } from './money.js';
+import { locale, t } from './words.js';
 
 /** Between two looks while the lobby is shown, in milliseconds; the server makes the figures anew every 30 s. */
 const EVERY_MS = 30_000;
-const whole = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0 });
-const one = new Intl.NumberFormat(undefined, { maximumFractionDigits: 1 });
+const whole = new Intl.NumberFormat(locale, { maximumFractionDigits: 0 });
+const one = new Intl.NumberFormat(locale, { maximumFractionDigits: 1 });
 
 /** The view. `ask()` asks the API; `redraw` is called after every change. */
 export class Rooms {
@@ -44,11 +45,11 @@ export class Rooms {
     const names = new Map((tables ?? []).map(({ uid, name }) => [uid, name || uid]));
     const rows = Object.entries(this.#figures.tables).filter(([uid]) => names.has(uid)).sort(([, a], [, b]) => b.hands - a.hands);
     return el('section', { class: 'rooms', 'aria-labelledby': 'rooms-title' },
-      el('h2', { id: 'rooms-title' }, `The last ${this.#figures.hours} hours`),
-      el('div', { class: 'scroll', role: 'region', 'aria-label': 'Table: the last hours', tabindex: '0' },
+      el('h2', { id: 'rooms-title' }, t.rooms.theLastHours(this.#figures.hours)),
+      el('div', { class: 'scroll', role: 'region', 'aria-label': t.rooms.tableTheLastHours, tabindex: '0' },
         el('table', { class: 'hands' },
-          el('thead', {}, el('tr', {}, ['Table', 'Hands', 'Hands an hour', 'Average pot', 'Players at the flop', 'Rake'].map((text) => el('th', { scope: 'col' }, text)))),
-          el('tbody', {}, line('all', 'All tables', this.#figures.all), rows.map(([uid, figures]) => line(uid, names.get(uid), figures))))));
+          el('thead', {}, el('tr', {}, [t.rooms.table, t.rooms.hands, t.rooms.handsAnHour, t.rooms.averagePot, t.rooms.playersAtTheFlop, t.rooms.rake].map((text) => el('th', { scope: 'col' }, text)))),
+          el('tbody', {}, line('all', t.rooms.allTables, this.#figures.all), rows.map(([uid, figures]) => line(uid, names.get(uid), figures))))));
   }
 }
 

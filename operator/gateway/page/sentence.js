@@ -2,12 +2,7 @@
 
 import { cardNames } from './cards.js';
 import { money } from './money.js';
-
-const POSTS = {
-  ante: 'the ante', smallBlind: 'the small blind', bigBlind: 'the big blind', live: 'a live big blind', dead: 'a missed small blind',
-  straddle: 'a straddle',
-};
-export const STREETS = { preflop: 'Before the flop', flop: 'Flop', turn: 'Turn', river: 'River' };
+import { t } from './words.js';
 
 /** The kind of an event and its fields. Events without fields are plain texts. */
 export function kindOf(event) {
@@ -16,35 +11,30 @@ export function kindOf(event) {
   return [kind, event[kind]];
 }
 
-/** The sentence of an event; `name` gives a seat's name. Null where nothing is to be said. */
-export function sentence(event, name) {
+/** The sentence of an event; `who` gives a seat's name, null for the reader. Null where nothing is to be said. */
+export function sentence(event, who) {
   const [kind, body] = kindOf(event);
-  const say = (verb, rest = '') => {
-    const subject = name(body.seat);
-    return `${subject} ${subject === 'You' ? verb : `${verb}s`}${rest}.`;
-  };
+  const subject = () => who(body.seat);
   switch (kind) {
-    case 'handStarted': return 'The cards are dealt.';
-    case 'posted': return say('post', ` ${POSTS[body.post] ?? 'chips'}, ${money(body.amount)}`);
-    case 'acted': return say(...action(body));
-    case 'streetDealt': return `${STREETS[body.street]}${body.board === 1 ? ', second board' : ''}: ${cardNames(body.cards)}.`;
-    case 'uncalled': return `${money(body.amount)} goes back to ${name(body.seat) === 'You' ? 'you' : name(body.seat)}.`;
-    case 'shown': return say('show', ` ${cardNames(body.cards)}`);
-    case 'mucked': return say('muck');
-    case 'potWon':
-      return say('win', ` ${money(body.amount)}${body.pot > 0 ? ` from side pot ${body.pot}` : ''}${body.board === 1 ? ' on the second board' : ''}`);
-    case 'raked': return `Rake ${money(body.amount)}.`;
-    case 'runItTwiceAsked': return 'The players are asked whether to deal the rest of the board twice.';
-    case 'runItTwiceDecided': return body.twice ? 'The rest of the board is dealt twice.' : 'The board is dealt once.';
-    case 'handEnded': return body.void ? 'The hand is void: all bets go back.' : 'The hand is over.';
+    case 'handStarted': return t.told.cardsAreDealt;
+    case 'posted': return t.told.posts(subject(), body.post, money(body.amount));
+    case 'acted': return action(subject(), body);
+    case 'streetDealt': return t.told.street(body.street, body.board === 1, cardNames(body.cards));
+    case 'uncalled': return t.told.uncalled(subject(), money(body.amount));
+    case 'shown': return t.told.shows(subject(), cardNames(body.cards));
+    case 'mucked': return t.told.mucks(subject());
+    case 'potWon': return t.told.wins(subject(), money(body.amount), body.pot, body.board === 1, null);
+    case 'raked': return t.told.rake(money(body.amount));
+    case 'runItTwiceAsked': return t.told.playersAreAskedTwice;
+    case 'runItTwiceDecided': return body.twice ? t.told.boardTwice : t.told.boardOnce;
+    case 'handEnded': return body.void ? t.told.handIsVoid : t.told.handIsOver;
     default: return null;
   }
 }
 
 // The engine's events have the names of its fields.
-function action({ action: what, total, all_in: allIn, timed_out: timedOut }) {
-  const more = `${allIn ? ', all in' : ''}${timedOut ? ' (out of time)' : ''}`;
-  if (what === 'fold' || what === 'check') return [what, more];
-  if (what === 'call') return ['call', ` ${money(total)}${more}`];
-  return ['raise', ` to ${money(total)}${more}`];
+function action(subject, { action: what, total, all_in: allIn, timed_out: timedOut }) {
+  if (what === 'fold') return t.told.folds(subject, timedOut);
+  if (what === 'check') return t.told.checks(subject, timedOut);
+  return (what === 'call' ? t.told.calls : t.told.raises)(subject, money(total), allIn, timedOut);
 }

@@ -4,6 +4,7 @@
 // goes and taken away when it comes back: a duplicated tab has none, so no token is ever used twice.
 
 import { api, Problem } from './api.js';
+import { t } from './words.js';
 
 const KEPT = 'purr.session';
 /** A token is renewed when less than this, or than a third of its life, is left; in milliseconds. */
@@ -96,7 +97,7 @@ export class Session {
     const begun = Date.now();
     const old = this.#tokens;
     try {
-      if (old === null) throw new Problem(401, 'Sign in first');
+      if (old === null) throw new Problem(401, t.session.signInFirst);
       this.#tokens = held(await api.refresh(old.refresh), begun);
     } catch (error) {
       const over = error instanceof Problem && [400, 401, 403].includes(error.status);
@@ -138,7 +139,7 @@ async function signIn(signer) {
   const nonce = await api.nonce();
   // Ports may differ: gateways stand behind forwarders.
   if (nonce.domain.replace(/:\d+$/, '').toLowerCase() !== location.hostname.toLowerCase()) {
-    throw new OtherPlace(`This page is at ${location.hostname}, but sign-ins are for ${nonce.domain}.`);
+    throw new OtherPlace(t.session.otherPlace(location.hostname, nonce.domain));
   }
   const message = [
     `${nonce.domain} wants you to sign in with your Ethereum account:`,

@@ -1,5 +1,7 @@
 // What a player has chosen for this browser. Read leniently: a field that is missing, unknown or out of bounds has its default.
 
+import { t } from './words.js';
+
 const KEPT = 'purr.settings';
 /** The switch of the keys alone, as earlier releases kept it. */
 const SHORTCUTS = 'purr.shortcuts';
@@ -10,9 +12,9 @@ const PRESET_MAX = 500;
 
 /** What a key can do: [name, words, key by default]. */
 export const KEYS = [
-  ['fold', 'Fold', 'f'], ['call', 'Check or call', 'c'], ['raise', 'To the amount of a bet', 'r'],
-  ['more', 'One big blind more', '+'], ['less', 'One big blind less', '-'],
-  ['preset1', 'First preset', '1'], ['preset2', 'Second preset', '2'], ['preset3', 'Third preset', '3'],
+  ['fold', t.settings.fold, 'f'], ['call', t.settings.call, 'c'], ['raise', t.settings.raise, 'r'],
+  ['more', t.settings.more, '+'], ['less', t.settings.less, '-'],
+  ['preset1', t.settings.preset1, '1'], ['preset2', t.settings.preset2, '2'], ['preset3', t.settings.preset3, '3'],
 ];
 
 export const THEMES = ['dark', 'light', 'system'];
@@ -59,17 +61,17 @@ export function changed(settings, name, value) {
   const [group, part] = name.split('.');
   if (group === 'keys') {
     const key = keyFrom(value);
-    if (key === null) return { wrong: 'Type a letter, a digit or a sign.' };
+    if (key === null) return { wrong: t.settings.typeALetter };
     const other = KEYS.find(([of]) => of !== part && settings.keys[of] === key);
-    if (other) return { wrong: `“${key}” is taken: ${other[1]}.` };
+    if (other) return { wrong: t.settings.keyIsTaken(key, other[1]) };
     return { settings: { ...settings, keys: { ...settings.keys, [part]: key } } };
   }
   if (group === 'presets') {
     const percent = /^\d{1,3}$/.test(String(value).trim()) ? Number(value) : Number.NaN;
-    if (!isPreset(percent)) return { wrong: `A preset is 1 to ${PRESET_MAX} percent of the pot.` };
+    if (!isPreset(percent)) return { wrong: t.settings.presetBounds(PRESET_MAX) };
     return { settings: { ...settings, presets: settings.presets.with(Number(part), percent) } };
   }
-  if (group === 'theme' && !THEMES.includes(value)) return { wrong: 'There is no such theme.' };
+  if (group === 'theme' && !THEMES.includes(value)) return { wrong: t.settings.noSuchTheme };
   return { settings: { ...settings, [group]: value } };
 }
 

@@ -3,39 +3,40 @@
 import { chart, cumulate } from './chart.js';
 import { el, onDo } from './dom.js';
 import { gain, money } from './money.js';
+import { locale, t } from './words.js';
 
 const NAMES = {
-  vpip: ['VPIP', 'put chips in before the flop by choice'],
-  pfr: ['PFR', 'raised before the flop'],
-  threeBet: ['3-bet', 're-raised the first raise'],
-  fourBet: ['4-bet and more', 're-raised a re-raise'],
-  openFoldToThreeBet: ['Fold to 3-bet, as opener', ''],
-  foldToThreeBet: ['Fold to 3-bet, facing any', ''],
-  steal: ['Steal', 'first raise from cutoff, button or small blind'],
-  foldToSteal: ['Fold to steal', 'in the blinds'],
-  cbetFlop: ['Continuation bet, flop', ''],
-  cbetTurn: ['Continuation bet, turn', ''],
-  cbetRiver: ['Continuation bet, river', ''],
-  foldToCbetFlop: ['Fold to continuation bet, flop', ''],
-  foldToCbetTurn: ['Fold to continuation bet, turn', ''],
-  foldToCbetRiver: ['Fold to continuation bet, river', ''],
-  checkRaise: ['Check-raise', ''],
-  aggressionFrequency: ['Aggression frequency', 'bets and raises of all choices after the flop'],
-  sawFlop: ['Saw the flop', ''],
-  wentToShowdown: ['Went to showdown', 'of hands that saw the flop'],
-  wonAtShowdown: ['Won at showdown', ''],
-  wonWhenSawFlop: ['Won when saw flop', ''],
-  allInAdjusted: ['All-in before the river', 'counted by equity in the adjusted result'],
-  allInUnknown: ['All-in, cards not shown', 'counted as it ended'],
+  vpip: ['VPIP', t.statistics.putChipsInBefore],
+  pfr: ['PFR', t.statistics.raisedBeforeTheFlop],
+  threeBet: [t.statistics.threeBet, t.statistics.reRaisedTheFirst],
+  fourBet: [t.statistics.n4BetAndMore, t.statistics.reRaisedARe],
+  openFoldToThreeBet: [t.statistics.foldTo3Bet, ''],
+  foldToThreeBet: [t.statistics.foldTo3BetFacing, ''],
+  steal: [t.statistics.steal, t.statistics.firstRaiseFromCutoff],
+  foldToSteal: [t.statistics.foldToSteal, t.statistics.inTheBlinds],
+  cbetFlop: [t.statistics.continuationBetFlop, ''],
+  cbetTurn: [t.statistics.continuationBetTurn, ''],
+  cbetRiver: [t.statistics.continuationBetRiver, ''],
+  foldToCbetFlop: [t.statistics.foldToContinuationBet, ''],
+  foldToCbetTurn: [t.statistics.foldToContinuationBetTurn, ''],
+  foldToCbetRiver: [t.statistics.foldToContinuationBetRiver, ''],
+  checkRaise: [t.statistics.checkRaise, ''],
+  aggressionFrequency: [t.statistics.aggressionFrequency, t.statistics.betsAndRaisesOf],
+  sawFlop: [t.statistics.sawTheFlop, ''],
+  wentToShowdown: [t.statistics.wentToShowdown, t.statistics.ofHandsThatSaw],
+  wonAtShowdown: [t.statistics.wonAtShowdown, ''],
+  wonWhenSawFlop: [t.statistics.wonWhenSawFlop, ''],
+  allInAdjusted: [t.statistics.allInBeforeThe, t.statistics.countedByEquityIn],
+  allInUnknown: [t.statistics.allInCardsNot, t.statistics.countedAsItEnded],
 };
-const WON = { won: 'Won, after rake', wonBeforeRake: 'Won, before rake', adjusted: 'Won, all-in adjusted' };
+const WON = { won: t.statistics.wonAfterRake, wonBeforeRake: t.statistics.wonBeforeRake, adjusted: t.statistics.wonAllInAdjusted };
 export const POSITIONS = {
-  btn: 'Button', co: 'Cutoff', hj: 'Hijack', lj: 'Lojack', mp: 'Middle', ep3: 'Early 3', ep2: 'Early 2', ep1: 'Early 1', sb: 'Small blind', bb: 'Big blind',
+  btn: t.statistics.button, co: t.statistics.cutoff, hj: t.statistics.hijack, lj: t.statistics.lojack, mp: t.statistics.middle, ep3: t.statistics.early3, ep2: t.statistics.early2, ep1: t.statistics.early1, sb: t.statistics.smallBlind, bb: t.statistics.bigBlind,
 };
-const percent = new Intl.NumberFormat(undefined, { style: 'percent', maximumFractionDigits: 1 });
-const plain = new Intl.NumberFormat(undefined, { maximumFractionDigits: 2 });
-const whole = new Intl.NumberFormat();
-const clockTime = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
+const percent = new Intl.NumberFormat(locale, { style: 'percent', maximumFractionDigits: 1 });
+const plain = new Intl.NumberFormat(locale, { maximumFractionDigits: 2 });
+const whole = new Intl.NumberFormat(locale);
+const clockTime = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'short' });
 
 /** The view of own statistics. `ask(what, filter)` asks the API; `redraw` is called after every change. */
 export class Statistics {
@@ -85,11 +86,11 @@ export class Statistics {
     const { figures, graph, sessions, error } = this;
     return [
       el('div', { class: 'head' },
-        el('h1', { id: 'title', tabindex: '-1' }, 'Statistics'),
-        el('p', { class: 'soft' }, 'Your own hands. Each figure comes with how often it could have happened and a 95% interval.')),
+        el('h1', { id: 'title', tabindex: '-1' }, t.statistics.statistics),
+        el('p', { class: 'soft' }, t.statistics.yourOwnHandsEach)),
       this.#filters(),
       error ? el('p', { class: 'panel warn', role: 'alert' }, error) : null,
-      figures === null && !error ? el('p', { class: 'soft' }, 'Counting…') : null,
+      figures === null && !error ? el('p', { class: 'soft' }, t.statistics.counting) : null,
       figures !== null ? results(figures) : null,
       graph !== null ? graphOf(graph.points) : null,
       figures !== null ? rates(figures) : null,
@@ -100,25 +101,25 @@ export class Statistics {
   #filters() {
     const { filter } = this;
     const choice = (field, label, options) => el('label', {}, el('span', {}, label),
-      el('select', { 'data-statistics': field }, el('option', { value: '', selected: !filter[field] }, 'all'),
+      el('select', { 'data-statistics': field }, el('option', { value: '', selected: !filter[field] }, t.statistics.all),
         options.map(([value, text]) => el('option', { value, selected: filter[field] === value }, text))));
     const date = (field, label) => el('label', {}, el('span', {}, label),
       el('input', { type: 'date', 'data-statistics': field, value: filter[field] ?? '' }));
     const stakes = (this.figures?.played ?? []).map(({ smallBlind, bigBlind }) => [`${smallBlind}/${bigBlind}`, `${money(smallBlind)} / ${money(bigBlind)}`]);
-    return el('form', { class: 'panel filters', 'aria-label': 'Which hands count', 'data-form': 'statistics' },
-      choice('stakes', 'Stakes', stakes),
-      choice('position', 'Position', Object.entries(POSITIONS)),
-      choice('seats', 'Players', Array.from({ length: 9 }, (_, at) => [String(at + 2), String(at + 2)])),
-      date('from', 'From (UTC)'), date('to', 'To (UTC)'),
-      el('button', { class: 'button', type: 'button', 'data-do': 'statistics-clear' }, 'Show all hands'));
+    return el('form', { class: 'panel filters', 'aria-label': t.statistics.whichHandsCount, 'data-form': 'statistics' },
+      choice('stakes', t.statistics.stakes, stakes),
+      choice('position', t.statistics.position, Object.entries(POSITIONS)),
+      choice('seats', t.statistics.players, Array.from({ length: 9 }, (_, at) => [String(at + 2), String(at + 2)])),
+      date('from', t.statistics.fromUTC), date('to', t.statistics.toUTC),
+      el('button', { class: 'button', type: 'button', 'data-do': 'statistics-clear' }, t.statistics.showAllHands));
   }
 }
 
-const range = (figure, write) => `${write(figure.low)} to ${write(figure.high)}`;
+const range = (figure, write) => t.statistics.range(write(figure.low), write(figure.high));
 
 /** A table of figures whose first column heads each row. */
 export function table(caption, columns, rows) {
-  return el('div', { class: 'scroll', role: 'region', 'aria-label': `Table: ${caption}`, tabindex: '0' },
+  return el('div', { class: 'scroll', role: 'region', 'aria-label': t.statistics.table(caption), tabindex: '0' },
     el('table', { class: 'hands figures' },
       el('caption', { class: 'heard' }, caption),
       el('thead', {}, el('tr', {}, columns.map((text) => el('th', { scope: 'col' }, text)))),
@@ -135,8 +136,8 @@ function results(figures) {
     return [label, plain.format(won.per100.value), spread[0], whole.format(won.per100.n), spread[1]];
   });
   return el('section', { 'aria-labelledby': 'won-title' },
-    el('h2', { id: 'won-title' }, 'Results, in big blinds per 100 hands'),
-    table('Results', ['Result', 'bb/100', '95% interval', 'Hands', 'Standard deviation'], rows));
+    el('h2', { id: 'won-title' }, t.statistics.resultsInBigBlinds),
+    table(t.statistics.results, [t.statistics.result, t.statistics.bbPer100, t.statistics.n95Interval, t.statistics.hands, t.statistics.standardDeviation], rows));
 }
 
 function rates(figures) {
@@ -145,11 +146,11 @@ function rates(figures) {
     const shown = [label, more ? el('small', { class: 'soft' }, ` ${more}`) : null];
     return figure === null ? [shown, '–', '–', '0'] : [shown, percent.format(figure.value), range(figure, (value) => percent.format(value)), whole.format(figure.n)];
   });
-  rows.push([['Aggression factor', el('small', { class: 'soft' }, ' bets and raises for each call after the flop')],
+  rows.push([[t.statistics.aggressionFactor, el('small', { class: 'soft' }, t.statistics.betsAndRaisesFor)],
     figures.aggressionFactor === null ? '–' : plain.format(figures.aggressionFactor), '–', '–']);
   return el('section', { 'aria-labelledby': 'rates-title' },
-    el('h2', { id: 'rates-title' }, 'How you play'),
-    table('Rates', ['Figure', 'Rate', '95% interval', 'Of'], rows));
+    el('h2', { id: 'rates-title' }, t.statistics.howYouPlay),
+    table(t.statistics.rates, [t.statistics.figure, t.statistics.rate, t.statistics.n95Interval, t.statistics.of], rows));
 }
 
 const order = (name) => {
@@ -158,31 +159,31 @@ const order = (name) => {
 };
 
 const SERIES = [
-  { field: 'won', label: 'Won', tone: 'one' }, { field: 'adjusted', label: 'All-in adjusted', tone: 'two' }, { field: 'rake', label: 'Rake paid', tone: 'three' },
+  { field: 'won', label: t.statistics.won, tone: 'one' }, { field: 'adjusted', label: t.statistics.allInAdjusted, tone: 'two' }, { field: 'rake', label: t.statistics.rakePaid, tone: 'three' },
 ];
 
 function graphOf(points) {
-  if (points.length === 0) return el('p', { class: 'panel' }, 'No hand fits this filter.');
+  if (points.length === 0) return el('p', { class: 'panel' }, t.statistics.noHandFitsThis);
   const sums = cumulate(points, SERIES.map(({ field }) => field));
   const last = sums.at(-1);
-  const label = `After ${last.at} hands: won ${gain(last.won)}, all-in adjusted ${gain(last.adjusted)}, rake paid ${money(last.rake)}. The table below has every day.`;
+  const label = t.statistics.afterHandsWonAll(last.at, gain(last.won), gain(last.adjusted), money(last.rake));
   return el('section', { class: 'panel', 'aria-labelledby': 'graph-title' },
-    el('h2', { id: 'graph-title' }, 'Won over hands'),
+    el('h2', { id: 'graph-title' }, t.statistics.wonOverHands),
     chart(sums, SERIES, money, label),
-    el('details', {}, el('summary', {}, 'By days, as a table'),
-      table('Days', ['Day (UTC)', 'Hands', 'Won', 'All-in adjusted', 'Rake paid'], points.toReversed().map(({ day, hands, won, adjusted, rake }) =>
+    el('details', {}, el('summary', {}, t.statistics.byDaysAsA),
+      table(t.statistics.days, [t.statistics.dayUTC, t.statistics.hands, t.statistics.won, t.statistics.allInAdjusted, t.statistics.rakePaid], points.toReversed().map(({ day, hands, won, adjusted, rake }) =>
         [day, whole.format(hands), gain(won), gain(adjusted), money(rake)]))));
 }
 
 function sessionsOf({ sessions, more }) {
   if (sessions.length === 0) return null;
   const rows = sessions.map(({ table: uid, fromMs, toMs, hands, won }) => [
-    el('a', { href: `#/table/${uid}/hands` }, clockTime.format(new Date(fromMs))), `${whole.format(Math.max(1, Math.round((toMs - fromMs) / 60_000)))} min`,
+    el('a', { href: `#/table/${uid}/hands` }, clockTime.format(new Date(fromMs))), t.statistics.minutes(whole.format(Math.max(1, Math.round((toMs - fromMs) / 60_000)))),
     whole.format(hands), el('span', { class: won > 0 ? 'gained' : won < 0 ? 'lost' : '' }, gain(won)),
   ]);
   return el('section', { 'aria-labelledby': 'sessions-title' },
-    el('h2', { id: 'sessions-title' }, 'Sessions'),
-    el('p', { class: 'soft' }, `Hands at one table without a break of half an hour.${more ? ' Older ones are not listed.' : ''}`),
-    table('Sessions', ['Begun', 'Time', 'Hands', 'Won'], rows));
+    el('h2', { id: 'sessions-title' }, t.statistics.sessions),
+    el('p', { class: 'soft' }, t.statistics.handsAtOneTable(more ? t.statistics.olderOnesAreNot : '')),
+    table(t.statistics.sessions, [t.statistics.begun, t.statistics.time, t.statistics.hands, t.statistics.won], rows));
 }
 

@@ -1,6 +1,8 @@
 // A table where no WebSocket gets through: a streamed answer down (server-sent events) and a request up for each message,
 // with as much of a WebSocket's face as a Link needs (operator/gateway/src/api/stream.rs).
 
+import { t } from './words.js';
+
 const OPEN = 1;
 const CLOSED = 3;
 /** As a browser says of a WebSocket that broke off (RFC 6455, section 7.1.5). */
@@ -24,7 +26,7 @@ export class Events {
     this.#rest += text;
     const parts = this.#rest.split('\n\n');
     this.#rest = parts.pop();
-    if (this.#rest.length > this.#max) throw new Error('An event of the stream is too large.');
+    if (this.#rest.length > this.#max) throw new Error(t.stream.anEventOfThe);
     return parts.map(parse).filter(({ data }) => data !== null);
   }
 }

@@ -2,16 +2,14 @@
 
 import { cardNames } from './cards.js';
 import { money } from './money.js';
+import { t } from './words.js';
 
 const POSTS = {
-  POST_KIND_ANTE: 'the ante',
-  POST_KIND_SMALL_BLIND: 'the small blind',
-  POST_KIND_BIG_BLIND: 'the big blind',
-  POST_KIND_LIVE: 'a live big blind',
-  POST_KIND_DEAD: 'a missed small blind',
-  POST_KIND_STRADDLE: 'the straddle',
+  POST_KIND_ANTE: 'ante', POST_KIND_SMALL_BLIND: 'smallBlind', POST_KIND_BIG_BLIND: 'bigBlind', POST_KIND_LIVE: 'live',
+  POST_KIND_DEAD: 'dead', POST_KIND_STRADDLE: 'straddle',
 };
-const STREETS = { 3: 'Flop', 4: 'Turn', 5: 'River' };
+/** The street by the number of cards on its board. */
+const STREETS = { 3: 'flop', 4: 'turn', 5: 'river' };
 const cardsOf = (openings) => (openings ?? []).map((opening) => opening.card);
 
 /** "0x1234…abcd". */
@@ -19,9 +17,9 @@ export function short(address) {
   return `${address.slice(0, 6)}…${address.slice(-4)}`;
 }
 
-/** Who, as the subject of a sentence. Seats count from 1 for people. */
+/** Who, as the subject of a sentence; null is the reader. Seats count from 1 for people. */
 export function who(view, seat) {
-  return Number(seat ?? 0) === view.you ? 'You' : `Seat ${Number(seat ?? 0) + 1}`;
+  return Number(seat ?? 0) === view.you ? null : t.told.seat(Number(seat ?? 0) + 1);
 }
 
 /** A sentence about an event, after it was taken in; null for what needs no words. `quiet`: not worth hearing. */
@@ -30,71 +28,57 @@ export function tell(event, view) {
   const teller = TELLERS[kind];
   if (!teller) return null;
   const body = event[kind];
-  const subject = who(view, body.seat);
-  const verb = (plain, third = `${plain}s`) => `${subject} ${subject === 'You' ? plain : third}`;
-  const told = teller(body, { view, subject, verb, amount: (value) => money(Number(value ?? 0)) });
+  const told = teller(body, { view, subject: who(view, body.seat), amount: (value) => money(Number(value ?? 0)) });
   return typeof told === 'string' ? { text: told, quiet: false } : told;
 }
 
 const quiet = (text) => ({ text, quiet: true });
 
 const TELLERS = {
-  seated: ({ stack }, { verb, amount }) => `${verb('sit')} down with ${amount(stack)}.`,
-  toppedUp: (body, { verb, amount }) => `${verb('add')} ${amount(body.amount)}.`,
-  satOut: (body, { verb }) => `${verb('sit')} out.`,
-  satIn: (body, { subject }) => `${subject} ${subject === 'You' ? 'are' : 'is'} back.`,
+  seated: ({ stack }, { subject, amount }) => t.told.sitsDown(subject, amount(stack)),
+  toppedUp: (body, { subject, amount }) => t.told.adds(subject, amount(body.amount)),
+  satOut: (body, { subject }) => t.told.sitsOut(subject),
+  satIn: (body, { subject }) => t.told.isBack(subject),
   connection: ({ connected }, { subject }) =>
-    subject === 'You' ? null : quiet(`${subject} ${connected ? 'is connected again' : 'lost the connection'}.`),
-  left: ({ stack }, { verb, amount }) => `${verb('leave')} with ${amount(stack)}.`,
-  handStarted: ({ hand, button }, { view }) => {
-    const holder = who(view, button);
-    return `Hand ${hand}. ${holder === 'You' ? 'You have' : `${holder} has`} the button.`;
-  },
-  posted: ({ kind, amount: value }, { verb, amount }) =>
-    quiet(`${verb('post')} ${POSTS[kind] ?? 'chips'}, ${amount(value)}.`),
-  dealt: ({ cards }, { subject }) => (subject === 'You' ? `Your cards: ${cardNames(cardsOf(cards))}.` : null),
-  acted: ({ kind, total, stack, timedOut, isBet }, { verb, amount }) => {
-    const late = timedOut ? ' (out of time)' : '';
-    const allIn = Number(stack ?? 0) === 0 ? ', all in' : '';
+    (subject === null ? null : quiet(connected ? t.told.isConnectedAgain(subject) : t.told.lostTheConnection(subject))),
+  left: ({ stack }, { subject, amount }) => t.told.leavesWith(subject, amount(stack)),
+  handStarted: ({ hand, button }, { view }) => t.told.handBegins(hand, who(view, button)),
+  posted: ({ kind, amount: value }, { subject, amount }) => quiet(t.told.posts(subject, POSTS[kind], amount(value))),
+  dealt: ({ cards }, { subject }) => (subject === null ? t.told.yourCards(cardNames(cardsOf(cards))) : null),
+  acted: ({ kind, total, stack, timedOut, isBet }, { subject, amount }) => {
+    const allIn = Number(stack ?? 0) === 0;
     switch (kind) {
-      case 'ACTION_KIND_FOLD': return `${verb('fold')}${late}.`;
-      case 'ACTION_KIND_CHECK': return `${verb('check')}${late}.`;
-      case 'ACTION_KIND_CALL': return `${verb('call')} ${amount(total)}${allIn}.`;
-      case 'ACTION_KIND_RAISE_TO': return `${isBet ? verb('bet') : `${verb('raise')} to`} ${amount(total)}${allIn}.`;
+      case 'ACTION_KIND_FOLD': return t.told.folds(subject, timedOut);
+      case 'ACTION_KIND_CHECK': return t.told.checks(subject, timedOut);
+      case 'ACTION_KIND_CALL': return t.told.calls(subject, amount(total), allIn, false);
+      case 'ACTION_KIND_RAISE_TO': return (isBet ? t.told.bets : t.told.raises)(subject, amount(total), allIn, false);
       default: return null;
     }
   },
   turn: ({ timeBank }, { subject }) => {
     if (!timeBank) return null;
-    return subject === 'You' ? 'Your time bank runs.' : quiet(`${subject} uses the time bank.`);
+    return subject === null ? t.told.yourTimeBankRuns : quiet(t.told.usesTheTimeBank(subject));
   },
-  street: ({ cards, board, boardLength }) =>
-    `${STREETS[boardLength] ?? 'Board'}${Number(board ?? 0) === 1 ? ' of the second board' : ''}: ${cardNames(cardsOf(cards))}.`,
-  runItTwiceAsked: () => 'Everybody who can bet is all in. Run the board twice?',
-  runItTwiceAnswered: ({ agree }, { verb, subject }) => (agree === true
-    ? quiet(`${verb('agree')} to run the board twice.`)
-    : `${subject} ${subject === 'You' ? 'want' : 'wants'} the board run once.`),
-  runItTwiceDecided: ({ twice }) => (twice === true ? 'The board is run twice.' : 'The board is run once.'),
-  straddleWished: ({ on }, { subject }) => quiet(`${subject} will ${on === true ? '' : 'no longer '}straddle under the gun.`),
-  uncalled: ({ amount: value }, { subject, amount }) =>
-    quiet(`${amount(value)} goes back to ${subject === 'You' ? 'you' : subject}: nobody called it.`),
-  shown: ({ cards }, { verb }) => `${verb('show')} ${cardNames(cardsOf(cards))}.`,
-  mucked: (body, { subject }) => quiet(`${subject} ${subject === 'You' ? 'muck' : 'mucks'}.`),
-  raked: ({ amount: value }, { amount }) => quiet(`Rake ${amount(value)}.`),
-  potWon: ({ pot, board, amount: value, with: hand }, { verb, amount }) =>
-    `${verb('win')} ${amount(value)}${Number(pot ?? 0) > 0 ? ` from side pot ${pot}` : ''}${Number(board ?? 0) === 1 ? ' on the second board' : ''}${hand ? ` with ${hand.name}` : ''}.`,
-  handEnded: ({ hand, void: isVoid }) => (isVoid ? `Hand ${hand} is void: all bets went back.` : null),
-  permitNeeded: (body, { subject }) => (subject === 'You'
-    ? 'You sit out: your permits cover no more rake. Add chips to sign a new permit, then come back.'
-    : null),
-  stoodUp: (body, { subject }) =>
-    `${subject} sat out for too long and ${subject === 'You' ? 'leave' : 'leaves'} the table.`,
-  staffPaused: ({ reason }) => (reason ? `Staff has paused the table: ${reason}.` : 'The table goes on.'),
-  clockPaused: () => quiet('The clock stands still.'),
-  clockResumed: () => quiet('The clock runs again.'),
-  seating: ({ state }, { verb, subject }) => {
-    if (state === 'SEATING_STATE_RESERVED') return quiet(`${verb('take')} a chair; the chips are on their way.`);
-    if (state === 'SEATING_STATE_FREE') return quiet(`${subject === 'You' ? 'Your chair' : `${subject}’s chair`} is free.`);
+  street: ({ cards, board, boardLength }) => t.told.street(STREETS[boardLength], Number(board ?? 0) === 1, cardNames(cardsOf(cards))),
+  runItTwiceAsked: () => t.told.askedTwice,
+  runItTwiceAnswered: ({ agree }, { subject }) => (agree === true ? quiet(t.told.agreesToTwice(subject)) : t.told.wantsOnce(subject)),
+  runItTwiceDecided: ({ twice }) => (twice === true ? t.told.boardTwice : t.told.boardOnce),
+  straddleWished: ({ on }, { subject }) => quiet(on === true ? t.told.willStraddle(subject) : t.told.willNotStraddle(subject)),
+  uncalled: ({ amount: value }, { subject, amount }) => quiet(t.told.uncalled(subject, amount(value))),
+  shown: ({ cards }, { subject }) => t.told.shows(subject, cardNames(cardsOf(cards))),
+  mucked: (body, { subject }) => quiet(t.told.mucks(subject)),
+  raked: ({ amount: value }, { amount }) => quiet(t.told.rake(amount(value))),
+  potWon: ({ pot, board, amount: value, with: hand }, { subject, amount }) =>
+    t.told.wins(subject, amount(value), Number(pot ?? 0), Number(board ?? 0) === 1, hand?.name ?? null),
+  handEnded: ({ hand, void: isVoid }) => (isVoid ? t.told.handNumberIsVoid(hand) : null),
+  permitNeeded: (body, { subject }) => (subject === null ? t.told.permitNeeded : null),
+  stoodUp: (body, { subject }) => t.told.stoodUp(subject),
+  staffPaused: ({ reason }) => (reason ? t.told.staffPaused(reason) : t.told.tableGoesOn),
+  clockPaused: () => quiet(t.told.clockStands),
+  clockResumed: () => quiet(t.told.clockRuns),
+  seating: ({ state }, { subject }) => {
+    if (state === 'SEATING_STATE_RESERVED') return quiet(t.told.takesAChair(subject));
+    if (state === 'SEATING_STATE_FREE') return quiet(t.told.chairIsFree(subject));
     return null;
   },
 };

@@ -1,6 +1,7 @@
 // Who signs: an injected wallet (EIP-1193, found by EIP-6963), or a guest key of this browser.
 
 import { addressOf, checksummed, newKey, signMessage, signTypedData } from './keys.js';
+import { t } from './words.js';
 
 const GUEST = 'purr.guest-key';
 
@@ -26,7 +27,7 @@ export function discover(changed) {
 /** Wallets of this browser: {id, name}. */
 export function wallets() {
   const found = [...injected].map(([id, { name }]) => ({ id, name }));
-  if (found.length === 0 && globalThis.ethereum) found.push({ id: 'ethereum', name: 'Browser wallet' });
+  if (found.length === 0 && globalThis.ethereum) found.push({ id: 'ethereum', name: t.wallet.browserWallet });
   return found;
 }
 
@@ -36,13 +37,13 @@ export class WalletError extends Error {}
 /** Connects to a wallet; asks its owner. */
 export async function connectWallet(id) {
   const provider = injected.get(id)?.provider ?? globalThis.ethereum;
-  if (!provider) throw new WalletError('This wallet is gone.');
+  if (!provider) throw new WalletError(t.wallet.thisWalletIsGone);
   const request = async (method, params = []) => {
     try {
       return await provider.request({ method, params });
     } catch (error) {
       const declined = error?.code === 4001;
-      const words = declined ? 'You declined in your wallet.' : `The wallet says: ${error?.message ?? error}`;
+      const words = declined ? t.wallet.youDeclinedInYour : t.wallet.theWalletSays(error?.message ?? error);
       throw new WalletError(words, { cause: error });
     }
   };
@@ -54,7 +55,7 @@ export async function connectWallet(id) {
       const code = error.cause?.data?.originalError?.code ?? error.cause?.code;
       const known = KNOWN_CHAINS[Number(chainId)];
       if (code !== 4902) throw error;
-      if (known === undefined) throw new WalletError(`Your wallet does not know chain ${Number(chainId)}. Add it there, and try again.`);
+      if (known === undefined) throw new WalletError(t.wallet.yourWalletDoesNot(Number(chainId)));
       await request('wallet_addEthereumChain', [{ chainId, ...known }]);
       await request('wallet_switchEthereumChain', [{ chainId }]);
     }
@@ -66,7 +67,7 @@ export async function connectWallet(id) {
     return request(method, params);
   };
   const [account] = await request('eth_requestAccounts');
-  if (!account) throw new WalletError('The wallet gave no account.');
+  if (!account) throw new WalletError(t.wallet.theWalletGaveNo);
   const address = checksummed(account);
   return {
     kind: 'wallet',

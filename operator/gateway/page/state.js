@@ -1,0 +1,73 @@
+// What the page knows, and the one drawing of all of it.
+
+import { SETTLE_MS } from './actions.js';
+import { Attention } from './attention.js';
+import { Dialog } from './dialogs.js';
+import { EVERYTHING } from './lobby.js';
+import { Notes } from './notes.js';
+import { loadSettings } from './settings.js';
+
+export const root = document.documentElement;
+/** Whether keys of this browser are let in. */
+export const guests = root.dataset.guest === 'true';
+
+export const NOWHERE = { name: 'nowhere' };
+
+export const app = {
+  route: NOWHERE,
+  session: null,
+  chain: null,
+  balance: null,
+  tables: { tables: null, error: null, more: null },
+  /** Which tables the lobby shows. */
+  filter: EVERYTHING,
+  fleets: { list: [], seats: [], asking: null, error: null },
+  /** A seat that is held, to sit down in as soon as its table is seen: {uid, seat}. */
+  taking: null,
+  history: { hands: null, next: null, error: null },
+  oneHand: { hand: null, error: null },
+  info: null,
+  link: null,
+  choice: null,
+  log: [],
+  notice: null,
+  settings: loadSettings(),
+  /** Why the last change of a setting was not taken. */
+  settingWrong: null,
+  notes: new Notes(),
+  /** The note that is being written: {player, seat, colour, text}. */
+  note: null,
+  /** The action chosen in advance (advance.js), and what was offered since when. */
+  wish: null,
+  offered: { what: null, since: 0 },
+  wishFresh: () => performance.now() - app.offered.since < SETTLE_MS,
+  /** What the player has asked for at this table until further notice. */
+  wishes: { bigBlind: false, fillUp: false },
+  /** An all-in that is shown street by street. */
+  show: null,
+  asking: null,
+  guestKey: { key: null, exported: false },
+};
+
+export const dialog = new Dialog();
+export const attention = new Attention();
+/** What moves once the next drawing is done. */
+export const motions = [];
+
+let paint = () => {};
+let due = false;
+
+/** Draws everything anew, once, when what runs now is done. */
+export function draw() {
+  if (due) return;
+  due = true;
+  setTimeout(() => {
+    due = false;
+    paint();
+  });
+}
+
+/** Sets what draws. */
+export function drawWith(painter) {
+  paint = painter;
+}
