@@ -77,7 +77,7 @@ try {
     await page.locator('#chips').fill('1,5.0');
     await page.getByText('Schreibe den Betrag wie').waitFor();
     await isGerman(who, 'sitting down');
-    await page.locator('#chips').fill('100');
+    await page.locator('#chips').fill('5000');
     await page.getByRole('button', { name: 'Unterschreiben und setzen' }).click();
     await page.locator('.seat.own').waitFor();
   }
