@@ -6,6 +6,7 @@
 pub mod assertion;
 pub mod client;
 mod crowd;
+pub mod expiry;
 pub mod fetch;
 pub mod ops;
 pub mod pace;
