@@ -51,7 +51,8 @@ pub fn limits() -> WebSocketConfig {
 /// For a connection between two programs of the fleet that carries many players' messages.
 pub fn trunk_limits() -> WebSocketConfig {
     limits()
-        .read_buffer_size(16 * 1024)
+        // Before each read the library fills so much with zeros: a frame is some hundred bytes.
+        .read_buffer_size(4 * 1024)
         .max_write_buffer_size(2 * FRAME_BYTES_MAX)
         .max_message_size(Some(FRAME_BYTES_MAX))
         .max_frame_size(Some(FRAME_BYTES_MAX))

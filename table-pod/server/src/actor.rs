@@ -18,7 +18,7 @@ use commit::Committer;
 pub use commit::Stopped;
 pub use connections::GUEST_STEPS_MAX;
 use connections::{Connections, Place};
-pub use outlet::{Deliveries, Delivery, Inlet, Outgoing, Outlet, Parcel};
+pub use outlet::{Deliveries, Delivery, Inlet, Outgoing, Outlet, Parcel, Told};
 use purr_engine::{Millis, PlayerId, Table};
 use purr_protocol::{
     Settlement, TableSpec,

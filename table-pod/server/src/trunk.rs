@@ -1,7 +1,7 @@
 //! One gateway's connection, with all players that it has at this table.
 
 use crate::{
-    actor::{Delivery, Handle, Outlet, Parcel},
+    actor::{Delivery, Handle, Outlet, Parcel, Told},
     core::Input,
     http::Tokens,
     lane::{Heard as FromPlayer, Said, Session},
@@ -99,7 +99,7 @@ impl Trunk {
         let (mut said, mut last) = (Vec::new(), (0, 0));
         for delivery in deliveries.drain(..) {
             if let Parcel::Messages(messages) = &delivery.what {
-                let places = messages.iter().map(|message| (message.epoch, message.offset));
+                let places = messages.iter().map(Told::place);
                 last = places.fold(last, Ord::max);
             }
             if let Parcel::Roster(players) = &delivery.what {
@@ -163,16 +163,17 @@ impl Trunk {
             Parcel::Messages(messages) => {
                 for codec in Codec::ALL {
                     let speaks = |lane: &Lane| self.lanes.get(lane).is_some_and(|open| open.codec == codec);
-                    let lanes: Vec<Lane> = lanes.iter().copied().filter(speaks).collect();
-                    if lanes.is_empty() {
+                    let mut own = Vec::with_capacity(lanes.len());
+                    own.extend(lanes.iter().copied().filter(speaks));
+                    if own.is_empty() {
                         continue;
                     }
                     for message in &messages {
-                        let bytes = codec.encode_server(message).map_err(|error| {
+                        let bytes = message.encode(codec).map_err(|error| {
                             tracing::error!(%error, "a message could not be written");
                             Some((CloseCode::TryAgain, "internal error"))
                         })?;
-                        said.push(Down::message(lanes.clone(), bytes));
+                        said.push(Down::message(own.clone(), bytes));
                     }
                 }
             }
