@@ -18,6 +18,7 @@ mod stall;
 mod steady;
 pub mod tls;
 pub mod token;
+pub mod trace;
 pub mod ws;
 
 pub use client::{ClientError, InternalClient};

@@ -3,6 +3,7 @@
 use crate::{
     pace::{Pace, Paced},
     serve::Place,
+    trace,
 };
 use axum::{
     body::Body,
@@ -142,12 +143,13 @@ impl Upgrade {
         F: FnOnce(ServerSocket) -> R + Send + 'static,
         R: Future<Output = ()> + Send + 'static,
     {
-        let (on_upgrade, place) = (self.on_upgrade, self.place);
+        let (on_upgrade, place, cause) = (self.on_upgrade, self.place, trace::current());
         tokio::spawn(async move {
             match on_upgrade.await {
                 Ok(upgraded) => {
                     let io = Paced::new(TokioIo::new(upgraded), pace);
-                    run(WebSocketStream::from_raw_socket(io, Role::Server, Some(limits)).await).await;
+                    let socket = WebSocketStream::from_raw_socket(io, Role::Server, Some(limits)).await;
+                    trace::within(cause, run(socket)).await;
                     drop(place);
                 }
                 Err(error) => tracing::debug!(%error, "upgrade"),

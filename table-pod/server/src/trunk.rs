@@ -16,6 +16,7 @@ use purr_protocol::{
 };
 use purr_runtime::{
     CancellationToken,
+    trace::{self, TraceParent},
     ws::{self, Heard, Message, ServerSocket},
 };
 use purr_store::Sealer;
@@ -201,7 +202,9 @@ impl Trunk {
                 up::Body::Open(open) => {
                     let encoding = Encoding::try_from(open.encoding).map_err(|_| malformed)?;
                     let assertion = self.asserted.then_some(open.assertion);
-                    self.open(lane, encoding.into(), assertion)?;
+                    // What is no traceparent is none.
+                    let cause = open.traceparent.parse().ok();
+                    self.open(lane, encoding.into(), assertion, cause)?;
                 }
                 up::Body::Message(bytes) => {
                     // A class of a later release is unknown to this one.
@@ -218,7 +221,13 @@ impl Trunk {
         Ok(())
     }
 
-    fn open(&mut self, lane: Lane, codec: Codec, assertion: Option<String>) -> Result<(), End> {
+    fn open(
+        &mut self,
+        lane: Lane,
+        codec: Codec,
+        assertion: Option<String>,
+        cause: Option<TraceParent>,
+    ) -> Result<(), End> {
         if self.lanes.contains_key(&lane) {
             return Err(Some((CloseCode::Protocol, "this lane is open")));
         }
@@ -230,7 +239,8 @@ impl Trunk {
             return Ok(());
         }
         let (outlet, handle, tokens) = (self.outlet.clone(), self.handle.clone(), self.tokens.clone());
-        tokio::spawn(Session { lane, codec, outlet, handle, tokens, assertion, heard }.run());
+        let session = Session { lane, codec, outlet, handle, tokens, assertion, heard };
+        tokio::spawn(trace::within(cause, session.run()));
         Ok(())
     }
 
