@@ -50,6 +50,11 @@ fuzz: ## long: 20,000 hands against PokerKit, then ten minutes a fuzz target (PU
 mutants: ## long: one change at a time in betting and pots; each must be noticed by a test
 	@tests/mutants.sh
 
+.PHONY: money-mutants
+money-mutants: ## long: undoes each fix of the money path, one change at a time; the tests named for it must fail (ARGS="contracts")
+	@chain-signer/contracts/build.sh
+	@chain-signer/mutants/run.py $(or $(ARGS),--all)
+
 .PHONY: autobahn
 autobahn: ## the Autobahn cases (RFC 6455) against the socket code that gateway and table share
 	@tests/autobahn.sh

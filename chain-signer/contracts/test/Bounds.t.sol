@@ -77,6 +77,51 @@ contract BoundsTest is VaultTest {
         check(cost(full()) < 16 * GAS_LEFT_MIN, "paid");
     }
 
+    /// The most expensive hand: nine exits were paid, and each of these players wins into an empty balance.
+    function nineLateWinners() private returns (Item memory) {
+        for (uint256 n = 0; n < 9; n++) {
+            vm.prank(player(n));
+            vault.requestExit();
+        }
+        vm.warp(START + 1 hours);
+        for (uint256 n = 0; n < 9; n++) {
+            vault.finaliseExit(player(n));
+        }
+        uint256[] memory lanes = new uint256[](10);
+        for (uint256 i = 0; i < 9; i++) {
+            lanes[i] = lane(i, 950_000, 50_000);
+        }
+        lanes[9] = lane(9, -9e6, 0);
+        return hands(1, lanes);
+    }
+
+    function test_a_hand_of_nine_late_winners_stays_within_its_bound() public {
+        uint256 used = cost(nineLateWinners());
+        check(used < 16 * GAS_LEFT_MIN, "late winners");
+        eq(vault.balanceOf(player(8)), 950_000, "paid");
+    }
+
+    function test_a_lack_of_gas_rejects_no_hand_of_late_winners() public {
+        neverRejects(nineLateWinners());
+    }
+
+    /// An exit pays from all the tables that one player may sit at, within the smallest block that the vault is meant for.
+    function test_an_exit_from_sixteen_tables_fits_into_a_block_of_two_million() public {
+        // One seat is there already.
+        fund(9, 150 * USDC);
+        for (uint256 i = 0; i < 15; i++) {
+            tableId = openTable(bytes32(i + 1));
+            sit(9, 0, 10 * USDC);
+        }
+        vm.cool(address(vault));
+        vm.prank(player(9));
+        vault.requestExit{gas: 1_950_000}();
+        vm.warp(START + 1 hours);
+        vm.cool(address(vault));
+        vault.finaliseExit{gas: 1_950_000}(player(9));
+        eq(token.balanceOf(player(9)), 350 * USDC, "all of it");
+    }
+
     /// Whatever the gas: it settles, or the batch reverts and the signer tries again.
     function neverRejects(Item memory one) private {
         Item[] memory items = new Item[](1);

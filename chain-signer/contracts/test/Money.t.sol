@@ -47,6 +47,41 @@ contract NoZeroToken is ERC20("Strict", "STR") {
     }
 }
 
+/// A token that has a second address, as some upgraded ones do: the door moves the same balances.
+contract SecondDoor {
+    TwoDoors private immutable TOKEN;
+
+    constructor(TwoDoors token_) {
+        TOKEN = token_;
+    }
+
+    function balanceOf(address account) external view returns (uint256) {
+        return TOKEN.balanceOf(account);
+    }
+
+    function transfer(address to, uint256 amount) external returns (bool) {
+        TOKEN.moveFor(msg.sender, to, amount);
+        return true;
+    }
+}
+
+contract TwoDoors is ERC20("Two doors", "TWO") {
+    SecondDoor public immutable DOOR = new SecondDoor(this);
+
+    function decimals() public pure override returns (uint8) {
+        return 6;
+    }
+
+    function mint(address to, uint256 amount) external {
+        _mint(to, amount);
+    }
+
+    function moveFor(address from, address to, uint256 amount) external {
+        require(msg.sender == address(DOOR), "only the door");
+        _transfer(from, to, amount);
+    }
+}
+
 contract MoneyTest is VaultTest {
     function test_a_deposit_is_credited() public {
         fund(0, 10 * USDC);
@@ -274,5 +309,20 @@ contract MoneyTest is VaultTest {
         vm.prank(ADMIN_B);
         vm.expectRevert(IPurrVault.ZeroAmount.selector);
         vault.sweepStray(address(token), address(0xCAFE), 2);
+    }
+
+    function test_held_tokens_are_no_stray_ones_behind_a_second_address() public {
+        TwoDoors two = new TwoDoors();
+        vault = newVault(address(two), roles(), limits());
+        two.mint(address(this), 10 * USDC);
+        two.approve(address(vault), 10 * USDC);
+        vault.depositFor(player(0), 10 * USDC);
+        address door = address(two.DOOR());
+        vm.prank(ADMIN_A);
+        vault.sweepStray(door, address(0xCAFE), 0);
+        vm.prank(ADMIN_B);
+        vm.expectRevert(IPurrVault.BadToken.selector);
+        vault.sweepStray(door, address(0xCAFE), 0);
+        eq(two.balanceOf(address(vault)), 10 * USDC, "all of it is there");
     }
 }

@@ -82,6 +82,8 @@ abstract contract VaultFunds is VaultKeys {
         if (amount == 0) revert ZeroAmount();
         emit StraySwept(stray, to, amount);
         IERC20(stray).safeTransfer(to, amount);
+        // Another address may be a second door to the same token.
+        if (token.balanceOf(address(this)) < _house.totalHeld) revert BadToken();
         return true;
     }
 
