@@ -51,6 +51,10 @@ pub struct Metrics {
     /// The settling key's transactions that are on their way.
     pub in_flight: IntGauge,
     pub foreign_nonce: IntGauge,
+    pub gas_balance: IntGauge,
+    /// By lane: `settlement` and `comparison`.
+    pub rpc_requests: IntCounterVec,
+    pub rpc_over_budget: IntCounterVec,
 }
 
 impl Metrics {
@@ -156,6 +160,20 @@ impl Metrics {
             foreign_nonce: gauge(
                 "purr_signer_foreign_nonce",
                 "ALARM at 1: the settling key was used elsewhere",
+            )?,
+            gas_balance: gauge(
+                "purr_signer_gas_balance_gwei",
+                "Gas that the settling key's account can pay, as the sender last read it",
+            )?,
+            rpc_requests: counters(
+                "purr_signer_rpc_requests_total",
+                "Requests to the chain's nodes by what they are for",
+                "lane",
+            )?,
+            rpc_over_budget: counters(
+                "purr_signer_rpc_over_budget_total",
+                "Requests to the chain's nodes that the budget of a minute had no room for",
+                "lane",
             )?,
         })
     }

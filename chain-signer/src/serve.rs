@@ -14,7 +14,12 @@ use crate::{
     sender::Sender,
     service::{Service, Signals},
 };
-use purr_runtime::{Callers, CancellationToken, Identity, Readiness, Server, ops, sign::Authority};
+use purr_runtime::{
+    Callers, CancellationToken, Identity, Readiness, Server,
+    expiry::{self, Mounted},
+    ops,
+    sign::Authority,
+};
 use std::{sync::Arc, time::Duration};
 use tokio::{net::TcpListener, time::sleep};
 
@@ -28,6 +33,7 @@ pub(crate) async fn serve(options: ServeOptions, stop: CancellationToken) -> any
     let mut config = options.validate()?;
     let registry = prometheus::Registry::new();
     let metrics = Metrics::new(&registry)?;
+    expiry::register(&registry, &[Mounted::internal(&config.options.tls_dir)])?;
     let readiness = Readiness::default();
     readiness.not_ready("keys", "not opened yet");
     readiness.not_ready("journal", "not opened yet");
@@ -43,7 +49,8 @@ pub(crate) async fn serve(options: ServeOptions, stop: CancellationToken) -> any
 
     let identity = Identity::load(&config.options.tls_dir)?;
     config.trust.authority = Some(Authority::load(&identity.ca_file())?);
-    let rpc = Arc::new(Rpc::new(&config.options.rpc.config())?);
+    let rpc = Rpc::new(&config.options.rpc.config())?.counted(Arc::new(metrics.clone()));
+    let rpc = Arc::new(rpc);
     let journal = Journal::new(config.pg.clone()).with_trust(config.trust.clone());
     let signals = Arc::new(Signals::default());
     let service = Arc::new(Service::new(&config, journal.clone(), rpc.clone(), metrics, signals));

@@ -143,11 +143,13 @@ def check_rules(folder, known):
 
 SOURCES = {
     "every program": "operator/runtime/src/ops.rs",
+    "every program but table": "operator/runtime/src/expiry.rs",
     "controller": "operator/controller/src/metrics.rs",
     "gateway": "operator/gateway/src/metrics.rs",
     "table": "table-pod/server/src/metrics.rs",
     "chain-signer": "chain-signer/src/metrics.rs",
     "records": "operator/records/src/metrics.rs",
+    "redis-node": "table-pod/redis-node/src/metrics.rs",
     "fair-play": "operator/fairplay/src/service/metrics.rs",
 }
 KINDS = {"Counter": "counter", "Gauge": "gauge", "Histogram": "histogram"}
@@ -222,7 +224,7 @@ def metrics_of(source):
 
 
 def unit_of(name, text):
-    for end, unit in (("_seconds", "seconds"), ("_seconds_total", "seconds"), ("_bytes", "bytes"), ("_wei", "wei")):
+    for end, unit in (("_seconds", "seconds"), ("_seconds_total", "seconds"), ("_bytes", "bytes"), ("_wei", "wei"), ("_gwei", "gwei")):
         if name.endswith(end):
             return unit
     return "0 or 1" if re.match(r"(ALARM at \d: )?1 ", text) or text.startswith("ALARM at") else "number"

@@ -11,6 +11,15 @@ pub(super) enum Lane {
     Comparison,
 }
 
+impl Lane {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Settlement => "settlement",
+            Self::Comparison => "comparison",
+        }
+    }
+}
+
 /// A comparison's share of the requests is one in so many.
 const COMPARISON_SHARE: f64 = 10.0;
 /// A comparison leaves this part of a minute's requests to settlement.

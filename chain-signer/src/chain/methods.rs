@@ -69,6 +69,13 @@ impl Rpc {
         small(self.call("eth_getTransactionCount", params).await?, "nonce")
     }
 
+    /// What an account has, in whole gwei.
+    pub async fn balance_gwei(&self, account: Address) -> Result<u64, RpcError> {
+        let params = json!([super::address_text(account), "latest"]);
+        let wei: U256 = self.call("eth_getBalance", params).await?;
+        Ok(u64::try_from(wei / U256::exp10(9)).unwrap_or(u64::MAX))
+    }
+
     pub async fn estimate_gas(&self, from: Address, to: Address, data: &[u8]) -> Result<u64, RpcError> {
         let call = json!({"from": super::address_text(from), "to": super::address_text(to),
             "data": format!("0x{}", hex::encode(data))});

@@ -9,6 +9,7 @@ use super::{
     budget::{Budget, Lane},
     verdict::{Seen, Verdict, is_about_gas, is_revert, note, of_refusal},
 };
+use crate::metrics::Metrics;
 use ethers_core::types::{Bloom, H256, Log, U64, U256};
 use http::{Request, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
@@ -163,6 +164,7 @@ struct Node {
 pub struct Rpc {
     shared: Arc<Shared>,
     lane: Lane,
+    metrics: Option<Arc<Metrics>>,
 }
 
 pub(super) struct Shared {
@@ -220,13 +222,19 @@ impl Rpc {
         let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(4).build(connector);
         let (id, seen) = (AtomicU64::new(1), Mutex::default());
         let shared = Arc::new(Shared { nodes, client, id, budget, seen });
-        Ok(Self { shared, lane: Lane::Settlement })
+        Ok(Self { shared, lane: Lane::Settlement, metrics: None })
+    }
+
+    /// Counts requests in these metrics.
+    #[must_use]
+    pub fn counted(self, metrics: Arc<Metrics>) -> Self {
+        Self { metrics: Some(metrics), ..self }
     }
 
     /// The same nodes and budget for comparisons of ledger and chain: settlement goes first.
     #[must_use]
     pub fn comparing(&self) -> Self {
-        Self { shared: self.shared.clone(), lane: Lane::Comparison }
+        Self { lane: Lane::Comparison, ..self.clone() }
     }
 
     /// Requests that this handle may make in so many seconds; `None`: as many as it likes.
@@ -302,10 +310,16 @@ impl Rpc {
 
     /// Whether the budget has room for so many requests, which it then counts.
     pub(super) fn may_ask(&self, requests: usize) -> bool {
-        let Some(budget) = &self.shared.budget else { return true };
         let requests = u32::try_from(requests).unwrap_or(u32::MAX);
-        let mut budget = budget.lock().unwrap_or_else(PoisonError::into_inner);
-        budget.take(self.lane, requests, Instant::now())
+        let may = self.shared.budget.as_ref().is_none_or(|budget| {
+            let mut budget = budget.lock().unwrap_or_else(PoisonError::into_inner);
+            budget.take(self.lane, requests, Instant::now())
+        });
+        if let Some(metrics) = &self.metrics {
+            let count = if may { &metrics.rpc_requests } else { &metrics.rpc_over_budget };
+            count.with_label_values(&[self.lane.name()]).inc_by(requests.into());
+        }
+        may
     }
 
     async fn ask(&self, url: &http::Uri, id: u64, body: Bytes) -> Result<Answer, String> {

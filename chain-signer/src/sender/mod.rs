@@ -3,6 +3,7 @@
 //! Everything it does next is read from the journal and the chain; it keeps nothing of its own that a
 //! restart could lose.
 
+mod balance;
 mod batches;
 mod check;
 mod derived;
@@ -92,6 +93,8 @@ pub struct Sender {
     /// When a transaction without its log was last looked at.
     silent: Option<Instant>,
     base_fees: fees::Recent,
+    /// When the account of the settling key was last looked at.
+    gas_looked: Option<Instant>,
     /// Somebody is frozen.
     frozen: bool,
     looked: Option<Instant>,
@@ -142,6 +145,7 @@ impl Sender {
             revoked: BTreeMap::new(),
             silent: None,
             base_fees: fees::Recent::default(),
+            gas_looked: None,
             frozen: false,
             looked: None,
             refused: BTreeMap::new(),
@@ -210,6 +214,7 @@ impl Sender {
         (self.seen, self.looked, self.head, self.silent) = (None, None, None, None);
         self.frozen = self.journal.frozen().await? > 0;
         self.sent_at.clear();
+        self.gas_looked = None;
         let mut renewed = Instant::now();
         while !stop.is_cancelled() {
             if renewed.elapsed() >= RENEW_EVERY {
@@ -269,6 +274,7 @@ impl Sender {
         if moved {
             self.take_in(lease, head).await?;
             self.reread(lease).await?;
+            self.look_at_gas().await;
         }
         let opened = moved && self.open_tables(lease, head).await?;
         let (settled, due) = self.settle(lease, head).await?;

@@ -56,6 +56,15 @@ async fn a_batch_made_before_the_blocks_gas_limit_falls_is_split_and_one_item_is
     })
     .await;
 
+    eventually("the sender has read what its key can pay", || async {
+        (signer.metric("purr_signer_gas_balance_gwei").await > 0.0).then_some(())
+    })
+    .await;
+    for lane in ["settlement", "comparison"] {
+        let name = format!("purr_signer_rpc_requests_total{{lane=\"{lane}\"}}");
+        assert!(signer.metric(&name).await > 0.0, "{lane}");
+    }
+
     // Six players sit down in one transaction, which the chain has not mined yet.
     let mut sits = Vec::new();
     for n in 1..=SEATS {

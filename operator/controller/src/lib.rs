@@ -44,7 +44,11 @@ use metrics::Metrics;
 use options::Config;
 use purr_crds::{PokerTable, PokerTableFleet};
 use purr_namespaces::Listed;
-use purr_runtime::{CancellationToken, Identity, Readiness, ops};
+use purr_runtime::{
+    CancellationToken, Identity, Readiness,
+    expiry::{self, Mounted},
+    ops,
+};
 use purr_store::{Link, Sessions};
 use std::{sync::Arc, time::Duration};
 use stores::Stores;
@@ -64,6 +68,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
     let config = options.validate()?;
     let registry = prometheus::Registry::new();
     let metrics = Metrics::new(&registry)?;
+    expiry::register(&registry, &[Mounted::internal(&config.tls_dir)])?;
     let readiness = Readiness::default();
     readiness.not_ready("kubernetes", "not reached yet");
     let ended = CancellationToken::new();

@@ -43,7 +43,9 @@ use limits::SharedLimiter;
 use metrics::{Metrics, Upstream};
 use overload::Room;
 use purr_runtime::{
-    Callers, CancellationToken, Edge, Identity, InternalClient, Readiness, Role, Server, ops,
+    Callers, CancellationToken, Edge, Identity, InternalClient, Readiness, Role, Server,
+    expiry::{self, Mounted},
+    ops,
 };
 use purr_store::Link;
 use relay::{Bounds, Relays};
@@ -97,6 +99,8 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
     let checked = options.validate()?;
     let registry = prometheus::Registry::new();
     let metrics = Metrics::new(&registry)?;
+    let mounted = [Mounted::internal(&checked.tls_dir), Mounted::public(&checked.public_tls_dir)];
+    expiry::register(&registry, &mounted)?;
     let readiness = Readiness::default();
     readiness.not_ready(pods::CONDITION, "not listed yet");
     // Probes and metrics outlive the stop signal.

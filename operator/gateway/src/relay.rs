@@ -29,7 +29,7 @@ use purr_protocol::{
     pb::{self, ErrorCode, client_message::Body as Ask, server_message::Body},
 };
 use purr_runtime::{
-    CancellationToken, Identity,
+    CancellationToken, Identity, trace,
     ws::{Message, ServerSocket},
 };
 use seats::Seats;
@@ -340,11 +340,12 @@ impl Relay {
         let streams = self.shared.streams.clone();
         streams.take(&place.id, player, &self.uid, text).ok()?;
         let metrics = self.shared.metrics.clone();
-        tokio::spawn(async move {
+        let carried = async move {
             metrics.streams.inc();
             self.carry(Line::Stream(Stream { up, down, _place: place })).await;
             metrics.streams.dec();
-        });
+        };
+        tokio::spawn(trace::within(trace::current(), carried));
         Some(events)
     }
 

@@ -38,7 +38,11 @@ pub use options::{ExportArgs, Options, Verb};
 use anyhow::Context;
 use export::{Exported, Folder};
 use ingest::Ingest;
-use purr_runtime::{Callers, CancellationToken, Identity, InternalClient, Readiness, Role, Server, ops};
+use purr_runtime::{
+    Callers, CancellationToken, Identity, InternalClient, Readiness, Role, Server,
+    expiry::{self, Mounted},
+    ops,
+};
 use purr_store::{HandReader, Link};
 use tokio::net::TcpListener;
 
@@ -90,6 +94,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
     let config = options.validate()?;
     let registry = prometheus::Registry::new();
     let metrics = metrics::Metrics::new(&registry)?;
+    expiry::register(&registry, &[Mounted::internal(&config.tls_dir)])?;
     let readiness = Readiness::default();
     readiness.not_ready(ingest::POSTGRES, "not connected yet");
     readiness.not_ready(ingest::REDIS, "not connected yet");

@@ -324,10 +324,11 @@ pub(crate) async fn search(
     let from = from.as_deref().map(day).transpose()?.map(|day| i64::from(day) * DAY_MS);
     // The last day itself is in it.
     let until = to.as_deref().map(day).transpose()?.map(|day| (i64::from(day) + 1) * DAY_MS);
+    // The bound stands twice, because PostgreSQL takes equalities alone from one table to the other.
     let rows = sqlx::query_as(
         "SELECT h.id, h.table_uid, h.hand, h.hash, h.ended_ms, h.void, h.rake, h.conflict, h.public, h.shown_ms, h.standing, h.confirmed
          FROM hand_players p JOIN hands h ON h.id = p.hand_id
-         WHERE p.player = $1 AND p.hand_id < $2 AND h.version = 0
+         WHERE p.player = $1 AND p.hand_id < $2 AND h.id < $2 AND h.version = 0
          AND ($3::smallint IS NULL OR (p.low, p.high) = ($3, $4))
          AND ($5::integer IS NULL OR sign(p.delta) = $5)
          AND ($6::bigint IS NULL OR h.pot >= $6) AND ($7::bigint IS NULL OR h.pot <= $7)

@@ -1,6 +1,9 @@
 //! JSON over HTTP and mutual TLS, between the fleet's programs.
 
-use crate::tls::{Identity, Role, TlsError};
+use crate::{
+    tls::{Identity, Role, TlsError},
+    trace,
+};
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
@@ -122,13 +125,14 @@ impl InternalClient {
         path: &str,
         body: Bytes,
     ) -> Result<(StatusCode, Bytes), ClientError> {
-        let request = Request::builder()
+        let mut request = Request::builder()
             .method(method)
             .uri(path)
             .header(header::HOST, self.address.as_str())
             .header(header::CONTENT_TYPE, "application/json")
             .body(Full::new(body))
             .map_err(|error| self.bad_answer(error))?;
+        trace::put(request.headers_mut());
         let (response, sender) = self.send(request).await?;
         let status = response.status();
         let body = Limited::new(response.into_body(), BODY_MAX).collect().await;

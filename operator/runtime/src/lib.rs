@@ -6,6 +6,7 @@
 pub mod assertion;
 pub mod client;
 mod crowd;
+pub mod expiry;
 pub mod fetch;
 pub mod ops;
 pub mod pace;
@@ -17,6 +18,7 @@ mod stall;
 mod steady;
 pub mod tls;
 pub mod token;
+pub mod trace;
 pub mod ws;
 
 pub use client::{ClientError, InternalClient};

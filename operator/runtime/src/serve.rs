@@ -5,6 +5,7 @@ use crate::{
     proxy::{self, Cidr},
     stall::Stall,
     tls::{Callers, Identity, Role},
+    trace::{self, TraceParent},
 };
 use axum::{Router, body::Body};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -244,8 +245,9 @@ impl Connection {
             request.extensions_mut().insert(peer.clone());
             request.extensions_mut().insert(place.clone());
             let routes = routes.clone();
+            let cause = TraceParent::of(request.headers());
             async move {
-                let Ok(response) = routes.oneshot(request.map(Body::new)).await;
+                let Ok(response) = trace::within(cause, routes.oneshot(request.map(Body::new))).await;
                 Ok::<_, Infallible>(response)
             }
         });

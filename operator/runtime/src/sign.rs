@@ -136,14 +136,19 @@ pub fn verify(certificate: &[u8], message: &[u8], signature: &[u8]) -> Result<()
 }
 
 impl Identity {
-    /// The certificate and its key, as the files have them now.
+    /// The certificate and its key, as connections that begin now have them.
     ///
     /// # Errors
     /// [`TlsError::Read`] names the file that is missing or malformed.
     pub fn certified(&self) -> Result<Certified, TlsError> {
+        let loaded = self.current()?;
+        if let Some(certified) = loaded.certified.get() {
+            return Ok(certified.clone());
+        }
         let (certificates, key) = self.files()?;
         let certificate = certificates.into_iter().next();
         let certificate = certificate.ok_or_else(|| TlsError::Name("an empty tls.crt".into()))?;
-        Certified::new(key, certificate)
+        let certified = Certified::new(key, certificate)?;
+        Ok(loaded.certified.get_or_init(|| certified).clone())
     }
 }

@@ -4,13 +4,14 @@
 //! `<uid>.table.role.purr.internal`. Callers check the name of the server they mean, servers check
 //! the roles they accept.
 
+use crate::sign::Certified;
 use arc_swap::ArcSwapOption;
 use rustls::{ClientConfig, RootCertStore, ServerConfig, server::WebPkiClientVerifier, version::TLS13};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject};
 use std::{
     fmt,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::SystemTime,
 };
 
@@ -105,11 +106,13 @@ pub struct Identity {
     loaded: Arc<ArcSwapOption<Loaded>>,
 }
 
-struct Loaded {
+pub(crate) struct Loaded {
     stamp: Option<SystemTime>,
     server_public: Arc<ServerConfig>,
     /// Where there is a CA.
     inside: Option<Inside>,
+    /// Once something was signed: a key that is read costs as much as several signatures.
+    pub(crate) certified: OnceLock<Certified>,
 }
 
 #[derive(Clone)]
@@ -147,7 +150,7 @@ impl Identity {
         self.current()?.inside.clone().ok_or_else(|| TlsError::NoCa(self.ca_file()))
     }
 
-    fn current(&self) -> Result<Arc<Loaded>, TlsError> {
+    pub(crate) fn current(&self) -> Result<Arc<Loaded>, TlsError> {
         let stamp = std::fs::metadata(self.dir.join("tls.crt")).and_then(|meta| meta.modified()).ok();
         let held = self.loaded.load_full();
         match held {
@@ -205,7 +208,8 @@ impl Identity {
                 Some(Inside { client: Arc::new(client), server_roles: Arc::new(server_roles) })
             }
         };
-        Ok(Loaded { stamp, server_public: Arc::new(server_public), inside })
+        let server_public = Arc::new(server_public);
+        Ok(Loaded { stamp, server_public, inside, certified: OnceLock::new() })
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::{
     pace::{Pace, Paced},
     serve::Place,
+    trace,
 };
 use axum::{
     body::Body,
@@ -51,7 +52,8 @@ pub fn limits() -> WebSocketConfig {
 /// For a connection between two programs of the fleet that carries many players' messages.
 pub fn trunk_limits() -> WebSocketConfig {
     limits()
-        .read_buffer_size(16 * 1024)
+        // Before each read the library fills so much with zeros: a frame is some hundred bytes.
+        .read_buffer_size(4 * 1024)
         .max_write_buffer_size(2 * FRAME_BYTES_MAX)
         .max_message_size(Some(FRAME_BYTES_MAX))
         .max_frame_size(Some(FRAME_BYTES_MAX))
@@ -141,12 +143,13 @@ impl Upgrade {
         F: FnOnce(ServerSocket) -> R + Send + 'static,
         R: Future<Output = ()> + Send + 'static,
     {
-        let (on_upgrade, place) = (self.on_upgrade, self.place);
+        let (on_upgrade, place, cause) = (self.on_upgrade, self.place, trace::current());
         tokio::spawn(async move {
             match on_upgrade.await {
                 Ok(upgraded) => {
                     let io = Paced::new(TokioIo::new(upgraded), pace);
-                    run(WebSocketStream::from_raw_socket(io, Role::Server, Some(limits)).await).await;
+                    let socket = WebSocketStream::from_raw_socket(io, Role::Server, Some(limits)).await;
+                    trace::within(cause, run(socket)).await;
                     drop(place);
                 }
                 Err(error) => tracing::debug!(%error, "upgrade"),

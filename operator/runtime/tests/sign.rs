@@ -56,6 +56,20 @@ fn a_signature_is_its_certificates_over_its_own_text_and_the_certificate_its_rol
 }
 
 #[test]
+fn a_renewed_key_signs_from_then_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let ca = Ca::new();
+    ca.issue(dir.path(), &[&table(1).to_string()]);
+    let identity = Identity::load(dir.path()).unwrap();
+    let (old, again) = (identity.certified().unwrap(), identity.certified().unwrap());
+    assert_eq!(old.certificate(), again.certificate());
+    ca.issue(dir.path(), &[&table(1).to_string()]);
+    let new = identity.certified().unwrap();
+    assert_ne!(new.certificate(), old.certificate());
+    verify(new.certificate(), b"chips", &new.sign(b"chips").unwrap()).unwrap();
+}
+
+#[test]
 fn a_signature_is_made_and_checked_within_milliseconds() {
     let dir = tempfile::tempdir().unwrap();
     Ca::new().issue(dir.path(), &[&table(1).to_string()]);

@@ -7,7 +7,10 @@ mod certificates;
 
 use axum::{Extension, Router, routing::get};
 use certificates::Authority;
-use purr_runtime::{Callers, CancellationToken, ClientError, Identity, InternalClient, Peer, Role, Server};
+use http::HeaderMap;
+use purr_runtime::{
+    Callers, CancellationToken, ClientError, Identity, InternalClient, Peer, Role, Server, trace,
+};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::{CertificateDer, ServerName, pem::PemObject};
 use std::{
@@ -204,4 +207,40 @@ async fn an_idle_connection_that_the_server_closed_costs_no_request() {
     tokio::spawn(again.run(listener, routes, stop.clone()));
     assert_eq!(client.get::<String>("/who", WAIT).await.unwrap(), "again");
     stop.cancel();
+}
+
+#[tokio::test]
+async fn a_call_that_a_traced_request_causes_belongs_to_its_trace() {
+    const CAUSE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let world = World::new();
+    let (ids, stop) = (world.identity("ids", &[GATEWAY]), world.stop.clone());
+    // The last server says what it was sent; the one before it passes on what it answers.
+    let last = Router::new().route(
+        "/",
+        get(async |headers: HeaderMap| {
+            axum::Json(headers.get(trace::HEADER).map(|v| v.to_str().unwrap().to_owned()))
+        }),
+    );
+    let last = listen(&ids, last, &stop).await;
+    let client = Arc::new(InternalClient::new(ids.clone(), last.to_string(), Role::Gateway));
+    let first = Router::new()
+        .route("/", get(async move || axum::Json(client.get::<Option<String>>("/", WAIT).await.unwrap())));
+    let first = listen(&ids, first, &stop).await;
+    let client = InternalClient::new(ids, first.to_string(), Role::Gateway);
+    assert_eq!(client.get::<Option<String>>("/", WAIT).await.unwrap(), None, "nobody has begun a trace");
+    let asked = client.get::<Option<String>>("/", WAIT);
+    let heard = trace::within(CAUSE.parse().ok(), asked).await.unwrap().unwrap();
+    let ids = |text: &str| text.split('-').map(str::to_owned).collect::<Vec<_>>();
+    let (cause, heard) = (ids(CAUSE), ids(&heard));
+    assert_eq!((&heard[1], &heard[3]), (&cause[1], &cause[3]));
+    assert_ne!(heard[2], cause[2]);
+}
+
+/// A server for roles with these routes.
+async fn listen(identity: &Identity, routes: Router, stop: &CancellationToken) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = Server { identity: identity.clone(), callers: Callers::Roles, connections_max: 8 };
+    tokio::spawn(server.run(listener, routes, stop.clone()));
+    address
 }

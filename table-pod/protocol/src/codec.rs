@@ -1,11 +1,19 @@
 //! Bytes on the wire.
 
-use crate::pb::{ClientMessage, ServerMessage};
+use crate::pb::{ClientMessage, Events, ServerMessage, server_message::Body};
 use bytes::Bytes;
-use prost::Message;
+use prost::{
+    Message,
+    encoding::{WireType, encode_key, encode_varint},
+};
 
 /// No message of either side is larger, in bytes before framing.
 pub const MESSAGE_BYTES_MAX: usize = 64 * 1024;
+
+/// Number of `events` in `ServerMessage`.
+const EVENTS_FIELD: u32 = 4;
+/// Room for the number and the length of a field.
+const FIELD_HEAD_BYTES: usize = 6;
 
 /// How messages are written. Negotiated as the WebSocket subprotocol (RFC 6455, section 1.9).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -48,6 +56,29 @@ impl Codec {
 
     pub fn encode_server(self, message: &ServerMessage) -> Result<Bytes, CodecError> {
         self.encode(message)
+    }
+
+    /// A message whose body is an `Events` message that is written as [`Self::Proto`] writes it: for that codec it stays
+    /// as it is.
+    ///
+    /// # Errors
+    /// What is no `Events` message, for another codec.
+    pub fn encode_events(self, epoch: u64, offset: u64, events: &[u8]) -> Result<Bytes, CodecError> {
+        match self {
+            Self::Proto => {
+                let head = ServerMessage { epoch, offset, body: None };
+                let mut bytes = Vec::with_capacity(head.encoded_len() + FIELD_HEAD_BYTES + events.len());
+                head.encode_raw(&mut bytes);
+                encode_key(EVENTS_FIELD, WireType::LengthDelimited, &mut bytes);
+                encode_varint(events.len() as u64, &mut bytes);
+                bytes.extend_from_slice(events);
+                Ok(bytes.into())
+            }
+            Self::Json => {
+                let body = Some(Body::Events(Events::decode(events)?));
+                self.encode_server(&ServerMessage { epoch, offset, body })
+            }
+        }
     }
 
     pub fn encode_client(self, message: &ClientMessage) -> Result<Bytes, CodecError> {
@@ -188,6 +219,22 @@ mod tests {
         }
         let json = Codec::Json.encode_client(&message).unwrap();
         assert!(std::str::from_utf8(&json).unwrap().contains("ACTION_KIND_RAISE_TO"));
+    }
+
+    #[test]
+    fn events_that_are_written_already_are_the_message_that_they_would_be() {
+        use crate::pb::{Event, TurnStarted, event::Kind, server_message::Body};
+        let turn = |seat| Event { kind: Some(Kind::Turn(TurnStarted { seat, ..TurnStarted::default() })) };
+        for (epoch, offset, count) in [(0, 0, 0), (1, 0, 1), (1 << 40, 300, 2), (u64::MAX, u64::MAX, 900)] {
+            let events = Events { events: (0..count).map(turn).collect() };
+            let written = events.encode_to_vec();
+            let message = ServerMessage { epoch, offset, body: Some(Body::Events(events)) };
+            for codec in Codec::ALL {
+                let bytes = codec.encode_events(epoch, offset, &written).unwrap();
+                assert_eq!(bytes, codec.encode_server(&message).unwrap(), "{codec:?}, {count}");
+            }
+        }
+        assert!(Codec::Json.encode_events(1, 1, &[0xff]).is_err());
     }
 
     #[test]

@@ -86,8 +86,17 @@ impl Up {
 
     /// With what the gateway asserts of the player.
     pub fn open_asserted(lane: Lane, codec: Codec, assertion: String) -> Self {
-        let open = Open { encoding: Encoding::from(codec).into(), assertion };
+        let open = Open { encoding: Encoding::from(codec).into(), assertion, ..Open::default() };
         Self { lane, body: Some(up::Body::Open(open)), ..Self::default() }
+    }
+
+    /// What opens a lane, as a step of this trace.
+    #[must_use]
+    pub fn traced(mut self, traceparent: String) -> Self {
+        if let Some(up::Body::Open(open)) = &mut self.body {
+            open.traceparent = traceparent;
+        }
+        self
     }
 
     pub fn renew(lane: Lane, assertion: String) -> Self {

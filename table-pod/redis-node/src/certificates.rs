@@ -1,6 +1,5 @@
-//! Tells whether the mounted certificates are others than those the servers have loaded, and when they end.
+//! Tells whether the mounted certificates are others than those the servers have loaded.
 
-use rustls_pki_types::{CertificateDer, pem::PemObject};
 use sha2::{Digest, Sha256};
 use std::{fs, path::Path, time::Duration};
 
@@ -16,13 +15,6 @@ pub fn print(dir: &Path) -> Option<Print> {
         hash.update(bytes);
     }
     Some(hash.finalize().into())
-}
-
-/// Seconds since 1970 at which the certificate ends.
-pub fn not_after(dir: &Path) -> Option<i64> {
-    let certificate = CertificateDer::from_pem_file(dir.join("tls.crt")).ok()?;
-    let (_, certificate) = x509_parser::parse_x509_certificate(&certificate).ok()?;
-    Some(certificate.validity().not_after.timestamp())
 }
 
 /// What the servers have loaded.
@@ -64,21 +56,5 @@ mod tests {
         assert_eq!(loaded.stale(s(9), new), Some(s(5)));
         loaded.load(new);
         assert_eq!(loaded.stale(s(10), new), None);
-    }
-
-    #[test]
-    fn what_is_no_certificate_has_no_end() {
-        let folder = tempfile::tempdir().unwrap();
-        assert_eq!((print(folder.path()), not_after(folder.path())), (None, None));
-        let signed = rcgen::generate_simple_self_signed(vec!["a".to_owned()]).unwrap();
-        for (file, text) in [
-            ("tls.crt", signed.cert.pem()),
-            ("tls.key", signed.signing_key.serialize_pem()),
-            ("ca.crt", signed.cert.pem()),
-        ] {
-            fs::write(folder.path().join(file), text).unwrap();
-        }
-        assert!(print(folder.path()).is_some());
-        assert!(not_after(folder.path()).unwrap() > 0);
     }
 }

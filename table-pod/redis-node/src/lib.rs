@@ -29,7 +29,11 @@ pub use options::{Config, Options, Verb};
 use anyhow::Context;
 use metrics::Metrics;
 use prometheus::Registry;
-use purr_runtime::{CancellationToken, Readiness, ops};
+use purr_runtime::{
+    CancellationToken, Readiness,
+    expiry::{self, Mounted},
+    ops,
+};
 use std::{os::unix::process::CommandExt, process::Command};
 use supervisor::Supervisor;
 
@@ -41,6 +45,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
     let config = options.validate()?;
     let registry = Registry::new();
     let (metrics, readiness) = (Metrics::new(&registry)?, Readiness::default());
+    expiry::register(&registry, &[Mounted::internal(&config.tls_dir)])?;
     readiness.not_ready("data node", "it starts");
     // Probes are answered until the end: a master that drains must not be killed for its silence.
     let ended = CancellationToken::new();

@@ -11,7 +11,8 @@ pub struct Metrics {
     pub offset: IntGauge,
     pub link_up: IntGauge,
     pub disk_free: IntGauge,
-    pub certificate_end: IntGauge,
+    pub disk: IntGauge,
+    pub nodes: IntGauge,
     pub writes_refused: IntGauge,
     steps: IntCounterVec,
     pub failed: IntCounter,
@@ -29,8 +30,10 @@ impl Metrics {
         let role =
             IntGaugeVec::new(Opts::new("purr_redis_role", "1 for the role of the data node"), &["role"])?;
         registry.register(Box::new(role.clone()))?;
-        let steps = Opts::new("purr_redis_steps_total", "What the supervisor has done, by step");
-        let steps = IntCounterVec::new(steps, &["step"])?;
+        let steps = IntCounterVec::new(
+            Opts::new("purr_redis_steps_total", "What the supervisor has done, by step"),
+            &["step"],
+        )?;
         registry.register(Box::new(steps.clone()))?;
         let failed =
             IntCounter::new("purr_redis_steps_failed_total", "Steps that failed and are decided anew")?;
@@ -40,10 +43,8 @@ impl Metrics {
             offset: gauge("purr_redis_offset_bytes", "End of the replication stream that the node has")?,
             link_up: gauge("purr_redis_link_up", "1 where the node is the master or in step with it")?,
             disk_free: gauge("purr_redis_disk_free_bytes", "Room on the volume of the server's log")?,
-            certificate_end: gauge(
-                "purr_redis_certificate_not_after_seconds",
-                "End of the mounted certificate, in seconds since 1970",
-            )?,
+            nodes: gauge("purr_redis_nodes", "Nodes that the group is made of")?,
+            disk: gauge("purr_redis_disk_bytes", "Size of the volume of the server's log")?,
             writes_refused: gauge(
                 "purr_redis_writes_refused",
                 "1 while a master refuses writes because another node is a master, too",

@@ -153,7 +153,7 @@ impl Supervisor {
         let file = SentinelMemory::read(&self.config)?;
         let claims: Vec<Claim> =
             answers.iter().filter_map(|(_, said)| said.claim).chain(file.claim(&self.config)).collect();
-        let free = free_bytes(&self.config);
+        let volume = Volume::of(&self.config);
         let now = self.started.elapsed();
         let print = certificates::print(&self.config.tls_dir);
         let mut observed = Observed {
@@ -165,7 +165,7 @@ impl Supervisor {
             memory: file.master.is_some(),
             known: newest(&claims),
             epoch: claims.iter().map(|claim| claim.epoch).max().unwrap_or(0).max(file.epoch),
-            room: free >= ROOM,
+            room: volume.free >= ROOM,
             server_may_start: self.server.may_start(),
             sentinel_may_start: self.sentinel.may_start(),
             settled: false,
@@ -185,7 +185,7 @@ impl Supervisor {
             }),
         };
         self.memory.complete(now, &mut observed);
-        self.publish(&observed, &own, free);
+        self.publish(&observed, &own, volume);
         Ok(observed)
     }
 
@@ -197,16 +197,15 @@ impl Supervisor {
         answer.is_ok_and(|((_, count),)| count > normal)
     }
 
-    fn publish(&self, observed: &Observed, own: &Info, free: u64) {
+    fn publish(&self, observed: &Observed, own: &Info, volume: Volume) {
         let metrics = &self.metrics;
         metrics.set_role(own.role);
         metrics.offset.set(i64::try_from(own.offset).unwrap_or(i64::MAX));
         metrics.link_up.set(i64::from(own.link_up || own.role == Role::Master));
-        metrics.disk_free.set(i64::try_from(free).unwrap_or(i64::MAX));
+        metrics.nodes.set(i64::try_from(self.config.names.nodes.len()).unwrap_or(i64::MAX));
+        metrics.disk_free.set(i64::try_from(volume.free).unwrap_or(i64::MAX));
+        metrics.disk.set(i64::try_from(volume.size).unwrap_or(i64::MAX));
         metrics.writes_refused.set(i64::from(observed.writes_refused));
-        if let Some(end) = certificates::not_after(&self.config.tls_dir) {
-            metrics.certificate_end.set(end);
-        }
         match missing(observed, own.link_up) {
             Some(why) => self.readiness.not_ready("data node", why),
             None => self.readiness.ready("data node"),
@@ -329,13 +328,25 @@ impl Supervisor {
     }
 }
 
-/// 0 where the volume does not say: a server is not started blindly.
-fn free_bytes(config: &Config) -> u64 {
-    match rustix::fs::statvfs(&config.data_dir) {
-        Ok(volume) => volume.f_bavail.saturating_mul(volume.f_frsize),
-        Err(error) => {
-            tracing::warn!(%error, "--data-dir");
-            0
+/// Bytes of the volume that has the server's log.
+#[derive(Clone, Copy, Default)]
+struct Volume {
+    free: u64,
+    size: u64,
+}
+
+impl Volume {
+    /// 0 where the volume does not say: a server is not started blindly.
+    fn of(config: &Config) -> Self {
+        match rustix::fs::statvfs(&config.data_dir) {
+            Ok(volume) => Self {
+                free: volume.f_bavail.saturating_mul(volume.f_frsize),
+                size: volume.f_blocks.saturating_mul(volume.f_frsize),
+            },
+            Err(error) => {
+                tracing::warn!(%error, "--data-dir");
+                Self::default()
+            }
         }
     }
 }

@@ -48,11 +48,14 @@ async fn main() {
         let message = pb::ClientMessage { id, body: Some(sit) };
         handle.input(Input::Message { connection, player: player(seat), message }).await;
     }
+    // Each player counts up alone, as clients do.
+    let mut own = [1_764_000_000_000_000_u64; SEATS as usize];
     let (mut acted, mut hand) = (0, 0);
     while acted < most {
         let delivery = deliveries.recv().await.unwrap();
         let Parcel::Messages(messages) = delivery.what else { continue };
-        for message in messages {
+        for told in messages {
+            let message = told.read().unwrap();
             let Some(Body::Events(events)) = &message.body else { continue };
             for event in &events.events {
                 match &event.kind {
@@ -65,7 +68,8 @@ async fn main() {
                 let kind = if options.check { ActionKind::Check } else { ActionKind::Fold };
                 let kind = if options.call.is_some() { ActionKind::Call } else { kind };
                 let seat = u8::try_from(turn.seat).unwrap();
-                id += 1;
+                own[usize::from(seat)] += 1;
+                let id = own[usize::from(seat)];
                 let act = Ask::Act(pb::Act { hand, kind: kind.into(), amount: 0, question: None });
                 let message = pb::ClientMessage { id, body: Some(act) };
                 let connection = connections[usize::from(seat)];

@@ -18,7 +18,7 @@ use commit::Committer;
 pub use commit::Stopped;
 pub use connections::GUEST_STEPS_MAX;
 use connections::{Connections, Place};
-pub use outlet::{Deliveries, Delivery, Inlet, Outgoing, Outlet, Parcel};
+pub use outlet::{Deliveries, Delivery, Inlet, Outgoing, Outlet, Parcel, Told};
 use purr_engine::{Millis, PlayerId, Table};
 use purr_protocol::{
     Settlement, TableSpec,
@@ -32,7 +32,10 @@ use purr_protocol::{
     timing::Rtt,
     trunk::Lane,
 };
-use purr_runtime::{CancellationToken, Readiness};
+use purr_runtime::{
+    CancellationToken, Readiness,
+    trace::{self, TraceParent},
+};
 use purr_store::{Sealer, Sessions, Store};
 use std::{
     borrow::Cow,
@@ -55,8 +58,8 @@ const FLOOR_BEATS: u64 = 5;
 /// What reaches the actor.
 pub enum Message {
     Input(Input),
-    /// What a player asks for, with its way here.
-    Asked(Input, Arrival),
+    /// What a player asks for, with its way here, and the step of a trace that it belongs to.
+    Asked(Input, Arrival, Option<TraceParent>),
     /// A player's connection, with its resume cursor.
     Attach {
         player: PlayerId,
@@ -170,7 +173,8 @@ impl Handle {
         rtt: Rtt,
     ) -> bool {
         let at = Millis::try_from(at.duration_since(self.started).as_millis()).ok();
-        let asked = Message::Asked(Input::Message { connection, player, message }, Arrival { at, rtt });
+        let input = Input::Message { connection, player, message };
+        let asked = Message::Asked(input, Arrival { at, rtt }, trace::current());
         if self.is_seated(player) {
             let _ = self.inbox.send(asked).await;
             return true;
@@ -508,7 +512,7 @@ impl Actor {
     async fn take(&mut self, message: Message) -> Result<(), Stopped> {
         match message {
             Message::Input(input @ Input::Message { .. }) => self.asked(input, Arrival::default()).await,
-            Message::Asked(input, arrival) => self.asked(input, arrival).await,
+            Message::Asked(input, arrival, cause) => trace::within(cause, self.asked(input, arrival)).await,
             Message::Input(input) => self.carry_out(input, Arrival::default()).await,
             Message::Attach { player, resume, id, outlet, lane, reply } => {
                 if self.connections.is_full(&outlet, player) {
@@ -613,7 +617,8 @@ impl Actor {
         }
         for (connection, id, request) in step.reserve {
             let hold = Duration::from_millis(self.core.hold_ms());
-            tokio::spawn(outbox::reserve(self.handle(), self.signer.clone(), connection, id, request, hold));
+            let asked = outbox::reserve(self.handle(), self.signer.clone(), connection, id, request, hold);
+            tokio::spawn(trace::within(trace::current(), asked));
         }
         let pending = &self.core.state().outbox;
         self.metrics.outbox.set(i64::try_from(pending.len()).unwrap_or(i64::MAX));

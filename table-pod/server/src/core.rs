@@ -57,6 +57,9 @@ const APPLIED_PLAYERS_MAX: usize = 64;
 /// With this many entries not accepted by the signer, no new hand starts.
 const OUTBOX_MAX: usize = 128;
 
+/// Room for the events of most steps.
+const EVENTS: usize = 8;
+
 /// A connection of a player, named by the shell; it never outlives a process.
 pub type ConnectionId = u64;
 
@@ -439,7 +442,7 @@ impl Core {
     pub fn handle(&mut self, now: Millis, input: Input) -> Step {
         self.now = now.max(self.now);
         let mut step = Step::default();
-        let mut events = Vec::new();
+        let mut events = Vec::with_capacity(EVENTS);
         match input {
             Input::Message { connection, player, message } => {
                 self.message(connection, player, message, &mut events, &mut step);
@@ -512,9 +515,8 @@ impl Core {
 
     /// Runs one engine command; its refusal, where nobody asked for it, is only worth a line in the log.
     fn command(&mut self, command: Command, events: &mut Vec<Event>) {
-        match self.state.table.apply(self.now, command) {
-            Ok(more) => events.extend(more),
-            Err(refusal) => tracing::debug!(%refusal, "command refused"),
+        if let Err(refusal) = self.state.table.apply_into(self.now, command, events) {
+            tracing::debug!(%refusal, "command refused");
         }
     }
 

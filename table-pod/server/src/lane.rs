@@ -3,7 +3,7 @@
 //! What the table says goes past this, from the actor to the trunk.
 
 use crate::{
-    actor::{Handle, NotAttached, Outlet, Parcel},
+    actor::{Handle, NotAttached, Outlet, Parcel, Told},
     core::ConnectionId,
     http::Tokens,
 };
@@ -198,7 +198,7 @@ impl Session {
     }
 
     fn say(&self, message: pb::ServerMessage) {
-        self.outlet.answer(self.lane, Parcel::Messages(vec![Arc::new(message)]));
+        self.outlet.answer(self.lane, Parcel::Messages(vec![Told::Message(Arc::new(message))]));
     }
 }
 

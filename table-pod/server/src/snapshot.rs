@@ -36,6 +36,9 @@ const LOG: u8 = VERSION;
 /// Room for a table of nine in the middle of a hand, in bytes. One that is larger takes longer to write down.
 const STATE_BYTES: usize = 8 * 1024;
 
+/// Room for what a log has beside its events.
+const LOG_BYTES: usize = 96;
+
 /// Ways to write a state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
@@ -218,7 +221,9 @@ pub fn log(format: Format, shown: &Shown) -> Result<Vec<u8>, SnapshotError> {
     match format {
         Format::Whole => Ok(serde_json::to_vec(shown)?),
         Format::Parts => {
-            let mut log = vec![LOG];
+            let events: usize = shown.entries.iter().map(|entry| entry.events.len()).sum();
+            let mut log = Vec::with_capacity(LOG_BYTES + events);
+            log.push(LOG);
             encode::encode_into(shown, &mut log)?;
             Ok(log)
         }

@@ -1,7 +1,7 @@
 //! One gateway's connection, with all players that it has at this table.
 
 use crate::{
-    actor::{Delivery, Handle, Outlet, Parcel},
+    actor::{Delivery, Handle, Outlet, Parcel, Told},
     core::Input,
     http::Tokens,
     lane::{Heard as FromPlayer, Said, Session},
@@ -16,6 +16,7 @@ use purr_protocol::{
 };
 use purr_runtime::{
     CancellationToken,
+    trace::{self, TraceParent},
     ws::{self, Heard, Message, ServerSocket},
 };
 use purr_store::Sealer;
@@ -99,7 +100,7 @@ impl Trunk {
         let (mut said, mut last) = (Vec::new(), (0, 0));
         for delivery in deliveries.drain(..) {
             if let Parcel::Messages(messages) = &delivery.what {
-                let places = messages.iter().map(|message| (message.epoch, message.offset));
+                let places = messages.iter().map(Told::place);
                 last = places.fold(last, Ord::max);
             }
             if let Parcel::Roster(players) = &delivery.what {
@@ -163,16 +164,17 @@ impl Trunk {
             Parcel::Messages(messages) => {
                 for codec in Codec::ALL {
                     let speaks = |lane: &Lane| self.lanes.get(lane).is_some_and(|open| open.codec == codec);
-                    let lanes: Vec<Lane> = lanes.iter().copied().filter(speaks).collect();
-                    if lanes.is_empty() {
+                    let mut own = Vec::with_capacity(lanes.len());
+                    own.extend(lanes.iter().copied().filter(speaks));
+                    if own.is_empty() {
                         continue;
                     }
                     for message in &messages {
-                        let bytes = codec.encode_server(message).map_err(|error| {
+                        let bytes = message.encode(codec).map_err(|error| {
                             tracing::error!(%error, "a message could not be written");
                             Some((CloseCode::TryAgain, "internal error"))
                         })?;
-                        said.push(Down::message(lanes.clone(), bytes));
+                        said.push(Down::message(own.clone(), bytes));
                     }
                 }
             }
@@ -200,7 +202,9 @@ impl Trunk {
                 up::Body::Open(open) => {
                     let encoding = Encoding::try_from(open.encoding).map_err(|_| malformed)?;
                     let assertion = self.asserted.then_some(open.assertion);
-                    self.open(lane, encoding.into(), assertion)?;
+                    // What is no traceparent is none.
+                    let cause = open.traceparent.parse().ok();
+                    self.open(lane, encoding.into(), assertion, cause)?;
                 }
                 up::Body::Message(bytes) => {
                     // A class of a later release is unknown to this one.
@@ -217,7 +221,13 @@ impl Trunk {
         Ok(())
     }
 
-    fn open(&mut self, lane: Lane, codec: Codec, assertion: Option<String>) -> Result<(), End> {
+    fn open(
+        &mut self,
+        lane: Lane,
+        codec: Codec,
+        assertion: Option<String>,
+        cause: Option<TraceParent>,
+    ) -> Result<(), End> {
         if self.lanes.contains_key(&lane) {
             return Err(Some((CloseCode::Protocol, "this lane is open")));
         }
@@ -229,7 +239,8 @@ impl Trunk {
             return Ok(());
         }
         let (outlet, handle, tokens) = (self.outlet.clone(), self.handle.clone(), self.tokens.clone());
-        tokio::spawn(Session { lane, codec, outlet, handle, tokens, assertion, heard }.run());
+        let session = Session { lane, codec, outlet, handle, tokens, assertion, heard };
+        tokio::spawn(trace::within(cause, session.run()));
         Ok(())
     }
 

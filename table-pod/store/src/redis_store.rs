@@ -6,7 +6,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use bytes::Bytes;
-use redis::{RedisError, ServerErrorKind, Value, aio::MultiplexedConnection};
+use redis::{Cmd, RedisError, ServerErrorKind, Value, aio::MultiplexedConnection};
 use std::collections::HashMap;
 use tokio::sync::Mutex;
 
@@ -18,6 +18,9 @@ const LOG_MAX: u64 = 512;
 const HANDS_MAX: u64 = 200_000;
 /// How long a write waits for replicas, in milliseconds.
 const WAIT_MS: u64 = 1_500;
+
+/// The command's name, a script's hash and the number of keys.
+const EVALSHA_BYTES: usize = 64;
 
 /// One table's way to Redis: a dedicated connection, because WAIT covers a connection's writes.
 pub struct RedisStore {
@@ -71,17 +74,24 @@ impl RedisStore {
             Script::Commit => &prepared.commit,
             Script::TakeOver => &prepared.take_over,
         };
-        let mut pipe = redis::pipe();
-        let call = pipe.cmd("EVALSHA").arg(sha).arg(keys.len()).arg(keys);
-        for arg in args {
-            match arg {
-                Arg::Bytes(bytes) => call.arg(bytes.as_ref()),
-                Arg::Lineage => call.arg(&prepared.lineage),
-                Arg::NewBase(base) if prepared.base.as_ref() == Some(base.id()) => call.arg(""),
-                Arg::NewBase(base) => call.arg(base.sealed().as_ref()),
-            };
+        let args_of_call = || {
+            args.iter().map(|arg| match arg {
+                Arg::Bytes(bytes) => bytes.as_ref(),
+                Arg::Lineage => prepared.lineage.as_bytes(),
+                Arg::NewBase(base) if prepared.base.as_ref() == Some(base.id()) => b"".as_slice(),
+                Arg::NewBase(base) => base.sealed().as_ref(),
+            })
+        };
+        let keys_bytes: usize = keys.iter().map(String::len).sum();
+        let bytes = EVALSHA_BYTES + keys_bytes + args_of_call().map(<[u8]>::len).sum::<usize>();
+        // Room is made once, not again with every few arguments.
+        let mut call = Cmd::with_capacity(3 + keys.len() + args.len(), bytes);
+        call.arg("EVALSHA").arg(sha).arg(keys.len()).arg(keys);
+        for arg in args_of_call() {
+            call.arg(arg);
         }
-        pipe.cmd("WAIT").arg(self.replicas).arg(WAIT_MS);
+        let mut pipe = redis::Pipeline::with_capacity(2);
+        pipe.add_command(call).cmd("WAIT").arg(self.replicas).arg(WAIT_MS);
         let answer: Result<(Value, u64), RedisError> = pipe.query_async(&mut prepared.connection).await;
         let (reply, acknowledged) = answer.map_err(|error| classify(&error))?;
         let Value::Array(reply) = reply else {

@@ -21,7 +21,11 @@ use http::App;
 use metrics::Metrics;
 use options::{Config, ServeOptions};
 use purr_protocol::fairplay_feed::HandCounts;
-use purr_runtime::{Callers, CancellationToken, Identity, InternalClient, Readiness, Role, Server, ops};
+use purr_runtime::{
+    Callers, CancellationToken, Identity, InternalClient, Readiness, Role, Server,
+    expiry::{self, Mounted},
+    ops,
+};
 use runner::{POSTGRES, RECORDS, Runner};
 use std::{sync::Arc, time::Duration};
 use tokio::{net::TcpListener, time::sleep};
@@ -54,6 +58,7 @@ pub async fn serve(options: ServeOptions, stop: CancellationToken) -> anyhow::Re
     let listener = TcpListener::bind(config.listen).await.context("--listen")?;
     let ops_listen = config.ops_listen;
     let registry = prometheus::Registry::new();
+    expiry::register(&registry, &[Mounted::internal(&config.tls_dir)])?;
     let readiness = Readiness::default();
     let ended = CancellationToken::new();
     let ops = tokio::spawn(ops::serve(ops_listen, registry.clone(), readiness.clone(), ended.clone()));

@@ -20,6 +20,7 @@ use purr_protocol::{
 use purr_runtime::{
     Role,
     client::dial,
+    trace,
     ws::{self, Error, Message},
 };
 use std::{
@@ -254,7 +255,8 @@ impl OpenLane {
     /// # Errors
     /// Where the trunk has ended.
     pub async fn greet(&self, codec: Codec, assertion: Option<String>) -> Result<(), Gone> {
-        let open = Up::open_asserted(self.lane, codec, assertion.unwrap_or_default());
+        let trace = trace::current().map(|step| step.to_string()).unwrap_or_default();
+        let open = Up::open_asserted(self.lane, codec, assertion.unwrap_or_default()).traced(trace);
         self.trunk.up.send(open).await.map_err(|_| Gone)
     }
 

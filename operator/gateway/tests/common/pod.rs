@@ -98,6 +98,8 @@ pub struct Pod {
     pub round_trips: Arc<Mutex<Vec<i32>>>,
     /// What gateways assert: on opening a lane, then on each renewal.
     pub asserted: Arc<Mutex<Vec<(Lane, String)>>>,
+    /// The traceparent that each lane is opened with.
+    pub traces: Arc<Mutex<Vec<String>>>,
     stop: CancellationToken,
 }
 
@@ -106,6 +108,7 @@ struct Shared {
     seen: Arc<Mutex<Vec<Cursor>>>,
     round_trips: Arc<Mutex<Vec<i32>>>,
     asserted: Arc<Mutex<Vec<(Lane, String)>>>,
+    traces: Arc<Mutex<Vec<String>>>,
     /// Takes assertions.
     asserts: bool,
     attachments: mpsc::Sender<Attachment>,
@@ -131,6 +134,7 @@ impl Pod {
 
     async fn start_as(world: &World, wrong: usize, asserts: bool) -> Self {
         let asserted = Arc::<Mutex<Vec<(Lane, String)>>>::default();
+        let traces = Arc::<Mutex<Vec<String>>>::default();
         let (send, attachments) = mpsc::channel(8);
         let (asked, stop) = (Arc::new(AtomicUsize::new(0)), CancellationToken::new());
         let seen = Arc::<Mutex<Vec<Cursor>>>::default();
@@ -141,12 +145,13 @@ impl Pod {
             seen: seen.clone(),
             round_trips: round_trips.clone(),
             asserted: asserted.clone(),
+            traces: traces.clone(),
             asserts,
             wrong,
         };
         let routes = Router::new().route("/v1/tables/{uid}/trunk", get(open)).with_state(shared);
         let address = serve(world.table_identity(UID), routes, &stop).await;
-        Self { address, attachments, asked, seen, round_trips, asserted, stop }
+        Self { address, attachments, asked, seen, round_trips, asserted, traces, stop }
     }
 
     pub async fn attached(&mut self) -> Attachment {
@@ -198,13 +203,14 @@ struct Trunk {
     seen: Arc<Mutex<Vec<Cursor>>>,
     round_trips: Arc<Mutex<Vec<i32>>>,
     asserted: Arc<Mutex<Vec<(Lane, String)>>>,
+    traces: Arc<Mutex<Vec<String>>>,
 }
 
 impl Trunk {
     fn new(shared: Shared) -> Self {
-        let Shared { attachments, seen, round_trips, asserted, .. } = shared;
+        let Shared { attachments, seen, round_trips, asserted, traces, .. } = shared;
         let (said, orders) = mpsc::channel(64);
-        Self { ways: HashMap::new(), attachments, said, orders, seen, round_trips, asserted }
+        Self { ways: HashMap::new(), attachments, said, orders, seen, round_trips, asserted, traces }
     }
 
     async fn run(mut self, mut socket: ServerSocket) {
@@ -251,6 +257,7 @@ impl Trunk {
     async fn hear(&mut self, lane: Lane, body: up::Body) {
         match body {
             up::Body::Open(open) => {
+                self.traces.lock().unwrap().push(open.traceparent);
                 if !open.assertion.is_empty() {
                     self.asserted.lock().unwrap().push((lane, open.assertion));
                 }
@@ -312,11 +319,20 @@ impl Player {
         codec: Codec,
         origin: Option<&'static str>,
     ) -> Result<Self, u16> {
+        Self::open_with(world, path, codec, origin.map(|origin| ("origin", origin))).await
+    }
+
+    async fn open_with(
+        world: &World,
+        path: &str,
+        codec: Codec,
+        header: Option<(&'static str, &'static str)>,
+    ) -> Result<Self, u16> {
         let mut request = format!("wss://localhost{path}").into_client_request().unwrap();
         let headers = request.headers_mut();
         headers.insert("sec-websocket-protocol", HeaderValue::from_static(codec.subprotocol()));
-        if let Some(origin) = origin {
-            headers.insert("origin", HeaderValue::from_static(origin));
+        if let Some((name, value)) = header {
+            headers.insert(name, HeaderValue::from_static(value));
         }
         match ws::connect(dial(world, world.public).await, request).await {
             Ok(socket) => Ok(Self { socket, codec, id: 0 }),
@@ -326,7 +342,18 @@ impl Player {
     }
 
     pub async fn attach(world: &World, token: &str, codec: Codec) -> Self {
-        let mut player = Self::open(world, &format!("/v1/tables/{UID}/socket"), codec, None).await.unwrap();
+        Self::attach_with(world, token, codec, None).await
+    }
+
+    /// The same, by a request that has this header.
+    pub async fn attach_with(
+        world: &World,
+        token: &str,
+        codec: Codec,
+        header: Option<(&'static str, &'static str)>,
+    ) -> Self {
+        let path = format!("/v1/tables/{UID}/socket");
+        let mut player = Self::open_with(world, &path, codec, header).await.unwrap();
         player.ask(Ask::Attach(pb::Attach { token: token.into(), resume: None })).await;
         player
     }

@@ -142,3 +142,23 @@ async fn a_table_of_the_release_before_gets_the_access_token_until_that_is_turne
     tokio::time::timeout(Duration::from_secs(20), refused).await.expect("the table is asked again");
     assert!(tokio::time::timeout(Duration::from_millis(1), old.attached()).await.is_err());
 }
+
+#[tokio::test]
+async fn a_lane_belongs_to_the_trace_of_the_request_that_opened_the_socket() {
+    const CAUSE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let asserting = Asserting::new();
+    let world = World::with(asserting.set(true)).await;
+    let mut pod = Pod::start_asserted(&world).await;
+    world.route("a", 1, pod.address);
+    let (first, second) = (token(&Wallet::new(1), now_s() + 100), token(&Wallet::new(2), now_s() + 100));
+    let traced = Some(("traceparent", CAUSE));
+    let _traced = Player::attach_with(&world, &first, Codec::Proto, traced).await;
+    let _first = pod.attached().await;
+    let _plain = Player::attach(&world, &second, Codec::Proto).await;
+    let _second = pod.attached().await;
+    let traces = pod.traces.lock().unwrap().clone();
+    assert_eq!(traces.len(), 2);
+    assert_eq!(traces[0][..36], CAUSE[..36]);
+    assert_ne!(traces[0], CAUSE, "the gateway is a step of its own");
+    assert_eq!(traces[1], "");
+}

@@ -2,13 +2,14 @@
 
 use super::{
     message,
-    outlet::{Outlet, Parcel},
+    outlet::{Outlet, Parcel, Told},
 };
 use crate::{
-    core::{ConnectionId, Core, LogEntry, Shown},
+    core::{ConnectionId, Core, Shown},
     metrics::Metrics,
     snapshot,
 };
+use bytes::Bytes;
 use purr_engine::PlayerId;
 use purr_protocol::{
     CloseCode,
@@ -166,17 +167,16 @@ impl Connections {
         connection
     }
 
-    fn message(&self, offset: u64, body: Body) -> Arc<pb::ServerMessage> {
-        Arc::new(message(self.epoch, offset, body))
+    fn message(&self, offset: u64, body: Body) -> Told {
+        Told::Message(Arc::new(message(self.epoch, offset, body)))
+    }
+
+    fn events(&self, offset: u64, events: Bytes) -> Told {
+        Told::Events { epoch: self.epoch, offset, events }
     }
 
     /// Everything after the cursor in this player's view; `None` where the log does not reach back.
-    fn missed(
-        &self,
-        player: PlayerId,
-        cursor: &pb::Cursor,
-        offset: u64,
-    ) -> Option<Vec<Arc<pb::ServerMessage>>> {
+    fn missed(&self, player: PlayerId, cursor: &pb::Cursor, offset: u64) -> Option<Vec<Told>> {
         let reaches = self.log.front().is_some_and(|(_, oldest)| oldest.offset <= cursor.offset + 1);
         // A cursor of a later epoch or beyond the end belongs to a history that was lost, and so does one of an epoch before
         // the one that has told what is under its number: there the table took another way.
@@ -197,8 +197,8 @@ impl Connections {
         let mut messages: Vec<_> = later
             .map(|(_, shown)| {
                 let entry = shown.entry_for(player).and_then(|at| shown.entries.get(at));
-                let events = entry.and_then(LogEntry::read).unwrap_or_default();
-                self.message(shown.offset, Body::Events(events))
+                // No bytes are a message without events.
+                self.events(shown.offset, entry.map(|entry| entry.events.clone()).unwrap_or_default())
             })
             .collect();
         // Also where nothing was missed, the client learns the epoch that it is in now.
@@ -226,8 +226,8 @@ impl Connections {
             }
         }
         for (audience, entry) in audiences.into_iter().zip(&shown.entries) {
-            if let Some(events) = entry.read().filter(|_| !audience.0.is_empty()) {
-                let told = Parcel::Messages(vec![self.message(shown.offset, Body::Events(events))]);
+            if !audience.0.is_empty() {
+                let told = Parcel::Messages(vec![self.events(shown.offset, entry.events.clone())]);
                 metrics.slow_readers.inc_by(audience.deliver(&told));
             }
         }

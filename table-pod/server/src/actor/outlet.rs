@@ -4,8 +4,10 @@
 //! with [`CloseCode::SlowReader`]. Answers of one lane never close another one. The trunk ends only where what all lanes
 //! are sent together piles up: then the gateway does not read.
 
+use bytes::Bytes;
+use prost::Message as _;
 use purr_engine::PlayerId;
-use purr_protocol::{CloseCode, pb, trunk::Lane};
+use purr_protocol::{CloseCode, Codec, CodecError, pb, trunk::Lane};
 use purr_runtime::CancellationToken;
 use std::{
     collections::{HashMap, VecDeque},
@@ -27,9 +29,52 @@ pub struct Delivery {
     own: bool,
 }
 
+/// A message to players.
+#[derive(Clone, Debug)]
+pub enum Told {
+    Message(Arc<pb::ServerMessage>),
+    /// Events as the log has them, protobuf: for most players they are not read and written again.
+    Events {
+        epoch: u64,
+        offset: u64,
+        events: Bytes,
+    },
+}
+
+impl Told {
+    /// Epoch and offset.
+    pub fn place(&self) -> (u64, u64) {
+        match self {
+            Self::Message(message) => (message.epoch, message.offset),
+            Self::Events { epoch, offset, .. } => (*epoch, *offset),
+        }
+    }
+
+    /// # Errors
+    /// Where this codec cannot write it.
+    pub fn encode(&self, codec: Codec) -> Result<Bytes, CodecError> {
+        match self {
+            Self::Message(message) => codec.encode_server(message),
+            Self::Events { epoch, offset, events } => codec.encode_events(*epoch, *offset, events),
+        }
+    }
+
+    /// # Errors
+    /// Where the events cannot be read.
+    pub fn read(&self) -> Result<pb::ServerMessage, CodecError> {
+        match self {
+            Self::Message(message) => Ok((**message).clone()),
+            Self::Events { epoch, offset, events } => {
+                let body = Some(pb::server_message::Body::Events(pb::Events::decode(events.clone())?));
+                Ok(pb::ServerMessage { epoch: *epoch, offset: *offset, body })
+            }
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 pub enum Parcel {
-    Messages(Vec<Arc<pb::ServerMessage>>),
+    Messages(Vec<Told>),
     /// Nothing comes after it.
     End(CloseCode, String),
     /// For the gateway itself: who has a seat.
@@ -191,8 +236,11 @@ impl Inlet {
     fn take(&mut self, delivery: Delivery) {
         match delivery.what {
             Parcel::Messages(messages) => {
-                let own = messages.into_iter().map(|message| Outgoing::Message(Box::new((*message).clone())));
-                self.waiting.extend(own);
+                let read = messages.iter().filter_map(|told| {
+                    let message = told.read();
+                    message.inspect_err(|error| tracing::error!(%error, "events cannot be read")).ok()
+                });
+                self.waiting.extend(read.map(|message| Outgoing::Message(Box::new(message))));
             }
             Parcel::End(code, reason) => self.waiting.push_back(Outgoing::Close(code, reason)),
             Parcel::Roster(_) => {}
@@ -229,7 +277,7 @@ mod tests {
 
     fn pong() -> Parcel {
         let body = Some(pb::server_message::Body::Pong(pb::Pong {}));
-        Parcel::Messages(vec![Arc::new(pb::ServerMessage { epoch: 0, offset: 0, body })])
+        Parcel::Messages(vec![Told::Message(Arc::new(pb::ServerMessage { epoch: 0, offset: 0, body }))])
     }
 
     fn outlet() -> (Outlet, Deliveries, CancellationToken) {

@@ -160,7 +160,7 @@ impl Core {
         };
         let leaves =
             matches!(command, Command::Leave { .. }).then(|| self.state.table.seat_of(player)).flatten();
-        events.extend(self.state.table.apply(self.now, command)?);
+        self.state.table.apply_into(self.now, command, events)?;
         // In the middle of a hand the engine has nothing to tell of it yet.
         if let Some(seat) =
             leaves.filter(|seat| self.state.table.seat(*seat).is_some_and(|chair| chair.leaving))

@@ -3,12 +3,25 @@
 //! Every commit carries them. Clients count up, so they are written as runs: as they are they were most of the snapshot.
 
 use super::APPLIED_MAX;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use std::collections::VecDeque;
+use crate::snapshot::{Raw, encode};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::Error};
+use std::{collections::VecDeque, sync::OnceLock};
 
 /// In the order in which they were applied; at most [`APPLIED_MAX`].
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Ids(VecDeque<u64>);
+#[derive(Clone, Debug, Default)]
+pub struct Ids {
+    ids: VecDeque<u64>,
+    /// As snapshots of version 2 have it: of most players nothing was applied since the commit before.
+    node: OnceLock<Box<[u8]>>,
+}
+
+impl PartialEq for Ids {
+    fn eq(&self, other: &Self) -> bool {
+        self.ids == other.ids
+    }
+}
+
+impl Eq for Ids {}
 
 /// So many ids from this one on, each one higher than the one before.
 #[derive(Serialize, Deserialize)]
@@ -21,25 +34,45 @@ enum Run {
 
 impl Ids {
     pub(super) fn push(&mut self, id: u64) {
-        self.0.push_back(id);
-        if self.0.len() > APPLIED_MAX {
-            self.0.pop_front();
+        self.node = OnceLock::new();
+        self.ids.push_back(id);
+        if self.ids.len() > APPLIED_MAX {
+            self.ids.pop_front();
         }
     }
 
     pub(super) fn contains(&self, id: u64) -> bool {
-        self.0.contains(&id)
+        self.ids.contains(&id)
     }
 
     pub fn iter(&self) -> impl Iterator<Item = u64> + '_ {
-        self.0.iter().copied()
+        self.ids.iter().copied()
     }
 }
 
+/// What is written of ids in any form.
+struct Runs<'a>(&'a Ids);
+
 impl Serialize for Ids {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            return Runs(self).serialize(serializer);
+        }
+        let node = match self.node.get() {
+            Some(node) => node,
+            None => {
+                let node = encode(&Runs(self)).map_err(S::Error::custom)?;
+                self.node.get_or_init(|| node.into())
+            }
+        };
+        Raw(node).serialize(serializer)
+    }
+}
+
+impl Serialize for Runs<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut runs: Vec<(u64, u64)> = Vec::new();
-        for id in self.iter() {
+        for id in self.0.iter() {
             match runs.last_mut() {
                 Some((first, count)) if first.checked_add(*count) == Some(id) => *count += 1,
                 _ => runs.push((id, 1)),

@@ -1,6 +1,7 @@
 //! Events in everybody's own view, as they are stored and sent.
 
 use super::{Core, Deal, dealing::Dealing};
+use bytes::Bytes;
 use purr_engine::{Event, PlayerId, SeatIndex};
 use purr_protocol::{
     deal::{committed, prove},
@@ -22,12 +23,13 @@ pub struct LogEntry {
     pub players: Vec<PlayerId>,
     /// An `Events` message, protobuf.
     #[serde(with = "text")]
-    pub events: Vec<u8>,
+    pub events: Bytes,
 }
 
 /// Bytes as base64 where people read it: a list of numbers is three times as long, and as slow to write.
 mod text {
     use base64::{Engine, engine::general_purpose::STANDARD};
+    use bytes::Bytes;
     use serde::{
         Deserializer, Serializer,
         de::{Error, Visitor},
@@ -41,8 +43,8 @@ mod text {
         }
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
-        deserializer.deserialize_any(Either)
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::Error> {
+        deserializer.deserialize_any(Either).map(Bytes::from)
     }
 
     struct Either;
@@ -66,7 +68,7 @@ mod text {
 
 impl LogEntry {
     pub fn read(&self) -> Option<pb::Events> {
-        prost::Message::decode(self.events.as_slice()).ok()
+        prost::Message::decode(self.events.clone()).ok()
     }
 }
 
@@ -146,11 +148,11 @@ impl Core {
             }
             events.extend_from_slice(public.get(from..).unwrap_or_default());
             if events != public {
-                more.push(LogEntry { players: vec![chair.player], events });
+                more.push(LogEntry { players: vec![chair.player], events: events.into() });
             }
         }
         let mut entries = Vec::with_capacity(1 + more.len());
-        entries.push(LogEntry { players: Vec::new(), events: public });
+        entries.push(LogEntry { players: Vec::new(), events: public.into() });
         entries.append(&mut more);
         entries
     }
@@ -264,7 +266,7 @@ mod tests {
             let view = |viewer: Viewer| {
                 let seen = events.iter().filter_map(|event| views::event(event, viewer, &context));
                 let more = extra.iter().map(|kind| pb::Event { kind: Some(kind.clone()) });
-                prost::Message::encode_to_vec(&pb::Events { events: seen.chain(more).collect() })
+                Bytes::from(prost::Message::encode_to_vec(&pb::Events { events: seen.chain(more).collect() }))
             };
             let public = view(Viewer::Spectator);
             let mut expected = vec![LogEntry { players: Vec::new(), events: public.clone() }];

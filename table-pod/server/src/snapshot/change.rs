@@ -43,33 +43,28 @@ fn children(
     out: &mut Vec<u8>,
 ) -> Result<(), Malformed> {
     loop {
-        if let Some(more) = new.strip_prefix(old) {
+        let same = common(old, new);
+        if same == old.len() {
+            let more = &new[same..];
             put(out, more.len(), REST);
             out.extend_from_slice(more);
             return Ok(());
         }
-        // Up to the next difference.
-        let (mut stay, new_rest) = (0, new);
-        let (was, is) = loop {
-            let (old_before, new_before) = (old, new);
-            let ends = old.is_empty() || new.is_empty();
-            if ends || (map && node::whole(&mut old)? != node::whole(&mut new)?) {
-                put(out, stay, TAIL);
-                node::put_size(out, new_before.len());
-                out.extend_from_slice(new_before);
-                return Ok(());
-            }
-            if old.is_empty() || new.is_empty() {
-                // A key without its value.
-                return Err(Malformed::Short);
-            }
-            let (was, is) = (node::whole(&mut old)?, node::whole(&mut new)?);
-            if was != is {
-                break (was, is);
-            }
-            debug_assert!(old.len() < old_before.len(), "a node has at least one byte");
-            stay += 1;
-        };
+        // The next child that differs is the one with the first byte that does: what has the same bytes is the same children.
+        let (stay, kept) = before(old, same, map)?;
+        (old, new) = (&old[kept..], &new[kept..]);
+        let new_rest = new;
+        if new.is_empty() || (map && node::whole(&mut old)? != node::whole(&mut new)?) {
+            put(out, stay, TAIL);
+            node::put_size(out, new_rest.len());
+            out.extend_from_slice(new_rest);
+            return Ok(());
+        }
+        if old.is_empty() || new.is_empty() {
+            // A key without its value.
+            return Err(Malformed::Short);
+        }
+        let (was, is) = (node::whole(&mut old)?, node::whole(&mut new)?);
         let nested = !map && is_container(was[0]) && is_container(is[0]);
         let gone = if nested { ahead(old, is)? } else { None };
         if let Some(gone) = gone {
@@ -78,7 +73,7 @@ fn children(
                 node::whole(&mut old)?;
                 put(out, 0, GONE);
             }
-            new = &new_rest[new_rest.len() - is.len() - new.len()..];
+            new = new_rest;
             continue;
         }
         let start = out.len();
@@ -93,6 +88,33 @@ fn children(
         }
         put(out, stay, REPLACE);
         out.extend_from_slice(is);
+    }
+}
+
+/// Length of what both begin with.
+fn common(old: &[u8], new: &[u8]) -> usize {
+    const CHUNK: usize = 32;
+    let ((old_chunks, _), (new_chunks, _)) = (old.as_chunks::<CHUNK>(), new.as_chunks::<CHUNK>());
+    let chunks = old_chunks.iter().zip(new_chunks).take_while(|(old, new)| old == new).count() * CHUNK;
+    let bytes = old[chunks..].iter().zip(&new[chunks..]).take_while(|(old, new)| old == new).count();
+    chunks + bytes
+}
+
+/// How many children end within the first `same` bytes, and where the last of them does.
+fn before(children: &[u8], same: usize, map: bool) -> Result<(usize, usize), Malformed> {
+    let (mut rest, mut count) = (children, 0);
+    loop {
+        let start = rest;
+        if !rest.is_empty() && map {
+            node::whole(&mut rest)?;
+        }
+        if !rest.is_empty() {
+            node::whole(&mut rest)?;
+        }
+        if start.is_empty() || children.len() - rest.len() > same {
+            return Ok((count, children.len() - start.len()));
+        }
+        count += 1;
     }
 }
 

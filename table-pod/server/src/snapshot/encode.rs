@@ -7,8 +7,8 @@ use serde::ser::{
 };
 use std::fmt::Display;
 
-/// Name of a newtype whose bytes are a node already ([`Raw`]).
-const RAW: &str = "purr node";
+/// Name of a newtype whose bytes are a node already ([`Raw`]). Longer than all others, which are told from it by that.
+const RAW: &str = "purr: a node as it is written";
 
 #[derive(Debug, thiserror::Error)]
 pub enum EncodeError {
@@ -63,14 +63,17 @@ struct Open<'e, 'a> {
 }
 
 impl<'a> Encoder<'a> {
+    #[inline]
     fn number(&mut self, value: u64) {
         match u8::try_from(value) {
             Ok(small @ 0..node::SMALL) => self.out.push(small),
-            _ => {
-                self.out.push(node::NUMBER);
-                node::put_number(self.out, value);
-            }
+            _ => self.long_number(value),
         }
+    }
+
+    fn long_number(&mut self, value: u64) {
+        self.out.push(node::NUMBER);
+        node::put_number(self.out, value);
     }
 
     fn signed(&mut self, value: i64) {

@@ -55,16 +55,39 @@ static CODES: LazyLock<Vec<(&'static str, u8)>> = LazyLock::new(|| {
 static PLACES: [AtomicU64; 1024] = [const { AtomicU64::new(0) }; 1024];
 
 /// A name's code, where it has one.
+#[inline]
 pub(super) fn code(name: &'static str) -> Option<u8> {
+    let (key, at) = place(name);
+    let known = PLACES[at % PLACES.len()].load(Ordering::Relaxed);
+    if known & !0xFF == key { code_of(known) } else { code_beside(name) }
+}
+
+/// What an entry begins with, and where it is. No name's address is 0, so that no entry is one of a name by being empty.
+fn place(name: &'static str) -> (u64, usize) {
     let address = name.as_ptr() as u64;
-    let key = address << 16 | (name.len() as u64) << 8;
     // Fibonacci hashing (Knuth, The Art of Computer Programming 6.4).
     let slot = (address ^ name.len() as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 54;
-    let place = PLACES.get(usize::try_from(slot).unwrap_or_default())?;
-    let known = place.load(Ordering::Relaxed);
-    #[allow(clippy::cast_possible_truncation, reason = "the code is the lowest byte")]
-    let found = if known & !0xFF == key && known != 0 { known as u8 } else { look_up(name) };
-    if known & !0xFF != key && address >> 48 == 0 && name.len() < 256 {
+    (address << 16 | (name.len() as u64) << 8, usize::try_from(slot).unwrap_or_default())
+}
+
+#[allow(clippy::cast_possible_truncation, reason = "the code is the lowest byte")]
+fn code_of(entry: u64) -> Option<u8> {
+    let code = entry as u8;
+    (code != NONE).then_some(code)
+}
+
+/// Two names with one place have one each: this one, and the one beside it.
+#[inline(never)]
+fn code_beside(name: &'static str) -> Option<u8> {
+    let (key, at) = place(name);
+    let [first, second] = [&PLACES[at % PLACES.len()], &PLACES[(at ^ 1) % PLACES.len()]];
+    let known = second.load(Ordering::Relaxed);
+    if known & !0xFF == key {
+        return code_of(known);
+    }
+    let found = look_up(name);
+    if name.as_ptr() as u64 >> 48 == 0 && name.len() < 256 {
+        let place = if first.load(Ordering::Relaxed) == 0 { first } else { second };
         place.store(key | u64::from(found), Ordering::Relaxed);
     }
     (found != NONE).then_some(found)

@@ -100,17 +100,37 @@ pub(super) fn number(input: &mut &[u8]) -> Result<u128, Malformed> {
     }
 }
 
+#[inline]
 pub(super) fn size(input: &mut &[u8]) -> Result<usize, Malformed> {
+    // Most lengths are one byte.
+    if let Some((&short @ 0..0x80, rest)) = input.split_first() {
+        *input = rest;
+        return Ok(short.into());
+    }
     number(input)?.try_into().map_err(|_| Malformed::Short)
 }
 
+/// Bytes of the longest number of 64 bits, and of 128.
+const NUMBER_BYTES: usize = 10;
+const NUMBER_BYTES_MAX: usize = 19;
+
 #[allow(clippy::cast_possible_truncation, reason = "the lowest seven bits are wanted")]
 pub(super) fn put_number(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
+    if value < 0x80 {
+        return out.push(value as u8);
     }
-    out.push(value as u8);
+    // Room is asked for once, not for each byte.
+    let (mut bytes, mut length) = ([0; NUMBER_BYTES], 0);
+    for byte in &mut bytes {
+        length += 1;
+        *byte = value as u8 | 0x80;
+        value >>= 7;
+        if value == 0 {
+            *byte &= 0x7F;
+            break;
+        }
+    }
+    out.extend_from_slice(bytes.get(..length).unwrap_or_default());
 }
 
 #[allow(clippy::cast_possible_truncation, reason = "the lowest seven bits are wanted")]
@@ -174,7 +194,8 @@ fn skip(input: &mut &[u8]) -> Result<bool, Malformed> {
     match tag {
         0..NAME_END | NULL | FALSE | TRUE => {}
         NUMBER | NEGATIVE => {
-            number(input)?;
+            let last = input.iter().take(NUMBER_BYTES_MAX).position(|byte| byte & 0x80 == 0);
+            take(input, 1 + last.ok_or(Malformed::Number)?)?;
         }
         BYTES | TEXT | LIST | MAP => {
             sized(input)?;

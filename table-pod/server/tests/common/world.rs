@@ -8,6 +8,7 @@ use purr_table::{
     core::{Pace, Recording},
     metrics::Metrics,
     play_money::PlayMoney,
+    signer::Signer,
     snapshot::Format,
 };
 use std::sync::Arc;
@@ -16,6 +17,8 @@ use tokio::{task::JoinHandle, time::Instant};
 pub struct World {
     pub store: Arc<dyn Store>,
     pub signer: Arc<PlayMoney>,
+    /// In place of it.
+    pub other_signer: Option<Arc<dyn Signer>>,
     pub keys: Arc<DataKeys>,
     pub epoch: u64,
     /// Of the processes to come.
@@ -29,7 +32,16 @@ impl World {
     pub fn new(spec: TableSpec, store: Arc<dyn Store>) -> Self {
         let keys = Arc::new(DataKeys::ephemeral([1; 32]));
         let metrics = Metrics::new(&prometheus::Registry::new()).unwrap();
-        Self { store, signer: Arc::default(), keys, epoch: 0, format: Format::default(), metrics, spec }
+        Self {
+            store,
+            signer: Arc::default(),
+            other_signer: None,
+            keys,
+            epoch: 0,
+            format: Format::default(),
+            metrics,
+            spec,
+        }
     }
 
     pub fn sealer(&self) -> Sealer {
@@ -66,7 +78,7 @@ impl World {
             pace: Pace { hand_gap_ms: 500, reveal_ms: 500 },
             sealer: self.sealer(),
             store: self.store.clone(),
-            signer: self.signer.clone(),
+            signer: self.other_signer.clone().unwrap_or_else(|| self.signer.clone()),
             recording: Recording::default(),
             format: self.format,
             sessions: None,

@@ -18,3 +18,4 @@ mod room;
 mod seating;
 mod snapshot;
 mod staff;
+mod traces;
