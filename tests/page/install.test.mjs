@@ -64,8 +64,8 @@ test('a file that never changes is asked for once', async () => {
 
 test('a page that is being worked on is not kept', async () => {
   const { ask, asked, kept } = browser(() => fresh('code'));
-  await ask('/page/work/app.js');
-  await ask('/page/work/app.js');
+  await ask('/page/draft/app.js');
+  await ask('/page/draft/app.js');
   assert.equal(asked.length, 2);
   assert.equal(kept.size, 0);
 });
