@@ -35,8 +35,7 @@ async fn main() {
     let (outlet, mut deliveries) = Outlet::new(CancellationToken::new());
     let player = |seat: u8| PlayerId([seat + 1; 20]);
     let mut connections = Vec::new();
-    let mut id = 0;
-    for seat in 0..SEATS {
+    for (id, seat) in (1..).zip(0..SEATS) {
         let attached = handle.attach_on(&outlet, seat.into(), player(seat), None, 0).await;
         // An option in older versions, a result in newer ones: measured by the same program.
         let connection = attached.into_iter().next().unwrap();
@@ -44,7 +43,6 @@ async fn main() {
         let signature = vec![1; 65];
         let permit = Some(pb::Permit { amount: 1_000, expiry_s: 1_000, signature, ..pb::Permit::default() });
         let sit = Ask::Sit(pb::Sit { seat: seat.into(), amount: 1_000, permit });
-        id += 1;
         let message = pb::ClientMessage { id, body: Some(sit) };
         handle.input(Input::Message { connection, player: player(seat), message }).await;
     }

@@ -6,6 +6,7 @@ use crate::world;
 
 use purr_engine::PlayerId;
 use purr_protocol::pb::{self, ActionKind, client_message::Body as Ask, event::Kind, server_message::Body};
+use purr_runtime::CancellationToken;
 use purr_store::MemoryStore;
 use purr_table::{
     actor::{Attached, Handle, Outgoing, Stopped},
@@ -157,7 +158,10 @@ async fn a_table_hands_over_between_two_hands_and_the_pause_is_not_begun_anew() 
     let ended = asked.await.unwrap();
     // The successor takes its time, as one does that reads a store and connects to players.
     sleep(Duration::from_millis(300)).await;
-    let (new, _end, _) = world.start_after(ended).await;
+    let actor = world.try_start().await.unwrap().after_hand(ended);
+    let new = actor.handle();
+    let end = CancellationToken::new();
+    tokio::spawn(actor.run(end.clone()));
     old.moved().await;
     assert!(matches!(timeout(LONG, running).await.unwrap().unwrap(), Err(Stopped::Fenced)));
     for player in &mut players {
