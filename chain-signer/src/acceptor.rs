@@ -26,7 +26,7 @@ const TRIES: usize = 4;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Full;
 
-/// What waits, by table. Tables take turns.
+/// Requests that wait, by table. Tables take turns.
 #[derive(Debug)]
 pub(crate) struct Turns<T> {
     waiting: BTreeMap<String, VecDeque<T>>,

@@ -9,14 +9,14 @@ use crate::chain::{
 use purr_books::policy::{Lane, Refusal, Terms};
 use std::collections::BTreeMap;
 
-/// What may be signed at all.
+/// The destination and chain of everything that may be signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Allowed {
     pub chain_id: u64,
     pub vault: Address,
 }
 
-/// What the journal and the ledger have of a table.
+/// The journal's and the ledger's view of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Known {
     pub terms: Terms,

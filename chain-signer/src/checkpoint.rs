@@ -32,7 +32,7 @@ const KEPT_MAX: usize = 43_200;
 const READ_MAX: usize = 64;
 /// For so long a start waits for them.
 const READ_FOR: Duration = Duration::from_secs(3);
-/// What every checkpoint begins with, wherever it stands.
+/// The first word of every checkpoint, wherever it stands.
 const WORD: &str = "purr-checkpoint/";
 
 /// A signed end of the hash chain.

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What the hash chain notes of a transaction that the policy passed.
+/// The hash chain's note of a transaction that the policy passed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TransactionNote {
     pub purpose: String,
@@ -35,7 +35,7 @@ pub struct TransactionNote {
     pub fees: Option<Fees>,
 }
 
-/// What the journal has about a transaction beside its own row.
+/// The journal's evidence about a transaction beside its own row.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Evidence {
     /// `None`: the hash chain does not have it, or has it no more as it was written.
@@ -45,13 +45,13 @@ pub struct Evidence {
     /// Tables that it is about, and the entries of its ranges.
     pub tables: Vec<TableAsked>,
     pub entries: Vec<EntryRow>,
-    /// What seats of each table bore of shortfalls: the chain refuses a Leave that names another stack than its own.
+    /// Shortfalls that seats of each table bore: the chain refuses a Leave that names another stack than its own.
     pub borne: BTreeMap<String, BTreeMap<u8, u64>>,
     /// Entries whose rows say that it carries them.
     pub carried: BTreeSet<(String, u64)>,
 }
 
-/// What does not agree, and the tables that it is about.
+/// The row that does not agree, and the tables that it is about.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{changed}")]
 pub struct NotDerived {
@@ -143,7 +143,7 @@ fn settles(domain: &Domain, evidence: &Evidence, called: &[Item]) -> Result<Vec<
     Ok(encode_settle(&expected))
 }
 
-/// What a transaction's row has to be, made again. Gives nothing: what is signed is the row.
+/// Makes a transaction's row again and compares. Returns nothing: what is signed is the row.
 ///
 /// # Errors
 /// The column that is another.

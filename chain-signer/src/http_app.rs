@@ -1,4 +1,4 @@
-//! What every part of the internal API shares: its state, who may call, bodies, and what an error looks like.
+//! Shared parts of the internal API: its state, who may call, bodies, and the form of an error.
 
 use crate::{
     journal::{BadDenial, JournalError},
@@ -108,6 +108,6 @@ fn problem(error: &ServiceError) -> Problem {
         },
     };
     let told = Problem::new(status, &kind, title);
-    // What went wrong inside is for the log.
+    // Internal errors go to the log.
     if status == 500 { told } else { told.detail(error.to_string()) }
 }

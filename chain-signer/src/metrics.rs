@@ -1,4 +1,4 @@
-//! What the signer counts. All label values are in this file.
+//! Metrics of the signer. All label values are in this file.
 
 use prometheus::{
     Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
@@ -38,7 +38,7 @@ pub struct Metrics {
     pub receipts: IntCounter,
     pub send_seconds: Histogram,
     pub sign_seconds: Histogram,
-    /// Of hands, by which the objective of settlement is judged.
+    /// Settlement time of hands, by which the objective of settlement is judged.
     pub settle_seconds: Histogram,
     pub leading: IntGauge,
     /// 1: works, 0: does not; by part.

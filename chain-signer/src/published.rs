@@ -27,7 +27,7 @@ const TTL_S: u64 = 86_400;
 const ALL_EVERY: Duration = Duration::from_secs(TTL_S / 2);
 /// Changes that are taken at once, and players that are read at once.
 const CHUNK: u16 = 256;
-/// What has gone well for so long begins with the shortest wait when it fails.
+/// A connection that held for so long begins with the shortest wait when it fails.
 const STABLE: Duration = Duration::from_secs(60);
 /// How often a replica looks whether it is the one that sends.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -86,7 +86,7 @@ async fn follow(service: &Service, sessions: &Sessions) -> Result<(), PublishErr
             changed = changes.next() => changed.ok_or(PublishError::Ended)?,
             () = sleep(LOOK_EVERY) => continue,
         };
-        // Of another replica's, or before this one has begun: everybody comes then.
+        // The change is another replica's, or came before this one has begun: everybody is published then.
         if all.is_none() {
             continue;
         }

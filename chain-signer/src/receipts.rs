@@ -95,7 +95,7 @@ async fn pass(service: &Service) -> Result<(), ReceiptError> {
     }
 }
 
-/// What of a receipt does not follow from what its table asked for.
+/// Returns the parts of a receipt that do not follow from the table's request.
 fn not_asked(asked: &Asked, domain: &Domain, receipt: &Receipt) -> Option<NotDerived> {
     let at = (receipt.uid.clone(), receipt.seq);
     // Both are there: the receipt was read beside them.

@@ -68,7 +68,7 @@ pub(crate) async fn serve(options: ServeOptions, stop: CancellationToken) -> any
     Ok(())
 }
 
-/// What goes on behind the requests.
+/// Tasks behind the requests.
 async fn work(config: Config, service: Arc<Service>, readiness: Readiness, stop: CancellationToken) {
     let Some(keys) = open_keys(&config.options.hsm, &readiness, &stop).await else { return };
     service.keys_opened(keys.clone());

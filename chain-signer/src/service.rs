@@ -1,4 +1,4 @@
-//! What the signer does for its callers, checked and journaled; who may call is `http`'s part.
+//! Requests of the signer's callers, checked and journaled; `http` decides who may call.
 
 use crate::{
     acceptor::Acceptor,
@@ -39,7 +39,7 @@ const NEWS_EVERY: Duration = Duration::from_millis(500);
 /// Times that a request is tried again after a deadlock in the database.
 const TRIES: usize = 4;
 
-/// What wakes what.
+/// Wake-ups between tasks.
 #[derive(Default)]
 pub struct Signals {
     /// There may be something to send.
@@ -385,7 +385,7 @@ impl Service {
         Ok(self.journal.change_limits(ask.player, &ask.change, now_s()).await?)
     }
 
-    /// What signs receipts, and for which vault; `None` until the journal was found whole.
+    /// The signer of receipts, and the vault that they name; `None` until the journal was found whole.
     pub(crate) fn receipt_key(&self) -> Option<(Domain, Arc<dyn Signer>)> {
         let key = self.keys.get()?.settle.clone();
         self.whole.load(Ordering::Acquire).then_some((self.domain?, key))

@@ -40,7 +40,7 @@ pub enum BadSignature {
 }
 
 impl Trust {
-    /// What a table has signed of a request.
+    /// The table's signatures of a request.
     ///
     /// # Errors
     /// Says which entry is not signed by the table.

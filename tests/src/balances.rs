@@ -4,7 +4,7 @@ use crate::{Stack, until};
 use purr_protocol::settlement::Reconciliation;
 use std::{cell::RefCell, collections::BTreeMap, fmt::Write, time::Duration};
 
-/// What one player has, in minor units.
+/// The money of one player, in minor units.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
     pub player: String,

@@ -1,4 +1,4 @@
-//! What safety costs: a table's commits on a real Redis group, beside a plain `SET` of the same bytes.
+//! The cost of safety: a table's commits on a real Redis group, beside a plain `SET` of the same bytes.
 //!
 //! The commits are those of the real table, which is played first (the simulator's, without faults), so their sizes are
 //! the product's own. The group is a master with two replicas and a Sentinel, TLS 1.3, the chart's ACL, `appendfsync
@@ -25,7 +25,7 @@ use std::{fs, path::PathBuf, sync::Arc, time::Duration};
 use tokio::time::Instant;
 use writer::{Plain, Writer};
 
-/// Of a commit's tail, at most so many times that of a plain SET.
+/// Maximum of a commit's tail, in tails of a plain SET.
 const P99_GOAL: f64 = 2.5;
 const PEER: &str = "plain SET";
 const REPLICAS: usize = 2;

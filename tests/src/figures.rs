@@ -1,4 +1,4 @@
-//! What an end-to-end run measures, from the players' own sockets.
+//! Figures of an end-to-end run, from the players' own sockets.
 
 use purr_client::report::Percentiles;
 use serde::Serialize;

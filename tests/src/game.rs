@@ -7,7 +7,7 @@ use anyhow::{Context, ensure};
 use purr_client::Session;
 use std::time::Duration;
 
-/// Who plays, and with how much, in minor units.
+/// The players, and their chips in minor units.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
     pub players: u64,
@@ -28,7 +28,7 @@ pub struct Game {
     /// The keys of their wallets, in the same order.
     pub keys: Vec<[u8; 32]>,
     pub figures: Figures,
-    /// What its players ask and are told.
+    /// The messages from and to its players.
     pub recorder: Recorder,
     pub deposited: u64,
 }

@@ -36,7 +36,7 @@ impl Whispers {
 /// A guest of the simulator with a client.
 pub struct GuestMind {
     guest: Guest,
-    /// Whom the guest cheats with.
+    /// The partner in cheating.
     partner: Option<(PlayerId, Whispers)>,
     told: u64,
 }

@@ -1,4 +1,4 @@
-//! What every test on a cluster begins with.
+//! The start of every test on a cluster.
 
 use crate::{Game, Plan, Stack, Table, table::EXAMPLE};
 use std::{future::Future, time::Duration};

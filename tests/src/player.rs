@@ -42,7 +42,7 @@ pub trait Mind: Send {
     /// The table as it is after what was told.
     fn looks(&mut self, _view: &View) {}
 
-    /// What to do now, and after how long; `None` when it is not one's turn.
+    /// Returns the action, and its delay; `None` when it is not one's turn.
     fn act(&mut self, view: &View) -> Option<(pb::Act, Duration)>;
 }
 
@@ -52,7 +52,7 @@ impl Mind for Dice {
     }
 }
 
-/// What a player should do.
+/// The wish of a player.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wish {
     Play,
@@ -77,7 +77,7 @@ fn small(act: pb::Act, view: &View, stack: u64) -> pb::Act {
     if dear { bot::to_message(&turn, cheap()) } else { act }
 }
 
-/// What a player has seen so far.
+/// The events that a player has seen so far.
 #[derive(Clone, Debug, Default)]
 pub struct PlayerState {
     pub seat: Option<SeatIndex>,
@@ -213,7 +213,7 @@ impl Player {
     }
 }
 
-/// What a player asked and was told, for the checker.
+/// The messages from and to a player, for the checker.
 struct Heard {
     recorder: Recorder,
     table: String,

@@ -90,7 +90,7 @@ struct Controller {
 struct Windows {
     begun: Instant,
     rows: Mutex<Vec<Value>>,
-    /// What is being done.
+    /// The step of the run.
     phase: Mutex<&'static str>,
     controller: Mutex<Option<u32>>,
 }
@@ -396,7 +396,7 @@ impl Bench {
         })
         .await?;
         let again_s = controller.started.elapsed().as_secs_f64();
-        // What it does a moment later counts as well.
+        // Its work of a moment later counts as well.
         sleep(WINDOW).await;
         let later = metrics(controller.ops).await?;
         let ready = self.seen.ready(&self.options.namespaces);

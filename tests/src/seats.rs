@@ -86,7 +86,7 @@ struct Scene {
     begun: Instant,
 }
 
-/// What one player does.
+/// The behaviour of one player.
 pub(crate) struct Visit {
     number: u64,
     /// When the player arrives by the plan.
@@ -263,7 +263,7 @@ async fn watch(books: RedisSessions, uids: Vec<String>, tally: Arc<Tally>) {
     }
 }
 
-/// What the books know the request by.
+/// The id of the request in the books.
 fn id(visit: &Visit) -> String {
     format!("visit-{}", visit.number)
 }

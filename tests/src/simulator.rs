@@ -19,7 +19,7 @@ pub use world::{Formats, Outcome, Plan, run};
 
 pub(crate) use crate::checker::Recorder;
 
-/// What is done wrong on purpose, to see that the checker notices.
+/// A fault made on purpose, to see that the checker notices.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Bug {
     #[default]
@@ -32,7 +32,7 @@ pub enum Bug {
     TimeoutIsSuccess,
     /// Gateways do not say how far their players had seen the table; for a store that forgets.
     ResumeLostHand,
-    /// What the signer may not have taken is sent once more, under the next number.
+    /// An entry that the signer may not have taken is sent once more, under the next number.
     RenumberOutbox,
     /// The signer's books post each transfer twice.
     PostTwice,

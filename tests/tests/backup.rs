@@ -67,7 +67,7 @@ async fn back_up(stack: &Stack, job: &str) -> anyhow::Result<()> {
     stack.kubectl(&["wait", "--for=condition=Complete", &job, "--timeout=120s"]).await.map(drop)
 }
 
-/// Of the newest backup.
+/// Restores these parts of the newest backup.
 async fn restore(stack: &Stack, parts: &str) -> anyhow::Result<()> {
     let jobs = async || stack.kubectl(&["get", "jobs", "-o", "name"]).await;
     let before = jobs().await?;
@@ -121,7 +121,7 @@ async fn lose_everything(stack: &Stack) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Of the claim that the journal is on.
+/// Returns the UID of the claim that the journal is on.
 async fn uid(stack: &Stack) -> anyhow::Result<String> {
     stack.kubectl(&["get", "pvc", "data-purr-postgres-0", "-o", "jsonpath={.metadata.uid}"]).await
 }

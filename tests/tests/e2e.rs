@@ -308,7 +308,7 @@ fn tables_are_in_the_group_that_they_name_or_in_the_one_with_the_fewest() {
 
         for name in ["anywhere-1", "anywhere-2", "anywhere-3"] {
             let (first, second) = tables_by_group(stack).await?;
-            // Of equals the first by name.
+            // The first by name of equals.
             let expected = if second < first { "second" } else { "default" };
             let table = Table::apply(stack, &stored(name, "auto"), READY).await?;
             let group = table.get(stack).await?["status"]["store"].clone();

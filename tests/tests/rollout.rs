@@ -183,7 +183,7 @@ impl Gaps {
         gaps
     }
 
-    /// What was measured so far; measures anew.
+    /// Returns the figures so far and measures anew.
     fn take(&self) -> Seen {
         std::mem::take(&mut *self.0.lock().unwrap())
     }

@@ -39,7 +39,7 @@ fn passes(plan: Plan) -> Outcome {
     outcome
 }
 
-/// What was seen over all seeds: a run in which nothing happens proves nothing.
+/// Faults seen over all seeds: a run in which nothing happens proves nothing.
 #[derive(Debug, Default)]
 struct Totals {
     hands: u64,

@@ -1,4 +1,4 @@
-//! What a table asked for, beside what the journal's rows say: rows are never believed by themselves.
+//! Compares what a table asked for with the journal's rows: rows are never believed by themselves.
 //!
 //! **Guarantees.** An entry's hash, lanes and moved chips follow from its payload, and are those that the hash chain
 //! noted as it was accepted. What does not agree is named by table, column and row.
@@ -46,7 +46,7 @@ impl Changed {
 /// Lanes by seat.
 pub type Lanes = BTreeMap<u8, Lane>;
 
-/// What the hash chain notes of an accepted entry.
+/// The hash chain's note of an accepted entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EntryNote {
@@ -133,7 +133,7 @@ pub fn entry(row: &EntryRow) -> Result<(Entry, Lanes), Changed> {
     Ok((entry, lanes))
 }
 
-/// What the hash chain notes of a new table.
+/// The hash chain's note of a new table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TableNote {

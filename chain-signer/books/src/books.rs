@@ -70,15 +70,15 @@ impl TableBooks {
     }
 }
 
-/// Who has a seat on chain, at final depth.
+/// The owner of a seat on chain, at final depth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Owner {
     pub player: PlayerId,
-    /// What the seat would hold had an exit not emptied it: the contract lets late hands take as much.
+    /// The stack that the seat would hold had an exit not emptied it: the contract lets late hands take as much.
     pub vacated: Option<u64>,
-    /// What is left of the rake that the player's permits allow.
+    /// The rest of the rake that the player's permits allow.
     pub rake_left: u64,
-    /// What the player bore of shortfalls as a winner: by so much the stack at the table, and in the model, is above the
+    /// The player's part of shortfalls as a winner: by so much the stack at the table, and in the model, is above the
     /// chain's.
     pub borne: u64,
 }
@@ -200,7 +200,7 @@ pub enum Change {
         uid: String,
         seq: u64,
     },
-    /// What was handed in under a number that was passed over.
+    /// A payload handed in under a number that was passed over.
     Bound {
         uid: String,
         seq: u64,

@@ -1,4 +1,4 @@
-//! What must hold of the books at any time. For tests and simulations: the books keep it without being asked.
+//! Rules that hold of the books at any time. For tests and simulations: the books keep them without being asked.
 
 use crate::{
     books::{Books, Change},
@@ -64,7 +64,7 @@ pub fn flaws(books: &Books) -> Vec<Flaw> {
     flaws
 }
 
-/// What is done wrong on purpose, to see that it is noticed.
+/// A fault made on purpose, to see that the checker notices it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Fault {
     #[default]
@@ -78,7 +78,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// What is carried out in place of these changes.
+    /// Returns the changes that are carried out in place of these.
     pub fn spoil(self, changes: Vec<Change>) -> Vec<Change> {
         let mut voided = false;
         let mut out = Vec::with_capacity(changes.len());

@@ -66,7 +66,7 @@ pub struct Difference {
     pub block: u64,
 }
 
-/// What differs after a comparison at a block: what the comparison found, what is still in suspense, conflicts of later
+/// Returns the differences after a comparison at a block: the comparison's own, what is still in suspense, conflicts of later
 /// blocks, and what it left out. A difference that is found again keeps the block at which it began.
 pub fn after_comparison(
     before: &BTreeMap<Subject, Difference>,
@@ -95,7 +95,7 @@ pub fn after_comparison(
     found
 }
 
-/// What final logs have changed, and in which block: it is compared with the chain next.
+/// Returns the subjects that final logs have changed, and in which block: they are compared with the chain next.
 pub fn touched(books: &Books, logs: &[VaultLog]) -> BTreeMap<Subject, u64> {
     let mut touched = BTreeMap::<Subject, u64>::new();
     for log in logs {
@@ -110,14 +110,14 @@ pub fn touched(books: &Books, logs: &[VaultLog]) -> BTreeMap<Subject, u64> {
     touched
 }
 
-/// What may be compared next.
+/// Subjects that may be compared next.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Candidates {
-    /// What differs.
+    /// Subjects that differ.
     pub differing: Vec<Subject>,
-    /// What has changed since its last comparison, longest ago first.
+    /// Subjects that have changed since their last comparison, longest ago first.
     pub changed: Vec<Subject>,
-    /// What has not, compared longest ago first.
+    /// All others, compared longest ago first.
     pub rest: Vec<Subject>,
 }
 

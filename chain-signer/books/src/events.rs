@@ -1,4 +1,4 @@
-//! What the vault says in its log, in plain types.
+//! The events of the vault's log, in plain types.
 
 use purr_engine::PlayerId;
 use serde::{Deserialize, Serialize};

@@ -1,6 +1,6 @@
 //! Players whose deposit was final and is on the chain no more.
 //!
-//! That is a chain that went back further than anybody was promised. What was promised on it stands in the ledger; until the
+//! Then the chain went back further than its final depth. Promises made on the deposit stand in the ledger; until the
 //! deposit is back, or somebody has decided, its player is dealt no more hands and nothing of theirs is paid.
 
 use crate::books::{Books, Change};
@@ -39,7 +39,7 @@ impl Deposit {
     }
 }
 
-/// What follows from a look for a deposit's receipt. The player's tables are told.
+/// Returns the changes after a look for a deposit's receipt. The player's tables are notified.
 pub fn looked(books: &Books, deposit: &Deposit, on_chain: bool) -> Vec<Change> {
     let Deposit { key, player, tx } = deposit;
     let frozen = books.frozen.get(player);

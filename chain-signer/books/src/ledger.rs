@@ -37,11 +37,11 @@ pub enum Account {
     },
     /// The vault's house reserve.
     House,
-    /// What the chain said and the books cannot place; may be negative. Named by what differs.
+    /// Amounts that the chain reports and the books cannot place; may be negative. Named by the subject that differs.
     Suspense(Subject),
 }
 
-/// What a difference between books and chain is about.
+/// The subject of a difference between books and chain.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Subject {
     Table(String),
@@ -187,7 +187,7 @@ impl Ledger {
         self.balances.get(account).copied().unwrap_or(0)
     }
 
-    /// What can be taken out of an account.
+    /// Returns the amount that can be taken out of an account.
     pub fn balance(&self, account: &Account) -> u64 {
         u64::try_from(self.amount(account)).unwrap_or(0)
     }

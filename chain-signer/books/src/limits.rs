@@ -14,14 +14,14 @@ use serde::{Deserialize, Serialize};
 
 /// Between the request of a raise and its effect, in seconds.
 pub const COOL_OFF_S: u64 = 86_400;
-/// What a loss is counted over, in seconds.
+/// The period over which a loss is counted, in seconds.
 pub const DAY_S: u64 = 86_400;
 /// A session ends after so many seconds without a seat.
 pub const BREAK_S: u64 = 1_800;
 /// The longest limit of a session, in seconds.
 pub const SESSION_MAX_S: u64 = 86_400;
 
-/// What cannot be a limit.
+/// The reason why a value cannot be a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadLimit {
     #[error("{name}: {value} is more than {AMOUNT_MAX}, the largest amount that there is")]
@@ -73,7 +73,7 @@ pub enum Moved {
     Taken(Chips),
 }
 
-/// What was brought and not taken back, in the order of the moves. What was won counts as nothing: it may not be lost on top
+/// Returns the chips brought and not taken back, in the order of the moves. Wins count as nothing: they may not be lost on top
 /// of the limit.
 pub fn lost(moves: impl IntoIterator<Item = Moved>) -> Chips {
     moves.into_iter().fold(0, |lost: Chips, moved| match moved {

@@ -29,7 +29,7 @@ pub struct MemoryJournal {
     pub overdrawn: Vec<LedgerError>,
 }
 
-/// What the vault would say of an entry that it carries out.
+/// Returns the vault's event for an entry that it carries out.
 pub fn carried_out(table: [u8; 32], entry: &Entry) -> VaultEvent {
     let seq = entry.seq;
     match &entry.body {

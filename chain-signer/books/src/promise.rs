@@ -3,7 +3,7 @@
 use purr_engine::PlayerId;
 use std::{fmt, str::FromStr};
 
-/// What chips are set aside for.
+/// The purpose for which chips are set aside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PromiseKind {
     /// A seat or a top-up, by the player's permit.

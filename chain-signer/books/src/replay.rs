@@ -170,7 +170,7 @@ pub struct Made {
     pub reverted: bool,
 }
 
-/// What a table is told of a range.
+/// A notice to a table about a range.
 pub type Told = (String, (u64, u64), NoticeState, String);
 
 #[derive(Clone, Debug, Default)]
@@ -276,7 +276,7 @@ impl Replay {
                 self.all(&[Change::Thawed { player, key }])?;
             }
             Step::Receipt { uid, seq, signature } => {
-                // What was signed again counts: whatever a row says, it is the token's own.
+                // A later signature counts: whatever a row says, it is the token's own.
                 self.receipts.insert((uid, seq), signature);
             }
             Step::Differing { subjects } => self.differing = subjects.into_iter().collect(),
@@ -493,7 +493,7 @@ impl Replay {
             }
         }
         let made = self.made(noted.tx)?;
-        // What it was made for is no more; its versions keep their fees.
+        // Its purpose is gone; its versions keep their fees.
         made.noted = NotedTransaction { fees: made.noted.fees, ..noted };
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! What tables and players ask for: reservations, entries, vouchers; and promises whose time is over.
+//! Requests of tables and players: reservations, entries, vouchers; and promises whose time is over.
 
 use crate::{
     books::{Books, Change, Promise, PromiseTerms, TableBooks},

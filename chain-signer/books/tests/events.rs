@@ -213,7 +213,7 @@ fn an_item_that_the_chain_rejects_takes_its_whole_range_and_uses_no_number() {
     let changes = take_in(&mut books, &[log(rejected(UID, 3), 200)]);
     assert_eq!(tally(&changes).entries_rejected, 1);
     assert_eq!((books.tables[UID].entries[&3].state, books.tables[UID].confirmed_seq), (State::Rejected, 2));
-    // What is put off waits again.
+    // An entry that is put off waits again.
     let mut books = with_entry_at(State::Mined);
     books.items.insert(([200; 32], ID, 3), 3);
     let reason = purr_books::events::Reason::Again([1; 4]);
@@ -273,7 +273,7 @@ fn requests_of_the_past_and_of_nobody_are_refused() {
     let refused =
         world.journal.submit(UID, &Submit { epoch: 7, entries: vec![Entry { seq: 4, body: leave }] });
     assert!(matches!(refused, Err(RequestError::Refused(_))));
-    // What was passed over takes what is handed in first, and nothing else.
+    // A number that was passed over takes the first payload handed in, and nothing else.
     world.journal.take(vec![E::RangeVoided { table: ID, first: 3, last: 5 }]);
     let late = |amount| Submit { epoch: 7, entries: vec![Entry { seq: 5, body: hand(amount, -amount) }] };
     assert_eq!((world.journal.submit(UID, &late(1)), world.journal.submit(UID, &late(1))), (Ok(5), Ok(5)));
@@ -306,7 +306,7 @@ fn a_winner_who_bore_a_shortfall_is_stood_up_and_leaves_with_what_the_chain_has(
     let again = take_in(&mut books, &[log(rejected(UID, 4), 201)]);
     assert_eq!(tally(&again).entries_rejected, 1);
 
-    // Who still sits there is told to leave, and nobody else.
+    // Players who still sit there are told to leave, and nobody else.
     let mut books = table().journal.books().clone();
     let changes = take_in(&mut books, &logs[..2]);
     let told: Vec<_> = changes

@@ -31,7 +31,7 @@ fn logs(events: &[Vec<E>]) -> Vec<VaultLog> {
     logs
 }
 
-/// What was accepted and promised by then, and logs of which none was taken in yet.
+/// Books with everything accepted and promised by then, and logs of which none was taken yet.
 fn under_way(history: &[Op]) -> (Books, Vec<VaultLog>) {
     let mut world = World::new(MemoryJournal::default());
     history.iter().for_each(|op| world.step(*op));

@@ -22,7 +22,7 @@ pub struct Waiting {
     pub borne: u64,
 }
 
-/// What one item of the call says, in plain types.
+/// One item of the call, in plain types.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ItemBody {
     Hands { root: [u8; 32], lanes: BTreeMap<u8, Lane> },

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-/// What a request is for.
+/// The purpose of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Lane {
     /// Settlement, the vault's log, and what players ask for.

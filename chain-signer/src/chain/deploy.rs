@@ -31,7 +31,7 @@ pub enum DeployError {
     Reverted(String),
 }
 
-/// Who may do what in a new vault.
+/// The holders of roles in a new vault.
 #[derive(Clone, Copy, Debug)]
 pub struct Roles {
     /// Settles; the signer's first key.
@@ -92,7 +92,7 @@ pub struct Limits {
     pub sequences_per_second: u8,
     pub sequence_burst: u32,
     pub player_outflow: u64,
-    /// What the house's reserve bears of one table's shortfalls in a period.
+    /// The part of one table's shortfalls that the house's reserve bears in a period.
     pub table_reserve: u64,
 }
 
@@ -114,7 +114,7 @@ impl Default for Limits {
     }
 }
 
-/// What came out of a deployment; `block` is the vault's first.
+/// The result of a deployment; `block` is the vault's first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deployed {
     pub vault: String,

@@ -1,4 +1,4 @@
-//! What wallets sign (EIP-712), and the contract's ids and hashes.
+//! Typed data that wallets sign (EIP-712), and the contract's ids and hashes.
 
 use super::Address;
 use ethers_core::{
@@ -55,7 +55,7 @@ impl Domain {
         keccak256(text)
     }
 
-    /// What the player signs to sit down or to top up.
+    /// Returns the digest that the player signs to sit down or to top up.
     pub fn seat_permit(
         &self,
         version: PermitVersion,
@@ -68,7 +68,7 @@ impl Domain {
         domain.seat_permit(version, &table, what, PlayerId(player), permit)
     }
 
-    /// What the voucher key signs: amount, nonce and deadline (seconds since 1970).
+    /// Returns the digest that the voucher key signs: amount, nonce and deadline (seconds since 1970).
     pub fn voucher(&self, player: Address, amount: u64, nonce: u64, deadline_s: u64) -> [u8; 32] {
         self.withdrawal(
             "Voucher(address player,uint64 amount,uint64 nonce,uint64 deadline)",
@@ -77,7 +77,7 @@ impl Domain {
         )
     }
 
-    /// What the player signs to ask for a voucher with the same values.
+    /// Returns the digest that the player signs to ask for a voucher with the same values.
     pub fn withdraw_request(&self, player: Address, amount: u64, nonce: u64, deadline_s: u64) -> [u8; 32] {
         self.withdrawal(
             "WithdrawRequest(address player,uint64 amount,uint64 nonce,uint64 deadline)",
@@ -90,7 +90,7 @@ impl Domain {
         self.digest(&[type_hash(kind), address(player), uint(values.0), uint(values.1), uint(values.2)])
     }
 
-    /// What the operator key signs for a hand's receipt.
+    /// Returns the digest that the operator key signs for a hand's receipt.
     pub fn hand_receipt(&self, table: [u8; 32], seq: u64, deltas: [u8; 32], record: [u8; 32]) -> [u8; 32] {
         self.digest(&[
             type_hash("HandReceipt(bytes32 tableId,uint64 seq,bytes32 deltasHash,bytes32 recordHash)"),
@@ -150,7 +150,7 @@ pub fn parse_signature(text: &str) -> Option<([u8; 32], [u8; 32], u8)> {
     Some((r, s, bytes[64]))
 }
 
-/// Who signed a digest.
+/// Returns the signer of a digest.
 pub fn recover(digest: &[u8; 32], signature: &str) -> Option<Address> {
     purr_protocol::permit::recover(digest, signature).ok().map(|player| player.0)
 }

@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 /// Headers of all blocks are asked for where nothing bounds requests, or the range is this short.
 const HEADERS_MAX: u64 = 2;
 
-/// What a range holds, and its last block.
+/// The logs of a range, and its last block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Range {
     pub end: Block,

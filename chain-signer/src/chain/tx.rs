@@ -30,7 +30,7 @@ fn request(chain_id: u64, nonce: u64, to: Option<Address>, data: &[u8], fees: Fe
     TypedTransaction::Eip1559(tx)
 }
 
-/// What is signed for a transaction.
+/// Returns the digest that is signed for a transaction.
 pub fn sighash(chain_id: u64, nonce: u64, to: Option<Address>, data: &[u8], fees: Fees) -> [u8; 32] {
     request(chain_id, nonce, to, data, fees).sighash().0
 }

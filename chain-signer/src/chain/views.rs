@@ -1,4 +1,4 @@
-//! What the vault answers: its views, one by one or several out of one block.
+//! The vault's views, one by one or several out of one block.
 
 use super::{
     Address, Block, Rpc, RpcError, abi,
@@ -29,7 +29,7 @@ pub struct ChainTable {
     pub rake: u64,
 }
 
-/// What a vault was deployed with.
+/// The parameters that a vault was deployed with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
     /// Hands that one item may have.
@@ -41,7 +41,7 @@ pub struct Bounds {
     pub permits: PermitVersion,
 }
 
-/// What is compared with the books at one time.
+/// The subjects that are compared with the books at one time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Asked {
     /// All that the vault holds, and the house's reserve.
@@ -191,7 +191,7 @@ impl Vault {
         self.view(rpc, abi::ReserveCall {}.encode(), block).await
     }
 
-    /// What is fixed with the vault.
+    /// The parameters that are fixed with the vault.
     pub async fn bounds(&self, rpc: &Rpc) -> Result<Bounds, RpcError> {
         let answer = rpc.eth_call(self.address, &abi::LimitsCall {}.encode(), None).await?;
         let unread = |detail: &str| RpcError::Answer { method: "eth_call", detail: detail.to_owned() };
@@ -239,7 +239,7 @@ impl Vault {
     }
 }
 
-/// What somebody has of an ERC-20 token, outside the vault.
+/// Returns the balance of an ERC-20 token that somebody has outside the vault.
 pub async fn token_balance(rpc: &Rpc, token: Address, holder: Address) -> Result<u64, RpcError> {
     let call = abi::BalanceOfCall { player: H160(holder) }.encode();
     let answer = rpc.eth_call(token, &call, None).await?;

@@ -46,7 +46,7 @@ pub(super) enum Event {
     },
 }
 
-/// What to do before a call of the token.
+/// The step before a call of the token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Due {
     Nothing,

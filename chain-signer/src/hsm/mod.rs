@@ -49,7 +49,7 @@ pub enum HsmError {
     Busy,
 }
 
-/// What a probe signs the Keccak-256 hash of. No transaction (RLP) and no typed data (0x1901) begins with these bytes.
+/// A probe signs the Keccak-256 hash of these bytes. No transaction (RLP) and no typed data (0x1901) begins with them.
 const PROBE: &[u8] = b"purr-chain-signer: probe of a key, worth nothing";
 
 /// Signs digests with one key of a token.

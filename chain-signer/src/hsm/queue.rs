@@ -1,4 +1,4 @@
-//! What waits for the token, and how many threads work at it.
+//! The queue of requests for the token, and how many threads work at it.
 //!
 //! A thread goes on with what waits when it has signed, so that under load none goes to sleep between two signatures: to
 //! wake one for each takes a tenth of a signature. There are as many as the machine's cores, because a token in software
@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// What waits for longer than this needs another thread: several signatures of a token in software.
+/// A request that waits for longer than this needs another thread: several signatures of a token in software.
 const LONG: Duration = Duration::from_millis(2);
 
 /// As much waits as may.

@@ -127,7 +127,7 @@ fn read_pin(file: &Path) -> Result<AuthPin, HsmError> {
     Ok(AuthPin::from(read_pin_text(file)?.as_str().to_owned()))
 }
 
-/// What tells whether the PIN in a file has changed.
+/// Returns a digest that tells whether the PIN in a file has changed.
 ///
 /// # Errors
 /// [`HsmError::PinFile`] where the file cannot be read.

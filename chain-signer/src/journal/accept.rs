@@ -1,4 +1,4 @@
-//! What tables bring: reservations and entries. What is accepted is decided by [`purr_books::request`].
+//! Requests of tables: reservations and entries. [`purr_books::request`] decides which are accepted.
 
 use super::{Journal, JournalError, accepted::New, db, limits as own, load, store, undb};
 use crate::signed::Signatures;
@@ -149,7 +149,7 @@ impl Journal {
     }
 }
 
-/// Who gives a seat up by the entries after `before`, up to `head`.
+/// Returns the players who give a seat up by the entries after `before`, up to `head`.
 fn leavers(submit: &Submit, before: u64, head: u64) -> Vec<PlayerId> {
     let new = submit.entries.iter().filter(|entry| (before + 1..=head).contains(&entry.seq));
     let leaver = |entry: &Entry| match entry.body {

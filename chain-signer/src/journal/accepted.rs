@@ -1,4 +1,4 @@
-//! What tables' accepted entries change, stored for all of them in a few statements.
+//! Stores the changes by tables' accepted entries, for all of them in a few statements.
 
 use super::{Ask, JournalError, chain, db, store};
 use crate::signed::Signatures;
@@ -46,7 +46,7 @@ pub(super) struct New {
     heads: BTreeMap<String, (i64, Option<String>)>,
     seats: Seats,
     certificates: BTreeMap<Vec<u8>, Vec<u8>>,
-    /// What else changes.
+    /// All other changes.
     rest: Vec<Change>,
     notes: Vec<(&'static str, Value)>,
 }

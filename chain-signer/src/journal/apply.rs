@@ -1,4 +1,4 @@
-//! What the chain said, at final depth: exactly once into the books. What it changes is decided by [`purr_books::take`].
+//! Applies the chain's logs at final depth: exactly once into the books. [`purr_books::take`] decides what they change.
 
 use super::{Journal, JournalError, Lease, bytes, chain, compared, db, feed, lease, load, store, undb};
 use purr_books::{

@@ -1,4 +1,4 @@
-//! What the hash chain has of what is about to be signed, beside the rows that say it; see [`purr_books::asked`].
+//! Reads the hash chain's notes about rows that are about to be signed; see [`purr_books::asked`].
 
 use super::{
     Journal, JournalError, Lease, TableRow, bytes, chain, db, lease, rows::read_table, transactions, undb,
@@ -73,7 +73,7 @@ pub(super) fn entry(row: &PgRow, trust: &Trust, noted: Option<EntryNote>) -> Res
     })
 }
 
-/// What tables asked for in single entries, by table and number.
+/// Single entries that tables asked for, by table and number.
 #[derive(Debug, Default)]
 pub struct Asked {
     pub tables: BTreeMap<String, TableAsked>,
@@ -110,7 +110,7 @@ impl Journal {
         uids: &[&str],
         most: i64,
     ) -> Result<BTreeMap<String, Vec<EntryRow>>, JournalError> {
-        // What waits begins behind what the chain has.
+        // Waiting entries begin behind the chain's last one.
         let sql = format!(
             "{ENTRIES} WHERE e.uid = ANY($1) AND e.state = 'requested'
              AND e.seq <= $2 + (SELECT t.confirmed_seq FROM tables t WHERE t.uid = e.uid) ORDER BY e.uid, e.seq"

@@ -1,4 +1,4 @@
-//! What was compared with the chain, and when; what is compared is decided by [`purr_books::differing::plan`].
+//! Stores the comparisons with the chain, and their times; [`purr_books::differing::plan`] decides what is compared.
 
 use super::{
     Journal, JournalError, LogPosition, TableRow, bytes, db,
@@ -83,7 +83,7 @@ fn accounts_of(of: &Subject, names: &mut Vec<String>) {
 }
 
 impl Journal {
-    /// What may be compared next, as many of each kind.
+    /// Returns the subjects that may be compared next, as many of each kind.
     pub async fn candidates(&self, most: usize) -> Result<Candidates, JournalError> {
         let most = i64::try_from(most).unwrap_or(i64::MAX);
         let mut conn = self.pool.acquire().await?;

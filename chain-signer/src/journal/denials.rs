@@ -16,7 +16,7 @@ const ACTOR_MAX: usize = 100;
 /// Only one act at a time, so that the number of denied wallets is bounded; any constant that no other lock uses.
 const ACT_LOCK: i64 = 0x7075_7272_6465_6e79;
 
-/// Of each player the last act, where it denies and has not run out.
+/// The last act of each player, where it denies and has not run out.
 macro_rules! live {
     () => {
         "SELECT player, actor, reason, until_s, at_s FROM (
@@ -160,7 +160,7 @@ impl Journal {
         Ok(Denials { denials, next })
     }
 
-    /// What was decided about a player, newest first.
+    /// Returns the decisions about a player, newest first.
     pub async fn denial_trail(&self, player: PlayerId) -> Result<DenialTrail, JournalError> {
         let mut conn = self.pool.acquire().await?;
         let denied = is_denied(&mut conn, player).await?;

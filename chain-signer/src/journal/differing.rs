@@ -23,7 +23,7 @@ pub(super) async fn load(conn: &mut PgConnection) -> Result<BTreeMap<Subject, Di
 }
 
 impl Journal {
-    /// What differs now.
+    /// Returns the subjects that differ now.
     pub async fn differing(&self) -> Result<BTreeMap<Subject, Difference>, JournalError> {
         load(&mut *self.pool.acquire().await?).await
     }

@@ -1,4 +1,4 @@
-//! What records is told: the journal's rows after a number, as far as they are about seats, money and hands.
+//! The feed for records: the journal's rows after a number, as far as they are about seats, money and hands.
 //!
 //! Rows of the journal are numbered under a lock that is held until the commit, so a reader that has seen a number has
 //! missed none below it.
@@ -54,7 +54,7 @@ enum Noted {
     Other,
 }
 
-/// What the journal's row of logs says of them beside their keys.
+/// The note of the journal's row of logs, beside their keys.
 pub(super) fn noted(logs: &[VaultLog]) -> impl Serialize {
     logs.iter().filter_map(one).collect::<Vec<Noted>>()
 }

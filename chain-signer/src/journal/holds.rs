@@ -92,7 +92,7 @@ impl Journal {
         self.voucher_hold_trail(*player).await
     }
 
-    /// What was decided about a player's vouchers, newest first.
+    /// Returns the decisions about a player's vouchers, newest first.
     pub async fn voucher_hold_trail(&self, player: PlayerId) -> Result<VoucherHoldTrail, JournalError> {
         let rows = sqlx::query(
             "SELECT hold, actor, reason, at_s FROM voucher_hold_acts WHERE player = $1 ORDER BY id DESC LIMIT $2",

@@ -66,7 +66,7 @@ pub(super) async fn balance(conn: &mut PgConnection, account: &Account) -> Resul
     u64::try_from(amount.unwrap_or(0)).map_err(|_| JournalError::Negative(name))
 }
 
-/// What is in suspense.
+/// Returns the amounts in suspense.
 pub(super) async fn suspense(conn: &mut PgConnection) -> Result<Vec<(Account, i64)>, JournalError> {
     let rows =
         sqlx::query("SELECT account, amount FROM balances WHERE account LIKE 'suspense:%' AND amount <> 0")

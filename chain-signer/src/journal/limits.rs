@@ -68,7 +68,7 @@ async fn own(conn: &mut PgConnection, player: PlayerId) -> Result<Option<Own>, J
     Ok(Some(Own { limits, session, is_seated, lost_day: lost_day(conn, player).await? }))
 }
 
-/// What a player with own limits is held to; the player's balances are locked before.
+/// Checks a player against the player's own limits; the player's balances are locked before.
 pub(super) async fn load(
     conn: &mut PgConnection,
     books: &mut Books,

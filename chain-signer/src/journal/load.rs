@@ -174,7 +174,7 @@ pub(super) async fn entries(
     Ok(())
 }
 
-/// What numbers of tables' sequences are bound to, without their payloads: enough to compare hashes.
+/// Loads the hashes that numbers of tables' sequences are bound to, without their payloads: enough to compare.
 pub(super) async fn hashes(
     conn: &mut PgConnection,
     books: &mut Books,
@@ -324,7 +324,7 @@ pub(super) async fn balances(
     Ok(())
 }
 
-/// What a player's chips may not be promised for: a denial, a vanished deposit, and what differs.
+/// Loads the reasons why a player's chips may not be promised: a denial, a vanished deposit, and differences.
 pub(super) async fn holds(
     conn: &mut PgConnection,
     books: &mut Books,

@@ -60,7 +60,7 @@ const CONNECTIONS_MAX: u32 = 16;
 
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
-    /// What the books refuse.
+    /// The refusals of the books.
     #[error(transparent)]
     Request(#[from] RequestError),
     #[error("table {0} was opened with other terms")]

@@ -69,7 +69,7 @@ impl Journal {
     ) -> Result<(Vec<PendingTable>, Option<u64>), JournalError> {
         let without: Vec<&str> = without.keys().map(String::as_str).collect();
         let (due, next) = choose(self.waiting(&without).await?, most);
-        // What is not due yet is no candidate: when it will be is asked apart.
+        // An entry that is not due yet is no candidate: its time is asked for apart.
         let next = if next == Some(0) { next } else { self.next_due().await? };
         let uids: Vec<&str> = due.iter().map(|waiting| waiting.uid.as_str()).collect();
         let mut tables = self.asked_tables_of(&uids).await?;
@@ -121,7 +121,7 @@ impl Journal {
         next.map(undb).transpose()
     }
 
-    /// What seats bore of shortfalls, where any did.
+    /// Returns the shortfalls that seats bore, where any did.
     pub(super) async fn borne_of(
         &self,
         uids: &[&str],

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 /// Which receipt: the table's UID and the entry's number.
 pub type ReceiptKey = (String, u64);
 
-/// What a receipt says.
+/// The content of a receipt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {
     pub uid: String,

@@ -15,7 +15,7 @@ const AGREED: &str = "agreed";
 /// Up to which position the log was read again because of a difference.
 const LOOKED: &str = "looked";
 
-/// What reading again found in one range.
+/// The result of reading one range again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reread {
     /// Logs that were never taken in before.

@@ -173,7 +173,7 @@ pub(super) async fn one(conn: &mut PgConnection, change: &Change, block: u64) ->
     Ok(())
 }
 
-/// What goes into the hash chain, beside the logs' keys.
+/// Returns the note for the hash chain, beside the logs' keys.
 pub(super) fn note(change: &Change) -> Option<(&'static str, Value)> {
     Some(match change {
         Change::Epoch { uid, epoch } => ("fence", json!({"uid": uid, "epoch": epoch})),

@@ -69,7 +69,7 @@ pub struct Transaction {
     pub attempts: Vec<Attempt>,
 }
 
-/// What the policy passed.
+/// A call that the policy passed.
 #[derive(Clone, Debug)]
 pub struct NewTransaction {
     pub purpose: Purpose,

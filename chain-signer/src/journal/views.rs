@@ -1,4 +1,4 @@
-//! What others read: balances, heads, the books at one moment.
+//! Views for others: balances, heads, the books at one moment.
 
 use super::{Journal, JournalError, TableRow, bytes, db, ledger, undb};
 use crate::chain::{Address, vault::Bounds};
@@ -14,7 +14,7 @@ use sqlx::{Row, postgres::PgListener};
 /// Where the database tells of balances; migration 0007.
 const BALANCES_CHANNEL: &str = "purr_balances";
 
-/// What the vault allows after a player has asked to exit. Fixed with the vault.
+/// The vault's bounds after a player has asked to exit. Fixed with the vault.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ExitBounds {
     /// Seconds until the player is paid without anybody's help.
@@ -110,7 +110,7 @@ impl Journal {
         &self,
     ) -> Result<impl Stream<Item = Result<String, sqlx::Error>> + use<>, JournalError> {
         let mut listener = PgListener::connect_with(&self.pool).await?;
-        // What is told while there is no connection is lost: whoever follows has to look again then.
+        // Changes while there is no connection are lost: a follower has to look again then.
         listener.eager_reconnect(false);
         listener.listen(BALANCES_CHANNEL).await?;
         Ok(stream::try_unfold(listener, async |mut listener| {

@@ -12,7 +12,7 @@ use purr_engine::PlayerId;
 use purr_protocol::settlement::{PlayerReconciliation, SeatReconciliation, TableReconciliation};
 use std::collections::BTreeMap;
 
-/// What comparisons found so far.
+/// The differences that comparisons found so far.
 #[derive(Debug, Default)]
 pub(super) struct Found {
     pub compared: Vec<Compared>,
@@ -47,7 +47,7 @@ impl Found {
                 self.compared.push(Compared::new(at(), "reserve", &books.of(&Account::House), reserve));
             }
             (Subject::Player(player), Figures::Player { free }) => {
-                // What is reserved is still part of the free balance on chain.
+                // Reserved chips are still part of the free balance on chain.
                 let ledger = books.of(&Account::Free(*player)) + books.of(&Account::Reserved(*player));
                 self.compared.push(Compared::new(subject.clone(), "free balance", &ledger, free));
                 self.free.push((*player, ledger, *free));

@@ -93,7 +93,7 @@ async fn compare_these(
         let asked: BTreeSet<Subject> = left.iter().cloned().collect();
         let Some(books) = service.journal.snapshot_of(&asked).await? else { continue };
         position = Some(books.position);
-        // What has not changed since is the same at the head and where the books are: no block has to be waited for.
+        // An unchanged subject is the same at the head and where the books are: no block has to be waited for.
         for taken in &mut taken {
             taken.figures.retain(|(subject, figures)| {
                 let agrees = found.agrees(&books, subject, figures);
@@ -132,7 +132,7 @@ async fn compare_these(
     let Some(position) = position else {
         return Err(ServiceError::NotReady("blocks come too fast for a comparison"));
     };
-    // What differs is promised and paid nothing until a later comparison finds that both agree.
+    // A subject that differs is promised and paid nothing until a later comparison finds that both agree.
     let differing = service.journal.compared(&found.compared, position.block).await?;
     service.journal.was_compared(&at).await?;
     let agree = differing.is_empty();
@@ -237,7 +237,7 @@ pub async fn every(service: Arc<Service>, every_s: u64, stop: CancellationToken)
     }
 }
 
-/// What the replica that sends has found.
+/// Shows the differences that the replica that sends has found.
 async fn follow(service: &Service) -> Result<(), ServiceError> {
     let differing = service.journal.differing().await?;
     service.metrics.reconciled.set(differing.is_empty().into());

@@ -1,4 +1,4 @@
-//! What is about to be signed is made again first; see [`crate::derived`].
+//! Makes rows again that are about to be signed; see [`crate::derived`].
 
 use super::{Sender, SenderError};
 use crate::{

@@ -1,4 +1,4 @@
-//! What a transaction pays: decisions about fees as functions of what the chain said.
+//! Fees of a transaction: decisions as functions of the chain's figures.
 
 use crate::journal::Fees;
 use std::collections::VecDeque;
@@ -94,7 +94,7 @@ pub(super) fn first(gas: u64, base_fee: u64, priority_fee: u64) -> Fees {
     Fees { gas, max_fee, priority_fee }
 }
 
-/// What every pool takes as a replacement: a quarter more of both fees, and not below what the head asks.
+/// Returns the fees that every pool takes as a replacement: a quarter more of both, and not below the head's.
 pub(super) fn raised(old: Fees, base_fee: u64) -> Fees {
     let more = |fee: u64| fee.saturating_add(fee / 4).saturating_add(1);
     let priority_fee = more(old.priority_fee);

@@ -7,7 +7,7 @@ use crate::{
     journal::{Lease, Transaction},
 };
 
-/// What is done about a former key's transaction that no block has.
+/// The next step of a former key's transaction that no block has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
     /// Its bytes are given to the nodes again: the vault still takes the key.

@@ -11,7 +11,7 @@ pub(super) fn limit(estimate: u64, settles: bool) -> u64 {
     (estimate.saturating_mul(5) / 4).saturating_add(exits)
 }
 
-/// What becomes of a batch.
+/// The fate of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Plan {
     /// With this gas limit.
@@ -41,7 +41,7 @@ pub(super) fn plan(estimate: Option<u64>, items: usize, most: u64) -> Plan {
     if estimate <= most { Plan::Send(most) } else { Plan::TooBig }
 }
 
-/// What becomes of a transaction that was made before the block's limit fell below its gas.
+/// The fate of a transaction that was made before the block's limit fell below its gas.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Again {
     /// Another version of the same call, with this gas.

@@ -232,7 +232,7 @@ impl Sender {
                 Err(error @ (SenderError::Journal(_) | SenderError::Behind(_))) => return Err(error),
                 Err(error) => {
                     self.failed(&error);
-                    // What the head asked for was not all done.
+                    // Some work for the head was not done.
                     (self.seen, self.head) = (None, None);
                     back_off.next().min(RENEW_EVERY)
                 }

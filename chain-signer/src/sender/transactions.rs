@@ -201,7 +201,7 @@ impl Sender {
         let Some(last) = tx.attempts.last().filter(|_| tx.attempts.len() < ATTEMPTS_MAX) else {
             return Ok(());
         };
-        // What no block holds any more does not wait for one ever longer.
+        // A transaction that no block holds any more does not wait for one ever longer.
         let too_big = last.fees.gas > head.gas_limit;
         let wait = patience(self.stuck_after, if too_big { 1 } else { tx.attempts.len() });
         if Duration::from_secs(tx.age_s) < wait || !Box::pin(self.may_replace(tx)).await? {
@@ -221,7 +221,7 @@ impl Sender {
             Some(message) => fees::after_refusal(message, last.fees, base_fee, self.priority_fee),
             None => fees::raised(last.fees, base_fee),
         };
-        // What this version may cost is no longer spent once another one takes its place.
+        // The cost of this version is no longer spent once another one takes its place.
         let own = u128::from(last.fees.gas).saturating_mul(last.fees.max_fee.into());
         let spent = self.journal.spent_in_hour().await?.saturating_sub(own);
         let Some(fees) = self.afford(Fees { gas, ..wanted }, base_fee, spent) else { return Ok(()) };

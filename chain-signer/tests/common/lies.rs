@@ -1,4 +1,4 @@
-//! What a node says that is not so, as real ones have done.
+//! False answers of a node, as real ones have given them.
 
 use super::proxy::Random;
 use purr_chain_signer::chain::Rpc;

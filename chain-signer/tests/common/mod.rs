@@ -44,7 +44,7 @@ pub const KEYS: [&str; 4] = [
 /// Anvil's account 6, and its key.
 const GUARDIAN: &str = "0x976ea74026e726554db657fa54763abd0c3a0aa9";
 pub const GUARDIAN_KEY: &str = "92db14e403b83dfe3df233f83dfa3a0d7096f21ca9b0d6d6b8d88b2b4ec1564e";
-/// What the reserve bears of one table's shortfalls, in minor units; nothing by default.
+/// The part of one table's shortfalls that the reserve bears, in minor units; nothing by default.
 const TABLE_RESERVE: &str = "30000000";
 const CHAIN_ID: u64 = 31337;
 const NOBODY: &str = "65534";
@@ -116,7 +116,7 @@ pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut ask: i
     }
 }
 
-/// What a signer needs around it.
+/// The surroundings of a signer.
 pub struct House {
     dir: TempDir,
     authority: Authority,

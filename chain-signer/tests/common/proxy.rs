@@ -90,7 +90,7 @@ impl Drop for Proxy {
     }
 }
 
-/// What HyperEVM's public nodes let through.
+/// The methods that HyperEVM's public nodes let through.
 pub const REQUESTS_PER_MINUTE: usize = 100;
 const NONCES: u64 = 8;
 
@@ -105,7 +105,7 @@ enum Kind {
 struct Faults {
     rpc: Rpc,
     kind: Kind,
-    /// What it says in place of the truth.
+    /// The lie that the proxy tells in place of the truth.
     lie: std::sync::Mutex<Option<Lie>>,
     counts: Arc<Counts>,
     random: std::sync::Mutex<Random>,
@@ -114,7 +114,7 @@ struct Faults {
     calm: Arc<AtomicBool>,
 }
 
-/// What happens to a request.
+/// The fate of a request.
 #[derive(Clone, Copy)]
 enum Fate {
     Passed,
@@ -176,7 +176,7 @@ impl Proxy {
         Self::start(node, 0, Kind::Passing).await
     }
 
-    /// What it says from now on; `None`: the truth.
+    /// Sets the lie from now on; `None`: the truth.
     pub fn lie(&self, lie: Option<Lie>) {
         *self.faults.lie.lock().unwrap() = lie;
     }

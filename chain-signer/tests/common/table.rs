@@ -39,7 +39,7 @@ pub fn terms() -> OpenTable {
     }
 }
 
-/// Who plays seat by seat: player n sits in seat n - 1, less the players of the tables before.
+/// A table whose players sit seat by seat: player n in seat n - 1, less the players of the tables before.
 pub struct Table {
     pub client: InternalClient,
     pub uid: String,

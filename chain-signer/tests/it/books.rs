@@ -1,4 +1,4 @@
-//! What the chain says is final: whatever it is, the books take it in and the sequence goes on. Logs are
+//! The chain's final logs: whatever they are, the books take them and the sequence goes on. Logs are
 //! made here, the database is real.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::cast_possible_truncation)]
@@ -155,7 +155,7 @@ fn sit(seq: u64, n: usize, permit: &Permit) -> Entry {
     Entry { seq, body: EntryBody::Sit { seat, player: player(n), permit: permit.clone() } }
 }
 
-/// What player 1 and player 2 get.
+/// A hand with these deltas of player 1 and player 2.
 fn hand(seq: u64, one: i64, two: i64) -> Entry {
     let delta = |n: usize, delta| SeatDelta { seat: SeatIndex(n as u8 - 1), player: player(n), delta };
     let body = EntryBody::Hand {
@@ -339,7 +339,7 @@ async fn a_voided_range_ends_wherever_it_stands_and_the_table_goes_on_from_what_
     let pending = books.pending().await.remove(0);
     assert_eq!((pending.table.confirmed_seq, pending.entries[0].entry.seq), (5, 6));
 
-    // What had been rejected already is told again: only now the sequence goes on.
+    // A rejection that was told already is told again: only now the sequence goes on.
     sqlx::query("UPDATE entries SET state = 'rejected' WHERE seq = 6")
         .execute(books.journal.pool())
         .await

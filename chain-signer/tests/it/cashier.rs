@@ -119,7 +119,7 @@ fn fails(result: anyhow::Result<impl std::fmt::Debug>, with: &str) {
 async fn money_goes_into_the_vault_and_out_by_a_voucher_by_the_command_line() {
     let desk = Desk::new().await;
 
-    // What is refused costs nothing.
+    // A refused request costs nothing.
     fails(desk.deposit("2,5").await, "comma");
     fails(desk.deposit("1000.01").await, "the wallet has 1000");
     fails(desk.withdraw(&["1"]).await, "0 is free to withdraw");

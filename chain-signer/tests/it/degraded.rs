@@ -1,4 +1,4 @@
-//! What is missing is said, nothing ends the process, and it heals by itself.
+//! Missing parts are named, none ends the process, and the signer heals by itself.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 

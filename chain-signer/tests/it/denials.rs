@@ -55,7 +55,7 @@ async fn the_deny_list_is_published_with_each_change_and_again_after_the_store_w
     assert!(!trail.denied && trail.acts.len() == 2);
     eventually("the list is empty", || has(0)).await;
 
-    // What is wrong is named, and nobody but gateways may ask.
+    // Wrong requests are named, and nobody but gateways may ask.
     let with = |reason: &str, until_s: Value| json!({ "player": player(1), "by": "x", "reason": reason, "untilS": until_s });
     let lift = serde_json::to_value(&lift).unwrap();
     for (path, body, wanted) in [

@@ -126,7 +126,7 @@ impl Room {
             vault.table(&self.house.rpc(), self.table.id, None).await.unwrap().seq,
             self.table.seq.get()
         );
-        // What the winner has is what the table said.
+        // The winner has the amount that the table said.
         let path = format!("/v1/balances/{}", player(1));
         let balance: Balance = self.gateway.get(&path, WAIT).await.unwrap();
         assert_eq!(balance.seated[0].stack, 50 * USDC + 7 * asked.len() as u64);
@@ -187,7 +187,7 @@ async fn a_replacement_of_a_transaction_whose_row_was_changed_is_never_signed() 
         .unwrap();
     assert_eq!(versions, 1, "no other version was made");
 
-    // What was signed before is as good as ever.
+    // Earlier signatures are as good as ever.
     house.node("anvil_setIntervalMining", json!([1])).await;
     table.confirmed(seq).await;
     room.others_go_on().await;

@@ -1,4 +1,4 @@
-//! What must go on when somebody has to step in: numbers that can never settle, a stolen key, an exit in between.
+//! Rescues: numbers that can never settle, a stolen key, an exit in between.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 
@@ -102,7 +102,7 @@ async fn an_entry_that_is_refused_for_good_is_voided_by_two_admins_and_the_table
     let told = notices.iter().filter(|notice| notice.state == NoticeState::Rejected);
     assert_eq!(told.map(|notice| (notice.seq_from, notice.seq_to)).collect::<Vec<_>>(), [(bad.seq, bad.seq)]);
 
-    // What the table had under it is taken as void, and nothing else is under that number any more.
+    // The table's entry under it is taken as void, and nothing else is under that number any more.
     let both = [bad.clone(), next.clone()];
     assert_eq!(table.submit_as(1, &both).await.unwrap(), next.seq);
     assert_eq!(table.submit_as(1, &both).await.unwrap(), next.seq);
@@ -116,7 +116,7 @@ async fn an_entry_that_is_refused_for_good_is_voided_by_two_admins_and_the_table
     let audit = || house.program().arg("audit").output().unwrap();
     let found = audit();
     assert!(found.status.success(), "{}", String::from_utf8_lossy(&found.stderr));
-    // What was bound under the void is on the chain of the journal like every other entry.
+    // The payload bound under the void is on the chain of the journal like every other entry.
     sqlx::query("UPDATE entries SET payload_hash = sha256('another') WHERE seq = $1")
         .bind(i64::try_from(bad.seq).unwrap())
         .execute(&house.sql().await)

@@ -117,7 +117,7 @@ async fn seats_and_chips_beyond_a_players_own_limits_are_not_reserved() {
     // The same request again is answered as before, although nothing is left.
     ask(&other, 50 * USDC, 5).await.unwrap();
 
-    // What is taken back may be brought again, once the chain is final about it.
+    // Chips that were taken back may be brought again, once the chain is final about it.
     let left = table.leave(1, 150 * USDC).await;
     table.confirmed(left).await;
     eventually("what was taken back counts", || async {

@@ -254,7 +254,7 @@ async fn what_breaks_a_rule_is_refused_by_name_and_changes_nothing() {
     assert_eq!(outcome(&stranger, Method::GET, &table.base, &Value::Null).await, role);
     assert_eq!(outcome(&controller, Method::GET, &table.base, &Value::Null).await, (200, String::new()));
 
-    // Who handed an entry in can be proved later: the certificate of the connection leaves no trace.
+    // The author of an entry can be proved later: the certificate of the connection leaves no trace.
     assert_eq!(outcome(&table.client, Method::POST, &entries, &hand).await, (422, "unsigned".into()));
     let one = [table.hand(&[(1, 1), (2, -1)], 0)];
     let other = house.identity(&Role::Table("0a0b0c0d-0000-4000-8000-000000000002".into()));

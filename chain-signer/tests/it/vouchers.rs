@@ -40,7 +40,7 @@ async fn a_voucher_beyond_what_the_vault_would_pay_is_refused_and_promises_nothi
         Withdrawal { player: player(1), amount, nonce, deadline_s, signature }
     };
     let withdrawals = "/v1/withdrawals";
-    // What was brought just now may go at once, without a limit.
+    // A deposit of just now may go at once, without a limit.
     let _: Voucher = gateway.post(withdrawals, &asked(2 * SHARE, 1), WAIT).await.unwrap();
     assert_eq!(balance().await.free, SHARE);
 

@@ -7,7 +7,7 @@ use purr_engine::{
     pots::{Contribution, Pot, pots},
 };
 
-/// What became of the adjustment.
+/// The outcome of the adjustment.
 pub(crate) enum Adjusted {
     /// The betting did not end before the river: the result is as it was.
     No,
@@ -70,7 +70,7 @@ pub(crate) fn adjusted(
     Ok(Adjusted::By(Box::new(values)))
 }
 
-/// What each pot paid, rake taken off, on one board or two; from the main pot on.
+/// Returns the payment of each pot, rake taken off, on one board or two; from the main pot on.
 fn pots_paid(events: &[Event]) -> [Chips; SEATS_MAX] {
     let mut paid = [0; SEATS_MAX];
     for event in events {

@@ -17,7 +17,7 @@ struct Player {
     street_bet: Chips,
     /// Live bets and an ante of one's own, over the whole hand.
     total: Chips,
-    /// What had to be matched when the player last acted on this street.
+    /// The bet to be matched when the player last acted on this street.
     acted_at: Option<Chips>,
 }
 
@@ -78,12 +78,12 @@ impl Betting {
         self.dealt_in
     }
 
-    /// Who has not folded.
+    /// Returns the seats that have not folded.
     pub(crate) fn live(&self) -> SeatSet {
         self.live
     }
 
-    /// Who has not folded and has chips behind.
+    /// Returns the seats that have not folded and have chips behind.
     pub(crate) fn able(&self) -> SeatSet {
         self.live.iter().filter(|seat| self.players[seat.index()].stack > 0).collect()
     }

@@ -1,4 +1,4 @@
-//! What one hand says about each player: counts that add up over hands, and nothing that does not.
+//! The facts of one hand about each player: counts that add up over hands, and nothing that does not.
 //!
 //! # Guarantees
 //! [`facts`] is a function of the record: no clock, no I/O, no floating point. All figures are integers, numerator and
@@ -37,8 +37,8 @@ use purr_engine::{
 };
 use purr_protocol::record::HandRecord;
 
-/// Of the definitions: another number where a hand that was counted before would count otherwise, or where there is a new
-/// counter. Who stores counters makes them anew then.
+/// The version of the definitions: another number where a hand that was counted before would count otherwise, or where
+/// there is a new counter. Who stores counters makes them anew then.
 pub const VERSION: i32 = 1;
 
 /// Why a record says nothing.
@@ -56,7 +56,7 @@ pub enum FactsError {
     Range,
 }
 
-/// What one hand says about one player.
+/// The facts of one hand about one player.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlayerFacts {
     pub player: PlayerId,

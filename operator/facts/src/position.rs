@@ -83,7 +83,7 @@ pub(crate) fn positions(history: &HandHistory) -> Positions {
             _ => None,
         })
     };
-    // Who buys the button posts both blinds, and nobody else does.
+    // A player who buys the button posts both blinds, and nobody else does.
     let big = posted(Post::BigBlind).or_else(|| posted(Post::Live));
     let heads_up = history.seats.len() == 2;
     let small = posted(Post::SmallBlind).filter(|_| !heads_up);

@@ -99,7 +99,7 @@ impl Preflop {
         }
     }
 
-    /// What is counted once a hand.
+    /// Counts the facts that occur once a hand.
     pub(crate) fn conclude(&self, all: &mut [Counters; SEATS_MAX]) {
         for (seat, counters) in (0u8..).map(SeatIndex).zip(all) {
             counters.vpip = self.in_by_choice.contains(seat).into();

@@ -286,7 +286,7 @@ fn all_in_before_the_river_gets_equity_and_the_uncalled_bet_is_out() {
     let game = Game::deal(CONFIG, &[1_000, 400], "Ah Qc Kd Qd 2s 7h 9c 3d Tc").play("30 c x x x 970 c");
     let facts = game.facts();
     let (won, lost) = (800 * 38 / 44, 800 * 6 / 44);
-    // What rounding leaves goes to the lowest seat in the pot.
+    // The rest of the rounding goes to the lowest seat in the pot.
     assert_eq!(facts.of(1).adjusted, lost - 400);
     assert_eq!(facts.of(0).adjusted, won + (800 - won - lost) - 400);
     assert_eq!(facts.each(|c| (c.all_in_hands, c.all_in_unknown)), [(1, 0), (1, 0)]);

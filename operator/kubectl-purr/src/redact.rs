@@ -1,6 +1,6 @@
 //! Takes out of text what must not leave the operator: keys, passwords, tokens, wallets, addresses, cards.
 //!
-//! What is taken out is chosen by its form, because logs and events are free text. Wallets and hashes, and IP addresses,
+//! Secrets are recognised by their form, because logs and events are free text. Wallets and hashes, and IP addresses,
 //! get a number that is the same throughout one archive, so a reader can follow one of them. A secret in words (a
 //! mnemonic, a short password that no name announces) has no form; nothing of the kind is read in the first place.
 
@@ -49,7 +49,7 @@ impl Redactor {
         if !text.lines().any(|line| line.starts_with('{')) {
             return self.text(text);
         }
-        // What reaches over several lines, as keys do, is taken out first.
+        // Secrets over several lines, as keys are, are taken out first.
         let text = pem(text);
         let line = |line: &str| match line.starts_with('{').then(|| serde_json::from_str(line.trim_end())) {
             Some(Ok(value)) => format!("{}\n", self.value(&value)),
@@ -203,7 +203,7 @@ fn pem(text: &str) -> String {
     out + rest
 }
 
-/// Of a URL scheme, host and port stay: nodes' and stores' addresses carry keys and passwords.
+/// Keeps the scheme, host and port of a URL: nodes' and stores' addresses carry keys and passwords.
 fn urls(text: &str) -> String {
     let (mut out, mut rest) = (String::new(), text);
     while let Some(at) = rest.find("://") {
@@ -256,7 +256,7 @@ fn named(text: &str) -> String {
         let value = &rest[lead..];
         let quoted = rest[..lead].contains(['"', '\'']);
         let end = match value.chars().next() {
-            // What is in an object has names of its own.
+            // The fields of an object have names of their own.
             Some('{') => 0,
             Some('[') => value.find(']').map_or(value.len(), |end| end + 1),
             _ if quoted => value.find(['"', '\'', '\n']).unwrap_or(value.len()),

@@ -88,7 +88,7 @@ pub fn trimmed(kind: &str, object: &Value) -> Value {
     out
 }
 
-/// What stands at a path, in the objects and lists around it.
+/// Returns the value at a path, in the objects and lists around it.
 fn at(value: &Value, path: &[&str]) -> Option<Value> {
     let Some((first, rest)) = path.split_first() else { return Some(value.clone()) };
     match value {

@@ -2,7 +2,7 @@ use super::*;
 use serde_json::json;
 use std::io::Read;
 
-/// What must not be in an archive, wherever it was planted.
+/// Secrets that must not be in an archive, wherever they were planted.
 const PLANTED: [&str; 11] = [
     "hunter2-of-redis",
     "4c0883a69102937d6231471b5dbb6204fe5129617082792ae468d01a3f362318",
@@ -82,7 +82,7 @@ fn planted_secrets_wallets_and_cards_are_in_no_file_of_the_archive() {
             assert!(!text.contains(secret), "{path} holds {secret}:\n{text}");
         }
     }
-    // What a reader needs is there.
+    // Everything that a reader needs is there.
     let (path, log) = &files[3];
     assert_eq!(path, "purr-report/logs/purr-gateway-0.log");
     assert!(

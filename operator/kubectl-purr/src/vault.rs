@@ -1,4 +1,4 @@
-//! What the vault says, and the call that two of its admins make by their own wallets.
+//! The vault's state, and the call that two of its admins make by their own wallets.
 
 use crate::{
     abi::{self, Word},
@@ -172,7 +172,7 @@ pub struct Void {
     pub table_id: String,
     pub first: u64,
     pub last: u64,
-    /// What the vault's `actionNumber` is. Every action that two admins carry out raises it, and this call is worth nothing then.
+    /// The vault's `actionNumber`. Every action that two admins carry out raises it, and this call is worth nothing then.
     pub action_number: u64,
     pub admins: Vec<Admin>,
 }
@@ -180,7 +180,7 @@ pub struct Void {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Admin {
     pub address: String,
-    /// What the vault would do now.
+    /// The vault's answer to the call now.
     pub says: String,
 }
 

@@ -8,7 +8,7 @@
 use kube::{Resource, runtime::watcher::Event};
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 
-/// What the joined watch does next.
+/// The next step of the joined watch.
 #[derive(Debug)]
 pub(crate) enum Out<K> {
     Event(Event<K>),
@@ -34,7 +34,7 @@ struct One {
 
 pub(crate) struct Merge<K> {
     all: BTreeMap<String, One>,
-    /// What was said before the first list of all namespaces is through; `None` afterwards.
+    /// Objects reported before the first list of all namespaces is through; `None` afterwards.
     opening: Option<HashSet<(String, String)>>,
     pub(crate) out: VecDeque<Out<K>>,
 }

@@ -29,12 +29,12 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 /// The namespaces that are served; `None` until it is known.
 pub type Served = channel::Receiver<Option<BTreeSet<String>>>;
 
-/// Of which namespaces a joined watch has everything. What it has of another one may be a part.
+/// Namespaces of which a joined watch has everything. It may have a part of another one.
 #[derive(Clone, Default)]
 pub struct Listed(Arc<RwLock<HashSet<String>>>);
 
 impl Listed {
-    /// Of these everything is there, whoever brought it.
+    /// A watch that has everything of these namespaces, whoever brought it.
     pub fn of<'a>(namespaces: impl IntoIterator<Item = &'a str>) -> Self {
         Self(Arc::new(RwLock::new(namespaces.into_iter().map(str::to_owned).collect())))
     }

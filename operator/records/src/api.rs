@@ -1,4 +1,4 @@
-//! What gateways get: everything that all at the table could see, and nothing else.
+//! The API for gateways: everything that all at the table could see, and nothing else.
 
 pub use purr_protocol::{
     hand::{Hand, Stored},

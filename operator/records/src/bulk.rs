@@ -1,4 +1,4 @@
-//! What a batch has in common, in one statement each: a round trip to the database costs more than a row.
+//! Statements for a whole batch: a round trip to the database costs more than a row.
 
 use crate::{
     check::{Checked, Malformed},
@@ -143,12 +143,12 @@ pub(crate) fn hand_ended(hand: &Checked) -> Event {
     }
 }
 
-/// What the signer has said of hands before their records came.
+/// Returns the signer's decisions about hands that came before their records.
 async fn early(
     database: &mut PgConnection,
     fresh: &[Fresh<'_>],
 ) -> Result<HashMap<(String, i64), Verdict>, sqlx::Error> {
-    // What was accepted first, so that what is final takes its place.
+    // Accepted hands come first, so that final ones take their place.
     let rows: Vec<(String, i64, Option<Vec<u8>>, bool)> = sqlx::query_as(
         "SELECT table_uid, hand, hash, false AS final FROM early_hashes
          WHERE (table_uid, hand) IN (SELECT * FROM unnest($1::text[], $2::bigint[]))

@@ -1,4 +1,4 @@
-//! What a record must be before it is kept: a function of the bytes alone.
+//! The check of a record before it is kept: a function of the bytes alone.
 
 use purr_engine::{Event, PlayerId, SeatIndex};
 use purr_protocol::{

@@ -33,12 +33,12 @@ struct Key {
     position: i16,
 }
 
-/// What a transaction adds and takes away, row by row: of players, and of tables by the hour.
+/// Rows that a transaction adds and takes away: of players, and of tables by the hour.
 #[derive(Default)]
 pub(crate) struct Changes {
     players: BTreeMap<Key, Counters>,
     hours: Hours,
-    /// Who is counted no more.
+    /// Players who are counted no more.
     erased: BTreeSet<PlayerId>,
 }
 
@@ -151,7 +151,7 @@ fn upsert() -> String {
     )
 }
 
-/// What this transaction will change; `None` while the counters follow other definitions.
+/// Begins the changes of this transaction; `None` while the counters follow other definitions.
 pub(crate) async fn begin(database: &mut PgConnection) -> Result<Option<Changes>, sqlx::Error> {
     if !follows_ours(database).await? {
         return Ok(None);
@@ -242,7 +242,7 @@ impl Database {
                 let mut hands = 0;
                 while !stop.is_cancelled() {
                     match database.recount_some(REBUILD_MAX).await? {
-                        // What another worker holds, it counts.
+                        // Rows that another worker holds are counted there.
                         0 => break,
                         counted => hands += counted,
                     }

@@ -51,7 +51,7 @@ impl DatabaseError {
     }
 }
 
-/// What became of an entry of the stream.
+/// The outcome of an entry of the stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fate {
     Stored,
@@ -175,7 +175,7 @@ impl Database {
         Ok(all)
     }
 
-    /// What players' names for others are made with.
+    /// Returns the key of players' names for others.
     pub(crate) async fn names_key(&self) -> Result<[u8; 32], DatabaseError> {
         if let Some(key) = self.names_key.get() {
             return Ok(*key);

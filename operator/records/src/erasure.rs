@@ -1,7 +1,7 @@
 //! A player who asks to be forgotten.
 //!
-//! What players can look up loses the address: results and events stand under a name that nobody can turn back without the
-//! key, shown cards are no longer found by the player, and statistics go. The record of a hand keeps its bytes until its
+//! Everything that players can look up loses the address: results and events stand under a name that nobody can turn back
+//! without the key, shown cards are no longer found by the player, and statistics go. The record of a hand keeps its bytes until its
 //! retention ends, since the settlement on chain commits to them and the other players may prove their hand; who reads it
 //! here sees the name. The signer's ledger is not touched: money has its own duty to be kept.
 

@@ -35,7 +35,7 @@ const REPORTED_MAX: usize = 500;
 /// Bytes of a reported event's data.
 const DATA_BYTES_MAX: usize = 2_048;
 
-/// What happened. A kind's version rises where its data change in a way that a reader must know.
+/// The kind of an event. A kind's version rises where its data change in a way that a reader must know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Kind {
@@ -49,7 +49,7 @@ pub enum Kind {
     Settled,
     Void,
     SignIn,
-    /// What staff has looked at or done.
+    /// A look or an act of staff.
     StaffAccess,
 }
 
@@ -241,7 +241,7 @@ pub(crate) async fn read(
     }
 }
 
-/// What a gateway reports: sign-ins and what staff does.
+/// A gateway's report: sign-ins and acts of staff.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Report {

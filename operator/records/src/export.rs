@@ -65,7 +65,7 @@ impl From<sqlx::Error> for ExportError {
     }
 }
 
-/// What is exported.
+/// The hands that are exported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wanted {
     /// First and last day.
@@ -77,7 +77,7 @@ pub struct Wanted {
     pub pseudonymous: bool,
 }
 
-/// What a run has done.
+/// The result of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Exported {
     /// Hours that were written or dropped; the others were as they had been.

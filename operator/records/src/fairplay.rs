@@ -71,7 +71,7 @@ struct Fence {
     transaction: String,
 }
 
-/// What this process knows of settled ids.
+/// The settled ids that this process knows.
 #[derive(Debug, Default)]
 struct Fences {
     settled: i64,

@@ -1,4 +1,4 @@
-//! What the signer tells: seats and money become events, and settlements decide which records count.
+//! Follows the signer's feed: seats and money become events, and settlements decide which records count.
 
 use crate::{
     bulk,

@@ -7,7 +7,7 @@ pub struct Gap {
     pub last: i64,
 }
 
-/// What a hand changes.
+/// The changes that a hand makes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Change {
     pub highest: i64,

@@ -198,7 +198,7 @@ async fn audit(
 ) -> Result<Json<HandRecord>, Answer> {
     let number: i64 = hand.parse().ok().filter(|hand| *hand >= 1).ok_or_else(|| bad("hands count from 1"))?;
     let stored = hand_of(database.hand(uid(&table)?, number, None, Viewer::Everything).await?)?;
-    // What other keys open stays here.
+    // Parts that other keys open stay here.
     Ok(Json(HandRecord { sealed: String::new(), fair_play: None, ..stored.record }))
 }
 

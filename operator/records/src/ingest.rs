@@ -19,7 +19,7 @@ const REFRESH: Duration = Duration::from_secs(5);
 /// A consumer that has left a hand lying for this long is taken to be gone.
 const ABANDONED: Duration = Duration::from_secs(60);
 
-/// What one replica stores with.
+/// The parts of one replica.
 pub struct Ingest {
     pub database: Database,
     pub metrics: Metrics,
@@ -57,7 +57,7 @@ impl Ingest {
         let mut refreshed: Option<Instant> = None;
         let mut waiting = 0;
         loop {
-            // What was read and not acknowledged is read again, so a read may be cut off anywhere.
+            // Entries that were read and not acknowledged are read again, so a read may be cut off anywhere.
             let read = tokio::select! {
                 read = self.step(&mut reader, &mut refreshed, &mut waiting) => read,
                 () = self.stop.cancelled() => return,

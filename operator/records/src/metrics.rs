@@ -1,4 +1,4 @@
-//! What the records program counts.
+//! Metrics of the records program.
 
 use crate::database::Fate;
 use prometheus::{IntCounter, IntGauge, Registry};

@@ -1,11 +1,11 @@
-//! Who sees whose address in a hand.
+//! Decides who sees whose address in a hand.
 
 use hmac::{Hmac, Mac};
 use purr_engine::PlayerId;
 use serde_json::Value;
 use sha2::Sha256;
 
-/// Who asks.
+/// The reader of a hand.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Viewer {
     /// Somebody who was in no hand.

@@ -1,4 +1,4 @@
-//! What everybody may know of a player: rates over the hands before today, from a hundred hands on, and leaderboards under
+//! Public statistics of a player: rates over the hands before today, from a hundred hands on, and leaderboards under
 //! names of their own.
 //!
 //! Today's hands are left out: whoever asks before and after a hand would learn at once how somebody played at another
@@ -172,7 +172,7 @@ pub(crate) struct LeadersQuery {
     days: Option<i32>,
     #[serde(default)]
     by: LeadersBy,
-    /// Who asks.
+    /// The reader's address.
     viewer: Option<String>,
 }
 

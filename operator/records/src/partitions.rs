@@ -73,7 +73,7 @@ impl Database {
                 .await?
                 .rows_affected();
         if old > 0 || unmoved > 0 {
-            // What is left of them can be counted no more: it stays as it was counted.
+            // Rows without bodies can be counted no more: they stay as they were counted.
             sqlx::query("UPDATE statistics SET bodies_from = greatest(bodies_from, $1)")
                 .bind(first)
                 .execute(&mut *transaction)

@@ -1,4 +1,4 @@
-//! What one player may know of their own hands: statistics, a graph by days, and a search.
+//! A player's own hands: statistics, a graph by days, and a search.
 
 use crate::{
     api::Page,
@@ -98,7 +98,7 @@ pub(crate) fn date(day: Day) -> String {
 #[serde(rename_all = "camelCase")]
 pub struct Statistics {
     pub hands: i64,
-    /// Of the player's last thousand hands, whatever is asked for: those that count and are not final on chain yet.
+    /// Hands among the player's last thousand, whatever is asked for, that count and are not final on chain yet.
     #[serde(default)]
     pub pending: i64,
     /// Shares of `n`; null where nothing could be counted.
@@ -283,7 +283,7 @@ pub(crate) struct Search {
     /// Bounds of all pots together before rake, minor units.
     pot_min: Option<i64>,
     pot_max: Option<i64>,
-    /// Who was dealt in, too.
+    /// Another player who was dealt in.
     opponent: Option<String>,
     /// One of the player's own tags.
     tag: Option<String>,

@@ -17,7 +17,7 @@ const GAPS_MAX: i64 = 200;
 /// whether the signer has it.
 type RecordRow = (Vec<u8>, i64, Option<Vec<u8>>, bool, i64, i16, bool);
 
-/// What there is of a hand for whoever asks.
+/// The answer to a reader who asks for a hand.
 pub(crate) enum Found {
     Nothing,
     /// For others than its players, from this time on, in milliseconds since 1970.

@@ -1,4 +1,4 @@
-//! What tables do by the hour, for the lobby: hands an hour, pots, players at the flop, rake. No player is in it.
+//! Tables by the hour, for the lobby: hands an hour, pots, players at the flop, rake. No player is in it.
 
 use crate::{
     database::{Database, DatabaseError},
@@ -75,7 +75,7 @@ pub(crate) fn pot_of(record: &HandRecord) -> i128 {
     Sums::of(record).pot
 }
 
-/// What a transaction adds and takes away, row by row.
+/// Rows that a transaction adds and takes away.
 #[derive(Default)]
 pub(crate) struct Hours(BTreeMap<Key, Sums>);
 
@@ -148,7 +148,7 @@ impl Hours {
     }
 }
 
-/// What hands of one table, or of all, were like. Averages are null where there is nothing to divide by.
+/// Averages over hands of one table, or of all. They are null where there is nothing to divide by.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RoomFigures {
@@ -157,7 +157,7 @@ pub struct RoomFigures {
     pub hands_per_hour: Option<f64>,
     /// Minor units, before rake.
     pub average_pot: Option<f64>,
-    /// Of the hands that had a flop.
+    /// Average over the hands that had a flop.
     pub players_per_flop: Option<f64>,
     /// Minor units.
     pub rake: i64,

@@ -10,7 +10,7 @@ use sqlx::PgConnection;
 
 pub(crate) type Hash = [u8; 32];
 
-/// What became of a hand outside the table.
+/// The fate of a hand outside the table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Verdict {
     /// Nobody has said yet.
@@ -171,7 +171,7 @@ pub(crate) async fn change(
             None => tracing::error!(table = record.table, hand = record.end.hand, "a hand stays counted"),
         }
     }
-    // What is not counted yet is counted later, as it stands then.
+    // A version that is not counted yet is counted later, as it stands then.
     if let Some(new) = after.filter(|version| version.counted)
         && let Some(record) = body(database, new).await?
     {

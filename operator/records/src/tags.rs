@@ -59,7 +59,7 @@ fn checked(tags: &[String]) -> Result<BTreeSet<String>, BadTag> {
     if found.iter().all(fits) { Ok(found) } else { Err(BadTag::Text) }
 }
 
-/// What became of a tagging.
+/// The outcome of a tagging.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kept {
     Yes,

@@ -1,4 +1,4 @@
-//! What goes on beside the stream: partitions ahead, bodies that are moved, hands that are counted late, retention.
+//! Work beside the stream: partitions ahead, bodies that are moved, hands that are counted late, retention.
 
 use crate::{
     database::{Database, DatabaseError},

@@ -20,7 +20,7 @@ use std::{
 const BATCH: usize = 100;
 const TABLES: u64 = 40;
 
-/// Of a table's record: the sealed part and the auditor's, which no compression makes smaller.
+/// Adds the sealed part of a table's record and the auditor's, which no compression makes smaller.
 fn with_sealed_parts(mut record: HandRecord, number: u64) -> HandRecord {
     let mut state = number.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     let letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

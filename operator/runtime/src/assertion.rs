@@ -26,7 +26,7 @@ const KEYS_EVERY: Duration = Duration::from_secs(5);
 /// The lane of a request that comes beside the trunk.
 pub const NO_LANE: u64 = 0;
 
-/// What an assertion says. Times are seconds since 1970 by the gateway's clock.
+/// The claims of an assertion. Times are seconds since 1970 by the gateway's clock.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Assertion {
     /// The table, as [`audience`] names it.

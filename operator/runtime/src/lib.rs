@@ -1,4 +1,4 @@
-//! What every program of the fleet shares.
+//! Shared parts of all programs of the fleet.
 //!
 //! A program's `main` is [`main`] with its `run`: logs are set up, SIGTERM cancels a token, an
 //! error makes the exit code non-zero.
@@ -54,7 +54,7 @@ where
     main_on(&mut Builder::new_multi_thread(), log, Told::People, run)
 }
 
-/// Who reads stderr.
+/// The readers of stderr.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Told {
     Programs,

@@ -37,7 +37,7 @@ impl Readiness {
         }
     }
 
-    /// What is missing; empty when ready.
+    /// Returns the conditions that do not hold; none when ready.
     pub fn missing(&self) -> Vec<String> {
         let conditions = self.conditions.lock().unwrap_or_else(PoisonError::into_inner);
         conditions.iter().filter_map(|(name, why)| Some(format!("{name}: {}", why.as_ref()?))).collect()

@@ -26,7 +26,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 
-/// Who is at the other end; in the extensions of every request.
+/// The peer of a connection; in the extensions of every request.
 #[derive(Clone, Debug)]
 pub struct Peer {
     /// The other end of the connection; behind a proxy that speaks the PROXY protocol, whom it speaks for.
@@ -50,7 +50,7 @@ pub struct Server {
     pub connections_max: usize,
 }
 
-/// What stands in front of a listener, and how long its callers may take.
+/// Bounds and proxies of a listener, and how long its callers may take.
 #[derive(Clone, Debug)]
 pub struct Edge {
     /// Whoever connects from here starts with a PROXY header, and is cut without one; nobody else may.
@@ -65,9 +65,9 @@ pub struct Edge {
     /// Connections of one address (of a /64 of IPv6), WebSockets included; what is more is cut before
     /// TLS begins.
     pub address_max: u32,
-    /// Of these, connections that have not sent the head of a request yet: in the TLS handshake, or silent.
+    /// Maximum number of connections among them that have not sent the head of a request yet: in the TLS handshake, or silent.
     pub arriving_max: u32,
-    /// Who stands for many clients, and is not counted.
+    /// Addresses that stand for many clients, and are not counted.
     pub uncounted: Vec<Cidr>,
     /// Counts those that were cut for that.
     pub crowded: Option<IntCounter>,
@@ -197,7 +197,7 @@ struct Connection {
 }
 
 impl Connection {
-    /// Whom a listed proxy speaks for, before TLS begins.
+    /// Reads the address that a listed proxy speaks for, before TLS begins.
     async fn through_proxy(&mut self) -> std::io::Result<()> {
         if Cidr::any_contains(&self.edge.proxies, self.address.ip()) {
             let header = timeout(self.edge.handshake, proxy::read_header(&mut self.stream)).await??;

@@ -35,7 +35,7 @@ fn wall() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
-/// What it was, so much later, where the machine's clock says `wall`.
+/// Returns the time after `before` and `passed`, where the machine's clock says `wall`.
 fn follow(before: Duration, passed: Duration, wall: Duration) -> Duration {
     let counted = before + passed;
     let away = counted.abs_diff(wall);

@@ -18,7 +18,7 @@ use std::{
 const DOMAIN: &str = ".role.purr.internal";
 const TABLE_DOMAIN: &str = ".table.role.purr.internal";
 
-/// Who a certificate speaks for.
+/// The party that a certificate speaks for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Role {
     Gateway,
@@ -74,7 +74,7 @@ impl Role {
     }
 }
 
-/// Who may call a server.
+/// The callers that a server accepts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Callers {
     /// Anybody: players have tokens, not certificates.

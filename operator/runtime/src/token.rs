@@ -13,7 +13,7 @@ use std::time::Duration;
 /// Clocks of two machines differ a little; five seconds of a five-minute token.
 const LEEWAY_S: u64 = 5;
 
-/// What a token says. Times are seconds since 1970.
+/// The claims of a token. Times are seconds since 1970.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {
     pub iss: String,
@@ -30,7 +30,7 @@ pub struct Claims {
     pub roles: Vec<UserRole>,
 }
 
-/// What a person may do.
+/// A set of things that a person may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum UserRole {

@@ -35,7 +35,7 @@ const REASON_BYTES_MAX: usize = 123;
 /// A server's side of a socket.
 pub type ServerSocket = WebSocketStream<Paced<TokioIo<Upgraded>>>;
 
-/// What strangers may send. A player's messages are a few kilobytes a second at most, frames included.
+/// The pace of strangers. A player's messages are a few kilobytes a second at most, frames included.
 const PACE: Pace = Pace { bytes_per_s: 64 * 1024, burst: 1024 * 1024 };
 
 /// The library's own limits (64 MiB messages, an unbounded write buffer) are not for strangers. A player's messages are
@@ -64,7 +64,7 @@ pub struct Upgrade {
     accept_key: String,
     on_upgrade: hyper::upgrade::OnUpgrade,
     place: Option<Place>,
-    /// What the client offered, in its order.
+    /// Subprotocols that the client offered, in its order.
     pub subprotocols: Vec<String>,
 }
 
@@ -227,7 +227,7 @@ where
     Ok((socket, chosen.and_then(|name| name.to_str().ok()).map(ToOwned::to_owned)))
 }
 
-/// What one read of a peer's socket brings.
+/// The result of one read of a peer's socket.
 #[derive(Debug)]
 pub enum Heard {
     /// Text or binary.
@@ -239,7 +239,7 @@ pub enum Heard {
     Ended(Option<(purr_protocol::CloseCode, &'static str)>),
 }
 
-/// What is to be made of a read, the same for everybody who serves sockets (RFC 6455, section 7.4.1).
+/// Classifies a read, the same for everybody who serves sockets (RFC 6455, section 7.4.1).
 pub fn heard(read: Option<Result<Message, Error>>) -> Heard {
     use purr_protocol::CloseCode;
     Heard::Ended(match read {

@@ -1,4 +1,4 @@
-//! What a role's certificate signs is its own, whoever shows it later.
+//! A signature with a role's certificate stays that role's, whoever shows it later.
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 

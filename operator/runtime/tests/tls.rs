@@ -1,4 +1,4 @@
-//! Who may talk to whom: real listeners, real certificates.
+//! Tests who may talk to whom: real listeners, real certificates.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 

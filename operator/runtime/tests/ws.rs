@@ -47,7 +47,7 @@ async fn client() -> WebSocketStream<TcpStream> {
     ws::connect(TcpStream::connect(address).await.unwrap(), request).await.unwrap()
 }
 
-/// What comes until the server has closed, and its code.
+/// Returns all messages until the server has closed, and the close code.
 async fn all(socket: &mut WebSocketStream<TcpStream>) -> (Vec<Message>, Option<u16>) {
     let (mut heard, mut code) = (Vec::new(), None);
     let reading = async {

@@ -1,4 +1,4 @@
-//! What can be asked of a table.
+//! Commands of a table.
 
 use crate::{
     card::Deck,
@@ -6,7 +6,7 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 
-/// What a player does when it is their turn.
+/// The act of a player whose turn it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Action {
@@ -41,7 +41,7 @@ pub enum Command {
         seat: SeatIndex,
         amount: Chips,
     },
-    /// That permit came to nothing.
+    /// The permit came to nothing.
     DisallowRake {
         seat: SeatIndex,
         amount: Chips,

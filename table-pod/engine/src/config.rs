@@ -1,4 +1,4 @@
-//! What a table is: seats, stakes, rake and clocks. Fixed for the life of a table.
+//! The configuration of a table: seats, stakes, rake and clocks. Fixed for the life of a table.
 
 use crate::ids::{Chips, Millis};
 use serde::{Deserialize, Serialize};
@@ -83,7 +83,7 @@ pub struct ClockConfig {
     /// Hands for one gain; 0 is 1.
     #[serde(default)]
     pub time_bank_hands: u16,
-    /// What a bank grows to; less than `time_bank_ms`: to what it started with.
+    /// Maximum of a time bank; less than `time_bank_ms`: the bank's first value.
     #[serde(default)]
     pub time_bank_max_ms: Millis,
     /// Time for one action of a player whose connection is gone, in the smallest pot.

@@ -53,7 +53,7 @@ pub struct Opening {
     pub path: [Hash; DEPTH],
 }
 
-/// What a player is bound to before the hand: [`commitment`] of the entropy to come.
+/// The hash that binds a player before the hand: [`commitment`] of the entropy to come.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Commitment {
     pub seat: u8,
@@ -95,7 +95,7 @@ pub enum DealError {
     Exhausted,
 }
 
-/// What a player publishes before the hand: the hash of the entropy to be revealed.
+/// Returns the hash of the entropy to be revealed, which a player publishes before the hand.
 pub fn commitment(entropy: &Hash) -> Hash {
     Sha256::new().chain_update(b"purr entropy v1").chain_update(entropy).finalize().into()
 }

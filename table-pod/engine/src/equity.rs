@@ -1,4 +1,4 @@
-//! What hands are worth before the board is complete: each hand's share of the pot, over every board
+//! The worth of hands before the board is complete: each hand's share of the pot, over every board
 //! that can still come or over a sample of them.
 //!
 //! A tied pot counts in equal parts for those who tie. Sums are integers: a share is counted in
@@ -22,7 +22,7 @@ pub struct Equity {
     pub wins: u64,
     /// Boards on which it is one of several that win.
     pub ties: u64,
-    /// What it wins in all, in 2520ths of a board: 2520 for a win, 1260 for a tie of two.
+    /// The hand's wins in all, in 2520ths of a board: 2520 for a win, 1260 for a tie of two.
     pub shares: u64,
     /// Boards that were looked at.
     pub boards: u64,
@@ -104,7 +104,7 @@ pub fn monte_carlo(
     Ok(count.equities())
 }
 
-/// Who holds what, and what is left.
+/// The hands, and the cards that are left.
 struct Spot {
     holes: Vec<[Card; 2]>,
     hands: Vec<Hand>,
@@ -150,7 +150,7 @@ impl Spot {
     }
 }
 
-/// What has been counted so far. Wins and ties are counted by how many share the pot, and become
+/// The counts so far. Wins and ties are counted by how many share the pot, and become
 /// shares only at the end.
 struct Count {
     /// For each hand, the boards on which it was one of 1, 2, … 10 winners.

@@ -1,4 +1,4 @@
-//! What happened. An event is complete: who applies a list of them knows the table.
+//! Events of a table. An event is complete: who applies a list of them knows the table.
 
 use crate::{
     card::Card,
@@ -31,7 +31,7 @@ pub enum Post {
     Straddle,
 }
 
-/// What one hand did to one seat.
+/// The result of one hand for one seat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SeatResult {

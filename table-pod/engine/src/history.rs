@@ -7,7 +7,7 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 
-/// Who sat where with what when the hand began.
+/// A seat, its player and stack when the hand began.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SeatStart {
     pub seat: SeatIndex,

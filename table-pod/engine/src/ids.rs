@@ -1,4 +1,4 @@
-//! Who and how much.
+//! Players, seats and amounts.
 
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
@@ -55,13 +55,13 @@ impl SeatSet {
         Self(self.0 & !bit(seat))
     }
 
-    /// What is in both.
+    /// Returns the seats that are in both sets.
     #[must_use]
     pub const fn and(self, other: Self) -> Self {
         Self(self.0 & other.0)
     }
 
-    /// What is in this one alone.
+    /// Returns the seats that are in this set alone.
     #[must_use]
     pub const fn minus(self, other: Self) -> Self {
         Self(self.0 & !other.0)

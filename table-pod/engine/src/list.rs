@@ -8,7 +8,7 @@ use crate::{
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use std::{fmt, ops::Deref, ops::DerefMut};
 
-/// What fills the places of a [`List`] that are not used.
+/// The value in the places of a [`List`] that are not used.
 pub trait Blank: Copy {
     const BLANK: Self;
 }
@@ -38,7 +38,7 @@ pub struct List<T, const N: usize> {
 
 /// Seats in an order that matters.
 pub type Seats = List<SeatIndex, SEATS_MAX>;
-/// What lies on the table.
+/// The community cards on the table.
 pub type Board = List<Card, 5>;
 
 impl<T: Blank, const N: usize> List<T, N> {

@@ -104,7 +104,7 @@ pub struct OhhAction {
     pub player_id: Option<i64>,
     /// As the specification names it, as in `Post SB`.
     pub action: String,
-    /// What this action put into the pot, also of a raise.
+    /// The chips that this action put into the pot, also of a raise.
     pub amount: Option<Amount>,
     pub is_allin: Option<bool>,
     pub cards: Vec<Option<Card>>,

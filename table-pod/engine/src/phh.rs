@@ -93,7 +93,7 @@ pub struct Phh {
     pub actions: Vec<Line>,
     pub players: Option<Vec<String>>,
     pub finishing_stacks: Option<Vec<Stack>>,
-    /// What each collected from the pots.
+    /// The amount that each player collected from the pots.
     pub winnings: Option<Vec<Stack>>,
     /// All other fields in their order: hand, table, seats, venue and time, and those of one's own,
     /// whose names begin with `_`.

@@ -6,7 +6,7 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 
-/// What one player has put into the hand.
+/// The contribution of one player to the hand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Contribution {
     pub seat: SeatIndex,
@@ -18,7 +18,7 @@ pub struct Contribution {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pot {
     pub amount: Chips,
-    /// Who can win it.
+    /// Seats that can win the pot.
     pub eligible: SeatSet,
 }
 
@@ -49,7 +49,7 @@ pub fn pots(contributions: &[Contribution], dead: Chips) -> Pots {
     let mut below = 0;
     while let Some(level) = live().map(|c| c.amount).filter(|amount| *amount > below).min() {
         let top = live().all(|c| c.amount <= level);
-        // What folded players put in above the highest live bet has no layer of its own.
+        // Chips of folded players above the highest live bet have no layer of their own.
         let ceiling = if top { Chips::MAX } else { level };
         let amount = contributions.iter().map(|c| c.amount.min(ceiling).saturating_sub(below)).sum();
         add(amount, reaching(level));

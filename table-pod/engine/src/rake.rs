@@ -53,7 +53,7 @@ pub fn split_rake_into(seats: &[(i64, Chips)], rake: Chips, shares: &mut [Chips]
         *share = u64::try_from(part).unwrap_or(Chips::MAX).min(*allowed).min(left);
         left -= *share;
     }
-    // What rounding and permits left over: winners first, then whoever is in the hand.
+    // The rest after rounding and permits: winners first, then whoever is in the hand.
     for winners in [true, false] {
         for (share, (delta, allowed)) in shares.iter_mut().zip(seats) {
             if winners && weight(*delta) == 0 {

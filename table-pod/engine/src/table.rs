@@ -78,7 +78,7 @@ pub struct Seat {
     /// Hands dealt in since the banks last grew.
     #[serde(default)]
     hands: u16,
-    /// What may still be taken as rake of this seat, by its permits; `None`: any.
+    /// Chips that may still be taken as rake of this seat, by its permits; `None`: any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rake_left: Option<Chips>,
 }
@@ -96,7 +96,7 @@ struct Departed {
     time: Option<TimeLeft>,
 }
 
-/// What a player who left had of time banks, and had used of disconnect time.
+/// Time banks of a player who left, and the disconnect time that the player had used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct TimeLeft {
     preflop_ms: Millis,
@@ -124,13 +124,13 @@ pub struct Hand {
     pub second_board: Board,
     /// By seat; `None` was not dealt in.
     players: List<Option<InHand>, SEATS_MAX>,
-    /// Who has not folded.
+    /// Seats that have not folded.
     live: SeatSet,
-    /// Who has not folded and has chips behind.
+    /// Seats that have not folded and have chips behind.
     able: SeatSet,
     /// Dead money: a big-blind ante, missed small blinds.
     dead: Chips,
-    /// What has to be matched on this street.
+    /// The bet to be matched on this street.
     pub bet: Chips,
     /// The last full bet: in a fixed limit a short all-in does not move it.
     full_bet: Chips,
@@ -140,9 +140,9 @@ pub struct Hand {
     minimum_bet: Chips,
     /// Full bets and raises on this street.
     bets: u8,
-    /// Who bet or raised last on this street.
+    /// The seat that bet or raised last on this street.
     aggressor: Option<SeatIndex>,
-    /// Who last bet or raised all-in, on any street.
+    /// The seat that last bet or raised all-in, on any street.
     #[serde(default)]
     pushed: Option<SeatIndex>,
     turn: Option<Turn>,
@@ -150,7 +150,7 @@ pub struct Hand {
     before: Option<Positions>,
     #[serde(default)]
     last_before: Last,
-    /// Who missed the big blind, or the small one, with this hand and not before.
+    /// Seats that missed the big blind, or the small one, with this hand and not before.
     #[serde(default)]
     missed: [SeatSet; 2],
     dealt_in: u8,
@@ -166,10 +166,10 @@ pub struct InHand {
     pub total: Chips,
     pub dead: Chips,
     pub folded: bool,
-    /// What had to be matched when the player last acted on this street.
+    /// The bet to be matched when the player last acted on this street.
     acted_at: Option<Chips>,
     pub start_stack: Chips,
-    /// What the player owed before the hand, for the case that it is void.
+    /// Blinds that the player owed before the hand, for the case that it is void.
     owed: Owed,
     /// Gives the hand up at a showdown, as a replayed hand says.
     mucks: bool,
@@ -231,7 +231,7 @@ impl Table {
         self.transition(now, events, |table, last, events| table.carry_out(command, last, events))
     }
 
-    /// What every change of a table goes through: nothing of a refusal stays, and chips are counted.
+    /// Carries out every change of a table: nothing of a refusal stays, and chips are counted.
     fn transition(
         &mut self,
         now: Millis,
@@ -330,7 +330,7 @@ impl Table {
         hand.players.iter().flatten().map(|p| p.total).sum::<Chips>() + hand.dead
     }
 
-    /// Who acts now.
+    /// Returns the seat to act.
     pub fn to_act(&self) -> Option<SeatIndex> {
         self.hand.as_ref()?.turn.as_ref().map(|turn| turn.seat)
     }
@@ -412,7 +412,7 @@ impl Hand {
         (0u8..).map(SeatIndex).zip(&self.players).filter_map(|(seat, player)| Some((seat, player.as_ref()?)))
     }
 
-    /// Who has not folded.
+    /// Returns the seats that have not folded.
     pub fn live(&self) -> SeatSet {
         self.live
     }

@@ -17,7 +17,7 @@ pub fn print(dir: &Path) -> Option<Print> {
     Some(hash.finalize().into())
 }
 
-/// What the servers have loaded.
+/// The certificates that the servers have loaded.
 #[derive(Debug, Default)]
 pub struct Loaded {
     print: Option<Print>,

@@ -57,7 +57,7 @@ pub struct Node(pub usize);
 pub enum Group {
     /// Tables commit to it: every write is acknowledged by a replica.
     Store,
-    /// What it holds may be lost.
+    /// A group whose data may be lost.
     Sessions,
 }
 
@@ -78,7 +78,7 @@ pub enum Role {
     },
 }
 
-/// What is seen of one node.
+/// The view of one node.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
     pub role: Role,
@@ -158,7 +158,7 @@ pub struct Observed {
     pub drain: Option<Drain>,
 }
 
-/// What a Sentinel is told at its start.
+/// A Sentinel's settings at its start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Word {
     /// Nothing: it knows of failovers that nobody else does. Two words for one epoch would name two masters of it.
@@ -279,7 +279,7 @@ impl Observed {
     }
 }
 
-/// What to do next; nothing where only time or another node can change anything.
+/// Decides what to do next; nothing where only time or another node can change anything.
 pub fn decide(o: &Observed) -> Vec<Step> {
     match &o.drain {
         Some(drain) => leave(o, drain),

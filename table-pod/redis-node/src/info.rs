@@ -6,7 +6,7 @@ use crate::{
 };
 use std::collections::HashMap;
 
-/// What a data node says of its replication.
+/// A data node's report of its replication.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Info {
     pub role: Role,

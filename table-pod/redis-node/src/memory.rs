@@ -1,4 +1,4 @@
-//! What a node remembers between two looks at its group.
+//! The memory of a node between two looks at its group.
 
 use crate::decide::{Node, Observed, Role};
 use std::time::Duration;
@@ -13,7 +13,7 @@ pub struct Memory {
     searching_since: Duration,
     astray_since: Option<Duration>,
     split_since: Option<Duration>,
-    /// Whom this node votes for, and when that candidate was last seen.
+    /// The candidate that this node votes for, and when that candidate was last seen.
     vote: Option<(Node, Duration)>,
 }
 

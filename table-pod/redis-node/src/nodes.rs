@@ -47,7 +47,7 @@ pub enum To {
     Sentinel(Node),
 }
 
-/// What one Sentinel says of the group.
+/// One Sentinel's view of the group.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Said {
     pub claim: Option<Claim>,
@@ -120,7 +120,7 @@ impl Nodes {
         answer.map(|(text,)| Info::parse(&text, &self.config.names)).unwrap_or_default()
     }
 
-    /// What a candidate holds, and the epoch that it tells.
+    /// Returns the history that a candidate holds, and the epoch that it tells.
     pub async fn candidate(&self, to: To) -> Option<(History, Option<u64>)> {
         let mut question = redis::pipe();
         question.cmd("EVAL_RO").arg(history::SCRIPT).arg(0);

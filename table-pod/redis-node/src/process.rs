@@ -97,7 +97,7 @@ pub fn replica_of(config: &str, master: Option<(&str, u16)>) -> Vec<String> {
     arguments
 }
 
-/// What a candidate follows that votes for nobody else: nothing listens there.
+/// The address that a candidate follows that votes for nobody else: nothing listens there.
 pub const NOWHERE: (&str, u16) = ("127.0.0.1", 1);
 
 /// For logs: the place of a node in its group.

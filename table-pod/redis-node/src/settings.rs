@@ -118,7 +118,7 @@ fn sentinel_file(config: &Config) -> PathBuf {
     config.data_dir.join("sentinel.conf")
 }
 
-/// What the Sentinel's file says. A Sentinel that forgot a vote could vote twice.
+/// The content of the Sentinel's file. A Sentinel that forgot a vote could vote twice.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SentinelMemory {
     /// Host that it monitors as the master, and the epoch of that.

@@ -4,7 +4,7 @@ use crate::types::{Commit, Recovered, Store, StoreError};
 use async_trait::async_trait;
 use std::sync::{Mutex, PoisonError};
 
-/// What can go wrong with one call.
+/// A fault of one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     None,

@@ -27,7 +27,7 @@ pub struct HandReader {
     link: Link,
     consumer: String,
     connection: Option<MultiplexedConnection>,
-    /// What this consumer was given before and has not acknowledged comes first.
+    /// Entries that this consumer was given before and has not acknowledged come first.
     caught_up: bool,
 }
 

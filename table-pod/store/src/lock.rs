@@ -96,7 +96,7 @@ impl Lock<'_> {
             tokio::select! {
                 biased;
                 () = pause => {
-                    // What Redis does not answer in time counts as a no once the time is over, not before.
+                    // A question that Redis does not answer in time counts as a no once the time is over, not before.
                     match timeout_at(self.until, self.renew()).await {
                         Ok(Ok(true)) => {}
                         Ok(Err(error)) if self.is_held() => tracing::warn!(%error, lock = self.name, "not renewed"),

@@ -227,7 +227,7 @@ impl Store for RedisStore {
         let written_to = text(reply.get(6));
         Ok(Recovered {
             commit: number(reply.get(1)),
-            // Of a table that no commit has said it of, nothing is known.
+            // Where no commit of the table names its lineage, nothing is known of it.
             moved: !snapshot.is_empty() && written_to != lineage,
             epoch: number(reply.get(2)),
             snapshot: (!snapshot.is_empty()).then_some(snapshot),

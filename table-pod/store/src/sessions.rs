@@ -1,4 +1,4 @@
-//! What may be lost: sign-in nonces, refresh sessions, revocations, tables' summaries.
+//! Data that may be lost: sign-in nonces, refresh sessions, revocations, tables' summaries.
 
 use crate::{
     link::{Channel, Link},
@@ -119,7 +119,7 @@ impl Sessions {
         self.put(&format!("floor:{}", floor.uid), &json, SUMMARY_TTL_S).await
     }
 
-    /// What these tables told operators, in their order; at most 10,000.
+    /// Returns the operators' views of these tables, in their order; at most 10,000.
     pub async fn floors(&self, uids: &[String]) -> Result<Vec<Option<Floor>>, StoreError> {
         if uids.is_empty() {
             return Ok(Vec::new());

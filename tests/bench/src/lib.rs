@@ -1,4 +1,4 @@
-//! What benchmarks and the tests of agreement share.
+//! Shared parts of benchmarks and the tests of agreement.
 
 pub mod cpu;
 pub mod peers;

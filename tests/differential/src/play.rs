@@ -28,7 +28,7 @@ pub(crate) struct Played {
     board: String,
     steps: Vec<Step>,
     finish: Vec<Chips>,
-    /// Who showed (true) or mucked at the showdown, by place, in order.
+    /// Players who showed (true) or mucked at the showdown, by place, in order.
     show: Vec<(usize, bool)>,
 }
 

@@ -96,7 +96,7 @@ impl Play {
         Ok(SeatIndex(u8::try_from(self.dice.roll(seats))?))
     }
 
-    /// What the engine refuses has not happened.
+    /// A command that the engine refuses has not happened.
     fn ask(&mut self, command: Command, entry: Entry) -> bool {
         let done = self.table.apply(0, command).is_ok();
         if done {

@@ -1,4 +1,4 @@
-//! What a hand starts from: seats, stacks, antes, blinds and straddles.
+//! The start of a hand: seats, stacks, antes, blinds and straddles.
 
 use crate::dice::Dice;
 use anyhow::Result;

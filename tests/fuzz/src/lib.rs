@@ -1,4 +1,4 @@
-//! What the fuzz targets share: tables and commands from bytes, and random play that makes the first corpus.
+//! Shared parts of the fuzz targets: tables and commands from bytes, and random play that makes the first corpus.
 
 mod bytes;
 pub mod commands;

@@ -9,7 +9,7 @@ use tokio::{task::JoinHandle, time::sleep};
 
 const EVERY: Duration = Duration::from_millis(200);
 
-/// What came of the requests.
+/// The results of the requests.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Probed {
     pub asked: u64,

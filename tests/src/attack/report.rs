@@ -98,7 +98,7 @@ impl Row {
     }
 }
 
-/// What an attack took, for people.
+/// The cost of an attack, for people.
 pub(super) fn cost(what: &str, tally: &Tally) -> String {
     let Tally { connects, refused, messages, held } = tally;
     format!("{what}: {connects} connections ({refused} refused, {held} at once), {messages} messages")

@@ -1,4 +1,4 @@
-//! What is attacked: two gateways, a table, Redis, and nine players who have their seats.
+//! The target: two gateways, a table, Redis, and nine players who have their seats.
 
 use super::{
     options::Options,
@@ -126,7 +126,7 @@ impl Scene {
         Ok(groups)
     }
 
-    /// What players feel while nobody attacks.
+    /// Measures players' latency while nobody attacks.
     pub async fn quiet(&mut self) -> anyhow::Result<Felt> {
         self.say("quiet");
         let victims = Victims::start(self.players(GATEWAYS)?, Duration::from_secs(2), self.options.measure());

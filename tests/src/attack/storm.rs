@@ -33,7 +33,7 @@ const CONNECTS_MAX: u64 = 100_000;
 /// Until it is at work.
 const ON: Duration = Duration::from_secs(60);
 
-/// What to attack, and with how much.
+/// The target of an attack, and its strength.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Orders {
     pub kind: Kind,
@@ -52,7 +52,7 @@ pub(super) struct Orders {
     pub seconds: u64,
 }
 
-/// What an attack has cost the attacker.
+/// The attacker's cost of an attack.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Tally {
     pub connects: u64,

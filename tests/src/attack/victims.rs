@@ -12,7 +12,7 @@ const THINK: Duration = Duration::from_millis(15);
 /// For all players to have their seats, or to have them again.
 const ARRIVE: Duration = Duration::from_secs(45);
 
-/// What the players of one gateway felt.
+/// The latency of the players of one gateway.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Felt {
     pub actions: u64,

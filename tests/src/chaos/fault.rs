@@ -28,7 +28,7 @@ pub enum Fault {
     LeaderKilled,
     /// The disk of the master's volume.
     MasterDiskFull,
-    /// Of every data node.
+    /// The disks of all data nodes are full.
     AllDisksFull,
     /// The table's process lives an hour ahead, and then an hour behind.
     ClockJumped,

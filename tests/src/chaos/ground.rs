@@ -9,7 +9,7 @@ use tokio::process::Command;
 
 /// The data nodes of the store's group.
 pub const NODES: usize = 3;
-/// What is broken must be whole within this time.
+/// A broken part must be whole within this time.
 pub const WHOLE: Duration = Duration::from_secs(180);
 
 pub struct Ground {
@@ -133,7 +133,7 @@ impl Ground {
         self.table_is_ready().await
     }
 
-    /// What the table's process takes for the time, in seconds from the right one.
+    /// Sets the clock of the table's process, in seconds from the right time.
     pub async fn set_clock(&self, offset_s: i64) -> anyhow::Result<()> {
         let pod = self.table_pod().await?;
         let Container { uid, id } = Self::container(&pod, "table")?;
@@ -227,7 +227,7 @@ impl Ground {
         info.lines().find_map(|line| line.trim().strip_prefix("run_id:").map(str::to_owned))
     }
 
-    /// Of every data node that answers.
+    /// Returns the roles of every data node that answers.
     pub async fn roles(&self) -> Vec<(usize, String)> {
         let mut found = Vec::new();
         for node in 0..NODES {

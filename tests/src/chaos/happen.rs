@@ -21,7 +21,7 @@ const HOUR_S: i64 = 3_600;
 const DRAINED: &str = "node-2";
 
 impl Fault {
-    /// What must be there before players' time counts.
+    /// The parts that must be there before players' time counts.
     pub async fn prepare(self, ground: &Ground) -> anyhow::Result<()> {
         match self {
             Self::LeaderKilled => {

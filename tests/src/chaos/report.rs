@@ -1,4 +1,4 @@
-//! What came of a fault: one row of the table.
+//! The result of a fault: one row of the table.
 
 use super::{ALL, Fault};
 use crate::checker::Violation;

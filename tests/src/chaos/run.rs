@@ -135,7 +135,7 @@ async fn once(fault: Fault, ground: &Ground, game: &mut Game, ordinary: Duration
     Ok(Felt { pause: game.figures.longest_wait(begun.into_std()).max(silence), seen, healed })
 }
 
-/// What was played, as the first player was told.
+/// The hands and actions played, as the first player was told.
 struct Count {
     hands: usize,
     acknowledged: usize,

@@ -39,7 +39,7 @@ fn signed(chips: u64) -> i64 {
     i64::try_from(chips).unwrap_or(i64::MAX)
 }
 
-/// What an entry brings to its table, once it is final.
+/// Returns the chips that an entry brings to its table, once it is final.
 fn brings(entry: &Entry) -> i64 {
     match &entry.body {
         EntryBody::Sit { permit, .. } | EntryBody::TopUp { permit, .. } => signed(permit.amount),
@@ -120,7 +120,7 @@ impl Books<'_> {
         }
     }
 
-    /// What is at no table, what came to tables and did not leave them, and the rake are all that was granted.
+    /// Chips at no table, chips that came to tables and did not leave them, and the rake are all that was granted.
     fn conserved(&mut self) {
         let Some(purse) = self.purse else { return };
         let entries = || self.journal.values().flatten();
@@ -174,7 +174,7 @@ impl Books<'_> {
         }
     }
 
-    /// What was told and acknowledged is there.
+    /// Everything told and acknowledged is there.
     fn told(&mut self, records: &[Record], losses: &Losses) {
         let mut found = Vec::new();
         for (table, entries) in &self.journal {
@@ -205,7 +205,7 @@ impl Books<'_> {
     }
 }
 
-/// What a player knows of the running hand.
+/// A player's knowledge of the running hand.
 #[derive(Clone, Default)]
 struct View {
     seat: Option<u32>,

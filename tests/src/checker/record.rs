@@ -1,4 +1,4 @@
-//! What is recorded, and how a message to a player becomes a part of it. One record is one JSON line, under its name.
+//! Records, and how a message to a player becomes a part of one. One record is one JSON line, under its name.
 
 use purr_protocol::{
     pb::{self, event::Kind, server_message::Body},
@@ -35,13 +35,13 @@ pub enum Record {
 #[serde(rename_all = "camelCase")]
 pub struct Ledger {
     pub table: String,
-    /// What each of `granted` got.
+    /// The amount of each of `granted`.
     pub grant: u64,
     pub granted: Vec<String>,
     pub free: BTreeMap<String, u64>,
     /// By seat.
     pub stacks: BTreeMap<String, u64>,
-    /// What must hold of the books and does not, in the books' own words.
+    /// Rules of the books that do not hold, in the books' own words.
     pub flaws: Vec<String>,
 }
 
@@ -91,7 +91,7 @@ pub enum Told {
         cards: Vec<String>,
         board: Vec<String>,
     },
-    /// What happened, and all of what everybody was told of it in one number.
+    /// An event, and all of what everybody was told of it in one number.
     Events {
         seen: Vec<Seen>,
         public: u64,
@@ -145,7 +145,7 @@ fn digest(text: &str) -> u64 {
         .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
-/// What everybody is told of an event: own cards and own choices are left out, and what is left of a time, because a
+/// The public part of an event: own cards and own choices are left out, and the rest of a time, because a
 /// table that was taken over starts its clocks anew.
 fn public(events: &[pb::Event]) -> u64 {
     let mut text = String::new();

@@ -91,7 +91,7 @@ fn good() -> Vec<Record> {
     all
 }
 
-/// What is found when every record is put through `change`, which may drop or add.
+/// Returns the faults that are found when every record is put through `change`, which may drop or add.
 fn broken(change: impl Fn(Record) -> Vec<Record>) -> Vec<Violation> {
     check(&good().into_iter().flat_map(change).collect::<Vec<_>>())
 }

@@ -1,4 +1,4 @@
-//! What can be wrong with a history, by name.
+//! The faults of a history, by name.
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Violation {

@@ -23,7 +23,7 @@ struct Views<'a> {
     found: Vec<Violation>,
     players: BTreeMap<(&'a str, &'a str), Player>,
     pods: HashMap<(&'a str, u64), &'a str>,
-    /// What was told at an offset, by whom it was first heard, and in which epoch.
+    /// The message at an offset, its first receiver, and its epoch.
     told: HashMap<(Life, u64), (u64, &'a str, u64)>,
     forked: BTreeSet<(Life, u64)>,
     /// The hand that a command acts in, by its id.
@@ -202,7 +202,7 @@ impl<'a> Views<'a> {
         }
     }
 
-    /// What can be said only when all is heard.
+    /// Checks that need the whole history.
     fn count(&mut self, losses: &Losses) {
         for ((table, player, hand), acted) in &self.acted {
             let asked = self.wanted.get(&(*table, *player, *hand)).map_or(0, BTreeSet::len);

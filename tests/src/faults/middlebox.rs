@@ -17,7 +17,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 const HEAD: Duration = Duration::from_secs(10);
 const HEAD_MAX: usize = 16 * 1024;
 
-/// What becomes of a request for a WebSocket.
+/// The fate of a request for a WebSocket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Upgrades {
     /// Answered with 400 and a page of its own.

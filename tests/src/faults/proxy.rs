@@ -24,7 +24,7 @@ const SPLIT: usize = 16;
 /// After a message has gone through and its answer is being kept back.
 const ANSWERED: Duration = Duration::from_millis(15);
 
-/// What happens to a connection.
+/// The fate of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fault {
     /// Both sides see an orderly end.
@@ -37,7 +37,7 @@ pub enum Fault {
     HalfOpen,
     /// Bytes come a few at a time.
     Split,
-    /// What the client says arrives, the answers do not; then it is over. The client says it again.
+    /// The client's messages arrive, the answers do not; then the connection ends. The client sends again.
     LoseAnswers,
 }
 
@@ -243,7 +243,7 @@ impl Line {
                 ended = &mut swallow => return ended,
             }
         }
-        // What was said has arrived; its answer comes, and is lost.
+        // The message has arrived; its answer comes, and is lost.
         tokio::select! {
             ended = &mut swallow => ended,
             () = sleep(ANSWERED) => Ok(()),

@@ -39,7 +39,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 /// Ids of another player's life: no client comes so far.
 const RENUMBERED: u64 = 1 << 60;
 
-/// What is sent twice.
+/// The messages that are sent twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum How {
     /// One command in so many, the same frame again.
@@ -140,7 +140,7 @@ impl Shared {
         Ok(())
     }
 
-    /// What follows something that a player has said.
+    /// Returns the message that follows a player's message.
     fn again(&self, up: &Up, codecs: &mut HashMap<Lane, Codec>) -> anyhow::Result<Option<Up>> {
         let said = match &up.body {
             Some(up::Body::Open(open)) => {

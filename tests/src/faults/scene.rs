@@ -28,7 +28,7 @@ const BUY_IN: u64 = 10_000;
 /// For players who have all they want to come to rest.
 const REST: Duration = Duration::from_secs(20);
 
-/// What lies between the programs.
+/// The machines between the programs.
 #[derive(Clone, Debug, Default)]
 pub struct Network {
     /// Between players and gateway, and between gateway and table.
@@ -53,7 +53,7 @@ pub struct Played {
     pub repeated: u64,
     pub deals_proven: u64,
     pub wrong: Vec<Wrong>,
-    /// What the checker of histories and the comparison of states found.
+    /// The faults that the checker of histories and the comparison of states found.
     pub found: Vec<String>,
 }
 
@@ -61,7 +61,7 @@ pub struct Scene {
     pub journal: Arc<Journal>,
     pub seats: Vec<Seat>,
     house: House,
-    /// What records call the table.
+    /// The table's name at records.
     name: String,
     ledger: Arc<Ledger>,
     proxies: Vec<Proxy>,
@@ -279,7 +279,7 @@ impl Scene {
         Ok(played)
     }
 
-    /// What players see and what the table would tell them if they came anew; and the chips that were bought.
+    /// Compares the players' views with what the table would tell them if they came anew; and the chips that were bought.
     async fn compare(&self) -> anyhow::Result<Vec<String>> {
         let mut found = Vec::new();
         let mut views = Vec::new();
@@ -308,7 +308,7 @@ impl Scene {
         for entry in &entries {
             match &entry.body {
                 EntryBody::Sit { permit, .. } | EntryBody::TopUp { permit, .. } => bought += permit.amount,
-                // Who is away for too many big blinds is stood up with all chips, and sits down anew.
+                // A player who is away for too many big blinds is stood up with all chips, and sits down anew.
                 EntryBody::Leave { stack, .. } => taken += stack,
                 EntryBody::Hand { .. } => {}
             }

@@ -25,7 +25,7 @@ const LOOK: Duration = Duration::from_millis(50);
 /// Between a refusal and the same wish again.
 const AGAIN: Duration = Duration::from_millis(200);
 
-/// What a player should do.
+/// The wish of a player.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wish {
     Play,
@@ -35,7 +35,7 @@ pub enum Wish {
     Done,
 }
 
-/// What a player asked and was told.
+/// The messages from and to a player.
 #[derive(Clone, Debug)]
 pub struct Heard {
     pub player: PlayerId,
@@ -56,7 +56,7 @@ pub struct Heard {
     pub records: Vec<Record>,
 }
 
-/// What others may look at meanwhile.
+/// The state that others may look at meanwhile.
 #[derive(Clone, Debug, Default)]
 pub struct Now {
     pub offset: u64,
@@ -83,7 +83,7 @@ pub struct Arrival {
     pub session: Session,
     pub gateway: Gateway,
     pub table: String,
-    /// What records call the table.
+    /// The table's name at records.
     pub name: String,
     pub settings: Settings,
     pub seat: SeatIndex,

@@ -1,4 +1,4 @@
-//! What this program itself asks of the API server, with as little work as can be: it shares two cores with what it measures.
+//! Requests of this program to the API server, with as little work as can be: it shares two cores with what it measures.
 
 use anyhow::Context;
 use futures::{StreamExt, stream};
@@ -101,7 +101,7 @@ impl Status {
 /// Namespace and name.
 pub(super) type Place = (String, String);
 
-/// What the watches show.
+/// The objects that the watches show.
 #[derive(Default)]
 pub(super) struct Seen {
     inner: Mutex<Inner>,
@@ -117,7 +117,7 @@ struct Inner {
     pods: HashMap<String, (Place, u64)>,
     /// Tables whose pods have become ready since they were last asked for.
     fresh: HashMap<String, (Place, u64)>,
-    /// Who waits for a table's pod.
+    /// The waiters for a table's pod.
     waiting: HashMap<String, oneshot::Sender<()>>,
 }
 
@@ -306,7 +306,7 @@ pub(super) fn table(number: usize) -> anyhow::Result<PokerTable> {
     Ok(table)
 }
 
-/// What a controller has made of one table, to be written again for others.
+/// The objects that a controller has made of one table, to be written again for others.
 #[derive(Clone)]
 pub(super) struct Template {
     pod: Value,
@@ -384,7 +384,7 @@ impl Template {
     }
 }
 
-/// What is there already was made by the same request before its answer was lost.
+/// An object that is there already was made by the same request before its answer was lost.
 fn unless_there<T>(made: kube::Result<T>) -> kube::Result<()> {
     match made {
         Err(kube::Error::Api(error)) if error.code == 409 => Ok(()),

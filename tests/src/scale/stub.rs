@@ -1,4 +1,4 @@
-//! What tables would say of themselves. KWOK's pods have no process, so this writes their summaries.
+//! Summaries of tables without a process: KWOK's pods have none, so this writes their summaries.
 
 use super::api::Seen;
 use anyhow::Context;

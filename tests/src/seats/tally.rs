@@ -1,4 +1,4 @@
-//! What a run has seen: how long answers took, and whether any seat was two players' at once.
+//! Figures of a run: how long answers took, and whether any seat was two players' at once.
 
 use anyhow::ensure;
 use serde_json::{Value, json};

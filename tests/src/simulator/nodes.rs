@@ -121,7 +121,7 @@ pub struct Nodes {
     pub(super) recorder: Recorder,
 }
 
-/// What became of a write at the master.
+/// The fate of a write at the master.
 enum Answer {
     Ok { index: usize, run: u64 },
     Err(StoreError),
@@ -154,7 +154,7 @@ impl Nodes {
         self.lock().lossy = 0;
     }
 
-    /// What the group has in the end.
+    /// Returns the group's state in the end.
     pub fn commits(&self) -> Vec<Arc<Commit>> {
         let inner = self.lock();
         inner.nodes[inner.master].commits.clone()

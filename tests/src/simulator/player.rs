@@ -59,7 +59,7 @@ impl Player {
         )
     }
 
-    /// Who this player's gateway relays to; `None`: nobody.
+    /// The process that this player's gateway relays to; `None`: none.
     pub(super) fn pod(&self) -> Option<&str> {
         self.attached.as_ref().map(|(_, _, pod)| pod.as_str())
     }

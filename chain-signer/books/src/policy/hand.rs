@@ -5,7 +5,7 @@ use purr_protocol::settlement::SeatDelta;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// What one seat wins or loses in a range of hands, and the rake charged to it.
+/// The win or loss of one seat in a range of hands, and the rake charged to it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lane {
     /// Net, after rake.

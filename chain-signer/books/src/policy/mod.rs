@@ -1,4 +1,4 @@
-//! What the signer will sign, as data and pure functions. It trusts neither tables nor its own builder:
+//! Policy: what the signer signs, as data and pure functions. It trusts neither tables nor its own builder:
 //! requests are applied to a model of the table ([`Table::apply`]), and the signer decodes the finished
 //! calldata again and compares.
 
@@ -114,7 +114,7 @@ impl Terms {
         if self.rake_cap == 0 { by_stacks } else { by_stacks.min(self.rake_cap.into()) }
     }
 
-    /// What the contract would open.
+    /// Checks that the contract would open a table with these terms.
     ///
     /// # Errors
     /// [`Refusal::Terms`] names what it would not.
@@ -144,11 +144,11 @@ impl From<&OpenTable> for Terms {
 pub struct Seat {
     pub player: PlayerId,
     pub stack: u64,
-    /// What is left of the rake that the player's permits allow.
+    /// The rest of the rake that the player's permits allow.
     pub rake_left: u64,
 }
 
-/// What an entry does.
+/// The effect of an entry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Effect {
     /// Chips that change hands by it.

@@ -1,4 +1,4 @@
-//! What settled hands move, and who bears what seats that had left could not pay.
+//! The money that settled hands move, and who bears the losses that seats that had left could not pay.
 
 use super::{Moves, Taking, seat_account};
 use crate::{
@@ -97,7 +97,7 @@ impl Taking<'_> {
         for (seat, part) in borne {
             let Some(table) = self.books.tables.get(uid) else { return };
             let head = table.head_seq;
-            // Of a seat that an exit has emptied the win was paid out, less its part.
+            // The win of a seat that an exit has emptied was paid out, less its part.
             let Some(owner) = table.owners.get(&seat).filter(|owner| owner.vacated.is_none()).copied() else {
                 continue;
             };
@@ -125,7 +125,7 @@ impl Taking<'_> {
         short && borne > 0 && self.books.stack(uid, seat.0).checked_add(borne) == Some(*stack)
     }
 
-    /// What vacated seats would hold goes on changing, as in the contract: it bounds their late losses. The rake uses up
+    /// Vacated seats go on changing, as in the contract: their stack bounds their late losses. The rake uses up
     /// what permits allow.
     fn late(&mut self, uid: &str, netted: &Netted) {
         let Some(table) = self.books.tables.get(uid) else { return };
@@ -143,7 +143,7 @@ impl Taking<'_> {
         }
     }
 
-    /// Who bore what seats that had already left could not pay: the reserve, the rake, then winners pro rata.
+    /// Charges the losses that seats that had already left could not pay: to the reserve, the rake, then winners pro rata.
     /// HandsSettled gives the rake that was left; what stays open is a conflict.
     fn shortfall(
         &self,
@@ -164,7 +164,7 @@ impl Taking<'_> {
     }
 }
 
-/// What each winner bears of a shortfall, as the contract cuts it: pro rata, then what rounding left from the
+/// Returns each winner's part of a shortfall, as the contract cuts it: pro rata, then the rounding rest from the
 /// first winners that still have it. The same seat may come twice.
 fn winners_bear(deltas: &BTreeMap<u8, i128>, cut: u64) -> Vec<(u8, u64)> {
     let wins = deltas.iter().filter(|(_, delta)| **delta > 0);
@@ -195,7 +195,7 @@ mod tests {
         for (seat, part) in winners_bear(&deltas, 5) {
             *borne.entry(seat).or_default() += part;
         }
-        // Of 5: 0, 0 and 3; the 2 that rounding leaves are more than the first seat has.
+        // The parts of 5 are 0, 0 and 3; the 2 that rounding leaves are more than the first seat has.
         assert_eq!(borne, [(0, 1), (2, 1), (3, 3)].into());
     }
 }

@@ -1,4 +1,4 @@
-//! What the vault's log changes, at final depth.
+//! Changes to the books by the vault's log, at final depth.
 //!
 //! **Guarantees.** Every log can be taken, whatever it says: a conflict between books and chain quarantines what it is
 //! about and holds up nothing else. A log that was taken once changes nothing any more: each is posted under its own key,
@@ -23,7 +23,7 @@ use purr_engine::PlayerId;
 use purr_protocol::settlement::{EntryBody, NoticeState, Permit};
 use std::collections::BTreeMap;
 
-/// What these logs change, in the log's order.
+/// Returns the changes that these logs make, in the log's order.
 pub fn take(books: &Books, logs: &[VaultLog]) -> Vec<Change> {
     take_in(&mut books.clone(), logs)
 }
@@ -37,7 +37,7 @@ pub fn take_in(books: &mut Books, logs: &[VaultLog]) -> Vec<Change> {
     taking.changes
 }
 
-/// What a round of logs came to.
+/// The result of a round of logs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     pub entries_confirmed: u64,

@@ -18,7 +18,7 @@ fn rank(id: &PromiseId, promise: &Promise) -> u8 {
 }
 
 impl Taking<'_> {
-    /// What the chain has paid out beyond what the books had is made good first.
+    /// Payments of the chain beyond what the books had are made good first.
     pub(super) fn deposited(&mut self, key: &str, player: PlayerId, amount: u64) {
         let suspense = Account::Suspense(Subject::Player(player));
         let owed = self.books.ledger.amount(&suspense).min(0).unsigned_abs().min(amount);

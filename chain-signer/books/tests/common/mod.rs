@@ -50,7 +50,7 @@ struct Seat {
     vacated: Option<u64>,
 }
 
-/// What the contract would hold.
+/// The contents of the contract.
 #[derive(Clone, Debug, Default)]
 pub struct Vault {
     pub free: BTreeMap<PlayerId, u64>,
@@ -189,7 +189,7 @@ impl World {
             waiting.filter_map(|(_, booked)| Some((booked.entry.clone()?, booked.state))).collect();
         let mut count = 0;
         for (mut entry, state) in waiting {
-            // What was rejected for good waits for a void.
+            // An entry that was rejected for good waits for a void.
             if state == State::Rejected {
                 break;
             }
@@ -271,7 +271,7 @@ impl World {
         }
     }
 
-    /// What does not hold of the books.
+    /// Returns the rules that do not hold of the books.
     pub fn flaws(&self) -> Vec<Flaw> {
         flaws(self.journal.books())
     }

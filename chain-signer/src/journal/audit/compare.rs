@@ -485,7 +485,7 @@ async fn receipts(
         let signer: Option<&[u8]> = row.try_get("signer")?;
         let mut record_hash = [0; 32];
         let whole = hex::decode_to_slice(record, &mut record_hash).is_ok();
-        // Who signed follows from the signature.
+        // The signer follows from the signature.
         let by = match (domain.filter(|_| whole), &signature) {
             (Some(domain), Some(signature)) => {
                 recover(&domain.hand_receipt(*table, key.1, *deltas, record_hash), &format!("0x{signature}"))
@@ -606,7 +606,7 @@ async fn own_limits(conn: &mut PgConnection, found: &mut Found) -> Result<(), Jo
     Ok(())
 }
 
-/// What the cursor has passed was taken in.
+/// Logs that the cursor has passed were taken.
 async fn cursor(
     conn: &mut PgConnection,
     replay: &Replay,

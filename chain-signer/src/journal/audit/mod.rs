@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 /// Most changed rows that one audit names.
 const CHANGED_MAX: usize = 50;
 
-/// What an audit found.
+/// The result of an audit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Audit {
     pub rows: u64,
@@ -37,7 +37,7 @@ pub struct Chain {
     pub logs: BTreeMap<String, VaultLog>,
 }
 
-/// What does not fit, in the order in which it was found.
+/// Rows that do not fit, in the order in which they were found.
 #[derive(Default)]
 struct Found(Vec<Changed>);
 

@@ -27,7 +27,7 @@ pub(super) enum End {
     OldRow(i64),
 }
 
-/// What rows of the hash chain name in other tables.
+/// Names that rows of the hash chain have in other tables.
 #[derive(Default)]
 struct Named {
     entries: BTreeMap<(String, u64), EntryRow>,
@@ -364,7 +364,7 @@ fn entry(note: EntryNote, named: &Named) -> Read {
     }
 }
 
-/// What the vault said: the chain's word where it was asked, else the journal's.
+/// Reads the vault's logs: the chain's word where it was asked, else the journal's.
 fn logs(note: Logs, on_chain: Option<&Chain>) -> Read {
     let Some(chain) = on_chain else {
         return note.vault.map_or(Read::Old, |logs| Read::Step(Step::Logs(logs)));

@@ -116,7 +116,7 @@ pub(super) async fn report(
     let out = BufWriter::new(File::create(file).map_err(failed)?);
     let mut archive = Archive::new(out, u64::try_from(now.as_second()).unwrap_or_default());
     let labels = gather::of_release(release);
-    // What could not be read is in the archive too.
+    // The archive also lists everything that could not be read.
     let mut missing = Vec::new();
     let screen = crate::overview::of(&gather::seen(api, release).await?);
     let screen = serde_json::to_string_pretty(&screen).unwrap_or_default();

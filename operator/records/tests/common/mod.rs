@@ -133,7 +133,7 @@ impl Drop for Postgres {
 }
 
 pub const TABLE: &str = "0a0b0c0d-0000-4000-8000-000000000001";
-/// What must never be seen outside.
+/// Text that must never be seen outside.
 pub const SEALED: &str = "U0VBTEVELVNFQ1JFVA==";
 
 pub fn player(seat: u8) -> PlayerId {

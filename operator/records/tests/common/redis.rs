@@ -31,7 +31,7 @@ impl Redis {
         Self::with(STORE, "", issue)
     }
 
-    /// What is written survives a kill, as in the store group.
+    /// Writes survive a kill, as in the store group.
     pub fn durable(issue: impl Fn(&Path, &[&str])) -> Self {
         Self::with(STORE, "appendonly yes\nappendfsync always\n", issue)
     }

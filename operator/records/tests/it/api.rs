@@ -29,7 +29,7 @@ use tokio::net::TcpListener;
 
 const WAIT: Duration = Duration::from_secs(10);
 
-/// What the program's options say.
+/// The program's options.
 fn site() -> Site {
     Site { name: "Here".into(), network: "Everywhere".into(), unit: "USDC".into(), decimals: 6 }
 }
@@ -224,7 +224,7 @@ async fn hands_of_others_are_shown_after_a_delay_and_under_names_of_the_table() 
     let (status, body) = text(&gateway, &format!("/v1/tables/{TABLE}/hands/1?{stranger}")).await;
     let problem: Problem = serde_json::from_str(&body).unwrap();
     assert_eq!((status.as_u16(), problem.code()), (404, "not-shown-yet"));
-    // What they see has names, the same in each hand of the table and other ones elsewhere.
+    // Their view has names, the same in each hand of the table and other ones elsewhere.
     let (second, third, elsewhere) =
         (one(TABLE, 2, &stranger).await, one(TABLE, 3, &stranger).await, one("abc", 1, &stranger).await);
     let players = |hand: &Hand| -> Vec<_> { hand.history.seats.iter().map(|seat| seat.player).collect() };

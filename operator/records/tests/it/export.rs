@@ -70,7 +70,7 @@ async fn counters(postgres: &Postgres) -> Sums {
     sums.collect()
 }
 
-/// What the manifests name, each file's hash compared.
+/// Returns the files that the manifests name, each file's hash compared.
 fn entries(folder: &Path) -> Vec<Entry> {
     let Ok(manifests) = fs::read_dir(folder.join("manifest")) else { return Vec::new() };
     let mut entries = Vec::new();

@@ -175,7 +175,7 @@ async fn only_the_fair_play_role_may_ask_and_bad_questions_are_named() {
         }
     }
     let client = world.client(&Role::FairPlay);
-    // What is the gateway's stays the gateway's.
+    // The gateway's routes stay the gateway's.
     let (status, _) = client
         .raw(Method::GET, &format!("/v1/tables/{TABLE}/hands/1/audit"), Default::default(), WAIT)
         .await

@@ -55,7 +55,7 @@ async fn a_second_record_of_a_hand_is_kept_and_flagged() {
     assert_eq!(count(&postgres, "hands WHERE conflict").await, 8);
 }
 
-/// What an entry is changed into, and what the quarantine says of it.
+/// A changed entry, and the reason that the quarantine gives for it.
 type Spoiled = (fn(&mut StoredHand), &'static str);
 
 /// Changes the record and hashes it anew: a table that writes nonsense, not a line that spoils it.

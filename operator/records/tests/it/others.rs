@@ -1,4 +1,4 @@
-//! What others may know of a player, on a real PostgreSQL.
+//! The public statistics of a player, on a real PostgreSQL.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
 
 use crate::common;

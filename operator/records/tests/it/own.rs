@@ -1,4 +1,4 @@
-//! What a player finds of own hands, what the lobby shows of tables, and the log of staff's orders: on a real PostgreSQL.
+//! A player's own hands, the lobby's figures of tables, and the log of staff's orders: on a real PostgreSQL.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
 
 use crate::certificates;

@@ -188,7 +188,7 @@ async fn a_record_is_confirmed_by_the_signers_hash_alone_whichever_comes_first()
     apply(&database, Step::Accepts(4, 0), &mut row).await;
     assert_eq!(told().await[3..5], ["4:0:2:false", "4:1:0:true"]);
     assert_eq!(ask(&postgres, "SELECT sum(hands)::text FROM player_counters").await, ["18"]);
-    // What the signer has accepted and the chain then makes of it.
+    // Entries that the signer has accepted, and the chain's decision about them.
     apply(&database, Step::Voids(3), &mut row).await;
     assert_eq!(ask(&postgres, "SELECT standing::text FROM hands WHERE hand = 3").await, ["3"]);
     assert_eq!(ask(&postgres, "SELECT sum(hands)::text FROM player_counters").await, ["15"]);

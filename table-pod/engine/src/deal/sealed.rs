@@ -75,7 +75,7 @@ impl SealedDeck {
         Ok(Self { seed: *seed, leaves, tree, places })
     }
 
-    /// What is published before anybody reveals.
+    /// Returns the root that is published before anybody reveals.
     pub fn root(&self) -> Hash {
         self.tree.root()
     }

@@ -11,7 +11,7 @@ use crate::{card::Card, eval::Hand};
 const RANKS: usize = 13;
 const BOARD: usize = 5;
 
-/// What is left of one rank: how many cards, and of which suits.
+/// The rest of one rank: how many cards, and of which suits.
 #[derive(Clone, Copy, Default)]
 struct Left {
     cards: [Option<Card>; 4],

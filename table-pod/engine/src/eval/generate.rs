@@ -11,11 +11,11 @@ type Counts = [u8; 13];
 /// How a key parts: its low bits go to the column, the others to the row.
 const COLUMN_BITS: u32 = 8;
 
-/// What every card adds to the row, so that hands of five, six and seven cards never meet. [`hands`]
+/// The step that every card adds to the row, so that hands of five, six and seven cards never meet. [`hands`]
 /// asserts that. Of some ten numbers tried, the one with the smallest table.
 const ROW_STEP: u16 = 20_011;
 
-/// What a card adds to its hand's place in the tables: to the row, modulo 2^16, and to the column.
+/// A card's part of its hand's place in the tables: of the row, modulo 2^16, and of the column.
 type Key = (u16, u16);
 
 /// Rows of columns and the ranks there.
@@ -143,7 +143,7 @@ fn each_counts(size: u8, f: &mut impl FnMut(&Counts)) {
     choose(0, size, &mut [0; 13], f);
 }
 
-/// What a hand is worth, comparable and without regard to suits: the category above 26 bits, then
+/// Returns the strength of a hand, comparable and without regard to suits: the category above 26 bits, then
 /// the ranks that make it, then the kickers, each as a set of 13 bits.
 fn strength(counts: &Counts) -> u32 {
     let at_least = |n| (0..13).filter(|r| counts[*r] >= n).fold(0u16, |set, r| set | 1 << r);

@@ -60,13 +60,13 @@ const fn u16s<const N: usize>(at: usize) -> [u16; N] {
 pub(super) const NO_CARDS: u64 = 0x3333 << COUNTERS_AT;
 const COUNTERS_AT: u32 = 24;
 const FLUSH: u64 = 0x8888 << COUNTERS_AT;
-/// What a number that is no card adds, and where up to seven of them are counted.
+/// The part of a number that is no card, and where up to seven of them are counted.
 const NO_CARD: u64 = 1 << 40;
 const ANY_NO_CARD: u64 = 0xf << 40;
 /// The part of a key that ranks add to.
 pub(super) const RANKS_OF_KEY: u64 = !(!0 >> COLUMN_BITS) | ((1 << COUNTERS_AT) - 1);
 
-/// What a card adds to its hand's key, by its number. As long as a `u8` is wide, so that no index
+/// A card's part of its hand's key, by its number. As long as a `u8` is wide, so that no index
 /// needs a check; apart from the suits, so that an address is a base and eight times the number.
 static KEYS: [u64; 256] = {
     let keys: [u16; 26] = u16s(0);

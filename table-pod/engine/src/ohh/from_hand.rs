@@ -11,7 +11,7 @@ use crate::{
     phh::{Amount, Phh, PhhError, Value},
 };
 
-/// What the format wants to know and a history does not tell.
+/// Facts that the format wants and a history does not have.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Context {
     pub site_name: String,
@@ -30,7 +30,7 @@ pub struct Context {
 }
 
 impl Ohh {
-    /// What a history tells; hole cards that it does not tell are left out.
+    /// Converts a history; hole cards that it does not have are left out.
     ///
     /// # Caveats
     /// The events tell the rake of the hand, not of each pot: it is all said to be the main pot's.
@@ -214,7 +214,7 @@ impl Teller<'_> {
 
     fn rounds(&self) -> Vec<Round> {
         let mut rounds = vec![round(0, "Preflop", &[])];
-        // What each has in front, for what an action adds to it.
+        // The chips that each player has in front, for the amount that an action adds to them.
         let mut front = vec![0; self.history.seats.len()];
         for event in &self.history.events {
             match event {

@@ -23,7 +23,7 @@ impl Object {
         }
     }
 
-    /// What is left: fields that nothing here knows.
+    /// Returns the rest: fields that nothing here knows.
     pub(super) fn rest(self) -> Vec<(String, Value)> {
         self.entries
     }

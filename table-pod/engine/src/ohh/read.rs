@@ -48,7 +48,7 @@ impl Ohh {
 
 fn hand(value: Value) -> Result<Ohh, OhhError> {
     let mut outer = Object::new("ohh".into(), value)?;
-    // What stands beside the hand is not part of it.
+    // Fields beside the hand are not part of it.
     let inner = outer.take("ohh");
     let mut ohh = Object::new(String::new(), outer.needed("ohh", inner)?)?;
     let game = ohh.text("game_type")?;

@@ -30,7 +30,7 @@ pub enum PhhAction {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
     pub action: PhhAction,
-    /// What follows the `#`.
+    /// The text after the `#`.
     pub comment: Option<Box<str>>,
 }
 

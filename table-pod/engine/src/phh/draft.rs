@@ -39,11 +39,11 @@ impl Amounts {
 /// Fields as they come; the first that is wrong is what the hand is refused for.
 pub(super) struct Draft {
     pub(super) name: String,
-    /// Of its `[name]`, or of its first field.
+    /// The line of its `[name]`, or of its first field.
     pub(super) line: usize,
     /// Hashes of the names of the fields there were.
     begun: Vec<u64>,
-    /// Of each hash its highest six bits, as the number of a bit.
+    /// The highest six bits of each hash, as the number of a bit.
     bits: u64,
     variant: Option<Value>,
     known_variant: Option<Variant>,
@@ -95,7 +95,7 @@ impl Draft {
         }
     }
 
-    /// What the next hand can use again.
+    /// Returns the memory that the next hand can use again.
     pub(super) fn room(&mut self) -> Vec<u64> {
         std::mem::take(&mut self.begun)
     }

@@ -1,4 +1,4 @@
-//! What a history tells, in the notation.
+//! Histories in the notation.
 
 use super::{Amount, Cards, Line, Phh, PhhAction, PhhError, Value, Variant};
 use crate::{
@@ -11,13 +11,13 @@ use crate::{
 use std::borrow::Cow;
 
 impl Phh {
-    /// What a history tells; hole cards that it does not tell are `????`.
+    /// Converts a history; hole cards that it does not have are `????`.
     pub fn from_history(history: &HandHistory) -> Self {
         let seats = &history.seats;
         let (small, big) = (history.config.small_blind, history.config.big_blind);
         let posted = |seat: SeatIndex, what: Post| posted(&history.events, seat, what);
         let ante = |start: &SeatStart| {
-            // What the table asks, not what a short stack could pay: the notation caps it itself.
+            // The ante of the table, not the part that a short stack could pay: the notation caps it itself.
             let own = match history.config.ante {
                 Ante::Each(ante) => ante,
                 Ante::BigBlind(ante) if posted(start.seat, Post::Ante) > 0 => ante,

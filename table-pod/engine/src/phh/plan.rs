@@ -1,4 +1,4 @@
-//! What has to be known of a hand before it is dealt again: its unit, its forced bets, its deck.
+//! The plan of a hand before it is dealt again: its unit, its forced bets, its deck.
 
 use super::{Amount, Cards, Phh, PhhAction, PhhError, Stack, draft::PLAYERS_MAX};
 use crate::{
@@ -24,7 +24,7 @@ pub(super) struct Plan {
     pub(super) cards: Known,
 }
 
-/// What the actions tell of the cards, and of who let them go.
+/// The actions' information about cards, and about players who let them go.
 #[derive(Clone, Copy)]
 pub(super) struct Known {
     pub(super) holes: [[Option<Card>; 2]; PLAYERS_MAX],
@@ -243,7 +243,7 @@ impl Known {
         self.holes[player].contains(&None)
     }
 
-    /// Who gives up at a showdown: those who say so, and where somebody shows, those who are said
+    /// Returns the players who give up at a showdown: those who say so, and where somebody shows, those who are said
     /// neither to show nor what they have.
     pub(super) fn mucks(&self, players: usize) -> SeatSet {
         let mut mucks = self.mucked;
@@ -295,7 +295,7 @@ impl Known {
             self.holes.iter().take(players).for_each(|hole| deal(hole[round]));
         }
         self.board.iter().take(self.dealt.max(5)).for_each(|card| deal(*card));
-        // What is not told is made up of the other cards, in their order.
+        // Unknown cards are made up of the other cards, in their order.
         let mut spare = !seen;
         for (place, card) in cards.iter_mut().enumerate() {
             if place >= dealt || unknown & 1 << place != 0 {

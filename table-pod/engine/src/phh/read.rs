@@ -143,7 +143,7 @@ impl Phh {
         }
     }
 
-    /// What holds of every hand.
+    /// Checks the rules of every hand.
     pub(crate) fn check(&self, line: usize) -> Result<(), PhhError> {
         let field = |field: &str, problem: String| PhhError::Field { line, field: field.into(), problem };
         let players = self.starting_stacks.len();

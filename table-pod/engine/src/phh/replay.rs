@@ -23,7 +23,7 @@ pub struct Replayer {
     events: Vec<Event>,
 }
 
-/// What the engine made of a hand, by player, in units of 10^-`decimals`.
+/// The engine's result of a hand, by player, in units of 10^-`decimals`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Played {
     pub players: usize,
@@ -35,7 +35,7 @@ pub struct Played {
     /// Went back uncalled at the end.
     pub uncalled: [Chips; PLAYERS_MAX],
     pub pots: usize,
-    /// Who did not fold.
+    /// Players who did not fold.
     pub live: [bool; PLAYERS_MAX],
     /// Whether the hand was over.
     pub finished: bool,
@@ -47,7 +47,7 @@ pub struct Played {
     pub veiled: bool,
 }
 
-/// What the engine made of a hand, with its history.
+/// The engine's result of a hand, with its history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Replay {
     /// With everybody's hole cards, those included that were made up.

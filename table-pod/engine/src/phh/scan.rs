@@ -1,6 +1,6 @@
 //! The part of TOML that hands are written in, read in one pass.
 //!
-//! What is outside of it (multi-line strings, inline tables, dotted keys, odd numbers) is not an
+//! Text outside of it (multi-line strings, inline tables, dotted keys, odd numbers) is not an
 //! error but [`Unusual`]: the whole of TOML is then read by the toml crate (see `fallback`). Within
 //! it, this reads exactly what that crate reads; the tests hold the two against each other. One
 //! thing is read here that TOML does not have: a bare `null`.
@@ -336,7 +336,7 @@ impl<'a> Cursor<'a> {
         u32::from_str_radix(hex, 16).ok().and_then(char::from_u32).ok_or(Unusual)
     }
 
-    /// What stands without quotes up to a comma, a bracket, a space or a line's end.
+    /// Returns the text without quotes up to a comma, a bracket, a space or a line's end.
     fn bare(&mut self) -> &'a str {
         let from = self.at;
         while self.peek().is_some_and(|byte| is_bare(byte) || matches!(byte, b'+' | b'.' | b':')) {
@@ -373,7 +373,7 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// What a string has between its quotes, but for quotes and backslashes.
+/// Bytes that a string has between its quotes, but for quotes and backslashes.
 static PLAIN: [bool; 256] = {
     let (mut plain, mut byte) = ([true; 256], 0);
     while byte < 256 {

@@ -32,7 +32,7 @@ impl Value {
         }
     }
 
-    /// What it is, for messages.
+    /// Returns the kind of the value, for messages.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Text(_) => "a string",

@@ -1,4 +1,4 @@
-//! What a hand says of its end, against what the engine made of it.
+//! Compares the end that a hand names with the engine's result.
 
 use super::{Amount, Phh, PhhError, Played, Replayer, Stack, draft::PLAYERS_MAX};
 use crate::ids::Chips;
@@ -19,7 +19,7 @@ pub enum Verdict {
     Exact,
     /// The hand tells neither finishing stacks nor winnings.
     Untold,
-    /// Who won got less than was in the pots, nobody else lost any of it: another room's rake.
+    /// The winners got less than was in the pots, nobody else lost any of it: another room's rake.
     Rake,
     /// Those who shared a pot differ by odd chips: by another rule, or by chips of a larger unit.
     OddChip,
@@ -53,7 +53,7 @@ impl fmt::Display for Verdict {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outcome {
     pub verdict: Verdict,
-    /// What is missing at the end, in units of the hand: the room's rake where the verdict says so.
+    /// The amount missing at the end, in units of the hand: the room's rake where the verdict says so.
     pub missing: i128,
     pub played: Played,
 }
@@ -103,7 +103,7 @@ impl Played {
                 by[player] = ours(player).map_or(0, |ours| told - parts(ours, unit));
             }
         }
-        // What a float is off by is no difference.
+        // The error of a float is no difference.
         let noise = unit / NOISE;
         for difference in &mut by {
             if difference.abs() <= noise {

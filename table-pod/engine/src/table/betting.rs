@@ -10,7 +10,7 @@ use crate::{
 };
 use serde::Serialize;
 
-/// What the player to act may do. Folding is always possible.
+/// Actions of the player to act. Folding is always possible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LegalActions {
@@ -22,7 +22,7 @@ pub struct LegalActions {
 }
 
 impl Table {
-    /// What this seat may do now; `None` when it is not its turn.
+    /// Returns the actions that this seat may take now; `None` when it is not its turn.
     pub fn legal_actions(&self, seat: SeatIndex) -> Option<LegalActions> {
         if self.to_act() != Some(seat) {
             return None;

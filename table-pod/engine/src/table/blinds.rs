@@ -198,14 +198,14 @@ impl Table {
             // Also where the blind was short (WSOP 150).
             (hand.bet, hand.full_bet) = (big, big);
         }
-        // Who has posted does not straddle on top of that.
+        // A player who has posted does not straddle on top of that.
         match straddler.filter(|seat| !posted.contains(*seat)) {
             Some(seat) => self.post_straddle(seat, events),
             None => positions.big,
         }
     }
 
-    /// Who straddles: the player under the gun, who wishes it, is there, and has twice the big blind.
+    /// Returns the straddler: the player under the gun, who wishes it, is there, and has twice the big blind.
     fn straddler(&self, dealt_in: SeatSet, big: SeatIndex) -> Option<SeatIndex> {
         if !self.config.straddle || dealt_in.len() < 3 {
             return None;

@@ -42,7 +42,7 @@ pub(super) const fn is_none(span: &Millis) -> bool {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Away {
     since: Millis,
-    /// What was left of the turn.
+    /// The rest of the turn.
     left_ms: Millis,
     bank_ms: Millis,
     /// Disconnect time that this absence may use.
@@ -293,7 +293,7 @@ impl Table {
     }
 
     pub(super) fn restart_clock(&mut self, last: Millis, events: &mut Vec<Event>) -> Result<(), Refusal> {
-        // What the turn used by the old clock is used; the player gets a whole new turn.
+        // Time that the turn used by the old clock is used; the player gets a whole new turn.
         let now = std::mem::replace(&mut self.now, last);
         self.settle_time();
         self.now = now;

@@ -23,7 +23,7 @@ pub(super) struct Last {
 }
 
 impl Default for Last {
-    /// Of a table that does not say, as earlier releases stored them: anybody may have played.
+    /// Positions of a table that does not have them, as earlier releases stored it: anybody may have played.
     fn default() -> Self {
         Self { hand: 0, played: SeatSet::first(u8::MAX), payer: None }
     }

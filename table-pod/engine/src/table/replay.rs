@@ -32,7 +32,7 @@ pub struct HandSetup {
     /// table; else only what is matched is posted, as PHH has it.
     pub whole_antes: bool,
     pub deck: Deck,
-    /// Who gives up at a showdown: they win no pot that somebody shows for.
+    /// Players who give up at a showdown: they win no pot that somebody shows for.
     pub mucks: SeatSet,
 }
 
@@ -108,7 +108,7 @@ impl Table {
         self.transition(now, events, |table, _, events| table.deal_set_up(setup, events))
     }
 
-    /// What at least two players can pay of their antes: of one that nobody matches, the rest is not
+    /// Returns the part of the ante that at least two players can pay: of one that nobody matches, the rest is not
     /// posted, as a bet that nobody calls goes back.
     fn matched_ante(&self, setup: &HandSetup, ready: SeatSet) -> Chips {
         let (mut first, mut second) = (0, 0);

@@ -170,7 +170,7 @@ impl Table {
             if self.to_act() == Some(seat) {
                 return self.give_up(seat, false, events);
             }
-            // Who is on the way out does not agree to anything.
+            // A player on the way out does not agree to anything.
             if self.asked_twice().contains(seat) {
                 return self.decide_twice(false, events);
             }

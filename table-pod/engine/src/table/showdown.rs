@@ -35,7 +35,7 @@ impl Table {
         for &seat in order.iter().filter(|seat| !shown.contains(**seat)) {
             events.push(Event::Mucked { seat });
         }
-        // Who gives a hand up wins nothing that somebody shows for.
+        // A hand that is given up wins nothing that somebody shows for.
         let given_up = hand.given_up();
         let taken = self.take_rake(&mut pots, events)?;
         // Each pot on its own, the last side pot first (WSOP 149).
@@ -204,7 +204,7 @@ impl Hand {
         }
     }
 
-    /// Who shows. The last side pot is shown down first (WSOP 149); whoever cannot win any pot any
+    /// Returns the seats that show. The last side pot is shown down first (WSOP 149); whoever cannot win any pot any
     /// more may muck, and does: a mucked hand is never seen. Where the betting was over before the
     /// river nobody may (WSOP 145).
     fn show(&self, pots: &[Pot], order: &[SeatIndex], boards: &[Ranks], events: &mut Vec<Event>) -> SeatSet {

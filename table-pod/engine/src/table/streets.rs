@@ -9,7 +9,7 @@ use crate::{
 };
 
 impl Table {
-    /// What nobody called goes back (before rake and pots).
+    /// Gives a bet that nobody called back to its player (before rake and pots).
     pub(super) fn return_uncalled(&mut self, events: &mut Vec<Event>) {
         let Some(hand) = self.hand.as_mut() else {
             return;
@@ -45,7 +45,7 @@ impl Hand {
         self.full_bet = 0;
         self.raise_size = self.minimum_bet;
         self.bets = 0;
-        // Who bet last before nobody could bet any more shows first, unless somebody pushed all-in.
+        // The player who bet last before nobody could bet any more shows first, unless somebody pushed all-in.
         if self.able.len() > 1 {
             self.aggressor = None;
         }

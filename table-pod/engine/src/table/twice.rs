@@ -16,7 +16,7 @@ pub(super) enum Twice {
     #[default]
     NotAsked,
     Asked {
-        /// Who has not answered yet.
+        /// Seats that have not answered yet.
         open: SeatSet,
         deadline: Millis,
     },
@@ -24,7 +24,7 @@ pub(super) enum Twice {
 }
 
 impl Table {
-    /// Who is asked whether to run it twice and has not answered.
+    /// Returns the seats that are asked whether to run it twice and have not answered.
     pub fn asked_twice(&self) -> SeatSet {
         match self.hand.as_ref().map(|hand| &hand.twice) {
             Some(Twice::Asked { open, .. }) => *open,
@@ -49,7 +49,7 @@ impl Table {
         let deadline = self.now.saturating_add(self.config.clock.turn_ms);
         let Some(hand) = self.hand.as_mut() else { return false };
         let over = hand.able.len() <= 1 && hand.street < Street::River && hand.twice == Twice::NotAsked;
-        // Who is away or on the way out cannot agree, and all must.
+        // A player who is away or on the way out cannot agree, and all must.
         let here = |seat: SeatIndex| {
             let chair = self.seats.get(seat.index()).and_then(Option::as_ref);
             chair.is_some_and(|chair| chair.connected && !chair.leaving)

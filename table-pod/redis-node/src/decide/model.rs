@@ -15,7 +15,7 @@ struct Member {
     server: Option<Role>,
     told: Option<u64>,
     sentinel: Option<Claim>,
-    /// What survives a crash: the Sentinel's file and the server's log.
+    /// State that survives a crash: the Sentinel's file and the server's log.
     file: Option<Claim>,
     log: u64,
     /// Decided on a view that may be old by now.

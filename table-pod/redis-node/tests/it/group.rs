@@ -163,7 +163,7 @@ impl Group {
         signal("KILL", pid.unwrap_or_else(|| panic!("node {node} has no {name}")));
     }
 
-    /// What a node says over HTTP: status and body.
+    /// Returns a node's answer over HTTP: status and body.
     pub async fn http(&self, node: usize, path: &str) -> Option<(u16, String)> {
         let to = SocketAddr::from((address(0), self.ops[node]));
         let mut stream = TcpStream::connect(to).await.ok()?;
@@ -217,7 +217,7 @@ impl Group {
         (0..NODES).find(|node| host(*node) == master)
     }
 
-    /// What a node's Sentinel knows of the master.
+    /// Returns the master that a node's Sentinel knows.
     async fn known(&self, node: usize) -> HashMap<String, String> {
         let Ok(mut sentinel) = self.link("admin").node(&host(node), self.sentinel).await else {
             return HashMap::new();
@@ -347,7 +347,7 @@ pub async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl F
     }
 }
 
-/// What is in a folder goes.
+/// Deletes the contents of a folder.
 pub fn empty(folder: &Path) {
     fs::remove_dir_all(folder).unwrap();
     fs::create_dir(folder).unwrap();

@@ -78,7 +78,7 @@ async fn all_but_one_node_are_enough_after_a_while_and_hold_all_that_was_acknowl
     group.start(middle);
     let elected = async || group.masters().await.first().copied();
     assert_eq!(until("a master without the third node", elected).await, middle);
-    // What nobody acknowledged is gone, and what was acknowledged is there.
+    // Unacknowledged commits are gone, and acknowledged ones are there.
     assert_eq!(group.head(middle).await, group.next - 2);
     group.start(longest);
     assert_eq!(group.whole().await, middle);

@@ -29,7 +29,7 @@ async fn a_node_says_whether_it_serves_and_what_it_is() {
     }
 }
 
-/// What a port presents, as text.
+/// Returns the certificate that a port presents, as text.
 fn presented(node: usize, port: u16) -> Option<String> {
     let script = format!(
         "openssl s_client -connect {}:{port} </dev/null 2>/dev/null | openssl x509 -noout -fingerprint -sha256",

@@ -26,7 +26,7 @@ pub struct Hand {
     steps: Vec<Option<Chips>>,
     folds: Vec<usize>,
     finish: Vec<Chips>,
-    /// What went into the middle, an uncalled bet too, for a check that the peers played the same hand.
+    /// Chips that went into the middle, an uncalled bet too, for a check that the peers played the same hand.
     #[serde(skip)]
     #[allow(dead_code, reason = "the count of allocations has no peer")]
     pub pot: Chips,

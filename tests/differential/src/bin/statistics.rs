@@ -215,7 +215,7 @@ impl Game {
                 }
                 _ => continue,
             };
-            // What a table refuses, players ask for all the same.
+            // Players ask all the same for acts that a table refuses.
             let _ = self.table.apply(0, command);
         }
     }
@@ -268,7 +268,7 @@ impl Game {
                 _ => None,
             })
             .context("no end")?;
-        // What follows the end belongs to no hand.
+        // Events after the end belong to no hand.
         let history = HandHistory::public(hand, self.table.config().clone(), starts, &events);
         Ok(record(self.uid.clone(), history, end))
     }

@@ -113,7 +113,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         hands += 1;
         let phh = Phh::from_history(&played.history);
         write("phh", format!("hand-{seed}.phh"), phh.to_text()?.as_bytes())?;
-        // What was raked is not told by a hand in PHH: such a hand may not be one that can be played again.
+        // A hand in PHH does not tell its rake: such a hand may not be one that can be played again.
         if let Ok(ohh) = Ohh::from_phh(&phh) {
             write("ohh", format!("hand-{seed}.ohh"), ohh.to_string().as_bytes())?;
         }
