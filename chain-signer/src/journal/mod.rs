@@ -25,6 +25,7 @@ mod pending;
 mod receipts;
 mod reread;
 mod rows;
+mod seated;
 mod store;
 mod tables;
 mod transactions;

@@ -22,6 +22,7 @@ mod quiet;
 mod receipts;
 mod restart;
 mod rotation;
+mod seated;
 mod settle;
 mod shortfall;
 mod tamper;
