@@ -7,6 +7,7 @@ files with the token or the passwords are not there.
 """
 
 import concurrent.futures
+import fcntl
 import http.client
 import json
 import pathlib
@@ -14,6 +15,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
@@ -37,9 +39,26 @@ class Silent:
             self.held.append(self.listener.accept()[0])
 
 
+FIRST, END = 12_000, 32_000
+
+
 def free():
-    with socket.create_server(("127.0.0.1", 0)) as held:
-        return held.getsockname()[1]
+    """A port that nobody else is given, by the counter of tests/ports."""
+    with open(pathlib.Path(tempfile.gettempdir()) / "purr-test-ports", "a+") as counter:
+        fcntl.flock(counter, fcntl.LOCK_EX)
+        counter.seek(0)
+        last = counter.read().strip()
+        port = int(last) if last.isdecimal() else END
+        for _ in range(FIRST, END):
+            port = port + 1 if FIRST <= port < END - 1 else FIRST
+            try:
+                socket.create_server(("127.0.0.1", port)).close()
+            except OSError:
+                continue
+            counter.truncate(0)
+            counter.write(str(port))
+            return port
+    raise OSError("no port is free")
 
 
 def spec():

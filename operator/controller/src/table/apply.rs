@@ -1,6 +1,6 @@
 //! Carries out what was decided.
 
-use super::{observe::PodView, validate::Valid};
+use super::{build, observe::PodView, validate::Valid};
 use crate::{
     certificates::CertificateError,
     context::{Context, MANAGER},
@@ -185,7 +185,9 @@ pub async fn annotate_all<const N: usize>(
 
 /// Gives a pod back the labels and the owner that somebody has edited.
 pub async fn restore(context: &Context, pod: &PodView, marks: &ObjectMeta) -> Result<(), ApplyError> {
-    let patch = json!({"metadata": {"uid": pod.uid, "labels": marks.labels, "ownerReferences": marks.owner_references}});
+    let labels = build::own_labels(marks);
+    let patch =
+        json!({"metadata": {"uid": pod.uid, "labels": labels, "ownerReferences": marks.owner_references}});
     let params = PatchParams { field_manager: Some(MANAGER.into()), ..Default::default() };
     let patched =
         context.pods(&pod.namespace).patch_metadata(&pod.name, &params, &Patch::Merge(&patch)).await;

@@ -1,7 +1,7 @@
 //! From a valid table to its Kubernetes objects. Values in, values out.
 
 use super::validate::Valid;
-use crate::{certificates::Issued, defaults::Defaults, fleet::LABEL_FLEET};
+use crate::{certificates::Issued, context::MANAGER, defaults::Defaults, fleet::LABEL_FLEET};
 use k8s_openapi::{
     ByteString,
     api::core::v1::{
@@ -27,7 +27,7 @@ use std::{
 pub const LABEL_PART_OF: &str = "app.kubernetes.io/part-of";
 pub const LABEL_COMPONENT: &str = "app.kubernetes.io/component";
 pub const LABEL_INSTANCE: &str = "app.kubernetes.io/instance";
-const LABEL_MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+pub const LABEL_MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 pub const LABEL_TABLE: &str = "purr.poker/table";
 pub const LABEL_UID: &str = "purr.poker/table-uid";
 pub const LABEL_GENERATION: &str = "purr.poker/generation";
@@ -117,7 +117,7 @@ fn labels(table: &PokerTable, fleet: &Defaults) -> BTreeMap<String, String> {
         label(LABEL_PART_OF, "purr"),
         label(LABEL_COMPONENT, "table"),
         label(LABEL_INSTANCE, &fleet.release),
-        label(LABEL_MANAGED_BY, "purr-controller"),
+        label(LABEL_MANAGED_BY, MANAGER),
         label(LABEL_TABLE, name(table)),
         label(LABEL_UID, uid(table)),
     ]);
@@ -137,12 +137,17 @@ const OWN_LABELS: [&str; 8] = [
     LABEL_GENERATION,
 ];
 
+/// Our labels as an object has them.
+pub fn own_labels(meta: &ObjectMeta) -> BTreeMap<&'static str, Option<&str>> {
+    let value = |key| meta.labels.as_ref().and_then(|labels| labels.get(key)).map(String::as_str);
+    // As a merge patch this also removes those of ours that the object should not have.
+    OWN_LABELS.into_iter().map(|key| (key, value(key))).collect()
+}
+
 /// Known by this is what an object says of itself that somebody may have edited: our labels, and the table that owns it.
 pub fn marks(meta: &ObjectMeta) -> u64 {
     let mut hasher = DefaultHasher::new();
-    for key in OWN_LABELS {
-        meta.labels.as_ref().and_then(|labels| labels.get(key)).hash(&mut hasher);
-    }
+    own_labels(meta).hash(&mut hasher);
     let owners = meta.owner_references.iter().flatten();
     let owner = owners.into_iter().find(|owner| owner.controller == Some(true));
     owner.map(|owner| (&owner.kind, &owner.name, &owner.uid)).hash(&mut hasher);
@@ -156,7 +161,7 @@ pub fn pod_marks(table: &PokerTable, fleet: &Defaults, generation: u64) -> Objec
     ObjectMeta { labels: Some(labels), owner_references: owner(table), ..Default::default() }
 }
 
-/// What the table's Secret should say of itself.
+/// What the table's Secret should say of itself when it is made.
 pub fn secret_marks(table: &PokerTable, fleet: &Defaults) -> ObjectMeta {
     ObjectMeta {
         name: Some(secret_name(name(table))),

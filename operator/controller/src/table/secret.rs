@@ -11,8 +11,9 @@ use crate::{
 };
 use k8s_openapi::api::core::v1::Secret;
 use kube::{
-    ResourceExt,
+    Resource, ResourceExt,
     api::{Patch, PatchParams, PostParams},
+    runtime::events::{Event, EventType},
 };
 use purr_crds::PokerTable;
 use serde_json::json;
@@ -24,6 +25,8 @@ const FIRST: u64 = 1;
 const LOOK_WITHIN: Duration = Duration::from_secs(300);
 /// The watch shows what was written by then.
 const SHOWN_WITHIN: Duration = Duration::from_secs(5);
+/// Reason of the event for a Secret without its owner.
+const UNOWNED: &str = "SecretUnowned";
 
 /// What this process remembers of a table's Secret; may be lost with the process.
 #[derive(Clone, Debug, Default)]
@@ -33,6 +36,8 @@ pub struct Memory {
     /// The version that was last read or written.
     checked: Option<String>,
     written: Option<Instant>,
+    /// UID of a Secret of which it was said that it has lost its owner.
+    unowned: Option<String>,
 }
 
 /// What the decision to look at a Secret depends on.
@@ -153,34 +158,34 @@ async fn restore(context: &Context, table: &PokerTable, now: SystemTime) -> Resu
         }
         return Err(ApplyError::Pod(format!("Secret {secret_name} comes and goes")));
     };
-    if !belongs(&held, table) {
+    if !belongs(&held, table) && !is_left_behind(&held, table) {
         let leftover = held.owner_references().iter().any(|owner| owner.kind == "PokerTable");
         return Err(ApplyError::Foreign { name: secret_name, leftover });
+    }
+    if !is_owned(&held, table) {
+        say_unowned(context, table, &held).await;
     }
     let part = |key: &str| held.data.as_ref()?.get(key).map(|bytes| bytes.0.as_slice());
     let good_until = part("tls.crt").and_then(|pem| context.authority.renew_at_s(pem, uid));
     let same_ca = part("ca.crt") == Some(context.authority.ca()?.as_bytes());
     let has_key = part("tls.key").is_some_and(|key| !key.is_empty());
-    if let Some(at) = good_until.filter(|at| same_ca && has_key && *at > seconds(now)) {
-        if is_marked(&held, table, &context.fleet) {
-            let read = held.metadata.resource_version.clone();
-            context.memory(uid, |memory| memory.secret.checked = read);
-        } else {
-            let marks = build::secret_marks(table, &context.fleet);
-            let patch = json!({"metadata": {"resourceVersion": held.metadata.resource_version,
-                "labels": marks.labels, "ownerReferences": marks.owner_references}});
-            let params = PatchParams { field_manager: Some(MANAGER.into()), ..Default::default() };
-            let patched = secrets.patch(&secret_name, &params, &Patch::Merge(&patch)).await;
-            wrote(context, table, &patched.map_err(api("restore secret"))?, None);
-        }
-        context.memory(uid, |memory| memory.secret.renew_at_s = at);
+    let good_until = good_until.filter(|at| same_ca && has_key && *at > seconds(now));
+    if let Some(at) = good_until.filter(|_| is_labelled(&held, table, &context.fleet)) {
+        let read = held.metadata.resource_version.clone();
+        context.memory(uid, |memory| (memory.secret.checked, memory.secret.renew_at_s) = (read, at));
         return Ok(());
     }
-    let issued = context.authority.issue(uid, now)?;
-    let secret = build::secret(table, &context.fleet, &issued);
-    let apply = PatchParams::apply(MANAGER).force();
-    let applied = secrets.patch(&secret_name, &apply, &Patch::Apply(&secret)).await;
-    wrote(context, table, &applied.map_err(api("apply secret"))?, Some(&issued));
+    let issued = match good_until {
+        Some(_) => None,
+        None => Some(context.authority.issue(uid, now)?),
+    };
+    let patch = patch(&held, table, &context.fleet, issued.as_ref());
+    let params = PatchParams { field_manager: Some(MANAGER.into()), ..Default::default() };
+    let patched = secrets.patch(&secret_name, &params, &Patch::Merge(&patch)).await;
+    wrote(context, table, &patched.map_err(api("restore secret"))?, issued.as_ref());
+    if let Some(at) = good_until {
+        context.memory(uid, |memory| memory.secret.renew_at_s = at);
+    }
     Ok(())
 }
 
@@ -188,11 +193,71 @@ async fn restore(context: &Context, table: &PokerTable, now: SystemTime) -> Resu
 fn belongs(secret: &Secret, table: &PokerTable) -> bool {
     let uid = table.metadata.uid.as_deref().unwrap_or_default();
     let labelled = secret.labels().get(build::LABEL_UID).is_some_and(|label| label == uid);
-    labelled || secret.owner_references().iter().any(|owner| owner.uid == uid)
+    labelled || is_owned(secret, table)
 }
 
-fn is_marked(secret: &Secret, table: &PokerTable, fleet: &Defaults) -> bool {
-    build::marks(&secret.metadata) == build::marks(&build::secret_marks(table, fleet))
+/// Whether it was made for a table of this name that is gone, and has lost the owner with which it would have gone, too.
+fn is_left_behind(secret: &Secret, table: &PokerTable) -> bool {
+    let wanted = [
+        (build::LABEL_MANAGED_BY, MANAGER),
+        (build::LABEL_PART_OF, "purr"),
+        (build::LABEL_COMPONENT, "table"),
+        (build::LABEL_TABLE, name(table)),
+    ];
+    let is = |(key, value): (&str, &str)| secret.labels().get(key).is_some_and(|label| label == value);
+    secret.owner_references().is_empty() && wanted.into_iter().all(is)
+}
+
+fn is_owned(secret: &Secret, table: &PokerTable) -> bool {
+    let uid = table.metadata.uid.as_deref().unwrap_or_default();
+    secret.owner_references().iter().any(|owner| owner.uid == uid)
+}
+
+fn is_labelled(secret: &Secret, table: &PokerTable, fleet: &Defaults) -> bool {
+    build::own_labels(&secret.metadata) == build::own_labels(&build::secret_marks(table, fleet))
+}
+
+/// Labels as they should be, and a new certificate where one is due. A Secret's owner is given when the Secret is made and never
+/// later: the API server lets only those change it who may delete the Secret (OwnerReferencesPermissionEnforcement), and a right
+/// to delete Secrets cannot be limited to the tables' names.
+fn patch(held: &Secret, table: &PokerTable, fleet: &Defaults, issued: Option<&Issued>) -> serde_json::Value {
+    let marks = build::secret_marks(table, fleet);
+    let mut patch = json!({"metadata": {"resourceVersion": held.metadata.resource_version,
+        "labels": build::own_labels(&marks)}});
+    if let Some(issued) = issued {
+        patch["data"] = json!(build::secret(table, fleet, issued).data);
+    }
+    patch
+}
+
+/// One event for a Secret that will outlive its table, with the command that helps.
+async fn say_unowned(context: &Context, table: &PokerTable, held: &Secret) {
+    let uid = table.metadata.uid.as_deref().unwrap_or_default();
+    let is_said = context.memory(uid, |memory| {
+        let before = std::mem::replace(&mut memory.secret.unowned, held.metadata.uid.clone());
+        before == held.metadata.uid
+    });
+    if is_said {
+        return;
+    }
+    let (namespace, name) = (namespace(table), build::secret_name(name(table)));
+    let note = format!(
+        "somebody took the owner off Secret {name}, so it stays when the table goes. It is made again with its owner, and the \
+         table plays on, after: kubectl -n {namespace} delete secret {name}"
+    );
+    tracing::warn!(secret = name, "{note}");
+    let event = Event {
+        type_: EventType::Warning,
+        reason: UNOWNED.into(),
+        note: Some(note),
+        action: "Restore".into(),
+        secondary: None,
+    };
+    if !context.may_say(&event) {
+        context.metrics.events_dropped.inc();
+    } else if let Err(error) = context.recorder.publish(&event, &table.object_ref(&())).await {
+        tracing::warn!(%error, reason = event.reason, "event");
+    }
 }
 
 fn wrote(context: &Context, table: &PokerTable, secret: &Secret, issued: Option<&Issued>) {
@@ -207,14 +272,14 @@ fn wrote(context: &Context, table: &PokerTable, secret: &Secret, issued: Option<
     let name = secret.metadata.name.as_deref().unwrap_or_default();
     match issued {
         Some(issued) => tracing::info!(secret = name, not_after_s = issued.not_after_s, "certificate issued"),
-        None => tracing::warn!(secret = name, "labels and owner put back"),
+        None => tracing::warn!(secret = name, "labels put back"),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{fleet, table};
+    use crate::testing::{self, fleet, table};
 
     fn known() -> Known {
         Known {
@@ -258,20 +323,54 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_the_tables_by_its_owner_or_its_label_and_is_put_right_where_one_of_both_is_edited() {
+    fn a_secret_is_the_tables_by_its_owner_or_its_label_and_its_labels_are_put_right() {
         let (table, fleet) = (table(), fleet());
         let whole = Secret { metadata: build::secret_marks(&table, &fleet), ..Secret::default() };
-        assert!(belongs(&whole, &table) && is_marked(&whole, &table, &fleet));
+        assert!(belongs(&whole, &table) && is_labelled(&whole, &table, &fleet) && is_owned(&whole, &table));
         let mut bare = whole.clone();
         bare.metadata.labels = None;
-        assert!(belongs(&bare, &table) && !is_marked(&bare, &table, &fleet));
+        assert!(belongs(&bare, &table) && !is_labelled(&bare, &table, &fleet));
         let mut orphan = whole.clone();
         orphan.metadata.owner_references = None;
-        assert!(belongs(&orphan, &table) && !is_marked(&orphan, &table, &fleet));
+        assert!(belongs(&orphan, &table) && is_labelled(&orphan, &table, &fleet) && !is_owned(&orphan, &table));
         bare.metadata.owner_references = None;
-        assert!(!belongs(&bare, &table), "somebody else's");
+        assert!(!belongs(&bare, &table) && !is_left_behind(&bare, &table), "somebody else's");
         let mut more = whole;
         more.metadata.labels.as_mut().unwrap().insert("team".into(), "poker".into());
-        assert!(is_marked(&more, &table, &fleet), "labels of others are theirs");
+        assert!(is_labelled(&more, &table, &fleet), "labels of others are theirs");
+        more.metadata.labels.as_mut().unwrap().insert(build::LABEL_FLEET.into(), "none".into());
+        assert!(!is_labelled(&more, &table, &fleet), "it is in no fleet");
+    }
+
+    #[test]
+    fn a_secret_that_outlived_a_table_of_this_name_is_used_again_and_a_foreign_one_never() {
+        let (table, fleet) = (table(), fleet());
+        let mut before = table.clone();
+        before.metadata.uid = Some("before".into());
+        let mut left = Secret { metadata: build::secret_marks(&before, &fleet), ..Secret::default() };
+        assert!(!belongs(&left, &table) && !is_left_behind(&left, &table), "it goes with its owner soon");
+        left.metadata.owner_references = None;
+        assert!(is_left_behind(&left, &table));
+        for key in [build::LABEL_MANAGED_BY, build::LABEL_COMPONENT, build::LABEL_TABLE] {
+            let mut other = left.clone();
+            other.metadata.labels.as_mut().unwrap().insert(key.into(), "other".into());
+            assert!(!is_left_behind(&other, &table), "{key}");
+        }
+    }
+
+    #[test]
+    fn a_patch_of_a_secret_never_says_who_owns_it_and_removes_labels_of_ours_that_are_wrong() {
+        let (table, fleet) = (table(), fleet());
+        let held = Secret { metadata: build::secret_marks(&table, &fleet), ..Secret::default() };
+        let text = |text: &str| text.to_owned();
+        let issued = Issued { certificate: text("C"), key: text("K"), ca: text("A"), not_after_s: 0 };
+        for issued in [None, Some(&issued)] {
+            let patch = patch(&held, &table, &fleet, issued);
+            assert!(patch["metadata"].get("ownerReferences").is_none(), "{patch}");
+            assert_eq!(patch["metadata"]["labels"][build::LABEL_UID], testing::UID);
+            assert!(patch["metadata"]["labels"][build::LABEL_FLEET].is_null());
+            let parts = patch.get("data").map_or(0, |data| data.as_object().unwrap().len());
+            assert_eq!(parts, if issued.is_some() { 3 } else { 0 });
+        }
     }
 }
