@@ -21,6 +21,7 @@ mod limits;
 mod quiet;
 mod receipts;
 mod restart;
+mod rollback;
 mod rotation;
 mod seated;
 mod settle;

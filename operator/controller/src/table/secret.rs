@@ -332,7 +332,9 @@ mod tests {
         assert!(belongs(&bare, &table) && !is_labelled(&bare, &table, &fleet));
         let mut orphan = whole.clone();
         orphan.metadata.owner_references = None;
-        assert!(belongs(&orphan, &table) && is_labelled(&orphan, &table, &fleet) && !is_owned(&orphan, &table));
+        assert!(
+            belongs(&orphan, &table) && is_labelled(&orphan, &table, &fleet) && !is_owned(&orphan, &table)
+        );
         bare.metadata.owner_references = None;
         assert!(!belongs(&bare, &table) && !is_left_behind(&bare, &table), "somebody else's");
         let mut more = whole;
