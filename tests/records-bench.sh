@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Hands into PostgreSQL with facts and counters, a rebuild, bytes a hand, the lag at 200 hands/s, and a player's page over
 # a million own hands. Writes target/records-*.json. usage: records-bench.sh
+# PURR_RECORDS_HANDS is how many hands are taken in and rebuilt (default: each of the file once); a million take some ten
+# minutes and 7 GB in the folder for temporary files.
 # PURR_PHH=FILE takes that file's hands; else 20,000 random ones, of which many are all-in before the flop.
 set -euo pipefail
 # shellcheck source=cluster/lib.sh

@@ -17,9 +17,15 @@ const BATCH_S: u64 = 4;
 /// Longest time between two questions of a table that waits, in seconds.
 const AGAIN_S_MAX: u64 = 60;
 
+/// Tables that a node's drain moves at once. Each start takes processor time from the others' take-overs, for which players
+/// wait; their own pods play on meanwhile.
+const EVICTED_BATCH: usize = 3;
+
 /// Tables with a common budget.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Group {
+    /// Tables whose pods were asked to go, as by a drain of their node.
+    Evicted,
     /// Tables without a fleet.
     Single,
     /// Namespace and name of a fleet.
@@ -84,6 +90,7 @@ impl Pace {
     /// A fleet that has not been read yet moves one table at a time.
     pub fn budget(&self, group: &Group) -> Budget {
         match group {
+            Group::Evicted => Budget { batch: EVICTED_BATCH, ..self.single },
             Group::Single => self.single,
             Group::Fleet(..) => {
                 self.budgets.get(group).copied().unwrap_or(Budget { batch: 1, ..self.single })
@@ -112,7 +119,8 @@ impl Pace {
         }
         let until_s = now_s.saturating_add_unsigned(2 * AGAIN_S_MAX);
         moves.waiting.insert(uid.to_owned(), (rank, until_s));
-        let settled = now_s - moves.since_s.max(begun_s) >= SETTLE_S;
+        // These have a time by which they are gone.
+        let settled = *group == Group::Evicted || now_s - moves.since_s.max(begun_s) >= SETTLE_S;
         let first = |(other, (theirs, _)): &(&String, &(Rank, i64))| (*theirs, other.as_str()) < (rank, uid);
         let before = moves.waiting.iter().filter(first).count();
         let room = batch.saturating_sub(moves.moving.len());
@@ -232,6 +240,16 @@ mod tests {
             asked.iter().filter(|turn| **turn == Turn::Now).count()
         };
         assert_eq!((now(&fleet("a")), now(&fleet("b")), now(&Group::Single)), (3, 1, 0));
+    }
+
+    #[test]
+    fn evicted_tables_move_a_few_at_a_time_and_at_once() {
+        let mut pace = Pace::new(SINGLE, 100);
+        let ask = |pace: &mut Pace, uid: &str| pace.ask(&Group::Evicted, uid, Rank::default(), 100);
+        let turns = ["1", "2", "3", "4"].map(|uid| ask(&mut pace, uid));
+        assert_eq!(turns, [Turn::Now, Turn::Now, Turn::Now, Turn::Later { again_s: 1 }]);
+        pace.done(&Group::Evicted, "2");
+        assert_eq!(ask(&mut pace, "4"), Turn::Now);
     }
 
     #[test]

@@ -12,7 +12,10 @@ use purr_runtime::CancellationToken;
 use purr_store::StoredHand;
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
-use std::{io::BufRead, time::Instant};
+use std::{
+    io::BufRead,
+    time::{Duration, Instant},
+};
 
 const BATCH: usize = 100;
 const TABLES: u64 = 40;
@@ -52,38 +55,47 @@ fn at_tables(mut record: HandRecord, number: u64) -> HandRecord {
 async fn hands_a_second_and_bytes_a_hand() {
     let file = std::env::var("PURR_RECORDS").unwrap();
     let lines = std::io::BufReader::new(std::fs::File::open(file).unwrap()).lines();
-    // 200 hands a second, in the order in which tables play them.
-    let hands: Vec<StoredHand> = lines
-        .zip(0u64..)
-        .map(|(line, number)| {
-            let record = at_tables(serde_json::from_str(&line.unwrap()).unwrap(), number);
-            let record = with_sealed_parts(record, number);
-            stored(&record, &format!("{}-{number}", 1_700_000_000_000 + number * 5))
-        })
-        .collect();
-    let count = hands.len();
-    let bytes: usize = hands.iter().map(|hand| hand.record.len()).sum();
+    let records: Vec<HandRecord> = lines.map(|line| serde_json::from_str(&line.unwrap()).unwrap()).collect();
+    let count =
+        std::env::var("PURR_RECORDS_HANDS").map_or(records.len() as u64, |text| text.parse().unwrap());
     let postgres = Postgres::new();
     let database = postgres.database().await;
+    let (mut bytes, mut facts, mut slowest) = (0, 0, 0.0_f64);
+    let (mut ingesting, mut counting) = (Duration::ZERO, Duration::ZERO);
     let begun = Instant::now();
-    let mut slowest = 0.0_f64;
-    for batch in hands.chunks(BATCH) {
+    // A batch at a time: a million hands are ten gigabytes.
+    for first in (0..count).step_by(BATCH) {
+        // 200 hands a second, in the order in which tables play them.
+        let batch: Vec<StoredHand> = (first..count.min(first + BATCH as u64))
+            .map(|number| {
+                let record = records[usize::try_from(number).unwrap() % records.len()].clone();
+                let record = with_sealed_parts(at_tables(record, number), number);
+                stored(&record, &format!("{}-{number}", 1_700_000_000_000 + number * 5))
+            })
+            .collect();
+        bytes += batch.iter().map(|hand| hand.record.len()).sum::<usize>();
         let one = Instant::now();
-        let fates = database.ingest(batch).await.unwrap();
+        let fates = database.ingest(&batch).await.unwrap();
+        let took = one.elapsed();
         assert!(fates.iter().all(|fate| *fate == Fate::Stored), "{fates:?}");
-        slowest = slowest.max(one.elapsed().as_secs_f64());
+        ingesting += took;
+        slowest = slowest.max(took.as_secs_f64());
+        let one = Instant::now();
+        facts += batch
+            .iter()
+            .map(|hand| purr_facts::facts(&serde_json::from_slice(&hand.record).unwrap()).unwrap().len())
+            .sum::<usize>();
+        counting += one.elapsed();
+        if first % 100_000 == 0 {
+            println!("[{:4} s] {first} of {count} hands", begun.elapsed().as_secs());
+        }
     }
-    let ingest = count as f64 / begun.elapsed().as_secs_f64();
-    let begun = Instant::now();
-    let facts: usize = hands
-        .iter()
-        .map(|hand| purr_facts::facts(&serde_json::from_slice(&hand.record).unwrap()).unwrap().len())
-        .sum();
-    let facts_alone = count as f64 / begun.elapsed().as_secs_f64();
+    let ingest = count as f64 / ingesting.as_secs_f64();
+    let facts_alone = count as f64 / counting.as_secs_f64();
     let begun = Instant::now();
     database.forget_counters().await.unwrap();
     let forget = begun.elapsed().as_secs_f64();
-    assert_eq!(database.recount_all(&CancellationToken::new()).await.unwrap(), count as u64);
+    assert_eq!(database.recount_all(&CancellationToken::new()).await.unwrap(), count);
     let rebuild = count as f64 / begun.elapsed().as_secs_f64();
     let mut connection = PgConnection::connect_with(&postgres.options()).await.unwrap();
     let bodies = "SELECT sum(pg_total_relation_size(inhrelid))::bigint FROM pg_inherits
@@ -102,7 +114,7 @@ async fn hands_a_second_and_bytes_a_hand() {
         "bench",
         &json!({
             "hands": count,
-            "recordBytes": bytes / count,
+            "recordBytes": bytes as u64 / count,
             "playersAHand": facts as f64 / count as f64,
             "ingestHandsPerS": ingest.round(),
             "slowestBatchS": slowest,

@@ -53,7 +53,7 @@ async fn million(connection: &mut PgConnection) {
     for sql in [
         "INSERT INTO tables (uid, highest) VALUES ('0a', 1000000)".to_owned(),
         "INSERT INTO hands (table_uid, hand, hash, version, conflict, epoch, ended_ms, void, rake, public, shown_ms, pot, counted)
-         SELECT '0a', n, decode(lpad(to_hex(n), 64, '0'), 'hex'), 0, false, 1, 1700000000000 + n * 43200, false, 5, true, 0, 100, true
+         SELECT '0a', n, decode(lpad(to_hex(n), 64, '0'), 'hex'), 0, false, 1, 1700000000000 + n::bigint * 43200, false, 5, true, 0, 100, true
          FROM generate_series(1, 1000000) n"
             .to_owned(),
         format!(
@@ -157,7 +157,7 @@ async fn lag_from_a_hands_end_to_its_counters() {
                     table: uid.clone(),
                     epoch: 1,
                     number,
-                    follows: number - 1,
+                    follows: u64::from(number > 1),
                     replaces: false,
                     snapshot: Bytes::from_static(b"s"),
                     base: None,

@@ -58,6 +58,8 @@ pub struct HandOver {
 pub struct HandedOver {
     /// No hand runs, and none starts for some seconds.
     pub free: bool,
+    /// For how long no hand has run, in milliseconds. None: none has ended at this process, or its release does not say.
+    pub rested_ms: Option<u64>,
 }
 
 #[cfg(test)]

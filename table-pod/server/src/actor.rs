@@ -23,6 +23,7 @@ use purr_engine::{Millis, PlayerId, Table};
 use purr_protocol::{
     Settlement, TableSpec,
     floor::Floor,
+    handover::HandedOver,
     pb,
     pb::server_message::Body,
     permit::{Domain, PermitDomain},
@@ -81,7 +82,7 @@ pub enum Message {
     },
     /// A successor asks for the table. Answered with whether no hand runs.
     HandOver {
-        reply: oneshot::Sender<bool>,
+        reply: oneshot::Sender<HandedOver>,
     },
     /// A successor has taken over.
     Moved,
@@ -209,9 +210,9 @@ impl Handle {
         answer.await.ok()
     }
 
-    /// A successor asks for the table: no hand starts for some seconds. Returns whether none runs, as soon as that is so
-    /// and at the latest after `wait`; `None` when the table has stopped.
-    pub async fn hand_over(&self, wait: Duration) -> Option<bool> {
+    /// A successor asks for the table: no hand starts for some seconds. Answers as soon as none runs and at the latest
+    /// after `wait`; `None` when the table has stopped.
+    pub async fn hand_over(&self, wait: Duration) -> Option<HandedOver> {
         let end = Instant::now() + wait;
         loop {
             let changed = self.changed.notified();
@@ -220,11 +221,9 @@ impl Handle {
             changed.as_mut().enable();
             let (reply, answer) = oneshot::channel();
             self.inbox.send(Message::HandOver { reply }).await.ok()?;
-            if answer.await.ok()? {
-                return Some(true);
-            }
-            if tokio::time::timeout_at(end, changed).await.is_err() {
-                return Some(false);
+            let handed_over = answer.await.ok()?;
+            if handed_over.free || tokio::time::timeout_at(end, changed).await.is_err() {
+                return Some(handed_over);
             }
         }
     }
@@ -410,6 +409,15 @@ impl Actor {
         Ok(actor)
     }
 
+    /// The last hand ended then, at the process that handed the table over: the pause after it goes on.
+    #[must_use]
+    pub fn after_hand(mut self, ended: Instant) -> Self {
+        let rested = ended + Duration::from_millis(self.core.hand_gap_ms());
+        let at = rested.saturating_duration_since(self.started).as_millis();
+        self.core.rests_until(Millis::try_from(at).unwrap_or(Millis::MAX));
+        self
+    }
+
     /// Records tell when their hands were dealt: this is now, in milliseconds since 1970.
     #[must_use]
     pub fn with_wall_clock(mut self, wall_ms: u64) -> Self {
@@ -534,8 +542,10 @@ impl Actor {
                 Ok(())
             }
             Message::HandOver { reply } => {
-                self.core.hand_over(self.now());
-                let _ = reply.send(self.core.is_free_to_go());
+                let now = self.now();
+                self.core.hand_over(now);
+                let (free, rested_ms) = (self.core.is_free_to_go(), self.core.rested(now));
+                let _ = reply.send(HandedOver { free, rested_ms });
                 Ok(())
             }
             Message::Moved => {

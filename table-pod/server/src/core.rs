@@ -21,7 +21,7 @@ pub use adopt::{AdoptError, Adopted};
 pub use hands::Recording;
 pub use ids::Ids;
 use purr_engine::{
-    Chips, Command, Event, Millis, PlayerId, SeatIndex, Table,
+    Chips, Command, Event, Millis, PlayerId, SeatIndex, SeatSet, Table,
     deal::{Commitment, Reveal, SealedDeck},
     history::SeatStart,
 };
@@ -230,6 +230,12 @@ pub struct Core {
     epoch_ms: Option<u64>,
     /// When the next hand starts, where nothing holds it.
     next_start: Option<Millis>,
+    /// When the last hand ended at this process.
+    hand_ended: Option<Millis>,
+    /// When the next hand may start, counted from the end of the last one at the process before. `None`: as ever.
+    rested_at: Option<Millis>,
+    /// Who was connected to the process before, and has not come here yet.
+    awaited: SeatSet,
     /// Between two hands, in milliseconds.
     hand_gap_ms: Millis,
     /// How long players have to reveal their entropy, in milliseconds.
@@ -342,6 +348,9 @@ impl Core {
             now: 0,
             epoch_ms: None,
             next_start: None,
+            hand_ended: None,
+            rested_at: None,
+            awaited: SeatSet::default(),
             hand_gap_ms,
             reveal_ms,
             paused,
@@ -413,6 +422,9 @@ impl Core {
             .filter(|s| self.state.table.seat(*s).is_some())
             .collect();
         for seat in seated {
+            if self.state.table.seat(seat).is_some_and(|chair| chair.connected) {
+                self.awaited.insert(seat);
+            }
             self.command(Command::Disconnected { seat }, &mut events);
         }
         if self.state.dealing.is_none() {
@@ -519,6 +531,7 @@ impl Core {
 
     fn set_connected(&mut self, player: PlayerId, connected: bool, events: &mut Vec<Event>) {
         if let Some(seat) = self.state.table.seat_of(player) {
+            self.awaited.remove(seat);
             let command =
                 if connected { Command::Reconnected { seat } } else { Command::Disconnected { seat } };
             self.command(command, events);
@@ -588,6 +601,20 @@ impl Core {
         } else {
             None
         }
+    }
+
+    /// The process before handed the table over between two hands: its pause is not begun anew. `at` is when it is over.
+    pub const fn rests_until(&mut self, at: Millis) {
+        self.rested_at = Some(at);
+    }
+
+    pub const fn hand_gap_ms(&self) -> Millis {
+        self.hand_gap_ms
+    }
+
+    /// For how long no hand has run here; `None`: none has ended here.
+    pub fn rested(&self, now: Millis) -> Option<Millis> {
+        self.hand_ended.map(|at| now.saturating_sub(at))
     }
 
     /// A successor asks for the table: no hand starts for [`HANDING_OVER_MS`].

@@ -303,10 +303,10 @@ async fn hand_over(
     if taken {
         tracing::info!(epoch, "the successor has taken over");
         table.moved().await;
-        return Ok(Json(HandedOver { free: true }));
+        return Ok(Json(HandedOver { free: true, rested_ms: None }));
     }
     let stopped = || Problem::new(410, "stopped", "The table has stopped");
-    Ok(Json(HandedOver { free: table.hand_over(ASK_WAIT).await.ok_or_else(stopped)? }))
+    table.hand_over(ASK_WAIT).await.map(Json).ok_or_else(|| stopped().into())
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ use purr_runtime::{
 };
 use purr_store::{DataKeys, Link, RedisStore, Sealer, Sessions};
 use signer::{HttpSigner, Signer};
-use standing::{HttpPredecessor, Post, Predecessor};
+use standing::{Freed, HttpPredecessor, Post, Predecessor};
 use std::{
     sync::Arc,
     time::{Duration, SystemTime},
@@ -119,11 +119,15 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
         () = stop.cancelled() => return Ok(()),
     };
     let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let actor = match from.as_ref().and_then(|from| from.hand_ended) {
+        Some(ended) => actor.after_hand(ended),
+        None => actor,
+    };
     let actor = actor.with_wall_clock(u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX));
     let handle = actor.handle();
     let mut running = tokio::spawn(actor.run(ended.clone()));
     post.serves(handle.clone());
-    if let Some(address) = from {
+    if let Some(Freed { address, .. }) = from {
         // Sends the players here. Where it is lost, the predecessor learns of it by its next commit, or by its end.
         if let Err(error) = predecessor.ask(&address, &HandOver { epoch, taken: true }).await {
             tracing::warn!(%error, address, "the predecessor has not been told");

@@ -126,9 +126,17 @@ pub async fn connect(post: &Post, store: &RedisStore, signer: &dyn Signer, readi
     }
 }
 
+/// What a successor knows of the predecessor that it takes over from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Freed {
+    pub address: String,
+    /// When its last hand ended, where it says so.
+    pub hand_ended: Option<Instant>,
+}
+
 /// Stands by until the controller orders the take-over and the predecessor is between two hands. Returns the
-/// predecessor's address where the order names one.
-pub async fn until_free(post: &Post, predecessor: &dyn Predecessor, epoch: u64) -> Option<String> {
+/// predecessor where the order names one.
+pub async fn until_free(post: &Post, predecessor: &dyn Predecessor, epoch: u64) -> Option<Freed> {
     let mut orders = post.order.subscribe();
     post.is(Standing::StandingBy, Some("the controller's order".into()));
     loop {
@@ -141,8 +149,8 @@ pub async fn until_free(post: &Post, predecessor: &dyn Predecessor, epoch: u64) 
         let address = order.predecessor?;
         tokio::select! {
             free = ask_until_free(post, predecessor, &address, epoch) => {
-                if free {
-                    return Some(address);
+                if let Some(hand_ended) = free {
+                    return Some(Freed { address, hand_ended });
                 }
                 // The controller drains the predecessor, and orders anew.
                 let _ = orders.changed().await;
@@ -153,14 +161,23 @@ pub async fn until_free(post: &Post, predecessor: &dyn Predecessor, epoch: u64) 
     }
 }
 
-/// `true`: no hand runs at the predecessor, or the predecessor is gone. `false`: it hands nothing over.
-async fn ask_until_free(post: &Post, predecessor: &dyn Predecessor, address: &str, epoch: u64) -> bool {
+/// `Some`: no hand runs at the predecessor, and when the last one ended, or the predecessor is gone. `None`: it hands
+/// nothing over.
+async fn ask_until_free(
+    post: &Post,
+    predecessor: &dyn Predecessor,
+    address: &str,
+    epoch: u64,
+) -> Option<Option<Instant>> {
     post.is(Standing::TakingOver, Some(format!("the end of the hand at {address}")));
     let mut heard = Instant::now();
     loop {
         match predecessor.ask(address, &HandOver { epoch, taken: false }).await {
-            Ok(HandedOver { free: true }) => return true,
-            Ok(HandedOver { free: false }) => heard = Instant::now(),
+            Ok(HandedOver { free: true, rested_ms }) => {
+                let rested = rested_ms.map(Duration::from_millis);
+                return Some(rested.and_then(|rested| Instant::now().checked_sub(rested)));
+            }
+            Ok(HandedOver { free: false, .. }) => heard = Instant::now(),
             Err(error @ NotAsked::Refused(_)) => {
                 tracing::warn!(%error, address, "hand-over");
                 let standing = Standing::TakingOver;
@@ -169,11 +186,11 @@ async fn ask_until_free(post: &Post, predecessor: &dyn Predecessor, address: &st
                     waits_for: Some(error.to_string()),
                     refused: true,
                 });
-                return false;
+                return None;
             }
             Err(error) if heard.elapsed() >= GONE => {
                 tracing::warn!(%error, address, "taking over without a hand-over");
-                return true;
+                return Some(None);
             }
             Err(error) => {
                 tracing::info!(%error, address, "hand-over");

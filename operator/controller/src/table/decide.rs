@@ -93,7 +93,10 @@ pub enum Step {
         stand_by: bool,
     },
     /// Asks whether the table may move to a new pod now, sets [`Observed::turn`] and decides anew.
-    AskTurn,
+    AskTurn {
+        /// The pod was asked to go; else it is outdated.
+        evicted: bool,
+    },
     /// Asks a successor how far it is, sets [`Observed::standing`] and decides anew.
     AskStanding {
         pod: String,
@@ -338,7 +341,7 @@ fn keep(seen: &Observed) -> Decision {
     match pod.life {
         Life::Lost => return launch(seen, []),
         // Evicted. It plays on for a while, and hands over where it can.
-        Life::Terminating if seen.wanted.is_some() => return launch_successor(seen),
+        Life::Terminating if seen.wanted.is_some() => return evicted(seen, pod),
         Life::Terminating => return Decision::new(Stage::Going, []).again(LOOK_S),
         Life::Failed => return relaunch(seen, pod, RELAUNCH_S),
         // It served, so a process can run with this configuration, and players wait. One that never did stays: kubelet's
@@ -411,7 +414,7 @@ fn replace(seen: &Observed, pod: &PodView) -> Decision {
         return launch(seen, [remove(pod)]);
     }
     match seen.turn {
-        None => Decision::new(Stage::Queued, [Step::AskTurn]),
+        None => Decision::new(Stage::Queued, [Step::AskTurn { evicted: false }]),
         Some(Turn::Later { again_s }) => {
             let waits = if pod.ready { instruct(seen, pod, Stage::Queued) } else { starting() };
             let again_s = waits.again_s.unwrap_or(again_s).min(again_s);
@@ -420,6 +423,17 @@ fn replace(seen: &Observed, pod: &PodView) -> Decision {
         // Nobody can be at a table whose process has never run.
         Some(Turn::Now) if !pod.started => launch(seen, [remove(pod)]),
         Some(Turn::Now) => launch_successor(seen),
+    }
+}
+
+/// A pod that was asked to go plays on for a part of its grace period: tables of a drained node take turns for as long as
+/// that bears, so that their starts do not slow each other's take-overs.
+fn evicted(seen: &Observed, pod: &PodView) -> Decision {
+    let wait = |again_s| Decision::new(Stage::Moving(Waiting::Successor), []).again(again_s);
+    match (seen.turn, pod.move_by_s.saturating_sub(seen.now_s)) {
+        (_, ..=0) | (Some(Turn::Now), _) => launch_successor(seen),
+        (None, _) => with_step(wait(ASK_S), Step::AskTurn { evicted: true }),
+        (Some(Turn::Later { again_s }), left_s) => wait(again_s.min(left_s.unsigned_abs())),
     }
 }
 

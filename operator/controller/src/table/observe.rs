@@ -44,6 +44,8 @@ pub struct PodView {
     /// Why it does not run, in the kubelet's words.
     pub trouble: Option<Trouble>,
     pub created_s: i64,
+    /// Of one that was asked to go: when its successor is started at the latest, in seconds since 1970.
+    pub move_by_s: i64,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,6 +66,9 @@ pub struct Trouble {
     pub reason: &'static str,
     pub message: String,
 }
+
+/// A table plays on for half of its pod's grace period at most. Half of that is left for the successor's start.
+const MOVE_PART: i64 = 4;
 
 impl PodView {
     pub fn of(pod: &Pod) -> Self {
@@ -98,6 +103,10 @@ impl PodView {
             life,
             trouble: container.and_then(trouble).or_else(|| unschedulable(pod)).or_else(|| failed(pod)),
             created_s: pod.metadata.creation_timestamp.as_ref().map_or(0, |at| at.0.as_second()),
+            move_by_s: pod.metadata.deletion_timestamp.as_ref().map_or(0, |at| {
+                let grace_s = pod.metadata.deletion_grace_period_seconds.unwrap_or_default();
+                at.0.as_second() - grace_s + grace_s / MOVE_PART
+            }),
         }
     }
 

@@ -235,10 +235,12 @@ fn keep_pace(context: &Context, table: &PokerTable, seen: &Observed, decision: &
         decide::holder(&seen.pods).is_some_and(|pod| seen.wanted.as_ref().is_none_or(|w| *w == pod.hash));
     match &decision.stage {
         Stage::Steady if fits => {
-            context.pace.with(|pace| pace.done(&group, uid));
+            context.pace.with(|pace| [&group, &Group::Evicted].map(|group| pace.done(group, uid)));
             context.memory(uid, |memory| memory.refused = None);
         }
-        Stage::Deleted | Stage::Blocked => context.pace.with(|pace| pace.done(&group, uid)),
+        Stage::Deleted | Stage::Blocked => {
+            context.pace.with(|pace| [&group, &Group::Evicted].map(|group| pace.done(group, uid)));
+        }
         Stage::Moving(_) => context.pace.with(|pace| pace.is_moving(&group, uid)),
         _ => {}
     }
@@ -408,9 +410,10 @@ async fn carry_out(
                 apply::create(context, &fetched.table, &pod).await?;
                 context.memory(&uid, |memory| memory.refused = None);
             }
-            Step::AskTurn => {
+            Step::AskTurn { evicted } => {
                 let players = round.summary.as_ref().map_or(0, |summary| u32::from(summary.players));
-                let (group, now_s) = (group(&fetched.table), round.seen.now_s);
+                let group = if *evicted { Group::Evicted } else { group(&fetched.table) };
+                let now_s = round.seen.now_s;
                 let turn = context.pace.with(|pace| pace.ask(&group, &uid, Rank { players }, now_s));
                 answers.turn = Some(turn);
                 return Ok(true);

@@ -72,8 +72,18 @@ impl Core {
         let running = self.state.table.hand().is_some() || self.state.dealing.is_some();
         if running || self.holding().is_some() || self.is_handing_over() || self.state.table.ready() < 2 {
             self.next_start = None;
-        } else if self.next_start.is_none() {
-            self.next_start = Some(self.now + self.hand_gap_ms);
+            if running {
+                self.rested_at = None;
+            }
+        } else {
+            let at = *self.next_start.get_or_insert(self.now + self.hand_gap_ms);
+            // The pause before a take-over counts, but the next hand waits until everybody has followed the table.
+            if let Some(rested_at) = self.rested_at
+                && !self.ready_seats().iter().any(|seat| self.awaited.contains(seat))
+            {
+                self.rested_at = None;
+                self.next_start = Some(at.min(rested_at.max(self.now)));
+            }
         }
     }
 

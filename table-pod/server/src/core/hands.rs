@@ -63,6 +63,9 @@ impl Core {
             Event::HandEnded(end) => Some(end.clone()),
             _ => None,
         });
+        if ended.is_some() {
+            self.hand_ended = Some(self.now);
+        }
         if let (Some(end), Some(deal)) = (&ended, &deal) {
             self.watch_hand(end, deal);
             self.settle(end, deal, events, step);

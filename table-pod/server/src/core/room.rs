@@ -320,7 +320,7 @@ impl Core {
         )
     }
 
-    fn ready_seats(&self) -> SeatSet {
+    pub(super) fn ready_seats(&self) -> SeatSet {
         let chairs = (0u8..).map(SeatIndex).zip(self.state.table.seats());
         chairs
             .filter(|(_, chair)| chair.as_ref().is_some_and(purr_engine::table::Seat::is_ready))

@@ -24,14 +24,14 @@ impl Predecessor for Script {
 }
 
 fn free(free: bool) -> Result<HandedOver, NotAsked> {
-    Ok(HandedOver { free })
+    Ok(HandedOver { free, rested_ms: None })
 }
 
 fn from(address: &str) -> Order {
     Order { predecessor: Some(address.into()) }
 }
 
-fn start(script: Script) -> (Arc<Post>, tokio::task::JoinHandle<Option<String>>) {
+fn start(script: Script) -> (Arc<Post>, tokio::task::JoinHandle<Option<Freed>>) {
     let post = Arc::new(Post::default());
     let task = tokio::spawn({
         let post = post.clone();
@@ -48,7 +48,7 @@ async fn a_successor_stands_by_until_it_is_ordered() {
     assert!(timeout(HOUR, &mut task).await.is_err());
     assert_eq!(post.now().standing, Standing::StandingBy);
     post.order(from("a:1"));
-    assert_eq!(task.await.unwrap().as_deref(), Some("a:1"));
+    assert_eq!(task.await.unwrap(), Some(Freed { address: "a:1".into(), hand_ended: None }));
 }
 
 #[tokio::test(start_paused = true)]
@@ -89,4 +89,13 @@ async fn a_second_order_without_predecessor_ends_the_wait_at_once() {
     assert!(timeout(HOUR, &mut task).await.is_err());
     post.order(Order::default());
     assert_eq!(timeout(Duration::from_millis(1), task).await.unwrap().unwrap(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_successor_knows_when_the_predecessors_last_hand_ended() {
+    let (post, task) = start(Script::new([Ok(HandedOver { free: true, rested_ms: Some(300) })]));
+    sleep(Duration::from_secs(1)).await;
+    post.order(from("a:1"));
+    let ended = task.await.unwrap().unwrap().hand_ended.unwrap();
+    assert_eq!(ended.elapsed(), Duration::from_millis(300));
 }

@@ -11,7 +11,7 @@ use purr_table::{
     snapshot::Format,
 };
 use std::sync::Arc;
-use tokio::task::JoinHandle;
+use tokio::{task::JoinHandle, time::Instant};
 
 pub struct World {
     pub store: Arc<dyn Store>,
@@ -38,7 +38,19 @@ impl World {
 
     /// Another process takes the table over.
     pub async fn start(&mut self) -> (Handle, CancellationToken, JoinHandle<Result<(), Stopped>>) {
-        let actor = self.try_start().await.unwrap();
+        Self::run(self.try_start().await.unwrap())
+    }
+
+    /// After a predecessor whose last hand ended then.
+    pub async fn start_after(
+        &mut self,
+        hand_ended: Instant,
+    ) -> (Handle, CancellationToken, JoinHandle<Result<(), Stopped>>) {
+        let actor = self.try_start().await.unwrap().after_hand(hand_ended);
+        Self::run(actor)
+    }
+
+    fn run(actor: Actor) -> (Handle, CancellationToken, JoinHandle<Result<(), Stopped>>) {
         let end = CancellationToken::new();
         let handle = actor.handle();
         let running = tokio::spawn(actor.run(end.clone()));

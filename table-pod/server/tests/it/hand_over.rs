@@ -133,7 +133,7 @@ async fn playing() -> (World, Handle, tokio::task::JoinHandle<Result<(), Stopped
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_table_hands_over_between_two_hands_and_players_wait_less_than_a_second() {
+async fn a_table_hands_over_between_two_hands_and_the_pause_is_not_begun_anew() {
     let (mut world, old, running, mut players) = playing().await;
     // A hand runs when the successor asks.
     let begun = players[0].began.len();
@@ -141,14 +141,23 @@ async fn a_table_hands_over_between_two_hands_and_players_wait_less_than_a_secon
     let ends = players[0].ended.len() + 1;
     let asked = tokio::spawn({
         let old = old.clone();
-        async move { while !old.hand_over(ASK).await.unwrap() {} }
+        async move {
+            loop {
+                let answer = old.hand_over(ASK).await.unwrap();
+                if answer.free {
+                    return Instant::now() - Duration::from_millis(answer.rested_ms.unwrap());
+                }
+            }
+        }
     });
     assert!(
         until(&mut players, |player| player.ended.len() >= ends && asked.is_finished()).await
             || asked.is_finished()
     );
-    let free = Instant::now();
-    let (new, _end, _) = world.start().await;
+    let ended = asked.await.unwrap();
+    // The successor takes its time, as one does that reads a store and connects to players.
+    sleep(Duration::from_millis(300)).await;
+    let (new, _end, _) = world.start_after(ended).await;
     old.moved().await;
     assert!(matches!(timeout(LONG, running).await.unwrap().unwrap(), Err(Stopped::Fenced)));
     for player in &mut players {
@@ -156,8 +165,8 @@ async fn a_table_hands_over_between_two_hands_and_players_wait_less_than_a_secon
     }
     let begun = players[0].began.len();
     assert!(until(&mut players, |player| player.began.len() > begun).await);
-    let waited = players[0].began.last().unwrap().duration_since(free);
-    assert!(waited <= Duration::from_secs(1), "{waited:?} with a pause of 500 ms between hands");
+    let waited = players[0].began.last().unwrap().duration_since(ended);
+    assert!(waited >= Duration::from_millis(500) && waited < Duration::from_millis(700), "{waited:?}");
     let ends = players[0].ended.len();
     assert!(until(&mut players, |player| player.ended.len() > ends + 2).await);
     assert_eq!(players.iter().map(|player| player.voids).sum::<usize>(), 0);
@@ -170,7 +179,7 @@ async fn no_hand_is_dealt_while_a_successor_asks_and_the_running_one_is_not_inte
     players[0].acts = false;
     players[1].acts = false;
     assert!(until(&mut players, |player| player.began.len() > begun).await);
-    assert_eq!(old.hand_over(ASK).await, Some(false), "nobody has acted yet");
+    assert_eq!(old.hand_over(ASK).await.map(|answer| answer.free), Some(false), "nobody has acted yet");
     players.iter_mut().for_each(|player| player.acts = true);
     let (begun, ended) = (players[0].began.len(), players[0].ended.len());
     for player in &mut players {
@@ -179,7 +188,7 @@ async fn no_hand_is_dealt_while_a_successor_asks_and_the_running_one_is_not_inte
     }
     assert!(until(&mut players, |player| player.ended.len() > ended).await);
     for _ in 0..5 {
-        assert_eq!(old.hand_over(ASK).await, Some(true));
+        assert_eq!(old.hand_over(ASK).await.map(|answer| answer.free), Some(true));
         sleep(Duration::from_secs(2)).await;
     }
     let dealt = players[0].until(|player| player.began.len() > begun);
@@ -189,7 +198,7 @@ async fn no_hand_is_dealt_while_a_successor_asks_and_the_running_one_is_not_inte
 #[tokio::test(start_paused = true)]
 async fn a_successor_that_fails_after_it_asked_costs_five_seconds_and_nothing_else() {
     let (_world, old, _, mut players) = playing().await;
-    while !old.hand_over(ASK).await.unwrap() {
+    while !old.hand_over(ASK).await.unwrap().free {
         let ended = players[0].ended.len();
         assert!(until(&mut players, |player| player.ended.len() > ended).await);
     }
@@ -206,7 +215,7 @@ async fn a_successor_whose_predecessor_fails_takes_the_running_hand_over() {
     players.iter_mut().for_each(|player| player.acts = false);
     let begun = players[0].began.len();
     assert!(until(&mut players, |player| player.began.len() > begun).await);
-    assert_eq!(old.hand_over(ASK).await, Some(false));
+    assert_eq!(old.hand_over(ASK).await.map(|answer| answer.free), Some(false));
     running.abort();
     let (new, _end, _) = world.start().await;
     for player in &mut players {
@@ -222,7 +231,7 @@ async fn a_successor_whose_predecessor_fails_takes_the_running_hand_over() {
 #[tokio::test(start_paused = true)]
 async fn a_predecessor_that_never_hears_of_the_take_over_shows_nothing_more() {
     let (mut world, old, running, mut players) = playing().await;
-    while !old.hand_over(ASK).await.unwrap() {
+    while !old.hand_over(ASK).await.unwrap().free {
         let ended = players[0].ended.len();
         assert!(until(&mut players, |player| player.ended.len() > ended).await);
     }

@@ -169,7 +169,7 @@ fn a_pod_that_served_and_crashes_again_does_not_wait_for_kubelet() {
 fn a_pod_of_another_hash_waits_for_its_turn_and_gets_a_successor_that_stands_by() {
     let mut seen = running();
     seen.pods[0].hash = "old".into();
-    assert_eq!(decide(&seen).steps, [Step::AskTurn]);
+    assert_eq!(decide(&seen).steps, [Step::AskTurn { evicted: false }]);
     seen.turn = Some(Turn::Later { again_s: 7 });
     let decision = decide(&seen);
     assert_eq!((decision.steps, decision.stage, decision.again_s), (vec![], Stage::Queued, Some(7)));
@@ -199,7 +199,7 @@ fn a_pod_that_never_ran_waits_for_its_turn_as_well_and_needs_no_hand_over() {
     let mut seen = running();
     let pod = &mut seen.pods[0];
     (pod.hash, pod.ready, pod.started) = ("old".into(), false, false);
-    assert_eq!(decide(&seen).steps, [Step::AskTurn]);
+    assert_eq!(decide(&seen).steps, [Step::AskTurn { evicted: false }]);
     seen.turn = Some(Turn::Later { again_s: 7 });
     assert_eq!((decide(&seen).steps, decide(&seen).stage), (vec![], Stage::Starting));
     seen.turn = Some(Turn::Now);
@@ -637,4 +637,25 @@ fn a_table_that_waits_is_looked_at_again() {
             assert!(decision.again_s.is_some(), "{seen:?}");
         }
     }
+}
+
+#[test]
+fn tables_of_a_drained_node_take_turns_as_long_as_their_grace_period_bears_it() {
+    let mut seen = running();
+    (seen.pods[0].life, seen.pods[0].ready, seen.pods[0].move_by_s) = (Life::Terminating, false, 1_030);
+    let asked = decide(&seen);
+    assert_eq!(asked.steps, [Step::AskTurn { evicted: true }]);
+    seen.turn = Some(Turn::Later { again_s: 5 });
+    let later = decide(&seen);
+    assert_eq!((later.steps, later.again_s), (vec![], Some(5)));
+    seen.turn = Some(Turn::Later { again_s: 60 });
+    assert_eq!(decide(&seen).again_s, Some(30), "not beyond the time by which it moves");
+    let launched = [raise(4), beside(4)];
+    let launches = |seen: &Observed| {
+        let steps = decide(seen).steps;
+        assert!(!steps.is_empty() && steps.iter().all(|step| launched.contains(step)), "{steps:?}");
+    };
+    launches(&Observed { turn: Some(Turn::Now), ..seen.clone() });
+    seen.now_s = 1_030;
+    launches(&seen);
 }
