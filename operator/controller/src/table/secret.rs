@@ -279,7 +279,10 @@ fn wrote(context: &Context, table: &PokerTable, secret: &Secret, issued: Option<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{self, fleet, table};
+    use crate::{
+        fleet::LABEL_FLEET,
+        testing::{self, fleet, table},
+    };
 
     fn known() -> Known {
         Known {
@@ -340,7 +343,7 @@ mod tests {
         let mut more = whole;
         more.metadata.labels.as_mut().unwrap().insert("team".into(), "poker".into());
         assert!(is_labelled(&more, &table, &fleet), "labels of others are theirs");
-        more.metadata.labels.as_mut().unwrap().insert(build::LABEL_FLEET.into(), "none".into());
+        more.metadata.labels.as_mut().unwrap().insert(LABEL_FLEET.into(), "none".into());
         assert!(!is_labelled(&more, &table, &fleet), "it is in no fleet");
     }
 
@@ -370,7 +373,7 @@ mod tests {
             let patch = patch(&held, &table, &fleet, issued);
             assert!(patch["metadata"].get("ownerReferences").is_none(), "{patch}");
             assert_eq!(patch["metadata"]["labels"][build::LABEL_UID], testing::UID);
-            assert!(patch["metadata"]["labels"][build::LABEL_FLEET].is_null());
+            assert!(patch["metadata"]["labels"][LABEL_FLEET].is_null());
             let parts = patch.get("data").map_or(0, |data| data.as_object().unwrap().len());
             assert_eq!(parts, if issued.is_some() { 3 } else { 0 });
         }
