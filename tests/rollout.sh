@@ -10,7 +10,7 @@ cluster "${PURR_CLUSTER:-rollout}"
 export PURR_CLUSTER=$name PURR_NODES=2 PURR_ROLLOUT_TABLES=${PURR_ROLLOUT_TABLES:-12}
 "$here/prereqs.sh"
 say "compiling"
-tests/cargo.sh build --release --locked --workspace --bins
+tests/cargo.sh build --release --locked --workspace --all-targets
 trap '"$here/down.sh" "$name" >/dev/null' EXIT
 tests/stack.sh "$name"
 set -a

@@ -295,6 +295,27 @@ fn who_comes_back_while_the_table_waits_reveals_still() {
 }
 
 #[test]
+fn who_comes_back_between_two_hands_reveals_what_the_table_holds_whether_it_reads_the_commitment_again_or_not()
+ {
+    let mut game = Game::seated();
+    let commit = game.sent();
+    let Some(Ask::CommitEntropy(first)) = &commit[0].body else { panic!("a commitment is due") };
+    let at_offset = game.offset;
+    game.receive(Body::Ack(pb::Ack { id: commit[0].id, at_offset }));
+    game.link.attach("again");
+    let seat = pb::Seat { seat: 0, player: OWN.to_string(), stack: 100, ..pb::Seat::default() };
+    game.offset += 50;
+    let back = pb::Snapshot { seats: vec![seat], seat_count: 2, you: Some(0), ..pb::Snapshot::default() };
+    game.receive(Body::Snapshot(back));
+    let Ask::CommitEntropy(again) = game.only() else { panic!("a commitment is due") };
+    assert_eq!(first.commitment, again.commitment);
+    // The deal is opened before the table has read it.
+    game.events(vec![deal(1, &first.commitment)]);
+    let Ask::RevealEntropy(reveal) = game.only() else { panic!("a reveal is due") };
+    assert_eq!(commitment(&reveal.entropy.try_into().unwrap()).to_vec(), first.commitment);
+}
+
+#[test]
 fn who_has_left_owes_nothing() {
     let mut game = Game::seated();
     game.events(vec![Kind::Left(pb::Left { seat: 0, stack: 100 })]);
