@@ -66,7 +66,7 @@ pub fn status(facts: &Facts<'_>) -> PokerTableStatus {
     let store = store_ready(facts, is_ready);
     let settlement = settlement_healthy(facts, is_ready);
     let ready = ready(facts, is_ready, &store, &settlement);
-    let degraded = degraded(facts, before.phase, &ready, &store, &settlement);
+    let degraded = degraded(facts, has_served(&before), &ready, &store, &settlement);
     let phase = phase(facts, is_ready, degraded.status == "True");
     let stalled = stalled(facts, is_ready);
     let said = [ready, progressing(facts), degraded, store, settlement, stalled];
@@ -256,7 +256,7 @@ fn stalled(facts: &Facts<'_>, is_ready: bool) -> Said {
 }
 
 /// `Degraded` is all that phase Degraded says, with its reason.
-fn degraded(facts: &Facts<'_>, before: Phase, ready: &Said, store: &Said, settlement: &Said) -> Said {
+fn degraded(facts: &Facts<'_>, has_served: bool, ready: &Said, store: &Said, settlement: &Said) -> Said {
     const KIND: &str = "Degraded";
     let yes = |reason: &str, message: &str| Said::new(KIND, "True", reason, message);
     if let Some(invalid) = facts.invalid {
@@ -276,10 +276,19 @@ fn degraded(facts: &Facts<'_>, before: Phase, ready: &Said, store: &Said, settle
     // A table that has served and does not is not merely pending. One that moves or goes says so by its phase.
     let is_ready = facts.pod.is_some_and(|pod| pod.ready);
     let is_busy = is_busy(facts.stage, is_ready);
-    if !is_ready && !is_busy && before != Phase::Pending {
+    if !is_ready && !is_busy && has_served {
         return yes(&ready.reason, &ready.message);
     }
     Said::new(KIND, "False", "AsExpected", "nothing is wrong")
+}
+
+/// A table may have been Degraded because its first pod could not be made. One that has served has an epoch.
+fn has_served(before: &PokerTableStatus) -> bool {
+    match before.phase {
+        Phase::Pending => false,
+        Phase::Degraded => before.epoch > 0,
+        Phase::Running | Phase::Paused | Phase::Draining => true,
+    }
 }
 
 /// Draining, going, or moving without a pod that serves.

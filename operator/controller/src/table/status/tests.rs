@@ -170,6 +170,20 @@ fn a_table_that_has_served_and_does_not_is_degraded_with_the_reason_and_a_new_on
     assert_eq!((again.phase, reason(&again, "Degraded")), (Phase::Degraded, pair("True", "NodeLost")));
 }
 
+#[test]
+fn a_table_whose_first_pod_could_not_be_made_is_pending_once_it_can() {
+    let mut table = table();
+    let failed =
+        Failed { reason: "SecretTaken", message: "Secret x is not this table's".into(), lasts: true };
+    let blocked =
+        status(&Facts { stage: &Stage::Blocked, failed: Some(&failed), ..facts(&table, None, None) });
+    assert_eq!(blocked.phase, Phase::Degraded);
+    table.status = Some(blocked);
+    let down = PodView { ready: false, ..pod() };
+    let starts = status(&Facts { stage: &Stage::Starting, ..facts(&table, Some(&down), None) });
+    assert_eq!((starts.phase, reason(&starts, "Degraded")), (Phase::Pending, pair("False", "AsExpected")));
+}
+
 /// Every stage, with and without a pod, trouble, failure, pause, store and what was said before.
 #[test]
 fn the_phase_never_contradicts_the_conditions() {
