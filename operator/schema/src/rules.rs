@@ -38,7 +38,7 @@ fn statements(sql: &str) -> Vec<String> {
 fn takes_away(statement: &str) -> bool {
     let is_alter = statement.starts_with("ALTER ");
     let words = |word: &&str| statement.contains(*word) && (is_alter || word.starts_with("DROP "));
-    if TAKES_AWAY.iter().any(|word| words(&word)) {
+    if TAKES_AWAY.iter().any(words) {
         return true;
     }
     let mut altered = statement.split("ALTER COLUMN ").skip(1).map(|rest| rest.split(' ').skip(1));
