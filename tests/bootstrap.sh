@@ -53,6 +53,13 @@ for _ in 1 2 3; do bootstrap || die "a later run failed: $(cat "$work/bootstrap.
 [ "$(made)" = "$first" ] || die "a later run changed something: $(diff <(echo "$first") <(made))"
 say "three more runs change nothing"
 
+# One namespace, one release: the controllers would replace each other's table pods.
+render --show-only templates/controller/deployment.yaml | n apply -f - >/dev/null
+bootstrap || die "a release is refused beside itself: $(cat "$work/bootstrap.log")"
+if PURR_RELEASE=second bootstrap; then die "a second release in one namespace is accepted"; fi
+grep -q 'release purr is installed in namespace purr' "$work/bootstrap.log" || die "a second release: $(cat "$work/bootstrap.log")"
+say "a second release in a namespace is refused"
+
 # Certificates that openssl, Redis and PostgreSQL take.
 value() { n get secret "$1" -o json | jq -r --arg key "$2" '.data[$key]' | base64 -d; }
 value purr-ca tls.crt >"$work/ca.crt"

@@ -111,4 +111,10 @@ k create -f crds/examples/table.yaml >/dev/null
 k patch ptable nl100-1 --type=merge -p '{"spec": {"closed": true}}' >/dev/null
 k patch ptable nl100-1 --type=merge -p '{"spec": {"closed": false}}' >/dev/null
 if k patch ptable nl100-1 --type=merge -p '{"spec": {"seats": 9}}' 2>/dev/null; then die "a table's seats are changed"; fi
+# The name of a store may be corrected until the table has started.
+k patch ptable nl100-1 --type=merge -p '{"spec": {"store": "elsewhere"}}' >/dev/null
+k patch ptable nl100-1 --type=merge -p '{"spec": {"store": "default"}}' >/dev/null
+k patch ptable nl100-1 --subresource=status --type=merge -p '{"status": {"fencingGeneration": 1}}' >/dev/null
+if said=$(k patch ptable nl100-1 --type=merge -p '{"spec": {"store": "elsewhere"}}' 2>&1); then die "the store of a table that has started is changed"; fi
+[[ $said == *"spec.store: cannot be changed without a migration once the table has started"* ]] || die "another store: $said"
 say "$checks objects accepted and refused as they should be; scale, autoscaler, columns and wait work"

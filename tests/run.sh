@@ -144,7 +144,7 @@ if has definitions go jq python3 openssl curl; then
   stage fleets tests/fleet.sh "$CARGO_TARGET_DIR/release/purr-controller" || ok=false
   stage "kubectl purr" tests/kubectl-purr.sh "$CARGO_TARGET_DIR"/release/{kubectl-purr,purr-chain-signer} || ok=false
 fi
-if has "PostgreSQL's end" python3; then stage "PostgreSQL's end" tests/stop/postgres.sh "$(mktemp -d)" || ok=false; fi
+if has stops python3 openssl jq; then stage stops tests/stop.sh "$CARGO_TARGET_DIR/release" || ok=false; fi
 if has "scale, short" go jq openssl curl redis-server; then
   programs=("$CARGO_TARGET_DIR/release/purr-controller" "$CARGO_TARGET_DIR/release/purr-scale")
   stage "scale, short" tests/scale.sh "${programs[@]}" --short || ok=false

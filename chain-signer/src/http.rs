@@ -52,6 +52,7 @@ pub fn routes(service: Arc<Service>, stop: CancellationToken) -> Router {
         .route("/v1/denials/wallets", get(denied_wallets))
         .route("/v1/denials/players/{player}", get(denial_trail))
         .merge(crate::http_fairplay::routes())
+        .merge(crate::http_seated::routes())
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .with_state(App { service, stop })
 }

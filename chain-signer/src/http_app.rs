@@ -101,7 +101,7 @@ fn problem(error: &ServiceError) -> Problem {
                 (400, "range".into(), "A number is out of range")
             }
             J::Full(_) => (503, "busy".into(), "Too many entries wait to be stored"),
-            J::Sql(_) | J::Migrate(_) | J::Batch(_) => {
+            J::Sql(_) | J::Schema(_) | J::Batch(_) => {
                 (503, "unavailable".into(), "The journal cannot be reached")
             }
             _ => (500, "internal".into(), "The signer failed"),

@@ -10,6 +10,7 @@ pub mod hsm;
 pub mod http;
 mod http_app;
 mod http_fairplay;
+mod http_seated;
 pub mod journal;
 pub mod keys;
 pub mod metrics;

@@ -34,7 +34,9 @@ use std::collections::BTreeMap;
     ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(name = "Pod", type_ = "string", json_path = ".status.pod", priority = 1),
-    validation = Rule::new("self.metadata.name.size() <= 40").message("metadata.name: at most 40 characters")
+    validation = Rule::new("self.metadata.name.size() <= 40").message("metadata.name: at most 40 characters"),
+    // A table that never started has nothing in any store: a name that was mistyped may be corrected.
+    validation = Rule::new("self.spec.store == oldSelf.spec.store || !has(oldSelf.status) || !has(oldSelf.status.fencingGeneration) || oldSelf.status.fencingGeneration == 0").message("spec.store: cannot be changed without a migration once the table has started")
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[x_kube(
@@ -97,12 +99,12 @@ pub struct PokerTableSpec {
     #[serde(default)]
     pub settlement: Settlement,
     /// Name of the Redis Sentinel group that keeps the table, as the chart's configuration names it. `auto` takes the group
-    /// that has the fewest tables when this one is started; status.store then keeps it.
+    /// that has the fewest tables when this one is started; status.store then keeps it. Can be changed until the table has
+    /// started for the first time.
     #[serde(default = "default_store")]
     #[schemars(length(min = 1, max = 63))]
-    #[x_kube(validation = Rule::new("self == oldSelf").message("spec.store: cannot be changed without a migration"))]
     pub store: String,
-    /// Deals no new hand while true. A running hand is played to its end.
+    /// Deals no new hand while true. A running hand is played to its end. Condition Ready is then False with reason Paused.
     #[serde(default)]
     pub paused: bool,
     /// Nobody new takes a seat while true. Seated players play on, and may top up. A fleet deletes its closed tables

@@ -54,7 +54,7 @@ FLOWS = {
     **{("redis-sessions", "redis-sessions", port): f"nodes and Sentinels of the group: {why}" for port, why in REDIS.items()},
     ("chain-signer", "anvil", 8545): "the development chain",
     ("chain-signer", ANYWHERE, 443): "the chain's nodes, by the ports of chain.rpcUrls or networkPolicy.chainPorts",
-    **{(who, ANYWHERE, port): "the Kubernetes API" for who in ("controller", "gateway", "bootstrap") for port in (443, 6443)},
+    **{(who, ANYWHERE, port): "the Kubernetes API" for who in ("controller", "gateway", "bootstrap", "uninstall-check") for port in (443, 6443)},
     **{(who, ANYWHERE, port): "groups of your own (stores)" for who in ("table", "controller", "records", "backup") for port in REDIS},
     ("gateway", ANYWHERE, 8443): "a service of your own that keeps players apart (gateway.keepApartAddr)",
 }

@@ -24,6 +24,7 @@ REASONS = {
             "patch": "adds a password that a new program needs, renews a certificate",
         },
         "secrets": {"create": "makes what is missing; a name cannot be asked for before the object is there"},
+        "apps/deployments": {"list": "refuses a second release beside another one, whose name nobody knows"},
         "apiextensions.k8s.io/customresourcedefinitions NAMED": {
             "get": "sees whether the definitions are older than this release's",
             "patch": "brings them up to date",
@@ -68,11 +69,13 @@ REASONS = {
             "list": WATCH,
             "watch": WATCH,
             "create": "starts the pod of a table",
-            "patch": "marks a pod that drains, pauses, or is to take over",
+            "patch": "marks a pod that drains, pauses, or is to take over; puts edited labels and owners back",
             "delete": "removes a pod that was replaced or failed",
         },
         "secrets": {
             "get": "looks whether a table's certificate is good; names cannot be listed ahead",
+            "list": "sees by the metadata which tables' Secrets are there",
+            "watch": "puts back one that somebody removed or changed",
             "create": "gives a new table its certificate",
             "patch": "renews it, and brings copies of what pods mount up to date",
         },

@@ -27,7 +27,7 @@ check() { # what command...
 
 scratch=$(mktemp -d)
 clean() {
-  helm uninstall "$release" -n "$ns" --wait=false >/dev/null 2>&1 || true
+  helm uninstall "$release" -n "$ns" --no-hooks --wait=false >/dev/null 2>&1 || true
   kubectl delete namespace "$ns" --wait=true --timeout=90s >/dev/null 2>&1 || true
   "$here/volumes.sh" "$name" >/dev/null || true
   rm -rf -- "$scratch"

@@ -10,6 +10,7 @@ use purr_tests::{
     table::condition,
     until,
 };
+use serde_json::Value;
 use std::{env, process::Stdio, time::Duration};
 use tokio::process::Command;
 
@@ -86,7 +87,9 @@ fn hands(game: &Game) -> anyhow::Result<u64> {
 async fn goes_on(stack: &Stack, mut game: Game, before: &Balances) -> anyhow::Result<()> {
     until("the table is back", READY, || async {
         let table = game.table.get(stack).await?;
-        Ok(condition(&table, "Ready").filter(|ready| ready["status"] == "True").map(drop))
+        // It was paused before the backup: its process serves, and it is not ready for players.
+        let serves = |ready: &&Value| ready["status"] == "True" || ready["reason"] == "Paused";
+        Ok(condition(&table, "Ready").filter(serves).map(drop))
     })
     .await?;
     let hands = hands(&game)?;

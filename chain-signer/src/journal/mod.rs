@@ -25,6 +25,7 @@ mod pending;
 mod receipts;
 mod reread;
 mod rows;
+mod seated;
 mod store;
 mod tables;
 mod transactions;
@@ -52,7 +53,7 @@ use purr_books::{
     differing::Differs, entry::IllegalTransition, ledger::LedgerError, policy::Refusal,
     promise::IllegalPromise, request::RequestError,
 };
-use sqlx::{PgPool, postgres::PgConnectOptions, postgres::PgPoolOptions};
+use sqlx::{PgPool, migrate::Migrator, postgres::PgConnectOptions, postgres::PgPoolOptions};
 use std::time::Duration;
 
 /// Connections to PostgreSQL of one replica.
@@ -93,8 +94,8 @@ pub enum JournalError {
     Json(#[from] serde_json::Error),
     #[error("PostgreSQL: {0}")]
     Sql(#[from] sqlx::Error),
-    #[error("PostgreSQL migration: {0}")]
-    Migrate(#[from] sqlx::migrate::MigrateError),
+    #[error(transparent)]
+    Schema(#[from] purr_schema::SchemaError),
 }
 
 /// Handle on the database; clones share the pool.
@@ -102,6 +103,11 @@ pub enum JournalError {
 pub struct Journal {
     pool: PgPool,
     trust: Trust,
+}
+
+/// Those of this release.
+pub fn migrations() -> Migrator {
+    sqlx::migrate!("./migrations")
 }
 
 impl Journal {
@@ -127,13 +133,7 @@ impl Journal {
 
     /// Brings the schema to this program's version.
     pub async fn migrate(&self) -> Result<(), JournalError> {
-        let there: bool =
-            sqlx::query_scalar("SELECT to_regnamespace('signer') IS NOT NULL").fetch_one(&self.pool).await?;
-        if !there {
-            sqlx::query("CREATE SCHEMA IF NOT EXISTS signer").execute(&self.pool).await?;
-        }
-        sqlx::migrate!("./migrations").run(&self.pool).await?;
-        Ok(())
+        Ok(purr_schema::migrate(&self.pool, "signer", migrations()).await?)
     }
 
     /// Whether the database answers.

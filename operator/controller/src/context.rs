@@ -4,7 +4,7 @@ use crate::{
     certificates::Authority,
     defaults::Defaults,
     fleet::wake::Wake,
-    index::PodIndex,
+    index::{PodIndex, SecretIndex},
     metrics::Metrics,
     pace::SharedPace,
     placement::Placement,
@@ -14,6 +14,7 @@ use crate::{
     summaries::Summaries,
     table::{
         own::Own,
+        secret,
         status::{STARTING_PER_S, Spare},
     },
 };
@@ -47,6 +48,10 @@ pub struct Context {
     pub pod_index: Arc<PodIndex>,
     /// The namespaces of which `pod_index` has all pods.
     pub pods_listed: Listed,
+    /// The tables' Secrets as the watch has them.
+    pub secret_index: Arc<SecretIndex>,
+    /// The namespaces of which `secret_index` has all Secrets.
+    pub secrets_listed: Listed,
     pub recorder: Recorder,
     pub fleet: Defaults,
     pub authority: Authority,
@@ -93,8 +98,10 @@ pub struct Memory {
     pub written_s: i64,
     /// When this process first saw that it starts, in seconds since 1970; 0: it has not.
     pub started_s: i64,
-    /// When its certificate is due, in seconds since 1970; 0: not looked at yet.
-    pub renew_at_s: i64,
+    /// Of its certificate.
+    pub secret: secret::Memory,
+    /// When labels and owner of a pod of it were last put back.
+    pub restored: Option<Instant>,
     /// The API server does not accept the table's next pod.
     pub refused: Option<Refused>,
     /// Writes that the watches have not shown yet.
@@ -124,6 +131,10 @@ pub struct Parts {
     pub table_cache: Store<PokerTable>,
     pub pod_index: Arc<PodIndex>,
     pub pods_listed: Listed,
+    /// The tables' Secrets as the watch has them.
+    pub secret_index: Arc<SecretIndex>,
+    /// The namespaces of which `secret_index` has all Secrets.
+    pub secrets_listed: Listed,
     pub recorder: Recorder,
     pub fleet: Defaults,
     pub authority: Authority,
@@ -144,6 +155,8 @@ impl Context {
             table_cache,
             pod_index,
             pods_listed,
+            secret_index,
+            secrets_listed,
             recorder,
             fleet,
             authority,
@@ -161,6 +174,8 @@ impl Context {
             table_cache,
             pod_index,
             pods_listed,
+            secret_index,
+            secrets_listed,
             recorder,
             fleet,
             authority,

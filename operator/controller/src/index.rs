@@ -2,13 +2,17 @@
 //!
 //! Pods are kept as [`PodView`]s: of the object of the API a reconcile needs a twentieth.
 
-use crate::table::{build::LABEL_UID, observe::PodView};
+use crate::table::{
+    build::{self, LABEL_UID},
+    observe::PodView,
+};
 use k8s_openapi::{
-    api::core::v1::Pod,
-    apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference},
+    api::core::v1::{Pod, Secret},
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 use kube::{
     ResourceExt,
+    core::PartialObjectMeta,
     runtime::{reflector::ObjectRef, watcher::Event},
 };
 use purr_crds::PokerTable;
@@ -30,14 +34,15 @@ pub struct PodIndex(RwLock<Pods>);
 
 #[derive(Default)]
 struct Pods {
-    by_table: HashMap<String, Vec<Held>>,
+    by_table: HashMap<String, Vec<PodView>>,
     tables: HashMap<Place, String>,
 }
 
-struct Held {
-    view: PodView,
-    /// The table, for whoever is to look when the pod is gone.
-    owner: Option<OwnerReference>,
+/// The table that is to look when something happens to this pod.
+pub fn table_of(pod: &Pod) -> Option<ObjectRef<PokerTable>> {
+    build::table_uid(pod)?;
+    let (table, _) = build::parse_pod_name(pod.metadata.name.as_deref()?)?;
+    Some(ObjectRef::new(table).within(pod.metadata.namespace.as_deref()?))
 }
 
 impl PodIndex {
@@ -54,14 +59,19 @@ impl PodIndex {
     /// The pods of the table with this UID.
     pub fn of(&self, table: &str) -> Vec<PodView> {
         let pods = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        pods.by_table.get(table).into_iter().flatten().map(|held| held.view.clone()).collect()
+        pods.by_table.get(table).into_iter().flatten().cloned().collect()
+    }
+
+    /// The UIDs of all tables that have a pod.
+    pub fn tables(&self) -> Vec<String> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).by_table.keys().cloned().collect()
     }
 
     /// The node of the table's newest pod.
     pub fn node(&self, table: &str) -> Option<String> {
         let pods = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let newest = pods.by_table.get(table)?.iter().max_by_key(|held| held.view.generation)?;
-        newest.view.node.clone()
+        let newest = pods.by_table.get(table)?.iter().max_by_key(|pod| pod.generation)?;
+        newest.node.clone()
     }
 
     /// As much of a pod as says which table it belonged to.
@@ -69,13 +79,13 @@ impl PodIndex {
         let pods = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let place = (namespace.to_owned(), name.to_owned());
         let table = pods.tables.get(&place)?;
-        let held = pods.by_table.get(table)?.iter().find(|held| held.view.name == name)?;
+        let held = pods.by_table.get(table)?.iter().find(|pod| pod.name == name)?;
         Some(Pod {
             metadata: ObjectMeta {
                 namespace: Some(place.0),
                 name: Some(place.1),
-                uid: Some(held.view.uid.clone()),
-                owner_references: held.owner.clone().map(|owner| vec![owner]),
+                uid: Some(held.uid.clone()),
+                labels: Some([(LABEL_UID.to_owned(), table.clone())].into()),
                 ..Default::default()
             },
             ..Default::default()
@@ -87,20 +97,62 @@ impl Pods {
     fn apply(&mut self, pod: &Pod) {
         let place = place(&pod.metadata);
         self.remove(&place);
-        let Some(table) = pod.labels().get(LABEL_UID).cloned() else { return };
-        let owner = pod.owner_references().iter().find(|owner| owner.controller == Some(true)).cloned();
-        self.by_table.entry(table.clone()).or_default().push(Held { view: PodView::of(pod), owner });
+        // In a table's namespace are others' pods, too.
+        let Some(table) = build::table_uid(pod).map(str::to_owned) else { return };
+        self.by_table.entry(table.clone()).or_default().push(PodView::of(pod));
         self.tables.insert(place, table);
     }
 
     fn remove(&mut self, place: &Place) {
         let Some(table) = self.tables.remove(place) else { return };
         if let Some(held) = self.by_table.get_mut(&table) {
-            held.retain(|held| (&held.view.namespace, &held.view.name) != (&place.0, &place.1));
+            held.retain(|pod| (&pod.namespace, &pod.name) != (&place.0, &place.1));
             if held.is_empty() {
                 self.by_table.remove(&table);
             }
         }
+    }
+}
+
+/// The resource versions of the tables' Secrets, as the watch last showed them: enough to see that one is gone, or that
+/// somebody has changed it.
+#[derive(Default)]
+pub struct SecretIndex(RwLock<HashMap<Place, String>>);
+
+impl SecretIndex {
+    /// Says whether a table should look at its Secret: not because it was listed or has just been made.
+    pub fn see(&self, event: &Event<PartialObjectMeta<Secret>>) -> bool {
+        let mut held = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        match event {
+            Event::Init => {
+                held.clear();
+                false
+            }
+            Event::InitApply(secret) | Event::Apply(secret) => {
+                let version = secret.metadata.resource_version.clone().unwrap_or_default();
+                held.insert(place(&secret.metadata), version.clone()).is_some_and(|before| before != version)
+            }
+            Event::Delete(secret) => held.remove(&place(&secret.metadata)).is_some(),
+            Event::InitDone => false,
+        }
+    }
+
+    /// The version of the Secret of this name; `None` where there is none.
+    pub fn version(&self, namespace: &str, name: &str) -> Option<String> {
+        let held = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        held.get(&(namespace.to_owned(), name.to_owned())).cloned()
+    }
+
+    /// As much of a Secret as says which it was.
+    pub fn last(&self, namespace: &str, name: &str) -> Option<PartialObjectMeta<Secret>> {
+        let version = self.version(namespace, name)?;
+        let metadata = ObjectMeta {
+            namespace: Some(namespace.to_owned()),
+            name: Some(name.to_owned()),
+            resource_version: Some(version),
+            ..Default::default()
+        };
+        Some(PartialObjectMeta { metadata, ..Default::default() })
     }
 }
 
@@ -189,10 +241,41 @@ mod tests {
         assert_eq!(names(index.of("2")), ["b/nl100-1-1"]);
         assert_eq!(index.node("2").as_deref(), Some("node-of-2"));
         let gone = index.last("a", "nl100-1-1").unwrap();
-        assert_eq!(gone.metadata.owner_references.as_ref().unwrap()[0].uid, "1");
+        assert_eq!(gone.labels()[LABEL_UID], "1");
+        assert_eq!(table_of(&gone).unwrap(), ObjectRef::new("nl100-1").within("a"));
         index.see(&Event::Delete(gone));
         assert!(index.of("1").is_empty() && index.last("a", "nl100-1-1").is_none());
         assert_eq!(names(index.of("2")), ["b/nl100-1-1"]);
+    }
+
+    #[test]
+    fn a_pod_without_its_labels_and_owner_is_still_its_tables() {
+        let index = PodIndex::default();
+        let mut stripped = pod("a", "nl100-1-1", "1");
+        stripped.metadata.labels = None;
+        stripped.metadata.owner_references = None;
+        let spec = serde_json::json!({"containers": [{"name": build::CONTAINER, "env": [{"name": "PURR_TABLE_UID", "value": "1"}]}]});
+        stripped.spec = Some(serde_json::from_value(spec).unwrap());
+        index.see(&Event::Apply(stripped.clone()));
+        assert_eq!(names(index.of("1")), ["a/nl100-1-1"]);
+        assert_eq!(table_of(&stripped).unwrap(), ObjectRef::new("nl100-1").within("a"));
+        stripped.spec = None;
+        assert!(table_of(&stripped).is_none(), "somebody else's pod");
+    }
+
+    #[test]
+    fn a_secret_is_looked_at_when_it_is_changed_or_gone_and_not_when_it_is_made() {
+        let secret = |version: &str| -> PartialObjectMeta<Secret> {
+            let meta = serde_json::json!({"metadata": {"namespace": "a", "name": "t-table-tls", "resourceVersion": version}});
+            serde_json::from_value(meta).unwrap()
+        };
+        let index = SecretIndex::default();
+        assert!(!index.see(&Event::InitApply(secret("1"))));
+        assert_eq!(index.version("a", "t-table-tls").as_deref(), Some("1"));
+        assert!(index.see(&Event::Apply(secret("2"))));
+        let gone = index.last("a", "t-table-tls").unwrap();
+        assert!(index.see(&Event::Delete(gone)) && index.version("a", "t-table-tls").is_none());
+        assert!(!index.see(&Event::Apply(secret("3"))), "it was made");
     }
 
     #[test]

@@ -17,6 +17,8 @@ const DURATION_S: i32 = 15;
 /// The holder itself stops earlier than others may begin.
 const GIVE_UP: Duration = Duration::from_secs(10);
 const EVERY: Duration = Duration::from_secs(3);
+/// The process ends then, and the lease by itself.
+const RELEASE_WITHIN: Duration = Duration::from_secs(3);
 
 /// What a candidate has seen of the lease. Two machines' clocks are never compared: a lease is old
 /// when it has not changed for its duration on our own clock.
@@ -45,7 +47,8 @@ pub struct Leader {
     leases: Api<Lease>,
     name: String,
     identity: String,
-    held: Lease,
+    /// `None`: no lease can be made, because the namespace is being deleted.
+    held: Option<Lease>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -56,8 +59,22 @@ fn is_conflict(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.code == 409)
 }
 
+fn is_gone(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 404)
+}
+
+/// Nothing can be made in a namespace that is being deleted.
+fn is_terminating(error: &kube::Error) -> bool {
+    let kube::Error::Api(status) = error else { return false };
+    let causes = status.details.iter().flat_map(|details| &details.causes);
+    causes.into_iter().any(|cause| cause.reason == "NamespaceTerminating")
+}
+
 impl Leader {
     /// Waits until this process is the one.
+    ///
+    /// In a namespace that is being deleted it leads without a lease, so that the tables there can go. Two processes may do
+    /// so at once; what one of them writes from old news the API server refuses, and of two that raise a generation one fails.
     pub async fn acquire(client: Client, namespace: &str, name: &str, identity: &str) -> Self {
         let leases: Api<Lease> = Api::namespaced(client, namespace);
         let mut seen = Seen::default();
@@ -65,10 +82,14 @@ impl Leader {
             match try_acquire(&leases, name, identity, &mut seen).await {
                 Ok(Some(held)) => {
                     tracing::info!(lease = name, identity, "leading");
-                    return Self { leases, name: name.into(), identity: identity.into(), held };
+                    return Self { leases, name: name.into(), identity: identity.into(), held: Some(held) };
                 }
                 Ok(None) => {}
                 Err(error) if is_conflict(&error) => {}
+                Err(error) if is_terminating(&error) => {
+                    tracing::warn!(lease = name, identity, %error, "leads without a lease");
+                    return Self { leases, name: name.into(), identity: identity.into(), held: None };
+                }
                 Err(error) => tracing::warn!(%error, "lease"),
             }
             tokio::time::sleep(EVERY).await;
@@ -85,6 +106,13 @@ impl Leader {
                 Ok(Ok(())) => renewed = Instant::now(),
                 // Nobody else writes a lease that is held: somebody took it.
                 Ok(Err(error)) if is_conflict(&error) => return Lost(error.to_string()),
+                // Deleted, as all in a namespace that is being deleted. Nobody can make another one.
+                Ok(Err(error)) if is_terminating(&error) => {
+                    if self.held.is_some() {
+                        tracing::warn!(%error, "leads without a lease");
+                    }
+                    (self.held, renewed) = (None, Instant::now());
+                }
                 Ok(Err(error)) => tracing::warn!(%error, "lease not renewed"),
                 Err(_) => return Lost("it could not be renewed in time".into()),
             }
@@ -92,23 +120,58 @@ impl Leader {
     }
 
     async fn renew(&mut self) -> Result<(), kube::Error> {
-        let mut next = self.held.clone();
+        let Some(mut next) = self.held.clone() else {
+            // The namespace may have been made anew.
+            return self.make().await;
+        };
         let spec = next.spec.get_or_insert_default();
         spec.renew_time = Some(MicroTime(Timestamp::now()));
-        self.held = self.leases.replace(&self.name, &PostParams::default(), &next).await?;
+        match self.leases.replace(&self.name, &PostParams::default(), &next).await {
+            Ok(renewed) => self.held = Some(renewed),
+            Err(error) if is_gone(&error) => return self.make().await,
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// A conflict where somebody else has made it.
+    async fn make(&mut self) -> Result<(), kube::Error> {
+        let fresh = lease_of(&self.name, &self.identity);
+        self.held = Some(self.leases.create(&PostParams::default(), &fresh).await?);
         Ok(())
     }
 
     /// Gives it back, so that the next one need not wait.
-    pub async fn release(mut self) {
-        let spec = self.held.spec.get_or_insert_default();
+    pub async fn release(self) {
+        let Some(mut held) = self.held else { return };
+        let spec = held.spec.get_or_insert_default();
         spec.holder_identity = Some(String::new());
         spec.lease_duration_seconds = Some(1);
-        match self.leases.replace(&self.name, &PostParams::default(), &self.held).await {
-            Ok(_) => tracing::info!(identity = self.identity, "lease given back"),
-            Err(error) => tracing::warn!(%error, "lease not given back"),
+        let params = PostParams::default();
+        let back = self.leases.replace(&self.name, &params, &held);
+        match tokio::time::timeout(RELEASE_WITHIN, back).await {
+            Ok(Ok(_)) => tracing::info!(identity = self.identity, "lease given back"),
+            Ok(Err(error)) => tracing::warn!(%error, "lease not given back"),
+            Err(_) => tracing::warn!("lease not given back: the API does not answer"),
         }
     }
+}
+
+fn spec(identity: &str, transitions: i32) -> LeaseSpec {
+    let now = MicroTime(Timestamp::now());
+    LeaseSpec {
+        holder_identity: Some(identity.into()),
+        lease_duration_seconds: Some(DURATION_S),
+        acquire_time: Some(now.clone()),
+        renew_time: Some(now),
+        lease_transitions: Some(transitions),
+        ..Default::default()
+    }
+}
+
+fn lease_of(name: &str, identity: &str) -> Lease {
+    let metadata = ObjectMeta { name: Some(name.into()), ..Default::default() };
+    Lease { metadata, spec: Some(spec(identity, 0)) }
 }
 
 async fn try_acquire(
@@ -117,26 +180,15 @@ async fn try_acquire(
     identity: &str,
     seen: &mut Seen,
 ) -> Result<Option<Lease>, kube::Error> {
-    let now = MicroTime(Timestamp::now());
-    let spec = |transitions| LeaseSpec {
-        holder_identity: Some(identity.into()),
-        lease_duration_seconds: Some(DURATION_S),
-        acquire_time: Some(now.clone()),
-        renew_time: Some(now.clone()),
-        lease_transitions: Some(transitions),
-        ..Default::default()
-    };
     let Some(lease) = leases.get_opt(name).await? else {
-        let metadata = ObjectMeta { name: Some(name.into()), ..Default::default() };
-        let fresh = Lease { metadata, spec: Some(spec(0)) };
-        return leases.create(&PostParams::default(), &fresh).await.map(Some);
+        return leases.create(&PostParams::default(), &lease_of(name, identity)).await.map(Some);
     };
     if !seen.is_free(&lease, identity, Instant::now()) {
         return Ok(None);
     }
     let transitions = lease.spec.as_ref().and_then(|spec| spec.lease_transitions).unwrap_or(0);
     // The resource version of what was read goes with it: of two candidates one gets a conflict.
-    let taken = Lease { metadata: lease.metadata, spec: Some(spec(transitions.saturating_add(1))) };
+    let taken = Lease { metadata: lease.metadata, spec: Some(spec(identity, transitions.saturating_add(1))) };
     leases.replace(name, &PostParams::default(), &taken).await.map(Some)
 }
 

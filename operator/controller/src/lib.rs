@@ -8,9 +8,11 @@ pub mod defaults;
 pub mod fleet;
 pub mod index;
 pub mod lease;
+pub mod lost;
 pub mod metrics;
 pub mod options;
 pub mod pace;
+pub mod pay_out;
 pub mod placement;
 pub mod pods;
 pub mod shared;
@@ -19,6 +21,7 @@ pub mod summaries;
 pub mod table;
 #[cfg(test)]
 mod testing;
+pub mod uninstall;
 
 pub use options::Options;
 
@@ -27,10 +30,11 @@ use certificates::Authority;
 use context::{Context, Parts};
 use fleet::{reconcile::Fleets, wake::Wake};
 use futures::{StreamExt, TryStreamExt, future, stream};
-use index::{FleetIndex, PodIndex};
-use k8s_openapi::api::core::v1::Pod;
+use index::{FleetIndex, PodIndex, SecretIndex};
+use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::{
     Client, Resource, ResourceExt,
+    core::PartialObjectMeta,
     runtime::{
         Controller, WatchStreamExt,
         controller::{Action, Config as ControllerConfig},
@@ -83,6 +87,21 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
 /// Until it is tried again whether the Kubernetes API is there.
 const REACH_AGAIN: Duration = Duration::from_secs(2);
 
+/// Until the API server is taken for one that does not answer. Its client alone would wait for minutes.
+const REACH_WITHIN: Duration = Duration::from_secs(10);
+
+/// Returns once the Kubernetes API answers.
+async fn reach(client: &Client, readiness: &Readiness) {
+    loop {
+        match tokio::time::timeout(REACH_WITHIN, client.apiserver_version()).await {
+            Ok(Ok(_)) => return,
+            Ok(Err(error)) => readiness.not_ready("kubernetes", error.to_string()),
+            Err(_) => readiness.not_ready("kubernetes", format!("no answer in {} s", REACH_WITHIN.as_secs())),
+        }
+        tokio::time::sleep(REACH_AGAIN).await;
+    }
+}
+
 /// Leads for one term after another, and is a candidate in between.
 async fn lead(
     config: Config,
@@ -94,12 +113,12 @@ async fn lead(
     let authority = Authority::new(&config.ca_dir, config.certificate_valid)?;
     let identity = Identity::load(&config.tls_dir)?;
     let client = Client::try_default().await.context("Kubernetes client")?;
-    while let Err(error) = client.apiserver_version().await {
-        readiness.not_ready("kubernetes", error.to_string());
-        tokio::select! {
-            () = tokio::time::sleep(REACH_AGAIN) => {}
-            () = stop.cancelled() => return Ok(()),
-        }
+    let reached = tokio::select! {
+        () = reach(&client, &readiness) => true,
+        () = stop.cancelled() => false,
+    };
+    if !reached {
+        return Ok(());
     }
     // A standby is ready: it can take over.
     readiness.ready("kubernetes");
@@ -216,8 +235,8 @@ async fn work(
     let pod_stream = {
         let index = pod_index.clone();
         let last = move |namespace: &str, name: &str| index.last(namespace, name);
-        let config = all().labels(table::build::SELECTOR);
-        purr_namespaces::watch::<Pod, _>(client.clone(), served, config, pods_listed.clone(), last)
+        // Not by their labels, which somebody may take off a pod.
+        purr_namespaces::watch::<Pod, _>(client.clone(), served.clone(), all(), pods_listed.clone(), last)
     };
     let pod_stream = pod_stream
         .inspect_ok({
@@ -225,6 +244,32 @@ async fn work(
             move |event| pod_index.see(event)
         })
         .touched_objects();
+    let secrets_listed = Listed::default();
+    let secret_index = Arc::<SecretIndex>::default();
+    let known = lost::Known {
+        tables: table_cache.clone(),
+        pods: pod_index.clone(),
+        served: served.clone(),
+        tables_listed: tables_listed.clone(),
+        pods_listed: pods_listed.clone(),
+    };
+    let secret_stream = {
+        let index = secret_index.clone();
+        let last = move |namespace: &str, name: &str| index.last(namespace, name);
+        let config = all().labels(table::build::SELECTOR);
+        // Of their metadata alone: no key leaves the API server for this.
+        purr_namespaces::watch::<PartialObjectMeta<Secret>, _>(
+            client.clone(),
+            served,
+            config,
+            secrets_listed.clone(),
+            last,
+        )
+    };
+    let secret_stream = secret_stream.try_filter({
+        let index = secret_index.clone();
+        move |event| future::ready(index.see(event))
+    });
 
     let reporter = Reporter { controller: context::MANAGER.into(), instance: Some(config.identity.clone()) };
     let recorder = Recorder::new(client.clone(), reporter);
@@ -235,7 +280,7 @@ async fn work(
         table_cache: table_cache.clone(),
         pod_index: pod_index.clone(),
         fleet_index,
-        tables_listed,
+        tables_listed: tables_listed.clone(),
         pods_listed: pods_listed.clone(),
         recorder: recorder.clone(),
         summaries: summaries.clone(),
@@ -250,6 +295,8 @@ async fn work(
         table_cache: table_cache.clone(),
         pod_index,
         pods_listed,
+        secret_index,
+        secrets_listed,
         recorder,
         reach: pods::Pods::new(identity, &config.fleet.signer_addr),
         pace,
@@ -271,6 +318,7 @@ async fn work(
         changed.clone(),
         stop.clone(),
     ));
+    beside.spawn(lost::watch(context.clone(), known, stop.clone()));
     let news = stream::unfold(news, async |mut news| Some((news.recv().await?, news)));
     beside.spawn(summaries::watch(
         context.clone(),
@@ -291,7 +339,11 @@ async fn work(
             future::ready(())
         });
     let of_tables = Controller::for_stream(table_stream, table_cache)
-        .owns_stream(pod_stream)
+        .watches_stream(pod_stream, |pod: Pod| index::table_of(&pod))
+        .watches_stream(secret_stream.touched_objects(), |secret: PartialObjectMeta<Secret>| {
+            let table = secret.metadata.name.as_deref().and_then(table::build::table_of_secret)?;
+            Some(ObjectRef::new(table).within(secret.metadata.namespace.as_deref()?))
+        })
         .reconcile_on(news)
         // A burst of events of one table is one reconcile.
         .with_config(settings.debounce(Duration::from_millis(50)))
@@ -354,7 +406,11 @@ mod tests {
                     return future::pending().await;
                 }
                 let lease = |body: Vec<u8>| Response::builder().status(StatusCode::OK).body(Body::from(body));
+                let version =
+                    br#"{"major": "1", "minor": "36", "gitVersion": "", "gitCommit": "", "gitTreeState": "",
+                    "buildDate": "", "goVersion": "", "compiler": "", "platform": ""}"#;
                 let body = match request.method().as_str() {
+                    "GET" if request.uri().path() == "/version" => version.to_vec(),
                     "GET" => br#"{"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "l"}}"#.to_vec(),
                     _ => request.into_body().collect_bytes().await.unwrap_or_default().to_vec(),
                 };
@@ -362,6 +418,23 @@ mod tests {
             }
         };
         Client::new(tower::service_fn(answer), "poker")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_api_server_that_takes_the_connection_and_says_nothing_is_asked_again_and_named() {
+        let away = Arc::new(AtomicBool::new(true));
+        let client = api(away.clone());
+        let readiness = Readiness::default();
+        let waits = tokio::spawn({
+            let readiness = readiness.clone();
+            async move { reach(&client, &readiness).await }
+        });
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        assert!(!waits.is_finished());
+        assert!(!readiness.missing().is_empty(), "it says what is missing");
+        away.store(false, Ordering::SeqCst);
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        assert!(waits.is_finished(), "the next attempt is answered");
     }
 
     #[tokio::test(start_paused = true)]

@@ -22,6 +22,10 @@ pub struct Metrics {
     pub leader: IntGauge,
     /// By store group, of which the configuration names all: nodes that say they are its master.
     pub store_masters: IntGaugeVec,
+    /// Tables that are gone and at which players sit, by the signer's journal.
+    pub lost_tables: IntGauge,
+    /// What those players have there, in minor units.
+    pub lost_chips: IntGauge,
     pub launches: IntCounterVec,
     /// By kind: table, fleet.
     pub status_writes: IntCounterVec,
@@ -105,6 +109,14 @@ impl Metrics {
             tables,
             store_masters,
             leader: gauge("purr_controller_leader", "1 while this process holds the lease")?,
+            lost_tables: gauge(
+                "purr_controller_lost_tables",
+                "Tables that are gone and at which players sit by the signer's journal",
+            )?,
+            lost_chips: gauge(
+                "purr_controller_lost_chips",
+                "Chips of players who sit at tables that are gone, in minor units",
+            )?,
             launches: counter("purr_controller_pods_total", "Pods created and deleted", "action")?,
             status_writes: counter(
                 "purr_controller_status_writes_total",

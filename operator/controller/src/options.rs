@@ -19,7 +19,8 @@ use purr_protocol::{
 use purr_store::{LinkConfig, SessionsArgs};
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
-/// Reconciles PokerTables into pods. `purr-controller bootstrap --help`: makes the Secrets of a release
+/// Reconciles PokerTables into pods. `purr-controller bootstrap --help`: makes the Secrets of a release.
+/// `purr-controller pay-out --help`: pays out players at a table that is gone
 #[derive(Parser, Clone, Debug)]
 #[command(version)]
 pub struct Options {

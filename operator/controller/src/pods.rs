@@ -7,6 +7,7 @@ use http_body_util::{BodyExt, Empty, Limited};
 use hyper_util::rt::TokioIo;
 use purr_protocol::{
     handover::{Order, Successor},
+    seated::{SeatedTable, SeatedTables},
     settlement::TableStatus,
 };
 use purr_runtime::{ClientError, Identity, InternalClient, Role};
@@ -112,6 +113,12 @@ impl Pods {
             Err(error) if error.problem().is_some_and(|problem| problem.status == 404) => Ok(0),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// A page of the tables at which somebody sits, by the signer's journal, after this UID.
+    pub async fn seated(&self, after: &str) -> Result<Vec<SeatedTable>, PodError> {
+        let page: SeatedTables = self.signer.get(&format!("/v1/seated?after={after}"), WAIT).await?;
+        Ok(page.tables)
     }
 
     /// Whether the signer answers at all. Any answer but a server's error counts, also that it does

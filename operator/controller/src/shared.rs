@@ -20,6 +20,10 @@ pub enum SharedError {
     Get { name: String, namespace: String, source: kube::Error },
     #[error("Secret {name} is missing in {namespace}: the chart makes it")]
     Missing { name: String, namespace: String },
+    #[error(
+        "Secret {name} in {namespace} is not the release's: remove it, the release's own is copied there"
+    )]
+    Foreign { name: String, namespace: String },
     #[error("copy Secret {name} to {namespace}: {source}")]
     Copy { name: String, namespace: String, source: kube::Error },
 }
@@ -82,8 +86,13 @@ impl Shared {
             let missing = || SharedError::Missing { name: name.clone(), namespace: self.namespace.clone() };
             let wanted = part(&own.ok_or_else(missing)?, keys);
             let held = theirs.get_opt(&name).await.map_err(|source| get(namespace, source))?;
-            if held.and_then(|held| held.data).is_some_and(|data| data == wanted) {
-                continue;
+            if let Some(held) = held {
+                if held.data.as_ref() == Some(&wanted) {
+                    continue;
+                }
+                if !is_ours(&held, &self.release) {
+                    return Err(SharedError::Foreign { name: name.clone(), namespace: namespace.into() });
+                }
             }
             let copy = copy(&name, namespace, &self.release, wanted);
             let apply = PatchParams::apply(MANAGER).force();
@@ -96,6 +105,13 @@ impl Shared {
         due.insert(namespace.to_owned(), Instant::now() + jittered(COMPARE_EVERY));
         Ok(())
     }
+}
+
+/// A copy that was made for this release, and not somebody's Secret of the same name.
+fn is_ours(secret: &Secret, release: &str) -> bool {
+    let label =
+        |key: &str| secret.metadata.labels.as_ref()?.get(&format!("app.kubernetes.io/{key}")).cloned();
+    label("part-of").as_deref() == Some("purr") && label("instance").as_deref() == Some(release)
 }
 
 fn part(secret: &Secret, keys: Keys) -> BTreeMap<String, ByteString> {
@@ -182,6 +198,17 @@ mod tests {
         assert_eq!(api.writes("PATCH", "secrets"), 3);
         let held: Secret = api.get_in("poker-2", "secrets", "purr-redis-auth").unwrap();
         assert_eq!(held.data.unwrap()["table"], ByteString(b"new".to_vec()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_foreign_secret_of_a_copys_name_is_named_and_left_as_it_is() {
+        let (api, shared) = scene();
+        let mut foreign = secret("purr-data-key", &[("theirs", "x")]);
+        foreign.metadata.namespace = Some("poker-2".into());
+        api.put("secrets", &foreign);
+        let error = ensure(&api, &shared, "poker-2").await.unwrap_err().to_string();
+        assert!(error.starts_with("Secret purr-data-key in poker-2 is not the release's"), "{error}");
+        assert_eq!(keys(&api, "poker-2", "purr-data-key"), ["theirs"]);
     }
 
     #[tokio::test(start_paused = true)]

@@ -10,9 +10,10 @@ pub mod fetch;
 pub mod observe;
 pub mod own;
 pub mod reconcile;
+pub mod secret;
 pub mod status;
 pub mod validate;
 
 pub use reconcile::{ReconcileError, reconcile};
-pub use status::QUEUED;
+pub use status::{PAUSED, QUEUED};
 pub use validate::{AUTO, store_name};

@@ -62,7 +62,8 @@ impl Progress {
             let moves = find(conditions, "Progressing")?;
             match find(conditions, "Ready") {
                 Some(ready) if moves.status == "False" && moves.reason == "Steady" => {
-                    let done = ready.status == "True";
+                    // A paused table has its new pod, and is not ready for players.
+                    let done = ready.status == "True" || ready.reason == "Paused";
                     Some((if done { Outcome::Complete } else { Outcome::UnderWay }, ready))
                 }
                 _ => Some((Outcome::UnderWay, moves)),

@@ -22,7 +22,8 @@ pub fn why(table: &PokerTable) -> String {
             format!("it deals as soon as two players are ready; it had {} when last written", status.players)
         }
         ("True", "Serving") => "it deals hands".into(),
-        ("True", "Paused") => "it is paused (spec.paused): kubectl purr resume TABLE ends that".into(),
+        // True: by a controller of the release before.
+        (_, "Paused") => "it is paused (spec.paused): kubectl purr resume TABLE ends that".into(),
         ("True", _) => format!("it serves and deals no hands: {}", because(ready)),
         _ => format!("it does not serve: {}", because(ready)),
     }
@@ -47,7 +48,8 @@ mod tests {
     fn the_first_cause_that_applies_is_named() {
         assert_eq!(said("True", "Serving", 4), "it deals hands");
         assert!(said("True", "Serving", 1).contains("two players"));
-        assert!(said("True", "Paused", 4).contains("spec.paused"));
+        assert!(said("False", "Paused", 4).contains("spec.paused"));
+        assert!(said("True", "Paused", 4).contains("spec.paused"), "by a controller of the release before");
         assert_eq!(said("True", "Holding", 4), "it serves and deals no hands: the message (Holding)");
         assert_eq!(said("False", "ImageUnavailable", 0), "it does not serve: the message (ImageUnavailable)");
     }

@@ -14,6 +14,7 @@ use purr_protocol::record::HandRecord;
 use purr_store::StoredHand;
 use sqlx::{
     PgConnection, PgPool,
+    migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use std::{
@@ -33,8 +34,8 @@ const QUARANTINED_BYTES_MAX: usize = 64 * 1024;
 pub enum DatabaseError {
     #[error("PostgreSQL: {0}")]
     Sql(#[from] sqlx::Error),
-    #[error("PostgreSQL migration: {0}")]
-    Migrate(#[from] sqlx::migrate::MigrateError),
+    #[error(transparent)]
+    Schema(#[from] purr_schema::SchemaError),
     #[error("the key of players' names is not 32 bytes")]
     NamesKey,
     #[error("hand {hand} of table {table} is stored and cannot be read: {detail}")]
@@ -73,6 +74,11 @@ pub struct Database {
     pub(crate) boards: Boards,
 }
 
+/// Those of this release.
+pub fn migrations() -> Migrator {
+    sqlx::migrate!("./migrations")
+}
+
 impl Database {
     /// Makes the pool without connecting. Objects live in schema `records`.
     pub fn new(options: PgConnectOptions) -> Self {
@@ -89,12 +95,7 @@ impl Database {
 
     /// Brings the schema to this program's version.
     pub async fn migrate(&self) -> Result<(), DatabaseError> {
-        let there: bool =
-            sqlx::query_scalar("SELECT to_regnamespace('records') IS NOT NULL").fetch_one(&self.pool).await?;
-        if !there {
-            sqlx::query("CREATE SCHEMA IF NOT EXISTS records").execute(&self.pool).await?;
-        }
-        sqlx::migrate!("./migrations").run(&self.pool).await?;
+        purr_schema::migrate(&self.pool, "records", migrations()).await?;
         self.adopt_definitions().await
     }
 

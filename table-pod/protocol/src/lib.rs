@@ -19,6 +19,7 @@ pub mod limits;
 pub mod permit;
 pub mod problem;
 pub mod record;
+pub mod seated;
 pub mod settlement;
 pub mod snapshot;
 pub mod spec;

@@ -7,10 +7,15 @@ mod plan;
 
 use anyhow::Context as _;
 use clap::Parser;
-use k8s_openapi::{ByteString, api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
+use k8s_openapi::{
+    ByteString,
+    api::{apps::v1::Deployment, core::v1::Secret},
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+};
 use kube::{
     Api, Client, ResourceExt,
-    api::{Patch, PatchParams, PostParams},
+    api::{ListParams, Patch, PatchParams, PostParams},
+    core::PartialObjectMeta,
 };
 use plan::{Held, Kind, Plan, Step, Wanted, decide};
 use purr_runtime::CancellationToken;
@@ -59,7 +64,31 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
     }
 }
 
+/// Selects the controllers of all releases.
+const CONTROLLERS: &str = "app.kubernetes.io/part-of=purr,app.kubernetes.io/component=controller";
+
+/// Refuses to install a second release beside another one: both controllers would take every table for their own, and each
+/// would replace the pods of the other for ever.
+async fn alone(client: &Client, namespace: &str, release: &str) -> anyhow::Result<()> {
+    let deployments: Api<PartialObjectMeta<Deployment>> = Api::namespaced(client.clone(), namespace);
+    let found = deployments.list(&ListParams::default().labels(CONTROLLERS)).await;
+    let found = found.with_context(|| format!("list Deployments in {namespace}"))?;
+    match other_release(&found.items, release) {
+        None => Ok(()),
+        Some(other) => anyhow::bail!(
+            "release {other} is installed in namespace {namespace}, and one namespace has one release: both controllers \
+             would replace each other's table pods. Install {release} in another namespace, or uninstall {other} first"
+        ),
+    }
+}
+
+fn other_release(controllers: &[PartialObjectMeta<Deployment>], release: &str) -> Option<String> {
+    let mut releases = controllers.iter().filter_map(|found| found.labels().get(INSTANCE));
+    releases.find(|other| *other != release).cloned()
+}
+
 async fn everything(client: &Client, options: &Options, plan: &Plan) -> anyhow::Result<()> {
+    alone(client, &options.namespace, &options.release).await?;
     ensure(client, &options.namespace, &options.release, plan).await?;
     if options.definitions {
         definitions::ensure(client).await?;
@@ -208,6 +237,21 @@ mod tests {
 
     fn data(api: &Memory, name: &str) -> BTreeMap<String, ByteString> {
         api.get::<Secret>("secrets", name).unwrap().data.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_second_release_in_a_namespace_is_refused_with_the_name_of_the_first_and_its_own_upgrade_is_not()
+     {
+        let api = Memory::default();
+        let controller = |release: &str| {
+            serde_json::json!({"metadata": {"name": format!("{release}-controller"),
+                "labels": {INSTANCE: release, "app.kubernetes.io/part-of": "purr"}}})
+        };
+        alone(&api.client(), "poker", "purr").await.unwrap();
+        api.put("deployments", &controller("purr"));
+        alone(&api.client(), "poker", "purr").await.unwrap();
+        let error = alone(&api.client(), "poker", "second").await.unwrap_err().to_string();
+        assert!(error.contains("release purr is installed in namespace poker"), "{error}");
     }
 
     #[tokio::test]

@@ -8,7 +8,9 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 /// Reasons of a table's condition `Ready` that do not pass by themselves.
-const LASTING: [&str; 8] = [
+const LASTING: [&str; 12] = [
+    "ApiRefused",
+    "CertificateFailed",
     "ContainerRefused",
     "CrashLoop",
     "ImageUnavailable",
@@ -16,6 +18,8 @@ const LASTING: [&str; 8] = [
     "NoVault",
     "PodFailed",
     "PodRefused",
+    "SecretMissing",
+    "SecretTaken",
     "UnknownStore",
 ];
 
@@ -131,7 +135,9 @@ impl TableView {
         let newest = u64::try_from(status.fencing_generation).unwrap_or_default();
         let holder = status.pod.as_deref().and_then(|pod| number(&name, pod)).unwrap_or(newest);
         let current = summary.filter(|summary| summary.epoch >> 16 == holder);
-        let serves = is(ready, "True") && meta.deletion_timestamp.is_none();
+        // A paused table is not ready for players, and its process serves.
+        let is_paused = ready.is_some_and(|c| c.reason == crate::table::PAUSED);
+        let serves = (is(ready, "True") || is_paused) && meta.deletion_timestamp.is_none();
         let settled = serves && status.observed_generation == generation && is(progressing, "False");
         let last = u32::try_from(status.players).unwrap_or_default();
         let players =
@@ -165,7 +171,7 @@ impl TableView {
             taking: settled && ready.is_some_and(|c| c.reason == "Serving") && !closed && !confirmed,
             trouble: trouble.map(|c| Trouble { reason: c.reason.clone(), message: c.message.clone() }),
             unready_since_s: match ready {
-                Some(condition) if condition.status == "True" => None,
+                Some(condition) if condition.status == "True" || is_paused => None,
                 Some(condition) => Some(condition.last_transition_time.0.as_second()),
                 None => meta.creation_timestamp.as_ref().map(|at| at.0.as_second()),
             },

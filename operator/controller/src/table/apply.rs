@@ -1,31 +1,18 @@
 //! Carries out what was decided.
 
-use super::{
-    build::{self, Objects, Parts},
-    observe::PodView,
-    validate::Valid,
-};
+use super::{build, observe::PodView, validate::Valid};
 use crate::{
-    certificates::{CertificateError, Issued, seconds},
-    context::{Context, MANAGER, jittered},
+    certificates::CertificateError,
+    context::{Context, MANAGER},
     index,
     pods::PodError,
     shared::SharedError,
 };
-use k8s_openapi::api::core::v1::{Pod, Secret};
+use k8s_openapi::{api::core::v1::Pod, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use purr_crds::PokerTable;
 use serde_json::json;
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-    time::{Duration, Instant, SystemTime},
-};
-
-/// Generation of a table's first pod.
-const FIRST: u64 = 1;
-/// A new controller looks at the certificates of tables that serve within this time.
-const LOOK_WITHIN: Duration = Duration::from_secs(300);
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 pub const FINALIZER: &str = "purr.poker/drain";
 
@@ -37,6 +24,14 @@ pub enum ApplyError {
     Certificate(#[from] CertificateError),
     #[error(transparent)]
     Shared(#[from] SharedError),
+    #[error(
+        "Secret {name} is not this table's: remove it or give the table another name; the certificate goes there"
+    )]
+    Foreign {
+        name: String,
+        /// It belongs to another table, perhaps one of this name that is gone: then the API server removes it soon.
+        leftover: bool,
+    },
     #[error("the table's pod: {0}")]
     Pod(String),
     #[error("the table's pod: {0}")]
@@ -47,6 +42,30 @@ impl ApplyError {
     /// Somebody else has written in the meantime: look again, nothing is wrong.
     pub fn is_conflict(&self) -> bool {
         matches!(self, Self::Api { source: kube::Error::Api(status), .. } if status.code == 409)
+    }
+
+    /// What is said of it in the table's conditions.
+    pub fn failed(&self) -> Failed {
+        let refuses = |error: &kube::Error| {
+            matches!(error, kube::Error::Api(status)
+                if matches!(status.code, 400..=499) && !matches!(status.code, 404 | 408 | 409 | 429))
+        };
+        let of_api = |source: &kube::Error| match refuses(source) {
+            true => ("ApiRefused", true),
+            false => ("ApiUnavailable", false),
+        };
+        let (reason, lasts) = match self {
+            Self::Api { source, .. } => of_api(source),
+            Self::Shared(SharedError::Get { source, .. } | SharedError::Copy { source, .. }) => {
+                of_api(source)
+            }
+            Self::Shared(SharedError::Missing { .. }) => ("SecretMissing", true),
+            Self::Shared(SharedError::Foreign { .. }) => ("SecretTaken", true),
+            Self::Foreign { leftover, .. } => ("SecretTaken", !leftover),
+            Self::Certificate(_) => ("CertificateFailed", true),
+            Self::Pod(_) | Self::Asked(_) => ("PodUnreachable", false),
+        };
+        Failed { reason, message: self.to_string(), lasts }
     }
 
     /// The API server will not have the pod, for instance because of a quota or Pod Security.
@@ -62,100 +81,26 @@ impl ApplyError {
     }
 }
 
-fn api(what: &'static str) -> impl FnOnce(kube::Error) -> ApplyError {
+/// A step that did not happen, as the table's conditions say it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failed {
+    pub reason: &'static str,
+    pub message: String,
+    /// Waiting alone does not help, so it is said at once and not after some attempts.
+    pub lasts: bool,
+}
+
+pub(super) fn api(what: &'static str) -> impl FnOnce(kube::Error) -> ApplyError {
     move |source| ApplyError::Api { what, source }
 }
 
-fn name(table: &PokerTable) -> &str {
+pub(super) fn name(table: &PokerTable) -> &str {
     table.metadata.name.as_deref().unwrap_or_default()
 }
 
 /// Where a table and all that is its own is.
-fn namespace(table: &PokerTable) -> &str {
+pub(super) fn namespace(table: &PokerTable) -> &str {
     table.metadata.namespace.as_deref().unwrap_or_default()
-}
-
-/// Sees to the table's certificate and returns the next pod, ready to be created.
-pub async fn prepare(
-    context: &Context,
-    table: &PokerTable,
-    valid: &Valid,
-    generation: u64,
-) -> Result<Pod, ApplyError> {
-    context.shared.ensure(namespace(table), |namespace| context.secrets(namespace)).await?;
-    let certificate = due_certificate(context, table, generation).await?;
-    let parts = Parts { table, valid, fleet: &context.fleet, generation, certificate: certificate.as_ref() };
-    let Objects { secret, pod } = build::build(&parts);
-    if let (Some(secret), Some(issued)) = (secret, certificate) {
-        apply_secret(context, table, &secret, &issued, generation == FIRST).await?;
-    }
-    Ok(pod)
-}
-
-/// A new certificate where the table's own is missing, foreign or runs out.
-async fn due_certificate(
-    context: &Context,
-    table: &PokerTable,
-    generation: u64,
-) -> Result<Option<Issued>, ApplyError> {
-    let uid = table.metadata.uid.as_deref().unwrap_or_default();
-    let now = SystemTime::now();
-    let renew_at_s = context.memory(uid, |memory| memory.renew_at_s);
-    if renew_at_s > seconds(now) {
-        return Ok(None);
-    }
-    let serves = table.status.as_ref().is_some_and(|status| status.endpoint.is_some());
-    if renew_at_s == 0 && serves {
-        // This process has just begun, and the table serves with what it has: ten thousand Secrets are not read at once.
-        let wait = i64::try_from(jittered(LOOK_WITHIN).as_secs()).unwrap_or_default();
-        context.memory(uid, |memory| memory.renew_at_s = seconds(now) + wait);
-        return Ok(None);
-    }
-    if generation == FIRST {
-        return Ok(Some(context.authority.issue(uid, now)?));
-    }
-    let secrets = context.secrets(namespace(table));
-    let secret = secrets.get_opt(&build::secret_name(name(table))).await.map_err(api("get secret"))?;
-    let held = |key: &str| secret.as_ref()?.data.as_ref()?.get(key).map(|bytes| bytes.0.as_slice());
-    let good_until = held("tls.crt").and_then(|pem| context.authority.renew_at_s(pem, uid));
-    let same_ca = held("ca.crt") == Some(context.authority.ca()?.as_bytes());
-    if let Some(at) = good_until.filter(|at| same_ca && *at > seconds(now)) {
-        context.memory(uid, |memory| memory.renew_at_s = at);
-        return Ok(None);
-    }
-    Ok(Some(context.authority.issue(uid, now)?))
-}
-
-async fn apply_secret(
-    context: &Context,
-    table: &PokerTable,
-    secret: &Secret,
-    issued: &Issued,
-    is_new: bool,
-) -> Result<(), ApplyError> {
-    let secrets = context.secrets(namespace(table));
-    let name = build::secret_name(name(table));
-    let params = PostParams { field_manager: Some(MANAGER.into()), ..Default::default() };
-    // A new table has none, and to create one costs the API server less than to apply it.
-    let created = is_new && is_created(secrets.create(&params, secret).await)?;
-    if !created {
-        let apply = PatchParams::apply(MANAGER).force();
-        secrets.patch(&name, &apply, &Patch::Apply(secret)).await.map_err(api("apply secret"))?;
-    }
-    let uid = table.metadata.uid.as_deref().unwrap_or_default();
-    let at = context.authority.renew_at_s(issued.certificate.as_bytes(), uid).unwrap_or_default();
-    context.memory(uid, |memory| memory.renew_at_s = at);
-    tracing::info!(table = name, not_after_s = issued.not_after_s, "certificate issued");
-    Ok(())
-}
-
-/// False where something of this name is there already.
-fn is_created<T>(created: Result<T, kube::Error>) -> Result<bool, ApplyError> {
-    match created {
-        Ok(_) => Ok(true),
-        Err(kube::Error::Api(status)) if status.code == 409 => Ok(false),
-        Err(source) => Err(ApplyError::Api { what: "create secret", source }),
-    }
 }
 
 /// Gives out the next generation. Fails where the table has changed since it was read: of two
@@ -164,13 +109,17 @@ pub async fn raise(
     context: &Context,
     table: &PokerTable,
     to: u64,
-    valid: &Valid,
+    valid: Option<&Valid>,
 ) -> Result<PokerTable, ApplyError> {
     let to = i64::try_from(to).map_err(|_| ApplyError::Pod(format!("generation {to}")))?;
-    let patch = json!({
+    let mut patch = json!({
         "metadata": {"resourceVersion": table.metadata.resource_version},
-        "status": {"fencingGeneration": to, "bound": valid.bound, "store": valid.store_name},
+        "status": {"fencingGeneration": to},
     });
+    if let Some(valid) = valid {
+        patch["status"]["bound"] = json!(valid.bound);
+        patch["status"]["store"] = json!(valid.store_name);
+    }
     let params = PatchParams { field_manager: Some(MANAGER.into()), ..Default::default() };
     let tables = context.tables(namespace(table));
     let raised = tables.patch_status(name(table), &params, &Patch::Merge(&patch)).await;
@@ -231,6 +180,19 @@ pub async fn annotate_all<const N: usize>(
     let patched =
         context.pods(&pod.namespace).patch_metadata(&pod.name, &params, &Patch::Merge(&patch)).await;
     patched.map_err(api("annotate pod"))?;
+    Ok(())
+}
+
+/// Gives a pod back the labels and the owner that somebody has edited.
+pub async fn restore(context: &Context, pod: &PodView, marks: &ObjectMeta) -> Result<(), ApplyError> {
+    let labels = build::own_labels(marks);
+    let patch =
+        json!({"metadata": {"uid": pod.uid, "labels": labels, "ownerReferences": marks.owner_references}});
+    let params = PatchParams { field_manager: Some(MANAGER.into()), ..Default::default() };
+    let patched =
+        context.pods(&pod.namespace).patch_metadata(&pod.name, &params, &Patch::Merge(&patch)).await;
+    patched.map_err(api("restore pod"))?;
+    tracing::warn!(pod = pod.name, "labels and owner put back");
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! From a valid table to its Kubernetes objects. Values in, values out.
 
 use super::validate::Valid;
-use crate::{certificates::Issued, defaults::Defaults, fleet::LABEL_FLEET};
+use crate::{certificates::Issued, context::MANAGER, defaults::Defaults, fleet::LABEL_FLEET};
 use k8s_openapi::{
     ByteString,
     api::core::v1::{
@@ -19,10 +19,15 @@ use kube::Resource;
 use purr_crds::PokerTable;
 use purr_protocol::{record::VERSION, snapshot};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    hash::{DefaultHasher, Hash, Hasher},
+};
 
 pub const LABEL_PART_OF: &str = "app.kubernetes.io/part-of";
 pub const LABEL_COMPONENT: &str = "app.kubernetes.io/component";
+pub const LABEL_INSTANCE: &str = "app.kubernetes.io/instance";
+pub const LABEL_MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 pub const LABEL_TABLE: &str = "purr.poker/table";
 pub const LABEL_UID: &str = "purr.poker/table-uid";
 pub const LABEL_GENERATION: &str = "purr.poker/generation";
@@ -38,7 +43,10 @@ pub const ANNOTATION_DRAINING: &str = "purr.poker/draining";
 pub const ANNOTATION_STAND_BY: &str = "purr.poker/stand-by";
 /// Set before a pod that stood by is told to take its table over.
 pub const ANNOTATION_ORDERED: &str = "purr.poker/ordered";
-/// Selects the tables' pods among everybody's.
+/// Variable of a pod's container that has its fencing generation. Neither it nor a pod's name can be edited, and its labels can.
+const ENV_GENERATION: &str = "PURR_TABLE_GENERATION";
+const ENV_UID: &str = "PURR_TABLE_UID";
+/// Selects what belongs to tables among everybody's.
 pub const SELECTOR: &str = "app.kubernetes.io/part-of=purr,app.kubernetes.io/component=table";
 pub const PORT: i32 = 8443;
 pub const OPS_PORT: i32 = 9090;
@@ -51,38 +59,43 @@ const GRACE_MARGIN_S: u32 = 20;
 /// A pod on a node that is gone is replaced after this time, in seconds: it is fenced.
 const NODE_LOST_S: i64 = 15;
 
-/// All objects of a table. Take it apart without `..`, so that none can be forgotten.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Objects {
-    /// `None` while the certificate is good.
-    pub secret: Option<Secret>,
-    pub pod: Pod,
-}
-
-/// What is built from.
+/// What a pod is built from.
 pub struct Parts<'a> {
     pub table: &'a PokerTable,
     pub valid: &'a Valid,
     pub fleet: &'a Defaults,
-    /// Of the pod.
     pub generation: u64,
-    /// A new certificate, where one is due.
-    pub certificate: Option<&'a Issued>,
 }
 
-pub fn build(parts: &Parts<'_>) -> Objects {
-    Objects {
-        secret: parts.certificate.map(|issued| secret(parts.table, parts.fleet, issued)),
-        pod: pod(parts),
-    }
-}
+const SECRET_SUFFIX: &str = "-table-tls";
 
 pub fn secret_name(table: &str) -> String {
-    format!("{table}-table-tls")
+    format!("{table}{SECRET_SUFFIX}")
+}
+
+pub fn table_of_secret(secret: &str) -> Option<&str> {
+    secret.strip_suffix(SECRET_SUFFIX)
 }
 
 pub fn pod_name(table: &str, generation: u64) -> String {
     format!("{table}-{generation}")
+}
+
+/// The table's name and the generation in the name of one of its pods.
+pub fn parse_pod_name(pod: &str) -> Option<(&str, u64)> {
+    let (table, generation) = pod.rsplit_once('-')?;
+    let parsed =
+        generation.parse().ok().filter(|parsed: &u64| *parsed > 0 && parsed.to_string() == generation)?;
+    (!table.is_empty()).then_some((table, parsed))
+}
+
+/// The UID of the table that a pod was made for: by what cannot be edited, where the pod has that.
+pub fn table_uid(pod: &Pod) -> Option<&str> {
+    let containers = pod.spec.as_ref().map(|spec| spec.containers.as_slice()).unwrap_or_default();
+    let env = containers.iter().find(|container| container.name == CONTAINER).and_then(|c| c.env.as_ref());
+    let own = env.and_then(|env| env.iter().find(|var| var.name == ENV_UID)?.value.as_deref());
+    let label = || pod.metadata.labels.as_ref()?.get(LABEL_UID).map(String::as_str);
+    own.or_else(label)
 }
 
 fn name(table: &PokerTable) -> &str {
@@ -103,8 +116,8 @@ fn labels(table: &PokerTable, fleet: &Defaults) -> BTreeMap<String, String> {
     let mut labels = BTreeMap::from([
         label(LABEL_PART_OF, "purr"),
         label(LABEL_COMPONENT, "table"),
-        label("app.kubernetes.io/instance", &fleet.release),
-        label("app.kubernetes.io/managed-by", "purr-controller"),
+        label(LABEL_INSTANCE, &fleet.release),
+        label(LABEL_MANAGED_BY, MANAGER),
         label(LABEL_TABLE, name(table)),
         label(LABEL_UID, uid(table)),
     ]);
@@ -112,16 +125,57 @@ fn labels(table: &PokerTable, fleet: &Defaults) -> BTreeMap<String, String> {
     labels
 }
 
-fn secret(table: &PokerTable, fleet: &Defaults, issued: &Issued) -> Secret {
+/// Labels that the controller relies on, or that others select by.
+const OWN_LABELS: [&str; 8] = [
+    LABEL_PART_OF,
+    LABEL_COMPONENT,
+    LABEL_INSTANCE,
+    LABEL_MANAGED_BY,
+    LABEL_TABLE,
+    LABEL_UID,
+    LABEL_FLEET,
+    LABEL_GENERATION,
+];
+
+/// Our labels as an object has them.
+pub fn own_labels(meta: &ObjectMeta) -> BTreeMap<&'static str, Option<&str>> {
+    let value = |key| meta.labels.as_ref().and_then(|labels| labels.get(key)).map(String::as_str);
+    // As a merge patch this also removes those of ours that the object should not have.
+    OWN_LABELS.into_iter().map(|key| (key, value(key))).collect()
+}
+
+/// Known by this is what an object says of itself that somebody may have edited: our labels, and the table that owns it.
+pub fn marks(meta: &ObjectMeta) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    own_labels(meta).hash(&mut hasher);
+    let owners = meta.owner_references.iter().flatten();
+    let owner = owners.into_iter().find(|owner| owner.controller == Some(true));
+    owner.map(|owner| (&owner.kind, &owner.name, &owner.uid)).hash(&mut hasher);
+    hasher.finish()
+}
+
+/// What a pod of this generation should say of itself.
+pub fn pod_marks(table: &PokerTable, fleet: &Defaults, generation: u64) -> ObjectMeta {
+    let mut labels = labels(table, fleet);
+    labels.insert(LABEL_GENERATION.into(), generation.to_string());
+    ObjectMeta { labels: Some(labels), owner_references: owner(table), ..Default::default() }
+}
+
+/// What the table's Secret should say of itself when it is made.
+pub fn secret_marks(table: &PokerTable, fleet: &Defaults) -> ObjectMeta {
+    ObjectMeta {
+        name: Some(secret_name(name(table))),
+        namespace: table.metadata.namespace.clone(),
+        labels: Some(labels(table, fleet)),
+        owner_references: owner(table),
+        ..Default::default()
+    }
+}
+
+pub fn secret(table: &PokerTable, fleet: &Defaults, issued: &Issued) -> Secret {
     let bytes = |key: &str, text: &str| (key.to_owned(), ByteString(text.as_bytes().to_vec()));
     Secret {
-        metadata: ObjectMeta {
-            name: Some(secret_name(name(table))),
-            namespace: table.metadata.namespace.clone(),
-            labels: Some(labels(table, fleet)),
-            owner_references: owner(table),
-            ..Default::default()
-        },
+        metadata: secret_marks(table, fleet),
         type_: Some("kubernetes.io/tls".into()),
         data: Some(BTreeMap::from([
             bytes("tls.crt", &issued.certificate),
@@ -132,15 +186,15 @@ fn secret(table: &PokerTable, fleet: &Defaults, issued: &Issued) -> Secret {
     }
 }
 
-/// What a pod's content is known by. Generation and pause are not in it: both are read from the
-/// pod's own labels and annotations.
+/// What a pod's content is known by. Generation and pause are not in it: the one is filled in when the pod is issued, the
+/// other is read from the pod's own annotations.
 pub fn spec_hash(spec: &PodSpec) -> String {
     let json = serde_json::to_vec(spec).unwrap_or_default();
     hex::encode(&Sha256::digest(&json)[..8])
 }
 
-fn pod(parts: &Parts<'_>) -> Pod {
-    let Parts { table, valid, fleet, generation, certificate: _ } = parts;
+pub fn pod(parts: &Parts<'_>) -> Pod {
+    let Parts { table, valid, fleet, generation } = parts;
     let grace_s = i64::from(fleet.grace_s);
     let spec = PodSpec {
         restart_policy: Some("Always".into()),
@@ -162,20 +216,16 @@ fn pod(parts: &Parts<'_>) -> Pod {
         tolerations: Some(tolerations(table)),
         ..Default::default()
     };
-    let mut labels = labels(table, fleet);
-    labels.insert(LABEL_GENERATION.into(), generation.to_string());
     Pod {
         metadata: ObjectMeta {
             name: Some(pod_name(name(table), *generation)),
             namespace: table.metadata.namespace.clone(),
-            labels: Some(labels),
             annotations: Some(BTreeMap::from([
                 (ANNOTATION_HASH.to_owned(), spec_hash(&spec)),
                 (ANNOTATION_PAUSED.to_owned(), table.spec.paused.to_string()),
                 (ANNOTATION_STAND_BY.to_owned(), false.to_string()),
             ])),
-            owner_references: owner(table),
-            ..Default::default()
+            ..pod_marks(table, fleet, *generation)
         },
         spec: Some(spec),
         status: None,
@@ -190,6 +240,12 @@ pub fn issued(pod: &Pod, table: &PokerTable, generation: u64, stand_by: bool) ->
     labels.insert(LABEL_GENERATION.into(), generation.to_string());
     let annotations = pod.metadata.annotations.get_or_insert_default();
     annotations.insert(ANNOTATION_STAND_BY.into(), stand_by.to_string());
+    // The hash is of the variable as it was until now, which reads the label: pods of before stay as they are.
+    let env =
+        pod.spec.iter_mut().flat_map(|spec| &mut spec.containers).flat_map(|c| c.env.iter_mut().flatten());
+    for var in env.filter(|var| var.name == ENV_GENERATION) {
+        (var.value, var.value_from) = (Some(generation.to_string()), None);
+    }
     pod
 }
 
@@ -279,10 +335,10 @@ fn environment(table: &PokerTable, valid: &Valid, fleet: &Defaults) -> Vec<EnvVa
         ..Default::default()
     };
     let mut all = vec![
-        own("PURR_TABLE_GENERATION", &format!("metadata.labels['{LABEL_GENERATION}']")),
+        own(ENV_GENERATION, &format!("metadata.labels['{LABEL_GENERATION}']")),
         own("PURR_TABLE_PAUSED", &format!("metadata.annotations['{ANNOTATION_PAUSED}']")),
         own("PURR_TABLE_STAND_BY", &format!("metadata.annotations['{ANNOTATION_STAND_BY}']")),
-        value("PURR_TABLE_UID", uid(table)),
+        value(ENV_UID, uid(table)),
         EnvVar { name: "PURR_TABLE_SPEC".into(), value: Some(spec_json(valid)), ..Default::default() },
         value("PURR_STORE_SENTINELS", &valid.store.sentinels.join(",")),
         value("PURR_STORE_MASTER", &valid.store.master),

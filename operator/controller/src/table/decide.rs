@@ -75,8 +75,13 @@ pub enum Why {
 /// One thing to do. Carried out in order; the first that fails ends the reconcile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
+    /// Also where somebody has taken it off.
     AddFinalizer,
     ReleaseFinalizer,
+    /// Puts labels and owner back that somebody has edited.
+    Restore {
+        pod: String,
+    },
     /// Compare-and-swap of the generation in the status.
     Raise {
         to: u64,
@@ -213,11 +218,23 @@ pub fn decide(seen: &Observed) -> Decision {
     if seen.deleting && !seen.finalizer {
         return Decision::new(Stage::Deleted, []);
     }
-    if seen.pods.iter().any(|pod| pod.generation > seen.generation) {
-        // The status that we know is older than the pods that we know.
-        return Decision::new(Stage::Starting, []).again(ASK_S);
+    let newest = seen.pods.iter().map(|pod| pod.generation).max().unwrap_or_default();
+    if newest > seen.generation {
+        // The status that we know is older than the pods that we know, or somebody has put it back: before a generation is
+        // raised the table is read again.
+        return Decision::new(Stage::Starting, [Step::Raise { to: newest }]).again(ASK_S);
     }
     let mut decision = if seen.deleting { delete(seen) } else { keep(seen) };
+    let is_bare = !seen.finalizer && !seen.deleting && seen.generation > 0;
+    if is_bare && !decision.steps.contains(&Step::AddFinalizer) {
+        decision.steps.insert(0, Step::AddFinalizer);
+    }
+    let strayed: Vec<Step> =
+        seen.pods.iter().filter(|pod| pod.strayed && is_there(pod)).map(restore).collect();
+    if !strayed.is_empty() {
+        decision.again_s = Some(decision.again_s.map_or(LOOK_S, |again_s| again_s.min(LOOK_S)));
+        decision.steps.splice(0..0, strayed);
+    }
     // Fenced already, so nothing that they still do counts.
     let holder = holder(&seen.pods).map_or(0, |pod| pod.generation);
     let old = seen.pods.iter().filter(|pod| pod.generation < holder && is_there(pod));
@@ -302,6 +319,10 @@ fn relaunch(seen: &Observed, pod: &PodView, age_s: i64) -> Decision {
 
 fn remove(pod: &PodView) -> Step {
     Step::Delete { pod: pod.name.clone() }
+}
+
+fn restore(pod: &PodView) -> Step {
+    Step::Restore { pod: pod.name.clone() }
 }
 
 /// The table goes on: it has one pod, as wanted.
@@ -521,10 +542,19 @@ fn delete(seen: &Observed) -> Decision {
         Decision::new(Stage::Deleted, steps)
     };
     let waiting = |waiting| Stage::Draining(Why::Delete, waiting);
-    if seen.generation == 0 {
-        return release(Vec::new());
-    }
     let Roles { holder: current, successor } = Roles::of(&seen.pods);
+    // No process of it has ever run, so nobody has to be asked whether somebody sits there.
+    let never_ran = match seen.generation {
+        0 => true,
+        1 => match current {
+            Some(pod) => !pod.started && is_there(pod),
+            None => seen.unspent,
+        },
+        _ => false,
+    };
+    if never_ran && successor.is_none() {
+        return release(current.map(remove).into_iter().collect());
+    }
     if let Some(successor) = successor {
         // One that was told to take over does so first; one that was not goes before the table does.
         let mut decision = if successor.ordered {
@@ -536,6 +566,14 @@ fn delete(seen: &Observed) -> Decision {
         return decision.again_within(ASK_S);
     }
     if let Some(pod) = current.filter(|pod| pod.ready) {
+        if let Some(Err(error)) = &seen.drain
+            && is_dumb(seen, pod)
+        {
+            // Kubelet calls it ready, and nobody else reaches it: a pod that can be asked takes its place.
+            let mut decision = keep(seen);
+            decision.stage = waiting(Waiting::Unreachable(error.clone()));
+            return decision.again_within(ASK_S);
+        }
         return match drained(seen, pod, Why::Delete) {
             Ok(()) => release(vec![remove(pod)]),
             Err(wait) => wait,

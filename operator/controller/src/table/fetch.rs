@@ -16,7 +16,7 @@ pub struct Fetched {
 /// As the watches and the own writes since have it: good enough for all that a compare-and-swap or a name protects.
 pub fn cached(context: &Context, table: &Arc<PokerTable>) -> Fetched {
     let uid = table.metadata.uid.as_deref().unwrap_or_default();
-    let pods = context.pod_index.of(uid);
+    let pods = own(table, context.pod_index.of(uid));
     let (table, pods) =
         context.memory(uid, |memory| (memory.own.table(table), memory.own.pods(pods, Instant::now())));
     Fetched { table: (*table).clone(), pods, live: false }
@@ -31,8 +31,23 @@ pub async fn live(context: &Context, table: &PokerTable) -> Result<Option<Fetche
     if table.metadata.uid.as_deref() != Some(uid) {
         return Ok(None);
     }
-    let selector = ListParams::default().labels(&format!("{},{}={uid}", build::SELECTOR, build::LABEL_UID));
-    let pods = context.pods(namespace).list(&selector).await?;
-    let pods = pods.items.iter().map(PodView::of).collect();
+    let pods_api = context.pods(namespace);
+    let labelled = ListParams::default().labels(&format!("{}={uid}", build::LABEL_UID));
+    let mut pods: Vec<PodView> = pods_api.list(&labelled).await?.items.iter().map(PodView::of).collect();
+    // Somebody may have taken the label off a pod.
+    for known in context.pod_index.of(uid) {
+        if pods.iter().all(|pod| pod.name != known.name) {
+            let named = ListParams::default().fields(&format!("metadata.name={}", known.name));
+            pods.extend(pods_api.list(&named).await?.items.iter().map(PodView::of));
+        }
+    }
+    let pods = own(&table, pods);
     Ok(Some(Fetched { table, pods, live: true }))
+}
+
+/// The pods whose names are of this table: a pod that only has its label is somebody else's.
+fn own(table: &PokerTable, mut pods: Vec<PodView>) -> Vec<PodView> {
+    let name = table.metadata.name.as_deref().unwrap_or_default();
+    pods.retain(|pod| build::parse_pod_name(&pod.name).is_some_and(|(table, _)| table == name));
+    pods
 }

@@ -1,8 +1,8 @@
 //! What is to be known of a pod, taken out of the API's object.
 
 use super::build::{
-    ANNOTATION_CLOSED, ANNOTATION_DRAINING, ANNOTATION_HASH, ANNOTATION_ORDERED, ANNOTATION_PAUSED,
-    ANNOTATION_STAND_BY, LABEL_GENERATION,
+    self, ANNOTATION_CLOSED, ANNOTATION_DRAINING, ANNOTATION_HASH, ANNOTATION_ORDERED, ANNOTATION_PAUSED,
+    ANNOTATION_STAND_BY,
 };
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodCondition};
 
@@ -15,7 +15,12 @@ pub struct PodView {
     pub name: String,
     pub namespace: String,
     pub uid: String,
+    /// The one in its name: labels can be edited.
     pub generation: u64,
+    /// What its labels and owner are known by, as they are.
+    pub marks: u64,
+    /// Somebody has edited its labels or owner.
+    pub strayed: bool,
     pub hash: String,
     /// As last told to it.
     pub paused: bool,
@@ -67,19 +72,19 @@ const MOVE_PART: i64 = 4;
 
 impl PodView {
     pub fn of(pod: &Pod) -> Self {
-        let labels = pod.metadata.labels.as_ref();
+        let name = pod.metadata.name.clone().unwrap_or_default();
         let annotations = pod.metadata.annotations.as_ref();
         let annotation = |key| annotations.and_then(|all| all.get(key)).map(String::as_str);
         let status = pod.status.as_ref();
         let container = status.and_then(|status| status.container_statuses.as_ref()?.first());
         let life = life(pod);
         Self {
-            name: pod.metadata.name.clone().unwrap_or_default(),
+            generation: build::parse_pod_name(&name).map_or(0, |(_, generation)| generation),
+            marks: build::marks(&pod.metadata),
+            strayed: false,
+            name,
             namespace: pod.metadata.namespace.clone().unwrap_or_default(),
             uid: pod.metadata.uid.clone().unwrap_or_default(),
-            generation: labels
-                .and_then(|labels| labels.get(LABEL_GENERATION)?.parse().ok())
-                .unwrap_or_default(),
             hash: annotation(ANNOTATION_HASH).unwrap_or_default().to_owned(),
             paused: annotation(ANNOTATION_PAUSED) == Some("true"),
             closed: annotation(ANNOTATION_CLOSED) == Some("true"),
@@ -194,7 +199,7 @@ mod tests {
     use super::*;
 
     fn pod(json: &serde_json::Value) -> PodView {
-        let mut base = serde_json::json!({"metadata": {"name": "t-3", "labels": {LABEL_GENERATION: "3"}}});
+        let mut base = serde_json::json!({"metadata": {"name": "t-3"}});
         for (key, value) in json.as_object().unwrap() {
             if key == "metadata" {
                 let fields = value.as_object().unwrap().clone();
@@ -204,6 +209,14 @@ mod tests {
             }
         }
         PodView::of(&serde_json::from_value(base).unwrap())
+    }
+
+    #[test]
+    fn a_pods_generation_is_the_one_in_its_name_whatever_its_labels_say() {
+        let edited = serde_json::json!({"metadata": {"labels": {"purr.poker/generation": "99"}}});
+        assert_eq!(pod(&edited).generation, 3);
+        assert_eq!(pod(&serde_json::json!({"metadata": {"name": "probe"}})).generation, 0);
+        assert_ne!(pod(&edited).marks, pod(&serde_json::json!({})).marks);
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! The loop of the steps, for one table.
 
 use super::{
-    apply::{self, ApplyError, FINALIZER},
+    apply::{self, ApplyError, FINALIZER, Failed},
     build,
     decide::{self, Decision, Drained, Observed, Stage, Step, decide},
     fetch::{self, Fetched},
     observe::{Life, PodView},
-    status::{self, Due, Facts},
+    secret,
+    status::{self, Due, Facts, POD_REFUSED},
     validate::{self, Invalid, Valid, validate},
 };
 use crate::{
@@ -26,13 +27,17 @@ use purr_protocol::{
 };
 use std::{
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 /// Decisions in one reconcile: each question is asked once, and the cache is left once.
 const ROUNDS_MAX: usize = 10;
 /// Longest wait between two attempts to create a pod that the API server refuses.
 const REFUSED_MAX: Duration = Duration::from_secs(300);
+/// A step that may pass by itself has failed this often before the table's conditions say so.
+const SAID_AFTER: u32 = 3;
+/// Between two times that labels and owner of a table's pods are put back.
+const RESTORE_EVERY: Duration = Duration::from_secs(5);
 /// A table that nothing happens to is looked at this often all the same.
 const RESYNC: Duration = Duration::from_secs(300);
 
@@ -45,8 +50,6 @@ const UNLISTED: Duration = Duration::from_millis(250);
 pub enum ReconcileError {
     #[error(transparent)]
     Apply(#[from] ApplyError),
-    #[error("read: {0}")]
-    Read(#[source] kube::Error),
     #[error("no decision after {ROUNDS_MAX} rounds")]
     Undecided,
 }
@@ -101,21 +104,33 @@ async fn rounds(cached: &Arc<PokerTable>, context: &Context) -> Result<Action, R
         context.place(&mut fetched.table);
         let uid = fetched.table.metadata.uid.clone().unwrap_or_default();
         let summary = summary(context, &fetched, &uid).await;
-        let round = Round::new(context, &fetched, summary, &answers).await?;
+        let mut round = Round::new(context, &fetched, summary, &answers).await;
         let decision = decide(&round.seen);
         keep_pace(context, &fetched.table, &round.seen, &decision);
         if decision.stage == Stage::Deleted && decision.steps.is_empty() {
             context.forget(&uid);
             return Ok(Action::await_change());
         }
-        let raises = decision.steps.iter().any(|step| matches!(step, Step::Raise { .. }));
+        // Neither a generation nor the end of a table that nobody was asked about goes by what the watches had some time ago.
+        let unasked = answers.drain.is_none() && answers.head.is_none();
+        let is_final = |step: &Step| match step {
+            Step::Raise { .. } => true,
+            Step::ReleaseFinalizer => unasked,
+            _ => false,
+        };
+        let raises = decision.steps.iter().any(is_final);
         // A table that never had a generation has no pod: one is made only after its generation was raised, and of two who
         // raise it from the same version one fails. To list the pods for each new table would look at all of them.
         let is_new = round.seen.generation == 0 && round.seen.pods.is_empty();
         if raises && !fetched.live && !is_new {
-            match fetch::live(context, &fetched.table).await.map_err(ReconcileError::Read)? {
-                Some(live) => fetched = live,
-                None => return Ok(Action::await_change()),
+            match fetch::live(context, &fetched.table).await {
+                Ok(Some(live)) => fetched = live,
+                Ok(None) => return Ok(Action::await_change()),
+                Err(source) => {
+                    let error = ApplyError::Api { what: "read table and pods", source };
+                    say_failed(context, &fetched.table, &round, &decision, &error).await;
+                    return Err(error.into());
+                }
             }
             continue;
         }
@@ -128,19 +143,48 @@ async fn rounds(cached: &Arc<PokerTable>, context: &Context) -> Result<Action, R
                     context.forget(&uid);
                     return Ok(Action::await_change());
                 }
+                if let Some(error) = round.unprepared.take() {
+                    say_failed(context, &fetched.table, &round, &decision, &error).await;
+                    return Err(error.into());
+                }
                 let later_s = say(context, &fetched.table, &round, &decision, None).await?;
+                let later_s = later_s.into_iter().chain(round.look_s).min();
                 return Ok(next(context, &uid, &decision, later_s));
             }
             Err(error) => {
-                let Some(refusal) = error.refusal() else { return Err(error.into()) };
+                let Some(refusal) = error.refusal() else {
+                    say_failed(context, &fetched.table, &round, &decision, &error).await;
+                    return Err(error.into());
+                };
                 tracing::warn!(table = fetched.table.metadata.name, refusal, "pod refused");
                 let wait_s = refused(context, &fetched.table, &round.seen, &refusal);
-                say(context, &fetched.table, &round, &decision, Some(&refusal)).await?;
+                let failed = Failed { reason: POD_REFUSED, message: refusal, lasts: true };
+                say(context, &fetched.table, &round, &decision, Some(&failed)).await?;
                 return Ok(Action::requeue(Duration::from_secs(wait_s)));
             }
         }
     }
     Err(ReconcileError::Undecided)
+}
+
+/// Says in the table's conditions that a step does not happen: one that waiting alone does not help at once, others when they
+/// have failed some times in a row. The error itself backs off.
+async fn say_failed(
+    context: &Context,
+    table: &PokerTable,
+    round: &Round,
+    decision: &Decision,
+    error: &ApplyError,
+) {
+    let failed = error.failed();
+    let uid = table.metadata.uid.as_deref().unwrap_or_default();
+    let before = context.memory(uid, |memory| memory.failures);
+    if error.is_conflict() || !(failed.lasts || before + 1 >= SAID_AFTER) {
+        return;
+    }
+    if let Err(unsaid) = say(context, table, round, decision, Some(&failed)).await {
+        tracing::warn!(table = table.metadata.name, %unsaid, "status of a step that failed");
+    }
 }
 
 /// What the table last said. A pod that has just become ready is asked about once, ahead of the next reading of all.
@@ -218,7 +262,7 @@ fn next(context: &Context, uid: &str, decision: &Decision, later_s: Option<u64>)
         // Only its own change, or another configuration of this program, helps.
         (Stage::Blocked, None) => Action::await_change(),
         (_, None) => {
-            let renew_at_s = context.memory(uid, |memory| memory.renew_at_s);
+            let renew_at_s = context.memory(uid, |memory| memory.secret.renew_at_s);
             let left = u64::try_from(renew_at_s - seconds(SystemTime::now())).unwrap_or(1).max(1);
             Action::requeue(jittered(RESYNC).min(Duration::from_secs(left)))
         }
@@ -232,15 +276,14 @@ struct Round {
     next_pod: Option<Pod>,
     summary: Option<Summary>,
     seen: Observed,
+    /// Why what the pod mounts is not there. No pod is made then, and one that runs plays on.
+    unprepared: Option<ApplyError>,
+    /// Look again after this time, in seconds, because the watches do not show yet what was written.
+    look_s: Option<u64>,
 }
 
 impl Round {
-    async fn new(
-        context: &Context,
-        fetched: &Fetched,
-        summary: Option<Summary>,
-        answers: &Answers,
-    ) -> Result<Self, ApplyError> {
+    async fn new(context: &Context, fetched: &Fetched, summary: Option<Summary>, answers: &Answers) -> Self {
         let table = &fetched.table;
         let generation = generation(table);
         let finalizers = table.metadata.finalizers.as_deref().unwrap_or_default();
@@ -249,24 +292,33 @@ impl Round {
         let valid = validate(table, &context.fleet);
         let next_pod = match &valid {
             Ok(valid) if finalizer || !deleting => {
-                Some(apply::prepare(context, table, valid, generation + 1).await?)
+                let parts = build::Parts { table, valid, fleet: &context.fleet, generation: generation + 1 };
+                Some(build::pod(&parts))
             }
             _ => None,
+        };
+        let (look_s, unprepared) = match &next_pod {
+            Some(_) => match prepare(context, table, generation + 1).await {
+                Ok(look_s) => (look_s, None),
+                Err(error) => (None, Some(error)),
+            },
+            None => (None, None),
         };
         let hash = |pod: &Pod| pod.metadata.annotations.as_ref()?.get(build::ANNOTATION_HASH).cloned();
         // What an earlier process of the table said is not about the pod that we have.
         let holder = decide::holder(&fetched.pods).map_or(generation, |pod| pod.generation);
         let summary = summary.filter(|summary| summary.epoch >> 16 == holder);
         let uid = table.metadata.uid.as_deref().unwrap_or_default();
-        let wanted = next_pod.as_ref().and_then(hash);
+        let hash = next_pod.as_ref().and_then(hash);
         let refused = context.memory(uid, |memory| {
             // Another configuration is another pod, which may be accepted.
-            let holds = memory.refused.as_ref().is_some_and(|refused| refused.wanted == wanted);
+            let holds = memory.refused.as_ref().is_some_and(|refused| refused.wanted == hash);
             if let Some(refused) = memory.refused.as_mut().filter(|_| !holds) {
                 (refused.until_s, refused.times) = (0, 0);
             }
             memory.refused.clone()
         });
+        let wanted = hash.filter(|_| unprepared.is_none());
         let has_pod = fetched.pods.iter().any(|pod| pod.generation == generation);
         let seen = Observed {
             deleting,
@@ -276,7 +328,7 @@ impl Round {
             closed: table.spec.closed,
             is_closed: summary.as_ref().map(|summary| summary.closed),
             wanted,
-            pods: fetched.pods.clone(),
+            pods: fetched.pods.iter().map(|pod| compared(pod, table, context)).collect(),
             drain: answers.drain.clone(),
             head: answers.head.clone(),
             quiet: context.summaries.is_quiet(uid, holder),
@@ -292,8 +344,21 @@ impl Round {
             refused_until_s: refused.as_ref().map_or(0, |refused| refused.until_s),
             now_s: seconds(SystemTime::now()),
         };
-        Ok(Self { valid, next_pod, summary, seen })
+        Self { valid, next_pod, summary, seen, unprepared, look_s }
     }
+}
+
+/// Sees to what the table's pod mounts. Returns after how many seconds to look again, where that is soon.
+async fn prepare(context: &Context, table: &PokerTable, generation: u64) -> Result<Option<u64>, ApplyError> {
+    let namespace = table.metadata.namespace.as_deref().unwrap_or_default();
+    context.shared.ensure(namespace, |namespace| context.secrets(namespace)).await?;
+    secret::ensure(context, table, generation).await
+}
+
+/// The pod, with a word on whether labels and owner are as they were made.
+fn compared(pod: &PodView, table: &PokerTable, context: &Context) -> PodView {
+    let wanted = build::marks(&build::pod_marks(table, &context.fleet, pod.generation));
+    PodView { strayed: pod.marks != wanted, ..pod.clone() }
 }
 
 fn generation(table: &PokerTable) -> u64 {
@@ -321,8 +386,23 @@ async fn carry_out(
                 fetched.table = apply::set_finalizer(context, &fetched.table, false).await?;
             }
             Step::Raise { to } => {
-                let Ok(valid) = &round.valid else { return Ok(false) };
+                let valid = round.valid.as_ref().ok();
                 fetched.table = apply::raise(context, &fetched.table, *to, valid).await?;
+            }
+            Step::Restore { pod } => {
+                let pod = find(fetched, pod)?;
+                let marks = build::pod_marks(&fetched.table, &context.fleet, pod.generation);
+                let is_due = context.memory(&uid, |memory| {
+                    let is_due = memory.restored.is_none_or(|at| at.elapsed() >= RESTORE_EVERY);
+                    if is_due {
+                        memory.restored = Some(Instant::now());
+                    }
+                    is_due
+                });
+                // Somebody may take them off again and again.
+                if is_due {
+                    apply::restore(context, pod, &marks).await?;
+                }
             }
             Step::Create { generation, stand_by } => {
                 let Some(pod) = &round.next_pod else { return Ok(false) };
@@ -426,11 +506,14 @@ async fn say(
     table: &PokerTable,
     round: &Round,
     decision: &Decision,
-    refused: Option<&str>,
+    failed: Option<&Failed>,
 ) -> Result<Option<u64>, ApplyError> {
     let pod = decide::holder(&round.seen.pods);
     let uid = table.metadata.uid.as_deref().unwrap_or_default();
-    let held = context.memory(uid, |memory| memory.refused.as_ref().map(|refused| refused.message.clone()));
+    let held = context.memory(uid, |memory| {
+        let refused = memory.refused.as_ref()?;
+        Some(Failed { reason: POD_REFUSED, message: refused.message.clone(), lasts: true })
+    });
     let deadline_s = context.pace.with(|pace| pace.budget(&group(table)).deadline_s);
     let missing = match pod.filter(|pod| pod.can_explain()).and_then(|pod| pod.ip.as_deref()) {
         // What cannot be asked has nothing to say yet; its probes tell the rest.
@@ -443,7 +526,7 @@ async fn say(
         table,
         stage: &decision.stage,
         invalid: round.valid.as_ref().err(),
-        refused: refused.or(held.as_deref()),
+        failed: failed.or(held.as_ref()),
         pod,
         successor: decide::successor(&round.seen.pods),
         deadline_s,

@@ -1,6 +1,7 @@
 //! What is said of a table: phase, conditions, and the events of their changes.
 
 use super::{
+    apply::Failed,
     decide::{Stage, Why},
     observe::{Life, PodView, Trouble},
     validate::Invalid,
@@ -19,13 +20,16 @@ const MESSAGE_MAX: usize = 1_024;
 const STEADY: &str = "Steady";
 /// Reason of `Progressing` while an outdated table waits for its turn.
 pub const QUEUED: &str = "RolloutQueued";
+/// Reason of `Ready` while the table's owner has paused it: its process serves, and no hands are dealt.
+pub const PAUSED: &str = "Paused";
+pub const POD_REFUSED: &str = "PodRefused";
 
 pub struct Facts<'a> {
     pub table: &'a PokerTable,
     pub stage: &'a Stage,
     pub invalid: Option<&'a Invalid>,
-    /// The API server would not have the pod.
-    pub refused: Option<&'a str>,
+    /// A step does not happen: for instance the API server would not have the pod.
+    pub failed: Option<&'a Failed>,
     /// The pod of the current generation.
     pub pod: Option<&'a PodView>,
     /// The pod that is to take the table over.
@@ -62,10 +66,10 @@ pub fn status(facts: &Facts<'_>) -> PokerTableStatus {
     let store = store_ready(facts, is_ready);
     let settlement = settlement_healthy(facts, is_ready);
     let ready = ready(facts, is_ready, &store, &settlement);
-    let degraded = degraded(facts, &store, &settlement);
-    let phase = phase(facts, is_ready, degraded.status == "True", before.phase);
+    let degraded = degraded(facts, has_served(&before), &ready, &store, &settlement);
+    let phase = phase(facts, is_ready, degraded.status == "True");
     let stalled = stalled(facts, is_ready);
-    let said = [ready, progressing(facts.stage, facts.invalid), degraded, store, settlement, stalled];
+    let said = [ready, progressing(facts), degraded, store, settlement, stalled];
     let conditions = said.into_iter().map(|said| condition(facts, &before, said)).collect();
     let blinds = &facts.table.spec.blinds;
     let number = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
@@ -165,8 +169,9 @@ fn ready(facts: &Facts<'_>, is_ready: bool, store: &Said, settlement: &Said) -> 
     if is_ready {
         let held = facts.summary.and_then(|summary| summary.paused.clone());
         return match (facts.stage, held) {
-            (Stage::Draining(_, waiting), _) => Said::new(KIND, "True", "Draining", waiting.to_string()),
-            _ if facts.table.spec.paused => Said::new(KIND, "True", "Paused", "spec.paused is set"),
+            (Stage::Draining(_, waiting), _) => Said::new(KIND, "False", "Draining", waiting.to_string()),
+            (Stage::Going | Stage::Deleted, _) => Said::new(KIND, "False", "Draining", "the table goes"),
+            _ if facts.table.spec.paused => Said::new(KIND, "False", PAUSED, "spec.paused is set"),
             (_, Some(held)) => Said::new(KIND, "True", "Holding", held),
             (_, None) => Said::new(KIND, "True", "Serving", "the table takes players"),
         };
@@ -175,8 +180,8 @@ fn ready(facts: &Facts<'_>, is_ready: bool, store: &Said, settlement: &Said) -> 
     if let (Some(invalid), None) = (facts.invalid, facts.pod) {
         return no(invalid.reason(), &invalid.to_string());
     }
-    if let Some(refused) = facts.refused {
-        return no("PodRefused", refused);
+    if let Some(Failed { reason, message, .. }) = facts.failed {
+        return no(reason, message);
     }
     let Some(pod) = facts.pod else { return no("Starting", "the pod is being made") };
     if let Some(Trouble { reason, message }) = &pod.trouble {
@@ -198,9 +203,9 @@ fn ready(facts: &Facts<'_>, is_ready: bool, store: &Said, settlement: &Said) -> 
     }
 }
 
-fn progressing(stage: &Stage, invalid: Option<&Invalid>) -> Said {
+fn progressing(facts: &Facts<'_>) -> Said {
     const KIND: &str = "Progressing";
-    match stage {
+    match facts.stage {
         Stage::Steady => Said::new(KIND, "False", STEADY, "nothing is to be done"),
         Stage::Starting => Said::new(KIND, "True", "Starting", "a pod starts"),
         Stage::Queued => {
@@ -209,8 +214,12 @@ fn progressing(stage: &Stage, invalid: Option<&Invalid>) -> Said {
         }
         Stage::Moving(waiting) => Said::new(KIND, "True", "RollingOut", format!("the new pod {waiting}")),
         Stage::Blocked => {
-            let reason = invalid.map_or("Blocked", Invalid::reason);
-            Said::new(KIND, "False", reason, invalid.map(ToString::to_string).unwrap_or_default())
+            let (reason, message) = match (facts.invalid, facts.failed) {
+                (Some(invalid), _) => (invalid.reason(), invalid.to_string()),
+                (None, Some(failed)) => (failed.reason, failed.message.clone()),
+                (None, None) => ("Blocked", "no pod can be made".into()),
+            };
+            Said::new(KIND, "False", reason, message)
         }
         Stage::Draining(Why::Delete, waiting) => {
             Said::new(KIND, "True", "Deleting", format!("deletion {waiting}"))
@@ -228,8 +237,9 @@ fn stalled(facts: &Facts<'_>, is_ready: bool) -> Said {
     const KIND: &str = "Stalled";
     let yes = |reason: &str, message: String| Said::new(KIND, "True", reason, message);
     let on = if is_ready { "; the table plays on in the pod before" } else { "" };
-    if let Some(refused) = facts.refused {
-        return yes("PodRefused", format!("the API server refuses the new pod: {refused}{on}"));
+    if let Some(Failed { reason, message, .. }) = facts.failed {
+        let what = if *reason == POD_REFUSED { "the API server refuses the new pod: " } else { "" };
+        return yes(reason, format!("{what}{message}{on}"));
     }
     let Some(pod) = facts.successor else {
         return Said::new(KIND, "False", "AsExpected", "no change has stopped");
@@ -245,14 +255,15 @@ fn stalled(facts: &Facts<'_>, is_ready: bool) -> Said {
     Said::new(KIND, "False", "AsExpected", "no change has stopped")
 }
 
-fn degraded(facts: &Facts<'_>, store: &Said, settlement: &Said) -> Said {
+/// `Degraded` is all that phase Degraded says, with its reason.
+fn degraded(facts: &Facts<'_>, has_served: bool, ready: &Said, store: &Said, settlement: &Said) -> Said {
     const KIND: &str = "Degraded";
     let yes = |reason: &str, message: &str| Said::new(KIND, "True", reason, message);
     if let Some(invalid) = facts.invalid {
         return yes(invalid.reason(), &invalid.to_string());
     }
-    if let Some(refused) = facts.refused {
-        return yes("PodRefused", refused);
+    if let Some(Failed { reason, message, .. }) = facts.failed {
+        return yes(reason, message);
     }
     if let Some(Trouble { reason, message }) = facts.pod.and_then(|pod| pod.trouble.as_ref()) {
         return yes(reason, message);
@@ -262,17 +273,40 @@ fn degraded(facts: &Facts<'_>, store: &Said, settlement: &Said) -> Said {
             return yes(&cause.reason, &cause.message);
         }
     }
+    // A table that has served and does not is not merely pending. One that moves or goes says so by its phase.
+    let is_ready = facts.pod.is_some_and(|pod| pod.ready);
+    let is_busy = is_busy(facts.stage, is_ready);
+    if !is_ready && !is_busy && has_served {
+        return yes(&ready.reason, &ready.message);
+    }
     Said::new(KIND, "False", "AsExpected", "nothing is wrong")
 }
 
-fn phase(facts: &Facts<'_>, is_ready: bool, degraded: bool, before: Phase) -> Phase {
-    match facts.stage {
-        Stage::Draining(..) | Stage::Going | Stage::Deleted => Phase::Draining,
+/// A table may have been Degraded because its first pod could not be made. One that has served has an epoch.
+fn has_served(before: &PokerTableStatus) -> bool {
+    match before.phase {
+        Phase::Pending => false,
+        Phase::Degraded => before.epoch > 0,
+        Phase::Running | Phase::Paused | Phase::Draining => true,
+    }
+}
+
+/// Draining, going, or moving without a pod that serves.
+fn is_busy(stage: &Stage, is_ready: bool) -> bool {
+    match stage {
+        Stage::Draining(..) | Stage::Going | Stage::Deleted => true,
         // An evicted pod plays on until its successor has the table.
-        Stage::Moving(_) if !is_ready => Phase::Draining,
+        Stage::Moving(_) => !is_ready,
+        Stage::Steady | Stage::Starting | Stage::Blocked | Stage::Queued => false,
+    }
+}
+
+fn phase(facts: &Facts<'_>, is_ready: bool, degraded: bool) -> Phase {
+    match facts.stage {
+        stage if is_busy(stage, is_ready) => Phase::Draining,
         _ if is_ready && facts.table.spec.paused => Phase::Paused,
         _ if is_ready => Phase::Running,
-        _ if degraded || before != Phase::Pending => Phase::Degraded,
+        _ if degraded => Phase::Degraded,
         _ => Phase::Pending,
     }
 }
@@ -412,7 +446,10 @@ pub fn events(before: &PokerTableStatus, after: &PokerTableStatus) -> Vec<Event>
             "Stalled" => condition.status == "True",
             _ => condition.status == "False",
         };
-        let waits = matches!(condition.reason.as_str(), "Starting" | "TakingOver" | "Replacing");
+        let waits = matches!(
+            condition.reason.as_str(),
+            "Starting" | "TakingOver" | "Replacing" | "Draining" | PAUSED
+        );
         events.push(Event {
             type_: if bad && !waits { EventType::Warning } else { EventType::Normal },
             reason: condition.reason.clone(),

@@ -6,6 +6,7 @@ use crate::{
 };
 use sqlx::{
     PgPool,
+    migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use std::time::{Duration, SystemTime};
@@ -16,8 +17,8 @@ const CONNECTIONS_MAX: u32 = 8;
 pub enum DatabaseError {
     #[error("PostgreSQL: {0}")]
     Sql(#[from] sqlx::Error),
-    #[error("PostgreSQL migration: {0}")]
-    Migrate(#[from] sqlx::migrate::MigrateError),
+    #[error(transparent)]
+    Schema(#[from] purr_schema::SchemaError),
     #[error("another program reads hands now (generation {0} is over)")]
     Replaced(i64),
     #[error("{what} {id} is stored and cannot be read: {detail}")]
@@ -56,6 +57,11 @@ pub(crate) fn undb(value: i64) -> u64 {
     u64::try_from(value).unwrap_or(0)
 }
 
+/// Those of this release.
+pub(crate) fn migrations() -> Migrator {
+    sqlx::migrate!("./migrations")
+}
+
 impl Database {
     /// Makes the pool without connecting.
     pub fn new(options: PgConnectOptions) -> Self {
@@ -71,13 +77,7 @@ impl Database {
 
     /// Brings the schema to this program's version.
     pub async fn migrate(&self) -> Result<(), DatabaseError> {
-        let there: bool = sqlx::query_scalar("SELECT to_regnamespace('fairplay') IS NOT NULL")
-            .fetch_one(&self.pool)
-            .await?;
-        if !there {
-            sqlx::query("CREATE SCHEMA IF NOT EXISTS fairplay").execute(&self.pool).await?;
-        }
-        Ok(sqlx::migrate!("./migrations").run(&self.pool).await?)
+        Ok(purr_schema::migrate(&self.pool, "fairplay", migrations()).await?)
     }
 
     /// Begins a generation: what an earlier one still writes is refused.
@@ -173,5 +173,15 @@ impl Database {
         }
         progress.checkpoint = number;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_migration_that_earlier_releases_cannot_use_declares_it() {
+        assert_eq!(purr_schema::undeclared(&migrations()), Vec::<i64>::new());
     }
 }

@@ -17,6 +17,7 @@ mod fairplay;
 mod ingest;
 mod others;
 mod own;
+mod rollback;
 mod standing;
 mod statistics;
 mod stream;

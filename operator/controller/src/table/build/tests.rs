@@ -8,10 +8,7 @@ use purr_protocol::TableSpec;
 fn made(table: &PokerTable, generation: u64) -> Pod {
     let fleet = fleet();
     let valid = validate(table, &fleet).unwrap();
-    let Objects { secret, pod } =
-        build(&Parts { table, valid: &valid, fleet: &fleet, generation, certificate: None });
-    assert!(secret.is_none());
-    pod
+    pod(&Parts { table, valid: &valid, fleet: &fleet, generation })
 }
 
 fn hash(pod: &Pod) -> &str {
@@ -94,8 +91,8 @@ fn a_pod_mounts_the_public_keys_of_assertions_and_is_told_where_access_tokens_ar
     assert!(!env(&pod).contains_key("PURR_ACCEPT_ACCESS_TOKENS"), "what a table does by itself is not said");
     let fleet = Defaults { accept_access_tokens: false, ..fleet() };
     let valid = validate(&table(), &fleet).unwrap();
-    let parts = Parts { table: &table(), valid: &valid, fleet: &fleet, generation: 1, certificate: None };
-    assert_eq!(env(&build(&parts).pod)["PURR_ACCEPT_ACCESS_TOKENS"], "false");
+    let parts = Parts { table: &table(), valid: &valid, fleet: &fleet, generation: 1 };
+    assert_eq!(env(&super::pod(&parts))["PURR_ACCEPT_ACCESS_TOKENS"], "false");
 }
 
 #[test]
@@ -189,14 +186,59 @@ fn a_tables_own_resources_are_laid_over_the_fleets() {
 #[test]
 fn the_secret_holds_certificate_key_and_ca() {
     let (table, fleet) = (table(), fleet());
-    let valid = validate(&table, &fleet).unwrap();
     let issued = Issued { certificate: "C".into(), key: "K".into(), ca: "A".into(), not_after_s: 0 };
-    let parts =
-        Parts { table: &table, valid: &valid, fleet: &fleet, generation: 1, certificate: Some(&issued) };
-    let Objects { secret, pod } = build(&parts);
-    let secret = secret.unwrap();
+    let (secret, pod) = (secret(&table, &fleet, &issued), made(&table, 1));
     let data = secret.data.unwrap();
     assert_eq!(data.keys().collect::<Vec<_>>(), ["ca.crt", "tls.crt", "tls.key"]);
     let mounted = pod.spec.unwrap().volumes.unwrap()[0].secret.clone().unwrap().secret_name;
     assert_eq!(mounted, secret.metadata.name);
+}
+
+#[test]
+fn an_issued_pod_has_its_generation_where_nobody_can_edit_it_and_the_hash_of_pods_of_before() {
+    let table = table();
+    let pod = made(&table, 1);
+    let issued = issued(&pod, &table, 7, true);
+    assert_eq!((issued.metadata.name.as_deref(), hash(&issued)), (Some("nl100-1-7"), hash(&pod)));
+    assert_eq!(env(&issued)["PURR_TABLE_GENERATION"], "7");
+    assert_eq!(hash(&pod), spec_hash(pod.spec.as_ref().unwrap()), "the variable read the label then, too");
+    assert_eq!(table_uid(&issued), Some(UID));
+    let stripped = Pod { metadata: ObjectMeta::default(), ..issued };
+    assert_eq!(table_uid(&stripped), Some(UID));
+}
+
+#[test]
+fn a_pods_name_says_table_and_generation_and_other_names_say_nothing() {
+    assert_eq!(parse_pod_name("nl100-1-7"), Some(("nl100-1", 7)));
+    for other in ["nl100", "nl100-x", "-7", "nl100-0", "nl100-07", "nl100-+7", ""] {
+        assert_eq!(parse_pod_name(other), None, "{other}");
+    }
+    for generation in [1, 9, u64::MAX] {
+        assert_eq!(parse_pod_name(&pod_name("t", generation)), Some(("t", generation)));
+    }
+}
+
+#[test]
+fn marks_are_of_our_labels_and_the_owner_and_of_nothing_that_others_add() {
+    let (table, fleet) = (table(), fleet());
+    let wanted = marks(&pod_marks(&table, &fleet, 7));
+    let pod = issued(&made(&table, 1), &table, 7, false);
+    assert_eq!(marks(&pod.metadata), wanted);
+    let edited = |edit: &dyn Fn(&mut ObjectMeta)| {
+        let mut meta = pod.metadata.clone();
+        edit(&mut meta);
+        marks(&meta) == wanted
+    };
+    assert!(edited(&|meta| drop(
+        meta.labels.as_mut().unwrap().insert("sidecar/injected".into(), "yes".into())
+    )));
+    for key in OWN_LABELS.iter().filter(|key| **key != LABEL_FLEET) {
+        assert!(!edited(&|meta| drop(meta.labels.as_mut().unwrap().remove(*key))), "{key}");
+        assert!(
+            !edited(&|meta| drop(meta.labels.as_mut().unwrap().insert((*key).into(), "x".into()))),
+            "{key}"
+        );
+    }
+    assert!(!edited(&|meta| meta.owner_references = None));
+    assert!(!edited(&|meta| meta.owner_references.as_mut().unwrap()[0].uid = "x".into()));
 }

@@ -361,11 +361,63 @@ fn pods_of_earlier_generations_that_are_going_are_left_to_go() {
 }
 
 #[test]
-fn a_pod_ahead_of_the_status_means_that_the_status_is_old_news() {
+fn a_status_behind_the_pods_is_read_again_and_raised_where_somebody_has_put_it_back() {
     let seen = Observed { pods: vec![pod(4)], ..running() };
     let decision = decide(&seen);
-    assert_eq!(decision.steps, []);
+    assert_eq!(decision.steps, [raise(4)], "before it is raised the table is read again");
     assert!(decision.again_s.is_some());
+    let deleting = Observed { deleting: true, ..seen };
+    assert_eq!(decide(&deleting).steps, [raise(4)]);
+}
+
+#[test]
+fn a_finalizer_that_somebody_took_off_is_put_back() {
+    let bare = Observed { finalizer: false, ..running() };
+    assert_eq!(decide(&bare).steps, [Step::AddFinalizer]);
+    assert_eq!(decide(&bare).stage, Stage::Steady);
+    let gone = Observed { pods: vec![], ..bare };
+    assert_eq!(decide(&gone).steps, [Step::AddFinalizer, raise(4), create(4)], "once");
+}
+
+#[test]
+fn a_pod_whose_labels_or_owner_were_edited_gets_them_back_and_is_watched_until_then() {
+    let restore = Step::Restore { pod: "t-3".into() };
+    let mut seen = running();
+    seen.pods[0].strayed = true;
+    let decision = decide(&seen);
+    assert_eq!((decision.steps, decision.stage), (vec![restore.clone()], Stage::Steady));
+    assert!(decision.again_s.is_some(), "somebody may edit them again");
+    let paused = Observed { paused: true, ..seen.clone() };
+    assert_eq!(decide(&paused).steps[0], restore, "before anything that goes by them");
+    let deleting = Observed { deleting: true, drain: drain(true, false, 0, 0), ..seen.clone() };
+    assert_eq!(decide(&deleting).steps, [restore, remove(3), Step::ReleaseFinalizer]);
+    seen.pods[0].life = Life::Terminating;
+    assert!(!decide(&seen).steps.iter().any(|step| matches!(step, Step::Restore { .. })));
+}
+
+#[test]
+fn a_table_whose_process_has_never_run_goes_at_once_whether_the_signer_answers_or_not() {
+    let first = Observed { generation: 1, pods: vec![pod(1)], ..deleting() };
+    let mut unstarted = first.clone();
+    (unstarted.pods[0].started, unstarted.pods[0].ready) = (false, false);
+    assert_eq!(decide(&unstarted).steps, [remove(1), Step::ReleaseFinalizer]);
+    let refused = Observed { pods: vec![], unspent: true, ..first.clone() };
+    assert_eq!(decide(&refused).steps, [Step::ReleaseFinalizer]);
+    let unknown = Observed { unspent: false, ..refused };
+    assert_eq!(decide(&unknown).steps, [Step::AskHead], "its pod may have run and be gone");
+    let second =
+        Observed { generation: 2, pods: vec![PodView { started: false, ready: false, ..pod(2) }], ..first };
+    assert_eq!(decide(&second).steps, [Step::AskHead], "the pod before may have run");
+}
+
+#[test]
+fn a_deleted_table_whose_pod_nobody_reaches_gets_another_one_that_ends_it() {
+    let mut seen = Observed { drain: Some(Err("time-out".into())), ..deleting() };
+    assert_eq!(decide(&seen).steps, [], "asked again");
+    seen.quiet = true;
+    assert_eq!(decide(&seen).steps, [Step::AskAlive { pod: "t-3".into() }]);
+    seen.alive = Some(Err("time-out".into()));
+    assert_eq!(decide(&seen).steps, [remove(3), raise(4), create(4)]);
 }
 
 #[test]

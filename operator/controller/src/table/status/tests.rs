@@ -21,7 +21,7 @@ fn facts<'a>(table: &'a PokerTable, pod: Option<&'a PodView>, summary: Option<&'
         table,
         stage: &Stage::Steady,
         invalid: None,
-        refused: None,
+        failed: None,
         pod,
         successor: None,
         deadline_s: 180,
@@ -141,14 +141,134 @@ fn a_deletion_says_what_it_waits_for() {
 }
 
 #[test]
+fn a_table_that_drains_or_is_paused_is_not_ready_and_warns_nobody() {
+    let (mut table, pod) = (table(), pod());
+    let serving = status(&facts(&table, Some(&pod), Some(&summary())));
+    let stage = Stage::Draining(Why::Delete, Waiting::Players(2));
+    let drains = status(&Facts { stage: &stage, ..facts(&table, Some(&pod), Some(&summary())) });
+    assert_eq!(reason(&drains, "Ready"), pair("False", "Draining"));
+    assert_eq!((drains.phase, reason(&drains, "Degraded").0.as_str()), (Phase::Draining, "False"));
+    table.spec.paused = true;
+    let paused = status(&facts(&table, Some(&pod), Some(&summary())));
+    assert_eq!((paused.phase, reason(&paused, "Ready")), (Phase::Paused, pair("False", PAUSED)));
+    assert!(paused.endpoint.is_some(), "its players stay connected");
+    for after in [&drains, &paused] {
+        let of = events(&serving, after);
+        assert!(of.iter().all(|event| event.type_ == EventType::Normal) && of.len() <= 2, "{}", of.len());
+    }
+}
+
+#[test]
+fn a_table_that_has_served_and_does_not_is_degraded_with_the_reason_and_a_new_one_is_pending() {
+    let mut table = table();
+    let down = PodView { ready: false, ..pod() };
+    let new = status(&Facts { stage: &Stage::Starting, ..facts(&table, Some(&down), None) });
+    assert_eq!((new.phase, reason(&new, "Degraded")), (Phase::Pending, pair("False", "AsExpected")));
+    table.status = Some(PokerTableStatus { phase: Phase::Running, ..PokerTableStatus::default() });
+    let lost = PodView { life: Life::Lost, ..down };
+    let again = status(&Facts { stage: &Stage::Starting, ..facts(&table, Some(&lost), None) });
+    assert_eq!((again.phase, reason(&again, "Degraded")), (Phase::Degraded, pair("True", "NodeLost")));
+}
+
+#[test]
+fn a_table_whose_first_pod_could_not_be_made_is_pending_once_it_can() {
+    let mut table = table();
+    let failed =
+        Failed { reason: "SecretTaken", message: "Secret x is not this table's".into(), lasts: true };
+    let blocked =
+        status(&Facts { stage: &Stage::Blocked, failed: Some(&failed), ..facts(&table, None, None) });
+    assert_eq!(blocked.phase, Phase::Degraded);
+    table.status = Some(blocked);
+    let down = PodView { ready: false, ..pod() };
+    let starts = status(&Facts { stage: &Stage::Starting, ..facts(&table, Some(&down), None) });
+    assert_eq!((starts.phase, reason(&starts, "Degraded")), (Phase::Pending, pair("False", "AsExpected")));
+}
+
+/// Every stage, with and without a pod, trouble, failure, pause, store and what was said before.
+#[test]
+fn the_phase_never_contradicts_the_conditions() {
+    let stages = [
+        Stage::Steady,
+        Stage::Starting,
+        Stage::Blocked,
+        Stage::Queued,
+        Stage::Moving(Waiting::Successor),
+        Stage::Draining(Why::Delete, Waiting::Hand),
+        Stage::Draining(Why::Rollout, Waiting::Hand),
+        Stage::Going,
+        Stage::Deleted,
+    ];
+    let phases = [Phase::Pending, Phase::Running, Phase::Paused, Phase::Draining, Phase::Degraded];
+    let failed = Failed { reason: "ApiRefused", message: "no".into(), lasts: true };
+    let invalid = Invalid::NoVault;
+    let split = Seen::Split(vec!["a".into(), "b".into()]);
+    let trouble = Some(Trouble { reason: "CrashLoop", message: "exit code 1".into() });
+    let down = PodView { ready: false, ..pod() };
+    let pods = [None, Some(pod()), Some(PodView { trouble, ..down.clone() }), Some(down)];
+    let mut seen = 0;
+    for ((stage, before), pod) in stages
+        .iter()
+        .flat_map(|stage| phases.map(|phase| (stage, phase)))
+        .flat_map(|pair| pods.iter().map(move |pod| (pair, pod)))
+    {
+        for bits in 0..16_u8 {
+            let bit = |at: u8| bits & (1 << at) != 0;
+            let mut table = table();
+            table.spec.paused = bit(0);
+            table.status = Some(PokerTableStatus { phase: before, ..PokerTableStatus::default() });
+            let facts = Facts {
+                stage,
+                failed: bit(1).then_some(&failed),
+                invalid: bit(2).then_some(&invalid),
+                store: bit(3).then_some(&split),
+                ..facts(&table, pod.as_ref(), None)
+            };
+            let after = status(&facts);
+            let is = |kind: &str| said(&after, kind).0 == "True";
+            let context = format!("{stage:?} {before:?} {pod:?} {bits:04b}: {after:?}");
+            assert!(after.phase != Phase::Degraded || is("Degraded"), "{context}");
+            assert!(!is("Ready") || after.phase == Phase::Running, "{context}");
+            assert!(!facts.table.spec.paused || !is("Ready"), "{context}");
+            assert!(!bit(1) || is("Degraded"), "{context}");
+            for condition in &after.conditions {
+                assert!(!condition.reason.is_empty(), "{context}");
+            }
+            seen += 1;
+        }
+    }
+    assert_eq!(seen, 9 * 5 * 4 * 16);
+}
+
+#[test]
+fn a_step_that_fails_is_one_event_whether_the_table_serves_or_not() {
+    let table = table();
+    let failed =
+        Failed { reason: "SecretTaken", message: "Secret x is not this table's".into(), lasts: true };
+    let none = PokerTableStatus::default();
+    let blocked =
+        status(&Facts { stage: &Stage::Blocked, failed: Some(&failed), ..facts(&table, None, None) });
+    for kind in ["Ready", "Degraded", "Stalled"] {
+        assert_eq!(said(&blocked, kind).1, "SecretTaken");
+    }
+    let of = |before: &PokerTableStatus, after: &PokerTableStatus| {
+        events(before, after).into_iter().filter(|event| event.reason == "SecretTaken").count()
+    };
+    assert_eq!((of(&none, &blocked), of(&blocked, &blocked)), (1, 0));
+    let serving = status(&facts(&table, Some(&pod()), Some(&summary())));
+    let plays = status(&Facts { failed: Some(&failed), ..facts(&table, Some(&pod()), Some(&summary())) });
+    assert_eq!(reason(&plays, "Ready"), pair("True", "Serving"));
+    assert_eq!((of(&serving, &plays), plays.phase), (1, Phase::Running));
+}
+
+#[test]
 fn a_condition_keeps_its_time_until_its_status_changes() {
     let (mut table, pod) = (table(), pod());
     let first = status(&facts(&table, Some(&pod), None));
     table.status = Some(first.clone());
     let later = Timestamp::from_second(1_767_229_200).unwrap();
-    table.spec.paused = true;
-    let second = status(&Facts { now: later, ..facts(&table, Some(&pod), None) });
-    assert_eq!(said(&second, "Ready").1, "Paused");
+    let held = Summary { paused: Some("waits for players".into()), ..summary() };
+    let second = status(&Facts { now: later, ..facts(&table, Some(&pod), Some(&held)) });
+    assert_eq!(said(&second, "Ready").1, "Holding");
     assert_eq!(first.conditions[0].last_transition_time, second.conditions[0].last_transition_time);
     let down = PodView { ready: false, ..pod };
     let third = status(&Facts { now: later, ..facts(&table, Some(&down), None) });
