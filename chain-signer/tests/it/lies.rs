@@ -52,7 +52,6 @@ async fn a_first_node_that_lies_is_left_for_the_second_and_hands_settle() {
     let head = house.rpc().block_number().await.unwrap();
     let lies = [
         Lie::EmptyLogs,
-        Lie::ForeignLogs,
         Lie::HeaderNotFound,
         Lie::TooManyRequests,
         Lie::InternalError,
