@@ -139,7 +139,7 @@ k label namespace poker-2 poker-3 purr.poker/tables=true >/dev/null
 fleet late 2 | jq 'del(.metadata.namespace)' | k -n poker-3 create -f - >/dev/null
 start 2 --namespace-selector=purr.poker/tables=true
 m scale pfleet burst1 --replicas=5 >/dev/null
-reach 60 "tables of a namespace with the labels" 5 tables_2
+reach 120 "tables of a namespace with the labels" 5 tables_2
 tables_3() { k -n poker-3 get ptable --no-headers -o name 2>/dev/null | wc -l; }
 [ "$(tables_3)" = 0 ] || die "a label alone gives rights"
 serve poker-3
