@@ -2,8 +2,10 @@
 # Sourced by fleet.sh as the last: the namespace purr is being deleted from here on.
 # shellcheck shell=bash disable=SC2154
 
+serve purr
+k label namespace purr purr.poker/tables=true >/dev/null
 single leaving
-reach 20 "pod of a table" 1 pods_of leaving
+reach 90 "pod of a table" 1 pods_of leaving
 kill -KILL "$controller_pid"
 k delete namespace purr --wait=false >/dev/null
 reach 20 "the namespace" Terminating k get namespace purr -o 'jsonpath={.status.phase}'
@@ -14,7 +16,7 @@ LEASE
 ); then die "a lease can be made in a namespace that is being deleted"; fi
 [[ $said == *"being terminated"* ]] || die "the lease is refused for another reason: $said"
 start 3 --namespaces=purr
-n delete ptable leaving --timeout=60s >/dev/null || die "no controller leads in a namespace that is being deleted"
+n delete ptable leaving --timeout=120s >/dev/null || die "no controller leads in a namespace that is being deleted"
 grep -q 'leads without a lease' "$work/controller.log" || die "it leads, and does not say how"
 say "a controller that starts in a namespace that is being deleted leads, and its tables go"
 
