@@ -79,7 +79,8 @@ more() { [ "$(tries)" -ge $((was + 2)) ] && echo yes; }
 reach 60 "two more attempts" yes more
 [ "$(events foreign SecretTaken)" = 1 ] || die "$(events foreign SecretTaken) events instead of one"
 n delete secret foreign-table-tls >/dev/null
-reach 10 "the table's pod once the Secret is gone" 1 pods_of foreign
+# It had no label of ours, so its end is no news: the next attempt comes when the back-off says.
+reach 90 "the table's pod once the Secret is gone" 1 pods_of foreign
 # Redis and the signer are not there, so it is Degraded still, but by another reason.
 other_reason() { [ "$(condition foreign Degraded reason)" != SecretTaken ] && echo yes; }
 reach 20 "another reason than the Secret's" yes other_reason
