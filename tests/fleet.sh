@@ -66,9 +66,10 @@ reach() { # seconds what number command: until the command prints the number
     sleep 0.2
   done
 }
-fleet() { # name replicas
+fleet() { # name replicas; nothing runs the pods, and no fleet stalls because of it
   n create --dry-run=client -o json -f crds/examples/fleet.yaml | jq --arg name "$1" --argjson replicas "$2" \
-    '.metadata.name = $name | .spec.replicas = $replicas | .spec.minReplicas = 0 | .spec.buffer = {}'
+    '.metadata.name = $name | .spec.replicas = $replicas | .spec.minReplicas = 0 | .spec.buffer = {} |
+    .spec.rollout.progressDeadlineSeconds = 3600'
 }
 
 # The same names in another namespace: other tables, other pods.
@@ -139,7 +140,7 @@ k label namespace poker-2 poker-3 purr.poker/tables=true >/dev/null
 fleet late 2 | jq 'del(.metadata.namespace)' | k -n poker-3 create -f - >/dev/null
 start 2 --namespace-selector=purr.poker/tables=true
 m scale pfleet burst1 --replicas=5 >/dev/null
-reach 120 "tables of a namespace with the labels" 5 tables_2
+reach 60 "tables of a namespace with the labels" 5 tables_2
 tables_3() { k -n poker-3 get ptable --no-headers -o name 2>/dev/null | wc -l; }
 [ "$(tables_3)" = 0 ] || die "a label alone gives rights"
 serve poker-3
