@@ -79,12 +79,7 @@ async fn a_first_node_that_lies_is_left_for_the_second_and_hands_settle() {
 #[tokio::test(flavor = "multi_thread")]
 async fn logs_that_the_only_node_leaves_out_are_found_by_the_blocks_own_bloom() {
     let mut house = House::new().await;
-    let liar = Proxy::lying(house.rpc_port).await;
-    house.signer_env.push(("PURR_RPC_URLS".into(), format!("http://127.0.0.1:{}", liar.port)));
-    let signer = house.start_signer();
-    signer.ready().await;
-    let table = Table::open(&house, &signer).await;
-    let gateway = house.client(&signer, &Role::Gateway);
+    let (liar, _signer, table, gateway) = behind_a_liar(&mut house, &[]).await;
     liar.lie(Some(Lie::EmptyLogs));
     a_seat_is_paid_for(&house, &gateway, &table, 1).await;
     assert!(liar.counts.lies.load(Ordering::Relaxed) > 0);
@@ -93,12 +88,7 @@ async fn logs_that_the_only_node_leaves_out_are_found_by_the_blocks_own_bloom() 
 #[tokio::test(flavor = "multi_thread")]
 async fn logs_of_another_contract_that_the_only_node_tells_are_nobodys_money() {
     let mut house = House::new().await;
-    let liar = Proxy::lying(house.rpc_port).await;
-    house.signer_env.push(("PURR_RPC_URLS".into(), format!("http://127.0.0.1:{}", liar.port)));
-    let signer = house.start_signer();
-    signer.ready().await;
-    let table = Table::open(&house, &signer).await;
-    let gateway = house.client(&signer, &Role::Gateway);
+    let (liar, _signer, table, gateway) = behind_a_liar(&mut house, &[]).await;
     liar.lie(Some(Lie::ForeignLogs));
     // Each deposit, seat and hand comes twice, once of a contract that anybody may have deployed.
     for n in 1..=2 {
@@ -111,8 +101,11 @@ async fn logs_of_another_contract_that_the_only_node_tells_are_nobodys_money() {
     agreed(&gateway).await;
 }
 
-/// A signer behind the only node, which lies from time to time, and a table of two with 50 each.
-async fn behind_one(house: &mut House, settings: &[(&str, &str)]) -> (Proxy, Signer, Table, InternalClient) {
+/// A signer behind the only node, which lies from time to time, and a table without players.
+async fn behind_a_liar(
+    house: &mut House,
+    settings: &[(&str, &str)],
+) -> (Proxy, Signer, Table, InternalClient) {
     let liar = Proxy::lying(house.rpc_port).await;
     house.signer_env.push(("PURR_RPC_URLS".into(), format!("http://127.0.0.1:{}", liar.port)));
     house.signer_env.extend(settings.iter().map(|(name, value)| ((*name).into(), (*value).into())));
@@ -120,10 +113,17 @@ async fn behind_one(house: &mut House, settings: &[(&str, &str)]) -> (Proxy, Sig
     signer.ready().await;
     let table = Table::open(house, &signer).await;
     let gateway = house.client(&signer, &Role::Gateway);
-    for n in 1..=2 {
-        a_seat_is_paid_for(house, &gateway, &table, n).await;
-    }
     (liar, signer, table, gateway)
+}
+
+/// The same with a table of two with 50 each.
+async fn behind_one(house: &mut House, settings: &[(&str, &str)]) -> (Proxy, Signer, Table, InternalClient) {
+    let behind = behind_a_liar(house, settings).await;
+    let (_, _, table, gateway) = &behind;
+    for n in 1..=2 {
+        a_seat_is_paid_for(house, gateway, table, n).await;
+    }
+    behind
 }
 
 async fn reaches(gateway: &InternalClient, table: &Table, seq: u64) {
