@@ -98,7 +98,7 @@ pub struct Memory {
     pub written_s: i64,
     /// When this process first saw that it starts, in seconds since 1970; 0: it has not.
     pub started_s: i64,
-    /// Of its certificate.
+    /// The table's Secret as this process remembers it.
     pub secret: secret::Memory,
     /// When labels and owner of a pod of it were last put back.
     pub restored: Option<Instant>,

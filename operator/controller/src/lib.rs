@@ -257,7 +257,7 @@ async fn work(
         let index = secret_index.clone();
         let last = move |namespace: &str, name: &str| index.last(namespace, name);
         let config = all().labels(table::build::SELECTOR);
-        // Of their metadata alone: no key leaves the API server for this.
+        // Metadata is all that is asked for: no key leaves the API server for this.
         purr_namespaces::watch::<PartialObjectMeta<Secret>, _>(
             client.clone(),
             served,

@@ -384,7 +384,7 @@ export class Link {
     } else if (message.error) {
       this.#error(message.error);
     } else if (message.snapshot) {
-      // What became of a commitment while nothing was seen is not known: it is sent again.
+      // Nobody knows what became of a commitment while nothing was seen: it is sent again.
       if (message.snapshot.dealing) this.#reveal(message.snapshot.dealing, this.view.you);
       else this.#commit();
     }
@@ -422,8 +422,8 @@ export class Link {
     if (this.view.you === null) return;
     if (this.#committed !== null && this.#pending.some((pending) => pending.id === this.#committed.id)) return;
     if (this.#pending.length >= PENDING_MAX) return;
-    // What was never revealed is as good as new. The table may hold this commitment already and open the deal before it
-    // reads another: it would wait for a reveal of the first in vain.
+    // Entropy that was never revealed is as good as new. The table may hold this commitment already and open the deal
+    // before it reads another: it would wait for a reveal of the first in vain.
     if (this.#committed === null) {
       const { entropy, commitment } = newEntropy();
       this.#committed = { id: null, entropy, commitment: base64(commitment) };

@@ -221,7 +221,7 @@ impl Link {
                 self.revealed = self.revealed.take().filter(|r| [running, dealing].contains(&Some(r.hand)));
                 match &snapshot.dealing {
                     Some(dealing) => self.reveal(dealing, seat, message.offset),
-                    // What became of a commitment while nothing was seen is not known: it is sent again.
+                    // Nobody knows what became of a commitment while nothing was seen: it is sent again.
                     None => self.commit(),
                 }
                 updates.push(Update::Message(Box::new(message)));
@@ -281,8 +281,8 @@ impl Link {
         {
             return;
         }
-        // What was never revealed is as good as new. The table may hold this commitment already and open the deal before
-        // it reads another: it would wait for a reveal of the first in vain.
+        // Entropy that was never revealed is as good as new. The table may hold this commitment already and open the deal
+        // before it reads another: it would wait for a reveal of the first in vain.
         let unrevealed = self.committed.take().map(|committed| committed.entropy);
         let Some(entropy) = unrevealed.or_else(|| (self.entropy)()) else {
             return tracing::warn!("no entropy: this player adds none to the next deal");

@@ -202,7 +202,7 @@ impl Trunk {
                 up::Body::Open(open) => {
                     let encoding = Encoding::try_from(open.encoding).map_err(|_| malformed)?;
                     let assertion = self.asserted.then_some(open.assertion);
-                    // What is no traceparent is none.
+                    // A text that is no traceparent counts as none.
                     let cause = open.traceparent.parse().ok();
                     self.open(lane, encoding.into(), assertion, cause)?;
                 }

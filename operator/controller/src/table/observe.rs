@@ -44,7 +44,7 @@ pub struct PodView {
     /// Why it does not run, in the kubelet's words.
     pub trouble: Option<Trouble>,
     pub created_s: i64,
-    /// Of one that was asked to go: when its successor is started at the latest, in seconds since 1970.
+    /// When the successor of a pod that was asked to go is started at the latest, in seconds since 1970.
     pub move_by_s: i64,
 }
 
