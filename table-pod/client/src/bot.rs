@@ -43,6 +43,22 @@ pub fn wish(view: &View, dice: &mut Dice) -> Option<pb::Straddle> {
     wanted.then_some(pb::Straddle { on: true })
 }
 
+/// The wish about hands that may be mucked, by chance: one bot in four is asked, one in eight always shows.
+pub fn show_wish(dice: &mut Dice) -> Option<pb::WishShow> {
+    let wish = match dice.roll(8) {
+        0 | 1 => pb::ShowWish::Ask,
+        2 => pb::ShowWish::Show,
+        _ => return None,
+    };
+    Some(pb::WishShow { wish: wish.into() })
+}
+
+/// The answer to whether to show a hand, where one is asked: yes every other time.
+pub fn show(view: &View, dice: &mut Dice) -> Option<pb::ShowHand> {
+    let hand = view.may_show()?;
+    Some(pb::ShowHand { hand, show: dice.roll(2) == 0 })
+}
+
 /// Mostly calls, so that hands reach the showdown; raises, folds, and goes all-in at times. Most large
 /// bets are folded to, so that a buy-in lasts for some dozens of hands.
 fn choose(turn: &Turn, pot: u64, dice: &mut Dice) -> Action {

@@ -103,6 +103,8 @@ struct Runner {
     coming_at: Instant,
     /// The hand in which the question whether to run it twice is answered.
     answered: u64,
+    /// The hand in which the question whether to show is answered.
+    showed: u64,
     /// Has thought about straddles.
     wished: bool,
     dealt_at: Instant,
@@ -137,6 +139,7 @@ pub async fn run(
         needs_permit: false,
         coming_at: Instant::now(),
         answered: 0,
+        showed: 0,
         wished: false,
         dealt_at: Instant::now(),
     };
@@ -342,10 +345,20 @@ impl Runner {
             self.connection.send(Ask::RunItTwice(answer)).await?;
             return Ok(());
         }
-        if !std::mem::replace(&mut self.wished, true)
-            && let Some(wish) = bot::wish(self.connection.view(), &mut self.dice)
+        if let Some(answer) = bot::show(self.connection.view(), &mut self.dice)
+            && answer.hand != self.showed
         {
-            self.connection.send(Ask::Straddle(wish)).await?;
+            self.showed = answer.hand;
+            self.connection.send(Ask::ShowHand(answer)).await?;
+            return Ok(());
+        }
+        if !std::mem::replace(&mut self.wished, true) {
+            if let Some(wish) = bot::wish(self.connection.view(), &mut self.dice) {
+                self.connection.send(Ask::Straddle(wish)).await?;
+            }
+            if let Some(wish) = bot::show_wish(&mut self.dice) {
+                self.connection.send(Ask::WishShow(wish)).await?;
+            }
         }
         let view = self.connection.view();
         let Some((seat, chair)) = view.your_seat() else { return Ok(()) };

@@ -44,7 +44,7 @@ pub struct InHand {
     /// In front of the player on this street.
     pub street_bet: Chips,
     pub folded: bool,
-    /// One's own; empty for everybody else.
+    /// One's own, and in a snapshot those that lie face up; empty for everybody else.
     pub cards: Vec<Card>,
 }
 
@@ -59,6 +59,8 @@ pub struct Hand {
     shared: usize,
     /// Who is asked whether to run it twice and has not answered.
     pub asked_twice: BTreeSet<SeatIndex>,
+    /// Who is asked whether to show and has not answered.
+    pub asked_to_show: BTreeSet<SeatIndex>,
     /// Everything in the middle, bets of this street included.
     pub pot: Chips,
     /// What has to be matched on this street.
@@ -271,6 +273,13 @@ impl View {
         hand.asked_twice.contains(&table.you?).then_some(hand.number)
     }
 
+    /// The hand in which one is asked whether to show it.
+    pub fn may_show(&self) -> Option<u64> {
+        let table = self.table.as_ref()?;
+        let hand = table.hand.as_ref()?;
+        hand.asked_to_show.contains(&table.you?).then_some(hand.number)
+    }
+
     /// Chairs that nobody sits in, is coming to or leaving from, as far as one knows.
     pub fn free_seats(&self) -> Vec<SeatIndex> {
         let Some(table) = &self.table else { return Vec::new() };
@@ -379,6 +388,11 @@ impl Hand {
             second_board: cards(&hand.second_board)?,
             shared: 0,
             asked_twice: hand.asked_twice.iter().map(|seat| seat_index(*seat)).collect::<Result<_, _>>()?,
+            asked_to_show: hand
+                .asked_to_show
+                .iter()
+                .map(|seat| seat_index(*seat))
+                .collect::<Result<_, _>>()?,
             pot: hand.pot,
             bet: hand.bet,
             players: hand.players.iter().map(player).collect::<Result<_, ViewError>>()?,

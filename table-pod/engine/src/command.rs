@@ -18,6 +18,26 @@ pub enum Action {
     RaiseTo(Chips),
 }
 
+/// What happens to a player's hand that may be mucked: it is beaten at a showdown, or won because nobody called (WSOP 145).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ShowWish {
+    /// It is mucked.
+    #[default]
+    Muck,
+    /// The player is asked, and the hand ends with the answer or after [`SHOW_MS`](crate::config::SHOW_MS).
+    Ask,
+    /// It is shown.
+    Show,
+}
+
+impl ShowWish {
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+    pub(crate) fn is_muck(&self) -> bool {
+        *self == Self::Muck
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Command {
@@ -82,6 +102,16 @@ pub enum Command {
     Straddle {
         seat: SeatIndex,
         on: bool,
+    },
+    /// A standing wish about hands that may be mucked (WSOP 145).
+    WishShow {
+        seat: SeatIndex,
+        wish: ShowWish,
+    },
+    /// The answer to [`Event::ShowAsked`](crate::Event::ShowAsked).
+    Show {
+        seat: SeatIndex,
+        show: bool,
     },
     /// The answer to [`Event::RunItTwiceAsked`](crate::Event::RunItTwiceAsked).
     RunItTwice {

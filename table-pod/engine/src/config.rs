@@ -147,6 +147,9 @@ pub struct TableConfig {
     pub rat_hole_ms: Millis,
 }
 
+/// How long a player is asked whether to show a hand that may be mucked.
+pub const SHOW_MS: Millis = 3_000;
+
 /// The largest amount a table accepts anywhere: sums of ten seats stay far from overflow.
 pub const AMOUNT_MAX: Chips = 1 << 53;
 

@@ -153,6 +153,11 @@ pub enum Event {
         amount: Chips,
         stack: Chips,
     },
+    /// These players may show their hands or muck them, and the hand waits for their answers. It is no part of a hand's history.
+    ShowAsked {
+        seats: Seats,
+        deadline: Millis,
+    },
     Shown {
         seat: SeatIndex,
         cards: [Card; 2],

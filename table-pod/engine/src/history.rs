@@ -26,9 +26,10 @@ pub struct HandHistory {
 }
 
 impl HandHistory {
-    /// Keeps what is public: hole cards only where they were shown.
+    /// Keeps what is public: hole cards only where they were shown. Questions whether to show are not kept, answers are.
     pub fn public(hand: u64, config: TableConfig, seats: Vec<SeatStart>, events: &[Event]) -> Self {
-        let events = events.iter().filter(|event| !matches!(event, Event::Dealt { .. })).cloned().collect();
+        let kept = |event: &&Event| !matches!(event, Event::Dealt { .. } | Event::ShowAsked { .. });
+        let events = events.iter().filter(kept).cloned().collect();
         Self { hand, config, seats, events }
     }
 }

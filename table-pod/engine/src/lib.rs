@@ -27,7 +27,7 @@ pub mod refusal;
 pub mod table;
 
 pub use card::{Card, Deck, DeckError};
-pub use command::{Action, Command};
+pub use command::{Action, Command, ShowWish};
 pub use config::{Ante, Betting, ClockConfig, ConfigError, HouseRules, RakeCap, RakeConfig, TableConfig};
 pub use eval::{Category, HandRank};
 pub use event::{Event, HandEnd, Post, SeatResult, Street};

@@ -52,6 +52,8 @@ pub enum Refusal {
     NoStraddles,
     #[error("seat {0} is not asked whether to run it twice")]
     NotAsked(SeatIndex),
+    #[error("seat {0} is not asked whether to show its hand")]
+    NotAskedToShow(SeatIndex),
     #[error("seat {0} sits out already")]
     SittingOut(SeatIndex),
     #[error("seat {0} is in already")]
@@ -106,6 +108,7 @@ impl Refusal {
             Self::RatHole { .. } => "WSOP 60: chips taken away are brought back",
             Self::NoStraddles => "WSOP 11: straddles where the table has them",
             Self::NotAsked(_) => "run it twice: those in the pot are asked once nobody can bet any more",
+            Self::NotAskedToShow(_) => "WSOP 145: who may muck a hand is asked once the hand is decided",
             Self::TooFewPlayers { .. } => "a hand needs two players",
             _ => return None,
         })

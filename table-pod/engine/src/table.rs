@@ -7,12 +7,13 @@ mod positions;
 mod replay;
 mod seats;
 mod showdown;
+mod showing;
 mod streets;
 mod twice;
 
 use crate::{
     card::{Card, Deck},
-    command::Command,
+    command::{Command, ShowWish},
     config::{ClockConfig, ConfigError, TableConfig},
     event::{Event, Street},
     ids::{Chips, Millis, PlayerId, SEATS_MAX, SeatIndex, SeatSet},
@@ -24,6 +25,7 @@ use clock::Turn;
 use positions::{Last, Positions};
 pub use replay::HandSetup;
 use serde::{Deserialize, Serialize};
+use showing::Showing;
 use std::sync::Arc;
 use twice::Twice;
 
@@ -67,6 +69,9 @@ pub struct Seat {
     /// Straddles whenever under the gun, where the table has straddles (WSOP 11).
     #[serde(default)]
     pub straddle: bool,
+    /// Wishes this for a hand that may be mucked. Nobody else is told of it.
+    #[serde(default, skip_serializing_if = "ShowWish::is_muck")]
+    pub show: ShowWish,
     /// Left of the time bank before the flop.
     #[serde(default)]
     pub time_bank_preflop_ms: Millis,
@@ -147,6 +152,10 @@ pub struct Hand {
     pushed: Option<SeatIndex>,
     turn: Option<Turn>,
     twice: Twice,
+    /// Set while somebody is asked whether to show. The question's deadline is that of [`Twice::Asked`]: an earlier
+    /// release, which knows only the other question, ends the hand when it is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    showing: Option<Showing>,
     before: Option<Positions>,
     #[serde(default)]
     last_before: Last,
@@ -269,6 +278,11 @@ impl Table {
             Command::SitOut { seat } => self.sit_out(seat, events),
             Command::SitIn { seat, post } => self.sit_in(seat, post, events),
             Command::Straddle { seat, on } => self.wish_straddle(seat, on, events),
+            Command::WishShow { seat, wish } => {
+                self.seat_mut(seat)?.show = wish;
+                Ok(())
+            }
+            Command::Show { seat, show } => self.answer_show(seat, show, events),
             Command::RunItTwice { seat, agree } => self.answer_twice(seat, agree, events),
             Command::Disconnected { seat } => self.set_connected(seat, false, events),
             Command::Reconnected { seat } => self.set_connected(seat, true, events),
@@ -383,6 +397,7 @@ impl Blank for Seat {
         owes_small: false,
         posts: false,
         straddle: false,
+        show: ShowWish::Muck,
         time_bank_preflop_ms: 0,
         time_bank_ms: 0,
         disconnect_ms: 0,

@@ -6,7 +6,8 @@
 mod common;
 use common::{config, player};
 use purr_engine::{
-    Action, Ante, Card, Command, Deck, Event, HandSetup, RakeCap, RakeConfig, SeatIndex, Table, TableConfig,
+    Action, Ante, Card, Command, Deck, Event, HandSetup, RakeCap, RakeConfig, SeatIndex, ShowWish, Table,
+    TableConfig,
 };
 use std::{
     alloc::{GlobalAlloc, Layout, System},
@@ -73,6 +74,8 @@ fn table(seats: u8, ante: Ante) -> Table {
         let (player, stack) = (player(seat.0), 100 + 83 * u64::from(seat.0));
         table.apply(0, Command::Seat { seat, player, stack, rake_allowed: Some(100_000) }).unwrap();
         table.apply(0, Command::Straddle { seat, on: true }).unwrap();
+        let wish = [ShowWish::Muck, ShowWish::Ask, ShowWish::Show][usize::from(seat.0 % 3)];
+        table.apply(0, Command::WishShow { seat, wish }).unwrap();
     }
     table
 }
@@ -80,6 +83,9 @@ fn table(seats: u8, ante: Ante) -> Table {
 fn next(table: &Table, dice: &mut u64) -> Command {
     if let Some(seat) = table.asked_twice().iter().next() {
         return Command::RunItTwice { seat, agree: roll(dice, 5) > 0 };
+    }
+    if let Some(seat) = table.asked_to_show().iter().next() {
+        return Command::Show { seat, show: roll(dice, 2) == 0 };
     }
     let seat = table.to_act().unwrap();
     let legal = table.legal_actions(seat).unwrap();

@@ -6,7 +6,7 @@ use common::{config, player};
 use proptest::prelude::*;
 use purr_engine::{
     Action, Ante, Card, ClockConfig, Command, Deck, Event, HouseRules, Post, RakeConfig, Refusal, SeatIndex,
-    Table, TableConfig,
+    ShowWish, Table, TableConfig,
 };
 
 /// A stream of choices from a seed: enough for tests, and the same on every machine.
@@ -36,10 +36,15 @@ impl Dice {
     }
 }
 
+fn any_wish(dice: &mut Dice) -> ShowWish {
+    [ShowWish::Muck, ShowWish::Ask, ShowWish::Ask, ShowWish::Show][usize::from(dice.small(4))]
+}
+
 fn any_command(dice: &mut Dice, table: &Table) -> Command {
     let seat = SeatIndex(dice.small(table.config().seats + 1));
     let turn = table.to_act().unwrap_or(seat);
     let asked = table.asked_twice().iter().next();
+    let to_show = table.asked_to_show();
     match dice.roll(32) {
         0 => Command::Sit { seat, player: player(dice.small(12)), stack: dice.roll(1_100) },
         1 => Command::Leave { seat },
@@ -56,6 +61,7 @@ fn any_command(dice: &mut Dice, table: &Table) -> Command {
         14 => Command::Act { seat, action: Action::RaiseTo(dice.roll(2_000)) },
         15 | 16 => Command::StartHand { hand: table.last_hand() + dice.roll(2), deck: dice.deck() },
         17 => Command::Act { seat: turn, action: Action::Fold },
+        18 if dice.roll(2) == 0 => Command::WishShow { seat, wish: any_wish(dice) },
         18 => Command::Straddle { seat, on: dice.roll(3) > 0 },
         19 => Command::RunItTwice { seat, agree: dice.roll(2) == 0 },
         20 => Command::Seat {
@@ -64,6 +70,9 @@ fn any_command(dice: &mut Dice, table: &Table) -> Command {
             stack: 1 + dice.roll(700),
             rake_allowed: (dice.roll(2) == 0).then(|| dice.roll(60)),
         },
+        _ if !to_show.is_empty() => {
+            Command::Show { seat: to_show.iter().next().unwrap(), show: dice.roll(2) == 0 }
+        }
         _ if asked.is_some() => Command::RunItTwice { seat: asked.unwrap(), agree: dice.roll(6) > 0 },
         21..=24 => Command::Act { seat: turn, action: Action::Check },
         25..=28 => Command::Act { seat: turn, action: Action::Call },
@@ -90,6 +99,8 @@ fn table(dice: &mut Dice, seats: u8, ante: Ante) -> Table {
     for seat in 0..seats {
         let stack = 10 + dice.roll(900);
         table.apply(0, Command::Sit { seat: SeatIndex(seat), player: player(seat), stack }).unwrap();
+        let wish = any_wish(dice);
+        table.apply(0, Command::WishShow { seat: SeatIndex(seat), wish }).unwrap();
         if straddle {
             table.apply(0, Command::Straddle { seat: SeatIndex(seat), on: dice.roll(2) == 0 }).unwrap();
         }
@@ -105,6 +116,9 @@ fn antes() -> impl Strategy<Value = Ante> {
 fn offered(table: &Table) -> Vec<Command> {
     if let Some(seat) = table.asked_twice().iter().next() {
         return [true, false].map(|agree| Command::RunItTwice { seat, agree }).to_vec();
+    }
+    if let Some(seat) = table.asked_to_show().iter().next() {
+        return [true, false].map(|show| Command::Show { seat, show }).to_vec();
     }
     let Some(seat) = table.to_act() else { return Vec::new() };
     let legal = table.legal_actions(seat).unwrap();
@@ -123,6 +137,9 @@ fn unoffered(table: &Table) -> Vec<Command> {
     let asked = table.asked_twice();
     let unasked = everybody.clone().filter(|seat| !asked.contains(*seat));
     let mut commands: Vec<Command> = unasked.map(|seat| Command::RunItTwice { seat, agree: true }).collect();
+    let to_show = table.asked_to_show();
+    let unasked = everybody.clone().filter(|seat| !to_show.contains(*seat));
+    commands.extend(unasked.map(|seat| Command::Show { seat, show: true }));
     let turn = table.to_act();
     for seat in everybody.filter(|seat| Some(*seat) != turn) {
         let all = [Action::Fold, Action::Check, Action::Call, Action::RaiseTo(20)];
@@ -221,6 +238,53 @@ proptest! {
         }
     }
 
+    /// Cards that need not be shown are seen only where their player wishes it or says so when asked, and nobody's chips
+    /// depend on it. What need not be shown is told by the same table where nobody wishes anything.
+    #[test]
+    fn nobodys_cards_are_seen_without_their_consent_and_no_chip_depends_on_it(
+        seed in any::<u64>(), seats in 2u8..=10, ante in antes(),
+    ) {
+        let mut dice = Dice(seed);
+        let mut table = table(&mut dice, seats, ante);
+        let (mut now, mut plain_end): (u64, Option<(Event, Vec<SeatIndex>)>) = (0, None);
+        for _ in 0..300 {
+            now += dice.roll(3_000);
+            let command = any_command(&mut dice, &table);
+            let before = table.clone();
+            let Ok(events) = table.apply(now, command.clone()) else { continue };
+            let showing = !before.asked_to_show().is_empty();
+            if !showing {
+                // The same step where nobody wishes anything: it shows what must be shown, and pays.
+                let mut plain = before.clone();
+                for seat in (0..seats).map(SeatIndex).filter(|seat| before.seat(*seat).is_some()) {
+                    plain.apply(now, Command::WishShow { seat, wish: ShowWish::Muck }).unwrap();
+                }
+                let told = plain.apply(now, command.clone()).unwrap();
+                let must = told.iter().filter_map(|event| match event {
+                    Event::Shown { seat, .. } => Some(*seat),
+                    _ => None,
+                });
+                let must: Vec<SeatIndex> = must.collect();
+                plain_end = told.iter().find(|e| matches!(e, Event::HandEnded(_))).map(|e| (e.clone(), must));
+            }
+            for event in &events {
+                match event {
+                    Event::Shown { seat, .. } => {
+                        let must = !showing && plain_end.as_ref().is_some_and(|(_, must)| must.contains(seat));
+                        let wishes = before.seat(*seat).unwrap().show == ShowWish::Show && !showing;
+                        let says = command == Command::Show { seat: *seat, show: true };
+                        prop_assert!(must || wishes || says, "{:?} after {:?}", event, command);
+                    }
+                    Event::HandEnded(end) if !end.void => {
+                        let (plain, _) = plain_end.take().unwrap();
+                        prop_assert_eq!(event, &plain);
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
     /// A snapshot taken anywhere, and the commands after it, are the hand: event by event.
     #[test]
     fn a_snapshot_at_any_point_and_the_commands_after_it_give_the_same_hand(
@@ -273,10 +337,11 @@ proptest! {
 #[test]
 fn the_random_games_have_hands_showdowns_straddles_second_boards_and_clocks_that_run_out() {
     type Kind = (&'static str, fn(&Event) -> bool);
-    let kinds: [Kind; 10] = [
+    let kinds: [Kind; 11] = [
         ("hands", |event| matches!(event, Event::HandEnded(end) if !end.void)),
         ("void hands", |event| matches!(event, Event::HandEnded(end) if end.void)),
         ("showdowns", |event| matches!(event, Event::Shown { .. })),
+        ("questions whether to show", |event| matches!(event, Event::ShowAsked { .. })),
         ("side pots", |event| matches!(event, Event::PotWon { pot: 1.., .. })),
         ("straddles", |event| matches!(event, Event::Posted { post: Post::Straddle, .. })),
         ("dead blinds", |event| matches!(event, Event::Posted { post: Post::Dead, .. })),
@@ -285,7 +350,7 @@ fn the_random_games_have_hands_showdowns_straddles_second_boards_and_clocks_that
         ("leaves", |event| matches!(event, Event::Left { .. })),
         ("rake", |event| matches!(event, Event::Raked { .. })),
     ];
-    let mut counts = [0; 10];
+    let mut counts = [0; 11];
     for seed in 0..300 {
         let mut dice = Dice(seed);
         let seats = 2 + dice.small(9);

@@ -22,6 +22,8 @@ const ASKED: &[&str] = &[
     r#"{"id":"11","ping":{}}"#,
     r#"{"id":"12","straddle":{"on":true}}"#,
     r#"{"id":"13","runItTwice":{"hand":"12","agree":true}}"#,
+    r#"{"id":"14","wishShow":{"wish":"SHOW_WISH_ASK"}}"#,
+    r#"{"id":"15","showHand":{"hand":"12","show":true}}"#,
 ];
 
 /// From the table, as JSON.
@@ -66,6 +68,7 @@ const EVENTS: &[&str] = &[
     r#"{"runItTwiceAnswered":{"seat":2,"agree":true}}"#,
     r#"{"runItTwiceDecided":{"twice":true}}"#,
     r#"{"straddleWished":{"seat":2,"on":true}}"#,
+    r#"{"showAsked":{"seats":[2],"remainingMs":"3000"}}"#,
     r#"{"permitNeeded":{"seat":2,"rakeLeft":"20","rakeMin":"300"}}"#,
     r#"{"stoodUp":{"seat":4,"cause":"STOOD_UP_CAUSE_TIME"}}"#,
     r#"{"staffPaused":{"reason":"a look at this table"}}"#,

@@ -191,9 +191,15 @@ impl Writer<'_> {
         if !dealt {
             self.line(format_args!("*** HOLE CARDS ***"));
         }
-        self.show();
         let showdown = std::mem::take(&mut self.showdown);
-        self.out.push_str(&showdown);
+        // Whoever shows a hand that nobody called shows it with the pot in hand, and there is no showdown.
+        if self.fates_in_hand() > 1 {
+            self.show(true);
+            self.out.push_str(&showdown);
+        } else {
+            self.out.push_str(&showdown);
+            self.show(false);
+        }
     }
 
     fn fate(&mut self, seat: SeatIndex) -> &mut Fate {
@@ -287,8 +293,14 @@ impl Writer<'_> {
         let _ = writeln!(self.showdown, "{name} collected {text} from {which}");
     }
 
+    /// How many players did not fold.
+    fn fates_in_hand(&self) -> usize {
+        let seats = self.history.seats.iter().map(|start| start.seat.index().min(SEATS_MAX - 1));
+        seats.filter(|at| self.fates[*at].folded.is_none()).count()
+    }
+
     /// Hands in the order in which they were turned up.
-    fn show(&mut self) {
+    fn show(&mut self, showdown: bool) {
         let board = self.boards[0].clone();
         let mut lines = Vec::new();
         for event in &self.history.events {
@@ -301,7 +313,7 @@ impl Writer<'_> {
                 _ => {}
             }
         }
-        if !lines.is_empty() {
+        if showdown && !lines.is_empty() {
             self.line(format_args!("*** SHOW DOWN ***"));
         }
         for line in lines {

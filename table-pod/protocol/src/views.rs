@@ -3,7 +3,7 @@
 
 use crate::{pb, spec::TableSpec};
 use purr_engine::{
-    Action, Card, Event, LegalActions, Millis, Post, SeatIndex, Table,
+    Action, Card, Event, LegalActions, Millis, Post, SeatIndex, ShowWish, Table,
     deal::{Opening, SealedDeck},
 };
 
@@ -61,6 +61,23 @@ fn post_kind(post: Post) -> pb::PostKind {
         Post::Live => pb::PostKind::Live,
         Post::Dead => pb::PostKind::Dead,
         Post::Straddle => pb::PostKind::Straddle,
+    }
+}
+
+const fn show_wish(wish: ShowWish) -> pb::ShowWish {
+    match wish {
+        ShowWish::Muck => pb::ShowWish::Muck,
+        ShowWish::Ask => pb::ShowWish::Ask,
+        ShowWish::Show => pb::ShowWish::Show,
+    }
+}
+
+/// The wish that a message names.
+pub const fn wish_of(wish: pb::ShowWish) -> ShowWish {
+    match wish {
+        pb::ShowWish::Unspecified | pb::ShowWish::Muck => ShowWish::Muck,
+        pb::ShowWish::Ask => ShowWish::Ask,
+        pb::ShowWish::Show => ShowWish::Show,
     }
 }
 
@@ -163,6 +180,10 @@ pub fn public(event: &Event, context: &Context<'_>) -> Option<pb::Event> {
             stack: *stack,
             board: (*board).into(),
         }),
+        Event::ShowAsked { seats, deadline } => Kind::ShowAsked(pb::ShowAsked {
+            seats: seats.iter().map(|seat| at(*seat)).collect(),
+            remaining_ms: deadline.saturating_sub(context.now),
+        }),
         Event::RunItTwiceAsked { seats, deadline } => Kind::RunItTwiceAsked(pb::RunItTwiceAsked {
             seats: seats.iter().map(|seat| at(*seat)).collect(),
             remaining_ms: deadline.saturating_sub(context.now),
@@ -254,6 +275,10 @@ pub fn snapshot(
                     pending: chair.pending,
                     straddle: chair.straddle,
                     waits_for_big_blind: waits_for_big_blind(table, SeatIndex(seat)),
+                    show_wish: match you {
+                        Some(own) if own.0 == seat => show_wish(chair.show).into(),
+                        _ => pb::ShowWish::Unspecified.into(),
+                    },
                 })
             })
             .collect(),
@@ -274,9 +299,9 @@ pub fn snapshot(
                     seat: at(seat),
                     street_bet: player.street_bet,
                     folded: player.folded,
-                    cards: match you {
-                        Some(own) if own == seat => player.cards.iter().map(ToString::to_string).collect(),
-                        _ => Vec::new(),
+                    cards: match you == Some(seat) || table.face_up().contains(seat) {
+                        true => player.cards.iter().map(ToString::to_string).collect(),
+                        false => Vec::new(),
                     },
                 })
                 .collect(),
@@ -285,6 +310,7 @@ pub fn snapshot(
             deal_root: root.map(|root| root.to_vec()).unwrap_or_default(),
             second_board: hand.second_board.iter().map(ToString::to_string).collect(),
             asked_twice: table.asked_twice().iter().map(at).collect(),
+            asked_to_show: table.asked_to_show().iter().map(at).collect(),
             ..pb::Hand::default()
         }),
         you: you.map(at),

@@ -56,6 +56,7 @@ fn nobody_is_sent_a_card_before_its_showdown_or_what_would_reveal_one() {
             sum.resumed += counts.resumed;
             sum.mucked += counts.mucked;
             sum.shown += counts.shown;
+            sum.volunteered += counts.volunteered;
         }
         sum
     };
@@ -67,6 +68,7 @@ fn nobody_is_sent_a_card_before_its_showdown_or_what_would_reveal_one() {
     // It has seen what there is to see.
     assert!(of(|sum| sum.mucked) > HANDS / 10, "hands were mucked");
     assert!(of(|sum| sum.shown) > HANDS / 2, "hands were shown");
+    assert!(of(|sum| sum.volunteered) > HANDS / 100, "hands that nobody called were shown by choice");
     assert!(of(|sum| sum.snapshots) > HANDS / 10, "snapshots were asked for");
     assert!(of(|sum| sum.resumed) > HANDS, "what was missed was sent again");
 }

@@ -2,8 +2,8 @@
 
 use crate::Bytes;
 use purr_engine::{
-    Action, Ante, Betting, ClockConfig, Command, HouseRules, PlayerId, RakeCap, RakeConfig, SeatIndex, Table,
-    TableConfig,
+    Action, Ante, Betting, ClockConfig, Command, HouseRules, PlayerId, RakeCap, RakeConfig, SeatIndex,
+    ShowWish, Table, TableConfig,
 };
 
 /// A configuration, often a valid one.
@@ -88,7 +88,15 @@ pub fn command(bytes: &mut Bytes<'_>, table: &Table) -> Command {
         20 => Command::Act { seat: turn, action: Action::Fold },
         21..=23 => Command::Act { seat: turn, action: Action::Check },
         24..=26 => Command::Act { seat: turn, action: Action::Call },
+        27 if bytes.roll(2) == 0 => {
+            let wish = [ShowWish::Muck, ShowWish::Ask, ShowWish::Show][usize::from(bytes.roll(3))];
+            Command::WishShow { seat: any, wish }
+        }
         27 => Command::Straddle { seat: any, on: bytes.roll(4) != 0 },
+        28 if bytes.roll(2) == 0 => {
+            let seat = table.asked_to_show().iter().next().unwrap_or(any);
+            Command::Show { seat, show: bytes.roll(2) == 0 }
+        }
         28 => Command::RunItTwice { seat: any, agree: bytes.roll(8) != 0 },
         kind => {
             let bounds = table.legal_actions(turn).and_then(|legal| legal.raise_to);

@@ -153,6 +153,7 @@ fn public(events: &[pb::Event]) -> u64 {
         let part = match kind {
             Kind::Dealt(_) => continue,
             Kind::Turn(turn) => format!("turn {} {}", turn.seat, turn.time_bank),
+            Kind::ShowAsked(asked) => format!("asked to show {:?}", asked.seats),
             kind => format!("{kind:?}"),
         };
         text.push_str(&part);

@@ -24,6 +24,8 @@ pub(super) struct Player {
     /// Not answered yet, and when it was sent last.
     open: Option<(pb::ClientMessage, Instant)>,
     seated: bool,
+    /// Has said whether to be asked about showing.
+    wished: bool,
     sit_at: Instant,
     hand: u64,
     pub(super) ended: u64,
@@ -42,6 +44,7 @@ impl Player {
             next: 1,
             open: None,
             seated: false,
+            wished: false,
             sit_at: Instant::now(),
             hand: 0,
             ended: 0,
@@ -133,6 +136,11 @@ impl Player {
             {
                 self.send(message).await;
             }
+        } else if self.seated && !self.wished && self.attached.is_some() {
+            // Every other player is asked whether to show what may be mucked.
+            self.wished = true;
+            let wish = if self.seat.is_multiple_of(2) { pb::ShowWish::Ask } else { pb::ShowWish::Muck };
+            self.ask(Ask::WishShow(pb::WishShow { wish: wish.into() })).await;
         } else if !self.seated && self.attached.is_some() && self.sit_at <= Instant::now() {
             self.sit_at = Instant::now() + PATIENCE;
             let permit = pb::Permit {
@@ -159,7 +167,12 @@ impl Player {
                 self.cursor = None;
                 let hand = snapshot.hand.as_ref();
                 self.hand = hand.map_or(0, |hand| hand.hand);
-                *wanted = hand.and_then(|hand| Some(choose(hand.hand, hand.options.as_ref()?, dice)));
+                *wanted = hand.and_then(|hand| {
+                    if hand.asked_to_show.contains(&self.seat) {
+                        return Some(show(hand.hand, dice));
+                    }
+                    Some(choose(hand.hand, hand.options.as_ref()?, dice))
+                });
             }
             Some(Body::Events(events)) => {
                 for event in &events.events {
@@ -171,6 +184,9 @@ impl Player {
                             self.broke = own.map_or(self.broke, |own| own.stack == 0);
                             self.ended += 1;
                             *wanted = None;
+                        }
+                        Some(Kind::ShowAsked(asked)) => {
+                            *wanted = asked.seats.contains(&self.seat).then(|| show(self.hand, dice));
                         }
                         Some(Kind::Turn(turn)) => {
                             let hand = self.hand;
@@ -192,6 +208,10 @@ impl Player {
         let before = self.cursor.map_or(0, |cursor| cursor.offset);
         self.cursor = Some(pb::Cursor { epoch, offset: offset.max(before) });
     }
+}
+
+fn show(hand: u64, dice: &mut Dice) -> Ask {
+    Ask::ShowHand(pb::ShowHand { hand, show: dice.one_in(2) })
 }
 
 fn choose(hand: u64, options: &pb::Options, dice: &mut Dice) -> Ask {

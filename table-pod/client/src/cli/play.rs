@@ -11,7 +11,8 @@ use purr_protocol::{
 use tokio::sync::mpsc;
 
 const HELP: &str = "f fold, k check, c call, r AMOUNT raise to, s SEAT AMOUNT sit down, t AMOUNT top up, \
-                    o sit out, i sit in, y / n run it twice, d straddle, u no straddle, l leave, q quit";
+                    o sit out, i sit in, y / n run it twice, d straddle, u no straddle, \
+                    h show this hand, m muck it, ha / hs / hm ask me, show, muck from now on, l leave, q quit";
 
 /// Lines typed ahead.
 const LINES_MAX: usize = 16;
@@ -26,6 +27,8 @@ enum Typed {
     SitIn,
     RunItTwice(bool),
     Straddle(bool),
+    Show(bool),
+    WishShow(pb::ShowWish),
     Leave,
     Quit,
     Nothing,
@@ -47,6 +50,11 @@ fn parse(line: &str) -> Option<Typed> {
         ["n"] => Typed::RunItTwice(false),
         ["d"] => Typed::Straddle(true),
         ["u"] => Typed::Straddle(false),
+        ["h"] => Typed::Show(true),
+        ["m"] => Typed::Show(false),
+        ["ha"] => Typed::WishShow(pb::ShowWish::Ask),
+        ["hs"] => Typed::WishShow(pb::ShowWish::Show),
+        ["hm"] => Typed::WishShow(pb::ShowWish::Muck),
         ["l"] => Typed::Leave,
         ["q"] => Typed::Quit,
         _ => return None,
@@ -126,6 +134,14 @@ fn command(
             let Some(hand) = view.hand() else { return Ok(None) };
             Ask::RunItTwice(pb::RunItTwice { hand: hand.number, agree })
         }
+        Typed::Show(show) => {
+            let Some(hand) = view.may_show() else {
+                print_line("You are not asked whether to show.")?;
+                return Ok(None);
+            };
+            Ask::ShowHand(pb::ShowHand { hand, show })
+        }
+        Typed::WishShow(wish) => Ask::WishShow(pb::WishShow { wish: wish.into() }),
         Typed::Straddle(on) => Ask::Straddle(pb::Straddle { on }),
         Typed::Leave => Ask::Leave(pb::Leave {}),
         Typed::Quit | Typed::Nothing => return Ok(None),

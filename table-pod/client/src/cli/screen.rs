@@ -53,6 +53,10 @@ pub(super) fn table(view: &View) -> String {
         let seconds = view.clock().map(|(ms, _)| format!(" ({} s)", ms / 1_000)).unwrap_or_default();
         let _ = writeln!(text, "run it twice{seconds}? y yes, n no");
     }
+    if view.may_show().is_some() {
+        let seconds = view.clock().map(|(ms, _)| format!(" ({} s)", ms / 1_000)).unwrap_or_default();
+        let _ = writeln!(text, "show your hand{seconds}? h show, m muck");
+    }
     if let Some(turn) = view.your_turn() {
         let mut options = vec!["f fold".to_owned()];
         if turn.options.check {

@@ -65,11 +65,21 @@ impl View {
             }
             Kind::Shown(shown) => {
                 let seat = seat_index(shown.seat)?;
+                self.running()?.asked_to_show.remove(&seat);
                 let cards: Result<Vec<_>, _> = shown.cards.iter().map(|open| card(&open.card)).collect();
                 self.shown.push((seat, cards?));
                 if let Some(deal) = self.deal.as_mut() {
                     deal.hole_cards(seat, &shown.cards)?;
                 }
+            }
+            Kind::ShowAsked(asked) => {
+                self.clock = Some((asked.remaining_ms, false));
+                let seats = asked.seats.iter().map(|seat| seat_index(*seat)).collect::<Result<_, _>>()?;
+                self.running()?.asked_to_show = seats;
+            }
+            Kind::Mucked(mucked) => {
+                let seat = seat_index(mucked.seat)?;
+                self.running()?.asked_to_show.remove(&seat);
             }
             Kind::RunItTwiceAsked(asked) => {
                 self.clock = Some((asked.remaining_ms, false));
@@ -117,8 +127,7 @@ impl View {
                 self.deal = self.deal.take().filter(|deal| deal.hand != void.hand);
             }
             Kind::Leaving(at) => self.seat(at.seat)?.leaving = true,
-            Kind::Mucked(_)
-            | Kind::Raked(_)
+            Kind::Raked(_)
             | Kind::EntropyWithheld(_)
             | Kind::PermitNeeded(_)
             | Kind::StoodUp(_)
@@ -180,6 +189,7 @@ impl View {
             second_board: Vec::new(),
             shared: 0,
             asked_twice: BTreeSet::new(),
+            asked_to_show: BTreeSet::new(),
             pot: 0,
             bet: table.big_blind,
             players: order.iter().map(|seat| (*seat, InHand::default())).collect(),

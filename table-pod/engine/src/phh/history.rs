@@ -123,6 +123,9 @@ fn actions(history: &HandHistory) -> Vec<PhhAction> {
         .iter()
         .map(|start| PhhAction::Hole { player: number(start.seat), cards: hole(start.seat) })
         .collect();
+    let folds = |event: &&Event| matches!(event, Event::Acted { action: Action::Fold, .. });
+    // The format has no showing after everybody else has folded: the cards stand where they were dealt.
+    let contested = history.events.iter().filter(folds).count() + 1 < history.seats.len();
     for event in &history.events {
         lines.extend(match event {
             Event::Acted { seat, action, total, .. } => Some(match action {
@@ -134,7 +137,7 @@ fn actions(history: &HandHistory) -> Vec<PhhAction> {
             }),
             // A second board follows the first, as in the events.
             Event::StreetDealt { cards, .. } => Some(PhhAction::Board(Cards::known(cards))),
-            Event::Shown { seat, cards } => {
+            Event::Shown { seat, cards } if contested => {
                 Some(PhhAction::Show { player: number(*seat), cards: Cards::known(cards) })
             }
             Event::Mucked { seat } => Some(PhhAction::Muck { player: number(*seat) }),

@@ -93,6 +93,7 @@ impl Table {
             pushed: None,
             turn: None,
             twice: Twice::NotAsked,
+            showing: None,
             before: self.positions,
             last_before: self.last,
             missed: [SeatSet::default(); 2],

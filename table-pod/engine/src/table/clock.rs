@@ -2,9 +2,9 @@
 
 use super::{Hand, Table, twice::Twice};
 use crate::{
-    config::BIG_POT_BLINDS,
+    config::{BIG_POT_BLINDS, SHOW_MS},
     event::{Event, Street},
-    ids::{Millis, SeatIndex},
+    ids::{Millis, SeatIndex, SeatSet},
     refusal::Refusal,
 };
 use serde::{Deserialize, Serialize};
@@ -210,7 +210,10 @@ impl Table {
             return Ok(());
         }
         if self.twice_deadline().is_some_and(|deadline| deadline <= self.now) {
-            return self.decide_twice(false, events);
+            return match self.asked_to_show().is_empty() {
+                true => self.decide_twice(false, events),
+                false => self.muck_unanswered(events),
+            };
         }
         let Some(turn) = self.hand.as_ref().and_then(|hand| hand.turn) else {
             return Ok(());
@@ -303,9 +306,10 @@ impl Table {
         let span = self.config.rat_hole_ms;
         self.departed.retain(|gone| last.saturating_sub(gone.at) < span);
         self.departed.iter_mut().for_each(|gone| gone.at = self.now);
-        let again = self.now.saturating_add(self.config.clock.turn_ms);
-        if let Some(Hand { twice: Twice::Asked { deadline, .. }, .. }) = self.hand.as_mut() {
-            *deadline = again;
+        let turn_ms = self.config.clock.turn_ms;
+        if let Some(Hand { twice: Twice::Asked { deadline, .. }, showing, .. }) = self.hand.as_mut() {
+            let span = if showing.is_some() { SHOW_MS } else { turn_ms };
+            *deadline = self.now.saturating_add(span);
             self.announce_turn(events);
         }
         if let Some(seat) = self.to_act() {
@@ -320,8 +324,11 @@ impl Table {
             events.push(Event::TurnStarted { seat: turn.seat, deadline: turn.deadline });
         }
         if let Twice::Asked { open, deadline } = hand.twice {
-            let seats = open.clockwise(hand.button).collect();
-            events.push(Event::RunItTwiceAsked { seats, deadline });
+            let in_order = |open: SeatSet| open.clockwise(hand.button).collect();
+            events.push(match hand.showing {
+                Some(showing) => Event::ShowAsked { seats: in_order(showing.open), deadline },
+                None => Event::RunItTwiceAsked { seats: in_order(open), deadline },
+            });
         }
     }
 }

@@ -174,6 +174,10 @@ impl Table {
             if self.asked_twice().contains(seat) {
                 return self.decide_twice(false, events);
             }
+            // Nor do they keep the others waiting for their cards.
+            if self.asked_to_show().contains(seat) {
+                return self.decide_show(seat, false, events);
+            }
             return Ok(());
         }
         self.free(seat, events);

@@ -18,6 +18,23 @@ impl Table {
         self.return_uncalled(events);
         let hand = self.hand.as_ref().ok_or(Refusal::NoHand)?;
         let winner = hand.live.iter().next().ok_or(Refusal::NoHand)?;
+        if self.offer_show(&[winner], SeatSet::default(), events) {
+            return Ok(());
+        }
+        self.pay_uncontested(winner, events)
+    }
+
+    /// The hand is over but for its payments.
+    pub(super) fn pay_out(&mut self, events: &mut Vec<Event>) -> Result<(), Refusal> {
+        let hand = self.hand.as_ref().ok_or(Refusal::NoHand)?;
+        match hand.live.iter().next() {
+            Some(winner) if hand.live.len() == 1 => self.pay_uncontested(winner, events),
+            _ => self.pay_showdown(events),
+        }
+    }
+
+    fn pay_uncontested(&mut self, winner: SeatIndex, events: &mut Vec<Event>) -> Result<(), Refusal> {
+        let hand = self.hand.as_ref().ok_or(Refusal::NoHand)?;
         let mut pots = hand.pots();
         let taken = self.take_rake(&mut pots, events)?;
         for (index, pot) in (0u8..).zip(&pots) {
@@ -28,13 +45,19 @@ impl Table {
 
     pub(super) fn showdown(&mut self, events: &mut Vec<Event>) -> Result<(), Refusal> {
         let hand = self.hand.as_ref().ok_or(Refusal::NoHand)?;
-        let (order, ranks) = (hand.showing_order(), hand.ranks());
-        let button = hand.button;
-        let mut pots = hand.pots();
-        let shown = hand.show(&pots, &order, &ranks, events);
-        for &seat in order.iter().filter(|seat| !shown.contains(**seat)) {
-            events.push(Event::Mucked { seat });
+        let order = hand.showing_order();
+        let shown = hand.show(&hand.pots(), &order, &hand.ranks(), events);
+        let beaten: Seats = order.iter().copied().filter(|seat| !shown.contains(*seat)).collect();
+        if self.offer_show(&beaten, shown, events) {
+            return Ok(());
         }
+        self.pay_showdown(events)
+    }
+
+    fn pay_showdown(&mut self, events: &mut Vec<Event>) -> Result<(), Refusal> {
+        let hand = self.hand.as_ref().ok_or(Refusal::NoHand)?;
+        let (button, ranks) = (hand.button, hand.ranks());
+        let mut pots = hand.pots();
         // A hand that is given up wins nothing that somebody shows for.
         let given_up = hand.given_up();
         let taken = self.take_rake(&mut pots, events)?;
@@ -205,8 +228,8 @@ impl Hand {
     }
 
     /// Returns the seats that show. The last side pot is shown down first (WSOP 149); whoever cannot win any pot any
-    /// more may muck, and does: a mucked hand is never seen. Where the betting was over before the
-    /// river nobody may (WSOP 145).
+    /// more may muck, and does unless the player wishes otherwise: a mucked hand is never seen. Where the
+    /// betting was over before the river nobody may (WSOP 145).
     fn show(&self, pots: &[Pot], order: &[SeatIndex], boards: &[Ranks], events: &mut Vec<Event>) -> SeatSet {
         let mut shown = SeatSet::default();
         let (given_up, turned_up) = (self.given_up(), self.is_turned_up());

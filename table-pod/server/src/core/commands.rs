@@ -141,6 +141,12 @@ impl Core {
                 Command::SitIn { seat, post }
             }
             Ask::Straddle(pb::Straddle { on }) => Command::Straddle { seat: seated()?, on },
+            Ask::WishShow(wish) => Command::WishShow { seat: seated()?, wish: views::wish_of(wish.wish()) },
+            Ask::ShowHand(pb::ShowHand { hand, show }) => {
+                let seat = seated()?;
+                self.check_running(hand)?;
+                Command::Show { seat, show }
+            }
             Ask::RunItTwice(pb::RunItTwice { hand, agree }) => {
                 let seat = seated()?;
                 self.check_running(hand)?;

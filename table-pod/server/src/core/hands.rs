@@ -57,7 +57,9 @@ impl Core {
             if self.recording.has_timings() {
                 self.time_actions(events, deal);
             }
-            deal.events.extend(events.iter().cloned());
+            // Questions are no part of the hand's record.
+            let kept = events.iter().filter(|event| !matches!(event, Event::ShowAsked { .. }));
+            deal.events.extend(kept.cloned());
         }
         let ended = events.iter().find_map(|event| match event {
             Event::HandEnded(end) => Some(end.clone()),

@@ -162,6 +162,10 @@ impl Bot {
             Kind::Seated(seated) if seated.player == self.player.to_string() => {
                 self.seated = true;
                 asks.extend([Ask::Straddle(pb::Straddle { on: true }), self.commit(known, dice)]);
+                // Only some are ever asked, so whoever shows of their own will has been.
+                if self.asks_to_show() {
+                    asks.push(Ask::WishShow(pb::WishShow { wish: pb::ShowWish::Ask.into() }));
+                }
             }
             Kind::Left(left) if left.seat == seat && self.seated => (self.seated, self.left) = (false, true),
             Kind::HandStarted(started) => {
@@ -175,6 +179,13 @@ impl Bot {
             Kind::Turn(turn) => {
                 asks.extend(turn.options.as_ref().map(|options| choose(self.hand, options, dice)));
             }
+            Kind::ShowAsked(asked) if asked.seats.contains(&seat) => {
+                let show = dice.roll(2) == 0;
+                if show {
+                    known.lock().unwrap().consents(self.hand, self.player);
+                }
+                asks.push(Ask::ShowHand(pb::ShowHand { hand: self.hand, show }));
+            }
             Kind::RunItTwiceAsked(asked) if asked.seats.contains(&seat) => {
                 asks.push(Ask::RunItTwice(pb::RunItTwice { hand: self.hand, agree: dice.roll(5) > 0 }));
             }
@@ -185,6 +196,11 @@ impl Bot {
             Kind::SatOut(out) if out.seat == seat => asks.push(Ask::SitIn(pb::SitIn { post: true })),
             _ => {}
         }
+    }
+
+    /// Whether this bot wishes to be asked for hands that it may muck.
+    fn asks_to_show(&self) -> bool {
+        self.player.0[19] % 2 == 0
     }
 
     fn commit(&mut self, known: &Mutex<Known>, dice: &mut Dice) -> Ask {

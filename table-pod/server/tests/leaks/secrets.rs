@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use purr_engine::{
-    Card, Event, PlayerId,
+    Action, Card, Event, PlayerId, SeatIndex,
     deal::{Hash, SealedDeck},
 };
 use purr_protocol::record::{HandRecord, Sealed};
@@ -11,7 +11,7 @@ use purr_store::{Commit, MemoryStore, Recovered, Sealer, Store, StoreError};
 use purr_table::snapshot;
 use serde::Deserialize;
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex},
 };
 
@@ -37,6 +37,8 @@ pub struct Truth {
     /// The events of board and showdown, as [`Moment`]s.
     pub moments: Vec<Moment>,
     pub mucked: u64,
+    /// The player who showed a hand that nobody called.
+    pub volunteered: Option<PlayerId>,
 }
 
 /// What everybody learns about cards, and what nobody may learn before.
@@ -55,6 +57,8 @@ pub struct Known {
     /// Which first two bytes occur at all, for a quick no.
     first: Vec<bool>,
     truths: HashMap<u64, Truth>,
+    /// Who has said, asked in a hand, that they show.
+    consents: HashSet<(u64, PlayerId)>,
     deck: Option<SealedDeck>,
 }
 
@@ -87,6 +91,16 @@ impl Known {
                 found.push(*secret);
             }
         }
+    }
+
+    pub fn consents(&mut self, hand: u64, player: PlayerId) {
+        self.consents.insert((hand, player));
+    }
+
+    /// Whether the player who showed a hand that nobody called, if there is one, had said so.
+    pub fn has_consent(&self, hand: u64) -> bool {
+        let player = self.truths.get(&hand).and_then(|truth| truth.volunteered);
+        player.is_none_or(|player| self.consents.contains(&(hand, player)))
     }
 
     pub fn truth(&self, hand: u64) -> Option<&Truth> {
@@ -135,7 +149,18 @@ impl Known {
             })
             .collect();
         let mucked = moments.iter().filter(|moment| matches!(moment, Moment::Mucked(_))).count() as u64;
-        let truth = Truth { holes: holes.collect(), moments, mucked };
+        let folded = |seat: SeatIndex| {
+            let fold = |event: &Event| matches!(event, Event::Acted { seat: at, action: Action::Fold, .. } if *at == seat);
+            record.history.events.iter().any(fold)
+        };
+        let live: Vec<_> = record.history.seats.iter().filter(|start| !folded(start.seat)).collect();
+        let shows =
+            |seat: SeatIndex| moments.iter().any(|m| matches!(m, Moment::Shown(at, _) if *at == seat.0));
+        let volunteered = match live.as_slice() {
+            [alone] if shows(alone.seat) => Some(alone.player),
+            _ => None,
+        };
+        let truth = Truth { holes: holes.collect(), moments, mucked, volunteered };
         self.truths.insert(hand, truth);
     }
 }

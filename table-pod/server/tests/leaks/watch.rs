@@ -50,6 +50,8 @@ pub struct Counts {
     pub resumed: u64,
     pub mucked: u64,
     pub shown: u64,
+    /// Hands that nobody called and that were shown.
+    pub volunteered: u64,
 }
 
 pub struct Watch {
@@ -202,7 +204,13 @@ impl Watch {
         if told != truth.moments {
             self.leaks.push(format!("hand {hand}: {told:?} was told, {:?} happened", truth.moments));
         }
+        if !known.has_consent(hand) {
+            self.leaks.push(format!(
+                "hand {hand}: cards that nobody called were shown without their player's consent"
+            ));
+        }
         self.counts.mucked += truth.mucked;
+        self.counts.volunteered += u64::from(truth.volunteered.is_some());
         self.counts.shown += told.iter().filter(|moment| matches!(moment, Moment::Shown(..))).count() as u64;
     }
 }
