@@ -7,9 +7,50 @@ use super::{
 use ethers_core::types::{Log, TransactionReceipt};
 use hyper::body::Bytes;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// A block, and the calls' results out of it.
 type AtHead = (Block, Vec<Vec<u8>>);
+
+/// Leaves out logs that nobody asked for: of other contracts, and of other blocks. Whoever deploys a contract can write any
+/// event, so one of another address is nobody's money.
+///
+/// # Errors
+/// Where the headers are not those of the blocks asked for, or a log is of another block than the header with its number:
+/// the two do not belong together.
+fn asked_for(
+    mut told: Told,
+    address: Address,
+    (from, to): (u64, u64),
+    first_header: u64,
+) -> Result<Told, RpcError> {
+    let answer = |method, detail| RpcError::Answer { method, detail };
+    let numbers = told.headers.iter().map(|header| header.block.number);
+    if !numbers.eq(first_header..=to) {
+        let detail = format!("not the headers of blocks {first_header} to {to}");
+        return Err(answer("eth_getBlockByNumber", detail));
+    }
+    let all = told.logs.len();
+    told.logs.retain(|log| {
+        let here = log.block_number.is_some_and(|block| block >= from.into() && block <= to.into());
+        here && log.address.0 == address
+    });
+    if told.logs.len() < all {
+        let foreign = all - told.logs.len();
+        tracing::error!(node = told.node, foreign, "a node told logs that were not asked for");
+    }
+    let hashes: BTreeMap<u64, [u8; 32]> =
+        told.headers.iter().map(|header| (header.block.number, header.block.hash)).collect();
+    let other = |log: &&Log| {
+        let header = log.block_number.and_then(|block| hashes.get(&block.as_u64()));
+        header.zip(log.block_hash).is_some_and(|(header, hash)| *header != hash.0)
+    };
+    if let Some(log) = told.logs.iter().find(other) {
+        let detail = format!("a log of another block {}", log.block_number.unwrap_or_default());
+        return Err(answer("eth_getLogs", detail));
+    }
+    Ok(told)
+}
 
 /// Times that a batch is asked for again because a block came in between.
 const TRIES: usize = 3;
@@ -59,7 +100,8 @@ impl Rpc {
                     .collect::<Result<_, _>>()?;
                 let heads: Option<Vec<Head>> = heads.into_iter().collect();
                 let headers = heads.map(|heads| heads.into_iter().map(Head::read).collect()).transpose()?;
-                Ok(headers.map(|headers| Told { node: at, headers, logs }))
+                let told = headers.map(|headers| Told { node: at, headers, logs });
+                told.map(|told| asked_for(told, address, (from, to), first_header)).transpose()
             });
             let good = matches!(told, Ok(Some(_)));
             self.note(at, good);
@@ -148,5 +190,52 @@ impl Rpc {
                 }
             })
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::rpc::Header;
+    use super::*;
+    use ethers_core::types::{H160, H256, U64};
+
+    const VAULT: Address = [7; 20];
+
+    fn header(number: u8) -> Header {
+        let (number, hash) = (number.into(), [number; 32]);
+        let block = Block { number, hash, parent: [0; 32], timestamp_s: 0, base_fee: 0, gas_limit: 0 };
+        Header { block, bloom: None }
+    }
+
+    fn log(address: Address, block: u8) -> Log {
+        Log {
+            address: H160(address),
+            block_number: Some(U64::from(block)),
+            block_hash: Some(H256([block; 32])),
+            ..Log::default()
+        }
+    }
+
+    fn told(headers: Vec<Header>, logs: Vec<Log>) -> Told {
+        Told { node: 0, headers, logs }
+    }
+
+    #[test]
+    fn logs_of_other_contracts_and_of_other_blocks_are_left_out() {
+        let logs = vec![log(VAULT, 3), log([8; 20], 3), log(VAULT, 1), log(VAULT, 4), log(VAULT, 2)];
+        let good = asked_for(told(vec![header(2), header(3)], logs), VAULT, (2, 3), 2).unwrap();
+        assert_eq!(good.logs, [log(VAULT, 3), log(VAULT, 2)]);
+        // A log of a block whose header was not asked for has none to fit.
+        let one = asked_for(told(vec![header(3)], vec![log(VAULT, 2)]), VAULT, (2, 3), 3).unwrap();
+        assert_eq!(one.logs.len(), 1);
+    }
+
+    #[test]
+    fn headers_and_logs_that_do_not_belong_together_are_no_answer() {
+        // A node that answers for its latest block, whichever it is asked about.
+        assert!(asked_for(told(vec![header(2), header(9)], Vec::new()), VAULT, (2, 3), 2).is_err());
+        assert!(asked_for(told(vec![header(2)], Vec::new()), VAULT, (2, 3), 2).is_err());
+        let orphan = Log { block_hash: Some(H256([9; 32])), ..log(VAULT, 3) };
+        assert!(asked_for(told(vec![header(2), header(3)], vec![orphan]), VAULT, (2, 3), 2).is_err());
     }
 }

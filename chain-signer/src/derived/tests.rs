@@ -152,6 +152,21 @@ fn calldata_that_leaves_an_entry_out_is_not_what_was_noted() {
 }
 
 #[test]
+fn calldata_that_was_written_anew_with_its_note_is_not_what_the_entries_make() {
+    // The same numbers of the same table, with thirty chips more for the winner.
+    let richer = |tx: &mut Transaction, evidence: &mut Evidence| {
+        let mut rows = evidence.entries.clone();
+        rows[2] = row(UIDS[1], 7, 31);
+        let id = |n: usize| evidence.tables[n].table_id;
+        let made =
+            |n: usize, rows: &[EntryRow]| items(id(n), &waiting(rows, &BTreeMap::new()).unwrap(), 8).unwrap();
+        tx.calldata = encode_settle(&[made(0, &rows[..2]), made(1, &rows[2..])].concat());
+        evidence.noted.as_mut().unwrap().calldata = hex::encode(Sha256::digest(&tx.calldata));
+    };
+    assert_eq!(refused(richer), ("transactions.calldata".into(), 2));
+}
+
+#[test]
 fn a_table_is_opened_with_its_own_terms_and_a_gap_is_filled_with_nothing() {
     let (mut tx, mut evidence) = settlement();
     evidence.tables.truncate(1);

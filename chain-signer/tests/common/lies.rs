@@ -10,6 +10,8 @@ pub enum Lie {
     EmptyLogs,
     /// No logs, and neither blooms nor receipts that betray them (lotus 13749).
     SwallowedLogs,
+    /// Each log a second time as another contract's: the address that was asked for does not count.
+    ForeignLogs,
     /// Every transaction reverted.
     WrongReceipt,
     /// The base fee is a million gwei (optimism 13382).
@@ -31,10 +33,11 @@ pub enum Lie {
 pub const MILLION_GWEI: &str = "0x38d7ea4c68000";
 
 /// All of them; the head where one stops is `head`.
-pub fn all(head: u64) -> [Lie; 10] {
+pub fn all(head: u64) -> [Lie; 11] {
     [
         Lie::EmptyLogs,
         Lie::SwallowedLogs,
+        Lie::ForeignLogs,
         Lie::WrongReceipt,
         Lie::WildBaseFee,
         Lie::StaleHead(head),
@@ -73,6 +76,14 @@ fn number(value: &Value) -> Option<u64> {
     u64::from_str_radix(value.as_str()?.strip_prefix("0x")?, 16).ok()
 }
 
+/// The same event of another contract, behind all others of its block.
+fn foreign(log: &Value) -> Value {
+    let mut copy = log.clone();
+    copy["address"] = json!(format!("0x{}", "ee".repeat(20)));
+    copy["logIndex"] = json!(format!("0x{:x}", number(&log["logIndex"]).unwrap_or_default() + 1_000));
+    copy
+}
+
 impl Lie {
     /// The lie in place of an answer; `None`: about this the node says the truth.
     pub async fn told(self, rpc: &Rpc, method: &'static str, params: &Value, id: &Value) -> Option<Answer> {
@@ -98,6 +109,12 @@ impl Lie {
                 }
                 _ => None,
             },
+            Self::ForeignLogs if method == "eth_getLogs" => {
+                let mut logs = truth().await?;
+                let foreign: Vec<Value> = logs.as_array()?.iter().map(foreign).collect();
+                logs.as_array_mut()?.extend(foreign);
+                Some(result(logs))
+            }
             Self::WrongReceipt if method == "eth_getTransactionReceipt" => {
                 let mut receipt = truth().await?;
                 receipt["status"] = json!("0x0");
@@ -113,7 +130,7 @@ impl Lie {
                 let params = json!([params[0], "latest"]);
                 Some(result(rpc.raw(method, params).await.ok()?))
             }
-            Self::WrongReceipt | Self::WildBaseFee | Self::LatestOnly => None,
+            Self::ForeignLogs | Self::WrongReceipt | Self::WildBaseFee | Self::LatestOnly => None,
             Self::StaleHead(head) => match method {
                 "eth_blockNumber" => Some(result(json!(format!("0x{head:x}")))),
                 "eth_getBlockByNumber" => match number(&params[0]) {

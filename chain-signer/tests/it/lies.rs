@@ -52,6 +52,7 @@ async fn a_first_node_that_lies_is_left_for_the_second_and_hands_settle() {
     let head = house.rpc().block_number().await.unwrap();
     let lies = [
         Lie::EmptyLogs,
+        Lie::ForeignLogs,
         Lie::HeaderNotFound,
         Lie::TooManyRequests,
         Lie::InternalError,
@@ -88,6 +89,27 @@ async fn logs_that_the_only_node_leaves_out_are_found_by_the_blocks_own_bloom() 
     liar.lie(Some(Lie::EmptyLogs));
     a_seat_is_paid_for(&house, &gateway, &table, 1).await;
     assert!(liar.counts.lies.load(Ordering::Relaxed) > 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn logs_of_another_contract_that_the_only_node_tells_are_nobodys_money() {
+    let mut house = House::new().await;
+    let liar = Proxy::lying(house.rpc_port).await;
+    house.signer_env.push(("PURR_RPC_URLS".into(), format!("http://127.0.0.1:{}", liar.port)));
+    let signer = house.start_signer();
+    signer.ready().await;
+    let table = Table::open(&house, &signer).await;
+    let gateway = house.client(&signer, &Role::Gateway);
+    liar.lie(Some(Lie::ForeignLogs));
+    // Each deposit, seat and hand comes twice, once of a contract that anybody may have deployed.
+    for n in 1..=2 {
+        a_seat_is_paid_for(&house, &gateway, &table, n).await;
+    }
+    let seq = table.submit(table.hand(&[(1, 5), (2, -5)], 0)).await;
+    table.confirmed(seq).await;
+    assert!(liar.counts.lies.load(Ordering::Relaxed) > 0);
+    liar.lie(None);
+    agreed(&gateway).await;
 }
 
 /// A signer behind the only node, which lies from time to time, and a table of two with 50 each.
