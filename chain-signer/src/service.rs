@@ -160,8 +160,8 @@ impl Service {
         signals: Arc<Signals>,
     ) -> Self {
         let domain = config.vault.map(|vault| Domain { chain_id: config.options.chain_id, vault });
-        let (limits, hour) =
-            (Limits { hand_max: config.options.hand_limit }, HourLimit(config.options.hour_limit));
+        let limits = Limits { hand_max: config.options.hand_limit, refuse_unbacked: true };
+        let hour = HourLimit(config.options.hour_limit);
         Self {
             acceptor: Arc::new(Acceptor::new(journal.clone(), limits, hour)),
             journal,

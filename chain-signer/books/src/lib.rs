@@ -20,6 +20,7 @@ pub mod promise;
 pub mod replay;
 pub mod request;
 pub mod take;
+mod unbacked;
 pub mod whole;
 
 pub use books::{Books, Change};
