@@ -103,6 +103,11 @@ test('settings are read leniently, and two actions never share a key', () => {
   }
   assert.equal(readSettings(null, 'off').shortcuts, false, 'the switch of earlier releases counts');
   assert.deepEqual(readSettings('{"keys":{"fold":"c"}}').keys, usual.keys, 'a clash gives the usual keys');
+  const mine = readSettings('{"keys":{"fold":"s","call":"m","raise":"a"}}').keys;
+  assert.deepEqual([mine.fold, mine.call, mine.raise], ['s', 'm', 'a'], 'keys of before stay, newer actions take others');
+  assert.equal(new Set(Object.values(mine)).size, KEYS.length);
+  assert.equal(readSettings('{"show":"ask"}').show, 'ask');
+  assert.equal(readSettings('{"show":"never"}').show, 'muck');
   const own = readSettings('{"volume":0,"sounds":false,"presets":[33,66,120],"keys":{"fold":"X"}}');
   assert.deepEqual([own.volume, own.sounds, own.presets, own.keys.fold], [0, false, [33, 66, 120], 'x']);
   assert.equal(actionOf(own, 'X'), 'fold');

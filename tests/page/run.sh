@@ -20,6 +20,7 @@ node "$dir/layout.mjs" "$solo" "$PWD/target/page/sizes"
 node "$dir/integrity.mjs" "$solo" "$PWD/target/page"
 node "$dir/choices.mjs" "$solo" "$PWD/target/page"
 node "$dir/show.mjs" "$solo" "$PWD/target/page"
+node "$dir/showhands.mjs" "$solo" "$PWD/target/page"
 node "$dir/install.mjs" "$solo" "$PWD/target/page"
 node "$dir/language.mjs" "$solo" "$PWD/target/page"
 anvil=$("$here/npm.sh" anvil)

@@ -9,6 +9,10 @@ import { app, attention, dialog, draw, guests } from './state.js';
 import { connectWallet, exportGuest, forgetGuest, guest } from './wallet.js';
 import { t } from './words.js';
 
+/** Between two attempts to reach the server for a sign-in that waits, in milliseconds. */
+const REACH_MIN_MS = 1_000;
+const REACH_MAX_MS = 30_000;
+
 /** What the page does when somebody has signed in or out. */
 export const onSession = { entered: () => {}, left: () => {} };
 
@@ -70,9 +74,33 @@ export async function resume() {
   if (kept === null) return;
   try {
     const signer = kept.kind === 'guest' ? guest() : await connectWallet(kept.id);
-    if (signer.address === kept.address) enter(await Session.resume(signer, kept.refreshToken));
+    if (signer.address !== kept.address) return;
+    const session = await Session.resume(signer, kept.refreshToken);
+    enter(session);
+    if (!session.reached) await untilReached(session);
   } catch {
     say(t.app.signInAgainTo);
+  }
+}
+
+/** The page was loaded without a network: goes on with the sign-in as soon as the server answers, and ends it where it says no. */
+async function untilReached(session) {
+  for (let wait = REACH_MIN_MS; app.session === session; wait = Math.min(wait * 2, REACH_MAX_MS)) {
+    await new Promise((resolve) => {
+      setTimeout(resolve, wait);
+      addEventListener('online', resolve, { once: true });
+    });
+    try {
+      if (app.session !== session) return;
+      await session.token();
+      loadBalance();
+      onSession.entered();
+      return;
+    } catch (error) {
+      if (error?.temporary) continue;
+      await signOut();
+      throw error;
+    }
   }
 }
 

@@ -99,11 +99,12 @@ export class Choice {
 
 /**
  * The bar of actions. It has the same parts and the same height in one's turn and before it, so nothing moves when the turn
- * comes. `bar` is {settings, wish, wishFresh, row, runOut}: `row` is what one may do with
+ * comes. `bar` is {settings, wish, wishFresh, showFresh, row, runOut}: `row` is what one may do with
  * one's chair, `runOut` that an all-in is being shown.
  */
 export function actions(view, choice, bar) {
   if (view.askedTwice) return twice(view);
+  if (view.mayShow) return showing(view, bar);
   if (choice === null || choice.auto) return before(view, bar);
   const { turn, busy } = choice;
   const { settings } = bar;
@@ -185,6 +186,21 @@ function twice(view) {
     el('div', { class: 'presses' }, answer(false, t.actions.once), gap(), answer(true, t.actions.twice)));
 }
 
+// The hand may be mucked: it is beaten, or nobody called (WSOP 145).
+function showing(view, { settings, showFresh }) {
+  const press = (what, label) => {
+    const key = settings.shortcuts ? settings.keys[what].toUpperCase() : null;
+    return el('button', {
+      class: `button act ${what === 'show' ? 'raise' : 'calm'}`, type: 'button', 'data-do': 'show-hand', 'data-with': what, 'aria-keyshortcuts': key,
+    }, el('span', {}, label), hint(key));
+  };
+  return el('div', { class: `choice ${showFresh ? 'fresh' : ''}`, role: 'group', 'aria-labelledby': 'show-title', 'data-question': `show/${view.hand.number}` },
+    el('div', { class: 'turn-head' }, el('h2', { id: 'show-title', class: 'turn-title' }, t.actions.showYourHand,
+      view.clock?.ends === undefined ? null : [' ', el('span', { class: 'seconds', 'data-seconds': view.clock.ends, 'aria-hidden': 'true' })])),
+    el('div', { class: 'upper' }, ghost()),
+    el('div', { class: 'presses' }, press('muck', t.actions.muck), gap(), press('show', t.actions.show)));
+}
+
 function callLabel({ turn, stack }) {
   return turn.call >= stack ? t.actions.callAllIn(chips(turn.call)) : t.actions.call(chips(turn.call));
 }
@@ -244,6 +260,7 @@ function waiting(view) {
     return chair?.waits ? t.actions.youWaitForTheBig
       : t.actions.youAreDealtIn;
   }
+  if (hand.askedToShow.size > 0) return t.actions.othersMayShow;
   if (player.folded) return t.actions.youFoldedTheHand;
   return hand.toAct === null ? t.actions.oneMoment : t.actions.seatIsToAct(hand.toAct + 1);
 }

@@ -19,7 +19,7 @@ import { Leaderboard, Seated } from './others.js';
 import { keptCards } from './owncards.js';
 import { OwnHands } from './ownhands.js';
 import { OwnLimits } from './ownlimits.js';
-import { act, hurry, openTable } from './playing.js';
+import { act, hurry, openTable, showWishChanged } from './playing.js';
 import { Replayer } from './replayer.js';
 import { Rooms } from './rooms.js';
 import { changed as changedSetting, keepSettings } from './settings.js';
@@ -312,6 +312,7 @@ document.addEventListener('input', ({ target }) => {
 // A field of a setting counts when it is left, so that it can be emptied and written anew.
 document.addEventListener('change', ({ target }) => {
   if (target.dataset?.setting) set(target.dataset.setting, target.value);
+  if (target.dataset?.setting === 'show') showWishChanged();
 });
 
 document.addEventListener('submit', (event) => {

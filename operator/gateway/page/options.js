@@ -2,10 +2,12 @@
 
 import { el } from './dom.js';
 import { money } from './money.js';
-import { KEYS, THEMES } from './settings.js';
+import { KEYS, SHOWS, THEMES } from './settings.js';
 import { chosenLanguage, LANGUAGES, t } from './words.js';
 
 const LOOKS = { dark: t.options.dark, light: t.options.light, system: t.options.asTheSystemHas };
+
+const WISHES = { muck: t.options.muckIt, ask: t.options.askMe, show: t.options.showIt };
 
 const check = (input, checked, label, more = {}) => el('label', { class: 'check', 'data-key': input },
   el('input', { type: 'checkbox', 'data-input': input, checked, ...more }), el('span', {}, label));
@@ -25,6 +27,9 @@ export function optionsDialog({ settings, wrong, mayNotify, table, kind }) {
       disabled: mayNotify === 'none' || mayNotify === 'denied' ? true : null,
     }),
     mayNotify === 'denied' ? el('p', { class: 'soft' }, t.options.thisBrowserDoesNot) : null,
+    el('h3', {}, t.options.handsThatIMayMuck),
+    el('fieldset', { class: 'themes' }, el('legend', {}, t.options.beatenOrNotCalled), SHOWS.map((wish) => el('label', { class: 'check', 'data-key': `show-${wish}` },
+      el('input', { type: 'radio', name: 'show', value: wish, checked: settings.show === wish, 'data-setting': 'show' }), el('span', {}, WISHES[wish])))),
     el('h3', {}, t.options.amounts),
     check('set-bigBlinds', settings.bigBlinds, t.options.showStacksAndBets),
     el('div', { class: 'grid-options', role: 'group', 'aria-label': t.options.presetsInPercentOf }, settings.presets.map((percent, at) =>

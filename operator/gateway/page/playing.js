@@ -4,6 +4,7 @@ import { Choice, SETTLE_MS } from './actions.js';
 import { advance, answerOf, fillUp, kept, offer, sitsOutNow } from './advance.js';
 import { loadBalance } from './account.js';
 import { permit, sitWhereHeld } from './buyin.js';
+import { cardNames } from './cards.js';
 import { command } from './command.js';
 import { leaveDialog } from './dialogs.js';
 import { onDo, say } from './dom.js';
@@ -38,6 +39,7 @@ function changed() {
   seen = { board: view.hand?.board.length ?? 0, second: view.hand?.secondBoard.length ?? 0 };
   decide(view);
   sitWhereHeld();
+  sayShowWish(view, state);
   const turn = view.yourTurn === null ? null : `${view.yourTurn.hand}/${view.hand.board.length}/${view.yourTurn.call}/${view.hand.pot}`;
   const asked = turn !== null && app.choice?.auto !== true;
   if (asked && turn !== lastTurn) say(turnText(view), true);
@@ -54,6 +56,7 @@ function changed() {
 
 /** Makes the choice of a new question, answers it where that was chosen in advance, and drops what was chosen for an older one. */
 function decide(view) {
+  noteShow(view);
   app.wish = kept(app.wish, view);
   const offered = JSON.stringify(offer(view));
   if (offered !== app.offered.what) {
@@ -78,6 +81,49 @@ function decide(view) {
   setTimeout(draw, SETTLE_MS + 1);
   // A window over the table would hide the decision. What was asked of a wallet goes on.
   dialog.close();
+}
+
+const SHOW_WISHES = { muck: 'SHOW_WISH_MUCK', ask: 'SHOW_WISH_ASK', show: 'SHOW_WISH_SHOW' };
+/** The wish that was told last, and where: a table of an earlier release does not take it, and is asked once. */
+let wishTold = null;
+
+/** Tells the table what the player wishes for hands that may be mucked, where it has another wish. */
+async function sayShowWish(view, state) {
+  const chair = view.yourSeat;
+  const wish = app.settings.show;
+  const told = `${app.route.uid}/${view.you}/${wish}`;
+  if (state.name !== 'open' || chair === null || chair.showWish === wish || wishTold === told) return;
+  wishTold = told;
+  try {
+    await app.link.send({ wishShow: { wish: SHOW_WISHES[wish] } });
+    chair.showWish = wish;
+  } catch (error) {
+    if (wish === 'muck') return;
+    app.notice = t.app.showWishNotTaken(error.message);
+    say(app.notice, true);
+    draw();
+  }
+}
+
+/** The wish has been changed. */
+export function showWishChanged() {
+  wishTold = null;
+  if (app.link !== null) sayShowWish(app.link.view, app.link.state);
+}
+
+function noteShow(view) {
+  const hand = view.mayShow ? view.hand.number : null;
+  if (hand === app.showAsked.hand) return;
+  app.showAsked = { hand, since: performance.now() };
+  if (hand === null) return;
+  say(t.app.showOrMuck(view.yourCards.length === 2 ? cardNames(view.yourCards) : null), true);
+  setTimeout(draw, SETTLE_MS + 1);
+}
+
+function answerShow(what) {
+  const { view } = app.link;
+  if (!view.mayShow || app.showFresh()) return;
+  command({ showHand: { hand: String(view.hand.number), show: what === 'show' } });
 }
 
 /** Whether the question of now is answered by what was chosen in advance. */
@@ -139,7 +185,7 @@ function told(events, fresh) {
   const { view } = app.link;
   if (fresh) log(t.app.youSeeTheTable);
   // By the clock that only counts: the machine's own may be set anew in the middle of a turn.
-  if (view.clock !== null && (fresh || events.some((event) => event.turn || event.runItTwiceAsked))) {
+  if (view.clock !== null && (fresh || events.some((event) => event.turn || event.runItTwiceAsked || event.showAsked))) {
     view.clock.ends = performance.now() + view.clock.remainingMs;
   }
   if (fresh) {
@@ -195,6 +241,7 @@ onDo('twice', (answer) => {
   const { hand } = app.link.view;
   if (hand !== null) command({ runItTwice: { hand: String(hand.number), agree: answer === 'yes' } });
 });
+onDo('show-hand', answerShow);
 onDo('leave', () => {
   const { view } = app.link;
   const player = view.hand?.players.get(view.you);
@@ -236,6 +283,14 @@ document.addEventListener('wheel', (event) => {
 }, { passive: false });
 
 document.addEventListener('keydown', (event) => {
+  if (app.link?.view.mayShow && !event.ctrlKey && !event.metaKey && !event.altKey && !event.repeat && !event.target.closest?.('input, textarea, select, dialog')) {
+    const what = actionOf(app.settings, event.key);
+    if (what === 'show' || what === 'muck') {
+      answerShow(what);
+      event.preventDefault();
+    }
+    return;
+  }
   if (app.choice === null || app.choice.auto || event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.target.id === 'raise-amount' && (event.key === 'ArrowUp' || event.key === 'ArrowDown')) {
     event.preventDefault();
@@ -252,7 +307,7 @@ document.addEventListener('keydown', (event) => {
   else if (what === 'call') act(turn.check ? 'check' : 'call');
   else if (what === 'raise') document.getElementById('raise-amount')?.focus();
   else if (what === 'more' || what === 'less') step(what === 'more' ? 1 : -1);
-  else if (min !== null) {
+  else if (min !== null && what.startsWith('preset')) {
     app.choice.share(app.settings.presets[Number(what.at(-1)) - 1] / 100);
     draw();
   }

@@ -46,10 +46,23 @@ export class Session {
     }
   }
 
-  /** Goes on from a kept refresh token. */
+  /** Goes on from a kept refresh token. Without a network the session waits for its first access token (`reached`). */
   static async resume(signer, refreshToken) {
-    const begun = Date.now();
-    return new Session(signer, held(await api.refresh(refreshToken), begun));
+    const session = new Session(signer, { access: undefined, refresh: refreshToken, expires: 0, renewAt: 0 });
+    try {
+      await session.token();
+    } catch (error) {
+      if (!error?.temporary) {
+        session.#leave();
+        throw error;
+      }
+    }
+    return session;
+  }
+
+  /** Whether the server has given an access token since the page was loaded. */
+  get reached() {
+    return this.#tokens?.access !== undefined;
   }
 
   #keep = () => {
@@ -117,11 +130,15 @@ export class Session {
   /** Ends the sign-in, here and at every gateway. */
   async end() {
     const token = this.#tokens?.access;
+    this.#leave();
+    if (token !== undefined) await api.logout(token);
+  }
+
+  #leave() {
     this.#tokens = null;
     removeEventListener('pagehide', this.#keep);
     removeEventListener('pageshow', this.#forget);
     this.#forget();
-    if (token !== undefined) await api.logout(token);
   }
 }
 

@@ -15,13 +15,17 @@ export const KEYS = [
   ['fold', t.settings.fold, 'f'], ['call', t.settings.call, 'c'], ['raise', t.settings.raise, 'r'],
   ['more', t.settings.more, '+'], ['less', t.settings.less, '-'],
   ['preset1', t.settings.preset1, '1'], ['preset2', t.settings.preset2, '2'], ['preset3', t.settings.preset3, '3'],
+  ['show', t.settings.show, 's'], ['muck', t.settings.muck, 'm'],
 ];
+
+/** What happens to a hand that may be mucked. */
+export const SHOWS = ['muck', 'ask', 'show'];
 
 export const THEMES = ['dark', 'light', 'system'];
 
 function defaults() {
   return {
-    shortcuts: true, sounds: true, volume: 60, notify: false, bigBlinds: false, theme: 'system', presets: [50, 75, 100],
+    shortcuts: true, sounds: true, volume: 60, notify: false, bigBlinds: false, theme: 'system', show: 'muck', presets: [50, 75, 100],
     keys: Object.fromEntries(KEYS.map(([name, , key]) => [name, key])),
   };
 }
@@ -31,6 +35,8 @@ export function keyFrom(text) {
   const key = [...String(text)].at(-1)?.toLowerCase() ?? '';
   return /^[\p{L}\p{N}\p{P}\p{S}]$/u.test(key) ? key : null;
 }
+
+const LETTERS = 'abcdefghijklmnopqrstuvwxyz';
 
 const isPreset = (percent) => Number.isInteger(percent) && percent >= 1 && percent <= PRESET_MAX;
 
@@ -48,9 +54,15 @@ export function readSettings(text, shortcuts = null) {
   for (const name of ['shortcuts', 'sounds', 'notify', 'bigBlinds']) if (typeof kept[name] === 'boolean') settings[name] = kept[name];
   if (Number.isInteger(kept.volume) && kept.volume >= 0 && kept.volume <= 100) settings.volume = kept.volume;
   if (THEMES.includes(kept.theme)) settings.theme = kept.theme;
+  if (SHOWS.includes(kept.show)) settings.show = kept.show;
   if (Array.isArray(kept.presets) && kept.presets.length === PRESETS && kept.presets.every(isPreset)) settings.presets = kept.presets;
   const keys = { ...settings.keys };
   for (const [name] of KEYS) keys[name] = keyFrom(kept.keys?.[name] ?? '') ?? keys[name];
+  // An action that is newer than what was kept does not take a key that was given to another one.
+  for (const name of ['show', 'muck']) {
+    const others = KEYS.filter(([other]) => other !== name).map(([other]) => keys[other]);
+    if (kept.keys?.[name] === undefined && others.includes(keys[name])) keys[name] = [...LETTERS].find((letter) => !others.includes(letter));
+  }
   // Two actions under one key would make a slip of the finger a bet.
   if (new Set(Object.values(keys)).size === KEYS.length) settings.keys = keys;
   return settings;
@@ -71,6 +83,7 @@ export function changed(settings, name, value) {
     if (!isPreset(percent)) return { wrong: t.settings.presetBounds(PRESET_MAX) };
     return { settings: { ...settings, presets: settings.presets.with(Number(part), percent) } };
   }
+  if (group === 'show' && !SHOWS.includes(value)) return { wrong: t.settings.noSuchWish };
   if (group === 'theme' && !THEMES.includes(value)) return { wrong: t.settings.noSuchTheme };
   return { settings: { ...settings, [group]: value } };
 }

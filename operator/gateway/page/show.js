@@ -51,7 +51,7 @@ export function pictureOf(view, { board, second }, worth) {
   const hand = {
     number: ended.hand, button: ended.button, board: ended.board.slice(0, board), secondBoard: ended.secondBoard.slice(0, second),
     pot: ended.won.reduce((sum, one) => sum + one.amount, ended.rake), bet: 0, players: ended.players, toAct: null, options: null,
-    askedTwice: new Set(), bigBlind: ended.bigBlind,
+    askedTwice: new Set(), askedToShow: new Set(), bigBlind: ended.bigBlind,
   };
   return { table: { ...table, seats }, hand, ended: null, you: view.you, own: view.own, last: new Map(), mucked: view.mucked, shown: view.shown, held: view.held, clock: null, worth };
 }

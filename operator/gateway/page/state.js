@@ -41,6 +41,9 @@ export const app = {
   wish: null,
   offered: { what: null, since: 0 },
   wishFresh: () => performance.now() - app.offered.since < SETTLE_MS,
+  /** The hand in which one is asked whether to show it, and since when: a late press was meant for something else. */
+  showAsked: { hand: null, since: 0 },
+  showFresh: () => performance.now() - app.showAsked.since < SETTLE_MS,
   /** What the player has asked for at this table until further notice. */
   wishes: { bigBlind: false, fillUp: false },
   /** An all-in that is shown street by street. */

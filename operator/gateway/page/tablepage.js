@@ -41,7 +41,7 @@ export function tablePage(app, others) {
       felt(app.show.of(view), chain !== null && info?.state !== 'opening', app.notes),
       el('div', { class: 'bar' },
         el('section', { class: 'actions', 'aria-label': t.tablepage.actions },
-          actions(view, app.choice, { settings: app.settings, wish: app.wish, wishFresh: app.wishFresh(), row: app.show.running ? null : own(view), runOut: app.show.running })))),
+          actions(view, app.choice, { settings: app.settings, wish: app.wish, wishFresh: app.wishFresh(), showFresh: app.showFresh(), row: app.show.running ? null : own(view), runOut: app.show.running })))),
     el('aside', { class: 'side', 'aria-label': t.tablepage.logAndSettlement }, story(app.log), others, settlements(view)));
 }
 

@@ -25,6 +25,11 @@ export class View {
     return this.hand !== null && this.you !== null && this.hand.askedTwice.has(this.you);
   }
 
+  /** Whether one is asked to show a hand that may be mucked, and has not answered. */
+  get mayShow() {
+    return this.hand !== null && this.you !== null && this.hand.askedToShow.has(this.you);
+  }
+
   /** Starts over: the next attach gets a snapshot. */
   forget() {
     this.cursor = null;
@@ -81,6 +86,8 @@ export class View {
     if (message.snapshot) {
       this.forget();
       this.table = tableOf(message.snapshot);
+      // Others' cards are in a snapshot only where they lie face up.
+      for (const [seat, { cards }] of this.hand?.players ?? []) if (seat !== this.you && cards.length > 0) this.shown.set(seat, cards);
       const { hand } = message.snapshot;
       if (hand?.remainingMs !== undefined && hand.remainingMs !== null) {
         const seat = this.table.hand.toAct;
@@ -133,7 +140,7 @@ export class View {
       this.held.delete(at);
       this.table.seats.set(at, {
         player, stack: number(stack), pending: 0, sittingOut: false, connected: true, leaving: false, straddle: false,
-        waits: waitsForBigBlind === true,
+        waits: waitsForBigBlind === true, showWish: 'muck',
       });
       if (player.toLowerCase() === this.own) this.table.you = at;
     },
@@ -165,6 +172,7 @@ export class View {
         board: [],
         secondBoard: [],
         askedTwice: new Set(),
+        askedToShow: new Set(),
         pot: 0,
         bet: this.table.bigBlind,
         players: new Map(players),
@@ -223,8 +231,18 @@ export class View {
       player.streetBet = Math.max(0, player.streetBet - number(amount));
       this.#running().pot = Math.max(0, this.#running().pot - number(amount));
     },
-    shown: ({ seat, cards }) => this.shown.set(number(seat), cardsOf(cards)),
-    mucked: ({ seat }) => this.mucked.add(number(seat)),
+    showAsked: ({ seats, remainingMs }) => {
+      this.#running().askedToShow = new Set((seats ?? []).map(number));
+      this.clock = { seat: null, remainingMs: number(remainingMs), timeBank: false };
+    },
+    shown: ({ seat, cards }) => {
+      this.#running().askedToShow.delete(number(seat));
+      this.shown.set(number(seat), cardsOf(cards));
+    },
+    mucked: ({ seat }) => {
+      this.#running().askedToShow.delete(number(seat));
+      this.mucked.add(number(seat));
+    },
     potWon: (body) => {
       const { pot, seat, amount, stack } = body;
       this.#seat(seat).stack = number(stack);
@@ -305,6 +323,8 @@ function optionsOf(options) {
   };
 }
 
+const WISHES = { SHOW_WISH_ASK: 'ask', SHOW_WISH_SHOW: 'show' };
+
 function tableOf(snapshot) {
   const seat = (chair) => [
     number(chair.seat),
@@ -317,6 +337,7 @@ function tableOf(snapshot) {
       leaving: chair.leaving === true,
       straddle: chair.straddle === true,
       waits: chair.waitsForBigBlind === true,
+      showWish: WISHES[chair.showWish] ?? 'muck',
     },
   ];
   return {
@@ -349,6 +370,7 @@ function handOf(hand) {
     board: hand.board ?? [],
     secondBoard: hand.secondBoard ?? [],
     askedTwice: new Set((hand.askedTwice ?? []).map(number)),
+    askedToShow: new Set((hand.askedToShow ?? []).map(number)),
     pot: number(hand.pot),
     bet: number(hand.bet),
     players: new Map((hand.players ?? []).map(player)),

@@ -200,7 +200,7 @@ impl Bot {
 
     /// Whether this bot wishes to be asked for hands that it may muck.
     fn asks_to_show(&self) -> bool {
-        self.player.0[19] % 2 == 0
+        self.player.0[19].is_multiple_of(2)
     }
 
     fn commit(&mut self, known: &Mutex<Known>, dice: &mut Dice) -> Ask {
