@@ -104,6 +104,12 @@ pub fn borne_by_leaves<'a>(
     by_number
 }
 
+/// The stack that a Leave names on chain. A Leave below what its seat bore fits nothing any more, as the hands that made
+/// its stack were voided: it names 0, which the chain takes only of a seat that holds nothing.
+pub fn left_on_chain(stack: u64, borne: u64) -> u64 {
+    stack.saturating_sub(borne)
+}
+
 /// A number of a table's sequence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Booked {

@@ -178,7 +178,8 @@ impl MemoryJournal {
     /// # Errors
     /// See [`request::accept`].
     pub fn submit(&mut self, uid: &str, submit: &Submit) -> Result<u64, RequestError> {
-        let accepted = request::accept(&self.books, uid, submit, &Limits::default(), Hour::default())?;
+        let limits = Limits { refuse_unbacked: true, ..Limits::default() };
+        let accepted = request::accept(&self.books, uid, submit, &limits, Hour::default())?;
         self.carry_out(accepted.changes);
         Ok(accepted.head)
     }

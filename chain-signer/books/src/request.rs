@@ -8,6 +8,7 @@ use crate::{
     limits::{self, OwnRefusal},
     policy::{Effect, Limits, Refusal, Table, check_life},
     promise::{IllegalPromise, PromiseEvent, PromiseId, PromiseKind, PromiseState, next},
+    unbacked::Unbacked,
 };
 use purr_engine::PlayerId;
 use purr_protocol::settlement::{Entry, EntryBody, NoticeState, Permit, Reserve, Submit, TableState};
@@ -198,6 +199,7 @@ pub fn accept(
         return Err(RequestError::NotOpen(uid.into()));
     }
     let (mut seats, mut head, mut newcomers) = (table.policy(), table.head_seq, Vec::new());
+    let mut unbacked = if limits.refuse_unbacked { Unbacked::of(table) } else { Unbacked::default() };
     for entry in &submit.entries {
         let hash = entry.payload_hash().map_err(|error| RequestError::Json(error.to_string()))?;
         if entry.seq <= head && entry.seq > 0 {
@@ -207,11 +209,12 @@ pub fn accept(
         if entry.seq != head + 1 {
             return Err(RequestError::Gap { uid: uid.into(), next: head + 1, given: entry.seq });
         }
-        let (effect, promise) = match admit(books, uid, &mut seats, entry, limits, &mut hour) {
+        let (effect, promise) = match admit(books, uid, &mut seats, entry, limits, &mut hour, &unbacked) {
             Err(RequestError::Refused(_) | RequestError::NoReservation) if head > table.head_seq => break,
             admitted => admitted?,
         };
         changes.extend(promise);
+        unbacked.add(entry, &effect);
         let uid = uid.to_owned();
         changes.push(Change::Accepted { uid, entry: entry.clone(), hash, effect });
         head = entry.seq;
@@ -262,10 +265,11 @@ fn admit(
     entry: &Entry,
     limits: &Limits,
     hour: &mut Hour,
+    unbacked: &Unbacked,
 ) -> Result<(Effect, Option<Change>), RequestError> {
     let mut after = seats.clone();
     let effect = after.apply(&entry.body, limits)?;
-    has_on_chain(table(books, uid)?, seats, &effect)?;
+    unbacked.check(table(books, uid)?, seats, &effect)?;
     let moved = hour.moved.saturating_add(effect.moved);
     if hour.limit != 0 && effect.moved > 0 && moved > hour.limit {
         return Err(Refusal::HourLimit { moved, limit: hour.limit }.into());
@@ -281,19 +285,6 @@ fn admit(
     };
     (*seats, hour.moved) = (after, moved);
     Ok((effect, promise))
-}
-
-/// A winner who bore a shortfall loses no more than the chain has for the seat: it would reject the hand for good.
-fn has_on_chain(table: &TableBooks, seats: &Table, effect: &Effect) -> Result<(), Refusal> {
-    for (seat, lane) in effect.lanes.iter().filter(|(_, lane)| lane.delta < 0) {
-        let held = seats.seats.get(seat).ok_or(Refusal::SeatEmpty(*seat))?;
-        let (borne, loss) = (table.borne(*seat, held.player), lane.delta.unsigned_abs());
-        let stack = held.stack.saturating_sub(borne);
-        if borne > 0 && loss > stack {
-            return Err(Refusal::Insolvent { seat: *seat, stack, loss });
-        }
-    }
-    Ok(())
 }
 
 /// A promise that has ended since, by time or by an exit, gives no money but takes the entry: refused by the chain, or

@@ -12,6 +12,7 @@ use purr_books::{
     events::{VaultEvent as E, VaultLog},
     ledger::{Account, Subject},
     memory::MemoryJournal,
+    policy::Refusal,
     promise::{PromiseId, PromiseKind, PromiseState},
     request::{RequestError, VoucherRequest},
     take::{take, take_in, tally},
@@ -278,6 +279,50 @@ fn requests_of_the_past_and_of_nobody_are_refused() {
     let late = |amount| Submit { epoch: 7, entries: vec![Entry { seq: 5, body: hand(amount, -amount) }] };
     assert_eq!((world.journal.submit(UID, &late(1)), world.journal.submit(UID, &late(1))), (Ok(5), Ok(5)));
     assert!(matches!(world.journal.submit(UID, &late(2)), Err(RequestError::Conflict { seq: 5, .. })));
+}
+
+/// Hand 3 is accepted, and its loser's exit becomes final before it.
+#[test]
+fn a_loss_that_a_shortfall_may_have_taken_waits_until_the_shortfall_is_final() {
+    let mut world = table();
+    world.journal.take(vec![
+        E::ReserveFunded { amount: 8 },
+        E::SeatVacated { table: ID, player: player(1), seat: 1, stack: 50 },
+    ]);
+    // Of the 58 that the table has for seat 0 the chain is sure to have 50.
+    let want = Refusal::Insolvent { seat: 0, stack: 50, loss: 51 };
+    assert_eq!(submit(&mut world, hand(-51, 51)), Err(RequestError::Refused(want)));
+    let bears = E::Shortfall { table: ID, first: 3, amount: 8, reserve: 8, rake: 0, winners: 0 };
+    world.journal.take(vec![bears, settled(3, 3)]);
+    // The reserve bore it, so the winner has it all.
+    assert_eq!(submit(&mut world, hand(-51, 51)), Ok(4));
+}
+
+/// A seat whose player left is nobody's: who sits down there next owes nothing of before.
+#[test]
+fn whoever_sits_down_after_a_player_who_exited_is_not_held_to_their_losses() {
+    let mut world = table();
+    world.journal.take(vec![E::SeatVacated { table: ID, player: player(1), seat: 1, stack: 50 }]);
+    let leave = EntryBody::Leave { seat: SeatIndex(1), player: player(1), stack: 42 };
+    submit(&mut world, leave).unwrap();
+    let (who, permit) = (player(2), permit(50, 1, 10));
+    world.journal.deposit(who, 50);
+    let ask = Reserve { epoch: 1, seat: SeatIndex(1), player: who, permit: permit.clone(), top_up: false };
+    world.journal.reserve(UID, &ask, NOW_S).unwrap();
+    submit(&mut world, EntryBody::Sit { seat: SeatIndex(1), player: who, permit }).unwrap();
+    let delta = |seat, who, delta| SeatDelta { seat: SeatIndex(seat), player: player(who), delta };
+    let between = |zero: i64| EntryBody::Hand {
+        hand: 2,
+        deltas: vec![delta(0, 0, zero), delta(1, 2, -zero)],
+        rake: 0,
+        record_hash: "ab".repeat(32),
+        next: String::new(),
+    };
+    submit(&mut world, between(50)).unwrap();
+    // 8 of what seat 0 won may be missing, and no more: 50 + 8 + 50 less 8.
+    let want = Refusal::Insolvent { seat: 0, stack: 100, loss: 101 };
+    assert_eq!(submit(&mut world, between(-101)), Err(RequestError::Refused(want)));
+    submit(&mut world, between(-100)).unwrap();
 }
 
 #[test]

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{Op, TABLES, World, player, table_id};
+use common::{Op, TABLES, World, cases, player, table_id};
 use proptest::{prelude::*, strategy::ValueTree};
 use purr_books::{
     Books, Change,
@@ -13,7 +13,7 @@ use purr_books::{
     memory::MemoryJournal,
     take::{take, take_in},
 };
-use purr_protocol::settlement::NoticeState;
+use purr_protocol::settlement::{EntryBody, NoticeState};
 
 fn history() -> impl Strategy<Value = Vec<Op>> {
     prop::collection::vec(any::<Op>(), 1..160)
@@ -55,8 +55,7 @@ fn independent(a: &VaultLog, b: &VaultLog, books: &Books) -> bool {
             let entries = books.tables[&uid].entries.values().filter_map(|booked| booked.entry.clone());
             entries
                 .filter_map(|entry| match entry.body {
-                    purr_protocol::settlement::EntryBody::Sit { player, .. }
-                    | purr_protocol::settlement::EntryBody::TopUp { player, .. } => Some(player),
+                    EntryBody::Sit { player, .. } | EntryBody::TopUp { player, .. } => Some(player),
                     _ => None,
                 })
                 .collect()
@@ -107,7 +106,7 @@ fn event() -> impl Strategy<Value = E> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(400) })]
+    #![proptest_config(cases(400))]
 
     #[test]
     fn ledger_and_vault_agree_to_the_last_unit_whatever_happens(history in history()) {
@@ -266,6 +265,46 @@ fn a_leave_of_a_vacated_seat_frees_it_whatever_stack_it_names() {
         world.events.last()
     );
     assert!(world.journal.books().tables["two"].seats.keys().eq([&3]));
+    assert_eq!(world.flaws(), []);
+    assert_eq!(world.differences(), Vec::<String>::new());
+}
+
+/// Seat 3 leaves with the nothing that two hands left it, after a hand in which it bore a shortfall of 1. The two hands are
+/// voided, so the Leave names less than what the seat bore.
+#[test]
+fn a_leave_of_less_than_its_seat_bore_asks_the_chain_for_nothing_and_waits_for_a_void() {
+    let history: [Op; 14] = [
+        (0, 80, 0, 0),
+        (130, 20, 27, 18_800),
+        (31, 0, 0, 0),
+        (16, 175, 0, 7_678),
+        (146, 235, 123, 52_401),
+        (153, 129, 5, 0),
+        (37, 103, 179, 1),
+        (21, 70, 153, 1),
+        (94, 85, 0, 0),
+        (158, 91, 0, 0),
+        (229, 143, 59, 0),
+        (11, 236, 159, 0),
+        (9, 0, 19, 0),
+        (253, 0, 55, 0),
+    ];
+    let mut world = World::new(MemoryJournal::default());
+    history.iter().for_each(|op| world.step(*op));
+    let table = &world.journal.books().tables["two"];
+    assert_eq!((table.confirmed_seq, table.head_seq, table.borne(3, player(2))), (5, 6, 1));
+    let leave = table.entries[&6].entry.as_ref().map(|entry| &entry.body);
+    assert!(matches!(leave, Some(EntryBody::Leave { stack: 0, .. })), "{leave:?}");
+    assert!(world.changes.iter().any(|change| matches!(change, Change::Unfounded { seq: 6, .. })));
+    // The chain has 1 for the seat.
+    assert_eq!(world.settle("two", usize::MAX), 0);
+    // The table stands, and no other: two admins pass over the Leave, then the seat leaves with what it has.
+    world.step((13, 0, 3, 0));
+    assert_eq!(world.journal.books().tables["two"].confirmed_seq, 6);
+    assert_eq!(world.flaws(), []);
+    assert!(world.leaves("two", 3));
+    assert_eq!(world.settle("two", usize::MAX), 1);
+    assert_eq!(world.journal.books().free(player(2)), 1);
     assert_eq!(world.flaws(), []);
     assert_eq!(world.differences(), Vec::<String>::new());
 }

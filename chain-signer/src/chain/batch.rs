@@ -6,7 +6,7 @@ use ethers_core::{
     types::{H160, U256},
     utils::keccak256,
 };
-use purr_books::policy::Lane;
+use purr_books::{books::left_on_chain, policy::Lane};
 use purr_protocol::settlement::{Entry, EntryBody, Permit};
 use std::collections::BTreeMap;
 
@@ -138,7 +138,8 @@ pub fn items(table: [u8; 32], waiting: &[Waiting], hands_max: usize) -> Result<V
                 ItemBody::TopUp(seating(seq, seat.0, player.0, permit)?)
             }
             EntryBody::Leave { seat, player, stack } => {
-                ItemBody::Leave { seat: seat.0, player: player.0, stack: stack.saturating_sub(next.borne) }
+                let stack = left_on_chain(*stack, next.borne);
+                ItemBody::Leave { seat: seat.0, player: player.0, stack }
             }
         };
         items.push(Item { table, first: seq, last: seq + now.len() as u64 - 1, body });
@@ -246,7 +247,9 @@ mod tests {
     #[test]
     fn a_leave_of_who_bore_a_shortfall_names_the_chains_stack() {
         let short = Waiting { borne: 4, ..leave(6) };
-        let items = items([9; 32], &[leave(5), short], 2).unwrap();
+        // Less than its seat bore: the hands that made its stack were voided.
+        let shorter = Waiting { borne: 10, ..leave(7) };
+        let items = items([9; 32], &[leave(5), short, shorter], 2).unwrap();
         let stacks: Vec<_> = items
             .iter()
             .map(|item| match item.body {
@@ -254,7 +257,7 @@ mod tests {
                 _ => panic!("no leave"),
             })
             .collect();
-        assert_eq!(stacks, [9, 5]);
+        assert_eq!(stacks, [9, 5, 0]);
     }
 
     #[test]

@@ -122,6 +122,9 @@ impl Journal {
             }
         }
         load::hashes(&mut tx, &mut books, &known).await?;
+        if limits.refuse_unbacked {
+            load::unbacked(&mut tx, &mut books).await?;
+        }
         if !players.is_empty() {
             load::promises(&mut tx, &mut books, &players, &nonces).await?;
             load::holds(&mut tx, &mut books, &players).await?;

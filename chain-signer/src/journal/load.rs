@@ -61,18 +61,21 @@ pub(super) async fn tables(conn: &mut PgConnection, uids: &[&str]) -> Result<Boo
 /// Seats as the accepted entries leave them, and as the chain has those.
 async fn seated(conn: &mut PgConnection, books: &mut Books) -> Result<(), JournalError> {
     let rows = sqlx::query(
-        "SELECT s.uid, s.seat, s.player, s.stack, s.rake_left, o.player AS owner, o.vacated,
-             o.rake_left AS owner_rake, o.borne
-         FROM seats s LEFT JOIN seat_owners o ON o.uid = s.uid AND o.seat = s.seat WHERE s.uid = ANY($1)",
+        "SELECT COALESCE(s.uid, o.uid) AS uid, COALESCE(s.seat, o.seat) AS seat, s.player, s.stack, s.rake_left,
+             o.player AS owner, o.vacated, o.rake_left AS owner_rake, o.borne
+         FROM (SELECT * FROM seats WHERE uid = ANY($1)) s
+         FULL JOIN (SELECT * FROM seat_owners WHERE uid = ANY($1)) o ON o.uid = s.uid AND o.seat = s.seat",
     )
     .bind(uids(books))
     .fetch_all(conn)
     .await?;
     for row in rows {
         let Some(table) = books.tables.get_mut(row.try_get::<&str, _>("uid")?) else { continue };
-        let (at, stack, rake_left) =
-            (seat_of(&row)?, undb(row.try_get("stack")?)?, undb(row.try_get("rake_left")?)?);
-        table.seats.insert(at, Seat { player: player_of(&row)?, stack, rake_left });
+        let at = seat_of(&row)?;
+        if row.try_get::<Option<&[u8]>, _>("player")?.is_some() {
+            let (stack, rake_left) = (undb(row.try_get("stack")?)?, undb(row.try_get("rake_left")?)?);
+            table.seats.insert(at, Seat { player: player_of(&row)?, stack, rake_left });
+        }
         if let Some(player) = row.try_get::<Option<&[u8]>, _>("owner")? {
             let vacated = row.try_get::<Option<i64>, _>("vacated")?.map(undb).transpose()?;
             let (rake_left, borne) = (undb(row.try_get("owner_rake")?)?, undb(row.try_get("borne")?)?);
@@ -133,6 +136,14 @@ async fn owners(conn: &mut PgConnection, books: &mut Books) -> Result<(), Journa
         }
     }
     Ok(())
+}
+
+/// What is not final at tables where an exit has emptied a seat: late losses there are nobody's money.
+pub(super) async fn unbacked(conn: &mut PgConnection, books: &mut Books) -> Result<(), JournalError> {
+    let emptied = books.tables.iter().filter(|(_, table)| table.has_vacated());
+    let ranges: Vec<Range> =
+        emptied.map(|(uid, table)| (uid.clone(), table.confirmed_seq + 1, table.head_seq)).collect();
+    entries(conn, books, &ranges).await
 }
 
 /// Entries of these ranges.

@@ -84,7 +84,8 @@ impl Books {
 
     async fn accept(&self, entries: &[Entry], hour: u64) -> Result<u64, JournalError> {
         let submit = Submit { epoch: 1, entries: entries.to_vec() };
-        self.journal.accept(UID, &submit, &Limits::default(), HourLimit(hour)).await
+        let limits = Limits { refuse_unbacked: true, ..Limits::default() };
+        self.journal.accept(UID, &submit, &limits, HourLimit(hour)).await
     }
 
     /// Puts accepted entries into a transaction, as the sender does.
@@ -222,6 +223,52 @@ async fn a_loss_beyond_what_an_exit_left_is_booked_and_the_empty_seat_may_leave(
     books.apply(vec![E::Left { table: ID, player: player(2), seq: 4, seat: 1, stack: 0 }]).await;
     assert_eq!(books.money(2).await, (100, 0, 0));
     assert_eq!(books.journal.table(UID).await.unwrap().confirmed_seq, 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_loss_that_a_shortfall_may_have_taken_is_refused_until_the_chain_has_said_who_bore_it() {
+    let mut books = Books::open([100, 100]).await;
+    books.seat_both().await;
+    books.accept(&[hand(3, 8, -8)], 0).await.unwrap();
+    books.send(3, 3).await;
+    books
+        .apply(vec![
+            E::ReserveFunded { amount: 8 },
+            E::SeatVacated { table: ID, player: player(2), seat: 1, stack: 50 },
+        ])
+        .await;
+    // Also where the seat's Leave was accepted meanwhile, and the same hand is handed in again.
+    books.accept(&[leave(4, 2, 42)], 0).await.unwrap();
+    let third = permit(50, 7);
+    books.apply(vec![E::Deposited { player: player(3), amount: 100 }]).await;
+    let sit = {
+        let reserve =
+            Reserve { epoch: 1, seat: SeatIndex(2), player: player(3), permit: third.clone(), top_up: false };
+        let request = ReserveRequest { uid: UID.into(), reserve, now_s: now_s() };
+        books.journal.reserve(&request).await.unwrap();
+        sit(5, 3, &third)
+    };
+    books.accept(&[sit], 0).await.unwrap();
+    let delta = |n: usize, delta| SeatDelta { seat: SeatIndex(n as u8 - 1), player: player(n), delta };
+    let body = EntryBody::Hand {
+        hand: 6,
+        deltas: vec![delta(1, -51), delta(3, 51)],
+        rake: 0,
+        record_hash: "ab".repeat(32),
+        next: String::new(),
+    };
+    let more = Entry { seq: 6, body };
+    let refused = books.accept(std::slice::from_ref(&more), 0).await.unwrap_err();
+    let want = Refusal::Insolvent { seat: 0, stack: 50, loss: 51 };
+    assert!(
+        matches!(&refused, JournalError::Request(RequestError::Refused(why)) if *why == want),
+        "{refused}"
+    );
+    // The reserve bore it, so all that was won is there.
+    let bears = E::Shortfall { table: ID, first: 3, amount: 8, reserve: 8, rake: 0, winners: 0 };
+    books.apply(vec![bears, settled(3, 0)]).await;
+    assert_eq!(books.accept(&[more], 0).await.unwrap(), 6);
+    assert_eq!(books.journal.audit().await.unwrap().broken, None);
 }
 
 #[tokio::test(flavor = "multi_thread")]

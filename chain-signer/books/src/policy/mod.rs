@@ -87,11 +87,14 @@ impl Refusal {
     }
 }
 
-/// Limits beyond what the contract has. 0: none.
+/// Limits beyond what the contract has.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Limits {
-    /// Chips that may change hands in one hand, in minor units.
+    /// Chips that may change hands in one hand, in minor units. 0: any number.
     pub hand_max: u64,
+    /// Whether a loss is refused that the chain may not have because of a shortfall that is not final yet. A journal that is
+    /// read again does not ask: releases before accepted such hands.
+    pub refuse_unbacked: bool,
 }
 
 /// A table's immutable terms, as its id on chain binds them.

@@ -32,7 +32,7 @@ fn table() -> Table {
 }
 
 fn refused(body: &EntryBody) -> Refusal {
-    table().apply(body, &Limits { hand_max: 900 }).unwrap_err()
+    table().apply(body, &Limits { hand_max: 900, ..Limits::default() }).unwrap_err()
 }
 
 #[test]

@@ -3,9 +3,10 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::cast_possible_truncation, dead_code)]
 
+use proptest::test_runner::Config as ProptestConfig;
 use purr_books::{
     Change,
-    books::{PromiseTerms, borne_by_leaves},
+    books::{PromiseTerms, borne_by_leaves, left_on_chain},
     check::{Flaw, flaws},
     entry::State,
     events::{Reason, VaultEvent as E},
@@ -22,6 +23,12 @@ pub const TABLES: [&str; 2] = ["one", "two"];
 pub const PLAYERS: u8 = 6;
 pub const NOW_S: u64 = 1_000;
 const EXPIRY_S: u64 = NOW_S + 600;
+
+/// `count` cases of each property; more with PURR_CASES.
+pub fn cases(count: u32) -> ProptestConfig {
+    let cases = std::env::var("PURR_CASES").map_or(count, |text| text.parse().unwrap());
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
 
 pub fn player(n: u8) -> PlayerId {
     PlayerId([n + 1; 20])
@@ -198,7 +205,7 @@ impl World {
             let borne = owners.map(|(seat, owner)| (*seat, owner.borne)).collect();
             let borne = borne_by_leaves([&entry], &borne);
             if let EntryBody::Leave { stack, .. } = &mut entry.body {
-                *stack -= borne.get(&entry.seq).copied().unwrap_or(0);
+                *stack = left_on_chain(*stack, borne.get(&entry.seq).copied().unwrap_or(0));
             }
             let Some(events) = self.vault.carry_out(uid, &entry) else { break };
             self.vault.seq.insert(uid.into(), entry.seq);
