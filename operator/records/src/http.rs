@@ -7,7 +7,7 @@ use crate::{
     names::Viewer,
     others, players,
     query::Found,
-    rooms, sessions, staff, tags,
+    rooms, search, sessions, staff, tags,
 };
 use axum::{
     Extension, Json, Router,
@@ -37,7 +37,7 @@ pub fn routes(database: Database, site: Site) -> Router {
         .route("/v1/tables/{uid}/hands/{hand}/audit", get(audit))
         .route("/v1/tables/{uid}/gaps", get(gaps))
         .route("/v1/players/{player}/hands", get(player_hands))
-        .route("/v1/players/{player}/search", get(players::search))
+        .route("/v1/players/{player}/search", get(search::search))
         .route("/v1/players/{player}/statistics", get(players::statistics))
         .route("/v1/players/{player}/graph", get(players::graph))
         .route("/v1/events", get(events::read).post(events::report))
