@@ -21,6 +21,7 @@ node "$dir/integrity.mjs" "$solo" "$PWD/target/page"
 node "$dir/choices.mjs" "$solo" "$PWD/target/page"
 node "$dir/show.mjs" "$solo" "$PWD/target/page"
 node "$dir/showhands.mjs" "$solo" "$PWD/target/page"
+node "$dir/weight.mjs" "$solo" "$PWD/target/page"
 node "$dir/install.mjs" "$solo" "$PWD/target/page"
 node "$dir/language.mjs" "$solo" "$PWD/target/page"
 anvil=$("$here/npm.sh" anvil)

@@ -1,6 +1,6 @@
 // What the page costs, in real Chromium against purr-solo: its weight as it is sent, and when the first table is there on a phone
 // (Chrome's "Fast 4G": 8.1 Mbit/s and 165 ms for each request, four times slower processor), without and with what an installed
-// page keeps. No script task on one's turn. usage: weight.mjs PURR-SOLO FOLDER [PAGE-FOLDER]
+// page keeps. usage: weight.mjs PURR-SOLO FOLDER [PAGE-FOLDER]
 
 import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';

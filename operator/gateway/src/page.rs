@@ -394,7 +394,7 @@ mod tests {
         let plain = page.file(&page.0.release, "app.js", &HeaderMap::new());
         assert!(!plain.headers().contains_key("content-encoding"));
         assert_ne!(plain.headers()["etag"], script.headers()["etag"], "other bytes, another tag");
-        let mut known = takes.clone();
+        let mut known = takes;
         known.insert(header::IF_NONE_MATCH, script.headers()["etag"].clone());
         let fresh = page.file(&page.0.release, "app.js", &known);
         assert_eq!(fresh.status(), StatusCode::NOT_MODIFIED);
