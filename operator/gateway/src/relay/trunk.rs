@@ -413,6 +413,12 @@ impl Task {
                     seats.told(&self.uid, players, is_there);
                 }
                 said.into_iter().for_each(|down| lanes.hand_out(down));
+                let cut = !lanes.gone.is_empty();
+                drop(lanes);
+                if cut {
+                    // The table would go on sending to who was cut until somebody else says something.
+                    self.common.gone.notify_one();
+                }
                 Ok(())
             }
             Some(Ok(_)) => Ok(()),
