@@ -34,8 +34,14 @@ kubeconfig() { # token
 kubeconfig "$token" >"$work/admin"
 # shellcheck disable=SC2154  # api.sh
 kubeconfig "$controller_token" >"$work/controller"
-"$bin/helm" template purr helm/purr --namespace purr --set anvil.enabled=true --set "tableNamespaces.names={$namespaces}" \
-  --show-only templates/controller/rbac.yaml >"$work/rbac.yaml"
+chart() { # template
+  "$bin/helm" template purr helm/purr --namespace purr --set anvil.enabled=true --set "tableNamespaces.names={$namespaces}" \
+    --show-only "templates/controller/$1.yaml"
+}
+chart rbac >"$work/rbac.yaml"
+# The controller runs with the chart's settings of its allocator: the driver passes on its own environment.
+allocator=$(chart deployment | sed -nE 's/^ *- \{name: (MALLOC_[A-Z_]+), value: "([0-9]+)"\}$/\1=\2/p')
+[ -n "$allocator" ] || die "the chart sets nothing of the allocator"
 "$bin/kubectl" --kubeconfig="$work/admin" apply -f "$work/rbac.yaml" >/dev/null
 
 kwok=()
@@ -62,7 +68,8 @@ fi
 
 mkdir -p target "$work/run"
 # shellcheck disable=SC2154  # api.sh
-"$driver" --admin "$work/admin" --kubeconfig "$work/controller" --controller "$controller" \
+# shellcheck disable=SC2086  # one word a setting
+env $allocator "$driver" --admin "$work/admin" --kubeconfig "$work/controller" --controller "$controller" \
   "${kwok[@]}" --etcd-pid "${pids[0]}" --etcd-addr "127.0.0.1:$client" --apiserver-pid "${pids[1]}" \
   --dir "$work/run" --out target/scale.json --plot target/scale.svg --namespaces "$namespaces" --bare-namespaces "$bare" \
   "${size[@]}" "$@" || {

@@ -59,6 +59,12 @@ impl Shared {
         ]
     }
 
+    /// Whether [`Shared::ensure`] has anything to look at in this namespace now.
+    pub async fn is_due(&self, namespace: &str) -> bool {
+        let due = self.due.lock().await;
+        namespace != self.namespace && due.get(namespace).is_none_or(|at| *at <= Instant::now())
+    }
+
     /// Sees to it that pods of this namespace find what they mount.
     ///
     /// # Errors

@@ -6,13 +6,15 @@
 use proptest::test_runner::Config as ProptestConfig;
 use purr_books::{
     Change,
+    asked::TableNote,
     books::{PromiseTerms, borne_by_leaves, left_on_chain},
     check::{Flaw, flaws},
     entry::State,
-    events::{Reason, VaultEvent as E},
+    events::{Reason, VaultEvent as E, VaultLog},
     ledger::Account,
     memory::MemoryJournal,
     promise::{PromiseKind, PromiseState},
+    replay::Step,
     request::VoucherRequest,
 };
 use purr_engine::{PlayerId, SeatIndex};
@@ -22,7 +24,7 @@ use std::collections::BTreeMap;
 pub const TABLES: [&str; 2] = ["one", "two"];
 pub const PLAYERS: u8 = 6;
 pub const NOW_S: u64 = 1_000;
-const EXPIRY_S: u64 = NOW_S + 600;
+pub const EXPIRY_S: u64 = NOW_S + 600;
 
 /// `count` cases of each property; more with PURR_CASES.
 pub fn cases(count: u32) -> ProptestConfig {
@@ -77,23 +79,41 @@ pub struct World {
     pub events: Vec<Vec<E>>,
     nonce: u64,
     pub changes: Vec<Change>,
+    /// Everything that happened, as the journal's hash chain has it.
+    pub steps: Vec<Step>,
+    transactions: u64,
 }
 
-fn permit(amount: u64, nonce: u64) -> Permit {
+/// The logs of a transaction, as a journal in memory numbers them.
+pub fn logs_of(number: u64, events: &[E]) -> Vec<VaultLog> {
+    let mut tx = [0; 32];
+    tx[24..].copy_from_slice(&number.to_be_bytes());
+    let log = |(index, event): (u64, &E)| VaultLog { block: number, tx, index, event: event.clone() };
+    (0..).zip(events).map(log).collect()
+}
+
+pub fn permit(amount: u64, nonce: u64) -> Permit {
     Permit { amount, max_total_rake: 50, expiry_s: EXPIRY_S, nonce, signature: "0x".into() }
 }
 
 impl World {
     pub fn new(mut journal: MemoryJournal) -> Self {
-        for uid in TABLES {
-            journal.open(uid, table_id(uid), &terms()).unwrap();
+        let mut steps = Vec::new();
+        for (number, uid) in (1..).zip(TABLES) {
+            let id = table_id(uid);
+            journal.open(uid, id, &terms()).unwrap();
+            let note = TableNote { uid: uid.into(), table_id: hex::encode(id), terms: terms() };
+            steps.push(Step::Table(note, id));
+            steps.push(Step::Logs(logs_of(number, &[E::TableOpened { table: id }])));
         }
-        let (vault, events) = (Vault::default(), Vec::new());
-        Self { journal, vault, events, nonce: 0, changes: Vec::new() }
+        let (vault, events, changes) = (Vault::default(), Vec::new(), Vec::new());
+        Self { journal, vault, events, nonce: 0, changes, steps, transactions: TABLES.len() as u64 }
     }
 
     /// The vault says these in one transaction.
     fn say(&mut self, events: Vec<E>) {
+        self.transactions += 1;
+        self.steps.push(Step::Logs(logs_of(self.transactions, &events)));
         let changes = self.journal.take(events.clone());
         self.changes.extend(changes);
         self.events.push(events);
@@ -101,7 +121,10 @@ impl World {
 
     fn submit(&mut self, uid: &str, body: EntryBody) -> bool {
         let seq = self.journal.books().tables[uid].head_seq + 1;
-        self.journal.submit(uid, &Submit { epoch: 1, entries: vec![Entry { seq, body }] }).is_ok()
+        let entry = Entry { seq, body };
+        let accepted = self.journal.submit(uid, &Submit { epoch: 1, entries: vec![entry.clone()] }).is_ok();
+        self.steps.extend(accepted.then(|| Step::Entry { uid: uid.into(), entry: Box::new(entry) }));
+        accepted
     }
 
     pub fn model(&self, uid: &str, seat: u8) -> Option<(PlayerId, u64)> {
@@ -140,7 +163,11 @@ impl World {
         let (permit, at) = (permit(amount, self.nonce), SeatIndex(seat));
         let top_up = self.model(uid, seat).is_some_and(|(player, _)| player == who);
         let ask = Reserve { epoch: 1, seat: at, player: who, permit: permit.clone(), top_up };
-        if self.journal.reserve(uid, &ask, NOW_S).is_err() || amount.is_multiple_of(5) {
+        if self.journal.reserve(uid, &ask, NOW_S).is_err() {
+            return;
+        }
+        self.steps.push(Step::Reserve { uid: uid.into(), player: who, seat, top_up, permit: permit.clone() });
+        if amount.is_multiple_of(5) {
             return;
         }
         let body = if top_up {
@@ -218,7 +245,8 @@ impl World {
     fn voucher(&mut self, who: PlayerId, amount: u64, b: u8) {
         self.nonce += 1;
         let ask = VoucherRequest { player: who, amount, nonce: self.nonce, deadline_s: EXPIRY_S };
-        let _ = self.journal.voucher(&ask);
+        let given = self.journal.voucher(&ask).is_ok();
+        self.steps.extend(given.then_some(Step::Voucher(ask)));
         // Some voucher that was ever signed is shown to the vault.
         let signed =
             self.journal.books().promises_of(who).filter(|(id, promise)| {
@@ -274,8 +302,14 @@ impl World {
             .collect();
         match held.first() {
             Some(nonce) => self.say(vec![E::PermitCancelled { player: who, nonce: *nonce }]),
-            None => self.journal.expire(0).unwrap(),
+            None => self.expire(0),
         }
+    }
+
+    /// Final blocks are as late as this.
+    pub fn expire(&mut self, time_s: u64) {
+        self.journal.expire(time_s).unwrap();
+        self.steps.push(Step::Expired { time_s });
     }
 
     /// Returns the rules that do not hold of the books.

@@ -35,6 +35,8 @@ pub struct Observed {
     pub paused: bool,
     /// Nobody new is to take a seat.
     pub closed: bool,
+    /// The Secrets that the table's pod mounts are to be looked at, and made where they are missing.
+    pub mounts_due: bool,
     /// Hash of the pod as it should be; `None` where none can be made.
     pub wanted: Option<String>,
     pub pods: Vec<PodView>,
@@ -82,6 +84,9 @@ impl From<Why> for DrainReason {
 /// One thing to do. Carried out in order; the first that fails ends the reconcile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
+    /// Sees to the Secrets that the table's pod mounts, clears [`Observed::mounts_due`] and decides anew. Where it fails no pod
+    /// is made, and one that runs plays on.
+    Prepare,
     /// Also where somebody has taken it off.
     AddFinalizer,
     ReleaseFinalizer,
@@ -224,6 +229,9 @@ impl Decision {
 pub fn decide(seen: &Observed) -> Decision {
     if seen.deleting && !seen.finalizer {
         return Decision::new(Stage::Deleted, []);
+    }
+    if seen.mounts_due {
+        return Decision::new(Stage::Starting, [Step::Prepare]);
     }
     let newest = seen.pods.iter().map(|pod| pod.generation).max().unwrap_or_default();
     if newest > seen.generation {

@@ -33,7 +33,7 @@ use std::{
 };
 
 /// Decisions in one reconcile: each question is asked once, and the cache is left once.
-const ROUNDS_MAX: usize = 10;
+const ROUNDS_MAX: usize = 11;
 /// Waits between two attempts to create a pod that the API server refuses.
 const REFUSED: Delays = Delays::new(Duration::from_secs(1), Duration::from_secs(300));
 /// A step that may pass by itself has failed this often before the table's conditions say so.
@@ -70,6 +70,8 @@ struct Answers {
     head: Option<Answer<u64>>,
     standing: Option<Answer<Successor>>,
     turn: Option<Turn>,
+    /// Whether what the pod mounts is there, and after how many seconds to look again.
+    prepared: Option<Result<Option<u64>, ApplyError>>,
 }
 
 /// Brings one table a step nearer to what it should be.
@@ -106,7 +108,7 @@ async fn rounds(cached: &Arc<PokerTable>, context: &Context) -> Result<Action, R
         context.place(&mut fetched.table);
         let uid = fetched.table.metadata.uid.clone().unwrap_or_default();
         let summary = summary(context, &fetched, &uid).await;
-        let mut round = Round::new(context, &fetched, summary, &answers).await;
+        let round = Round::new(context, &fetched, summary, &answers).await;
         let decision = decide(&round.seen);
         keep_pace(context, &fetched.table, &round.seen, &decision);
         if decision.stage == Stage::Deleted && decision.steps.is_empty() {
@@ -145,7 +147,7 @@ async fn rounds(cached: &Arc<PokerTable>, context: &Context) -> Result<Action, R
                     context.forget(&uid);
                     return Ok(Action::await_change());
                 }
-                if let Some(error) = round.unprepared.take() {
+                if let Some(Err(error)) = answers.prepared.take_if(|prepared| prepared.is_err()) {
                     say_failed(context, &fetched.table, &round, &decision, &error).await;
                     return Err(error.into());
                 }
@@ -278,8 +280,6 @@ struct Round {
     next_pod: Option<Pod>,
     summary: Option<Summary>,
     seen: Observed,
-    /// Why what the pod mounts is not there. No pod is made then, and one that runs plays on.
-    unprepared: Option<ApplyError>,
     /// Look again after this time, in seconds, because the watches do not show yet what was written.
     look_s: Option<u64>,
 }
@@ -299,12 +299,10 @@ impl Round {
             }
             _ => None,
         };
-        let (look_s, unprepared) = match &next_pod {
-            Some(_) => match prepare(context, table, generation + 1).await {
-                Ok(look_s) => (look_s, None),
-                Err(error) => (None, Some(error)),
-            },
-            None => (None, None),
+        let (mounts_due, look_s) = match (&next_pod, &answers.prepared) {
+            (None, _) | (_, Some(Err(_))) => (false, None),
+            (_, Some(Ok(look_s))) => (false, *look_s),
+            (Some(_), None) => mounts(context, table, generation + 1).await,
         };
         let hash = |pod: &Pod| pod.metadata.annotations.as_ref()?.get(build::ANNOTATION_HASH).cloned();
         // What an earlier process of the table said is not about the pod that we have.
@@ -320,7 +318,7 @@ impl Round {
             }
             memory.refused.clone()
         });
-        let wanted = hash.filter(|_| unprepared.is_none());
+        let wanted = hash.filter(|_| !matches!(answers.prepared, Some(Err(_))));
         let has_pod = fetched.pods.iter().any(|pod| pod.generation == generation);
         let seen = Observed {
             deleting,
@@ -329,6 +327,7 @@ impl Round {
             paused: table.spec.paused,
             closed: table.spec.closed,
             is_closed: summary.as_ref().map(|summary| summary.closed),
+            mounts_due,
             wanted,
             pods: fetched.pods.iter().map(|pod| compared(pod, table, context)).collect(),
             drain: answers.drain.clone(),
@@ -346,8 +345,15 @@ impl Round {
             refused_until_s: refused.as_ref().map_or(0, |refused| refused.until_s),
             now_s: seconds(SystemTime::now()),
         };
-        Self { valid, next_pod, summary, seen, unprepared, look_s }
+        Self { valid, next_pod, summary, seen, look_s }
     }
+}
+
+/// Whether what the table's pod mounts is to be looked at now, and after how many seconds to look, where that is soon.
+async fn mounts(context: &Context, table: &PokerTable, generation: u64) -> (bool, Option<u64>) {
+    let namespace = table.metadata.namespace.as_deref().unwrap_or_default();
+    let (is_due, look_s) = secret::due(context, table, generation);
+    (is_due || context.shared.is_due(namespace).await, look_s)
 }
 
 /// Sees to what the table's pod mounts. Returns after how many seconds to look again, where that is soon.
@@ -381,6 +387,11 @@ async fn carry_out(
     for step in &decision.steps {
         tracing::info!(table = name, ?step, "step");
         match step {
+            Step::Prepare => {
+                let next = round.seen.generation + 1;
+                answers.prepared = Some(prepare(context, &fetched.table, next).await);
+                return Ok(true);
+            }
             Step::AddFinalizer => {
                 fetched.table = apply::set_finalizer(context, &fetched.table, true).await?;
             }

@@ -97,6 +97,32 @@ fn is_newer(shown: &str, checked: &str) -> bool {
     }
 }
 
+/// What the decision to look at the Secret depends on.
+fn known(context: &Context, table: &PokerTable, generation: u64, now: SystemTime) -> Known {
+    let uid = table.metadata.uid.as_deref().unwrap_or_default();
+    let secret_name = build::secret_name(name(table));
+    let memory = context.memory(uid, |memory| memory.secret.clone());
+    Known {
+        first: generation == FIRST,
+        serves: table.status.as_ref().is_some_and(|status| status.endpoint.is_some()),
+        listed: context.secrets_listed.has(namespace(table)),
+        shown: context.secret_index.version(namespace(table), &secret_name),
+        checked: memory.checked,
+        written_lately: memory.written.is_some_and(|at| at.elapsed() < SHOWN_WITHIN),
+        renew_at_s: memory.renew_at_s,
+        now_s: seconds(now),
+    }
+}
+
+/// Whether [`ensure`] has anything to do now, and after how many seconds to look again, where that is soon.
+pub fn due(context: &Context, table: &PokerTable, generation: u64) -> (bool, Option<u64>) {
+    match look(&known(context, table, generation, SystemTime::now())) {
+        Look::Later => (false, None),
+        Look::Soon => (false, Some(SHOWN_WITHIN.as_secs())),
+        Look::Spread | Look::Now | Look::New => (true, None),
+    }
+}
+
 /// Sees to the Secret. Returns after how many seconds to look again, where that is soon.
 ///
 /// # Errors
@@ -107,20 +133,8 @@ pub async fn ensure(
     generation: u64,
 ) -> Result<Option<u64>, ApplyError> {
     let uid = table.metadata.uid.as_deref().unwrap_or_default();
-    let secret_name = build::secret_name(name(table));
     let now = SystemTime::now();
-    let memory = context.memory(uid, |memory| memory.secret.clone());
-    let known = Known {
-        first: generation == FIRST,
-        serves: table.status.as_ref().is_some_and(|status| status.endpoint.is_some()),
-        listed: context.secrets_listed.has(namespace(table)),
-        shown: context.secret_index.version(namespace(table), &secret_name),
-        checked: memory.checked,
-        written_lately: memory.written.is_some_and(|at| at.elapsed() < SHOWN_WITHIN),
-        renew_at_s: memory.renew_at_s,
-        now_s: seconds(now),
-    };
-    match look(&known) {
+    match look(&known(context, table, generation, now)) {
         Look::Later => Ok(None),
         Look::Soon => Ok(Some(SHOWN_WITHIN.as_secs())),
         Look::Spread => {

@@ -420,6 +420,15 @@ fn a_deleted_table_whose_pod_nobody_reaches_gets_another_one_that_ends_it() {
 }
 
 #[test]
+fn what_the_pod_mounts_is_seen_to_before_anything_is_decided_and_never_for_a_table_that_is_gone() {
+    for seen in [Observed { generation: 0, ..running() }, running(), deleting()] {
+        assert_eq!(decide(&Observed { mounts_due: true, ..seen }).steps, [Step::Prepare]);
+    }
+    let gone = Observed { finalizer: false, mounts_due: true, ..deleting() };
+    assert_eq!((decide(&gone).stage, decide(&gone).steps), (Stage::Deleted, vec![]));
+}
+
+#[test]
 fn a_change_of_pause_is_told_to_the_pod() {
     let seen = Observed { paused: true, ..running() };
     assert_eq!(decide(&seen).steps, [Step::Pause { pod: "t-3".into(), paused: true }]);
