@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 
 const TABLE: &str = "one";
 
-fn apart(names: Vec<String>) {
+fn apart(names: &[String]) {
     let distinct: BTreeSet<&String> = names.iter().collect();
     assert_eq!(distinct.len(), names.len(), "{names:?}");
 }
@@ -37,7 +37,7 @@ fn accounts_are_named_apart_and_a_subject_is_read_back_from_its_name() {
         Account::House,
     ];
     let suspense = subjects.iter().cloned().map(Account::Suspense);
-    apart(accounts.into_iter().chain(suspense).map(|account| account.to_string()).collect());
+    apart(&accounts.into_iter().chain(suspense).map(|account| account.to_string()).collect::<Vec<_>>());
     for subject in subjects {
         assert_eq!(subject.to_string().parse(), Ok(subject));
     }
@@ -71,8 +71,8 @@ fn each_rule_has_a_name_of_its_own() {
         R::Deadline,
         R::Calldata("short".into()),
     ];
-    apart(refusals.iter().map(|refusal| refusal.rule().to_owned()).collect());
-    apart(refusals.iter().map(ToString::to_string).collect());
+    apart(&refusals.iter().map(|refusal| refusal.rule().to_owned()).collect::<Vec<_>>());
+    apart(&refusals.iter().map(ToString::to_string).collect::<Vec<_>>());
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn each_kind_of_entry_has_a_name_of_its_own() {
         },
         EntryBody::Leave { seat, player, stack: 0 },
     ];
-    apart(bodies.iter().map(|body| asked::kind(body).to_owned()).collect());
+    apart(&bodies.iter().map(|body| asked::kind(body).to_owned()).collect::<Vec<_>>());
 }
 
 #[test]
