@@ -113,9 +113,11 @@ async fn seats_and_chips_beyond_a_players_own_limits_are_not_reserved() {
         ("own-limit", true),
         "{detail}"
     );
-    ask(&other, 50 * USDC, 5).await.unwrap();
+    // Made once: a second later the permit would end a second later, and be another one.
+    let same = other.reservation(&room.house, 1, 50 * USDC, 5);
+    other.reserve(&same).await.unwrap();
     // The same request again is answered as before, although nothing is left.
-    ask(&other, 50 * USDC, 5).await.unwrap();
+    other.reserve(&same).await.unwrap();
 
     // Chips that were taken back may be brought again, once the chain is final about it.
     let left = table.leave(1, 150 * USDC).await;
