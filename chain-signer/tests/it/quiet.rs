@@ -73,7 +73,8 @@ async fn in_the_quiet_a_minute_has_60_requests_at_most_and_10_of_them_for_compar
     assert!(comparisons <= 10.0 && comparisons > 0.0, "{comparisons}");
     assert_eq!(after_failed, failed, "none was refused");
 
-    // And a hand is with a node at once, whatever was asked before it.
+    // And a hand is with a node at once, whatever was asked before it: it does not wait for the budget of a next minute. The
+    // bound is far from that minute, and far from what a machine with other work takes.
     let begun = Instant::now();
     let seq = table.submit(table.hand(&[(1, 5), (2, -5)], 0)).await;
     let notices = eventually("the hand is sent", || async {
@@ -82,5 +83,5 @@ async fn in_the_quiet_a_minute_has_60_requests_at_most_and_10_of_them_for_compar
     })
     .await;
     println!("a hand is sent after {:.1} s", begun.elapsed().as_secs_f64());
-    assert!(begun.elapsed() < Duration::from_secs(5) && !notices.is_empty());
+    assert!(begun.elapsed() < Duration::from_secs(20) && !notices.is_empty());
 }
