@@ -95,7 +95,9 @@ scale=$(k get --raw /apis/purr.poker/v1alpha1/namespaces/default/pokertablefleet
 [ "$(jq -r '"\(.spec.replicas) \(.status.replicas) \(.status.selector)"' <<<"$scale")" = "60 58 purr.poker/fleet=nl100" ] ||
   die "the scale subresource says $scale"
 k wait --for=condition=Complete pfleet/nl100 --timeout=5s >/dev/null
-k get pfleet nl100 | grep -qE '^NAME +DESIRED +READY +FREE +SEATED +WAITING +UPDATED +AGE' || die "columns: $(k get pfleet)"
+# Read whole: a grep that ends at its first match ends kubectl, too, and the pipe fails.
+columns=$(k get pfleet nl100)
+[[ $columns =~ ^NAME\ +DESIRED\ +READY\ +FREE\ +SEATED\ +WAITING\ +UPDATED\ +AGE ]] || die "columns: $columns"
 k create -f crds/examples/fleet-hpa.yaml >/dev/null
 [ "$(k get hpa nl100 -o 'jsonpath={.spec.scaleTargetRef.kind}')" = PokerTableFleet ] || die "the autoscaler is not there"
 keda=$(cd "$here/keda" && go mod download -json github.com/kedacore/keda/v2 | jq -r .Dir)

@@ -39,8 +39,10 @@ password() { sed "s/'/''/g" "/etc/purr/postgres/$1"; }
   echo "ALTER ROLE admin PASSWORD '$(password admin)';"
 } | single postgres
 
-if ! echo "SELECT 'exists=' || count(*) FROM pg_database WHERE datname = 'purr';" |
-  "$bin/postgres" --single -D "$PGDATA" postgres | grep -q 'exists=1'; then
+# Read whole: a reader that ends at its first match would end the server too, and the database would count as missing.
+found=$(echo "SELECT 'exists=' || count(*) FROM pg_database WHERE datname = 'purr';" |
+  "$bin/postgres" --single -D "$PGDATA" postgres)
+if [[ $found != *exists=1* ]]; then
   echo "CREATE DATABASE purr;" | single postgres
 fi
 {
