@@ -29,6 +29,10 @@ const EXAMINED_MAX: i64 = 2_000;
 /// Hands that an index says fit one criterion: where there are no more, they are examined alone. Those that more hands fit
 /// are met in the order of storage.
 const FEW: i64 = 1_500;
+const FEW_BY_DAY: &str =
+    "SELECT hand_id FROM hand_players WHERE player = $1 AND day BETWEEN $2 AND $3 AND hand_id < $4 LIMIT $5";
+const FEW_BY_POT: &str =
+    "SELECT hand_id FROM hand_players WHERE player = $1 AND pot BETWEEN $2 AND $3 AND hand_id < $4 LIMIT $5";
 /// Days in each of which an index is asked for the last hand.
 const DAYS_MAX: Day = 4_000;
 /// Milliseconds of a day.
@@ -173,35 +177,15 @@ impl Wanted {
             if from == to {
                 return Ok((Source::Day(from), top));
             }
-            let ids: Vec<i64> = sqlx::query_scalar(
-                "SELECT hand_id FROM hand_players WHERE player = $1 AND day BETWEEN $2 AND $3 AND hand_id < $4 LIMIT $5",
-            )
-            .bind(own.0.as_slice())
-            .bind(from)
-            .bind(to)
-            .bind(top)
-            .bind(FEW + 1)
-            .fetch_all(&mut *database)
-            .await?;
-            if let Some(few) = few(ids) {
+            if let Some(few) = few_between(database, FEW_BY_DAY, *own, (from.into(), to.into()), top).await? {
                 return Ok((few, top));
             }
             top = last_of_days(database, *own, (from, to), top).await?;
         }
-        if let Some((least, most)) = pot.filter(|_| filled) {
-            let ids: Vec<i64> = sqlx::query_scalar(
-                "SELECT hand_id FROM hand_players WHERE player = $1 AND pot BETWEEN $2 AND $3 AND hand_id < $4 LIMIT $5",
-            )
-            .bind(own.0.as_slice())
-            .bind(least)
-            .bind(most)
-            .bind(top)
-            .bind(FEW + 1)
-            .fetch_all(&mut *database)
-            .await?;
-            if let Some(few) = few(ids) {
-                return Ok((few, top));
-            }
+        if let Some(bounds) = pot.filter(|_| filled)
+            && let Some(few) = few_between(database, FEW_BY_POT, *own, bounds, top).await?
+        {
+            return Ok((few, top));
         }
         if let Some(opponent) = opponent {
             let ids: Vec<i64> = sqlx::query_scalar(
@@ -245,6 +229,19 @@ impl Wanted {
             sql.push(" AND h.ended_ms < ").push_bind((i64::from(to) + 1) * DAY_MS);
         }
     }
+}
+
+/// The player's hands below `before` that are within the bounds of the statement, unless there are too many.
+async fn few_between(
+    database: &mut PgConnection,
+    sql: &'static str,
+    own: PlayerId,
+    (least, most): (i64, i64),
+    before: i64,
+) -> Result<Option<Source>, sqlx::Error> {
+    let ids =
+        sqlx::query_scalar(sql).bind(own.0.as_slice()).bind(least).bind(most).bind(before).bind(FEW + 1);
+    Ok(few(ids.fetch_all(database).await?))
 }
 
 /// All of them, unless there are too many.

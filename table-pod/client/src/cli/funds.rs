@@ -16,9 +16,9 @@ use purr_engine::{Chips, PlayerId};
 use purr_protocol::{
     TableUid,
     settlement::{ChainConfig, HandReceipt, ReceiptLane},
-    withdrawal::Withdrawal,
+    withdrawal::{Voucher, Withdrawal},
 };
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::{
     fmt::Display,
     path::{Path, PathBuf},
@@ -220,20 +220,6 @@ pub async fn deposit(args: &DepositArgs) -> anyhow::Result<Deposited> {
         block,
         confirmations,
     })
-}
-
-/// A voucher as the gateway gives it and as the vault takes it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Voucher {
-    pub vault: String,
-    pub player: PlayerId,
-    pub amount: Chips,
-    pub nonce: u64,
-    /// Seconds since 1970.
-    pub deadline_s: u64,
-    /// `0x` and 65 bytes in hex.
-    pub signature: String,
 }
 
 /// The result of `purr withdraw`.
