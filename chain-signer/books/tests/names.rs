@@ -1,6 +1,6 @@
 //! The texts by which rows, the hash chain, metrics and problems name things: they are stored, so each is apart from all others.
 
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
 
 mod common;
 

@@ -1,6 +1,6 @@
 //! Who gets no seat and no voucher, and what asking again does.
 
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
 
 mod common;
 

@@ -1,6 +1,11 @@
 //! The hash chain carried out again: the same books, and an error for each row that cannot have come there.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::cast_possible_truncation)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    reason = "tests may fail loudly"
+)]
 
 mod common;
 

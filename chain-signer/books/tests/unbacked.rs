@@ -1,6 +1,11 @@
 //! Hands that were accepted while a shortfall was not final: no order of settlement takes more than the chain has.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::cast_possible_truncation)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    reason = "tests may fail loudly"
+)]
 
 mod common;
 

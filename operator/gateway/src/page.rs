@@ -63,7 +63,7 @@ struct File {
     gzip: Option<Bytes>,
     kind: &'static str,
     etag: HeaderValue,
-    /// Of the compressed body: other bytes, another tag (RFC 9110, section 8.8.3).
+    /// The compressed body has a tag of its own, as its bytes differ (RFC 9110, section 8.8.3).
     gzip_etag: HeaderValue,
 }
 

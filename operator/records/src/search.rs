@@ -168,7 +168,7 @@ impl Wanted {
         if let Some((low, high)) = *cards {
             return Ok((Source::Cards(low, high), top));
         }
-        // What is not filled yet is not in the indexes.
+        // Rows that are not filled yet are not in the indexes.
         let filled: bool =
             sqlx::query_scalar("SELECT NOT EXISTS (SELECT 1 FROM hand_players_filled WHERE below > 0)")
                 .fetch_one(&mut *database)

@@ -10,6 +10,8 @@ use sqlx::{
     AssertSqlSafe, Connection, PgConnection,
     migrate::{Migration, Migrator},
 };
+use std::time::Duration;
+use tokio::time::timeout;
 
 /// 2023-11-14 22:00 UTC.
 const FIRST: i64 = 1_699_999_200_000;
@@ -43,12 +45,15 @@ async fn migrated_up_to(postgres: &Postgres, last: i64) {
     let known: Vec<Migration> =
         migrations().iter().filter(|migration| migration.version <= last).cloned().collect();
     let options = postgres.options().options([("search_path", "records")]);
-    let mut connection = loop {
-        match PgConnection::connect_with(&options).await {
-            Ok(connection) => break connection,
-            Err(_) => tokio::time::sleep(std::time::Duration::from_millis(50)).await,
+    let answers = async {
+        loop {
+            match PgConnection::connect_with(&options).await {
+                Ok(connection) => break connection,
+                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+            }
         }
     };
+    let mut connection = timeout(Duration::from_secs(60), answers).await.expect("PostgreSQL does not answer");
     sqlx::query("CREATE SCHEMA records").execute(&mut connection).await.unwrap();
     Migrator::with_migrations(known).run(&mut connection).await.unwrap();
 }
