@@ -10,7 +10,7 @@ pub use fleet::{
     Rollout, ScaleDown, Seating, SeatingPolicy,
 };
 pub use table::{
-    AntePayer, Blinds, Bound, BuyIn, Clock, Currency, HandHistory, Phase, PodTemplate, PokerTable,
+    AntePayer, Blinds, Bound, BuyIn, Chat, Clock, Currency, HandHistory, Phase, PodTemplate, PokerTable,
     PokerTableSpec, PokerTableStatus, Rake, RakeCap, Resources, Room, Settlement, Variant,
 };
 

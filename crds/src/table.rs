@@ -368,6 +368,25 @@ pub struct Room {
     #[serde(default = "short_stay_hands")]
     #[schemars(range(min = 0, max = 1000))]
     pub short_stay_hands: i32,
+    /// A player who was dealt in may see the cards that would have come in a hand that ended before its river, until the
+    /// next hand starts. All at the table see them. They are not in the hand's record and change no chips.
+    #[serde(default)]
+    pub rabbit_hunt: bool,
+    /// What players with a seat may say to the table. off: nothing. reactions: six fixed reactions. text: reactions, and
+    /// lines of at most 120 characters. At most four at once and one more every 3 seconds for each player. The table keeps
+    /// nothing that was said; reports of players are in the pod's log.
+    #[serde(default)]
+    pub chat: Chat,
+}
+
+/// What players may say: nothing, fixed reactions, or reactions and lines of their own.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub enum Chat {
+    #[default]
+    Off,
+    Reactions,
+    Text,
 }
 
 fn sit_out_max_seconds() -> i32 {
@@ -408,6 +427,8 @@ impl Default for Room {
             rejoin_cool_down_seconds: 30,
             cool_down_max_seconds: 3_600,
             short_stay_hands: 10,
+            rabbit_hunt: false,
+            chat: Chat::Off,
         }
     }
 }

@@ -233,7 +233,7 @@ impl Link {
                 updates.push(Update::Message(Box::new(message)));
                 updates.extend(self.check(ended_before, seat_before.or(seat)));
             }
-            Some(Body::TablePaused(_) | Body::TableResumed(_)) => {
+            Some(Body::TablePaused(_) | Body::TableResumed(_) | Body::Said(_)) => {
                 updates.push(Update::Message(Box::new(message)));
             }
             Some(Body::Pong(_) | Body::Closing(_)) | None => {}

@@ -91,6 +91,10 @@ pub struct Table {
     pub straddles: bool,
     /// The table asks whether to run it twice.
     pub run_it_twice: bool,
+    /// Cards that would have come may be asked for.
+    pub rabbit_hunt: bool,
+    /// What may be said.
+    pub chat: pb::ChatRule,
 }
 
 /// A hand that ended while one looked on.
@@ -104,6 +108,8 @@ pub struct Ended {
     pub rake: Chips,
     pub void: bool,
     pub shown: Vec<(SeatIndex, Vec<Card>)>,
+    /// Cards that would have come, where somebody asked for them.
+    pub would_have_come: Vec<Card>,
     pub deal: DealSeen,
 }
 
@@ -217,7 +223,7 @@ impl View {
             // Its offset may already count events that are not shown before the pause is over.
             Body::TablePaused(paused) => self.stalled = Some(paused.reason.clone()),
             Body::TableResumed(_) => self.stalled = None,
-            Body::Ack(_) | Body::Error(_) | Body::Pong(_) | Body::Closing(_) => {}
+            Body::Ack(_) | Body::Error(_) | Body::Pong(_) | Body::Closing(_) | Body::Said(_) => {}
         }
         Ok(())
     }
@@ -370,6 +376,8 @@ impl Table {
             paused: snapshot.paused,
             straddles: snapshot.straddles,
             run_it_twice: snapshot.run_it_twice,
+            rabbit_hunt: snapshot.rabbit_hunt,
+            chat: snapshot.chat(),
         })
     }
 }

@@ -24,6 +24,9 @@ const ASKED: &[&str] = &[
     r#"{"id":"13","runItTwice":{"hand":"12","agree":true}}"#,
     r#"{"id":"14","wishShow":{"wish":"SHOW_WISH_ASK"}}"#,
     r#"{"id":"15","showHand":{"hand":"12","show":true}}"#,
+    r#"{"id":"16","say":{"reaction":"REACTION_NICE_HAND"}}"#,
+    r#"{"id":"17","reportSaid":{"number":"31"}}"#,
+    r#"{"id":"18","huntRabbit":{"hand":"12"}}"#,
 ];
 
 /// From the table, as JSON.
@@ -35,6 +38,7 @@ const TOLD: &[&str] = &[
     r#"{"epoch":"5","offset":"1208","tableResumed":{}}"#,
     r#"{"pong":{}}"#,
     r#"{"closing":{"code":1001,"reason":"the gateway stops"}}"#,
+    r#"{"epoch":"4","offset":"1208","said":{"number":"31","seat":2,"player":"0x00…","text":"well played"}}"#,
 ];
 
 const EVENTS: &[&str] = &[
@@ -69,6 +73,7 @@ const EVENTS: &[&str] = &[
     r#"{"runItTwiceDecided":{"twice":true}}"#,
     r#"{"straddleWished":{"seat":2,"on":true}}"#,
     r#"{"showAsked":{"seats":[2],"remainingMs":"3000"}}"#,
+    r#"{"rabbitHunted":{"seat":2,"hand":"12","cards":[{"card":"2d","leaf":11,"salt":"AAEC","path":"AAEC"}]}}"#,
     r#"{"permitNeeded":{"seat":2,"rakeLeft":"20","rakeMin":"300"}}"#,
     r#"{"stoodUp":{"seat":4,"cause":"STOOD_UP_CAUSE_TIME"}}"#,
     r#"{"staffPaused":{"reason":"a look at this table"}}"#,

@@ -50,5 +50,5 @@ pub mod pb {
 pub use codec::{CloseCode, Codec, CodecError, MESSAGE_BYTES_MAX};
 pub use epoch::Epoch;
 pub use problem::Problem;
-pub use spec::{Currency, HistoryNames, HistoryRule, RoomRules, Settlement, SpecError, TableSpec};
+pub use spec::{ChatRule, Currency, HistoryNames, HistoryRule, RoomRules, Settlement, SpecError, TableSpec};
 pub use uid::{TableUid, TableUidError};

@@ -77,6 +77,33 @@ pub struct RoomRules {
     pub cool_down_max_ms: Millis,
     /// A stay with fewer hands dealt in is a short one; 0: none is.
     pub short_stay_hands: u32,
+    /// Players may see the cards that would have come in a hand that ended before its river.
+    #[serde(skip_serializing_if = "is_off")]
+    pub rabbit_hunt: bool,
+    /// What players may say.
+    #[serde(skip_serializing_if = "ChatRule::is_off")]
+    pub chat: ChatRule,
+}
+
+fn is_off(on: &bool) -> bool {
+    !on
+}
+
+/// What players may say at a table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ChatRule {
+    #[default]
+    Off,
+    Reactions,
+    /// Reactions and lines of their own.
+    Text,
+}
+
+impl ChatRule {
+    pub fn is_off(&self) -> bool {
+        *self == Self::Off
+    }
 }
 
 impl Default for RoomRules {
@@ -89,6 +116,8 @@ impl Default for RoomRules {
             rejoin_cool_down_ms: 30_000,
             cool_down_max_ms: 3_600_000,
             short_stay_hands: 10,
+            rabbit_hunt: false,
+            chat: ChatRule::Off,
         }
     }
 }

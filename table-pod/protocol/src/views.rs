@@ -1,7 +1,10 @@
 //! The views of each receiver: the engine's events and state turned into messages for one seat, or
 //! for a spectator. Hole cards leave the table here and nowhere else.
 
-use crate::{pb, spec::TableSpec};
+use crate::{
+    pb,
+    spec::{ChatRule, TableSpec},
+};
 use purr_engine::{
     Action, Card, Event, LegalActions, Millis, Post, SeatIndex, ShowWish, Table,
     deal::{Opening, SealedDeck},
@@ -22,7 +25,8 @@ pub struct Context<'a> {
 }
 
 impl Context<'_> {
-    fn openings(&self, cards: &[Card]) -> Vec<pb::Opening> {
+    /// These cards, each with what proves it.
+    pub fn openings(&self, cards: &[Card]) -> Vec<pb::Opening> {
         cards.iter().map(|&card| opening(card, self.deal.and_then(|deal| deal.opening_of(card)))).collect()
     }
 }
@@ -318,6 +322,13 @@ pub fn snapshot(
         paused: table.hand().is_some() && table.next_deadline().is_none(),
         straddles: config.straddle,
         run_it_twice: config.run_it_twice,
+        rabbit_hunt: spec.room.rabbit_hunt,
+        chat: match spec.room.chat {
+            ChatRule::Off => pb::ChatRule::Unspecified,
+            ChatRule::Reactions => pb::ChatRule::Reactions,
+            ChatRule::Text => pb::ChatRule::Text,
+        }
+        .into(),
         // The known part of the deal comes by `deal::prove`.
         ..pb::Snapshot::default()
     }

@@ -611,6 +611,9 @@ impl Actor {
             self.connections.show(shown, &self.metrics);
             self.core.sent(self.now());
         }
+        for said in step.said {
+            self.connections.tell_all(self.core.state().offset, &Body::Said(said));
+        }
         for (connection, body) in step.replies {
             self.connections.reply(connection, self.core.state().offset, body, &self.metrics);
         }

@@ -8,9 +8,11 @@ mod dealing;
 mod floor;
 mod hands;
 mod ids;
+mod rabbit;
 mod render;
 mod room;
 mod seating;
+mod talk;
 mod timing;
 mod waiting;
 mod written;
@@ -37,6 +39,7 @@ use purr_protocol::{
     timing::ActionTiming,
 };
 use purr_store::{HandEntry, Sealer};
+use rabbit::Rabbit;
 pub use render::{LogEntry, Shown};
 use room::Room;
 use seating::Seating;
@@ -45,6 +48,7 @@ use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet},
 };
+use talk::Talk;
 pub use timing::Arrival;
 use timing::Thinking;
 use waiting::Waiting;
@@ -141,6 +145,8 @@ pub struct Step {
     pub entries: Vec<Entry>,
     /// The record of a hand that ended.
     pub hand: Option<HandEntry>,
+    /// For everybody who is attached, and nobody later.
+    pub said: Vec<pb::Said>,
     /// What is shown beside the engine's events.
     told: Vec<pb::event::Kind>,
 }
@@ -255,6 +261,9 @@ pub struct Core {
     taken: Taken,
     /// Seats asked for, before the signer has answered: only this process knows.
     asking: Vec<Asking>,
+    talk: Talk,
+    /// What would have come in the last hand, where one may ask for that.
+    rabbit: Option<Rabbit>,
 }
 
 /// The table as a process took it over.
@@ -364,6 +373,8 @@ impl Core {
             window: Window::default(),
             taken,
             asking: Vec::new(),
+            talk: Talk::default(),
+            rabbit: None,
         };
         // The clocks may change in a table's life; what players signed for stays as it was.
         core.state.table.set_clock(core.spec.engine.clock);

@@ -78,6 +78,7 @@ impl Options {
                 "ratHoleMs": 0,
             },
             "currency": { "token": "", "decimals": 0, "unit": "chips" },
+            "room": { "rabbitHunt": true, "chat": "text" },
             "settlement": {
                 "vault": format!("0x{}", hex::encode(super::ledger::VAULT)), "chainId": super::ledger::CHAIN_ID,
                 "maxHands": 1, "maxDelayMs": 0,

@@ -4,9 +4,11 @@ use crate::{
     allowed::NotAllowed,
     defaults::{Defaults, StoreGroup},
 };
-use purr_crds::{AntePayer, Bound, HandHistory, PokerTable, PokerTableSpec};
+use purr_crds::{AntePayer, Bound, Chat, HandHistory, PokerTable, PokerTableSpec};
 use purr_engine::{Ante, Betting, ClockConfig, HouseRules, RakeCap, RakeConfig, TableConfig};
-use purr_protocol::{Currency, HistoryNames, HistoryRule, RoomRules, Settlement, SpecError, TableSpec};
+use purr_protocol::{
+    ChatRule, Currency, HistoryNames, HistoryRule, RoomRules, Settlement, SpecError, TableSpec,
+};
 
 /// What a time bank grows to, where the table does not say, in seconds.
 const TIME_BANK_MAX_S: i32 = 120;
@@ -192,6 +194,12 @@ fn room(room: &purr_crds::Room) -> Result<RoomRules, Invalid> {
         rejoin_cool_down_ms: millis("room.rejoinCoolDownSeconds", room.rejoin_cool_down_seconds)?,
         cool_down_max_ms: millis("room.coolDownMaxSeconds", room.cool_down_max_seconds)?,
         short_stay_hands: number("room.shortStayHands", room.short_stay_hands.into())?,
+        rabbit_hunt: room.rabbit_hunt,
+        chat: match room.chat {
+            Chat::Off => ChatRule::Off,
+            Chat::Reactions => ChatRule::Reactions,
+            Chat::Text => ChatRule::Text,
+        },
     })
 }
 
@@ -265,7 +273,9 @@ mod tests {
         assert_eq!((clock.reconnect_grace_ms, clock.disconnect_total_ms), (5_000, 300_000));
         (table.spec.clock.reconnect_grace_seconds, table.spec.clock.disconnect_total_seconds) = (3, 60);
         (table.spec.room.sit_out_max_seconds, table.spec.room.hold_seconds) = (120, 7);
+        (table.spec.room.rabbit_hunt, table.spec.room.chat) = (true, Chat::Reactions);
         let spec = validate(&table, &fleet()).unwrap().spec;
+        assert_eq!((spec.room.rabbit_hunt, spec.room.chat), (true, ChatRule::Reactions));
         assert_eq!((spec.room.sit_out_max_ms, spec.room.hold_ms), (120_000, 7_000));
         assert_eq!(
             (spec.engine.clock.reconnect_grace_ms, spec.engine.clock.disconnect_total_ms),

@@ -5,20 +5,23 @@ use crate::{bot::to_message, link::Update, seat::Permits, view::View};
 use anyhow::{Context, bail};
 use purr_engine::{Action, SeatIndex};
 use purr_protocol::{
-    pb::{self, client_message::Body as Ask},
+    pb::{self, client_message::Body as Ask, event::Kind, server_message::Body},
     permit::PermitFor,
 };
+use std::collections::BTreeSet;
 use tokio::sync::mpsc;
 
 const HELP: &str = "f fold, k check, c call, r AMOUNT raise to, s SEAT AMOUNT sit down, t AMOUNT top up, \
                     o sit out, i sit in, y / n run it twice, d straddle, u no straddle, \
-                    h show this hand, m muck it, ha / hs / hm ask me, show, muck from now on, l leave, q quit";
+                    h show this hand, m muck it, ha / hs / hm ask me, show, muck from now on, l leave, q quit, \
+                    \" TEXT say it, nh thx gl wow lol ouch react, ! NUMBER report what was said, \
+                    x SEAT hear nothing of this player or hear them again, b the cards that would have come";
 
 /// Lines typed ahead.
 const LINES_MAX: usize = 16;
 
 /// The request of a line.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 enum Typed {
     Act(Action),
     Sit { seat: u32, amount: u64 },
@@ -29,12 +32,20 @@ enum Typed {
     Straddle(bool),
     Show(bool),
     WishShow(pb::ShowWish),
+    Say(String),
+    React(pb::Reaction),
+    Report(u64),
+    Mute(u32),
+    Rabbit,
     Leave,
     Quit,
     Nothing,
 }
 
 fn parse(line: &str) -> Option<Typed> {
+    if let Some(text) = line.trim().strip_prefix('"') {
+        return Some(Typed::Say(text.trim().to_owned()));
+    }
     let words: Vec<&str> = line.split_whitespace().collect();
     Some(match words[..] {
         [] => Typed::Nothing,
@@ -55,6 +66,15 @@ fn parse(line: &str) -> Option<Typed> {
         ["ha"] => Typed::WishShow(pb::ShowWish::Ask),
         ["hs"] => Typed::WishShow(pb::ShowWish::Show),
         ["hm"] => Typed::WishShow(pb::ShowWish::Muck),
+        ["nh"] => Typed::React(pb::Reaction::NiceHand),
+        ["thx"] => Typed::React(pb::Reaction::Thanks),
+        ["gl"] => Typed::React(pb::Reaction::GoodLuck),
+        ["wow"] => Typed::React(pb::Reaction::Wow),
+        ["lol"] => Typed::React(pb::Reaction::Laugh),
+        ["ouch"] => Typed::React(pb::Reaction::Ouch),
+        ["!", number] => Typed::Report(number.parse().ok()?),
+        ["x", seat] => Typed::Mute(seat.parse().ok()?),
+        ["b"] => Typed::Rabbit,
         ["l"] => Typed::Leave,
         ["q"] => Typed::Quit,
         _ => return None,
@@ -71,13 +91,14 @@ pub(super) async fn run(args: PlayArgs, sit: Option<(SeatIndex, u64)>) -> anyhow
             connection.send(body).await?;
         }
     }
+    let mut muted = BTreeSet::new();
     let mut lines = stdin_lines();
     print_line(HELP)?;
     loop {
         tokio::select! {
             update = connection.next() => match update {
                 Some(Update::Ended(reason)) => bail!("the connection ended: {reason}"),
-                Some(update) => show(&update, connection.view())?,
+                Some(update) => show(&update, connection.view(), &muted)?,
                 None => bail!("the connection ended"),
             },
             line = lines.recv() => {
@@ -88,6 +109,10 @@ pub(super) async fn run(args: PlayArgs, sit: Option<(SeatIndex, u64)>) -> anyhow
                 };
                 if typed == Typed::Quit {
                     break;
+                }
+                if let Typed::Mute(seat) = typed {
+                    mute(seat, connection.view(), &mut muted)?;
+                    continue;
                 }
                 if let Some(body) = command(typed, connection.view(), &permits, args.max_rake)?
                     && let Err(error) = connection.send(body).await
@@ -142,20 +167,50 @@ fn command(
             Ask::ShowHand(pb::ShowHand { hand, show })
         }
         Typed::WishShow(wish) => Ask::WishShow(pb::WishShow { wish: wish.into() }),
+        Typed::Say(text) => Ask::Say(pb::Say { text, ..pb::Say::default() }),
+        Typed::React(reaction) => Ask::Say(pb::Say { reaction: reaction.into(), ..pb::Say::default() }),
+        Typed::Report(number) => Ask::ReportSaid(pb::ReportSaid { number }),
+        Typed::Rabbit => {
+            let Some(ended) = view.ended() else {
+                print_line("No hand has ended.")?;
+                return Ok(None);
+            };
+            Ask::HuntRabbit(pb::HuntRabbit { hand: ended.hand })
+        }
         Typed::Straddle(on) => Ask::Straddle(pb::Straddle { on }),
         Typed::Leave => Ask::Leave(pb::Leave {}),
-        Typed::Quit | Typed::Nothing => return Ok(None),
+        Typed::Mute(_) | Typed::Quit | Typed::Nothing => return Ok(None),
     }))
 }
 
-fn show(update: &Update, view: &View) -> anyhow::Result<()> {
+/// From now on nothing that the player of this seat says is printed, or it is again.
+fn mute(seat: u32, view: &View, muted: &mut BTreeSet<String>) -> anyhow::Result<()> {
+    let seats = view.table().map(|table| &table.seats);
+    let chair = seats.and_then(|seats| seats.iter().find(|(at, _)| u32::from(at.0) == seat));
+    let Some((_, chair)) = chair else { return print_line(&format!("Nobody sits in seat {seat}.")) };
+    let player = chair.player.to_string();
+    if muted.remove(&player) {
+        return print_line(&format!("You hear seat {seat} again."));
+    }
+    muted.insert(player);
+    print_line(&format!("You hear nothing of seat {seat}."))
+}
+
+fn show(update: &Update, view: &View, muted: &BTreeSet<String>) -> anyhow::Result<()> {
     match update {
         Update::Connected { http: false } => print_line("connected"),
         Update::Connected { http: true } => print_line("connected over HTTP: no WebSocket gets through here"),
         Update::Disconnected { reason, retry_in } => {
             print_line(&format!("disconnected ({reason}); again in {} ms", retry_in.as_millis()))
         }
-        Update::Message(_) => print_line(&screen::table(view)),
+        Update::Message(message) => match &message.body {
+            Some(Body::Said(said)) if muted.contains(&said.player) => Ok(()),
+            Some(Body::Said(said)) => print_line(&screen::said(said)),
+            _ => {
+                print_line(&screen::table(view))?;
+                rabbits(message).try_for_each(|rabbit| print_line(&screen::rabbit(rabbit)))
+            }
+        },
         Update::Answer { result: Err(refused), .. } => print_line(&format!("refused: {refused}")),
         Update::Checked { hand, result } => {
             if let Some(ended) = view.ended().filter(|ended| ended.hand == *hand) {
@@ -168,6 +223,17 @@ fn show(update: &Update, view: &View) -> anyhow::Result<()> {
         }
         Update::Answer { result: Ok(()), .. } | Update::Acted(_) | Update::Ended(_) => Ok(()),
     }
+}
+
+fn rabbits(message: &pb::ServerMessage) -> impl Iterator<Item = &pb::RabbitHunted> {
+    let events = match &message.body {
+        Some(Body::Events(events)) => events.events.as_slice(),
+        _ => &[],
+    };
+    events.iter().filter_map(|event| match &event.kind {
+        Some(Kind::RabbitHunted(rabbit)) => Some(rabbit),
+        _ => None,
+    })
 }
 
 /// A thread of its own, because a read of a terminal cannot be cancelled.
@@ -192,6 +258,10 @@ mod tests {
         assert_eq!(parse(" r 40 "), Some(Typed::Act(Action::RaiseTo(40))));
         assert_eq!(parse("s 2 1000"), Some(Typed::Sit { seat: 2, amount: 1_000 }));
         assert_eq!(parse(""), Some(Typed::Nothing));
+        assert_eq!(parse(" \" nice river "), Some(Typed::Say("nice river".into())));
+        assert_eq!(parse("nh"), Some(Typed::React(pb::Reaction::NiceHand)));
+        assert_eq!(parse("! 31"), Some(Typed::Report(31)));
+        assert_eq!(parse("x 2"), Some(Typed::Mute(2)));
         for bad in ["r", "r x", "r -1", "fold", "c 5", "s 1"] {
             assert_eq!(parse(bad), None, "{bad}");
         }

@@ -2,6 +2,7 @@
 
 use crate::view::{Ended, View};
 use purr_engine::{Card, PlayerId};
+use purr_protocol::pb;
 use std::fmt::Write;
 
 fn cards(cards: &[Card]) -> String {
@@ -72,6 +73,29 @@ pub(super) fn table(view: &View) -> String {
         let _ = writeln!(text, "your turn{seconds}: {}", options.join(", "));
     }
     text
+}
+
+/// What somebody said, with the number that a report names. Another player wrote it: control characters would reach the
+/// terminal.
+pub(super) fn said(said: &pb::Said) -> String {
+    let reaction = match said.reaction() {
+        pb::Reaction::Unspecified => "",
+        pb::Reaction::NiceHand => "nice hand",
+        pb::Reaction::Thanks => "thanks",
+        pb::Reaction::GoodLuck => "good luck",
+        pb::Reaction::Wow => "wow",
+        pb::Reaction::Laugh => "laughs",
+        pb::Reaction::Ouch => "ouch",
+    };
+    let text: String = said.text.chars().filter(|letter| !letter.is_control()).collect();
+    let what = if text.is_empty() { format!("*{reaction}*") } else { format!("\"{text}\"") };
+    format!("   seat {}: {what}  (! {} reports it)", said.seat, said.number)
+}
+
+/// The cards that would have come.
+pub(super) fn rabbit(rabbit: &pb::RabbitHunted) -> String {
+    let cards: Vec<&str> = rabbit.cards.iter().map(|open| open.card.as_str()).collect();
+    format!("   hand {}: [{}] would have come", rabbit.hand, cards.join(" "))
 }
 
 pub(super) fn ended(ended: &Ended) -> String {

@@ -177,7 +177,7 @@ impl Side for Purr {
             }
             Some(Body::Closing(closing)) => heard.ended = Some(closing.reason.clone()),
             Some(Body::TablePaused(_)) => heard.paused = true,
-            Some(Body::TableResumed(_) | Body::Pong(_)) | None => {}
+            Some(Body::TableResumed(_) | Body::Pong(_) | Body::Said(_)) | None => {}
         }
         Ok(heard)
     }

@@ -127,6 +127,12 @@ impl View {
                 self.deal = self.deal.take().filter(|deal| deal.hand != void.hand);
             }
             Kind::Leaving(at) => self.seat(at.seat)?.leaving = true,
+            Kind::RabbitHunted(rabbit) => {
+                let cards = rabbit.cards.iter().map(|open| card(&open.card)).collect::<Result<_, _>>()?;
+                if let Some(ended) = self.ended.as_mut().filter(|ended| ended.hand == rabbit.hand) {
+                    ended.would_have_come = cards;
+                }
+            }
             Kind::Raked(_)
             | Kind::EntropyWithheld(_)
             | Kind::PermitNeeded(_)
@@ -272,6 +278,7 @@ impl View {
             rake: end.rake,
             void: end.void,
             shown,
+            would_have_come: Vec::new(),
             deal: deal.unwrap_or_else(|| DealSeen::joined(end.hand, &[])),
         });
         Ok(())

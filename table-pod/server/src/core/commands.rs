@@ -1,6 +1,8 @@
 //! What players ask for.
 
-use super::{APPLIED_PLAYERS_MAX, Asking, ConnectionId, Core, Step, dealing::Wish};
+use super::{
+    APPLIED_PLAYERS_MAX, Asking, ConnectionId, Core, Step, dealing::Wish, rabbit::NoRabbit, talk::NotSaid,
+};
 use purr_engine::{Action, Command, Event, Millis, PlayerId, Refusal, SeatIndex, config::AMOUNT_MAX};
 use purr_protocol::{
     pb::{self, ErrorCode, client_message::Body as Ask, event::Kind, server_message::Body},
@@ -34,6 +36,28 @@ impl From<Refusal> for Denied {
             _ => ErrorCode::Refused,
         };
         Self { bounds, ..Self::new(code, refusal.to_string()) }
+    }
+}
+
+impl From<NotSaid> for Denied {
+    fn from(error: NotSaid) -> Self {
+        let told = error.to_string();
+        match error {
+            NotSaid::TooMuch(left) => {
+                Self { retry_after_ms: Some(left), ..Self::new(ErrorCode::CoolDown, told) }
+            }
+            _ => Self::new(ErrorCode::Refused, told),
+        }
+    }
+}
+
+impl From<NoRabbit> for Denied {
+    fn from(error: NoRabbit) -> Self {
+        let code = match error {
+            NoRabbit::Over(_) => ErrorCode::WrongHand,
+            NoRabbit::Off | NoRabbit::NotDealtIn(_) => ErrorCode::Refused,
+        };
+        Self::new(code, error.to_string())
     }
 }
 
@@ -151,6 +175,20 @@ impl Core {
                 let seat = seated()?;
                 self.check_running(hand)?;
                 Command::RunItTwice { seat, agree }
+            }
+            Ask::Say(say) => {
+                self.say(seated()?, player, &say, step)?;
+                return Ok(Outcome::Done);
+            }
+            Ask::ReportSaid(pb::ReportSaid { number }) => {
+                seated()?;
+                self.report(player, number)?;
+                return Ok(Outcome::Done);
+            }
+            Ask::HuntRabbit(pb::HuntRabbit { hand }) => {
+                seated()?;
+                self.hunt_rabbit(player, hand, step)?;
+                return Ok(Outcome::Done);
             }
             Ask::CommitEntropy(commit) => {
                 self.commit_entropy(seated()?, &commit.commitment)?;

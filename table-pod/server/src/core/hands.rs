@@ -71,6 +71,7 @@ impl Core {
         match (&ended, &deal) {
             (Some(end), Some(deal)) => {
                 self.watch_hand(end, deal);
+                self.note_rabbit(end, deal);
                 self.settle(end, deal, events, step);
             }
             // Only a damaged state: every hand starts with its deal.

@@ -6,7 +6,7 @@ use crate::common;
 use k256::ecdsa::SigningKey;
 use purr_engine::{PlayerId, RakeCap, RakeConfig, SeatIndex, Table, TableConfig, deal::commitment};
 use purr_protocol::{
-    RoomRules, TableSpec,
+    ChatRule, RoomRules, TableSpec,
     pb::{self, ErrorCode, StoodUpCause, client_message::Body as Ask, event::Kind, server_message::Body},
     permit::{Domain, PermitDomain, PermitFor, PermitVersion, address_of},
     settlement::{EntryBody, Notice, NoticeState, Permit, Reserve},
@@ -30,9 +30,9 @@ fn raked() -> RakeConfig {
 }
 
 /// A player with a key.
-struct Person {
+pub(super) struct Person {
     key: SigningKey,
-    player: PlayerId,
+    pub(super) player: PlayerId,
 }
 
 impl Person {
@@ -53,14 +53,14 @@ impl Person {
 }
 
 /// A table with its players, a signer that says what the test says, and a chain that takes everything.
-struct Game {
-    core: Core,
+pub(super) struct Game {
+    pub(super) core: Core,
     spec: TableSpec,
     epoch: u64,
-    now: u64,
+    pub(super) now: u64,
     id: u64,
     notice: u64,
-    people: Vec<Person>,
+    pub(super) people: Vec<Person>,
 }
 
 fn core(spec: &TableSpec, epoch: u64, state: State) -> Core {
@@ -81,7 +81,7 @@ impl Game {
     }
 
     /// With so many players in their seats.
-    fn seated(players: u8, rake: RakeConfig, room: RoomRules) -> Self {
+    pub(super) fn seated(players: u8, rake: RakeConfig, room: RoomRules) -> Self {
         let mut game = Self::new(rake, room);
         for seat in 0..players {
             game.sit(seat, seat, 1_000);
@@ -93,7 +93,7 @@ impl Game {
         self.core.handle(self.now, input)
     }
 
-    fn say(&mut self, who: u8, body: Ask) -> Step {
+    pub(super) fn say(&mut self, who: u8, body: Ask) -> Step {
         self.id += 1;
         let (id, player) = (self.id, self.people[usize::from(who)].player);
         self.input(Input::Message {
@@ -149,7 +149,7 @@ impl Game {
     }
 
     /// A tick at the next time that one is due, at the latest at `until`.
-    fn tick(&mut self, until: u64) -> Step {
+    pub(super) fn tick(&mut self, until: u64) -> Step {
         self.now = self.core.next_deadline().unwrap_or(until).clamp(self.now, until);
         self.input(Input::Tick { seed: [u8::try_from(self.now % 251).unwrap(); 32] })
     }
@@ -168,7 +168,7 @@ impl Game {
         told
     }
 
-    fn act(&mut self, seat: SeatIndex, kind: pb::ActionKind, amount: u64) -> Step {
+    pub(super) fn act(&mut self, seat: SeatIndex, kind: pb::ActionKind, amount: u64) -> Step {
         let player = self.core.state().table.seat(seat).unwrap().player;
         let who = self.people.iter().position(|person| person.player == player).unwrap();
         let hand = self.core.state().table.hand().unwrap().number;
@@ -204,20 +204,20 @@ impl Game {
     }
 }
 
-fn kinds(step: &Step) -> Vec<Kind> {
+pub(super) fn kinds(step: &Step) -> Vec<Kind> {
     let shown =
         step.shown.as_ref().and_then(|shown| shown.for_player(PlayerId([0xff; 20]))).unwrap_or_default();
     shown.events.into_iter().filter_map(|event| event.kind).collect()
 }
 
-fn refusal(step: &Step) -> Option<ErrorCode> {
+pub(super) fn refusal(step: &Step) -> Option<ErrorCode> {
     step.replies.iter().find_map(|(_, body)| match body {
         Body::Error(error) => Some(error.code()),
         _ => None,
     })
 }
 
-fn retry_after(step: &Step) -> u64 {
+pub(super) fn retry_after(step: &Step) -> u64 {
     let error = step.replies.iter().find_map(|(_, body)| match body {
         Body::Error(error) => error.retry_after_ms,
         _ => None,
@@ -245,6 +245,8 @@ const RULES: RoomRules = RoomRules {
     rejoin_cool_down_ms: 30 * S,
     cool_down_max_ms: 3_600 * S,
     short_stay_hands: 10,
+    rabbit_hunt: false,
+    chat: ChatRule::Off,
 };
 
 #[test]
