@@ -64,6 +64,11 @@ page-test: ## the page in Chromium: two players, a network that breaks, accessib
 	@tests/cargo.sh build --release --workspace --bin purr-solo
 	@tests/page/run.sh
 
+.PHONY: page-evening
+page-evening: ## 200 hands in Chromium with broken networks, reloads, two tabs, sleep and clock jumps; every page is as the table (ARGS="50 SEED")
+	@tests/cargo.sh build --release --workspace --bin purr-solo
+	@tests/page/evening.sh $(ARGS)
+
 .PHONY: clients-test
 clients-test: ## clients written from the documents alone: a bot of 80 lines plays hands against a twin
 	@tests/cargo.sh build --release --workspace --bin purr-solo

@@ -152,17 +152,29 @@ try {
   await tab.locator('.facts', { hasText: '1,000' }).waitFor();
   await accessible(who, 'cashier');
 
+  // A player's own limit for deposits: the page warns, and says that it can do no more.
+  await tab.locator('#deposit-limit-amount').fill('200');
+  await tab.keyboard.press('Enter');
+  await tab.locator('[data-limit-now="deposit"]', { hasText: 'Now: 200' }).waitFor();
+
   // Deposit, by keys alone.
   await tab.getByLabel(/^Amount, up to 1,000/).first().focus();
   await tab.keyboard.type('1200');
   await tab.locator('#deposit-wrong', { hasText: 'At most 1,000' }).waitFor();
   await tab.keyboard.press('Control+A');
   await tab.keyboard.type('250.5');
+  await tab.locator('[data-key="beyond"]', { hasText: 'beyond your own limit of 200' }).waitFor();
+  await accessible(who, 'a deposit beyond one’s own limit');
+  await shot('beyond');
   await tab.keyboard.press('Enter');
   await move('Deposit of 250.50', '1 of 3 confirmations').waitFor();
   await move('Approval of 250.50', /confirmations|final/).waitFor();
   assert.equal(await read(vault, 'balanceOf(address)', player), 250.5 * USDC);
   assert.equal(await read(token, 'allowance(address,address)', player, vault), 0, 'the approval was for this amount alone');
+  await tab.getByText('Deposited here in the last 24 hours: 250.50').waitFor();
+  await tab.locator('#deposit-limit-amount').fill('1000');
+  await tab.keyboard.press('Enter');
+  await tab.locator('[data-limit-now="deposit"]', { hasText: /^Now: 200.*; 1,000.* in 1 day/ }).waitFor();
   await shot('deposit');
   await rpc('anvil_mine', ['0x5']);
   await move('Deposit of 250.50', 'final').waitFor();

@@ -11,6 +11,8 @@ import { chromium } from 'playwright-core';
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 /** For what has to happen at some time, in milliseconds. */
 export const SOON = 60_000;
+/** Between two looks at the same thing, in milliseconds. */
+const LOOK_MS = 30;
 
 /** Starts purr-solo with these options: {port, stop}. */
 export async function start(solo, options, pageFolder) {
@@ -90,9 +92,33 @@ export async function accessible({ name, page }, view) {
 /** New options take no press for a moment: these do by now. */
 export const myTurn = ({ page }) => page.locator('.choice:not(.fresh):not(.ahead) .act').first();
 
-/** Whose turn it is, once somebody's is. */
-export async function toAct(players) {
-  return Promise.any(players.map((who) => myTurn(who).waitFor({ timeout: SOON }).then(() => who)));
+/**
+ * What `look` finds, as soon as it is not undefined. Nothing goes on in the background afterwards, as the losers of a race of
+ * waits do: an error is the one that the reader has to see. `what` says what was waited for.
+ */
+export async function eventually(look, what) {
+  const ends = performance.now() + SOON;
+  for (;;) {
+    const found = await look();
+    if (found !== undefined) return found;
+    if (performance.now() > ends) throw new Error(`not within ${SOON / 1000} s: ${await what()}`);
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+  }
+}
+
+/** What each of them sees in the middle of the table. */
+export async function seen(players) {
+  const texts = await Promise.all(players.map(async ({ name, page }) => `${name} sees "${(await page.locator('.outcome').allInnerTexts()).join(' ')}"`));
+  return texts.join(', ');
+}
+
+/** Whose turn it is, once somebody's is; null where `over` is seen before. */
+export async function toAct(players, over = null) {
+  return eventually(async () => {
+    if (over !== null && (await over.isVisible())) return null;
+    for (const who of players) if (await myTurn(who).isVisible()) return who;
+    return undefined;
+  }, async () => `somebody's turn; ${await seen(players)}`);
 }
 
 /** Presses a button of one's turn by its name, and waits until its question is answered. */

@@ -30,7 +30,7 @@ try {
     for (const name of await caches.keys()) for (const request of await (await caches.open(name)).keys()) urls.push(new URL(request.url).pathname);
     return urls;
   });
-  assert.ok(kept.includes('/') && kept.some((path) => path.endsWith('/app.js')), `${kept}`);
+  assert.ok(kept.includes('/') && kept.some((path) => path.endsWith('/all.js')), `${kept}`);
   assert.deepEqual(kept.filter((path) => path !== '/' && !path.startsWith('/page/')), [], 'nothing of the API is kept');
   assert.deepEqual(complaints, []);
 

@@ -82,8 +82,8 @@ try {
     await page.locator('.seat.own').waitFor();
   }
   let shown = false;
-  for (let turns = 0; turns < 20 && (await players[0].page.locator('.outcome.strong').count()) === 0; turns += 1) {
-    const who = await Promise.race([toAct(players), players[0].page.locator('.outcome.strong').waitFor().then(() => null)]);
+  for (let turns = 0; turns < 20; turns += 1) {
+    const who = await toAct(players, players[0].page.locator('.outcome.strong'));
     if (who === null) break;
     // What is announced at once says whose turn it is.
     await who.page.locator('#alert', { hasText: 'Du bist dran.' }).waitFor({ state: 'attached' });

@@ -8,6 +8,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { chromium } from 'playwright-core';
+import { eventually } from './common.mjs';
 
 const [solo, folder, pageFolder] = process.argv.slice(2);
 const SEATS = 9;
@@ -108,8 +109,10 @@ try {
   const pages = [];
   for (const seat of [0, 1, 3, 4, 6, 8]) pages.push(await player(browser, port, seat));
   // Somebody's turn with a raise to decide, after the flop where it can be had: everybody else calls.
-  const decider = async () => Promise.any(pages.map((page) => page.locator('.presses .raise').waitFor().then(() => page)));
-  const page = await decider();
+  const page = await eventually(async () => {
+    for (const one of pages) if (await one.locator('.presses .raise').isVisible()) return one;
+    return undefined;
+  }, () => 'a turn with a raise to decide');
   for (const language of ['en', 'de']) {
     // Words of another language are longer. The page loads anew, and it is the same player's turn.
     await page.evaluate((code) => localStorage.setItem('purr.language', code), language);

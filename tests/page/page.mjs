@@ -12,6 +12,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { chromium } from 'playwright-core';
+import { myTurn, toAct } from './common.mjs';
 import { Network } from './proxy.mjs';
 
 const [solo, folder] = process.argv.slice(2);
@@ -111,13 +112,6 @@ async function cards({ page }) {
 
 const board = ({ page }) => page.locator('.board [data-card]').evaluateAll((found) => found.map((card) => card.dataset.card));
 const handOf = async ({ page }) => Number(/Hand (\d+)/.exec(await page.locator('.outcome').innerText())?.[1]);
-// New options take no press for a moment.
-const myTurn = ({ page }) => page.locator('.choice:not(.fresh):not(.ahead) .act').first();
-
-/** Whose turn it is, once somebody's is. */
-async function toAct(players) {
-  return Promise.any(players.map((who) => myTurn(who).waitFor({ timeout: SOON }).then(() => who)));
-}
 
 /** Checks or calls, by key: no mouse is needed to play. */
 async function passive(players) {

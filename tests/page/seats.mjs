@@ -10,6 +10,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { chromium } from 'playwright-core';
+import { eventually } from './common.mjs';
 
 const [solo, folder] = process.argv.slice(2);
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -75,15 +76,14 @@ try {
   await two.locator('[data-do="leave-now"]').click();
   // The running hand is played to its end: whoever is asked folds.
   const offered = third.locator('[data-key="held"]');
-  const begun = performance.now();
-  while (!(await offered.isVisible())) {
-    assert.ok(performance.now() - begun < SOON, 'no seat was offered');
+  await eventually(async () => {
+    if (await offered.isVisible()) return true;
     for (const page of [one, two]) {
       const act = page.locator('[data-do="act"][data-with="check"], [data-do="act"][data-with="fold"]').first();
       if (await act.isVisible()) await act.click({ timeout: 2_000 }).catch(() => {});
     }
-    await Promise.race([offered.waitFor(), new Promise((resolve) => setTimeout(resolve, 500))]);
-  }
+    return undefined;
+  }, () => 'the seat that is offered');
   assert.match(await offered.textContent(), /Your turn: seat \d is held for you, \d+ s/);
   await accessible(third, 'offered');
   await third.locator('[data-do="take-seat"]').click();

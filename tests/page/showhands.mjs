@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { accessible, launch, myTurn, open, press, sit, start } from './common.mjs';
+import { accessible, eventually, launch, myTurn, open, press, seen, sit, start } from './common.mjs';
 
 const [solo, folder, pageFolder = null] = process.argv.slice(2);
 mkdirSync(folder, { recursive: true });
@@ -22,13 +22,15 @@ async function wish({ page }, name) {
 const question = ({ page }) => page.getByRole('group', { name: /^Show your hand/ });
 const faceUp = ({ page }, seat) => page.locator(`.seat[data-seat="${seat}"] .hole [data-card]`).count();
 
-/** Who is to act, who is asked whether to show, or that the hand is over without a question. */
+/** Who is to act, or who is asked whether to show. */
 async function next(players) {
-  const settled = players.flatMap((who, seat) => [
-    myTurn(who).filter({ hasText: /Fold/ }).waitFor().then(() => ({ turn: who })),
-    question(who).locator('xpath=self::*[not(contains(@class,"fresh"))]').waitFor().then(() => ({ asked: who, seat })),
-  ]);
-  return Promise.any(settled);
+  return eventually(async () => {
+    for (const [seat, who] of players.entries()) {
+      if (await question(who).locator('xpath=self::*[not(contains(@class,"fresh"))]').isVisible()) return { asked: who, seat };
+      if (await myTurn(who).filter({ hasText: /Fold/ }).isVisible()) return { turn: who };
+    }
+    return undefined;
+  }, async () => `a turn or a question whether to show; ${await seen(players)}`);
 }
 
 /** Plays until somebody is asked; `answer` plays a turn. */

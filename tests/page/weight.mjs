@@ -11,6 +11,10 @@ const WEIGHT_MAX = 350 * 1024;
 const PHONE = { width: 390, height: 844 };
 const FAST_4G = { offline: false, latency: 165, downloadThroughput: (8.1e6 / 8), uploadThroughput: (1.35e6 / 8) };
 const SLOWER = 4;
+/** From the navigation to the first table, on a first visit, in milliseconds. */
+const FIRST_TABLE_MS_MAX = 1_000;
+/** Loads that are measured. What else the machine does only adds to one, so the fastest says what the page costs. */
+const LOADS = 5;
 
 const [solo, folder, pageFolder = null] = process.argv.slice(2);
 mkdirSync(folder, { recursive: true });
@@ -74,12 +78,12 @@ try {
     const session = await who.page.context().newCDPSession(who.page);
     await throttled(who.page);
     const cold = [];
-    for (let times = 0; times < 3; times += 1) {
+    for (let times = 0; times < LOADS; times += 1) {
       await session.send('Network.clearBrowserCache');
       await who.page.reload();
       cold.push(await firstOf(who.page, 'lobby'));
     }
-    figures.coldMs = cold.sort((a, b) => a - b)[1];
+    figures.coldMs = cold.sort((a, b) => a - b);
     const warm = [];
     for (let times = 0; times < 3; times += 1) {
       await who.page.reload();
@@ -99,9 +103,10 @@ try {
     await who.page.context().close();
   }
   writeFileSync(join(folder, 'weight.json'), `${JSON.stringify(figures, null, 1)}\n`);
-  console.log(`weight: ${Math.round(figures.bytes / 1024)} KiB in ${figures.files} files; first table ${figures.coldMs} ms, ${figures.keptMs} ms with kept files; `
+  console.log(`weight: ${Math.round(figures.bytes / 1024)} KiB in ${figures.files} files; first table of a first visit ${figures.coldMs.join(', ')} ms, ${figures.keptMs} ms with kept files; `
     + `felt of a table that is loaded again ${figures.feltKeptMs} ms; longest tasks at four times slower ${figures.tasksMs.join(', ')} ms`);
   assert.ok(figures.bytes <= WEIGHT_MAX, `${figures.bytes} bytes: at most ${WEIGHT_MAX}`);
+  assert.ok(figures.coldMs[0] <= FIRST_TABLE_MS_MAX, `first table after ${figures.coldMs[0]} ms: at most ${FIRST_TABLE_MS_MAX}`);
   assert.deepEqual(complaints, []);
 } finally {
   await browser.close();

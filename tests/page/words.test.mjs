@@ -44,7 +44,7 @@ const SPOKEN = new Set(['aria-label', 'title', 'placeholder', 'aria-valuetext', 
 const FOR_PROGRAMS = new Set([
   'querySelector', 'querySelectorAll', 'closest', 'getElementById', 'getItem', 'setItem', 'removeItem', 'addEventListener', 'removeEventListener', 'fetch', 'call',
   'icon', 'matchMedia', 'split', 'startsWith', 'endsWith', 'includes', 'match', 'replace', 'setAttribute', 'getAttribute', 'hasAttribute', 'createElement',
-  'createElementNS', 'createPolicy', 'register', 'send', 'find', 'request', 'toggle', 'utf8ToBytes', 'onChain', 'selectorOf',
+  'createElementNS', 'createPolicy', 'matches', 'register', 'send', 'find', 'request', 'toggle', 'utf8ToBytes', 'onChain', 'selectorOf',
 ]);
 /** Errors for those who work on the page: a programming error, and a message that the table does not send. */
 const FOR_DEVELOPERS = new Set(['TypeError', 'Astray']);

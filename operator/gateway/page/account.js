@@ -6,6 +6,7 @@ import { onDo, say } from './dom.js';
 import { forgetCards } from './owncards.js';
 import { OtherPlace, Session } from './session.js';
 import { app, attention, dialog, draw, guests } from './state.js';
+import { leaveAll } from './tables.js';
 import { connectWallet, exportGuest, forgetGuest, guest } from './wallet.js';
 import { t } from './words.js';
 
@@ -56,9 +57,9 @@ function enter(session) {
 
 async function signOut() {
   const { session } = app;
-  app.link?.stop();
-  app.show.drop();
-  Object.assign(app, { session: null, link: null, choice: null, wish: null, balance: null, log: [], taking: null });
+  const { info } = app;
+  leaveAll();
+  Object.assign(app, { session: null, balance: null, taking: null, info });
   attention.turn(null);
   Object.assign(app.fleets, { seats: [], asking: null, error: null });
   onSession.left();

@@ -53,6 +53,11 @@ export class Choice {
     return now - this.#since >= SETTLE_MS;
   }
 
+  /** The question comes to the front now: what was pressed until then was meant for something else. */
+  anew(now) {
+    this.#since = now;
+  }
+
   get amount() {
     return readMoney(this.text).amount ?? null;
   }
@@ -163,7 +168,11 @@ function before(view, { wish, wishFresh, row, runOut }) {
     head(runOut ? t.actions.allInTheBoard : waiting(view), view),
     el('div', { class: 'upper' }, view.you === null ? null : ghost(), row),
     view.you === null ? null
-      : el('div', { class: 'presses', role: 'group', 'aria-label': t.actions.inAdvance }, offered === null ? [gap(), gap(), gap()] : [fold(), exact(), gap()]));
+      : el('div', { class: 'presses', role: 'group', 'aria-label': t.actions.inAdvance }, offered === null ? [gap(), gap(), view.mayHunt ? rabbit() : gap()] : [fold(), exact(), gap()]));
+}
+
+function rabbit() {
+  return el('button', { class: 'button act calm', type: 'button', 'data-do': 'rabbit', 'data-key': 'rabbit' }, el('span', {}, t.actions.whatWouldHaveCome));
 }
 
 // Takes the room of the amounts, and is nothing: the same elements, unseen and disabled.

@@ -1,6 +1,7 @@
 // The page: which of its views is shown, and what its fields and buttons do.
 
 import { loadBalance, onSession, resume, signedIn } from './account.js';
+import { SETTLE_MS } from './actions.js';
 import { api } from './api.js';
 import { askPermission, permission } from './attention.js';
 import { buyChips } from './buyin.js';
@@ -19,7 +20,7 @@ import { Leaderboard, Seated } from './others.js';
 import { keptCards } from './owncards.js';
 import { OwnHands } from './ownhands.js';
 import { OwnLimits } from './ownlimits.js';
-import { act, hurry, openTable, showWishChanged } from './playing.js';
+import { act, hurry, mind, openTable, sayLine, showWishChanged } from './playing.js';
 import { Replayer } from './replayer.js';
 import { Rooms } from './rooms.js';
 import { changed as changedSetting, keepSettings } from './settings.js';
@@ -27,6 +28,8 @@ import { listenForSound, play } from './sounds.js';
 import { app, attention, dialog, draw, drawWith, motions, NOWHERE, root } from './state.js';
 import { Statistics } from './statistics.js';
 import { tablePage } from './tablepage.js';
+import { enterTable, leaveTable, waitingTables } from './tables.js';
+import { tiles } from './tiles.js';
 import { followTables } from './waitlist.js';
 import { discover } from './wallet.js';
 import { keepLanguage, t } from './words.js';
@@ -82,10 +85,10 @@ function content() {
   if (route.name === 'cashier') return [...cashier.draw(), app.session === null ? null : ownLimits.draw()];
   if (route.name === 'hands') return hands(route.uid, app.info?.name, own, app.history);
   if (route.name === 'hand') return oneHand(route.uid, route.hand, own, app.oneHand, replayer, formats);
-  if (route.name === 'table') return tablePage(app, seated.draw(own));
+  if (route.name === 'table') return tablePage(app, seated.draw(own), waitingTables());
   if (route.name === 'integrity') return integrity.draw(route);
-  const sits = new Set((app.balance?.seated ?? []).map(({ table }) => table));
-  return [lobby(app.tables, app.fleets, app.filter, sits), rooms.draw(app.tables.tables)];
+  const sits = new Set([...(app.balance?.seated ?? []).map(({ table }) => table), ...waitingTables().map(([uid]) => uid)]);
+  return [tiles(waitingTables()), lobby(app.tables, app.fleets, app.filter, sits), rooms.draw(app.tables.tables)];
 }
 
 // Clocks count down between two messages.
@@ -96,6 +99,7 @@ function tick() {
     element.textContent = `${Math.max(0, Math.ceil((element.dataset.seconds - now) / 1000))} s`;
   }
   hurry(now);
+  mind();
 }
 setInterval(tick, 250);
 
@@ -116,11 +120,10 @@ function go() {
   app.route = routeOf(location.hash);
   const { name, uid, hand } = app.route;
   if (before.uid !== uid) {
-    app.link?.stop();
-    app.show.drop();
-    Object.assign(app, { link: null, info: null, choice: null, log: [], notice: null, wish: null, wishes: { bigBlind: false, fillUp: false } });
-    attention.turn(null);
-    if (uid) loadInfo(uid);
+    if (before.uid) leaveTable(before.uid);
+    if (uid && !enterTable(uid, performance.now())) loadInfo(uid);
+    setTimeout(draw, SETTLE_MS + 1);
+    mind();
   }
   replayer.stop();
   if (before.name === 'floor' && name !== 'floor') floor.stop();
@@ -258,6 +261,7 @@ onDo('cancel-exit', () => cashier.cancelExit());
 onDo('finalise-exit', () => cashier.finaliseExit());
 onDo('cancel-permit', (nonce) => cashier.cancelPermit(nonce));
 onDo('no-limit', (what) => ownLimits.end(what));
+onDo('no-deposit-limit', () => cashier.limitDeposits(true));
 onDo('try-sound', () => play(['chips', 'turn'], app.settings.volume));
 function set(name, value) {
   const { settings, wrong = null } = changedSetting(app.settings, name, value);
@@ -283,12 +287,14 @@ document.addEventListener('input', ({ target }) => {
     case 'lobby-free': app.filter = { ...app.filter, free: target.checked }; break;
     case 'money-deposit': cashier.type('deposit', target.value); return;
     case 'money-withdraw': cashier.type('withdraw', target.value); return;
+    case 'money-limit': cashier.type('limit', target.value); return;
     case 'own-limit': ownLimits.type(target.dataset.limit, target.value); return;
     case 'slider': choice?.slide(Number(target.value)); break;
     case 'amount': if (choice) choice.text = target.value; break;
     case 'chips': asking.text = target.value; break;
     case 'chips-slider': asking.text = moneyField(Number(target.value)); break;
     case 'note-colour': app.note.colour = target.value; break;
+    case 'say': app.talk.text = target.value; break;
     case 'note-text': app.note.text = target.value; break;
     case 'wish-bigBlind': app.wishes.bigBlind = target.checked; break;
     case 'wish-fillUp': app.wishes.fillUp = target.checked; break;
@@ -318,9 +324,11 @@ document.addEventListener('change', ({ target }) => {
 document.addEventListener('submit', (event) => {
   event.preventDefault();
   if (event.target.dataset.form === 'raise') act('raise');
+  if (event.target.dataset.form === 'say') sayLine();
   if (event.target.dataset.form === 'chips') buyChips();
   if (event.target.dataset.form === 'deposit') cashier.deposit();
   if (event.target.dataset.form === 'withdraw') cashier.withdraw();
+  if (event.target.dataset.form === 'deposit-limit') cashier.limitDeposits();
   if (event.target.dataset.form === 'own-limit') ownLimits.set(event.target.dataset.limit);
   if (event.target.dataset.form === 'note') {
     app.notes.set(app.note.player, app.note);

@@ -13,9 +13,9 @@ import { t } from './words.js';
 /** How long a permit may be used, in seconds. */
 const PERMIT_LIFE_S = 3_600;
 
-/** A signed permit for the table that is shown; `what` is {seat, topUp}. */
-export async function permit(what, amount) {
-  const info = await api.table(app.route.uid);
+/** A signed permit for a table; `what` is {seat, topUp}. */
+export async function permit(what, amount, uid = app.route.uid) {
+  const info = await api.table(uid);
   if (app.chain === null || !info.tableId) throw new Error(t.app.theTableIsNot);
   const terms = {
     amount, maxTotalRake: rakeOf(amount), expiryS: Math.floor(Date.now() / 1000) + PERMIT_LIFE_S, nonce: randomNonce(),

@@ -2,6 +2,7 @@
 // it by the player's own wallet; the page holds no money and no key of it.
 
 import { refusal, Vault } from './chain.js';
+import { at, deposited, goesBeyond, keepLimit, loadLimit, readLimit, withDeposit, withLimit } from './depositlimit.js';
 import { el } from './dom.js';
 import { withdrawalNonce, withdrawData } from './keys.js';
 import { money, moneyWithUnit, parseMoney, readMoney } from './money.js';
@@ -58,9 +59,11 @@ export class Cashier {
   #state = null;
   #error = null;
   #busy = null;
-  #texts = { deposit: '', withdraw: '' };
+  #texts = { deposit: '', withdraw: '', limit: '' };
   #moves = [];
   #permits = [];
+  /** The player's own limit for deposits (depositlimit.js). */
+  #limit = readLimit(null);
   #own = null;
   #timer = null;
   #looks = 0;
@@ -89,6 +92,21 @@ export class Cashier {
     this.#error = null;
     this.#moves = readList('moves', own);
     this.#permits = goodPermits(readList('permits', own), Date.now() / 1000);
+    this.#limit = loadLimit(own);
+  }
+
+  #keepLimit(limit) {
+    this.#limit = limit;
+    keepLimit(this.#own, limit);
+    this.#redraw();
+  }
+
+  /** Sets the player's own limit for deposits as it is written, or none. */
+  limitDeposits(none = false) {
+    const { amount, wrong } = none ? { amount: null } : readMoney(this.#texts.limit);
+    if (wrong !== undefined || this.#own === null) return;
+    this.#texts.limit = '';
+    this.#keepLimit(withLimit(this.#limit, amount, nowS()));
   }
 
   #vault() {
@@ -177,6 +195,7 @@ export class Cashier {
       }
       this.#say(t.cashier.waitingForYourWallet);
       this.#sent('deposit', await vault.send('deposit(uint64)', amount), amount);
+      this.#keepLimit(withDeposit(this.#limit, amount, nowS()));
       this.#texts.deposit = '';
     });
   }
@@ -238,6 +257,7 @@ export class Cashier {
       this.#form('deposit', t.cashier.deposit, state?.wallet ?? null, t.cashier.youApproveExactlyThis(this.#ask.config()?.confirmations ?? '…')),
       this.#form('withdraw', t.cashier.withdraw, balance?.free ?? null, t.cashier.yourWalletSignsWhat
         + (state !== null && balance !== null && state.payable < balance.free ? t.cashier.theVaultPaysAt(moneyWithUnit(state.payable)) : '')),
+      this.#limitForm(),
       this.#exit(state, seated),
       this.#permitList(),
       this.#moveList(),
@@ -247,6 +267,7 @@ export class Cashier {
   #form(what, title, most, words) {
     const text = this.#texts[what];
     const wrong = text === '' ? null : wrongSum(text, most);
+    const beyond = what === 'deposit' && wrong === null && text !== '' && goesBeyond(this.#limit, parseMoney(text), nowS());
     const off = text === '' || wrong !== null || this.#busy !== null || this.#state === null;
     return el('form', { class: 'panel money-form', 'data-form': what, 'data-key': what, novalidate: true, 'aria-labelledby': `${what}-title` },
       el('h2', { id: `${what}-title` }, title),
@@ -257,8 +278,33 @@ export class Cashier {
           id: `${what}-amount`, type: 'text', inputmode: 'decimal', autocomplete: 'off', value: text, 'data-input': `money-${what}`,
           'aria-invalid': wrong ? 'true' : null, 'aria-describedby': `${what}-wrong`,
         }),
-        el('button', { class: 'button main', type: 'submit', 'aria-disabled': off ? 'true' : null }, title)),
-      el('p', { id: `${what}-wrong`, class: 'wrong' }, wrong ?? ''));
+        el('button', { class: 'button main', type: 'submit', 'aria-disabled': off ? 'true' : null }, beyond ? t.cashier.depositAllTheSame : title)),
+      el('p', { id: `${what}-wrong`, class: 'wrong' }, wrong ?? ''),
+      beyond ? el('p', { class: 'warn-text', role: 'alert', 'data-key': 'beyond' },
+        t.cashier.beyondYourLimit(moneyWithUnit(at(this.#limit, nowS()).limit), moneyWithUnit(deposited(this.#limit, nowS())))) : null);
+  }
+
+  #limitForm() {
+    const now = nowS();
+    const { limit, next } = at(this.#limit, now);
+    const text = this.#texts.limit;
+    const wrong = text === '' ? null : (readMoney(text).wrong ?? null);
+    const name = (value) => (value === null ? t.ownlimits.noLimit : moneyWithUnit(value));
+    return el('form', { class: 'panel money-form', 'data-form': 'deposit-limit', 'data-key': 'deposit-limit', novalidate: true, 'aria-labelledby': 'deposit-limit-title' },
+      el('h2', { id: 'deposit-limit-title' }, t.cashier.yourLimitForDeposits),
+      el('p', { class: 'soft' }, t.cashier.thePageCanOnlyWarn),
+      el('p', { class: 'strong', 'data-limit-now': 'deposit' }, next === null ? t.ownlimits.now(name(limit), null) : t.ownlimits.now(name(limit), name(next.to), duration(next.fromS - now))),
+      el('label', { class: 'field', for: 'deposit-limit-amount' }, t.ownlimits.amount),
+      el('div', { class: 'row' },
+        el('input', {
+          id: 'deposit-limit-amount', type: 'text', inputmode: 'decimal', autocomplete: 'off', value: text, 'data-input': 'money-limit',
+          'aria-invalid': wrong ? 'true' : null, 'aria-describedby': 'deposit-limit-wrong',
+        }),
+        el('button', { class: 'button', type: 'submit', 'aria-label': t.ownlimits.setLimit(t.cashier.yourLimitForDeposits), 'aria-disabled': text === '' || wrong !== null ? 'true' : null }, t.ownlimits.set),
+        limit === null && next === null ? null
+          : el('button', { class: 'button', type: 'button', 'data-do': 'no-deposit-limit', 'aria-label': t.ownlimits.noLimitFor(t.cashier.yourLimitForDeposits) }, t.ownlimits.noLimitButton)),
+      el('p', { id: 'deposit-limit-wrong', class: 'wrong' }, wrong ?? ''),
+      el('p', { class: 'soft' }, t.cashier.depositedInADay(moneyWithUnit(deposited(this.#limit, now)))));
   }
 
   #exit(state, seated) {
@@ -299,6 +345,8 @@ export class Cashier {
 }
 
 const fact = (what, value) => el('div', {}, el('dt', {}, what), el('dd', {}, value));
+
+const nowS = () => Math.floor(Date.now() / 1000);
 
 /** Seconds in the largest units that say enough. */
 export function duration(seconds) {

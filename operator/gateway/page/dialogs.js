@@ -20,6 +20,10 @@ export class Dialog {
     });
   }
 
+  get isOpen() {
+    return this.#draw !== null;
+  }
+
   open(draw) {
     this.#draw = draw;
     this.redraw();

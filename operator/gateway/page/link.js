@@ -72,6 +72,7 @@ export class Link {
   #uid;
   #changed;
   #told;
+  #said;
   #socket = null;
   #stopped = false;
   #pending = [];
@@ -88,12 +89,13 @@ export class Link {
   #refused = 0;
   #upgradeMs = UPGRADE_MIN_MS;
 
-  /** `changed()` after every change; `told(events)` with the events of a message that was taken in. */
-  constructor(session, uid, changed, told) {
+  /** `changed()` after every change; `told(events)` with the events of a message that was taken in; `said` with what a player says. */
+  constructor(session, uid, changed, told, said = () => {}) {
     this.#session = session;
     this.#uid = uid;
     this.#changed = changed;
     this.#told = told;
+    this.#said = said;
     this.view = new View(session.address);
     /** connecting, open (`streamed` or not), waiting (with `retryAt`), ended (with `why`). */
     this.state = { name: 'connecting' };
@@ -101,6 +103,10 @@ export class Link {
     document.addEventListener('visibilitychange', this.#look);
     // Not before the one who made this holds it.
     queueMicrotask(() => this.#connect());
+  }
+
+  get uid() {
+    return this.#uid;
   }
 
   /** Leaves for good. */
@@ -383,6 +389,8 @@ export class Link {
       this.#take(message.ack.id)?.resolve?.();
     } else if (message.error) {
       this.#error(message.error);
+    } else if (message.said) {
+      this.#said(message.said);
     } else if (message.snapshot) {
       // Nobody knows what became of a commitment while nothing was seen: it is sent again.
       if (message.snapshot.dealing) this.#reveal(message.snapshot.dealing, this.view.you);

@@ -40,9 +40,8 @@ export class LobbyStream {
     try {
       const headers = { accept: 'text/event-stream' };
       if (this.#token !== null) headers.authorization = `Bearer ${await this.#token()}`;
-      const answer = await fetch('/v1/lobby/events', {
-        headers, cache: 'no-store', credentials: 'omit', signal: this.#abort.signal,
-      });
+      const answer = await (this.#early()
+        ?? fetch('/v1/lobby/events', { headers, cache: 'no-store', credentials: 'omit', signal: this.#abort.signal }));
       if (answer.ok) {
         wait = ON_MS;
         await this.#follow(answer.body);
@@ -53,6 +52,19 @@ export class LobbyStream {
     if (this.#abort.signal.aborted) return;
     this.#changed(null);
     this.#again = setTimeout(() => this.#open(), wait);
+  }
+
+  /** The answer that was asked for before this script was there (early.js), for a stranger and once; null where there is none. */
+  #early() {
+    const early = globalThis.purrEarly ?? null;
+    globalThis.purrEarly = null;
+    if (early === null) return null;
+    if (this.#token !== null) {
+      early.abort.abort();
+      return null;
+    }
+    this.#abort.signal.addEventListener('abort', () => early.abort.abort());
+    return early.answer;
   }
 
   async #follow(body) {

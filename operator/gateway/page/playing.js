@@ -16,6 +16,8 @@ import { actionOf } from './settings.js';
 import { Show } from './show.js';
 import { play, soundsOf } from './sounds.js';
 import { app, attention, dialog, draw, motions } from './state.js';
+import { calls, isBehind, nextToAct, waitingTables, within } from './tables.js';
+import { BUBBLE_MS } from './talk.js';
 import { tell } from './tell.js';
 import { t } from './words.js';
 
@@ -28,30 +30,45 @@ app.show = new Show((events) => hear(events, app.link.view), draw);
 
 export function openTable() {
   if (app.session === null || app.link !== null) return;
-  app.link = new Link(app.session, app.route.uid, changed, told);
+  const { uid } = app.route;
+  app.link = new Link(app.session, uid, () => within(uid, changed), (...of) => within(uid, () => told(...of)), (what) => within(uid, () => said(what)));
 }
 
-let lastTurn = null;
-let lastState = 'connecting';
+/** Says it of the table: one that is not shown is named. */
+function tellOf(text, atOnce = false) {
+  say(isBehind() ? t.app.atTable(app.link.view.table?.name ?? '', text) : text, atOnce);
+}
+
 function changed() {
   const { view, state } = app.link;
+  const { told: last } = app;
   if (view.hand !== null && view.yourCards.length === 2) keepCards(app.session.address, app.route.uid, view.hand.number, view.yourCards);
-  seen = { board: view.hand?.board.length ?? 0, second: view.hand?.secondBoard.length ?? 0 };
+  last.seen = { board: view.hand?.board.length ?? 0, second: view.hand?.secondBoard.length ?? 0 };
   decide(view);
-  sitWhereHeld();
+  if (!isBehind()) sitWhereHeld();
   sayShowWish(view, state);
   const turn = view.yourTurn === null ? null : `${view.yourTurn.hand}/${view.hand.board.length}/${view.yourTurn.call}/${view.hand.pot}`;
   const asked = turn !== null && app.choice?.auto !== true;
-  if (asked && turn !== lastTurn) say(turnText(view), true);
-  attention.turn(asked ? turn : view.askedTwice ? `twice ${view.hand.number}` : null, asked ? turnText(view) : t.app.runTheBoardTwice, app.settings.notify);
-  lastTurn = asked ? turn : null;
-  if (state.name !== lastState) {
+  if (asked && turn !== last.turn) tellOf(turnText(view), true);
+  last.asked = asked ? { key: `${app.route.uid}/${turn}`, text: turnText(view) }
+    : view.askedTwice ? { key: `${app.route.uid}/twice ${view.hand.number}`, text: t.app.runTheBoardTwice } : null;
+  if (!isBehind()) mind();
+  last.turn = asked ? turn : null;
+  if (state.name !== last.state) {
     const words = { waiting: t.app.theConnectionIsLost, ended: t.app.disconnected(state.why) }[state.name];
-    if (words) say(words, true);
-    if (state.name === 'open' && lastState !== 'open') say(t.app.connected);
-    if (state.name !== 'connecting') lastState = state.name;
+    if (words) tellOf(words, true);
+    if (state.name === 'open' && last.state !== 'open') tellOf(t.app.connected);
+    if (state.name !== 'connecting') last.state = state.name;
   }
   draw();
+}
+
+/** Calls the player to the table that asks, and goes there where nothing holds the one that is shown. */
+export function mind() {
+  const call = calls();
+  attention.turn(call?.key ?? null, call?.text ?? '', app.settings.notify);
+  const uid = nextToAct();
+  if (uid !== null) location.hash = `#/table/${uid}`;
 }
 
 /** Makes the choice of a new question, answers it where that was chosen in advance, and drops what was chosen for an older one. */
@@ -77,23 +94,23 @@ function decide(view) {
     act(answer);
     return;
   }
-  if (wish !== null) say(t.app.whatYouChoseIn, true);
+  if (wish !== null) tellOf(t.app.whatYouChoseIn, true);
   setTimeout(draw, SETTLE_MS + 1);
   // A window over the table would hide the decision. What was asked of a wallet goes on.
-  dialog.close();
+  if (!isBehind()) dialog.close();
 }
 
 const SHOW_WISHES = { muck: 'SHOW_WISH_MUCK', ask: 'SHOW_WISH_ASK', show: 'SHOW_WISH_SHOW' };
-/** The wish that was told last, and where: a table of an earlier release does not take it, and is asked once. */
-let wishTold = null;
+/** The wishes that were told, and where: a table of an earlier release does not take it, and is asked once. */
+const wishesTold = new Set();
 
 /** Tells the table what the player wishes for hands that may be mucked, where it has another wish. */
 async function sayShowWish(view, state) {
   const chair = view.yourSeat;
   const wish = app.settings.show;
   const told = `${app.route.uid}/${view.you}/${wish}`;
-  if (state.name !== 'open' || chair === null || chair.showWish === wish || wishTold === told) return;
-  wishTold = told;
+  if (state.name !== 'open' || chair === null || chair.showWish === wish || wishesTold.has(told)) return;
+  wishesTold.add(told);
   try {
     await app.link.send({ wishShow: { wish: SHOW_WISHES[wish] } });
     chair.showWish = wish;
@@ -107,8 +124,9 @@ async function sayShowWish(view, state) {
 
 /** The wish has been changed. */
 export function showWishChanged() {
-  wishTold = null;
+  wishesTold.clear();
   if (app.link !== null) sayShowWish(app.link.view, app.link.state);
+  for (const [, { link }] of waitingTables()) within(link.uid, () => sayShowWish(link.view, link.state));
 }
 
 function noteShow(view) {
@@ -116,7 +134,7 @@ function noteShow(view) {
   if (hand === app.showAsked.hand) return;
   app.showAsked = { hand, since: performance.now() };
   if (hand === null) return;
-  say(t.app.showOrMuck(view.yourCards.length === 2 ? cardNames(view.yourCards) : null), true);
+  tellOf(t.app.showOrMuck(view.yourCards.length === 2 ? cardNames(view.yourCards) : null), true);
   setTimeout(draw, SETTLE_MS + 1);
 }
 
@@ -131,13 +149,17 @@ function answersItself(view) {
   return view.yourTurn !== null && answerOf(kept(app.wish, view), new Choice(view, 0)) !== null;
 }
 
-let hurried = null;
-/** Reminds once of a turn whose time runs out. */
+/** Reminds once of a turn whose time runs out, at every table. */
 export function hurry(now) {
+  hurryHere(now);
+  for (const [uid] of waitingTables()) within(uid, () => hurryHere(now));
+}
+
+function hurryHere(now) {
   const ends = app.choice !== null && !app.choice.auto ? app.link?.view.clock?.ends : undefined;
-  if (ends === undefined || ends === hurried || ends - now > HURRY_MS || ends < now) return;
-  hurried = ends;
-  say(t.app.secondsLeft(Math.ceil((ends - now) / 1000)), true);
+  if (ends === undefined || ends === app.told.hurried || ends - now > HURRY_MS || ends < now) return;
+  app.told.hurried = ends;
+  tellOf(t.app.secondsLeft(Math.ceil((ends - now) / 1000)), true);
   sound(['alarm']);
 }
 
@@ -156,17 +178,19 @@ function standing(view, events) {
 
 async function fill(view) {
   if (app.session?.signer.kind !== 'guest') return;
+  const { link, wishes } = app;
+  const { uid } = app.route;
   await loadBalance();
   const amount = fillUp(view, app.balance?.free ?? null);
   if (amount === 0) return;
   const broke = view.yourSeat.stack === 0;
   try {
-    const signed = await permit({ seat: view.you, topUp: true }, amount);
-    await app.link.send({ topUp: { amount: String(amount), permit: signed } });
-    if (broke && view.yourSeat?.sittingOut) await app.link.send({ sitIn: { post: false } });
+    const signed = await permit({ seat: view.you, topUp: true }, amount, uid);
+    await link.send({ topUp: { amount: String(amount), permit: signed } });
+    if (broke && view.yourSeat?.sittingOut) await link.send({ sitIn: { post: false } });
   } catch (error) {
     // Once refused it would be refused after every hand.
-    app.wishes.fillUp = false;
+    wishes.fillUp = false;
     app.notice = t.app.yourStackWasNot(error.message);
     say(app.notice, true);
     draw();
@@ -178,9 +202,6 @@ function turnText(view) {
   return t.app.yourTurn(check ? null : money(call), raiseMin === null ? null : money(raiseMin), money(view.hand.pot));
 }
 
-/** Cards on the boards before the message that is taken in. */
-let seen = { board: 0, second: 0 };
-
 function told(events, fresh) {
   const { view } = app.link;
   if (fresh) log(t.app.youSeeTheTable);
@@ -190,10 +211,11 @@ function told(events, fresh) {
   }
   if (fresh) {
     app.wish = null;
-    app.show.drop();
+    if (!isBehind()) app.show.drop();
   }
-  if (events.some((event) => event.handStarted)) app.show.end();
-  if (!app.show.begin(events, view, seen.board, seen.second)) hear(events, view, fresh);
+  const { seen } = app.told;
+  if (!isBehind() && events.some((event) => event.handStarted)) app.show.end();
+  if (isBehind() || !app.show.begin(events, view, seen.board, seen.second)) hear(events, view, fresh);
   standing(view, events);
   if (events.some((event) => event.seated || event.left || event.toppedUp)) loadBalance();
 }
@@ -207,11 +229,45 @@ function hear(events, view, fresh = false) {
     log(line.text);
     if (!line.quiet) heard.push(line.text);
   }
+  const sounds = soundsOf(events, view.you).filter((name) => name !== 'turn' || !answersItself(view));
+  if (isBehind()) {
+    // What happens at other tables is in their logs; one hears of them when they ask.
+    if (!fresh) sound(sounds.filter((name) => name === 'turn'));
+    return;
+  }
   if (heard.length > 0) say(heard.join(' '));
   if (fresh) return;
-  sound(soundsOf(events, view.you).filter((name) => name !== 'turn' || !answersItself(view)));
+  sound(sounds);
   const start = motionOf(events);
   if (start !== null) motions.push(start);
+}
+
+/** A player has said something. */
+function said(message) {
+  const line = app.talk.hear(message, performance.now());
+  if (line === null || isBehind()) return;
+  const { view } = app.link;
+  say(t.talk.heard(line.player === view.own ? null : line.seat + 1, line.words));
+  if (line.player !== view.own) sound(['chips']);
+  setTimeout(draw, BUBBLE_MS + 1);
+  draw();
+}
+
+async function talk(what) {
+  const { talk: held } = app;
+  if (held.busy) return;
+  Object.assign(held, { busy: true, wrong: null });
+  draw();
+  const sent = await command({ say: what }, (error) => { held.wrong = error.code === 'ERROR_CODE_COOL_DOWN' ? t.talk.tooMuch : error.message; });
+  held.busy = false;
+  if (sent && what.text !== undefined) held.text = '';
+  draw();
+}
+
+/** Says the line that is written. */
+export function sayLine() {
+  const text = app.talk.text.trim();
+  if (text !== '') talk({ text });
 }
 
 function log(text) {
@@ -242,6 +298,21 @@ onDo('twice', (answer) => {
   if (hand !== null) command({ runItTwice: { hand: String(hand.number), agree: answer === 'yes' } });
 });
 onDo('show-hand', answerShow);
+onDo('rabbit', () => {
+  const { view } = app.link;
+  if (view.mayHunt) command({ huntRabbit: { hand: String(view.ended.hand) } });
+});
+onDo('react', (reaction) => talk({ reaction }));
+onDo('mute', (player) => {
+  app.talk.mute(player);
+  draw();
+});
+onDo('report-said', async (number) => {
+  if (!(await command({ reportSaid: { number } }, (error) => { app.talk.wrong = error.message; }))) return;
+  app.talk.reported(number);
+  say(t.talk.reported);
+  draw();
+});
 onDo('leave', () => {
   const { view } = app.link;
   const player = view.hand?.players.get(view.you);

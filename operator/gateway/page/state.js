@@ -6,6 +6,7 @@ import { Dialog } from './dialogs.js';
 import { EVERYTHING } from './lobby.js';
 import { Notes } from './notes.js';
 import { loadSettings } from './settings.js';
+import { Talk } from './talk.js';
 
 export const root = document.documentElement;
 /** Whether keys of this browser are let in. */
@@ -13,7 +14,30 @@ export const guests = root.dataset.guest === 'true';
 
 export const NOWHERE = { name: 'nowhere' };
 
+/** What belongs to one table and is its own while several are open (tables.js). */
+export const tableState = () => ({
+  link: null,
+  info: null,
+  choice: null,
+  log: [],
+  notice: null,
+  /** The action chosen in advance (advance.js), and what was offered since when. */
+  wish: null,
+  offered: { what: null, since: 0 },
+  /** The hand in which one is asked whether to show it, and since when: a late press was meant for something else. */
+  showAsked: { hand: null, since: 0 },
+  /** What the player has asked for at this table until further notice. */
+  wishes: { bigBlind: false, fillUp: false },
+  talk: new Talk(),
+  /**
+   * What was said of the table last: the turn, the state of the connection, cards on the boards before the message that is taken
+   * in, the turn whose end was reminded of, what it asks now, {key, text}, and the key that it was left with.
+   */
+  told: { turn: null, state: 'connecting', seen: { board: 0, second: 0 }, hurried: null, asked: null, left: null },
+});
+
 export const app = {
+  ...tableState(),
   route: NOWHERE,
   session: null,
   chain: null,
@@ -26,26 +50,14 @@ export const app = {
   taking: null,
   history: { hands: null, next: null, error: null },
   oneHand: { hand: null, error: null },
-  info: null,
-  link: null,
-  choice: null,
-  log: [],
-  notice: null,
   settings: loadSettings(),
   /** Why the last change of a setting was not taken. */
   settingWrong: null,
   notes: new Notes(),
   /** The note that is being written: {player, seat, colour, text}. */
   note: null,
-  /** The action chosen in advance (advance.js), and what was offered since when. */
-  wish: null,
-  offered: { what: null, since: 0 },
   wishFresh: () => performance.now() - app.offered.since < SETTLE_MS,
-  /** The hand in which one is asked whether to show it, and since when: a late press was meant for something else. */
-  showAsked: { hand: null, since: 0 },
   showFresh: () => performance.now() - app.showAsked.since < SETTLE_MS,
-  /** What the player has asked for at this table until further notice. */
-  wishes: { bigBlind: false, fillUp: false },
   /** An all-in that is shown street by street. */
   show: null,
   asking: null,

@@ -20,16 +20,21 @@ function place(seat, view) {
   return Math.round((from * 10) / count) % 10;
 }
 
-/** Everything in the middle: the running hand, or the one that has just ended. Without `notes` players have none. */
-export function felt(view, mayAsk, notes = null) {
+/**
+ * Everything in the middle: the running hand, or the one that has just ended. Without `notes` players have none; `said` is what
+ * stands at the seats (talk.js).
+ */
+export function felt(view, mayAsk, notes = null, said = new Map()) {
   const { table, hand, ended } = view;
   const told = hand ?? ended;
   const board = told?.board ?? [];
   const second = told?.secondBoard ?? [];
   const lifted = new Set((ended?.won ?? []).flatMap((won) => won.with?.cards ?? []));
+  const rabbit = hand === null ? (ended?.rabbit ?? []) : [];
+  const come = rabbit.map((card) => face(card, 'rabbit'));
   const cards = (of, name) =>
     el('div', { class: 'board', role: 'group', 'aria-label': of.length ? `${name}: ${cardNames(of)}` : t.table.noCardsYet(name) },
-      Array.from({ length: 5 }, (_, at) => (of[at] ? face(of[at], hand === null && lifted.has(of[at]) ? 'lifted' : '') : slot())));
+      Array.from({ length: 5 }, (_, at) => (of[at] ? face(of[at], hand === null && lifted.has(of[at]) ? 'lifted' : '') : (come[at - of.length] ?? slot()))));
   const pot = hand?.pot ?? ended?.won.reduce((sum, won) => sum + won.amount, 0) ?? 0;
   const seats = Array.from({ length: table.seatCount }, (_, seat) => seat);
   return el('section', { class: 'felt', 'aria-label': t.table.table, 'data-key': 'felt' },
@@ -39,7 +44,7 @@ export function felt(view, mayAsk, notes = null) {
       cards(board, second.length > 0 ? t.table.firstBoard : t.table.board),
       second.length > 0 ? cards(second, t.table.secondBoard) : null,
       outcome(view)),
-    el('ol', { class: 'seats', 'aria-label': t.table.seats }, seats.map((seat) => chair(seat, view, mayAsk, notes))));
+    el('ol', { class: 'seats', 'aria-label': t.table.seats }, seats.map((seat) => chair(seat, view, mayAsk, notes, said.get(seat)))));
 }
 
 function outcome(view) {
@@ -58,7 +63,7 @@ function outcome(view) {
     own ? [t.table.you, el('span', { class: own.delta < 0 ? 'lost' : 'gained' }, gain(own.delta))] : null);
 }
 
-function chair(seat, view, mayAsk, notes) {
+function chair(seat, view, mayAsk, notes, said) {
   const { table, hand, ended } = view;
   const held = table.seats.get(seat);
   const at = `seat at-${place(seat, view)}`;
@@ -93,6 +98,7 @@ function chair(seat, view, mayAsk, notes) {
       turn ? el('span', { class: 'heard' }, t.table.toAct) : null,
       states.length ? el('span', { class: 'notes' }, states.filter((state) => state !== t.table.dealerButton).join(', ')) : null,
       turn ? clock(view) : null),
+    said === undefined ? null : el('p', { class: 'said', 'aria-hidden': 'true' }, said),
     told?.button === seat ? el('span', { class: 'button-chip' }, el('span', { 'aria-hidden': 'true' }, 'D'), el('span', { class: 'heard' }, t.table.dealerButton)) : null,
     el('p', { class: 'bet' },
       player && hand !== null && player.streetBet > 0 ? [icon('chip'), el('span', { class: 'heard' }, t.table.bet), chips(player.streetBet)] : null,

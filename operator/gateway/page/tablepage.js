@@ -5,10 +5,11 @@ import { el } from './dom.js';
 import { offer } from './fleets.js';
 import { money } from './money.js';
 import { felt, settlements } from './table.js';
+import { tiles } from './tiles.js';
 import { t } from './words.js';
 
-/** `others` is the panel of the players' statistics, where there is one. */
-export function tablePage(app, others) {
+/** `others` is the panel of the players' statistics, where there is one; `waiting` are the tables beside this one. */
+export function tablePage(app, others, waiting) {
   const { info, link, session, notice, chain } = app;
   const view = link?.view ?? null;
   const table = view?.table ?? null;
@@ -30,19 +31,19 @@ export function tablePage(app, others) {
   // The same elements before and after the table is known: the focus stays at the title.
   if (table === null) {
     const looking = session !== null && link?.state.name !== 'ended';
-    return el('div', { class: 'play' },
-      el('div', { class: 'stage' },
+    return el('div', { class: 'play' }, tiles(waiting),
+      el('div', { class: 'stage', 'data-key': 'stage' },
         head, el('div', { class: 'trouble' }, troubles), looking ? el('p', { class: 'soft' }, t.tablepage.lookingAtTheTable) : null));
   }
-  return el('div', { class: 'play' },
-    el('div', { class: 'stage' },
+  return el('div', { class: 'play' }, tiles(waiting),
+    el('div', { class: 'stage', 'data-key': 'stage' },
       head,
       el('div', { class: 'trouble' }, troubles),
-      felt(app.show.of(view), chain !== null && info?.state !== 'opening', app.notes),
+      felt(app.show.of(view), chain !== null && info?.state !== 'opening', app.notes, app.talk.bubbles(performance.now())),
       el('div', { class: 'bar' },
         el('section', { class: 'actions', 'aria-label': t.tablepage.actions },
           actions(view, app.choice, { settings: app.settings, wish: app.wish, wishFresh: app.wishFresh(), showFresh: app.showFresh(), row: app.show.running ? null : own(view), runOut: app.show.running })))),
-    el('aside', { class: 'side', 'aria-label': t.tablepage.logAndSettlement }, story(app.log), others, settlements(view)));
+    el('aside', { class: 'side', 'aria-label': t.tablepage.logAndSettlement }, story(app.log), app.talk.draw(view), others, settlements(view)));
 }
 
 function invitation() {

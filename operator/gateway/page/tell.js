@@ -66,6 +66,7 @@ const TELLERS = {
   straddleWished: ({ on }, { subject }) => quiet(on === true ? t.told.willStraddle(subject) : t.told.willNotStraddle(subject)),
   uncalled: ({ amount: value }, { subject, amount }) => quiet(t.told.uncalled(subject, amount(value))),
   showAsked: ({ seats }, { view }) => ((seats ?? []).map(Number).includes(view.you) ? null : quiet(t.told.mayShow((seats ?? []).map((seat) => Number(seat) + 1)))),
+  rabbitHunted: ({ cards }, { subject }) => t.told.rabbit(subject, cardNames(cardsOf(cards))),
   shown: ({ cards }, { subject }) => t.told.shows(subject, cardNames(cardsOf(cards))),
   mucked: (body, { subject }) => quiet(t.told.mucks(subject)),
   raked: ({ amount: value }, { amount }) => quiet(t.told.rake(amount(value))),

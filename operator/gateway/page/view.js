@@ -30,6 +30,13 @@ export class View {
     return this.hand !== null && this.you !== null && this.hand.askedToShow.has(this.you);
   }
 
+  /** Whether one may ask for the cards that would have come in the last hand. */
+  get mayHunt() {
+    const { ended, table } = this;
+    return table !== null && table.rabbitHunt && table.hand === null && this.you !== null && ended !== null && !ended.void
+      && ended.board.length < 5 && ended.rabbit.length === 0 && ended.players.has(this.you);
+  }
+
   /** Starts over: the next attach gets a snapshot. */
   forget() {
     this.cursor = null;
@@ -269,7 +276,7 @@ export class View {
       }
       this.ended = {
         hand: number(end.hand), board: hand.board, secondBoard: hand.secondBoard, button: hand.button, bigBlind: hand.bigBlind, players: hand.players, results,
-        rake: number(end.rake), void: end.void === true, shown: new Map(this.shown), won: this.won,
+        rake: number(end.rake), void: end.void === true, rabbit: [], shown: new Map(this.shown), won: this.won,
       };
     },
     runItTwiceAsked: ({ seats, remainingMs }) => {
@@ -284,6 +291,9 @@ export class View {
       hand.askedTwice.clear();
       // The second board begins as the first one is now.
       if (twice === true) hand.secondBoard = [...hand.board];
+    },
+    rabbitHunted: ({ hand, cards }) => {
+      if (this.ended?.hand === number(hand)) this.ended.rabbit = cardsOf(cards);
     },
     staffPaused: ({ reason }) => (this.table.staffPaused = reason ?? ''),
     straddleWished: ({ seat, on }) => (this.#seat(seat).straddle = on === true),
@@ -323,6 +333,7 @@ function optionsOf(options) {
   };
 }
 
+const CHATS = { CHAT_RULE_REACTIONS: 'reactions', CHAT_RULE_TEXT: 'text' };
 const WISHES = { SHOW_WISH_ASK: 'ask', SHOW_WISH_SHOW: 'show' };
 
 function tableOf(snapshot) {
@@ -356,6 +367,8 @@ function tableOf(snapshot) {
     staffPaused: snapshot.staffPaused ?? '',
     straddles: snapshot.straddles === true,
     runItTwice: snapshot.runItTwice === true,
+    rabbitHunt: snapshot.rabbitHunt === true,
+    chat: CHATS[snapshot.chat] ?? 'off',
   };
 }
 

@@ -2,10 +2,13 @@
 //!
 //! `/` is read anew every time (with an ETag); what it names lies under `/page/<release>/`, where the release is a
 //! hash over all files, so browsers keep them for ever. A gateway of another release answers 404 there, never with
-//! files that do not fit each other.
+//! files that do not fit each other. Browsers get all modules as one script and all styles as one sheet; the sources lie
+//! beside them.
 
+mod bundle;
 mod encoding;
 mod files;
+mod strip;
 
 use crate::app::App;
 use axum::{
@@ -35,6 +38,11 @@ const INDEX: &str = include_str!("../page/index.html");
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
     manifest-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
     require-trusted-types-for 'script'; trusted-types purr-worker";
+/// All modules in one script, and all styles in one sheet.
+const SCRIPT: &str = "all.js";
+const STYLE: &str = "all.css";
+/// Asks for the lobby's tables before the other scripts are there.
+const EARLY: &str = "early.js";
 /// The script of the worker behind an installed page; its place is the scope that it serves.
 const WORKER: &str = "sw.js";
 
@@ -53,9 +61,46 @@ pub struct PageConfig {
     pub folder: Option<PathBuf>,
 }
 
-/// The binary's files by gzip, packed once in a process, in the order of [`FILES`].
-static PACKED: LazyLock<Vec<Option<Bytes>>> =
-    LazyLock::new(|| FILES.iter().map(|(_, body)| encoding::gzip(body)).collect());
+/// What is made of the binary's files, once in a process.
+static MADE: LazyLock<Made> = LazyLock::new(Made::new);
+
+struct Made {
+    /// Every file by its name, with the script and the sheet.
+    files: BTreeMap<&'static str, (Bytes, Option<Bytes>)>,
+    /// A hash over all files.
+    release: String,
+}
+
+impl Made {
+    fn new() -> Self {
+        let mut files: BTreeMap<&str, Bytes> =
+            FILES.iter().map(|(name, body)| (*name, Bytes::from_static(body))).collect();
+        match bundle::bundle(FILES, "app.js") {
+            Ok(script) => {
+                files.insert(SCRIPT, script.into());
+                files.insert(STYLE, styles().concat().into());
+            }
+            // A test holds that this does not happen. Without the script a browser loads the modules one by one.
+            Err(error) => tracing::error!(%error, "the page's modules are sent one by one"),
+        }
+        let mut hash = Sha256::new();
+        for (name, body) in &files {
+            // Lengths too: no two sets of files run together to the same bytes.
+            hash.update(format!("{name} {}\n", body.len()));
+            hash.update(body);
+        }
+        let release = hex::encode(hash.finalize().get(..8).unwrap_or_default());
+        let packed = files.into_iter().map(|(name, body)| {
+            let gzip = encoding::gzip(&body);
+            (name, (body, gzip))
+        });
+        Self { files: packed.collect(), release }
+    }
+}
+
+fn styles() -> Vec<&'static [u8]> {
+    FILES.iter().filter(|(name, _)| name.ends_with(".css")).map(|(_, body)| *body).collect()
+}
 
 struct File {
     body: Bytes,
@@ -81,16 +126,9 @@ struct Inner {
 
 impl Page {
     pub fn new(config: PageConfig) -> Self {
-        let mut hash = Sha256::new();
-        for (name, body) in FILES {
-            // Lengths too: no two sets of files run together to the same bytes.
-            hash.update(format!("{name} {}\n", body.len()));
-            hash.update(body);
-        }
-        let release = hex::encode(hash.finalize().get(..8).unwrap_or_default());
-        let packed = FILES.iter().zip(PACKED.iter());
-        let files = packed.map(|((name, body), gzip)| {
-            let plain = file(name, Bytes::from_static(body));
+        let release = MADE.release.clone();
+        let files = MADE.files.iter().map(|(name, (body, gzip))| {
+            let plain = file(name, body.clone());
             (*name, File { gzip: gzip.clone(), ..plain })
         });
         let files = files.collect();
@@ -217,26 +255,37 @@ fn answer(file: &File, asked: &HeaderMap, caching: &'static str) -> Response {
     response
 }
 
-/// The index with its links. Modules are named here too, so that a browser asks for all at once, and with their
-/// hashes (Subresource Integrity), so that none of another release slips in.
+/// The index with its links, and their hashes (Subresource Integrity), so that nothing of another release slips in.
 fn render(index: &str, release: &str, config: &PageConfig) -> String {
     let at = |name: &str| format!("/page/{release}/{name}");
-    let integrity = |body: &[u8]| match config.folder {
-        Some(_) => String::new(),
-        None => format!(" integrity=\"sha256-{}\"", BASE64.encode(Sha256::digest(body))),
-    };
     let mut head = format!(
         "<link rel=\"icon\" href=\"{}\" type=\"image/svg+xml\">\n<link rel=\"manifest\" href=\"/page.webmanifest\">\n",
         at("icon.svg")
     );
-    for (name, body) in FILES {
-        let (url, integrity) = (at(name), integrity(body));
+    let linked: Vec<(&str, &[u8])> = match (MADE.files.get(SCRIPT), MADE.files.get(STYLE)) {
+        // Who works on the page gets its sources.
+        (Some((script, _)), Some((style, _))) if config.folder.is_none() => {
+            let early = FILES.iter().find(|(name, _)| *name == EARLY).copied();
+            early.into_iter().chain([(STYLE, style.as_ref()), (SCRIPT, script.as_ref())]).collect()
+        }
+        _ => FILES.to_vec(),
+    };
+    for (name, body) in linked {
+        let url = at(name);
+        let integrity = match config.folder {
+            Some(_) => String::new(),
+            None => format!(" integrity=\"sha256-{}\"", BASE64.encode(Sha256::digest(body))),
+        };
         let _ = match FilePath::new(name).extension().and_then(|extension| extension.to_str()) {
             Some("css") => writeln!(head, "<link rel=\"stylesheet\" href=\"{url}\"{integrity}>"),
-            Some("js") if *name == "app.js" => {
+            Some("js") if name == EARLY => {
+                writeln!(head, "<script type=\"module\" async src=\"{url}\"{integrity}></script>")
+            }
+            Some("js") if name == SCRIPT || name == "app.js" => {
                 writeln!(head, "<script type=\"module\" src=\"{url}\"{integrity}></script>")
             }
-            Some("js") if *name == WORKER => Ok(()),
+            Some("js") if name == WORKER => Ok(()),
+            // Named here too, so that a browser asks for all modules at once.
             Some("js") => writeln!(head, "<link rel=\"modulepreload\" href=\"{url}\"{integrity}>"),
             _ => Ok(()),
         };
@@ -308,26 +357,34 @@ mod tests {
     }
 
     #[test]
-    fn every_module_that_is_imported_is_served() {
-        for (name, body) in FILES.iter().filter(|(name, _)| name.ends_with(".js")) {
-            let text = std::str::from_utf8(body).unwrap();
-            let imports = text.lines().filter(|line| line.starts_with("import ")).filter_map(|line| {
-                let rest = line.split_once(" from ")?.1;
-                Some(rest.trim().trim_end_matches(';').trim_matches(['\'', '"']))
-            });
-            for import in imports {
-                let mut path: Vec<&str> = name.split('/').collect();
-                path.pop();
-                for part in import.split('/') {
-                    match part {
-                        "." => {}
-                        ".." => drop(path.pop()),
-                        part => path.push(part),
-                    }
-                }
-                assert!(FILES.iter().any(|(known, _)| *known == path.join("/")), "{name} imports {import}");
-            }
-        }
+    fn a_first_visit_loads_one_script_and_one_sheet() {
+        let script = bundle::bundle(FILES, "app.js").unwrap();
+        assert_eq!(script, bundle::bundle(FILES, "app.js").unwrap(), "the same each time");
+        let made = MADE.files.get(SCRIPT).unwrap();
+        assert_eq!(made.0, script.as_bytes());
+        let modules = FILES
+            .iter()
+            .filter(|(name, _)| name.ends_with(".js") && *name != WORKER && *name != EARLY)
+            .count();
+        assert!(script.contains(&format!("const m{} = (() => {{", modules - 1)), "no module is left over");
+        assert!(!script.contains(&format!("const m{modules} = (() => {{")));
+
+        let page = Page::new(PageConfig::default());
+        let index = std::str::from_utf8(&page.0.index.body).unwrap();
+        assert_eq!(index.matches(".js\"").count(), 2, "and a few lines that ask for the lobby early");
+        assert_eq!(index.matches(".css\"").count(), 1);
+        assert_eq!(index.matches(" integrity=\"sha256-").count(), 3);
+        let sheet = page.file(&page.0.release, STYLE, &HeaderMap::new());
+        assert_eq!(header(&sheet, "content-type"), "text/css; charset=utf-8");
+    }
+
+    #[test]
+    fn who_works_on_the_page_gets_its_modules() {
+        let root = FilePath::new(env!("CARGO_MANIFEST_DIR")).join("page");
+        let page = Page::new(PageConfig { folder: Some(root), ..PageConfig::default() });
+        let index = std::str::from_utf8(&page.0.index.body).unwrap();
+        assert!(index.contains("/app.js\"></script>") && !index.contains(SCRIPT));
+        assert!(index.matches("<link rel=\"modulepreload\"").count() > 50);
     }
 
     #[test]
@@ -338,7 +395,7 @@ mod tests {
         for inline in ["<style", " style=", " onclick=", "javascript:"] {
             assert!(!index.contains(inline), "{inline}");
         }
-        assert_eq!(index.matches("<script").count(), 1);
+        assert_eq!(index.matches("<script").count(), 2);
         assert!(!POLICY.contains("unsafe"));
     }
 
@@ -400,7 +457,9 @@ mod tests {
         assert_eq!(fresh.status(), StatusCode::NOT_MODIFIED);
         assert!(!fresh.headers().contains_key("content-encoding"));
 
-        let all = page.0.files.values().chain([&page.0.index, &page.0.manifest]);
+        let loaded =
+            [SCRIPT, STYLE, EARLY, WORKER, "icon.svg", "icon-turn.svg"].map(|name| &page.0.files[name]);
+        let all = loaded.into_iter().chain([&page.0.index, &page.0.manifest]);
         let sent: usize = all.map(|file| file.gzip.as_ref().unwrap_or(&file.body).len()).sum();
         assert!(sent <= 350 * 1024, "{sent} bytes");
     }

@@ -2,6 +2,11 @@
 
 export const dePages = {
   cashier: {
+    depositAllTheSame: 'Trotzdem einzahlen',
+    beyondYourLimit: (limit, deposited) => `Das geht über deine eigene Grenze von ${limit} in 24 Stunden hinaus; eingezahlt hast du darin ${deposited}. Die Seite kann dich nicht aufhalten. Willst du das?`,
+    yourLimitForDeposits: 'Deine Grenze für Einzahlungen in 24 Stunden',
+    thePageCanOnlyWarn: 'Diese Seite warnt dich vor einer Einzahlung darüber hinaus. Verweigern kann sie keine: Jeder kann den Vertrag aufrufen. Sie zählt die Einzahlungen dieses Browsers. Weniger gilt sofort, mehr nach einem Tag.',
+    depositedInADay: (amount) => `Hier eingezahlt in den letzten 24 Stunden: ${amount}.`,
     moreThanNothing: 'Mehr als nichts.',
     atMost: (most) => `Höchstens ${most}.`,
     waitingForYourWallet: 'Warten auf deine Wallet …',

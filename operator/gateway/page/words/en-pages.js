@@ -2,6 +2,11 @@
 
 export const enPages = {
   cashier: {
+    depositAllTheSame: 'Deposit all the same',
+    beyondYourLimit: (limit, deposited) => `This goes beyond your own limit of ${limit} in 24 hours; you have deposited ${deposited} in them. The page cannot stop you. Do you want this?`,
+    yourLimitForDeposits: 'Your limit for deposits in 24 hours',
+    thePageCanOnlyWarn: 'This page warns you before a deposit beyond it. It cannot refuse one: anybody can call the contract. It counts the deposits of this browser. Less holds at once, more after a day.',
+    depositedInADay: (amount) => `Deposited here in the last 24 hours: ${amount}.`,
     moreThanNothing: 'More than nothing.',
     atMost: (most) => `At most ${most}.`,
     waitingForYourWallet: 'Waiting for your wallet…',
