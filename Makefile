@@ -65,7 +65,7 @@ page-test: ## the page in Chromium: two players, a network that breaks, accessib
 	@tests/page/run.sh
 
 .PHONY: page-evening
-page-evening: ## 200 hands in Chromium with broken networks, reloads, two tabs, sleep and clock jumps; every page is as the table (ARGS="50 SEED")
+page-evening: ## 200 hands in Chromium with broken networks, reloads, two tabs, sleep and clock jumps; every page is as the table (ARGS="50 SEED", PURR_BROWSER=firefox)
 	@tests/cargo.sh build --release --workspace --bin purr-solo
 	@tests/page/evening.sh $(ARGS)
 

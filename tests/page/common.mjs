@@ -6,7 +6,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { chromium } from 'playwright-core';
+import { chromium, firefox } from 'playwright-core';
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 /** For what has to happen at some time, in milliseconds. */
@@ -28,7 +28,11 @@ export async function start(solo, options, pageFolder) {
   return { port, stop: () => child.kill('SIGTERM') };
 }
 
+/** Whether the tests run in Firefox (`node --import ./firefox.mjs`), which has no DevTools protocol. */
+export const IN_FIREFOX = process.env.PURR_BROWSER === 'firefox';
+
 export function launch() {
+  if (IN_FIREFOX) return firefox.launch({ executablePath: process.env.FIREFOX ?? '/usr/bin/firefox-esr', channel: 'moz-firefox' });
   return chromium.launch({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
     args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-sync'],

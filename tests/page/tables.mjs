@@ -212,8 +212,8 @@ try {
   await press(folds, 'Fold');
   const asks = folds === one ? two : one;
   await asks.page.getByRole('button', { name: 'What would have come' }).click();
-  await Promise.all([one, two].map((who) => who.page.locator('.board .card.rabbit').nth(4).waitFor()));
-  const cards = await Promise.all([one, two].map((who) => who.page.locator('.board .card.rabbit').evaluateAll((found) => found.map((card) => card.dataset.card))));
+  await Promise.all([one, two].map((who) => who.page.waitForFunction(() => document.querySelectorAll('.board .card.rabbit').length > 0 && document.querySelectorAll('.board [data-card]').length === 5)));
+  const cards = await Promise.all([one, two].map((who) => who.page.locator('.board [data-card]').evaluateAll((found) => found.map((card) => card.dataset.card))));
   assert.deepEqual(cards[0], cards[1]);
   assert.equal(new Set(cards[0]).size, 5);
   await one.page.screenshot({ path: join(folder, 'rabbit.png') });
