@@ -213,7 +213,7 @@ mod tests {
             ("000002", "000001", "seats[1].player: has another seat"),
             (r#""cards":null"#, r#""cards":["As","2c"]"#, "cards and board: As is there twice"),
             (r#""street":"preflop""#, r#""street":"flop""#, "actions[0].street: the board has 0 cards"),
-            (r#""action":"fold""#, r#""action":"raise""#, "actions[0].to: a raise to 50 where 100 are bet"),
+            (r#""action":"fold""#, r#""action":"raise""#, "actions[0].to: a raise to 50 where 100 is bet"),
             (
                 r#""action":"fold","to":50"#,
                 r#""action":"call""#,
