@@ -174,18 +174,18 @@ pub struct Rooms {
     pub tables: BTreeMap<String, RoomFigures>,
 }
 
-/// The part of an hour that is over, at least one minute of it.
-#[allow(clippy::cast_precision_loss, reason = "for showing alone")]
-fn part_of_hour(now_ms: i64) -> f64 {
-    now_ms.rem_euclid(HOUR_MS).max(MINUTE_MS) as f64 / HOUR_MS as f64
+/// Time in hours with hands, in milliseconds: of the running one what is over, at least a minute.
+fn played_ms(hours: i64, running: bool, now_ms: i64) -> i64 {
+    let ahead = if running { HOUR_MS - now_ms.rem_euclid(HOUR_MS).max(MINUTE_MS) } else { 0 };
+    hours * HOUR_MS - ahead
 }
 
 #[allow(clippy::cast_precision_loss, reason = "for showing alone")]
-fn figures(hands: i64, hours: f64, pot: &str, rake: &str, flops: i64, saw_flop: i64) -> RoomFigures {
+fn figures(hands: i64, played_ms: i64, pot: &str, rake: &str, flops: i64, saw_flop: i64) -> RoomFigures {
     let per = |sum: f64, of: i64| (of > 0).then(|| sum / of as f64);
     RoomFigures {
         hands,
-        hands_per_hour: (hours > 0.0).then(|| hands as f64 / hours),
+        hands_per_hour: per(hands as f64 * HOUR_MS as f64, played_ms),
         average_pot: per(pot.parse().unwrap_or(0.0), hands),
         players_per_flop: per(saw_flop as f64, flops),
         rake: rake.parse().unwrap_or(i64::MAX),
@@ -216,9 +216,8 @@ impl Database {
         .await?;
         let mut rooms = Rooms { hours, ..Rooms::default() };
         for (table, hands, with_hands, runs, pot, rake, flops, saw_flop) in rows {
-            #[allow(clippy::cast_precision_loss, reason = "at most a week of hours")]
-            let over = with_hands as f64 - if runs { 1.0 - part_of_hour(now_ms) } else { 0.0 };
-            let found = figures(hands, over, &pot, &rake, flops, saw_flop);
+            let played = played_ms(with_hands, runs, now_ms);
+            let found = figures(hands, played, &pot, &rake, flops, saw_flop);
             match table {
                 Some(table) => drop(rooms.tables.insert(table, found)),
                 None => rooms.all = found,
