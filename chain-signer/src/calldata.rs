@@ -45,7 +45,8 @@ pub fn check_settle(
     known: &BTreeMap<[u8; 32], Known>,
 ) -> Result<Vec<([u8; 32], u64, u64)>, Refusal> {
     check_target(allowed, chain_id, destination)?;
-    let Call::Settle(called) = decode_call(calldata).map_err(Refusal::Calldata)? else {
+    let Call::Settle(called) = decode_call(calldata).map_err(|bad| Refusal::Calldata(bad.to_string()))?
+    else {
         return refuse("is not settle");
     };
     if called.is_empty() {
@@ -78,7 +79,7 @@ pub fn check_open(
     (uid, terms): ([u8; 32], Terms),
 ) -> Result<(), Refusal> {
     check_target(allowed, chain_id, destination)?;
-    match decode_call(calldata).map_err(Refusal::Calldata)? {
+    match decode_call(calldata).map_err(|bad| Refusal::Calldata(bad.to_string()))? {
         Call::Open { uid: called, terms: with } if called == uid && with == terms => Ok(()),
         _ => refuse("opens another table"),
     }

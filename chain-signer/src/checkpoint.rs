@@ -170,7 +170,7 @@ pub(crate) async fn keep(service: Arc<Service>, every_s: u64, stop: Cancellation
         loop {
             ticks.tick().await;
             // Another replica's checkpoints are read again when this one begins to send.
-            if service.metrics.leading.get() != 1 {
+            if !service.signals.leads() {
                 last = None;
                 continue;
             }

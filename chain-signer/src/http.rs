@@ -3,7 +3,7 @@
 use crate::{
     http_app::{App, allow, parse},
     reconcile,
-    service::{Service, Voucher, Withdrawal},
+    service::Service,
 };
 use axum::{
     Extension, Json, Router,
@@ -21,6 +21,7 @@ use purr_protocol::{
         Accepted, Balance, ChainConfig, Entries, Fence, Fenced, HandReceipt, Notices, OpenTable,
         Reconciliation, Reservation, Reserve, SignedSubmit, TableStatus,
     },
+    withdrawal::{OwnedWithdrawal, Voucher},
 };
 use purr_runtime::{CancellationToken, Peer, Role, problem::Answer};
 use serde::Deserialize;
@@ -290,6 +291,6 @@ async fn withdraw(
     body: Bytes,
 ) -> Result<Json<Voucher>, Answer> {
     allow(&peer, &[Role::Gateway])?;
-    let withdrawal: Withdrawal = parse(&body)?;
+    let withdrawal: OwnedWithdrawal = parse(&body)?;
     app.service.withdraw(&withdrawal).await.map(Json).map_err(|error| app.failed(&error))
 }

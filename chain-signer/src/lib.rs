@@ -1,7 +1,6 @@
 //! The one holder of keys: checks, signs in the HSM, submits, confirms, watches events, keeps balances.
 
 pub mod acceptor;
-mod back_off;
 pub mod calldata;
 pub mod chain;
 pub mod checkpoint;
@@ -28,7 +27,11 @@ mod tools;
 pub use options::Options;
 
 use options::Command;
-use purr_runtime::CancellationToken;
+use purr_runtime::{CancellationToken, Delays};
+use std::time::Duration;
+
+/// Waits before a part of the signer that failed starts again.
+const RETRY: Delays = Delays::new(Duration::from_millis(250), Duration::from_secs(10));
 
 /// Runs one of the program's commands.
 pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()> {

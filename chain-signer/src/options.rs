@@ -247,7 +247,7 @@ impl ServeOptions {
     pub fn validate(self) -> anyhow::Result<Config> {
         let address = |text: &Option<String>| match text.as_deref().map(str::trim) {
             None | Some("") => Ok(None),
-            Some(text) => parse_address(text).map(Some).map_err(anyhow::Error::msg),
+            Some(text) => parse_address(text).map(Some).map_err(anyhow::Error::new),
         };
         ensure!(self.chain_id > 0, "--chain-id is a positive number");
         ensure!(self.confirmations <= 1_000, "--confirmations is at most 1000");

@@ -5,14 +5,14 @@
 //! by it, and it may be lost.
 
 use crate::{
-    back_off::BackOff,
+    RETRY,
     journal::JournalError,
     service::{Service, now_ms},
 };
 use futures::StreamExt;
 use purr_engine::PlayerId;
 use purr_protocol::settlement::PublishedBalance;
-use purr_runtime::CancellationToken;
+use purr_runtime::{BackOff, CancellationToken};
 use purr_store::{Link, LinkConfig, Sessions, StoreError};
 use std::{
     collections::BTreeSet,
@@ -49,7 +49,7 @@ enum PublishError {
 /// Until stopped; what fails is begun anew.
 pub(crate) async fn publish(service: Arc<Service>, link: LinkConfig, stop: CancellationToken) {
     let sessions = Sessions::new(Link::new(link));
-    let mut back_off = BackOff::default();
+    let mut back_off = BackOff::new(RETRY);
     let work = async {
         service.journal_there().await;
         loop {
@@ -58,9 +58,9 @@ pub(crate) async fn publish(service: Arc<Service>, link: LinkConfig, stop: Cance
                 tracing::warn!(%error, "balances are not published");
             }
             if begun.elapsed() > STABLE {
-                back_off = BackOff::default();
+                back_off.reset();
             }
-            sleep(back_off.next()).await;
+            sleep(back_off.next_wait()).await;
         }
     };
     tokio::select! {
@@ -75,7 +75,7 @@ async fn follow(service: &Service, sessions: &Sessions) -> Result<(), PublishErr
     tokio::pin!(changes);
     let mut all = None::<Instant>;
     loop {
-        let sends = service.metrics.leading.get() == 1;
+        let sends = service.signals.leads();
         if !sends {
             all = None;
         } else if all.is_none_or(|at| at.elapsed() >= ALL_EVERY) {

@@ -4,9 +4,9 @@
 //! Every replica publishes, and the newest version wins: what is written is the same whoever writes it. Seats and vouchers
 //! do not depend on it: the signer looks into its journal.
 
-use crate::{back_off::BackOff, journal::JournalError, service::Service};
+use crate::{RETRY, journal::JournalError, service::Service};
 use purr_protocol::denial::DeniedWallets;
-use purr_runtime::CancellationToken;
+use purr_runtime::{BackOff, CancellationToken};
 use purr_store::{Link, LinkConfig, Sessions, StoreError};
 use std::{sync::Arc, time::Duration};
 use tokio::time::{sleep, timeout};
@@ -31,19 +31,19 @@ enum PublishError {
 /// Until stopped; what fails is tried again.
 pub(crate) async fn publish(service: Arc<Service>, link: LinkConfig, stop: CancellationToken) {
     let sessions = Sessions::new(Link::new(link));
-    let mut back_off = BackOff::default();
+    let mut back_off = BackOff::new(RETRY);
     let work = async {
         service.journal_there().await;
         let mut published_at = None;
         loop {
             let wait = match refresh(&service, &sessions, &mut published_at).await {
                 Ok(()) => {
-                    back_off = BackOff::default();
+                    back_off.reset();
                     LOOK_EVERY
                 }
                 Err(error) => {
                     tracing::warn!(%error, "the deny list is not published");
-                    back_off.next()
+                    back_off.next_wait()
                 }
             };
             // A change is published at once.

@@ -5,7 +5,7 @@
 //! signer accepted; whether the chain took it, the contract's log says.
 
 use crate::{
-    back_off::BackOff,
+    RETRY,
     chain::eip712::Domain,
     derived::{self, NotDerived},
     hsm::HsmError,
@@ -13,7 +13,7 @@ use crate::{
     service::Service,
 };
 use purr_books::asked::{Changed, Why};
-use purr_runtime::CancellationToken;
+use purr_runtime::{BackOff, CancellationToken};
 use std::{sync::Arc, time::Duration};
 use tokio::time::sleep;
 
@@ -32,18 +32,18 @@ enum ReceiptError {
 
 /// Until stopped; what fails is begun anew.
 pub(crate) async fn sign(service: Arc<Service>, stop: CancellationToken) {
-    let mut back_off = BackOff::default();
+    let mut back_off = BackOff::new(RETRY);
     let work = async {
         service.journal_there().await;
         loop {
             let wait = match pass(&service).await {
                 Ok(()) => {
-                    back_off = BackOff::default();
+                    back_off.reset();
                     LOOK_EVERY
                 }
                 Err(error) => {
                     tracing::warn!(%error, "receipts are not signed");
-                    back_off.next()
+                    back_off.next_wait()
                 }
             };
             let failed = wait != LOOK_EVERY;

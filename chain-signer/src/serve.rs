@@ -1,7 +1,7 @@
 //! `serve`: puts the parts together. Nothing that is away makes the process end.
 
 use crate::{
-    back_off::BackOff,
+    RETRY,
     chain::Rpc,
     checkpoint,
     hsm::{HsmError, pin_digest},
@@ -15,7 +15,7 @@ use crate::{
     service::{Service, Signals},
 };
 use purr_runtime::{
-    Callers, CancellationToken, Identity, Readiness, Server,
+    BackOff, Callers, CancellationToken, Identity, Readiness, Server,
     expiry::{self, Mounted},
     ops,
     sign::Authority,
@@ -92,7 +92,7 @@ async fn work(config: Config, service: Arc<Service>, readiness: Readiness, stop:
 }
 
 async fn open_keys(args: &HsmArgs, readiness: &Readiness, stop: &CancellationToken) -> Option<Keys> {
-    let mut back_off = BackOff::default();
+    let mut back_off = BackOff::new(RETRY);
     // A PIN that the token refused is not tried again: tokens lock after a few wrong ones.
     let mut refused = None;
     loop {
@@ -117,7 +117,7 @@ async fn open_keys(args: &HsmArgs, readiness: &Readiness, stop: &CancellationTok
         }
         tokio::select! {
             () = stop.cancelled() => return None,
-            () = sleep(back_off.next()) => {}
+            () = sleep(back_off.next_wait()) => {}
         }
     }
 }
@@ -149,7 +149,7 @@ async fn watch_keys(keys: Keys, metrics: Metrics, readiness: Readiness, stop: Ca
 
 /// Makes the schema, then keeps looking whether the database answers.
 async fn watch_journal(service: Arc<Service>, readiness: Readiness, stop: CancellationToken) {
-    let (mut migrated, mut back_off) = (false, BackOff::default());
+    let (mut migrated, mut back_off) = (false, BackOff::new(RETRY));
     loop {
         let answer = match migrated {
             false => service.journal.migrate().await,
@@ -161,7 +161,8 @@ async fn watch_journal(service: Arc<Service>, readiness: Readiness, stop: Cancel
                 if !migrated {
                     service.migrated();
                 }
-                (migrated, back_off) = (true, BackOff::default());
+                migrated = true;
+                back_off.reset();
                 readiness.ready("journal");
                 up.set(1);
                 Duration::from_secs(2)
@@ -169,7 +170,7 @@ async fn watch_journal(service: Arc<Service>, readiness: Readiness, stop: Cancel
             Err(error) => {
                 readiness.not_ready("journal", error.to_string());
                 up.set(0);
-                back_off.next()
+                back_off.next_wait()
             }
         };
         tokio::select! {

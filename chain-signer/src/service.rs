@@ -20,8 +20,8 @@ use purr_protocol::settlement::{
     ChainConfig, EntryBody, HandReceipt, Notice, OpenTable, ReceiptLane, Reservation, Reserve, Submit,
     TableSignatures, TableStatus,
 };
+use purr_protocol::withdrawal::{OwnedWithdrawal, Voucher, Withdrawal};
 use purr_runtime::CancellationToken;
-use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
     sync::{
@@ -50,11 +50,22 @@ pub struct Signals {
     pub denied: Notify,
     /// A hand was accepted, and has no receipt yet.
     pub hands: Notify,
+    /// This replica sends.
+    leads: AtomicBool,
     /// Waiting readers by table; only tables of the journal have one.
     tables: Mutex<BTreeMap<String, Arc<Notify>>>,
 }
 
 impl Signals {
+    pub(crate) fn set_leads(&self, leads: bool) {
+        self.leads.store(leads, Ordering::Release);
+    }
+
+    /// Whether this replica sends.
+    pub(crate) fn leads(&self) -> bool {
+        self.leads.load(Ordering::Acquire)
+    }
+
     fn table(&self, uid: &str) -> Arc<Notify> {
         let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
         tables.entry(uid.to_owned()).or_default().clone()
@@ -99,31 +110,6 @@ impl From<Refusal> for ServiceError {
     fn from(refusal: Refusal) -> Self {
         JournalError::from(refusal).into()
     }
-}
-
-/// `POST /v1/withdrawals`: `signature` is the player's, over WithdrawRequest with these values.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Withdrawal {
-    pub player: PlayerId,
-    pub amount: u64,
-    pub nonce: u64,
-    /// Seconds since 1970.
-    pub deadline_s: u64,
-    /// 65 bytes r, s, v; `0x` and hex.
-    pub signature: String,
-}
-
-/// What the vault's `withdraw` takes: the same values and the voucher key's signature.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Voucher {
-    pub vault: String,
-    pub player: PlayerId,
-    pub amount: u64,
-    pub nonce: u64,
-    pub deadline_s: u64,
-    pub signature: String,
 }
 
 pub struct Service {
@@ -416,9 +402,10 @@ impl Service {
     }
 
     /// Signs a voucher for what the player asked for with their own signature.
-    pub async fn withdraw(&self, withdrawal: &Withdrawal) -> Result<Voucher, ServiceError> {
+    pub async fn withdraw(&self, asked: &OwnedWithdrawal) -> Result<Voucher, ServiceError> {
         let domain = self.domain()?;
-        let Withdrawal { player, amount, nonce, deadline_s, signature } = withdrawal;
+        let OwnedWithdrawal { player, withdrawal } = asked;
+        let Withdrawal { amount, nonce, deadline_s, signature } = withdrawal;
         let keys = self.keys.get().ok_or(ServiceError::NotReady("the keys are not open"))?;
         if !self.whole.load(Ordering::Acquire) {
             return Err(ServiceError::NotReady("the journal was not compared with the chain yet"));

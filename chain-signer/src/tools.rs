@@ -103,7 +103,7 @@ async fn checkpoints(journal: &Journal, options: &AuditOptions, file: &Path) -> 
         false => std::fs::read_to_string(file).with_context(|| format!("--checkpoint {}", file.display()))?,
     };
     let key = options.checkpoint_key.as_deref();
-    let key = key.map(parse_address).transpose().map_err(anyhow::Error::msg).context("--checkpoint-key")?;
+    let key = key.map(parse_address).transpose().context("--checkpoint-key")?;
     let Some(domain) = journal.domain().await? else { bail!("the journal is about no vault yet") };
     let mut all = Checkpoint::all_in(&text);
     all.retain(|one| one.is_signed(&domain) && key.is_none_or(|key| one.signer == key));
@@ -164,9 +164,8 @@ pub(crate) async fn deploy(options: DeployOptions) -> anyhow::Result<()> {
     hex::decode_to_slice(key.trim().trim_start_matches("0x"), &mut raw)
         .ok()
         .context("the deployer's key is 64 hex digits")?;
-    let address = |name: &'static str, text: &str| -> anyhow::Result<Address> {
-        parse_address(text).map_err(anyhow::Error::msg).context(name)
-    };
+    let address =
+        |name: &'static str, text: &str| -> anyhow::Result<Address> { parse_address(text).context(name) };
     let rpc = Rpc::new(&options.rpc.config())?;
     let wallet = deploy::Wallet::new(&rpc, raw).await?;
     let admins: Vec<Address> =

@@ -152,6 +152,17 @@ SOURCES = {
     "redis-node": "table-pod/redis-node/src/metrics.rs",
     "fair-play": "operator/fairplay/src/service/metrics.rs",
 }
+# Methods of operator/runtime/src/metrics.rs, which make and register a metric.
+METHODS = {
+    "counter": "counter",
+    "counters": "counter",
+    "gauge": "gauge",
+    "gauges": "gauge",
+    "float_gauge": "gauge",
+    "float_gauges": "gauge",
+    "histogram": "histogram",
+    "histograms": "histogram",
+}
 KINDS = {"Counter": "counter", "Gauge": "gauge", "Histogram": "histogram"}
 # Of kube-state-metrics: CronJobs, and the CustomResourceState of helm/purr/files/kube-state-metrics.yaml.
 OUTSIDE = {"kube_cronjob_status_last_successful_time"}
@@ -202,6 +213,8 @@ def metrics_of(source):
         if name in made:
             kind, labels = made[name]
             labels = labels or re.findall(r'"(\w+)"', call)
+        elif name in METHODS:
+            kind, labels = METHODS[name], re.findall(r'"(\w+)"', call)
         elif name in ("Opts", "HistogramOpts"):
             outer = re.search(r"(\w+)::new\(\s*$", text[: head.start()])
             bound = re.search(r"let (\w+) = $", text[: head.start()])

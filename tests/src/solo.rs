@@ -21,7 +21,7 @@ use purr_gateway::{
     seating::fleets::{FleetKey, FleetView, Member},
     sessions::MemorySessions,
 };
-use purr_protocol::{TableSpec, summary::Summary};
+use purr_protocol::{Epoch, TableSpec, summary::Summary};
 use purr_runtime::CancellationToken;
 use purr_table::{actor::Handle, core::Pace};
 use records::Hands;
@@ -143,7 +143,7 @@ async fn tell(
         sessions.put_summary(Summary {
             uid: UID.into(),
             name: spec.name.clone(),
-            epoch: EPOCH,
+            epoch: Epoch::from_number(EPOCH),
             seats: spec.engine.seats,
             players: u8::try_from(status.seated).unwrap_or(u8::MAX),
             hand: hands.last() + u64::from(status.hand_running),

@@ -6,14 +6,10 @@
 
 use anyhow::{Context, ensure};
 use purr_chain_signer::chain::vault::{encode_finalise_exit, encode_request_exit};
-use purr_client::{
-    Session,
-    api::{ApiError, Withdrawal},
-    wallet::Vault,
-};
+use purr_client::{Session, api::ApiError, wallet::Vault};
 use purr_engine::PlayerId;
 use purr_fairplay_sim::{Guest, Kind, Pact, Persona};
-use purr_protocol::permit::PermitVersion;
+use purr_protocol::{permit::PermitVersion, withdrawal::Withdrawal};
 use purr_tests::{
     Figures, Player, Stack, Table,
     checker::Recorder,
@@ -49,8 +45,6 @@ const ADMINS: [&str; 2] = [
     "4bbbf85ce3377467afe5d46f804f221813b2bb87f24d81f60f1fcdbf7cbf4356",
     "dbda1821b80551c9d65939329250298aa3472ba22feea921c0cf5d620ea67b97",
 ];
-/// Seconds for which a reviewer who asks too often waits before the test gives up.
-const TOO_MANY_WAITS: u32 = 30;
 const NO_SEAT: &str = "there is no seat for you at this table";
 
 fn manifest(n: u64) -> String {
@@ -88,18 +82,9 @@ async fn person(stack: &Stack, deposit: u64) -> anyhow::Result<Person> {
     Ok(Person { session, key, address })
 }
 
-/// Asks as one of the staff. One who asks too often (RFC 6585, section 4) asks again after a second.
+/// Asks as one of the staff.
 async fn staff(who: &Session, path: &str, body: Option<Value>) -> Result<Value, ApiError> {
-    let token = who.token().await?;
-    let mut waits = 0;
-    loop {
-        let answer = who.api().staff(&token.text, path, body.as_ref()).await;
-        if waits == TOO_MANY_WAITS || !is_problem(&answer, 429) {
-            return answer;
-        }
-        waits += 1;
-        tokio::time::sleep(Duration::from_secs(1)).await;
-    }
+    who.api().staff(&who.token().await?.text, path, body.as_ref()).await
 }
 
 fn is_problem(answer: &Result<Value, ApiError>, status: u16) -> bool {

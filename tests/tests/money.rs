@@ -4,8 +4,9 @@
 
 use anyhow::{Context, ensure};
 use purr_chain_signer::chain::vault::{encode_finalise_exit, encode_request_exit, encode_withdraw};
-use purr_client::{api::Withdrawal, wallet::Vault};
+use purr_client::wallet::Vault;
 use purr_protocol::permit::PermitVersion;
+use purr_protocol::withdrawal::Withdrawal;
 use purr_tests::{
     harness::{READY, SOON, game, run},
     until,

@@ -4,6 +4,8 @@
 //! signer's journal loads the part of the [`Books`] that a decision needs, calls it, and stores the [`Change`]s that it
 //! gives. [`memory::MemoryJournal`] does the same in memory.
 
+#![warn(unreachable_pub)]
+
 pub mod asked;
 pub mod books;
 pub mod check;

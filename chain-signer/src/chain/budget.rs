@@ -1,6 +1,7 @@
 //! Requests a minute, and who goes first.
 
-use std::time::Instant;
+use purr_runtime::bucket::{Bucket, Rate};
+use tokio::time::Instant;
 
 /// The purpose of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,68 +26,55 @@ const COMPARISON_SHARE: f64 = 10.0;
 /// A comparison leaves this part of a minute's requests to settlement.
 const KEPT: f64 = 0.25;
 
-/// A leaking bucket.
-#[derive(Debug)]
-struct Bucket {
-    per_minute: f64,
-    tokens: f64,
-    at: Instant,
-}
-
-impl Bucket {
-    fn new(per_minute: f64, now: Instant) -> Self {
-        Self { per_minute, tokens: per_minute, at: now }
-    }
-
-    fn fill(&mut self, now: Instant) {
-        let minutes = now.saturating_duration_since(self.at).as_secs_f64() / 60.0;
-        self.tokens = (self.tokens + minutes * self.per_minute).min(self.per_minute);
-        self.at = now;
-    }
+/// A minute's requests at once, and as many a minute in the long run.
+fn a_minute(requests: f64) -> Rate {
+    Rate { per_s: requests / 60.0, burst: requests }
 }
 
 /// Requests a minute over all nodes. A comparison has a tenth of them, and none while settlement needs what is left.
 #[derive(Debug)]
 pub(super) struct Budget {
+    per_minute: f64,
     all: Bucket,
     comparison: Bucket,
 }
 
 impl Budget {
     pub(super) fn new(per_minute: u32, now: Instant) -> Self {
-        let per_minute = f64::from(per_minute);
-        let share = per_minute / COMPARISON_SHARE;
-        Self { all: Bucket::new(per_minute, now), comparison: Bucket::new(share, now) }
+        Self { per_minute: per_minute.into(), all: Bucket::full(now), comparison: Bucket::full(now) }
+    }
+
+    /// Requests of a lane in a minute.
+    fn of(&self, lane: Lane) -> f64 {
+        match lane {
+            Lane::Settlement => self.per_minute,
+            Lane::Comparison => self.per_minute / COMPARISON_SHARE,
+        }
     }
 
     /// Takes the places of so many requests where there are as many; else of none.
     pub(super) fn take(&mut self, lane: Lane, requests: u32, now: Instant) -> bool {
         let requests = f64::from(requests);
-        self.all.fill(now);
-        self.comparison.fill(now);
-        let kept = match lane {
-            Lane::Settlement => 0.0,
-            Lane::Comparison => self.all.per_minute * KEPT,
-        };
-        let has = self.all.tokens >= requests + kept
-            && (lane == Lane::Settlement || self.comparison.tokens >= requests);
-        if has {
-            self.all.tokens -= requests;
-            if lane == Lane::Comparison {
-                self.comparison.tokens -= requests;
+        let left = self.all.fill(a_minute(self.per_minute), now);
+        match lane {
+            Lane::Settlement if left < requests => return false,
+            Lane::Settlement => {}
+            Lane::Comparison => {
+                let kept = self.per_minute * KEPT;
+                let share = a_minute(self.of(Lane::Comparison));
+                if left < requests + kept || !self.comparison.take(requests, share, now) {
+                    return false;
+                }
             }
         }
-        has
+        self.all.spend(requests);
+        true
     }
 
     /// Requests of one lane in so many seconds, at most.
     pub(super) fn share(&self, lane: Lane, seconds: u64) -> usize {
-        let bucket = match lane {
-            Lane::Settlement => &self.all,
-            Lane::Comparison => &self.comparison,
-        };
         #[allow(clippy::cast_precision_loss, reason = "seconds between two comparisons are few")]
-        let most = bucket.per_minute * (seconds as f64 / 60.0).min(1.0);
+        let most = self.of(lane) * (seconds as f64 / 60.0).min(1.0);
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most 2^32 a minute")]
         let most = most.floor() as usize;
         most

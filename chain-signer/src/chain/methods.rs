@@ -2,7 +2,7 @@
 
 use super::{
     Address,
-    rpc::{Block, Head, Header, Receipt, Rpc, RpcError, hex_of, small},
+    rpc::{Block, Head, Header, NodeError, Receipt, Rpc, RpcError, hex_of, small},
     verdict::{follows, is_known},
 };
 use ethers_core::types::{TransactionReceipt, U64, U256};
@@ -34,7 +34,7 @@ impl Rpc {
     /// rests where it is behind: it would answer everything else out of the past.
     async fn head(&self) -> Result<Block, RpcError> {
         let mut heads: Vec<(usize, Block)> = Vec::new();
-        let mut failed = RpcError::AllDown("all nodes are resting after failures".to_owned());
+        let mut failed = RpcError::AllDown(NodeError::AllResting);
         for at in 0..self.nodes() {
             let answer = self.one::<Option<Head>>(at, "eth_getBlockByNumber", json!(["latest", false])).await;
             match answer.and_then(|head| head.map(Head::read).transpose()) {

@@ -5,9 +5,8 @@
 
 use super::{
     Address,
-    breaker::Breaker,
     budget::{Budget, Lane},
-    verdict::{Seen, Verdict, is_about_gas, is_revert, note, of_refusal},
+    verdict::{Seen, Verdict, is_about_gas, is_revert, of_refusal},
 };
 use crate::metrics::Metrics;
 use ethers_core::types::{Bloom, H256, Log, U64, U256};
@@ -19,6 +18,7 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
+use purr_runtime::breaker::{self, Breaker, Call};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use std::{
@@ -51,7 +51,7 @@ pub enum RpcError {
     #[error("CA file for https: {0}")]
     Ca(String),
     #[error("no node answered; the last error was: {0}")]
-    AllDown(String),
+    AllDown(#[source] NodeError),
     #[error("the node refused {method}: {message} (code {code})")]
     Refused { method: &'static str, code: i64, message: String },
     #[error("the answer to {method} cannot be read: {detail}")]
@@ -62,6 +62,31 @@ pub enum RpcError {
     Budget,
     #[error("the node rests after failures")]
     Resting,
+}
+
+/// Why one node has not answered a request.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    #[error("all nodes are resting after failures")]
+    AllResting,
+    #[error("there is no node {0}")]
+    NoNode(usize),
+    #[error("the request: {0}")]
+    Request(#[from] http::Error),
+    #[error("{0:?}")]
+    Transport(#[from] hyper_util::client::legacy::Error),
+    #[error("the answer's body: {0}")]
+    Body(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("no answer within {} s", .0.as_secs())]
+    TimeOut(Duration),
+    #[error("HTTP {0}")]
+    Status(StatusCode),
+    #[error("HTTP {status}: {error}")]
+    Json { status: StatusCode, error: serde_json::Error },
+    #[error("the answer is to another request")]
+    OtherRequest,
+    #[error("{0} was not answered")]
+    Unanswered(&'static str),
 }
 
 impl RpcError {
@@ -154,9 +179,17 @@ pub struct Receipt {
     pub contract: Option<Address>,
 }
 
+/// When a node gets no requests for a while. All requests that come once that is over may be probes.
+const BREAKER: breaker::Settings = breaker::Settings {
+    failures_max: 3,
+    open_min: Duration::from_secs(1),
+    open_max: Duration::from_secs(30),
+    probes_max: u32::MAX,
+};
+
 struct Node {
     url: http::Uri,
-    breaker: Mutex<Breaker>,
+    breaker: Breaker,
 }
 
 /// A clone has the same nodes, breakers and budget.
@@ -198,7 +231,7 @@ impl Rpc {
             if !matches!(url.scheme_str(), Some("http" | "https")) || url.host().is_none() {
                 return Err(RpcError::Url(text.clone()));
             }
-            nodes.push(Node { url, breaker: Mutex::default() });
+            nodes.push(Node { url, breaker: Breaker::new(BREAKER) });
         }
         let https = nodes.iter().any(|node| node.url.scheme_str() == Some("https"));
         let mut roots = rustls::RootCertStore::empty();
@@ -218,7 +251,7 @@ impl Rpc {
             .enable_http1()
             .build();
         let budget = (config.requests_per_minute > 0)
-            .then(|| Mutex::new(Budget::new(config.requests_per_minute, Instant::now())));
+            .then(|| Mutex::new(Budget::new(config.requests_per_minute, tokio::time::Instant::now())));
         let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(4).build(connector);
         let (id, seen) = (AtomicU64::new(1), Mutex::default());
         let shared = Arc::new(Shared { nodes, client, id, budget, seen });
@@ -258,7 +291,7 @@ impl Rpc {
         params: Value,
         will_do: impl Fn(&T) -> bool,
     ) -> Result<T, RpcError> {
-        let mut failed = RpcError::AllDown("all nodes are resting after failures".to_owned());
+        let mut failed = RpcError::AllDown(NodeError::AllResting);
         let mut poor = None;
         for at in 0..self.shared.nodes.len() {
             match self.one(at, method, params.clone()).await {
@@ -284,9 +317,7 @@ impl Rpc {
         params: Value,
     ) -> Result<T, RpcError> {
         let node = self.shared.nodes.get(at).ok_or(RpcError::Resting)?;
-        if !self.allows(at) {
-            return Err(RpcError::Resting);
-        }
+        let call = self.enter(at).ok_or(RpcError::Resting)?;
         if !self.may_ask(1) {
             return Err(RpcError::Budget);
         }
@@ -301,7 +332,7 @@ impl Rpc {
             Err(error) => Err(RpcError::AllDown(error)),
         };
         let good = answer.as_ref().map_or_else(RpcError::is_of_the_chain, |_| true);
-        self.note(at, good);
+        call.note(good);
         if let Err(error) = &answer {
             tracing::debug!(node = at, %error, "a node fails");
         }
@@ -313,7 +344,7 @@ impl Rpc {
         let requests = u32::try_from(requests).unwrap_or(u32::MAX);
         let may = self.shared.budget.as_ref().is_none_or(|budget| {
             let mut budget = budget.lock().unwrap_or_else(PoisonError::into_inner);
-            budget.take(self.lane, requests, Instant::now())
+            budget.take(self.lane, requests, tokio::time::Instant::now())
         });
         if let Some(metrics) = &self.metrics {
             let count = if may { &metrics.rpc_requests } else { &metrics.rpc_over_budget };
@@ -322,30 +353,29 @@ impl Rpc {
         may
     }
 
-    async fn ask(&self, url: &http::Uri, id: u64, body: Bytes) -> Result<Answer, String> {
+    async fn ask(&self, url: &http::Uri, id: u64, body: Bytes) -> Result<Answer, NodeError> {
         let (status, body) = self.post_to(url, body).await?;
-        let answer = serde_json::from_slice(&body).map_err(|error| format!("HTTP {status}: {error}"))?;
+        let answer = serde_json::from_slice(&body).map_err(|error| NodeError::Json { status, error })?;
         checked(answer, status, id)
     }
 
-    pub(super) async fn post(&self, at: usize, body: Bytes) -> Result<(StatusCode, Bytes), String> {
-        let node = self.shared.nodes.get(at).ok_or_else(|| "no such node".to_owned())?;
+    pub(super) async fn post(&self, at: usize, body: Bytes) -> Result<(StatusCode, Bytes), NodeError> {
+        let node = self.shared.nodes.get(at).ok_or(NodeError::NoNode(at))?;
         self.post_to(&node.url, body).await
     }
 
-    async fn post_to(&self, url: &http::Uri, body: Bytes) -> Result<(StatusCode, Bytes), String> {
+    async fn post_to(&self, url: &http::Uri, body: Bytes) -> Result<(StatusCode, Bytes), NodeError> {
         let request = Request::post(url.clone())
             .header(header::CONTENT_TYPE, "application/json")
-            .body(Full::new(body))
-            .map_err(|error| error.to_string())?;
+            .body(Full::new(body))?;
         let work = async {
-            let response = self.shared.client.request(request).await.map_err(|error| format!("{error:?}"))?;
+            let response = self.shared.client.request(request).await?;
             let status = response.status();
             let body = Limited::new(response.into_body(), ANSWER_MAX);
-            let body = body.collect().await.map_err(|error| error.to_string())?.to_bytes();
-            Ok((status, body))
+            let body = body.collect().await.map_err(NodeError::Body)?.to_bytes();
+            Ok::<_, NodeError>((status, body))
         };
-        tokio::time::timeout(TIMEOUT, work).await.map_err(|_| "no answer in time".to_owned())?
+        tokio::time::timeout(TIMEOUT, work).await.map_err(|_| NodeError::TimeOut(TIMEOUT))?
     }
 
     /// Whether nothing bounds requests.
@@ -363,29 +393,19 @@ impl Rpc {
         self.shared.id.fetch_add(count as u64, Ordering::Relaxed)
     }
 
-    fn breaker<T>(&self, at: usize, act: impl FnOnce(&mut Breaker) -> T) -> Option<T> {
-        let node = self.shared.nodes.get(at)?;
-        Some(act(&mut node.breaker.lock().unwrap_or_else(PoisonError::into_inner)))
-    }
-
-    /// Whether a node may be asked now.
-    pub(super) fn allows(&self, at: usize) -> bool {
-        self.breaker(at, |breaker| breaker.allows(Instant::now())).unwrap_or(false)
-    }
-
-    /// Notes how a node did.
-    pub(super) fn note(&self, at: usize, good: bool) {
-        self.breaker(at, |breaker| note(breaker, good, Instant::now()));
+    /// Begins a request of a node, where the node may be asked now.
+    pub(super) fn enter(&self, at: usize) -> Option<Call<'_>> {
+        self.shared.nodes.get(at)?.breaker.enter().ok()
     }
 
     /// Counts against a node: another one has shown that it is wrong.
     pub(super) fn blame(&self, at: usize) {
-        self.note(at, false);
+        self.shared.nodes.get(at).into_iter().for_each(|node| node.breaker.blame());
     }
 
     /// A node that does not follow the chain is not asked for a while.
     pub(super) fn rest(&self, at: usize) {
-        self.breaker(at, |breaker| breaker.rest(Instant::now()));
+        self.shared.nodes.get(at).into_iter().for_each(|node| node.breaker.rest());
     }
 
     /// Whether this head needs no comparison with another node's.
@@ -396,16 +416,17 @@ impl Rpc {
 
     /// Another node that may be asked.
     pub(super) fn witness_of(&self, node: usize) -> Option<usize> {
-        (0..self.nodes()).filter(|at| *at != node).find(|at| self.allows(*at))
+        let mut others = self.shared.nodes.iter().enumerate().filter(|(at, _)| *at != node);
+        others.find(|(_, other)| other.breaker.allows()).map(|(at, _)| at)
     }
 }
 
 /// An answer to this request, from a server that is well.
-fn checked(answer: Answer, status: StatusCode, id: u64) -> Result<Answer, String> {
+fn checked(answer: Answer, status: StatusCode, id: u64) -> Result<Answer, NodeError> {
     match &answer.error {
         Some(_) => Ok(answer),
-        None if !status.is_success() => Err(format!("HTTP {status}")),
-        None if answer.id != json!(id) => Err("the answer is to another request".to_owned()),
+        None if !status.is_success() => Err(NodeError::Status(status)),
+        None if answer.id != json!(id) => Err(NodeError::OtherRequest),
         None => Ok(answer),
     }
 }

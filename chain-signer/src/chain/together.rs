@@ -2,7 +2,7 @@
 
 use super::{
     Address,
-    rpc::{Answer, Block, Head, Refusal, Rpc, RpcError, Told, hex_of, read},
+    rpc::{Answer, Block, Head, NodeError, Refusal, Rpc, RpcError, Told, hex_of, read},
 };
 use ethers_core::types::{Log, TransactionReceipt};
 use hyper::body::Bytes;
@@ -86,9 +86,7 @@ impl Rpc {
         let asked: Vec<_> = headers.chain([("eth_getLogs", json!([filter]))]).collect();
         let mut failed = Ok(None);
         for at in start..self.nodes() {
-            if !self.allows(at) {
-                continue;
-            }
+            let Some(call) = self.enter(at) else { continue };
             if !self.may_ask(asked.len()) {
                 return Err(RpcError::Budget);
             }
@@ -104,7 +102,7 @@ impl Rpc {
                 told.map(|told| asked_for(told, address, (from, to), first_header)).transpose()
             });
             let good = matches!(told, Ok(Some(_)));
-            self.note(at, good);
+            call.note(good);
             match told {
                 Ok(Some(told)) => return Ok(Some(told)),
                 Ok(None) => {}
@@ -144,14 +142,12 @@ impl Rpc {
         let (mut failed, mut moved) = (RpcError::Resting, false);
         for at in 0..self.nodes() {
             for _ in 0..TRIES {
-                if !self.allows(at) {
-                    break;
-                }
+                let Some(call) = self.enter(at) else { break };
                 if !self.may_ask(asked.len()) {
                     return Err(RpcError::Budget);
                 }
                 let answer = self.ask_all(at, &asked).await.and_then(of_one_block);
-                self.note(at, answer.is_ok());
+                call.note(answer.is_ok());
                 match answer {
                     Ok(Some(found)) => return Ok(Some(found)),
                     Ok(None) => moved = true,
@@ -175,13 +171,13 @@ impl Rpc {
         let body = Bytes::from(Value::Array(requests).to_string());
         let (status, body) = self.post(at, body).await.map_err(RpcError::AllDown)?;
         let answers: Vec<Answer> = serde_json::from_slice(&body)
-            .map_err(|error| RpcError::AllDown(format!("HTTP {status}: {error}")))?;
+            .map_err(|error| RpcError::AllDown(NodeError::Json { status, error }))?;
         ids()
             .zip(asked)
             .map(|(id, (method, _))| {
                 // In any order, as the specification has it.
                 let answer = answers.iter().find(|answer| answer.id == json!(id));
-                let answer = answer.ok_or_else(|| RpcError::AllDown(format!("{method} was not answered")))?;
+                let answer = answer.ok_or_else(|| RpcError::AllDown(NodeError::Unanswered(method)))?;
                 match &answer.error {
                     Some(Refusal { code, message }) => {
                         Err(RpcError::Refused { method, code: *code, message: message.clone() })

@@ -63,11 +63,23 @@ pub enum Call {
     Settle(Vec<Item>),
 }
 
+/// Why calldata is no call of the vault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadCall {
+    #[error("is neither openTable nor settleEntries")]
+    Unknown,
+    /// It does not encode to the same bytes again.
+    #[error("is not canonical")]
+    NotCanonical,
+    #[error("item {first} of {} does not decode", hex::encode(.table))]
+    Item { table: [u8; 32], first: u64 },
+}
+
 /// Reads calldata back, every bit of it.
 ///
 /// # Errors
-/// Says what does not decode, or does not encode to the same bytes again.
-pub fn decode_call(data: &[u8]) -> Result<Call, String> {
+/// [`BadCall`] says what does not decode.
+pub fn decode_call(data: &[u8]) -> Result<Call, BadCall> {
     if let Ok(call) = abi::OpenTableCall::decode(data) {
         let c = &call.config;
         let terms = Terms {
@@ -77,23 +89,21 @@ pub fn decode_call(data: &[u8]) -> Result<Call, String> {
             big_blind: c.big_blind,
         };
         let out = Call::Open { uid: c.uid, terms };
-        return if call.encode() == data { Ok(out) } else { Err("is not canonical".into()) };
+        return if call.encode() == data { Ok(out) } else { Err(BadCall::NotCanonical) };
     }
-    let call = abi::SettleEntriesCall::decode(data)
-        .map_err(|_| "is neither openTable nor settleEntries".to_owned())?;
+    let call = abi::SettleEntriesCall::decode(data).map_err(|_| BadCall::Unknown)?;
     if call.clone().encode() != data {
-        return Err("is not canonical".into());
+        return Err(BadCall::NotCanonical);
     }
     let items = call
         .items
         .iter()
         .map(|item| {
-            let body = decode_body(item.kind, &item.data).ok_or_else(|| {
-                format!("item {} of {} does not decode", item.first_seq, hex::encode(item.table_id))
-            })?;
+            let bad = BadCall::Item { table: item.table_id, first: item.first_seq };
+            let body = decode_body(item.kind, &item.data).ok_or(bad)?;
             Ok(Item { table: item.table_id, first: item.first_seq, last: item.last_seq, body })
         })
-        .collect::<Result<Vec<_>, String>>()?;
+        .collect::<Result<Vec<_>, BadCall>>()?;
     Ok(Call::Settle(items))
 }
 

@@ -3,7 +3,6 @@
 //! Only what the chain itself decides is the same at every node: that a call reverts, and that a nonce is used. All
 //! else (rate limits, -32005, -32603, "header not found", a full pool) is this node's, and another one may do better.
 
-use super::breaker::Breaker;
 use std::time::{Duration, Instant};
 
 /// The code that execution clients give a reverted call (geth, reth, anvil).
@@ -75,11 +74,6 @@ impl Seen {
             }
         }
     }
-}
-
-/// What an answer says of its node.
-pub(super) fn note(breaker: &mut Breaker, good: bool, now: Instant) {
-    if good { breaker.succeeded() } else { breaker.failed(now) }
 }
 
 #[cfg(test)]

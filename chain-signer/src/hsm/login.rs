@@ -3,10 +3,12 @@
 //! A token that was away has to be logged in to again, or its private keys stay invisible. Tokens lock after a few wrong
 //! PINs, so a PIN that a token refused is never tried a second time: the login waits until the PIN file has changed.
 
+use purr_runtime::Delays;
 use sha2::{Digest, Sha256};
 use std::time::Duration;
 
-/// First and longest wait between two attempts to log in.
+/// Waits between two attempts to log in.
+const RETRY: Delays = Delays::new(RETRY_MIN, RETRY_MAX);
 const RETRY_MIN: Duration = Duration::from_millis(250);
 const RETRY_MAX: Duration = Duration::from_secs(10);
 
@@ -86,8 +88,8 @@ impl Login {
 }
 
 fn failed(failures: u32, now: Duration) -> Login {
-    let wait = RETRY_MIN.saturating_mul(1 << failures.min(16)).min(RETRY_MAX);
-    Login::Lost { failures: failures.saturating_add(1), retry_at: now.saturating_add(wait) }
+    let retry_at = now.saturating_add(RETRY.after(failures));
+    Login::Lost { failures: failures.saturating_add(1), retry_at }
 }
 
 #[cfg(test)]

@@ -1,27 +1,20 @@
 //! Applies the chain's logs at final depth: exactly once into the books. [`purr_books::take`] decides what they change.
 
-use super::{Journal, JournalError, Lease, bytes, chain, compared, db, feed, lease, load, store, undb};
+use super::{
+    Journal, JournalError, Lease, LogPosition, chain, compared,
+    cursor::{self, VAULT},
+    db, feed, lease, load, store,
+};
 use purr_books::{
     differing::touched,
     events::{VaultEvent, VaultLog},
     take::{Tally, take, tally},
 };
 use serde_json::json;
-use sqlx::{PgConnection, Row};
+use sqlx::PgConnection;
 use std::collections::BTreeSet;
 
-/// Up to which block the log has been taken in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LogPosition {
-    pub block: u64,
-    pub block_hash: [u8; 32],
-}
-
 impl Journal {
-    pub async fn position(&self) -> Result<Option<LogPosition>, JournalError> {
-        position(&mut *self.pool.acquire().await?).await
-    }
-
     /// Takes in the final logs up to `position`, all or none.
     pub async fn apply(
         &self,
@@ -32,7 +25,7 @@ impl Journal {
         let mut tx = self.pool.begin().await?;
         lease::check(&mut tx, lease).await?;
         let taken = take_all(&mut tx, logs, position.block).await?;
-        move_cursor(&mut tx, VAULT, position).await?;
+        cursor::move_to(&mut tx, VAULT, position).await?;
         tx.commit().await?;
         Ok(taken)
     }
@@ -71,26 +64,6 @@ impl Journal {
     }
 }
 
-/// How far the log was taken in.
-const VAULT: &str = "vault";
-
-pub(super) async fn move_cursor(
-    conn: &mut PgConnection,
-    name: &str,
-    to: LogPosition,
-) -> Result<(), JournalError> {
-    sqlx::query(
-        "INSERT INTO cursors (name, block, block_hash) VALUES ($1, $2, $3)
-         ON CONFLICT (name) DO UPDATE SET block = excluded.block, block_hash = excluded.block_hash",
-    )
-    .bind(name)
-    .bind(db(to.block, "block")?)
-    .bind(to.block_hash.as_slice())
-    .execute(conn)
-    .await?;
-    Ok(())
-}
-
 /// Takes in logs that were read up to a block, and notes them in the hash chain.
 pub(super) async fn take_all(
     conn: &mut PgConnection,
@@ -122,22 +95,4 @@ pub(super) async fn missing(
         .await?;
     let taken: BTreeSet<String> = taken.into_iter().collect();
     Ok(logs.into_iter().filter(|log| !taken.contains(&log.key())).collect())
-}
-
-pub(super) async fn position(conn: &mut PgConnection) -> Result<Option<LogPosition>, JournalError> {
-    cursor(conn, VAULT).await
-}
-
-pub(super) async fn cursor(conn: &mut PgConnection, name: &str) -> Result<Option<LogPosition>, JournalError> {
-    let row = sqlx::query("SELECT block, block_hash FROM cursors WHERE name = $1")
-        .bind(name)
-        .fetch_optional(conn)
-        .await?;
-    row.map(|row| {
-        Ok(LogPosition {
-            block: undb(row.try_get("block")?)?,
-            block_hash: bytes(row.try_get("block_hash")?, "block_hash")?,
-        })
-    })
-    .transpose()
 }

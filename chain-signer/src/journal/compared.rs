@@ -1,7 +1,7 @@
 //! Stores the comparisons with the chain, and their times; [`purr_books::differing::plan`] decides what is compared.
 
 use super::{
-    Journal, JournalError, LogPosition, TableRow, bytes, db,
+    Journal, JournalError, LogPosition, TableRow, bytes, cursor, db,
     rows::{read_table, seat_of},
     undb,
 };
@@ -142,7 +142,7 @@ impl Journal {
     /// The books about these, at one moment. `None`: nothing of the chain was taken in yet.
     pub async fn snapshot_of(&self, subjects: &BTreeSet<Subject>) -> Result<Option<Snapshot>, JournalError> {
         let mut tx = self.snapshot().await?;
-        let Some(position) = super::apply::position(&mut tx).await? else { return Ok(None) };
+        let Some(position) = cursor::position(&mut tx).await? else { return Ok(None) };
         let mut names = vec![Account::Chain.to_string(), Account::House.to_string()];
         subjects.iter().for_each(|subject| accounts_of(subject, &mut names));
         let uids: Vec<&str> = subjects

@@ -3,7 +3,7 @@
 //! An order to read again is a row, so it outlives a restart, and any replica or command may give it; the replica that
 //! sends carries it out.
 
-use super::{Journal, JournalError, Lease, LogPosition, apply, bytes, db, lease, undb};
+use super::{Journal, JournalError, Lease, LogPosition, apply, bytes, cursor, db, lease, undb};
 use purr_books::{
     events::{VaultLog, skipped},
     take::Tally,
@@ -71,20 +71,20 @@ impl Journal {
 
     /// All that was compared agreed at this position.
     pub async fn agreed(&self, position: LogPosition) -> Result<(), JournalError> {
-        apply::move_cursor(&mut *self.pool.acquire().await?, AGREED, position).await
+        cursor::move_to(&mut *self.pool.acquire().await?, AGREED, position).await
     }
 
     /// Ledger and chain were found to differ at this position: orders the log to be read again from where both last
     /// agreed, once; says from where.
     pub async fn look_again(&self, position: LogPosition, first: u64) -> Result<Option<u64>, JournalError> {
         let mut tx = self.pool.begin().await?;
-        let agreed = apply::cursor(&mut tx, AGREED).await?.map(|agreed| agreed.block);
-        let looked = apply::cursor(&mut tx, LOOKED).await?.map(|looked| looked.block);
+        let agreed = cursor::at(&mut tx, AGREED).await?.map(|agreed| agreed.block);
+        let looked = cursor::at(&mut tx, LOOKED).await?.map(|looked| looked.block);
         let from = agreed.max(looked).map_or(first, |block| block + 1);
         if from > position.block {
             return Ok(None);
         }
-        apply::move_cursor(&mut tx, LOOKED, position).await?;
+        cursor::move_to(&mut tx, LOOKED, position).await?;
         tx.commit().await?;
         self.order_reread(from).await?;
         Ok(Some(from))

@@ -37,7 +37,11 @@ pub(super) fn read_table(row: &PgRow) -> Result<TableRow, JournalError> {
         terms: Terms::from(&config),
         max_hands: config.max_hands,
         max_delay_ms: config.max_delay_ms,
-        state: if state == OPEN { TableState::Open } else { TableState::Opening },
+        state: match state.as_str() {
+            OPEN => TableState::Open,
+            OPENING => TableState::Opening,
+            other => return Err(JournalError::Corrupt(format!("table state '{other}'"))),
+        },
         epoch: undb(row.try_get("epoch")?)?,
         head_seq: undb(row.try_get("head_seq")?)?,
         head_next: row.try_get("head_next")?,

@@ -100,7 +100,8 @@ async fn read(conn: &mut PgConnection, row: &PgRow) -> Result<Transaction, Journ
         .iter()
         .map(|row| {
             Ok(Attempt {
-                attempt: u16::try_from(row.try_get::<i16, _>("attempt")?).unwrap_or(0),
+                attempt: u16::try_from(row.try_get::<i16, _>("attempt")?)
+                    .map_err(|_| JournalError::Corrupt(format!("attempt of transaction {id} is negative")))?,
                 fees: Fees {
                     gas: undb(row.try_get("gas")?)?,
                     max_fee: undb(row.try_get("max_fee")?)?,
@@ -114,14 +115,16 @@ async fn read(conn: &mut PgConnection, row: &PgRow) -> Result<Transaction, Journ
     let number: Option<i64> = row.try_get("block_number")?;
     let block = match (number, hash(row.try_get("block_hash")?)?) {
         (Some(number), Some(hash)) => Some((undb(number)?, hash)),
-        _ => None,
+        (None, None) => None,
+        _ => return Err(JournalError::Corrupt(format!("half of a block of transaction {id}"))),
     };
     Ok(Transaction {
         id,
         purpose: match purpose.as_str() {
             "open" => Purpose::Open,
             "settle" => Purpose::Settle,
-            _ => Purpose::Fill,
+            "fill" => Purpose::Fill,
+            other => return Err(JournalError::Corrupt(format!("purpose '{other}' of transaction {id}"))),
         },
         sender: bytes(row.try_get("sender")?, "sender")?,
         nonce: undb(row.try_get("nonce")?)?,

@@ -227,9 +227,9 @@ pub async fn every(service: Arc<Service>, every_s: u64, stop: CancellationToken)
             () = stop.cancelled() => return,
             () = tokio::time::sleep(Duration::from_secs(every_s)) => {}
         }
-        let done = match service.metrics.leading.get() {
-            1 => compare_due(&service, &rpc, most).await.map(|_| ()),
-            _ => follow(&service).await,
+        let done = match service.signals.leads() {
+            true => compare_due(&service, &rpc, most).await.map(|_| ()),
+            false => follow(&service).await,
         };
         if let Err(error) = done {
             tracing::warn!(%error, "ledger and chain could not be compared");

@@ -5,13 +5,13 @@ use crate::{
     calldata::{Known, check_open, check_settle},
     chain::{
         Block, RpcError,
-        batch::{ITEMS_MAX, Item, items},
+        batch::{BatchError, ITEMS_MAX, Item, items},
         eip712::uid_word,
         vault::{encode_open, encode_settle},
     },
     journal::{Fees, Lease, NewTransaction, PendingTable, Purpose},
 };
-use purr_books::entry::State;
+use purr_books::{entry::State, policy::Refusal};
 use std::{
     collections::BTreeMap,
     time::{Duration, Instant},
@@ -19,6 +19,15 @@ use std::{
 
 /// Tables whose entries the policy did not pass are left out this long: they must not keep others waiting.
 const REFUSED_FOR: Duration = Duration::from_secs(10);
+
+/// Why a table's entries are not signed.
+#[derive(Debug, thiserror::Error)]
+enum NotPassed {
+    #[error(transparent)]
+    Batch(#[from] BatchError),
+    #[error(transparent)]
+    Policy(#[from] Refusal),
+}
 
 fn known(pending: &PendingTable) -> Known {
     Known {
@@ -184,7 +193,7 @@ impl Sender {
     /// One table's items, if the policy passes them. What it does not pass holds up this table only.
     fn passed(&mut self, pending: &PendingTable, room: usize) -> Option<Vec<Item>> {
         let range = self.range_max.min(usize::try_from(pending.table.max_hands).unwrap_or(usize::MAX)).max(1);
-        let built = items(pending.table.table_id, &pending.entries, range).map_err(|error| error.to_string());
+        let built = items(pending.table.table_id, &pending.entries, range).map_err(NotPassed::from);
         let checked = built.and_then(|mut items| {
             items.truncate(room);
             let calldata = encode_settle(&items);
@@ -193,13 +202,13 @@ impl Sender {
                 .map(|_| items)
                 .map_err(|refusal| {
                     self.metrics.refused.with_label_values(&[refusal.rule()]).inc();
-                    refusal.to_string()
+                    refusal.into()
                 })
         });
         match checked {
             Ok(items) => Some(items),
             Err(error) => {
-                tracing::error!(error, table = pending.table.uid, "ALARM: not signed");
+                tracing::error!(%error, table = pending.table.uid, "ALARM: not signed");
                 self.refused.insert(pending.table.uid.clone(), Instant::now());
                 None
             }

@@ -15,7 +15,7 @@ mod transactions;
 mod watch;
 
 use crate::{
-    back_off::BackOff,
+    RETRY,
     calldata::Allowed,
     chain::{Address, Block, Rpc, RpcError, Vault, eip712::Domain},
     hsm::{HsmError, Signer},
@@ -25,7 +25,7 @@ use crate::{
     service::Service,
 };
 use purr_books::{policy::Refusal, whole::Behind};
-use purr_runtime::{CancellationToken, Readiness};
+use purr_runtime::{BackOff, CancellationToken, Readiness};
 use std::{
     collections::BTreeMap,
     sync::Arc,
@@ -163,16 +163,16 @@ impl Sender {
             () = self.service.journal_there() => {}
             () = stop.cancelled() => return,
         }
-        let mut back_off = BackOff::default();
+        let mut back_off = BackOff::new(RETRY);
         while !stop.is_cancelled() {
             let wait = match Box::pin(self.lead(&stop, &mut back_off)).await {
                 Ok(()) => ACQUIRE_EVERY,
                 Err(error) => {
                     self.failed(&error);
-                    back_off.next()
+                    back_off.next_wait()
                 }
             };
-            self.metrics.leading.set(0);
+            self.set_leads(false);
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = sleep(wait) => {}
@@ -191,6 +191,11 @@ impl Sender {
         };
         self.metrics.up.with_label_values(&[part]).set(0);
         tracing::warn!(%error, part, "the sender waits");
+    }
+
+    fn set_leads(&self, leads: bool) {
+        self.service.signals.set_leads(leads);
+        self.metrics.leading.set(leads.into());
     }
 
     /// Takes the lease where it is free, checks vault and journal, works while all goes well.
@@ -213,7 +218,7 @@ impl Sender {
         };
         self.check_whole_as_sender(&lease).await?;
         tracing::info!(fence = lease.fence, "this replica sends");
-        self.metrics.leading.set(1);
+        self.set_leads(true);
         (self.seen, self.looked, self.head, self.silent) = (None, None, None, None);
         self.frozen = self.journal.frozen().await? > 0;
         self.sent_at.clear();
@@ -230,7 +235,7 @@ impl Sender {
                     for part in ["chain", "token", "sender"] {
                         self.metrics.up.with_label_values(&[part]).set(1);
                     }
-                    *back_off = BackOff::default();
+                    back_off.reset();
                     due.unwrap_or(self.poll).min(self.poll)
                 }
                 Err(error @ (SenderError::Journal(_) | SenderError::Behind(_))) => return Err(error),
@@ -238,7 +243,7 @@ impl Sender {
                     self.failed(&error);
                     // Some work for the head was not done.
                     (self.seen, self.head) = (None, None);
-                    back_off.next().min(RENEW_EVERY)
+                    back_off.next_wait().min(RENEW_EVERY)
                 }
             };
             tokio::select! {

@@ -15,11 +15,11 @@ use purr_chain_signer::chain::{
     parse_address, sign_digest_with_raw_key,
     vault::{encode_deposit, token_balance},
 };
-use purr_chain_signer::service::{Voucher, Withdrawal};
 use purr_protocol::permit::PermitFor;
 use purr_protocol::settlement::{
     Balance, Entry, Fence, Fenced, NoticeState, Reconciliation, Reserve, TableStatus,
 };
+use purr_protocol::withdrawal::{OwnedWithdrawal, Voucher, Withdrawal};
 use purr_runtime::{InternalClient, Role};
 use serde_json::json;
 use std::time::{Duration, Instant};
@@ -333,7 +333,10 @@ async fn a_second_replica_accepts_all_the_time_and_sends_within_15_seconds_of_th
     let digest = house.domain().withdraw_request(player(1).0, USDC, 1, deadline_s);
     let signature = sign_digest_with_raw_key(&key(1), &digest).unwrap().to_bytes();
     let signature = format!("0x{}", hex::encode(signature));
-    let ask = Withdrawal { player: player(1), amount: USDC, nonce: 1, deadline_s, signature };
+    let ask = OwnedWithdrawal {
+        player: player(1),
+        withdrawal: Withdrawal { amount: USDC, nonce: 1, deadline_s, signature },
+    };
     let _: Voucher = gateway.post("/v1/withdrawals", &ask, WAIT).await.unwrap();
     assert_eq!(second.metric(leading).await, 0.0);
 

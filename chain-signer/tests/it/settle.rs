@@ -9,9 +9,8 @@ use common::{
     table::{Table, UID, now_s, player, sign, terms},
 };
 use http::Method;
-use purr_chain_signer::{
-    chain::{deploy::Wallet, parse_address, sign_digest_with_raw_key, vault::encode_withdraw},
-    service::{Voucher, Withdrawal},
+use purr_chain_signer::chain::{
+    deploy::Wallet, parse_address, sign_digest_with_raw_key, vault::encode_withdraw,
 };
 use purr_engine::SeatIndex;
 use purr_protocol::{
@@ -21,6 +20,7 @@ use purr_protocol::{
         Balance, ChainConfig, Entry, EntryBody, Fence, Fenced, NoticeState, OpenTable, Reconciliation,
         Reserve, TableStatus,
     },
+    withdrawal::{OwnedWithdrawal, Voucher, Withdrawal},
 };
 use purr_runtime::{InternalClient, Role};
 use serde_json::{Value, json};
@@ -179,7 +179,7 @@ async fn withdraw(house: &House, gateway: &InternalClient) {
     let signed = |n| {
         let signature = sign_digest_with_raw_key(&key(n), &digest).unwrap().to_bytes();
         let signature = format!("0x{}", hex::encode(signature));
-        Withdrawal { player: player(1), amount, nonce, deadline_s, signature }
+        OwnedWithdrawal { player: player(1), withdrawal: Withdrawal { amount, nonce, deadline_s, signature } }
     };
     let forged = serde_json::to_value(signed(2)).unwrap();
     let path = "/v1/withdrawals";

@@ -2,7 +2,7 @@
 //! leaves with what the chain has, without anybody's help.
 
 use crate::common::{
-    House, call, eventually, key,
+    House, Signer, call, eventually, key,
     table::{Table, now_s, player},
 };
 use purr_chain_signer::chain::deploy::Wallet;
@@ -46,6 +46,17 @@ async fn exited(house: &House, gateway: &InternalClient, table: &Table) {
     .await;
 }
 
+/// A house with one table, in the state that [`exited`] leaves.
+async fn begun() -> (House, Signer, Table, InternalClient) {
+    let house = House::new().await;
+    let signer = house.start_signer();
+    signer.ready().await;
+    let table = Table::open(&house, &signer).await;
+    let gateway = house.client(&signer, &Role::Gateway);
+    exited(&house, &gateway, &table).await;
+    (house, signer, table, gateway)
+}
+
 async fn ends(house: &House, gateway: &InternalClient, table: &Table, last: u64) {
     table.confirmed(last).await;
     assert_eq!((balance(gateway, 1).await.free, balance(gateway, 2).await.free), (100 * USDC, 0));
@@ -57,12 +68,7 @@ async fn ends(house: &House, gateway: &InternalClient, table: &Table, last: u64)
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_winner_who_bore_a_shortfall_is_told_to_leave_and_leaves_with_what_the_chain_has() {
-    let house = House::new().await;
-    let signer = house.start_signer();
-    signer.ready().await;
-    let table = Table::open(&house, &signer).await;
-    let gateway = house.client(&signer, &Role::Gateway);
-    exited(&house, &gateway, &table).await;
+    let (house, signer, table, gateway) = begun().await;
     let hand = table.submit(table.hand(&[(1, LOST as i64), (2, -(LOST as i64))], 0)).await;
     let told = table.confirmed(hand).await;
     assert_eq!(
@@ -82,12 +88,7 @@ async fn a_winner_who_bore_a_shortfall_is_told_to_leave_and_leaves_with_what_the
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_leave_in_the_same_transaction_as_the_shortfall_is_tried_again_with_what_the_chain_has() {
-    let house = House::new().await;
-    let signer = house.start_signer();
-    signer.ready().await;
-    let table = Table::open(&house, &signer).await;
-    let gateway = house.client(&signer, &Role::Gateway);
-    exited(&house, &gateway, &table).await;
+    let (house, _signer, table, gateway) = begun().await;
     let hand = table.hand(&[(1, LOST as i64), (2, -(LOST as i64))], 0);
     table.seq.set(hand.seq);
     let leave = |n: usize, stack| purr_protocol::settlement::EntryBody::Leave {

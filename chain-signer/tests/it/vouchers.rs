@@ -9,11 +9,11 @@ use common::{
     table::{now_s, player},
 };
 use http::Method;
-use purr_chain_signer::{
-    chain::sign_digest_with_raw_key,
-    service::{Voucher, Withdrawal},
+use purr_chain_signer::chain::sign_digest_with_raw_key;
+use purr_protocol::{
+    settlement::Balance,
+    withdrawal::{OwnedWithdrawal, Voucher, Withdrawal},
 };
-use purr_protocol::settlement::Balance;
 use purr_runtime::Role;
 use serde_json::json;
 
@@ -37,7 +37,7 @@ async fn a_voucher_beyond_what_the_vault_would_pay_is_refused_and_promises_nothi
         let digest = house.domain().withdraw_request(player(1).0, amount, nonce, deadline_s);
         let signature = sign_digest_with_raw_key(&key(1), &digest).unwrap().to_bytes();
         let signature = format!("0x{}", hex::encode(signature));
-        Withdrawal { player: player(1), amount, nonce, deadline_s, signature }
+        OwnedWithdrawal { player: player(1), withdrawal: Withdrawal { amount, nonce, deadline_s, signature } }
     };
     let withdrawals = "/v1/withdrawals";
     // A deposit of just now may go at once, without a limit.

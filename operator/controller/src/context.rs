@@ -28,6 +28,7 @@ use kube::{
 };
 use purr_crds::PokerTable;
 use purr_namespaces::Listed;
+use purr_runtime::{Delays, jittered};
 use purr_store::Sessions;
 use std::{
     collections::HashMap,
@@ -36,9 +37,8 @@ use std::{
 };
 
 pub const MANAGER: &str = "purr-controller";
-/// Between the first failure and the next try.
-const BACKOFF_MIN: Duration = Duration::from_secs(1);
-const BACKOFF_MAX: Duration = Duration::from_secs(60);
+/// Waits after failures of one table or fleet.
+pub const RETRY: Delays = Delays::new(Duration::from_secs(1), Duration::from_secs(60));
 
 pub struct Context {
     client: Client,
@@ -251,36 +251,6 @@ impl Context {
             memory.failures = memory.failures.saturating_add(1);
             memory.failures
         });
-        jittered(backoff(failures))
-    }
-}
-
-pub fn backoff(failures: u32) -> Duration {
-    BACKOFF_MIN.saturating_mul(1 << failures.saturating_sub(1).min(10)).min(BACKOFF_MAX)
-}
-
-/// Between half of it and all of it, so that tables that failed together do not try together.
-pub fn jittered(wait: Duration) -> Duration {
-    let half = wait / 2;
-    let share = f64::from(getrandom::u32().unwrap_or(u32::MAX)) / f64::from(u32::MAX);
-    half + half.mul_f64(share)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn waits_double_up_to_a_minute() {
-        let waits: Vec<u64> = [1, 2, 3, 7, 40].map(|failures| backoff(failures).as_secs()).to_vec();
-        assert_eq!(waits, [1, 2, 4, 60, 60]);
-    }
-
-    #[test]
-    fn jitter_keeps_at_least_half() {
-        for _ in 0..100 {
-            let wait = jittered(Duration::from_secs(8));
-            assert!((4..=8).contains(&wait.as_secs()), "{wait:?}");
-        }
+        jittered(RETRY.after(failures.saturating_sub(1)))
     }
 }

@@ -1,10 +1,9 @@
 //! What the controller counts. Label values are static strings, and the names of a bounded number of fleets.
 
 use crate::fleet::status::Counts;
-use prometheus::{
-    HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-};
+use prometheus::{HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
 use purr_crds::Phase;
+use purr_runtime::metrics::Maker;
 use std::{
     collections::BTreeSet,
     sync::{Arc, Mutex, PoisonError},
@@ -63,83 +62,67 @@ const PHASES: [(Phase, &str); 5] = [
 
 impl Metrics {
     pub fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
-        let counter = |name: &str, help: &str, label| {
-            let counter = IntCounterVec::new(Opts::new(name, help), &[label])?;
-            registry.register(Box::new(counter.clone()))?;
-            Ok::<_, prometheus::Error>(counter)
-        };
-        let gauge = |name: &str, help: &str| {
-            let gauge = IntGauge::new(name, help)?;
-            registry.register(Box::new(gauge.clone()))?;
-            Ok::<_, prometheus::Error>(gauge)
-        };
-        let tables = IntGaugeVec::new(Opts::new("purr_controller_tables", "Tables by phase"), &["phase"])?;
-        registry.register(Box::new(tables.clone()))?;
-        let store_masters = IntGaugeVec::new(
-            Opts::new("purr_controller_store_masters", "Nodes of a store group that say they are its master"),
-            &["store"],
-        )?;
-        registry.register(Box::new(store_masters.clone()))?;
-        let gauges = |name: &str, help: &str, labels: &[&str]| {
-            let gauges = IntGaugeVec::new(Opts::new(name, help), labels)?;
-            registry.register(Box::new(gauges.clone()))?;
-            Ok::<_, prometheus::Error>(gauges)
-        };
-        let fleet_steps = IntCounterVec::new(
-            Opts::new("purr_controller_fleet_steps_total", "Steps of fleets by kind and result"),
-            &["step", "result"],
-        )?;
-        registry.register(Box::new(fleet_steps.clone()))?;
-        let seconds = HistogramVec::new(
-            HistogramOpts::new("purr_controller_reconcile_seconds", "Duration of a reconcile"),
-            &["result"],
-        )?;
-        registry.register(Box::new(seconds.clone()))?;
-        let events_dropped = IntCounter::new(
-            "purr_controller_events_dropped_total",
-            "Events of tables that were not sent because many happened at once",
-        )?;
-        registry.register(Box::new(events_dropped.clone()))?;
+        let make = Maker(registry);
         Ok(Self {
-            events_dropped,
-            reconciles: counter("purr_controller_reconciles_total", "Reconciles by result", "result")?,
-            reconcile_seconds: seconds,
-            running: gauge("purr_controller_reconciles_running", "Reconciles that run")?,
-            queued: gauge("purr_controller_queue", "Tables with news that wait to be looked at")?,
-            tables,
-            store_masters,
-            leader: gauge("purr_controller_leader", "1 while this process holds the lease")?,
-            lost_tables: gauge(
+            events_dropped: make.counter(
+                "purr_controller_events_dropped_total",
+                "Events of tables that were not sent because many happened at once",
+            )?,
+            reconciles: make.counters(
+                "purr_controller_reconciles_total",
+                "Reconciles by result",
+                &["result"],
+            )?,
+            reconcile_seconds: make.histograms(
+                "purr_controller_reconcile_seconds",
+                "Duration of a reconcile",
+                &["result"],
+                prometheus::DEFAULT_BUCKETS.to_vec(),
+            )?,
+            running: make.gauge("purr_controller_reconciles_running", "Reconciles that run")?,
+            queued: make.gauge("purr_controller_queue", "Tables with news that wait to be looked at")?,
+            tables: make.gauges("purr_controller_tables", "Tables by phase", &["phase"])?,
+            store_masters: make.gauges(
+                "purr_controller_store_masters",
+                "Nodes of a store group that say they are its master",
+                &["store"],
+            )?,
+            leader: make.gauge("purr_controller_leader", "1 while this process holds the lease")?,
+            lost_tables: make.gauge(
                 "purr_controller_lost_tables",
                 "Tables that are gone and at which players sit by the signer's journal",
             )?,
-            lost_chips: gauge(
+            lost_chips: make.gauge(
                 "purr_controller_lost_chips",
                 "Chips of players who sit at tables that are gone, in minor units",
             )?,
-            launches: counter("purr_controller_pods_total", "Pods created and deleted", "action")?,
-            status_writes: counter(
+            launches: make.counters("purr_controller_pods_total", "Pods created and deleted", &["action"])?,
+            status_writes: make.counters(
                 "purr_controller_status_writes_total",
                 "Writes of a status to the Kubernetes API by kind of object",
-                "kind",
+                &["kind"],
             )?,
-            fleet_reconciles: counter(
+            fleet_reconciles: make.counters(
                 "purr_controller_fleet_reconciles_total",
                 "Reconciles of fleets by result",
-                "result",
+                &["result"],
             )?,
-            fleet_steps,
-            fleet_tables: gauges(
+            fleet_steps: make.counters(
+                "purr_controller_fleet_steps_total",
+                "Steps of fleets by kind and result",
+                &["step", "result"],
+            )?,
+            fleet_tables: make.gauges(
                 "purr_fleet_tables",
                 "Tables of a fleet by state",
                 &["fleet_namespace", "fleet", "state"],
             )?,
-            fleet_seated: gauges(
+            fleet_seated: make.gauges(
                 "purr_fleet_seated",
                 "Players with a seat in a fleet",
                 &["fleet_namespace", "fleet"],
             )?,
-            fleet_stalled: gauges(
+            fleet_stalled: make.gauges(
                 "purr_fleet_stalled",
                 "1 while a change of a fleet has stopped",
                 &["fleet_namespace", "fleet"],

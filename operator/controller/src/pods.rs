@@ -1,17 +1,16 @@
 //! Questions to a table's pod and to the signer.
 
-use crate::table::decide::{Drained, Why};
 use bytes::Bytes;
 use http::{Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper_util::rt::TokioIo;
 use purr_protocol::{
+    drain::{DrainReason, DrainRequest, DrainStatus},
     handover::{Order, Successor},
     seated::{SeatedTable, SeatedTables},
     settlement::TableStatus,
 };
-use purr_runtime::{ClientError, Identity, InternalClient, Role};
-use serde::{Deserialize, Serialize};
+use purr_runtime::{ClientError, Identity, InternalClient, Role, ports};
 use std::time::Duration;
 use tokio::{net::TcpStream, time::timeout};
 
@@ -48,20 +47,6 @@ pub struct Pods {
     signer: InternalClient,
 }
 
-#[derive(Serialize)]
-struct Ask {
-    reason: &'static str,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct DrainStatus {
-    drained: bool,
-    hand_running: bool,
-    seated: usize,
-    unsettled: usize,
-}
-
 impl Pods {
     pub fn new(identity: Identity, signer_addr: &str) -> Self {
         let signer = InternalClient::new(identity.clone(), signer_addr, Role::ChainSigner);
@@ -69,40 +54,47 @@ impl Pods {
     }
 
     /// Asks a table to drain, or how far it is: asking again changes nothing.
-    pub async fn drain(&self, ip: &str, uid: &str, why: Why) -> Result<Drained, PodError> {
-        let reason = match why {
-            Why::Delete => "delete",
-            Why::Rollout => "rollout",
-        };
-        let DrainStatus { drained, hand_running, seated, unsettled } = self.ask(ip, uid, reason).await?;
-        Ok(Drained { drained, hand_running, seated, unsettled })
+    pub async fn drain(&self, ip: &str, uid: &str, why: DrainReason) -> Result<DrainStatus, PodError> {
+        self.ask(ip, uid, why).await
     }
 
     pub async fn pause(&self, ip: &str, uid: &str, paused: bool) -> Result<(), PodError> {
-        self.ask(ip, uid, if paused { "pause" } else { "resume" }).await.map(drop)
+        self.ask(ip, uid, if paused { DrainReason::Pause } else { DrainReason::Resume }).await.map(drop)
     }
 
     /// Whether the table takes new players.
     pub async fn close(&self, ip: &str, uid: &str, closed: bool) -> Result<(), PodError> {
-        self.ask(ip, uid, if closed { "close" } else { "open" }).await.map(drop)
+        self.ask(ip, uid, if closed { DrainReason::Close } else { DrainReason::Open }).await.map(drop)
     }
 
     /// How far a successor is.
     pub async fn standing(&self, ip: &str, uid: &str) -> Result<Successor, PodError> {
-        let pod = InternalClient::new(self.identity.clone(), address(ip, 8443), Role::Table(uid.to_owned()));
+        let pod = InternalClient::new(
+            self.identity.clone(),
+            ports::address(ip, ports::INTERNAL),
+            Role::Table(uid.to_owned()),
+        );
         Ok(pod.get("/v1/standing", WAIT).await?)
     }
 
     /// Orders a successor to take over from the pod of this address; from nobody: at once.
     pub async fn take_over(&self, ip: &str, uid: &str, from: Option<&str>) -> Result<Successor, PodError> {
-        let pod = InternalClient::new(self.identity.clone(), address(ip, 8443), Role::Table(uid.to_owned()));
-        let order = Order { predecessor: from.map(|ip| address(ip, 8443)) };
+        let pod = InternalClient::new(
+            self.identity.clone(),
+            ports::address(ip, ports::INTERNAL),
+            Role::Table(uid.to_owned()),
+        );
+        let order = Order { predecessor: from.map(|ip| ports::address(ip, ports::INTERNAL)) };
         Ok(pod.post("/v1/take-over", &order, WAIT).await?)
     }
 
-    async fn ask(&self, ip: &str, uid: &str, reason: &'static str) -> Result<DrainStatus, PodError> {
-        let pod = InternalClient::new(self.identity.clone(), address(ip, 8443), Role::Table(uid.to_owned()));
-        Ok(pod.post("/v1/drain", &Ask { reason }, WAIT).await?)
+    async fn ask(&self, ip: &str, uid: &str, reason: DrainReason) -> Result<DrainStatus, PodError> {
+        let pod = InternalClient::new(
+            self.identity.clone(),
+            ports::address(ip, ports::INTERNAL),
+            Role::Table(uid.to_owned()),
+        );
+        Ok(pod.post("/v1/drain", &DrainRequest { reason }, WAIT).await?)
     }
 
     /// The last entry in the signer's journal for this table; 0 where it does not know the table.
@@ -150,7 +142,7 @@ impl Pods {
 
 /// The lines that a path of the pod's health port has to say; none where all is well.
 async fn ops(ip: &str, path: &str) -> Result<Vec<String>, PodError> {
-    let address = address(ip, 9090);
+    let address = ports::address(ip, ports::OPS);
     let stream = TcpStream::connect(&address).await?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     let connection = tokio::spawn(connection);
@@ -164,8 +156,4 @@ async fn ops(ip: &str, path: &str) -> Result<Vec<String>, PodError> {
         return Ok(Vec::new());
     }
     Ok(String::from_utf8_lossy(&body).lines().take(16).map(str::to_owned).collect())
-}
-
-fn address(ip: &str, port: u16) -> String {
-    if ip.contains(':') { format!("[{ip}]:{port}") } else { format!("{ip}:{port}") }
 }

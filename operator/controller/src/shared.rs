@@ -2,12 +2,13 @@
 //!
 //! What a pod does not mount is left behind: of the passwords of Redis only the tables' own is copied.
 
-use crate::context::{MANAGER, jittered};
+use crate::context::MANAGER;
 use k8s_openapi::{ByteString, api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use kube::{
     Api,
     api::{Patch, PatchParams},
 };
+use purr_runtime::jittered;
 use std::{collections::BTreeMap, collections::HashMap, time::Duration};
 use tokio::{sync::Mutex, time::Instant};
 

@@ -8,7 +8,7 @@ use futures::future::join_all;
 use kube::runtime::reflector::{ObjectRef, Store};
 use purr_crds::PokerTable;
 use purr_runtime::CancellationToken;
-use purr_store::{Link, LinkConfig};
+use purr_store::{Link, LinkConfig, StoreError};
 use std::{
     collections::BTreeMap,
     sync::{Arc, PoisonError, RwLock},
@@ -26,6 +26,15 @@ const LOOK_MAX: Duration = Duration::from_secs(10);
 /// Groups that are looked at side by side.
 const AT_ONCE: usize = 8;
 
+/// Why a group's nodes did not say who is their master.
+#[derive(Debug, thiserror::Error)]
+enum NotSeen {
+    #[error("it does not answer within {} s", LOOK_MAX.as_secs())]
+    TimeOut,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
 /// A group at the last look.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Seen {
@@ -37,9 +46,9 @@ pub enum Seen {
 }
 
 impl Seen {
-    fn of(masters: Result<Vec<String>, String>) -> Self {
+    fn of(masters: Result<Vec<String>, NotSeen>) -> Self {
         match masters {
-            Err(problem) => Self::NoMaster(problem),
+            Err(problem) => Self::NoMaster(problem.to_string()),
             Ok(masters) if masters.len() > 1 => Self::Split(masters),
             Ok(masters) if masters.is_empty() => Self::NoMaster("no node says that it is the master".into()),
             Ok(_) => Self::Whole,
@@ -97,8 +106,8 @@ pub async fn watch(
         for some in links.chunks(AT_ONCE) {
             let looks = some.iter().map(|(name, link)| async move {
                 let masters = timeout(LOOK_MAX, link.masters()).await;
-                let masters = masters.map_err(|_| "it does not answer".to_owned());
-                (name.as_str(), masters.and_then(|masters| masters.map_err(|error| error.to_string())))
+                let masters = masters.map_err(|_| NotSeen::TimeOut);
+                (name.as_str(), masters.and_then(|masters| Ok(masters?)))
             });
             seen.extend(join_all(looks).await);
         }
@@ -132,7 +141,7 @@ mod tests {
         assert_eq!(Seen::of(Ok(vec![node("a")])), Seen::Whole);
         assert_eq!(Seen::of(Ok(vec![node("a"), node("b")])).masters(), 2);
         assert!(matches!(Seen::of(Ok(Vec::new())), Seen::NoMaster(_)));
-        assert_eq!(Seen::of(Err("refused".into())), Seen::NoMaster("refused".into()));
+        assert_eq!(Seen::of(Err(NotSeen::TimeOut)), Seen::NoMaster("it does not answer within 10 s".into()));
     }
 
     #[test]

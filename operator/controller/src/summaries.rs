@@ -3,7 +3,7 @@
 use crate::{context::Context, fleet::wake::Key, pods::Pods};
 use kube::runtime::reflector::{ObjectRef, Store};
 use purr_crds::{PokerTable, PokerTableFleet};
-use purr_protocol::summary::Summary;
+use purr_protocol::{Epoch, summary::Summary};
 use purr_runtime::CancellationToken;
 use purr_store::{Sessions, StoreError};
 use std::{
@@ -52,7 +52,7 @@ struct Known {
 /// The last sign of life of a table, and when it was new to this process.
 #[derive(Clone, Copy)]
 struct Beat {
-    epoch: u64,
+    epoch: Epoch,
     beat: u64,
     since: Instant,
     /// It was news already that nothing came after it.
@@ -96,7 +96,7 @@ impl Summaries {
         known
             .beats
             .get(uid)
-            .is_some_and(|beat| beat.epoch >> 16 == generation && beat.since.elapsed() >= QUIET)
+            .is_some_and(|beat| beat.epoch.generation() == generation && beat.since.elapsed() >= QUIET)
     }
 
     /// Takes in what was read; says whose status it changes, and who has fallen quiet.
@@ -171,7 +171,7 @@ pub async fn first(context: &Context, uid: &str) -> Option<Summary> {
 }
 
 /// What of a summary a table or its fleet acts on. Not the hand: a status that waits for nothing else does not change for it.
-fn visible(summary: &Summary) -> (u64, u8, u8, bool, Option<&str>, bool) {
+fn visible(summary: &Summary) -> (Epoch, u8, u8, bool, Option<&str>, bool) {
     let Summary { epoch, players, arriving, closed, paused, .. } = summary;
     (*epoch, *players, *arriving, *closed, paused.as_deref(), is_behind(summary))
 }
@@ -212,7 +212,7 @@ pub async fn watch(
             Ok(fresh) => context.summaries.replace(fresh),
             Err(error) => {
                 // What was known stays until the group is back; the store's own conditions are the tables'.
-                tracing::warn!(error, "summaries");
+                tracing::warn!(%error, "summaries");
                 Vec::new()
             }
         };
@@ -254,11 +254,11 @@ pub async fn watch(
 async fn read(
     sessions: &Sessions,
     uids: impl Iterator<Item = &str>,
-) -> Result<HashMap<String, Summary>, String> {
+) -> Result<HashMap<String, Summary>, StoreError> {
     let uids: Vec<String> = uids.map(str::to_owned).collect();
     let mut fresh = HashMap::with_capacity(uids.len());
     for batch in uids.chunks(BATCH) {
-        let found = sessions.summaries(batch).await.map_err(|error| error.to_string())?;
+        let found = sessions.summaries(batch).await?;
         let known = batch.iter().zip(found).filter_map(|(uid, summary)| Some((uid.clone(), summary?)));
         fresh.extend(known);
     }
@@ -323,21 +323,22 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_beat_that_stands_still_is_quiet_for_its_generation_alone_and_news_once() {
         let summaries = Summaries::default();
+        let epoch = |generation, restarts| Epoch::new(generation, restarts).unwrap();
         let read = |epoch, beat| {
             let (uid, summary) = summary("a", 1, beat);
             summaries.replace(HashMap::from([(uid, Summary { epoch, ..summary })]))
         };
-        read((2 << 16) + 1, 7);
+        read(epoch(2, 1), 7);
         tokio::time::advance(Duration::from_secs(2)).await;
-        read((2 << 16) + 1, 8);
+        read(epoch(2, 1), 8);
         tokio::time::advance(Duration::from_secs(2)).await;
-        assert!(read((2 << 16) + 1, 8).is_empty() && !summaries.is_quiet("a", 2));
+        assert!(read(epoch(2, 1), 8).is_empty() && !summaries.is_quiet("a", 2));
         tokio::time::advance(Duration::from_secs(1)).await;
-        assert_eq!(read((2 << 16) + 1, 8), ["a"]);
+        assert_eq!(read(epoch(2, 1), 8), ["a"]);
         assert!(summaries.is_quiet("a", 2) && !summaries.is_quiet("a", 3) && !summaries.is_quiet("b", 2));
-        assert!(read((2 << 16) + 1, 8).is_empty());
+        assert!(read(epoch(2, 1), 8).is_empty());
         // Its container has started again.
-        read((2 << 16) + 2, 1);
+        read(epoch(2, 2), 1);
         assert!(!summaries.is_quiet("a", 2));
     }
 

@@ -5,7 +5,7 @@ pub mod api;
 use crate::allowed::Allowed;
 use crate::defaults::{Chain, Defaults, StoreGroup};
 use purr_crds::{PokerTable, PokerTableFleet};
-use purr_protocol::record::VERSION;
+use purr_protocol::{Epoch, record::VERSION};
 use std::collections::BTreeMap;
 
 pub const UID: &str = "0a0b0c0d-0000-4000-8000-000000000000";
@@ -17,6 +17,11 @@ pub fn table() -> PokerTable {
     table.metadata.namespace = Some("poker".into());
     table.metadata.generation = Some(1);
     table
+}
+
+/// The epoch of a generation's first process.
+pub fn epoch(generation: u64) -> Epoch {
+    Epoch::new(generation, 1).unwrap()
 }
 
 pub fn pokertablefleet() -> PokerTableFleet {

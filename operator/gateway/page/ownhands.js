@@ -9,6 +9,10 @@ const clockTime = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeSty
 /** Fields of the search as the API names them. Amounts are typed in the currency. */
 const FIELDS = ['cards', 'result', 'potMin', 'potMax', 'opponent', 'tag', 'from', 'to'];
 
+/** A page of the API looks through a bounded number of hands: so many are asked for at once until one click's hands are there. */
+const PAGES_MAX = 20;
+const HANDS_WANTED = 50;
+
 /** What the API is asked, from what was typed: {query}, or {wrong} with the field and the reason. */
 export function queryOf(typed) {
   const query = {};
@@ -72,8 +76,14 @@ export class OwnHands {
     if (before === null) this.reset();
     this.#redraw();
     try {
-      const page = await this.#ask({ ...query, ...(before === null ? {} : { before }) });
-      if (turn === this.#turn) Object.assign(this, { hands: [...(this.hands ?? []), ...page.hands], next: page.next, error: null });
+      let next = before;
+      for (let pages = 0, found = 0; pages < PAGES_MAX && found < HANDS_WANTED && turn === this.#turn; pages += 1) {
+        const page = await this.#ask({ ...query, ...(next === null ? {} : { before: next }) });
+        if (turn === this.#turn) Object.assign(this, { hands: [...(this.hands ?? []), ...page.hands], next: page.next, error: null });
+        found += page.hands.length;
+        next = page.next ?? null;
+        if (next === null) break;
+      }
     } catch (error) {
       if (turn === this.#turn) this.error = error.message;
     }
@@ -102,7 +112,7 @@ export class OwnHands {
       this.#form(),
       error ? el('p', { class: 'panel warn', role: 'alert' }, error) : null,
       hands === null && !error && !this.wrong ? el('p', { class: 'soft' }, t.ownhands.lookingForHands) : null,
-      hands !== null && hands.length === 0 ? el('p', { class: 'panel' }, t.ownhands.noHandFits) : null,
+      hands !== null && hands.length === 0 ? el('p', { class: 'panel' }, next ? t.ownhands.noneFitsSoFar : t.ownhands.noHandFits) : null,
       hands !== null && hands.length > 0
         ? el('div', { class: 'scroll', role: 'region', 'aria-label': t.ownhands.hands, tabindex: '0' },
             el('table', { class: 'hands' },

@@ -21,6 +21,7 @@ use keys::{KeyError, Keys};
 use origins::Origins;
 use outside::{Outside, OutsideError};
 use purr_engine::PlayerId;
+use purr_protocol::sign_in::Tokens;
 use purr_runtime::{
     assertion::Assertion,
     token::{Claims, UserRole},
@@ -30,8 +31,6 @@ use refresh::{Family, Use};
 use reported::{Reported, Way};
 use revoked::Revoked;
 use roles::Roles;
-use schemars::JsonSchema;
-use serde::Serialize;
 use std::{
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
@@ -109,15 +108,6 @@ impl AuthError {
             Self::Store(_) | Self::Keys(_) | Self::Outside(_) | Self::Random(_) => SignIn::Unavailable,
         }
     }
-}
-
-/// What a sign-in and a refresh give.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Tokens {
-    pub access_token: String,
-    pub expires_in_s: u64,
-    pub refresh_token: String,
 }
 
 /// Who is asking, by a token that was checked.

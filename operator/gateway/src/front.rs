@@ -1,8 +1,8 @@
 //! What stands between players and this gateway: proxies, address policies, and how much it bears.
 
-use crate::{api::lobby::StreamBounds, auth::outside, breaker, limits::Rate, relay::SpectatorBounds};
+use crate::{api::lobby::StreamBounds, auth::outside, limits::Rate, relay::SpectatorBounds};
 use purr_protocol::floor::Thresholds;
-use purr_runtime::{Cidr, Edge};
+use purr_runtime::{Cidr, Edge, breaker};
 use std::time::Duration;
 
 /// Private networks and this machine (RFC 1918, RFC 4193).

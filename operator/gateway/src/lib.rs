@@ -7,7 +7,6 @@
 pub mod api;
 pub mod app;
 pub mod auth;
-pub mod breaker;
 pub mod client_address;
 pub mod crowd;
 pub mod endpoints;

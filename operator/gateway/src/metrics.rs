@@ -1,8 +1,9 @@
 //! What a gateway counts. Labels come from closed sets.
 
 use crate::{limits::Class, overload::Priority};
-use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
 use purr_protocol::CloseCode;
+use purr_runtime::metrics::Maker;
 
 /// How a sign-in or refresh ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,96 +137,78 @@ pub struct Metrics {
 
 impl Metrics {
     pub fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
-        let vec = |name: &str, help: &str, label: &str| {
-            let metric = IntCounterVec::new(Opts::new(name, help), &[label])?;
-            registry.register(Box::new(metric.clone()))?;
-            Ok::<_, prometheus::Error>(metric)
-        };
-        let gauge = |name: &str, help: &str| {
-            let metric = IntGauge::new(name, help)?;
-            registry.register(Box::new(metric.clone()))?;
-            Ok::<_, prometheus::Error>(metric)
-        };
-        let breakers = IntGaugeVec::new(
-            Opts::new(
-                "purr_gateway_breaker_state",
-                "Circuit breakers: 0 closed, 1 half-open, 2 open (calls are refused at once)",
-            ),
-            &["upstream"],
-        )?;
-        registry.register(Box::new(breakers.clone()))?;
-        let counter = |name: &str, help: &str| {
-            let metric = IntCounter::new(name, help)?;
-            registry.register(Box::new(metric.clone()))?;
-            Ok::<_, prometheus::Error>(metric)
-        };
+        let make = Maker(registry);
         Ok(Self {
-            sockets: gauge("purr_gateway_sockets", "Players' sockets")?,
-            streams: gauge("purr_gateway_streams", "Those of players' sockets that are an HTTP stream")?,
-            tables: gauge("purr_gateway_tables", "Tables that have a pod")?,
-            reattached: counter(
+            sockets: make.gauge("purr_gateway_sockets", "Players' sockets")?,
+            streams: make.gauge("purr_gateway_streams", "Those of players' sockets that are an HTTP stream")?,
+            tables: make.gauge("purr_gateway_tables", "Tables that have a pod")?,
+            reattached: make.counter(
                 "purr_gateway_reattached_total",
                 "Times that a player's socket was attached to a pod again after its pod ended",
             )?,
-            files_read: counter(
+            files_read: make.counter(
                 "purr_gateway_files_read_total",
                 "Times that mounted keys and roles were read again",
             )?,
-            crowded: counter(
+            crowded: make.counter(
                 "purr_gateway_connections_crowded_total",
                 "Connections cut because their address had all that it may have",
             )?,
-            limits_shared: gauge(
+            limits_shared: make.gauge(
                 "purr_gateway_limits_shared",
                 "1 while limits are counted by all gateways together, 0 while by each alone",
             )?,
-            in_flight: gauge("purr_gateway_requests_in_flight", "Requests that are being answered")?,
-            lobby_streams: gauge("purr_gateway_lobby_streams", "Open streams of lobby changes")?,
-            listening: gauge(
+            in_flight: make.gauge("purr_gateway_requests_in_flight", "Requests that are being answered")?,
+            lobby_streams: make.gauge("purr_gateway_lobby_streams", "Open streams of lobby changes")?,
+            listening: make.gauge(
                 "purr_gateway_revocations_listening",
                 "1 while ended sign-ins are told as they end, 0 while they are only read from the record",
             )?,
-            clients_hidden: gauge(
+            clients_hidden: make.gauge(
                 "purr_gateway_clients_hidden",
                 "1 where many wallets sign in from one private address: players' addresses do not reach the gateway",
             )?,
-            seating: gauge(
+            seating: make.gauge(
                 "purr_gateway_seating_available",
                 "1 while seats of fleets are given, 0 while the store of holds and waiting lists does not answer",
             )?,
-            seats: vec("purr_gateway_seats_total", "Requests for seats in fleets", "result")?,
-            learned: vec(
+            seats: make.counters("purr_gateway_seats_total", "Requests for seats in fleets", &["result"])?,
+            learned: make.counters(
                 "purr_gateway_revocations_total",
                 "Sign-ins that another gateway has ended, by how this one learned of it",
-                "by",
+                &["by"],
             )?,
-            breakers,
-            overloaded: vec(
+            breakers: make.gauges(
+                "purr_gateway_breaker_state",
+                "Circuit breakers: 0 closed, 1 half-open, 2 open (calls are refused at once)",
+                &["upstream"],
+            )?,
+            overloaded: make.counters(
                 "purr_gateway_overloaded_total",
                 "Requests refused with 503 because too many were being answered",
-                "priority",
+                &["priority"],
             )?,
-            keys_fetched: vec(
+            keys_fetched: make.counters(
                 "purr_gateway_outside_keys_fetched_total",
                 "Times that the outside issuer's keys were asked for",
-                "result",
+                &["result"],
             )?,
-            closed: vec(
+            closed: make.counters(
                 "purr_gateway_sockets_closed_total",
                 "Sockets closed by the gateway, by code",
-                "code",
+                &["code"],
             )?,
-            sign_ins: vec("purr_gateway_sign_ins_total", "Sign-ins and refreshes", "result")?,
-            events_lost: counter(
+            sign_ins: make.counters("purr_gateway_sign_ins_total", "Sign-ins and refreshes", &["result"])?,
+            events_lost: make.counter(
                 "purr_gateway_events_lost_total",
                 "Sign-ins that records was not told of because too many were waiting",
             )?,
-            limited: vec(
+            limited: make.counters(
                 "purr_gateway_rate_limited_total",
                 "Requests and messages refused with 429",
-                "class",
+                &["class"],
             )?,
-            upstream_errors: vec("purr_gateway_upstream_errors_total", "Calls that failed", "upstream")?,
+            upstream_errors: make.counters("purr_gateway_upstream_errors_total", "Calls that failed", &["upstream"])?,
         })
     }
 

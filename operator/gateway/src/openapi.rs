@@ -4,12 +4,11 @@
 use crate::{
     api::{
         admin::{DenialsPage, LiftReason, NewDenial, Revocation, Revoked},
-        auth::{Nonce, Refresh, SignIn},
+        auth::{Refresh, SignIn},
         fleets::{BackQuery, FleetList},
         floor::{ActsPage, FloorChanges, FloorQuery, Floors, StaffReason},
         integrity::{CasesPage, NewAppeal, NewOpinion, NewRefund, OpeningsPage, ReportMonth},
-        lobby::{Changes, HandQuery, HandsPage, OneTable, Page, Tables, Wanted},
-        money::Withdrawal,
+        lobby::{Changes, HandsPage, OneTable, Page, Tables, Wanted},
         others::LeadersQuery,
         outside::{OutsideLink, OutsideSignIn},
         players::{HandSearch, StatisticsQuery, Tagging},
@@ -17,7 +16,6 @@ use crate::{
         stream::Resume,
     },
     app::App,
-    auth::Tokens,
     endpoints::{Access, Endpoint, Place},
     seating::{
         keeper::{FleetListed, OwnSeat},
@@ -32,11 +30,13 @@ use purr_protocol::{
     Problem,
     denial::{DenialTrail, Denials},
     floor::{Acts, StaffPaused},
-    hand::Hand,
+    hand::{Hand, HandQuery},
     hands::Page as HandList,
     limits::{ChangeLimits, LimitsTold},
     settlement::{Balance, ChainConfig, HandReceipt, Reconciliation},
+    sign_in::{Nonce, Tokens},
     statistics::{Leaders, TableStatistics},
+    withdrawal::Withdrawal,
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};

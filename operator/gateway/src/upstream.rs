@@ -1,7 +1,6 @@
 //! Calls to the signer and to records, and what becomes of their failures.
 
 use crate::{
-    breaker::{self, Breaker},
     guard::RetryAfter,
     metrics::{Metrics, Upstream},
 };
@@ -9,7 +8,11 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::Method;
 use purr_protocol::Problem;
-use purr_runtime::{ClientError, InternalClient, problem::Answer};
+use purr_runtime::{
+    ClientError, InternalClient,
+    breaker::{self, Breaker},
+    problem::Answer,
+};
 use serde::{Serialize, de::DeserializeOwned};
 use std::time::Duration;
 
@@ -52,7 +55,7 @@ impl Server {
         metrics: Metrics,
         breaker: breaker::Settings,
     ) -> Self {
-        let breaker = Breaker::new(breaker, metrics.breaker(which));
+        let breaker = Breaker::new(breaker).shown_by(metrics.breaker(which));
         Self { client, which, metrics, breaker }
     }
 

@@ -37,6 +37,8 @@ pub enum ApiError {
 
 /// For one pod's metrics.
 const SCRAPE: Duration = Duration::from_secs(5);
+/// Port of metrics and probes of every program of the fleet.
+pub(crate) const OPS_PORT: u16 = 9_090;
 /// Objects of one answer of the API server.
 const PAGE: u32 = 500;
 /// Bytes of a log that are asked for.
@@ -111,7 +113,7 @@ impl Api {
 
     /// A pod's metrics, through the API server: network policies leave the port open, and nothing listens here.
     pub(crate) async fn metrics(&self, pod: &str) -> Result<String, ApiError> {
-        let path = format!("/api/v1/namespaces/{}/pods/{pod}:9090/proxy/metrics", self.namespace);
+        let path = format!("/api/v1/namespaces/{}/pods/{pod}:{OPS_PORT}/proxy/metrics", self.namespace);
         let what = || format!("metrics of {pod} (needs get of pods/proxy)");
         let request = Request::get(path).body(Vec::new());
         let request = request.map_err(|error| failed(what())(kube::Error::HttpError(error)))?;

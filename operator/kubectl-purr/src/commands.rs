@@ -35,8 +35,8 @@ pub(crate) enum Failed {
     File { path: PathBuf, source: io::Error },
     #[error("there is no CronJob {0}: is backup.enabled true, and --release right?")]
     NoCronJob(String),
-    #[error("the release's chart does not know {0}: nothing was started")]
-    OldChart(String),
+    #[error(transparent)]
+    OldChart(#[from] crate::jobs::UnknownVariable),
     #[error("table {0} has no UID yet")]
     NoUid(String),
 }

@@ -10,11 +10,15 @@ use k8s_openapi::{
 };
 use std::collections::BTreeMap;
 
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the release's chart does not know {0}: nothing was started")]
+pub struct UnknownVariable(pub String);
+
 /// A Job as `kubectl create job --from` makes it, with other values of variables that the CronJob's containers have.
 ///
 /// # Errors
-/// The first variable that no container has: the release's chart does not know it.
-pub fn from(cron: &CronJob, name: &str, set: &[(&str, &str)]) -> Result<Job, String> {
+/// Names the first variable that no container has.
+pub fn from(cron: &CronJob, name: &str, set: &[(&str, &str)]) -> Result<Job, UnknownVariable> {
     let template = cron.spec.job_template.clone();
     let mut spec = template.spec.unwrap_or_default();
     let pod = spec.template.spec.get_or_insert_default();
@@ -28,7 +32,7 @@ pub fn from(cron: &CronJob, name: &str, set: &[(&str, &str)]) -> Result<Job, Str
             }
         }
         if !known {
-            return Err((*variable).to_owned());
+            return Err(UnknownVariable((*variable).to_owned()));
         }
     }
     let mut annotations =
@@ -108,7 +112,7 @@ mod tests {
     /// An older chart has no such variable, and the Job would restore.
     #[test]
     fn a_variable_that_the_chart_does_not_know_is_refused() {
-        assert_eq!(from(&cron(), "n", &[("DRY_RUN", "1"), ("DRYRUN", "1")]).unwrap_err(), "DRYRUN");
+        assert_eq!(from(&cron(), "n", &[("DRY_RUN", "1"), ("DRYRUN", "1")]).unwrap_err().0, "DRYRUN");
     }
 
     #[test]

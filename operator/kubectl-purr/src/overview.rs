@@ -36,12 +36,21 @@ pub struct Certificate {
     pub not_after_s: i64,
 }
 
+/// Why something of the release was not read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unread {
+    #[error("metrics: {0}")]
+    Metrics(String),
+    #[error("secrets: {0}")]
+    Secrets(String),
+}
+
 /// Metrics of one pod, or why there are none.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scraped {
     pub component: String,
     pub pod: String,
-    pub samples: Result<Vec<Sample>, String>,
+    pub samples: Result<Vec<Sample>, Unread>,
 }
 
 /// Everything that was read.
@@ -55,7 +64,7 @@ pub struct Seen {
     /// The CronJob of backups; `None`: backups are off.
     pub backup: Option<Schedule>,
     /// Or why they cannot be read.
-    pub certificates: Result<Vec<Certificate>, String>,
+    pub certificates: Result<Vec<Certificate>, Unread>,
     pub scraped: Vec<Scraped>,
 }
 
@@ -181,7 +190,7 @@ fn value(samples: &[Sample], name: &str) -> Option<f64> {
 fn nobody(seen: &Seen, component: &str) -> (State, String) {
     let of = || seen.scraped.iter().filter(|scraped| scraped.component == component);
     match of().find_map(|scraped| scraped.samples.as_ref().err()) {
-        Some(why) => (State::Unknown, format!("no metrics of {component}: {why}")),
+        Some(why) => (State::Unknown, format!("{component}: {why}")),
         None if of().next().is_none() => (State::Unknown, format!("no pod of {component} runs")),
         None => (State::Bad, format!("no pod of {component} leads")),
     }
@@ -304,7 +313,7 @@ fn backups(seen: &Seen) -> Part {
 fn certificates(seen: &Seen) -> Part {
     let all = match &seen.certificates {
         Ok(all) => all,
-        Err(why) => return part("certificates", State::Unknown, why.clone()),
+        Err(why) => return part("certificates", State::Unknown, why.to_string()),
     };
     let Some(first) = all.iter().min_by_key(|one| one.not_after_s) else {
         return part("certificates", State::Unknown, "no Secret of the release holds one");

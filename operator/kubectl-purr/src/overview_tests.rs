@@ -99,9 +99,9 @@ fn every_part_that_is_not_as_it_should_be_is_bad() {
 #[test]
 fn what_cannot_be_seen_is_unknown_and_not_well() {
     let mut seen = seen();
-    seen.scraped[1].samples = Err("forbidden".into());
-    seen.certificates = Err("secrets: forbidden".into());
-    assert_eq!(line(&seen, "signer"), (State::Unknown, "no metrics of chain-signer: forbidden".into()));
+    seen.scraped[1].samples = Err(Unread::Metrics("forbidden".into()));
+    seen.certificates = Err(Unread::Secrets("forbidden".into()));
+    assert_eq!(line(&seen, "signer"), (State::Unknown, "chain-signer: metrics: forbidden".into()));
     assert_eq!(line(&seen, "chain").0, State::Unknown);
     assert_eq!(line(&seen, "certificates"), (State::Unknown, "secrets: forbidden".into()));
     assert!(!is_well(&of(&seen)));

@@ -168,20 +168,24 @@ async fn early(
 }
 
 async fn players(database: &mut PgConnection, fresh: &[Fresh<'_>], ids: &[i64]) -> Result<(), sqlx::Error> {
-    let seats =
-        || fresh.iter().zip(ids).flat_map(|((_, hand), id)| hand.seats.iter().map(move |seat| (*id, seat)));
-    let card = |at: usize| seats().map(|(_, seat)| seat.shown.map(|cards| cards[at])).collect::<Vec<_>>();
+    let hands =
+        || fresh.iter().zip(ids).flat_map(|((_, hand), id)| hand.seats.iter().map(move |_| (*id, *hand)));
+    let seats = || fresh.iter().flat_map(|(_, hand)| hand.seats.iter());
+    let card = |at: usize| seats().map(|seat| seat.shown.map(|cards| cards[at])).collect::<Vec<_>>();
     sqlx::query(
-        "INSERT INTO hand_players (hand_id, seat, player, delta, stack, low, high) SELECT * FROM
-         unnest($1::bigint[], $2::smallint[], $3::bytea[], $4::bigint[], $5::bigint[], $6::smallint[], $7::smallint[])",
+        "INSERT INTO hand_players (hand_id, seat, player, delta, stack, low, high, day, pot) SELECT * FROM
+         unnest($1::bigint[], $2::smallint[], $3::bytea[], $4::bigint[], $5::bigint[], $6::smallint[], $7::smallint[],
+             $8::integer[], $9::bigint[])",
     )
-    .bind(seats().map(|(id, _)| id).collect::<Vec<i64>>())
-    .bind(seats().map(|(_, seat)| seat.seat).collect::<Vec<i16>>())
-    .bind(seats().map(|(_, seat)| seat.player.0.as_slice()).collect::<Vec<&[u8]>>())
-    .bind(seats().map(|(_, seat)| seat.delta).collect::<Vec<i64>>())
-    .bind(seats().map(|(_, seat)| seat.stack).collect::<Vec<i64>>())
+    .bind(hands().map(|(id, _)| id).collect::<Vec<i64>>())
+    .bind(seats().map(|seat| seat.seat).collect::<Vec<i16>>())
+    .bind(seats().map(|seat| seat.player.0.as_slice()).collect::<Vec<&[u8]>>())
+    .bind(seats().map(|seat| seat.delta).collect::<Vec<i64>>())
+    .bind(seats().map(|seat| seat.stack).collect::<Vec<i64>>())
     .bind(card(0))
     .bind(card(1))
+    .bind(hands().map(|(_, hand)| day_of(hand.ended_ms)).collect::<Vec<i32>>())
+    .bind(hands().map(|(_, hand)| hand.pot).collect::<Vec<i64>>())
     .execute(database)
     .await?;
     Ok(())

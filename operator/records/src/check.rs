@@ -2,7 +2,7 @@
 
 use purr_engine::{Event, PlayerId, SeatIndex};
 use purr_protocol::{
-    HistoryNames,
+    HistoryNames, TableUid,
     record::{HandRecord, VERSION},
 };
 use purr_store::StoredHand;
@@ -74,11 +74,6 @@ fn text(value: &str) -> String {
     value.chars().filter(|c| !c.is_control()).take(200).collect()
 }
 
-/// Whether this can be a table's UID.
-pub fn is_uid(uid: &str) -> bool {
-    (1..=64).contains(&uid.len()) && uid.chars().all(|c| c.is_ascii_hexdigit() || c == '-')
-}
-
 /// Checks one entry of the stream.
 pub fn check(stored: &StoredHand) -> Result<Checked, Malformed> {
     if stored.record.len() > RECORD_BYTES_MAX {
@@ -93,7 +88,7 @@ pub fn check(stored: &StoredHand) -> Result<Checked, Malformed> {
     if !(1..=VERSION).contains(&record.version) {
         return Err(Malformed::Version(record.version));
     }
-    if !is_uid(&record.table) {
+    if !TableUid::is_one(&record.table) {
         return Err(Malformed::Table(text(&record.table)));
     }
     let (end, history) = (&record.end, &record.history);

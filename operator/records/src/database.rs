@@ -240,8 +240,9 @@ async fn keep(
     let card =
         |at: usize| hand.seats.iter().map(|seat| seat.shown.map(|cards| cards[at])).collect::<Vec<_>>();
     sqlx::query(
-        "INSERT INTO hand_players (hand_id, seat, player, delta, stack, low, high)
-         SELECT $1, * FROM unnest($2::smallint[], $3::bytea[], $4::bigint[], $5::bigint[], $6::smallint[], $7::smallint[])",
+        "INSERT INTO hand_players (hand_id, seat, player, delta, stack, low, high, day, pot)
+         SELECT $1, *, $8, $9 FROM
+         unnest($2::smallint[], $3::bytea[], $4::bigint[], $5::bigint[], $6::smallint[], $7::smallint[])",
     )
     .bind(id)
     .bind(column(|seat| seat.seat))
@@ -250,6 +251,8 @@ async fn keep(
     .bind(wide(|seat| seat.stack))
     .bind(card(0))
     .bind(card(1))
+    .bind(day_of(hand.ended_ms))
+    .bind(hand.pot)
     .execute(&mut *database)
     .await?;
     let mut now = known.clone();

@@ -40,10 +40,13 @@ impl Database {
             .bind(player.0.as_slice())
             .execute(&mut *transaction)
             .await?;
-        sqlx::query("DELETE FROM player_counters WHERE player = $1")
-            .bind(player.0.as_slice())
-            .execute(&mut *transaction)
-            .await?;
+        // The first one's trigger writes into the last one.
+        for table in ["player_counters", "player_blocks", "player_blocks_summed"] {
+            sqlx::query(sqlx::AssertSqlSafe(format!("DELETE FROM {table} WHERE player = $1")))
+                .bind(player.0.as_slice())
+                .execute(&mut *transaction)
+                .await?;
+        }
         // Exported hours that have the player are written anew.
         sqlx::query(
             "UPDATE table_hours SET changes = changes + 1 WHERE (table_uid, hour) IN (

@@ -13,7 +13,6 @@
 //! The oldest transaction of the whole PostgreSQL server that writes holds a fence back. Hands then come late, not never.
 
 use crate::{
-    check::is_uid,
     database::{Database, DatabaseError},
     http::bad,
 };
@@ -26,7 +25,7 @@ use axum::{
 };
 use purr_engine::PlayerId;
 use purr_protocol::{
-    Problem,
+    Problem, TableUid,
     fairplay_feed::{Erased, FedHand, HandCounts, HandFeed},
 };
 use purr_runtime::{Peer, Role, problem::Answer};
@@ -126,7 +125,7 @@ async fn one(
     Path((table, hand)): Path<(String, String)>,
 ) -> Result<Json<FedHand>, Answer> {
     let number: i64 = hand.parse().ok().filter(|hand| *hand >= 1).ok_or_else(|| bad("hands count from 1"))?;
-    if !is_uid(&table) {
+    if !TableUid::is_one(&table) {
         return Err(bad("the table's UID is malformed"));
     }
     let found = app.database.fed_hand(&table, number).await?;

@@ -1,14 +1,15 @@
 //! Follows the signer's feed: seats and money become events, and settlements decide which records count.
 
 use crate::{
-    bulk,
-    check::is_uid,
-    counting,
+    bulk, counting,
     database::{Database, DatabaseError},
     events::{self, Event, Kind},
     standing::{self, Hash, Verdict},
 };
-use purr_protocol::feed::{Feed, FeedItem, Happened, SettledHand};
+use purr_protocol::{
+    TableUid,
+    feed::{Feed, FeedItem, Happened, SettledHand},
+};
 use purr_runtime::{CancellationToken, ClientError, InternalClient};
 use serde_json::json;
 use std::{
@@ -103,7 +104,7 @@ fn accepted(feed: &Feed) -> BTreeMap<&str, Vec<(i64, Hash)>> {
     let mut tables: BTreeMap<&str, Vec<(i64, Hash)>> = BTreeMap::new();
     for item in &feed.items {
         let Happened::Accepted { table, hands } = &item.what else { continue };
-        if is_uid(table) {
+        if TableUid::is_one(table) {
             tables.entry(table).or_default().extend(hands.iter().filter_map(hash_of));
         }
     }
@@ -121,7 +122,7 @@ fn verdicts(feed: &Feed) -> BTreeMap<&str, Vec<(i64, Verdict)>> {
             Happened::Void { table, hands } => (table, hands, false),
             _ => continue,
         };
-        if !is_uid(table) {
+        if !TableUid::is_one(table) {
             continue;
         }
         let decided = hands.iter().filter_map(|settled| {

@@ -2,13 +2,12 @@
 
 use crate::{
     api::{Gaps, Page, Stored},
-    check::is_uid,
     database::{Database, DatabaseError},
     events, fairplay,
     names::Viewer,
     others, players,
     query::Found,
-    rooms, sessions, staff, tags,
+    rooms, search, sessions, staff, tags,
 };
 use axum::{
     Extension, Json, Router,
@@ -20,8 +19,8 @@ use axum::{
 };
 use purr_engine::PlayerId;
 use purr_protocol::{
-    Problem,
-    hand::{Format, RenderError, Rendered, Site, render},
+    Problem, TableUid,
+    hand::{HandQuery, RenderError, Rendered, Site, render},
     record::HandRecord,
 };
 use purr_runtime::{Peer, Role, problem::Answer};
@@ -38,7 +37,7 @@ pub fn routes(database: Database, site: Site) -> Router {
         .route("/v1/tables/{uid}/hands/{hand}/audit", get(audit))
         .route("/v1/tables/{uid}/gaps", get(gaps))
         .route("/v1/players/{player}/hands", get(player_hands))
-        .route("/v1/players/{player}/search", get(players::search))
+        .route("/v1/players/{player}/search", get(search::search))
         .route("/v1/players/{player}/statistics", get(players::statistics))
         .route("/v1/players/{player}/graph", get(players::graph))
         .route("/v1/events", get(events::read).post(events::report))
@@ -99,7 +98,7 @@ impl From<DatabaseError> for Answer {
 }
 
 fn uid(text: &str) -> Result<&str, Answer> {
-    if is_uid(text) { Ok(text) } else { Err(bad("the table's UID is malformed")) }
+    TableUid::check(text).map(|()| text).map_err(|error| bad(error.to_string()))
 }
 
 #[derive(Deserialize)]
@@ -116,14 +115,18 @@ struct PageQuery {
 #[serde(try_from = "String")]
 struct Asking(Viewer);
 
-impl TryFrom<String> for Asking {
-    type Error = String;
+#[derive(Debug, thiserror::Error)]
+#[error("viewer '{0}' is neither 'all' nor an address")]
+struct BadViewer(String);
 
-    fn try_from(text: String) -> Result<Self, String> {
+impl TryFrom<String> for Asking {
+    type Error = BadViewer;
+
+    fn try_from(text: String) -> Result<Self, BadViewer> {
         match text.as_str() {
             "all" => Ok(Self(Viewer::Everything)),
             player => {
-                let player = player.parse().map_err(|error| format!("viewer: {error}"))?;
+                let player = player.parse().map_err(|_| BadViewer(text.clone()))?;
                 Ok(Self(Viewer::Player(player)))
             }
         }
@@ -181,9 +184,9 @@ async fn gaps(State(database): State<Database>, Path(table): Path<String>) -> Re
 }
 
 #[derive(Deserialize)]
-struct HandQuery {
-    #[serde(default)]
-    format: Format,
+struct RecordQuery {
+    #[serde(flatten)]
+    hand: HandQuery,
     /// Which record, where there are several.
     hash: Option<String>,
     #[serde(default)]
@@ -206,9 +209,9 @@ async fn hand(
     State(database): State<Database>,
     State(site): State<Arc<Site>>,
     Path((table, hand)): Path<(String, String)>,
-    query: Result<Query<HandQuery>, QueryRejection>,
+    query: Result<Query<RecordQuery>, QueryRejection>,
 ) -> Result<Response, Answer> {
-    let Query(HandQuery { format, hash, viewer: Asking(viewer) }) =
+    let Query(RecordQuery { hand: HandQuery { format }, hash, viewer: Asking(viewer) }) =
         query.map_err(|error| bad(error.body_text()))?;
     let number: i64 = hand.parse().ok().filter(|hand| *hand >= 1).ok_or_else(|| bad("hands count from 1"))?;
     let hash = hash.map(|text| {

@@ -4,16 +4,16 @@ use crate::{
     database::{Database, Fate},
     metrics::Metrics,
 };
-use purr_runtime::{CancellationToken, Readiness};
+use purr_runtime::{BackOff, CancellationToken, Delays, Readiness};
 use purr_store::{HandReader, StoredHand};
 use std::time::Duration;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 pub const POSTGRES: &str = "postgres";
 pub const REDIS: &str = "redis";
 
 /// First and longest pause after a failure.
-const BACK_OFF: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
+const RETRY: Delays = Delays::new(Duration::from_millis(200), Duration::from_secs(10));
 /// How often gauges and readiness are looked at anew.
 const REFRESH: Duration = Duration::from_secs(5);
 /// A consumer that has left a hand lying for this long is taken to be gone.
@@ -30,30 +30,12 @@ pub struct Ingest {
     pub is_default: bool,
 }
 
-struct BackOff(Duration);
-
-impl BackOff {
-    fn new() -> Self {
-        Self(BACK_OFF.0)
-    }
-
-    /// Waits, each time longer; false: stopped.
-    async fn wait(&mut self, stop: &CancellationToken) -> bool {
-        let pause = self.0;
-        self.0 = (pause * 2).min(BACK_OFF.1);
-        tokio::select! {
-            () = sleep(pause) => true,
-            () = stop.cancelled() => false,
-        }
-    }
-}
-
 impl Ingest {
     pub async fn run(self, mut reader: HandReader) {
         if !self.migrate().await {
             return;
         }
-        let mut back_off = BackOff::new();
+        let mut back_off = BackOff::new(RETRY);
         let mut refreshed: Option<Instant> = None;
         let mut waiting = 0;
         loop {
@@ -80,7 +62,7 @@ impl Ingest {
             if self.is_default {
                 self.readiness.ready(REDIS);
             }
-            back_off = BackOff::new();
+            back_off.reset();
             if batch.is_empty() {
                 continue;
             }
@@ -128,7 +110,7 @@ impl Ingest {
     }
 
     async fn migrate(&self) -> bool {
-        let mut back_off = BackOff::new();
+        let mut back_off = BackOff::new(RETRY);
         loop {
             match self.database.migrate().await {
                 Ok(()) => {
@@ -145,7 +127,7 @@ impl Ingest {
 
     /// Tries until the batch is stored; `None`: stopped before that.
     pub async fn store(&self, batch: &[StoredHand]) -> Option<Vec<Fate>> {
-        let mut back_off = BackOff::new();
+        let mut back_off = BackOff::new(RETRY);
         loop {
             match self.database.ingest(batch).await {
                 Ok(fates) => {

@@ -6,6 +6,7 @@
 //! that a hash is of are never changed; their sealed part never leaves by the API.
 
 pub mod api;
+mod blocks;
 mod bulk;
 pub mod check;
 mod counting;
@@ -14,6 +15,7 @@ mod erasure;
 pub mod events;
 pub mod export;
 pub mod fairplay;
+mod filling;
 mod follow;
 pub mod gaps;
 pub mod http;
@@ -26,6 +28,7 @@ mod partitions;
 pub mod players;
 mod query;
 pub mod rooms;
+mod search;
 pub mod sessions;
 mod staff;
 pub mod standing;

@@ -2,6 +2,7 @@
 
 use crate::database::Fate;
 use prometheus::{IntCounter, IntGauge, Registry};
+use purr_runtime::metrics::Maker;
 
 #[derive(Clone)]
 pub struct Metrics {
@@ -16,27 +17,18 @@ pub struct Metrics {
 
 impl Metrics {
     pub fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
-        let counter = |name: &str, help: &str| {
-            let metric = IntCounter::new(name, help)?;
-            registry.register(Box::new(metric.clone()))?;
-            Ok::<_, prometheus::Error>(metric)
-        };
-        let gauge = |name: &str, help: &str| {
-            let metric = IntGauge::new(name, help)?;
-            registry.register(Box::new(metric.clone()))?;
-            Ok::<_, prometheus::Error>(metric)
-        };
+        let make = Maker(registry);
         Ok(Self {
-            stored: counter("purr_records_hands_stored_total", "Hands stored, conflicting ones included")?,
-            duplicates: counter("purr_records_duplicates_total", "Records that were stored already")?,
-            conflicts: counter(
-                "purr_records_conflicts_total",
-                "Second records of a hand, with another hash",
-            )?,
-            quarantined: counter("purr_records_quarantined_total", "Entries that are no hand records")?,
-            retries: counter("purr_records_retries_total", "Attempts that failed and are made again")?,
-            waiting: gauge("purr_records_waiting", "Hands in the stream that are not stored yet")?,
-            missing: gauge("purr_records_missing_hands", "Hand numbers skipped by tables' records")?,
+            stored: make
+                .counter("purr_records_hands_stored_total", "Hands stored, conflicting ones included")?,
+            duplicates: make.counter("purr_records_duplicates_total", "Records that were stored already")?,
+            conflicts: make
+                .counter("purr_records_conflicts_total", "Second records of a hand, with another hash")?,
+            quarantined: make
+                .counter("purr_records_quarantined_total", "Entries that are no hand records")?,
+            retries: make.counter("purr_records_retries_total", "Attempts that failed and are made again")?,
+            waiting: make.gauge("purr_records_waiting", "Hands in the stream that are not stored yet")?,
+            missing: make.gauge("purr_records_missing_hands", "Hand numbers skipped by tables' records")?,
         })
     }
 

@@ -1,17 +1,16 @@
-//! A player's own hands: statistics, a graph by days, and a search.
+//! A player's own statistics, and a graph by days.
 
 use crate::{
-    api::Page,
+    blocks,
     database::{Database, DatabaseError},
     http::bad,
-    names::Viewer,
     partitions::Day,
 };
 use axum::{
     Json,
     extract::{Path, Query, State, rejection::QueryRejection},
 };
-use purr_engine::{Card, PlayerId};
+use purr_engine::PlayerId;
 use purr_facts::{
     Counters, NAMES, Position, WIDTH,
     rates::{self, Figure, Winning},
@@ -21,14 +20,10 @@ use serde::{Deserialize, Serialize};
 use sqlx::AssertSqlSafe;
 use std::collections::BTreeMap;
 
-/// Milliseconds of a day.
-const DAY_MS: i64 = 86_400_000;
 /// Days of one graph.
 const DAYS_MAX: i64 = 3_660;
 /// Stakes that are listed.
 const STAKES_MAX: i64 = 100;
-const LIMIT_DEFAULT: i64 = 50;
-const LIMIT_MAX: i64 = 200;
 
 /// Which hands count.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -84,7 +79,7 @@ pub(crate) fn day_of_date(text: &str) -> Option<Day> {
     Day::try_from(date.duration_since(jiff::civil::date(1970, 1, 1)).as_hours() / 24).ok()
 }
 
-fn day(text: &str) -> Result<Day, Answer> {
+pub(crate) fn day(text: &str) -> Result<Day, Answer> {
     day_of_date(text).ok_or_else(|| bad("a date is YYYY-MM-DD"))
 }
 
@@ -142,8 +137,7 @@ pub struct Graph {
     pub points: Vec<Point>,
 }
 
-const WHERE: &str =
-    "player = $1 AND day BETWEEN $2 AND $3 AND ($4::bigint IS NULL OR (small_blind, big_blind) = ($4, $5))
+const FITS: &str = "($4::bigint IS NULL OR (small_blind, big_blind) = ($4, $5))
      AND ($6::smallint IS NULL OR dealt_in = $6) AND ($7::smallint IS NULL OR position = $7)";
 
 /// Sums by big blind, in which winnings are measured.
@@ -189,8 +183,9 @@ impl Database {
     async fn statistics(&self, player: PlayerId, filter: &Filter) -> Result<Statistics, DatabaseError> {
         let sums: Vec<String> = NAMES.iter().map(|name| format!("sum({name})::text")).collect();
         let sql = format!(
-            "SELECT big_blind, ARRAY[{}] FROM player_counters WHERE {WHERE} GROUP BY big_blind ORDER BY big_blind",
-            sums.join(", ")
+            "SELECT big_blind, ARRAY[{}] FROM {} AS row WHERE {FITS} GROUP BY big_blind ORDER BY big_blind",
+            sums.join(", "),
+            blocks::rows(),
         );
         let rows: Vec<(i64, Vec<String>)> = self.filtered(sql, player, filter).await?;
         let mut totals = Totals::default();
@@ -199,11 +194,14 @@ impl Database {
             let Ok(values) = <[i128; WIDTH]>::try_from(parsed) else { continue };
             totals.add(big_blind, &Counters::from_values(values));
         }
-        let played = sqlx::query_as(
-            "SELECT small_blind, big_blind, sum(hands)::bigint AS hands FROM player_counters WHERE player = $1
-             GROUP BY small_blind, big_blind ORDER BY 3 DESC LIMIT $2",
-        )
+        let played = sqlx::query_as(AssertSqlSafe(format!(
+            "SELECT small_blind, big_blind, sum(hands)::bigint AS hands FROM {} AS row
+             GROUP BY small_blind, big_blind ORDER BY 3 DESC LIMIT $4",
+            blocks::rows(),
+        )))
         .bind(player.0.as_slice())
+        .bind(0)
+        .bind(Day::MAX)
         .bind(STAKES_MAX)
         .fetch_all(&self.pool)
         .await?;
@@ -214,7 +212,8 @@ impl Database {
     async fn graph(&self, player: PlayerId, filter: &Filter) -> Result<Graph, DatabaseError> {
         let sql = format!(
             "SELECT day, sum(hands)::bigint, sum(won)::bigint, sum(adjusted)::bigint, sum(rake)::bigint
-             FROM player_counters WHERE {WHERE} GROUP BY day ORDER BY day DESC LIMIT {DAYS_MAX}"
+             FROM player_counters
+             WHERE player = $1 AND day BETWEEN $2 AND $3 AND {FITS} GROUP BY day ORDER BY day DESC LIMIT {DAYS_MAX}"
         );
         let rows: Vec<(Day, i64, i64, i64, i64)> = self.filtered(sql, player, filter).await?;
         let point = |(day, hands, won, adjusted, rake)| Point { day: date(day), hands, won, adjusted, rake };
@@ -245,7 +244,7 @@ impl Database {
     }
 }
 
-fn parsed<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, Answer> {
+pub(crate) fn parsed<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, Answer> {
     query.map(|Query(query)| query).map_err(|error| bad(error.body_text()))
 }
 
@@ -269,99 +268,6 @@ pub(crate) async fn graph(
     Ok(Json(database.graph(player(&who)?, &parsed(wanted)?.filter()?).await?))
 }
 
-/// Which of the own hands are looked for.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Search {
-    /// `next` of the page before.
-    before: Option<i64>,
-    limit: Option<i64>,
-    /// Two hole cards that everybody saw, in any order, for instance AsKd.
-    cards: Option<String>,
-    /// Won or lost chips.
-    result: Option<Outcome>,
-    /// Bounds of all pots together before rake, minor units.
-    pot_min: Option<i64>,
-    pot_max: Option<i64>,
-    /// Another player who was dealt in.
-    opponent: Option<String>,
-    /// One of the player's own tags.
-    tag: Option<String>,
-    /// First and last day on which the hand ended, UTC, for instance 2026-11-29.
-    from: Option<String>,
-    to: Option<String>,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Outcome {
-    Won,
-    Lost,
-}
-
-/// The numbers of two cards, the low one first.
-fn cards(text: &str) -> Option<(i16, i16)> {
-    let (one, other) = (text.get(..2)?.parse::<Card>().ok()?, text.get(2..)?.parse::<Card>().ok()?);
-    let (one, other) = (i16::from(one.number()), i16::from(other.number()));
-    (one != other).then(|| (one.min(other), one.max(other)))
-}
-
-pub(crate) async fn search(
-    State(database): State<Database>,
-    Path(who): Path<String>,
-    query: Result<Query<Search>, QueryRejection>,
-) -> Result<Json<Page>, Answer> {
-    let who = player(&who)?;
-    let Search { before, limit, cards: wanted, result, pot_min, pot_max, opponent, tag, from, to } =
-        parsed(query)?;
-    let (before, limit) = (before.unwrap_or(i64::MAX), limit.unwrap_or(LIMIT_DEFAULT));
-    if before < 1 || !(1..=LIMIT_MAX).contains(&limit) {
-        return Err(bad(format!("before counts from 1, limit is 1 to {LIMIT_MAX}")));
-    }
-    let both = wanted.map(|text| cards(&text).ok_or_else(|| bad("cards is two cards, for instance AsKd")));
-    let both = both.transpose()?;
-    let opponent = opponent.map(|text| player(&text)).transpose()?;
-    let from = from.as_deref().map(day).transpose()?.map(|day| i64::from(day) * DAY_MS);
-    // The last day itself is in it.
-    let until = to.as_deref().map(day).transpose()?.map(|day| (i64::from(day) + 1) * DAY_MS);
-    // The bound stands twice, because PostgreSQL takes equalities alone from one table to the other.
-    let rows = sqlx::query_as(
-        "SELECT h.id, h.table_uid, h.hand, h.hash, h.ended_ms, h.void, h.rake, h.conflict, h.public, h.shown_ms, h.standing, h.confirmed
-         FROM hand_players p JOIN hands h ON h.id = p.hand_id
-         WHERE p.player = $1 AND p.hand_id < $2 AND h.id < $2 AND h.version = 0
-         AND ($3::smallint IS NULL OR (p.low, p.high) = ($3, $4))
-         AND ($5::integer IS NULL OR sign(p.delta) = $5)
-         AND ($6::bigint IS NULL OR h.pot >= $6) AND ($7::bigint IS NULL OR h.pot <= $7)
-         AND ($8::bytea IS NULL OR EXISTS
-             (SELECT 1 FROM hand_players o WHERE o.hand_id = p.hand_id AND o.player = $8))
-         AND ($10::text IS NULL OR EXISTS
-             (SELECT 1 FROM hand_tags t WHERE t.hand_id = p.hand_id AND t.player = $1 AND t.tag = $10))
-         AND ($11::bigint IS NULL OR h.ended_ms >= $11) AND ($12::bigint IS NULL OR h.ended_ms < $12)
-         ORDER BY p.hand_id DESC LIMIT $9",
-    )
-    .bind(who.0.as_slice())
-    .bind(before)
-    .bind(both.map(|(low, _)| low))
-    .bind(both.map(|(_, high)| high))
-    .bind(result.map(|outcome| match outcome {
-        Outcome::Won => 1,
-        Outcome::Lost => -1,
-    }))
-    .bind(pot_min)
-    .bind(pot_max)
-    .bind(opponent.map(|opponent| opponent.0.to_vec()))
-    .bind(limit + 1)
-    .bind(tag)
-    .bind(from)
-    .bind(until)
-    .fetch_all(&database.pool)
-    .await
-    .map_err(DatabaseError::from)?;
-    // All of them are the player's own.
-    let page = database.page(rows, limit, |row| row.id, Viewer::Player(who)).await?;
-    Ok(Json(database.with_tags(who, page).await?))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -372,14 +278,5 @@ mod tests {
             assert_eq!((day(text).ok(), date(number).as_str()), (Some(number), text));
         }
         assert!(day("29.11.2026").is_err());
-    }
-
-    #[test]
-    fn two_cards_are_the_same_in_either_order_and_one_twice_is_no_pair() {
-        assert_eq!(cards("AsKd"), cards("KdAs"));
-        assert!(cards("AsKd").is_some());
-        for bad in ["", "As", "AsAs", "AsKx", "AsKdQc", "ÄsKd"] {
-            assert_eq!(cards(bad), None, "{bad}");
-        }
     }
 }

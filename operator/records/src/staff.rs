@@ -1,7 +1,6 @@
 //! The log of what staff ordered at tables, and what operators ask about seated players.
 
 use crate::{
-    check::is_uid,
     database::{Database, DatabaseError},
     http::bad,
 };
@@ -13,7 +12,10 @@ use axum::{
     },
 };
 use purr_engine::PlayerId;
-use purr_protocol::floor::{ActKind, Acts, NewAct, RecordedAct, StaffAct, StakesAsked, StakesPlayed};
+use purr_protocol::{
+    TableUid,
+    floor::{ActKind, Acts, NewAct, RecordedAct, StaffAct, StakesAsked, StakesPlayed},
+};
 use purr_runtime::problem::Answer;
 use serde::Deserialize;
 use std::{collections::BTreeMap, time::SystemTime};
@@ -107,7 +109,7 @@ pub(crate) async fn note(
     body: Result<Json<NewAct>, JsonRejection>,
 ) -> Result<Json<RecordedAct>, Answer> {
     let Json(act) = body.map_err(|error| bad(error.body_text()))?;
-    if !is_uid(&act.table) {
+    if !TableUid::is_one(&act.table) {
         return Err(bad("the table's UID is malformed"));
     }
     if act.reason.trim().is_empty() || act.reason.chars().count() > REASON_MAX {

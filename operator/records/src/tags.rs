@@ -2,7 +2,6 @@
 
 use crate::{
     api::Page,
-    check::is_uid,
     database::{Database, DatabaseError},
     http::bad,
     players::player,
@@ -12,7 +11,7 @@ use axum::{
     extract::{Path, State, rejection::JsonRejection},
 };
 use purr_engine::PlayerId;
-use purr_protocol::Problem;
+use purr_protocol::{Problem, TableUid};
 use purr_runtime::problem::Answer;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, HashMap};
@@ -141,7 +140,7 @@ pub(crate) async fn set(
     body: Result<Json<Tagging>, JsonRejection>,
 ) -> Result<Json<Tags>, Answer> {
     let Json(Tagging { table, hand, tags }) = body.map_err(|error| bad(error.body_text()))?;
-    if !is_uid(&table) {
+    if !TableUid::is_one(&table) {
         return Err(bad("the table's UID is malformed"));
     }
     let tags = checked(&tags).map_err(|error| bad(error.to_string()))?;

@@ -1,4 +1,5 @@
-//! Work beside the stream: partitions ahead, bodies that are moved, hands that are counted late, retention.
+//! Work beside the stream: partitions ahead, bodies that are moved, hands that are counted late, rows that are filled, sums of
+//! counters, retention.
 
 use crate::{
     database::{Database, DatabaseError},
@@ -12,6 +13,8 @@ const EVERY: Duration = Duration::from_secs(60);
 /// Between two batches while there is more to do: the stream goes first.
 const BREATH: Duration = Duration::from_millis(20);
 const MOVED_AT_ONCE: i64 = 200;
+const FILLED_AT_ONCE: i64 = 500;
+const SUMMED_AT_ONCE: i64 = 50;
 /// How often there is a look for events that have committed.
 const PUBLISH_EVERY: Duration = Duration::from_millis(100);
 
@@ -61,7 +64,9 @@ async fn once(
         }
     }
     let (moved, counted) = (database.move_bodies(MOVED_AT_ONCE).await?, database.recount().await?);
-    Ok(moved + counted > 0)
+    let filled = database.fill_players(FILLED_AT_ONCE).await?;
+    let summed = database.sum_blocks(today, SUMMED_AT_ONCE).await?;
+    Ok(moved + counted + filled + summed > 0)
 }
 
 fn before(today: Day, days: u32) -> Day {

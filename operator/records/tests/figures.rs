@@ -33,6 +33,8 @@ use std::{
 use tokio::net::TcpListener;
 
 const WAIT: Duration = Duration::from_secs(60);
+/// Of each kind.
+const REQUESTS: usize = 300;
 
 fn percentile(samples: &mut [f64], part: f64) -> f64 {
     samples.sort_unstable_by(f64::total_cmp);
@@ -45,27 +47,45 @@ async fn connect(postgres: &Postgres) -> PgConnection {
     connection
 }
 
-/// A million hands of one player over 500 days, three stakes and six positions, made in the database itself.
+/// A million hands of one player over 500 days, three stakes, three to six players dealt in and their positions, made in the
+/// database itself. Player 1 is in every other hand, player 2 in the ten oldest, player 3 in 300,000 hands of another table
+/// beside them, all 51 hands of a third table came late. One hand in 10,000 has a big pot, one in 200 a large one.
 async fn million(connection: &mut PgConnection) {
-    let own = hex::encode(player(0).0);
+    let own = |seat| format!("decode('{}', 'hex')", hex::encode(player(seat).0));
     let counters: Vec<String> = purr_facts::NAMES.iter().map(|name| format!("(n % 7) AS {name}")).collect();
     let columns = purr_facts::NAMES.join(", ");
+    let results = "INSERT INTO hand_players (hand_id, seat, player, delta, stack, low, high, day, pot)";
+    let found = "ended_ms / 86400000, pot";
     for sql in [
-        "INSERT INTO tables (uid, highest) VALUES ('0a', 1000000)".to_owned(),
+        "INSERT INTO tables (uid, highest) VALUES ('0a', 1000000), ('0b', 300000), ('0c', 51)".to_owned(),
         "INSERT INTO hands (table_uid, hand, hash, version, conflict, epoch, ended_ms, void, rake, public, shown_ms, pot, counted)
-         SELECT '0a', n, decode(lpad(to_hex(n), 64, '0'), 'hex'), 0, false, 1, 1700000000000 + n::bigint * 43200, false, 5, true, 0, 100, true
-         FROM generate_series(1, 1000000) n"
+         SELECT uid, n, decode(lpad(to_hex(n), 64, '0'), 'hex'), 0, false, 1, 1700000000000 + at, false, 5, true, 0,
+             CASE WHEN n % 10000 = 0 THEN 90000 WHEN n % 200 = 0 THEN 20000 ELSE 100 + n % 1000 END, true
+         FROM (SELECT '0a' AS uid, n, n::bigint * 43200 AS at, n::bigint * 43200 AS came FROM generate_series(1, 1000000) n
+             UNION ALL SELECT '0b', n, n::bigint * 144000, n::bigint * 144000 FROM generate_series(1, 300000) n
+             UNION ALL SELECT '0c', n, 9200000000 + n, 1000000000000 + n FROM generate_series(1, 51) n) played ORDER BY came"
             .to_owned(),
         format!(
-            "INSERT INTO hand_players (hand_id, seat, player, delta, stack, low, high)
-             SELECT id, 0, decode('{own}', 'hex'), hand % 100 - 50, 1000,
-                 CASE WHEN hand % 5 = 0 THEN hand % 26 END, CASE WHEN hand % 5 = 0 THEN 26 + hand % 26 END FROM hands"
+            "{results} SELECT id, 0, {}, hand % 100 - 50, 1000,
+                 CASE WHEN hand % 5 = 0 THEN hand % 26 END, CASE WHEN hand % 5 = 0 THEN 26 + hand % 26 END, {found}
+             FROM hands WHERE table_uid <> '0b'",
+            own(0)
+        ),
+        format!("{results} SELECT id, 1, {}, 0, 1000, NULL, NULL, {found} FROM hands WHERE table_uid = '0a' AND hand % 2 = 0", own(1)),
+        format!("{results} SELECT id, 2, {}, 0, 1000, NULL, NULL, {found} FROM hands WHERE table_uid = '0a' AND hand <= 10", own(2)),
+        format!("{results} SELECT id, 3, {}, 0, 1000, NULL, NULL, {found} FROM hands WHERE table_uid = '0b'", own(3)),
+        format!(
+            "INSERT INTO hand_tags (player, hand_id, tag) SELECT {own}, id, 'often' FROM hands WHERE table_uid = '0a' AND hand % 55 = 0
+             UNION ALL SELECT {own}, id, 'once' FROM hands WHERE table_uid = '0a' AND hand = 55",
+            own = own(0)
         ),
         format!(
             "INSERT INTO player_counters (player, day, small_blind, big_blind, dealt_in, position, {columns})
-             SELECT decode('{own}', 'hex'), 19675 + day, 50 * stake, 100 * stake, 6, position, {}
-             FROM generate_series(0, 499) day, generate_series(1, 3) stake, generate_series(0, 5) position,
+             SELECT {}, 19675 + day, 50 * stake, 100 * stake, dealt_in, position, {}
+             FROM generate_series(0, 499) day, generate_series(1, 3) stake, generate_series(3, 6) dealt_in,
+             LATERAL generate_series(0, dealt_in - 1) position,
              LATERAL (SELECT day * 18 + stake * 6 + position AS n) numbers",
+            own(0),
             counters.join(", ")
         ),
         "ANALYZE".to_owned(),
@@ -90,37 +110,74 @@ async fn a_players_page_over_a_million_own_hands() {
     let server = Server { identity, callers: Callers::Roles, connections_max: 8 };
     let site = Site { name: "s".into(), network: "n".into(), unit: String::new(), decimals: 0 };
     let stop = CancellationToken::new();
-    tokio::spawn(server.run(listener, purr_records::http::routes(database, site), stop.clone()));
+    tokio::spawn(server.run(listener, purr_records::http::routes(database.clone(), site), stop.clone()));
     let identity = Identity::load(&dir.path().join("gateway")).unwrap();
     let gateway = InternalClient::new(identity, &address, Role::Records);
     let own = player(0);
     let mut told = serde_json::Map::new();
+    let search = |query: &str| format!("search?{query}");
+    let (half, rare, never) = (player(1), player(2), player(3));
     for (what, path) in [
-        ("statistics", format!("/v1/players/{own}/statistics")),
+        ("statistics, days alone", "statistics".to_owned()),
+        ("statistics", "statistics".to_owned()),
+        ("statistics, one stake and position", "statistics?stakes=50/100&position=btn".to_owned()),
+        ("statistics of a year", "statistics?from=2024-01-01&to=2024-12-31".to_owned()),
+        ("graph", "graph".to_owned()),
+        ("sessions", "sessions".to_owned()),
+        ("own hands, a page", search("limit=50")),
+        ("own hands, 200 of a page in the middle", search("limit=200&before=500000")),
+        ("won, of a day", search("result=won&from=2024-03-01&to=2024-03-01")),
+        ("of a day with late hands", search("from=2024-02-29&to=2024-02-29")),
+        ("of a month with late hands", search("from=2024-02-01&to=2024-02-29")),
+        ("of a month, the middle", search("from=2024-02-01&to=2024-02-29&before=300000")),
+        ("of all days", search("from=2020-01-01&to=2030-01-01")),
+        ("of a day without hands", search("from=2022-03-01&to=2022-03-01")),
+        ("lost, since long ago, of a big pot", search("result=lost&from=2023-01-01&potMin=90000")),
+        ("by cards", search("cards=2c8h")),
+        ("by cards that never came", search("cards=AsAd")),
+        ("pot, one hand in 10,000", search("potMin=50000")),
+        ("pot, one hand in 200", search("potMin=20000")),
+        ("pot, none", search("potMin=1000000")),
+        ("pot, most hands", search("potMax=2000")),
+        ("opponent, every other hand", search(&format!("opponent={half}"))),
+        ("opponent, ten hands long ago", search(&format!("opponent={rare}"))),
+        ("opponent, 300,000 hands beside them", search(&format!("opponent={never}"))),
         (
-            "statistics, one stake and position",
-            format!("/v1/players/{own}/statistics?stakes=50/100&position=btn"),
+            "opponent in big pots of a year",
+            search(&format!("opponent={half}&potMin=50000&from=2024-01-01&to=2024-12-31")),
         ),
-        ("graph", format!("/v1/players/{own}/graph")),
-        ("own hands, a page", format!("/v1/players/{own}/search?limit=50")),
-        ("own hands, a page in the middle", format!("/v1/players/{own}/search?limit=50&before=500000")),
-        (
-            "own hands, won, of a day",
-            format!("/v1/players/{own}/search?result=won&from=2024-03-01&to=2024-03-01"),
-        ),
-        ("own hands, by cards", format!("/v1/players/{own}/search?cards=AsKd")),
-        ("sessions", format!("/v1/players/{own}/sessions")),
+        ("tag of one hand", search("tag=once")),
+        ("tag of 18,000 hands", search("tag=often")),
+        ("tag of 18,000 hands, no pot", search("tag=often&potMin=1000000")),
     ] {
-        let mut samples = Vec::new();
-        for _ in 0..300 {
+        let path = format!("/v1/players/{own}/{path}");
+        if what == "statistics" {
+            // As it is once the program's work beside the stream is done.
+            while database.sum_blocks(20_500, 50).await.unwrap() > 0 {}
+        }
+        let (mut samples, mut hands) = (Vec::new(), Value::Null);
+        for _ in 0..REQUESTS {
             let begun = Instant::now();
-            let _: Value = gateway.get(&path, WAIT).await.unwrap();
+            let answer: Value = gateway.get(&path, WAIT).await.unwrap();
             samples.push(begun.elapsed().as_secs_f64() * 1e3);
+            hands = json!(answer["hands"].as_array().map(Vec::len));
         }
         let (half, most) = (percentile(&mut samples, 0.5), percentile(&mut samples, 0.99));
-        told.insert(what.into(), json!({ "p50Ms": half, "p99Ms": most }));
+        told.insert(what.into(), json!({ "p50Ms": half, "p99Ms": most, "hands": hands }));
     }
-    figures("page", &json!({ "ownHands": 1_000_000, "requests": 300, "of": told }));
+    // Nothing fits: all hands are gone through, page by page.
+    let (mut before, mut samples) = (json!(i64::MAX), Vec::new());
+    while before.is_number() {
+        let begun = Instant::now();
+        let path = format!("/v1/players/{own}/search?opponent={never}&before={before}");
+        let page: Value = gateway.get(&path, WAIT).await.unwrap();
+        samples.push(begun.elapsed().as_secs_f64() * 1e3);
+        assert_eq!(page["hands"], json!([]));
+        before = page["next"].clone();
+    }
+    let (pages, most) = (samples.len(), percentile(&mut samples, 0.99));
+    told.insert("every page of a search that finds nothing".into(), json!({ "pages": pages, "p99Ms": most }));
+    figures("page", &json!({ "ownHands": 1_000_000, "requests": REQUESTS, "of": told }));
     stop.cancel();
 }
 

@@ -4,12 +4,17 @@
 //! error makes the exit code non-zero.
 
 pub mod assertion;
+pub mod back_off;
+pub mod breaker;
+pub mod bucket;
 pub mod client;
 mod crowd;
 pub mod expiry;
 pub mod fetch;
+pub mod metrics;
 pub mod ops;
 pub mod pace;
+pub mod ports;
 pub mod problem;
 pub mod proxy;
 pub mod serve;
@@ -21,6 +26,7 @@ pub mod token;
 pub mod trace;
 pub mod ws;
 
+pub use back_off::{BackOff, Delays, jittered};
 pub use client::{ClientError, InternalClient};
 pub use ops::Readiness;
 pub use proxy::Cidr;

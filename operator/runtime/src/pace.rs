@@ -3,6 +3,7 @@
 //! A message may come in any number of fragments, empty ones too (RFC 6455, section 5.4), and a limit on messages sees
 //! none of them before the last. So bytes are counted below the frames: who sends more is read more slowly, and waits.
 
+use crate::bucket::{Bucket, Rate};
 use std::{
     io,
     pin::Pin,
@@ -14,7 +15,7 @@ use tokio::{
     time::{Instant, Sleep, sleep},
 };
 
-/// A token bucket of bytes.
+/// The rate of a token bucket of bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
     pub bytes_per_s: u32,
@@ -26,43 +27,43 @@ pub struct Pace {
 pub struct Paced<S> {
     stream: S,
     /// `None`: as fast as it comes.
-    bucket: Option<Bucket>,
+    allowance: Option<Allowance>,
 }
 
-struct Bucket {
-    pace: Pace,
-    /// Below zero by what the last read brought beyond it.
-    left: f64,
-    filled: Instant,
+struct Allowance {
+    rate: Rate,
+    /// In debt by what the last read brought beyond it.
+    bucket: Bucket,
     wait: Option<Pin<Box<Sleep>>>,
 }
 
-impl Bucket {
+/// The shortest wait in debt: a reader is not woken for each byte.
+const WAIT_MIN: Duration = Duration::from_millis(100);
+
+impl Allowance {
     fn poll_allowed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             if let Some(wait) = &mut self.wait {
                 ready!(wait.as_mut().poll(cx));
                 self.wait = None;
             }
-            let now = Instant::now();
-            let since = now.duration_since(self.filled).as_secs_f64();
-            self.filled = now;
-            let rate = f64::from(self.pace.bytes_per_s);
-            self.left = (self.left + since * rate).min(self.pace.burst.into());
-            if self.left > 0.0 {
+            if self.bucket.fill(self.rate, Instant::now()) > 0.0 {
                 return Poll::Ready(());
             }
-            // A tenth of a second's worth at least: not woken for each byte.
-            self.wait = Some(Box::pin(sleep(Duration::from_secs_f64(0.1 - self.left / rate))));
+            let wait = self.bucket.until(0.0, self.rate).saturating_add(WAIT_MIN);
+            self.wait = Some(Box::pin(sleep(wait)));
         }
     }
 }
 
 impl<S> Paced<S> {
     pub fn new(stream: S, pace: Option<Pace>) -> Self {
-        let bucket =
-            pace.map(|pace| Bucket { pace, left: pace.burst.into(), filled: Instant::now(), wait: None });
-        Self { stream, bucket }
+        let allowance = pace.map(|pace| Allowance {
+            rate: Rate { per_s: pace.bytes_per_s.into(), burst: pace.burst.into() },
+            bucket: Bucket::full(Instant::now()),
+            wait: None,
+        });
+        Self { stream, allowance }
     }
 }
 
@@ -72,12 +73,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let Self { stream, bucket } = &mut *self;
-        let Some(bucket) = bucket else { return Pin::new(stream).poll_read(cx, buffer) };
-        ready!(bucket.poll_allowed(cx));
+        let Self { stream, allowance } = &mut *self;
+        let Some(allowance) = allowance else { return Pin::new(stream).poll_read(cx, buffer) };
+        ready!(allowance.poll_allowed(cx));
         let before = buffer.filled().len();
         ready!(Pin::new(stream).poll_read(cx, buffer))?;
-        bucket.left -= (buffer.filled().len() - before) as f64;
+        allowance.bucket.spend((buffer.filled().len() - before) as f64);
         Poll::Ready(Ok(()))
     }
 }
@@ -92,8 +93,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // What comes now is read to be dropped, and within the bounds of a goodbye: the sooner the better.
-        self.bucket = None;
+        // Bytes that arrive now are read to be dropped, and within the bounds of a closing handshake: the sooner the better.
+        self.allowance = None;
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

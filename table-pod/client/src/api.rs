@@ -13,7 +13,9 @@ use purr_protocol::{
     Problem,
     limits::{ChangeLimits, LimitsTold},
     settlement::{Balance, ChainConfig, Reconciliation, TableState},
+    sign_in::{Nonce, Tokens},
     summary::Summary,
+    withdrawal::Withdrawal,
 };
 use purr_runtime::{
     TlsError,
@@ -80,7 +82,7 @@ pub enum ApiError {
     Roots(String),
 }
 
-/// What an error about a name says of those that there are.
+/// The ending of an error about a name: the names that there are.
 fn there(known: &[String]) -> String {
     match known {
         [] => "; there are no tables".into(),
@@ -118,33 +120,13 @@ impl ApiError {
     }
 }
 
-/// `POST /v1/auth/nonce`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Nonce {
-    pub nonce: String,
-    pub domain: String,
-    pub uri: String,
-    pub chain_id: u64,
-    pub expires_in_s: u64,
-}
-
-/// `POST /v1/auth/sign-in` and `/refresh`.
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Tokens {
-    pub access_token: String,
-    pub expires_in_s: u64,
-    pub refresh_token: String,
-}
-
 /// `GET /v1/tables/{uid}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TableInfo {
     #[serde(flatten)]
     pub summary: Summary,
-    /// What permits sign; empty until the signer knows the table.
+    /// The id that permits sign; empty until the signer knows the table.
     #[serde(default)]
     pub table_id: String,
     #[serde(default)]
@@ -169,18 +151,6 @@ pub struct TablePage {
     pub tables: Vec<Listed>,
     #[serde(default)]
     pub next: Option<String>,
-}
-
-/// `POST /v1/withdrawals`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Withdrawal {
-    pub amount: u64,
-    pub nonce: u64,
-    /// Seconds since 1970.
-    pub deadline_s: u64,
-    /// `0x` and 65 bytes in hex.
-    pub signature: String,
 }
 
 /// One row of `GET /v1/fleets`.
@@ -212,7 +182,7 @@ struct FleetList {
     fleets: Vec<Fleet>,
 }
 
-/// What a player has in a fleet.
+/// A player's seat or place in a fleet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "state")]
 pub enum OwnSeat {
@@ -237,7 +207,7 @@ pub enum OwnSeat {
         retry_after_ms: u64,
     },
     None,
-    /// Of a later release.
+    /// A state of a later release.
     #[serde(other)]
     Unknown,
 }
@@ -497,7 +467,7 @@ impl Api {
         self.call(Method::POST, &seats(fleet)?, Some(token), Some(&body)).await
     }
 
-    /// What the player has in the fleet.
+    /// Returns the player's seat or place in the fleet.
     pub async fn own_seat(&self, token: &str, fleet: &Fleet) -> Result<OwnSeat, ApiError> {
         self.call(Method::GET, &seats(fleet)?, Some(token), None).await
     }
@@ -584,7 +554,8 @@ impl Api {
         self.call(Method::GET, "/v1/reconciliation", Some(token), None).await
     }
 
-    /// A request of staff, as the gateway's OpenAPI document describes it: POST where there is a body, else GET.
+    /// A request of staff, as the gateway's OpenAPI document describes it: POST where there is a body, else GET. Retries
+    /// while the gateway refuses it for its rate, because staff ask for many things in a row.
     pub async fn staff(
         &self,
         token: &str,
@@ -592,7 +563,7 @@ impl Api {
         body: Option<&serde_json::Value>,
     ) -> Result<serde_json::Value, ApiError> {
         let method = if body.is_some() { Method::POST } else { Method::GET };
-        self.call(method, path, Some(token), body).await
+        patiently(|| self.call(method.clone(), path, Some(token), body)).await
     }
 
     async fn call<T: DeserializeOwned>(

@@ -23,7 +23,7 @@ impl Dice {
     }
 }
 
-/// What to do now; `None` when it is not one's turn.
+/// Chooses the action; `None` when it is not one's turn.
 pub fn act(view: &View, dice: &mut Dice) -> Option<pb::Act> {
     let turn = view.your_turn()?;
     let pot = view.hand().map_or(0, |hand| hand.pot);

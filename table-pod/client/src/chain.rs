@@ -80,22 +80,22 @@ impl Place {
     }
 }
 
-/// What the chain says of a player. Amounts in minor units, times in seconds since 1970.
+/// The chain's state of a player. Amounts in minor units, times in seconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct State {
-    /// Of the token, in the player's own wallet.
+    /// Tokens in the player's own wallet.
     pub wallet: Chips,
-    /// What the vault may take from there.
+    /// The part of them that the vault may take.
     pub allowance: Chips,
     /// In the vault and at no table, as far as hands are settled.
     pub free: Chips,
-    /// What the vault would pay for a voucher now.
+    /// The amount that the vault would pay for a voucher now.
     pub payable: Chips,
     /// 0: no exit was asked for.
     pub exit_ready_at_s: u64,
     pub exit_delay_s: u64,
     pub is_paused: bool,
-    /// Of the newest block.
+    /// Time of the newest block.
     pub time_s: u64,
 }
 
@@ -105,7 +105,7 @@ pub struct Mined {
     pub hash: String,
     pub block: u64,
     pub confirmations: u64,
-    /// What an exit paid, where the transaction finalised one.
+    /// The payment of an exit, where the transaction finalised one.
     pub paid: Option<Chips>,
 }
 

@@ -221,7 +221,7 @@ struct Place {
 }
 
 impl Who {
-    /// What this player wants is held against the table before anything is waited for.
+    /// The player's wishes are checked against the table before anything is waited for.
     async fn place(&self, seat: Option<SeatIndex>, buy_in: Option<u64>) -> anyhow::Result<Place> {
         let wallet = Wallet::from_file(&self.key_file)?;
         let gateway = self.at.gateway()?;

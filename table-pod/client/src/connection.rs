@@ -20,7 +20,7 @@ use purr_protocol::{
     codec::replaced,
     pb::{self, client_message::Body as Ask},
 };
-use purr_runtime::{CancellationToken, ws};
+use purr_runtime::{BackOff, CancellationToken, Delays, jittered, ws};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use stream::Stream;
 use tokio::{
@@ -39,7 +39,7 @@ const RENEW_AGAIN: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub codec: Codec,
-    /// Of the first and of the longest wait before a connection is tried again; each is jittered.
+    /// The first and the longest wait before a connection is tried again; each has jitter.
     pub back_off_min: Duration,
     pub back_off_max: Duration,
     /// Without any connection for this long, it ends for good.
@@ -189,7 +189,7 @@ struct Shell {
     link: Link,
     fallback: Fallback,
     client: HttpClient,
-    /// Of the table.
+    /// The path of the table.
     path: String,
     session: Session,
     gateway: Gateway,
@@ -201,7 +201,7 @@ struct Shell {
 
 impl Shell {
     async fn run(mut self) {
-        let mut back_off = self.settings.back_off_min;
+        let mut back_off = BackOff::new(Delays::new(self.settings.back_off_min, self.settings.back_off_max));
         let mut good = Instant::now();
         let (mut ready, mut before) = (None, None);
         loop {
@@ -212,7 +212,8 @@ impl Shell {
                 Ok((mut line, token)) => {
                     let (end, served) = self.serve(&mut line, token).await;
                     if served {
-                        (good, back_off) = (Instant::now(), self.settings.back_off_min);
+                        good = Instant::now();
+                        back_off.reset();
                     }
                     before = matches!(end, End::Switch(_)).then_some(line);
                     end
@@ -238,8 +239,7 @@ impl Shell {
                     .ended(format!("no connection for {} s: {reason}", good.elapsed().as_secs()))
                     .await;
             }
-            let retry_in = jittered(back_off);
-            back_off = (back_off * 2).min(self.settings.back_off_max);
+            let retry_in = jittered(back_off.next_wait());
             tracing::debug!(reason, ?retry_in, "disconnected");
             if !self.tell(Update::Disconnected { reason, retry_in }).await || !self.wait(retry_in).await {
                 return;
@@ -481,12 +481,6 @@ fn refusal(status: StatusCode, body: Option<&[u8]>) -> End {
     }
 }
 
-/// Between half of it and all of it, so that those who were cut together do not come back together.
-fn jittered(span: Duration) -> Duration {
-    let share = getrandom::u32().unwrap_or(u32::MAX);
-    span / 2 + span.mul_f64(f64::from(share) / f64::from(u32::MAX) / 2.0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -516,13 +510,5 @@ mod tests {
             assert_eq!(matches!(end, End::Lost(_)), again, "{status}");
         }
         assert!(matches!(refusal(StatusCode::UNAUTHORIZED, None), End::Token(_)));
-    }
-
-    #[test]
-    fn waits_are_spread() {
-        let span = Duration::from_secs(8);
-        let waits: Vec<Duration> = (0..64).map(|_| jittered(span)).collect();
-        assert!(waits.iter().all(|wait| (span / 2..=span).contains(wait)));
-        assert!(waits.iter().any(|wait| *wait != waits[0]));
     }
 }

@@ -5,6 +5,8 @@
 //! play by chance; [`verify`] checks deals, [`money`] chips, [`receipt`] signed receipts, [`audit`] whole decks.
 //! [`chain`] moves money in and out of the vault, [`amount`] reads what people type. [`load`] is many players at once.
 
+#![warn(unreachable_pub)]
+
 pub mod amount;
 pub mod api;
 pub mod audit;

@@ -1,4 +1,4 @@
-//! What survives a connection: the view, and commands without an answer. No I/O, no clock.
+//! State that survives a connection: the view, and commands without an answer. No I/O, no clock.
 //!
 //! Commands keep their ids when they are sent again, so the table applies each once. Entropy for the
 //! deal is committed and revealed by the link itself.
@@ -54,7 +54,7 @@ pub struct Timing {
     pub resent: bool,
 }
 
-/// What a user of the library is told.
+/// A notification for a user of the library.
 #[derive(Clone, Debug)]
 pub enum Update {
     /// A connection stands; messages follow. `http`: a stream in place of a WebSocket.
@@ -86,7 +86,7 @@ struct Pending {
 
 struct Revealed {
     hand: u64,
-    /// What the table was bound to when this was revealed.
+    /// The root that the table was bound to when this was revealed.
     root: Vec<u8>,
     entropy: Hash,
     id: u64,
@@ -259,7 +259,7 @@ impl Link {
                 }
             }
             Kind::Deal(deal) if deal.reveals.is_empty() => self.reveal(deal, own, offset),
-            // What was revealed for a deal that was given up is known: it must not count again.
+            // Entropy revealed for a deal that was given up is known: it must not count again.
             Kind::HandStarted(_) | Kind::DealVoided(_) => self.commit(),
             Kind::SatIn(at) if is_own(at.seat) && self.committed.is_none() => self.commit(),
             Kind::Seated(seated) if is_own(seated.seat) => self.commit(),

@@ -62,7 +62,7 @@ pub const NOT_COVERED: &[(&str, &str)] = &[
     ),
 ];
 
-/// What does not agree.
+/// A figure of a record that does not agree with the replay.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MoneyError {
     #[error("the record does not say who was dealt in")]
@@ -90,7 +90,7 @@ pub enum MoneyError {
     NotDealt(Refusal),
 }
 
-/// What was compared.
+/// Counts of the facts that were compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Replayed {
     /// Choices that were played again.
@@ -134,7 +134,7 @@ struct Told<'a> {
     won: BTreeMap<(u8, u8, SeatIndex), (Chips, Chips)>,
     payments: usize,
     twice: bool,
-    /// Who was at the showdown, showing or not.
+    /// Players at the showdown, showing or not.
     showdown: SeatSet,
     /// Whose turn it was when somebody acted, where that is told.
     turns: Vec<(SeatIndex, SeatIndex)>,
@@ -242,7 +242,7 @@ impl<'a> Told<'a> {
         (lives || posted == start.stack).then_some(seat)
     }
 
-    /// What a record says more than once.
+    /// Compares the facts that a record states more than once.
     fn agrees_with_itself(&self, record: &HandRecord) -> Result<(), MoneyError> {
         let history = &record.history;
         same("history.hand", &history.hand, &self.hand)?;
@@ -414,7 +414,7 @@ fn answer(table: &mut Table, told: &Told<'_>, events: &mut Vec<Event>) -> Result
     Ok(())
 }
 
-/// What the table's rule takes of this hand, where permits allow it.
+/// Returns the rake of this hand by the table's rule, where permits allow it.
 fn rule(record: &HandRecord, told: &Told<'_>) -> Chips {
     let pot = told.won.values().fold(told.end.rake, |sum, (amount, _)| sum.saturating_add(*amount));
     let dealt_in = u8::try_from(told.dealt_in.len()).unwrap_or(u8::MAX);
@@ -426,7 +426,7 @@ fn compare(told: &Told<'_>, again: &Told<'_>) -> Result<(), MoneyError> {
     for seat in &again.dealt_in {
         let of = |hand: &Told<'_>| hand.posted.get(seat).cloned().unwrap_or_default();
         let mut pair = (of(told), of(again));
-        // What is posted at once may come in another order; what is left is the same.
+        // Posts made at once may come in another order; the rest is the same.
         let (sum, left) = (total(&pair.0), total(&pair.1));
         same(&format!("history.events: posted by seat {seat}"), &sum, &left)?;
         pair.0.sort_unstable();

@@ -19,7 +19,7 @@ const TABLE: &str = "PurrTable(uint256 chainId,address vault,bytes32 uid,uint8 s
 /// Bytes of a lane as the contract packs it.
 const LANE_BYTES: usize = 17;
 
-/// What does not agree.
+/// The part of a receipt that does not agree.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReceiptError {
     #[error("receipt: '{field}' is '{text}': want 0x and {digits} hex digits")]
@@ -168,7 +168,7 @@ fn table_id_of(record: &HandRecord, vault: &Vault) -> Option<[u8; 32]> {
     ]))
 }
 
-/// Who signed a digest; v is 27 or 28, s is low (EIP-2).
+/// Returns the signer of a digest; v is 27 or 28, s is low (EIP-2).
 fn recover(digest: &[u8; 32], signature: &str) -> Option<PlayerId> {
     let signature: [u8; 65] = bytes("signature", signature).ok()?;
     let (rs, v) = signature.split_at(64);

@@ -1,4 +1,4 @@
-//! What a bot did and how long the table took.
+//! A bot's report: its acts, and how long the table took.
 
 use crate::link::Timing;
 use serde::Serialize;
@@ -35,7 +35,7 @@ pub struct Report {
     pub cards_proven: u64,
     /// Hands of which only a part was seen.
     pub deals_partly: u64,
-    /// What was wrong with a deal.
+    /// The fault of a deal.
     pub deals_wrong: Vec<String>,
     pub bought_in: u64,
     /// Chips that the player left with.

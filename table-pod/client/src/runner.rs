@@ -23,7 +23,7 @@ const SIT_TRIES_MAX: u32 = 120;
 /// Between two looks at what is to be done.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// What a bot is to do.
+/// The task of a bot.
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub buy_in: u64,

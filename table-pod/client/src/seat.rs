@@ -28,7 +28,7 @@ pub enum SeatError {
     NotOpen,
 }
 
-/// What signs permits for one table.
+/// The signer of permits for one table.
 #[derive(Clone, Debug)]
 pub struct Permits {
     session: Session,

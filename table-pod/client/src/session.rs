@@ -1,9 +1,10 @@
 //! Keeps a player signed in: an access token that is always good for a while.
 
 use crate::{
-    api::{Api, ApiError, Tokens},
+    api::{Api, ApiError},
     wallet::Wallet,
 };
+use purr_protocol::sign_in::Tokens;
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::Mutex, time::Instant};
 

@@ -68,7 +68,7 @@ pub fn deal(seen: &DealSeen, own: Option<(SeatIndex, Hash)>) -> Result<usize, Un
     Ok(seen.openings.len())
 }
 
-/// What a record proves.
+/// The facts that a record proves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proven {
     /// Cards that are proven.

@@ -57,11 +57,11 @@ pub struct Hand {
     pub second_board: Vec<Card>,
     /// Cards that both boards share.
     shared: usize,
-    /// Who is asked whether to run it twice and has not answered.
+    /// Seats that are asked whether to run it twice and have not answered.
     pub asked_twice: BTreeSet<SeatIndex>,
     /// Everything in the middle, bets of this street included.
     pub pot: Chips,
-    /// What has to be matched on this street.
+    /// The bet to be matched on this street.
     pub bet: Chips,
     pub players: BTreeMap<SeatIndex, InHand>,
     pub to_act: Option<SeatIndex>,
@@ -69,7 +69,7 @@ pub struct Hand {
     pub options: Option<pb::Options>,
 }
 
-/// What a snapshot says, kept up to date by events.
+/// A snapshot, kept up to date by events.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Table {
     pub uid: String,
@@ -124,7 +124,7 @@ pub struct View {
     deal: Option<DealSeen>,
     shown: Vec<(SeatIndex, Vec<Card>)>,
     ended: Option<Ended>,
-    /// What was left of the turn when it was told, in milliseconds, and whether it is the time bank.
+    /// The rest of the turn when the table told of it, in milliseconds, and whether it is the time bank.
     clock: Option<(u64, bool)>,
     stalled: Option<String>,
     /// Entries of the table's sequence that are final on chain, as far as was told.
@@ -252,7 +252,7 @@ impl View {
         cards().unwrap_or_default()
     }
 
-    /// What one may do, when it is one's own turn.
+    /// Returns the actions that one may take, when it is one's own turn.
     pub fn your_turn(&self) -> Option<Turn> {
         let hand = self.hand()?;
         let options = hand.options?;
@@ -290,12 +290,12 @@ impl View {
         self.ended.as_ref()
     }
 
-    /// What was shown of the deal of the running (or coming) hand.
+    /// The shown part of the deal of the running (or coming) hand.
     pub fn deal(&self) -> Option<&DealSeen> {
         self.deal.as_ref()
     }
 
-    /// What was left of the turn when the table told of it, in milliseconds; true: the time bank.
+    /// The rest of the turn when the table told of it, in milliseconds; true: the time bank.
     pub fn clock(&self) -> Option<(u64, bool)> {
         self.clock
     }

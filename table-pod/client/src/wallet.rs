@@ -151,7 +151,7 @@ impl Wallet {
     }
 }
 
-/// What a seat permit says beside table and player.
+/// The content of a seat permit beside table and player.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PermitTerms {
     pub amount: Chips,
@@ -173,7 +173,7 @@ pub fn random_nonce() -> Result<u64, WalletError> {
 pub struct Vault {
     pub chain_id: u64,
     pub address: [u8; 20],
-    /// What it takes to seat somebody.
+    /// The version of the permits that seat a player.
     pub permits: PermitVersion,
 }
 

@@ -7,6 +7,7 @@
 //!
 //! Chips are `u64` minor units of the table's token; times are milliseconds.
 
+#![warn(unreachable_pub)]
 #![forbid(unsafe_code)]
 
 pub mod card;

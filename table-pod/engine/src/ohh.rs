@@ -21,7 +21,7 @@ mod to_phh;
 mod write;
 
 pub use from_hand::Context;
-pub use json::BadJson;
+pub use json::{BadJson, Problem};
 pub use read::{OhhEntry, read};
 pub use write::write_all;
 

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use purr_engine::{
     Action, Ante, Event, RakeConfig, SeatIndex, TableConfig,
     history::{HandHistory, SeatStart},
-    ohh::{self, BetType, Context, Ohh, OhhError},
+    ohh::{self, BetType, Context, Ohh, OhhError, Problem},
     phh::{Phh, Replayer, Value, Verdict},
 };
 
@@ -282,7 +282,7 @@ proptest! {
             // serde_json makes floats of numbers; here they are kept as they are.
             (Ok(_), Err(error)) => prop_assert!(error.to_string().contains("out of range"), "{}: {}", value, error),
             // serde_json takes the last of two of a name; here that is an error.
-            (Err(OhhError::Json(error)), Ok(_)) => prop_assert_eq!(error.problem, "a name is there twice", "{}", value),
+            (Err(OhhError::Json(error)), Ok(_)) => prop_assert_eq!(error.problem, Problem::Twice, "{}", value),
             (Err(_), _) => {}
         }
     }

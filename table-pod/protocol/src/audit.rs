@@ -19,7 +19,7 @@ use purr_engine::deal::{Hash, Leaves, SealedDeck};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// What a part is sealed for: no part of one purpose opens as another's.
+/// The purpose that a part is sealed for: no part of one purpose opens as another's.
 #[derive(Clone, Copy)]
 pub(crate) enum Purpose {
     Audit,

@@ -35,7 +35,7 @@ pub enum CodecError {
 }
 
 impl Codec {
-    /// What a client may ask for, the preferred one first.
+    /// Codecs that a client may ask for, the preferred one first.
     pub const ALL: [Self; 2] = [Self::Proto, Self::Json];
 
     pub const fn subprotocol(self) -> &'static str {
@@ -241,7 +241,7 @@ mod tests {
     fn a_reason_names_the_attach_that_took_over_and_fits_a_close_frame() {
         let longest = replaced::reason(u64::MAX);
         assert_eq!(replaced::by(&longest), Some(u64::MAX));
-        // What `purr_runtime::ws` leaves of a reason.
+        // The part of a reason that `purr_runtime::ws` keeps.
         assert!(longest.len() <= 40);
         assert_eq!(replaced::by("another connection took over"), None);
     }

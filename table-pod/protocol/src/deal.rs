@@ -1,4 +1,4 @@
-//! What players are told of a deal beside its cards.
+//! Messages to players about a deal beside its cards.
 
 use crate::{pb, views::opening};
 use purr_engine::{

@@ -17,7 +17,7 @@ pub const PAGE_MAX: usize = 200;
 #[serde(rename_all = "camelCase")]
 pub struct Deny {
     pub player: PlayerId,
-    /// Who decides it: an administrator's address, or the name of a program.
+    /// The author of the decision: an administrator's address, or the name of a program.
     pub by: String,
     pub reason: String,
     /// Seconds since 1970; none: until the denial is lifted.
@@ -77,7 +77,7 @@ pub struct DenialAct {
     pub at_s: u64,
 }
 
-/// What was decided about a wallet: the newest 200 acts, newest first.
+/// Decisions about a wallet: the newest 200 acts, newest first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DenialTrail {

@@ -37,7 +37,7 @@ pub struct FairPlayBox {
     pub sealed: String,
 }
 
-/// What nobody at the table could see whole.
+/// The part of a hand that nobody at the table could see whole.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Hidden {
@@ -74,7 +74,7 @@ impl FairPlayKey {
         self.0.id()
     }
 
-    /// What seals the hands of one epoch of a table. `secret` is known to nobody else, and another one in every epoch.
+    /// Returns the sealer of the hands of one epoch of a table. `secret` is known to nobody else, and another one in every epoch.
     ///
     /// # Errors
     /// [`AuditError::Seal`]; not with a key that was parsed.

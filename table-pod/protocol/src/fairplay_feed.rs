@@ -41,7 +41,7 @@ pub struct HandCounts {
     pub stored: u64,
     /// Ended without a result.
     pub void: u64,
-    /// Of which there are two records.
+    /// Hands with two records.
     pub conflict: u64,
     /// Numbers that tables have skipped, by the time at which the gap was noticed; those that no record has come for yet.
     pub lost: u64,

@@ -1,4 +1,4 @@
-//! What the signer tells records: seats, money, and what became of hands, in the order of its journal.
+//! The signer's feed for records: seats, money, and the fate of hands, in the order of its journal.
 
 use purr_engine::PlayerId;
 use serde::{Deserialize, Serialize};
@@ -87,7 +87,7 @@ pub enum Happened {
         table: String,
         hands: Vec<SettledHand>,
     },
-    /// Of a later release.
+    /// An event of a later release.
     #[serde(other)]
     Other,
 }

@@ -1,4 +1,4 @@
-//! What operators see of a table without any hidden card: who sits where, how it plays, what is unusual.
+//! The operators' view of a table without any hidden card: who sits where, how the table plays, what is unusual.
 //!
 //! Everything here is a function of its arguments: the table keeps a [`Window`], the gateway compares a [`Floor`] with
 //! [`Thresholds`]. Live monitoring for fair play reads the same values.
@@ -30,7 +30,7 @@ pub struct PausedBy {
     pub at_s: u64,
 }
 
-/// What a gateway asks a table for staff: to pause, or to go on.
+/// A gateway's request to a table on behalf of staff: to pause, or to go on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StaffPause {
@@ -40,7 +40,7 @@ pub struct StaffPause {
     pub reason: String,
 }
 
-/// What the table has committed.
+/// The table's answer, once it is committed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StaffPaused {
@@ -280,7 +280,7 @@ pub struct Unusual {
     pub threshold: u64,
 }
 
-/// What is unusual at a table of this big blind; `highest` is the highest big blind that a player has played before,
+/// Returns what is unusual at a table of this big blind; `highest` is the highest big blind that a player has played before,
 /// where it is known.
 pub fn unusual(
     floor: &Floor,
@@ -320,7 +320,7 @@ pub fn unusual(
     found
 }
 
-/// What staff ordered at a table, or how it ended.
+/// An order of staff at a table, or its outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ActKind {
@@ -362,7 +362,7 @@ pub struct NewAct {
     pub act: ActKind,
     pub table: String,
     pub reason: String,
-    /// Of an outcome: the number of the order.
+    /// The number of the order that this is the outcome of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order: Option<i64>,
 }

@@ -30,7 +30,7 @@ const PEGGED: [(&str, &str); 8] = [
     ("", PLAY_MONEY),
 ];
 
-/// What the chain made of one record of a hand.
+/// The chain's decision about one record of a hand.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Standing {
@@ -70,9 +70,9 @@ pub struct Hand {
     pub ended_at_ms: i64,
     /// There is another record of this hand.
     pub conflict: bool,
-    /// Of every record of this hand, the first one first.
+    /// Hashes of all records of this hand, the first one first.
     pub hashes: Vec<String>,
-    /// What the chain made of this record.
+    /// The chain's decision about this record.
     #[serde(default)]
     pub standing: Standing,
     /// The chain-signer has the hand with this record, of the table's own certificate. Until then anybody with the tables'
@@ -150,6 +150,13 @@ impl From<Stored> for Hand {
     }
 }
 
+// The query of a hand. No doc comment: it would be in the API document of every program that has the query.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+pub struct HandQuery {
+    #[serde(default)]
+    pub format: Format,
+}
+
 /// How a hand is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -196,7 +203,7 @@ impl Format {
         }
     }
 
-    /// Of a file in this format.
+    /// Returns the extension of a file in this format.
     pub const fn extension(self) -> &'static str {
         match self {
             Self::Json => "json",
@@ -254,7 +261,7 @@ pub fn render(stored: Stored, format: Format, site: &Site) -> Result<Rendered, R
     Ok(Rendered { content_type: format.content_type(), text })
 }
 
-/// What the Open Hand History wants to know. Records of before tell no start: their hands' ends stand for it.
+/// Returns the context that the Open Hand History wants. Older records have no start: their hands' ends stand for it.
 pub fn context(stored: &Stored, site: &Site) -> Context {
     let place = stored.record.place.as_ref();
     let ended = u64::try_from(stored.ended_at_ms).unwrap_or(0);

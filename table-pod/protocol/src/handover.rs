@@ -28,7 +28,7 @@ pub enum Standing {
 #[serde(rename_all = "camelCase", default)]
 pub struct Successor {
     pub standing: Standing,
-    /// What the process waits for.
+    /// The condition that the process waits for.
     pub waits_for: Option<String>,
     /// The predecessor does not answer [`HandOver`], as a release without hand-overs does. It is drained first.
     pub refused: bool,

@@ -29,7 +29,7 @@ pub struct Summary {
     pub rake: i64,
     /// There is another record of this hand.
     pub conflict: bool,
-    /// What the chain made of it.
+    /// The chain's decision about this record.
     #[serde(default)]
     pub standing: Standing,
     /// The chain-signer has the hand with this record, of the table's own certificate. Until then anybody with the tables'
@@ -46,7 +46,7 @@ pub struct Summary {
     pub tags: Vec<String>,
 }
 
-/// What a seat won or lost; amounts in minor units.
+/// The win or loss of a seat; amounts in minor units.
 #[derive(JsonSchema)]
 #[schemars(rename = "HandResult")]
 #[allow(dead_code, reason = "the engine's type has no schema")]

@@ -1,4 +1,4 @@
-//! What the fair-play program asks the signer for, and reads from its ledger.
+//! Requests of the fair-play program to the signer, and what it reads from the signer's ledger.
 
 use purr_engine::PlayerId;
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ pub struct VoucherHold {
     pub player: PlayerId,
     /// Whether vouchers are held from now on.
     pub hold: bool,
-    /// Who decides it: a reviewer's case, or an administrator.
+    /// The author of the decision: a reviewer's case, or an administrator.
     pub by: String,
     /// 1 to 500 bytes; kept for ever.
     pub reason: String,

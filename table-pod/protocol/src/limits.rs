@@ -70,7 +70,7 @@ pub struct PlayerChange {
 #[serde(rename_all = "camelCase")]
 pub struct LimitsTold {
     pub limits: OwnLimits,
-    /// What counts for `lossDay` now: brought to tables within 24 hours and not taken back.
+    /// Chips that count for `lossDay` now: brought to tables within 24 hours and not taken back.
     pub lost_day: Chips,
     /// When the session began, in seconds since 1970; null where none is known.
     #[serde(default)]

@@ -1,4 +1,4 @@
-//! What a seat permit's signature covers (EIP-712), and who made it. Client, table and signer share this.
+//! The content of a seat permit's signature (EIP-712), and its signer. Client, table and signer share this.
 
 use crate::settlement::Permit;
 use k256::ecdsa::{RecoveryId, Signature, VerifyingKey};
@@ -11,7 +11,7 @@ const SEAT_PERMIT: &str =
 const SIT_PERMIT: &str = "SitPermit(bytes32 tableId,uint8 seat,address player,uint64 amount,uint64 maxTotalRake,uint64 expiry,uint64 nonce)";
 const TOP_UP_PERMIT: &str = "TopUpPermit(bytes32 tableId,uint8 seat,address player,uint64 amount,uint64 maxTotalRake,uint64 expiry,uint64 nonce)";
 
-/// What a permit lets its player do.
+/// The act that a permit allows its player.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PermitFor {
     Sit(SeatIndex),
@@ -123,7 +123,7 @@ impl Domain {
         keccak(&[&[0x19, 0x01], &self.separator()[..], &keccak(&words.concat())].concat())
     }
 
-    /// What the player signs to sit down or to top up.
+    /// Returns the digest that the player signs to sit down or to top up.
     pub fn seat_permit(
         &self,
         version: PermitVersion,
@@ -184,7 +184,7 @@ impl PermitDomain {
     }
 }
 
-/// Who signed a digest with a signature of `0x` and 130 hex digits.
+/// Returns the signer of a digest from a signature of `0x` and 130 hex digits.
 ///
 /// # Errors
 /// [`PermitError::Malformed`] and [`PermitError::NoSignature`].

@@ -1,4 +1,4 @@
-//! What is kept of a hand for ever.
+//! The record of a hand, which is kept for ever.
 
 use crate::{
     HistoryRule,
@@ -29,7 +29,7 @@ pub struct HandRecord {
     pub version: u8,
     pub table: String,
     pub epoch: u64,
-    /// What everybody could see.
+    /// The part that everybody could see.
     pub history: HandHistory,
     pub end: HandEnd,
     /// One for each `acted` event of the history, in its order. Empty before version 3.
@@ -37,12 +37,12 @@ pub struct HandRecord {
     pub timings: Vec<ActionTiming>,
     /// The Merkle root of the deck: 64 hex digits.
     pub root: String,
-    /// What players had committed to before the root was published. Who is here and not among the
+    /// Commitments of players before the root was published. A player who is here and not among the
     /// reveals withheld theirs.
     #[serde(default)]
     pub commitments: Vec<Commitment>,
     pub reveals: Vec<Reveal>,
-    /// Of every card that everybody saw, with its place in the deal.
+    /// Every card that everybody saw, with its place in the deal.
     pub openings: Vec<(u8, Opening)>,
     /// Every seat's hole cards and all 52 leaves ([`Sealed`]), encrypted with the data key; base64.
     #[serde(default)]
@@ -62,13 +62,13 @@ pub struct HandRecord {
     pub place: Option<Place>,
 }
 
-/// What a hand's numbers are numbers of.
+/// The currency and place that a hand's numbers are about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Place {
     /// The table's name.
     pub table_name: String,
-    /// What people call the currency, for instance USDC.
+    /// The name of the currency for people, for instance USDC.
     pub unit: String,
     /// Amounts are minor units, 10^-`decimals` of the currency.
     pub decimals: u8,
@@ -77,7 +77,7 @@ pub struct Place {
     pub started_at_ms: Option<u64>,
 }
 
-/// What only the table may read of a hand.
+/// The part of a hand that only the table may read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Sealed {
@@ -87,7 +87,7 @@ pub struct Sealed {
 }
 
 impl HandRecord {
-    /// What the auditor's part is bound to.
+    /// Returns the context that the auditor's part is bound to.
     pub fn about(&self) -> About<'_> {
         About { table: &self.table, hand: self.history.hand, epoch: self.epoch, root: &self.root }
     }

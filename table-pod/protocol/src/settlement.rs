@@ -197,7 +197,7 @@ pub struct Submit {
     pub entries: Vec<Entry>,
 }
 
-/// What a table posts: entries, and its own signature over each. Tables of a release before sign nothing.
+/// The body of a table's post: entries, and its own signature over each. Tables of a release before sign nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SignedSubmit {
@@ -217,7 +217,7 @@ pub struct TableSignatures {
     pub entries: Vec<String>,
 }
 
-/// What a table signs of an entry. Nothing else that its key signs begins so.
+/// Returns the text that a table signs for an entry. Nothing else that its key signs begins so.
 pub fn signed_text(uid: &str, seq: u64, payload_hash: &[u8; 32]) -> Vec<u8> {
     let hash = hex::encode(payload_hash);
     format!("purr-table-entry 1\n{uid}\n{seq}\n{hash}\n").into_bytes()
@@ -236,7 +236,7 @@ pub struct Accepted {
     pub accepted_through: u64,
 }
 
-/// What a notice tells.
+/// The state that a notice reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum NoticeState {
@@ -252,7 +252,7 @@ pub enum NoticeState {
     Thawed(PlayerId),
 }
 
-/// What happened to entries `seq_from` to `seq_to`. `id` rises; a reader names the last it saw.
+/// A notice about entries `seq_from` to `seq_to`. `id` rises; a reader names the last it saw.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Notice {
@@ -282,7 +282,7 @@ pub struct ChainConfig {
     /// The key that settles and signs the receipts of hands now: `0x` and 40 hex digits; empty where it is not told.
     #[serde(default)]
     pub operator: String,
-    /// What wallets sign to take a seat or chips: 1, `SeatPermit`; 2, `SitPermit` and `TopUpPermit`, which name the
+    /// The permits that wallets sign to take a seat or chips: 1, `SeatPermit`; 2, `SitPermit` and `TopUpPermit`, which name the
     /// seat.
     #[serde(default = "first_permits")]
     pub permit_version: u8,
@@ -312,7 +312,7 @@ pub struct HandReceipt {
     pub signature: String,
 }
 
-/// What a hand did to one seat.
+/// The result of a hand for one seat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ReceiptLane {

@@ -1,4 +1,4 @@
-//! What the controller tells a table pod about its table.
+//! The controller's specification of a table for its pod.
 
 use purr_engine::{ConfigError, Millis, TableConfig};
 use serde::{Deserialize, Serialize};
@@ -139,7 +139,7 @@ pub struct Currency {
     /// ERC-20 contract, `0x` and 40 lower-case hex digits.
     pub token: String,
     pub decimals: u8,
-    /// What people call it, for instance USDC.
+    /// The name of the currency for people, for instance USDC.
     pub unit: String,
 }
 

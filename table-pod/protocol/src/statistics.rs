@@ -1,4 +1,4 @@
-//! What everybody may know of a player's play: rates with their samples, never amounts, and never of today.
+//! The public part of a player's statistics: rates with their samples, never amounts, and never of today.
 
 use purr_engine::PlayerId;
 use schemars::JsonSchema;
@@ -20,7 +20,7 @@ pub struct Rate {
     pub high: f64,
 }
 
-/// What a player is like, over all hands before today (UTC).
+/// A player's rates over all hands before today (UTC).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PublicStatistics {
@@ -58,7 +58,7 @@ pub struct TableStatistics {
     pub seats: Vec<SeatStatistics>,
 }
 
-/// What players are ordered by.
+/// The rate that players are ordered by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LeadersBy {

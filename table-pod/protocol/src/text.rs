@@ -70,7 +70,7 @@ fn strength(hole: [Card; 2], board: &[Card]) -> &'static str {
     }
 }
 
-/// What became of a seat, for the summary.
+/// The fate of a seat, for the summary.
 #[derive(Clone, Copy, Default)]
 struct Fate {
     folded: Option<Street>,
@@ -254,7 +254,7 @@ impl Writer<'_> {
             (true, _) => "SECOND ",
         };
         if board == 1 && self.boards[1].is_empty() {
-            // What lay before the boards parted.
+            // Cards that lay before the boards parted.
             let common = self.boards[0].len().min(match street {
                 Street::Preflop | Street::Flop => 0,
                 Street::Turn => 3,

@@ -36,7 +36,7 @@ impl Rtt {
     }
 }
 
-/// What is known of the time that one action took.
+/// The time that one action took, as far as it is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ActionTiming {

@@ -9,7 +9,7 @@ use prost::Message;
 use purr_engine::PlayerId;
 
 /// The messages of `proto/purr/trunk/v1/trunk.proto`.
-#[allow(clippy::all, clippy::pedantic, missing_docs, reason = "generated")]
+#[allow(clippy::all, clippy::pedantic, missing_docs, unreachable_pub, reason = "generated")]
 pub mod pb {
     include!(concat!(env!("OUT_DIR"), "/purr.trunk.v1.rs"));
 }
@@ -49,7 +49,7 @@ impl From<Encoding> for Codec {
 }
 
 impl Roster {
-    /// What is no address is left out.
+    /// Returns the players with a seat; entries that are no address are left out.
     pub fn players(&self) -> impl Iterator<Item = PlayerId> {
         self.players.iter().filter_map(|bytes| Some(PlayerId(bytes.as_ref().try_into().ok()?)))
     }
@@ -152,7 +152,7 @@ impl ToTable {
         (!said.is_empty()).then(|| Self { said: fill(said), seen: None }.encode_to_vec().into())
     }
 
-    /// What a gateway begins with.
+    /// Returns the first frame of a gateway.
     pub fn seen(cursor: Cursor) -> Bytes {
         Self { said: Vec::new(), seen: Some(cursor) }.encode_to_vec().into()
     }

@@ -1,4 +1,4 @@
-//! What each receiver may see: the engine's events and state turned into messages for one seat, or
+//! The views of each receiver: the engine's events and state turned into messages for one seat, or
 //! for a spectator. Hole cards leave the table here and nowhere else.
 
 use crate::{pb, spec::TableSpec};
@@ -7,14 +7,14 @@ use purr_engine::{
     deal::{Opening, SealedDeck},
 };
 
-/// Who looks at the table.
+/// The receiver of a view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Viewer {
     Seat(SeatIndex),
     Spectator,
 }
 
-/// What a view needs beside the event: the time, the deck behind the openings, and what is possible now.
+/// The input of a view beside the event: the time, the deck behind the openings, and what is possible now.
 pub struct Context<'a> {
     pub now: Millis,
     pub deal: Option<&'a SealedDeck>,
@@ -199,7 +199,7 @@ fn waits_for_big_blind(table: &Table, seat: SeatIndex) -> bool {
     })
 }
 
-/// What a seat is asked now; `None` when it is not its turn.
+/// Returns the question to a seat; `None` when it is not its turn.
 pub fn question(table: &Table, seat: SeatIndex) -> Option<pb::Question> {
     let legal = table.legal_actions(seat)?;
     let hand = table.hand()?;
@@ -292,7 +292,7 @@ pub fn snapshot(
         paused: table.hand().is_some() && table.next_deadline().is_none(),
         straddles: config.straddle,
         run_it_twice: config.run_it_twice,
-        // What is known of the deal comes by `deal::prove`.
+        // The known part of the deal comes by `deal::prove`.
         ..pb::Snapshot::default()
     }
 }

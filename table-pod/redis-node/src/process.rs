@@ -1,6 +1,7 @@
 //! One child process that is kept running.
 
 use crate::decide::Node;
+use purr_runtime::Delays;
 use std::{io, process::Stdio, time::Duration};
 use tokio::{
     process::{Child, Command},
@@ -9,14 +10,14 @@ use tokio::{
 
 /// A process that ran for less time did not stay up.
 const STAYS_UP: Duration = Duration::from_secs(10);
-/// Longest wait before a process that does not stay up is started again.
-const WAIT_MAX: Duration = Duration::from_secs(30);
+/// Waits before a process that does not stay up is started again.
+const RESTART: Delays = Delays::new(Duration::from_secs(1), Duration::from_secs(30));
 
 /// How long to wait after so many starts in a row that did not last.
 pub fn wait_after(failures: u32) -> Duration {
     match failures {
         0 => Duration::ZERO,
-        _ => Duration::from_secs(1 << (failures - 1).min(5)).min(WAIT_MAX),
+        _ => RESTART.after(failures - 1),
     }
 }
 
@@ -115,7 +116,7 @@ mod tests {
     fn a_process_that_does_not_stay_up_is_started_ever_more_rarely() {
         let waits: Vec<u64> = (0..8).map(|failures| wait_after(failures).as_secs()).collect();
         assert_eq!(waits, [0, 1, 2, 4, 8, 16, 30, 30]);
-        assert_eq!(wait_after(u32::MAX), WAIT_MAX);
+        assert_eq!(wait_after(u32::MAX), Duration::from_secs(30));
     }
 
     #[tokio::test]

@@ -6,9 +6,7 @@ mod outbox;
 mod outlet;
 
 use crate::{
-    core::{
-        Adopted, Arrival, ConnectionId, Core, DrainStatus, ExitBounds, Input, Pace, Recording, State, Step,
-    },
+    core::{Adopted, Arrival, ConnectionId, Core, ExitBounds, Input, Pace, Recording, State, Step},
     metrics::Metrics,
     signer::{Signer, SignerError},
     snapshot::{self, Format},
@@ -21,7 +19,8 @@ use connections::{Connections, Place};
 pub use outlet::{Deliveries, Delivery, Inlet, Outgoing, Outlet, Parcel, Told};
 use purr_engine::{Millis, PlayerId, Table};
 use purr_protocol::{
-    Settlement, TableSpec,
+    Epoch, Settlement, TableSpec,
+    drain::DrainStatus,
     floor::Floor,
     handover::HandedOver,
     pb,
@@ -676,7 +675,7 @@ impl Actor {
         let summary = Summary {
             uid: self.core.uid().to_owned(),
             name: self.core.spec().name.clone(),
-            epoch: self.core.epoch(),
+            epoch: Epoch::from_number(self.core.epoch()),
             seats: config.seats,
             players: u8::try_from(state.table.seats().iter().flatten().count()).unwrap_or(u8::MAX),
             arriving: u8::try_from(self.core.arriving()).unwrap_or(u8::MAX),
@@ -688,6 +687,7 @@ impl Actor {
             buy_in_min: config.buy_in_min,
             buy_in_max: config.buy_in_max,
             paused: self.core.holding().map(Cow::into_owned),
+            held_by: self.core.held_by(),
             sequence: state.sequence,
             confirmed: state.confirmed,
             deals_void: state.deals_void,

@@ -27,11 +27,13 @@ use purr_engine::{
 };
 use purr_protocol::{
     TableSpec,
+    drain::DrainStatus,
     fairplay::FairPlaySealer,
     floor::{PausedBy, Window},
     pb::{self, VoidCause},
     permit::PermitDomain,
     settlement::{Entry, EntryBody, Notice, Reserve},
+    summary::Holding,
     timing::ActionTiming,
 };
 use purr_store::{HandEntry, Sealer};
@@ -581,25 +583,29 @@ impl Core {
 
     /// Why no hands are dealt, where that is so.
     pub fn holding(&self) -> Option<Cow<'static, str>> {
-        if let (Some(paused), false) = (&self.state.paused_by, self.state.deleting) {
-            return Some(format!("paused by staff: {}", paused.reason).into());
-        }
-        self.held_by_itself().map(Cow::Borrowed)
+        let holding = self.held_by()?;
+        Some(match (holding, &self.state.paused_by) {
+            (Holding::Staff, Some(paused)) => format!("{}: {}", holding.text(), paused.reason).into(),
+            _ => holding.text().into(),
+        })
     }
 
-    fn held_by_itself(&self) -> Option<&'static str> {
+    /// The reason why no hands are dealt, for programs.
+    pub fn held_by(&self) -> Option<Holding> {
         if self.state.deleting {
-            Some("the table is closing")
+            Some(Holding::Closing)
+        } else if self.state.paused_by.is_some() {
+            Some(Holding::Staff)
         } else if self.state.draining {
-            Some("the table moves to another server")
+            Some(Holding::Moving)
         } else if self.paused {
-            Some("paused by its owner")
+            Some(Holding::Owner)
         } else if self.state.outbox.len() >= OUTBOX_MAX {
-            Some("too many hands wait to be settled")
+            Some(Holding::Outbox)
         } else if self.waiting.too_long(self.now) {
-            Some("the chain has not settled the last hands for too long")
+            Some(Holding::ChainLate)
         } else if self.waiting.too_many(self.state.sequence, self.state.confirmed) {
-            Some("too many hands wait for the chain")
+            Some(Holding::ChainBehind)
         } else {
             None
         }
@@ -663,17 +669,4 @@ impl Core {
     fn chips_of(&self, seat: SeatIndex) -> Chips {
         self.state.table.seat(seat).map_or(0, |chair| chair.stack + chair.pending)
     }
-}
-
-/// How far a drain has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct DrainStatus {
-    pub drained: bool,
-    pub hand_running: bool,
-    pub seated: usize,
-    pub unsettled: usize,
-    /// The table has been asked to drain.
-    #[serde(default)]
-    pub asked: bool,
 }

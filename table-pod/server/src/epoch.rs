@@ -3,6 +3,7 @@
 //! The controller raises the generation in the Kubernetes API before it makes a pod; restarts in
 //! place are counted in a file that lives as long as the pod.
 
+use purr_protocol::epoch::{Epoch, GenerationTooLarge};
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Write},
@@ -17,13 +18,13 @@ pub enum EpochError {
     Corrupt(String),
     #[error("this pod has restarted 65535 times: it needs a new generation")]
     Exhausted,
-    #[error("generation {0} is too large")]
-    Generation(u64),
+    #[error(transparent)]
+    Generation(#[from] GenerationTooLarge),
 }
 
 /// Raises the count of restarts, durably, and returns the epoch to use. Two processes never get
 /// the same one.
-pub fn next(dir: &Path, generation: u64) -> Result<u64, EpochError> {
+pub fn next(dir: &Path, generation: u64) -> Result<Epoch, EpochError> {
     let path = dir.join("restarts");
     let failed = |error| EpochError::Io(path.display().to_string(), error);
     let before: u64 = match fs::read_to_string(&path) {
@@ -39,11 +40,7 @@ pub fn next(dir: &Path, generation: u64) -> Result<u64, EpochError> {
     fs::rename(&fresh, &path).map_err(failed)?;
     // A new name is durable only with its folder.
     File::open(dir).and_then(|dir| dir.sync_all()).map_err(failed)?;
-    // Numbers travel through Redis scripts, whose numbers are exact up to 2^53.
-    if generation >= 1 << 37 {
-        return Err(EpochError::Generation(generation));
-    }
-    Ok((generation << 16) | u64::from(restarts))
+    Ok(Epoch::new(generation, restarts)?)
 }
 
 #[cfg(test)]
@@ -55,7 +52,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let first = next(dir.path(), 7).unwrap();
         let second = next(dir.path(), 7).unwrap();
-        assert_eq!((first, second), (7 << 16 | 1, 7 << 16 | 2));
+        assert_eq!((first, second), (Epoch::new(7, 1).unwrap(), Epoch::new(7, 2).unwrap()));
         let other = tempfile::tempdir().unwrap();
         assert!(next(other.path(), 8).unwrap() > second);
     }

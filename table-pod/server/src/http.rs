@@ -2,7 +2,7 @@
 
 use crate::{
     actor::Handle,
-    core::{DrainStatus, Input},
+    core::Input,
     standing::{ASK_WAIT, Post},
     trunk,
 };
@@ -18,24 +18,37 @@ use jsonwebtoken::jwk::JwkSet;
 use purr_engine::PlayerId;
 use purr_protocol::{
     Problem,
+    drain::{DrainReason, DrainRequest, DrainStatus},
     floor::{PausedBy, REASON_MAX, StaffPause, StaffPaused},
     handover::{HandOver, HandedOver, Order, Successor},
     trunk::{ASSERTED, SUBPROTOCOL},
 };
 use purr_runtime::{
     InternalClient, Peer, Role,
-    assertion::{Assertion, Assertions, NO_LANE},
+    assertion::{Assertion, AssertionError, Assertions, NO_LANE},
     problem::Answer,
     token::{Claims, TokenError, UserRole, Verifier},
     ws::{Upgrade, trunk_limits},
 };
 use purr_store::Sealer;
-use serde::Deserialize;
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::Mutex, time::Instant};
 
 /// Published keys are read again at most this often, however many unknown keys are named.
 const KEYS_EVERY: Duration = Duration::from_secs(5);
+
+/// Why a token or an assertion does not say who a player is.
+#[derive(Debug, thiserror::Error)]
+pub enum Unidentified {
+    #[error("this table was given no keys of assertions")]
+    NoKeys,
+    #[error(transparent)]
+    Assertion(#[from] AssertionError),
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    #[error("the subject '{0}' is not an address")]
+    Subject(String),
+}
 
 /// Verifies who players are: by what gateways assert, or by players' access tokens, as gateways of the release before send
 /// them. Access tokens are verified by the gateways' published keys, assertions by keys that the table was given.
@@ -65,15 +78,15 @@ impl Tokens {
     }
 
     /// The player that a gateway asserts to be on a lane.
-    pub fn asserted(&self, assertion: &str, lane: u64) -> Result<(PlayerId, Assertion), String> {
-        let assertions = self.assertions().ok_or("this table was given no keys of assertions")?;
-        let said = assertions.verify(assertion, lane).map_err(|error| error.to_string())?;
-        let player = said.sub.parse().map_err(|_| "the assertion's subject is not an address".to_owned())?;
+    pub fn asserted(&self, assertion: &str, lane: u64) -> Result<(PlayerId, Assertion), Unidentified> {
+        let assertions = self.assertions().ok_or(Unidentified::NoKeys)?;
+        let said = assertions.verify(assertion, lane)?;
+        let player = said.sub.parse().map_err(|_| Unidentified::Subject(said.sub.clone()))?;
         Ok((player, said))
     }
 
     /// Who orders something, by an assertion or, of a gateway of the release before, by an access token.
-    async fn orders(&self, token: &str) -> Result<(PlayerId, Vec<UserRole>), String> {
+    async fn orders(&self, token: &str) -> Result<(PlayerId, Vec<UserRole>), Unidentified> {
         match self.asserted(token, NO_LANE) {
             Ok((player, said)) => Ok((player, said.roles)),
             Err(_) if self.access_tokens => {
@@ -85,7 +98,7 @@ impl Tokens {
     }
 
     /// The player behind a token, and its claims.
-    pub async fn player(&self, token: &str) -> Result<(PlayerId, Claims), String> {
+    pub async fn player(&self, token: &str) -> Result<(PlayerId, Claims), Unidentified> {
         let claims = match self.verifier.verify(token) {
             Err(TokenError::UnknownKey) => {
                 // Boxed, as it is rare: every player's task would have its room.
@@ -93,9 +106,8 @@ impl Tokens {
                 self.verifier.verify(token)
             }
             other => other,
-        }
-        .map_err(|error| error.to_string())?;
-        let player = claims.sub.parse().map_err(|_| "the token's subject is not an address".to_owned())?;
+        }?;
+        let player = claims.sub.parse().map_err(|_| Unidentified::Subject(claims.sub.clone()))?;
         Ok((player, claims))
     }
 
@@ -200,14 +212,14 @@ async fn staff_pause(
     }
     // The gateway says who orders it, and that it is somebody who may.
     let refused = |kind: &'static str| {
-        move |detail: String| {
-            Answer::from(Problem::new(403, kind, "This token may not do that").detail(detail))
+        move |detail: &dyn std::fmt::Display| {
+            Answer::from(Problem::new(403, kind, "This token may not do that").detail(detail.to_string()))
         }
     };
     // A release without assertions says `role` in either case, by which a gateway knows it.
-    let (player, roles) = app.tokens.orders(&token).await.map_err(refused("assertion"))?;
+    let (player, roles) = app.tokens.orders(&token).await.map_err(|error| refused("assertion")(&error))?;
     if !may_order(&roles) {
-        return Err(refused("role")("neither support nor admin".into()));
+        return Err(refused("role")(&"neither support nor admin"));
     }
     if reason.is_empty() || reason.len() > REASON_MAX {
         return Err(Problem::new(400, "reason", "The reason has 1 to 200 bytes").into());
@@ -223,22 +235,6 @@ async fn staff_pause(
     Ok(Json(StaffPaused { paused_by: floor.paused_by, hand_running }))
 }
 
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Reason {
-    Delete,
-    Rollout,
-    Pause,
-    Resume,
-    Close,
-    Open,
-}
-
-#[derive(Deserialize)]
-struct DrainRequest {
-    reason: Reason,
-}
-
 async fn drain(
     State(app): State<App>,
     Extension(peer): Extension<Peer>,
@@ -248,12 +244,12 @@ async fn drain(
     tracing::info!(reason = ?request.reason, "asked by the controller");
     app.table()?
         .input(match request.reason {
-            Reason::Delete => Input::Drain { delete: true },
-            Reason::Rollout => Input::Drain { delete: false },
-            Reason::Pause => Input::Pause { paused: true },
-            Reason::Resume => Input::Pause { paused: false },
-            Reason::Close => Input::Close { closed: true },
-            Reason::Open => Input::Close { closed: false },
+            DrainReason::Delete => Input::Drain { delete: true },
+            DrainReason::Rollout => Input::Drain { delete: false },
+            DrainReason::Pause => Input::Pause { paused: true },
+            DrainReason::Resume => Input::Pause { paused: false },
+            DrainReason::Close => Input::Close { closed: true },
+            DrainReason::Open => Input::Close { closed: false },
         })
         .await;
     Ok((StatusCode::ACCEPTED, status(&app).await?))

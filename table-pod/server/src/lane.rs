@@ -17,6 +17,7 @@ use purr_protocol::{
     timing::Rtt,
     trunk::Lane,
 };
+use purr_runtime::bucket::{Bucket, Rate};
 use std::{pin::pin, sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -28,12 +29,6 @@ const GUEST: Rate = Rate { per_s: 2.0, burst: 20.0 };
 /// Messages over the limit in a row that are answered, and after which the lane ends.
 const ANSWERED_MAX: u32 = 10;
 const OVER_MAX: u32 = 200;
-
-#[derive(Clone, Copy)]
-struct Rate {
-    per_s: f64,
-    burst: f64,
-}
 
 /// Why a lane ends.
 type End = (CloseCode, &'static str);
@@ -113,7 +108,7 @@ impl Session {
 
     async fn verify(&self, token: &str) -> Result<(PlayerId, Instant), Option<End>> {
         let (player, claims) = self.tokens.player(token).await.map_err(|why| {
-            tracing::info!(why, "token refused");
+            tracing::info!(%why, "token refused");
             Some((CloseCode::TokenExpired, "the token is not valid"))
         })?;
         Ok((player, Instant::now() + self.tokens.left(&claims)))
@@ -121,7 +116,7 @@ impl Session {
 
     fn asserted(&self, assertion: &str) -> Result<(PlayerId, Instant), Option<End>> {
         let (player, said) = self.tokens.asserted(assertion, self.lane).map_err(|why| {
-            tracing::warn!(why, "assertion refused");
+            tracing::warn!(%why, "assertion refused");
             Some((CloseCode::TokenExpired, "the gateway's assertion is not valid"))
         })?;
         Ok((player, Instant::now() + said.left()))
@@ -213,8 +208,8 @@ fn error(id: u64, code: ErrorCode, message: &str) -> pb::ServerMessage {
 
 /// How much a lane may still say at once.
 struct Allowance {
-    left: f64,
-    filled: Instant,
+    bucket: Bucket,
+    /// Messages over the limit in a row.
     over: u32,
 }
 
@@ -226,18 +221,14 @@ enum Spent {
 
 impl Allowance {
     fn new() -> Self {
-        Self { left: f64::INFINITY, filled: Instant::now(), over: 0 }
+        Self { bucket: Bucket::full(Instant::now()), over: 0 }
     }
 
     fn spend(&mut self, rate: Rate) -> Spent {
-        let now = Instant::now();
-        let since = now.duration_since(self.filled).as_secs_f64();
-        (self.left, self.filled) = ((self.left + since * rate.per_s).min(rate.burst), now);
-        if self.left < 1.0 {
+        if !self.bucket.take(1.0, rate, Instant::now()) {
             self.over = self.over.saturating_add(1);
             return Spent::Over(self.over);
         }
-        self.left -= 1.0;
         self.over = 0;
         Spent::Within
     }

@@ -66,7 +66,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
     let tokens = Arc::new(tokens);
 
     // Before anything is written, the epoch is on disk: a restart in place gets a higher one.
-    let epoch = epoch::next(&config.state_dir, config.generation).context("epoch")?;
+    let epoch = epoch::next(&config.state_dir, config.generation).context("epoch")?.get();
     match &config.recording.fair_play {
         Some(key) => tracing::info!(key = key.id(), "hand records have a part for fair play"),
         None => tracing::info!("no fair-play key: hidden cards of ended hands cannot be analysed"),

@@ -1,7 +1,8 @@
 //! What a table counts.
 
 use crate::core::Faults;
-use prometheus::{Histogram, HistogramOpts, IntCounter, IntGauge, IntGaugeVec, Opts, Registry};
+use prometheus::{Histogram, IntCounter, IntGauge, Registry};
+use purr_runtime::metrics::Maker;
 
 #[derive(Clone)]
 pub struct Metrics {
@@ -22,28 +23,16 @@ pub struct Metrics {
 
 impl Metrics {
     pub fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
-        let counter = |name: &str, help: &str| {
-            let metric = IntCounter::new(name, help)?;
-            registry.register(Box::new(metric.clone()))?;
-            Ok::<_, prometheus::Error>(metric)
-        };
-        let gauge = |name: &str, help: &str| {
-            let metric = IntGauge::new(name, help)?;
-            registry.register(Box::new(metric.clone()))?;
-            Ok::<_, prometheus::Error>(metric)
-        };
-        let by_cause = |name: &str, help: &str| {
-            let metric = IntGaugeVec::new(Opts::new(name, help), &["cause"])?;
-            registry.register(Box::new(metric.clone()))?;
-            Ok::<_, prometheus::Error>(metric)
-        };
-        let void = by_cause(
+        let make = Maker(registry);
+        let void = make.gauges(
             "purr_table_deals_void_by_cause",
             "Deals given up, also before any reveal, over the table's life, by cause",
+            &["cause"],
         )?;
-        let withheld = by_cause(
+        let withheld = make.gauges(
             "purr_table_entropy_withheld_by_cause",
             "Reveals that were committed to and never came, over the table's life, by cause",
+            &["cause"],
         )?;
         let faults = [
             void.get_metric_with_label_values(&["too_few_players"])?,
@@ -53,36 +42,32 @@ impl Metrics {
             withheld.get_metric_with_label_values(&["silent"])?,
             withheld.get_metric_with_label_values(&["disconnected"])?,
         ];
-        let buckets = prometheus::exponential_buckets(0.000_5, 2.0, 14)?;
-        let options = HistogramOpts::new("purr_table_commit_seconds", "Time of a commit, retries included");
-        let commit_seconds = Histogram::with_opts(options.buckets(buckets))?;
-        registry.register(Box::new(commit_seconds.clone()))?;
-        // Few: the objective is about 250 ms, and there are many tables.
-        let options = HistogramOpts::new(
-            "purr_table_action_seconds",
-            "From a player's message at the table to its acknowledgement, where it changed the table",
-        );
-        let action_seconds = Histogram::with_opts(options.buckets(vec![0.005, 0.025, 0.1, 0.25, 1.0, 5.0]))?;
-        registry.register(Box::new(action_seconds.clone()))?;
         Ok(Self {
-            hands: counter("purr_table_hands_total", "Hands that ended")?,
-            actions: counter("purr_table_actions_total", "Players' messages that changed the table")?,
-            commit_seconds,
-            action_seconds,
-            commit_retries: counter("purr_table_commit_retries_total", "Commits sent again")?,
-            connected: gauge("purr_table_connections", "Players' connections")?,
-            outbox: gauge("purr_table_outbox_entries", "Entries that the signer has not accepted")?,
-            paused: gauge("purr_table_paused", "1 while the store cannot take commits")?,
-            slow_readers: counter(
-                "purr_table_slow_readers_total",
-                "Connections cut because they read too slowly",
+            hands: make.counter("purr_table_hands_total", "Hands that ended")?,
+            actions: make.counter("purr_table_actions_total", "Players' messages that changed the table")?,
+            commit_seconds: make.histogram(
+                "purr_table_commit_seconds",
+                "Time of a commit, retries included",
+                prometheus::exponential_buckets(0.000_5, 2.0, 14)?,
             )?,
-            hands_lost: gauge("purr_table_hands_lost", "Hands given up because their state was lost")?,
-            deals_void: gauge(
+            // Few buckets: the objective is about 250 ms, and there are many tables.
+            action_seconds: make.histogram(
+                "purr_table_action_seconds",
+                "From a player's message at the table to its acknowledgement, where it changed the table",
+                vec![0.005, 0.025, 0.1, 0.25, 1.0, 5.0],
+            )?,
+            commit_retries: make.counter("purr_table_commit_retries_total", "Commits sent again")?,
+            connected: make.gauge("purr_table_connections", "Players' connections")?,
+            outbox: make.gauge("purr_table_outbox_entries", "Entries that the signer has not accepted")?,
+            paused: make.gauge("purr_table_paused", "1 while the store cannot take commits")?,
+            slow_readers: make
+                .counter("purr_table_slow_readers_total", "Connections cut because they read too slowly")?,
+            hands_lost: make.gauge("purr_table_hands_lost", "Hands given up because their state was lost")?,
+            deals_void: make.gauge(
                 "purr_table_deals_void",
                 "Deals given up after a player had revealed entropy, over the table's life",
             )?,
-            entropy_withheld: gauge(
+            entropy_withheld: make.gauge(
                 "purr_table_entropy_withheld",
                 "Reveals that were committed to and never came, over the table's life",
             )?,

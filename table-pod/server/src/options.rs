@@ -4,10 +4,10 @@ use crate::{
     core::{Pace, Recording},
     snapshot::Format,
 };
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use clap::Parser;
 use purr_protocol::{
-    TableSpec,
+    TableSpec, TableUid,
     record::{VERSION, VERSION_WRITTEN_MIN},
 };
 use purr_store::{LinkConfig, SessionsArgs, StoreArgs};
@@ -120,10 +120,7 @@ pub struct Config {
 
 impl Options {
     pub fn validate(self) -> anyhow::Result<Config> {
-        let valid = |c: char| c.is_ascii_hexdigit() || c == '-';
-        if self.uid.is_empty() || self.uid.len() > 64 || !self.uid.chars().all(valid) {
-            bail!("--uid '{}' is not a Kubernetes UID", self.uid);
-        }
+        TableUid::check(&self.uid).with_context(|| format!("--uid '{}'", self.uid))?;
         let spec: TableSpec = serde_json::from_str(&self.spec).context("--spec")?;
         spec.validate().context("--spec")?;
         ensure!(self.generation > 0, "--generation counts from 1");

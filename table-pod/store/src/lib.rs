@@ -10,6 +10,8 @@
 //! keeps whole commits in memory and replays what a new master lacks; the signer's journal has the
 //! last word. See ARCHITECTURE.md, "Commit and take-over".
 
+#![warn(unreachable_pub)]
+
 pub mod fault;
 pub mod hands;
 pub mod history;

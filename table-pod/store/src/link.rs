@@ -105,6 +105,25 @@ pub(crate) const RESPONSE: Duration = Duration::from_secs(4);
 /// Silence after which a subscription's server is asked whether it is there.
 const LISTEN_PING: Duration = Duration::from_secs(5);
 
+/// Why a server of the group cannot be used.
+#[derive(Debug, thiserror::Error)]
+enum LinkError {
+    #[error("{}: {error}", .path.display())]
+    File { path: PathBuf, error: std::io::Error },
+    #[error("{}: not UTF-8", .0.display())]
+    Password(PathBuf),
+    #[error("time-out")]
+    TimeOut,
+    #[error("knows no master {0}")]
+    NoMaster(String),
+    #[error("{0} is not the master any more")]
+    Replaced(String),
+    #[error("master {host}: {error}")]
+    Master { host: String, error: Box<LinkError> },
+    #[error(transparent)]
+    Redis(#[from] redis::RedisError),
+}
+
 /// Finds the master through any Sentinel, each time anew: that is how a failover is followed.
 #[derive(Clone, Debug)]
 pub struct Link {
@@ -128,12 +147,11 @@ impl Link {
         let (_, (host, port)) = self.master().await?;
         let subscribing = async {
             let client = self.client(&host, port)?;
-            let mut pubsub = client.get_async_pubsub().await.map_err(|error| error.to_string())?;
-            pubsub.subscribe(channel).await.map_err(|error| error.to_string())?;
-            Ok(Channel { pubsub })
+            let mut pubsub = client.get_async_pubsub().await?;
+            pubsub.subscribe(channel).await?;
+            Ok::<_, LinkError>(Channel { pubsub })
         };
-        let subscribed =
-            timeout(CONNECT * 2, subscribing).await.unwrap_or_else(|_| Err("time-out".to_owned()));
+        let subscribed = timeout(CONNECT * 2, subscribing).await.unwrap_or(Err(LinkError::TimeOut));
         subscribed.map_err(|problem| StoreError::Unavailable(format!("{host}: {problem}")))
     }
 
@@ -152,21 +170,20 @@ impl Link {
         &self,
         host: &str,
         port: u16,
-    ) -> Result<(MultiplexedConnection, (String, u16)), String> {
+    ) -> Result<(MultiplexedConnection, (String, u16)), LinkError> {
         let mut sentinel = self.open(host, port).await?;
         let master: Option<(String, u16)> = redis::cmd("SENTINEL")
             .arg("GET-MASTER-ADDR-BY-NAME")
             .arg(&self.config.master)
             .query_async(&mut sentinel)
-            .await
-            .map_err(|error| error.to_string())?;
-        let (host, port) = master.ok_or_else(|| format!("knows no master {}", self.config.master))?;
-        let mut connection =
-            self.open(&host, port).await.map_err(|error| format!("master {host}: {error}"))?;
+            .await?;
+        let (host, port) = master.ok_or_else(|| LinkError::NoMaster(self.config.master.clone()))?;
+        let of_master = |error| LinkError::Master { host: host.clone(), error: Box::new(error) };
+        let mut connection = self.open(&host, port).await.map_err(of_master)?;
         if is_master(&mut connection).await? {
             Ok((connection, (host, port)))
         } else {
-            Err(format!("{host} is not the master any more"))
+            Err(LinkError::Replaced(host))
         }
     }
 
@@ -176,7 +193,10 @@ impl Link {
     /// # Errors
     /// Where no Sentinel answers.
     pub async fn masters(&self) -> Result<Vec<String>, StoreError> {
-        let told = join_all(self.config.sentinels.iter().map(|(host, port)| self.nodes(host, *port))).await;
+        let asked = self.config.sentinels.iter().map(|(host, port)| async move {
+            self.nodes(host, *port).await.map_err(|error| format!("{host}: {error}"))
+        });
+        let told = join_all(asked).await;
         if told.iter().all(Result::is_err) {
             let problems = told.into_iter().filter_map(Result::err).collect::<Vec<_>>();
             return Err(StoreError::Unavailable(problems.join("; ")));
@@ -184,22 +204,19 @@ impl Link {
         let nodes: BTreeSet<(String, u16)> = told.into_iter().flatten().flatten().collect();
         let asked = nodes.into_iter().map(|(host, port)| async move {
             let mut connection = self.open(&host, port).await?;
-            Ok::<_, String>(is_master(&mut connection).await?.then_some(host))
+            Ok::<_, LinkError>(is_master(&mut connection).await?.then_some(host))
         });
         let answers = join_all(asked).await;
         // A node that is down is no master; one that refuses to say is neither.
         Ok(answers.into_iter().filter_map(|answer| answer.ok().flatten()).collect())
     }
 
-    /// What one Sentinel knows: the master and its replicas.
-    async fn nodes(&self, host: &str, port: u16) -> Result<Vec<(String, u16)>, String> {
-        let problem = |error: redis::RedisError| format!("{host}: {error}");
-        let mut sentinel = self.open(host, port).await.map_err(|error| format!("{host}: {error}"))?;
+    /// Returns the nodes that one Sentinel knows: the master and its replicas.
+    async fn nodes(&self, host: &str, port: u16) -> Result<Vec<(String, u16)>, LinkError> {
+        let mut sentinel = self.open(host, port).await?;
         let ask = |what: &str| redis::cmd("SENTINEL").arg(what).arg(&self.config.master).to_owned();
-        let master: Option<(String, u16)> =
-            ask("GET-MASTER-ADDR-BY-NAME").query_async(&mut sentinel).await.map_err(problem)?;
-        let replicas: Vec<HashMap<String, String>> =
-            ask("REPLICAS").query_async(&mut sentinel).await.map_err(problem)?;
+        let master: Option<(String, u16)> = ask("GET-MASTER-ADDR-BY-NAME").query_async(&mut sentinel).await?;
+        let replicas: Vec<HashMap<String, String>> = ask("REPLICAS").query_async(&mut sentinel).await?;
         let address = |fields: HashMap<String, String>| {
             Some((fields.get("ip")?.clone(), fields.get("port")?.parse().ok()?))
         };
@@ -214,41 +231,40 @@ impl Link {
         self.open(host, port).await.map_err(|problem| StoreError::Unavailable(format!("{host}: {problem}")))
     }
 
-    fn client(&self, host: &str, port: u16) -> Result<Client, String> {
+    fn client(&self, host: &str, port: u16) -> Result<Client, LinkError> {
         let config = &self.config;
         // Read each time: passwords and certificates are rotated under a running program.
-        let read =
-            |path: &PathBuf| std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()));
-        let password = String::from_utf8(read(&config.password_file)?).map_err(|error| error.to_string())?;
+        let read = |path: &PathBuf| {
+            std::fs::read(path).map_err(|error| LinkError::File { path: path.clone(), error })
+        };
+        let password = String::from_utf8(read(&config.password_file)?)
+            .map_err(|_| LinkError::Password(config.password_file.clone()))?;
         let settings =
             RedisConnectionInfo::default().set_username(&config.user).set_password(password.trim());
         let address =
             ConnectionAddr::TcpTls { host: host.to_owned(), port, insecure: false, tls_params: None };
-        let info: ConnectionInfo = address.into_connection_info().map_err(|error| error.to_string())?;
+        let info: ConnectionInfo = address.into_connection_info()?;
         let certificates = TlsCertificates { client_tls: None, root_cert: Some(read(&config.ca_file)?) };
         // A commit is a few small packets: with Nagle's algorithm each would wait 40 ms for an acknowledgement.
         let tcp = TcpSettings::default().set_nodelay(true);
         let info = info.set_redis_settings(settings).set_tcp_settings(tcp);
-        Client::build_with_tls(info, certificates).map_err(|error| error.to_string())
+        Ok(Client::build_with_tls(info, certificates)?)
     }
 
-    async fn open(&self, host: &str, port: u16) -> Result<MultiplexedConnection, String> {
+    async fn open(&self, host: &str, port: u16) -> Result<MultiplexedConnection, LinkError> {
         let client = self.client(host, port)?;
         let limits = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECT))
             .set_response_timeout(Some(RESPONSE));
         // The crate's own time-out covers the socket, not the name look-up and the log-in.
-        timeout(CONNECT * 2, client.get_multiplexed_async_connection_with_config(&limits))
-            .await
-            .map_err(|_| "time-out".to_owned())?
-            .map_err(|error| error.to_string())
+        let opened = timeout(CONNECT * 2, client.get_multiplexed_async_connection_with_config(&limits));
+        Ok(opened.await.map_err(|_| LinkError::TimeOut)??)
     }
 }
 
 /// Asked of the server itself.
-async fn is_master(connection: &mut MultiplexedConnection) -> Result<bool, String> {
-    let role: redis::Value =
-        redis::cmd("ROLE").query_async(connection).await.map_err(|error| error.to_string())?;
+async fn is_master(connection: &mut MultiplexedConnection) -> Result<bool, LinkError> {
+    let role: redis::Value = redis::cmd("ROLE").query_async(connection).await?;
     Ok(match &role {
         redis::Value::Array(items) => {
             matches!(items.first(), Some(redis::Value::BulkString(name)) if name == b"master")

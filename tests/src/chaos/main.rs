@@ -40,9 +40,9 @@ struct Options {
     readme: Option<PathBuf>,
 }
 
-fn fault(text: &str) -> Result<Fault, String> {
+fn fault(text: &str) -> anyhow::Result<Fault> {
     let names = || ALL.map(Fault::name).join(", ");
-    ALL.into_iter().find(|fault| fault.name() == text).ok_or_else(|| format!("the faults are {}", names()))
+    ALL.into_iter().find(|fault| fault.name() == text).with_context(|| format!("the faults are {}", names()))
 }
 
 fn main() -> ExitCode {

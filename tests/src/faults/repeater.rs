@@ -17,7 +17,7 @@ use futures::{SinkExt, StreamExt};
 use purr_protocol::{
     Codec,
     pb::{self, client_message::Body as Ask},
-    trunk::{Encoding, Lane, SUBPROTOCOL, ToTable, Up, up},
+    trunk::{ASSERTED, Encoding, Lane, ToTable, Up, up},
 };
 use purr_runtime::{
     CancellationToken, Identity, Role,
@@ -90,7 +90,7 @@ impl Repeater {
 
 async fn trunk(State(shared): State<Arc<Shared>>, mut request: Request<Body>) -> Result<Response, Answer> {
     let upgrade = Upgrade::from_request(&mut request)?;
-    Ok(upgrade.accept_within(trunk_limits(), Some(SUBPROTOCOL), move |gateway| async move {
+    Ok(upgrade.accept_within(trunk_limits(), Some(ASSERTED), move |gateway| async move {
         if let Err(error) = shared.carry(gateway).await {
             tracing::debug!(%error, "repeater");
         }
@@ -102,7 +102,7 @@ impl Shared {
         let pod = self.pod.to_string();
         let stream = dial(&self.identity, &pod, &Role::Table(UID.into())).await?;
         let mut request = format!("wss://{pod}/v1/tables/{UID}/trunk").into_client_request()?;
-        request.headers_mut().insert("sec-websocket-protocol", SUBPROTOCOL.parse()?);
+        request.headers_mut().insert("sec-websocket-protocol", ASSERTED.parse()?);
         let mut pod = ws::connect_within(trunk_limits(), stream, request).await?;
         let mut codecs = HashMap::new();
         loop {
@@ -148,10 +148,11 @@ impl Shared {
                 return Ok(None);
             }
             Some(up::Body::Message(said)) => said,
-            _ => {
+            Some(up::Body::Gone(_)) => {
                 codecs.remove(&up.lane);
                 return Ok(None);
             }
+            Some(up::Body::Renew(_)) | None => return Ok(None),
         };
         let codec = *codecs.get(&up.lane).context("a lane that was not opened")?;
         let message = codec.decode_client(said)?;

@@ -2,7 +2,7 @@
 
 use super::api::Seen;
 use anyhow::Context;
-use purr_protocol::summary::Summary;
+use purr_protocol::{Epoch, summary::Summary};
 use purr_store::Link;
 use std::{
     sync::{
@@ -67,7 +67,7 @@ fn summary(uid: &str, generation: u64, beat: u64, dealt_s: u64) -> Summary {
     let hands = if dealt_s == 0 { 0 } else { hand };
     Summary {
         uid: uid.to_owned(),
-        epoch: generation << 16 | 1,
+        epoch: Epoch::new(generation, 1).unwrap_or_default(),
         seats: 6,
         players,
         hand: hands,

@@ -11,7 +11,7 @@ use axum::{
 use bytes::Bytes;
 use purr_protocol::{
     Problem,
-    hand::{Format, Rendered, Site, Standing, Stored, render},
+    hand::{HandQuery, Rendered, Site, Standing, Stored, render},
     record::HandRecord,
 };
 use purr_runtime::problem::Answer;
@@ -128,12 +128,6 @@ fn line(kept: &Kept) -> Result<Value, Answer> {
         "table": record.table, "hand": kept.hand, "hash": kept.hash, "endedAtMs": kept.ended_at_ms,
         "void": record.end.void, "rake": record.end.rake, "conflict": false, "results": record.end.results,
     }))
-}
-
-#[derive(Deserialize)]
-struct HandQuery {
-    #[serde(default)]
-    format: Format,
 }
 
 fn site() -> Site {

@@ -10,17 +10,19 @@ use super::{
     rollout::{Rollout, Stalled},
 };
 use purr_crds::PokerTableFleetSpec;
+use purr_runtime::Delays;
 use std::{
     cmp::Reverse,
     collections::{HashMap, HashSet},
+    time::Duration,
 };
 
 /// Steps of one decision. The rest follows in the next one.
 pub const STEPS_MAX: usize = 100;
 /// Between two looks while something is under way or could be closed, in seconds.
 const LOOK_S: u64 = 10;
-/// Longest wait before a refused creation is tried again, in seconds.
-const REFUSED_S_MAX: i64 = 60;
+/// Waits before a refused creation is tried again.
+const REFUSED: Delays = Delays::new(Duration::from_secs(1), Duration::from_secs(60));
 
 /// All that the decision depends on beside [`Memory`].
 #[derive(Clone, Copy, Debug)]
@@ -66,9 +68,14 @@ impl Memory {
     /// The API server has refused a table for good, for instance because of a quota.
     pub fn refused(&mut self, message: &str, generation: i64, now_s: i64) {
         let times = self.refused.as_ref().filter(|held| held.generation == generation).map_or(0, |r| r.times);
-        let wait_s = (1 << times.min(6)).min(REFUSED_S_MAX);
+        let wait_s = REFUSED.after(times).as_secs();
         let message = message.to_owned();
-        self.refused = Some(Refused { message, generation, times: times + 1, until_s: now_s + wait_s });
+        self.refused = Some(Refused {
+            message,
+            generation,
+            times: times + 1,
+            until_s: now_s.saturating_add_unsigned(wait_s),
+        });
     }
 
     pub fn accepted(&mut self) {

@@ -134,7 +134,7 @@ impl TableView {
         // that never took over has used up a generation, and the table plays on in the pod before.
         let newest = u64::try_from(status.fencing_generation).unwrap_or_default();
         let holder = status.pod.as_deref().and_then(|pod| number(&name, pod)).unwrap_or(newest);
-        let current = summary.filter(|summary| summary.epoch >> 16 == holder);
+        let current = summary.filter(|summary| summary.epoch.generation() == holder);
         // A paused table is not ready for players, and its process serves.
         let is_paused = ready.is_some_and(|c| c.reason == crate::table::PAUSED);
         let serves = (is(ready, "True") || is_paused) && meta.deletion_timestamp.is_none();
@@ -216,7 +216,7 @@ impl TableView {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::table;
+    use crate::testing::{epoch, table};
 
     fn view(table: &PokerTable, summary: Option<&Summary>) -> TableView {
         TableView::of("nl100", &crate::testing::table().spec, table, summary, None)
@@ -233,7 +233,8 @@ mod tests {
     fn serving() -> PokerTable {
         let mut table = table();
         let status = table.status.get_or_insert_default();
-        (status.observed_generation, status.fencing_generation, status.epoch) = (1, 3, 3 << 16 | 1);
+        (status.observed_generation, status.fencing_generation, status.epoch) =
+            (1, 3, epoch(3).get().try_into().unwrap());
         status.conditions = conditions(&[("Ready", "True", "Serving"), ("Progressing", "False", "Steady")]);
         table
     }
@@ -271,11 +272,11 @@ mod tests {
     fn players_on_their_way_to_a_seat_keep_a_closed_table() {
         let mut table = serving();
         table.spec.closed = true;
-        let summary = Summary { epoch: 3 << 16 | 1, closed: true, arriving: 1, ..Summary::default() };
+        let summary = Summary { epoch: epoch(3), closed: true, arriving: 1, ..Summary::default() };
         assert!(!view(&table, Some(&summary)).may_go());
         let empty = Summary { arriving: 0, ..summary };
         assert!(view(&table, Some(&empty)).may_go());
-        let old = Summary { epoch: 2 << 16 | 1, ..empty };
+        let old = Summary { epoch: epoch(2), ..empty };
         assert!(!view(&table, Some(&old)).may_go(), "an earlier process has said it");
         assert!(!view(&table, None).may_go(), "nobody has said it");
         table.status.as_mut().unwrap().conditions = conditions(&[("Ready", "False", "CrashLoop")]);
@@ -290,7 +291,7 @@ mod tests {
         table.spec.closed = true;
         let pod = |generation: u64| Some(format!("{}-{generation}", table.metadata.name.as_deref().unwrap()));
         let (before, after) = (pod(3), pod(4));
-        let said = Summary { epoch: 3 << 16 | 1, closed: true, ..Summary::default() };
+        let said = Summary { epoch: epoch(3), closed: true, ..Summary::default() };
         let status = table.status.get_or_insert_default();
         (status.fencing_generation, status.pod) = (4, before);
         assert!(view(&table, Some(&said)).may_go());

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     certificates::seconds,
-    context::{backoff, jittered},
+    context::RETRY,
     index::{FleetIndex, PodIndex},
     metrics::{Metrics, Place},
     pace::{Budget, Group, SharedPace},
@@ -23,6 +23,7 @@ use kube::{
 };
 use purr_crds::{PokerTable, PokerTableFleet, PokerTableFleetStatus};
 use purr_namespaces::Listed;
+use purr_runtime::jittered;
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
@@ -154,7 +155,7 @@ impl Fleets {
             held.failures = held.failures.saturating_add(1);
             held.failures
         });
-        jittered(backoff(failures))
+        jittered(RETRY.after(failures.saturating_sub(1)))
     }
 
     /// The fleet's tables as the watch shows them.

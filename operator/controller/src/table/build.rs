@@ -18,6 +18,7 @@ use k8s_openapi::{
 use kube::Resource;
 use purr_crds::PokerTable;
 use purr_protocol::{record::VERSION, snapshot};
+use purr_runtime::ports;
 use sha2::{Digest, Sha256};
 use std::{
     collections::BTreeMap,
@@ -48,8 +49,6 @@ const ENV_GENERATION: &str = "PURR_TABLE_GENERATION";
 const ENV_UID: &str = "PURR_TABLE_UID";
 /// Selects what belongs to tables among everybody's.
 pub const SELECTOR: &str = "app.kubernetes.io/part-of=purr,app.kubernetes.io/component=table";
-pub const PORT: i32 = 8443;
-pub const OPS_PORT: i32 = 9090;
 pub const CONTAINER: &str = "table";
 
 /// User of the images.
@@ -256,9 +255,9 @@ fn container(table: &PokerTable, valid: &Valid, fleet: &Defaults) -> Container {
         amounts.extend(own.cloned().unwrap_or_default());
         Some(amounts)
     };
-    let port = |name: &str, port| ContainerPort {
+    let port = |name: &str, port: u16| ContainerPort {
         name: Some(name.into()),
-        container_port: port,
+        container_port: port.into(),
         ..Default::default()
     };
     let mount = |name: &str, path: &str, read_only: bool| VolumeMount {
@@ -272,7 +271,7 @@ fn container(table: &PokerTable, valid: &Valid, fleet: &Defaults) -> Container {
         image: Some(table.spec.pod.image.clone().unwrap_or_else(|| fleet.image.clone())),
         image_pull_policy: Some(fleet.image_pull_policy.clone()),
         env: Some(environment(table, valid, fleet)),
-        ports: Some(vec![port("https", PORT), port("ops", OPS_PORT)]),
+        ports: Some(vec![port("https", ports::INTERNAL), port("ops", ports::OPS)]),
         // What a crash had to say goes into the table's condition.
         termination_message_policy: Some("FallbackToLogsOnError".into()),
         security_context: Some(SecurityContext {

@@ -1,9 +1,13 @@
 //! What to do next about a table: one function of what was observed.
 
 use super::observe::{Life, PodView};
-use crate::pace::Turn;
-use purr_protocol::handover::Standing;
-use std::fmt;
+use crate::{pace::Turn, pods::PodError};
+use purr_protocol::{
+    drain::{DrainReason, DrainStatus},
+    handover::Standing,
+    summary::Holding,
+};
+use std::{fmt, sync::Arc};
 
 /// A pod that failed is not replaced earlier than this after it was made, in seconds.
 const RELAUNCH_S: i64 = 10;
@@ -15,6 +19,9 @@ const ASK_S: u64 = 1;
 const QUIET_S: u64 = 2;
 /// Between two looks at what is announced by the API anyway, in seconds.
 const LOOK_S: u64 = 5;
+
+/// An answer of a pod or of the signer. An error is shared, because what was observed is cloned.
+pub type Answer<T> = Result<T, Arc<PodError>>;
 
 /// All that the decision depends on.
 #[derive(Clone, Debug, Default)]
@@ -32,19 +39,19 @@ pub struct Observed {
     pub wanted: Option<String>,
     pub pods: Vec<PodView>,
     /// What the current pod answered when it was asked to drain.
-    pub drain: Option<Result<Drained, String>>,
+    pub drain: Option<Answer<DrainStatus>>,
     /// The current pod's process wrote its summary, and does so no more.
     pub quiet: bool,
     /// What it answered when it was asked whether it lives.
-    pub alive: Option<Result<(), String>>,
+    pub alive: Option<Answer<()>>,
     /// The last entry in the signer's journal.
-    pub head: Option<Result<u64, String>>,
+    pub head: Option<Answer<u64>>,
     /// What the current pod's process last said about why it deals no hands; `None`: it has said nothing yet.
-    pub holding: Option<Option<String>>,
+    pub holding: Option<Option<Holding>>,
     /// Whether the current pod's process last said that it takes nobody new; `None`: it has said nothing yet.
     pub is_closed: Option<bool>,
     /// What the successor answered when it was asked how far it is.
-    pub standing: Option<Result<Standing, String>>,
+    pub standing: Option<Answer<Standing>>,
     /// Its predecessor hands nothing over, so it is drained instead.
     pub refused_hand_over: bool,
     /// Whether the table may move to a new pod now; `None`: not asked yet.
@@ -57,19 +64,19 @@ pub struct Observed {
     pub now_s: i64,
 }
 
-/// How far a drain has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Drained {
-    pub drained: bool,
-    pub hand_running: bool,
-    pub seated: usize,
-    pub unsettled: usize,
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Why {
     Delete,
     Rollout,
+}
+
+impl From<Why> for DrainReason {
+    fn from(why: Why) -> Self {
+        match why {
+            Why::Delete => Self::Delete,
+            Why::Rollout => Self::Rollout,
+        }
+    }
 }
 
 /// One thing to do. Carried out in order; the first that fails ends the reconcile.
@@ -400,10 +407,10 @@ fn instruct(seen: &Observed, pod: &PodView, stage: Stage) -> Decision {
 
 /// The table does not do what it was told: its container may have started while it was told.
 fn forgot(seen: &Observed) -> bool {
-    match &seen.holding {
+    match seen.holding {
         None => false,
         Some(None) => seen.paused,
-        Some(Some(holding)) => holding == "paused by its owner" && !seen.paused,
+        Some(Some(holding)) => holding == Holding::Owner && !seen.paused,
     }
 }
 
@@ -526,7 +533,7 @@ fn drained(seen: &Observed, pod: &PodView, why: Why) -> Result<(), Decision> {
             steps.push(Step::AskDrain { pod: pod.name.clone(), why });
             Err(wait(Waiting::Hand, steps))
         }
-        Some(Err(error)) => Err(wait(Waiting::Unreachable(error.clone()), Vec::new())),
+        Some(Err(error)) => Err(wait(Waiting::Unreachable(error.to_string()), Vec::new())),
         Some(Ok(status)) if status.drained => Ok(()),
         Some(Ok(status)) if status.hand_running => Err(wait(Waiting::Hand, Vec::new())),
         Some(Ok(status)) if status.unsettled > 0 => Err(wait(Waiting::Journal(status.unsettled), Vec::new())),
@@ -571,7 +578,7 @@ fn delete(seen: &Observed) -> Decision {
         {
             // Kubelet calls it ready, and nobody else reaches it: a pod that can be asked takes its place.
             let mut decision = keep(seen);
-            decision.stage = waiting(Waiting::Unreachable(error.clone()));
+            decision.stage = waiting(Waiting::Unreachable(error.to_string()));
             return decision.again_within(ASK_S);
         }
         return match drained(seen, pod, Why::Delete) {
@@ -579,15 +586,12 @@ fn delete(seen: &Observed) -> Decision {
             Err(wait) => wait,
         };
     }
-    if current.is_some_and(|pod| pod.life == Life::Terminating)
-        && seen.head != Some(Ok(0))
-        && seen.head.is_some()
-    {
+    if current.is_some_and(|pod| pod.life == Life::Terminating) && !matches!(seen.head, None | Some(Ok(0))) {
         return Decision::new(waiting(Waiting::Pod), []).again(LOOK_S);
     }
     match &seen.head {
         None => Decision::new(waiting(Waiting::Pod), [Step::AskHead]),
-        Some(Err(why)) => Decision::new(waiting(Waiting::Signer(why.clone())), []).again(LOOK_S),
+        Some(Err(why)) => Decision::new(waiting(Waiting::Signer(why.to_string())), []).again(LOOK_S),
         // It never had a player: there is nothing to end.
         Some(Ok(0)) => release(current.filter(|pod| is_there(pod)).map(remove).into_iter().collect()),
         Some(Ok(_)) => {

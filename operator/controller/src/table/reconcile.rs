@@ -3,7 +3,7 @@
 use super::{
     apply::{self, ApplyError, FINALIZER, Failed},
     build,
-    decide::{self, Decision, Drained, Observed, Stage, Step, decide},
+    decide::{self, Answer, Decision, Observed, Stage, Step, decide},
     fetch::{self, Fetched},
     observe::{Life, PodView},
     secret,
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     certificates::seconds,
-    context::{Context, Refused, jittered},
+    context::{Context, Refused},
     fleet::LABEL_FLEET,
     pace::{Group, Rank, Turn},
     pods::PodError,
@@ -22,9 +22,11 @@ use k8s_openapi::{api::core::v1::Pod, jiff::Timestamp};
 use kube::{Resource, runtime::controller::Action};
 use purr_crds::{PokerTable, PokerTableStatus};
 use purr_protocol::{
+    drain::DrainStatus,
     handover::{Standing, Successor},
     summary::Summary,
 };
+use purr_runtime::{Delays, jittered};
 use std::{
     sync::Arc,
     time::{Duration, Instant, SystemTime},
@@ -32,8 +34,8 @@ use std::{
 
 /// Decisions in one reconcile: each question is asked once, and the cache is left once.
 const ROUNDS_MAX: usize = 10;
-/// Longest wait between two attempts to create a pod that the API server refuses.
-const REFUSED_MAX: Duration = Duration::from_secs(300);
+/// Waits between two attempts to create a pod that the API server refuses.
+const REFUSED: Delays = Delays::new(Duration::from_secs(1), Duration::from_secs(300));
 /// A step that may pass by itself has failed this often before the table's conditions say so.
 const SAID_AFTER: u32 = 3;
 /// Between two times that labels and owner of a table's pods are put back.
@@ -63,10 +65,10 @@ impl ReconcileError {
 /// Answers that were asked for on the way.
 #[derive(Default)]
 struct Answers {
-    drain: Option<Result<Drained, String>>,
-    alive: Option<Result<(), String>>,
-    head: Option<Result<u64, String>>,
-    standing: Option<Result<Successor, String>>,
+    drain: Option<Answer<DrainStatus>>,
+    alive: Option<Answer<()>>,
+    head: Option<Answer<u64>>,
+    standing: Option<Answer<Successor>>,
     turn: Option<Turn>,
 }
 
@@ -192,7 +194,7 @@ async fn summary(context: &Context, fetched: &Fetched, uid: &str) -> Option<Summ
     let known = context.summaries.get(uid);
     let holder = decide::holder(&fetched.pods).filter(|pod| pod.ready);
     let generation = holder.map_or(0, |pod| pod.generation);
-    if generation == 0 || known.as_ref().is_some_and(|summary| summary.epoch >> 16 >= generation) {
+    if generation == 0 || known.as_ref().is_some_and(|summary| summary.epoch.generation() >= generation) {
         return known;
     }
     let is_first =
@@ -223,7 +225,7 @@ fn refused(context: &Context, table: &PokerTable, seen: &Observed, message: &str
 /// Doubles from a second to five minutes. The last fifth is random, so that tables that were refused together do not try
 /// together.
 fn refused_wait_s(times: u32) -> u64 {
-    let wait = Duration::from_secs(1 << times.min(9)).min(REFUSED_MAX);
+    let wait = REFUSED.after(times);
     (wait.mul_f64(0.6) + jittered(wait).mul_f64(0.4)).as_secs().max(1)
 }
 
@@ -307,7 +309,7 @@ impl Round {
         let hash = |pod: &Pod| pod.metadata.annotations.as_ref()?.get(build::ANNOTATION_HASH).cloned();
         // What an earlier process of the table said is not about the pod that we have.
         let holder = decide::holder(&fetched.pods).map_or(generation, |pod| pod.generation);
-        let summary = summary.filter(|summary| summary.epoch >> 16 == holder);
+        let summary = summary.filter(|summary| summary.epoch.generation() == holder);
         let uid = table.metadata.uid.as_deref().unwrap_or_default();
         let hash = next_pod.as_ref().and_then(hash);
         let refused = context.memory(uid, |memory| {
@@ -333,7 +335,7 @@ impl Round {
             head: answers.head.clone(),
             quiet: context.summaries.is_quiet(uid, holder),
             alive: answers.alive.clone(),
-            holding: summary.as_ref().map(|summary| summary.paused.clone()),
+            holding: summary.as_ref().map(Summary::holding),
             standing: answers.standing.as_ref().map(|answer| match answer {
                 Ok(successor) => Ok(successor.standing),
                 Err(error) => Err(error.clone()),
@@ -451,7 +453,7 @@ async fn carry_out(
             }
             Step::AskDrain { pod, why } => {
                 answers.drain = Some(said(match find(fetched, pod)?.ip.as_deref() {
-                    Some(ip) => context.reach.drain(ip, &uid, *why).await,
+                    Some(ip) => context.reach.drain(ip, &uid, (*why).into()).await,
                     None => Err(PodError::NoAddress),
                 }));
                 return Ok(true);
@@ -489,9 +491,9 @@ async fn carry_out(
     Ok(false)
 }
 
-/// An answer as decisions see it: of an error they need no more than its words.
-fn said<T>(answer: Result<T, PodError>) -> Result<T, String> {
-    answer.map_err(|error| error.to_string())
+/// An answer as decisions see it.
+fn said<T>(answer: Result<T, PodError>) -> Answer<T> {
+    answer.map_err(Arc::new)
 }
 
 fn find<'a>(fetched: &'a Fetched, name: &str) -> Result<&'a PodView, ApplyError> {

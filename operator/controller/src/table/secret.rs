@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     certificates::{Issued, seconds},
-    context::{Context, MANAGER, jittered},
+    context::{Context, MANAGER},
     defaults::Defaults,
 };
 use k8s_openapi::api::core::v1::Secret;
@@ -16,6 +16,7 @@ use kube::{
     runtime::events::{Event, EventType},
 };
 use purr_crds::PokerTable;
+use purr_runtime::jittered;
 use serde_json::json;
 use std::time::{Duration, Instant, SystemTime};
 

@@ -14,6 +14,7 @@ use k8s_openapi::{
 use kube::runtime::events::{Event, EventType};
 use purr_crds::{Phase, PokerTable, PokerTableStatus};
 use purr_protocol::summary::Summary;
+use purr_runtime::ports;
 
 const MESSAGE_MAX: usize = 1_024;
 /// Reason of `Progressing` while there is nothing to do.
@@ -74,7 +75,7 @@ pub fn status(facts: &Facts<'_>) -> PokerTableStatus {
     let blinds = &facts.table.spec.blinds;
     let number = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
     let (epoch, hand, players) = match facts.summary {
-        Some(summary) => (number(summary.epoch), number(summary.hand), i32::from(summary.players)),
+        Some(summary) => (number(summary.epoch.get()), number(summary.hand), i32::from(summary.players)),
         None => (before.epoch, before.hand, before.players),
     };
     let endpoint = facts.pod.filter(|_| is_ready).and_then(|pod| pod.ip.as_deref());
@@ -82,8 +83,7 @@ pub fn status(facts: &Facts<'_>) -> PokerTableStatus {
         observed_generation: facts.table.metadata.generation.unwrap_or_default(),
         phase,
         conditions,
-        endpoint: endpoint
-            .map(|ip| if ip.contains(':') { format!("[{ip}]:8443") } else { format!("{ip}:8443") }),
+        endpoint: endpoint.map(|ip| ports::address(ip, ports::INTERNAL)),
         fencing_generation: before.fencing_generation,
         epoch,
         players,

@@ -23,7 +23,7 @@ use purr_protocol::{
     fairplay_feed::{Erased, FedHand, HandFeed},
     record::HandRecord,
 };
-use purr_runtime::{CancellationToken, ClientError, InternalClient, Readiness};
+use purr_runtime::{BackOff, CancellationToken, ClientError, Delays, InternalClient, Readiness};
 use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::{
     task::JoinError,
@@ -37,7 +37,7 @@ pub const RECORDS: &str = "records";
 const PAGE: usize = 500;
 const WAIT: Duration = Duration::from_secs(30);
 /// First and longest pause after a failure.
-const BACK_OFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
+const RETRY: Delays = Delays::new(Duration::from_millis(500), Duration::from_secs(30));
 /// The false-discovery rate is spent over so much time of play, in milliseconds.
 const SPENT_OVER_MS: f64 = 30.0 * 86_400_000.0;
 /// Catching up, at least one look in so much time of play, in milliseconds.
@@ -94,7 +94,7 @@ struct Scored {
 impl Runner {
     /// Until stopped; what fails is tried again from the last checkpoint.
     pub async fn run(self) {
-        let mut back_off = BACK_OFF.0;
+        let mut back_off = BackOff::new(RETRY);
         while !self.stop.is_cancelled() {
             match self.generation(&mut back_off).await {
                 Ok(()) => return,
@@ -106,16 +106,11 @@ impl Runner {
                     self.metrics.retries.inc();
                 }
             }
-            let pause = back_off;
-            back_off = (back_off * 2).min(BACK_OFF.1);
-            tokio::select! {
-                () = sleep(pause) => {}
-                () = self.stop.cancelled() => {}
-            }
+            back_off.wait(&self.stop).await;
         }
     }
 
-    async fn generation(&self, back_off: &mut Duration) -> Result<(), RunError> {
+    async fn generation(&self, back_off: &mut BackOff) -> Result<(), RunError> {
         let mut progress = self.database.take_over().await?;
         let detector = match self.database.restore(&progress, self.limits).await? {
             Ok(detector) => detector,
@@ -151,7 +146,7 @@ impl Runner {
                 Err(RunError::Records(_)) => true,
                 Err(error) => return Err(error),
             };
-            *back_off = BACK_OFF.0;
+            back_off.reset();
             self.look_when_due(&mut work).await?;
             if work.unsaved > 0 && work.saved.elapsed() >= self.pace.checkpoint {
                 self.save(&mut work).await?;

@@ -284,6 +284,7 @@ export const dePages = {
     everyHandThatYou: 'Jede Hand, in der du Karten hattest, die neueste zuerst.',
     lookingForHands: 'Hände werden gesucht …',
     noHandFits: 'Keine Hand passt.',
+    noneFitsSoFar: 'Keine deiner letzten Hände passt. Ältere vielleicht.',
     hands: 'Hände',
     hand: 'Hand',
     ended: 'Ende',

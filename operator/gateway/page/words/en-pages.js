@@ -279,6 +279,7 @@ export const enPages = {
     everyHandThatYou: 'Every hand that you were dealt in, newest first.',
     lookingForHands: 'Looking for hands…',
     noHandFits: 'No hand fits.',
+    noneFitsSoFar: 'None of your latest hands fits. Older ones may.',
     hands: 'Hands',
     hand: 'Hand',
     ended: 'Ended',

@@ -2,7 +2,7 @@
 
 use crate::{
     app::{App, read_json},
-    auth::{AuthError, Caller, NONCE_S, Tokens, outside::OutsideError, siwe::Message},
+    auth::{AuthError, Caller, NONCE_S, outside::OutsideError, siwe::Message},
     client_address::ClientAddress,
     guard::{RetryAfter, refusal},
     limits::{Class, headers},
@@ -15,24 +15,17 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use jsonwebtoken::jwk::JwkSet;
-use purr_protocol::Problem;
+use purr_protocol::{
+    Problem,
+    sign_in::{Nonce, Tokens},
+};
 use purr_runtime::problem::Answer;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use std::time::Duration;
 
 /// What somebody is told to wait who finds no room: sign-ins that nobody uses end within minutes.
 const NO_ROOM: Duration = Duration::from_secs(60);
-
-#[derive(Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Nonce {
-    nonce: String,
-    domain: String,
-    uri: String,
-    chain_id: u64,
-    expires_in_s: u64,
-}
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -23,8 +23,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use purr_protocol::{
-    Codec, Problem,
-    hand::Format,
+    Codec, Problem, TableUid,
+    hand::HandQuery,
     settlement::{HandReceipt, TableState, TableStatus},
     summary::Summary,
 };
@@ -136,12 +136,6 @@ pub struct HandsPage {
     limit: Option<usize>,
 }
 
-#[derive(Deserialize, JsonSchema)]
-pub struct HandQuery {
-    #[serde(default)]
-    format: Format,
-}
-
 fn no_table() -> Answer {
     Problem::new(404, "table", "There is no such table").into()
 }
@@ -149,14 +143,7 @@ fn no_table() -> Answer {
 /// A UID goes into paths of other servers and names of certificates: nothing else may pass.
 pub(super) fn uid(path: Result<Path<String>, PathRejection>) -> Result<String, Answer> {
     let Path(uid) = path.map_err(|_| no_table())?;
-    if is_uid(&uid) { Ok(uid) } else { Err(no_table()) }
-}
-
-fn is_uid(text: &str) -> bool {
-    (1..=63).contains(&text.len())
-        && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f' | b'-'))
-        && !text.starts_with('-')
-        && !text.ends_with('-')
+    TableUid::try_from(uid).map(String::from).map_err(|_| no_table())
 }
 
 fn query<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, Answer> {
@@ -167,8 +154,8 @@ fn query<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, Answer> {
 
 fn listed(known: Known, summary: Option<Summary>) -> Listed {
     let mut summary = summary.unwrap_or(Summary { uid: known.uid, name: known.name, ..Summary::default() });
-    // Who sits where is for the seating alone.
-    summary.taken = Vec::new();
+    // Who sits where is for the seating alone, and the typed reason for the controller.
+    (summary.taken, summary.held_by) = (Vec::new(), None);
     Listed { summary, ready: known.ready }
 }
 
@@ -284,13 +271,10 @@ pub async fn hands(
 /// A hand's record with the deck that is encrypted to the auditor.
 pub async fn hand_audit(
     State(app): State<App>,
-    path: Result<Path<(String, u64)>, PathRejection>,
+    path: Result<Path<(TableUid, u64)>, PathRejection>,
 ) -> Result<Json<Value>, Response> {
     let no_hand = || Answer::from(Problem::new(404, "hand", "There is no such hand")).into_response();
     let Path((uid, hand)) = path.map_err(|_| no_hand())?;
-    if !is_uid(&uid) {
-        return Err(no_hand());
-    }
     let asked = app.records.get(&format!("/v1/tables/{uid}/hands/{hand}/audit")).await;
     asked.map(Json).map_err(IntoResponse::into_response)
 }
@@ -298,13 +282,10 @@ pub async fn hand_audit(
 /// The operator's signature over a hand, from the signer's journal.
 pub async fn hand_receipt(
     State(app): State<App>,
-    path: Result<Path<(String, u64)>, PathRejection>,
+    path: Result<Path<(TableUid, u64)>, PathRejection>,
 ) -> Result<Json<HandReceipt>, Response> {
     let no_hand = || Answer::from(Problem::new(404, "hand", "There is no such hand")).into_response();
     let Path((uid, hand)) = path.map_err(|_| no_hand())?;
-    if !is_uid(&uid) {
-        return Err(no_hand());
-    }
     let asked = app.signer.get(&format!("/v1/tables/{uid}/hands/{hand}/receipt")).await;
     asked.map(Json).map_err(IntoResponse::into_response)
 }
@@ -312,14 +293,11 @@ pub async fn hand_receipt(
 pub async fn hand(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
-    path: Result<Path<(String, u64)>, PathRejection>,
+    path: Result<Path<(TableUid, u64)>, PathRejection>,
     format: Result<Query<HandQuery>, QueryRejection>,
 ) -> Result<([(HeaderName, &'static str); 1], Vec<u8>), Response> {
     let no_hand = || Answer::from(Problem::new(404, "hand", "There is no such hand")).into_response();
     let Path((uid, hand)) = path.map_err(|_| no_hand())?;
-    if !is_uid(&uid) {
-        return Err(no_hand());
-    }
     let HandQuery { format } = query(format).map_err(IntoResponse::into_response)?;
     let viewer = viewer(&caller);
     let asked = app
@@ -328,17 +306,4 @@ pub async fn hand(
         .await;
     let body = asked.map_err(IntoResponse::into_response)?;
     Ok(([(header::CONTENT_TYPE, format.content_type())], body.to_vec()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_what_looks_like_a_uid_passes() {
-        assert!(is_uid("0a0b0c0d-0000-4000-8000-000000000000"));
-        for text in ["", "..", "a/b", "a%2fb", "A", "g", "-a", "a-", "a.b", "a?b", "ä", &"a".repeat(64)] {
-            assert!(!is_uid(text), "{text}");
-        }
-    }
 }

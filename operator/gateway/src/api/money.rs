@@ -15,28 +15,8 @@ use axum::{
 use purr_engine::{Chips, PlayerId};
 use purr_protocol::limits::{ChangeLimits, LimitsTold, PlayerChange};
 use purr_protocol::settlement::{Balance, ChainConfig, PublishedBalance, Reconciliation};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use purr_protocol::withdrawal::OwnedWithdrawal;
 use serde_json::Value;
-
-/// A withdrawal as its owner asks for it, with an EIP-712 signature that the signer checks.
-#[derive(Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Withdrawal {
-    amount: Chips,
-    nonce: u64,
-    /// Seconds since 1970.
-    deadline_s: u64,
-    signature: String,
-}
-
-/// The same with its owner, who is the caller and nobody else.
-#[derive(Serialize)]
-struct OwnedWithdrawal {
-    player: PlayerId,
-    #[serde(flatten)]
-    withdrawal: Withdrawal,
-}
 
 pub async fn config(State(app): State<App>) -> Result<Json<ChainConfig>, Failed> {
     app.signer.get("/v1/config").await.map(Json)
@@ -84,6 +64,7 @@ pub async fn withdraw(
     body: Body,
 ) -> Result<Json<Value>, Response> {
     let withdrawal = read_json(body).await.map_err(IntoResponse::into_response)?;
+    // The owner is the caller and nobody else.
     let ask = OwnedWithdrawal { player: caller.player, withdrawal };
     app.signer.post("/v1/withdrawals", &ask).await.map(Json).map_err(IntoResponse::into_response)
 }

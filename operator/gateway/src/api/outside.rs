@@ -1,15 +1,13 @@
 //! Signing in with an identity of an outside issuer (OpenID Connect), once it is linked to a wallet.
 
-use crate::{
-    app::{App, read_json},
-    auth::Tokens,
-};
+use crate::app::{App, read_json};
 use axum::{
     Json,
     body::Body,
     extract::State,
     response::{IntoResponse, Response},
 };
+use purr_protocol::sign_in::Tokens;
 use schemars::JsonSchema;
 use serde::Deserialize;
 

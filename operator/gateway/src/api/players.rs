@@ -42,7 +42,8 @@ pub struct StatisticsQuery {
 pub struct HandSearch {
     /// `next` of the page before.
     before: Option<u64>,
-    /// At most 200.
+    /// At most 200. One page looks through a bounded number of hands: it may have fewer hands, or none, though `next` says that
+    /// there are more to look through.
     limit: Option<u64>,
     /// Two hole cards that everybody saw, in any order, for instance AsKd.
     cards: Option<String>,

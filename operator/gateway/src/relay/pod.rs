@@ -8,6 +8,7 @@ use crate::routing::Target;
 use bytes::Bytes;
 use purr_engine::PlayerId;
 use purr_protocol::{CloseCode, Codec, pb, timing::Rtt};
+use purr_runtime::{Delays, jittered};
 use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep};
 
@@ -90,11 +91,9 @@ pub(super) async fn reach(
 
 /// Waits the back-off, or until the table has another target than it has now.
 async fn wait(shared: &Shared, uid: &str, tries: u32) {
-    let ceiling = shared.pace.backoff_min * 2u32.pow(tries.min(TRIES_MAX));
-    // Half of it is random: a thousand players of one node do not knock at the same moment.
-    let half = ceiling.min(shared.pace.backoff_max) / 2;
-    let random = f64::from(getrandom::u32().unwrap_or(0)) / f64::from(u32::MAX);
-    let delay = sleep(half + half.mul_f64(random));
+    let delays = Delays::new(shared.pace.backoff_min, shared.pace.backoff_max);
+    // With jitter, so that a thousand players of one node do not reconnect at the same moment.
+    let delay = sleep(jittered(delays.after(tries.min(TRIES_MAX))));
     tokio::pin!(delay);
     let mut changed = shared.routes.subscribe();
     let target = || shared.routes.read(|table| table.target(uid));

@@ -44,9 +44,6 @@ const UP_MAX: usize = 1_024;
 /// Messages of the table that wait for one player, more than an attach ever brings; one who reads more slowly is cut.
 const LANE_MAX: usize = 1_024;
 
-/// [`ASSERTED`], or else [`SUBPROTOCOL`].
-const EITHER: &str = "purr.trunk.v2, purr.trunk.v1";
-
 type Socket = WebSocketStream<TlsStream<TcpStream>>;
 type Dialled = Common<BoxFuture<'static, Result<Trunk, Arc<str>>>>;
 
@@ -142,12 +139,12 @@ async fn connect(shared: &Shared, uid: &str, target: &Target) -> Result<(Socket,
     let stream = dial(&shared.identity, &target.address.to_string(), &role).await?;
     let mut request = format!("wss://{}/v1/tables/{uid}/trunk", target.address).into_client_request()?;
     let assertions = &shared.auth.assertions;
-    let offered = match (assertions.keys.is_some(), assertions.access_tokens) {
-        (true, true) => EITHER,
-        (true, false) => ASSERTED,
-        (false, _) => SUBPROTOCOL,
+    let offered: &[&str] = match (assertions.keys.is_some(), assertions.access_tokens) {
+        (true, true) => &[ASSERTED, SUBPROTOCOL],
+        (true, false) => &[ASSERTED],
+        (false, _) => &[SUBPROTOCOL],
     };
-    let offered = http::HeaderValue::from_static(offered);
+    let offered = http::HeaderValue::try_from(offered.join(", "))?;
     request.headers_mut().insert(http::header::SEC_WEBSOCKET_PROTOCOL, offered);
     let (socket, chosen) = ws::connect_choosing(ws::trunk_limits(), stream, request).await?;
     Ok((socket, chosen.as_deref() == Some(ASSERTED)))
@@ -416,6 +413,12 @@ impl Task {
                     seats.told(&self.uid, players, is_there);
                 }
                 said.into_iter().for_each(|down| lanes.hand_out(down));
+                let cut = !lanes.gone.is_empty();
+                drop(lanes);
+                if cut {
+                    // The table would go on sending to who was cut until somebody else says something.
+                    self.common.gone.notify_one();
+                }
                 Ok(())
             }
             Some(Ok(_)) => Ok(()),

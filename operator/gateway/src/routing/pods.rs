@@ -7,7 +7,7 @@ use futures::TryStreamExt;
 use k8s_openapi::NamespaceResourceScope;
 use kube::{Client, Resource, api::ObjectMeta, runtime::watcher};
 use purr_namespaces::{Listed, Namespaces};
-use purr_runtime::{CancellationToken, Readiness};
+use purr_runtime::{CancellationToken, Readiness, ports};
 use serde::Deserialize;
 use std::{
     borrow::Cow,
@@ -21,8 +21,6 @@ const TABLE_UID: &str = "purr.poker/table-uid";
 const GENERATION: &str = "purr.poker/generation";
 /// Annotation of a pod that has not been told to take its table over.
 const STAND_BY: &str = "purr.poker/stand-by";
-/// The container port named `https` of every table pod.
-const PORT: u16 = 8443;
 /// The condition that a gateway without a list of pods lacks.
 pub const CONDITION: &str = "pods";
 
@@ -101,7 +99,7 @@ impl TablePod {
             table: label(TABLE).cloned().unwrap_or_default(),
             generation: label(GENERATION)?.parse().ok()?,
             // A successor that stands by has no table for anybody.
-            address: self.status.pod_ip.filter(|_| !stands_by).map(|ip| SocketAddr::new(ip, PORT)),
+            address: self.status.pod_ip.filter(|_| !stands_by).map(|ip| SocketAddr::new(ip, ports::INTERNAL)),
             ready: self.status.conditions.iter().any(|c| c.kind == "Ready" && c.status == "True"),
         })
     }

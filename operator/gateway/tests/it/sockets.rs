@@ -357,6 +357,18 @@ async fn a_player_who_does_not_read_is_cut() {
 }
 
 #[tokio::test]
+async fn the_table_is_told_at_once_of_a_player_for_whom_too_much_waits() {
+    // The socket itself may still take its time: what waits for it has a bound of its own.
+    let world = World::with(|config| config.pace.write = 3 * SOON).await;
+    let mut pod = Pod::start(&world).await;
+    world.route("a", 1, pod.address);
+    let token = Wallet::new(1).sign_in(&world).await.access;
+    let player = Player::attach(&world, &token, Codec::Proto).await;
+    timeout(SOON, pod.attached().await.floods()).await.expect("the table still sends to the player");
+    drop(player);
+}
+
+#[tokio::test]
 async fn a_player_who_gives_no_sign_of_life_is_cut_and_one_who_does_is_not() {
     let world = World::with(|config| {
         config.pace.ping = Duration::from_millis(50);

@@ -2,7 +2,7 @@
 
 use crate::{
     api::{Api, ApiError},
-    overview::{Certificate, Schedule, Scraped, Seen, Workload},
+    overview::{Certificate, Schedule, Scraped, Seen, Unread, Workload},
     scrape,
 };
 use futures::future::join_all;
@@ -87,7 +87,9 @@ pub(super) async fn seen(api: &Api, release: &str) -> Result<Seen, ApiError> {
         let samples = api.metrics(&name).await;
         Scraped {
             component: component(pod.metadata.labels.as_ref()),
-            samples: samples.map(|text| scrape::samples(&text)).map_err(|error| error.to_string()),
+            samples: samples
+                .map(|text| scrape::samples(&text))
+                .map_err(|error| Unread::Metrics(error.to_string())),
             pod: name,
         }
     };
@@ -97,7 +99,7 @@ pub(super) async fn seen(api: &Api, release: &str) -> Result<Seen, ApiError> {
         now_s: jiff::Timestamp::now().as_second(),
         workloads,
         backup,
-        certificates: certificates.map_err(|error| error.to_string()),
+        certificates: certificates.map_err(|error| Unread::Secrets(error.to_string())),
         scraped: join_all(pods.iter().take(PODS_MAX).map(scrape)).await,
     })
 }

@@ -2,7 +2,7 @@
 
 use super::{Failed, LOOK, gather};
 use crate::{
-    api::{Api, ApiError},
+    api::{Api, ApiError, OPS_PORT},
     exit::Exit,
     jobs,
     options::{Output, Wait},
@@ -54,7 +54,7 @@ async fn start(
     let name = format!("{release}-{what}");
     let cron = api.cron_job(&name).await?.ok_or(Failed::NoCronJob(name))?;
     let name = jobs::name(release, what, jiff::Timestamp::now());
-    let job = jobs::from(&cron, &name, set).map_err(Failed::OldChart)?;
+    let job = jobs::from(&cron, &name, set)?;
     api.create_job(&job).await?;
     let begun = Instant::now();
     let exit = loop {
@@ -180,7 +180,7 @@ async fn of_pod<W: Write>(
         .containers
         .iter()
         .flat_map(|one| one.ports.iter().flatten())
-        .any(|port| port.container_port == 9090)
+        .any(|port| port.container_port == i32::from(OPS_PORT))
     {
         match api.metrics(name).await {
             Ok(text) => archive.text(&format!("metrics/{name}.txt"), &text)?,

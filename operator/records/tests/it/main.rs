@@ -10,6 +10,7 @@ mod common;
 mod redis;
 
 mod api;
+mod blocks;
 mod erasure;
 mod events;
 mod export;
@@ -18,6 +19,7 @@ mod ingest;
 mod others;
 mod own;
 mod rollback;
+mod search;
 mod standing;
 mod statistics;
 mod stream;

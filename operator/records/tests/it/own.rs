@@ -30,12 +30,12 @@ const MINUTE: i64 = 60_000;
 /// 2023-11-14 22:00 UTC.
 const HOUR: i64 = 1_699_999_200_000;
 
-struct World {
-    database: Database,
+pub(crate) struct World {
+    pub(crate) database: Database,
     gateway: InternalClient,
     _dir: TempDir,
     stop: CancellationToken,
-    _postgres: Postgres,
+    pub(crate) postgres: Postgres,
 }
 
 impl Drop for World {
@@ -45,10 +45,13 @@ impl Drop for World {
 }
 
 impl World {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
+        Self::on(Postgres::new()).await
+    }
+
+    pub(crate) async fn on(postgres: Postgres) -> Self {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let (dir, authority) = (tempfile::tempdir().unwrap(), Authority::new());
-        let postgres = Postgres::new();
         let database = postgres.database().await;
         let issue = |name: &str| {
             authority.issue(&dir.path().join(name), &[&format!("{name}.role.purr.internal")]);
@@ -61,14 +64,14 @@ impl World {
         let site = Site { name: "Here".into(), network: "Here".into(), unit: "USDC".into(), decimals: 6 };
         tokio::spawn(server.run(listener, purr_records::http::routes(database.clone(), site), stop.clone()));
         let gateway = InternalClient::new(issue("gateway"), &address, Role::Records);
-        Self { database, gateway, _dir: dir, stop, _postgres: postgres }
+        Self { database, gateway, _dir: dir, stop, postgres }
     }
 
-    async fn own<T: serde::de::DeserializeOwned>(&self, what: &str) -> T {
+    pub(crate) async fn own<T: serde::de::DeserializeOwned>(&self, what: &str) -> T {
         self.gateway.get(&format!("/v1/players/{}/{what}", player(0)), WAIT).await.unwrap()
     }
 
-    async fn numbers(&self, query: &str) -> Vec<i64> {
+    pub(crate) async fn numbers(&self, query: &str) -> Vec<i64> {
         self.own::<Page>(&format!("search?{query}")).await.hands.into_iter().map(|hand| hand.hand).collect()
     }
 
@@ -79,7 +82,7 @@ impl World {
     }
 }
 
-fn at(number: u64, ms: i64) -> StoredHand {
+pub(crate) fn at(number: u64, ms: i64) -> StoredHand {
     stored(&record(TABLE, number, 30), &format!("{ms}-0"))
 }
 

@@ -25,7 +25,7 @@ const BODY_MAX: usize = 4 * 1024 * 1024;
 /// The most of a node's own words that an error repeats, in characters.
 const WORDS_MAX: usize = 300;
 
-/// What a player can do about the vault's refusals.
+/// Advice for the player on the vault's refusals.
 const REFUSALS: &[(&str, &str)] = &[
     ("ZeroAmount()", "the amount is zero"),
     ("DepositsPaused()", "deposits are paused at the moment"),
@@ -42,7 +42,7 @@ const REFUSALS: &[(&str, &str)] = &[
     ("BadSignature()", "the vault does not accept the signature"),
 ];
 
-/// What goes wrong between a player and the chain. The node's address is never repeated: it may hold a key.
+/// Failures between a player and the chain. The node's address is never repeated: it may hold a key.
 #[derive(Debug, thiserror::Error)]
 pub enum ChainError {
     #[error("--rpc is not a node: want https://…, or http:// to this machine (localhost, 127.0.0.1, [::1])")]
@@ -199,7 +199,7 @@ pub(crate) fn bytes(method: &'static str, value: &Value) -> Result<Vec<u8>, Chai
         .ok_or_else(|| ChainError::Answer { method, detail: "want bytes in hex".into() })
 }
 
-/// What a refusal means: nodes put the revert's data in one of several places.
+/// Returns the meaning of a refusal: nodes put the revert's data in one of several places.
 fn words(failure: &Failure) -> String {
     let data = match &failure.data {
         Value::String(text) => text.clone(),

@@ -40,7 +40,7 @@ fn read(file: &Path) -> anyhow::Result<HandRecord> {
     serde_json::from_slice(&text).context("not a hand record")
 }
 
-/// Who gave entropy, and who did not although they had committed to.
+/// Players who gave entropy, and those who did not although they had committed to.
 fn entropy(record: &HandRecord, withheld: &[u8]) -> String {
     let given = record.reveals.len();
     match withheld {
@@ -54,7 +54,7 @@ fn entropy(record: &HandRecord, withheld: &[u8]) -> String {
     }
 }
 
-/// What `purr verify` checks, and against what.
+/// The subject of `purr verify`, and its reference.
 #[derive(Args, Clone, Debug)]
 pub struct VerifyArgs {
     /// Records of hands (JSON), one after the other, as `purr hand` prints them; `-` reads stdin

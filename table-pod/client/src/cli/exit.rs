@@ -68,9 +68,9 @@ pub struct ExitState {
     pub left_s: Option<u64>,
     /// How long an exit takes.
     pub delay_s: u64,
-    /// What the last command sent.
+    /// The transaction that the last command sent.
     pub transaction: Option<String>,
-    /// What the vault has paid, where the exit was finalised.
+    /// The vault's payment, where the exit was finalised.
     pub paid: Option<String>,
     pub paid_minor: Option<Chips>,
 }
@@ -143,7 +143,7 @@ impl ExitAt {
     }
 }
 
-/// What a step sends, and its name.
+/// Returns the call of a step, and its name.
 enum Step {
     Request,
     Cancel,

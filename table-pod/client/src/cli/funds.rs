@@ -5,7 +5,7 @@
 use super::{At, note, print_line};
 use crate::{
     amount,
-    api::{Api, Withdrawal},
+    api::Api,
     chain::{Chain, Mined, Place, Rpc},
     session::Session,
     wallet::{Vault, Wallet, random_nonce},
@@ -13,7 +13,11 @@ use crate::{
 use anyhow::{Context, bail, ensure};
 use clap::{Args, ValueEnum, value_parser};
 use purr_engine::{Chips, PlayerId};
-use purr_protocol::settlement::{ChainConfig, HandReceipt, ReceiptLane};
+use purr_protocol::{
+    TableUid,
+    settlement::{ChainConfig, HandReceipt, ReceiptLane},
+    withdrawal::Withdrawal,
+};
 use serde::{Deserialize, Serialize};
 use std::{
     fmt::Display,
@@ -103,7 +107,7 @@ fn major(amount: Chips, place: &Place) -> String {
     amount::write(amount, place.decimals)
 }
 
-/// What a command did, for people and for programs.
+/// The result of a command, for people and for programs.
 pub trait Outcome: Serialize + Display {}
 
 impl<T: Serialize + Display> Outcome for T {}
@@ -160,7 +164,7 @@ impl Room {
     }
 }
 
-/// What `purr deposit` did.
+/// The result of `purr deposit`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Deposited {
@@ -232,7 +236,7 @@ pub struct Voucher {
     pub signature: String,
 }
 
-/// What `purr withdraw` did.
+/// The result of `purr withdraw`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Withdrawn {
@@ -279,7 +283,7 @@ pub async fn withdraw(args: &WithdrawArgs) -> anyhow::Result<Withdrawn> {
             confirmations: mined.confirmations,
         }),
         Err(error) => {
-            // What the voucher is over is set aside until its deadline: it must not be lost with this process.
+            // The voucher's amount is set aside until its deadline: the voucher must not be lost with this process.
             note(
                 "the voucher is good until its deadline; save it, and redeem it with `purr withdraw --voucher FILE`:",
             );
@@ -328,7 +332,7 @@ fn read_voucher(file: &Path) -> anyhow::Result<Voucher> {
     serde_json::from_slice(&text).with_context(|| format!("{}: not a voucher", file.display()))
 }
 
-/// What `purr receipt` found.
+/// The result of `purr receipt`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Receipt {
@@ -366,7 +370,7 @@ pub async fn receipt(args: &ReceiptArgs) -> anyhow::Result<Receipt> {
     let room = Room::open(&args.at, &args.chain).await?;
     let uid = match &args.table {
         // Also of a table that is gone from the lobby.
-        uid if is_uid(uid) => uid.clone(),
+        uid if TableUid::is_uuid(uid) => uid.clone(),
         name => room.session.api().find_table(name).await?,
     };
     let token = room.session.token().await?;
@@ -380,11 +384,4 @@ pub async fn receipt(args: &ReceiptArgs) -> anyhow::Result<Receipt> {
         decimals: room.chain.place().decimals,
         receipt,
     })
-}
-
-fn is_uid(text: &str) -> bool {
-    let dashes: Vec<usize> = text.match_indices('-').map(|(at, _)| at).collect();
-    text.len() == 36
-        && dashes == [8, 13, 18, 23]
-        && text.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit())
 }

@@ -94,7 +94,7 @@ impl FromStr for Hands {
 }
 
 pub(super) async fn run(args: HandArgs) -> anyhow::Result<()> {
-    // What needs no network comes first.
+    // Checks that need no network come first.
     let wallet = Wallet::from_file(&args.key_file)?;
     let session = Session::new(Api::new(args.at.gateway()?), wallet);
     let uid = session.api().find_table(&args.table).await?;

@@ -83,7 +83,7 @@ fn value(
     }
 }
 
-/// What the options ask for.
+/// Returns the change that the options ask for.
 fn change(args: &LimitsArgs, decimals: u8) -> anyhow::Result<ChangeLimits> {
     // Nothing at all is a limit, too: it allows no seat.
     let money = |text: &str| if text == "0" { Ok(0) } else { Ok(amount::read(text, decimals)?) };

@@ -16,7 +16,7 @@ const HELP: &str = "f fold, k check, c call, r AMOUNT raise to, s SEAT AMOUNT si
 /// Lines typed ahead.
 const LINES_MAX: usize = 16;
 
-/// What a line asks for.
+/// The request of a line.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Typed {
     Act(Action),

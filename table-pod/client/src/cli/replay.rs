@@ -6,7 +6,7 @@ use clap::Args;
 use purr_engine::{
     Event,
     history::HandHistory,
-    ohh,
+    ohh::{self, OhhError},
     phh::{self, Amount, Outcome, Phh, PhhError, Replayer, Stack, Verdict},
 };
 use purr_runtime::CancellationToken;
@@ -39,10 +39,10 @@ pub struct ReplayArgs {
     pub json: bool,
 }
 
-/// What became of the hands of one file.
+/// The result for the hands of one file.
 #[derive(Serialize, Debug, Default)]
 #[serde(rename_all = "camelCase")]
-pub struct Report {
+pub(crate) struct Report {
     pub file: String,
     pub hands: usize,
     /// Bets, checks and folds that were played.
@@ -64,7 +64,7 @@ pub struct Report {
 /// One hand that did not end to the chip.
 #[derive(Serialize, Debug)]
 #[serde(rename_all = "camelCase")]
-pub struct Told {
+pub(crate) struct Told {
     /// Its name in the file.
     pub name: String,
     pub line: usize,
@@ -73,7 +73,7 @@ pub struct Told {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hand: Option<String>,
     pub problem: String,
-    /// Of the entries of `actions`, from 1.
+    /// Number of the entry of `actions`, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub action_number: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -83,28 +83,39 @@ pub struct Told {
     /// The least and most that would have been accepted, in units of the hand.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bounds: Option<(u64, u64)>,
-    /// What the hand tells and what it was played to, by player.
+    /// The hand's own result and the engine's, by player.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub wanted: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub played: Vec<String>,
 }
 
+/// Why a hand of a file cannot be read.
+#[derive(Debug, thiserror::Error)]
+enum Unreadable {
+    #[error(transparent)]
+    Phh(#[from] PhhError),
+    #[error(transparent)]
+    Ohh(#[from] OhhError),
+    #[error(transparent)]
+    Record(#[from] serde_json::Error),
+}
+
 /// A hand as a file has it.
 struct Recorded {
     name: String,
     line: usize,
-    hand: Result<Phh, String>,
+    hand: Result<Phh, Unreadable>,
 }
 
 impl From<phh::Entry> for Recorded {
     fn from(entry: phh::Entry) -> Self {
-        let hand = entry.hand.map_err(|error| error.to_string());
+        let hand = entry.hand.map_err(Unreadable::from);
         Self { name: entry.name, line: entry.line, hand }
     }
 }
 
-pub async fn run(args: ReplayArgs, stop: CancellationToken) -> anyhow::Result<()> {
+pub(crate) async fn run(args: ReplayArgs, stop: CancellationToken) -> anyhow::Result<()> {
     // It computes and waits for nothing: not on the threads that wait.
     tokio::task::spawn_blocking(move || files(&args, &stop)).await.context("the replay")?
 }
@@ -153,7 +164,7 @@ fn read(file: &Path) -> anyhow::Result<String> {
     Ok(text)
 }
 
-/// What `purr hand` prints, as far as a replay needs it.
+/// The output of `purr hand`, as far as a replay needs it.
 #[derive(Deserialize)]
 struct Record {
     history: HandHistory,
@@ -175,7 +186,7 @@ fn parse(text: &str) -> anyhow::Result<Vec<Recorded>> {
     }
     let recorded = |entry: ohh::OhhEntry| {
         let name = entry.hand.as_ref().ok().and_then(|hand| hand.game_number.clone());
-        let hand = entry.hand.and_then(|hand| hand.to_phh()).map_err(|error| error.to_string());
+        let hand = entry.hand.and_then(|hand| hand.to_phh()).map_err(Unreadable::from);
         Recorded { name: name.unwrap_or_default(), line: entry.line, hand }
     };
     Ok(ohh::read(text)?.into_iter().map(recorded).collect())
@@ -198,7 +209,7 @@ fn records(text: &str) -> Option<Vec<Recorded>> {
             Ok(value) => vec![value],
             Err(_) if found.is_empty() => return None,
             Err(error) => {
-                found.push(Recorded { name: String::new(), line, hand: Err(error.to_string()) });
+                found.push(Recorded { name: String::new(), line, hand: Err(error.into()) });
                 return Some(found);
             }
         };
@@ -220,7 +231,7 @@ fn record(value: serde_json::Value, line: usize) -> Recorded {
             }
             Recorded { name: history.hand.to_string(), line, hand: Ok(hand) }
         }
-        Err(error) => Recorded { name: String::new(), line, hand: Err(error.to_string()) },
+        Err(error) => Recorded { name: String::new(), line, hand: Err(error.into()) },
     }
 }
 
@@ -228,7 +239,7 @@ fn record(value: serde_json::Value, line: usize) -> Recorded {
 const CHUNK: usize = 256;
 
 /// Reads and plays the hands of one text.
-pub fn replay(file: &str, text: &str, stop: &CancellationToken) -> anyhow::Result<Report> {
+pub(crate) fn replay(file: &str, text: &str, stop: &CancellationToken) -> anyhow::Result<Report> {
     if let Some(report) = in_chunks(file, text, stop)? {
         return Ok(report);
     }
@@ -306,7 +317,7 @@ impl<'a> Run<'a> {
                 (Ok(_), None) => {}
                 (Err(problem), _) => {
                     report.unreadable += 1;
-                    report.tell(told(entry, "unreadable", problem.clone()));
+                    report.tell(told(entry, "unreadable", problem.to_string()));
                 }
             }
         }
@@ -547,7 +558,7 @@ mod tests {
         assert_eq!((report.hands, report.wrong()), (2, 1), "{report:?}");
         assert_eq!((report.told[0].line, report.told[0].kind), (2, "mismatch"));
         assert_eq!(played(&serde_json::json!([one, one]).to_string()).verdicts.get("exact"), Some(&2));
-        // What is cut off is told, and what was whole is played.
+        // Cut hands are reported, and whole ones are played.
         let cut = format!("{one}\n{}", &one.to_string()[..200]);
         let report = played(&cut);
         assert_eq!((report.hands, report.unreadable), (2, 1));

@@ -22,7 +22,7 @@ pub(super) enum EventError {
     Text,
 }
 
-/// What of an event has come.
+/// The part of an event that has arrived.
 #[derive(Default)]
 pub(super) struct Events {
     line: BytesMut,
@@ -33,7 +33,7 @@ pub(super) struct Events {
 
 impl Events {
     /// Takes the next bytes of the answer.
-    pub fn feed(&mut self, bytes: &[u8]) -> Result<(), EventError> {
+    pub(crate) fn feed(&mut self, bytes: &[u8]) -> Result<(), EventError> {
         self.line.extend_from_slice(bytes);
         while let Some(end) = self.line.iter().position(|byte| *byte == b'\n') {
             let line = self.line.split_to(end);
@@ -47,7 +47,7 @@ impl Events {
         if self.line.len() > HELD_MAX { Err(EventError::TooLarge) } else { Ok(()) }
     }
 
-    pub fn next(&mut self) -> Option<Event> {
+    pub(crate) fn next(&mut self) -> Option<Event> {
         self.whole.pop_front()
     }
 

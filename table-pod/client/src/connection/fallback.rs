@@ -1,5 +1,6 @@
 //! Which way to the table is tried next: the WebSocket, or where none gets through, the HTTP stream. No I/O, no clock.
 
+use purr_runtime::{BackOff, Delays};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -28,22 +29,22 @@ pub(super) enum Blocked {
 pub(super) struct Fallback {
     way: Way,
     broken: u32,
-    /// Of [`crate::Settings`].
-    first_pause: Duration,
-    pause: Duration,
+    /// Waits before the WebSocket is tried again. The first one is of [`crate::Settings`].
+    pauses: BackOff,
 }
 
 impl Fallback {
-    pub fn new(first_pause: Duration) -> Self {
-        Self { way: Way::Socket, broken: 0, first_pause, pause: first_pause }
+    pub(crate) fn new(first_pause: Duration) -> Self {
+        let pauses = BackOff::new(Delays::new(first_pause, first_pause * PAUSES_MAX));
+        Self { way: Way::Socket, broken: 0, pauses }
     }
 
-    pub fn way(&self) -> Way {
+    pub(crate) fn way(&self) -> Way {
         self.way
     }
 
     /// An upgrade was not to be had.
-    pub fn blocked(&mut self, how: Blocked) {
+    pub(crate) fn blocked(&mut self, how: Blocked) {
         self.broken += 1;
         if how == Blocked::Answered || self.broken >= BROKEN_MAX {
             self.way = Way::Stream;
@@ -51,20 +52,19 @@ impl Fallback {
     }
 
     /// A WebSocket stands: the stream is not needed.
-    pub fn stands(&mut self) {
-        *self = Self::new(self.first_pause);
+    pub(crate) fn stands(&mut self) {
+        (self.way, self.broken) = (Way::Socket, 0);
+        self.pauses.reset();
     }
 
     /// The stream was not to be had, either: the WebSocket is as good.
-    pub fn no_stream(&mut self) {
+    pub(crate) fn no_stream(&mut self) {
         (self.way, self.broken) = (Way::Socket, 0);
     }
 
     /// When the WebSocket is tried again beside a stream that stands now. Each time later.
-    pub fn again(&mut self, now: Instant) -> Instant {
-        let at = now + self.pause;
-        self.pause = (self.pause * 2).min(self.first_pause * PAUSES_MAX);
-        at
+    pub(crate) fn again(&mut self, now: Instant) -> Instant {
+        now + self.pauses.next_wait()
     }
 }
 

@@ -76,14 +76,14 @@ pub(super) fn answered(status: StatusCode, body: Option<&[u8]>) -> NoSocket {
 
 impl Line {
     /// The next message; `Ok(None)` for what is none. Dropping the future loses nothing.
-    pub async fn next(&mut self) -> Result<Option<pb::ServerMessage>, End> {
+    pub(crate) async fn next(&mut self) -> Result<Option<pb::ServerMessage>, End> {
         match self {
             Self::Socket { socket, codec } => read(*codec, socket.next().await),
             Self::Stream(stream) => stream.next().await.map(Some),
         }
     }
 
-    pub async fn send(&mut self, message: &pb::ClientMessage, within: Duration) -> Result<(), End> {
+    pub(crate) async fn send(&mut self, message: &pb::ClientMessage, within: Duration) -> Result<(), End> {
         let (socket, codec) = match self {
             Self::Socket { socket, codec } => (socket, *codec),
             Self::Stream(stream) => return stream.send(message),
@@ -104,7 +104,7 @@ impl Line {
     }
 
     /// Says goodbye, where there is a way to.
-    pub async fn close(&mut self, code: CloseCode) {
+    pub(crate) async fn close(&mut self, code: CloseCode) {
         if let Self::Socket { socket, .. } = self {
             let goodbye = socket.as_mut().close(Some(ws::close_frame(code, "bye")));
             let _ = timeout(Duration::from_secs(1), goodbye).await;

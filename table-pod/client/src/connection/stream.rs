@@ -30,7 +30,7 @@ struct Post {
     body: Bytes,
 }
 
-/// What became of a message that was not taken.
+/// The fate of a message that was not taken.
 enum NotTaken {
     /// Later, perhaps.
     Busy(u64),
@@ -82,7 +82,7 @@ fn no_request(error: &http::Error) -> End {
 
 impl Stream {
     /// Opens a stream to the table at `path`, which continues as `attach` says.
-    pub async fn open(
+    pub(crate) async fn open(
         client: &HttpClient,
         gateway: &Gateway,
         path: &str,
@@ -144,7 +144,7 @@ impl Stream {
     }
 
     /// The next message. Dropping the future loses nothing.
-    pub async fn next(&mut self) -> Result<pb::ServerMessage, End> {
+    pub(crate) async fn next(&mut self) -> Result<pb::ServerMessage, End> {
         loop {
             let event = tokio::select! {
                 event = Self::event(&mut self.body, &mut self.events) => event?,
@@ -160,7 +160,7 @@ impl Stream {
                         .map_err(|error| End::Final(format!("the table speaks another protocol: {error}")));
                 }
                 "close" => return Err(ended(&event)),
-                // Of a newer version.
+                // An event of a newer version.
                 _ => {}
             }
         }
@@ -179,7 +179,7 @@ impl Stream {
         timeout(Duration::from_millis(200), words).await.ok().flatten().unwrap_or(end)
     }
 
-    pub fn send(&mut self, message: &pb::ClientMessage) -> Result<(), End> {
+    pub(crate) fn send(&mut self, message: &pb::ClientMessage) -> Result<(), End> {
         let body = Codec::Json.encode_client(message).map_err(|error| End::Final(error.to_string()))?;
         if let Some(Ask::RenewToken(renew)) = &message.body {
             self.token = renew.token.as_str().into();

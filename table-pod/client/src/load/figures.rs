@@ -1,4 +1,4 @@
-//! What a run counted and measured.
+//! Counts and measurements of a run.
 
 use super::latencies::{Latencies, Quantiles};
 use serde::Serialize;
@@ -17,13 +17,13 @@ const OPEN_MAX: usize = 64;
 
 /// Bytes of all sockets, TLS included.
 #[derive(Clone, Debug, Default)]
-pub struct Bytes {
+pub(crate) struct Bytes {
     pub read: Rc<Cell<u64>>,
     pub written: Rc<Cell<u64>>,
 }
 
 /// All connections count here. Before the measurement begins nothing is kept.
-pub struct Figures {
+pub(crate) struct Figures {
     pub bytes: Bytes,
     begun: Option<(Instant, u64, u64)>,
     acked: u64,
@@ -38,7 +38,7 @@ pub struct Figures {
 }
 
 impl Figures {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             bytes: Bytes::default(),
             begun: None,
@@ -54,12 +54,12 @@ impl Figures {
         }
     }
 
-    pub fn begin(&mut self, now: Instant) {
+    pub(crate) fn begin(&mut self, now: Instant) {
         self.begun = Some((now, self.bytes.read.get(), self.bytes.written.get()));
     }
 
     /// Actions that were acknowledged since the measurement began.
-    pub fn acked(&self) -> u64 {
+    pub(crate) fn acked(&self) -> u64 {
         self.acked
     }
 
@@ -101,7 +101,7 @@ impl Figures {
         *self.kinds.entry(if known { kind } else { "others" }.to_owned()).or_default() += 1;
     }
 
-    pub fn result(&self, players: usize, spectators: usize, tables: usize, now: Instant) -> Outcome {
+    pub(crate) fn result(&self, players: usize, spectators: usize, tables: usize, now: Instant) -> Outcome {
         let (begun, read, written) = self.begun.unwrap_or((now, 0, 0));
         let seconds = now.duration_since(begun).as_secs_f64();
         let bytes = (self.bytes.read.get() - read) + (self.bytes.written.get() - written);
@@ -199,9 +199,9 @@ impl Outcome {
     }
 }
 
-/// Who of a table has seen which action.
+/// Players of a table who have seen an action.
 #[derive(Default)]
-pub struct Spread {
+pub(crate) struct Spread {
     /// Connections that are attached.
     pub viewers: usize,
     open: VecDeque<(u64, usize, Option<Instant>)>,
@@ -209,7 +209,7 @@ pub struct Spread {
 
 impl Spread {
     /// One connection has seen the action at this offset; `sent` by whoever sent it.
-    pub fn seen(&mut self, offset: u64, sent: Option<Instant>, now: Instant, figures: &mut Figures) {
+    pub(crate) fn seen(&mut self, offset: u64, sent: Option<Instant>, now: Instant, figures: &mut Figures) {
         let at = self.open.iter().position(|(open, ..)| *open == offset).unwrap_or_else(|| {
             if self.open.len() >= OPEN_MAX && self.open.pop_front().is_some_and(|(.., sent)| sent.is_some()) {
                 figures.unseen += u64::from(figures.begun.is_some());
@@ -250,7 +250,7 @@ mod tests {
         spread.seen(7, None, ms(11), &mut figures);
         let quantiles = figures.broadcast.quantiles();
         assert_eq!((quantiles.count, quantiles.max.round()), (1, 10.0));
-        // What was sent before the measurement is not part of it.
+        // Messages sent before the measurement are not part of it.
         figures.begin(ms(20));
         for _ in 0..3 {
             spread.seen(9, Some(ms(19)), ms(30), &mut figures);

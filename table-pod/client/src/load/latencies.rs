@@ -10,7 +10,7 @@ const LONGEST_US: u64 = 60_000_000;
 
 /// Microseconds. Up to 256 each has a bucket; above, every power of two has 128 of them.
 #[derive(Clone, Debug)]
-pub struct Latencies {
+pub(crate) struct Latencies {
     counts: Vec<u64>,
     count: u64,
     longest_us: u64,
@@ -47,7 +47,7 @@ impl Default for Latencies {
 }
 
 impl Latencies {
-    pub fn record(&mut self, latency: Duration) {
+    pub(crate) fn record(&mut self, latency: Duration) {
         let us = u64::try_from(latency.as_micros()).unwrap_or(LONGEST_US).min(LONGEST_US);
         if let Some(count) = self.counts.get_mut(bucket(us)) {
             *count += 1;
@@ -57,7 +57,7 @@ impl Latencies {
     }
 
     /// By nearest rank.
-    pub fn quantiles(&self) -> Quantiles {
+    pub(crate) fn quantiles(&self) -> Quantiles {
         // At most a minute: it fits, and one division rounds once.
         let ms = |us: u64| f64::from(u32::try_from(us).unwrap_or(u32::MAX)) / 1_000.0;
         let at = |thousandth: u64| {

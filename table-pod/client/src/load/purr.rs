@@ -94,7 +94,7 @@ impl Purr {
         match kind {
             Kind::HandStarted(started) => self.hand = started.hand,
             Kind::Acted(acted) => {
-                // Of all that this message tells: somebody else may have acted after.
+                // All of the message's acts count: somebody else may have acted after.
                 heard.timed_out |= own(acted.seat) && acted.timed_out;
                 let own = heard.shown.is_some_and(|shown| shown.own) || own(acted.seat) && !acted.timed_out;
                 heard.shown = Some(Shown { offset, own });

@@ -1,15 +1,15 @@
-//! What a generator of load has to know of a protocol: how to say hello, what it heard, how to act.
+//! A load generator's view of a protocol: how to greet, what it received, how to act.
 
 use super::socket::Setup;
 use purr_runtime::ws::Message;
 use tokio_tungstenite::tungstenite::handshake::client::Request;
 
-/// What a player may do, whose turn it is.
+/// The actions of a player whose turn it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Turn {
     pub hand: u64,
     pub check: bool,
-    /// What a call costs, where one can be made.
+    /// The cost of a call, where one can be made.
     pub call: Option<u64>,
     pub raise_min: Option<u64>,
 }
@@ -22,7 +22,7 @@ pub enum Choice {
     RaiseTo(u64),
 }
 
-/// What one frame said.
+/// The content of one frame.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Heard {
     /// The table is there, as it is now.
@@ -94,7 +94,7 @@ pub trait Side {
 
 /// Calls and checks; the first to speak before the flop raises to the least. So every seat acts about four times a hand,
 /// and stacks last long.
-pub fn choose(turn: &Turn, big_blind: u64) -> Choice {
+pub(crate) fn choose(turn: &Turn, big_blind: u64) -> Choice {
     let unraised = turn.call == Some(big_blind) && turn.raise_min == Some(2 * big_blind);
     match (turn.check, turn.call) {
         (true, _) => Choice::Check,

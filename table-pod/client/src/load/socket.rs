@@ -8,7 +8,10 @@ use crate::{bot::Dice, seat::Permits, session::Session};
 use anyhow::{Context, bail};
 use futures::{SinkExt, StreamExt};
 use purr_protocol::{CloseCode, pb, permit::PermitFor};
-use purr_runtime::ws::{self, Message};
+use purr_runtime::{
+    BackOff, Delays,
+    ws::{self, Message},
+};
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 use std::{
@@ -30,9 +33,8 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 use tokio_tungstenite::WebSocketStream;
 
 const CONNECT: Duration = Duration::from_secs(10);
-const BACK_OFF_MIN: Duration = Duration::from_millis(250);
-const BACK_OFF_MAX: Duration = Duration::from_secs(5);
-/// What came too early goes again after this.
+const RETRY: Delays = Delays::new(Duration::from_millis(250), Duration::from_secs(5));
+/// Wait before a message that came too early is sent again.
 const AGAIN: Duration = Duration::from_millis(500);
 
 /// Where the connections go.
@@ -44,15 +46,15 @@ pub struct Target {
     pub tls: Arc<ClientConfig>,
 }
 
-/// Who a connection is.
+/// The identity of a connection.
 #[derive(Clone, Default)]
 pub struct Setup {
     /// Where its tokens come from; `None` where the other side wants none.
     pub session: Option<Session>,
-    /// What signs its buy-ins; `None` for a spectator.
+    /// The wallet that signs buy-ins; `None` for a spectator.
     pub permits: Option<Permits>,
     pub buy_in: u64,
-    /// What each permit allows of rake.
+    /// The rake that each permit allows.
     pub max_rake: u64,
 }
 
@@ -62,7 +64,7 @@ impl Setup {
     }
 }
 
-/// What all connections are doing.
+/// The stage of a run, the same for all connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
     Play,
@@ -135,28 +137,34 @@ pub(super) struct Seat<S> {
 }
 
 impl<S: Side> Seat<S> {
-    pub fn new(side: S, setup: Setup, table: Rc<RefCell<Spread>>, shared: Rc<Shared>, seed: u64) -> Self {
+    pub(crate) fn new(
+        side: S,
+        setup: Setup,
+        table: Rc<RefCell<Spread>>,
+        shared: Rc<Shared>,
+        seed: u64,
+    ) -> Self {
         let dice = Dice::new(seed);
         let counted = (false, false);
         Self { side, setup, table, shared, dice, counted, acting: None, sent: None, due: None, turn: None }
     }
 
     /// Until all is over.
-    pub async fn run(mut self) {
-        let mut back_off = BACK_OFF_MIN;
+    pub(crate) async fn run(mut self) {
+        let mut back_off = BackOff::new(RETRY);
         loop {
             let (attached, end) = Box::pin(self.once()).await;
             self.count(false, false);
             if attached {
                 self.table.borrow_mut().viewers -= 1;
-                back_off = BACK_OFF_MIN;
+                back_off.reset();
             }
             (self.acting, self.sent, self.due) = (None, None, None);
             let Err(error) = end else { return };
             self.shared.figures.borrow_mut().error(&format!("{error:#}"));
-            let half = back_off / 2;
+            // The seat's own dice, and not `jittered`: the same seed gives the same load.
+            let half = back_off.next_wait() / 2;
             sleep(half + half.mul_f64(self.dice.roll(1_000) as f64 / 1_000.0)).await;
-            back_off = (back_off * 2).min(BACK_OFF_MAX);
             if attached {
                 self.shared.figures.borrow_mut().reconnect();
             }

@@ -1,4 +1,4 @@
-//! What one player saw of a deal, with its proofs.
+//! One player's view of a deal, with its proofs.
 
 use super::{ViewError, card};
 use purr_engine::{
@@ -11,12 +11,12 @@ use purr_protocol::pb;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DealSeen {
     pub hand: u64,
-    /// What the deck was bound to before anybody revealed.
+    /// The root that the deck was bound to before anybody revealed.
     pub root: Option<Hash>,
-    /// What players had committed to when the root was published.
+    /// Players' commitments when the root was published.
     pub commitments: Vec<Commitment>,
     pub reveals: Vec<Reveal>,
-    /// Who was dealt in, in the order of the deal.
+    /// Players who were dealt in, in the order of the deal.
     pub order: Vec<SeatIndex>,
     /// Cards that were seen, each with its place in the deal.
     pub openings: Vec<(usize, Opening)>,
@@ -83,7 +83,7 @@ impl DealSeen {
             self.root_changed |= before != root;
             self.commitments_changed |= self.commitments != commitments;
         } else {
-            // What was told first is what the table is bound to.
+            // The first message binds the table.
             (self.root, self.commitments) = (Some(root), commitments);
         }
         for reveal in &told.reveals {

@@ -1,4 +1,4 @@
-//! What each event changes.
+//! Changes of the view by each event.
 
 use super::{DealSeen, Ended, Hand, InHand, Seat, Table, View, ViewError, card, player_id, seat_index};
 use purr_engine::SeatIndex;

@@ -108,7 +108,7 @@ fn keccak(bytes: &[u8]) -> [u8; 32] {
     Keccak256::digest(bytes).into()
 }
 
-/// Who signed a message (EIP-191).
+/// Returns the signer of a message (EIP-191).
 fn signer(message: &str, signature: &str) -> Option<PlayerId> {
     let bytes = hex::decode(signature.strip_prefix("0x")?).ok()?;
     let signature = Signature::from_slice(bytes.get(..64)?).ok()?;
@@ -322,7 +322,7 @@ pub struct World {
     pub table: SocketAddr,
     /// As who the table takes trunks.
     pub gateway: Identity,
-    /// What gateways sign assertions with.
+    /// The key that gateways sign assertions with.
     asserting: EncodingKey,
     dir: TempDir,
     stop: CancellationToken,

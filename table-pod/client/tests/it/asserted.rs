@@ -1,4 +1,4 @@
-//! What a table makes of a gateway's assertions, which take the place of players' access tokens.
+//! A table and a gateway's assertions, which take the place of players' access tokens.
 #![allow(clippy::large_futures, reason = "a test has room")]
 
 use crate::{
@@ -17,8 +17,6 @@ use purr_runtime::{
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::{Instant, sleep_until};
 
-const EITHER: &str = "purr.trunk.v2, purr.trunk.v1";
-
 fn said(lane: Lane, good_s: u64) -> Assertion {
     let now_s = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     // A player of its own: two lanes of one player take the table over from each other.
@@ -26,7 +24,7 @@ fn said(lane: Lane, good_s: u64) -> Assertion {
 }
 
 async fn asserted(world: &World) -> Trunk {
-    let (trunk, chosen) = Trunk::open_as(world, EITHER).await.unwrap();
+    let (trunk, chosen) = Trunk::open_as(world, &[ASSERTED, SUBPROTOCOL].join(", ")).await.unwrap();
     assert_eq!(chosen.as_deref(), Some(ASSERTED), "a table that knows assertions asks for them");
     trunk
 }
@@ -88,7 +86,7 @@ async fn a_lane_ends_with_the_players_token_unless_the_gateway_renews_it() {
     assert!(begun.elapsed() >= Duration::from_secs(2));
     sleep_until(begun + Duration::from_millis(2_500)).await;
     trunk.pings(2).await;
-    // Of somebody else.
+    // An assertion about somebody else.
     let other = Assertion { sub: format!("0x{}", "b2".repeat(20)), ..said(2, 300) };
     trunk.say(vec![Up::renew(2, world.assertion(&other))]).await;
     assert_eq!(trunk.ends(2).await, Some(CloseCode::Protocol));

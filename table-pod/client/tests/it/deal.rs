@@ -59,7 +59,7 @@ fn auditor() -> AuditorSecret {
     AuditorSecret::derive(&[5; 32])
 }
 
-/// What a hand left behind.
+/// The record of a hand.
 struct Played {
     record: HandRecord,
     bytes: Vec<u8>,
@@ -323,7 +323,7 @@ fn a_table_that_doubles_a_card_is_caught_by_the_auditor_though_nobody_saw_both()
         let told = dealt_from(&record, &doubled);
         let twice = Err(Unproven::Deal(DealError::CardTwice(card)));
         match verify::record(&told) {
-            // What everybody saw is all in order; only the whole deck shows it.
+            // Everything that players saw is in order; only the whole deck shows the fault.
             Ok(_) => unseen_twins += 1,
             Err(_) => seen_twins += 1,
         }

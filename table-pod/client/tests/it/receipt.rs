@@ -67,7 +67,7 @@ fn table_id(record: &HandRecord) -> [u8; 32] {
     ])
 }
 
-/// What the signer signs; the winner with the most is charged all rake.
+/// The text that the signer signs; the winner with the most is charged all rake.
 fn signed(record: &HandRecord, record_hash: [u8; 32], key: &SigningKey) -> HandReceipt {
     let best = record.end.results.iter().max_by_key(|result| result.delta).unwrap().seat;
     let lanes: Vec<ReceiptLane> = record

@@ -1,4 +1,4 @@
-//! What a table makes of a gateway's trunk: each lane its own player, the same told to many once.
+//! A table and a gateway's trunk: each lane its own player, one message to many sent once.
 #![allow(clippy::large_futures, reason = "a test has room")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests may fail loudly")]
 
@@ -33,7 +33,7 @@ pub(crate) struct Trunk {
     socket: WebSocketStream<TlsStream<TcpStream>>,
     pub(crate) codecs: HashMap<Lane, Codec>,
     heard: Vec<Down>,
-    /// Who has a seat, each time that the table said so.
+    /// The players with a seat, each time that the table said so.
     rosters: Vec<Vec<PlayerId>>,
 }
 
@@ -77,7 +77,7 @@ impl Trunk {
         assert!(matches!(message.body, Some(Say::Snapshot(_))), "{message:?}");
     }
 
-    /// What the table says next; `None` when it has closed the trunk.
+    /// Returns the table's next message; `None` when it has closed the trunk.
     async fn next(&mut self) -> Option<Down> {
         while self.heard.is_empty() {
             match timeout(SOON, self.socket.next()).await.expect("nothing in time") {
@@ -186,7 +186,7 @@ async fn a_player_who_ends_or_breaks_the_protocol_takes_nobody_along() {
     assert_eq!(trunk.ends(1).await, Some(CloseCode::Protocol));
     trunk.ask(2, 5, Ask::Attach(pb::Attach::default())).await;
     assert_eq!(trunk.ends(2).await, Some(CloseCode::Protocol));
-    // What was on its way to a lane that has ended, and the goodbye of one that is gone, are nobody's fault.
+    // Messages under way to a lane that has ended, and the goodbye of one that is gone, are nobody's fault.
     let late = trunk.message(1, 6, Ask::Ping(pb::Ping {}));
     trunk.say(vec![late, Up::gone(3), Up::gone(3)]).await;
     trunk.pings(4).await;

@@ -277,7 +277,7 @@ impl World {
     }
 }
 
-/// That somebody leaves after the hand is told by no event.
+/// No event tells that somebody leaves after the hand.
 fn told(view: &View) -> Seen {
     let mut table = view.table().unwrap().clone();
     table.seats.values_mut().for_each(|seat| seat.leaving = false);

@@ -11,7 +11,44 @@ const DEPTH_MAX: usize = 32;
 pub struct BadJson {
     /// From 1.
     pub line: usize,
-    pub problem: &'static str,
+    pub problem: Problem,
+}
+
+/// The fault of a text that is not JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
+    #[error("too many values within values")]
+    TooDeep,
+    #[error("it ends too early")]
+    Cut,
+    #[error("a value is wanted")]
+    Value,
+    #[error("a number is wanted")]
+    Number,
+    #[error("a digit is wanted after the point")]
+    Point,
+    #[error("a digit is wanted in the exponent")]
+    Exponent,
+    #[error("a comma or ] is wanted")]
+    InList,
+    #[error("a name in quotes is wanted")]
+    Name,
+    #[error("a colon is wanted")]
+    Colon,
+    #[error("a name is there twice")]
+    Twice,
+    #[error("a comma or }} is wanted")]
+    InObject,
+    #[error("a string does not end")]
+    OpenString,
+    #[error("a control character in a string")]
+    Control,
+    #[error("half a character")]
+    Surrogate,
+    #[error("an escape that JSON does not have")]
+    Escape,
+    #[error("four hex digits are wanted")]
+    Hex,
 }
 
 /// Values one after the other, as `.ohh` files hold them.
@@ -64,9 +101,9 @@ impl<'a> Reader<'a> {
         there
     }
 
-    fn value(&mut self, depth: usize) -> Result<Value, &'static str> {
+    fn value(&mut self, depth: usize) -> Result<Value, Problem> {
         if depth > DEPTH_MAX {
-            return Err("too many values within values");
+            return Err(Problem::TooDeep);
         }
         match self.peek() {
             Some(b'{') => self.object(depth),
@@ -77,7 +114,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn word(&mut self) -> Result<Value, &'static str> {
+    fn word(&mut self) -> Result<Value, Problem> {
         let rest = &self.text[self.at..];
         let words = [("true", Value::Bool(true)), ("false", Value::Bool(false)), ("null", Value::Null)];
         for (word, value) in words {
@@ -86,10 +123,10 @@ impl<'a> Reader<'a> {
                 return Ok(value);
             }
         }
-        Err(if rest.is_empty() { "it ends too early" } else { "a value is wanted" })
+        Err(if rest.is_empty() { Problem::Cut } else { Problem::Value })
     }
 
-    fn number(&mut self) -> Result<Value, &'static str> {
+    fn number(&mut self) -> Result<Value, Problem> {
         let from = self.at;
         let digits = |reader: &mut Self| {
             let from = reader.at;
@@ -102,21 +139,21 @@ impl<'a> Reader<'a> {
         let zero = self.peek() == Some(b'0');
         let whole = digits(self);
         if whole == 0 || (zero && whole > 1) {
-            return Err("a number is wanted");
+            return Err(Problem::Number);
         }
         if self.takes(b'.') && digits(self) == 0 {
-            return Err("a digit is wanted after the point");
+            return Err(Problem::Point);
         }
         if self.takes(b'e') || self.takes(b'E') {
             let _ = self.takes(b'+') || self.takes(b'-');
             if digits(self) == 0 {
-                return Err("a digit is wanted in the exponent");
+                return Err(Problem::Exponent);
             }
         }
         Ok(Value::Number(self.text[from..self.at].into()))
     }
 
-    fn list(&mut self, depth: usize) -> Result<Value, &'static str> {
+    fn list(&mut self, depth: usize) -> Result<Value, Problem> {
         self.at += 1;
         let mut values = Vec::new();
         self.blank();
@@ -131,12 +168,12 @@ impl<'a> Reader<'a> {
                 return Ok(Value::List(values));
             }
             if !self.takes(b',') {
-                return Err("a comma or ] is wanted");
+                return Err(Problem::InList);
             }
         }
     }
 
-    fn object(&mut self, depth: usize) -> Result<Value, &'static str> {
+    fn object(&mut self, depth: usize) -> Result<Value, Problem> {
         self.at += 1;
         let mut entries: Vec<(String, Value)> = Vec::new();
         self.blank();
@@ -146,17 +183,17 @@ impl<'a> Reader<'a> {
         loop {
             self.blank();
             if self.peek() != Some(b'"') {
-                return Err("a name in quotes is wanted");
+                return Err(Problem::Name);
             }
             let name = self.string()?;
             self.blank();
             if !self.takes(b':') {
-                return Err("a colon is wanted");
+                return Err(Problem::Colon);
             }
             self.blank();
             let value = self.value(depth + 1)?;
             if entries.iter().any(|(known, _)| *known == name) {
-                return Err("a name is there twice");
+                return Err(Problem::Twice);
             }
             entries.push((name, value));
             self.blank();
@@ -164,19 +201,19 @@ impl<'a> Reader<'a> {
                 return Ok(Value::Table(entries));
             }
             if !self.takes(b',') {
-                return Err("a comma or } is wanted");
+                return Err(Problem::InObject);
             }
         }
     }
 
-    fn string(&mut self) -> Result<String, &'static str> {
+    fn string(&mut self) -> Result<String, Problem> {
         self.at += 1;
         let mut text = String::new();
         let mut from = self.at;
         loop {
             match self.peek() {
-                None => return Err("a string does not end"),
-                Some(0..=0x1f) => return Err("a control character in a string"),
+                None => return Err(Problem::OpenString),
+                Some(0..=0x1f) => return Err(Problem::Control),
                 Some(b'"') => {
                     text.push_str(&self.text[from..self.at]);
                     self.at += 1;
@@ -193,8 +230,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn escape(&mut self) -> Result<char, &'static str> {
-        let byte = self.peek().ok_or("a string does not end")?;
+    fn escape(&mut self) -> Result<char, Problem> {
+        let byte = self.peek().ok_or(Problem::OpenString)?;
         self.at += 1;
         Ok(match byte {
             b'"' | b'\\' | b'/' => char::from(byte),
@@ -209,30 +246,30 @@ impl<'a> Reader<'a> {
                 let code = match first {
                     0xd800..=0xdbff => {
                         if !(self.takes(b'\\') && self.takes(b'u')) {
-                            return Err("half a character");
+                            return Err(Problem::Surrogate);
                         }
                         match self.unit()? {
                             second @ 0xdc00..=0xdfff => {
                                 0x1_0000 + ((first - 0xd800) << 10) + (second - 0xdc00)
                             }
-                            _ => return Err("half a character"),
+                            _ => return Err(Problem::Surrogate),
                         }
                     }
                     code => code,
                 };
-                char::from_u32(code).ok_or("half a character")?
+                char::from_u32(code).ok_or(Problem::Surrogate)?
             }
-            _ => return Err("an escape that JSON does not have"),
+            _ => return Err(Problem::Escape),
         })
     }
 
-    fn unit(&mut self) -> Result<u32, &'static str> {
+    fn unit(&mut self) -> Result<u32, Problem> {
         let hex = self.text.get(self.at..self.at + 4).unwrap_or_default();
         if !hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return Err("four hex digits are wanted");
+            return Err(Problem::Hex);
         }
         self.at += 4;
-        u32::from_str_radix(hex, 16).map_err(|_| "four hex digits are wanted")
+        u32::from_str_radix(hex, 16).map_err(|_| Problem::Hex)
     }
 }
 

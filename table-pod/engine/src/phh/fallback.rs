@@ -41,25 +41,31 @@ fn hand(name: &str, table: &DeTable<'_>, lines: &Lines) -> Draft {
         let line = lines.at(start);
         match read(value.get_ref()) {
             Ok(value) => draft.set(key, value, line),
-            Err(number) => draft.fail(line, key, format!("'{number}' is not a number")),
+            Err(error) => draft.fail(line, key, error.to_string()),
         }
     }
     draft
 }
 
-/// The value, or the number in it that is none: the crate's documents hold numbers unread.
-fn read(value: &DeValue<'_>) -> Result<Value, String> {
+/// The documents of the crate hold numbers unread.
+#[derive(Debug, thiserror::Error)]
+#[error("'{0}' is not a number")]
+struct NotANumber(String);
+
+/// # Errors
+/// Names the first number in the value that is none.
+fn read(value: &DeValue<'_>) -> Result<Value, NotANumber> {
     Ok(match value {
         DeValue::String(text) => Value::Text(text.to_string()),
         DeValue::Integer(number) => {
             let value = i64::from_str_radix(number.as_str(), number.radix());
-            Value::Number(value.map_err(|_| number.to_string())?.to_string())
+            Value::Number(value.map_err(|_| NotANumber(number.to_string()))?.to_string())
         }
         DeValue::Float(number) => {
             let text = number.as_str();
-            let value: f64 = text.parse().map_err(|_| text.to_owned())?;
+            let value: f64 = text.parse().map_err(|_| NotANumber(text.to_owned()))?;
             if value.is_infinite() && !text.ends_with("inf") {
-                return Err(text.into());
+                return Err(NotANumber(text.into()));
             }
             Value::Number(text.into())
         }
@@ -75,7 +81,7 @@ fn read(value: &DeValue<'_>) -> Result<Value, String> {
                 let key: &std::borrow::Cow<'_, str> = key.get_ref();
                 Ok((key.to_string(), read(value.get_ref())?))
             };
-            Value::Table(entries.into_iter().map(entry).collect::<Result<_, String>>()?)
+            Value::Table(entries.into_iter().map(entry).collect::<Result<_, NotANumber>>()?)
         }
     })
 }

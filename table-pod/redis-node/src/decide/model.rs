@@ -1,7 +1,10 @@
 //! Groups of modelled nodes that decide by the real rules: every order of starts, and crashes at any moment.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
 
-use super::{tests::history, *};
+use super::{
+    tests::{history, quiet},
+    *,
+};
 use crate::memory::Memory;
 
 const TICK: Duration = Duration::from_millis(300);
@@ -68,27 +71,12 @@ impl World {
         };
         let known = newest(&claims);
         let mut o = Observed {
-            me: Node(node),
-            group: Group::Store,
-            nodes: self.members.iter().map(seen).collect(),
             server_runs: me.server.is_some(),
             sentinel_runs: me.sentinel.is_some(),
             memory: me.file.is_some(),
             known,
             epoch: known.map_or(0, |claim| claim.epoch),
-            room: true,
-            server_may_start: true,
-            sentinel_may_start: true,
-            settled: false,
-            era_counted: true,
-            writes_refused: false,
-            alone: Duration::ZERO,
-            searching: Duration::ZERO,
-            astray: Duration::ZERO,
-            split: Duration::ZERO,
-            vote_unseen: Duration::ZERO,
-            new_certificates: None,
-            drain: None,
+            ..quiet(Node(node), self.members.iter().map(seen).collect())
         };
         memory.complete(self.now, &mut o);
         let steps = decide(&o);

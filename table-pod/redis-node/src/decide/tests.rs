@@ -14,23 +14,21 @@ fn seen(role: Role) -> Seen {
     Seen { role, history: None, told: Some(4), names: None }
 }
 
-/// A node of a group of three that serves as the master, and nothing to do.
-fn master() -> Observed {
-    let replica = Role::Replica { of: Some(ME) };
-    let names = |role| Seen { role, history: None, told: Some(4), names: Some(ME) };
+/// A node that sees these nodes, whose own parts do not run, and which waits for nothing.
+pub(super) fn quiet(me: Node, nodes: Vec<Seen>) -> Observed {
     Observed {
-        me: ME,
+        me,
         group: Group::Store,
-        nodes: vec![names(Role::Master), names(replica), names(replica)],
-        server_runs: true,
-        sentinel_runs: true,
-        memory: true,
-        known: Some(Claim { epoch: 4, master: Some(ME) }),
-        epoch: 4,
+        nodes,
+        server_runs: false,
+        sentinel_runs: false,
+        memory: false,
+        known: None,
+        epoch: 0,
         room: true,
         server_may_start: true,
         sentinel_may_start: true,
-        settled: true,
+        settled: false,
         era_counted: true,
         writes_refused: false,
         alone: Duration::ZERO,
@@ -40,6 +38,21 @@ fn master() -> Observed {
         vote_unseen: Duration::ZERO,
         new_certificates: None,
         drain: None,
+    }
+}
+
+/// A node of a group of three that serves as the master, and nothing to do.
+fn master() -> Observed {
+    let replica = Role::Replica { of: Some(ME) };
+    let names = |role| Seen { role, history: None, told: Some(4), names: Some(ME) };
+    Observed {
+        server_runs: true,
+        sentinel_runs: true,
+        memory: true,
+        known: Some(Claim { epoch: 4, master: Some(ME) }),
+        epoch: 4,
+        settled: true,
+        ..quiet(ME, vec![names(Role::Master), names(replica), names(replica)])
     }
 }
 

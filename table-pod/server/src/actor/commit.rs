@@ -8,6 +8,7 @@ use crate::{
 };
 use bytes::Bytes;
 use purr_protocol::pb::{TablePaused, TableResumed, server_message::Body};
+use purr_runtime::{BackOff, Delays};
 use purr_store::{Commit, OutboxEntry, Sealer, Store, StoreError};
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep};
@@ -16,8 +17,7 @@ use tokio::time::{Instant, sleep};
 pub(super) const STALL_MS: u64 = 500;
 /// Whole commits kept for a new master that lacks them.
 const KEPT_MAX: usize = 256;
-const BACK_OFF_MIN: Duration = Duration::from_millis(20);
-const BACK_OFF_MAX: Duration = Duration::from_secs(1);
+const RETRY: Delays = Delays::new(Duration::from_millis(20), Duration::from_secs(1));
 
 /// Why a table stops acting for good.
 #[derive(Debug, thiserror::Error)]
@@ -85,7 +85,7 @@ impl Committer {
             self.kept.pop_front();
         }
         let begun = Instant::now();
-        let mut back_off = BACK_OFF_MIN;
+        let mut back_off = BackOff::new(RETRY);
         let mut told = false;
         // What this step shows has not been seen: a cursor that counted it would skip it for ever.
         let seen = step.shown.as_ref().map_or(core.state().offset, |shown| shown.offset - 1);
@@ -120,8 +120,7 @@ impl Committer {
                 let reason = "the store is not answering".to_owned();
                 connections.tell_all(seen, &Body::TablePaused(TablePaused { reason }));
             }
-            sleep(back_off).await;
-            back_off = (back_off * 2).min(BACK_OFF_MAX);
+            sleep(back_off.next_wait()).await;
         }
         self.acknowledged = true;
         self.metrics.commit_seconds.observe(begun.elapsed().as_secs_f64());

@@ -6,15 +6,14 @@ use crate::{
     signer::{Signer, SignerError},
 };
 use purr_protocol::settlement::{Entry, Notice, NoticeState, Reserve};
-use purr_runtime::CancellationToken;
+use purr_runtime::{BackOff, CancellationToken, Delays};
 use std::{sync::Arc, time::Duration};
 use tokio::{
     sync::watch,
     time::{Instant, sleep},
 };
 
-const BACK_OFF_MIN: Duration = Duration::from_millis(100);
-const BACK_OFF_MAX: Duration = Duration::from_secs(5);
+const RETRY: Delays = Delays::new(Duration::from_millis(100), Duration::from_secs(5));
 /// Entries in one request.
 const BATCH_MAX: usize = 32;
 
@@ -43,7 +42,7 @@ pub(super) async fn deliver(
     mut pending: watch::Receiver<Pending>,
     end: CancellationToken,
 ) {
-    let mut back_off = BACK_OFF_MIN;
+    let mut back_off = BackOff::new(RETRY);
     let mut done = 0;
     loop {
         let Pending { epoch, entries } = pending.borrow_and_update().clone();
@@ -58,7 +57,7 @@ pub(super) async fn deliver(
         }
         match signer.submit(epoch, &batch).await {
             Ok(through) => {
-                back_off = BACK_OFF_MIN;
+                back_off.reset();
                 done = through;
                 handle.input(Input::Accepted { through }).await;
             }
@@ -67,9 +66,8 @@ pub(super) async fn deliver(
             }
             Err(error) => {
                 tracing::warn!(%error, first = batch[0].seq, "entries not delivered");
-                tokio::select! {
-                    () = end.cancelled() => return,
-                    () = sleep(back_off) => back_off = (back_off * 2).min(BACK_OFF_MAX),
+                if !back_off.wait(&end).await {
+                    return;
                 }
             }
         }
@@ -117,15 +115,14 @@ pub(super) async fn reserve(
     hold: Duration,
 ) {
     let until = Instant::now() + hold;
-    let mut back_off = BACK_OFF_MIN;
+    let mut back_off = BackOff::new(RETRY);
     let refused = loop {
         match signer.reserve(&request).await {
             Ok(()) => break None,
             // It may have been made all the same: only the same request again can tell.
-            Err(SignerError::Unavailable(why)) if Instant::now() + back_off < until => {
+            Err(SignerError::Unavailable(why)) if Instant::now() + back_off.peek() < until => {
                 tracing::warn!(why, "reservation");
-                sleep(back_off).await;
-                back_off = (back_off * 2).min(BACK_OFF_MAX);
+                sleep(back_off.next_wait()).await;
             }
             Err(error) => break Some(error.to_string()),
         }

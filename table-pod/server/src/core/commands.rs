@@ -339,7 +339,7 @@ impl Core {
 
     fn commit_entropy(&mut self, seat: SeatIndex, commitment: &[u8]) -> Result<(), Denied> {
         let hash = commitment.try_into().map_err(|_| Denied::new(ErrorCode::Malformed, "want 32 bytes"))?;
-        self.commit(seat, hash).map_err(|why| Denied::new(ErrorCode::Refused, why))
+        self.commit(seat, hash).map_err(|why| Denied::new(ErrorCode::Refused, why.to_string()))
     }
 
     fn is_applied(&self, player: PlayerId, id: u64) -> bool {
@@ -388,6 +388,6 @@ impl Core {
     fn reveal_entropy(&mut self, seat: SeatIndex, hand: u64, entropy: &[u8]) -> Result<(), Denied> {
         let entropy: [u8; 32] =
             entropy.try_into().map_err(|_| Denied::new(ErrorCode::Malformed, "want 32 bytes"))?;
-        self.reveal(seat, hand, entropy).map_err(|why| Denied::new(ErrorCode::Refused, why))
+        self.reveal(seat, hand, entropy).map_err(|why| Denied::new(ErrorCode::Refused, why.to_string()))
     }
 }

@@ -8,7 +8,7 @@
 use super::{Core, Deal, Step};
 use purr_engine::{
     Command, Event, Millis, PlayerId, Refusal, SeatIndex,
-    deal::{Commitment, Hash, Reveal, SealedDeck, commitment},
+    deal::{Commitment, DealError, Hash, Reveal, SealedDeck, commitment},
     history::SeatStart,
 };
 use purr_protocol::{
@@ -20,6 +20,28 @@ use serde::{Deserialize, Serialize};
 /// Reveals withheld running, in deals that the seat had committed for; so many mean sit-out. After
 /// that each further one does, until the seat reveals.
 pub const WITHHELD_MAX: u32 = 3;
+
+/// Why a player's commitment or entropy is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum EntropyRefused {
+    #[error("the deal is under way")]
+    UnderWay,
+    #[error("sit in first: entropy was committed and withheld too often")]
+    WithheldTooOften,
+    #[error("hand {0} is not being dealt")]
+    NotDealt(u64),
+    #[error("this is not what was committed to")]
+    NotCommitted,
+}
+
+/// Why a deal ends without a hand.
+#[derive(Debug, thiserror::Error)]
+enum NotStarted {
+    #[error(transparent)]
+    Deck(#[from] DealError),
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+}
 
 /// What a player asked for while a deal was under way, and gets once the hand is dealt: who could take it back would
 /// choose between deals.
@@ -125,28 +147,28 @@ impl Core {
     }
 
     /// Takes a player's commitment for the next deal.
-    pub(super) fn commit(&mut self, seat: SeatIndex, hash: Hash) -> Result<(), String> {
+    pub(super) fn commit(&mut self, seat: SeatIndex, hash: Hash) -> Result<(), EntropyRefused> {
         if self.state.dealing.is_some() {
             // The root is out: what is chosen now could be chosen by it.
-            return Err("the deal is under way".into());
+            return Err(EntropyRefused::UnderWay);
         }
         let withheld = self.state.withheld.get(&seat).copied().unwrap_or(0);
         let sitting_out = self.state.table.seat(seat).is_some_and(|chair| chair.sitting_out);
         if sitting_out && withheld >= WITHHELD_MAX {
-            return Err("sit in first: entropy was committed and withheld too often".into());
+            return Err(EntropyRefused::WithheldTooOften);
         }
         self.state.commitments.insert(seat, hash);
         Ok(())
     }
 
     /// Takes a player's entropy, if it is what was committed to.
-    pub(super) fn reveal(&mut self, seat: SeatIndex, hand: u64, entropy: Hash) -> Result<(), String> {
+    pub(super) fn reveal(&mut self, seat: SeatIndex, hand: u64, entropy: Hash) -> Result<(), EntropyRefused> {
         let now = self.now;
         let dealing = self.state.dealing.as_mut().filter(|dealing| dealing.hand == hand);
-        let dealing = dealing.ok_or_else(|| format!("hand {hand} is not being dealt"))?;
+        let dealing = dealing.ok_or(EntropyRefused::NotDealt(hand))?;
         let committed = dealing.commitments.iter().find(|committed| committed.seat == seat.0);
         if committed.map(|committed| committed.hash) != Some(commitment(&entropy)) {
-            return Err("this is not what was committed to".into());
+            return Err(EntropyRefused::NotCommitted);
         }
         if !dealing.reveals.iter().any(|reveal| reveal.seat == seat.0) {
             dealing.reveals.push(Reveal { seat: seat.0, entropy });
@@ -164,20 +186,17 @@ impl Core {
         let Dealing { hand, sealed, commitments, reveals, .. } = dealing;
         let stacks: Vec<Option<(PlayerId, u64)>> =
             self.state.table.seats().iter().map(|seat| seat.as_ref().map(|s| (s.player, s.stack))).collect();
-        let mut too_few = false;
-        let started = sealed.deck(&reveals).map_err(|error| error.to_string()).and_then(|deck| {
+        let started = sealed.deck(&reveals).map_err(NotStarted::from).and_then(|deck| {
             let start = Command::StartHand { hand, deck };
-            self.state.table.apply(self.now, start).map_err(|refusal| {
-                too_few = matches!(refusal, Refusal::TooFewPlayers { .. });
-                refusal.to_string()
-            })
+            Ok(self.state.table.apply(self.now, start)?)
         });
         let started = match started {
             Ok(started) => started,
             // Somebody left meanwhile: no hand, and the deck is thrown away. The table has seen entropy
             // that was revealed, so none of it may count again: players commit anew.
             Err(reason) => {
-                tracing::info!(reason, hand, "no hand");
+                tracing::info!(%reason, hand, "no hand");
+                let too_few = matches!(reason, NotStarted::Refused(Refusal::TooFewPlayers { .. }));
                 let frozen = self.frozen_seat();
                 let cause = match frozen {
                     Some(_) if too_few => VoidCause::Frozen,

@@ -66,9 +66,16 @@ impl Core {
         if ended.is_some() {
             self.hand_ended = Some(self.now);
         }
-        if let (Some(end), Some(deal)) = (&ended, &deal) {
-            self.watch_hand(end, deal);
-            self.settle(end, deal, events, step);
+        match (&ended, &deal) {
+            (Some(end), Some(deal)) => {
+                self.watch_hand(end, deal);
+                self.settle(end, deal, events, step);
+            }
+            // Only a damaged state: every hand starts with its deal.
+            (Some(end), None) => {
+                tracing::error!(hand = end.hand, "not settled: the hand's deal is not known");
+            }
+            (None, _) => {}
         }
         for event in events {
             if let Event::Left { seat, player, stack } = event {

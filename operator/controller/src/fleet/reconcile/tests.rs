@@ -81,11 +81,12 @@ impl Scene {
                 condition("Progressing", "False", "Steady")
             ]))
             .unwrap();
-            (status.fencing_generation, status.epoch) = (1, 1 << 16);
+            (status.fencing_generation, status.epoch) = (1, testing::epoch(1).get().try_into().unwrap());
             status.observed_generation = table.metadata.generation.unwrap();
             let uid = table.metadata.uid.clone().unwrap();
             let closed = table.spec.closed;
-            summaries.insert(uid, Summary { epoch: 1 << 16, players, closed, ..Summary::default() });
+            summaries
+                .insert(uid, Summary { epoch: testing::epoch(1), players, closed, ..Summary::default() });
             self.api.put(TABLES, &table);
         }
         self.fleets.summaries.replace(summaries);

@@ -1,5 +1,8 @@
 use super::*;
-use crate::{table::decide::Waiting, testing::table};
+use crate::{
+    table::decide::Waiting,
+    testing::{epoch, table},
+};
 
 fn pod() -> PodView {
     PodView {
@@ -13,7 +16,7 @@ fn pod() -> PodView {
 }
 
 fn summary() -> Summary {
-    Summary { epoch: 3 << 16 | 1, players: 4, hand: 17, sequence: 20, confirmed: 18, ..Summary::default() }
+    Summary { epoch: epoch(3), players: 4, hand: 17, sequence: 20, confirmed: 18, ..Summary::default() }
 }
 
 fn facts<'a>(table: &'a PokerTable, pod: Option<&'a PodView>, summary: Option<&'a Summary>) -> Facts<'a> {

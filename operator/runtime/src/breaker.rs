@@ -1,5 +1,4 @@
-//! Circuit breakers: a server that fails again and again is left alone for a while, and then asked
-//! by a few only.
+//! Circuit breakers: a server that fails several times in a row gets no requests for a while, and then a few only.
 
 use prometheus::IntGauge;
 use std::{
@@ -77,6 +76,11 @@ impl State {
         }
     }
 
+    /// Opens for the longest time, whatever the state; a probe that fails after that waits as after a first one.
+    fn rested(now: Instant, settings: &Settings) -> Self {
+        Self::Open { until: now + settings.open_max, wait: settings.open_min }
+    }
+
     const fn gauge(self) -> i64 {
         match self {
             Self::Closed { .. } => 0,
@@ -89,24 +93,52 @@ impl State {
 pub struct Breaker {
     state: Mutex<State>,
     settings: Settings,
-    gauge: IntGauge,
+    /// 0 for closed, 1 for half-open, 2 for open.
+    gauge: Option<IntGauge>,
 }
 
-/// One call that may go out.
+/// One call that may go out. Dropped without an answer, it says nothing about the server.
 pub struct Call<'a> {
     breaker: &'a Breaker,
     told: bool,
 }
 
 impl Breaker {
-    /// `gauge` shows 0 for closed, 1 for half-open, 2 for open.
-    pub fn new(settings: Settings, gauge: IntGauge) -> Self {
-        gauge.set(0);
-        Self { state: Mutex::new(State::Closed { failures: 0 }), settings, gauge }
+    pub const fn new(settings: Settings) -> Self {
+        Self { state: Mutex::new(State::Closed { failures: 0 }), settings, gauge: None }
+    }
+
+    /// Shows the state in `gauge`: 0 for closed, 1 for half-open, 2 for open.
+    #[must_use]
+    pub fn shown_by(self, gauge: IntGauge) -> Self {
+        gauge.set(self.state().gauge());
+        Self { gauge: Some(gauge), ..self }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, held: &mut State, next: State) {
+        *held = next;
+        if let Some(gauge) = &self.gauge {
+            gauge.set(next.gauge());
+        }
+    }
+
+    /// Whether a call may go out now; takes no place of a probe.
+    pub fn allows(&self) -> bool {
+        self.state().enter(Instant::now(), &self.settings).1.is_ok()
+    }
+
+    /// Opens for the longest time: something else than a call has shown that the server is of no use now.
+    pub fn rest(&self) {
+        self.set(&mut self.state(), State::rested(Instant::now(), &self.settings));
+    }
+
+    /// Counts a failure that came to light after the call: its answer was wrong.
+    pub fn blame(&self) {
+        self.tell(Event::Bad);
     }
 
     /// # Errors
@@ -114,15 +146,14 @@ impl Breaker {
     pub fn enter(&self) -> Result<Call<'_>, Duration> {
         let mut state = self.state();
         let (next, may) = state.enter(Instant::now(), &self.settings);
-        *state = next;
-        self.gauge.set(next.gauge());
+        self.set(&mut state, next);
         may.map(|()| Call { breaker: self, told: false })
     }
 
     fn tell(&self, event: Event) {
         let mut state = self.state();
-        *state = state.next(event, Instant::now(), &self.settings);
-        self.gauge.set(state.gauge());
+        let next = state.next(event, Instant::now(), &self.settings);
+        self.set(&mut state, next);
     }
 }
 
@@ -131,6 +162,11 @@ impl Call<'_> {
     pub fn good(mut self) {
         self.told = true;
         self.breaker.tell(Event::Good);
+    }
+
+    /// Says how the call ended: `good` as [`Call::good`], else as [`Call::bad`].
+    pub fn note(self, good: bool) {
+        if good { self.good() } else { self.bad() }
     }
 
     /// It did not, or it said that it cannot.
@@ -151,6 +187,7 @@ impl Drop for Call<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use tokio::time::advance;
 
     const SETTINGS: Settings = Settings {
@@ -161,7 +198,11 @@ mod tests {
     };
 
     fn breaker() -> Breaker {
-        Breaker::new(SETTINGS, IntGauge::new("x", "x").unwrap())
+        Breaker::new(SETTINGS).shown_by(IntGauge::new("x", "x").unwrap())
+    }
+
+    fn gauge(breaker: &Breaker) -> i64 {
+        breaker.gauge.as_ref().unwrap().get()
     }
 
     fn fails(breaker: &Breaker, times: u32) {
@@ -176,9 +217,9 @@ mod tests {
         fails(&breaker, 2);
         breaker.enter().ok().unwrap().good();
         fails(&breaker, 2);
-        assert_eq!(breaker.gauge.get(), 0);
+        assert_eq!(gauge(&breaker), 0);
         fails(&breaker, 1);
-        assert_eq!(breaker.gauge.get(), 2);
+        assert_eq!(gauge(&breaker), 2);
         assert_eq!(breaker.enter().err(), Some(Duration::from_secs(1)));
     }
 
@@ -188,14 +229,14 @@ mod tests {
         fails(&breaker, 3);
         advance(Duration::from_secs(1)).await;
         let (one, two) = (breaker.enter().ok().unwrap(), breaker.enter().ok().unwrap());
-        assert_eq!(breaker.gauge.get(), 1);
+        assert_eq!(gauge(&breaker), 1);
         assert!(breaker.enter().is_err());
         // One who gave up leaves its place to another.
         drop(one);
         let three = breaker.enter().ok().unwrap();
         assert!(breaker.enter().is_err());
         two.good();
-        assert_eq!(breaker.gauge.get(), 0);
+        assert_eq!(gauge(&breaker), 0);
         three.bad();
         assert!(breaker.enter().is_ok());
     }
@@ -217,6 +258,65 @@ mod tests {
         let late = breaker.enter().ok().unwrap();
         fails(&breaker, 3);
         late.good();
-        assert_eq!(breaker.gauge.get(), 2);
+        assert_eq!(gauge(&breaker), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_at_rest_gets_nothing_for_the_longest_time_whatever_its_answers_were() {
+        let breaker = breaker();
+        breaker.enter().ok().unwrap().good();
+        breaker.rest();
+        assert_eq!(breaker.enter().err(), Some(SETTINGS.open_max));
+        assert!(!breaker.allows());
+        advance(SETTINGS.open_max).await;
+        assert!(breaker.allows());
+        fails(&breaker, 1);
+        assert_eq!(breaker.enter().err(), Some(2 * SETTINGS.open_min));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wrong_answer_counts_as_a_failure_when_it_comes_to_light() {
+        let breaker = breaker();
+        fails(&breaker, 2);
+        breaker.blame();
+        assert_eq!((gauge(&breaker), breaker.allows()), (2, false));
+    }
+
+    proptest! {
+        /// Random answers at random times: it never opens for longer than the bound, never lets more probes out than
+        /// the bound, and is closed after any good answer of a call that it let out while closed or half-open.
+        #[test]
+        fn no_history_goes_beyond_the_bounds(steps in prop::collection::vec((0_u64..1_500, 0_u8..4), 1..80)) {
+            let (mut state, mut now, mut out) = (State::Closed { failures: 0 }, Instant::now(), 0_u32);
+            for (wait_ms, act) in steps {
+                now += Duration::from_millis(wait_ms);
+                match act {
+                    0 => {
+                        let (next, may) = state.enter(now, &SETTINGS);
+                        state = next;
+                        out += u32::from(may.is_ok());
+                        prop_assert!(may.err().is_none_or(|wait| wait <= SETTINGS.open_max));
+                    }
+                    _ if out == 0 => {}
+                    1 => {
+                        let open = matches!(state, State::Open { .. });
+                        (state, out) = (state.next(Event::Good, now, &SETTINGS), out - 1);
+                        let closed = state == State::Closed { failures: 0 };
+                        prop_assert!(open || closed);
+                    }
+                    2 => (state, out) = (state.next(Event::Bad, now, &SETTINGS), out - 1),
+                    _ => (state, out) = (state.next(Event::Dropped, now, &SETTINGS), out - 1),
+                }
+                match state {
+                    State::Closed { failures } => prop_assert!(failures < SETTINGS.failures_max),
+                    State::Open { until, wait } => {
+                        prop_assert!(wait <= SETTINGS.open_max && until <= now + SETTINGS.open_max);
+                    }
+                    State::HalfOpen { probes, wait } => {
+                        prop_assert!(probes <= SETTINGS.probes_max && wait <= SETTINGS.open_max);
+                    }
+                }
+            }
+        }
     }
 }
