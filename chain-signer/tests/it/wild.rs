@@ -11,11 +11,11 @@ use crate::{
     },
     lies::{USDC, WAIT, a_seat_is_paid_for, agreed, behind_a_liar, behind_one, reaches},
 };
-use purr_chain_signer::{
-    chain::sign_digest_with_raw_key,
-    service::{Voucher, Withdrawal},
+use purr_chain_signer::chain::sign_digest_with_raw_key;
+use purr_protocol::{
+    settlement::Balance,
+    withdrawal::{OwnedWithdrawal, Voucher, Withdrawal},
 };
-use purr_protocol::settlement::Balance;
 use serde_json::json;
 use sqlx::PgPool;
 use std::sync::atomic::Ordering;
@@ -82,7 +82,8 @@ async fn a_block_of_the_future_sets_no_promise_free() {
     let digest = house.domain().withdraw_request(player(1).0, 20 * USDC, 7, deadline_s);
     let signature = sign_digest_with_raw_key(&key(1), &digest).unwrap().to_bytes();
     let signature = format!("0x{}", hex::encode(signature));
-    let ask = Withdrawal { player: player(1), amount: 20 * USDC, nonce: 7, deadline_s, signature };
+    let withdrawal = Withdrawal { amount: 20 * USDC, nonce: 7, deadline_s, signature };
+    let ask = OwnedWithdrawal { player: player(1), withdrawal };
     let _: Voucher = gateway.post("/v1/withdrawals", &ask, WAIT).await.unwrap();
     liar.lie(Some(Lie::WildTime));
     let head = house.rpc().block_number().await.unwrap() + 3;
