@@ -106,9 +106,42 @@ impl Rpc {
         }
     }
 
+    /// Hands signed bytes to every node: one that takes them and passes them on to nobody must not keep a transaction.
+    ///
+    /// # Errors
+    /// The last error, where no node takes them.
+    pub async fn send_raw_to_all(&self, raw: &[u8]) -> Result<(), RpcError> {
+        let params = json!([format!("0x{}", hex::encode(raw))]);
+        let (mut taken, mut failed) = (false, RpcError::Resting);
+        for at in 0..self.nodes() {
+            match self.one::<Value>(at, "eth_sendRawTransaction", params.clone()).await {
+                Ok(_) => taken = true,
+                Err(RpcError::Refused { message, .. }) if is_known(&message) => taken = true,
+                Err(error) => failed = error,
+            }
+        }
+        if taken { Ok(()) } else { Err(failed) }
+    }
+
+    /// `None`: no node that answers has one. A node may lack the receipts of what it has, so the next one is asked.
     pub async fn receipt(&self, hash: [u8; 32]) -> Result<Option<Receipt>, RpcError> {
         let params = json!([format!("0x{}", hex::encode(hash))]);
-        let receipt: Option<TransactionReceipt> = self.call("eth_getTransactionReceipt", params).await?;
+        let (mut receipt, mut failed) = (None, Some(RpcError::Resting));
+        for at in 0..self.nodes() {
+            let answer =
+                self.one::<Option<TransactionReceipt>>(at, "eth_getTransactionReceipt", params.clone());
+            match answer.await {
+                Ok(Some(told)) => {
+                    (receipt, failed) = (Some(told), None);
+                    break;
+                }
+                Ok(None) => failed = None,
+                Err(error) => failed = failed.map(|_| error),
+            }
+        }
+        if let Some(error) = failed {
+            return Err(error);
+        }
         Ok(receipt.and_then(|receipt| {
             Some(Receipt {
                 block: receipt.block_number?.as_u64(),

@@ -66,6 +66,7 @@ impl Sender {
             purpose,
             sender,
             chain_nonce: self.rpc.nonce(sender).await?,
+            accept_used_key: self.accept_used_key,
             destination: self.vault.address,
             calldata,
             fees,

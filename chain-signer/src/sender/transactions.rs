@@ -55,7 +55,9 @@ impl Sender {
         let live = self.journal.live().await?;
         let key = self.signer.address();
         self.metrics.in_flight.set(i64::try_from(live.len()).unwrap_or(i64::MAX));
-        self.sent_at.retain(|id, _| live.iter().any(|tx| tx.id == *id));
+        let is_live = |id: &i64| live.iter().any(|tx| tx.id == *id);
+        self.sent_at.retain(|id, _| is_live(id));
+        self.without_receipt.retain(|id, _| is_live(id));
         let mut counts = Counts::default();
         for tx in &live {
             match tx.state {
@@ -160,29 +162,68 @@ impl Sender {
         counts: &mut Counts,
     ) -> Result<(), SenderError> {
         let used = counts.of(&self.rpc, tx.sender).await? > tx.nonce;
-        if used && self.found(lease, tx).await? {
-            return Ok(());
-        }
-        self.metrics.foreign_nonce.set(used.into());
         if used {
-            tracing::error!(
-                nonce = tx.nonce,
-                "ALARM: another transaction has this nonce: is the key used elsewhere?"
-            );
+            if !self.found(lease, tx).await? {
+                self.without_receipt(lease, tx, head).await?;
+            }
             return Ok(());
         }
+        self.without_receipt.remove(&tx.id);
+        self.metrics.foreign_nonce.set(0);
         self.send_again(tx).await;
         self.replace_if_stuck(lease, tx, head, None).await
     }
 
-    /// The last version's bytes, every few seconds.
+    /// Its nonce is used, and no node has a receipt of any version.
+    async fn without_receipt(
+        &mut self,
+        lease: &Lease,
+        tx: &Transaction,
+        head: Block,
+    ) -> Result<(), SenderError> {
+        let since = *self.without_receipt.entry(tx.id).or_insert(head.number);
+        let (logged, waits) = self.journal.logged(tx.id).await?;
+        match used_nonce(
+            logged.is_some(),
+            waits,
+            tx.purpose,
+            head.number.saturating_sub(since) >= self.confirmations,
+        ) {
+            Used::Wait => tracing::warn!(nonce = tx.nonce, "its nonce is used, and no node has its receipt"),
+            Used::Foreign => {
+                self.metrics.foreign_nonce.set(1);
+                tracing::error!(
+                    nonce = tx.nonce,
+                    "ALARM: another transaction has this nonce: is the key used elsewhere?"
+                );
+            }
+            Used::Over => {
+                let last = tx.attempts.iter().rev().find_map(|attempt| attempt.hash);
+                let (Some(hash), Some(position)) = (logged.or(last), self.journal.position().await?) else {
+                    return Ok(());
+                };
+                if logged.is_none() {
+                    tracing::error!(nonce = tx.nonce, "ALARM: its nonce is used, by what no node says");
+                }
+                // The block up to which the log was taken in: it is final, and so is what the log was read of.
+                let block = (position.block, position.block_hash);
+                self.journal.mined(lease, tx.id, hash, block, (false, 0)).await?;
+                self.metrics.transactions.with_label_values(&["mined"]).inc();
+                self.metrics.foreign_nonce.set(0);
+                self.without_receipt.remove(&tx.id);
+            }
+        }
+        Ok(())
+    }
+
+    /// The last version's bytes, every few seconds, to every node.
     pub(super) async fn send_again(&mut self, tx: &Transaction) {
         if self.sent_at.get(&tx.id).is_some_and(|at| at.elapsed() < RESEND_EVERY) {
             return;
         }
         let raw = tx.attempts.iter().rev().find_map(|attempt| attempt.raw.as_deref());
         if let Some(raw) = raw
-            && let Err(error) = self.rpc.send_raw(raw).await
+            && let Err(error) = self.rpc.send_raw_to_all(raw).await
         {
             tracing::warn!(nonce = tx.nonce, %error, "sent again");
         }
@@ -212,7 +253,12 @@ impl Sender {
             gas::Again::Same(gas) => (gas, false),
             gas::Again::Empty => {
                 let key = self.signer.address();
-                (gas::limit(self.rpc.estimate_gas(key, key, &[]).await?, false).min(most), true)
+                let needed = self.rpc.estimate_gas(key, key, &[]).await?;
+                // Such a block holds no transaction at all: another version would be one that no node takes.
+                if needed > most {
+                    return Ok(());
+                }
+                (gas::limit(needed, false).min(most), true)
             }
             gas::Again::Wait => return Ok(()),
         };
@@ -275,24 +321,67 @@ impl Sender {
         if number.saturating_add(self.confirmations) > head.number {
             return Ok(());
         }
-        match self.rpc.receipt(mined).await? {
-            Some(receipt) if receipt.block == number && receipt.block_hash == hash => {
-                self.journal.finished(lease, tx.id, tx.reverted).await?;
-                self.metrics.transactions.with_label_values(&["final"]).inc();
-            }
-            _ => {
-                tracing::warn!(nonce = tx.nonce, number, "its block is gone");
-                self.metrics.reorgs.inc();
-                self.journal.reorged(lease, tx.id).await?;
-            }
+        let there = match self.rpc.receipt(mined).await? {
+            Some(receipt) => receipt.block == number && receipt.block_hash == hash,
+            // A node may lack the receipts of a block that it has.
+            None => match self.rpc.block(Some(number)).await? {
+                Some(block) => block.hash == hash,
+                None => return Ok(()),
+            },
+        };
+        if there {
+            self.journal.finished(lease, tx.id, tx.reverted).await?;
+            self.metrics.transactions.with_label_values(&["final"]).inc();
+        } else {
+            tracing::warn!(nonce = tx.nonce, number, "its block is gone");
+            self.metrics.reorgs.inc();
+            self.journal.reorged(lease, tx.id).await?;
         }
         Ok(())
+    }
+}
+
+/// A transaction whose nonce is used and that no node has a receipt of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Used {
+    /// The receipt may come, or the log.
+    Wait,
+    /// Another transaction took its nonce.
+    Foreign,
+    /// It is over, whichever version it was.
+    Over,
+}
+
+/// `logged`: the vault's log named one of its versions at final depth; `waits`: entries that it carries are not final;
+/// `deep`: the nonce was used so many blocks ago that this is final.
+fn used_nonce(logged: bool, waits: bool, purpose: Purpose, deep: bool) -> Used {
+    match purpose {
+        _ if !deep => Used::Wait,
+        Purpose::Settle if !waits && logged => Used::Over,
+        Purpose::Settle => Used::Foreign,
+        // Nothing depends on it: a table that it did not open is opened again.
+        Purpose::Open | Purpose::Fill => Used::Over,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_used_nonce_without_a_receipt_is_over_where_the_log_says_so_and_foreign_where_nothing_does() {
+        use Purpose::{Fill, Open, Settle};
+        for purpose in [Settle, Open, Fill] {
+            assert_eq!(used_nonce(true, false, purpose, false), Used::Wait);
+        }
+        assert_eq!(used_nonce(true, false, Settle, true), Used::Over);
+        assert_eq!(used_nonce(true, true, Settle, true), Used::Foreign);
+        assert_eq!(used_nonce(false, true, Settle, true), Used::Foreign);
+        // Its entries were passed over by two admins: no event names it.
+        assert_eq!(used_nonce(false, false, Settle, true), Used::Foreign);
+        assert_eq!(used_nonce(false, false, Open, true), Used::Over);
+        assert_eq!(used_nonce(false, false, Fill, true), Used::Over);
+    }
 
     #[test]
     fn each_version_waits_twice_as_long_as_the_one_before_up_to_a_bound() {
