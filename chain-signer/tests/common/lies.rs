@@ -70,12 +70,12 @@ pub fn all(head: u64) -> [Lie; 21] {
         Lie::SwallowedSends,
         Lie::AllLogsTwice,
         Lie::NullResults,
-        Lie::StaleHead(head),
         Lie::LatestOnly,
         Lie::HeaderNotFound,
         Lie::TooManyRequests,
         Lie::InternalError,
         Lie::LimitExceeded,
+        Lie::StaleHead(head),
     ]
 }
 
@@ -83,11 +83,20 @@ pub fn all(head: u64) -> [Lie; 21] {
 pub struct Deal {
     random: Random,
     left: Vec<usize>,
+    /// For how long a lie is told, on average.
+    span_ms: u64,
 }
 
+/// Longest average span of a lie.
+const SPAN_MS_MAX: u64 = 2_500;
+/// Shortest: the signer's poll interval, in which each question is asked once.
+const SPAN_MS_MIN: u64 = 400;
+
 impl Deal {
-    pub fn new(seed: u64) -> Self {
-        Self { random: Random(seed), left: Vec::new() }
+    /// As many seconds as a run has are enough for each lie and as much truth, within the bounds.
+    pub fn within(seed: u64, seconds: u64) -> Self {
+        let span_ms = seconds * 1_000 / (2 * all(0).len() as u64);
+        Self { random: Random(seed), left: Vec::new(), span_ms: span_ms.clamp(SPAN_MS_MIN, SPAN_MS_MAX) }
     }
 
     /// The next lie's place in [`all`], and for how many milliseconds it is told.
@@ -95,8 +104,9 @@ impl Deal {
         if self.left.is_empty() {
             self.left = (0..all(0).len()).collect();
         }
-        let at = self.random.below(self.left.len() as u64) as usize;
-        (self.left.swap_remove(at), 1_000 + self.random.below(3_000))
+        // A node that stopped rests for half a minute: that lie, the last of them, ends each deal.
+        let at = self.random.below((self.left.len() as u64 - 1).max(1)) as usize;
+        (self.left.remove(at), self.span_ms / 2 + self.random.below(self.span_ms))
     }
 }
 
