@@ -67,6 +67,17 @@ pub fn behind(standing: &Standing) -> Option<Behind> {
     (!standing.has_read).then_some(Behind::Unread)
 }
 
+/// A node's count of a sender's transactions, where it can be right. `known`: transactions of the sender that the journal
+/// has, each of them before it is sent.
+pub fn believable(known: u64, sent: u64) -> Option<u64> {
+    (sent <= known).then_some(sent)
+}
+
+/// The most transactions of the settling key that a node can count; see [`next_nonce`].
+pub fn most_sent(known: u64, accept_used_key: bool) -> u64 {
+    if known == 0 && accept_used_key { u64::MAX } else { known }
+}
+
 /// The nonce of the settling key's next transaction. `known`: transactions of the key that the journal has; `sent`: what a
 /// node counts. A journal has its transactions before they are sent, so a node that counts more is wrong, or the key is
 /// used elsewhere: one transaction with a nonce beyond would leave a gap that nothing ever fills.
@@ -74,10 +85,10 @@ pub fn behind(standing: &Standing) -> Option<Behind> {
 /// # Errors
 /// [`Behind::Nonce`]; a new journal takes over a key that was used before where `accept_used_key` says so.
 pub fn next_nonce(known: u64, sent: u64, accept_used_key: bool) -> Result<u64, Behind> {
-    if sent > known && !(known == 0 && accept_used_key) {
-        return Err(Behind::Nonce { known, sent });
+    match believable(most_sent(known, accept_used_key), sent) {
+        Some(sent) => Ok(known.max(sent)),
+        None => Err(Behind::Nonce { known, sent }),
     }
-    Ok(known.max(sent))
 }
 
 #[cfg(test)]
@@ -109,6 +120,13 @@ mod tests {
         }
         assert_eq!(next_nonce(0, 4, true), Ok(4));
         assert!(next_nonce(0, 4, false).is_err());
+    }
+
+    #[test]
+    fn a_count_is_believed_up_to_what_the_journal_has() {
+        assert_eq!((believable(7, 0), believable(7, 7)), (Some(0), Some(7)));
+        assert_eq!((believable(7, 8), believable(0, 1)), (None, None));
+        assert_eq!((most_sent(7, true), most_sent(0, false), most_sent(0, true)), (7, 0, u64::MAX));
     }
 
     #[test]

@@ -69,6 +69,26 @@ impl Rpc {
         small(self.call("eth_getTransactionCount", params).await?, "nonce")
     }
 
+    /// Transactions of the sender in the chain, at most so many: a node that counts more is passed over for one that does
+    /// not. Where all count more, the first one's count.
+    pub async fn nonce_within(&self, sender: Address, most: u64) -> Result<u64, RpcError> {
+        let params = json!([super::address_text(sender), "latest"]);
+        let (mut beyond, mut failed) = (Vec::new(), RpcError::AllDown(NodeError::AllResting));
+        for at in 0..self.nodes() {
+            match self.one::<U256>(at, "eth_getTransactionCount", params.clone()).await {
+                Ok(count) if count <= U256::from(most) => {
+                    beyond.iter().for_each(|(wrong, _)| self.blame(*wrong));
+                    return small(count, "nonce");
+                }
+                Ok(count) => beyond.push((at, u64::try_from(count).unwrap_or(u64::MAX))),
+                Err(RpcError::Budget) => return Err(RpcError::Budget),
+                Err(RpcError::Resting) => {}
+                Err(error) => failed = error,
+            }
+        }
+        beyond.first().map(|(_, count)| *count).ok_or(failed)
+    }
+
     /// What an account has, in whole gwei.
     pub async fn balance_gwei(&self, account: Address) -> Result<u64, RpcError> {
         let params = json!([super::address_text(account), "latest"]);

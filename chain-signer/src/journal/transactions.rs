@@ -375,23 +375,6 @@ impl Journal {
         Ok(())
     }
 
-    /// What the vault's log has said of a transaction, at final depth: the hash of the version that an event named, where
-    /// one did, and whether some entry that it carries still waits for its event.
-    pub async fn logged(&self, id: i64) -> Result<(Option<[u8; 32]>, bool), JournalError> {
-        let row = sqlx::query(
-            "SELECT (SELECT a.tx_hash FROM attempts a JOIN entries e ON e.tx_id = a.tx_id
-                 JOIN notices n ON n.uid = e.uid AND e.seq BETWEEN n.seq_from AND n.seq_to
-                 WHERE a.tx_id = $1 AND n.state IN ('confirmed', 'rejected')
-                 AND n.tx_hash = '0x' || encode(a.tx_hash, 'hex') LIMIT 1) AS hash,
-             EXISTS (SELECT 1 FROM entries WHERE tx_id = $1 AND state NOT IN ('confirmed', 'rejected')) AS waits",
-        )
-        .bind(id)
-        .fetch_one(&self.pool)
-        .await?;
-        let hash: Option<Vec<u8>> = row.try_get("hash")?;
-        Ok((hash.map(|hash| bytes(&hash, "hash")).transpose()?, row.try_get("waits")?))
-    }
-
     /// Its block is gone; it is sent again.
     pub async fn reorged(&self, lease: &Lease, id: i64) -> Result<(), JournalError> {
         let mut tx = self.pool.begin().await?;

@@ -10,6 +10,7 @@ mod derived;
 mod fees;
 mod former;
 mod gas;
+mod nonces;
 mod reread;
 mod transactions;
 mod watch;

@@ -7,15 +7,16 @@ use crate::{
         House, eventually, key,
         lies::Lie,
         proxy::Proxy,
-        table::{now_s, player},
+        table::{Table, now_s, player, terms},
     },
     lies::{USDC, WAIT, a_seat_is_paid_for, agreed, behind_a_liar, behind_one, reaches},
 };
 use purr_chain_signer::chain::sign_digest_with_raw_key;
 use purr_protocol::{
-    settlement::Balance,
+    settlement::{Balance, Entry, EntryBody, Reserve, TableState, TableStatus},
     withdrawal::{OwnedWithdrawal, Voucher, Withdrawal},
 };
+use purr_runtime::Role;
 use serde_json::json;
 use sqlx::PgPool;
 use std::sync::atomic::Ordering;
@@ -69,6 +70,67 @@ async fn a_count_of_transactions_that_no_key_has_sent_opens_no_gap_in_the_nonces
     let nonces = "SELECT max(nonce) - count(*) FROM transactions";
     let gap: i64 = sqlx::query_scalar(nonces).fetch_one(&house.sql().await).await.unwrap();
     assert_eq!(gap, -1);
+    agreed(&gateway).await;
+}
+
+/// The UID of a table that no other test's has.
+fn other(n: usize) -> String {
+    format!("0a0b0c0d-0000-4000-8000-{:012x}", 0x100 + n)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_whose_nonce_a_wild_count_passes_is_sent_until_a_block_has_it() {
+    let mut house = House::new().await;
+    let (liar, signer, table, gateway) = behind_one(&mut house, &[]).await;
+    let sql = house.sql().await;
+    // Blocks go on without it: they cost more than it pays.
+    house.node("anvil_setNextBlockBaseFeePerGas", json!(["0x9184e72a000"])).await;
+    let uid = other(0);
+    let client = house.client(&signer, &Role::Table(uid.clone()));
+    let path = format!("/v1/tables/{uid}");
+    let ask = || async { client.put::<_, TableStatus>(&path, &terms(), WAIT).await.ok() };
+    eventually("the signer knows the table", ask).await;
+    eventually("it is on its way", || async {
+        let sent = "SELECT count(*) FROM transactions WHERE purpose = 'open' AND state = 'broadcast'";
+        let sent: i64 = sqlx::query_scalar(sent).fetch_one(&sql).await.unwrap();
+        (sent > 0).then_some(())
+    })
+    .await;
+    liar.lie(Some(Lie::WildNonce));
+    // No pool has it any more, so only who sends it again brings it into a block.
+    house.node("anvil_dropAllTransactions", json!([])).await;
+    let head = house.rpc().block_number().await.unwrap() + 6;
+    eventually("blocks at final depth have passed it", || async {
+        (signer.metric("purr_signer_block_final").await >= head as f64).then_some(())
+    })
+    .await;
+    liar.lie(None);
+    house.node("anvil_dropAllTransactions", json!([])).await;
+    house.node("anvil_setNextBlockBaseFeePerGas", json!(["0x3b9aca00"])).await;
+    eventually("the table is open", || async {
+        let status: TableStatus = gateway.get(&path, WAIT).await.ok()?;
+        (status.state == TableState::Open).then_some(())
+    })
+    .await;
+    let seq = table.submit(table.hand(&won(0), 0)).await;
+    reaches(&gateway, &table, seq).await;
+    agreed(&gateway).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_that_open_without_a_receipt_fill_no_pool() {
+    let mut house = House::new().await;
+    let (liar, signer, table, gateway) = behind_one(&mut house, &[]).await;
+    liar.lie(Some(Lie::NoReceipt));
+    // More than a pool takes of one key.
+    let (house_, signer_) = (&house, &signer);
+    let open = (0..12).map(|n| async move { Table::open_as(house_, signer_, &other(n), 2 + n).await });
+    futures::future::join_all(open).await;
+    let seq = table.submit(table.hand(&won(0), 0)).await;
+    reaches(&gateway, &table, seq).await;
+    let sql = house.sql().await;
+    eventually("none is on its way", || async { (live(&sql).await == 0).then_some(()) }).await;
+    liar.lie(None);
     agreed(&gateway).await;
 }
 
@@ -152,6 +214,53 @@ async fn wrong_estimates_and_heads_without_a_fee_put_a_hand_off_and_no_longer() 
         signer.metric("purr_signer_entries_rejected_total").await == 0.0,
         "a lack of gas rejects nothing"
     );
+    agreed(&gateway).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_of_many_seats_that_a_node_says_cost_nothing_is_taken_with_what_its_bytes_cost() {
+    let mut house = House::new().await;
+    let (liar, signer, _, gateway) = behind_a_liar(&mut house, &[("PURR_STUCK_AFTER_S", "2")]).await;
+    let (count, seats) = (3, 6);
+    let mut tables = Vec::new();
+    for n in 0..count {
+        tables.push(Table::open_as(&house, &signer, &other(n), n * seats).await);
+    }
+    house.fund_players(1..=count * seats, 100 * USDC).await;
+    eventually("the last deposit is seen", || async {
+        let path = format!("/v1/balances/{}", player(count * seats));
+        let balance: Balance = gateway.get(&path, WAIT).await.ok()?;
+        (balance.free == 100 * USDC).then_some(())
+    })
+    .await;
+    // Nothing is made meanwhile, so that all of them are due together.
+    liar.lie(Some(Lie::WildNonce));
+    for (n, table) in tables.iter().enumerate() {
+        let mut sits = Vec::new();
+        for seq in 1..=seats {
+            let ask = table.reservation(&house, n * seats + seq, 50 * USDC, 1);
+            table.reserve(&ask).await.unwrap();
+            let Reserve { seat, player, permit, .. } = ask;
+            sits.push(Entry { seq: seq as u64, body: EntryBody::Sit { seat, player, permit } });
+        }
+        assert_eq!(table.submit_as(1, &sits).await.unwrap(), seats as u64);
+    }
+    liar.lie(Some(Lie::LowEstimate));
+    let sql = house.sql().await;
+    let versions = "SELECT t.calldata, a.gas FROM transactions t JOIN attempts a ON a.tx_id = t.id
+         WHERE t.purpose = 'settle' ORDER BY length(t.calldata) DESC LIMIT 1";
+    let (calldata, gas): (Vec<u8>, i64) = eventually("a transaction carries them", || async {
+        sqlx::query_as(versions).fetch_optional(&sql).await.unwrap()
+    })
+    .await;
+    liar.lie(None);
+    for table in &tables {
+        reaches(&gateway, table, seats as u64).await;
+    }
+    // EIP-7623.
+    let floor: i64 = 21_000 + calldata.iter().map(|byte| if *byte == 0 { 10 } else { 40 }).sum::<i64>();
+    assert!(floor > 21_000 * 5 / 4 + 150_000, "the batch is too small to show anything: {floor}");
+    assert!(gas >= floor, "{gas} of {floor}");
     agreed(&gateway).await;
 }
 
