@@ -101,6 +101,10 @@ alerts: ## long: faults held for five minutes, and which alerts a real Prometheu
 rollout: ## long: changed pods, a bad image, a changed game and a drained node while players play (PURR_ROLLOUT_TABLES)
 	@tests/rollout.sh
 
+.PHONY: upgrade-test
+upgrade-test: ## long: old, new, old, new release on a real cluster while tables play (PURR_OLD: the revision before)
+	@tests/upgrade.sh
+
 .PHONY: scale
 scale: ## long: the controller at 10,000 tables on etcd, the API server and KWOK; writes target/scale.json (PURR_SCALE_MAX)
 	@tests/cluster/build.sh
