@@ -53,7 +53,7 @@ pub enum EquityError {
 /// The equities, in the order of `hands`, over every board that can come: `board` and then any of the
 /// cards that are in nobody's hand, not on the board and not `dead`.
 ///
-/// Two hands before the flop are 1,712,304 boards; they are counted in classes that end alike, about twenty times as fast
+/// Two hands before the flop are 1,712,304 boards; they are counted in classes that end alike, about fifty times as fast
 /// as one by one.
 ///
 /// # Errors
@@ -150,17 +150,16 @@ impl Spot {
     }
 }
 
-/// The counts so far. Wins and ties are counted by how many share the pot, and become
-/// shares only at the end.
+/// The counts so far. Boards are counted by who shares the pot, and become shares only at the end.
 struct Count {
-    /// For each hand, the boards on which it was one of 1, 2, … 10 winners.
-    winners: Vec<[u64; HANDS_MAX]>,
-    boards: u64,
+    hands: usize,
+    /// By the set of winners, a bit for each hand: how many boards. So no branch depends on who wins.
+    by_winners: Vec<u64>,
 }
 
 impl Count {
     fn new(hands: usize) -> Self {
-        Self { winners: vec![[0; HANDS_MAX]; hands], boards: 0 }
+        Self { hands, by_winners: vec![0; 1 << hands] }
     }
 
     /// One complete board.
@@ -170,35 +169,34 @@ impl Count {
     }
 
     /// So many boards on which every hand has one rank.
-    #[inline]
+    #[inline(always)]
     fn boards_alike(&mut self, boards: u64, hands: &[Hand], rank: impl Fn(Hand) -> u16) {
-        let (mut best, mut winners) = (0, 0u16);
-        for (place, hand) in hands.iter().enumerate() {
+        let (mut best, mut winners, mut bit) = (0, 0, 1);
+        for hand in hands {
             let rank = rank(*hand);
-            let bit = 1 << place;
-            winners = match rank.cmp(&best) {
-                std::cmp::Ordering::Greater => bit,
-                std::cmp::Ordering::Equal => winners | bit,
-                std::cmp::Ordering::Less => winners,
-            };
+            winners = if rank > best { 0 } else { winners };
+            winners |= if rank >= best { bit } else { 0 };
             best = best.max(rank);
+            bit <<= 1;
         }
-        self.boards += boards;
-        let others = winners.count_ones() as usize - 1;
-        while winners != 0 {
-            self.winners[winners.trailing_zeros() as usize][others] += boards;
-            winners &= winners - 1;
-        }
+        self.by_winners[winners] += boards;
     }
 
     fn equities(&self) -> Vec<Equity> {
-        let equity = |winners: &[u64; HANDS_MAX]| Equity {
-            wins: winners[0],
-            ties: winners[1..].iter().sum(),
-            shares: (1..).zip(winners).map(|(winners, boards)| boards * (BOARD_SHARES / winners)).sum(),
-            boards: self.boards,
-        };
-        self.winners.iter().map(equity).collect()
+        let mut equities = vec![Equity::default(); self.hands];
+        let boards = self.by_winners.iter().sum();
+        for (place, equity) in equities.iter_mut().enumerate() {
+            equity.boards = boards;
+            for (winners, boards) in self.by_winners.iter().enumerate() {
+                if winners >> place & 1 == 0 {
+                    continue;
+                }
+                let sharing = u64::from(winners.count_ones());
+                *(if sharing == 1 { &mut equity.wins } else { &mut equity.ties }) += boards;
+                equity.shares += boards * (BOARD_SHARES / sharing);
+            }
+        }
+        equities
     }
 }
 

@@ -40,12 +40,17 @@ pub(super) fn table(figures: &Value) -> String {
     out.push_str("\n| tables | next step, s | controller CPU of it, s | controller RSS, MiB | API server RSS, MiB | etcd RSS, MiB | etcd bytes a table |\n|---|---|---|---|---|---|---|\n");
     for step in &steps {
         let f = |path: &str| number(step, path);
+        // The last one has no step after it.
+        let after = |path: &str| match step.pointer(path).and_then(Value::as_f64) {
+            Some(value) => format!("{value:.1}"),
+            None => "–".into(),
+        };
         let _ = writeln!(
             out,
-            "| {} | {:.1} | {:.1} | {:.0} | {:.0} | {:.0} | {:.0} |",
+            "| {} | {} | {} | {:.0} | {:.0} | {:.0} | {:.0} |",
             f("/tables"),
-            f("/next_step_s"),
-            f("/next_step_cpu_s"),
+            after("/next_step_s"),
+            after("/next_step_cpu_s"),
             f("/controller_rss_mib"),
             f("/apiserver_rss_mib"),
             f("/etcd_rss_mib"),
