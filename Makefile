@@ -85,7 +85,7 @@ seats: ## seats of a fleet: 300 requests/s over two gateways and 30 tables; writ
 .PHONY: soak
 soak: ## long: 5,000 hands over 50 tables, every lie that nodes tell, kills and reorgs; exactly once (PURR_SEED, PURR_SOAK_HANDS)
 	@PURR_SOAK_HANDS=$${PURR_SOAK_HANDS:-5000} PURR_SOAK_TABLES=$${PURR_SOAK_TABLES:-50} \
-	  PURR_SOAK_KILLS=$${PURR_SOAK_KILLS:-20} \
+	  PURR_SOAK_KILLS=$${PURR_SOAK_KILLS:-20} PURR_SOAK_SECONDS=$${PURR_SOAK_SECONDS:-240} \
 	  tests/cargo.sh test --release --locked --workspace --test soak -- --nocapture
 
 .PHONY: due
@@ -105,6 +105,10 @@ alerts: ## long: faults held for five minutes, and which alerts a real Prometheu
 .PHONY: rollout
 rollout: ## long: changed pods, a bad image, a changed game and a drained node while players play (PURR_ROLLOUT_TABLES)
 	@tests/rollout.sh
+
+.PHONY: upgrade-test
+upgrade-test: ## long: old, new, old, new release on a real cluster while tables play (PURR_OLD: the revision before)
+	@tests/upgrade.sh
 
 .PHONY: scale
 scale: ## long: the controller at 10,000 tables on etcd, the API server and KWOK; writes target/scale.json (PURR_SCALE_MAX)

@@ -38,6 +38,10 @@ grep -LE '^kind: (PrometheusRule|PodMonitor)$' "$work"/reader/objects/*.yaml | x
 python3 tests/alerts/matrix.py configure "$work"
 promtool check config --lint=none "$work/prometheus.yml" >"$work/checked" 2>&1 || die "$(cat "$work/checked")"
 
+k() { "${inside[@]}" "$bin/kubectl" --kubeconfig "$state/admin.kubeconfig" --namespace purr "$@"; }
+# One table, for faults of tables; it stays, as the cluster does.
+k apply --filename crds/examples/heads-up.yaml >/dev/null
+k wait --for=jsonpath='{.status.phase}'=Running --timeout=300s ptable/hu100-1 >/dev/null || die "the table hu100-1 is not Running: $(k get ptable hu100-1)"
 port=$("${inside[@]}" python3 -c 'import socket; print(socket.create_server(("127.0.0.1", 0)).getsockname()[1])')
 "${inside[@]}" prometheus --config.file="$work/prometheus.yml" --storage.tsdb.path="$work/data" \
   --web.listen-address="127.0.0.1:$port" --log.level=warn >"$work/prometheus.log" 2>&1 &

@@ -3,6 +3,7 @@
 usage: matrix.py configure FOLDER              FOLDER: documents.json, the chart's objects; writes prometheus.yml and rules.json
        matrix.py run CONTEXT.json [FAULT...]   holds the faults that have no result yet, one after the other
        matrix.py table RESULTS.json README.md  writes the table of results into a document
+       matrix.py check                         each fault of `make chaos` names its alerts, which are rules of the chart
 """
 
 import json
@@ -13,12 +14,16 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.parse
 
 # Seconds that a fault is held, and bounds after its begin and after its end.
 HELD, FIRES, RESOLVES = int(os.environ.get("PURR_HELD", "300")), 120, 300
 LOOK = 5
-# Of kube-state-metrics, which the test cluster has not; and the alert that always fires.
-LEFT_OUT = {"PurrWatchdog", "PurrBackupOld"}
+# Tables of a large fleet, and series that it may have; the name of that look among the results.
+TABLES, SERIES_MAX, SCRAPE = 10_000, 150_000, "scrape"
+# The alert that always fires; of kube-state-metrics, which the test cluster has not; and of the disk, which is the machine's own:
+# its volumes are folders there.
+LEFT_OUT = {"PurrWatchdog", "PurrBackupOld", "PurrStoreDiskFull"}
 BEGIN, END = "<!-- alerts: written by tests/alerts.sh -->", "<!-- alerts: end -->"
 
 
@@ -36,9 +41,79 @@ FAULTS = {
     "chain-stands": {"do": {"stop": ["purr-anvil-0", "anvil"]}, "alerts": ["PurrSignerPartDown"]},
     "postgres-away": {"do": scaled("statefulset/purr-postgres"), "alerts": ["PurrSignerPartDown"]},
     "store-away": {"do": scaled("statefulset/purr-redis"), "alerts": ["PurrStoreWithoutMaster"]},
-    "sessions-away": {"do": scaled("statefulset/purr-redis-sessions"), "alerts": ["PurrSeatingUnavailable"]},
+    "store-node-away": {"do": {"shrink": ["statefulset/purr-redis", 2]}, "alerts": ["PurrStoreNodeAway"], "hold": 480, "fires": 420},
+    "tables-away": {"do": {"refuse": "app.kubernetes.io/component=table"}, "alerts": ["PurrTablesDegraded"]},
+    "sessions-away": {"do": scaled("statefulset/purr-redis-sessions"), "alerts": ["PurrSessionsStoreDown"]},
     "records-away": {"do": scaled("deployment/purr-records"), "alerts": ["PurrRecordsDown"], "hold": 420, "fires": 390},
 }
+
+# Each fault of `make chaos`: the alerts that it must raise where it lasts, and the fault above that holds it, or why none does.
+# For the seconds that it lasts in `make chaos` no critical alert fires by the rules' `for`.
+CHAOS = {
+    "none": ([], "none"),
+    "pod-killed": (["PurrTablesDegraded"], "tables-away"),
+    "process-killed": (["PurrTablesDegraded"], "tables-away"),
+    "pod-frozen": (["PurrTablesDegraded"], "tables-away"),
+    "evicted": (["PurrTablesDegraded"], "tables-away"),
+    "node-drained": (["PurrTablesDegraded"], "tables-away"),
+    "master-killed": (["PurrStoreNodeAway"], "store-node-away"),
+    "sentinel-killed": (["PurrStoreNodeAway"], "store-node-away"),
+    "two-stores-killed": (["PurrStoreWithoutMaster"], "store-away"),
+    "all-stores-killed": (["PurrStoreWithoutMaster"], "store-away"),
+    "partition-wrong-side": (["PurrStoreNodeAway"], "store-node-away"),
+    "partition-right-side": (["PurrStoreNodeAway"], "store-node-away"),
+    "split-brain": (["PurrStoreSplitBrain"], "Sentinels end it within seconds"),
+    "master-disk-full": (["PurrStoreNodeAway"], "store-node-away"),
+    "all-disks-full": (["PurrStoreWithoutMaster"], "store-away"),
+    "signer-killed": (["PurrSignerDown"], "signer-away"),
+    "gateway-killed": (["PurrGatewayDown"], "gateways-away"),
+    "controller-killed": (["PurrControllerDown"], "controller-away"),
+    "leader-killed": (["PurrControllerDown"], "controller-away"),
+    "records-killed": (["PurrRecordsDown"], "records-away"),
+    "postgres-killed": (["PurrSignerPartDown"], "postgres-away"),
+    "api-server-away": (["PurrControllerDown"], "pods are found by the API server, and the fault ended by it"),
+    "clock-jumped": ([], "a table compares no clocks, and no metric says what its own one shows"),
+    "lossy-network": ([], "losses of packets are answered by TCP; what they cost is in the objectives, which look at hours"),
+}
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def wrong_with_chaos(chaos, names, alerts):
+    """`names`: faults of `make chaos`; `alerts`: those of the chart's rules."""
+    for name in names:
+        if name not in chaos:
+            yield f"the fault {name} of make chaos names no alerts"
+    for name, (raised, how) in chaos.items():
+        if name not in names:
+            yield f"{name} is no fault of make chaos"
+        if how in FAULTS and not set(raised) <= set(FAULTS[how]["alerts"]):
+            yield f"{name}: {how} does not hold for {', '.join(raised)}"
+        if how not in FAULTS and " " not in how:
+            yield f"{name}: there is no fault {how}"
+    for name, raised in [*((name, raised) for name, (raised, _) in chaos.items()), *((name, what["alerts"]) for name, what in FAULTS.items())]:
+        for alert in raised:
+            if alert not in alerts:
+                yield f"{name}: {alert} is no alert of the chart"
+
+
+def check():
+    source = (ROOT / "tests/src/chaos/fault.rs").read_text()
+    names = re.findall(r'Self::\w+ => "([a-z-]+)"', source[source.index("fn name(") :])
+    rules = [path.read_text() for path in (ROOT / "helm/purr/files/rules").glob("*.yaml")]
+    alerts = {alert for text in rules for alert in re.findall(r"(?m)^\s*- alert: (\w+)", text)}
+    if len(names) < 20 or len(alerts) < 40:
+        sys.exit(f"matrix.py: reads {len(names)} faults and {len(alerts)} alerts, which are too few: have their sources moved?")
+    found = list(wrong_with_chaos(CHAOS, names, alerts))
+    # The check itself: a fault without an entry, and an alert that there is not, are found.
+    less = {name: one for name, one in CHAOS.items() if name != names[-1]}
+    if not list(wrong_with_chaos(less, names, alerts)) or not list(wrong_with_chaos({**CHAOS, "none": (["X"], "none")}, names, alerts)):
+        found.append("the check of faults sees nothing")
+    document = (ROOT / "helm/purr/METRICS.md").read_text()
+    if undocumented(["purr_new_total", "purr_build_info", "purr_controller_reconcile_seconds_bucket", "up"], document) != ["purr_new_total"]:
+        found.append("the comparison of a scrape with METRICS.md sees nothing")
+    if found:
+        sys.exit("\n".join(found))
+    print(f"{len(names)} faults of make chaos name their alerts, {len(FAULTS)} faults are held")
 
 
 def snake(value):
@@ -157,6 +232,20 @@ class Ground:
             for one in had:
                 self.k("scale", one, "--replicas=0")
             return lambda: [self.k("scale", one, f"--replicas={count}") for one, count in had.items()]
+        if "shrink" in do:
+            one, count = do["shrink"]
+            had = self.k("get", one, "-o", "jsonpath={.spec.replicas}")
+            self.k("scale", one, f"--replicas={count}")
+            return lambda: self.k("scale", one, f"--replicas={had}")
+        if "refuse" in do:
+            # New pods of the namespace are refused, and the old ones go.
+            self.k("create", "quota", "held", "--hard=pods=0")
+            try:
+                self.k("delete", "pod", "--wait=false", "--selector", do["refuse"])
+            except subprocess.CalledProcessError:
+                self.k("delete", "quota", "held")
+                raise
+            return lambda: self.k("delete", "quota", "held")
         if "stop" in do:
             pod, container = do["stop"]
             found = json.loads(self.k("get", "pod", pod, "-o", "json"))
@@ -182,6 +271,33 @@ def wait_calm(ground, seconds):
             return round(time.monotonic() - begun)
         time.sleep(LOOK)
     return None
+
+
+def undocumented(names, document):
+    """Metrics of a scrape that METRICS.md does not have: histograms have three names more each."""
+    known = set(re.findall(r"^\| `(purr_\w+)` \|", document, re.MULTILINE))
+    parts = {name + part for name in known for part in ("_bucket", "_sum", "_count")}
+    return sorted(name for name in names if name.startswith("purr_") and name not in known | parts)
+
+
+def look_at_scrape(ground):
+    """What is scraped beside METRICS.md, and what a fleet of TABLES tables would have by it. Prometheus' own series count too."""
+    names = ground.ask("/api/v1/label/__name__/values?match[]=" + urllib.parse.quote('{job=~".+"}'))
+    by_job = lambda query: {
+        one["metric"]["job"]: int(one["value"][1]) for one in ground.ask("/api/v1/query?query=" + urllib.parse.quote(query))["result"]
+    }
+    series, targets = by_job('count by (job) ({job=~".+"})'), by_job("count by (job) (up)")
+    tables = next((job for job in targets if job.endswith("-table") or job.endswith("-tables")), None)
+    wrong = [f"{name} is not in METRICS.md" for name in undocumented(names, (ROOT / "helm/purr/METRICS.md").read_text())]
+    if tables is None:
+        wrong.append(f"no monitor of tables among {', '.join(targets)}")
+        return {"series": series, "targets": targets, "wrong": wrong}
+    each = series[tables] / targets[tables]
+    # Of the rest, ten times what this small release has: 20 gateways, and more store nodes.
+    total = round(each * TABLES + 10 * sum(count for job, count in series.items() if job != tables))
+    if total > SERIES_MAX:
+        wrong.append(f"{TABLES} tables would have {total} series, more than {SERIES_MAX}")
+    return {"series": series, "targets": targets, "each_table": each, "at_10000_tables": total, "wrong": wrong}
 
 
 def try_fault(ground, fault):
@@ -230,7 +346,13 @@ def run(context, faults):
     held = json.loads(results.read_text()) if results.exists() else {}
     ground = Ground(context)
     threading.Thread(target=ground.discover, daemon=True).start()
-    for fault in faults or FAULTS:
+    if SCRAPE not in held or SCRAPE in faults:
+        if wait_calm(ground, 900) is None:
+            raise RuntimeError(f"not calm: {ground.firing()}, targets {ground.targets()}")
+        held[SCRAPE] = look_at_scrape(ground)
+        results.write_text(json.dumps(held, indent=2) + "\n")
+        print(f"{SCRAPE}: {held[SCRAPE]}", flush=True)
+    for fault in (one for one in faults or FAULTS if one != SCRAPE):
         if fault not in FAULTS:
             sys.exit(f"matrix.py: no fault {fault}: {', '.join(FAULTS)}")
         if fault in held and not faults:
@@ -252,6 +374,10 @@ def table(results, document):
         also = ", ".join(f"{alert} ({one['severity']}, {one['after']} s)" for alert, one in sorted(seen.items()) if alert not in must)
         said = "; ".join(held[fault]["wrong"]) or "yes"
         lines.append(f"| {fault} | {held[fault]['held']} | {', '.join(must)} | {of('after')} | {of('resolved')} | {also} | {said} |")
+    lines += ["", "| fault of `make chaos` | alerts where it lasts | held by |", "|---|---|---|"]
+    for fault, (raised, how) in CHAOS.items():
+        ran = f"`{how}`" + ("" if how in held else ", which has not run") if how in FAULTS else f"nothing: {how}"
+        lines.append(f"| {fault} | {', '.join(raised)} | {ran} |")
     path = pathlib.Path(document)
     text = path.read_text()
     start, end = text.index(BEGIN) + len(BEGIN), text.index(END)
@@ -263,6 +389,8 @@ match sys.argv[1:]:
         configure(folder)
     case ["run", context, *faults]:
         run(context, faults)
+    case ["check"]:
+        check()
     case ["table", results, document]:
         table(results, document)
     case _:

@@ -40,3 +40,4 @@ cp -r "$root/tests/chart/alerts" "$work/reader/cases"
 read_yaml rules >"$work/rules.json"
 read_yaml cases | jq add >"$work/cases.json"
 python3 "$root/tests/chart/alerts.py" "$work"
+python3 "$root/tests/alerts/matrix.py" check

@@ -136,6 +136,11 @@ pub fn uid_word(uid: &str) -> Option<[u8; 32]> {
     Some(word)
 }
 
+/// The UUID of a word as [`uid_word`] makes it.
+pub fn word_uid(word: &[u8; 32]) -> Option<String> {
+    uuid::Uuid::from_slice(word.split_at(16).0).ok().map(|uuid| uuid.to_string())
+}
+
 /// r, s and v out of `0x` and 130 hex digits; v is 27 or 28, s is low (EIP-2).
 pub fn parse_signature(text: &str) -> Option<([u8; 32], [u8; 32], u8)> {
     let mut bytes = [0; 65];

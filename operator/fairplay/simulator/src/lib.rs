@@ -25,4 +25,4 @@ pub use guest::{Acts, Guest, Moment, Pact, Seen};
 pub use persona::Persona;
 pub use pool::{Pool, PoolPlan, SimError};
 pub use record::{Played, RecordError};
-pub use truth::{Group, Truth, TruthError};
+pub use truth::{BadField, Group, Truth, TruthError};
