@@ -1,6 +1,6 @@
-//! Many hands over many tables while the signer is killed, the chain goes back, the way to it loses, delays and refuses,
-//! and the first of two nodes tells every lie that real nodes have told: every hand is settled exactly once, and ledger,
-//! chain and stacks agree in the end.
+//! Many hands at many tables while the signer is killed, the chain is reorganised, the connection loses, delays and
+//! refuses requests, and the first of two nodes tells every lie that real nodes have told. Every hand is settled
+//! exactly once, and ledger, chain and stacks agree in the end.
 //!
 //! PURR_SOAK_HANDS, PURR_SOAK_TABLES, PURR_SOAK_KILLS and PURR_SEED make it another run; `make soak` has the long one.
 
@@ -45,7 +45,7 @@ fn setting(name: &str, or: u64) -> u64 {
     std::env::var(name).map_or(or, |text| text.parse().unwrap_or_else(|_| panic!("{name} is no number")))
 }
 
-/// A table that plays, and what its players must have in the end.
+/// A table in play, with the stacks that its players must have in the end.
 struct Play {
     table: Table,
     stacks: [u64; SEATS],
@@ -59,7 +59,7 @@ impl Play {
         self.table.others + 1 + seat
     }
 
-    /// One hand: somebody wins of everybody else, sometimes raked.
+    /// Makes one hand in which one player wins from all others, sometimes raked.
     fn hand(&mut self) -> Entry {
         let winner = self.random.below(SEATS as u64) as usize;
         let mut won = 0;
@@ -78,7 +78,7 @@ impl Play {
         self.table.hand(&deltas, rake)
     }
 
-    /// As a table's outbox does it: the same again until it is taken.
+    /// Submits entries as a table's outbox does: repeats them until they are accepted.
     async fn deliver(&self, entries: &[Entry]) {
         let last = entries.last().unwrap().seq;
         eventually("the signer takes entries", || async {
@@ -105,7 +105,7 @@ impl Play {
             }
             self.deliver(&entries).await;
             self.sent.extend(entries);
-            // An answer that was lost makes a table ask again.
+            // A lost answer makes a table repeat its request.
             if self.random.below(4) == 0 {
                 let from = self.random.below(self.sent.len() as u64) as usize;
                 let to = self.sent.len().min(from + 3);
@@ -123,7 +123,7 @@ fn uid(n: usize) -> String {
     format!("0a0b0c0d-0000-4000-8000-{n:012x}")
 }
 
-/// Until the chain has all of this table up to `last`.
+/// Waits until the chain has all entries of this table up to `last`.
 async fn reaches(gateway: &InternalClient, table: &Table, last: u64, until: Instant) {
     let mut seen = 0;
     while seen < last {
@@ -238,7 +238,7 @@ async fn every_hand_is_settled_exactly_once_whatever_happens_to_signer_and_chain
     let (kills, seed) = (setting("PURR_SOAK_KILLS", 3), setting("PURR_SEED", 20_261_125));
     println!("PURR_SEED={seed}: {hands} hands over {tables} tables, {kills} kills");
     let mut house = House::new().await;
-    // Both ways lose and delay; the first node lies as well.
+    // Both connections lose and delay requests; the first node also lies.
     let proxy = Proxy::faulty(house.rpc_port, seed).await;
     let second = Proxy::faulty(house.rpc_port, seed.rotate_left(17)).await;
     let through = [&proxy, &second].map(|proxy| format!("http://127.0.0.1:{}", proxy.port)).join(",");
@@ -280,7 +280,7 @@ async fn every_hand_is_settled_exactly_once_whatever_happens_to_signer_and_chain
             proxy.lie(None);
             let name = format!("{lie:?}").split('(').next().unwrap().to_owned();
             *told.lock().unwrap().entry(name).or_default() += 1;
-            // As long the truth: a node that lies all the time is one that nobody has.
+            // The node tells the truth for as long as it lied: a node that always lies would not stay in use.
             tokio::time::sleep(Duration::from_millis(for_ms)).await;
         }
     };
@@ -293,7 +293,7 @@ async fn every_hand_is_settled_exactly_once_whatever_happens_to_signer_and_chain
     assert_eq!(played.load(Ordering::Relaxed), hands);
     let playing = begun.elapsed();
 
-    // Everybody leaves with what they have.
+    // All players leave with what they have.
     for play in &mut plays {
         let mut entries = Vec::new();
         for seat in 0..SEATS {
@@ -358,7 +358,7 @@ async fn every_hand_is_settled_exactly_once_whatever_happens_to_signer_and_chain
     let told = told.into_inner().unwrap();
     println!("lies: {told:?}, {} answers", proxy.counts.lies.load(Ordering::Relaxed));
     assert!(!told.is_empty() && proxy.counts.lies.load(Ordering::Relaxed) > 0);
-    // A run that plays for long enough has met each of them.
+    // A run that is long enough has met every lie.
     assert!(playing < Duration::from_secs(120) || told.len() == lies::all(0).len(), "{told:?}");
     assert!(reorgs > 0 && proxy.counts.all().iter().all(|(_, count)| *count > 0), "each fault happened");
 }

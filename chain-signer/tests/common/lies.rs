@@ -1,4 +1,4 @@
-//! False answers of a node, as real ones have given them.
+//! False answers that real nodes have given.
 
 use super::proxy::Random;
 use purr_chain_signer::chain::Rpc;
@@ -6,21 +6,21 @@ use serde_json::{Value, json};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lie {
-    /// No logs, whatever there is (go-ethereum 24078, reth 17678).
+    /// No logs at all (go-ethereum 24078, reth 17678).
     EmptyLogs,
-    /// No logs, and neither blooms nor receipts that betray them (lotus 13749).
+    /// No logs, and neither blooms nor receipts that would reveal them (lotus 13749).
     SwallowedLogs,
-    /// Each log a second time as another contract's: the address that was asked for does not count.
+    /// Returns each log a second time with another contract's address, ignoring the requested address.
     ForeignLogs,
     /// Every transaction reverted.
     WrongReceipt,
     /// The base fee is a million gwei (optimism 13382).
     WildBaseFee,
-    /// It stopped at this block and answers on.
+    /// The node's head stays at this block.
     StaleHead(u64),
-    /// It answers for its latest block, whichever it is asked about (HyperEVM).
+    /// The node answers every question for its latest block (HyperEVM).
     LatestOnly,
-    /// It has the head and not its state.
+    /// The node knows the head but not its state.
     HeaderNotFound,
     /// HTTP 429 with a JSON-RPC error in it.
     TooManyRequests,
@@ -32,7 +32,7 @@ pub enum Lie {
 
 pub const MILLION_GWEI: &str = "0x38d7ea4c68000";
 
-/// All of them; the head where one stops is `head`.
+/// All lies; `head` is the block at which a head that stays behind stops.
 pub fn all(head: u64) -> [Lie; 11] {
     [
         Lie::EmptyLogs,
@@ -60,7 +60,7 @@ impl Deal {
         Self { random: Random(seed), left: Vec::new() }
     }
 
-    /// The next lie's place in [`all`], and for how many milliseconds it is told.
+    /// Returns the index of the next lie in [`all`], and how many milliseconds it lasts.
     pub fn next(&mut self) -> (usize, u64) {
         if self.left.is_empty() {
             self.left = (0..all(0).len()).collect();
@@ -76,7 +76,7 @@ fn number(value: &Value) -> Option<u64> {
     u64::from_str_radix(value.as_str()?.strip_prefix("0x")?, 16).ok()
 }
 
-/// The same event of another contract, behind all others of its block.
+/// The same event from another contract, after all others of its block.
 fn foreign(log: &Value) -> Value {
     let mut copy = log.clone();
     copy["address"] = json!(format!("0x{}", "ee".repeat(20)));
@@ -85,7 +85,7 @@ fn foreign(log: &Value) -> Value {
 }
 
 impl Lie {
-    /// The lie in place of an answer; `None`: about this the node says the truth.
+    /// Returns the false answer; `None` where this lie leaves the method alone.
     pub async fn told(self, rpc: &Rpc, method: &'static str, params: &Value, id: &Value) -> Option<Answer> {
         let result = |result: Value| ("200 OK", json!({"jsonrpc": "2.0", "id": id, "result": result}));
         let error = |status: &'static str, code: i64, message: &str| {

@@ -2,10 +2,10 @@
 
 use purr_engine::{Event, SeatIndex, event::Post, history::HandHistory, ids::SEATS_MAX};
 
-/// The big and the small blind are who posts them. The others are counted back from the button over the players dealt in:
-/// with a dead button the last to act after the flop has the button's position, and with a dead small blind nobody has
-/// the small blind's: of ten players the two farthest from the button are both `Early1` then. Heads-up the small blind has
-/// the button.
+/// Big and small blind are the players who post them. Other positions are counted backwards from the button over the
+/// players dealt in. With a dead button, the last to act after the flop has the button's position; with a dead small
+/// blind nobody has the small blind's, and the two of ten players farthest from the button are both `Early1`. Heads-up
+/// the small blind has the button.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Position {
     #[default]

@@ -12,7 +12,7 @@ use std::io::{BufRead, Read};
 /// Longest line, in bytes: a hand of ten players has some 8 kB.
 pub const LINE_BYTES_MAX: u64 = 1 << 20;
 
-/// What is wrong with a line.
+/// Why a line cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum LineError {
     #[error("the file cannot be read: {0}")]
@@ -37,7 +37,7 @@ pub enum LineError {
     Observe(#[from] ObserveError),
 }
 
-/// A line, from 1, and what is wrong with it.
+/// The number of a line, from 1, and why it cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error("line {line}: {error}")]
 pub struct BadLine {
@@ -80,7 +80,7 @@ fn next_line(lines: &mut impl BufRead, text: &mut Vec<u8>) -> Result<bool, LineE
     if read > LINE_BYTES_MAX { Err(LineError::TooLong) } else { Ok(read > 0) }
 }
 
-/// What the line before was: the next one mostly is the same.
+/// The format of the previous line: the next one usually has the same.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Format {
     Hand,
@@ -114,7 +114,7 @@ fn read_hand(
     }
 }
 
-/// Why a line is neither, by the format that it is nearer to.
+/// The error for a line in neither format, by the closer of the two.
 fn neither(text: &[u8], not_a_record: serde_json::Error, not_a_hand: serde_json::Error) -> LineError {
     match serde_json::from_slice::<Value>(text) {
         Err(error) => LineError::Json(error),

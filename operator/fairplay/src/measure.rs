@@ -9,7 +9,7 @@ pub struct Figure {
     pub value: f64,
     pub low: f64,
     pub high: f64,
-    /// Cases that it rests on.
+    /// Number of cases.
     pub n: usize,
 }
 
@@ -98,7 +98,7 @@ pub fn share(hits: usize, n: usize) -> Figure {
     let center = (p + Z * Z / (2.0 * count)) / (1.0 + Z * Z / count);
     let half = Z * (p * (1.0 - p) / count + Z * Z / (4.0 * count * count)).sqrt() / (1.0 + Z * Z / count);
     let high = if hits == n { 1.0 } else { (center + half).min(1.0) };
-    // Nothing among n: the rule of three is tighter than Wilson, and exact.
+    // With no hits among n, the rule of three is tighter than Wilson, and exact.
     let high = if hits == 0 { (1.0 - 0.05f64.powf(1.0 / count)).min(1.0) } else { high };
     Figure { value: p, low: if hits == 0 { 0.0 } else { (center - half).max(0.0) }, high, n }
 }
