@@ -1,8 +1,9 @@
-//! Tables by the hour, for the lobby: hands an hour, pots, players at the flop, rake. No player is in it.
+//! Figures of each table by the hour for the lobby: hands an hour, pots, players at the flop, rake. They name no
+//! player.
 
 use crate::{
     database::{Database, DatabaseError},
-    http::bad,
+    problem::bad,
 };
 use axum::{
     Json,
@@ -16,7 +17,7 @@ use sqlx::PgConnection;
 use std::{collections::BTreeMap, time::SystemTime};
 
 const HOUR_MS: i64 = 3_600_000;
-/// Tables of one answer, those with most hands.
+/// Maximum number of tables in one answer; those with most hands come first.
 const TABLES_MAX: i64 = 20_000;
 const HOURS_DEFAULT: i32 = 24;
 /// A week.
@@ -75,7 +76,7 @@ pub(crate) fn pot_of(record: &HandRecord) -> i128 {
     Sums::of(record).pot
 }
 
-/// Rows that a transaction adds and takes away.
+/// Changes to the rows that one transaction adds up.
 #[derive(Default)]
 pub(crate) struct Hours(BTreeMap<Key, Sums>);
 
@@ -137,7 +138,8 @@ impl Hours {
         .execute(&mut *database)
         .await?;
         if self.0.values().any(|sums| sums.hands <= 0) {
-            // A rebuild would not make them. Below 0: the hand was counted by a release without this table.
+            // Rows without hands, which a rebuild would not make. A count below 0 comes from hands that a release
+            // without this table had counted.
             let tables: Vec<&str> = self.0.keys().map(|key| key.table.as_str()).collect();
             sqlx::query("DELETE FROM table_hours WHERE hands <= 0 AND table_uid = ANY($1)")
                 .bind(&tables)
@@ -169,7 +171,7 @@ pub struct RoomFigures {
 pub struct Rooms {
     pub hours: i32,
     pub all: RoomFigures,
-    /// By the table's UID.
+    /// Figures by the table's UID.
     pub tables: BTreeMap<String, RoomFigures>,
 }
 
@@ -185,7 +187,7 @@ fn figures(hands: i64, hours: i64, pot: &str, rake: &str, flops: i64, saw_flop: 
     }
 }
 
-/// The table, or none for all of them.
+/// A table, or none for the sum of all tables, with its sums.
 type Row = (Option<String>, i64, i64, String, String, i64, i64);
 
 impl Database {
