@@ -80,7 +80,7 @@ seats: ## seats of a fleet: 300 requests/s over two gateways and 30 tables; writ
 .PHONY: soak
 soak: ## long: 5,000 hands over 50 tables, every lie that nodes tell, kills and reorgs; exactly once (PURR_SEED, PURR_SOAK_HANDS)
 	@PURR_SOAK_HANDS=$${PURR_SOAK_HANDS:-5000} PURR_SOAK_TABLES=$${PURR_SOAK_TABLES:-50} \
-	  PURR_SOAK_KILLS=$${PURR_SOAK_KILLS:-20} \
+	  PURR_SOAK_KILLS=$${PURR_SOAK_KILLS:-20} PURR_SOAK_SECONDS=$${PURR_SOAK_SECONDS:-240} \
 	  tests/cargo.sh test --release --locked --workspace --test soak -- --nocapture
 
 .PHONY: due

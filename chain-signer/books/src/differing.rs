@@ -255,6 +255,9 @@ mod tests {
         // Two tables, then what has changed and is not among them, then the rest, then tables again while there is room.
         assert_eq!(plan(&candidates, 8, cost), [table(0), table(1), one.clone(), two.clone(), table(2)]);
         assert_eq!(plan(&candidates, 5, cost), [table(0), one.clone(), two.clone()]);
+        let (changed, rest) = (vec![two.clone()], vec![one.clone()]);
+        let one_of_both = plan(&Candidates { changed, rest, ..Candidates::default() }, 1, cost);
+        assert_eq!(one_of_both.first(), Some(&two));
         let quiet = Candidates { rest: vec![one.clone(), two], ..Candidates::default() };
         assert_eq!(plan(&quiet, 1, cost), [one]);
         let stuck = Candidates { differing: vec![table(3)], ..Candidates::default() };

@@ -51,8 +51,8 @@ pub enum Behind {
 /// refused as one that came out of a backup.
 pub fn behind(standing: &Standing) -> Option<Behind> {
     let Standing { known, sent, .. } = *standing;
-    if sent > known && !(known == 0 && standing.accept_used_key) {
-        return Some(Behind::Nonce { known, sent });
+    if let Err(behind) = next_nonce(known, sent, standing.accept_used_key) {
+        return Some(behind);
     }
     if let Some((counter, row)) = standing.rewritten {
         return Some(Behind::Rewritten { counter, row });
@@ -65,6 +65,30 @@ pub fn behind(standing: &Standing) -> Option<Behind> {
         return Some(Behind::Table { uid: uid.clone(), chain: *chain, head: *head });
     }
     (!standing.has_read).then_some(Behind::Unread)
+}
+
+/// A node's count of a sender's transactions, where it can be right. `known`: transactions of the sender that the journal
+/// has, each of them before it is sent.
+pub fn believable(known: u64, sent: u64) -> Option<u64> {
+    (sent <= known).then_some(sent)
+}
+
+/// The most transactions of the settling key that a node can count; see [`next_nonce`].
+pub fn most_sent(known: u64, accept_used_key: bool) -> u64 {
+    if known == 0 && accept_used_key { u64::MAX } else { known }
+}
+
+/// The nonce of the settling key's next transaction. `known`: transactions of the key that the journal has; `sent`: what a
+/// node counts. A journal has its transactions before they are sent, so a node that counts more is wrong, or the key is
+/// used elsewhere: one transaction with a nonce beyond would leave a gap that nothing ever fills.
+///
+/// # Errors
+/// [`Behind::Nonce`]; a new journal takes over a key that was used before where `accept_used_key` says so.
+pub fn next_nonce(known: u64, sent: u64, accept_used_key: bool) -> Result<u64, Behind> {
+    match believable(most_sent(known, accept_used_key), sent) {
+        Some(sent) => Ok(known.max(sent)),
+        None => Err(Behind::Nonce { known, sent }),
+    }
 }
 
 #[cfg(test)]
@@ -84,6 +108,25 @@ mod tests {
         // A used key is accepted for a new journal only.
         assert!(behind(&Standing { accept_used_key: true, ..lost }).is_some());
         assert_eq!(behind(&Standing { sent: 4, accept_used_key: true, ..fresh() }), None);
+    }
+
+    #[test]
+    fn no_nonce_is_beyond_what_the_journal_knows_whatever_a_node_counts() {
+        assert_eq!(next_nonce(0, 0, false), Ok(0));
+        assert_eq!((next_nonce(7, 7, false), next_nonce(7, 3, true)), (Ok(7), Ok(7)));
+        let wild = 1_000_000_000_000;
+        for accept_used_key in [false, true] {
+            assert_eq!(next_nonce(7, wild, accept_used_key), Err(Behind::Nonce { known: 7, sent: wild }));
+        }
+        assert_eq!(next_nonce(0, 4, true), Ok(4));
+        assert!(next_nonce(0, 4, false).is_err());
+    }
+
+    #[test]
+    fn a_count_is_believed_up_to_what_the_journal_has() {
+        assert_eq!((believable(7, 0), believable(7, 7)), (Some(0), Some(7)));
+        assert_eq!((believable(7, 8), believable(0, 1)), (None, None));
+        assert_eq!((most_sent(7, true), most_sent(0, false), most_sent(0, true)), (7, 0, u64::MAX));
     }
 
     #[test]

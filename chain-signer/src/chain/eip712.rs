@@ -101,8 +101,7 @@ impl Domain {
         ])
     }
 
-    /// Digest that the settling key signs over the end of the hash chain. The vault has no such type, so the signature
-    /// is worthless on chain.
+    /// What the settling key signs over the end of the hash chain. The vault knows no such type: it is worth nothing there.
     pub fn checkpoint(&self, counter: u64, rows: u64, head: [u8; 32]) -> [u8; 32] {
         self.digest(&[
             type_hash("JournalCheckpoint(uint64 counter,uint64 rows,bytes32 head)"),
@@ -137,7 +136,12 @@ pub fn uid_word(uid: &str) -> Option<[u8; 32]> {
     Some(word)
 }
 
-/// Parses r, s and v from `0x` and 130 hex digits; v must be 27 or 28, and s low (EIP-2).
+/// The UUID of a word as [`uid_word`] makes it.
+pub fn word_uid(word: &[u8; 32]) -> Option<String> {
+    uuid::Uuid::from_slice(word.split_at(16).0).ok().map(|uuid| uuid.to_string())
+}
+
+/// r, s and v out of `0x` and 130 hex digits; v is 27 or 28, s is low (EIP-2).
 pub fn parse_signature(text: &str) -> Option<([u8; 32], [u8; 32], u8)> {
     let mut bytes = [0; 65];
     hex::decode_to_slice(text.strip_prefix("0x")?, &mut bytes).ok()?;

@@ -69,6 +69,26 @@ impl Rpc {
         small(self.call("eth_getTransactionCount", params).await?, "nonce")
     }
 
+    /// Transactions of the sender in the chain, at most so many: a node that counts more is passed over for one that does
+    /// not. Where all count more, the first one's count.
+    pub async fn nonce_within(&self, sender: Address, most: u64) -> Result<u64, RpcError> {
+        let params = json!([super::address_text(sender), "latest"]);
+        let (mut beyond, mut failed) = (Vec::new(), RpcError::AllDown(NodeError::AllResting));
+        for at in 0..self.nodes() {
+            match self.one::<U256>(at, "eth_getTransactionCount", params.clone()).await {
+                Ok(count) if count <= U256::from(most) => {
+                    beyond.iter().for_each(|(wrong, _)| self.blame(*wrong));
+                    return small(count, "nonce");
+                }
+                Ok(count) => beyond.push((at, u64::try_from(count).unwrap_or(u64::MAX))),
+                Err(RpcError::Budget) => return Err(RpcError::Budget),
+                Err(RpcError::Resting) => {}
+                Err(error) => failed = error,
+            }
+        }
+        beyond.first().map(|(_, count)| *count).ok_or(failed)
+    }
+
     /// What an account has, in whole gwei.
     pub async fn balance_gwei(&self, account: Address) -> Result<u64, RpcError> {
         let params = json!([super::address_text(account), "latest"]);
@@ -106,9 +126,42 @@ impl Rpc {
         }
     }
 
+    /// Hands signed bytes to every node: one that takes them and passes them on to nobody must not keep a transaction.
+    ///
+    /// # Errors
+    /// The last error, where no node takes them.
+    pub async fn send_raw_to_all(&self, raw: &[u8]) -> Result<(), RpcError> {
+        let params = json!([format!("0x{}", hex::encode(raw))]);
+        let (mut taken, mut failed) = (false, RpcError::Resting);
+        for at in 0..self.nodes() {
+            match self.one::<Value>(at, "eth_sendRawTransaction", params.clone()).await {
+                Ok(_) => taken = true,
+                Err(RpcError::Refused { message, .. }) if is_known(&message) => taken = true,
+                Err(error) => failed = error,
+            }
+        }
+        if taken { Ok(()) } else { Err(failed) }
+    }
+
+    /// `None`: no node that answers has one. A node may lack the receipts of what it has, so the next one is asked.
     pub async fn receipt(&self, hash: [u8; 32]) -> Result<Option<Receipt>, RpcError> {
         let params = json!([format!("0x{}", hex::encode(hash))]);
-        let receipt: Option<TransactionReceipt> = self.call("eth_getTransactionReceipt", params).await?;
+        let (mut receipt, mut failed) = (None, Some(RpcError::Resting));
+        for at in 0..self.nodes() {
+            let answer =
+                self.one::<Option<TransactionReceipt>>(at, "eth_getTransactionReceipt", params.clone());
+            match answer.await {
+                Ok(Some(told)) => {
+                    (receipt, failed) = (Some(told), None);
+                    break;
+                }
+                Ok(None) => failed = None,
+                Err(error) => failed = failed.map(|_| error),
+            }
+        }
+        if let Some(error) = failed {
+            return Err(error);
+        }
         Ok(receipt.and_then(|receipt| {
             Some(Receipt {
                 block: receipt.block_number?.as_u64(),

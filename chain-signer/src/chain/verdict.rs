@@ -32,10 +32,11 @@ pub(super) fn is_revert(code: i64, message: &str) -> bool {
 }
 
 /// A call needs more gas than a block or the node has: geth says "gas required exceeds allowance", others "out of gas" or
-/// "exceeds block gas limit".
+/// "exceeds block gas limit". Or a transaction has less than its bytes cost: "intrinsic gas too low", "insufficient gas for
+/// floor data gas cost".
 pub(super) fn is_about_gas(message: &str) -> bool {
     let message = message.to_lowercase();
-    ["gas required exceeds", "out of gas", "block gas limit", "gas limit", "intrinsic gas"]
+    ["gas required exceeds", "out of gas", "gas limit", "intrinsic gas", "floor data gas", "gas too low"]
         .iter()
         .any(|text| message.contains(text))
 }
@@ -110,6 +111,23 @@ mod tests {
         ];
         for (code, message) in node {
             assert_eq!(of_refusal(code, message), Verdict::OfTheNode, "{code} {message}");
+        }
+    }
+
+    #[test]
+    fn refusals_about_gas_are_told_from_those_about_fees() {
+        for message in [
+            "gas required exceeds allowance (1000)",
+            "exceeds block gas limit",
+            "intrinsic gas too low: gas 176250, minimum needed 286000",
+            "insufficient gas for floor data gas cost: gas 176250, minimum needed 286000",
+        ] {
+            assert!(is_about_gas(message), "{message}");
+        }
+        for message in
+            ["insufficient funds for gas * price + value", "transaction underpriced", "nonce too low"]
+        {
+            assert!(!is_about_gas(message), "{message}");
         }
     }
 

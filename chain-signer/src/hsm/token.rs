@@ -98,9 +98,14 @@ struct Key {
 fn loaded(config: &TokenConfig) -> Result<Pkcs11, HsmError> {
     let module = |source| HsmError::Module { module: config.module.clone(), source };
     let context = Pkcs11::new(&config.module).map_err(module)?;
+    started(&context).map_err(module)?;
+    Ok(context)
+}
+
+fn started(context: &Pkcs11) -> Result<(), Pkcs11Error> {
     match context.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)) {
-        Ok(()) | Err(Pkcs11Error::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => Ok(context),
-        Err(error) => Err(module(error)),
+        Ok(()) | Err(Pkcs11Error::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => Ok(()),
+        Err(error) => Err(error),
     }
 }
 
@@ -299,6 +304,8 @@ impl Token {
             drop(anchor.logout());
         }
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        // A module that lost its own state has to be started again; one that has not says that it runs.
+        started(&self.context).map_err(failed("initialise the module"))?;
         // A token that was plugged in again may be in another slot.
         let found = find_slot(&self.context, &self.config.label)?;
         access.slot = found.ok_or_else(|| HsmError::NoToken(self.config.label.clone()))?;
@@ -307,28 +314,26 @@ impl Token {
     }
 }
 
-/// Whether a call failed as it does when the token or the login is gone. A key that was there when the token was opened
-/// is invisible without a login, so a missing key counts as well.
+/// Whether a call failed as it does when the token, the module or the login is gone. A key that was there when the token was
+/// opened is invisible without a login, so a missing key counts as well. Modules say a lost connection in codes of their own
+/// too, so all count but those about the request itself, which every token would refuse.
 fn is_lost(error: &HsmError) -> bool {
     let rv = match error {
         HsmError::NoKey(_) => return true,
         HsmError::Pkcs11 { source: Pkcs11Error::Pkcs11(rv, _), .. } => rv,
         _ => return false,
     };
-    matches!(
+    !matches!(
         rv,
-        RvError::SessionHandleInvalid
-            | RvError::SessionClosed
-            | RvError::UserNotLoggedIn
-            | RvError::DeviceRemoved
-            | RvError::DeviceError
-            | RvError::TokenNotPresent
-            | RvError::TokenNotRecognized
-            | RvError::SlotIdInvalid
-            | RvError::ObjectHandleInvalid
-            | RvError::KeyHandleInvalid
-            | RvError::GeneralError
-            | RvError::FunctionFailed
+        RvError::ArgumentsBad
+            | RvError::DataInvalid
+            | RvError::DataLenRange
+            | RvError::KeyFunctionNotPermitted
+            | RvError::KeyTypeInconsistent
+            | RvError::KeySizeRange
+            | RvError::MechanismInvalid
+            | RvError::MechanismParamInvalid
+            | RvError::FunctionNotSupported
     )
 }
 

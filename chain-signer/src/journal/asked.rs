@@ -4,7 +4,10 @@ use super::{
     Journal, JournalError, Lease, TableRow, bytes, chain, db, lease, rows::read_table, transactions, undb,
 };
 use crate::{
-    chain::vault::{Call, decode_call},
+    chain::{
+        eip712::word_uid,
+        vault::{Call, decode_call},
+    },
     derived::{Evidence, NotDerived, TransactionNote},
     journal::{Fees, Purpose, Transaction},
     signed::Trust,
@@ -215,8 +218,7 @@ impl Journal {
         let ranges = evidence.noted.as_ref().map(|noted| noted.ranges.clone()).unwrap_or_default();
         let mut uids: BTreeSet<String> = ranges.iter().map(|(uid, ..)| uid.clone()).collect();
         if let (Purpose::Open, Ok(Call::Open { uid, .. })) = (tx.purpose, decode_call(&tx.calldata)) {
-            let (half, _) = uid.split_at(16);
-            uids.extend(uuid::Uuid::from_slice(half).ok().map(|uuid| uuid.to_string()));
+            uids.extend(word_uid(&uid));
         }
         for uid in uids {
             match self.asked_table(&uid).await {

@@ -48,6 +48,13 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// Books without money, whose subjects have changed in these blocks.
+    #[cfg(test)]
+    pub(crate) fn empty(position: LogPosition, changed: BTreeMap<Subject, u64>) -> Self {
+        let (balances, owners, tables) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { position, balances, owners, tables, changed }
+    }
+
     pub fn of(&self, account: &Account) -> u64 {
         let amount = self.balances.get(&account.to_string()).copied().unwrap_or(0);
         u64::try_from(amount).unwrap_or(0)

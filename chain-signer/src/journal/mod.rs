@@ -22,6 +22,7 @@ mod lease;
 mod ledger;
 mod limits;
 mod load;
+mod nonces;
 mod pending;
 mod receipts;
 mod reread;
@@ -41,6 +42,7 @@ pub use cursor::LogPosition;
 pub use denials::BadDenial;
 pub use holds::BadHold;
 pub use lease::{LEASE_TTL_S, Lease};
+pub use nonces::NonceEvidence;
 pub use pending::{PendingTable, WAITING};
 pub use purr_books::request::VoucherRequest;
 pub use receipts::{Receipt, ReceiptKey};
@@ -52,7 +54,7 @@ pub use views::{ExitBounds, Heads};
 use crate::{chain::eip712::Domain, signed::Trust};
 use purr_books::{
     differing::Differs, entry::IllegalTransition, ledger::LedgerError, policy::Refusal,
-    promise::IllegalPromise, request::RequestError,
+    promise::IllegalPromise, request::RequestError, whole::Behind,
 };
 use sqlx::{PgPool, migrate::Migrator, postgres::PgConnectOptions, postgres::PgPoolOptions};
 use std::time::Duration;
@@ -77,6 +79,8 @@ pub enum JournalError {
     Ledger(#[from] LedgerError),
     #[error(transparent)]
     Illegal(#[from] IllegalTransition),
+    #[error(transparent)]
+    Behind(#[from] Behind),
     #[error("this replica no longer holds the sender's lease")]
     LeaseLost,
     #[error("this journal is about vault {vault} on chain {chain_id}; another vault needs another database")]

@@ -7,7 +7,10 @@ use super::{
     undb,
 };
 use crate::derived::TransactionNote;
-use purr_books::entry::{BadState, Event, State, next};
+use purr_books::{
+    entry::{BadState, Event, State, next},
+    whole::next_nonce,
+};
 use purr_protocol::settlement::NoticeState;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -74,8 +77,9 @@ pub struct Transaction {
 pub struct NewTransaction {
     pub purpose: Purpose,
     pub sender: [u8; 20],
-    /// The chain's count of the sender's transactions: the journal never goes below it.
+    /// The chain's count of the sender's transactions, as a node says it; see [`next_nonce`].
     pub chain_nonce: u64,
+    pub accept_used_key: bool,
     pub destination: [u8; 20],
     pub calldata: Vec<u8>,
     pub fees: Fees,
@@ -206,6 +210,9 @@ impl Journal {
     }
 
     /// Stores a checked transaction under the next nonce, before the token is asked.
+    ///
+    /// # Errors
+    /// [`JournalError::Behind`] where the chain counts transactions that the journal does not know.
     pub async fn create(&self, lease: &Lease, new: &NewTransaction) -> Result<i64, JournalError> {
         let mut tx = self.pool.begin().await?;
         lease::check(&mut tx, lease).await?;
@@ -213,7 +220,8 @@ impl Journal {
             .bind(new.sender.as_slice())
             .fetch_one(&mut *tx)
             .await?;
-        let nonce = db(new.chain_nonce, "nonce")?.max(used.map_or(0, |used| used + 1));
+        let known = used.map(undb).transpose()?.map_or(0, |used| used + 1);
+        let nonce = db(next_nonce(known, new.chain_nonce, new.accept_used_key)?, "nonce")?;
         let id: i64 = sqlx::query_scalar(
             "INSERT INTO transactions (purpose, sender, nonce, destination, calldata, state)
              VALUES ($1, $2, $3, $4, $5, $6) RETURNING id",

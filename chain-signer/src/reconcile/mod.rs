@@ -245,3 +245,20 @@ async fn follow(service: &Service) -> Result<(), ServiceError> {
     service.metrics.differing.set(i64::try_from(differing.len()).unwrap_or(i64::MAX));
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::LogPosition;
+
+    /// A node answers for its latest block, of which the books have taken in more since.
+    #[test]
+    fn figures_of_before_an_event_that_the_books_have_are_no_difference() {
+        let (quiet, busy) = (Subject::Table("quiet".into()), Subject::Table("busy".into()));
+        let changed = [(quiet.clone(), 7), (busy.clone(), 9)].into();
+        let books = Snapshot::empty(LogPosition { block: 9, block_hash: [9; 32] }, changed);
+        assert!(has_changed(&books, &busy, 8));
+        assert!(!has_changed(&books, &busy, 9) && !has_changed(&books, &quiet, 8));
+        assert!(!has_changed(&books, &Subject::House, 0), "never changed");
+    }
+}

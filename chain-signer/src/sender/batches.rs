@@ -9,9 +9,9 @@ use crate::{
         eip712::uid_word,
         vault::{encode_open, encode_settle},
     },
-    journal::{Fees, Lease, NewTransaction, PendingTable, Purpose},
+    journal::{Fees, Lease, NewTransaction, PendingTable, Purpose, Transaction},
 };
-use purr_books::{entry::State, policy::Refusal};
+use purr_books::{entry::State, policy::Refusal, whole::most_sent};
 use std::{
     collections::BTreeMap,
     time::{Duration, Instant},
@@ -38,6 +38,12 @@ fn known(pending: &PendingTable) -> Known {
     }
 }
 
+/// How many more a pool takes of a key that has so many transactions on their way, of which so many have used nonces. As
+/// many as a pool takes may be such ones.
+fn room(own: usize, used: usize) -> usize {
+    IN_FLIGHT_MAX.saturating_sub(own - used.min(own).min(IN_FLIGHT_MAX))
+}
+
 impl Sender {
     pub(super) fn first_fees(&self, head: Block, gas: u64) -> Fees {
         fees::first(gas, self.base_fees.sane(head.base_fee), self.priority_fee)
@@ -47,7 +53,13 @@ impl Sender {
     async fn room(&self) -> Result<usize, SenderError> {
         let live = self.journal.live().await?;
         let key = self.signer.address();
-        Ok(IN_FLIGHT_MAX.saturating_sub(live.iter().filter(|tx| tx.sender == key).count()))
+        let count = |of: &dyn Fn(&Transaction) -> bool| live.iter().filter(|tx| of(tx)).count();
+        // What fills a nonce has no event of its own, so a later transaction has to go ahead of its receipt. No pool has
+        // it any more.
+        let used =
+            |tx: &Transaction| tx.purpose == Purpose::Fill && self.without_receipt.contains_key(&tx.id);
+        let (own, used) = (count(&|tx| tx.sender == key), count(&|tx| tx.sender == key && used(tx)));
+        Ok(room(own, used))
     }
 
     /// False: the fee budget does not allow it now.
@@ -62,10 +74,13 @@ impl Sender {
         let spent = self.journal.spent_in_hour().await?;
         let base_fee = self.base_fees.sane(head.base_fee);
         let Some(fees) = self.afford(self.first_fees(head, gas), base_fee, spent) else { return Ok(false) };
+        let known = self.journal.transactions_of(sender).await?;
+        let most = most_sent(known, self.accept_used_key);
         let new = NewTransaction {
             purpose,
             sender,
-            chain_nonce: self.rpc.nonce(sender).await?,
+            chain_nonce: self.rpc.nonce_within(sender, most).await?,
+            accept_used_key: self.accept_used_key,
             destination: self.vault.address,
             calldata,
             fees,
@@ -118,8 +133,7 @@ impl Sender {
                 tracing::error!(%refusal, table = table.uid, "ALARM: not signed");
                 continue;
             }
-            let gas = match self.rpc.estimate_gas(self.signer.address(), self.vault.address, &calldata).await
-            {
+            let gas = match self.estimate(self.vault.address, &calldata).await {
                 Ok(estimate) => gas::limit(estimate, false).min(self.gas_max.min(head.gas_limit)),
                 Err(RpcError::Refused { message, .. }) => {
                     tracing::error!(table = table.uid, message, "the vault would not open this table");
@@ -222,7 +236,7 @@ impl Sender {
     async fn fitting(&self, items: &mut Vec<Item>, most: u64) -> Result<Option<(Vec<u8>, u64)>, SenderError> {
         while !items.is_empty() {
             let calldata = encode_settle(items);
-            let estimated = self.rpc.estimate_gas(self.signer.address(), self.vault.address, &calldata).await;
+            let estimated = self.estimate(self.vault.address, &calldata).await;
             let estimate = match estimated {
                 Ok(estimate) => Some(estimate),
                 Err(error) if items.len() > 1 && (error.is_revert() || error.is_about_gas()) => {
@@ -241,5 +255,17 @@ impl Sender {
             }
         }
         Ok(None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn used_nonces_leave_room_for_as_many_again_and_no_more() {
+        assert_eq!([(0, 0), (3, 0), (8, 0)].map(|(own, used)| room(own, used)), [8, 5, 0]);
+        assert_eq!([(8, 1), (8, 8), (12, 8), (16, 8)].map(|(own, used)| room(own, used)), [1, 8, 4, 0]);
+        assert_eq!(room(20, 20), 0);
     }
 }

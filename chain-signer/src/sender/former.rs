@@ -1,7 +1,11 @@
 //! Transactions of a key that was the settling key before: they are followed to their end, and what can have none is given
 //! up, so that the key of now settles what they carried.
 
-use super::{Sender, SenderError, check::OPERATOR, transactions::Counts};
+use super::{
+    Sender, SenderError,
+    check::OPERATOR,
+    nonces::{Counts, Nonce},
+};
 use crate::{
     chain::Block,
     journal::{Lease, Transaction},
@@ -40,7 +44,7 @@ impl Sender {
         counts: &mut Counts,
     ) -> Result<(), SenderError> {
         let is_signed = tx.attempts.iter().any(|attempt| attempt.raw.is_some());
-        if is_signed && counts.of(&self.rpc, tx.sender).await? > tx.nonce && self.found(lease, tx).await? {
+        if is_signed && self.nonce_of(tx, counts).await? != Nonce::Unused && self.found(lease, tx).await? {
             return Ok(());
         }
         if is_signed {

@@ -11,6 +11,35 @@ pub(super) fn limit(estimate: u64, settles: bool) -> u64 {
     (estimate.saturating_mul(5) / 4).saturating_add(exits)
 }
 
+/// What every node asks for a transaction that does nothing (EIP-2028): 21,000, and a price for each byte of its call.
+const BASE: u64 = 21_000;
+const ZERO_BYTE: u64 = 4;
+const OTHER_BYTE: u64 = 16;
+/// The floor of that price (EIP-7623).
+const ZERO_FLOOR: u64 = 10;
+const OTHER_FLOOR: u64 = 40;
+
+/// The least gas that a node takes this call with. An estimate below it is a wrong one: no node would take the transaction,
+/// and everything behind its nonce would wait.
+pub(super) fn least(calldata: &[u8]) -> u64 {
+    let zeros = calldata.iter().filter(|byte| **byte == 0).count() as u64;
+    let others = calldata.len() as u64 - zeros;
+    let bytes = zeros * ZERO_BYTE + others * OTHER_BYTE;
+    BASE + bytes.max(zeros * ZERO_FLOOR + others * OTHER_FLOOR)
+}
+
+/// The gas of another version of a call that has waited too long for a block: as much as before, or what the call needs now
+/// where that is more and within `most`. Some pools take a version that has too little, and no block does.
+pub(super) fn waited(last: u64, estimate: Option<u64>, settles: bool, most: u64) -> u64 {
+    let needed = estimate.map(|estimate| limit(estimate, settles)).filter(|needed| *needed <= most);
+    needed.map_or(last, |needed| needed.max(last))
+}
+
+/// Whether a version needs other gas than it has: no block holds it, or a node refused it for its gas. `refused`: that.
+pub(super) fn is_unfit(gas: u64, block_limit: u64, refused: bool) -> bool {
+    gas > block_limit || refused
+}
+
 /// The fate of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Plan {
@@ -72,6 +101,35 @@ mod tests {
         assert_eq!(limit(54_579, true), 218_223);
         assert_eq!(limit(100_000, false), 125_000);
         assert!(limit(u64::MAX, true) >= u64::MAX / 4);
+    }
+
+    #[test]
+    fn no_call_is_given_less_than_every_node_asks_for_its_bytes() {
+        assert_eq!(least(&[]), 21_000);
+        assert_eq!(least(&[0, 1]), 21_000 + 10 + 40);
+        // Fifty quiet tables in one call, of which a node said that they need no more than a plain transfer.
+        let item: Vec<u8> = std::iter::repeat_n(0, 230).chain(std::iter::repeat_n(7, 90)).collect();
+        let batch = item.repeat(50);
+        assert!(limit(21_000, true) < least(&batch), "{}", least(&batch));
+        assert!(limit(21_000.max(least(&batch)), true) >= least(&batch));
+    }
+
+    #[test]
+    fn a_version_that_a_node_refuses_for_its_gas_or_that_no_block_holds_is_planned_again() {
+        assert!(!is_unfit(100, 100, false));
+        assert!(is_unfit(101, 100, false));
+        assert!(is_unfit(100, 100, true));
+    }
+
+    #[test]
+    fn a_version_that_waited_has_the_gas_that_its_call_needs_now_and_never_less() {
+        let most = 2_000_000;
+        assert_eq!(waited(176_250, Some(400_000), true, most), limit(400_000, true));
+        assert_eq!(waited(700_000, Some(21_000), true, most), 700_000);
+        assert_eq!(waited(700_000, None, true, most), 700_000);
+        // More than a transaction may have is no figure of this call.
+        assert_eq!(waited(700_000, Some(100_000_000_000_000), true, most), 700_000);
+        assert_eq!(waited(26_250, Some(40_000), false, most), 50_000);
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod derived;
 mod fees;
 mod former;
 mod gas;
+mod nonces;
 mod reread;
 mod transactions;
 mod watch;
@@ -101,6 +102,8 @@ pub struct Sender {
     refused: BTreeMap<String, Instant>,
     /// When a transaction's bytes were last given to a node.
     sent_at: BTreeMap<i64, Instant>,
+    /// Heads at which a transaction's nonce was first seen to be used although no node has its receipt.
+    without_receipt: BTreeMap<i64, u64>,
     /// Age of the oldest entry of the transaction just made, and when that was.
     oldest_ms: Option<(u64, Instant)>,
 }
@@ -149,6 +152,7 @@ impl Sender {
             looked: None,
             refused: BTreeMap::new(),
             sent_at: BTreeMap::new(),
+            without_receipt: BTreeMap::new(),
             oldest_ms: None,
         }
     }
@@ -218,6 +222,7 @@ impl Sender {
         (self.seen, self.looked, self.head, self.silent) = (None, None, None, None);
         self.frozen = self.journal.frozen().await? > 0;
         self.sent_at.clear();
+        self.without_receipt.clear();
         self.gas_looked = None;
         let mut renewed = Instant::now();
         while !stop.is_cancelled() {

@@ -4,6 +4,7 @@ use super::{Sender, SenderError};
 use crate::{
     chain::{Block, Range, vault::LOG_BLOCKS_MAX},
     journal::{Lease, LogPosition},
+    service::now_ms,
 };
 use purr_books::{events::VaultLog, ledger::Subject, take::Tally};
 use std::{
@@ -15,6 +16,12 @@ use std::{
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// Log queries in one round: catching up must not keep entries from being sent.
 const QUERIES_MAX: usize = 20;
+
+/// Until when promises have ended. A block of the future ends none: what a node says of a block's time, a clock has to say
+/// as well, or one wrong head would set free what the vault still pays.
+fn over(final_time_s: u64, now_s: u64) -> u64 {
+    final_time_s.min(now_s)
+}
 
 impl Sender {
     pub(super) async fn take_in(&mut self, lease: &Lease, head: Block) -> Result<(), SenderError> {
@@ -54,7 +61,7 @@ impl Sender {
             next = to + 1;
             // Expired reservations may be freed only after all events up to that time were applied.
             if to == last {
-                self.journal.expire(lease, end.timestamp_s).await?;
+                self.journal.expire(lease, over(end.timestamp_s, now_ms() / 1_000)).await?;
             }
         }
         Ok(())
@@ -139,5 +146,16 @@ impl Sender {
         self.service.signals.noted.notify_one();
         self.looked = Some(Instant::now());
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::over;
+
+    #[test]
+    fn promises_end_by_the_chain_and_by_the_clock() {
+        assert_eq!(over(900, 1_000), 900);
+        assert_eq!(over(260_200, 1_000), 1_000);
     }
 }

@@ -94,6 +94,7 @@ impl Books {
             purpose: Purpose::Settle,
             sender: [1; 20],
             chain_nonce: 0,
+            accept_used_key: false,
             destination: [2; 20],
             calldata: Vec::new(),
             fees: Fees { gas: 1, max_fee: 1, priority_fee: 1 },

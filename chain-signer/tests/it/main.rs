@@ -29,3 +29,4 @@ mod shortfall;
 mod tamper;
 mod token;
 mod vouchers;
+mod wild;

@@ -330,8 +330,16 @@ impl World {
     async fn store(&self, calldata: Vec<u8>, ranges: Vec<(String, u64, u64)>) {
         let (purpose, destination) = (Purpose::Settle, DOMAIN.vault);
         let sender = address_of_raw_key(&KEY).unwrap();
-        let new =
-            NewTransaction { purpose, sender, chain_nonce: 0, destination, calldata, fees: FEES, ranges };
+        let new = NewTransaction {
+            purpose,
+            sender,
+            chain_nonce: 0,
+            accept_used_key: false,
+            destination,
+            calldata,
+            fees: FEES,
+            ranges,
+        };
         self.journal.create(&self.lease, &new).await.unwrap();
     }
 

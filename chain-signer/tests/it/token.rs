@@ -73,6 +73,29 @@ async fn a_token_that_was_away_signs_again_without_a_restart() {
     }
 }
 
+/// Errors that stay until somebody logs in again, or starts the module again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_module_that_fails_in_words_of_its_own_is_logged_in_to_and_started_again() {
+    const LOGIN: u32 = 18;
+    const INITIALIZE: u32 = 0;
+    let house = house();
+    let signer = house.start_signer();
+    keys(&signer, None).await;
+    for (name, rv, repaired_by) in [
+        ("CKR_VENDOR_DEFINED", 0x8000_0001_u64, LOGIN),
+        ("CKR_SESSION_COUNT", 0xb1, LOGIN),
+        ("CKR_HOST_MEMORY", 0x02, LOGIN),
+        ("CKR_FUNCTION_CANCELED", 0x50, LOGIN),
+        ("CKR_CRYPTOKI_NOT_INITIALIZED", 0x190, INITIALIZE),
+    ] {
+        fs::write(house.path("away"), format!("{rv} {repaired_by}")).unwrap();
+        keys(&signer, Some("")).await;
+        fs::remove_file(house.path("away")).unwrap();
+        keys(&signer, None).await;
+        assert!(up(&signer, "token").await, "{name}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pin_that_the_token_refused_waits_until_its_file_changes() {
     let house = house();

@@ -32,8 +32,8 @@ async fn a_voucher_beyond_what_the_vault_would_pay_is_refused_and_promises_nothi
     let balance = || async { gateway.get::<Balance>(&path, WAIT).await.unwrap() };
     eventually("the deposit is seen", || async { (balance().await.free == 3 * SHARE).then_some(()) }).await;
 
-    let asked = |amount, nonce| {
-        let deadline_s = now_s() + 600;
+    let asked = |amount, nonce, life_s| {
+        let deadline_s = now_s() + life_s;
         let digest = house.domain().withdraw_request(player(1).0, amount, nonce, deadline_s);
         let signature = sign_digest_with_raw_key(&key(1), &digest).unwrap().to_bytes();
         let signature = format!("0x{}", hex::encode(signature));
@@ -41,16 +41,17 @@ async fn a_voucher_beyond_what_the_vault_would_pay_is_refused_and_promises_nothi
     };
     let withdrawals = "/v1/withdrawals";
     // A deposit of just now may go at once, without a limit.
-    let _: Voucher = gateway.post(withdrawals, &asked(2 * SHARE, 1), WAIT).await.unwrap();
+    let _: Voucher = gateway.post(withdrawals, &asked(2 * SHARE, 1, 5), WAIT).await.unwrap();
     assert_eq!(balance().await.free, SHARE);
 
-    // Later the player's share of the outflow limit is all that the vault would pay.
+    // Later the player's share of the outflow limit is all that the vault would pay. Its promise ends by the signer's clock,
+    // which does not jump with the chain's.
     house.node("evm_increaseTime", json!([2 * 86_400])).await;
     house.node("evm_mine", json!([])).await;
     eventually("the voucher's time is over", || async { (balance().await.free == 3 * SHARE).then_some(()) })
         .await;
-    let more = serde_json::to_value(asked(SHARE + 1, 2)).unwrap();
+    let more = serde_json::to_value(asked(SHARE + 1, 2, 600)).unwrap();
     assert_eq!(outcome(&gateway, Method::POST, withdrawals, &more).await, (422, "outflow-limit".into()));
     assert_eq!(balance().await.free, 3 * SHARE, "nothing was promised");
-    let _: Voucher = gateway.post(withdrawals, &asked(SHARE, 3), WAIT).await.unwrap();
+    let _: Voucher = gateway.post(withdrawals, &asked(SHARE, 3, 600), WAIT).await.unwrap();
 }
