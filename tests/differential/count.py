@@ -136,6 +136,8 @@ class Hand:
         self.cards = {}
         self.flop_live = None
         self.posts = {}
+        # Seats whose ante was all they had.
+        self.broke = set()
         self.paid = Counter()
         self.layered = Counter()
         self.dead = 0
@@ -159,6 +161,8 @@ class Hand:
                 self.posts.setdefault(post, []).append(seat)
                 self.stack[seat] -= amount
                 self.paid[seat] += amount
+                if post == "ante" and self.stack[seat] == 0:
+                    self.broke.add(seat)
                 if post == "dead" or (post == "ante" and bb_ante):
                     self.dead += amount
                     continue
@@ -166,6 +170,9 @@ class Hand:
                 if post != "ante":
                     front[seat] += amount
                     to_match = max(to_match, front[seat])
+                if post == "straddle" and self.stack[seat] == 0:
+                    # Twice the big blind is owed, also where the straddler has less.
+                    to_match = max(to_match, 2 * big)
             elif name == "acted":
                 seat, action = e["seat"], e["action"]
                 kind = action if isinstance(action, str) else next(iter(action))
@@ -216,15 +223,36 @@ class Hand:
     def of(self, street):
         return [d for d in self.decisions if d.street == street]
 
+    def blinds(self):
+        """Small and big blind, or None. Whoever has nothing left after the ante has a blind and posts none."""
+        first = {post: seats[0] for post, seats in self.posts.items()}
+        small, big = first.get("smallBlind"), first.get("bigBlind")
+        ante = self.config["ante"]
+        if isinstance(ante, dict) and "bigBlind" in ante:
+            return small, big if big is not None else first.get("ante")
+        # Clockwise from the button's left.
+        order, broke = self.seats, self.broke
+        if big is None and small is not None:
+            behind = order[(order.index(small) + 1) % len(order)]
+            big = behind if behind in broke else None
+        if big is None and "live" in first:
+            return small, first["live"]
+        if big is None:
+            both = len(order) > 2 and set(order[:2]) <= broke
+            big = order[1] if both else order[0] if order[0] in broke else None
+        if small is None and big is not None and order.index(big) > 0:
+            ahead = order[order.index(big) - 1]
+            small = ahead if ahead in broke else None
+        return small, big
+
     def positions(self):
-        """Blinds by who posts them, everybody else counted back from the button."""
+        """Blinds by who has them, everybody else counted back from the button."""
         named = {}
-        blind = self.posts.get("bigBlind") or self.posts.get("live") or []
-        if blind:
-            named[blind[0]] = "bb"
-        small = self.posts.get("smallBlind")
-        if small and len(self.seats) > 2:
-            named.setdefault(small[0], "sb")
+        small, big = self.blinds()
+        if big is not None:
+            named[big] = "bb"
+        if small is not None and len(self.seats) > 2:
+            named.setdefault(small, "sb")
         rest = [s for s in reversed(self.seats) if s not in named]
         # Ten players and a dead small blind leave nine: the two farthest from the button share a name.
         for seat, name in zip(rest, ["btn", "co", "hj", "lj", "mp", "ep3", "ep2", "ep1", "ep1"]):
@@ -409,6 +437,7 @@ def main():
             expected = count(hand)
             kinds["straddled"] += "straddle" in hand.posts
             kinds["with antes"] += "ante" in hand.posts
+            kinds["with a blind that the ante took"] += bool(hand.broke & set(hand.blinds()))
             kinds["with dead or late blinds"] += "dead" in hand.posts or "live" in hand.posts
             kinds["run twice"] += any(
                 isinstance(e, dict) and e.get("streetDealt", {}).get("board") for e in record["history"]["events"]

@@ -157,6 +157,10 @@ impl Betting {
             player.street_bet += amount;
             self.bet = self.bet.max(self.players[seat.index()].street_bet);
         }
+        if post == Post::Straddle && stack == 0 {
+            // Also where a missed small blind left too little for the whole straddle.
+            self.bet = self.bet.max(self.big_blind.saturating_mul(2));
+        }
         Ok(())
     }
 

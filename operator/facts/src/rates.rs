@@ -24,14 +24,17 @@ pub fn share(count: i128, of: i128) -> Option<Figure> {
     let (z2, middle) = (Z * Z, rate + Z * Z / (2.0 * size));
     let spread = Z * (rate * (1.0 - rate) / size + z2 / (4.0 * size * size)).max(0.0).sqrt();
     let scale = 1.0 + z2 / size;
-    let low = ((middle - spread) / scale).max(0.0);
-    Some(Figure { value: rate, n, low, high: ((middle + spread) / scale).min(1.0) })
+    // Rounding leaves neither bound beside the end that it is at.
+    let low = if count <= 0 { 0.0 } else { ((middle - spread) / scale).max(0.0) };
+    let high = if count >= of { 1.0 } else { ((middle + spread) / scale).min(1.0) };
+    Some(Figure { value: rate, n, low, high })
 }
 
 /// Won in big blinds per 100 hands, and the standard deviation per 100 hands.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Winning {
+    /// One hand has no spread: without [`Self::deviation_100`] the bounds are the value, and no interval.
     pub per_100: Figure,
     pub deviation_100: Option<f64>,
 }
@@ -55,6 +58,14 @@ pub fn winning(hands: i128, sum: f64, squares: f64) -> Option<Winning> {
 /// Aggression is relative to calls: without calls there is no factor.
 pub fn aggression_factor(counters: &Counters) -> Option<f64> {
     (counters.calls > 0).then(|| counters.aggressive as f64 / counters.calls as f64)
+}
+
+/// [`aggression_factor`] with its interval: bets and raises among those and calls are a share, of which this is the odds.
+pub fn aggression(counters: &Counters) -> Option<Figure> {
+    let value = aggression_factor(counters)?;
+    let Figure { n, low, high, .. } = share(counters.aggressive, counters.aggressive + counters.calls)?;
+    let odds = |share: f64| share / (1.0 - share);
+    Some(Figure { value, n, low: odds(low), high: odds(high) })
 }
 
 /// Every rate by its name, in the order in which they are shown.
@@ -98,12 +109,29 @@ mod tests {
     #[test]
     fn wilsons_interval_stays_within_0_and_1_and_nothing_counted_is_no_figure() {
         assert_eq!(share(0, 0), None);
+        for n in 1..=2_000 {
+            let (none, all) = (share(0, n).unwrap(), share(n, n).unwrap());
+            assert_eq!((none.value, none.low, all.value, all.high), (0.0, 0.0, 1.0, 1.0), "{n}");
+            assert!(none.high > 0.0 && all.low < 1.0, "{n}");
+        }
         let none = share(0, 10).unwrap();
         assert!(near(none.low, 0.0) && near(none.high, 0.2775), "{none:?}");
         let all = share(3, 3).unwrap();
         assert!(near(all.low, 0.4385) && near(all.high, 1.0), "{all:?}");
         let half = share(50, 100).unwrap();
         assert!(near(half.low, 0.4038) && near(half.high, 0.5962), "{half:?}");
+    }
+
+    #[test]
+    fn an_aggression_factor_is_the_odds_of_a_share_and_needs_a_call() {
+        let of = |aggressive, calls| aggression(&Counters { aggressive, calls, ..Counters::default() });
+        assert_eq!((of(0, 0), of(3, 0)), (None, None));
+        // Half of 100 by Wilson: 0.4038 to 0.5962.
+        let even = of(50, 50).unwrap();
+        assert!(near(even.value, 1.0) && near(even.low, 0.6773) && near(even.high, 1.4764), "{even:?}");
+        assert_eq!(even.n, 100);
+        let passive = of(0, 10).unwrap();
+        assert!(passive.value == 0.0 && passive.low == 0.0 && near(passive.high, 0.3841), "{passive:?}");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::{
     judge::{Thresholds, Verdict, bots_at, superusers_at},
-    measure::{Figure, average_precision, evidence_precision, honest_quantile, mean, share},
+    measure::{Figure, average_precision, evidence_precision, honest_quantile, mean, rate, share},
     players::PlayerStats,
     signal::{Scored, Signal, Subject},
 };
@@ -34,9 +34,9 @@ pub struct Figures {
     pub evidence_map_5: Figure,
     pub honest_player_periods: f64,
     pub honest_players_alarmed: usize,
-    /// Per honest player-period, with the 95% upper bound.
+    /// Per honest player-period.
     pub false_positives: Figure,
-    /// Pair score that one honest pair in 10,000 passes.
+    /// Pair score that one honest pair in 10,000 passes; where there are fewer, the highest of theirs.
     pub score_at_rate: f64,
     pub superusers: Vec<KindFigures>,
     pub bots: Vec<KindFigures>,
@@ -143,7 +143,7 @@ pub fn figures(
         evidence_map_5: all.evidence.unwrap_or_default(),
         honest_player_periods: periods,
         honest_players_alarmed: flagged.len(),
-        false_positives: share(flagged.len(), periods as usize),
+        false_positives: rate(flagged.len(), periods),
         score_at_rate: cut,
         superusers: superusers(players, truth, &guilty, thresholds)
             .into_iter()
@@ -373,6 +373,9 @@ fn bots(
 
 impl fmt::Display for Figure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.n == 0 {
+            return f.write_str("– (n 0)");
+        }
         write!(f, "{:.3} ({:.3} to {:.3}, n {})", self.value, self.low, self.high, self.n)
     }
 }
@@ -396,15 +399,17 @@ impl fmt::Display for Figures {
         writeln!(f, "| evidence MAP@5 | {} |", self.evidence_map_5)?;
         writeln!(
             f,
-            "| false positives per honest player-period | {:.2e} (at most {:.2e}; {} players in {:.0} periods) |",
+            "| false positives per honest player-period | {:.2e} ({:.2e} to {:.2e}; {} players in {:.1} periods) |",
             self.false_positives.value,
+            self.false_positives.low,
             self.false_positives.high,
             self.honest_players_alarmed,
             self.honest_player_periods
         )?;
-        writeln!(f, "| pair score at false-positive rate 1e-4 | {:.2} |", self.score_at_rate)?;
-        writeln!(f, "| highest honest superuser score | {:.2} |", self.honest_superuser_score_max)?;
-        writeln!(f, "| highest honest bot score | {:.2} |", self.honest_bot_score_max)?;
+        let score = |score: f64| if score.is_finite() { format!("{score:.2}") } else { "–".to_owned() };
+        writeln!(f, "| pair score at false-positive rate 1e-4 | {} |", score(self.score_at_rate))?;
+        writeln!(f, "| highest honest superuser score | {} |", score(self.honest_superuser_score_max))?;
+        writeln!(f, "| highest honest bot score | {} |", score(self.honest_bot_score_max))?;
         for (signal, count) in &self.false_alarms {
             writeln!(f, "| honest players alarmed by {signal} | {count} |")?;
         }
@@ -424,6 +429,13 @@ impl fmt::Display for Figures {
                 row.recall,
                 row.alarmed,
                 or_dash(&row.evidence)
+            )?;
+        }
+        if (self.honest_pairs as f64) * RATE < 1.0 {
+            writeln!(
+                f,
+                "\n{} honest pairs are too few to measure a rate of 1e-4: recall is of scores above all of theirs.",
+                self.honest_pairs
             )?;
         }
         Ok(())

@@ -5,6 +5,7 @@ use crate::{
     record::{BadRecord, ended_hand, open},
 };
 use purr_fairplay_hands::EndedHand;
+use purr_fairplay_sim::BadField;
 use purr_protocol::{audit::AuditError, fairplay::FairPlaySecret, record::HandRecord};
 use serde_json::Value;
 use std::io::{BufRead, Read};
@@ -19,16 +20,16 @@ pub enum LineError {
     Io(#[from] std::io::Error),
     #[error("longer than {LINE_BYTES_MAX} bytes")]
     TooLong,
-    #[error("not JSON: {0}")]
+    #[error("not JSON: {}", by_column(.0))]
     Json(serde_json::Error),
     #[error(
         "neither an ended hand, an object with \"seats\", nor a table's record, an object with \"history\""
     )]
     Neither,
     #[error("not an ended hand: {0}")]
-    Hand(serde_json::Error),
+    Hand(BadField),
     #[error("not a table's record: {0}")]
-    Record(serde_json::Error),
+    Record(BadField),
     #[error("the fair-play part of the record: {0}")]
     Sealed(#[from] AuditError),
     #[error("a table's record that cannot be scored: {0}")]
@@ -37,7 +38,12 @@ pub enum LineError {
     Observe(#[from] ObserveError),
 }
 
-/// The number of a line, from 1, and why it cannot be read.
+/// An error of one line's JSON: without the line, which is always its first.
+fn by_column(error: &serde_json::Error) -> String {
+    error.to_string().replace(&format!(" at line {} column", error.line()), " at column")
+}
+
+/// A line, from 1, and what is wrong with it.
 #[derive(Debug, thiserror::Error)]
 #[error("line {line}: {error}")]
 pub struct BadLine {
@@ -96,12 +102,12 @@ fn read_hand(
     if before == Format::Hand
         && let Ok(hand) = serde_json::from_slice(text)
     {
-        return Ok((Some(hand), Format::Hand));
+        return Ok((Some(by_rising_seat(hand)), Format::Hand));
     }
     let record = match serde_json::from_slice::<HandRecord>(text) {
         Ok(record) => record,
         Err(error) => match serde_json::from_slice(text) {
-            Ok(hand) => return Ok((Some(hand), Format::Hand)),
+            Ok(hand) => return Ok((Some(by_rising_seat(hand)), Format::Hand)),
             Err(not_a_hand) => return Err(neither(text, error, not_a_hand)),
         },
     };
@@ -114,12 +120,24 @@ fn read_hand(
     }
 }
 
-/// The error for a line in neither format, by the closer of the two.
+/// The detectors find positions by the order of seats, whoever wrote them in another.
+fn by_rising_seat(mut hand: EndedHand) -> EndedHand {
+    if !hand.seats.is_sorted_by_key(|played| played.seat) {
+        hand.seats.sort_by_key(|played| played.seat);
+    }
+    hand
+}
+
+/// Why a line is neither, by the format that it is nearer to.
 fn neither(text: &[u8], not_a_record: serde_json::Error, not_a_hand: serde_json::Error) -> LineError {
     match serde_json::from_slice::<Value>(text) {
         Err(error) => LineError::Json(error),
-        Ok(value) if value.get("history").is_some() => LineError::Record(not_a_record),
-        Ok(value) if value.get("seats").is_some() => LineError::Hand(not_a_hand),
+        Ok(value) if value.get("history").is_some() => {
+            LineError::Record(BadField::of::<HandRecord>(value, not_a_record))
+        }
+        Ok(value) if value.get("seats").is_some() => {
+            LineError::Hand(BadField::of::<EndedHand>(value, not_a_hand))
+        }
         Ok(_) => LineError::Neither,
     }
 }
@@ -153,13 +171,23 @@ mod tests {
     }
 
     #[test]
+    fn seats_in_another_order_are_the_same_hand() {
+        let hand: EndedHand = serde_json::from_str(HAND).unwrap();
+        let mut other = hand.clone();
+        other.seats.reverse();
+        let text = serde_json::to_vec(&other).unwrap();
+        assert_eq!(read_hand(&text, None, Format::Hand).unwrap().0, Some(hand));
+    }
+
+    #[test]
     fn what_is_wrong_with_a_line_is_said_with_its_number() {
         let cases = [
             ("{", "line 2: not JSON: EOF"),
             ("[1]", "line 2: neither an ended hand"),
             (r#"{"table":"t"}"#, "line 2: neither an ended hand"),
             (r#"{"history":5}"#, "line 2: not a table's record"),
-            (r#"{"seats":[]}"#, "line 2: not an ended hand: missing field"),
+            (r#"{"seats":[]}"#, "line 2: not an ended hand: missing field `table`"),
+            (r#"{"table":"t","#, "line 2: not JSON: EOF while parsing a value at column"),
         ];
         for (line, wanted) in cases {
             let error = scored(&format!("{}\n{line}\n", hand())).unwrap_err();
@@ -171,8 +199,28 @@ mod tests {
             (r#""hand":1"#, r#""hand":4294967296"#, "below 2^32"),
             (r#""board":[]"#, "", ""),
             (r#""0x0000000000000000000000000000000000000002""#, r#""0x02""#, "not an ended hand"),
-            (r#""seat":1,"player""#, r#""seat":0,"player""#, "hand 1 of table t"),
+            (
+                r#""seat":1,"player""#,
+                r#""seat":0,"player""#,
+                "hand 1 of table t: seats: seat 0 is listed twice",
+            ),
+            (r#""stack":1000,"cards":null"#, r#""stack":"1000""#, "seats[1].stack: invalid type: string"),
+            (r#""seat":0,"amount":50"#, r#""seat":0"#, "posts[0]: missing field `amount`"),
+            (r#""action":"fold""#, r#""action":"shove""#, "actions[0].action: unknown variant `shove`"),
+            (r#""bigBlind":100"#, r#""bigBlind":-1"#, "bigBlind: invalid value"),
+            (r#""bigBlind":100"#, r#""bigBlind":0"#, "hand 1 of table t: bigBlind: must be at least 1"),
+            (r#""hand":1"#, r#""hand":1,"hand":2"#, "duplicate field `hand`"),
+            ("000002", "000001", "seats[1].player: has another seat"),
+            (r#""cards":null"#, r#""cards":["As","2c"]"#, "cards and board: As is there twice"),
+            (r#""street":"preflop""#, r#""street":"flop""#, "actions[0].street: the board has 0 cards"),
+            (r#""action":"fold""#, r#""action":"raise""#, "actions[0].to: a raise to 50 where 100 is bet"),
+            (
+                r#""action":"fold","to":50"#,
+                r#""action":"call""#,
+                "actions[0].to: a call to 0 by a seat that has 50",
+            ),
         ] {
+            assert!(hand().contains(from) || wanted.is_empty(), "{from}");
             let error = scored(&hand().replace(from, to));
             if wanted.is_empty() {
                 assert_eq!(error, Ok(1));

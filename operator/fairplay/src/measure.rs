@@ -15,6 +15,11 @@ pub struct Figure {
 
 /// Resamples of the bootstrap.
 const RESAMPLES: usize = 400;
+/// Fewer cases than this look more alike than they are: resamples of three that were found say that all are. Wilson's interval
+/// takes their place, which is wide enough for the mean of any values between 0 and 1.
+const RESAMPLED_MIN: usize = 30;
+/// 97.5% quantile of the normal distribution.
+const Z: f64 = 1.96;
 
 /// Average precision of scores, the highest first, with weights. Ties count as one step.
 fn average_precision_weighted(sorted: &[(f64, bool)], weights: &[f64]) -> f64 {
@@ -45,6 +50,9 @@ pub fn average_precision(cases: &[(f64, bool)], seed: u64) -> Figure {
     sorted.sort_by(|a, b| b.0.total_cmp(&a.0));
     let n = sorted.iter().filter(|(_, guilty)| *guilty).count();
     let value = average_precision_weighted(&sorted, &vec![1.0; sorted.len()]);
+    if n < RESAMPLED_MIN {
+        return of_few(value, n);
+    }
     let mut random = Random::new(seed);
     let mut resampled: Vec<f64> = (0..RESAMPLES)
         .map(|_| {
@@ -74,11 +82,20 @@ fn middle_95(values: &mut [f64]) -> (f64, f64) {
     (at(0.025).unwrap_or(0.0), at(0.975).or(values.last().copied()).unwrap_or(0.0))
 }
 
-/// Mean of values with a bootstrap interval.
-pub fn mean(values: &[f64], seed: u64) -> Figure {
-    let n = values.len();
+/// The mean of so many values between 0 and 1.
+fn of_few(value: f64, n: usize) -> Figure {
     if n == 0 {
         return Figure::default();
+    }
+    let (low, high) = wilson(value, n as f64);
+    Figure { value, low, high, n }
+}
+
+/// Mean of values between 0 and 1 with a bootstrap interval.
+pub fn mean(values: &[f64], seed: u64) -> Figure {
+    let n = values.len();
+    if n < RESAMPLED_MIN {
+        return of_few(values.iter().sum::<f64>() / n.max(1) as f64, n);
     }
     let mut random = Random::new(seed);
     let of = |pick: &mut dyn FnMut(usize) -> f64| (0..n).map(pick).sum::<f64>() / n as f64;
@@ -88,19 +105,68 @@ pub fn mean(values: &[f64], seed: u64) -> Figure {
     Figure { value, low, high, n }
 }
 
+fn wilson(p: f64, count: f64) -> (f64, f64) {
+    let scale = 1.0 + Z * Z / count;
+    let center = (p + Z * Z / (2.0 * count)) / scale;
+    let half = Z * (p * (1.0 - p) / count + Z * Z / (4.0 * count * count)).max(0.0).sqrt() / scale;
+    let (low, high) = ((center - half).max(0.0), (center + half).min(1.0));
+    (if p <= 0.0 { 0.0 } else { low }, if p >= 1.0 { 1.0 } else { high })
+}
+
 /// A share with Wilson's interval.
 pub fn share(hits: usize, n: usize) -> Figure {
     if n == 0 {
         return Figure::default();
     }
-    const Z: f64 = 1.96;
-    let (count, p) = (n as f64, hits as f64 / n as f64);
-    let center = (p + Z * Z / (2.0 * count)) / (1.0 + Z * Z / count);
-    let half = Z * (p * (1.0 - p) / count + Z * Z / (4.0 * count * count)).sqrt() / (1.0 + Z * Z / count);
-    let high = if hits == n { 1.0 } else { (center + half).min(1.0) };
-    // With no hits among n, the rule of three is tighter than Wilson, and exact.
-    let high = if hits == 0 { (1.0 - 0.05f64.powf(1.0 / count)).min(1.0) } else { high };
-    Figure { value: p, low: if hits == 0 { 0.0 } else { (center - half).max(0.0) }, high, n }
+    let value = hits as f64 / n as f64;
+    let (low, high) = wilson(value, n as f64);
+    // Nothing among n: the rule of three is tighter than Wilson, and exact.
+    let high = if hits == 0 { (1.0 - 0.05f64.powf(1.0 / n as f64)).min(1.0) } else { high };
+    Figure { value, low, high, n }
+}
+
+/// Events per unit of exposure, which need not be a whole number and may be less than the events, with the exact interval of
+/// Poisson counts; of no event at all the upper bound at 95%, as in [`share`].
+pub fn rate(events: usize, exposure: f64) -> Figure {
+    if exposure <= 0.0 {
+        return Figure::default();
+    }
+    let tail = if events == 0 { 0.05 } else { 0.025 };
+    // P(at most `events`) falls as the mean grows.
+    let high = mean_where(|mean| poisson_at_most(events, mean) > tail, events);
+    let low = match events.checked_sub(1) {
+        Some(fewer) => mean_where(|mean| poisson_at_most(fewer, mean) > 1.0 - 0.025, events),
+        None => 0.0,
+    };
+    Figure {
+        value: events as f64 / exposure,
+        low: low / exposure,
+        high: high / exposure,
+        n: exposure as usize,
+    }
+}
+
+/// The mean up to which `below` holds, near so many events.
+fn mean_where(below: impl Fn(f64) -> bool, events: usize) -> f64 {
+    let (mut low, mut high) = (0.0, events as f64 + 10.0 * (events as f64 + 1.0).sqrt());
+    for _ in 0..60 {
+        let middle = f64::midpoint(low, high);
+        *(if below(middle) { &mut low } else { &mut high }) = middle;
+    }
+    low
+}
+
+/// P(X <= count) of a Poisson count with this mean, term by term as logarithms, which do not underflow.
+fn poisson_at_most(count: usize, mean: f64) -> f64 {
+    if mean <= 0.0 {
+        return 1.0;
+    }
+    let (mut term, mut sum) = (-mean, (-mean).exp());
+    for at in 1..=count {
+        term += (mean / at as f64).ln();
+        sum += term.exp();
+    }
+    sum.min(1.0)
 }
 
 /// Average precision of the first five hands against those in which cheating changed an action.
@@ -146,6 +212,39 @@ mod tests {
         assert_eq!(evidence_precision(&[1, 2, 3, 4, 5], |hand| *hand < 6, 100), 1.0);
         assert_eq!(evidence_precision(&[1, 2], |hand| *hand == 2, 1), 0.5);
         assert_eq!(evidence_precision(&[1, 2], |_| true, 0), 0.0);
+    }
+
+    /// Bounds of the usual tables (Garwood 1936).
+    #[test]
+    fn a_rate_has_the_exact_interval_of_poisson_counts_also_above_one() {
+        let near = |a: f64, b: f64| (a - b).abs() < 1e-3;
+        for (events, low, high) in
+            [(0, 0.0, 2.9957), (1, 0.0253, 5.5716), (2, 0.2422, 7.2247), (10, 4.7954, 18.3904)]
+        {
+            let of = rate(events, 1.0);
+            assert!(near(of.low, low) && near(of.high, high), "{of:?}");
+        }
+        // Five players in three periods: no share.
+        let of = rate(5, 3.0);
+        assert!(near(of.value, 1.6667) && of.low < of.value && of.high > of.value, "{of:?}");
+        let many = rate(2_000, 1.0);
+        assert!(
+            (1_910.0..1_920.0).contains(&many.low) && (2_085.0..2_095.0).contains(&many.high),
+            "{many:?}"
+        );
+        assert_eq!(rate(3, 0.0), Figure::default());
+    }
+
+    #[test]
+    fn few_cases_that_were_all_found_do_not_look_certain() {
+        let three = [(3.0, true), (2.0, true), (1.5, true), (1.0, false)];
+        let of = average_precision(&three, 1);
+        assert_eq!((of.value, of.high, of.n), (1.0, 1.0, 3));
+        assert!(of.low < 0.45, "{of:?}");
+        let one = mean(&[0.5], 1);
+        assert!(one.low < 0.1 && one.high > 0.9, "{one:?}");
+        assert_eq!(average_precision(&[(1.0, false)], 1), Figure::default());
+        assert_eq!(mean(&[], 1), Figure::default());
     }
 
     #[test]

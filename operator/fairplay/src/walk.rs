@@ -84,9 +84,9 @@ pub(crate) fn walk(hand: &EndedHand, turns: &mut Vec<Turn>) {
     for post in &hand.posts {
         let at = at_seat[post.seat.index()];
         left[at] = left[at].saturating_sub(post.amount);
-        pot += post.amount;
+        pot = pot.saturating_add(post.amount);
         if !post.dead {
-            front[at] += post.amount;
+            front[at] = front[at].saturating_add(post.amount);
             bet = bet.max(front[at]);
             posted |= 1 << at;
         }
@@ -158,9 +158,9 @@ pub(crate) fn walk(hand: &EndedHand, turns: &mut Vec<Turn>) {
                 raises = raises.saturating_add(1);
             }
         }
-        front[actor] += put;
+        front[actor] = front[actor].saturating_add(put);
         left[actor] -= put;
-        pot += put;
+        pot = pot.saturating_add(put);
         bet = bet.max(front[actor]);
     }
 }

@@ -147,10 +147,16 @@ function rates(figures) {
     return figure === null ? [shown, '–', '–', '0'] : [shown, percent.format(figure.value), range(figure, (value) => percent.format(value)), whole.format(figure.n)];
   });
   rows.push([[t.statistics.aggressionFactor, el('small', { class: 'soft' }, t.statistics.betsAndRaisesFor)],
-    figures.aggressionFactor === null ? '–' : plain.format(figures.aggressionFactor), '–', '–']);
+    ...aggression(figures)]);
   return el('section', { 'aria-labelledby': 'rates-title' },
     el('h2', { id: 'rates-title' }, t.statistics.howYouPlay),
     table(t.statistics.rates, [t.statistics.figure, t.statistics.rate, t.statistics.n95Interval, t.statistics.of], rows));
+}
+
+// Records of earlier releases say the factor alone.
+function aggression({ aggression: figure, aggressionFactor }) {
+  if (figure) return [plain.format(figure.value), range(figure, (value) => plain.format(value)), whole.format(figure.n)];
+  return [aggressionFactor === null ? '–' : plain.format(aggressionFactor), '–', '–'];
 }
 
 const order = (name) => {

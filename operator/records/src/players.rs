@@ -100,6 +100,9 @@ pub struct Statistics {
     pub rates: BTreeMap<String, Option<Figure>>,
     /// Bets and raises for each call after the flop; null without calls.
     pub aggression_factor: Option<f64>,
+    /// The same with its sample size, bets, raises and calls, and its interval.
+    #[serde(default)]
+    pub aggression: Option<Figure>,
     /// Big blinds won per 100 hands: after rake, before it, and after rake with all-ins by equity.
     pub won: Option<Winning>,
     pub won_before_rake: Option<Winning>,
@@ -171,6 +174,7 @@ impl Totals {
             pending: 0,
             rates: rates::shares(&self.all).into_iter().map(|(name, figure)| (name.into(), figure)).collect(),
             aggression_factor: rates::aggression_factor(&self.all),
+            aggression: rates::aggression(&self.all),
             won: winning(0),
             won_before_rake: winning(1),
             adjusted: winning(2),

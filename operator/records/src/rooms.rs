@@ -17,7 +17,8 @@ use sqlx::PgConnection;
 use std::{collections::BTreeMap, time::SystemTime};
 
 const HOUR_MS: i64 = 3_600_000;
-/// Maximum number of tables in one answer; those with most hands come first.
+const MINUTE_MS: i64 = 60_000;
+/// Tables of one answer, those with most hands.
 const TABLES_MAX: i64 = 20_000;
 const HOURS_DEFAULT: i32 = 24;
 /// A week.
@@ -155,7 +156,7 @@ impl Hours {
 #[serde(rename_all = "camelCase")]
 pub struct RoomFigures {
     pub hands: i64,
-    /// Over the hours in which hands were played.
+    /// Over the hours in which hands were played, of the running one the minutes that are over.
     pub hands_per_hour: Option<f64>,
     /// Minor units, before rake.
     pub average_pot: Option<f64>,
@@ -175,20 +176,27 @@ pub struct Rooms {
     pub tables: BTreeMap<String, RoomFigures>,
 }
 
+/// Time in hours with hands, in milliseconds: of the running one what is over, at least a minute.
+fn played_ms(hours: i64, running: bool, now_ms: i64) -> i64 {
+    let ahead = if running { HOUR_MS - now_ms.rem_euclid(HOUR_MS).max(MINUTE_MS) } else { 0 };
+    hours * HOUR_MS - ahead
+}
+
 #[allow(clippy::cast_precision_loss, reason = "for showing alone")]
-fn figures(hands: i64, hours: i64, pot: &str, rake: &str, flops: i64, saw_flop: i64) -> RoomFigures {
+fn figures(hands: i64, played_ms: i64, pot: &str, rake: &str, flops: i64, saw_flop: i64) -> RoomFigures {
     let per = |sum: f64, of: i64| (of > 0).then(|| sum / of as f64);
     RoomFigures {
         hands,
-        hands_per_hour: per(hands as f64, hours),
+        hands_per_hour: per(hands as f64 * HOUR_MS as f64, played_ms),
         average_pot: per(pot.parse().unwrap_or(0.0), hands),
         players_per_flop: per(saw_flop as f64, flops),
         rake: rake.parse().unwrap_or(i64::MAX),
     }
 }
 
-/// A table, or none for the sum of all tables, with its sums.
-type Row = (Option<String>, i64, i64, String, String, i64, i64);
+/// The table, or none for all of them; its hands; the hours that have some, and whether the running one is among them; pots,
+/// rake, hands with a flop, and players who saw it.
+type Row = (Option<String>, i64, i64, bool, String, String, i64, i64);
 
 impl Database {
     /// The figures of the last hours, the running one included.
@@ -198,7 +206,7 @@ impl Database {
     pub async fn rooms(&self, hours: i32, now_ms: i64) -> Result<Rooms, DatabaseError> {
         let now = i32::try_from(now_ms.div_euclid(HOUR_MS)).unwrap_or(i32::MAX);
         let rows: Vec<Row> = sqlx::query_as(
-            "SELECT table_uid, sum(hands)::bigint, count(DISTINCT hour), sum(pot)::text, sum(rake)::text,
+            "SELECT table_uid, sum(hands)::bigint, count(DISTINCT hour), bool_or(hour = $2), sum(pot)::text, sum(rake)::text,
                  sum(flops)::bigint, sum(saw_flop)::bigint
              FROM table_hours WHERE hour > $1 AND hour <= $2
              GROUP BY GROUPING SETS ((table_uid), ()) HAVING count(*) > 0 ORDER BY 2 DESC LIMIT $3",
@@ -209,8 +217,9 @@ impl Database {
         .fetch_all(&self.pool)
         .await?;
         let mut rooms = Rooms { hours, ..Rooms::default() };
-        for (table, hands, with_hands, pot, rake, flops, saw_flop) in rows {
-            let found = figures(hands, with_hands, &pot, &rake, flops, saw_flop);
+        for (table, hands, with_hands, runs, pot, rake, flops, saw_flop) in rows {
+            let played = played_ms(with_hands, runs, now_ms);
+            let found = figures(hands, played, &pot, &rake, flops, saw_flop);
             match table {
                 Some(table) => drop(rooms.tables.insert(table, found)),
                 None => rooms.all = found,

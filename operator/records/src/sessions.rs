@@ -51,15 +51,18 @@ pub struct Sessions {
     pub more: bool,
 }
 
-/// Joins hands to sessions; `hands` come newest first. Sessions are in the order of their last hands, newest first.
+/// Joins hands to sessions. Sessions are in the order of their last hands, newest first.
 pub fn sessions(hands: &[Played]) -> Vec<Session> {
     let mut found: Vec<Session> = Vec::new();
-    for Played { table_uid, ended_ms, delta } in hands {
-        // Only the most recent session of this table can continue.
+    // Hands are stored in the order in which they came, and one that was held up somewhere came late.
+    let mut newest_first: Vec<&Played> = hands.iter().collect();
+    newest_first.sort_by_key(|played| std::cmp::Reverse(played.ended_ms));
+    for Played { table_uid, ended_ms, delta } in newest_first {
+        // The session of this table that was begun last is the only one that can go on.
         let open = found.iter_mut().rev().find(|session| session.table == *table_uid);
         match open.filter(|session| session.from_ms.saturating_sub(*ended_ms) <= BREAK_MS) {
             Some(session) => {
-                session.from_ms = session.from_ms.min(*ended_ms);
+                session.from_ms = *ended_ms;
                 session.hands += 1;
                 session.won = session.won.saturating_add(*delta);
             }
@@ -76,14 +79,15 @@ pub fn sessions(hands: &[Played]) -> Vec<Session> {
 }
 
 impl Database {
-    /// The last sessions of a player.
+    /// The last sessions of a player, of the hands that count in the player's figures.
     ///
     /// # Errors
     /// Where PostgreSQL does not answer.
     pub async fn sessions(&self, player: PlayerId) -> Result<Sessions, DatabaseError> {
         let hands: Vec<Played> = sqlx::query_as(
             "SELECT h.table_uid, h.ended_ms, p.delta FROM hand_players p JOIN hands h ON h.id = p.hand_id
-             WHERE p.player = $1 AND h.version = 0 AND NOT h.void AND NOT h.conflict
+             WHERE p.player = $1 AND NOT h.void
+             AND (h.standing = 1 OR (h.standing = 0 AND (h.confirmed OR NOT h.conflict)))
              ORDER BY p.hand_id DESC LIMIT $2",
         )
         .bind(player.0.as_slice())
@@ -129,5 +133,13 @@ mod tests {
         assert_eq!(told, [("b", 2, 7), ("a", 2, -4), ("a", 2, 11)]);
         assert_eq!((found[2].from_ms, found[2].to_ms), (37 * 60_000, 67 * 60_000));
         assert_eq!(sessions(&[]), []);
+    }
+
+    #[test]
+    fn a_hand_that_came_late_is_in_the_session_in_which_it_was_played() {
+        // The first hand came after the session that followed two hours later.
+        let hands = [played("a", 121, 4), played("a", 0, -9), played("a", 120, 2), played("a", 1, 5)];
+        let told: Vec<_> = sessions(&hands).iter().map(|s| (s.from_ms, s.to_ms, s.hands, s.won)).collect();
+        assert_eq!(told, [(120 * 60_000, 121 * 60_000, 2, 6), (0, 60_000, 2, -4)]);
     }
 }

@@ -92,7 +92,8 @@ async fn statistics(
         .map(|((small, big), hands)| json!({ "smallBlind": small, "bigBlind": big, "hands": hands }))
         .collect();
     Ok(Json(json!({
-        "hands": all.hands, "rates": shares, "aggressionFactor": rates::aggression_factor(&all), "won": winning(0),
+        "hands": all.hands, "rates": shares, "aggressionFactor": rates::aggression_factor(&all),
+        "aggression": rates::aggression(&all), "won": winning(0),
         "wonBeforeRake": winning(1), "adjusted": winning(2), "played": played,
     })))
 }

@@ -27,4 +27,4 @@ pub use persona::Persona;
 pub use player::SimError;
 pub use pool::{Pool, PoolPlan};
 pub use record::{Played, RecordError};
-pub use truth::{Group, Truth, TruthError};
+pub use truth::{BadField, Group, Truth, TruthError};

@@ -61,6 +61,10 @@ fn ended(phh: &Phh, number: u64) -> anyhow::Result<EndedHand> {
             cards: None,
             delta,
         });
+        let ante = amount(&phh.antes[at])?;
+        if ante > 0 {
+            hand.posts.push(StreetPost { seat: SeatIndex(at as u8), amount: ante, dead: true });
+        }
         let blind = amount(&phh.blinds_or_straddles[at])?;
         if blind > 0 {
             hand.posts.push(StreetPost { seat: SeatIndex(at as u8), amount: blind, dead: false });
@@ -68,7 +72,7 @@ fn ended(phh: &Phh, number: u64) -> anyhow::Result<EndedHand> {
     }
     let mut street = Street::Preflop;
     let mut front = [0u64; 10];
-    for post in &hand.posts {
+    for post in hand.posts.iter().filter(|post| !post.dead) {
         front[post.seat.index()] = post.amount;
     }
     for line in &phh.actions {

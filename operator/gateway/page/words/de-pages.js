@@ -393,7 +393,7 @@ export const dePages = {
     putChipsInBefore: 'vor dem Flop freiwillig Chips gesetzt',
     raisedBeforeTheFlop: 'vor dem Flop erhöht',
     reRaisedTheFirst: 'die erste Erhöhung erhöht',
-    n4BetAndMore: '4-Bet und mehr',
+    n4BetAndMore: '4-Bet',
     reRaisedARe: 'eine zweite Erhöhung erhöht',
     foldTo3Bet: 'Fold auf 3-Bet, nach eigener Eröffnung',
     foldTo3BetFacing: 'Fold auf 3-Bet, vor jeder',

@@ -388,7 +388,7 @@ export const enPages = {
     putChipsInBefore: 'put chips in before the flop by choice',
     raisedBeforeTheFlop: 'raised before the flop',
     reRaisedTheFirst: 're-raised the first raise',
-    n4BetAndMore: '4-bet and more',
+    n4BetAndMore: '4-bet',
     reRaisedARe: 're-raised a re-raise',
     foldTo3Bet: 'Fold to 3-bet, as opener',
     foldTo3BetFacing: 'Fold to 3-bet, facing any',

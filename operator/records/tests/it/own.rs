@@ -140,10 +140,14 @@ async fn tables_are_counted_by_the_hour_once_and_a_rebuild_gives_the_same() {
     let one = record(TABLE, 1, 30);
     let rake = i64::try_from(one.end.rake).unwrap();
     assert_eq!((rooms.all.hands, rooms.all.rake), (3, 3 * rake));
-    // Two hours with hands; each pot is three raises to 30, and all three saw the flop.
-    assert_eq!((rooms.all.hands_per_hour, rooms.all.average_pot), (Some(1.5), Some(90.0)));
+    // An hour with hands, and half of the running one; each pot is three raises to 30, and all three saw the flop.
+    assert_eq!((rooms.all.hands_per_hour, rooms.all.average_pot), (Some(2.0), Some(90.0)));
     assert_eq!((rooms.all.players_per_flop, &rooms.tables[TABLE]), (Some(3.0), &rooms.all));
     assert_eq!(world.database.rooms(1, now).await.unwrap().all.hands, 1, "the running hour alone");
+    let soon = world.database.rooms(1, HOUR + 60 * MINUTE + 1).await.unwrap().all.hands_per_hour;
+    assert_eq!(soon, Some(60.0), "at least a minute of it");
+    let later = world.database.rooms(24, now + 60 * MINUTE).await.unwrap().all.hands_per_hour;
+    assert_eq!(later, Some(1.5), "hours that are over count whole");
     world.database.forget_counters().await.unwrap();
     assert_eq!(world.database.rooms(24, now).await.unwrap().all.hands, 0);
     while world.database.recount().await.unwrap() > 0 {}

@@ -4,7 +4,7 @@
 
 use crate::common;
 
-use common::{Postgres, TABLE, record, stored};
+use common::{Postgres, TABLE, player, record, stored};
 use purr_engine::Event;
 use purr_protocol::feed::{Feed, FeedItem, Happened, SettledHand};
 use purr_records::{Database, Fate};
@@ -133,6 +133,45 @@ async fn in_every_order_counters_are_those_of_what_is_known() {
         assert_eq!(counters(&postgres).await, live, "after {at} steps");
     }
     assert_eq!(ask(&postgres, "SELECT through::text FROM feed").await, [row.to_string()]);
+}
+
+/// Sessions and figures are of the same hands, whatever the signer and the chain say of a hand.
+#[tokio::test]
+async fn sessions_have_the_hands_that_count_and_no_others() {
+    let postgres = Postgres::new();
+    let database = postgres.database().await;
+    let own = player(0);
+    let (mut row, steps) = (
+        0,
+        [
+            // One record alone; void on chain; two records, of which the chain took the second; two that nobody decides;
+            // two of which the signer has the second; bets given back; another's record than the settled one.
+            (vec![Step::Comes(1, 0)], 1),
+            (vec![Step::Comes(2, 0), Step::Voids(2)], 0),
+            (vec![Step::Comes(3, 0), Step::Comes(3, 1), Step::Settles(3, 1)], 1),
+            (vec![Step::Comes(4, 0), Step::Comes(4, 1)], 0),
+            (vec![Step::Comes(5, 0), Step::Comes(5, 1), Step::Accepts(5, 1)], 1),
+            (vec![Step::Comes(6, 2)], 0),
+            (vec![Step::Comes(7, 0), Step::Settles(7, 1)], 0),
+        ],
+    );
+    let mut wanted = 0;
+    for (steps, counts) in steps {
+        let name = format!("{steps:?}");
+        for step in steps {
+            apply(&database, step, &mut row).await;
+        }
+        wanted += counts;
+        let sessions = database.sessions(own).await.unwrap().sessions;
+        let sql = format!(
+            "SELECT coalesce(sum(hands), 0) || ':' || coalesce(sum(won), 0) FROM player_counters WHERE player = decode('{}', 'hex')",
+            hex::encode(own.0)
+        );
+        let figures = ask(&postgres, &sql).await;
+        let (hands, won) =
+            sessions.iter().fold((0, 0), |(hands, won), one| (hands + one.hands, won + one.won));
+        assert_eq!((hands, vec![format!("{hands}:{won}")]), (wanted, figures), "{name}");
+    }
 }
 
 #[tokio::test]

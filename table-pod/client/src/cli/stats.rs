@@ -40,6 +40,9 @@ struct Statistics {
     hands: i64,
     rates: BTreeMap<String, Option<Figure>>,
     aggression_factor: Option<f64>,
+    /// Records of earlier releases do not say it.
+    #[serde(default)]
+    aggression: Option<Figure>,
     won: Option<Winning>,
     won_before_rake: Option<Winning>,
     adjusted: Option<Winning>,
@@ -79,8 +82,12 @@ fn lines(statistics: &Statistics) -> Vec<String> {
             None => format!("{name:24} {:>8}", "–"),
         });
     }
-    if let Some(factor) = statistics.aggression_factor {
-        lines.push(format!("{:24} {factor:>8.2}", "aggressionFactor"));
+    match (&statistics.aggression, statistics.aggression_factor) {
+        (Some(Figure { value, n, low, high }), _) => {
+            lines.push(format!("{:24} {value:>8.2}  {low:>8.2} – {high:>6.2}  {n:>9}", "aggressionFactor"));
+        }
+        (None, Some(factor)) => lines.push(format!("{:24} {factor:>8.2}", "aggressionFactor")),
+        (None, None) => {}
     }
     let won = [
         ("bb/100", &statistics.won),
@@ -91,8 +98,13 @@ fn lines(statistics: &Statistics) -> Vec<String> {
         let Some(Winning { per_100: Figure { value, n, low, high }, deviation_100 }) = winning else {
             continue;
         };
-        let deviation = deviation_100.map(|bb| format!("  deviation {bb:.1}")).unwrap_or_default();
-        lines.push(format!("{name:24} {value:>8.2}  {low:>8.2} – {high:>6.2}  {n:>9}{deviation}"));
+        // One hand has no spread: an interval of no width would look like certainty.
+        lines.push(match deviation_100 {
+            Some(bb) => {
+                format!("{name:24} {value:>8.2}  {low:>8.2} – {high:>6.2}  {n:>9}  deviation {bb:.1}")
+            }
+            None => format!("{name:24} {value:>8.2}  {:>17}  {n:>9}", "–"),
+        });
     }
     lines
 }
@@ -103,6 +115,23 @@ mod tests {
     use purr_facts::rates;
 
     #[test]
+    fn one_hand_has_a_result_and_no_interval() {
+        let statistics = Statistics {
+            hands: 1,
+            rates: BTreeMap::new(),
+            aggression_factor: None,
+            aggression: None,
+            won: rates::winning(1, 2.0, 4.0),
+            won_before_rake: None,
+            adjusted: None,
+        };
+        let lines = lines(&statistics);
+        let won = lines.iter().find(|line| line.starts_with("bb/100")).unwrap();
+        assert_eq!(won.matches("200.00").count(), 1, "{won}");
+        assert!(won.contains('–'), "{won}");
+    }
+
+    #[test]
     fn what_was_never_counted_is_shown_as_a_dash_and_not_as_nought() {
         let statistics = Statistics {
             hands: 3,
@@ -111,6 +140,7 @@ mod tests {
                 ("steal".into(), rates::share(0, 0)),
             ]),
             aggression_factor: None,
+            aggression: None,
             won: rates::winning(3, 6.0, 30.0),
             won_before_rake: None,
             adjusted: None,
