@@ -17,12 +17,12 @@ use tokio::sync::oneshot;
 const BATCH_MAX: usize = 128;
 /// Requests that wait.
 const WAITING_MAX: usize = 4_096;
-/// Requests of one table that wait: it sends one after the other, and may send one again that timed out.
+/// Waiting requests of one table: it sends one after the other, and may repeat one that timed out.
 const OF_TABLE_MAX: usize = 4;
 /// Times that a batch is tried again after a deadlock in the database.
 const TRIES: usize = 4;
 
-/// As many wait as may, of all tables or of this one.
+/// The queue is full, for all tables together or for this one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Full;
 
@@ -55,7 +55,8 @@ impl<T> Turns<T> {
         Ok(())
     }
 
-    /// The oldest of each of the next tables, at most so many. A table with more waits for its next turn behind all others.
+    /// The oldest request of each of the next tables, at most `most`. A table with more requests waits for its next
+    /// turn behind all others.
     pub(crate) fn take(&mut self, most: usize) -> Vec<T> {
         let mut taken = Vec::new();
         for _ in 0..self.turns.len().min(most) {
@@ -78,7 +79,7 @@ type Answer = oneshot::Sender<Result<u64, JournalError>>;
 #[derive(Default)]
 struct State {
     turns: Turns<(Ask, Answer)>,
-    /// A task is at work, and takes what waits when it has stored its batch.
+    /// Whether a task is storing batches; it then also takes the waiting requests.
     working: bool,
 }
 
@@ -90,7 +91,7 @@ pub struct Acceptor {
     state: Mutex<State>,
 }
 
-/// Lets another task begin where one was ended in the middle of its work.
+/// Allows another task to start if this one is cancelled in the middle of its work.
 struct Working {
     acceptor: Arc<Acceptor>,
     done: bool,
@@ -111,7 +112,7 @@ impl Working {
                 let mut state = self.acceptor.state();
                 let batch = state.turns.take(BATCH_MAX);
                 if batch.is_empty() {
-                    // Under the lock: what comes now begins another task.
+                    // Under the lock, so that a request which arrives now starts another task.
                     state.working = false;
                     drop(state);
                     self.done = true;
@@ -133,7 +134,7 @@ impl Acceptor {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// As [`Journal::accept`]; together with what others ask for meanwhile.
+    /// As [`Journal::accept`], in one database transaction with the entries of other tables that arrive meanwhile.
     ///
     /// # Errors
     /// As of [`Journal::accept`]; [`JournalError::Full`] where too many wait.
@@ -146,7 +147,7 @@ impl Acceptor {
             !std::mem::replace(&mut state.working, true)
         };
         if begins {
-            // Ends with its batches, whoever stops to wait for an answer.
+            // The task ends when its batches are stored, even if a caller stops waiting for an answer.
             tokio::spawn(Working { acceptor: Arc::clone(self), done: false }.work());
         }
         answered.await.unwrap_or_else(|_| Err(JournalError::Batch("its task has ended".into())))
@@ -157,7 +158,8 @@ impl Acceptor {
         match self.together(&asks).await {
             Ok(results) => {
                 for (answer, result) in answers.into_iter().zip(results) {
-                    // Nobody waits any more: it is stored all the same, and asked for again.
+                    // A caller that gave up is ignored: its entries are stored all the same, and the table submits them
+                    // again.
                     let _ = answer.send(result);
                 }
             }

@@ -1,5 +1,5 @@
-//! The last look before the token signs: the finished calldata, read back, against the journal and the
-//! ledger. Whatever built it is not trusted.
+//! The last check before the token signs: decodes the finished calldata and compares it with the journal and the
+//! ledger, so that its builder need not be trusted.
 
 use crate::chain::{
     Address,
@@ -22,8 +22,8 @@ pub struct Known {
     pub terms: Terms,
     /// The last number that the chain has taken, at final depth.
     pub confirmed_seq: u64,
-    /// Stacks by seat at that point, out of the ledger; of a seat that an exit has emptied what it would hold,
-    /// which is what the contract still lets it lose.
+    /// Stacks by seat at that point, from the ledger. For a seat that an exit has emptied: what the seat would hold,
+    /// because the contract still lets it lose that much.
     pub stacks: BTreeMap<u8, u64>,
     /// Accepted entries after it, in order.
     pub waiting: Vec<Waiting>,
@@ -33,7 +33,7 @@ fn refuse<T>(why: impl Into<String>) -> Result<T, Refusal> {
     Err(Refusal::Calldata(why.into()))
 }
 
-/// Passes a call of `settle`; gives the ranges that it carries.
+/// Checks a call of `settle`; returns the ranges that it carries.
 ///
 /// # Errors
 /// [`Refusal`] names the rule. Nothing is signed then.
@@ -95,7 +95,7 @@ fn check_target(allowed: Allowed, chain_id: u64, destination: Address) -> Result
     Ok(())
 }
 
-/// Nets the journal's entries of the item's range again and compares.
+/// Nets the journal's entries of the item's range again, and compares.
 fn same_as_journal(table: &Known, item: &Item) -> Result<(), Refusal> {
     let range: Vec<Waiting> = table
         .waiting

@@ -1,4 +1,4 @@
-//! The internal API: who may call what.
+//! The internal API, with the roles that may call each route.
 
 use crate::{
     http_app::{App, allow, parse},
@@ -130,7 +130,7 @@ async fn receipt(
     app.service.receipt(&uid, hand).await.map(Json).map_err(|error| app.failed(&error))
 }
 
-/// For a table whose store has lost what the journal has.
+/// `GET` a table's entries, for a table whose store has lost entries that the journal has.
 async fn entries(
     State(app): State<App>,
     Extension(peer): Extension<Peer>,
@@ -236,7 +236,7 @@ async fn lift(
     app.service.lift(&lift).await.map(Json).map_err(|error| app.failed(&error))
 }
 
-/// For a gateway that finds nothing published.
+/// The deny list, for a gateway that finds none in Redis.
 async fn denied_wallets(
     State(app): State<App>,
     Extension(peer): Extension<Peer>,

@@ -1,4 +1,4 @@
-//! Shared parts of the internal API: its state, who may call, bodies, and the form of an error.
+//! Shared parts of the internal API: state, access checks, bodies, and the form of errors.
 
 use crate::{
     journal::{BadDenial, JournalError},
@@ -51,7 +51,7 @@ impl App {
     }
 }
 
-/// Status, kind and title of what the books refuse.
+/// Maps a refusal of the books to HTTP status, problem kind and title.
 fn refused(error: &RequestError) -> (u16, String, &'static str) {
     use RequestError as E;
     match error {
@@ -108,6 +108,6 @@ fn problem(error: &ServiceError) -> Problem {
         },
     };
     let told = Problem::new(status, &kind, title);
-    // Internal errors go to the log.
+    // The detail of an internal error only goes to the log.
     if status == 500 { told } else { told.detail(error.to_string()) }
 }

@@ -1,4 +1,4 @@
-//! What the fair-play program may ask: holds of vouchers, the house's payments, and the number of the next one.
+//! Routes for the fair-play program: holds of vouchers, the house's payments, and the number of the next payment.
 
 use crate::{
     http_app::{App, allow, parse},

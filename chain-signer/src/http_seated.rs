@@ -1,4 +1,4 @@
-//! What the controller may ask about seats, to find those at tables that are gone, and whoever pays them out.
+//! Routes for the controller: seats at tables that no longer exist, and for the certificate that pays them out.
 
 use crate::{
     http_app::{App, allow},

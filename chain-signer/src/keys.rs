@@ -22,12 +22,12 @@ pub struct KeyAddresses {
 }
 
 impl Keys {
-    /// Opens the token, with `create` also makes the keys that are missing.
+    /// Opens the token; with `create` it also generates missing keys.
     ///
     /// # Errors
     /// See [`HsmError`]; a key of two labels that is one and the same is refused as well.
     pub fn open(args: &HsmArgs, create: bool) -> Result<Self, HsmError> {
-        // Two processes that both find no key must not both make one.
+        // Two processes that both find no key must not both create one.
         let pin = &args.hsm_pin_file;
         let lock = File::open(pin).map_err(|source| HsmError::PinFile { file: pin.clone(), source })?;
         lock.lock().map_err(|source| HsmError::PinFile { file: pin.clone(), source })?;

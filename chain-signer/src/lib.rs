@@ -1,4 +1,5 @@
-//! The one holder of keys: checks, signs in the HSM, submits, confirms, watches events, keeps balances.
+//! The chain-signer holds the keys: it checks entries, signs in the HSM, submits and confirms transactions, watches
+//! events, and keeps balances.
 
 pub mod acceptor;
 pub mod calldata;

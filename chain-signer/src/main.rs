@@ -1,4 +1,4 @@
-//! `purr-chain-signer`: the one holder of keys.
+//! `purr-chain-signer`: the only program that holds keys.
 
 use clap::Parser;
 use std::process::ExitCode;

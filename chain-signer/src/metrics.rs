@@ -8,7 +8,7 @@ pub struct Metrics {
     pub entries_accepted: IntCounter,
     /// By rule; see [`purr_books::policy::Refusal::rule`].
     pub refused: IntCounterVec,
-    /// Another payload for a number: a table has gone wrong, or somebody has its certificate.
+    /// Submissions of another payload under a used number: a table is faulty, or its certificate is in other hands.
     pub conflicts: IntCounter,
     pub fenced: IntCounter,
     pub transactions: IntCounterVec,
@@ -16,7 +16,7 @@ pub struct Metrics {
     pub reorgs: IntCounter,
     pub entries_confirmed: IntCounter,
     pub entries_rejected: IntCounter,
-    /// Any player can cause these.
+    /// Seatings that the chain refused. Any player can cause these.
     pub seatings_refused: IntCounter,
     pub shortfalls: IntCounter,
     pub conflicts_with_chain: IntCounter,
@@ -24,14 +24,14 @@ pub struct Metrics {
     pub differing: IntGauge,
     /// Events of the vault that a node had left out and that were found later.
     pub logs_found: IntCounter,
-    /// Rows of the journal that were not what tables had asked for when they were to be signed.
+    /// Rows of the journal that differed from what tables had asked for when they were about to be signed.
     pub rows_changed: IntCounter,
     pub checkpoints: IntCounter,
     /// 1: the journal is not the continuation of a checkpoint that was signed.
     pub checkpoint_contradicted: IntGauge,
     pub frozen: IntGauge,
     pub published: IntCounter,
-    /// Wallets on the deny list as it was published last.
+    /// Wallets on the last published deny list.
     pub denied: IntGauge,
     pub vouchers: IntCounter,
     pub receipts: IntCounter,

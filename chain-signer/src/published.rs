@@ -23,13 +23,13 @@ use tokio::time::sleep;
 
 /// A balance that nobody has published again for so long is forgotten, in seconds.
 const TTL_S: u64 = 86_400;
-/// Everybody's is published again within half of that.
+/// All balances are published again within half of their time to live.
 const ALL_EVERY: Duration = Duration::from_secs(TTL_S / 2);
 /// Changes that are taken at once, and players that are read at once.
 const CHUNK: u16 = 256;
-/// A connection that held for so long begins with the shortest wait when it fails.
+/// A connection that lasted this long restarts its back-off.
 const STABLE: Duration = Duration::from_secs(60);
-/// How often a replica looks whether it is the one that sends.
+/// How often a replica checks whether it holds the sender's lease.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 #[derive(Debug, thiserror::Error)]
@@ -46,7 +46,7 @@ enum PublishError {
     Ended,
 }
 
-/// Until stopped; what fails is begun anew.
+/// Publishes until stopped; starts over after a failure.
 pub(crate) async fn publish(service: Arc<Service>, link: LinkConfig, stop: CancellationToken) {
     let sessions = Sessions::new(Link::new(link));
     let mut back_off = BackOff::new(RETRY);
@@ -70,7 +70,7 @@ pub(crate) async fn publish(service: Arc<Service>, link: LinkConfig, stop: Cance
 }
 
 async fn follow(service: &Service, sessions: &Sessions) -> Result<(), PublishError> {
-    // Listening first: what changes while everybody is published is told afterwards.
+    // Subscribes before it reads: changes that happen while all balances are published are delivered afterwards.
     let changes = service.journal.balance_changes().await?.ready_chunks(CHUNK.into());
     tokio::pin!(changes);
     let mut all = None::<Instant>;
@@ -86,7 +86,7 @@ async fn follow(service: &Service, sessions: &Sessions) -> Result<(), PublishErr
             changed = changes.next() => changed.ok_or(PublishError::Ended)?,
             () = sleep(LOOK_EVERY) => continue,
         };
-        // The change is another replica's, or came before this one has begun: everybody is published then.
+        // The change came from another replica, or before this one began to send: then all balances are published.
         if all.is_none() {
             continue;
         }

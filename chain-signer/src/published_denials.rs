@@ -15,7 +15,7 @@ use tokio::time::{sleep, timeout};
 const TTL_S: u64 = 86_400;
 /// The version is published again when it has this long to live, in seconds.
 const AGAIN_S: u64 = TTL_S / 2;
-/// How often a replica looks whether what is published is what the journal has.
+/// How often a replica compares the published list with the journal's.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 #[derive(Debug, thiserror::Error)]
@@ -28,7 +28,7 @@ enum PublishError {
     Json(#[from] serde_json::Error),
 }
 
-/// Until stopped; what fails is tried again.
+/// Publishes until stopped; retries after a failure.
 pub(crate) async fn publish(service: Arc<Service>, link: LinkConfig, stop: CancellationToken) {
     let sessions = Sessions::new(Link::new(link));
     let mut back_off = BackOff::new(RETRY);
@@ -72,7 +72,7 @@ async fn refresh(
     }
     let list = service.journal.denied_wallets().await?;
     let json = serde_json::to_string(&list)?;
-    // The list first: whoever sees the new version finds it.
+    // The list is written before its version, so that a reader of the new version finds the new list.
     sessions.put(DeniedWallets::KEY, &json, TTL_S).await?;
     sessions.put(DeniedWallets::VERSION_KEY, &list.version.to_string(), TTL_S).await?;
     *published_at = Some(tokio::time::Instant::now());

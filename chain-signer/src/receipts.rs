@@ -19,7 +19,7 @@ use tokio::time::sleep;
 
 /// Receipts that are read, and kept, at once.
 const BATCH: u16 = 64;
-/// How often the journal is asked without a hand that was accepted here.
+/// Interval at which the journal is asked if no hand was accepted here.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 #[derive(Debug, thiserror::Error)]
@@ -30,7 +30,7 @@ enum ReceiptError {
     Token(#[from] HsmError),
 }
 
-/// Until stopped; what fails is begun anew.
+/// Signs until stopped; starts over after a failure.
 pub(crate) async fn sign(service: Arc<Service>, stop: CancellationToken) {
     let mut back_off = BackOff::new(RETRY);
     let work = async {
@@ -59,7 +59,7 @@ pub(crate) async fn sign(service: Arc<Service>, stop: CancellationToken) {
     }
 }
 
-/// Signs all that has no signature yet, one after the other: settlements find the token free in between.
+/// Signs all receipts without a signature, one at a time, so that settlements can use the token in between.
 async fn pass(service: &Service) -> Result<(), ReceiptError> {
     let Some((domain, key)) = service.receipt_key() else { return Ok(()) };
     let mut after: ReceiptKey = (String::new(), 0);
@@ -71,7 +71,7 @@ async fn pass(service: &Service) -> Result<(), ReceiptError> {
         let keys: Vec<&ReceiptKey> = page.iter().map(|(at, _)| at).collect();
         let asked = service.journal.asked_of(&keys).await?;
         for (at, receipt) in page {
-            // One entry that cannot have a receipt must not keep others from theirs.
+            // An entry that cannot have a receipt must not delay the receipts of others.
             let receipt = match receipt {
                 Ok(receipt) => receipt,
                 Err(error) => {
@@ -98,7 +98,7 @@ async fn pass(service: &Service) -> Result<(), ReceiptError> {
 /// Returns the parts of a receipt that do not follow from the table's request.
 fn not_asked(asked: &Asked, domain: &Domain, receipt: &Receipt) -> Option<NotDerived> {
     let at = (receipt.uid.clone(), receipt.seq);
-    // Both are there: the receipt was read beside them.
+    // Both exist, because the receipt was read in the same query.
     let (Some(table), Some(entry)) = (asked.tables.get(&receipt.uid), asked.entries.get(&at)) else {
         let changed = Changed::new("receipts", "uid or seq", format!("{}/{}", at.0, at.1), Why::Unknown);
         return Some(NotDerived { changed, uids: [at.0].into() });

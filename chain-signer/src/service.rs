@@ -34,7 +34,7 @@ use tokio::{sync::Notify, time::timeout};
 
 /// A voucher holds money until its deadline; longer ones are refused.
 const VOUCHER_LIFE_MAX_S: u64 = 86_400;
-/// How often the notices of another replica's sender are looked for.
+/// Interval of checks for notices that another replica's sender has made.
 const NEWS_EVERY: Duration = Duration::from_millis(500);
 /// Times that a request is tried again after a deadlock in the database.
 const TRIES: usize = 4;
@@ -42,15 +42,15 @@ const TRIES: usize = 4;
 /// Wake-ups between tasks.
 #[derive(Default)]
 pub struct Signals {
-    /// There may be something to send.
+    /// Signals that there may be entries to send.
     pub work: Notify,
-    /// There may be new notices.
+    /// Signals that there may be new notices.
     pub noted: Notify,
     /// The deny list has changed.
     pub denied: Notify,
     /// A hand was accepted, and has no receipt yet.
     pub hands: Notify,
-    /// This replica sends.
+    /// Whether this replica holds the sender's lease.
     leads: AtomicBool,
     /// Waiting readers by table; only tables of the journal have one.
     tables: Mutex<BTreeMap<String, Arc<Notify>>>,
@@ -133,7 +133,7 @@ pub struct Service {
     /// The journal has its schema.
     migrated: Arc<Notify>,
     is_migrated: AtomicBool,
-    /// The journal was found whole or ahead of the chain: before that nothing is signed.
+    /// Whether the journal was found level with the chain or ahead of it. Until then nothing is signed.
     whole: AtomicBool,
 }
 
@@ -184,7 +184,7 @@ impl Service {
             if self.is_migrated.load(Ordering::Acquire) {
                 return;
             }
-            // Also wakes by itself: a notice between the look and the wait is not lost for ever.
+            // With a timeout, so that a notice between the check and the wait is not missed for ever.
             let _ = timeout(Duration::from_millis(200), there).await;
         }
     }
@@ -239,7 +239,7 @@ impl Service {
         Ok(*self.permits.get_or_init(|| known))
     }
 
-    /// Zeros: no vault was ever looked at.
+    /// The vault's bounds on exits; zeros until a vault was read.
     async fn exit_bounds(&self) -> Result<ExitBounds, ServiceError> {
         if let Some(known) = self.exit_bounds.get() {
             return Ok(*known);
@@ -301,14 +301,14 @@ impl Service {
         wait: Duration,
         stop: &CancellationToken,
     ) -> Result<Vec<Notice>, ServiceError> {
-        // An unknown table must not make a waiter.
+        // Only known tables get an entry in the map of readers.
         self.journal.table(uid).await?;
         let signal = self.signals.table(uid);
         let until = tokio::time::Instant::now() + wait;
         loop {
             let changed = signal.notified();
             tokio::pin!(changed);
-            // Enabled before the look, so that no notice falls between the two.
+            // Enabled before the check, so that no notice is missed between the two.
             changed.as_mut().enable();
             let notices = self.journal.notices(uid, after).await?;
             if !notices.is_empty() {
@@ -344,7 +344,7 @@ impl Service {
         }
     }
 
-    /// Denies a wallet; gives what was decided about it.
+    /// Denies a wallet; returns all decisions about the wallet.
     pub async fn deny(&self, deny: &Deny) -> Result<DenialTrail, ServiceError> {
         self.journal.deny(deny, now_s()).await?;
         tracing::warn!(player = %deny.player, by = deny.by, reason = deny.reason, "a wallet is denied");
@@ -353,7 +353,7 @@ impl Service {
         Ok(self.journal.denial_trail(deny.player).await?)
     }
 
-    /// Ends a denial; gives what was decided about the wallet.
+    /// Ends a denial; returns all decisions about the wallet.
     pub async fn lift(&self, lift: &Lift) -> Result<DenialTrail, ServiceError> {
         self.journal.lift(lift).await?;
         tracing::warn!(player = %lift.player, by = lift.by, reason = lift.reason, "a denial is lifted");
@@ -371,7 +371,7 @@ impl Service {
         Ok(self.journal.change_limits(ask.player, &ask.change, now_s()).await?)
     }
 
-    /// The signer of receipts, and the vault that they name; `None` until the journal was found whole.
+    /// The signer of receipts and the vault that they name; `None` until the journal was found complete.
     pub(crate) fn receipt_key(&self) -> Option<(Domain, Arc<dyn Signer>)> {
         let key = self.keys.get()?.settle.clone();
         self.whole.load(Ordering::Acquire).then_some((self.domain?, key))
@@ -401,7 +401,7 @@ impl Service {
         })
     }
 
-    /// Signs a voucher for what the player asked for with their own signature.
+    /// Signs a voucher for the withdrawal that the player has signed.
     pub async fn withdraw(&self, asked: &OwnedWithdrawal) -> Result<Voucher, ServiceError> {
         let domain = self.domain()?;
         let OwnedWithdrawal { player, withdrawal } = asked;

@@ -1,5 +1,5 @@
-//! Who handed an entry in: the signature of the table's own certificate, checked as it comes and again before the token signs
-//! what it carries.
+//! Signatures of tables over their entries: made with the table's certificate, checked when an entry arrives and again
+//! before the token signs a transaction with it.
 
 use purr_protocol::settlement::{Submit, TableSignatures, signed_text};
 use purr_runtime::{
@@ -8,12 +8,12 @@ use purr_runtime::{
 };
 use std::time::SystemTime;
 
-/// Whose certificates count, and whether an entry needs a signature.
+/// Which CA's certificates are accepted, and whether an entry must be signed.
 #[derive(Clone, Debug, Default)]
 pub struct Trust {
-    /// `None`: signatures are not looked at.
+    /// `None`: signatures are not checked.
     pub authority: Option<Authority>,
-    /// Whether entries without one are refused.
+    /// Whether unsigned entries are refused.
     pub required: bool,
 }
 

@@ -1,4 +1,4 @@
-//! The commands that do one thing, print JSON and end.
+//! One-shot commands that print JSON.
 
 use crate::{
     chain::{Address, Rpc, RpcConfig, Vault, deploy, parse_address, vault::LOG_BLOCKS_MAX},
@@ -20,7 +20,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Between two looks at how far the signer has read.
+/// How often to check how far the signer has read.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// Checkpoints that are looked up at once.
 const CHECKPOINTS_AT_ONCE: usize = 1_000;
@@ -96,7 +96,7 @@ async fn chain_of(journal: &Journal, options: &AuditOptions) -> anyhow::Result<C
     Ok(chain)
 }
 
-/// Holds the journal against checkpoints out of a file; gives how many there were.
+/// Compares the journal with checkpoints from a file; returns how many there were.
 async fn checkpoints(journal: &Journal, options: &AuditOptions, file: &Path) -> anyhow::Result<usize> {
     let text = match file.as_os_str() == "-" {
         true => std::io::read_to_string(std::io::stdin()).context("--checkpoint -")?,
@@ -128,8 +128,8 @@ pub(crate) async fn release(options: &ReleaseOptions) -> anyhow::Result<()> {
     print(&json!({ "released": subject.to_string() }))
 }
 
-/// Orders the log to be read again and waits for it. The signer that sends reads: it has the nodes and the lease, and what
-/// it takes in goes the one way that all events go.
+/// Orders the log to be read again and waits for the result. The running signer reads, because it has the nodes and the
+/// lease, and applies missing events in the usual way.
 pub(crate) async fn rescan(options: &RescanOptions) -> anyhow::Result<()> {
     let journal = Journal::new(options.pg.connect()?);
     let position = journal.position().await?.context("nothing of the chain was taken in yet")?;

@@ -49,7 +49,7 @@ fn row(name: &str, value: f64, unit: &str, peer: Option<(&str, f64)>, goal: Opti
         "peer_value": peer.map(|peer| peer.1), "ratio": ratio, "goal": goal, "met": met})
 }
 
-/// gas.txt has what forge measured: the issue names goals for two of its lines.
+/// The figures that forge measured, in gas.txt; two of its lines have goals.
 fn gas() -> Vec<Value> {
     let text = include_str!("../contracts/gas.txt");
     let mut rows = Vec::new();
@@ -74,8 +74,8 @@ fn cpu_s() -> f64 {
     (fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()) as f64 / 100.0
 }
 
-/// Signatures a second through our pool, beside the same number of threads that call the token and do nothing else; and
-/// both by CPU time. Each round has both, so that a busy machine is busy for both; the best of each counts.
+/// Signatures a second through the signer's pool, compared with the same number of threads that only call the token; by
+/// wall clock and by CPU time. Each round measures both, so that load affects both; the best round of each counts.
 async fn signatures() -> [Value; 2] {
     const EACH: usize = 250;
     const THREADS: usize = 4;
@@ -124,7 +124,7 @@ async fn signatures() -> [Value; 2] {
 
 fn raw_rate(threads: usize, each: usize) -> f64 {
     let context = Pkcs11::new(Path::new(MODULE)).unwrap();
-    // The module is one and the same for the whole process.
+    // The PKCS#11 module is loaded once for the whole process.
     let _ = context.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK));
     let slot = context.get_slots_with_initialized_token().unwrap()[0];
     let sessions: Vec<_> = (0..threads)
@@ -147,7 +147,7 @@ fn raw_rate(threads: usize, each: usize) -> f64 {
         }
     });
     let rate = (threads * each) as f64 / begun.elapsed().as_secs_f64();
-    // The context that signs goes on: this one must not finalise the module.
+    // The signing context continues to use the module, so this one must not finalise it.
     std::mem::forget(context);
     rate
 }

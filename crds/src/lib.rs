@@ -17,7 +17,7 @@ pub use table::{
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{CustomResourceExt, ResourceExt};
 
-/// Where the YAML is kept, seen from the crate: beside it, and in the chart.
+/// Folders that the YAML is written to, relative to the crate: beside it, and in the chart.
 pub const FOLDERS: [&str; 2] = [".", "../helm/purr/files/crds"];
 
 /// Rises with every change of a definition that is released: a release leaves the definitions of a newer one alone.
@@ -28,7 +28,7 @@ pub const REVISION_ANNOTATION: &str = "purr.poker/definition-revision";
 /// A definition cannot be written down.
 #[derive(Debug, thiserror::Error)]
 pub enum GenerateError {
-    #[error("a definition is not what Kubernetes takes: {0}")]
+    #[error("a definition's schema is not valid for Kubernetes: {0}")]
     Schema(#[from] serde_json::Error),
     #[error("a definition cannot be written as YAML: {0}")]
     Yaml(#[from] serde_yaml::Error),
@@ -62,7 +62,7 @@ pub fn generated() -> Result<Vec<(String, String)>, GenerateError> {
     definitions()?.into_iter().map(yaml).collect()
 }
 
-/// What `README.md` says.
+/// Generates the text of `README.md`.
 ///
 /// # Errors
 /// [`GenerateError`]: the types make no definition.

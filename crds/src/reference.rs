@@ -122,12 +122,12 @@ impl Field<'_> {
     }
 }
 
-/// Bounds are whole numbers; the schema's type writes them as floating point.
+/// Writes a bound as a whole number; the schema's type has floating-point bounds.
 fn whole(value: &Value) -> String {
     value.as_f64().map_or_else(|| value.to_string(), |number| format!("{number:.0}"))
 }
 
-/// Rules about several fields, as the API server says them.
+/// Writes the rules about several fields, in the words of the API server's messages.
 fn rules(schema: &Value, into: &mut Vec<String>) {
     match schema {
         Value::Object(map) => {

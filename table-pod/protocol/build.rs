@@ -8,7 +8,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("cargo::rerun-if-changed={schema}");
     }
     let descriptors = protox::compile([player], ["proto"])?;
-    // A field of a newer release is no error in JSON, as it is none in binary.
+    // A field of a newer release is ignored in JSON as in binary.
     let mut json = pbjson_build::Builder::new();
     json.ignore_unknown_fields().register_descriptors(&descriptors.encode_to_vec())?.build(&[".purr.v1"])?;
     prost_build::Config::new().compile_fds(descriptors)?;

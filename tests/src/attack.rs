@@ -1,5 +1,5 @@
-//! Attacks on the real gateway, two replicas of it, and real table processes: what they cost, and what a seated player
-//! feels of them.
+//! Attacks on two replicas of the real gateway and on real table processes: their cost, and their effect on a seated
+//! player.
 //!
 //! Servers have one core. This process (the seated players, a signer that grants everything, the list of pods) and Redis
 //! have the other one, and so have the attackers: a process of their own with the lowest priority, since what it takes
@@ -25,7 +25,7 @@ use anyhow::ensure;
 use report::Report;
 use scene::Scene;
 
-/// Runs the attacks and writes the rows, or attacks itself where it was started for that.
+/// Runs the attacks and writes the rows; or, when started as an attacker, attacks.
 ///
 /// # Errors
 /// Where a program does not come up or ends, and where a bound is not kept.

@@ -8,7 +8,7 @@ use std::{cell::RefCell, collections::BTreeMap, fmt::Write, time::Duration};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
     pub player: String,
-    /// In front of the player, as the player sees it.
+    /// The stack as the player sees it.
     pub stack: u64,
     pub ledger_stack: u64,
     pub chain_stack: u64,
@@ -38,7 +38,7 @@ pub struct Balances {
 }
 
 impl Balances {
-    /// `stacks`: by player (as the ledger writes addresses), what the table says.
+    /// `stacks`: the table's figures, by player (as the ledger writes addresses).
     pub fn of(
         reconciliation: &Reconciliation,
         uid: &str,
@@ -76,7 +76,7 @@ impl Balances {
         }
     }
 
-    /// Every line agrees, rake too, and all of it is what was deposited.
+    /// Whether all lines agree, including rake, and add up to the deposits.
     pub fn agree(&self) -> bool {
         self.lines.iter().all(Line::agrees)
             && self.ledger_rake == self.chain_rake
@@ -128,7 +128,8 @@ impl Balances {
     }
 }
 
-/// Waits until everything is final on chain and all three agree; the last look where they never do.
+/// Waits until everything is final on the chain and all three sources agree; returns the last comparison if they never
+/// do.
 ///
 /// `sequence`: the table's last number; books that have not reached it may agree on less.
 /// `stacks`: by player, as the players see them at each look.
@@ -140,7 +141,7 @@ pub async fn settled(
     limit: Duration,
 ) -> anyhow::Result<Balances> {
     let config = stack.api().config().await?;
-    // Many looks are refused, since nobody may ask this often; the last that was not is what is shown.
+    // Many requests are rate-limited; the last successful answer is shown.
     let last = RefCell::new(None);
     let agreed = until("stacks, ledger and chain agree", limit, || async {
         let reconciliation = stack.reconciliation().await?;

@@ -1,4 +1,4 @@
-//! Faults on a real cluster while a table plays: what players felt of each, and what the checker says afterwards.
+//! Faults on a real cluster while a table plays: their effect on players, and the checker's verdict afterwards.
 //!
 //! A fault is done from outside ([`Ground`]): by the API server's word, by signals to a container's processes, by rules
 //! in a pod's network. It is over when what it broke is whole again and every player has played on. What all players

@@ -1,4 +1,4 @@
-//! Says of a recorded history whether anything was lost, doubled or made up. Values in, verdicts out.
+//! Checks a recorded history for losses, duplicates and inventions. Values in, verdicts out.
 //!
 //! A [`Record`] is what somebody saw: a player who asked and was told, the store whose commits are left in the end, the
 //! signer's journal. [`check`] puts them beside each other. It takes nobody's word: what a player was told must be in
@@ -24,7 +24,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// The history as it is being made.
+/// A history while it is recorded.
 #[derive(Clone, Default)]
 pub struct Recorder(Arc<Mutex<Vec<Record>>>);
 
@@ -43,8 +43,8 @@ impl Recorder {
     }
 }
 
-/// How many hands each epoch of a table says were lost, in any of its commits or by its metric: gateways may tell of it
-/// when the epoch has begun.
+/// Hands that each epoch of a table reports as lost, in any of its commits or by its metric: gateways may report a loss
+/// after the epoch has begun.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Losses(BTreeMap<(String, u64), u64>);
 
@@ -63,13 +63,13 @@ impl Losses {
         Self(losses)
     }
 
-    /// As of this epoch, or of the last one before it that said so.
+    /// The count as of this epoch, or of the last earlier one with a count.
     fn at(&self, table: &str, epoch: u64) -> u64 {
         let from = (table.to_owned(), 0);
         self.0.range(from..=(table.to_owned(), epoch)).next_back().map_or(0, |(_, lost)| *lost)
     }
 
-    /// Whether a later epoch has counted a loss: what this one told may be part of it.
+    /// Whether a later epoch reports a loss, so that messages of this epoch may be among the lost ones.
     fn after(&self, table: &str, epoch: u64) -> bool {
         self.at(table, u64::MAX) > self.at(table, epoch)
     }

@@ -29,7 +29,7 @@ use writer::{Plain, Writer};
 const P99_GOAL: f64 = 2.5;
 const PEER: &str = "plain SET";
 const REPLICAS: usize = 2;
-/// As the table waits for (purr-table).
+/// Acknowledgements that a table waits for (purr-table).
 const ACKNOWLEDGED: u64 = 1;
 
 /// Commits of a table on a real Redis group, beside a plain SET of the same bytes.
@@ -63,7 +63,7 @@ pub struct Options {
     pub redis_core: usize,
 }
 
-/// Runs all of it and writes the rows.
+/// Runs the whole bench and writes the rows.
 ///
 /// # Errors
 /// Where Redis does not come up or a write fails: figures of a broken run are none.

@@ -1,8 +1,9 @@
 //! Players on a bad network: the real client, gateway and table in one process, over loopback, with proxies that break
 //! connections between them.
 //!
-//! [`Proxy`] does to bytes what networks do; [`Repeater`] sends whole messages twice, which no network can do to TLS; [`Middlebox`] lets no WebSocket through;
-//! [`Seat`] is a player that writes down what it was told; [`judge`] holds that against the table's own log.
+//! [`Proxy`] disturbs bytes as networks do; [`Repeater`] sends whole messages twice, which a network cannot do to TLS;
+//! [`Middlebox`] blocks WebSockets; [`Seat`] is a player that records its messages; [`judge`] compares them with the
+//! table's own log.
 
 mod journal;
 mod middlebox;

@@ -1,4 +1,4 @@
-//! Figures of an end-to-end run, from the players' own sockets.
+//! Figures of an end-to-end run, measured at the players' sockets.
 
 use purr_client::report::Percentiles;
 use serde::Serialize;
@@ -17,11 +17,11 @@ pub struct Figures(Arc<Mutex<Held>>);
 
 #[derive(Default)]
 struct Held {
-    /// By epoch and offset of the events that showed an action: when the last player had them.
+    /// For each shown action, by epoch and offset: when the last player received it.
     arrived: BTreeMap<(u64, u64), Instant>,
     /// When that action was sent.
     sent: BTreeMap<(u64, u64), Instant>,
-    /// By number of the table's sequence: when the hand ended, and when its settlement was told final.
+    /// For each number of the table's sequence: when the hand ended, and when its settlement was reported final.
     ended: BTreeMap<u64, Instant>,
     /// When each action went out, and how long its player waited for it to be seen.
     acted: Vec<(Instant, Duration)>,
@@ -34,9 +34,9 @@ pub struct Summary {
     pub apply_to_ready_s: f64,
     pub hands: usize,
     pub actions: usize,
-    /// From sending an action to the moment the last player had seen it.
+    /// From sending an action until the last player has received it.
     pub action_to_last_broadcast_ms: Percentiles,
-    /// From a hand's end to the news that its settlement is final.
+    /// From a hand's end to the report that its settlement is final.
     pub hand_end_to_confirmed_s: Percentiles,
     pub hands_confirmed: usize,
 }
@@ -60,7 +60,7 @@ impl Figures {
         }
     }
 
-    /// Also where it had to be sent again.
+    /// Records an action's latency, even if it had to be sent again.
     pub fn acted(&self, sent: Instant, seen: Instant) {
         let mut held = self.held();
         if held.acted.len() < SAMPLES_MAX {
@@ -97,7 +97,7 @@ impl Figures {
         }
     }
 
-    /// Hands of which an end was seen, and those of them that are final on chain.
+    /// Hands whose end was seen, and those of them that are final on chain.
     pub fn hands(&self) -> (usize, usize) {
         let held = self.held();
         (held.ended.len(), held.confirmed.len())

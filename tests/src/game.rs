@@ -34,7 +34,7 @@ pub struct Game {
 }
 
 impl Game {
-    /// Players deposit, sign in and sit down; returns when all have their chairs. `say` hears of each step.
+    /// Players deposit, sign in and sit down; returns once all have their seats. `say` is called with each step.
     pub async fn start(
         stack: &Stack,
         table: Table,
@@ -48,7 +48,7 @@ impl Game {
             keys.push(key);
             say(format!("{} has deposited", wallet.address()));
             let session = Session::new(stack.api(), wallet);
-            // It counts at final depth.
+            // The deposit counts at final depth.
             until("the deposit is seen", Duration::from_secs(30), || async {
                 let token = session.token().await?;
                 let free = session.api().balance(&token.text).await?.free;
@@ -65,7 +65,7 @@ impl Game {
         Ok(game)
     }
 
-    /// Waits until every player sees what is wanted.
+    /// Waits until every player meets the condition.
     pub async fn all(
         &mut self,
         what: &str,
@@ -91,7 +91,7 @@ impl Game {
         let stacks = || players().map(|(address, state)| (address.to_string(), state.stack)).collect();
         let uid = &self.table.uid;
         let balances = balances::settled(stack, (uid, sequence), stacks, self.deposited, limit).await?;
-        // The chain has them all; the players are told by their table, which looks after it.
+        // The chain has all of them; the table reports that to the players.
         until("every hand is told to be final", limit, || async {
             let (ended, confirmed) = self.figures.hands();
             ensure!(ended == confirmed, "{confirmed} of {ended}");

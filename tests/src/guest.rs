@@ -12,10 +12,10 @@ use std::{
     time::Duration,
 };
 
-/// A person's think time is divided by this: what the detectors read is ln(time), of which it shifts the mean alone.
+/// Divisor of a person's think time. The detectors use ln(time), whose mean alone it shifts.
 const FASTER: u32 = 25;
 
-/// Cards that partners tell each other past the tables: by table and player, those of the hand that was told last.
+/// Cards that partners share outside the table: by table and player, those of the last shared hand.
 #[derive(Clone, Default)]
 pub struct Whispers(Arc<Mutex<Told>>);
 

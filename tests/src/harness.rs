@@ -35,7 +35,7 @@ pub fn stored(name: &str, group: &str) -> String {
     named(name).replace("spec:\n", &format!("spec:\n  store: {group}\n"))
 }
 
-/// Players at a table of this name, each with a chair.
+/// Seats players at a table of this name.
 pub async fn game(stack: &Stack, name: &str, players: u64) -> anyhow::Result<Game> {
     game_in(stack, name, "default", players).await
 }

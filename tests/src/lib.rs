@@ -56,7 +56,7 @@ use anyhow::bail;
 use std::{future::Future, time::Duration};
 use tokio::time::{Instant, sleep};
 
-/// Asks again, ten times a second, until the answer is there.
+/// Polls ten times a second until `ask` returns a value.
 ///
 /// # Errors
 /// Names what was waited for, and how long.

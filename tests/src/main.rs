@@ -62,7 +62,7 @@ async fn run(options: &Options) -> anyhow::Result<()> {
 async fn demo(options: &Options, stack: &Stack) -> anyhow::Result<()> {
     let begun = Instant::now();
     let say = |text: String| println!("[{:4}s] {text}", begun.elapsed().as_secs());
-    // Each run has a table of its own: money of earlier runs stays where it is.
+    // Each run has a table of its own, so that money of earlier runs stays untouched.
     let stamp = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_secs();
     let manifest = EXAMPLE.replace("name: nl100-1", &format!("name: nl100-{stamp}"));
     let table = Table::apply(stack, &manifest, Duration::from_secs(120)).await?;

@@ -23,11 +23,11 @@ use tokio::{
     time::{Instant, interval, sleep},
 };
 
-/// Most rake that a permit of the tests allows, in buy-ins. People would not sign that much; but tables of tests play at
-/// the speed of machines, and whoever waits there for a new permit while the signer is away misses four big blinds in
-/// seconds and loses the seat.
+/// Most rake that a test permit allows, in buy-ins. People would not sign that much; but test tables play at machine
+/// speed, and a player who waits for a new permit while the signer is away misses four big blinds in seconds and loses
+/// the seat.
 const RAKE_BUY_INS: u64 = 10;
-/// Between two looks at what is to be done.
+/// Interval of the bot's checks.
 const LOOK: Duration = Duration::from_millis(200);
 const SIT_AGAIN: Duration = Duration::from_secs(1);
 const OPEN_WAIT: Duration = Duration::from_secs(60);
@@ -36,10 +36,10 @@ const REBUY_WAIT: Duration = Duration::from_secs(20);
 
 /// How a player decides; [`Dice`] is a player without judgement.
 pub trait Mind: Send {
-    /// Something that everybody at the table is told.
+    /// Called with each public event at the table.
     fn sees(&mut self, _event: &Kind) {}
 
-    /// The table as it is after what was told.
+    /// Called with the state of the table after the events.
     fn looks(&mut self, _view: &View) {}
 
     /// Returns the action, and its delay; `None` when it is not one's turn.
@@ -63,7 +63,7 @@ pub enum Wish {
     Leave,
 }
 
-/// The same act, or a cheaper one where it would cost more than a twentieth of these chips and two big blinds.
+/// Returns the same action, or a cheaper one if it would cost more than two big blinds and a twentieth of these chips.
 fn small(act: pb::Act, view: &View, stack: u64) -> pb::Act {
     let Some(turn) = view.your_turn() else { return act };
     let most = view.table().map_or(0, |table| 2 * table.big_blind).max(stack / 20);
@@ -86,7 +86,7 @@ pub struct PlayerState {
     pub showdowns: u64,
     pub hand: Option<u64>,
     pub your_turn: bool,
-    /// Own cards of the running hand, and what is on the board.
+    /// Own cards of the running hand, and the board.
     pub cards: Vec<Card>,
     pub board: Vec<Card>,
     pub reconnects: u64,
@@ -94,15 +94,15 @@ pub struct PlayerState {
     pub refused: BTreeMap<String, u64>,
     pub deals_proven: u64,
     pub deals_wrong: Vec<String>,
-    /// Hands voided, as told.
+    /// Voided hands, by the player's messages.
     pub voided: u64,
     /// All stacks and the pot, as this player sees them.
     pub chips: u64,
     /// Epoch and offset of the last message of the table's history.
     pub cursor: Option<(u64, u64)>,
-    /// The table was told to stand still and has not been told otherwise.
+    /// The player was notified of a pause and not yet of its end.
     pub stalled: bool,
-    /// It is this player's turn, nothing is under way, and it will not act: it was wished to hesitate.
+    /// It is this player's turn, nothing is pending, and the player will not act because the test asked it to hesitate.
     pub hesitates: bool,
     pub left: bool,
     /// Why the table took the seat back, where it did.
@@ -182,7 +182,7 @@ impl Player {
         self.state.borrow().clone()
     }
 
-    /// Waits until what this player sees is as wanted.
+    /// Waits until the player's view fulfils the condition.
     pub async fn sees(
         &mut self,
         what: &str,
@@ -197,7 +197,7 @@ impl Player {
         }
     }
 
-    /// Leaves, waits for the chair to be given back, and says what went wrong, if anything.
+    /// Leaves, waits until the seat is given back, and returns the final state, or what went wrong.
     pub async fn leave(self, limit: Duration) -> anyhow::Result<PlayerState> {
         self.wish(Wish::Leave);
         self.ended(limit).await
@@ -249,7 +249,7 @@ struct Driver {
     coming_back: Option<u64>,
     needs_permit: bool,
     rebuy_at: Option<Instant>,
-    /// Where the events with one's own last action were.
+    /// Epoch and offset of the player's last own action.
     own_action: Option<(u64, u64)>,
     tries: usize,
     sit_at: Instant,
@@ -342,7 +342,7 @@ impl Driver {
             },
             Kind::PermitNeeded(needed) if own == Some(needed.seat) => self.needs_permit = true,
             Kind::StoodUp(stood) if own == Some(stood.seat) => self.state.stood_up = Some(stood.cause()),
-            // By its own wish, or because the table is deleted.
+            // Left by its own wish, or because the table is deleted.
             Kind::Left(left) if own == Some(left.seat) => self.state.left = true,
             _ => {}
         }
@@ -380,7 +380,7 @@ impl Driver {
         }
     }
 
-    /// Publishes what is seen now.
+    /// Publishes the current state.
     fn look(&mut self) {
         let view = self.connection.view();
         self.mind.looks(view);
@@ -453,7 +453,7 @@ impl Driver {
         if broke || (chair.sitting_out && self.needs_permit) {
             if self.rebuy_at.is_none_or(|at| at <= Instant::now()) {
                 self.rebuy_at = Some(Instant::now() + REBUY_WAIT);
-                // Whoever has chips wants a permit for more rake; it comes with the least top-up.
+                // A player with chips needs a permit for more rake, which comes with the smallest top-up.
                 self.state.permits_renewed += u64::from(!broke);
                 self.needs_permit = false;
                 let amount = if broke { self.buy_in } else { 1 };

@@ -50,7 +50,7 @@ use tokio::{
 const WINDOW: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(100);
 const UP: Duration = Duration::from_secs(60);
-/// Pods a node, at most.
+/// Maximum number of pods on one node.
 const PODS_PER_NODE: usize = 500;
 /// Tables that the bare client has begun and not ended, for each request that may be under way: most wait for their pod.
 /// Without a bound it writes all tables first, and requests of the last ones time out in the API server.
@@ -86,7 +86,7 @@ struct Controller {
     started: Instant,
 }
 
-/// One row for every ten seconds.
+/// Usage in rows of ten seconds.
 struct Windows {
     begun: Instant,
     rows: Mutex<Vec<Value>>,
@@ -95,7 +95,7 @@ struct Windows {
     controller: Mutex<Option<u32>>,
 }
 
-/// Runs all of it and writes the figures.
+/// Runs the whole measurement and writes the figures.
 ///
 /// # Errors
 /// Where a program ends, tables do not become Ready, or, with `--strict`, a bound is missed.
@@ -190,7 +190,7 @@ impl Bench {
 
     async fn all(&self) -> anyhow::Result<Value> {
         let Options { tables, namespaces, bare_namespaces, .. } = &self.options;
-        // One table, to be written again by the client that decides nothing.
+        // The table that the bare client will copy.
         let first = self.start().await?;
         let name = &namespaces[0];
         self.create(&[0], namespaces).await?;
@@ -267,7 +267,7 @@ impl Bench {
             ("--release", "purr".into()),
             ("--stores", stores),
             ("--sessions-sentinels", sentinel),
-            // In this Redis the user with the rights on summaries that Sentinel knows, too.
+            // In this Redis, the user that may read summaries and that Sentinel accepts as well.
             ("--sessions-user", "gateway".into()),
             ("--sessions-password-file", self.password.display().to_string()),
             ("--tls-dir", self.secrets.folder("controller")?.display().to_string()),
@@ -350,7 +350,7 @@ impl Bench {
     async fn deal(&self, controller: &Controller) -> anyhow::Result<Value> {
         let Options { deal_s, .. } = self.options;
         self.dealing.store(true, Ordering::Relaxed);
-        // Players come to all tables at once first, which is no game's way.
+        // At the start players arrive at all tables at once, which no real fleet sees, so this time is left out.
         sleep(Duration::from_secs(deal_s / 2)).await;
         let (before, writes) = (metrics(controller.ops).await?, self.writes().await?);
         let (cpu, from) = (usage::cpu_s(&[controller.program.pid()])?, Instant::now());
@@ -384,7 +384,7 @@ impl Bench {
         Ok(pairs.map(|(verb, resource)| of(&["apiserver_request_total{", verb, resource])).sum())
     }
 
-    /// A controller that knows nothing and finds all tables there.
+    /// Starts a controller that finds all tables existing already.
     async fn cold(&self) -> anyhow::Result<(Controller, Value)> {
         let tables = self.seen.tables() as f64;
         let writes = self.writes().await?;
@@ -396,7 +396,7 @@ impl Bench {
         })
         .await?;
         let again_s = controller.started.elapsed().as_secs_f64();
-        // Its work of a moment later counts as well.
+        // Work that follows a moment later counts as well.
         sleep(WINDOW).await;
         let later = metrics(controller.ops).await?;
         let ready = self.seen.ready(&self.options.namespaces);
@@ -416,7 +416,7 @@ impl Bench {
         Ok((controller, cold))
     }
 
-    /// More tables in steps, until a step does not become Ready in time.
+    /// Adds tables in steps, until a step is not Ready in time.
     async fn capacity(&self, controller: &Controller) -> anyhow::Result<Value> {
         let Options { tables, step, tables_max, etcd_addr, .. } = self.options;
         let mut rows = Vec::new();
@@ -432,7 +432,7 @@ impl Bench {
                 "etcd_rss_mib": rss(self.options.etcd_pid)? as f64 / MIB,
                 "etcd_bytes_a_table": used / there as f64,
             }));
-            // One more is there: the table of which the bare client wrote copies.
+            // One more table exists: the one that the bare client copied.
             if there - 1 + step > tables_max {
                 break;
             }
@@ -557,7 +557,7 @@ impl Windows {
                 "ready": seen.ready(&namespaces),
             });
             for (name, pid) in pids.iter().copied().chain(controller.map(|pid| ("controller", pid))) {
-                // One that has just ended has no figure.
+                // A process that has just ended has no figure.
                 let Ok(used) = usage::cpu_s(&[pid]) else { continue };
                 let before = last.insert(pid, used).unwrap_or(used);
                 row["cpu"][name] = ((used - before) / WINDOW.as_secs_f64()).into();

@@ -25,7 +25,7 @@ use purr_client::{
 };
 use purr_gateway::{
     auth::keys::Keys,
-    seating::{choose::HeldKind, fleets::FleetKey},
+    seating::{choose::HeldKind, key::FleetKey},
     sessions::{RedisSessions, SessionStore},
 };
 use purr_runtime::token::{Claims, UserRole};
@@ -41,11 +41,11 @@ use tokio::{task::JoinSet, time::Instant};
 
 const GATEWAYS: usize = 2;
 const TABLES: usize = 30;
-/// How long a seat is kept that is given back.
+/// Time after which a player gives the seat back.
 const KEPT: Duration = Duration::from_millis(200);
-/// One player in so many sits down.
+/// One player in this many sits down.
 const SITS: u64 = 60;
-/// One player in so many vanishes without a word, where answers are lost.
+/// One player in this many disappears, in runs with lost answers.
 const VANISHES: u64 = 100;
 /// Holds of 30 s must be gone by then.
 const GONE: Duration = Duration::from_secs(35);
@@ -67,7 +67,7 @@ impl Dice {
         self.next().is_multiple_of(count)
     }
 
-    /// Until the next arrival of a Poisson process.
+    /// Time to the next arrival of a Poisson process.
     #[allow(clippy::cast_precision_loss, reason = "53 bits are enough for chance")]
     fn gap(&mut self, per_s: u32) -> Duration {
         let uniform = ((self.next() >> 11) as f64 + 1.0) / (1_u64 << 53) as f64;
@@ -170,7 +170,7 @@ impl Scene {
         Ok(self.keys.sign(&claims)?)
     }
 
-    /// Where the books can be looked at.
+    /// The store with the books, to read them.
     fn books(&self) -> anyhow::Result<RedisSessions> {
         Ok(RedisSessions::new(Link::new(LinkConfig {
             sentinels: vec![(self.redis.sentinel.ip().to_string(), self.redis.sentinel.port())],
@@ -253,7 +253,7 @@ impl Scene {
     }
 }
 
-/// Looks twice a second at what the tables say of themselves.
+/// Reads the tables' summaries twice a second.
 async fn watch(books: RedisSessions, uids: Vec<String>, tally: Arc<Tally>) {
     loop {
         for summary in books.summaries(&uids).await.unwrap_or_default().into_iter().flatten() {
@@ -268,7 +268,7 @@ fn id(visit: &Visit) -> String {
     format!("visit-{}", visit.number)
 }
 
-/// Asks until an answer arrives; those that are lost on the way are compared with the one that arrives. `None`: no seat.
+/// Repeats the request until an answer arrives; lost answers are compared with it. `None`: no seat.
 async fn ask(
     visit: &Visit,
     token: &str,
@@ -322,7 +322,7 @@ async fn pass_by(visit: Visit, api: &Api, info: &FleetInfo, tally: &Arc<Tally>) 
     };
     let hold = tally.holds(&table, seat);
     tokio::time::sleep(KEPT).await;
-    // From here on the seat may be another player's.
+    // From here on the seat may belong to another player.
     drop(hold);
     if visit.vanishes {
         tally.vanished();

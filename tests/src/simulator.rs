@@ -1,5 +1,6 @@
 //! The whole table path in one thread, under virtual time and with faults by a seed: players, the real table
-//! ([`purr_table::actor::Actor`]), three data nodes, a signer. What all of them saw is a history for [`crate::checker`].
+//! ([`purr_table::actor::Actor`]), three data nodes and a signer. Everything that they observe is a history for
+//! [`crate::checker`].
 //!
 //! # What it does not model
 //! Sockets, TLS, the gateway's relay and Redis itself: those run for real in the tests on a cluster. The table's own
@@ -24,21 +25,21 @@ pub(crate) use crate::checker::Recorder;
 pub enum Bug {
     #[default]
     None,
-    /// A commit counts once the master has it.
+    /// Injected bug: a commit counts as done once the master has it, without the replicas.
     SkipWait,
-    /// Nobody compares epochs, and a number that is there counts as one's own repeat.
+    /// The store does not compare epochs, and an existing number counts as a repetition.
     SkipEpochCheck,
-    /// A commit whose answer never came counts as written.
+    /// Injected bug: a commit without an answer counts as written.
     TimeoutIsSuccess,
-    /// Gateways do not say how far their players had seen the table; for a store that forgets.
+    /// Gateways do not send their players' cursors to the next pod; for a store that loses commits.
     ResumeLostHand,
-    /// An entry that the signer may not have taken is sent once more, under the next number.
+    /// Injected bug: an entry that the signer may not have accepted is sent again under the next number.
     RenumberOutbox,
-    /// The signer's books post each transfer twice.
+    /// Injected bug: the signer's books post each transfer twice.
     PostTwice,
     /// The signer's books free a reservation twice.
     FreeTwice,
-    /// The signer's books forget a seat when admins pass over a number.
+    /// Injected bug: the signer's books forget a seat when administrators skip a number.
     ForgetSeat,
 }
 

@@ -1,5 +1,5 @@
-//! Players' sockets beside Socket.IO: the real gateway and table processes, and a Node.js server that does the same work,
-//! under the same players.
+//! A bench of players' sockets against Socket.IO: the real gateway and table processes, and a Node.js server that does
+//! the same work, with the same players.
 //!
 //! Both speak TLS 1.3 over WebSockets and write to the same kind of Redis before they show anything. Server processes
 //! have one core, this process (the players, a signer that grants everything, the list of pods) and Redis the other.
@@ -34,7 +34,7 @@ use std::{
 use crate::solo::secrets::Secrets;
 
 const WARM_UP: Duration = Duration::from_secs(3);
-/// For memory to come to rest.
+/// Time for memory to settle.
 const REST: Duration = Duration::from_secs(60);
 /// Tables of the idle connections: each takes 512.
 const IDLE_TABLES: usize = 111;
@@ -49,7 +49,7 @@ struct Bench {
     runs: usize,
 }
 
-/// Runs all of it and writes the rows.
+/// Runs the whole bench and writes the rows.
 ///
 /// # Errors
 /// Where a program does not come up, ends, or where players get errors: figures of a broken run are none.
@@ -69,7 +69,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         if bench.options.always.contains(&players) {
             rows.always(&bench.ours(tables, Fsync::Always).await?);
         }
-        // A later step may fail: what was measured until then is kept.
+        // A later step may fail: earlier rows are kept.
         rows.write(&bench.options.out)?;
     }
     if bench.options.idle > 0 {
@@ -167,7 +167,7 @@ impl Bench {
         Ok(Run { outcome, servers_s, stores_s, generator_s })
     }
 
-    /// As many idle connections as asked for and as the limit of open files lets a server have.
+    /// The number of idle connections: as requested, limited by the server's open files.
     fn idle_count(&self) -> anyhow::Result<usize> {
         let files = usage::files_max()?.saturating_sub(FILES_SPARE);
         Ok(self.options.idle.min(usize::try_from(files).unwrap_or(usize::MAX)))
@@ -216,7 +216,7 @@ impl Bench {
             let all = pids.clone();
             let outcome = drive(&plan, target, players, |moment, _| {
                 if moment == Moment::Begin {
-                    // Nobody needs an answer meanwhile: heartbeats are further apart.
+                    // Heartbeats are longer apart than this measurement, so no player needs an answer.
                     after = Some(usage::settled_pss(&pids, REST).and_then(|sum| {
                         let each = pids.iter().map(|pid| Ok((*pid, usage::pss_bytes(&[*pid])?)));
                         Ok((sum, each.collect::<anyhow::Result<Vec<_>>>()?))

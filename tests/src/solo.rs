@@ -1,6 +1,6 @@
 //! One table without a cluster: table, gateway and page in one process, with stand-ins for what a cluster has.
 //!
-//! The programs are the real ones and talk over the same mutual TLS; store, sign-ins, ledger and records are in memory.
+//! The programs are the real ones, connected by the same mutual TLS; store, sign-ins, ledger and records are in memory.
 
 mod door;
 pub mod house;
@@ -18,7 +18,10 @@ use house::{House, Parts};
 use ledger::Ledger;
 use purr_gateway::{
     page::PageConfig,
-    seating::fleets::{FleetKey, FleetView, Member},
+    seating::{
+        fleets::{FleetView, Member},
+        key::FleetKey,
+    },
     sessions::MemorySessions,
 };
 use purr_protocol::{Epoch, TableSpec, summary::Summary};
@@ -29,7 +32,7 @@ use secrets::Secrets;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::net::TcpListener;
 
-/// UID of the one table.
+/// UID of the only table.
 pub const UID: &str = "0a0b0c0d-0000-4000-8000-000000000001";
 pub const EPOCH: u64 = 1 << 16;
 const REVEAL_MS: u64 = 1_000;
@@ -47,7 +50,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
     let secrets = Secrets::new()?;
     let hands = Arc::new(Hands::default());
     let ledger = Arc::new(Ledger::new(options.stake, spec.engine.buy_in_min));
-    // Whoever returns early, for instance on an error, takes the others along.
+    // If one task returns early, for instance on an error, the others stop as well.
     let stop = stop.child_token();
     let _guard = stop.clone().drop_guard();
     let parts = Parts {
@@ -78,7 +81,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
     Ok(())
 }
 
-/// The gateway's own defaults, but for what is different here.
+/// The gateway's defaults, with the changes that a single process needs.
 ///
 /// # Errors
 /// Where the key of access tokens cannot be written.
@@ -105,7 +108,7 @@ pub fn gateway_config(
         "--sessions-user=solo".into(),
         "--sessions-password-file=/nowhere".into(),
         "--stop-delay-ms=0".into(),
-        // Everybody here comes from one address.
+        // All clients have one address here.
         "--sign-in-rate=100".into(),
         "--address-rate=1000".into(),
     ];

@@ -7,7 +7,7 @@ use purr_protocol::settlement::Reconciliation;
 use std::{env, path::PathBuf, process::Stdio};
 use tokio::{io::AsyncWriteExt, process::Command};
 
-/// For gas, in wei: half a unit of the native currency.
+/// Wei for gas: half a unit of the native currency.
 const GAS_MONEY_WEI: u128 = 500_000_000_000_000_000;
 
 pub struct Stack {
@@ -31,7 +31,7 @@ fn key(text: &str) -> anyhow::Result<[u8; 32]> {
 }
 
 impl Stack {
-    /// From the variables that `tests/stack.sh` writes.
+    /// Reads the variables that `tests/stack.sh` writes.
     pub fn from_env() -> anyhow::Result<Self> {
         // Two libraries ask for the process's provider; this is it.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
@@ -81,7 +81,7 @@ impl Stack {
         Ok(())
     }
 
-    /// What somebody holds of the token, outside the vault, in minor units.
+    /// An address's tokens outside the vault, in minor units.
     pub async fn tokens_of(&self, holder: [u8; 20]) -> anyhow::Result<u64> {
         Ok(vault::token_balance(&self.rpc, self.token, holder).await?)
     }

@@ -47,8 +47,8 @@ impl Table {
         Ok(())
     }
 
-    /// Pauses the table and waits until it says so itself, with no hand under way.
-    /// Returns the last number of its sequence, which stands from then on as long as nobody leaves.
+    /// Pauses the table and waits until its summary reports the pause, with no hand running. Returns the last number of
+    /// its sequence, which does not change until a player leaves.
     pub async fn stand_still(&self, stack: &Stack, limit: Duration) -> anyhow::Result<u64> {
         self.pause(stack, true).await?;
         until("the table stands still", limit, || async {
@@ -58,7 +58,7 @@ impl Table {
         .await
     }
 
-    /// Of the newest generation; the ones before may not have gone yet.
+    /// The pod of the newest generation; earlier ones may still exist.
     pub async fn pod(&self, stack: &Stack) -> anyhow::Result<Option<Value>> {
         let selector = format!("purr.poker/table-uid={}", self.uid);
         let pods = stack.kubectl_json(&["get", "pods", "-l", &selector, "-o", "json"]).await?;

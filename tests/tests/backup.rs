@@ -15,9 +15,9 @@ use std::{env, process::Stdio, time::Duration};
 use tokio::process::Command;
 
 const PLAY: Duration = Duration::from_secs(120);
-/// For programs and stores that come back.
+/// Time for programs and stores to recover.
 const BACK: Duration = Duration::from_secs(240);
-/// Both groups of tables, and the journal.
+/// The volumes of both groups of tables, and of the journal.
 const LOST: [&str; 6] = [
     "purr-redis-0",
     "purr-redis-1",
@@ -83,11 +83,11 @@ fn hands(game: &Game) -> anyhow::Result<u64> {
     Ok(game.players.first().context("nobody plays")?.now().hands)
 }
 
-/// The table comes back with the same chips, and plays.
+/// Checks that the table recovers with the same chips, and plays.
 async fn goes_on(stack: &Stack, mut game: Game, before: &Balances) -> anyhow::Result<()> {
     until("the table is back", READY, || async {
         let table = game.table.get(stack).await?;
-        // It was paused before the backup: its process serves, and it is not ready for players.
+        // The table was paused before the backup: its process serves, and it is not ready for players.
         let serves = |ready: &&Value| ready["status"] == "True" || ready["reason"] == "Paused";
         Ok(condition(&table, "Ready").filter(serves).map(drop))
     })
@@ -111,7 +111,7 @@ async fn lose_everything(stack: &Stack) -> anyhow::Result<()> {
     let mut delete = vec!["delete", "pod", "--force", "--grace-period=0"];
     delete.extend(LOST);
     stack.kubectl(&delete).await?;
-    // The cluster has no provisioner: the old volumes are emptied and offered anew.
+    // The cluster has no provisioner: the old volumes are emptied and offered again.
     let cluster = env::var("PURR_CLUSTER").context("PURR_CLUSTER names the test cluster")?;
     until("new stores", BACK, || async {
         script("cluster/volumes.sh", &[&cluster]).await?;
@@ -129,7 +129,7 @@ async fn uid(stack: &Stack) -> anyhow::Result<String> {
     stack.kubectl(&["get", "pvc", "data-purr-postgres-0", "-o", "jsonpath={.metadata.uid}"]).await
 }
 
-/// One of this repository's scripts, by its path from here.
+/// Runs a script of this repository, by its relative path.
 async fn script(path: &str, arguments: &[&str]) -> anyhow::Result<()> {
     let path = format!("{}/{path}", env!("CARGO_MANIFEST_DIR"));
     let bin = env::var("PURR_BIN").unwrap_or_default();

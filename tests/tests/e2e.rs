@@ -16,8 +16,8 @@ use purr_tests::{
 use serde_json::Value;
 use std::time::Duration;
 
-/// Everybody stops acting; returns when a hand is running, nobody will play it on, and all players have seen
-/// the same of it.
+/// All players stop acting; returns once a hand is running that nobody will play on, and all players have seen the same
+/// of it.
 async fn freeze_mid_hand(game: &mut Game) -> anyhow::Result<Vec<PlayerState>> {
     for player in &game.players {
         player.wish(Wish::Hesitate);
@@ -298,7 +298,7 @@ fn tables_are_in_the_group_that_they_name_or_in_the_one_with_the_fewest() {
         let uid = &game.table.uid;
         ensure!(keys(stack, "purr-redis-second-0", uid).await? > 0, "it is not in the group that it names");
         ensure!(keys(stack, "purr-redis-0", uid).await? == 0, "it is in another group");
-        // Records reads both groups, or nobody could look at this hand.
+        // Records must read both groups to show this hand.
         let token = game.players[0].session.token().await?;
         until("the record", SOON, || async {
             Ok(stack.api().hand(&token.text, uid, 1, HandFormat::Json).await.ok().map(drop))

@@ -28,15 +28,15 @@ const TABLES: u64 = 4;
 /// Beside the pair, at each table.
 const HONEST: u64 = 3;
 const BUY_IN: u64 = 100_000_000;
-/// The giver buys in anew again and again.
+/// The giver buys in again and again.
 const DEPOSIT: u64 = 20_000_000_000;
 /// Share of the hands that the pair uses.
 const SHARE: f64 = 0.5;
 const PERSONAS: [Persona; 5] =
     [Persona::Regular, Persona::Station, Persona::Nit, Persona::Maniac, Persona::Tilter];
-/// Some 250 hands at each table, on a machine with other work.
+/// Enough for some 250 hands at each table, on a busy machine.
 const FOUND: Duration = Duration::from_secs(1_500);
-/// Gateways read the list of those who are kept apart every 30 s.
+/// Gateways read the list of players to keep apart every 30 s.
 const LISTED: Duration = Duration::from_secs(120);
 /// Longer than the exit clock of the stack's vault, which is an hour.
 const EXIT_S: u64 = 3_601;
@@ -62,7 +62,7 @@ spec:
     )
 }
 
-/// Somebody with a wallet.
+/// A person with a wallet.
 struct Person {
     session: Session,
     key: [u8; 32],
@@ -96,7 +96,7 @@ fn players(value: &Value) -> BTreeSet<PlayerId> {
     texts.filter_map(|text| text.parse().ok()).collect()
 }
 
-/// Everybody at the tables: the giver and the receiver at each of them, honest players at one each.
+/// All players: the giver and the receiver at each table, honest players at one table each.
 struct Room {
     giver: Person,
     receiver: Person,
@@ -317,7 +317,7 @@ fn a_dumper_pair_is_found_decided_on_kept_apart_and_refunded_and_its_exit_clock_
         let apart = kept_apart(stack, &mut room).await?;
         eprintln!("kept apart {} s after the decision", apart.as_secs());
 
-        // Whoever is at a table goes on; the pair and everybody else leave in order, and the books are whole.
+        // Seated players play on; then the pair and all others leave in order, and the books agree.
         let all = room.givers.drain(..).chain(room.receivers.drain(..)).chain(room.others.drain(..));
         let all: Vec<Player> = all.collect();
         all.iter().for_each(|player| player.wish(Wish::Leave));

@@ -44,7 +44,7 @@ async fn plays_over_http(upgrades: Upgrades) {
     }
     scene.plays(20, LIMIT).await.unwrap();
     let played = scene.end().await.unwrap();
-    // One snapshot each, and every message after it: the judge sees to that.
+    // One snapshot each, and every message after it: the judge checks this.
     nothing_wrong(&played);
     assert!(played.streams >= 8 && played.reconnects >= 6, "{played:?}");
 }

@@ -7,11 +7,11 @@ use futures::future::join_all;
 use purr_tests::faults::{Counts, Fault, How, Mix, Network, Played, Scene, Wrong};
 use std::time::{Duration, Instant};
 
-/// As many at once as two cores bear: with more, clients give handshakes up and begin them anew.
+/// As many tables at once as two cores can bear: with more, clients abandon TLS handshakes and start them again.
 const TABLES: u64 = 12;
 const HANDS: u64 = 170;
 const PLAYERS: u8 = 6;
-/// Four times what it takes on two idle cores.
+/// Four times the duration on two idle cores.
 const LIMIT: Duration = Duration::from_secs(240);
 
 fn seed() -> u64 {

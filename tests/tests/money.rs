@@ -97,7 +97,7 @@ fn without_the_operator_a_player_exits_to_the_last_unit_and_the_table_goes_on() 
         ensure!(stack.tokens_of(address).await? == all, "not paid to the last unit");
 
         stack.kubectl(&["scale", "statefulset/purr-chain-signer", "--replicas=1"]).await?;
-        // The table is told, gives the seat up, and the books are whole without it.
+        // The table is notified, gives the seat up, and the books agree without it.
         let exited = game.players.remove(0).ended(READY).await?;
         ensure!(exited.left, "still seated: {exited:?}");
         until("ledger and chain agree", READY, || async {

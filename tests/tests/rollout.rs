@@ -28,7 +28,7 @@ const BUY_IN: u64 = 100_000_000;
 const PLAYERS: usize = 2;
 const ROLLED: Duration = Duration::from_secs(300);
 const PLAYED: Duration = Duration::from_secs(120);
-/// A wait for the next hand beyond what is ordinary at this table.
+/// Allowed wait for the next hand beyond the ordinary wait at this table.
 const WAIT_MAX: Duration = Duration::from_secs(1);
 
 fn tables() -> usize {
@@ -47,7 +47,7 @@ fn fleet(name: &str, tables: usize, buffer: usize) -> String {
         .replace("minReplicas: 10", "minReplicas: 0")
         .replace("tables: 3, percent: 10", &format!("tables: {buffer}"))
         .replace("seats: 6", &format!("seats: {PLAYERS}"))
-        // Players of these tests sit down where they are told to.
+        // Players of these tests choose their tables.
         .replace("policy: SeatMe", "policy: Pick")
         .lines()
         // A cap for more players than the table has is refused.
@@ -73,7 +73,7 @@ fn is_current(object: &Value) -> bool {
     object["status"]["observedGeneration"] == object["metadata"]["generation"]
 }
 
-/// Waits until the controller says that all tables run with the template.
+/// Waits until the controller reports that all tables run with the template.
 async fn complete(stack: &Stack, name: &str, limit: Duration) -> anyhow::Result<()> {
     until(&format!("fleet {name} is complete"), limit, || async {
         let fleet = pfleet(stack, name).await?;
@@ -183,13 +183,13 @@ impl Gaps {
         gaps
     }
 
-    /// Returns the figures so far and measures anew.
+    /// Returns the figures so far and starts a new measurement.
     fn take(&self) -> Seen {
         std::mem::take(&mut *self.0.lock().unwrap())
     }
 }
 
-/// Compares the longest gap of the time after with the ordinary ones of before.
+/// Compares the longest gap during the rollout with the ordinary ones before it.
 fn check_waits(what: &str, before: &[Seen], after: &[Seen]) -> anyhow::Result<()> {
     let mut ordinary: Vec<Duration> = before.iter().flat_map(|seen| seen.gaps.iter().copied()).collect();
     ordinary.sort_unstable();
@@ -288,7 +288,7 @@ fn a_changed_pod_reaches_every_table_while_players_play_and_come() {
             Ok(Some(()).filter(|()| is_current(&fleet) && updated > 0 && !is(&fleet, "Complete")))
         })
         .await?;
-        // In the middle of it another change, another size, and somebody who sits down.
+        // During the rollout come another change, another size, and a new player.
         patch(stack, name, r#"{"spec":{"template":{"clock":{"turnSeconds":22}}}}"#).await?;
         stack.kubectl(&["scale", "pfleet", name, &format!("--replicas={}", count + 1)]).await?;
         let free = known(all.get(occupied).context("a free table")?);
@@ -360,7 +360,7 @@ fn a_changed_game_makes_new_tables_beside_full_ones_and_moves_nobody() {
         patch(stack, name, r#"{"spec":{"template":{"blinds":{"small":1000000,"big":2000000}}}}"#).await?;
         let is_old =
             |table: &Value| old.iter().any(|other| other["metadata"]["uid"] == table["metadata"]["uid"]);
-        // Full tables of before still do for the replicas that they were: one new table is enough until somebody comes.
+        // Full outdated tables still count for the replicas: one new table is enough until a player arrives.
         until("a new table is Ready", SOON, || async {
             let all = members(stack, name).await?;
             Ok(all.iter().any(|table| !is_old(table) && is(table, "Ready")).then_some(()))
@@ -390,7 +390,7 @@ fn a_drained_node_loses_no_hand_and_nobody_waits_a_second() {
         let nodes = stack.kubectl(&["get", "nodes", "-o", "name"]).await?;
         ensure!(nodes.contains("node-2"), "needs PURR_NODES=2");
         let first = nodes.lines().find(|node| !node.contains("node-2")).context("a first node")?.to_owned();
-        // All of them on the node that is drained.
+        // All pods are on the node that will be drained.
         stack.kubectl(&["cordon", &first]).await?;
         stack.kubectl_with(&["apply", "-f", "-"], &fleet(name, count, 0)).await?;
         let placed = complete(stack, name, ROLLED).await;

@@ -11,7 +11,7 @@ use std::ops::Range;
 /// Seeds in which a seeded bug must show itself.
 const CAUGHT_WITHIN: u64 = 200;
 
-/// In virtual time, in this thread.
+/// Plays a plan in virtual time, in this thread.
 fn play(plan: Plan) -> anyhow::Result<Outcome> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?;
     runtime.block_on(run(plan))
@@ -22,7 +22,7 @@ fn plan(seed: u64) -> Plan {
     Plan { seed, hands: 2, lossy: 40, faults: 3, lose_epoch: false, forgets: false, formats, bug: Bug::None }
 }
 
-/// `count` seeds from `from` on, or the one of the environment.
+/// `count` seeds starting at `from`, or the seed in the environment.
 fn seeds(from: u64, count: u64) -> Range<u64> {
     match std::env::var("PURR_SEED").ok().and_then(|seed| seed.parse().ok()) {
         Some(seed) => seed..seed + 1,
@@ -67,7 +67,7 @@ impl Totals {
         self.stale += outcome.stale;
     }
 
-    /// All of these seeds, on as many threads as there are cores.
+    /// Plays all of these seeds, on as many threads as there are cores.
     fn of(seeds: Range<u64>, plan: impl Fn(u64) -> Plan + Copy + Send) -> Self {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let begun = std::time::Instant::now();
@@ -113,12 +113,12 @@ fn a_pod_whose_successors_epoch_the_store_has_lost_still_cannot_win() {
     assert!(count == 1 || all.stale > 0, "no old pod had its way: {all:?}");
 }
 
-/// Some seed's history has what `is` names.
+/// Checks that some seed's history has the violation that `is` accepts.
 #[track_caller]
 fn caught(bug: Bug, is: impl Fn(&Violation) -> bool) {
     let mut seen = Vec::new();
     for seed in 0..CAUGHT_WITHIN {
-        // A table that such a bug brings to a standstill says nothing of the checker: the next seed does.
+        // A table that the bug blocks proves nothing about the checker: the next seed does.
         let forgets = bug == Bug::ResumeLostHand;
         let Ok(outcome) = play(Plan { bug, forgets, ..plan(seed) }) else { continue };
         let found = check(&outcome.records);
@@ -149,8 +149,8 @@ fn a_time_out_taken_for_success_is_caught() {
     });
 }
 
-/// Memory and the newest commits go at once: what was acknowledged since is gone, and everybody hears of it. No hand goes
-/// on from an earlier street, and what the signer has stands.
+/// Memory and the newest commits are lost at once: acknowledged actions are gone, and all players are notified. No hand
+/// continues from an earlier street, and the signer's entries stand.
 #[test]
 fn where_memory_and_newest_commits_go_at_once_the_hand_is_void_and_the_loss_is_counted() {
     let seeds = seeds(20_000, 300);
@@ -165,7 +165,7 @@ fn where_memory_and_newest_commits_go_at_once_the_hand_is_void_and_the_loss_is_c
     assert!(count == 1 || counted > count / 4, "too little was lost: {counted}");
 }
 
-/// As above, where gateways do not tell.
+/// As above, but gateways send no cursors.
 #[test]
 fn a_lost_hand_that_is_resumed_from_an_earlier_street_is_caught() {
     caught(Bug::ResumeLostHand, |found| matches!(found, Violation::LostHandResumed { .. }));

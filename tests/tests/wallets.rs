@@ -1,4 +1,4 @@
-//! The client hashes what it signs by itself; the signer must see the very same wallet behind it.
+//! The client computes the hashes that it signs; the signer must recover the same wallet.
 #![allow(clippy::unwrap_used, reason = "a test fails loudly")]
 
 use purr_chain_signer::chain::eip712::{Domain, recover};
@@ -29,7 +29,7 @@ fn agrees(permits: PermitVersion) {
         recover(&digest, &permit.signature)
     };
     assert_eq!(seen(999, TABLE), Some(player));
-    // Another chain or another table is another permit.
+    // Another chain or another table needs another permit.
     assert_ne!(seen(998, TABLE), Some(player));
     assert_ne!(seen(999, [0; 32]), Some(player));
 }

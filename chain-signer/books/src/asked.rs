@@ -68,9 +68,9 @@ pub struct EntryRow {
     pub payload: String,
     pub moved: i64,
     pub lanes: String,
-    /// `None`: the hash chain does not have it, or has it no more as it was written.
+    /// `None`: the hash chain has no such row, or the row was changed after it was written.
     pub noted: Option<EntryNote>,
-    /// Whether the table's own certificate signed it, as far as that is wanted.
+    /// Whether the table's own certificate signed the entry. True if no signature is required.
     pub is_signed: bool,
 }
 
@@ -100,7 +100,7 @@ pub fn moved(lanes: &Lanes) -> u128 {
     lanes.values().filter(|lane| lane.delta < 0).map(|lane| u128::from(lane.delta.unsigned_abs())).sum()
 }
 
-/// Reads an entry, if all of its row follows from what the table asked for.
+/// Builds an entry from its row, if every column follows from what the table submitted.
 ///
 /// # Errors
 /// The column that does not.

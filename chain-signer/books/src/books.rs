@@ -18,7 +18,8 @@ pub struct Books {
     /// By UID.
     pub tables: BTreeMap<String, TableBooks>,
     pub promises: BTreeMap<PromiseId, Promise>,
-    /// Last numbers of the items that our own transactions carried: a rejected item is named by its first number.
+    /// Last number of each item in the signer's own transactions: the event of a rejected item only names its first
+    /// number.
     pub items: BTreeMap<ItemKey, u64>,
     pub denied: BTreeSet<PlayerId>,
     /// Players whose vouchers the fair-play program holds.
@@ -83,8 +84,9 @@ pub struct Owner {
     pub borne: u64,
 }
 
-/// By how much the stack that a Leave names is above the chain's, by number: what its player bore of shortfalls. `entries`
-/// begin behind what the chain has; `borne`: what each seat bore by then. A seat that is taken anew bore nothing.
+/// Returns, for each Leave by its number, by how much its stack is above the chain's: the shortfalls that its player
+/// bore. `entries` are those after the last one on chain; `borne` is what each seat bore until then. A seat that was
+/// taken again has borne nothing.
 pub fn borne_by_leaves<'a>(
     entries: impl IntoIterator<Item = &'a Entry>,
     borne: &BTreeMap<u8, u64>,
@@ -104,8 +106,8 @@ pub fn borne_by_leaves<'a>(
     by_number
 }
 
-/// The stack that a Leave names on chain. A Leave below what its seat bore fits nothing any more, as the hands that made
-/// its stack were voided: it names 0, which the chain takes only of a seat that holds nothing.
+/// The stack that a Leave names on chain. If the table's stack is below what the seat bore, the hands that made it were
+/// voided: the Leave then names 0, which the chain accepts only for an empty seat.
 pub fn left_on_chain(stack: u64, borne: u64) -> u64 {
     stack.saturating_sub(borne)
 }
@@ -113,7 +115,7 @@ pub fn left_on_chain(stack: u64, borne: u64) -> u64 {
 /// A number of a table's sequence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Booked {
-    /// [`UNBOUND`] where nothing was handed in under a number that was passed over.
+    /// [`UNBOUND`] if admins passed over the number and no payload was submitted.
     pub hash: [u8; 32],
     /// `None`: passed over by two admins before the journal had it.
     pub entry: Option<Entry>,
@@ -157,8 +159,8 @@ pub enum PromiseTerms {
     },
 }
 
-/// Books and chain do not agree about something that is final on chain. The cursor goes on; what it is about is
-/// quarantined until a comparison finds that both agree.
+/// Books and chain disagree about a final event. The cursor moves on; the table or player that the event names is
+/// quarantined until a comparison finds both equal.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Conflict {
     #[error("the chain has entries {first} to {last}, the journal ends at {head}: it is behind")]
@@ -181,10 +183,10 @@ pub enum Conflict {
     Ledger(#[from] LedgerError),
 }
 
-/// All that can happen to the books. What stores them carries these out and decides nothing.
+/// The closed list of changes to the books. The journal that stores them decides nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// Posts once under its key.
+    /// Posts a transfer, once under its key.
     Post(Transfer),
     TableOpened {
         uid: String,
@@ -201,18 +203,18 @@ pub enum Change {
         hash: [u8; 32],
         effect: Effect,
     },
-    /// A number that was passed over before the journal had it; it is the next of its table.
+    /// The next number of its table, which admins had passed over before the journal had it.
     Held {
         uid: String,
         seq: u64,
     },
-    /// A payload handed in under a number that was passed over.
+    /// A payload submitted under a number that admins had passed over.
     Bound {
         uid: String,
         seq: u64,
         hash: [u8; 32],
     },
-    /// An entry stands elsewhere. `Requested`: no transaction carries it any more.
+    /// An entry changes its state. `Requested`: no transaction carries it any more.
     Entry {
         uid: String,
         seq: u64,
@@ -229,7 +231,7 @@ pub enum Change {
         uid: String,
         seats: BTreeMap<u8, Seat>,
     },
-    /// Whose a seat is on chain.
+    /// The owner of a seat on chain.
     Owner {
         uid: String,
         seat: u8,
@@ -245,25 +247,26 @@ pub enum Change {
         player: PlayerId,
         session: Session,
     },
-    /// A promise stands elsewhere.
+    /// A reservation or voucher changes its state.
     Promise {
         id: PromiseId,
         state: PromiseState,
     },
-    /// The table is told of a range; or, with the head twice as the range, that a player of its seats has to leave.
+    /// Notifies the table of a range. Where both ends of the range are the head, it notifies the table that one of its
+    /// players has to leave.
     Notice {
         uid: String,
         range: (u64, u64),
         state: NoticeState,
         tx: [u8; 32],
     },
-    /// Every table where the player sits, or is on the way to, is told.
+    /// Notifies every table where the player sits or has a seat reserved.
     PlayerNotice {
         player: PlayerId,
         state: NoticeState,
         tx: [u8; 32],
     },
-    /// To whom the house has paid, beside the ledger entry of the same key.
+    /// The recipient of a payment by the house, stored beside the ledger entry with the same key.
     HousePaid {
         key: String,
         to: PlayerId,
@@ -363,7 +366,7 @@ impl Books {
         })
     }
 
-    /// Carries out a change.
+    /// Applies a change.
     ///
     /// # Errors
     /// Where a transfer would overdraw an account. No function of this crate gives such a change.

@@ -121,8 +121,8 @@ pub struct Candidates {
     pub rest: Vec<Subject>,
 }
 
-/// Chooses what is compared within so many requests: what differs has half of them at most, so that much which differs
-/// keeps nobody else waiting; then what has changed, then everybody in turn.
+/// Chooses what to compare with a given number of requests. Subjects that differ get at most half of them, so that many
+/// differences do not keep others waiting; then come subjects that have changed, then all others in turn.
 pub fn plan(candidates: &Candidates, requests: usize, cost: impl Fn(&Subject) -> usize) -> Vec<Subject> {
     let mut chosen = Vec::new();
     let mut known = BTreeSet::new();

@@ -29,7 +29,7 @@ pub fn choose(mut waiting: Vec<Waiting>, most: usize) -> (Vec<Waiting>, Option<u
     let later = waiting.iter().map(Waiting::due_in_ms).filter(|due| *due > 0).min();
     waiting.retain(|table| table.due_in_ms() == 0);
     waiting.sort_by(|a, b| b.age_ms.cmp(&a.age_ms).then_with(|| a.uid.cmp(&b.uid)));
-    // Where there are more, there is work to do at once.
+    // More tables wait than one transaction takes: the next round starts at once.
     let next = if waiting.len() > most { Some(0) } else { later };
     waiting.truncate(most);
     (waiting, next)

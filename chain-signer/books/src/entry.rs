@@ -2,10 +2,10 @@
 
 use std::{fmt, str::FromStr};
 
-/// The hash of a number that was passed over before the journal had an entry under it; no payload has it.
+/// Hash of a number that admins passed over before the journal had an entry under it; no payload has this hash.
 pub const UNBOUND: [u8; 32] = [0; 32];
 
-/// Where an entry or a transaction stands. Stored as text; see [`next`].
+/// State of an entry or a transaction. Stored as text; see [`next`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     /// Accepted from the table, bound to its payload for ever.
@@ -42,11 +42,11 @@ pub enum Event {
     Confirm,
     /// Final, refused.
     Reject,
-    /// Its transaction is final and did not carry it out, or was given up: may be tried again.
+    /// Its transaction is final without having carried it out, or was given up: it may be tried again.
     Requeue,
-    /// A transaction of a key that may settle no more, which no block has: it is given up.
+    /// Gives up a transaction of a key that may settle no more, if no block contains the transaction.
     Abandon,
-    /// Its transaction is never signed: somebody changed a row. It waits again.
+    /// Its transaction will never be signed, because one of its rows was changed. It waits again.
     GiveUp,
     /// The vault's log has the entry as carried out, at final depth.
     Settle,
@@ -76,10 +76,11 @@ pub fn next(state: State, event: Event) -> Result<State, IllegalTransition> {
         (S::Checked, E::Sign) => S::Signed,
         // Sending the same bytes again is always allowed.
         (S::Signed | S::Broadcast, E::Send) => S::Broadcast,
-        // One nonce: whichever version is mined, the others never can be. A version that no node takes, its
-        // fee below the base fee, is replaced as well.
+        // All versions share one nonce, so at most one of them is mined. A version whose fee is below the base fee, so
+        // that no node accepts it, is replaced as well.
         (S::Signed | S::Broadcast, E::Replace) => S::Checked,
-        // Sent before a crash that lost the note of it; or an older version won over its replacement.
+        // The transaction was sent before a crash that lost the note of the sending, or an older version was mined
+        // instead of its replacement.
         (S::Checked | S::Signed | S::Broadcast | S::Mined, E::Mine) => S::Mined,
         (S::Mined, E::Reorg) => S::Broadcast,
         (S::Mined, E::Confirm) => S::Confirmed,
@@ -87,7 +88,8 @@ pub fn next(state: State, event: Event) -> Result<State, IllegalTransition> {
         (S::Checked | S::Signed | S::Broadcast | S::Mined, E::Requeue) | (S::Checked, E::GiveUp) => {
             S::Requested
         }
-        // The key that signed it is revoked at final depth, or never signed it: no block carries it out any more.
+        // Its key was revoked at final depth without a signature, or the version was never signed: no block can contain
+        // it.
         (S::Checked | S::Signed | S::Broadcast, E::Abandon) => S::Rejected,
         // The vault's log at final depth decides wherever the entry stands: a receipt may have been missing or wrong,
         // and the entry may wait again or be on its way a second time.

@@ -4,7 +4,7 @@ use purr_engine::PlayerId;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Events that move money or numbers; others are of no concern to the ledger.
+/// Events that move money or numbers; other events do not concern the ledger.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "event")]
 pub enum VaultEvent {
@@ -165,9 +165,9 @@ impl VaultEvent {
         }
     }
 
-    /// Whether the seats of the accepted entries are worked out again after this event. A void and a refusal take entries
-    /// back. At a table with a vacated seat (`vacated`) the chain carries out entries that the model does not allow: it pays
-    /// nothing for the Leave of a vacated seat, whatever stack that entry names, and seats its player elsewhere.
+    /// Whether the seats are recomputed from the accepted entries after this event. A void and a refusal undo entries.
+    /// At a table with a vacated seat (`vacated`), the chain carries out entries that the model does not allow: it pays
+    /// nothing for the Leave of a vacated seat, whatever stack the entry names, and seats its player elsewhere.
     #[must_use]
     pub const fn rebases(&self, vacated: bool) -> bool {
         match self {
@@ -177,13 +177,14 @@ impl VaultEvent {
         }
     }
 
-    /// Whether an event uses up the numbers of [`Self::range`]: the next event of its table goes on behind them.
+    /// Whether an event consumes the numbers of [`Self::range`], so that the next event of its table continues after
+    /// them.
     #[must_use]
     pub const fn uses_numbers(&self) -> bool {
         !matches!(self, Self::ItemRejected { .. })
     }
 
-    /// Whether what the vault holds, or the house's reserve, is another one after this event.
+    /// Whether this event changes what the vault holds or the house's reserve.
     #[must_use]
     pub const fn moves_sums(&self) -> bool {
         match self {
@@ -260,7 +261,7 @@ pub enum Reason {
     Never([u8; 4]),
 }
 
-/// An event and where it stands in the chain.
+/// An event and its position on the chain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VaultLog {
     pub block: u64,
@@ -277,8 +278,8 @@ impl VaultLog {
     }
 }
 
-/// Numbers of tables that events skip: the first of them that lacks an event, and the last. `confirmed`: the last number
-/// that the chain has used, by the contract's table id.
+/// Returns numbers that events skip, for each table: the first number without an event, and the last. `confirmed` is
+/// the last number that the chain has used, by the contract's table id.
 pub fn skipped(confirmed: &BTreeMap<[u8; 32], u64>, logs: &[VaultLog]) -> Vec<([u8; 32], u64, u64)> {
     let mut through = confirmed.clone();
     let mut skipped = Vec::new();

@@ -1,7 +1,8 @@
-//! Players whose deposit was final and is on the chain no more.
+//! Players whose final deposit is no longer on the chain.
 //!
-//! Then the chain went back further than its final depth. Promises made on the deposit stand in the ledger; until the
-//! deposit is back, or somebody has decided, its player is dealt no more hands and nothing of theirs is paid.
+//! This happens when the chain is reorganised beyond the final depth. Reservations and vouchers that were backed by the
+//! deposit stay in the ledger. Until the deposit is back or an administrator has decided, the player is dealt no hand
+//! and is paid nothing.
 
 use crate::books::{Books, Change};
 use purr_engine::PlayerId;

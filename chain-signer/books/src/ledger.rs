@@ -1,4 +1,4 @@
-//! Whose money it is: double entry, in minor units.
+//! The ledger: who owns how much, in double entry and in minor units.
 //!
 //! Accounts, and transfers that sum to zero.
 
@@ -19,7 +19,7 @@ pub enum LedgerError {
     Insufficient { key: String },
 }
 
-/// Where money can be. The sum over all accounts is always zero.
+/// Accounts of the ledger. The sum over all accounts is always zero.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Account {
     /// The other side of everything in the vault; never positive.
@@ -126,8 +126,8 @@ pub struct Transfer {
 }
 
 impl Transfer {
-    /// One posting an account, in the order of accounts (one lock order for everybody), empty ones dropped:
-    /// no account goes below zero in between.
+    /// Merges postings to one per account, sorted by account so that all callers lock in one order, without empty ones.
+    /// No account goes below zero in between.
     ///
     /// # Errors
     /// [`LedgerError::Unbalanced`] where they do not sum to zero.
@@ -164,7 +164,7 @@ impl Transfer {
         self.kind
     }
 
-    /// One for each account, in the order of accounts.
+    /// The postings, one for each account, sorted by account.
     pub fn postings(&self) -> &[Posting] {
         &self.postings
     }

@@ -30,7 +30,7 @@ pub enum BadLimit {
     Session(u64),
 }
 
-/// Which limit of the player's own forbids it.
+/// The player's own limit that forbids a seat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OwnRefusal {
     #[error("your own limit: at most {limit} at one table, and this would make {would}, in minor units")]
@@ -99,7 +99,8 @@ fn is_above(one: Option<u64>, other: Option<u64>) -> bool {
     }
 }
 
-/// A limit after a request. A raise waits; a smaller raise than the one that waits keeps its time.
+/// Returns the limit after a request. A raise waits for the cooling-off; a smaller raise than the waiting one keeps its
+/// time.
 #[must_use]
 pub fn change(limit: &OwnLimit, wanted: Option<u64>, now_s: u64) -> OwnLimit {
     let now = in_force(limit, now_s);
@@ -182,7 +183,8 @@ mod tests {
         prop_oneof![Just(None), (0..20_u64).prop_map(Some)]
     }
 
-    /// Requests with the seconds since the one before; many a little before and after the cooling-off.
+    /// Generates requests with the seconds since the one before; many are just before or just after the cooling-off
+    /// ends.
     fn requests() -> impl Strategy<Value = Vec<(u64, Option<u64>)>> {
         let gap = prop_oneof![0..10_u64, COOL_OFF_S - 3..COOL_OFF_S + 3, Just(COOL_OFF_S / 2)];
         prop::collection::vec((gap, limit()), 1..12)
@@ -204,7 +206,7 @@ mod tests {
                 let after = in_force(&held, now);
                 prop_assert!(at_most(after, before), "a request raised the limit at once");
                 prop_assert!(at_most(after, wanted), "a reduction waits");
-                // Whatever is in force at any later time was asked for a day before, or was in force now.
+                // Whatever is in force later was requested a day before, or is in force now.
                 for at in [now + later, now + COOL_OFF_S - 1, now + COOL_OFF_S] {
                     let then = in_force(&held, at);
                     let asked = made.iter().any(|(when, to)| when + COOL_OFF_S <= at && at_most(then, *to));
@@ -239,7 +241,7 @@ mod tests {
             limit in 0..50_u64,
             steps in prop::collection::vec((1..30_u64, 0..100_u64), 0..20),
         ) {
-            // Each step: somebody wants to bring an amount, and takes back what is left of all that is at tables.
+            // Each step brings an amount to a table and takes back what is left of all amounts at tables.
             let of = |now| OwnLimit { now, next: None };
             let limits = OwnLimits { loss_day: of(Some(limit)), ..OwnLimits::default() };
             let (mut moves, mut brought, mut taken) = (Vec::new(), 0, 0);
@@ -267,7 +269,7 @@ mod tests {
             Err(OwnRefusal::Session { limit_s: 3_600, lasted_s: 3_600 })
         );
         assert_eq!(may_seat(&own, 0, 1, 13_000 + BREAK_S), Ok(Session { began_s: 14_800, seen_s: 14_800 }));
-        // Nobody takes a break at a table.
+        // Time that a player sits at a table is not a break.
         let own = Own { is_seated: true, ..own };
         assert!(may_seat(&own, 0, 1, 13_000 + BREAK_S).is_err());
     }

@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 #[derive(Debug, Default)]
 pub struct MemoryJournal {
     books: Books,
-    /// By table; a notice's id is its place, from 1.
+    /// By table; a notice's id is its position in the list, counted from 1.
     notices: BTreeMap<String, Vec<Notice>>,
     /// Transactions of the vault so far; each is a block.
     transactions: u64,
@@ -98,7 +98,7 @@ impl MemoryJournal {
         }
     }
 
-    /// Takes in what the vault says in one transaction.
+    /// Applies the events that the vault emitted in one transaction.
     pub fn take(&mut self, events: Vec<VaultEvent>) -> Vec<Change> {
         self.transactions += 1;
         let (block, mut tx) = (self.transactions, [0; 32]);

@@ -76,7 +76,7 @@ pub fn next(
     use PromiseState as S;
     Ok(match (kind, state, event) {
         (K::Permit, S::Held, E::Use) => S::Used,
-        // An entry cannot be skipped: a promise that has ended takes it without its chips, and the chain decides.
+        // An entry cannot be skipped: an ended reservation accepts it without chips, and the chain decides.
         (K::Permit, S::Released, E::Use) => S::Released,
         (K::Permit, S::Held | S::Used, E::Seat) => S::Seated,
         // An uncovered voucher is paid out of whatever the player has.

@@ -38,7 +38,7 @@ pub struct NotedTransaction {
     pub ranges: Vec<(String, u64, u64)>,
     /// SHA-256 of the calldata.
     pub calldata: String,
-    /// 40 hex digits each; none in rows of releases before.
+    /// 40 hex digits each; none in rows of earlier releases.
     #[serde(default)]
     pub sender: Option<String>,
     #[serde(default)]
@@ -47,7 +47,7 @@ pub struct NotedTransaction {
     pub fees: Option<NotedFees>,
 }
 
-/// A row of the hash chain with what it names.
+/// A row of the hash chain together with the row of another table that it names.
 #[derive(Clone, Debug)]
 pub enum Step {
     Table(TableNote, [u8; 32]),
@@ -150,7 +150,7 @@ pub enum Step {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Act {
     pub player: PlayerId,
-    /// Whether it denies or holds; otherwise it ends that.
+    /// True: denies or holds; false: ends it.
     pub on: bool,
     pub by: String,
     pub reason: String,
@@ -276,7 +276,7 @@ impl Replay {
                 self.all(&[Change::Thawed { player, key }])?;
             }
             Step::Receipt { uid, seq, signature } => {
-                // A later signature counts: whatever a row says, it is the token's own.
+                // The latest signature counts: the token made each of them, whatever the row says.
                 self.receipts.insert((uid, seq), signature);
             }
             Step::Differing { subjects } => self.differing = subjects.into_iter().collect(),
@@ -493,7 +493,7 @@ impl Replay {
             }
         }
         let made = self.made(noted.tx)?;
-        // Its purpose is gone; its versions keep their fees.
+        // The call is gone; its versions keep their fees.
         made.noted = NotedTransaction { fees: made.noted.fees, ..noted };
         Ok(())
     }

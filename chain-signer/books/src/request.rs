@@ -36,7 +36,7 @@ pub enum RequestError {
     #[error("permit nonce {0} was used before")]
     NonceUsed(u64),
     #[error(
-        "a final deposit of {0} is on the chain no more: nothing of theirs is promised or paid until it is back"
+        "a deposit of {0} that was final has vanished from the chain: no seat and no voucher until it is back"
     )]
     Frozen(PlayerId),
     #[error("{0} is denied: no seat and no voucher; an exit on the chain stays open")]
@@ -109,7 +109,7 @@ pub fn reservation_id(player: PlayerId, nonce: u64) -> String {
     format!("{player}-{nonce}")
 }
 
-/// Takes a permit's amount out of the player's free balance, once for each permit; asked again, nothing changes.
+/// Reserves a permit's amount from the player's free balance, once for each permit; a repetition changes nothing.
 ///
 /// # Errors
 /// The rule that forbids it.
@@ -119,7 +119,8 @@ pub fn reserve(books: &Books, uid: &str, ask: &Reserve, now_s: u64) -> Result<Ve
     if table.state != TableState::Open {
         return Err(RequestError::NotOpen(uid.into()));
     }
-    // Also for a reservation that was made before: whoever was denied since gets no seat by asking again.
+    // This covers reservations made before the denial as well: a denied player cannot get a seat by repeating the
+    // request.
     if books.denied.contains(&player) {
         return Err(RequestError::Denied(player));
     }
@@ -181,7 +182,8 @@ fn seat_is_promised(books: &Books, uid: &str, ask: &Reserve, now_s: u64) -> bool
     })
 }
 
-/// Accepts entries in order, up to the first that a rule refuses. What is refused does not hold back what was before it.
+/// Accepts entries in order, up to the first that a rule refuses. A refused entry does not affect the entries before
+/// it.
 ///
 /// # Errors
 /// [`RequestError::Conflict`] for another payload under an old number, [`RequestError::Gap`] for a number that is not the
@@ -233,7 +235,8 @@ pub fn accept(
     Ok(Acceptance { head, changes })
 }
 
-/// An old number takes the same payload only; one that was passed over takes what is handed in first.
+/// A number that was used before accepts only the same payload; a number that admins passed over accepts the first
+/// payload submitted.
 fn same_payload(
     uid: &str,
     table: &TableBooks,
@@ -244,7 +247,7 @@ fn same_payload(
     let conflict = || RequestError::Conflict { uid: uid.into(), seq };
     let bound = match table.entries.get(&seq) {
         Some(booked) => booked.hash,
-        // Accepted out of this very request.
+        // Accepted earlier in this same request.
         None => {
             let first = submit.entries.iter().find(|entry| entry.seq == seq).ok_or_else(conflict)?;
             first.payload_hash().map_err(|error| RequestError::Json(error.to_string()))?
@@ -257,7 +260,7 @@ fn same_payload(
     }
 }
 
-/// Everything that may refuse an entry; what an entry changes is left alone where it is refused.
+/// Checks everything that can refuse an entry, before any change.
 fn admit(
     books: &Books,
     uid: &str,
@@ -287,8 +290,9 @@ fn admit(
     Ok((effect, promise))
 }
 
-/// A promise that has ended since, by time or by an exit, gives no money but takes the entry: refused by the chain, or
-/// paid out of what is free there, it does not hold up the sequence.
+/// Uses up a reservation for an entry. A reservation that has ended in the meantime (by time or by an exit) contributes
+/// no money, but the entry is accepted so that the sequence goes on: the chain then refuses it, or pays it from the
+/// player's free balance.
 fn use_reservation(
     books: &Books,
     uid: &str,
@@ -348,7 +352,7 @@ pub fn voucher(books: &Books, ask: &VoucherRequest) -> Result<(Option<String>, V
     Ok((None, vec![Change::Post(post), Change::Promised { id, promise }]))
 }
 
-/// Frees what was promised to permits and vouchers that no block can take any more: the final block is past their time.
+/// Frees amounts reserved for permits and vouchers that have expired at the final block.
 ///
 /// # Errors
 /// Where a promise is larger than the ledger's range.

@@ -15,7 +15,7 @@ use crate::{
 use purr_protocol::settlement::{Entry, EntryBody};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What accepted entries that are not final take from emptied seats, and what each other seat won in them.
+/// Amounts that accepted, not yet final entries take from emptied seats, and what each other seat won in them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Unbacked {
     emptied: BTreeSet<u8>,
@@ -24,7 +24,7 @@ pub(crate) struct Unbacked {
 }
 
 impl Unbacked {
-    /// Of the accepted entries after the last final one.
+    /// Collects the losses of the accepted entries after the last final one.
     pub(crate) fn of(table: &TableBooks) -> Self {
         let emptied = table.owners.iter().filter(|(_, owner)| owner.vacated.is_some());
         let mut unbacked = Self { emptied: emptied.map(|(seat, _)| *seat).collect(), ..Self::default() };
@@ -44,7 +44,7 @@ impl Unbacked {
             return;
         }
         if let EntryBody::Leave { seat, .. } = &entry.body {
-            // Whoever sits down there next has lost and won nothing.
+            // A player who sits down there later has neither lost nor won anything in these entries.
             self.emptied.remove(&seat.0);
             self.won.remove(&seat.0);
         }
@@ -58,7 +58,7 @@ impl Unbacked {
         }
     }
 
-    /// The most that a seat may bear of all that is missing: no more than it won, whatever is netted.
+    /// The most that a seat may bear of the missing amount: never more than it won, however ranges are netted.
     fn borne_at_most(&self, seat: u8) -> u64 {
         self.won.get(&seat).copied().unwrap_or(0).min(self.missing)
     }
@@ -71,7 +71,7 @@ impl Unbacked {
     pub(crate) fn check(&self, table: &TableBooks, seats: &Table, effect: &Effect) -> Result<(), Refusal> {
         for (seat, lane) in effect.lanes.iter().filter(|(_, lane)| lane.delta < 0) {
             let held = seats.seats.get(seat).ok_or(Refusal::SeatEmpty(*seat))?;
-            // An emptied seat's late losses are bounded by what it would hold, on the chain as well.
+            // The contract also limits an emptied seat's late losses to what the seat would hold.
             let may_bear = if self.emptied.contains(seat) { 0 } else { self.borne_at_most(*seat) };
             let borne = table.borne(*seat, held.player).saturating_add(may_bear);
             let (stack, loss) = (held.stack.saturating_sub(borne), lane.delta.unsigned_abs());

@@ -25,7 +25,7 @@ pub struct TableStanding {
     pub head: u64,
     /// The last number on the chain, at its head.
     pub chain: u64,
-    /// Up to which number admins have passed over what the journal never had.
+    /// Highest number that admins have passed over although the journal never had it.
     pub voided: u64,
 }
 

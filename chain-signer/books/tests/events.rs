@@ -83,7 +83,7 @@ fn conflicts(changes: &[Change]) -> Vec<(Subject, Conflict)> {
 
 #[test]
 fn the_event_wins_from_any_state_that_is_not_final() {
-    // Requested: a node said that the transaction was reverted, so the entry waits again.
+    // Requested: a node reported the transaction as reverted, so the entry waits again.
     for state in [State::Requested, State::Checked, State::Signed, State::Broadcast, State::Mined] {
         let mut books = with_entry_at(state);
         let changes = take_in(&mut books, &[log(settled(3, 3), 200)]);
@@ -158,7 +158,7 @@ fn a_payout_beyond_what_the_books_have_is_made_good_by_the_deposit_that_was_miss
     take_in(&mut books, std::slice::from_ref(&paid));
     assert_eq!(books.free(who), 70);
     assert_eq!(books.ledger.amount(&Account::Suspense(Subject::Player(who))), 0);
-    // In the other order nothing was ever missing.
+    // With the events in the other order nothing was ever missing.
     let mut right = Books::default();
     assert_eq!(conflicts(&take_in(&mut right, &[paid, out])), []);
     assert_eq!(right.free(who), 70);
@@ -198,7 +198,7 @@ fn a_refused_top_up_at_the_rake_ceiling_leaves_the_allowance_as_it_was() {
     let seat = world.journal.books().tables[UID].seats[&0];
     assert_eq!((seat.stack, seat.rake_left), (58, 10));
     assert_eq!((world.journal.books().free(who), world.journal.books().reserved(who)), (50, 0));
-    // It is counted apart from what the chain rejects: any player can cause it.
+    // It is counted apart from entries that the chain rejects, because any player can cause it.
     assert_eq!((tally(&changes).seatings_refused, tally(&changes).entries_rejected), (1, 0));
 }
 
@@ -289,16 +289,16 @@ fn a_loss_that_a_shortfall_may_have_taken_waits_until_the_shortfall_is_final() {
         E::ReserveFunded { amount: 8 },
         E::SeatVacated { table: ID, player: player(1), seat: 1, stack: 50 },
     ]);
-    // Of the 58 that the table has for seat 0 the chain is sure to have 50.
+    // The table counts 58 for seat 0; the chain is certain to have only 50 of them.
     let want = Refusal::Insolvent { seat: 0, stack: 50, loss: 51 };
     assert_eq!(submit(&mut world, hand(-51, 51)), Err(RequestError::Refused(want)));
     let bears = E::Shortfall { table: ID, first: 3, amount: 8, reserve: 8, rake: 0, winners: 0 };
     world.journal.take(vec![bears, settled(3, 3)]);
-    // The reserve bore it, so the winner has it all.
+    // The reserve bore the shortfall, so the winner has the whole win.
     assert_eq!(submit(&mut world, hand(-51, 51)), Ok(4));
 }
 
-/// A seat whose player left is nobody's: who sits down there next owes nothing of before.
+/// A seat whose player has left has no owner: the next player there owes nothing of what came before.
 #[test]
 fn whoever_sits_down_after_a_player_who_exited_is_not_held_to_their_losses() {
     let mut world = table();
@@ -319,7 +319,7 @@ fn whoever_sits_down_after_a_player_who_exited_is_not_held_to_their_losses() {
         next: String::new(),
     };
     submit(&mut world, between(50)).unwrap();
-    // 8 of what seat 0 won may be missing, and no more: 50 + 8 + 50 less 8.
+    // At most 8 of what seat 0 won may be missing: 50 + 8 + 50 less 8.
     let want = Refusal::Insolvent { seat: 0, stack: 100, loss: 101 };
     assert_eq!(submit(&mut world, between(-101)), Err(RequestError::Refused(want)));
     submit(&mut world, between(-100)).unwrap();
@@ -346,12 +346,12 @@ fn a_winner_who_bore_a_shortfall_is_stood_up_and_leaves_with_what_the_chain_has(
     assert_eq!((books.tables[UID].borne(0, player(0)), books.stack(UID, 0)), (5, 53));
     let entries = books.tables[UID].entries.range(4..).filter_map(|(_, booked)| booked.entry.as_ref());
     assert_eq!(borne_by_leaves(entries, &[(0, 5)].into()), [(4, 5)].into());
-    // The next one named the chain's stack: where the vault rejects it all the same, nothing is tried again.
+    // The next Leave named the chain's stack: if the vault rejects that one as well, it is not tried again.
     books.items.insert(([201; 32], ID, 4), 4);
     let again = take_in(&mut books, &[log(rejected(UID, 4), 201)]);
     assert_eq!(tally(&again).entries_rejected, 1);
 
-    // Players who still sit there are told to leave, and nobody else.
+    // Only players who still sit there are told to leave.
     let mut books = table().journal.books().clone();
     let changes = take_in(&mut books, &logs[..2]);
     let told: Vec<_> = changes

@@ -1,4 +1,4 @@
-//! The texts by which rows, the hash chain, metrics and problems name things: they are stored, so each is apart from all others.
+//! Texts that name accounts, rules and kinds in rows, metrics and problems: they are stored, so no two may be equal.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
 

@@ -1,4 +1,4 @@
-//! Properties of the books over random histories: what tables, players and the vault do is made up, the rules are real.
+//! Properties of the books over random histories of tables, players and the vault, with the real rules.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::cast_possible_truncation)]
 
@@ -46,7 +46,7 @@ fn under_way(history: &[Op]) -> (Books, Vec<VaultLog>) {
     (before, logs(&world.events))
 }
 
-/// Whether neither of two logs can change what the other one is about.
+/// Whether two logs are independent: neither changes the table or player that the other is about.
 fn independent(a: &VaultLog, b: &VaultLog, books: &Books) -> bool {
     let players = |log: &VaultLog| {
         let named = log.event.player().into_iter();
@@ -135,7 +135,7 @@ proptest! {
         let (before, logs) = under_way(&history);
         let mut whole = before.clone();
         take_in(&mut whole, &logs);
-        // A transaction is in one block, and blocks are taken in as a whole.
+        // A transaction lies in one block, and blocks are applied as a whole.
         let mut cut = cut % (logs.len() + 1);
         while cut > 0 && cut < logs.len() && logs[cut].tx == logs[cut - 1].tx {
             cut -= 1;
@@ -198,7 +198,7 @@ proptest! {
             let table = &world.journal.books().tables[UID];
             prop_assert_eq!(table.borne(1, player(1)), lost);
             prop_assert_eq!(world.model(UID, 1).unwrap().1, stacks[1] + lost);
-            // It loses what the chain has at most.
+            // The exited seat loses at most what the chain has.
             prop_assert_eq!(world.loses(UID, (1, 2), then.max(1)), then.max(1) <= stacks[1]);
             if more > 0 {
                 world.sit(UID, 1, player(1), more * 5 + 1);
@@ -218,7 +218,8 @@ proptest! {
         prop_assert_eq!(held, 4_000);
     }
 
-    /// A chain that lies, or a journal that lacks half of it: money is not made, nothing is overdrawn, nothing stands.
+    /// Events of a chain that lies, or a journal that lost half of its rows, neither create money nor overdraw an
+    /// account nor stop the sequence.
     #[test]
     fn any_log_whatever_can_be_taken_and_makes_no_money(
         history in history(), events in prop::collection::vec(event(), 1..40),
@@ -269,7 +270,7 @@ fn a_leave_of_a_vacated_seat_frees_it_whatever_stack_it_names() {
     assert_eq!(world.differences(), Vec::<String>::new());
 }
 
-/// Seat 3 leaves with the nothing that two hands left it, after a hand in which it bore a shortfall of 1. The two hands are
+/// Seat 3 leaves with a stack of zero after two hands, in one of which it bore a shortfall of 1. Both hands are then
 /// voided, so the Leave names less than what the seat bore.
 #[test]
 fn a_leave_of_less_than_its_seat_bore_asks_the_chain_for_nothing_and_waits_for_a_void() {
@@ -298,7 +299,7 @@ fn a_leave_of_less_than_its_seat_bore_asks_the_chain_for_nothing_and_waits_for_a
     assert!(world.changes.iter().any(|change| matches!(change, Change::Unfounded { seq: 6, .. })));
     // The chain has 1 for the seat.
     assert_eq!(world.settle("two", usize::MAX), 0);
-    // The table stands, and no other: two admins pass over the Leave, then the seat leaves with what it has.
+    // Only this table stops, until two admins pass over the Leave; then the seat leaves with the stack that it has.
     world.step((13, 0, 3, 0));
     assert_eq!(world.journal.books().tables["two"].confirmed_seq, 6);
     assert_eq!(world.flaws(), []);
@@ -309,7 +310,7 @@ fn a_leave_of_less_than_its_seat_bore_asks_the_chain_for_nothing_and_waits_for_a
     assert_eq!(world.differences(), Vec::<String>::new());
 }
 
-/// Some history shows the fault, as a flaw or beside the vault.
+/// Checks that some generated history exposes the fault, as a flaw of the books or as a difference from the vault.
 fn caught(fault: Fault) {
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     for _ in 0..100 {

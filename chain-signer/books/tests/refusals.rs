@@ -1,4 +1,4 @@
-//! Who gets no seat and no voucher, and what asking again does.
+//! Reservations and vouchers that are refused, and repeated requests for them.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
 
@@ -113,7 +113,7 @@ fn asked_again_a_permit_and_a_voucher_change_nothing_and_with_other_values_they_
     assert_eq!(dear, Err(RequestError::Insufficient(player(0))));
     assert_eq!(books.free(player(0)), 600);
 
-    // Their time is over: all of it is free again, once.
+    // They have expired: the whole amount is free again, exactly once.
     let ended = request::expire(&books, EXPIRY_S + 1).unwrap();
     books = with(books, &ended);
     assert_eq!((books.free(player(0)), books.reserved(player(0))), (1_000, 0));

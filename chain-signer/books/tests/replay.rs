@@ -1,4 +1,4 @@
-//! The hash chain carried out again: the same books, and an error for each row that cannot have come there.
+//! Replay of the hash chain: the same books, and an error for each row that cannot follow.
 
 #![allow(
     clippy::unwrap_used,
@@ -113,7 +113,7 @@ proptest! {
         history in prop::collection::vec(any::<Op>(), 20..80), at: prop::sample::Index, twice: bool,
     ) {
         let mut world = World::new(MemoryJournal::default());
-        // One entry at least.
+        // The range has at least one entry.
         world.deposit(player(0), 1_000);
         world.sit(UID, 0, player(0), 101);
         history.iter().for_each(|op| world.step(*op));

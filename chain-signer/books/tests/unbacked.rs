@@ -1,4 +1,4 @@
-//! Hands that were accepted while a shortfall was not final: no order of settlement takes more than the chain has.
+//! Hands accepted while a shortfall was not final: no order of settlement takes more than the chain has.
 
 #![allow(
     clippy::unwrap_used,
@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 const UID: &str = TABLES[0];
 const SEATS: u8 = 4;
 
-/// Loser, winner and chips; whether the range ends behind it, and how much settles before it.
+/// Loser, winner and chips; whether a range ends after the hand, and how much settles before it.
 type Hand = (u8, u8, u64, bool, u8);
 
 fn hand() -> impl Strategy<Value = Hand> {
@@ -40,7 +40,8 @@ fn exited(stacks: &[u64], exits: u8) -> World {
     world
 }
 
-/// The contract's arithmetic of netted ranges, without reserve and rake. False: it would reject one for good.
+/// Computes netted ranges as the contract does, without reserve and rake. False: the contract would reject one for
+/// good.
 fn chain_takes(stacks: &[u64], exits: u8, hands: &[(u8, u8, u64, bool)]) -> bool {
     let mut held: BTreeMap<u8, i128> =
         (0..).zip(stacks).map(|(seat, stack)| (seat, i128::from(stack * 5 + 1))).collect();
@@ -65,7 +66,7 @@ fn chain_takes(stacks: &[u64], exits: u8, hands: &[(u8, u8, u64, bool)]) -> bool
         }
         for (seat, delta) in std::mem::take(&mut net) {
             let stack = held.get_mut(&seat).unwrap();
-            // What an emptied seat would hold goes on with its own delta; a win was paid out.
+            // The amount that an emptied seat would hold changes with its own deltas only; its wins were paid out.
             *stack += if seat < exits { before[&seat] } else { delta };
             if *stack < 0 {
                 return false;

@@ -1,4 +1,4 @@
-//! From waiting entries to the items of one `settle` call: netted hands, Merkle roots, lanes.
+//! Turns waiting entries into the items of one `settle` call: netted hands, Merkle roots, lanes.
 
 use super::{Address, eip712::parse_signature};
 use ethers_core::{
@@ -18,7 +18,7 @@ pub const ITEMS_MAX: usize = 64;
 pub struct Waiting {
     pub entry: Entry,
     pub lanes: BTreeMap<u8, Lane>,
-    /// Of a Leave: by how much the stack that it names is above the chain's ([`purr_books::books::Owner::borne`]).
+    /// For a Leave: by how much its stack is above the chain's ([`purr_books::books::Owner::borne`]).
     pub borne: u64,
 }
 
@@ -102,7 +102,7 @@ pub fn leaf(seq: u64, deltas: [u8; 32], record: [u8; 32]) -> [u8; 32] {
     ]))
 }
 
-/// OpenZeppelin's way: pairs sorted, an odd last node carried up.
+/// As in OpenZeppelin's contracts: pairs are sorted, and an odd last node moves up.
 pub fn merkle_root(mut level: Vec<[u8; 32]>) -> [u8; 32] {
     while level.len() > 1 {
         level = level
@@ -247,7 +247,7 @@ mod tests {
     #[test]
     fn a_leave_of_who_bore_a_shortfall_names_the_chains_stack() {
         let short = Waiting { borne: 4, ..leave(6) };
-        // Less than its seat bore: the hands that made its stack were voided.
+        // The Leave names less than its seat bore, because the hands that made its stack were voided.
         let shorter = Waiting { borne: 10, ..leave(7) };
         let items = items([9; 32], &[leave(5), short, shorter], 2).unwrap();
         let stacks: Vec<_> = items

@@ -1,4 +1,4 @@
-//! Requests a minute, and who goes first.
+//! Budget of requests a minute, and their priorities.
 
 use purr_runtime::bucket::{Bucket, Rate};
 use tokio::time::Instant;
@@ -21,7 +21,7 @@ impl Lane {
     }
 }
 
-/// A comparison's share of the requests is one in so many.
+/// Comparisons get one request in this many.
 const COMPARISON_SHARE: f64 = 10.0;
 /// A comparison leaves this part of a minute's requests to settlement.
 const KEPT: f64 = 0.25;
@@ -31,7 +31,8 @@ fn a_minute(requests: f64) -> Rate {
     Rate { per_s: requests / 60.0, burst: requests }
 }
 
-/// Requests a minute over all nodes. A comparison has a tenth of them, and none while settlement needs what is left.
+/// Budget of requests a minute over all nodes. Comparisons get a tenth of it, and nothing while settlement needs the
+/// rest.
 #[derive(Debug)]
 pub(super) struct Budget {
     per_minute: f64,
@@ -52,7 +53,7 @@ impl Budget {
         }
     }
 
-    /// Takes the places of so many requests where there are as many; else of none.
+    /// Takes `requests` from the budget if that many are left; otherwise takes none.
     pub(super) fn take(&mut self, lane: Lane, requests: u32, now: Instant) -> bool {
         let requests = f64::from(requests);
         let left = self.all.fill(a_minute(self.per_minute), now);

@@ -1,5 +1,5 @@
-//! Development chains: a vault with a test token, and money for players, by bare keys. Never for a chain
-//! with real money: there the vault is deployed by its owners.
+//! Development chains: deploys a vault with a test token, and funds players, with plain keys. Never used on a chain
+//! with real money: there its owners deploy the vault.
 
 use super::{Address, Receipt, Rpc, RpcError, address_of_raw_key, sign_with_raw_key};
 use crate::{hsm::HsmError, journal::Fees};
@@ -40,12 +40,12 @@ pub struct Roles {
     pub standby: Option<Address>,
     pub voucher: Address,
     pub guardian: Address,
-    /// Any two act together.
+    /// The three administrators; any two of them act together.
     pub admins: [Address; 3],
 }
 
 impl Roles {
-    /// The vault's constructor refuses the same, without a word.
+    /// Checks the roles as the vault's constructor does, which reverts without a message.
     ///
     /// # Errors
     /// Names the two roles of one address.
@@ -63,7 +63,7 @@ impl Roles {
                 return Err(RoleError::Two { address: super::address_text(*address), roles: (role, other) });
             }
         }
-        // The deployer's key lies in a file for the length of a command: no place for one that can stop the house.
+        // The deployer's key is in a file during the command, so it must not be a key that can stop the house.
         if self.guardian == deployer {
             let roles = ("deployer", "guardian");
             return Err(RoleError::Two { address: super::address_text(deployer), roles });
@@ -189,7 +189,7 @@ impl<'a> Wallet<'a> {
         self.mined(hash).await
     }
 
-    /// Makes test money: only the test token lets anybody.
+    /// Mints test tokens: the test token lets anybody mint.
     pub async fn mint(&self, token: Address, to: Address, amount: u64) -> Result<Receipt, DeployError> {
         self.call(token, &method("mint(address,uint256)", &[address(to), uint(amount)]), 200_000).await
     }

@@ -106,7 +106,7 @@ fn event(event: abi::PurrVaultEvents) -> Option<VaultEvent> {
     })
 }
 
-/// Errors that what came before decides, by selector.
+/// Maps the selectors of errors that depend on earlier entries.
 fn reason(selector: [u8; 4]) -> Reason {
     let again = ["BadSequence(uint64)", "TooFast()"].into_iter().any(|error| id(error) == selector);
     if again { Reason::Again(selector) } else { Reason::Never(selector) }

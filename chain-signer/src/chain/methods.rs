@@ -1,4 +1,4 @@
-//! One JSON-RPC method each.
+//! The JSON-RPC methods, one function each.
 
 use super::{
     Address,
@@ -30,8 +30,8 @@ impl Rpc {
         head.map(|head| head.read().map(|header| header.block)).transpose()
     }
 
-    /// The highest head. A node whose head is below what was seen, or does not move, is compared with the next one, and
-    /// rests where it is behind: it would answer everything else out of the past.
+    /// Returns the highest head. If a node's head is below one seen earlier, or does not move, the next node is asked
+    /// as well; a node that turns out to be behind is not used for a while, because all its answers would be outdated.
     async fn head(&self) -> Result<Block, RpcError> {
         let mut heads: Vec<(usize, Block)> = Vec::new();
         let mut failed = RpcError::AllDown(NodeError::AllResting);
@@ -116,7 +116,7 @@ impl Rpc {
         Ok(bytes.to_vec())
     }
 
-    /// Hands signed bytes to a node. That it has them already is a success.
+    /// Sends signed bytes to a node. If the node has them already, that is a success.
     pub async fn send_raw(&self, raw: &[u8]) -> Result<(), RpcError> {
         let params = json!([format!("0x{}", hex::encode(raw))]);
         match self.call::<Value>("eth_sendRawTransaction", params).await {

@@ -1,5 +1,5 @@
-//! The chain: JSON-RPC, the vault's calls and events, transactions. The one module that knows ethers
-//! (upstream is deprecated; nothing outside sees its types).
+//! The chain: JSON-RPC, the vault's calls and events, transactions. Only this module uses ethers (upstream is
+//! deprecated; its types do not leave the module).
 
 mod abi;
 pub mod batch;

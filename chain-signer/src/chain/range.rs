@@ -13,7 +13,7 @@ use ethers_core::{
 use purr_books::events::VaultLog;
 use std::collections::BTreeSet;
 
-/// Headers of all blocks are asked for where nothing bounds requests, or the range is this short.
+/// Headers of all blocks are read if requests are unlimited, or if the range is this short.
 const HEADERS_MAX: u64 = 2;
 
 /// The logs of a range, and its last block.
@@ -23,13 +23,13 @@ pub struct Range {
     pub logs: Vec<VaultLog>,
 }
 
-/// Blocks whose bloom names this contract, or that certainly have a log of it, and of which none came. A bloom may name what
-/// is not there.
+/// Blocks that should have a log of this contract, by their bloom or by `certain`, although none was returned. A bloom
+/// may have false positives.
 fn doubtful(vault: Address, headers: &[Header], logs: &[Log], certain: &BTreeSet<u64>) -> Vec<[u8; 32]> {
     let told: BTreeSet<u64> = logs.iter().filter_map(|log| Some(log.block_number?.as_u64())).collect();
     headers
         .iter()
-        // Without a bloom nothing can be said.
+        // A header without a bloom proves nothing.
         .filter(|header| {
             let named = |bloom: Bloom| bloom.contains_input(BloomInput::Raw(&vault));
             certain.contains(&header.block.number) || header.bloom.is_some_and(named)
@@ -48,10 +48,10 @@ fn keys(logs: &[Log]) -> BTreeSet<([u8; 32], u64)> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Compared {
     Same,
-    /// The first one lacks some of the second one's.
+    /// The first node lacks some of the second node's logs.
     FirstLacks,
     SecondLacks,
-    /// Each lacks some: nobody knows whom to believe.
+    /// Both nodes lack logs that the other one has, so neither can be believed.
     Differ,
 }
 
@@ -86,8 +86,8 @@ impl Vault {
         self.range_of(rpc, (from, to), all, &BTreeSet::new()).await
     }
 
-    /// As [`Self::range`], with every block's header; the blocks of `certain` have a log of the vault whatever their header
-    /// says.
+    /// As [`Self::range`], and also returns every block's header. Blocks in `certain` are known to have a log of the
+    /// vault, whatever their header says.
     ///
     /// # Errors
     /// As there.
@@ -141,7 +141,7 @@ impl Vault {
                         }
                     }
                 }
-                // A witness that is away, or behind, keeps nobody from working: one node is all that many have.
+                // A second node that is unreachable or behind does not stop the work: many signers have only one node.
                 Ok(_) | Err(_) => tracing::debug!(from, to, "no witness"),
             }
         }
@@ -188,7 +188,7 @@ mod tests {
         let none = BTreeSet::new();
         assert_eq!(doubtful(VAULT, &headers, &[log(3, 0)], &none), [[1; 32]]);
         assert!(doubtful(VAULT, &headers, &[log(1, 0), log(3, 2)], &none).is_empty());
-        // A transaction of ours is in it, so its bloom lies as well.
+        // Blocks 3 and 4 contain transactions of the signer, so a bloom without the vault is false.
         let certain = BTreeSet::from([3, 4]);
         assert_eq!(doubtful(VAULT, &headers, &[log(1, 0), log(3, 2)], &certain), [[4; 32]]);
     }

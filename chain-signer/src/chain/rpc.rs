@@ -95,12 +95,12 @@ impl RpcError {
         matches!(self, Self::Refused { code, message, .. } if is_revert(*code, message))
     }
 
-    /// The node has less gas for the call than it needs.
+    /// The node allows less gas for the call than it needs.
     pub fn is_about_gas(&self) -> bool {
         matches!(self, Self::Refused { message, .. } if is_about_gas(message))
     }
 
-    /// Whether every node would say so.
+    /// Whether the chain itself refuses, so that every node would give the same answer.
     fn is_of_the_chain(&self) -> bool {
         matches!(self, Self::Refused { code, message, .. } if of_refusal(*code, message) == Verdict::OfTheChain)
     }
@@ -127,11 +127,11 @@ pub(super) struct Header {
     pub bloom: Option<Bloom>,
 }
 
-/// Headers and logs as one node tells them in one answer.
+/// Headers and logs that one node returned in one response.
 pub(super) struct Told {
-    /// Its place in the list.
+    /// The node's index in the list.
     pub node: usize,
-    /// In their order, the last block's at the end.
+    /// In the order of blocks; the header of the last block comes last.
     pub headers: Vec<Header>,
     pub logs: Vec<Log>,
 }
@@ -179,7 +179,7 @@ pub struct Receipt {
     pub contract: Option<Address>,
 }
 
-/// When a node gets no requests for a while. All requests that come once that is over may be probes.
+/// When a node gets no requests for a while. After that time all requests may be probes.
 const BREAKER: breaker::Settings = breaker::Settings {
     failures_max: 3,
     open_min: Duration::from_secs(1),
@@ -284,7 +284,7 @@ impl Rpc {
         self.call_until(method, params, |_| true).await
     }
 
-    /// Asks one node after the other until one gives an answer that will do; where none does, the first answer.
+    /// Asks one node after the other until `fits` accepts an answer; otherwise returns the first answer.
     pub(super) async fn call_until<T: DeserializeOwned>(
         &self,
         method: &'static str,
@@ -309,7 +309,7 @@ impl Rpc {
         poor.ok_or(failed)
     }
 
-    /// Asks one node, and notes how it did.
+    /// Asks one node, and records the outcome in its breaker.
     pub(super) async fn one<T: DeserializeOwned>(
         &self,
         at: usize,
@@ -339,7 +339,7 @@ impl Rpc {
         answer
     }
 
-    /// Whether the budget has room for so many requests, which it then counts.
+    /// Takes this many requests from the budget; false if it has no room.
     pub(super) fn may_ask(&self, requests: usize) -> bool {
         let requests = u32::try_from(requests).unwrap_or(u32::MAX);
         let may = self.shared.budget.as_ref().is_none_or(|budget| {
@@ -388,17 +388,17 @@ impl Rpc {
         self.shared.nodes.len()
     }
 
-    /// Reserves so many request ids; gives the first.
+    /// Reserves consecutive request ids; returns the first.
     pub(super) fn ids(&self, count: usize) -> u64 {
         self.shared.id.fetch_add(count as u64, Ordering::Relaxed)
     }
 
-    /// Begins a request of a node, where the node may be asked now.
+    /// Starts a request to a node, if its breaker allows it.
     pub(super) fn enter(&self, at: usize) -> Option<Call<'_>> {
         self.shared.nodes.get(at)?.breaker.enter().ok()
     }
 
-    /// Counts against a node: another one has shown that it is wrong.
+    /// Counts a failure of a node whose answer another node has disproved.
     pub(super) fn blame(&self, at: usize) {
         self.shared.nodes.get(at).into_iter().for_each(|node| node.breaker.blame());
     }
@@ -414,14 +414,14 @@ impl Rpc {
         seen.is_alive(head, Instant::now())
     }
 
-    /// Another node that may be asked.
+    /// Returns another node to compare an answer with.
     pub(super) fn witness_of(&self, node: usize) -> Option<usize> {
         let mut others = self.shared.nodes.iter().enumerate().filter(|(at, _)| *at != node);
         others.find(|(_, other)| other.breaker.allows()).map(|(at, _)| at)
     }
 }
 
-/// An answer to this request, from a server that is well.
+/// Checks that a response belongs to this request and that the server reports no error of its own.
 fn checked(answer: Answer, status: StatusCode, id: u64) -> Result<Answer, NodeError> {
     match &answer.error {
         Some(_) => Ok(answer),

@@ -1,4 +1,4 @@
-//! Several answers that belong together: out of one node, in one request.
+//! Several answers from one node in one batch request, so that they belong together.
 
 use super::{
     Address,
@@ -9,7 +9,7 @@ use hyper::body::Bytes;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// A block, and the calls' results out of it.
+/// A block, and the results of the calls at that block.
 type AtHead = (Block, Vec<Vec<u8>>);
 
 /// Leaves out logs that nobody asked for: of other contracts, and of other blocks. Whoever deploys a contract can write any
@@ -52,10 +52,10 @@ fn asked_for(
     Ok(told)
 }
 
-/// Times that a batch is asked for again because a block came in between.
+/// Attempts of a batch when a new block came in between.
 const TRIES: usize = 3;
 
-/// The calls' results, where the first and the last head are the same block.
+/// The calls' results, if the first and the last head are the same block.
 fn of_one_block(mut answers: Vec<Value>) -> Result<Option<AtHead>, RpcError> {
     let head = |answer: Option<Value>| -> Result<Option<Block>, RpcError> {
         let head: Option<Head> = read(answer.unwrap_or_default(), "eth_getBlockByNumber")?;
@@ -175,7 +175,7 @@ impl Rpc {
         ids()
             .zip(asked)
             .map(|(id, (method, _))| {
-                // In any order, as the specification has it.
+                // JSON-RPC allows the responses of a batch in any order.
                 let answer = answers.iter().find(|answer| answer.id == json!(id));
                 let answer = answer.ok_or_else(|| RpcError::AllDown(NodeError::Unanswered(method)))?;
                 match &answer.error {
@@ -221,14 +221,14 @@ mod tests {
         let logs = vec![log(VAULT, 3), log([8; 20], 3), log(VAULT, 1), log(VAULT, 4), log(VAULT, 2)];
         let good = asked_for(told(vec![header(2), header(3)], logs), VAULT, (2, 3), 2).unwrap();
         assert_eq!(good.logs, [log(VAULT, 3), log(VAULT, 2)]);
-        // A log of a block whose header was not asked for has none to fit.
+        // A log of a block whose header was not requested has no header to match.
         let one = asked_for(told(vec![header(3)], vec![log(VAULT, 2)]), VAULT, (2, 3), 3).unwrap();
         assert_eq!(one.logs.len(), 1);
     }
 
     #[test]
     fn headers_and_logs_that_do_not_belong_together_are_no_answer() {
-        // A node that answers for its latest block, whichever it is asked about.
+        // A node that answers for its latest block, whichever block is requested.
         assert!(asked_for(told(vec![header(2), header(9)], Vec::new()), VAULT, (2, 3), 2).is_err());
         assert!(asked_for(told(vec![header(2)], Vec::new()), VAULT, (2, 3), 2).is_err());
         let orphan = Log { block_hash: Some(H256([9; 32])), ..log(VAULT, 3) };

@@ -1,4 +1,4 @@
-//! The vault contract's calls, written and read back.
+//! Encoding and decoding of the vault contract's calls.
 
 use super::{
     Address, abi,
@@ -56,7 +56,7 @@ pub(super) fn config(uid: &str, terms: Terms) -> Option<abi::TableConfig> {
     })
 }
 
-/// A call of the vault as its calldata says.
+/// A call of the vault, decoded from its calldata.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Call {
     Open { uid: [u8; 32], terms: Terms },
@@ -68,14 +68,14 @@ pub enum Call {
 pub enum BadCall {
     #[error("is neither openTable nor settleEntries")]
     Unknown,
-    /// It does not encode to the same bytes again.
+    /// The decoded call does not encode to the same bytes.
     #[error("is not canonical")]
     NotCanonical,
     #[error("item {first} of {} does not decode", hex::encode(.table))]
     Item { table: [u8; 32], first: u64 },
 }
 
-/// Reads calldata back, every bit of it.
+/// Decodes calldata and checks every bit of it.
 ///
 /// # Errors
 /// [`BadCall`] says what does not decode.
@@ -137,7 +137,7 @@ fn decode_body(kind: u8, data: &[u8]) -> Option<ItemBody> {
         }
         _ => return None,
     };
-    // Nothing may hide in the bytes that decoding skips.
+    // Bytes that decoding skips could hide something, so the call is encoded again and compared.
     (encode_body(&body).1 == data).then_some(body)
 }
 

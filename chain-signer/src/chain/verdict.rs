@@ -10,9 +10,9 @@ const REVERTED: i64 = 3;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// Every node would say so: no other is asked.
+    /// The chain refuses the request: every node would answer the same, so no other node is asked.
     OfTheChain,
-    /// Counts against the node, and the next one is asked.
+    /// The node refuses for reasons of its own: its breaker counts it, and the next node is asked.
     OfTheNode,
 }
 
@@ -25,7 +25,8 @@ pub(super) fn of_refusal(code: i64, message: &str) -> Verdict {
     }
 }
 
-/// geth, reth and anvil say code 3 where the contract reverts; others say it in words.
+/// Whether an error means that the contract reverted. geth, reth and anvil send code 3; other nodes only say it in the
+/// message.
 pub(super) fn is_revert(code: i64, message: &str) -> bool {
     code == REVERTED || message.to_lowercase().contains("revert")
 }
@@ -46,9 +47,9 @@ pub(super) fn is_known(message: &str) -> bool {
     message.contains("already known") || message.contains("already imported")
 }
 
-/// Heads of nodes that follow the chain are not further apart: a block takes a moment from one to the other.
+/// Greatest distance between heads of nodes in sync: a block takes a moment to propagate.
 const APART_MAX: u64 = 2;
-/// A head that has not moved for so long is compared with another node's.
+/// A head that has not moved for this long is compared with another node's.
 const STILL: Duration = Duration::from_secs(10);
 
 /// Whether a node with this head follows the chain as the best one does.
@@ -63,7 +64,8 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    /// Notes a head; whether it needs no comparison: it is not below what was seen, and has moved lately.
+    /// Records a node's head. Returns whether no comparison with another node is needed: the head is not below earlier
+    /// ones and has moved lately.
     pub(super) fn is_alive(&mut self, head: u64, now: Instant) -> bool {
         match self.highest {
             Some((highest, at)) if head <= highest => {

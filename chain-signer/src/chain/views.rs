@@ -1,4 +1,4 @@
-//! The vault's views, one by one or several out of one block.
+//! The vault's views, called one by one or in a batch at one block.
 
 use super::{
     Address, Block, Rpc, RpcError, abi,
@@ -47,7 +47,7 @@ pub enum Asked {
     /// All that the vault holds, and the house's reserve.
     Sums,
     Player(PlayerId),
-    /// By the contract's id.
+    /// A table, by the contract's id.
     Table([u8; 32]),
 }
 
@@ -96,7 +96,7 @@ pub enum Figures {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sample {
     pub block: Block,
-    /// In the order in which they were asked for.
+    /// In the order of the requested subjects.
     pub figures: Vec<Figures>,
 }
 
@@ -136,8 +136,7 @@ fn limits(answer: &[u8]) -> Option<(u64, u16, u16)> {
 }
 
 impl Vault {
-    /// Figures out of one block, the head: all that some nodes answer for, whichever block they are asked for. `None`:
-    /// blocks came too fast.
+    /// Figures at the head, all of one block: some nodes only answer for their head. `None`: blocks came too fast.
     pub async fn sample(&self, rpc: &Rpc, asked: &[Asked]) -> Result<Option<Sample>, RpcError> {
         let calls: Vec<(Address, Vec<u8>)> =
             asked.iter().flat_map(|one| one.calls()).map(|data| (self.address, data)).collect();
@@ -218,7 +217,7 @@ impl Vault {
         }
     }
 
-    /// The most that a voucher pays this player now, as far as the vault says: the first vaults know the limit of all
+    /// The most that a voucher can pay this player now. The first version of the vault only knows the limit of all
     /// players together.
     pub async fn withdrawable(
         &self,

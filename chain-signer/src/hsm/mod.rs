@@ -49,7 +49,8 @@ pub enum HsmError {
     Busy,
 }
 
-/// A probe signs the Keccak-256 hash of these bytes. No transaction (RLP) and no typed data (0x1901) begins with them.
+/// A probe signs the Keccak-256 hash of these bytes. They are not the beginning of a transaction (RLP) or of typed data
+/// (0x1901).
 const PROBE: &[u8] = b"purr-chain-signer: probe of a key, worth nothing";
 
 /// Signs digests with one key of a token.
@@ -60,7 +61,7 @@ pub trait Signer: Send + Sync {
     /// Signs exactly these 32 bytes.
     async fn sign(&self, digest: [u8; 32]) -> Result<Signature, HsmError>;
 
-    /// Signs a digest that means nothing, to learn whether the key can be used now.
+    /// Signs a meaningless digest, to learn whether the key can be used now.
     ///
     /// # Errors
     /// What stands against signing.

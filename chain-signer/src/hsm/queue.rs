@@ -11,14 +11,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A request that waits for longer than this needs another thread: several signatures of a token in software.
+/// A request that waits longer than this starts another thread: several signatures of a software token.
 const LONG: Duration = Duration::from_millis(2);
 
 /// As much waits as may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Full;
 
-/// Whether another thread begins. `cores` and `most` bound them; `waits`: for how long the oldest has waited.
+/// Whether to start another thread. `cores` and `most` limit them; `waits` is how long the oldest request has waited.
 fn begins(workers: usize, cores: usize, most: usize, waits: Duration) -> bool {
     workers < most && (workers < cores || waits >= LONG)
 }
@@ -46,7 +46,7 @@ impl<T> Queue<T> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Says whether a worker has to begin, which counts from now on.
+    /// Adds a request. Returns whether the caller has to start a worker, which is counted from now on.
     pub(super) fn push(&self, one: T) -> Result<bool, Full> {
         let mut state = self.state();
         if state.waiting.len() >= self.waiting_max {
@@ -75,14 +75,14 @@ pub(super) struct Worker<'a, T> {
 }
 
 impl<T> Worker<'_, T> {
-    /// The oldest, and whether another worker has to begin; `None`: this one ends.
+    /// The oldest request, and whether another worker has to start; `None`: this worker ends.
     pub(super) fn next(&mut self) -> Option<(T, bool)> {
         let mut state = self.queue.state();
         if let Some((one, _)) = state.waiting.pop_front() {
             let more = self.queue.grows(&mut state);
             return Some((one, more));
         }
-        // Under the lock: what comes now begins another worker.
+        // Under the lock, so that a request which arrives now starts another worker.
         state.workers -= 1;
         self.done = true;
         None

@@ -87,7 +87,7 @@ impl KnownKey {
     }
 }
 
-/// `multiply` takes the factors of the generator and of the key to the nonce's point.
+/// `multiply` computes the nonce's point from the factors of the generator and of the key.
 fn with_nonce(
     raw: &[u8],
     digest: &[u8; 32],

@@ -46,7 +46,7 @@ pub struct TokenConfig {
     pub init: bool,
 }
 
-/// A token that is logged in, and is logged in to again after it was away.
+/// A token with a login that is renewed after an outage.
 pub struct Token {
     config: TokenConfig,
     context: Pkcs11,
@@ -70,8 +70,7 @@ struct Access {
 struct Pooled {
     session: Session,
     logins: u64,
-    /// The private keys found in this session. A handle that went stale fails to sign, and its session
-    /// is dropped.
+    /// The private keys found in this session. A stale handle fails to sign, and its session is dropped.
     keys: Vec<(String, ObjectHandle)>,
 }
 
@@ -163,7 +162,7 @@ impl Token {
         }))
     }
 
-    /// Whether there is a token of this label. Tries no PIN.
+    /// Whether a token with this label exists. No PIN is used.
     ///
     /// # Errors
     /// Where the module cannot be loaded, or its slots cannot be read.
@@ -262,7 +261,7 @@ impl Token {
         Ok(raw)
     }
 
-    /// Notes that a call under this login failed as it does without a token or login.
+    /// Records that a call under this login failed as without a token or login.
     fn lost(&self, logins: u64) {
         let now = self.started.elapsed();
         let mut access = self.access();
@@ -272,8 +271,7 @@ impl Token {
         }
     }
 
-    /// Logs in again where that is due; the number of the login that holds now. Calls at the same time wait for one
-    /// attempt.
+    /// Logs in again if that is due; returns the number of the current login. Concurrent calls wait for one attempt.
     fn ensure_login(&self) -> Result<u64, HsmError> {
         let mut access = self.access();
         if access.login == Login::Open {
@@ -301,7 +299,7 @@ impl Token {
     }
 
     fn log_in_again(&self, access: &mut Access) -> Result<(), HsmError> {
-        // A login outlives a token that was away, without its keys: the old one ends first.
+        // A login survives an outage of the token, but without its keys: it has to be ended first.
         if let Some(anchor) = access.anchor.take() {
             drop(anchor.logout());
         }
@@ -399,7 +397,7 @@ fn find_object(session: &Session, label: &str, class: ObjectClass) -> Result<Obj
     }
 }
 
-/// The public key, after a look that the private one can neither be read nor copied out.
+/// The public key, after checking that the private key can neither be read nor exported.
 fn public_key(session: &Session, label: &str) -> Result<VerifyingKey, HsmError> {
     let bad = |reason| HsmError::BadKey { label: label.into(), reason };
     let private = find_object(session, label, ObjectClass::PRIVATE_KEY)?;
@@ -441,8 +439,8 @@ impl Signer for Key {
     }
 }
 
-/// Signs what waits, in a thread that may block. A call of the token that is stuck keeps its place, and cannot eat all
-/// threads.
+/// Signs queued digests in a thread that may block. A stuck call of the token keeps its place, so the number of threads
+/// stays bounded.
 fn work(token: Arc<Token>) {
     tokio::task::spawn_blocking(move || {
         let mut worker = token.queue.worker();

@@ -15,7 +15,7 @@ use sqlx::PgConnection;
 use std::collections::BTreeSet;
 
 impl Journal {
-    /// Takes in the final logs up to `position`, all or none.
+    /// Applies the final logs up to `position`, all or none.
     pub async fn apply(
         &self,
         lease: &Lease,
@@ -32,15 +32,15 @@ impl Journal {
 }
 
 impl Journal {
-    /// Those of the logs that were never taken in.
+    /// Returns those of the logs that were never applied.
     pub async fn missing(&self, logs: Vec<VaultLog>) -> Result<Vec<VaultLog>, JournalError> {
         missing(&mut *self.pool.acquire().await?, logs).await
     }
 }
 
 impl Journal {
-    /// Times from acceptance until now of the hands that these logs settle, in seconds. Asked right after they were taken
-    /// in; a process that ends between the two leaves them out.
+    /// Seconds from acceptance until now for each hand that these logs settle. Measured right after the logs are
+    /// applied; a process that ends in between leaves them out of the metric.
     pub async fn settle_seconds(&self, logs: &[VaultLog]) -> Result<Vec<f64>, JournalError> {
         let (mut ids, mut firsts, mut lasts) = (Vec::new(), Vec::new(), Vec::new());
         for log in logs {
@@ -64,7 +64,7 @@ impl Journal {
     }
 }
 
-/// Takes in logs that were read up to a block, and notes them in the hash chain.
+/// Applies logs that were read up to a block, and appends them to the hash chain.
 pub(super) async fn take_all(
     conn: &mut PgConnection,
     logs: &[VaultLog],
@@ -83,7 +83,7 @@ pub(super) async fn take_all(
     Ok(tally(&changes))
 }
 
-/// Those of the logs that were never taken in.
+/// Returns those of the logs that were never applied.
 pub(super) async fn missing(
     conn: &mut PgConnection,
     logs: Vec<VaultLog>,

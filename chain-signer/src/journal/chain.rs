@@ -9,7 +9,7 @@ use sqlx::{PgConnection, Row, postgres::PgRow};
 /// Rows read at once by an audit.
 pub(super) const PAGE: i64 = 1_000;
 
-/// A link: SHA-256 over the hash before it, the row's number, kind and body, lengths included.
+/// The hash of a row: SHA-256 over the previous hash, the row's number, kind and body, each with its length.
 pub fn link(prev: &[u8; 32], id: u64, kind: &str, body: &str) -> [u8; 32] {
     let mut hash = Sha256::new();
     hash.update(prev);
@@ -50,7 +50,7 @@ fn hash_of(row: &PgRow, column: &'static str) -> Result<[u8; 32], JournalError> 
     bytes.try_into().map_err(|_| JournalError::Corrupt(format!("journal.{column} is not 32 bytes")))
 }
 
-/// The last row whose chain holds, its hash, and why it ends there if it does.
+/// The last row up to which the chain is valid, its hash, and the reason if a row is invalid.
 pub(super) struct Links {
     pub rows: u64,
     pub head: [u8; 32],

@@ -1,4 +1,4 @@
-//! The end of the hash chain, and whether it continues what was signed.
+//! The end of the hash chain, and whether the chain continues the last signed checkpoint.
 
 use super::{Journal, JournalError, bytes, db, undb};
 use crate::checkpoint::Checkpoint;
@@ -20,7 +20,7 @@ pub(super) async fn contradicted<'a>(
 }
 
 impl Journal {
-    /// Number and hash of the last row; `None`: there is none.
+    /// Number and hash of the last row; `None` for an empty chain.
     pub async fn end(&self) -> Result<Option<(u64, [u8; 32])>, JournalError> {
         let row: Option<(i64, Vec<u8>)> =
             sqlx::query_as("SELECT id, hash FROM journal ORDER BY id DESC LIMIT 1")

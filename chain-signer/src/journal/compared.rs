@@ -13,7 +13,7 @@ use purr_engine::PlayerId;
 use sqlx::{PgConnection, Row};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Notes what final logs have changed.
+/// Records which subjects final logs have changed.
 pub(super) async fn touch(
     conn: &mut PgConnection,
     touched: &BTreeMap<Subject, u64>,
@@ -36,14 +36,14 @@ pub(super) async fn touch(
 /// The books about some tables and players at one moment.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
-    /// Up to which block the log was taken in.
+    /// The block up to which the vault's log was applied.
     pub position: LogPosition,
-    /// By account text.
+    /// Balances by the account's name.
     balances: BTreeMap<String, i64>,
     pub owners: BTreeMap<(String, u8), PlayerId>,
     /// By UID.
     pub tables: BTreeMap<String, TableRow>,
-    /// The block of the last event about each.
+    /// The block of the last event about each subject.
     pub changed: BTreeMap<Subject, u64>,
 }
 
@@ -90,7 +90,7 @@ fn accounts_of(of: &Subject, names: &mut Vec<String>) {
 }
 
 impl Journal {
-    /// Returns the subjects that may be compared next, as many of each kind.
+    /// Returns the subjects that may be compared next, at most `most` of each kind.
     pub async fn candidates(&self, most: usize) -> Result<Candidates, JournalError> {
         let most = i64::try_from(most).unwrap_or(i64::MAX);
         let mut conn = self.pool.acquire().await?;
@@ -98,7 +98,7 @@ impl Journal {
             subjects(&sqlx::query_scalar::<_, String>(sql).bind(most).fetch_all(conn).await?)
         };
         Ok(Candidates {
-            // The sums are compared each time, and a table that the journal does not know cannot be.
+            // The sums are always compared, and a table that the journal does not know cannot be.
             differing: read(
                 &mut conn,
                 "SELECT subject FROM differing WHERE subject <> 'house' AND subject NOT LIKE 'table:0x%'
@@ -139,7 +139,7 @@ impl Journal {
         rows.into_iter().map(|(uid, id)| Ok((uid, bytes(&id, "table_id")?))).collect()
     }
 
-    /// The books about these, at one moment. `None`: nothing of the chain was taken in yet.
+    /// Reads the books of these subjects at one moment. `None`: no block has been applied yet.
     pub async fn snapshot_of(&self, subjects: &BTreeSet<Subject>) -> Result<Option<Snapshot>, JournalError> {
         let mut tx = self.snapshot().await?;
         let Some(position) = cursor::position(&mut tx).await? else { return Ok(None) };
@@ -185,7 +185,7 @@ impl Journal {
         Ok(Some(Snapshot { position, balances: balances.into_iter().collect(), owners, tables, changed }))
     }
 
-    /// These were compared at a block, unless they have changed since.
+    /// Marks these subjects as compared at a block, unless they have changed since.
     pub async fn was_compared(&self, compared: &BTreeMap<Subject, u64>) -> Result<(), JournalError> {
         let blocks = compared.values().map(|block| db(*block, "block")).collect::<Result<Vec<_>, _>>()?;
         sqlx::query(

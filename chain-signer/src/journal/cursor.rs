@@ -1,9 +1,9 @@
-//! Cursors: up to which block logs were taken or read.
+//! Cursors: the blocks up to which logs were applied or read.
 
 use super::{Journal, JournalError, bytes, db, undb};
 use sqlx::{PgConnection, Row};
 
-/// The block up to which logs were taken or read.
+/// The block up to which logs were applied or read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogPosition {
     pub block: u64,
@@ -11,7 +11,7 @@ pub struct LogPosition {
 }
 
 impl Journal {
-    /// Returns the block up to which the vault's log has been taken.
+    /// Returns the block up to which the vault's log has been applied.
     pub async fn position(&self) -> Result<Option<LogPosition>, JournalError> {
         position(&mut *self.pool.acquire().await?).await
     }

@@ -11,12 +11,12 @@ use purr_protocol::settlement::NoticeState;
 use serde_json::json;
 use sqlx::{PgConnection, Row, postgres::PgRow};
 
-/// Longest name of who decides, in bytes.
+/// Longest name of the administrator who decides, in bytes.
 const ACTOR_MAX: usize = 100;
 /// Only one act at a time, so that the number of denied wallets is bounded; any constant that no other lock uses.
 const ACT_LOCK: i64 = 0x7075_7272_6465_6e79;
 
-/// The last act of each player, where it denies and has not run out.
+/// The last act about each player, if it is a denial that has not expired.
 macro_rules! live {
     () => {
         "SELECT player, actor, reason, until_s, at_s FROM (
@@ -91,8 +91,8 @@ async fn act(
 }
 
 impl Journal {
-    /// Denies a player, or replaces reason and end of the denial. Tables where the player sits, or is on the way to, are
-    /// told as of an exit: the hand is played to its end, and the seat is cashed out.
+    /// Denies a player, or replaces reason and end of the denial. Tables where the player sits or has a seat reserved
+    /// are notified as for an exit: the running hand is played, and the seat is cashed out.
     ///
     /// # Errors
     /// [`BadDenial`] names what cannot be taken.
@@ -185,16 +185,17 @@ impl Journal {
         Ok(DenialTrail { player, denied, acts })
     }
 
-    /// Grows with each act.
+    /// The number of acts.
     pub async fn denials_version(&self) -> Result<u64, JournalError> {
         let last: i64 =
             sqlx::query_scalar("SELECT COALESCE(max(id), 0) FROM denial_acts").fetch_one(&self.pool).await?;
         undb(last)
     }
 
-    /// Everybody who is denied, with the list's version.
+    /// All denied wallets, with the version of the list.
     pub async fn denied_wallets(&self) -> Result<DeniedWallets, JournalError> {
-        // Read first: a list that is newer than its version is read once more, one that is older never again.
+        // The version is read first: a list newer than its version is only read once more, while one older than its
+        // version would never be read again.
         let version = self.denials_version().await?;
         let rows = sqlx::query(concat!(live!(), " ORDER BY player")).fetch_all(&self.pool).await?;
         let wallet = |row: &PgRow| {

@@ -28,18 +28,19 @@ impl Journal {
         load(&mut *self.pool.acquire().await?).await
     }
 
-    /// Keeps what a comparison at a block found; gives what differs now.
+    /// Stores what a comparison at a block found; returns what differs now.
     pub async fn compared(
         &self,
         compared: &[Compared],
         block: u64,
     ) -> Result<BTreeMap<Subject, Difference>, JournalError> {
         let mut tx = self.pool.begin().await?;
-        // Comparisons of two replicas take turns; a conflict that is taken in meanwhile waits, and comes after it.
+        // Comparisons of two replicas take turns. A conflict found while the log is applied waits, and is stored after
+        // the comparison.
         sqlx::query("LOCK TABLE differing IN SHARE ROW EXCLUSIVE MODE").execute(&mut *tx).await?;
         let before = load(&mut tx).await?;
         let suspense = ledger::suspense(&mut tx).await?;
-        // A table that the journal does not know differs by what is in suspense for it, and by nothing else.
+        // A table that the journal does not know differs only by its amount in suspense.
         let unknown = before.keys().filter(|subject| subject.to_string().starts_with("table:0x"));
         let unknown = unknown.map(|subject| Compared::new(subject.clone(), "unknown", &0, &0));
         let compared: Vec<Compared> = compared.iter().cloned().chain(unknown).collect();

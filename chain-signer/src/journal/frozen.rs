@@ -7,11 +7,11 @@ use purr_books::{
 };
 use std::collections::BTreeSet;
 
-/// How many of the last deposits are looked for on the chain.
+/// Newest deposits that are checked on the chain.
 const DEPOSITS_MAX: i64 = 64;
 
 impl Journal {
-    /// Those that players are frozen for, and the newest ones where the chain was `replaced`.
+    /// Deposits that players are frozen for, and the newest ones if blocks of the chain were `replaced`.
     pub async fn deposits_to_look_for(&self, replaced: bool) -> Result<Vec<Deposit>, JournalError> {
         let rows: Vec<(String, String)> = sqlx::query_as(
             "SELECT e.key, p.account FROM ledger_entries e
@@ -28,7 +28,8 @@ impl Journal {
             .collect()
     }
 
-    /// Keeps what a look for a deposit's receipt came to; says whether that is news. The player's tables are told.
+    /// Stores the result of a look for a deposit's receipt and notifies the player's tables. Returns whether the result
+    /// is new.
     pub async fn looked(
         &self,
         lease: &Lease,

@@ -42,7 +42,7 @@ pub(super) async fn is_held(conn: &mut PgConnection, player: PlayerId) -> Result
     Ok(held)
 }
 
-/// Notes to whom the house has paid, beside the ledger entry of the same event.
+/// Stores who received a payment of the house, beside the ledger entry of the same event.
 pub(super) async fn house_paid(
     conn: &mut PgConnection,
     key: &str,
@@ -62,7 +62,7 @@ pub(super) async fn house_paid(
 }
 
 impl Journal {
-    /// Holds a player's vouchers, or releases them. The state that is there already needs no act.
+    /// Holds a player's vouchers, or releases them. If the state is already as requested, nothing is recorded.
     ///
     /// # Errors
     /// [`BadHold`] names what cannot be taken.
@@ -70,7 +70,7 @@ impl Journal {
         let VoucherHold { player, hold, by, reason } = hold;
         texts(by, reason)?;
         let mut tx = self.pool.begin().await?;
-        // One act at a time for a player.
+        // Acts about one player run one after the other.
         sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended(encode($1, 'hex'), 50))")
             .bind(player.0.as_slice())
             .execute(&mut *tx)

@@ -58,8 +58,8 @@ impl Journal {
     }
 }
 
-/// Part of every database transaction of the sender: fails once another replica has taken over. The
-/// share lock keeps a take-over waiting until this transaction is through.
+/// Part of every database transaction of the sender: fails once another replica has taken over. The share lock makes a
+/// take-over wait until this transaction has ended.
 pub(super) async fn check(conn: &mut PgConnection, lease: &Lease) -> Result<(), JournalError> {
     let fence: Option<i64> =
         sqlx::query_scalar("SELECT fence FROM lease WHERE name = 'sender' AND holder = $1 FOR SHARE")

@@ -15,7 +15,7 @@ use purr_protocol::limits::{ChangeLimits, LimitsTold, OwnLimits};
 use serde_json::json;
 use sqlx::{PgConnection, Row, postgres::PgRow};
 
-/// Moves of one player within a day that are looked at, the newest.
+/// Most moves of one player within a day that are read, the newest ones.
 const MOVES_MAX: i64 = 10_000;
 
 fn read(row: &PgRow) -> Result<(OwnLimits, Option<Session>), JournalError> {
@@ -27,8 +27,8 @@ fn read(row: &PgRow) -> Result<(OwnLimits, Option<Session>), JournalError> {
     Ok((serde_json::from_str(row.try_get("limits")?)?, session))
 }
 
-/// Chips that a player has brought to tables within a day and has not taken back. The ledger knows of chips taken back once the
-/// chain is final about it: until then they count as lost.
+/// Chips that a player has brought to tables within a day and not taken back. Chips taken back reach the ledger when
+/// they are final on chain; until then they count as lost.
 async fn lost_day(conn: &mut PgConnection, player: PlayerId) -> Result<u64, JournalError> {
     let rows = sqlx::query(
         "SELECT amount FROM (
@@ -68,7 +68,7 @@ async fn own(conn: &mut PgConnection, player: PlayerId) -> Result<Option<Own>, J
     Ok(Some(Own { limits, session, is_seated, lost_day: lost_day(conn, player).await? }))
 }
 
-/// Checks a player against the player's own limits; the player's balances are locked before.
+/// Loads a player's own limits; the caller has locked the player's balances.
 pub(super) async fn load(
     conn: &mut PgConnection,
     books: &mut Books,
@@ -92,7 +92,7 @@ pub(super) async fn seen(
     Ok(())
 }
 
-/// These players have given a seat up: a break begins now at the earliest.
+/// Records that these players gave a seat up: a break begins now at the earliest.
 pub(super) async fn left(conn: &mut PgConnection, players: &[PlayerId]) -> Result<(), JournalError> {
     if players.is_empty() {
         return Ok(());
@@ -135,7 +135,7 @@ impl Journal {
         now_s: u64,
     ) -> Result<LimitsTold, JournalError> {
         let mut tx = self.pool.begin().await?;
-        // The row is made before it is locked, so that two first changes are carried out one after the other.
+        // The row is inserted before it is locked, so that two concurrent first changes run one after the other.
         sqlx::query("INSERT INTO own_limits (player, limits) VALUES ($1, '{}') ON CONFLICT DO NOTHING")
             .bind(player.0.as_slice())
             .execute(&mut *tx)
@@ -155,7 +155,7 @@ impl Journal {
             chain::append(&mut tx, "ownLimits", &json!({"player": player, "limits": after})).await?;
         }
         let own = own(&mut tx, player).await?.unwrap_or_default();
-        // Whoever sits when the first limit is set is in a session from then on.
+        // A player who sits when the first limit is set is in a session from that moment on.
         if session.is_none() && own.is_seated {
             seen(&mut tx, player, &limits::session(&own, now_s)).await?;
         }

@@ -42,7 +42,7 @@ pub(super) async fn table(conn: &mut PgConnection, uid: &str) -> Result<Books, J
     if books.tables.is_empty() { Err(RequestError::UnknownTable(uid.into()).into()) } else { Ok(books) }
 }
 
-/// Those of these tables that there are, locked, with their seats as the accepted entries leave them.
+/// Loads and locks those of these tables that exist, with their seats as the accepted entries leave them.
 pub(super) async fn tables(conn: &mut PgConnection, uids: &[&str]) -> Result<Books, JournalError> {
     let rows = sqlx::query("SELECT * FROM tables WHERE uid = ANY($1) ORDER BY uid FOR UPDATE")
         .bind(uids)
@@ -53,7 +53,7 @@ pub(super) async fn tables(conn: &mut PgConnection, uids: &[&str]) -> Result<Boo
         let row = rows::read_table(&row)?;
         books.tables.insert(row.uid.clone(), books_of(&row));
     }
-    // After the locks, in a statement of their own: another one may have changed seats while this one waited.
+    // Read in a statement after the locks: another transaction may have changed seats while this one waited.
     seated(conn, &mut books).await?;
     Ok(books)
 }
@@ -138,7 +138,8 @@ async fn owners(conn: &mut PgConnection, books: &mut Books) -> Result<(), Journa
     Ok(())
 }
 
-/// What is not final at tables where an exit has emptied a seat: late losses there are nobody's money.
+/// Loads entries that are not final, at tables where an exit has emptied a seat. Late losses of that seat are backed by
+/// nobody's money.
 pub(super) async fn unbacked(conn: &mut PgConnection, books: &mut Books) -> Result<(), JournalError> {
     let emptied = books.tables.iter().filter(|(_, table)| table.has_vacated());
     let ranges: Vec<Range> =
@@ -284,7 +285,7 @@ pub(super) async fn permits_at(
     Ok(())
 }
 
-/// Promises that are over at a time.
+/// Reservations and vouchers that have expired at a time.
 pub(super) async fn promises_until(
     conn: &mut PgConnection,
     books: &mut Books,
@@ -384,7 +385,7 @@ pub(super) fn purse(player: PlayerId) -> [Account; 2] {
     [Account::Free(player), Account::Reserved(player)]
 }
 
-/// Everything that these logs are about; each part is read once.
+/// Loads everything that these logs concern; each part is read once.
 pub(super) async fn for_logs(conn: &mut PgConnection, logs: &[VaultLog]) -> Result<Books, JournalError> {
     let mut books = Books::default();
     let ids: BTreeSet<[u8; 32]> = logs.iter().filter_map(|log| log.event.table()).collect();
@@ -416,8 +417,8 @@ pub(super) async fn for_logs(conn: &mut PgConnection, logs: &[VaultLog]) -> Resu
     Ok(books)
 }
 
-/// What is looked at of each table's sequence: the logs' own numbers, and where the model starts again all that is under
-/// way.
+/// Numbers of each table's sequence that are loaded: those in the logs, and all entries in flight where the model has
+/// to be rebuilt.
 fn ranges(books: &Books, logs: &[VaultLog]) -> Vec<Range> {
     let mut ranges = BTreeSet::new();
     let vacates = logs.iter().any(|log| matches!(log.event, VaultEvent::SeatVacated { .. }));
@@ -468,7 +469,7 @@ fn accounts(books: &Books, players: &BTreeSet<PlayerId>, ids: &BTreeSet<[u8; 32]
     accounts
 }
 
-/// The last numbers of the items that rejected ones stand for, out of our own transactions.
+/// For rejected items: the last number of the range that each stands for, from the signer's own transactions.
 async fn items(conn: &mut PgConnection, logs: &[VaultLog]) -> Result<BTreeMap<ItemKey, u64>, JournalError> {
     let rejected = logs.iter().filter(|log| matches!(log.event, VaultEvent::ItemRejected { .. }));
     let hashes: BTreeSet<[u8; 32]> = rejected.map(|log| log.tx).collect();

@@ -21,8 +21,8 @@ const ENTRIES_MAX: i64 = 1_024;
 /// Entries that are due looked at in one round, the longest due first.
 const DUE_MAX: i64 = 4_096;
 
-/// Tables that may have entries which are due, without those that something stands in the way of: a candidate's own figures
-/// decide. The states are spelled out as the partial indices have them.
+/// SQL for tables with waiting entries that nothing blocks; the candidate's own figures then decide. The states are
+/// spelled out to match the partial indices.
 pub const WAITING: &str = "
     WITH c AS MATERIALIZED (
         SELECT uid FROM (SELECT e.uid FROM entries e JOIN tables t USING (uid)
@@ -50,11 +50,12 @@ pub const WAITING: &str = "
 pub struct PendingTable {
     pub table: TableRow,
     pub entries: Vec<Waiting>,
-    /// Stacks by seat at final depth, out of the ledger; of vacated seats what they would hold.
+    /// Stacks by seat at final depth, from the ledger; for vacated seats, what the seats would hold.
     pub stacks: BTreeMap<u8, u64>,
     /// Milliseconds since the oldest of them was accepted.
     pub age_ms: u64,
-    /// The row of the table, and what does not follow from what it asked for: then nothing of it is sent.
+    /// The table's row, with any column that does not follow from what the table asked for. If there is one, nothing of
+    /// the table is sent.
     pub asked: TableAsked,
     pub changed: Option<NotDerived>,
 }
@@ -69,7 +70,7 @@ impl Journal {
     ) -> Result<(Vec<PendingTable>, Option<u64>), JournalError> {
         let without: Vec<&str> = without.keys().map(String::as_str).collect();
         let (due, next) = choose(self.waiting(&without).await?, most);
-        // An entry that is not due yet is no candidate: its time is asked for apart.
+        // An entry that is not due yet is no candidate, so its time is queried separately.
         let next = if next == Some(0) { next } else { self.next_due().await? };
         let uids: Vec<&str> = due.iter().map(|waiting| waiting.uid.as_str()).collect();
         let mut tables = self.asked_tables_of(&uids).await?;
@@ -110,7 +111,7 @@ impl Journal {
             .collect()
     }
 
-    /// Milliseconds until the next waiting entry is due; one whose table is held up counts as well.
+    /// Milliseconds until the next waiting entry is due, including entries of tables that are held up.
     async fn next_due(&self) -> Result<Option<u64>, JournalError> {
         let next: Option<i64> = sqlx::query_scalar(
             "SELECT ceil(extract(epoch FROM min(due) - now()) * 1000)::bigint FROM entries
@@ -149,7 +150,7 @@ impl Journal {
         .await?;
         let mut stacks = BTreeMap::<String, BTreeMap<u8, u64>>::new();
         for row in &rows {
-            // The contract lets what was played before an exit settle against what the seat had then.
+            // The contract settles hands played before an exit against the stack that the seat had then.
             let of_table = stacks.entry(row.try_get("uid")?).or_default();
             of_table.insert(seat_of(row)?, undb(row.try_get("stack")?)?);
         }

@@ -54,7 +54,7 @@ impl Journal {
             .collect()
     }
 
-    /// Keeps signatures; a receipt that has one keeps the first. Gives how many are new.
+    /// Stores signatures; a receipt that has one keeps it. Returns how many are new.
     pub async fn receipts_signed(
         &self,
         signer: Address,

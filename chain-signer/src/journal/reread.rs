@@ -1,7 +1,7 @@
-//! The log again, from an earlier block: what is missing is taken in, what is there stays.
+//! Reads the vault's log again from an earlier block: applies what is missing, and leaves the rest as it is.
 //!
-//! An order to read again is a row, so it outlives a restart, and any replica or command may give it; the replica that
-//! sends carries it out.
+//! The order to read again is a row, so it survives a restart. Any replica or command can give it; the replica that
+//! holds the sender's lease carries it out.
 
 use super::{Journal, JournalError, Lease, LogPosition, apply, bytes, cursor, db, lease, undb};
 use purr_books::{
@@ -12,21 +12,21 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The last position at which ledger and chain agreed in all that was compared.
 const AGREED: &str = "agreed";
-/// Up to which position the log was read again because of a difference.
+/// Cursor of the position up to which the log was read again because of a difference.
 const LOOKED: &str = "looked";
 
 /// The result of reading one range again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reread {
-    /// Logs that were never taken in before.
+    /// Logs that had never been applied before.
     pub missing: usize,
     pub tally: Tally,
 }
 
 impl Journal {
-    /// Orders the log to be read again from a block on. An order that is there goes back as far as the earlier of both.
+    /// Orders the log to be read again from a block on. An earlier order is extended so that the lower block counts.
     pub async fn order_reread(&self, from: u64) -> Result<(), JournalError> {
-        // LEAST passes over NULL.
+        // LEAST ignores NULL.
         sqlx::query("UPDATE reread SET next = LEAST(next, $1)")
             .bind(db(from, "block")?)
             .execute(&self.pool)
@@ -45,7 +45,8 @@ impl Journal {
         undb(sqlx::query_scalar("SELECT found FROM reread").fetch_one(&self.pool).await?)
     }
 
-    /// Takes in what is missing of a range that was read again, and goes on behind it; `ends`: it was the last.
+    /// Applies missing logs of a range that was read again, and moves the order's position behind the range. `ends`:
+    /// this was the last range.
     pub async fn reread_range(
         &self,
         lease: &Lease,
@@ -58,7 +59,7 @@ impl Journal {
         let logs = apply::missing(&mut tx, logs).await?;
         let tally = apply::take_all(&mut tx, &logs, to).await?;
         let next = if ends { None } else { Some(db(to, "block")? + 1) };
-        // An order that went further back meanwhile stays.
+        // If the order was extended further back meanwhile, it stays.
         sqlx::query("UPDATE reread SET next = CASE WHEN next < $1 THEN next ELSE $2 END, found = found + $3")
             .bind(db(from, "block")?)
             .bind(next)
@@ -74,8 +75,8 @@ impl Journal {
         cursor::move_to(&mut *self.pool.acquire().await?, AGREED, position).await
     }
 
-    /// Ledger and chain were found to differ at this position: orders the log to be read again from where both last
-    /// agreed, once; says from where.
+    /// Ledger and chain differ at this position: orders, once, that the log is read again from the last position at
+    /// which both agreed. Returns that position.
     pub async fn look_again(&self, position: LogPosition, first: u64) -> Result<Option<u64>, JournalError> {
         let mut tx = self.pool.begin().await?;
         let agreed = cursor::at(&mut tx, AGREED).await?.map(|agreed| agreed.block);
@@ -90,7 +91,7 @@ impl Journal {
         Ok(Some(from))
     }
 
-    /// The first block of a transaction that is final and whose entries are not: a log of it was left out.
+    /// The first block of a final transaction whose entries are not final: a node left one of its logs out.
     pub async fn first_silent(&self, until: u64) -> Result<Option<(u64, u64)>, JournalError> {
         let row: Option<(i64, i64)> = sqlx::query_as(
             "SELECT t.block_number, t.id FROM entries e JOIN transactions t ON t.id = e.tx_id

@@ -1,4 +1,4 @@
-//! How the journal's tables spell what others name: table rows, players, seats, nonces.
+//! Conversions between database values and the journal's types: rows, players, seats, nonces.
 
 use super::{JournalError, bytes, undb};
 use purr_books::{entry::State, policy::Terms};

@@ -1,4 +1,4 @@
-//! Who sits where, as the accepted entries leave it.
+//! Seats and their players, as the accepted entries leave them.
 
 use super::{
     Journal, JournalError,
@@ -33,7 +33,7 @@ impl Journal {
         Ok(SeatedTables { tables: tables? })
     }
 
-    /// Everybody who sits at a table, and how far its sequence is: of one moment.
+    /// All seats of a table and the head of its sequence, read at one moment.
     pub async fn seats(&self, uid: &str) -> Result<TableSeats, JournalError> {
         let mut tx = self.snapshot().await?;
         let row =

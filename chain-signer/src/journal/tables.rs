@@ -81,12 +81,12 @@ impl Journal {
         all(&mut *self.pool.acquire().await?).await
     }
 
-    /// Closes a table to every lower epoch and tells the head that the journal has.
+    /// Fences a table: refuses every lower epoch from now on. Returns the head of the sequence.
     pub async fn fence(&self, uid: &str, epoch: u64) -> Result<Fenced, JournalError> {
         let mut tx = self.pool.begin().await?;
         let table = lock(&mut tx, uid).await?;
         raise(&mut tx, &table, epoch).await?;
-        // Both times are the database's own.
+        // Both times are taken from the database's clock.
         let oldest: Option<i64> = sqlx::query_scalar(
             "SELECT ceil(extract(epoch FROM clock_timestamp() - min(accepted)))::bigint FROM entries
              WHERE uid = $1 AND seq > $2 AND kind = 'hand'",

@@ -56,8 +56,8 @@ impl Journal {
         Ok(kept)
     }
 
-    /// Frees what was promised to permits and vouchers that no block can take any more: the final block is
-    /// past their time. Gives how many.
+    /// Frees amounts reserved for permits and vouchers that have expired at the final block. Returns how many there
+    /// were.
     pub async fn expire(&self, lease: &Lease, final_time_s: u64) -> Result<u64, JournalError> {
         let mut tx = self.pool.begin().await?;
         lease::check(&mut tx, lease).await?;

@@ -22,7 +22,7 @@ pub(super) struct Found {
 }
 
 impl Found {
-    /// Compares one subject's figures where both agree; else changes nothing. Says whether they do.
+    /// Records one subject's figures if both sides agree; otherwise changes nothing. Returns whether they do.
     pub(super) fn agrees(&mut self, books: &Snapshot, subject: &Subject, figures: &Figures) -> bool {
         let mut one = Self::default();
         one.compare(books, subject, figures);
@@ -88,7 +88,7 @@ impl Found {
         });
     }
 
-    /// Each player with the seats that they have, in the order of players.
+    /// All players with their seats, sorted by player.
     pub(super) fn players(&mut self) -> Vec<PlayerReconciliation> {
         let mut seats = std::mem::take(&mut self.seats);
         let free = self.free.iter().map(|(player, ledger_free, chain_free)| PlayerReconciliation {

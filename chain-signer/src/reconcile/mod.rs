@@ -31,13 +31,13 @@ const REQUESTS_MAX: usize = 400;
 const FIXED: usize = SAMPLE_REQUESTS + Asked::Sums.requests() + 1;
 /// Subjects in one request to a node: few enough that no block comes in between.
 const BATCH_MAX: usize = 16;
-/// Times that what has changed meanwhile is asked for again, where nothing bounds requests.
+/// Attempts to compare subjects that changed during the comparison, where requests are not limited.
 const TRIES: usize = 4;
-/// How long the books have to take in the head: longer than blocks take to be final and a head to be looked at.
+/// How long to wait for the books to apply the head: longer than blocks need to become final and to be read.
 const TAKEN_IN_WITHIN: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// Figures of the chain out of one block.
+/// The chain's figures at one block.
 struct Taken {
     block: Block,
     figures: Vec<(Subject, Figures)>,
@@ -51,7 +51,7 @@ fn cost(subject: &Subject) -> usize {
     }
 }
 
-/// Compares as much as requests allow; everything, where nothing bounds them.
+/// Compares as many subjects as the request budget allows; all of them without a budget.
 ///
 /// # Errors
 /// Where the chain or the journal does not answer.
@@ -93,7 +93,8 @@ async fn compare_these(
         let asked: BTreeSet<Subject> = left.iter().cloned().collect();
         let Some(books) = service.journal.snapshot_of(&asked).await? else { continue };
         position = Some(books.position);
-        // An unchanged subject is the same at the head and where the books are: no block has to be waited for.
+        // An unchanged subject has the same figures at the head and at the books' block, so no block has to be waited
+        // for.
         for taken in &mut taken {
             taken.figures.retain(|(subject, figures)| {
                 let agrees = found.agrees(&books, subject, figures);
@@ -132,7 +133,7 @@ async fn compare_these(
     let Some(position) = position else {
         return Err(ServiceError::NotReady("blocks come too fast for a comparison"));
     };
-    // A subject that differs is promised and paid nothing until a later comparison finds that both agree.
+    // A subject that differs gets no reservation, voucher or settlement until a later comparison finds both equal.
     let differing = service.journal.compared(&found.compared, position.block).await?;
     service.journal.was_compared(&at).await?;
     let agree = differing.is_empty();
@@ -146,7 +147,7 @@ async fn compare_these(
             let (block, why) = (position.block, &found.why);
             tracing::error!(block, %subject, since = found.block, why, "ALARM: ledger and chain differ");
         }
-        // A log that a node left out is the most likely reason.
+        // Most likely a node has left a log out.
         if let Some(from) = service.journal.look_again(position, service.vault_block).await? {
             tracing::warn!(from, to = position.block, "the log is read again");
             service.signals.work.notify_one();
@@ -190,7 +191,7 @@ async fn take(
     Ok(all)
 }
 
-/// Waits until the books have taken in a block.
+/// Waits until the books have applied a block.
 async fn taken_in(service: &Service, block: u64) -> Result<(), ServiceError> {
     let begun = Instant::now();
     while service.journal.position().await?.is_none_or(|position| position.block < block) {
@@ -202,7 +203,7 @@ async fn taken_in(service: &Service, block: u64) -> Result<(), ServiceError> {
     Ok(())
 }
 
-/// Whether the block that figures are of is part of the chain that the books have taken in.
+/// Whether the block of the figures still belongs to the chain that the books follow.
 async fn is_still_there(rpc: &Rpc, block: &Block, books: &Snapshot) -> Result<bool, ServiceError> {
     if books.position.block == block.number {
         return Ok(books.position.block_hash == block.hash);
@@ -210,7 +211,7 @@ async fn is_still_there(rpc: &Rpc, block: &Block, books: &Snapshot) -> Result<bo
     Ok(rpc.block(Some(block.number)).await?.is_some_and(|there| there.hash == block.hash))
 }
 
-/// Whether an event that the books have taken in came after the block that figures are of.
+/// Whether the books have applied an event about this subject after the block of the figures.
 fn has_changed(books: &Snapshot, subject: &Subject, block: u64) -> bool {
     books.changed.get(subject).is_some_and(|changed| *changed > block)
 }

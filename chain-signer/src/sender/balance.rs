@@ -1,4 +1,4 @@
-//! What the settling key's account has for gas.
+//! The settling key's balance for gas.
 
 use super::Sender;
 use std::time::{Duration, Instant};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 
 impl Sender {
-    /// For the metric alone: a node that does not say stops nothing, and settlement's requests go first.
+    /// Updates the metric. An error changes nothing else, and requests of settlement go first.
     pub(super) async fn look_at_gas(&mut self) {
         if self.gas_looked.is_some_and(|at| at.elapsed() < LOOK_EVERY) {
             return;

@@ -22,7 +22,7 @@ fn wrong<T>(why: String) -> Result<T, SenderError> {
 }
 
 impl Sender {
-    /// Chain, code, token and the key's role; makes what `GET /v1/config` answers.
+    /// Checks chain, code, token and the key's role; builds the answer to `GET /v1/config`.
     pub(super) async fn check_vault(&mut self) -> Result<(), SenderError> {
         let (rpc, address) = (&self.rpc, address_text(self.vault.address));
         let chain_id = rpc.chain_id().await?;
@@ -56,8 +56,8 @@ impl Sender {
         Ok(())
     }
 
-    /// A journal that came out of a backup may be behind what was signed, and one that is empty may have been lost: then it
-    /// must not sign.
+    /// Checks that the journal is not behind the chain. A journal restored from a backup may lack what was signed
+    /// later, and an empty one may have been lost: then the signer must not sign.
     pub(super) async fn check_whole(&self) -> Result<(), SenderError> {
         let behind = self.behind().await?;
         self.service.set_whole(behind.is_none());
@@ -86,8 +86,8 @@ impl Sender {
         self.check_whole().await
     }
 
-    /// How far the admins have passed over numbers that the journal never had, in what it has not taken in yet: that
-    /// is no sign of a lost journal.
+    /// Highest number that admins have passed over in blocks that the journal has not applied yet. Passing over numbers
+    /// that the journal never had is no sign of a lost journal.
     async fn voided_through(&self, table: &TableRow) -> Result<u64, SenderError> {
         let mut through = table.head_seq;
         let Some(head) = self.rpc.block(None).await? else { return Ok(through) };
@@ -112,8 +112,8 @@ impl Sender {
         Ok(through)
     }
 
-    /// The newest checkpoint outside the database that the journal does not continue. Where nothing can be read there, the
-    /// log has them too.
+    /// The newest checkpoint outside the database that the journal does not continue. If none can be read there, the
+    /// log has them.
     async fn rewritten(&self) -> Result<Option<(u64, u64)>, SenderError> {
         let kept = self.service.checkpoints.kept(&self.domain, self.signer.address()).await;
         Ok(match self.journal.contradicts(&kept).await? {

@@ -1,8 +1,8 @@
-//! How much gas a transaction is given, and how much fits into one.
+//! The gas limit of a transaction, and the number of items that fit into it.
 
-/// What exits cost that players ask for between the estimate and the block: an item whose table was quiet is then checked
-/// in a call of its own, with one more slot for each exiting seat. Enough for six seats; gas that is not used costs
-/// nothing. Beyond it the vault reverts the batch, rejects nothing, and the entries are sent again.
+/// Extra gas for exits that players request between the estimate and the block. Such an exit makes the vault check an
+/// item in a call of its own, with one more storage slot for each exiting seat. The margin covers six seats; unused gas
+/// costs nothing. Beyond it the vault reverts the batch without rejecting anything, and the entries are sent again.
 const EXITS: u64 = 150_000;
 
 /// A quarter more than the estimate, for state that differs a little, and [`EXITS`] for settlements.
@@ -43,17 +43,17 @@ pub(super) fn is_unfit(gas: u64, block_limit: u64, refused: bool) -> bool {
 /// The fate of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Plan {
-    /// With this gas limit.
+    /// Sends the call with this gas limit.
     Send(u64),
-    /// Planned again with so many of its items, the first ones.
+    /// Plans again with the first `n` items.
     Fewer(usize),
-    /// One item alone does not fit.
+    /// A single item is already too large for a block.
     TooBig,
 }
 
-/// Fits a batch of `items` into `most`, which no transaction may be above and no block is. `estimate`: `None` where the
-/// node would not run the call, as nodes do that have less gas for one than it needs. One item that fits without the
-/// margin is sent with all the gas there is.
+/// Fits a batch of `items` into `most`, the limit of a transaction and of a block. `estimate` is `None` if the node
+/// refused to run the call, as nodes with a low gas cap do. A single item that fits without the margin gets all the gas
+/// there is.
 pub(super) fn plan(estimate: Option<u64>, items: usize, most: u64) -> Plan {
     let Some(estimate) = estimate else {
         return if items > 1 { Plan::Fewer(items / 2) } else { Plan::TooBig };
@@ -73,15 +73,15 @@ pub(super) fn plan(estimate: Option<u64>, items: usize, most: u64) -> Plan {
 /// The fate of a transaction that was made before the block's limit fell below its gas.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Again {
-    /// Another version of the same call, with this gas.
+    /// Sends another version of the same call, with this gas limit.
     Same(u64),
-    /// Another version that carries nothing: what it carried is planned anew, in smaller batches, under other nonces.
+    /// Sends another version without a call; the entries are planned again, in smaller batches and under other nonces.
     Empty,
-    /// Nothing smaller can take its nonce.
+    /// Waits: no smaller transaction could use the nonce.
     Wait,
 }
 
-/// See [`plan`]; `empty`: it carries nothing.
+/// As [`plan`]; `empty`: the transaction carries nothing.
 pub(super) fn again(estimate: Option<u64>, items: usize, most: u64, empty: bool) -> Again {
     match plan(estimate, items, most) {
         Plan::Send(gas) => Again::Same(gas),
@@ -165,7 +165,8 @@ mod tests {
     fn a_transaction_above_a_limit_that_fell_is_clamped_where_it_fits_and_emptied_where_it_does_not() {
         let most = 1_000_000;
         assert_eq!(again(Some(400_000), 4, most, false), Again::Same(limit(400_000, true)));
-        // One item is clamped; several are planned anew, and so is one that no block holds: others wait behind its nonce.
+        // A single item is limited to a block's gas. Several items are planned again, and so is one item that no block
+        // can hold, because other transactions wait behind its nonce.
         assert_eq!(again(Some(900_000), 1, most, false), Again::Same(most));
         assert_eq!(again(Some(900_000), 4, most, false), Again::Empty);
         assert_eq!(again(None, 4, most, false), Again::Empty);

@@ -1,7 +1,6 @@
-//! Under the lease: brings accepted entries onto the chain and takes in what the chain says.
+//! The sender: while it holds the lease, it brings accepted entries onto the chain and applies the chain's events.
 //!
-//! Everything it does next is read from the journal and the chain; it keeps nothing of its own that a
-//! restart could lose.
+//! Each step is decided from the journal and the chain, so a restart loses nothing.
 
 mod balance;
 mod batches;
@@ -34,12 +33,12 @@ use std::{
 };
 use tokio::time::sleep;
 
-/// A replica without the lease looks for it this often.
+/// Interval at which a replica without the lease tries to get it.
 const ACQUIRE_EVERY: Duration = Duration::from_secs(1);
 const RENEW_EVERY: Duration = Duration::from_secs(2);
-/// A replica that does not send looks at the vault's roles only so often.
+/// How often a replica without the lease reads the vault's roles.
 const CHECK_VAULT_EVERY: Duration = Duration::from_secs(60);
-/// HyperEVM's pool takes the next eight nonces of an address only.
+/// HyperEVM's pool accepts only the next eight nonces of an address.
 const IN_FLIGHT_MAX: usize = 8;
 
 #[derive(Debug, thiserror::Error)]
@@ -82,21 +81,21 @@ pub struct Sender {
     poll: Duration,
     replica: String,
     accept_used_key: bool,
-    /// Hands that one item may have; the contract says.
+    /// Most hands in one item; a constant of the contract.
     range_max: usize,
     vault_checked: Option<Instant>,
     /// The head that was worked on last.
     seen: Option<Block>,
     /// The head that was read last, and when.
     head: Option<(Block, Instant)>,
-    /// Heads at which the vault was first seen to take a former key no more.
+    /// For each former key, the head at which the vault was first seen to have revoked it.
     revoked: BTreeMap<Address, u64>,
-    /// When a transaction without its log was last looked at.
+    /// When transactions without an event were last checked.
     silent: Option<Instant>,
     base_fees: fees::Recent,
-    /// When the account of the settling key was last looked at.
+    /// When the balance of the settling key's account was last read.
     gas_looked: Option<Instant>,
-    /// Somebody is frozen.
+    /// At least one player is frozen.
     frozen: bool,
     looked: Option<Instant>,
     /// Tables whose entries the policy did not pass, and when.
@@ -158,7 +157,7 @@ impl Sender {
         }
     }
 
-    /// Works until stopped; whatever fails is tried again, less and less often.
+    /// Works until stopped; retries failures with a growing back-off.
     pub async fn run(mut self, stop: CancellationToken) {
         tokio::select! {
             () = self.service.journal_there() => {}
@@ -199,11 +198,11 @@ impl Sender {
         self.metrics.leading.set(leads.into());
     }
 
-    /// Takes the lease where it is free, checks vault and journal, works while all goes well.
+    /// Takes the lease if it is free, checks vault and journal, and works until an error.
     async fn lead(&mut self, stop: &CancellationToken, back_off: &mut BackOff) -> Result<(), SenderError> {
         let checked = self.vault_checked.is_some_and(|at| at.elapsed() < CHECK_VAULT_EVERY);
         if !checked && let Err(error) = self.check_vault().await {
-            // Once checked it stays ready: a chain that is away stops no table from handing in entries.
+            // Once checked, the replica stays ready: tables can submit entries while the chain is unreachable.
             if self.service.config().is_err() {
                 self.readiness.not_ready("vault", error.to_string());
             }
@@ -214,7 +213,7 @@ impl Sender {
             self.readiness.ready("vault");
         }
         let Some(lease) = self.journal.acquire(&self.replica).await? else {
-            // A replica that does not send signs vouchers: it is ready once it has found the journal whole.
+            // A replica without the lease signs vouchers: it is ready once it has found the journal complete.
             return if checked { Ok(()) } else { self.check_whole().await };
         };
         self.check_whole_as_sender(&lease).await?;
@@ -242,7 +241,7 @@ impl Sender {
                 Err(error @ (SenderError::Journal(_) | SenderError::Behind(_))) => return Err(error),
                 Err(error) => {
                     self.failed(&error);
-                    // Some work for the head was not done.
+                    // Some work for this head failed: the same head is handled again.
                     (self.seen, self.head) = (None, None);
                     back_off.next_wait().min(RENEW_EVERY)
                 }
@@ -257,7 +256,7 @@ impl Sender {
         Ok(())
     }
 
-    /// The head, read once in a poll's time however often there is work: entries that are handed in need no new one.
+    /// The head, read once per poll interval, however many entries arrive.
     async fn head(&mut self) -> Result<Block, SenderError> {
         if let Some((head, at)) = self.head
             && at.elapsed() < self.poll
@@ -269,7 +268,7 @@ impl Sender {
         Ok(head)
     }
 
-    /// One round; says when the next table is due if that is known.
+    /// Does one round of work; returns when the next table is due, if that is known.
     async fn tick(&mut self, lease: &Lease) -> Result<Option<Duration>, SenderError> {
         if !self.service.is_whole() {
             Box::pin(self.check_whole()).await?;

@@ -1,5 +1,5 @@
-//! The log once more, from a block on: on order of an operator or of a comparison, and where a transaction that is final
-//! had no event.
+//! Reads the log again from a block on: by order of an operator or of a comparison, or if a final transaction had no
+//! event.
 
 use super::{Sender, SenderError};
 use crate::{
@@ -13,11 +13,11 @@ use std::{
 
 /// Ranges in one round: reading again must not keep entries from being sent.
 const RANGES_MAX: usize = 4;
-/// How often a transaction that stays without its event is looked at.
+/// How often to check a transaction whose event does not arrive.
 const SILENT_EVERY: Duration = Duration::from_secs(20);
 
 impl Sender {
-    /// Goes on with an order to read again, if there is one.
+    /// Continues an order to read again, if there is one.
     pub(super) async fn reread(&mut self, lease: &Lease) -> Result<(), SenderError> {
         let Some(position) = self.journal.position().await? else { return Ok(()) };
         let mut certain = BTreeSet::new();

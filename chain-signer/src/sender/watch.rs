@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How often deposits are looked for while the chain is another one.
+/// Interval of checks for deposits while the chain was reorganised beyond final depth.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// Log queries in one round: catching up must not keep entries from being sent.
 const QUERIES_MAX: usize = 20;
@@ -59,7 +59,7 @@ impl Sender {
                 self.service.signals.noted.notify_one();
             }
             next = to + 1;
-            // Nothing may be set free by time before all that came until then was taken in.
+            // Expired reservations may be freed only after all events up to that time were applied.
             if to == last {
                 self.journal.expire(lease, over(end.timestamp_s, now_ms() / 1_000)).await?;
             }
@@ -67,8 +67,8 @@ impl Sender {
         Ok(())
     }
 
-    /// Where an event skips numbers of its table, the one before it was left out. It belongs before this one: the blocks of
-    /// our own transactions are read again first.
+    /// An event that skips numbers of its table means that a node left an earlier event out. The blocks of the signer's
+    /// own transactions are read again first, and the missing event is applied before this one.
     async fn add_skipped(&mut self, logs: &mut Vec<VaultLog>, until: u64) -> Result<(), SenderError> {
         let blocks = self.journal.skipped_blocks(logs).await?;
         for block in blocks.iter().copied().filter(|block| *block <= until).take(QUERIES_MAX) {
@@ -95,7 +95,7 @@ impl Sender {
         self.metrics.conflicts_with_chain.inc_by(tally.conflicts);
     }
 
-    /// Counts what differs; an unknown table of the vault means that the journal was lost.
+    /// Counts differing subjects; an unknown table of the vault means that the journal was lost.
     pub(super) async fn note_differing(&self) -> Result<(), SenderError> {
         let differing = self.journal.differing().await?;
         self.metrics.differing.set(i64::try_from(differing.len()).unwrap_or(i64::MAX));
@@ -105,7 +105,7 @@ impl Sender {
         Ok(())
     }
 
-    /// Nothing is taken in on top of another block than the last one.
+    /// Checks that the next block builds on the last applied one; otherwise nothing is applied.
     async fn check_position(
         &mut self,
         lease: &Lease,
@@ -125,7 +125,7 @@ impl Sender {
         if replaced { Err(SenderError::Replaced(position.block)) } else { Ok(()) }
     }
 
-    /// Whose deposit is gone is frozen, whose is there again is not any more.
+    /// Freezes players whose deposit is gone, and unfreezes those whose deposit is back.
     async fn look_for_deposits(&mut self, lease: &Lease, replaced: bool) -> Result<(), SenderError> {
         if self.looked.is_some_and(|at| at.elapsed() < LOOK_EVERY) {
             return Ok(());

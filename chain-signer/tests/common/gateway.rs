@@ -12,7 +12,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio::net::TcpListener;
 
 pub struct Door {
-    /// As players reach it.
+    /// The URL that players use.
     pub url: String,
     pub ca: PathBuf,
     stop: CancellationToken,

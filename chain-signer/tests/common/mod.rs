@@ -86,7 +86,7 @@ impl Process {
         Self(command.stdin(Stdio::null()).spawn().unwrap())
     }
 
-    /// As a lost node does it: at once, with nothing said.
+    /// Kills the process as the loss of a node would: at once, without a shutdown.
     pub fn kill(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
@@ -104,7 +104,7 @@ impl Drop for Process {
     }
 }
 
-/// Asks until the answer is there.
+/// Polls until `ask` returns an answer.
 pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {
     let start = Instant::now();
     loop {
@@ -159,7 +159,7 @@ impl House {
         self.dir.path().join(name)
     }
 
-    /// Everything runs, the vault is deployed, the signer knows it.
+    /// Starts everything: the vault is deployed, and the signer is configured with it.
     pub async fn new() -> Self {
         let mut house = Self::empty();
         house.start_postgres();
@@ -373,7 +373,7 @@ impl House {
         self.start_signer_at(free_port(), free_port())
     }
 
-    /// Where another one listened before.
+    /// Starts a signer on the ports of an earlier one.
     pub fn start_signer_at(&self, https: u16, ops: u16) -> Signer {
         let mut command = self.program();
         command
@@ -442,7 +442,7 @@ impl Signer {
         eventually(reason, asked).await;
     }
 
-    /// The database has all migrations: some of the tables are there earlier.
+    /// Waits until the database has all migrations. Some of the tables exist earlier.
     pub async fn journal_there(&self) {
         eventually("the journal is there", || async {
             let (_, text) = self.ops("/metrics").await?;

@@ -1,5 +1,5 @@
-//! A bad way to the chain: requests fail, transactions are late or get lost though the node said that it has them,
-//! and answers are lost after the node has acted.
+//! A faulty connection to the chain: requests fail, transactions are delayed or lost although the node has confirmed
+//! them, and answers are lost after the node has acted.
 
 use super::lies::Lie;
 use purr_chain_signer::chain::{Rpc, RpcConfig, RpcError};
@@ -32,7 +32,7 @@ const METHODS: [&str; 11] = [
     "eth_getBlockReceipts",
 ];
 
-/// Sebastiano Vigna's SplitMix64: a seed is a whole run.
+/// Sebastiano Vigna's SplitMix64: the seed determines the whole run.
 pub struct Random(pub u64);
 
 impl Random {
@@ -49,7 +49,7 @@ impl Random {
     }
 }
 
-/// How often each of it happened.
+/// How often each fault happened.
 #[derive(Default)]
 pub struct Counts {
     pub requests: AtomicU64,
@@ -75,7 +75,7 @@ impl Counts {
     }
 }
 
-/// Ends with its value.
+/// A running proxy; it stops when dropped.
 pub struct Proxy {
     pub port: u16,
     pub counts: Arc<Counts>,
@@ -95,17 +95,17 @@ pub const REQUESTS_PER_MINUTE: usize = 100;
 const NONCES: u64 = 8;
 
 enum Kind {
-    /// No faults; lies only.
+    /// Forwards everything; only lies change answers.
     Passing,
     Faulty,
-    /// No faults, but no more than the limits.
+    /// Injects no faults, but enforces the rate limits.
     Limiting(std::sync::Mutex<std::collections::VecDeque<std::time::Instant>>),
 }
 
 struct Faults {
     rpc: Rpc,
     kind: Kind,
-    /// The lie that the proxy tells in place of the truth.
+    /// The lie that the proxy currently answers with.
     lie: std::sync::Mutex<Option<Lie>>,
     counts: Arc<Counts>,
     random: std::sync::Mutex<Random>,
@@ -120,16 +120,16 @@ enum Fate {
     Passed,
     /// Refused, as by a server that is overloaded.
     Failed,
-    /// The node says that it has it, and the pool forgets it.
+    /// The node confirms the transaction, and the pool drops it.
     Dropped,
-    /// It arrives later.
+    /// The transaction arrives later.
     Delayed,
-    /// It arrives, and the answer does not.
+    /// The transaction arrives, and the answer is lost.
     AnswerLost,
 }
 
-/// Fates in a shuffled order, as often each as it is in the deck: a run that goes through the deck has met them all,
-/// which dice would not promise.
+/// A shuffled deck of fates. A run that goes through the deck has met each of them, which independent random choices
+/// would not guarantee.
 struct Deck<T> {
     cards: Vec<T>,
     next: usize,
@@ -213,13 +213,13 @@ impl Proxy {
         Self { port, counts, faults, calm, task }
     }
 
-    /// Nothing fails from now on: a comparison of everything asks hundreds of times, and one failure is one too many.
+    /// Stops all faults: a comparison of everything makes hundreds of requests, and a single failure would spoil it.
     pub fn calm(&self) {
         self.calm.store(true, Ordering::Relaxed);
     }
 }
 
-/// One connection, as much of HTTP/1.1 as the signer's client uses.
+/// Serves one connection with the part of HTTP/1.1 that the signer's client uses.
 async fn serve(faults: Arc<Faults>, stream: TcpStream) -> std::io::Result<()> {
     let mut stream = BufReader::new(stream);
     loop {
@@ -269,7 +269,7 @@ impl Faults {
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// The refusal of what is beyond the limits.
+    /// The error for a request beyond the rate limits.
     async fn limit(&self, method: &str, id: &Value) -> Option<(&'static str, Value)> {
         let Kind::Limiting(recent) = &self.kind else { return None };
         {
@@ -294,13 +294,13 @@ impl Faults {
         None
     }
 
-    /// The lie in place of an answer, where there is one.
+    /// The false answer to this request, if the current lie has one.
     async fn lie(&self, method: &'static str, params: &Value, id: &Value) -> Option<(&'static str, Value)> {
         let lie = (*self.lie.lock().unwrap())?;
         lie.told(&self.rpc, method, params, id).await
     }
 
-    /// One request, or several in one: as one of them fails, all do.
+    /// Answers one request or a batch; a fault of one request fails the whole batch.
     async fn answer_all(self: &Arc<Self>, request: &Value) -> Option<(&'static str, Value)> {
         let Value::Array(requests) = request else { return self.answer(request).await };
         if requests.iter().any(|request| request["method"] == "eth_call") {

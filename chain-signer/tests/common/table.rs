@@ -39,7 +39,7 @@ pub fn terms() -> OpenTable {
     }
 }
 
-/// A table whose players sit seat by seat: player n in seat n - 1, less the players of the tables before.
+/// A table with players by seat: player n in seat n - 1, offset by the players of earlier tables.
 pub struct Table {
     pub client: InternalClient,
     pub uid: String,
@@ -158,7 +158,7 @@ impl Table {
         Ok(accepted.accepted_through)
     }
 
-    /// Hands an entry in and counts on.
+    /// Submits an entry and counts its number.
     pub async fn submit(&self, entry: Entry) -> u64 {
         let through = self.submit_as(1, std::slice::from_ref(&entry)).await.unwrap();
         assert_eq!(through, entry.seq);
@@ -166,7 +166,7 @@ impl Table {
         through
     }
 
-    /// Status and code of what a refused submission says.
+    /// Submits an entry that is refused; returns status and problem code.
     pub async fn refused(&self, epoch: u64, entry: Entry) -> (u16, String) {
         let error = self.submit_as(epoch, &[entry]).await.unwrap_err();
         let problem = error.problem().unwrap_or_else(|| panic!("no refusal: {error}"));
@@ -192,7 +192,7 @@ impl Table {
         Ok(notices.notices)
     }
 
-    /// Reads notices until this number is confirmed; gives all of them.
+    /// Reads notices until this number is confirmed; returns all of them.
     pub async fn confirmed(&self, seq: u64) -> Vec<Notice> {
         let mut all: Vec<Notice> = Vec::new();
         loop {

@@ -72,7 +72,7 @@ impl Desk {
         exit(&args.what).await
     }
 
-    /// The same with nothing but the vault's address.
+    /// The same, knowing only the vault's address.
     async fn exit_alone(&self, what: &str) -> anyhow::Result<ExitState> {
         let vault = format!("0x{}", hex::encode(self.house.vault()));
         let Command::Exit(args) = self.options(&["exit", what, "--vault", &vault], false) else {
@@ -147,7 +147,7 @@ async fn money_goes_into_the_vault_and_out_by_a_voucher_by_the_command_line() {
     assert_eq!((desk.in_vault().await, desk.in_wallet().await), (200_250_000, 799_750_000));
     fails(desk.withdraw(&["1000"]).await, "is free to withdraw, which is less than 1000");
 
-    // A voucher that was redeemed is worth nothing, and is said so before it costs a fee.
+    // A voucher that was redeemed is worthless, and the client says so before a transaction costs a fee.
     let voucher = json!({"vault": format!("0x{}", hex::encode(desk.house.vault())), "player": player(1), "amount": 1,
         "nonce": out.nonce, "deadlineS": 9_999_999_999_u64, "signature": format!("0x{}", "00".repeat(65))});
     let file = desk.house.path("voucher.json");

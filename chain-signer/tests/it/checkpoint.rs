@@ -56,7 +56,7 @@ async fn a_journal_that_was_written_anew_is_refused_by_a_start_and_named_by_the_
     let sql = house.sql().await;
     let sessions = Sessions::new(redis.link("gateway"));
     let key = house.keys(&[]).settle;
-    // One that covers the deposits.
+    // Waits for a checkpoint that covers the deposits.
     let end = || async {
         let row = sqlx::query("SELECT id, hash FROM journal ORDER BY id DESC LIMIT 1")
             .fetch_one(&sql)
@@ -90,7 +90,7 @@ async fn a_journal_that_was_written_anew_is_refused_by_a_start_and_named_by_the_
         audit(&["--checkpoint", path, "--checkpoint-key", "0x0000000000000000000000000000000000000001"]);
     assert!(!fine && text.contains("no checkpoint"), "{text}");
 
-    // Behind a signer that runs: no more checkpoint, and nothing is signed.
+    // The journal changes while the signer runs: it makes no further checkpoint and signs nothing.
     let deposit = format!("free:{}", player(1));
     let lie = [
         "UPDATE journal SET body = replace(body, '100000000', '900000000') WHERE kind = 'logs'".to_owned(),
@@ -108,7 +108,7 @@ async fn a_journal_that_was_written_anew_is_refused_by_a_start_and_named_by_the_
     signer = house.start_signer();
     signer.not_ready("the journal is not the one that was signed").await;
 
-    // By itself such a journal could have been; the chain and the checkpoints say otherwise.
+    // Without chain and checkpoints such a journal looks valid; compared with them it does not.
     let (fine, text) = audit(&[]);
     assert!(fine, "{text}");
     let (fine, text) = audit(&["--checkpoint", path]);

@@ -39,7 +39,7 @@ async fn postgres_and_chain_may_be_away_at_the_start_and_later() {
     ready.start_postgres();
     signer.ready().await;
 
-    // PostgreSQL goes and comes back.
+    // PostgreSQL is stopped and started again.
     let table = ready.client(&signer, &Role::Table(UID.into()));
     let fence = format!("/v1/tables/{UID}/fence");
     let body = json!({"epoch": 1});
@@ -51,7 +51,7 @@ async fn postgres_and_chain_may_be_away_at_the_start_and_later() {
     signer.ready().await;
     assert_eq!(outcome(&table, Method::POST, &fence, &body).await, (404, "unknown-table".into()));
 
-    // A node that is away at the start is named; when it is another chain's, that is said too.
+    // A node that is unreachable at the start is named in the log, and so is a node of another chain.
     signer.process.kill();
     ready.rpc_port = common::unused_port();
     signer = ready.start_signer();

@@ -1,5 +1,5 @@
-//! Somebody writes to the signer's database: what the token signs is what tables asked for all the same, and only the
-//! tables that it is about stand still.
+//! An attacker writes to the signer's database: the token still signs only what tables asked for, and only the affected
+//! tables stop.
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -62,7 +62,7 @@ impl Room {
         sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&self.sql).await.unwrap();
     }
 
-    /// Waits until the first table, and nobody else, is quarantined; gives why.
+    /// Waits until only the first table is quarantined; returns the reason.
     async fn quarantined(&self) -> String {
         let found = eventually("the table is quarantined", || async {
             let found: Vec<(String, String)> =
@@ -75,7 +75,7 @@ impl Room {
         found[0].1.clone()
     }
 
-    /// The other table settles meanwhile.
+    /// The other table still settles.
     async fn others_go_on(&self) {
         let hand = self.other.hand(&[(3, 1), (4, -1)], 0);
         let seq = self.other.submit(hand).await;
@@ -92,7 +92,8 @@ impl Room {
         assert!(done, "{text}");
     }
 
-    /// Everything that the settling key ever sent: calls of the vault with what the tables handed in, and nothing else.
+    /// Checks all transactions of the settling key: calls of the vault with entries that the tables submitted, and
+    /// nothing else.
     async fn only_what_was_asked(&self, asked: &[Entry]) {
         let key = parse_address(&self.house.keys(&[]).settle).unwrap();
         let head = self.house.rpc().block_number().await.unwrap();
@@ -126,7 +127,7 @@ impl Room {
             vault.table(&self.house.rpc(), self.table.id, None).await.unwrap().seq,
             self.table.seq.get()
         );
-        // The winner has the amount that the table said.
+        // The winner has the amount that the table submitted.
         let path = format!("/v1/balances/{}", player(1));
         let balance: Balance = self.gateway.get(&path, WAIT).await.unwrap();
         assert_eq!(balance.seated[0].stack, 50 * USDC + 7 * asked.len() as u64);
@@ -146,7 +147,7 @@ fn mint() -> Vec<u8> {
 async fn a_replacement_of_a_transaction_whose_row_was_changed_is_never_signed() {
     let room = Box::pin(Room::open()).await;
     let Room { house, table, signer, .. } = &room;
-    // No block takes it: the node forgets it, and blocks come only on demand.
+    // No block contains it: the node drops it, and blocks come only on demand.
     house.node("anvil_setIntervalMining", json!([0])).await;
     let hand = table.hand(&[(1, 7), (2, -7)], 0);
     let seq = table.submit(hand.clone()).await;
@@ -187,11 +188,11 @@ async fn a_replacement_of_a_transaction_whose_row_was_changed_is_never_signed() 
         .unwrap();
     assert_eq!(versions, 1, "no other version was made");
 
-    // Earlier signatures are as good as ever.
+    // Earlier signatures are still valid.
     house.node("anvil_setIntervalMining", json!([1])).await;
     table.confirmed(seq).await;
     room.others_go_on().await;
-    // A comparison that finds that both agree does not end it; somebody has to.
+    // A comparison that finds both equal does not end the quarantine; an operator has to.
     let next = table.hand(&[(1, 7), (2, -7)], 0);
     let seq = table.submit(next.clone()).await;
     room.others_go_on().await;
@@ -219,7 +220,7 @@ async fn what_was_changed_before_its_first_signature_is_not_signed_and_holds_up_
     let token = address_text(house.token())[2..].to_owned();
     let of_transactions = |change: String| ("BEFORE INSERT ON transactions", change);
     let of_entries = |change: &str| ("BEFORE UPDATE OF state ON entries", change.to_owned());
-    // As the row is stored, or as the transaction that carries it is.
+    // Each column is changed in a waiting row, or in the row of the transaction that carries it.
     let cases = [
         ("transactions.destination", of_transactions(format!("NEW.destination := '\\x{token}';"))),
         ("transactions.calldata", of_transactions(format!("NEW.calldata := '\\x{}';", hex::encode(mint())))),
@@ -243,7 +244,7 @@ async fn what_was_changed_before_its_first_signature_is_not_signed_and_holds_up_
         room.run(format!("DROP TRIGGER change ON {relation}")).await;
         room.others_go_on().await;
         assert_eq!(state(&room, seq).await, "requested", "{column}");
-        // Somebody puts the row right; a transaction is made anew.
+        // An operator repairs the row; then a new transaction is made.
         if relation == "entries" {
             room.run(format!(
                 "UPDATE entries SET lanes = replace(lanes, '30000000', '7'), payload = '{}' WHERE seq = {seq} AND uid = '{}'",

@@ -135,7 +135,7 @@ async fn the_next_due_entry_of_ten_thousand_tables_is_found_at_once() {
     let (median, worst) = (took[took.len() / 2], took[took.len() - 1]);
     println!("the next due: median {median:?}, worst {worst:?} of {}", took.len());
 
-    // As the database has it, without the client.
+    // The query plan, read without the client library.
     let explain =
         format!("EXPLAIN ANALYZE {}", WAITING.replace("$1", "ARRAY[]::text[]").replace("$2", "4096"));
     let rows = sqlx::query(sqlx::AssertSqlSafe(explain)).fetch_all(journal.pool()).await.unwrap();

@@ -12,7 +12,7 @@ use tokio::{
     net::TcpListener,
 };
 
-/// A node that answers everything with this status and body; its URL, and how often it was asked.
+/// Starts a node that answers everything with this status and body; returns its URL and a counter of requests.
 async fn node(status: &'static str, body: &'static str) -> (String, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -22,7 +22,7 @@ async fn node(status: &'static str, body: &'static str) -> (String, Arc<AtomicUs
         while let Ok((mut socket, _)) = listener.accept().await {
             let mut request = Vec::new();
             let mut buffer = [0; 4_096];
-            // Method and body are short: the request is whole when its JSON is.
+            // Method and body are short, so the request is complete when its JSON is.
             while !request.ends_with(b"}") {
                 match socket.read(&mut buffer).await {
                     Ok(0) | Err(_) => break,
@@ -30,7 +30,7 @@ async fn node(status: &'static str, body: &'static str) -> (String, Arc<AtomicUs
                 }
             }
             count.fetch_add(1, Ordering::SeqCst);
-            // To the request that was made.
+            // Answers the request that was made.
             let asked = String::from_utf8_lossy(&request);
             let id = asked.split_once(r#""id":"#).and_then(|(_, rest)| rest.split_once(','));
             let body = body.replace(r#""id":1"#, &format!(r#""id":{}"#, id.map_or("1", |(id, _)| id)));

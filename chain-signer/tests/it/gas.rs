@@ -1,4 +1,4 @@
-//! The block's gas limit falls below what transactions on their way were given: they are planned again.
+//! The block's gas limit falls below that of transactions in flight: they are planned again.
 
 use crate::common::{
     House, eventually,
@@ -33,7 +33,7 @@ async fn versions(sql: &PgPool, tx: i64) -> (String, Vec<i64>) {
     (purpose.fetch_one(sql).await.unwrap(), gas.fetch_all(sql).await.unwrap())
 }
 
-/// From the next block on, which is mined now; the chain goes on then.
+/// Sets the gas limit from the next block on, mines that block, and lets the chain go on.
 async fn block_gas_limit(house: &House, limit: u64) {
     house.node("evm_setBlockGasLimit", json!([format!("{limit:#x}")])).await;
     house.node("evm_mine", json!([])).await;
@@ -90,7 +90,7 @@ async fn a_batch_made_before_the_blocks_gas_limit_falls_is_split_and_one_item_is
         sqlx::query_scalar("SELECT DISTINCT tx_id FROM entries").fetch_all(&sql).await.unwrap();
     assert!(carriers.len() >= 2 && !carriers.contains(&batch), "{carriers:?}");
 
-    // One item that fits without the margin is sent again with all the gas of a block.
+    // A single item that only fits without the margin is sent again with all the gas of a block.
     house.node("anvil_setIntervalMining", json!([0])).await;
     let seq = table.submit(table.hand(&[(1, 5), (2, -5)], 0)).await;
     let single = broadcast(&sql, seq).await;

@@ -108,7 +108,7 @@ async fn logs_of_another_contract_that_the_only_node_tells_are_nobodys_money() {
     let mut house = House::new().await;
     let (liar, _signer, table, gateway) = behind_a_liar(&mut house, &[]).await;
     liar.lie(Some(Lie::ForeignLogs));
-    // Each deposit, seat and hand comes twice, once of a contract that anybody may have deployed.
+    // Each deposit, seat and hand arrives twice, once from a contract that anybody may have deployed.
     for n in 1..=2 {
         a_seat_is_paid_for(&house, &gateway, &table, n).await;
     }
@@ -169,7 +169,7 @@ async fn a_hand_whose_event_the_only_node_swallows_settles_by_itself_once_the_no
     liar.lie(Some(Lie::SwallowedLogs));
     let seq = table.submit(table.hand(&[(1, 5), (2, -5)], 0)).await;
     let sql = house.sql().await;
-    // Its transaction is final, its block was taken in, and of the hand nothing was said.
+    // The transaction is final and its block was applied, but the node left the hand's event out.
     eventually("the cursor has passed the hand", || async {
         let row: Option<(i64,)> = sqlx::query_as(
             "SELECT c.block FROM cursors c, entries e JOIN transactions t ON t.id = e.tx_id
@@ -241,7 +241,7 @@ async fn rescan_takes_in_what_a_node_swallowed_once_and_the_same_again_changes_n
     };
     let first = tokio::task::block_in_place(|| rescan(from));
     assert_eq!((first["found"].as_u64(), free(5).await, free(6).await), (Some(2), 70 * USDC, 70 * USDC));
-    // From the very beginning: everything is there already.
+    // A rescan from the first block finds nothing missing.
     let again = tokio::task::block_in_place(|| rescan(0));
     assert_eq!((again["found"].as_u64(), free(5).await, free(6).await), (Some(0), 70 * USDC, 70 * USDC));
     let last = table.submit(table.hand(&[(1, 5), (2, -5)], 0)).await;
@@ -287,7 +287,8 @@ async fn a_wrong_receipt_and_a_wild_base_fee_of_the_only_node_stop_no_table() {
     assert!(liar.counts.lies.load(Ordering::Relaxed) > 0);
     liar.lie(None);
 
-    // One transaction may cost half a coin at most, whatever a head says; the median of recent heads says less still.
+    // A transaction may cost half a coin at most, whatever the head's base fee; the median of recent heads is a lower
+    // bound still.
     liar.lie(Some(Lie::WildBaseFee));
     let seq = table.submit(table.hand(&[(1, 5), (2, -5)], 0)).await;
     reaches(&gateway, &table, seq).await;

@@ -37,7 +37,7 @@ async fn in_the_quiet_a_minute_has_60_requests_at_most_and_10_of_them_for_compar
     }
     let signer = house.start_signer();
     signer.ready().await;
-    // A table, and 40 players whom the ledger knows.
+    // Funds a table and 40 players whom the ledger knows.
     house.fund_players(1..=40, 100 * USDC).await;
     let table = Table::open(&house, &signer).await;
     let gateway = house.client(&signer, &Role::Gateway);
@@ -54,7 +54,7 @@ async fn in_the_quiet_a_minute_has_60_requests_at_most_and_10_of_them_for_compar
         let of = |count: &std::sync::atomic::AtomicU64| count.load(Ordering::Relaxed);
         (of(&proxy.counts.requests), of(&proxy.counts.compared), of(&proxy.counts.failed))
     };
-    // A minute, or what PURR_QUIET_S says, after whatever the last settlement still asks.
+    // Waits for the last requests of the settlement, then for a minute (or PURR_QUIET_S).
     let seconds = std::env::var("PURR_QUIET_S").map_or(60, |text| text.parse().unwrap());
     tokio::time::sleep(Duration::from_secs(10)).await;
     let (requests, compared, failed) = counted();
@@ -73,8 +73,8 @@ async fn in_the_quiet_a_minute_has_60_requests_at_most_and_10_of_them_for_compar
     assert!(comparisons <= 10.0 && comparisons > 0.0, "{comparisons}");
     assert_eq!(after_failed, failed, "none was refused");
 
-    // And a hand is with a node at once, whatever was asked before it: it does not wait for the budget of a next minute. The
-    // bound is far from that minute, and far from what a machine with other work takes.
+    // A hand reaches a node at once, whatever was requested before: it does not wait for the next minute's budget. The
+    // bound is far below a minute and far above the time on a busy machine.
     let begun = Instant::now();
     let seq = table.submit(table.hand(&[(1, 5), (2, -5)], 0)).await;
     let notices = eventually("the hand is sent", || async {

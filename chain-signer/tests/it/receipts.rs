@@ -48,7 +48,7 @@ async fn receipt(gateway: &InternalClient, hand: u64) -> HandReceipt {
     eventually("the receipt is signed", || async { gateway.get(&path, WAIT).await.ok() }).await
 }
 
-/// The contract's own view of it.
+/// Asks the contract's view function to verify a receipt.
 async fn verified(house: &House, receipt: &HandReceipt) -> (bool, [u8; 20]) {
     use sha3::{Digest, Keccak256};
     let bytes = |text: &str| hex::decode(&text[2..]).unwrap();

@@ -1,4 +1,4 @@
-//! The signer dies between any two steps of its journal, the chain misbehaves: nothing is lost, nothing is
+//! The signer dies between any two steps of its journal while the chain misbehaves: nothing is lost, and nothing is
 //! signed twice.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
@@ -119,7 +119,7 @@ async fn a_signer_killed_before_any_step_is_durable_goes_on_where_it_was() {
         table.confirmed(seq).await;
         println!("killed before '{kind}': {seq} is confirmed");
     }
-    // One signature was stored for each transaction, whatever was signed and never stored.
+    // Exactly one signature was stored for each transaction, even if others were made and never stored.
     let attempts: i64 =
         sqlx::query_scalar("SELECT count(*) FROM attempts WHERE attempt > 0").fetch_one(&sql).await.unwrap();
     assert_eq!(attempts, 0);

@@ -20,7 +20,7 @@ use std::time::Duration;
 const USDC: u64 = 1_000_000;
 const WAIT: Duration = Duration::from_secs(15);
 
-/// What a later release does to the schema at its start.
+/// Changes the schema as a later release would at its start.
 async fn later(sql: &PgPool, change: &'static str) {
     let mut all: Vec<Migration> = journal::migrations().iter().cloned().collect();
     all.push(Migration::new(
@@ -60,7 +60,7 @@ async fn hands_go_on_from_release_to_release_and_back_across_a_migration() {
     for change in [1, -1, 2] {
         table.submit(table.hand(&[(1, change), (2, -change)], 0)).await;
         signer.process.kill();
-        // Applied once, found there at each later start of that release.
+        // The later release applies it once, and finds it at each later start.
         later(&sql, CHANGE).await;
         signer = house.start_signer();
         table.again(&house, &signer);

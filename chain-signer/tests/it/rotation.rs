@@ -1,5 +1,5 @@
-//! The settling key is revoked after an incident, and another takes its place: what the old one had on its way is settled
-//! exactly once, whatever became of its transactions.
+//! The settling key is revoked after an incident and another one replaces it: entries in transactions of the old key
+//! are settled exactly once, whatever happened to those transactions.
 
 use crate::common::{
     GUARDIAN_KEY, House, Signer, call, eventually,
@@ -46,7 +46,7 @@ async fn hand(table: &Table) -> u64 {
     table.submit(table.hand(&[(n, 5), (n + 1, -5)], 0)).await
 }
 
-/// Until the table's last entry is in a transaction that a node has; gives the transaction's hash.
+/// Waits until the table's last entry is in a transaction that a node has; returns the transaction's hash.
 async fn broadcast(sql: &PgPool, table: &Table, seq: u64) -> String {
     eventually("the hand is on its way", || async {
         let row: Option<(String, Vec<u8>)> = sqlx::query_as(
@@ -75,7 +75,7 @@ async fn what_a_revoked_key_had_on_its_way_is_settled_once_by_the_key_in_its_pla
     let rpc = house.rpc();
     let guardian = Wallet::new(&rpc, guardian).await.unwrap();
 
-    // The first table's hand is in a block of before the revocation, and the signer dies before it knows.
+    // The first table's hand is in a block from before the revocation, and the signer dies before it sees the block.
     house.node("anvil_setIntervalMining", json!([0])).await;
     let mut last = vec![hand(&tables[0]).await];
     broadcast(&sql, &tables[0], last[0]).await;
@@ -129,7 +129,7 @@ async fn what_a_revoked_key_had_on_its_way_is_settled_once_by_the_key_in_its_pla
             .collect();
         assert_eq!(confirmed.len(), 1, "told once: {notices:?}");
     }
-    // The key of now goes on, and everybody leaves.
+    // The new key goes on, and all players leave.
     let gateway = house.client(&signer, &Role::Gateway);
     for table in &tables {
         let n = table.others + 1;

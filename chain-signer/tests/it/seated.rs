@@ -1,4 +1,5 @@
-//! Seats at a table that is gone: the controller finds them, and whoever speaks for the table pays them out.
+//! Seats at a table that no longer exists: the controller finds them, and a holder of the table's certificate pays them
+//! out.
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -52,7 +53,7 @@ async fn players_at_a_table_that_is_gone_are_found_and_paid_what_the_journal_has
     let (status, _) = gateway.raw(Method::GET, "/v1/seated", Default::default(), WAIT).await.unwrap();
     assert_eq!(status, 403, "no gateway sees all seats");
 
-    // What `purr-controller pay-out` does with a certificate of its own for the table.
+    // The requests of `purr-controller pay-out`, with a certificate of its own for the table.
     let role = Role::Table(UID.into());
     let (identity, mine) = (house.identity(&role), house.client(&signer, &role));
     let seats: TableSeats = mine.get(&format!("/v1/tables/{UID}/seats"), WAIT).await.unwrap();

@@ -1,4 +1,4 @@
-//! From a deposit to the free balance again, over the real chain, token and database.
+//! From a deposit to the free balance again, with a real chain, token and database.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 
@@ -60,7 +60,7 @@ async fn a_table_settles_from_deposit_to_leave_and_ledger_and_chain_agree() {
         .await;
     }
 
-    // The same reservation again is the same answer; the money is set aside once.
+    // Repeating the reservation gives the same answer, and the money is reserved once.
     let reserve = table.reservation(&house, 1, 200 * USDC, 7);
     let first = table.reserve(&reserve).await.unwrap();
     assert_eq!(table.reserve(&reserve).await.unwrap(), first);
@@ -106,12 +106,12 @@ async fn a_table_settles_from_deposit_to_leave_and_ledger_and_chain_agree() {
 
     told(&house, &signer, &sent).await;
 
-    // All of it again changes nothing and has the same answer.
+    // Submitting everything again changes nothing and returns the same answer.
     assert_eq!(table.submit_as(1, &sent).await.unwrap(), last);
     let other = Entry { seq: sent[0].seq, ..table.hand(&[(1, 5), (2, -5)], 0) };
     assert_eq!(table.refused(1, other).await, (409, "conflict".into()));
     assert!(signer.metric("purr_signer_conflicts_total").await >= 1.0);
-    // Hands, each once; sits and leaves are not among them.
+    // Counts hands, each once; sits and leaves are left out.
     assert_eq!(signer.metric("purr_signer_settle_seconds_count").await, 3.0);
     assert!(signer.metric("purr_signer_settle_seconds_sum").await <= 3.0 * started.elapsed().as_secs_f64());
 
@@ -123,7 +123,7 @@ async fn a_table_settles_from_deposit_to_leave_and_ledger_and_chain_agree() {
     assert!(ended.success(), "SIGTERM ends it gracefully");
 }
 
-/// Records hears of seats, deposits and settlements in the order of the journal; nobody else may ask.
+/// Records reads seats, deposits and settlements in the journal's order; other roles are refused.
 async fn told(house: &House, signer: &Signer, sent: &[Entry]) {
     let refused = house.client(signer, &Role::Gateway).get::<Feed>("/v1/feed?after=0", WAIT).await;
     assert_eq!(refused.unwrap_err().problem().unwrap().status, 403);
@@ -158,7 +158,8 @@ async fn told(house: &House, signer: &Signer, sent: &[Entry]) {
         })
         .collect();
     assert_eq!(settled, wanted);
-    // The journal's own word of each hand comes first; where the chain had it before anybody asked, it says that.
+    // The journal's settlement of each hand comes first; if the chain had settled the hand before the first request,
+    // the event says so.
     let accepted = all.iter().filter_map(|item| match &item.what {
         Happened::Accepted { table, hands } | Happened::AlreadySettled { table, hands } if table == UID => {
             Some(hands)
@@ -312,7 +313,7 @@ async fn what_breaks_a_rule_is_refused_by_name_and_changes_nothing() {
     let old = Entry { seq: 1, ..table.hand(&[(1, million), (2, -million)], 0) };
     assert_eq!(table.refused(1, old).await, (409, "conflict".into()));
 
-    // Nothing of it was kept: the next number is still free, and all agrees.
+    // Nothing of the refused entry was stored: the next number is still free, and all books agree.
     let next = table.submit(table.hand(&[(1, million), (2, -million)], 0)).await;
     assert_eq!(next, last + 1);
     table.confirmed(next).await;
@@ -348,7 +349,7 @@ async fn a_seating_that_the_chain_refuses_gives_the_money_back_and_a_busted_seat
     let three: Balance = gateway.get(&format!("/v1/balances/{}", player(3)), WAIT).await.unwrap();
     assert_eq!((three.free, three.reserved, three.seated.len()), (100 * USDC, 0, 0));
 
-    // The sequence goes on: player 2 loses all, tops up, and plays again.
+    // The sequence goes on: player 2 loses the whole stack, tops up, and plays again.
     let bust = 50 * USDC as i64;
     table.submit(table.hand(&[(1, bust), (2, -bust)], 0)).await;
     let permit = table.permit_for(&house, PermitFor::TopUp(table.seat(2)), 2, (20 * USDC, 2));
@@ -373,7 +374,7 @@ async fn a_seating_that_the_chain_refuses_gives_the_money_back_and_a_busted_seat
     assert_eq!((free(&gateway, 1).await, free(&gateway, 2).await), (150 * USDC - 5, 50 * USDC + 5));
 }
 
-/// Money moves on chain before the table's last hands do; what is short comes out of the house's reserve.
+/// Money moves on chain before the table's last hands do; the house's reserve pays the difference.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_player_who_exits_before_a_loss_settles_stops_neither_the_table_nor_the_signer() {
     let house = House::new().await;
@@ -417,7 +418,7 @@ async fn a_player_who_exits_before_a_loss_settles_stops_neither_the_table_nor_th
     })
     .await;
 
-    // Played before the exit was final, handed in after it.
+    // The hand was played before the exit was final, and is submitted after it.
     let lost = 30 * USDC as i64;
     table.submit(table.hand(&[(1, lost), (2, -lost)], 0)).await;
     table.leave(2, 20 * USDC).await;

@@ -19,7 +19,7 @@ async fn balance(gateway: &InternalClient, n: usize) -> Balance {
     gateway.get(&format!("/v1/balances/{}", player(n)), WAIT).await.unwrap()
 }
 
-/// Players 1 and 2 sit with 50 each of their 100; player 2's exit is final, and a hand of before is not handed in yet.
+/// Players 1 and 2 sit with 50 each of their 100; player 2's exit is final, and an earlier hand is not submitted yet.
 async fn exited(house: &House, gateway: &InternalClient, table: &Table) {
     house.fund(2, 100 * USDC).await;
     for n in 1..=2 {
@@ -46,7 +46,7 @@ async fn exited(house: &House, gateway: &InternalClient, table: &Table) {
     .await;
 }
 
-/// A house with one table, in the state that [`exited`] leaves.
+/// A room with one table, in the state that [`exited`] leaves.
 async fn begun() -> (House, Signer, Table, InternalClient) {
     let house = House::new().await;
     let signer = house.start_signer();

@@ -1,5 +1,5 @@
-//! The token goes away and comes back, and a PIN is wrong: SoftHSM behind a module that takes it away. The signer's keys
-//! are ready only after a real signature of each, so readiness is what these tests look at.
+//! Loss and return of the HSM token, and a wrong PIN, with SoftHSM behind a module that can hide it. The signer's keys
+//! are ready only after a real signature of each, so the tests watch readiness.
 
 #![allow(
     clippy::unwrap_used,
@@ -14,7 +14,7 @@ use crate::common;
 use common::{House, Signer};
 use std::{fs, process::Command};
 
-/// A house whose token is away while the file `away` exists.
+/// A room whose token is hidden while the file `away` exists.
 fn house() -> House {
     let mut house = House::empty();
     let module = house.path("flaky.so");
@@ -32,7 +32,7 @@ fn house() -> House {
     house
 }
 
-/// Waits until the keys stand against readiness for this reason, or until they do not (`None`).
+/// Waits until the keys keep the signer from being ready for this reason, or no longer do (`None`).
 async fn keys(signer: &Signer, reason: Option<&str>) {
     let name = format!("keys: {}", reason.unwrap_or("work"));
     common::eventually(&name, || async {
@@ -99,7 +99,7 @@ async fn a_module_that_fails_in_words_of_its_own_is_logged_in_to_and_started_aga
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pin_that_the_token_refused_waits_until_its_file_changes() {
     let house = house();
-    // Makes the token with the right PIN.
+    // Creates the token, with the right PIN.
     house.keys(&["--create"]);
     fs::write(house.path("pin"), "4321").unwrap();
     let signer = house.start_signer();
@@ -119,7 +119,8 @@ async fn a_pin_that_the_token_refused_waits_until_its_file_changes() {
     assert!(up(&signer, "pin").await);
 }
 
-/// As the chart starts the signer: its first container makes the token, and only that one reads the security officer's PIN.
+/// Starts the signer as the chart does: the init container creates the token, and only that container reads the
+/// security officer's PIN.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_signer_whose_token_was_made_before_works_without_the_security_officers_pin() {
     let mut house = house();
@@ -130,7 +131,7 @@ async fn a_signer_whose_token_was_made_before_works_without_the_security_officer
     };
     assert!(init(&house).contains("0x"), "prints the addresses of the keys that it made");
     fs::remove_file(house.path("so-pin")).unwrap();
-    // A token that is there is left alone, and a PIN that is wrong is not tried.
+    // An existing token is left alone, and a wrong PIN is not tried.
     fs::write(house.path("pin"), "4321").unwrap();
     assert!(init(&house).contains("is there"));
     fs::write(house.path("pin"), "1234").unwrap();

@@ -1,4 +1,4 @@
-//! What reconciles share.
+//! State shared by all reconciles.
 
 use crate::{
     certificates::Authority,
@@ -10,13 +10,10 @@ use crate::{
     placement::Placement,
     pods::Pods,
     shared::Shared,
+    spare::Spare,
     stores::Stores,
     summaries::Summaries,
-    table::{
-        own::Own,
-        secret,
-        status::{STARTING_PER_S, Spare},
-    },
+    table::{own::Own, secret},
 };
 use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::{
@@ -36,7 +33,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub const MANAGER: &str = "purr-controller";
 /// Waits after failures of one table or fleet.
 pub const RETRY: Delays = Delays::new(Duration::from_secs(1), Duration::from_secs(60));
 
@@ -61,7 +57,7 @@ pub struct Context {
     pub sessions: Arc<Sessions>,
     pub stores: Stores,
     pub metrics: Metrics,
-    /// What table pods mount, in the namespaces that are not our own.
+    /// Copies of the Secrets that table pods mount, in namespaces other than the controller's own.
     pub shared: Shared,
     memory: Mutex<HashMap<String, Memory>>,
     placement: Placement,
@@ -75,6 +71,8 @@ pub struct Context {
 
 /// Normal events of tables a second.
 const NORMAL_PER_S: u64 = 5;
+/// Writes a second, for all tables together, of a status that only says that a new table starts.
+const STARTING_PER_S: u64 = 1;
 /// Warnings of tables a second.
 const WARNING_PER_S: u64 = 200;
 
@@ -90,7 +88,7 @@ impl Default for Told {
     }
 }
 
-/// Of one table, by its UID; may be lost with the process.
+/// State of one table, by its UID. It may be lost with the process.
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
     pub failures: u32,
@@ -100,13 +98,13 @@ pub struct Memory {
     pub started_s: i64,
     /// The table's Secret as this process remembers it.
     pub secret: secret::Memory,
-    /// When labels and owner of a pod of it were last put back.
+    /// When labels and owner of one of its pods were last restored.
     pub restored: Option<Instant>,
     /// The API server does not accept the table's next pod.
     pub refused: Option<Refused>,
     /// Writes that the watches have not shown yet.
     pub own: Own,
-    /// The generation whose pod's first summary was read on its own.
+    /// The generation whose first summary was read ahead of the regular round.
     pub greeted: u64,
 }
 
@@ -119,14 +117,14 @@ pub struct Refused {
     pub times: u32,
     /// No other attempt before then, in seconds since 1970.
     pub until_s: i64,
-    /// The fencing generation that was given out for it, of which there is no pod: the next attempt has it.
+    /// The fencing generation that was raised for the refused pod and has no pod: the next attempt uses it.
     pub unspent: u64,
 }
 
 /// The parts of a [`Context`] that come from the outside.
 pub struct Parts {
     pub client: Client,
-    /// Of the program itself.
+    /// The controller's own namespace.
     pub namespace: String,
     pub table_cache: Store<PokerTable>,
     pub pod_index: Arc<PodIndex>,
@@ -212,7 +210,7 @@ impl Context {
         change(memory.entry(uid.to_owned()).or_default())
     }
 
-    /// Gives a table that may be anywhere its store group, for good once its status has it.
+    /// Chooses a store group for a table that may be in any. The choice becomes permanent with the table's status.
     pub fn place(&self, table: &mut PokerTable) {
         if crate::table::store_name(table).is_none() {
             let all = || self.table_cache.state();
@@ -227,13 +225,13 @@ impl Context {
         self.spare.lock().unwrap_or_else(PoisonError::into_inner).take(now_s)
     }
 
-    /// Whether the status of a new table may say now that it starts, and no more than that.
+    /// Whether the status of a new table may be written now although it only says that the table starts.
     pub fn may_say_starting(&self) -> bool {
         let now_s = self.started.elapsed().as_secs();
         self.starting.lock().unwrap_or_else(PoisonError::into_inner).take(now_s)
     }
 
-    /// Whether an event may be sent now: what ten thousand tables have to say at once nobody reads.
+    /// Whether an event may be sent now. Events of ten thousand tables at once are dropped: nobody could read them.
     pub fn may_say(&self, event: &Event) -> bool {
         let Told { normal, warning } = &mut *self.told.lock().unwrap_or_else(PoisonError::into_inner);
         let bucket = if event.type_ == EventType::Normal { normal } else { warning };

@@ -1,4 +1,4 @@
-//! What tables have that do not say it themselves, from the controller's options.
+//! Defaults for fields that a table leaves out, from the controller's options.
 
 use crate::allowed::Allowed;
 use purr_crds::Resources;
@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 #[derive(Clone, Debug)]
 pub struct Defaults {
-    /// Of the chart: the first part of the names of its Secrets.
+    /// Name of the Helm release, which the names of its Secrets begin with.
     pub release: String,
     pub stores: BTreeMap<String, StoreGroup>,
     pub sessions: StoreGroup,
@@ -25,7 +25,7 @@ pub struct Defaults {
     pub jwks_addr: String,
     pub jwt_issuer: String,
     pub jwt_audience: String,
-    /// Tables also take players' access tokens, which gateways of the release before send.
+    /// Whether tables also accept players' access tokens, which gateways of the previous release send.
     pub accept_access_tokens: bool,
     /// Public key of the auditor, 64 hex digits; empty: none.
     pub audit_key: String,
@@ -46,7 +46,7 @@ pub struct StoreGroup {
     pub master: String,
 }
 
-/// Where tables settle that do not say it themselves.
+/// The chain that tables settle on if their spec names none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chain {
     pub vault: String,

@@ -1,6 +1,6 @@
-//! What the watches show, found without looking through all of it: the pods of a table, the tables of a fleet.
+//! Indexes over the watch caches: the pods of a table, and the tables of a fleet, without a scan of the whole cache.
 //!
-//! Pods are kept as [`PodView`]s: of the object of the API a reconcile needs a twentieth.
+//! A pod is stored as a [`PodView`], because a reconcile needs a twentieth of the API object.
 
 use crate::table::{
     build::{self, LABEL_UID},
@@ -38,7 +38,7 @@ struct Pods {
     tables: HashMap<Place, String>,
 }
 
-/// The table that is to look when something happens to this pod.
+/// The table to reconcile when this pod changes.
 pub fn table_of(pod: &Pod) -> Option<ObjectRef<PokerTable>> {
     build::table_uid(pod)?;
     let (table, _) = build::parse_pod_name(pod.metadata.name.as_deref()?)?;
@@ -74,7 +74,7 @@ impl PodIndex {
         newest.node.clone()
     }
 
-    /// As much of a pod as says which table it belonged to.
+    /// A pod with the metadata that identifies its table, for the event of its deletion.
     pub fn last(&self, namespace: &str, name: &str) -> Option<Pod> {
         let pods = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let place = (namespace.to_owned(), name.to_owned());
@@ -97,7 +97,7 @@ impl Pods {
     fn apply(&mut self, pod: &Pod) {
         let place = place(&pod.metadata);
         self.remove(&place);
-        // In a table's namespace are others' pods, too.
+        // Other pods may run in a table's namespace as well.
         let Some(table) = build::table_uid(pod).map(str::to_owned) else { return };
         self.by_table.entry(table.clone()).or_default().push(PodView::of(pod));
         self.tables.insert(place, table);
@@ -120,7 +120,7 @@ impl Pods {
 pub struct SecretIndex(RwLock<HashMap<Place, String>>);
 
 impl SecretIndex {
-    /// Says whether a table should look at its Secret: not because it was listed or has just been made.
+    /// Applies a watch event. Returns whether the table has to check its Secret: only after a change or a deletion.
     pub fn see(&self, event: &Event<PartialObjectMeta<Secret>>) -> bool {
         let mut held = self.0.write().unwrap_or_else(PoisonError::into_inner);
         match event {
@@ -143,7 +143,7 @@ impl SecretIndex {
         held.get(&(namespace.to_owned(), name.to_owned())).cloned()
     }
 
-    /// As much of a Secret as says which it was.
+    /// A Secret with the metadata that identifies it, for the event of its deletion.
     pub fn last(&self, namespace: &str, name: &str) -> Option<PartialObjectMeta<Secret>> {
         let version = self.version(namespace, name)?;
         let metadata = ObjectMeta {

@@ -1,4 +1,4 @@
-//! One controller at a time: a lease in the API, given back on the way out.
+//! Leader election by a Lease of the API, which a controller releases when it ends.
 
 use k8s_openapi::{
     api::coordination::v1::{Lease, LeaseSpec},
@@ -14,14 +14,14 @@ use tokio::time::Instant;
 
 /// A holder that has not renewed for this long has lost the lease, in seconds.
 const DURATION_S: i32 = 15;
-/// The holder itself stops earlier than others may begin.
+/// The holder stops before other candidates may take the lease.
 const GIVE_UP: Duration = Duration::from_secs(10);
 const EVERY: Duration = Duration::from_secs(3);
 /// The process ends then, and the lease by itself.
 const RELEASE_WITHIN: Duration = Duration::from_secs(3);
 
-/// What a candidate has seen of the lease. Two machines' clocks are never compared: a lease is old
-/// when it has not changed for its duration on our own clock.
+/// A candidate's observations of the lease. Clocks of two machines are never compared: a lease has expired when it has
+/// not changed for its duration on the candidate's own clock.
 #[derive(Debug, Default)]
 struct Seen {
     version: Option<String>,
@@ -63,7 +63,7 @@ fn is_gone(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.code == 404)
 }
 
-/// Nothing can be made in a namespace that is being deleted.
+/// Whether the namespace is being deleted, so that no object can be created in it.
 fn is_terminating(error: &kube::Error) -> bool {
     let kube::Error::Api(status) = error else { return false };
     let causes = status.details.iter().flat_map(|details| &details.causes);
@@ -71,10 +71,11 @@ fn is_terminating(error: &kube::Error) -> bool {
 }
 
 impl Leader {
-    /// Waits until this process is the one.
+    /// Waits until this process is the leader.
     ///
-    /// In a namespace that is being deleted it leads without a lease, so that the tables there can go. Two processes may do
-    /// so at once; what one of them writes from old news the API server refuses, and of two that raise a generation one fails.
+    /// In a namespace that is being deleted it leads without a lease, so that the tables there can be deleted. Two
+    /// processes may lead at once then: the API server refuses writes that are based on old versions, and if both raise
+    /// a generation, one of them fails.
     pub async fn acquire(client: Client, namespace: &str, name: &str, identity: &str) -> Self {
         let leases: Api<Lease> = Api::namespaced(client, namespace);
         let mut seen = Seen::default();
@@ -104,9 +105,9 @@ impl Leader {
             let left = GIVE_UP.saturating_sub(renewed.elapsed());
             match tokio::time::timeout(left, self.renew()).await {
                 Ok(Ok(())) => renewed = Instant::now(),
-                // Nobody else writes a lease that is held: somebody took it.
+                // Only a new leader writes to a lease that is held.
                 Ok(Err(error)) if is_conflict(&error) => return Lost(error.to_string()),
-                // Deleted, as all in a namespace that is being deleted. Nobody can make another one.
+                // Deleted together with its namespace, where no lease can be created any more.
                 Ok(Err(error)) if is_terminating(&error) => {
                     if self.held.is_some() {
                         tracing::warn!(%error, "leads without a lease");
@@ -121,7 +122,7 @@ impl Leader {
 
     async fn renew(&mut self) -> Result<(), kube::Error> {
         let Some(mut next) = self.held.clone() else {
-            // The namespace may have been made anew.
+            // The namespace may have been deleted and created again.
             return self.make().await;
         };
         let spec = next.spec.get_or_insert_default();
@@ -134,7 +135,7 @@ impl Leader {
         Ok(())
     }
 
-    /// A conflict where somebody else has made it.
+    /// Creates the lease; a conflict if another candidate has created it.
     async fn make(&mut self) -> Result<(), kube::Error> {
         let fresh = lease_of(&self.name, &self.identity);
         self.held = Some(self.leases.create(&PostParams::default(), &fresh).await?);
@@ -187,7 +188,7 @@ async fn try_acquire(
         return Ok(None);
     }
     let transitions = lease.spec.as_ref().and_then(|spec| spec.lease_transitions).unwrap_or(0);
-    // The resource version of what was read goes with it: of two candidates one gets a conflict.
+    // The update carries the resource version that was read, so one of two candidates gets a conflict.
     let taken = Lease { metadata: lease.metadata, spec: Some(spec(identity, transitions.saturating_add(1))) };
     leases.replace(name, &PostParams::default(), &taken).await.map(Some)
 }

@@ -10,12 +10,14 @@ pub mod index;
 pub mod lease;
 pub mod lost;
 pub mod metrics;
+pub mod names;
 pub mod options;
 pub mod pace;
 pub mod pay_out;
 pub mod placement;
 pub mod pods;
 pub mod shared;
+pub mod spare;
 pub mod stores;
 pub mod summaries;
 pub mod table;
@@ -28,7 +30,7 @@ pub use options::Options;
 use anyhow::Context as _;
 use certificates::Authority;
 use context::{Context, Parts};
-use fleet::{reconcile::Fleets, wake::Wake};
+use fleet::{fleets::Fleets, wake::Wake};
 use futures::{StreamExt, TryStreamExt, future, stream};
 use index::{FleetIndex, PodIndex, SecretIndex};
 use k8s_openapi::api::core::v1::{Pod, Secret};
@@ -63,8 +65,8 @@ use tokio::{sync::mpsc, task::JoinSet};
 /// Tables with news that wait to be queued; the reader of summaries waits when it is full.
 const NEWS_MAX: usize = 1_024;
 
-/// Objects of one kind in a page of the first lists. A page is held whole, once as text and once as objects, for each
-/// namespace and kind at the same time: this is most of what a cold start takes for itself.
+/// Objects in one page of the first lists. Each page is held in memory as text and as objects, for each namespace and
+/// kind at the same time; these pages are most of the memory of a cold start.
 const LIST_PAGE: u32 = 100;
 
 /// Runs until stopped. Leads, or waits to lead.
@@ -84,10 +86,10 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
     result
 }
 
-/// Until it is tried again whether the Kubernetes API is there.
+/// Wait before the next attempt to reach the Kubernetes API.
 const REACH_AGAIN: Duration = Duration::from_secs(2);
 
-/// Until the API server is taken for one that does not answer. Its client alone would wait for minutes.
+/// Time after which the API server counts as unreachable. The client alone would wait for minutes.
 const REACH_WITHIN: Duration = Duration::from_secs(10);
 
 /// Returns once the Kubernetes API answers.
@@ -136,7 +138,7 @@ async fn lead(
         let term = term(leader, work, &over, &stop).await;
         metrics.leader.set(0);
         match term {
-            // To end here would have kubelet wait ever longer before it starts the process again, while the API is away.
+            // An exit here would make kubelet back off further and further while the API is unreachable.
             Ok(Term::Lost(lost)) => tracing::error!(%lost, "leads no more"),
             Ok(Term::Over) => return Ok(()),
             Err(error) => return Err(error),
@@ -146,9 +148,9 @@ async fn lead(
 
 /// How a term ended.
 enum Term {
-    /// Somebody else may lead already. Nothing more is written.
+    /// Another process may lead by now. Nothing more is written.
     Lost(lease::Lost),
-    /// It was to end, and its lease is given back.
+    /// The process was asked to end and has released its lease.
     Over,
 }
 
@@ -178,7 +180,7 @@ async fn term(
         }
         Err(lost) => {
             work.abort();
-            // Gone before anybody asks for the lease again.
+            // All tasks have ended before the next term begins.
             let _ = work.await;
             Ok(Term::Lost(lost))
         }
@@ -235,7 +237,7 @@ async fn work(
     let pod_stream = {
         let index = pod_index.clone();
         let last = move |namespace: &str, name: &str| index.last(namespace, name);
-        // Not by their labels, which somebody may take off a pod.
+        // Pods are not selected by labels, because labels can be removed from a pod.
         purr_namespaces::watch::<Pod, _>(client.clone(), served.clone(), all(), pods_listed.clone(), last)
     };
     let pod_stream = pod_stream
@@ -271,11 +273,11 @@ async fn work(
         move |event| future::ready(index.see(event))
     });
 
-    let reporter = Reporter { controller: context::MANAGER.into(), instance: Some(config.identity.clone()) };
+    let reporter = Reporter { controller: names::MANAGER.into(), instance: Some(config.identity.clone()) };
     let recorder = Recorder::new(client.clone(), reporter);
     let now_s = certificates::seconds(std::time::SystemTime::now());
     let pace = Arc::new(pace::SharedPace::new(pace::Pace::new(config.rollout, now_s)));
-    let fleets = Arc::new(Fleets::new(fleet::reconcile::Parts {
+    let fleets = Arc::new(Fleets::new(fleet::fleets::Parts {
         client: client.clone(),
         table_cache: table_cache.clone(),
         pod_index: pod_index.clone(),
@@ -311,7 +313,7 @@ async fn work(
     let (changed, news) = mpsc::channel::<ObjectRef<PokerTable>>(NEWS_MAX);
     // Dropped with this, and ended then.
     let mut beside = JoinSet::new();
-    beside.spawn(stores::watch(
+    beside.spawn(stores::watch::watch(
         context.clone(),
         config.stores,
         table_cache.clone(),
@@ -320,7 +322,7 @@ async fn work(
     ));
     beside.spawn(lost::watch(context.clone(), known, stop.clone()));
     let news = stream::unfold(news, async |mut news| Some((news.recv().await?, news)));
-    beside.spawn(summaries::watch(
+    beside.spawn(summaries::watch::watch(
         context.clone(),
         table_cache.clone(),
         fleets_known,
@@ -360,7 +362,7 @@ async fn work(
     Ok(())
 }
 
-/// What a store has of an object, for the watch that feeds it.
+/// Returns the cached version of an object, for the watch that fills the cache.
 fn last<K>(store: Store<K>) -> impl Fn(&str, &str) -> Option<K> + Send
 where
     K: Resource<DynamicType = ()> + Clone + Send + Sync + 'static,
@@ -397,7 +399,7 @@ mod tests {
         sync::atomic::{AtomicBool, Ordering},
     };
 
-    /// An API server that keeps one lease, until it goes away and answers nothing any more.
+    /// An API server with one lease, which stops answering when told to.
     fn api(away: Arc<AtomicBool>) -> Client {
         let answer = move |request: Request<Body>| {
             let away = away.clone();

@@ -1,7 +1,7 @@
-//! What is left of tables that are gone: seats in the signer's journal, and pods that no owner takes along.
+//! Finds what deleted tables left behind: seats in the signer's journal, and pods without an owner.
 //!
-//! A table whose finalizer somebody took off vanishes with its players' chips, and nobody asks for them any more. The signer
-//! knows the seats; the controller knows the tables. `purr-controller pay-out` pays such seats out.
+//! If somebody removes a table's finalizer, the table disappears while players' chips are still seated. The signer
+//! knows the seats, and the controller knows the tables. `purr-controller pay-out` pays such seats out.
 
 use crate::{context::Context, index::PodIndex, table::build};
 use kube::{
@@ -26,7 +26,7 @@ const PAGES_MAX: usize = 100;
 /// Lost tables that are named in the log each time.
 const NAMED_MAX: usize = 20;
 
-/// What was missing at the last look. What is missing twice in a row is lost: a table that has just been made may be in
+/// Tables that were missing at the last check. A table is lost if it is missing twice in a row: a new table may be in
 /// the journal before the watch shows it.
 #[derive(Debug, Default)]
 struct Looks {
@@ -34,7 +34,7 @@ struct Looks {
 }
 
 impl Looks {
-    /// The seated tables that no PokerTable was there for, at this look and at the one before.
+    /// Returns the seated tables without a PokerTable at this check and at the previous one.
     fn lost(&mut self, seated: Vec<SeatedTable>, tables: &HashSet<String>) -> Vec<SeatedTable> {
         let missing: Vec<SeatedTable> =
             seated.into_iter().filter(|table| !tables.contains(&table.uid)).collect();
@@ -76,7 +76,7 @@ pub async fn watch(context: Arc<Context>, known: Known, stop: CancellationToken)
         let look = async {
             let Some(tables) = known.uids() else { return };
             remove_pods(&context, &known.pods, &tables, &mut pods).await;
-            // What was asked is compared with the tables of afterwards: a new table is there before its first player.
+            // The tables are read after the signer's answer: a new table exists before its first player.
             let Some(seated) = seated(&context).await else { return };
             let Some(tables) = known.uids() else { return };
             report(&context, &seats.lost(seated, &tables));
@@ -88,7 +88,7 @@ pub async fn watch(context: Arc<Context>, known: Known, stop: CancellationToken)
     }
 }
 
-/// All tables with players, by the signer's word; `None` where it does not answer.
+/// All tables with players, from the signer; `None` if it does not answer.
 async fn seated(context: &Context) -> Option<Vec<SeatedTable>> {
     let mut all: Vec<SeatedTable> = Vec::new();
     for _ in 0..PAGES_MAX {
@@ -124,7 +124,7 @@ fn report(context: &Context, lost: &[SeatedTable]) {
     }
 }
 
-/// Deletes pods whose table is gone and which have no owner any more that would take them along.
+/// Deletes pods of deleted tables that have no owner reference any more.
 async fn remove_pods(
     context: &Context,
     index: &PodIndex,
@@ -141,7 +141,7 @@ async fn remove_pods(
         let uid = match context.tables(&pod.namespace).get_opt(table).await {
             Ok(table) => table.and_then(|table| table.metadata.uid),
             Err(error) => {
-                tracing::warn!(pod = pod.name, %error, "table of a pod without one");
+                tracing::warn!(pod = pod.name, %error, "the table of a pod could not be looked up");
                 continue;
             }
         };

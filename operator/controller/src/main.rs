@@ -9,7 +9,7 @@ fn main() -> ExitCode {
     let mut arguments = std::env::args_os();
     let program = arguments.next();
     let command = std::env::args_os().nth(1).unwrap_or_default();
-    // Without the word itself, which is part of the program's name here.
+    // The subcommand itself is dropped: it is part of the program's name here.
     let rest = program.into_iter().chain(arguments.skip(1));
     if command == "bootstrap" {
         let options = bootstrap::Options::parse_from(rest);

@@ -1,4 +1,4 @@
-//! What the controller counts. Label values are static strings, and the names of a bounded number of fleets.
+//! Metrics of the controller. Label values are static strings, and the names of a bounded number of fleets.
 
 use crate::fleet::status::Counts;
 use prometheus::{HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
@@ -15,20 +15,20 @@ pub struct Metrics {
     pub reconciles: IntCounterVec,
     pub reconcile_seconds: HistogramVec,
     pub running: IntGauge,
-    /// Tables whose state has changed and that wait for their turn to be looked at.
+    /// Tables whose state has changed and that wait for their reconcile.
     pub queued: IntGauge,
     pub tables: IntGaugeVec,
     pub leader: IntGauge,
-    /// By store group, of which the configuration names all: nodes that say they are its master.
+    /// Nodes of each store group that say they are its master. The configuration lists the groups.
     pub store_masters: IntGaugeVec,
     /// Tables that are gone and at which players sit, by the signer's journal.
     pub lost_tables: IntGauge,
-    /// What those players have there, in minor units.
+    /// Chips of players at lost tables, in minor units.
     pub lost_chips: IntGauge,
     pub launches: IntCounterVec,
     /// By kind: table, fleet.
     pub status_writes: IntCounterVec,
-    /// Events of tables beyond what is told at a time.
+    /// Events of tables that were dropped by the rate limit.
     pub events_dropped: IntCounter,
     /// By result: ok, conflict, error.
     pub fleet_reconciles: IntCounterVec,
@@ -41,7 +41,7 @@ pub struct Metrics {
     fleets: Arc<Mutex<BTreeSet<Place>>>,
 }
 
-/// Which fleet: its name alone may be there in another namespace as well.
+/// A fleet's namespace and name: fleets of two namespaces may have the same name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
     pub namespace: String,
@@ -147,7 +147,7 @@ impl Metrics {
         self.fleet_stalled.with_label_values(&labels).set(stalled.into());
     }
 
-    /// Of a fleet that is gone.
+    /// Removes the metrics of a deleted fleet.
     pub fn forget_fleet(&self, place: &Place) {
         if !self.fleets.lock().unwrap_or_else(PoisonError::into_inner).remove(place) {
             return;

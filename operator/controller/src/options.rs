@@ -139,9 +139,9 @@ pub struct Options {
 /// Options that have been checked.
 #[derive(Clone)]
 pub struct Config {
-    /// Of the program itself.
+    /// The controller's own namespace.
     pub namespace: String,
-    /// Of the tables.
+    /// The tables' namespaces.
     pub namespaces: Namespaces,
     pub identity: String,
     pub fleet: Defaults,

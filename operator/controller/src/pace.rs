@@ -1,16 +1,17 @@
 //! Which tables may move to a new pod now.
 //!
-//! Tables without a fleet share one budget, the tables of each fleet have the fleet's. A table holds its turn until its new
-//! pod serves, so a batch that does not come up keeps all others where they are. One function of values: nothing here
-//! reads a clock or the API. May be lost with the process: tables that already have a successor take their turn again.
+//! Tables without a fleet share one budget; the tables of a fleet have the fleet's. A table holds its turn until its
+//! new pod serves, so a batch that does not start keeps all other tables where they are. This is a function of values:
+//! it reads neither a clock nor the API. Its state may be lost with the process: tables with a successor then take
+//! their turn again.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::{Mutex, PoisonError},
 };
 
-/// After the process has begun to lead, and after a group's first question: tables that move already and tables without
-/// players come first, so they get the time to say so. In seconds.
+/// Wait, in seconds, after the process begins to lead and after a group's first request: tables that are moving already
+/// and tables without players go first, so they need time to ask.
 const SETTLE_S: i64 = 3;
 /// Time that one batch is expected to take, in seconds.
 const BATCH_S: u64 = 4;
@@ -40,7 +41,7 @@ pub struct Budget {
     pub deadline_s: i64,
 }
 
-/// Who goes first: tables without players, then those with the fewest.
+/// Order of turns: tables without players, then those with the fewest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rank {
     pub players: u32,
@@ -58,7 +59,7 @@ pub enum Turn {
 #[derive(Default)]
 struct Moves {
     moving: BTreeSet<String>,
-    /// With the rank, and until when the question counts.
+    /// Waiting tables with their rank, and how long the request is valid.
     waiting: BTreeMap<String, (Rank, i64)>,
     since_s: i64,
 }
@@ -119,7 +120,7 @@ impl Pace {
         }
         let until_s = now_s.saturating_add_unsigned(2 * AGAIN_S_MAX);
         moves.waiting.insert(uid.to_owned(), (rank, until_s));
-        // These have a time by which they are gone.
+        // Evicted pods have a deadline, so they do not wait for the others.
         let settled = *group == Group::Evicted || now_s - moves.since_s.max(begun_s) >= SETTLE_S;
         let first = |(other, (theirs, _)): &(&String, &(Rank, i64))| (*theirs, other.as_str()) < (rank, uid);
         let before = moves.waiting.iter().filter(first).count();
@@ -132,7 +133,7 @@ impl Pace {
         Turn::Later { again_s: 1 + batches.saturating_mul(BATCH_S).min(AGAIN_S_MAX - 1) }
     }
 
-    /// A table has the pod that it should have, or is gone.
+    /// Ends a table's turn: the table has the wanted pod, or is gone.
     pub fn done(&mut self, group: &Group, uid: &str) {
         if let Some(moves) = self.groups.get_mut(group) {
             moves.moving.remove(uid);
@@ -144,7 +145,7 @@ impl Pace {
     }
 }
 
-/// One [`Pace`] for all reconciles.
+/// One [`Pace`], shared by all reconciles.
 pub struct SharedPace(Mutex<Pace>);
 
 impl SharedPace {
@@ -198,7 +199,7 @@ mod tests {
             let moving = (0..10).filter(|uid| asks(&mut pace, *uid, 0, now_s)).count();
             assert!(moving <= 2);
         }
-        // Undone: the two hold no turn any more, and the others do not ask.
+        // After the undo these two hold no turn, and the others do not ask.
         (0..10).for_each(|uid| pace.done(&Group::Single, &format!("{uid:02}")));
         assert!(pace.groups.is_empty());
     }

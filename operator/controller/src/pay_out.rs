@@ -1,8 +1,8 @@
-//! `purr-controller pay-out`: pays out everybody who sits at a table that is gone.
+//! `purr-controller pay-out`: pays out all players who sit at a table that no longer exists.
 //!
-//! It speaks as the table, by a certificate that the release's CA signs for an hour: the signer closes the table to every
-//! earlier process, takes an entry by which each player leaves with what the journal has, and settles these like any others.
-//! A hand that was running is void.
+//! The command acts as the table, with a certificate that the release's CA issues for an hour. The signer fences all
+//! earlier processes of the table, accepts an entry by which each player leaves with the stack in the journal, and
+//! settles these entries like any others. A hand that was running is void.
 
 use crate::certificates::{Authority, Issued};
 use anyhow::{Context as _, ensure};
@@ -74,7 +74,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
     }
 }
 
-/// Refuses where the table or a pod of it is there: its own drain pays its players out.
+/// Refuses if the table or one of its pods exists: the table's own drain pays its players out.
 async fn is_gone(client: &Client, namespaces: &Namespaces, uid: &str) -> anyhow::Result<()> {
     let names = crate::uninstall::names(client, namespaces).await?;
     for namespace in names {
@@ -147,7 +147,7 @@ fn next_epoch(epoch: u64) -> u64 {
     ((epoch >> PROCESS_BITS) + 1) << PROCESS_BITS | 1
 }
 
-/// Everybody leaves with what the journal has.
+/// Makes the entries by which all players leave with their stacks in the journal.
 fn leaves(seats: &TableSeats) -> Vec<Entry> {
     let leave = |(seq, seat): (u64, &purr_protocol::seated::SeatStack)| Entry {
         seq,

@@ -11,21 +11,22 @@ use std::{
 /// Between two counts of all tables. A count for each table would take ten thousand times ten thousand looks.
 const COUNT_EVERY: Duration = Duration::from_secs(1);
 
-/// What was chosen and is perhaps not in a status yet. May be lost with the process: only what a status holds has a pod.
+/// Choices that may not be in a status yet. They may be lost with the process: only a table whose status has its group
+/// gets a pod.
 #[derive(Default)]
 pub struct Placement(Mutex<Inner>);
 
 #[derive(Default)]
 struct Inner {
-    /// By the table's UID.
+    /// Chosen group, by the table's UID.
     chosen: HashMap<String, String>,
-    /// Tables by group, at the last count and with what was chosen since.
+    /// Tables by group: the last count, plus choices made since.
     load: HashMap<String, usize>,
     counted: Option<Instant>,
 }
 
 impl Placement {
-    /// The group with the fewest tables; of equals the first by name. `None` where there is no group.
+    /// Chooses the group with the fewest tables, among equals the first by name. `None` if there is no group.
     pub fn choose<'a>(
         &self,
         table: &PokerTable,
@@ -57,7 +58,7 @@ impl Inner {
     fn count(&mut self, all: &[Arc<PokerTable>]) {
         let mut load: HashMap<String, usize> = HashMap::new();
         for table in all {
-            // The watch may be behind what was chosen a moment ago.
+            // The watch may not show a recent choice yet.
             let chosen = || self.chosen.get(table.metadata.uid.as_deref()?).map(String::as_str);
             if let Some(group) = store_name(table).or_else(chosen) {
                 *load.entry(group.to_owned()).or_default() += 1;
@@ -87,7 +88,7 @@ mod tests {
         let mut all: Vec<Arc<PokerTable>> = (0..4).map(|uid| Arc::new(table(uid, Some("a")))).collect();
         all.push(Arc::new(table(4, Some("b"))));
         let fresh: Vec<Arc<PokerTable>> = (5..15).map(|uid| Arc::new(table(uid, None))).collect();
-        // The watch has them all, and none of what is chosen below.
+        // The watch shows all of them, but none of the choices below.
         all.extend(fresh.iter().cloned());
         let placement = Placement::default();
         let now = Instant::now();

@@ -15,12 +15,12 @@ use std::time::Duration;
 use tokio::{net::TcpStream, time::timeout};
 
 const WAIT: Duration = Duration::from_secs(5);
-/// A process that is asked whether it lives has this long.
+/// Time limit of a liveness check.
 const ALIVE_WAIT: Duration = Duration::from_secs(1);
-/// Of an answer of `/readyz`, in bytes.
+/// Longest answer of `/readyz`, in bytes.
 const READYZ_MAX: usize = 16 * 1024;
 
-/// Why a pod or the signer has not answered as asked.
+/// Why a pod or the signer has not answered as expected.
 #[derive(Debug, thiserror::Error)]
 pub enum PodError {
     #[error(transparent)]
@@ -53,7 +53,7 @@ impl Pods {
         Self { identity, signer }
     }
 
-    /// Asks a table to drain, or how far it is: asking again changes nothing.
+    /// Orders a table to drain, or reads the progress: repeating the order changes nothing.
     pub async fn drain(&self, ip: &str, uid: &str, why: DrainReason) -> Result<DrainStatus, PodError> {
         self.ask(ip, uid, why).await
     }
@@ -62,7 +62,7 @@ impl Pods {
         self.ask(ip, uid, if paused { DrainReason::Pause } else { DrainReason::Resume }).await.map(drop)
     }
 
-    /// Whether the table takes new players.
+    /// Orders whether the table accepts new players.
     pub async fn close(&self, ip: &str, uid: &str, closed: bool) -> Result<(), PodError> {
         self.ask(ip, uid, if closed { DrainReason::Close } else { DrainReason::Open }).await.map(drop)
     }
@@ -97,7 +97,7 @@ impl Pods {
         Ok(pod.post("/v1/drain", &DrainRequest { reason }, WAIT).await?)
     }
 
-    /// The last entry in the signer's journal for this table; 0 where it does not know the table.
+    /// The last entry in the signer's journal for this table; 0 for an unknown table.
     pub async fn head(&self, uid: &str) -> Result<u64, PodError> {
         let status = self.signer.get::<TableStatus>(&format!("/v1/tables/{uid}"), WAIT).await;
         match status {
@@ -129,7 +129,7 @@ impl Pods {
         Err(PodError::Signer { status, problem })
     }
 
-    /// What a pod says is missing until it is ready; empty when nothing is.
+    /// The checks that a pod still fails before it is ready; empty if there are none.
     pub async fn missing(&self, ip: &str) -> Result<Vec<String>, PodError> {
         timeout(WAIT, ops(ip, "/readyz")).await.map_err(|_| PodError::TimeOut(WAIT))?
     }
@@ -140,7 +140,7 @@ impl Pods {
     }
 }
 
-/// The lines that a path of the pod's health port has to say; none where all is well.
+/// The lines that a path of the pod's health port returns; none if all checks pass.
 async fn ops(ip: &str, path: &str) -> Result<Vec<String>, PodError> {
     let address = ports::address(ip, ports::OPS);
     let stream = TcpStream::connect(&address).await?;

@@ -1,8 +1,9 @@
-//! Secrets of the release that table pods mount, in namespaces other than its own: a pod mounts only what lies beside it.
+//! Copies the release's Secrets that table pods mount into other namespaces: a pod mounts only Secrets of its own
+//! namespace.
 //!
-//! What a pod does not mount is left behind: of the passwords of Redis only the tables' own is copied.
+//! Only the parts that a pod mounts are copied: of the Redis passwords only the tables' own.
 
-use crate::context::MANAGER;
+use crate::names::MANAGER;
 use k8s_openapi::{ByteString, api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use kube::{
     Api,
@@ -12,7 +13,7 @@ use purr_runtime::jittered;
 use std::{collections::BTreeMap, collections::HashMap, time::Duration};
 use tokio::{sync::Mutex, time::Instant};
 
-/// Between two comparisons of a namespace's copies with what they are copies of.
+/// Interval between comparisons of the copies in a namespace with their originals.
 const COMPARE_EVERY: Duration = Duration::from_secs(300);
 
 #[derive(Debug, thiserror::Error)]
@@ -30,19 +31,19 @@ pub enum SharedError {
 }
 
 pub struct Shared {
-    /// Of the release.
+    /// The release's namespace.
     namespace: String,
     release: String,
     /// When a namespace is compared next.
     due: Mutex<HashMap<String, Instant>>,
 }
 
-/// Which keys of a Secret of the release go along.
+/// The keys of a Secret that are copied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Keys {
     All,
     Only(&'static str),
-    /// All of them, where the release has the Secret.
+    /// All keys, if the release has the Secret.
     IfAny,
 }
 
@@ -59,13 +60,13 @@ impl Shared {
         ]
     }
 
-    /// Whether [`Shared::ensure`] has anything to look at in this namespace now.
+    /// Whether [`Shared::ensure`] has to compare the copies in this namespace now.
     pub async fn is_due(&self, namespace: &str) -> bool {
         let due = self.due.lock().await;
         namespace != self.namespace && due.get(namespace).is_none_or(|at| *at <= Instant::now())
     }
 
-    /// Sees to it that pods of this namespace find what they mount.
+    /// Makes sure that pods of this namespace find the Secrets that they mount.
     ///
     /// # Errors
     /// Where the API does not answer or refuses, or where the release's own Secret is missing.
@@ -77,7 +78,7 @@ impl Shared {
         if namespace == self.namespace {
             return Ok(());
         }
-        // Held over the calls: of many tables that come at once one asks.
+        // The lock is held over the calls, so that of many concurrent tables only one calls the API.
         let mut due = self.due.lock().await;
         if due.get(namespace).is_some_and(|at| *at > Instant::now()) {
             return Ok(());

@@ -1,32 +1,20 @@
-//! What is seen of each store group: whether it has a master, and whether it has two.
+//! State of each store group: whether it has a master, or even two.
 //!
-//! A table that cannot commit stands still inside its commit and writes no summary, so its store's loss is not to be had
-//! from the table. And of two masters a table sees one.
+//! A table that cannot commit blocks inside its commit and writes no summary, so its summary cannot report the loss of
+//! its store. And a table only sees one of two masters.
 
-use crate::{context::Context, table::store_name};
-use futures::future::join_all;
-use kube::runtime::reflector::{ObjectRef, Store};
-use purr_crds::PokerTable;
-use purr_runtime::CancellationToken;
-use purr_store::{Link, LinkConfig, StoreError};
+pub mod watch;
+
+use purr_store::StoreError;
 use std::{
     collections::BTreeMap,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{PoisonError, RwLock},
     time::Duration,
 };
-use tokio::{
-    sync::mpsc,
-    time::{MissedTickBehavior, timeout},
-};
 
-/// Between two looks at a group.
-const EVERY: Duration = Duration::from_secs(2);
 /// A group that has not answered by then is out of reach.
 const LOOK_MAX: Duration = Duration::from_secs(10);
-/// Groups that are looked at side by side.
-const AT_ONCE: usize = 8;
-
-/// Why a group's nodes did not say who is their master.
+/// Why the master of a group could not be determined.
 #[derive(Debug, thiserror::Error)]
 enum NotSeen {
     #[error("it does not answer within {} s", LOOK_MAX.as_secs())]
@@ -39,9 +27,9 @@ enum NotSeen {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Seen {
     Whole,
-    /// Nobody takes writes, or nobody could be asked.
+    /// No node accepts writes, or no node could be reached.
     NoMaster(String),
-    /// Split brain: these all say that they are the master.
+    /// Split brain: each of these nodes says that it is the master.
     Split(Vec<String>),
 }
 
@@ -74,59 +62,14 @@ impl Stores {
         self.0.read().unwrap_or_else(PoisonError::into_inner).get(group).cloned()
     }
 
-    /// Says whether this is news. Another problem of a group without a master is none: what Redis says differs each time.
+    /// Stores a state. Returns whether it is news: another error of a group without a master is none, because Redis
+    /// words it differently each time.
     fn set(&self, group: &str, seen: Seen) -> bool {
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let before = known.insert(group.to_owned(), seen.clone());
         match (before, seen) {
             (Some(Seen::NoMaster(_)), Seen::NoMaster(_)) => false,
             (before, seen) => before != Some(seen),
-        }
-    }
-}
-
-/// Looks until stopped; tells the tables of a group what has changed for it.
-pub async fn watch(
-    context: Arc<Context>,
-    links: Vec<(String, LinkConfig)>,
-    tables: Store<PokerTable>,
-    changed: mpsc::Sender<ObjectRef<PokerTable>>,
-    stop: CancellationToken,
-) {
-    let links: Vec<(String, Link)> =
-        links.into_iter().map(|(name, config)| (name, Link::new(config))).collect();
-    let mut tick = tokio::time::interval(EVERY);
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            _ = tick.tick() => {}
-        }
-        let mut seen = Vec::with_capacity(links.len());
-        for some in links.chunks(AT_ONCE) {
-            let looks = some.iter().map(|(name, link)| async move {
-                let masters = timeout(LOOK_MAX, link.masters()).await;
-                let masters = masters.map_err(|_| NotSeen::TimeOut);
-                (name.as_str(), masters.and_then(|masters| Ok(masters?)))
-            });
-            seen.extend(join_all(looks).await);
-        }
-        for (name, masters) in seen {
-            let seen = Seen::of(masters);
-            context.metrics.store_masters.with_label_values(&[name]).set(seen.masters());
-            if !context.stores.set(name, seen.clone()) {
-                continue;
-            }
-            match &seen {
-                Seen::Split(masters) => tracing::error!(store = name, ?masters, "split brain"),
-                Seen::NoMaster(problem) => tracing::warn!(store = name, problem, "no master"),
-                Seen::Whole => tracing::info!(store = name, "one master"),
-            }
-            for table in tables.state().iter().filter(|table| store_name(table) == Some(name)) {
-                if changed.send(ObjectRef::from_obj(table.as_ref())).await.is_err() {
-                    return;
-                }
-            }
         }
     }
 }

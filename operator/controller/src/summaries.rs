@@ -1,41 +1,30 @@
-//! What tables say about themselves, read for all of them at once and at a limited rate.
+//! The summaries that tables publish, read for all tables at once and at a limited rate.
 
-use crate::{context::Context, fleet::wake::Key, pods::Pods};
-use kube::runtime::reflector::{ObjectRef, Store};
-use purr_crds::{PokerTable, PokerTableFleet};
+pub mod watch;
+
+use crate::fleet::wake::Key;
 use purr_protocol::{Epoch, summary::Summary};
-use purr_runtime::CancellationToken;
-use purr_store::{Sessions, StoreError};
 use std::{
     collections::HashMap,
     sync::{
-        Arc, OnceLock, PoisonError, RwLock,
+        OnceLock, PoisonError, RwLock,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
-use tokio::{
-    sync::{Notify, mpsc},
-    time::{Instant, MissedTickBehavior, timeout},
-};
+use tokio::{sync::Notify, time::Instant};
 
-/// Tables read in one call.
-const BATCH: usize = 1_000;
 /// A table that has not written its summary for this long is asked whether it lives; it writes one a second.
 const QUIET: Duration = Duration::from_secs(3);
-/// The first status of a table that has just come up waits for its summary no longer than this.
-const FIRST_MAX: Duration = Duration::from_millis(250);
 /// A controller that begins waits for the summaries no longer than this.
 const FIRST_READ_MAX: Duration = Duration::from_secs(5);
-/// No table's; asked for where there is none.
-const NOBODY: &str = "00000000-0000-0000-0000-000000000000";
-
-/// The last that was read. Empty is a fine answer: all of this may be lost.
+/// The last summaries. Any of it may be lost: then it is read again.
 #[derive(Default)]
 pub struct Summaries {
     known: RwLock<Known>,
     read: AtomicBool,
-    /// The store has all tables. Its own `wait_until_ready` wakes one task, which is the controller's.
+    /// Signals that the tables are listed. The store's own `wait_until_ready` wakes only one task, which is the
+    /// controller's.
     listed: Notify,
     listed_at: OnceLock<Instant>,
 }
@@ -55,7 +44,7 @@ struct Beat {
     epoch: Epoch,
     beat: u64,
     since: Instant,
-    /// It was news already that nothing came after it.
+    /// The missing beat was reported already.
     told: bool,
 }
 
@@ -64,19 +53,20 @@ impl Summaries {
         self.known.read().unwrap_or_else(PoisonError::into_inner).tables.get(uid).cloned()
     }
 
-    /// The tables are known: what they say can be read.
+    /// Called once the tables are listed, so that their summaries can be read.
     pub fn tables_are_listed(&self) {
         let _ = self.listed_at.set(Instant::now());
         self.listed.notify_one();
     }
 
-    /// Whether the summaries were read once, or are not to be had in time: tables are not held up by a group that is away.
+    /// Whether the summaries have been read once, or could not be read in time: tables do not wait for a group that is
+    /// away.
     pub fn is_read(&self) -> bool {
         let late = || self.listed_at.get().is_some_and(|at| at.elapsed() >= FIRST_READ_MAX);
         self.read.load(Ordering::Acquire) || late()
     }
 
-    /// Takes in one table's summary, unless a round has brought one of the same process in the meantime.
+    /// Stores one table's summary, unless a round has stored a newer one of the same process.
     fn first(&self, uid: &str, summary: &Summary) {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         let held = known.tables.entry(uid.to_owned()).or_insert_with(|| summary.clone());
@@ -99,7 +89,7 @@ impl Summaries {
             .is_some_and(|beat| beat.epoch.generation() == generation && beat.since.elapsed() >= QUIET)
     }
 
-    /// Takes in what was read; says whose status it changes, and who has fallen quiet.
+    /// Stores what was read. Returns the tables whose status changes, and those whose beat has stopped.
     pub(crate) fn replace(&self, fresh: HashMap<String, Summary>) -> Vec<String> {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         let quiet = known.listen(&fresh);
@@ -117,7 +107,7 @@ impl Summaries {
         known.waiting.get(fleet).copied().unwrap_or_default()
     }
 
-    /// Takes in the waiting lists' lengths; returns the fleets for which this is news.
+    /// Stores the lengths of waiting lists; returns the fleets whose length has changed.
     fn set_waiting(&self, mut fresh: HashMap<Key, u64>) -> Vec<Key> {
         fresh.retain(|_, size| *size > 0);
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
@@ -138,7 +128,7 @@ impl Summaries {
 }
 
 impl Known {
-    /// Whose beat has just been missing for too long.
+    /// Returns the tables whose beat has just been missing for too long.
     fn listen(&mut self, fresh: &HashMap<String, Summary>) -> Vec<String> {
         for (uid, Summary { epoch, beat, .. }) in fresh {
             let new = Beat { epoch: *epoch, beat: *beat, since: Instant::now(), told: false };
@@ -147,7 +137,8 @@ impl Known {
                 *held = new;
             }
         }
-        // A summary is gone a minute after the last: then its table is deleted, or was told to be quiet.
+        // A summary expires a minute after its last write: then its table was deleted, or its silence was reported
+        // already.
         self.beats.retain(|uid, beat| fresh.contains_key(uid) || !beat.told);
         let late = |beat: &Beat| !beat.told && beat.since.elapsed() >= QUIET;
         let quiet = self.beats.iter_mut().filter(|(_, beat)| late(beat));
@@ -160,17 +151,8 @@ impl Known {
     }
 }
 
-/// Reads the summary of one table, whose pod has just become ready and which no round of [`watch`] has met. Its first status
-/// says all of it then, and is one write in place of two. `None` where the group does not answer in time.
-pub async fn first(context: &Context, uid: &str) -> Option<Summary> {
-    let asked = [uid.to_owned()];
-    let found = timeout(FIRST_MAX, context.sessions.summaries(&asked)).await.ok()?.ok()?;
-    let summary = found.into_iter().next().flatten()?;
-    context.summaries.first(uid, &summary);
-    Some(summary)
-}
-
-/// What of a summary a table or its fleet acts on. Not the hand: a status that waits for nothing else does not change for it.
+/// The part of a summary that a table or its fleet acts on. The hand number is left out, so that a new hand alone
+/// writes no status.
 fn visible(summary: &Summary) -> (Epoch, u8, u8, bool, Option<&str>, bool) {
     let Summary { epoch, players, arriving, closed, paused, .. } = summary;
     (*epoch, *players, *arriving, *closed, paused.as_deref(), is_behind(summary))
@@ -179,107 +161,6 @@ fn visible(summary: &Summary) -> (Epoch, u8, u8, bool, Option<&str>, bool) {
 /// The chain has not confirmed for long, in entries of the table's sequence.
 pub fn is_behind(summary: &Summary) -> bool {
     summary.sequence.saturating_sub(summary.confirmed) > 64
-}
-
-/// Reads until stopped; tells whose status has changed.
-pub async fn watch(
-    context: Arc<Context>,
-    tables: Store<PokerTable>,
-    fleets: Store<PokerTableFleet>,
-    changed: mpsc::Sender<ObjectRef<PokerTable>>,
-    every: Duration,
-    stop: CancellationToken,
-) {
-    let mut tick = tokio::time::interval(every);
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    tokio::select! {
-        () = stop.cancelled() => return,
-        // Without the tables nobody's summary is asked for.
-        () = context.summaries.listed.notified() => {}
-    }
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            _ = tick.tick() => {}
-        }
-        let all = tables.state();
-        context.metrics.count_tables(
-            all.iter().map(|table| table.status.as_ref().map(|status| status.phase).unwrap_or_default()),
-        );
-        let names: HashMap<&str, &Arc<PokerTable>> =
-            all.iter().filter_map(|table| Some((table.metadata.uid.as_deref()?, table))).collect();
-        let mut news: Vec<String> = match read(&context.sessions, names.keys().copied()).await {
-            Ok(fresh) => context.summaries.replace(fresh),
-            Err(error) => {
-                // What was known stays until the group is back; the store's own conditions are the tables'.
-                tracing::warn!(%error, "summaries");
-                Vec::new()
-            }
-        };
-        match read_waiting(&context.sessions, &fleets).await {
-            Ok(fresh) => {
-                for fleet in context.summaries.set_waiting(fresh) {
-                    context.wake.fleet(fleet);
-                }
-            }
-            // Such as a group whose access list is of the release before.
-            Err(error) => tracing::debug!(%error, "waiting lists"),
-        }
-        let signer = ask_signer(&context.summaries, &context.reach, names.keys().next().copied()).await;
-        if !context.summaries.read.swap(true, Ordering::AcqRel) {
-            // No table was looked at before: all of them come to it by themselves.
-            all.iter().for_each(|table| context.wake.about(table));
-            continue;
-        }
-        if signer {
-            news = names.keys().map(|uid| (*uid).to_owned()).collect();
-        }
-        let many = i64::try_from(news.len()).unwrap_or(i64::MAX);
-        context.metrics.queued.set(many);
-        for uid in news {
-            if let Some(table) = names.get(uid.as_str()) {
-                context.wake.about(table);
-            }
-            if let Some(table) = names.get(uid.as_str())
-                && changed.send(ObjectRef::from_obj(table.as_ref())).await.is_err()
-            {
-                return;
-            }
-            context.metrics.queued.dec();
-        }
-        context.metrics.queued.set(0);
-    }
-}
-
-async fn read(
-    sessions: &Sessions,
-    uids: impl Iterator<Item = &str>,
-) -> Result<HashMap<String, Summary>, StoreError> {
-    let uids: Vec<String> = uids.map(str::to_owned).collect();
-    let mut fresh = HashMap::with_capacity(uids.len());
-    for batch in uids.chunks(BATCH) {
-        let found = sessions.summaries(batch).await?;
-        let known = batch.iter().zip(found).filter_map(|(uid, summary)| Some((uid.clone(), summary?)));
-        fresh.extend(known);
-    }
-    Ok(fresh)
-}
-
-async fn read_waiting(
-    sessions: &Sessions,
-    fleets: &Store<PokerTableFleet>,
-) -> Result<HashMap<Key, u64>, StoreError> {
-    let place = |fleet: &Arc<PokerTableFleet>| {
-        Some((fleet.metadata.namespace.clone()?, fleet.metadata.name.clone()?))
-    };
-    let keys: Vec<Key> = fleets.state().iter().filter_map(place).collect();
-    let names: Vec<String> = keys.iter().map(|(namespace, name)| format!("{namespace}/{name}")).collect();
-    Ok(keys.into_iter().zip(sessions.waiting(&names).await?).collect())
-}
-
-async fn ask_signer(summaries: &Summaries, reach: &Pods, uid: Option<&str>) -> bool {
-    summaries
-        .set_signer(reach.signer_answers(uid.unwrap_or(NOBODY)).await.err().map(|error| error.to_string()))
 }
 
 #[cfg(test)]

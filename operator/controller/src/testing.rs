@@ -1,4 +1,4 @@
-//! What the unit tests of several modules need.
+//! Fixtures shared by the unit tests of several modules.
 
 pub mod api;
 

@@ -1,4 +1,4 @@
-//! All-in adjusted results: who is all-in before the river gets the equity of each pot, exactly.
+//! All-in adjusted results: players who are all-in before the river get their exact equity of each pot.
 
 use crate::{FactsError, SeatResult, betting::Betting};
 use purr_engine::{
@@ -9,9 +9,9 @@ use purr_engine::{
 
 /// The outcome of the adjustment.
 pub(crate) enum Adjusted {
-    /// The betting did not end before the river: the result is as it was.
+    /// Betting went on until the river: the result stays as it was.
     No,
-    /// It did, and the cards of somebody who plays for a pot are not known.
+    /// Betting ended earlier, but the cards of a player who can win a pot are not known.
     Unknown(SeatSet),
     By(Box<[Option<i128>; SEATS_MAX]>),
 }
@@ -61,7 +61,7 @@ pub(crate) fn adjusted(
     for seat in live {
         values[seat.index()] = Some(value(seat.index()));
     }
-    // Folded seats lost what they put in; whoever shows down shares all the rest.
+    // Folded seats lost what they put in; the players at showdown share the rest.
     let real: i128 =
         live.iter().map(|seat| results[seat.index()].delta + i128::from(betting.paid(seat))).sum();
     if paid_out != real {
@@ -113,7 +113,7 @@ fn parts(
     let equities = equity::exact(&own, board, &dead).map_err(|_| FactsError::Range)?;
     let part = |equity: &equity::Equity| {
         let of = u128::from(equity.boards) * u128::from(equity::BOARD_SHARES);
-        // At most the whole pot.
+        // The share is at most the whole pot.
         Chips::try_from(u128::from(amount) * u128::from(equity.shares) / of).unwrap_or(amount)
     };
     let mut parts: Vec<Chips> = equities.iter().map(part).collect();

@@ -13,15 +13,15 @@ use purr_engine::{
 struct Player {
     start: Chips,
     stack: Chips,
-    /// In front of the player on this street.
+    /// Chips in front of the player on this street.
     street_bet: Chips,
-    /// Live bets and an ante of one's own, over the whole hand.
+    /// Live bets and the player's own ante, over the whole hand.
     total: Chips,
     /// The bet to be matched when the player last acted on this street.
     acted_at: Option<Chips>,
 }
 
-/// One decision, as it stands before the action.
+/// The state before one decision.
 #[derive(Clone, Copy)]
 pub(crate) struct Turn {
     pub seat: SeatIndex,
@@ -59,7 +59,7 @@ impl Betting {
             players: [Player::default(); SEATS_MAX],
             dealt_in: SeatSet::default(),
             live: SeatSet::default(),
-            // Also where the blind is short (WSOP 150).
+            // The full blind counts even if its stack was short (WSOP 150).
             bet: big_blind,
             raise_size: big_blind,
             big_blind,
@@ -88,7 +88,7 @@ impl Betting {
         self.live.iter().filter(|seat| self.players[seat.index()].stack > 0).collect()
     }
 
-    /// Live bets over the whole hand, by which pots are layered.
+    /// Live bets over the whole hand; pots are layered by them.
     pub(crate) fn total(&self, seat: SeatIndex) -> Chips {
         self.players[seat.index()].total
     }

@@ -88,7 +88,7 @@ counters! {
     won_saw_flop,
     /// Hands whose adjusted result comes from equity.
     all_in_hands,
-    /// Hands all-in before the river whose cards the record does not show: adjusted by nothing.
+    /// Hands all-in before the river whose cards the record does not show: not adjusted.
     all_in_unknown,
     /// The part of the rake that counts as this player's, minor units.
     rake,
@@ -104,7 +104,7 @@ counters! {
     adjusted_sq,
 }
 
-/// The counters that do not fit into 64 bits, by their place in [`NAMES`]: the last ones.
+/// Number of counters at the end of [`NAMES`] that do not fit into 64 bits.
 pub const SQUARES: usize = 3;
 
 impl Counters {
@@ -114,13 +114,13 @@ impl Counters {
             (won * won, before_rake * before_rake, adjusted * adjusted);
     }
 
-    /// Both together.
+    /// The sum of both.
     #[must_use]
     pub fn plus(&self, other: &Self) -> Self {
         self.with(other, |own, others| own + others)
     }
 
-    /// Without what `other` has counted.
+    /// The difference: without the hands that `other` has counted.
     #[must_use]
     pub fn minus(&self, other: &Self) -> Self {
         self.with(other, |own, others| own - others)

@@ -41,7 +41,7 @@ use purr_protocol::record::HandRecord;
 /// there is a new counter. Who stores counters makes them anew then.
 pub const VERSION: i32 = 2;
 
-/// Why a record says nothing.
+/// Why no facts can be derived from a record.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FactsError {
     #[error("fixed limit is not counted: no table of the fleet plays it")]
@@ -77,7 +77,7 @@ pub fn facts(record: &HandRecord) -> Result<Vec<PlayerFacts>, FactsError> {
     facts_of(&record.history, record.end.void)
 }
 
-/// The same for a hand that is no record of a table.
+/// As [`facts`], for a hand without a table's record.
 ///
 /// # Errors
 /// As [`facts`].
@@ -170,8 +170,8 @@ struct SeatResult {
     rake: i128,
 }
 
-/// The rake is split as the table splits it over permits: pro rata to what each seat won net; the permits themselves are
-/// not in the record, so none of them bounds a part.
+/// Splits the rake as the table splits it over permits: in proportion to what each seat won net. The permits themselves
+/// are not in the record, so they do not limit any part.
 fn results(betting: &Betting, won: &[Chips; SEATS_MAX]) -> Result<[SeatResult; SEATS_MAX], FactsError> {
     let seats: Vec<SeatIndex> = betting.dealt_in().iter().collect();
     let delta = |seat: &SeatIndex| {

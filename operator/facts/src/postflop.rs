@@ -5,7 +5,7 @@ use purr_engine::{Action, SeatIndex, event::Street, ids::SeatSet};
 
 #[derive(Default)]
 pub(crate) struct Postflop {
-    /// The last raiser before the flop, as long as each street so far had their continuation bet.
+    /// The last raiser before the flop, while every street so far had their continuation bet.
     continues: Option<SeatIndex>,
     /// Bets and raises on this street.
     bets: u32,
@@ -13,7 +13,7 @@ pub(crate) struct Postflop {
     cbet: bool,
     acted: SeatSet,
     checked: SeatSet,
-    /// Had checked and faced a bet, or raised after it: each counts once a street.
+    /// Players who had checked and faced a bet, or raised afterwards: each counts once a street.
     faced: SeatSet,
     check_raised: SeatSet,
     answered_cbet: SeatSet,
@@ -24,7 +24,7 @@ impl Postflop {
     pub(crate) fn street(&mut self, street: Street, last_raiser: Option<SeatIndex>) {
         let continues = match street {
             Street::Flop => last_raiser,
-            // Without a bet of the street before there is nothing to continue.
+            // Without a continuation bet on the previous street there is nothing to continue.
             _ => self.continues.filter(|_| self.cbet),
         };
         *self = Self { continues, ..Self::default() };

@@ -11,7 +11,7 @@ pub(crate) struct Preflop {
     raises: u32,
     first_raiser: Option<SeatIndex>,
     last_raiser: Option<SeatIndex>,
-    /// Everybody who has acted has folded.
+    /// All players who have acted so far have folded.
     only_folds: bool,
     /// The first raise is a steal.
     stolen: bool,

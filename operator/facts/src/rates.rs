@@ -11,7 +11,7 @@ const Z: f64 = 1.959_963_984_540_054;
 #[serde(rename_all = "camelCase")]
 pub struct Figure {
     pub value: f64,
-    /// How many times it could have happened.
+    /// Number of opportunities.
     pub n: u64,
     pub low: f64,
     pub high: f64,
@@ -39,7 +39,8 @@ pub struct Winning {
     pub deviation_100: Option<f64>,
 }
 
-/// From the sum and the sum of squares of results in big blinds, hand by hand; the interval is the normal one.
+/// Winning rate from the sum and the sum of squares of results in big blinds per hand; the interval assumes a normal
+/// distribution.
 pub fn winning(hands: i128, sum: f64, squares: f64) -> Option<Winning> {
     let n = u64::try_from(hands).ok().filter(|n| *n > 0)?;
     let size = n as f64;
@@ -54,7 +55,7 @@ pub fn winning(hands: i128, sum: f64, squares: f64) -> Option<Winning> {
     Some(Winning { per_100, deviation_100: variance.map(|variance| variance.sqrt() * 10.0) })
 }
 
-/// Calls are what aggression is measured against: without calls there is no factor.
+/// Aggression is relative to calls: without calls there is no factor.
 pub fn aggression_factor(counters: &Counters) -> Option<f64> {
     (counters.calls > 0).then(|| counters.aggressive as f64 / counters.calls as f64)
 }

@@ -1,8 +1,8 @@
-//! Cases: from a signal to what people decide about it, as one transition function.
+//! Cases: from a signal to the reviewers' decision, as one transition function.
 //!
-//! [`next`] takes a case and an event and returns the case after it, or why it cannot be. Nothing here
-//! acts: a decision names an [`Action`] with reasons, and whoever carries it out cites the case. No action
-//! touches a player's exit clock; there is none that could.
+//! [`next`] takes a case and an event and returns the case after it, or why the event is not possible. Nothing here
+//! acts: a decision names an [`Action`] with reasons, and whoever carries it out cites the case. No action can affect a
+//! player's exit clock.
 
 use crate::signal::{Scored, Signal};
 use purr_engine::{Millis, PlayerId};
@@ -18,16 +18,16 @@ pub const MEMBERS_MAX: usize = 64;
 /// Reviewers who agree to decide a case; a third is asked on dissent.
 pub const REVIEWERS: usize = 2;
 
-/// Who reviews: the name under which the reviewer signed in.
+/// A reviewer, by the name used to sign in.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Reviewer(pub String);
 
-/// What can be done about a player or a group. None of them stops an exit.
+/// Possible decisions about a player or a group. None of them stops an exit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Action {
-    /// Nothing is wrong: the signal was innocent.
+    /// The signal had an innocent explanation.
     Clear,
     /// The members are not seated at the same table.
     KeepApart,
@@ -44,14 +44,14 @@ impl Action {
     }
 }
 
-/// What one reviewer thinks.
+/// The opinion of one reviewer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Opinion {
     pub reviewer: Reviewer,
     pub action: Action,
     pub reasons: String,
-    /// What else would explain what was seen; mandatory against a person.
+    /// Another explanation of the findings; mandatory in an opinion against a player.
     pub innocent_explanation: String,
     pub at: Millis,
 }
@@ -65,7 +65,7 @@ pub enum State {
     Dissent,
     /// Decided; a sanction may be appealed.
     Decided { action: Action },
-    /// Appealed: reviewers who have not decided it before look at it again.
+    /// Appealed: reviewers who have not decided the case before review it again.
     Appealed { action: Action },
     /// Final: cleared, or the appeal is decided.
     Closed { action: Action },
@@ -80,16 +80,16 @@ pub struct Case {
     pub state: State,
     /// Opinions of the round that runs or ran last.
     pub opinions: Vec<Opinion>,
-    /// Everybody who has decided in an earlier round: they may not decide the appeal.
+    /// Reviewers who decided in an earlier round: they may not decide the appeal.
     pub earlier: BTreeSet<Reviewer>,
-    /// What the appeal says.
+    /// Text of the appeal.
     #[serde(default)]
     pub appeal: Option<String>,
     pub opened_at: Millis,
     pub updated_at: Millis,
 }
 
-/// What happens to a case.
+/// An event of a case.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum CaseEvent {
@@ -130,14 +130,14 @@ pub enum CaseError {
 /// Players that a signal speaks of.
 pub fn members_of(scored: &Scored) -> BTreeSet<PlayerId> {
     match (scored.subject, scored.signal) {
-        // Who is spied on is a victim, not a member.
+        // The player whose cards are known is a victim, not a member.
         (crate::Subject::Pair(a, _), Signal::KnowsCards) => [a].into(),
         (crate::Subject::Pair(a, b), _) => [a, b].into(),
         (crate::Subject::Player(a), _) => [a].into(),
     }
 }
 
-/// Opens a case. Where a signal goes is for [`place`] to say.
+/// Opens a case. [`place`] decides which case a signal belongs to.
 pub fn open(scored: Scored, now: Millis) -> Case {
     Case {
         members: members_of(&scored),
@@ -151,17 +151,17 @@ pub fn open(scored: Scored, now: Millis) -> Case {
     }
 }
 
-/// Where a signal belongs.
+/// The case that a signal belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Placement {
-    /// To this case, whose group it is about or extends.
+    /// An existing case, whose group the signal is about or extends.
     Join(usize),
     New,
 }
 
-/// One case a group: a signal joins the first case that is under review and shares a member with it.
-/// A decided case takes signals about its own members, as new facts for an appeal; beyond that a new
-/// case is opened, so that nobody becomes a member of something that is decided.
+/// Places a signal. It joins the first case that is under review and shares a member with it. A decided case takes
+/// signals about its own members, as new facts for an appeal; any other signal opens a new case, so that nobody is
+/// added to a decided case.
 pub fn place(cases: &[Case], scored: &Scored) -> Placement {
     let members = members_of(scored);
     let under_review = |case: &Case| matches!(case.state, State::Open | State::Dissent);
@@ -179,12 +179,13 @@ pub fn place(cases: &[Case], scored: &Scored) -> Placement {
         .map_or(Placement::New, Placement::Join)
 }
 
-/// Growth of a signal's score that is new, in standard deviations; and beyond what a closed case has seen.
+/// Least growth of a signal's score that counts as new, in standard deviations; for a closed case, growth beyond what
+/// it has seen.
 const NEWS: f64 = 0.5;
 const NEWS_AFTER_CLOSING: f64 = 1.0;
 
-/// Whether a signal only repeats what a case about its members has already: the same statistic, hardly stronger and over
-/// hardly more hands. Without this each look would write the same again, and open what was cleared.
+/// Whether a signal only repeats what a case about its members has already: the same statistic, hardly stronger and
+/// over hardly more hands. Without this check every look would record the same signal again, and reopen cleared cases.
 pub fn says_nothing_new(cases: &[Case], scored: &Scored) -> bool {
     let members = members_of(scored);
     cases.iter().filter(|case| members.is_subset(&case.members)).any(|case| {
@@ -201,7 +202,7 @@ pub fn says_nothing_new(cases: &[Case], scored: &Scored) -> bool {
     })
 }
 
-/// The case after an event; the one given stays as it was.
+/// Returns the case after an event; the given case is unchanged.
 ///
 /// # Errors
 /// What stands against it.
@@ -264,8 +265,8 @@ fn check(case: &Case, opinion: &Opinion) -> Result<(), CaseError> {
     if given > TEXT_BYTES_MAX { Err(CaseError::TooLong { given }) } else { Ok(()) }
 }
 
-/// Two who agree decide. After dissent the third decides: with the one whose action is the same, else
-/// for the mildest of the three, since doubt speaks for the player.
+/// Two reviewers who agree decide. After dissent the third decides: together with the one who chose the same action,
+/// else for the mildest of the three actions, because doubt favours the player.
 fn tally(case: &Case) -> State {
     let actions: Vec<Action> = case.opinions.iter().map(|opinion| opinion.action).collect();
     let agreed =
@@ -285,11 +286,11 @@ fn tally(case: &Case) -> State {
     }
 }
 
-/// Stands for a text whose time is over.
+/// Replaces a text that is past its retention.
 pub const REDACTED: &str = "(redacted: past its retention)";
 
 impl Case {
-    /// The case without texts and hands: who, which statistic and how strong stay, so that nobody is accused twice of what
+    /// The case without texts and hands. Members, statistics and scores stay, so that nobody is accused again of what
     /// was cleared.
     #[must_use]
     pub fn redacted(mut self) -> Self {
@@ -301,7 +302,7 @@ impl Case {
 }
 
 impl CaseEvent {
-    /// The event without texts and hands; [`next`] takes it as it took the event.
+    /// The event without texts and hands; [`next`] treats it like the original.
     #[must_use]
     pub fn redacted(mut self) -> Self {
         match &mut self {
@@ -320,7 +321,8 @@ impl Opinion {
     }
 }
 
-/// The newest of a kind about the same players replaces the older; beyond the bound the weakest goes.
+/// Adds a signal: the newest of a kind about the same players replaces the older one; beyond the limit the weakest is
+/// dropped.
 fn add_signal(signals: &mut Vec<Scored>, scored: Scored) {
     let same = |known: &Scored| known.signal == scored.signal && known.subject == scored.subject;
     signals.retain(|known| !same(known));

@@ -1,4 +1,4 @@
-//! The one pass over ended hands.
+//! The detector: one pass over ended hands.
 
 use crate::{
     model::{Expected, Population, View},
@@ -22,9 +22,9 @@ use std::{
 /// Bounds of a detector's memory.
 #[derive(Clone, Copy, Debug)]
 pub struct DetectorLimits {
-    /// Pairs that are kept, some 1.4 kB each; beyond it, those who shared the fewest hands are forgotten.
+    /// Most pairs in memory, some 1.4 kB each; beyond it, those who shared the fewest hands are evicted.
     pub pairs_max: usize,
-    /// Players that are kept, some 3 kB each; hands of players beyond it are refused.
+    /// Most players in memory, some 3 kB each; hands of further players are refused.
     pub players_max: usize,
 }
 
@@ -61,19 +61,19 @@ pub struct Detector {
     swept_ms: u64,
 }
 
-/// How long is kept what is counted of a player, by kind, in milliseconds.
+/// How long a player's counts are kept, by kind, in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Keep {
     /// Features of think times.
     pub timing_ms: u64,
-    /// Everything about players who play no hand.
+    /// All data of players who no longer play.
     pub player_ms: u64,
 }
 
-/// Players are looked through for those to be forgotten once in so long.
+/// Interval of the search for players to forget.
 const SWEEP_MS: u64 = 86_400_000;
 
-/// What a checkpoint has beside players and pairs.
+/// The part of a checkpoint beside players and pairs.
 pub(crate) struct TablesAndTotals {
     hands: u64,
     window_ms: u64,
@@ -102,10 +102,11 @@ pub struct PairRaw {
     pub a: PlayerId,
     pub b: PlayerId,
     pub shared: u32,
-    /// From a to b, and from b to a; by statistic.
+    /// From a to b, and from b to a; one value per statistic.
     pub z: [[f32; STATISTICS]; 2],
     pub n: [[u32; STATISTICS]; 2],
-    /// Hands that speak for each list of statistics, in both directions; kept where one stands out.
+    /// Hands with the strongest evidence for each list of statistics, in both directions; kept if a statistic stands
+    /// out.
     pub evidence: Option<Box<[Vec<Vec<HandKey>>; 2]>>,
 }
 
@@ -114,7 +115,7 @@ pub struct TwinRaw {
     pub a: PlayerId,
     pub b: PlayerId,
     pub shared: u32,
-    /// Hands that the two would have shared had they sat down at random.
+    /// Number of hands that the two would have shared by random seating.
     pub expected: f32,
     /// ln of the distance between two styles.
     pub log_distance: f32,
@@ -123,13 +124,13 @@ pub struct TwinRaw {
 /// Statistics below this need no evidence.
 const EVIDENCE_FROM: f32 = 3.0;
 
-/// Partners that a player must have before one of them is left out.
+/// Least number of partners before one of them is left out of a player's mean.
 const PARTNERS_MIN: usize = 10;
 
-/// Hands that the population's mean counts for in a player's.
+/// Weight of the population's mean in a player's mean, in hands.
 const PRIOR: f64 = 100.0;
 
-/// The mean of (sum, hands) over all but the partner who differs most; `None` with few partners.
+/// The mean of (sum, hands) over all partners except the one who differs most; `None` with few partners.
 fn without_extreme(partners: &[(f64, f64)], all: f64) -> Option<f64> {
     if partners.len() < PARTNERS_MIN {
         return None;
@@ -144,7 +145,7 @@ fn without_extreme(partners: &[(f64, f64)], all: f64) -> Option<f64> {
     Some((total.0 - extreme.0 + PRIOR * all) / (n + PRIOR))
 }
 
-/// Sums and hands of each statistic, a pair of them for each partner.
+/// Sum and hands of each statistic, one entry for each partner.
 type ByPartner = [Vec<(f64, f64)>; STATISTICS];
 
 /// A player's usual value of each statistic toward a partner, and partners' toward the player.
@@ -153,9 +154,9 @@ struct Usual {
     as_partner: [Option<f64>; STATISTICS],
 }
 
-/// Opponents that two accounts of one person have in common: who plays elsewhere cannot meet.
+/// Least number of common opponents of two accounts of one person: players of different pools cannot meet.
 const COMMON_OPPONENTS_MIN: u16 = 10;
-/// Opponents of a player that are looked at for that.
+/// Most opponents of a player that are searched for common ones.
 const COMMON_OPPONENTS_MAX: usize = 200;
 /// Hands before two players are compared: in fewer, many honest pairs never meet by chance.
 const TWIN_HANDS_MIN: u32 = 3_500;
@@ -218,7 +219,7 @@ impl Detector {
         self.pairs.len()
     }
 
-    /// In the order of [`TablesAndTotals`].
+    /// Writes [`TablesAndTotals`], in the order of its fields.
     pub(crate) fn pack_head(&self, out: &mut Vec<u8>) {
         self.hands.pack(out);
         self.window_ms.pack(out);
@@ -228,7 +229,7 @@ impl Detector {
         self.population.pack(out);
     }
 
-    /// `None` where the parts do not belong together.
+    /// Restores a detector; `None` if the parts do not belong together.
     pub(crate) fn restored(
         limits: DetectorLimits,
         head: TablesAndTotals,
@@ -282,7 +283,7 @@ impl Detector {
             who[at] = self.player(seat.player);
         }
         let table = self.table(&hand.table);
-        // Turns of players whose cards are not known are no decisions that count.
+        // Turns of players with unknown cards do not count as decisions.
         let decided = who.map(|at| self.players.get(at as usize).map_or(0, |player| player.decisions));
         let mut turns = std::mem::take(&mut self.turns);
         walk(hand, &mut turns);
@@ -473,12 +474,12 @@ impl Detector {
         self.pairs.retain(|_, pair| pair.shared > median);
     }
 
-    /// Drops what is kept no longer at this time of the hands' clock; returns how many players were forgotten.
+    /// Drops counts that are too old at this time of the hands' clock; returns how many players were dropped.
     pub fn expire(&mut self, now_ms: u64, keep: Keep) -> usize {
         if self.window_ms == 0 {
             (self.window_ms, self.swept_ms) = (now_ms, now_ms);
         }
-        // Two windows are kept: the one that runs and the one before.
+        // Two windows are kept: the current one and the previous one.
         if now_ms.saturating_sub(self.window_ms) >= keep.timing_ms / 2 {
             self.players.iter_mut().for_each(Player::end_timing_window);
             self.window_ms = now_ms;
@@ -565,8 +566,8 @@ impl Detector {
         Snapshot { players, pairs, twins: self.twins(&wanted, &keys) }
     }
 
-    /// What is usual for each player: means over all partners but the one who differs most, so that one
-    /// partner in crime does not make all other pairs of a player stand out.
+    /// The usual value of each player: the mean over all partners except the one who differs most, so that one
+    /// accomplice does not make all other pairs of a player stand out.
     fn usual(&self, keys: &[u64]) -> HashMap<u32, Usual> {
         let mut means: HashMap<u32, [ByPartner; 2]> = HashMap::new();
         for (key, pair) in keys.iter().filter_map(|key| Some((key, self.pairs.get(key)?))) {
@@ -613,7 +614,7 @@ impl Detector {
         raw
     }
 
-    /// How far the pair is from what the actor does to others and others do to the partner.
+    /// How far the pair deviates from what the actor does to others and others do to the partner.
     fn standardised(
         &self,
         statistic: usize,
@@ -635,7 +636,7 @@ impl Detector {
             * (as_actor.unwrap_or_else(|| actor.mean_toward(all, PRIOR))
                 + as_partner.unwrap_or_else(|| partner.mean_toward(all, PRIOR))
                 - all);
-        // The variance of one value: the pair's own where it has enough, else everybody's.
+        // The variance of one value: the pair's own if it has enough hands, otherwise the population's.
         let pooled = self.totals[statistic].squares / f64::from(self.totals[statistic].n.max(1));
         let variance = (own.squares + 20.0 * pooled) / (n + 20.0);
         let baseline = |sum: &Sum| n * n * variance / (f64::from(sum.n) + 100.0);
@@ -710,7 +711,7 @@ fn public_signals(
     }
 }
 
-/// What depends on cards that the actor cannot see.
+/// Updates the signals that depend on cards the actor cannot see.
 fn hidden_signals(
     turn: &Turn,
     (a, b): (usize, usize),
@@ -729,8 +730,8 @@ fn hidden_signals(
     }
 }
 
-/// What the action cost the actor, in big blinds, against what players do who see the same: who profits,
-/// and how much. Cards decide who is ahead; before the river that is only a part of the pot.
+/// The cost of the action for the actor, in big blinds, compared with other players who see the same; and who profits
+/// from it. Cards decide who is ahead; before the river that is only a part of the pot.
 fn loss(turn: &Turn, strengths: &Strengths, others: u16, expected: Expected) -> Option<(usize, f32)> {
     const CERTAINTY: [f32; 4] = [0.3, 0.6, 0.8, 1.0];
     let mine = strengths.of[turn.actor]?;
@@ -795,7 +796,8 @@ fn ends(key: u64) -> (usize, usize) {
     ((key >> 32) as usize, (key & 0xffff_ffff) as usize)
 }
 
-/// Pairs are looked up for every hand; keys are our own numbers, so nobody can choose them badly.
+/// A hasher for pair keys, which are looked up for every hand. Keys are our own numbers, so nobody can provoke
+/// collisions.
 #[derive(Default)]
 pub(crate) struct PairHasher(u64);
 

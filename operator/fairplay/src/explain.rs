@@ -1,5 +1,5 @@
-//! What a reviewer must know of a signal: what was measured against what, what else would explain it, and what would
-//! overturn it.
+//! Explanations of signals for reviewers: what was measured against what, which innocent explanation there is, and what
+//! would overturn the signal.
 
 use crate::{
     judge::normal_tail,
@@ -12,13 +12,13 @@ use serde::Serialize;
 #[serde(rename_all = "camelCase")]
 pub struct Explained {
     pub signal: Signal,
-    /// What was measured.
+    /// The measured quantity.
     pub measured: &'static str,
-    /// What it was compared with.
+    /// The quantity that it is compared with.
     pub baseline: &'static str,
-    /// What an honest player may have done to look like this.
+    /// Honest behaviour that could produce the same signal.
     pub innocent: &'static str,
-    /// What would overturn the signal.
+    /// Evidence that would overturn the signal.
     pub overturn: &'static str,
     /// Upper bound of the probability that one honest pair or player shows so much by chance.
     pub chance_max: f64,

@@ -1,4 +1,4 @@
-//! The figures table: what the detectors reach on hands whose truth is known.
+//! The figures table: how well the detectors work on hands whose truth is known.
 
 use crate::{
     judge::{Thresholds, Verdict, bots_at, superusers_at},
@@ -55,22 +55,22 @@ pub struct KindFigures {
     pub name: String,
     pub held_out: bool,
     pub average_precision: Option<Figure>,
-    /// At [`RATE`] for pairs; within the hands or decisions that the name says for single players.
+    /// Recall: at [`RATE`] for pairs, within the named number of hands or decisions for single players.
     pub recall: Figure,
-    /// With alarms as configured.
+    /// Recall of the alarms as configured.
     pub alarmed: Figure,
     pub evidence: Option<Figure>,
 }
 
-/// A case for the figures: a guilty pair or an honest one. A guilty pair that no statistic could be counted of has no
-/// signal and the lowest score: it counts as missed.
+/// A pair in the figures, guilty or honest. A guilty pair without any statistic has no signal and the lowest score: it
+/// counts as missed.
 struct PairCase<'a> {
     score: f64,
     scored: Option<&'a Scored>,
     group: Option<usize>,
 }
 
-/// Measures verdicts against the truth. Looks come in their order; the last one is what ranks.
+/// Compares verdicts with the truth. Looks come in order; the last one determines the ranking.
 pub fn figures(
     looks: &[Verdict],
     players: &[PlayerStats],
@@ -212,7 +212,7 @@ fn kinds_of(truth: &Truth, wanted: impl Fn(&Group) -> bool) -> BTreeSet<(Kind, &
 
 fn evidence_of(case: &PairCase<'_>, truth: &Truth) -> Option<f64> {
     let group = &truth.groups[case.group?];
-    // One person's two accounts leave no hands.
+    // Two accounts of one person never share a hand.
     if group.hands.is_empty() {
         return None;
     }
@@ -302,7 +302,7 @@ fn superusers(
     rows
 }
 
-/// Insiders whom an alarm of any look accuses, be it by everybody's cards or by one opponent's.
+/// Insiders who are accused by an alarm of any look, for all players' cards or one opponent's.
 fn insiders_alarmed(looks: &[Verdict], truth: &Truth) -> Vec<KindFigures> {
     let known: HashSet<PlayerId> = looks
         .iter()
@@ -330,7 +330,7 @@ fn insiders_alarmed(looks: &[Verdict], truth: &Truth) -> Vec<KindFigures> {
     rows
 }
 
-/// Single players of unseen kinds whom any alarm of any look accuses.
+/// Single players of unseen kinds who are accused by any alarm of any look.
 fn unseen_alarmed(looks: &[Verdict], truth: &Truth) -> Vec<KindFigures> {
     let known: HashSet<PlayerId> = looks.iter().flat_map(|look| &look.alarms).flat_map(accused).collect();
     let is_unseen = |group: &Group| group.kind == Kind::Unseen && group.members.len() == 1;

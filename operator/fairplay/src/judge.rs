@@ -26,24 +26,24 @@ impl Default for Thresholds {
     }
 }
 
-/// What one look at the statistics says.
+/// The result of one look at the statistics.
 #[derive(Clone, Debug, Default)]
 pub struct Verdict {
     /// The strongest signal of every pair and player, the strongest first.
     pub ranked: Vec<Scored>,
-    /// Those beyond their threshold and within the false-discovery rate: what opens a case.
+    /// Signals beyond their threshold and within the false-discovery rate. Each opens a case.
     pub alarms: Vec<Scored>,
 }
 
-/// Fewer pairs than this say nothing of how wide honest statistics are.
+/// Fewest pairs from which the spread of honest statistics can be estimated.
 const CALIBRATION_MIN: usize = 60;
 /// Width that is assumed of a small population, in units of independent statistics.
 const SMALL_WIDTH: f64 = 1.3;
 /// Normal quantile of the median absolute deviation.
 const MAD: f64 = 0.6745;
 
-/// Center and width of what the population shows, by median and median absolute deviation, so that the
-/// few who cheat do not move them.
+/// Center and width of the population's values, by median and median absolute deviation, so that the few cheats do not
+/// shift them.
 #[derive(Clone, Copy, Debug)]
 struct Scale {
     center: f64,
@@ -70,9 +70,9 @@ fn median(values: &mut [f64]) -> f64 {
     *values.select_nth_unstable_by(middle, f64::total_cmp).1
 }
 
-/// How a signal is read off a pair's statistics: a weighted sum of what the actor does to the partner
-/// (`forth`) and of what comes back. The weights follow from what a kind of cheating is made of; the sum's
-/// width is measured on the population, so that correlated statistics do not count twice.
+/// How a signal is computed from a pair's statistics: a weighted sum of what the actor does to the partner (`forth`)
+/// and of what comes back. The weights follow from the kind of cheating; the sum's width is measured on the population,
+/// so that correlated statistics do not count twice.
 struct Reading {
     signal: Signal,
     /// The statistic that the evidence is taken from, and that must have been counted.
@@ -80,7 +80,7 @@ struct Reading {
     forth: &'static [(usize, f32)],
     back: &'static [(usize, f32)],
     two_sided: bool,
-    /// One value for both directions.
+    /// The signal has one value for both directions.
     mutual: bool,
 }
 
@@ -89,7 +89,7 @@ impl Reading {
         Self { signal, leading, forth, back: &[], two_sided, mutual: false }
     }
 
-    /// What two do to each other: the same weights both ways.
+    /// A reading of what two players do to each other, with equal weights both ways.
     const fn mutual(signal: Signal, leading: usize, weights: &'static [(usize, f32)]) -> Self {
         Self { signal, leading, forth: weights, back: weights, two_sided: false, mutual: true }
     }
@@ -138,7 +138,7 @@ impl Reading {
         if self.mutual { [one(0).and(one(1)), None] } else { [one(0), one(1)] }
     }
 
-    /// Where the evidence is: the leading statistic's tail that counts.
+    /// The list with the evidence: the relevant tail of the leading statistic.
     fn list(&self, upper: bool) -> usize {
         let weight =
             self.forth.iter().find(|(statistic, _)| *statistic == self.leading).map_or(1.0, |(_, w)| *w);
@@ -232,7 +232,7 @@ fn strongest(pair: &PairRaw, scales: &[Scale]) -> Option<Scored> {
     if let Some(cited) = &pair.evidence {
         evidence.extend(cited[way][list].iter().cloned());
         if reading.mutual {
-            // Both directions in turn, so that each player's hands are among the five.
+            // Alternates between both directions, so that each player's hands are among the five.
             let other = &cited[1 - way][list];
             evidence = evidence.iter().zip(other).flat_map(|(a, b)| [a.clone(), b.clone()]).collect();
         }
@@ -243,7 +243,7 @@ fn strongest(pair: &PairRaw, scales: &[Scale]) -> Option<Scored> {
     Some(Scored { subject, signal: reading.signal, score, hands: pair.shared, evidence })
 }
 
-/// The statistics themselves, and the first two together: who knows cards shows both.
+/// The statistics and the sum of the first two, because a player who knows cards shows both.
 fn super_views(knows: &[f64; SUPERS]) -> [f64; SUPERS + 1] {
     let [ahead, strength, big] = *knows;
     [ahead, strength, big, (ahead + strength) / std::f64::consts::SQRT_2]
@@ -279,7 +279,7 @@ pub fn superusers_at(players: &[PlayerStats], hands: u32) -> HashMap<purr_engine
     known.iter().map(|(player, knows)| (*player, super_score(knows, &scales))).collect()
 }
 
-/// What honest think times and bet sizes look like.
+/// Ranges of honest think times and bet sizes.
 struct TimingScales {
     slope: Scale,
     spread: Scale,
@@ -295,7 +295,7 @@ impl TimingScales {
             }
             Scale::of(&mut values, least)
         };
-        // Without a population: wide ranges of what is known of people.
+        // Without a population: wide ranges that are known of people.
         Self {
             slope: scale(|check| check.slope, 0.05, (1.0, 0.3)),
             spread: scale(|check| check.log_spread, 0.05, (-0.6, 0.3)),
@@ -303,8 +303,8 @@ impl TimingScales {
         }
     }
 
-    /// A spread that no person has speaks alone. Else a missing slope, an even pace and few bet sizes
-    /// must come together: an honest player may have one of them.
+    /// A spread that no person has is a signal by itself. Otherwise a missing slope, an even pace and few bet sizes
+    /// must occur together: an honest player may have one of them.
     fn score(&self, check: &TimingCheck) -> f64 {
         let widened = |scale: &Scale, error: f64| (scale.width * scale.width + error * error).sqrt();
         let n = f64::from(check.decisions.max(1));

@@ -13,7 +13,7 @@ use std::io::{BufRead, Read};
 /// Longest line, in bytes: a hand of ten players has some 8 kB.
 pub const LINE_BYTES_MAX: u64 = 1 << 20;
 
-/// What is wrong with a line.
+/// Why a line cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum LineError {
     #[error("the file cannot be read: {0}")]
@@ -86,7 +86,7 @@ fn next_line(lines: &mut impl BufRead, text: &mut Vec<u8>) -> Result<bool, LineE
     if read > LINE_BYTES_MAX { Err(LineError::TooLong) } else { Ok(read > 0) }
 }
 
-/// What the line before was: the next one mostly is the same.
+/// The format of the previous line: the next one usually has the same.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Format {
     Hand,

@@ -9,7 +9,7 @@ pub struct Figure {
     pub value: f64,
     pub low: f64,
     pub high: f64,
-    /// Cases that it rests on.
+    /// Number of cases.
     pub n: usize,
 }
 

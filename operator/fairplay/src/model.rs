@@ -1,7 +1,7 @@
-//! What the population does: actions, hidden strength behind a public story, and think times.
+//! A model of the population: actions, hidden strength behind a public story, and think times.
 //!
-//! All tables are learned from the stream itself. A hand is scored with what was learned before it, so no
-//! hand explains itself.
+//! All tables are learned from the stream itself. A hand is scored with what was learned before it, so no hand
+//! influences its own score.
 
 use crate::{
     pack::packed,
@@ -13,7 +13,7 @@ pub(crate) const BUCKETS: usize = 10;
 const FACES: usize = 4;
 const CELLS: usize = 4 * FACES * BUCKETS * 2 * 3 * 3;
 const PARENTS: usize = 4 * FACES * BUCKETS;
-/// Observations that a cell's parent counts for.
+/// Weight of a parent cell, in observations.
 const PRIOR: f32 = 12.0;
 
 /// How a decision looks to its actor, in classes.
@@ -63,7 +63,7 @@ impl View {
             ActionKind::Check | ActionKind::Call => 1,
             ActionKind::Raise => 2,
         };
-        // The river's strongest and weakest hands play alike; the middle is where players differ.
+        // The strongest and weakest hands of the river are played alike; players differ in the middle.
         let third = if strength < 0.45 {
             0
         } else if strength < 0.8 {
@@ -113,7 +113,7 @@ struct Mean {
 }
 
 impl Mean {
-    /// Toward `prior`, which counts as so many observations.
+    /// The mean, drawn toward `prior`, which counts as this many observations.
     fn value(self, prior: f32, weight: f32) -> f32 {
         (self.sum + prior * weight) / (self.n + weight)
     }
@@ -163,7 +163,7 @@ impl Population {
         }
     }
 
-    /// What players do who see this. The last resort before anything is learned is one third each.
+    /// Probabilities of the actions for this view. Before anything is learned each is one third.
     pub(crate) fn action(&self, view: &View) -> Expected {
         let (cell, parent) = (self.cells[view.cell], self.parents[view.parent]);
         let of = |cell: f32, up: f32| {
@@ -173,7 +173,7 @@ impl Population {
         Expected { raise: of(cell.raise, parent.raise), fold: of(cell.fold, parent.fold) }
     }
 
-    /// Whether the cell has been seen often enough to say anything.
+    /// Whether the cell has enough observations.
     pub(crate) fn knows(&self, view: &View) -> bool {
         self.parents[view.parent].n >= 30.0
     }

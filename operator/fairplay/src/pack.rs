@@ -1,11 +1,11 @@
-//! Detector state as bytes, so that a restart goes on where the last checkpoint was.
+//! Detector state as bytes, so that a restart continues from the last checkpoint.
 //!
 //! Little-endian numbers in the order of the fields; lengths before lists. The format belongs to [`VERSION`]: a state of
 //! another version is not read, and the hands are scored again.
 
 use purr_engine::PlayerId;
 
-/// Raised with each change of what is counted or how.
+/// Raised with each change of what is counted, or how.
 pub(crate) const VERSION: u32 = 2;
 
 pub(crate) trait Pack: Sized {
@@ -68,7 +68,7 @@ impl<T: Pack> Pack for Vec<T> {
 
     fn unpack(from: &mut &[u8]) -> Option<Self> {
         let length = usize::try_from(u64::unpack(from)?).ok()?;
-        // Every value has at least one byte: a length that lies reserves nothing.
+        // Every value has at least one byte, so a false length cannot reserve memory.
         if length > from.len() {
             return None;
         }

@@ -1,4 +1,4 @@
-//! What is counted of two players who share hands.
+//! Counts of two players who share hands.
 
 use crate::pack::packed;
 
@@ -49,18 +49,18 @@ impl Sum {
         }
     }
 
-    /// Mean, drawn toward another one that counts for so many hands.
+    /// The mean, drawn toward another one that counts as this many hands.
     pub(crate) fn mean_toward(&self, other: f64, hands: f64) -> f64 {
         (self.sum + other * hands) / (f64::from(self.n) + hands)
     }
 
-    /// Mean, drawn toward 0 by so many hands.
+    /// The mean, drawn toward 0 as by this many hands.
     pub(crate) fn mean(&self, toward_zero: f64) -> f64 {
         self.sum / (f64::from(self.n) + toward_zero)
     }
 }
 
-/// One direction of a pair: what the actor did with regard to the partner.
+/// One direction of a pair: the actor's behaviour towards the partner.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct PairStats {
     pub(crate) sums: [Sum; STATISTICS],

@@ -5,11 +5,12 @@ use serde::Serialize;
 use sha3::{Digest, Keccak256};
 
 const NUMBERED: &str = "payHouse(address,uint64,uint64)";
-/// Of the first vaults, whose admins' calls have no number.
+/// The call of the first version of the vault, whose administrators' calls have no number.
 const UNNUMBERED: &str = "payHouse(address,uint64)";
 
-/// One call of the vault. Two admins send the same data, each from their own wallet: the first call approves, the second
-/// pays. Every payment raises the vault's number, so the calls that are left have to be asked for again after each one.
+/// One call of the vault. Two admins send the same data, each from their own wallet: the first call approves, the
+/// second pays. Every payment raises the vault's number, so the remaining calls have to be requested again after each
+/// payment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HouseCall {
@@ -19,7 +20,7 @@ pub struct HouseCall {
     pub player: PlayerId,
     /// Minor units.
     pub amount: Chips,
-    /// The vault's `actionNumber()`, with which alone it takes the call; none where the vault has no numbers.
+    /// The vault's current `actionNumber()`, which the call must have; none if the vault has no numbers.
     pub number: Option<u64>,
     /// Calldata, `0x` and hex.
     pub data: String,

@@ -1,4 +1,4 @@
-//! What is counted of one player.
+//! Counts of one player.
 
 use crate::{
     model::{HABITS, View},
@@ -37,7 +37,7 @@ impl Habit {
         self.fold / (self.n + HABIT_PRIOR)
     }
 
-    /// How far the first value is off: also used for one-valued habits, which leave `fold` at 0.
+    /// Updates the deviations; one-valued habits leave `fold` at 0.
     pub(crate) fn learn(&mut self, raise: f32, fold: f32) {
         self.n = self.n * HABIT_DECAY + 1.0;
         self.raise = self.raise * HABIT_DECAY + raise;
@@ -82,7 +82,7 @@ const PACES_FROM: usize = 2 * HABITS;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TimingCheck {
     pub decisions: u32,
-    /// Slope of ln(time) on what the population takes for such a decision: 1 for an average person.
+    /// Slope of ln(time) on the population's time for such a decision: 1 for an average person.
     pub slope: f64,
     pub slope_error: f64,
     /// ln of the standard deviation of ln(time) around that line.
@@ -99,10 +99,11 @@ pub struct PlayerCheck {
     pub knows: [f64; SUPERS],
 }
 
-/// Ahead of the cards that are hidden; strong where others are weak; the first in big pots alone.
+/// Statistics of a superuser: being ahead of hidden cards; being strong when others are weak; and the first one in big
+/// pots only.
 pub(crate) const SUPERS: usize = 3;
 
-/// What a snapshot says of one player.
+/// Snapshot of one player.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PlayerStats {
     pub player: PlayerId,
@@ -217,13 +218,13 @@ impl Player {
         self.timing_checks.clear();
     }
 
-    /// A feature of the style, over both windows where it is of think times.
+    /// A feature of the style, over both windows if it is a think time.
     fn feature(&self, at: usize) -> Feature {
         let before = at.checked_sub(PACES_FROM).and_then(|pace| self.paces_before.get(pace));
         before.map_or(self.features[at], |before| self.features[at].plus(before))
     }
 
-    /// Style apart from luck and opponents: how far each decision is from the population's.
+    /// Updates the style, which is independent of luck and opponents: how far each decision is from the population's.
     pub(crate) fn learn_style(&mut self, view: &View, turn: &Turn, raise: f32, fold: f32) {
         self.features[view.habit].add(raise);
         self.features[HABITS + view.habit].add(fold);
@@ -251,7 +252,7 @@ impl Player {
         (t.x, t.xx, t.y, t.yy, t.xy) = (t.x + x, t.xx + x * x, t.y + y, t.yy + y * y, t.xy + x * y);
     }
 
-    /// Keeps what is judged at fixed numbers of hands and decisions.
+    /// Stores the values that are judged at fixed numbers of hands and decisions.
     pub(crate) fn keep_checks(&mut self, decisions_before: u32) {
         if HAND_CHECKS.contains(&self.hands) {
             self.checks.push(self.check());
@@ -262,7 +263,7 @@ impl Player {
     }
 
     fn check(&self) -> PlayerCheck {
-        // A sum over independent hands, standardised by itself.
+        // A sum over independent hands, standardised by its own variance.
         PlayerCheck { hands: self.hands, knows: self.supers.map(|s| s.sum / (s.squares + 4.0).sqrt()) }
     }
 
@@ -308,7 +309,7 @@ impl Player {
 
     /// ln of the mean squared difference of two styles in units of its error: near 0 for one person.
     pub(crate) fn style_distance(&self, other: &Self) -> Option<f32> {
-        /// Nobody plays exactly alike on two days.
+        /// Variance that is added because nobody plays exactly alike on two days.
         const DRIFT: f32 = 1e-4;
         let (mut sum, mut count) = (0.0, 0u16);
         for at in 0..FEATURES {

@@ -1,7 +1,7 @@
-//! A table's hand record, with its fair-play part opened, as the detectors read hands.
+//! Converts a table's hand record, with its fair-play part opened, into the detectors' form of a hand.
 //!
-//! [`ended_hand`] is the one conversion: `purr-fairplay score` and the service use it. It takes over what the record
-//! says and judges nothing; the record's own checks (sums, hash) are done where records are kept.
+//! [`ended_hand`] is the only conversion: `purr-fairplay score` and the service use it. It does not check the record;
+//! records checks sums and hash before it stores one.
 
 use purr_engine::{Action, Event, Millis, SeatIndex, Street, event::Post, ids::SEATS_MAX};
 use purr_fairplay_hands::{ActionKind, BadHand, EndedHand, SeatPlayed, StreetAction, StreetPost};
@@ -69,7 +69,7 @@ pub fn ended_hand(
     Ok(hand)
 }
 
-/// By rising seat: a record lists them from the button's left.
+/// The seats by rising number: a record lists them from the seat after the button.
 fn seats(record: &HandRecord, hidden: Option<&Hidden>) -> Result<Vec<SeatPlayed>, BadRecord> {
     let played = record.history.seats.iter().map(|start| {
         let seat = start.seat;

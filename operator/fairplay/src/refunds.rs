@@ -1,4 +1,4 @@
-//! What cheating cost honest players, and how it goes back to them, exact to the minor unit.
+//! Losses of honest players to cheats, and how they are refunded, exact to the minor unit.
 //!
 //! A function of the hands that a decision names: anybody with the records and the list of cheats gets
 //! the same refunds. Nothing is paid here: the house pays on chain, and the ledger follows the chain.
@@ -16,7 +16,7 @@ use purr_fairplay_hands::{EndedHand, HandKey};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What a refund is computed from: the parts of a record that count.
+/// The parts of a record that a refund is computed from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RefundHand {
@@ -40,11 +40,11 @@ impl From<&EndedHand> for RefundHand {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Refunds {
-    /// By player; nobody with 0.
+    /// Refund by player; players who get nothing are left out.
     pub refunds: BTreeMap<PlayerId, Chips>,
     /// Their sum, exactly.
     pub total: Chips,
-    /// What each cheat won in the hands that are refunded, less what other cheats lost in them.
+    /// Net winnings of each cheat in the refunded hands, less what other cheats lost in them.
     pub from: BTreeMap<PlayerId, Chips>,
 }
 
@@ -109,7 +109,7 @@ fn refund_hand(
     if won == 0 || lost == 0 {
         return Ok(());
     }
-    // Honest winners of side pots may have taken a part of the losses: not more than was lost.
+    // Honest winners of side pots may have won a part of the losses, so no more than the losses is attributable.
     let attributable = won.min(lost);
     let rake = if with_rake { u128::from(hand.rake).min(lost - attributable) } else { 0 };
     for (player, share) in divide(attributable + rake, &losses, lost)? {

@@ -1,4 +1,4 @@
-//! An opened hand as a reviewer sees it: who held what, what they did, and how far ahead each was.
+//! An opened hand for a reviewer: hole cards, actions, and each player's equity.
 
 use purr_engine::{Card, Chips, PlayerId, SeatIndex, Street, equity};
 use purr_fairplay_hands::{ActionKind, EndedHand, StreetPost, preflop_percentile};
@@ -11,7 +11,8 @@ pub struct ReplayStreet {
     pub street: Street,
     /// The board as it lay on this street.
     pub board: Vec<Card>,
-    /// Of everybody in the hand when the street began. Before the flop: the percentile among all starting hands.
+    /// Equity of each player in the hand when the street began. Before the flop: the percentile among all starting
+    /// hands.
     pub equities: Vec<SeatEquity>,
     pub actions: Vec<ReplayAction>,
 }
@@ -105,7 +106,7 @@ pub fn replay(hand: &EndedHand) -> Replay {
     }
 }
 
-/// Empty where cards are not known. After the flop every board is tried, at most 990 of them.
+/// Computes equities; empty if cards are unknown. After the flop every board is tried, at most 990 of them.
 fn equities(hand: &EndedHand, live: &[SeatIndex], board: &[Card]) -> Vec<SeatEquity> {
     let known = hand.seats.iter().map(|seat| Some((seat.seat, seat.cards?)));
     let Some(known) = known.collect::<Option<Vec<(SeatIndex, [Card; 2])>>>() else { return Vec::new() };

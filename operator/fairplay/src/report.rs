@@ -1,4 +1,4 @@
-//! The integrity report of a month: what was seen, decided, paid and lost, in numbers that anybody can publish.
+//! The integrity report of a month: signals, decisions, payments and losses, in numbers that can be published.
 
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt};
@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, fmt};
 pub struct Report {
     /// YYYY-MM.
     pub month: String,
-    /// Hands that records stored in the month, by what became of them. None: records was not asked.
+    /// Hands that records stored in the month, by outcome. None: records was not asked.
     pub hands: Option<Hands>,
     pub cases_opened: u64,
     /// Cases at the end of the month, by state.
@@ -22,7 +22,7 @@ pub struct Report {
     /// Sanctions in force now, by kind.
     pub sanctions: BTreeMap<String, u64>,
     pub refunds: Refunded,
-    /// Hands' hidden cards opened in the month, by whom: the program or people.
+    /// Hands whose hidden cards were opened in the month, by opener: the program or people.
     pub openings: BTreeMap<String, u64>,
     /// Rows of the whole log of openings, whose chain of hashes was checked for this report.
     pub openings_checked: u64,
@@ -34,9 +34,9 @@ pub struct Hands {
     pub stored: u64,
     /// Ended without a result: chips went back.
     pub void: u64,
-    /// Of which there are two records.
+    /// Hands with two records.
     pub conflict: u64,
-    /// Numbers that tables have skipped, of which no record has come: counted when the gap was noticed.
+    /// Numbers that tables have skipped and that no record has come for, counted when the gap was noticed.
     pub lost: u64,
 }
 

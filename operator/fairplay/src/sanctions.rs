@@ -1,4 +1,4 @@
-//! What decisions are in force against whom: a function of the cases.
+//! Sanctions in force, as a function of the cases.
 //!
 //! A decision is in force from the second reviewer on, also while it is appealed, until the appeal ends it. Every sanction
 //! keeps the members of its group apart. No sanction reaches the exit clock: the contract has no call that could, and
@@ -29,7 +29,7 @@ pub fn in_force(state: State) -> Option<Action> {
     }
 }
 
-/// By player and sanction, the case that asks for it; the oldest of several.
+/// The wanted sanctions by player, with the case that each is based on; the oldest case of several.
 pub fn wanted<'a>(cases: impl Iterator<Item = (i64, &'a Case)>) -> BTreeMap<(PlayerId, Sanction), i64> {
     let mut wanted = BTreeMap::new();
     for (id, case) in cases {

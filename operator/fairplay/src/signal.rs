@@ -1,14 +1,14 @@
-//! Signals: what a detector says of a player or of two, with the hands that speak for it.
+//! Signals: a detector's finding about one player or a pair, with the hands that support it.
 
 use purr_engine::PlayerId;
 use purr_fairplay_hands::HandKey;
 use serde::{Deserialize, Serialize};
 
-/// What was found.
+/// Kind of finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Signal {
-    /// Luck-adjusted value goes from the first to the second, more than to the first's other opponents.
+    /// Luck-adjusted value flows from the first to the second, more than to the first's other opponents.
     Transfer,
     /// Bets and raises are missing against this player alone.
     SoftPlay,
@@ -30,7 +30,7 @@ pub enum Signal {
     SamePerson,
 }
 
-/// Of whom a signal speaks. In a pair, the first acts and the second profits or is known.
+/// Subject of a signal. In a pair, the first acts; the second profits, or is the one whose cards are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Subject {
@@ -58,6 +58,6 @@ pub struct Scored {
     pub score: f64,
     /// Hands that the two shared, or that the player played.
     pub hands: u32,
-    /// Up to five hands that say most, the strongest first.
+    /// Up to five hands with the strongest evidence, the strongest first.
     pub evidence: Vec<HandKey>,
 }

@@ -13,11 +13,11 @@ pub(crate) struct Turn {
     /// Big blinds.
     pub(crate) to_call: f32,
     pub(crate) pot: f32,
-    /// What the action put in.
+    /// Chips that the action put in.
     pub(crate) put: f32,
     /// Bets and raises on this street so far, blinds left out.
     pub(crate) raises: u8,
-    /// Not folded before the action, the actor included.
+    /// Players who had not folded before the action, the actor included.
     pub(crate) live: u16,
     /// Put chips in by choice before the action.
     pub(crate) entered: u16,
@@ -32,12 +32,12 @@ pub(crate) struct Turn {
     pub(crate) lines: [Line; SEATS_MAX],
 }
 
-/// The public story of one player: what the range model knows of hidden cards.
+/// The public story of one player: the range model infers hidden cards from it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Line {
     /// 0: none, 1: limped or checked, 2: called a raise, 3: raised, 4: re-raised.
     pub(crate) preflop: u8,
-    /// On this street after the flop. 0: none, 1: checked, 2: called, 3: bet or raised.
+    /// The player's last action on this street after the flop. 0: none, 1: checked, 2: called, 3: bet or raised.
     pub(crate) street: u8,
     /// The same on the street before.
     pub(crate) before: u8,
@@ -165,7 +165,7 @@ pub(crate) fn walk(hand: &EndedHand, turns: &mut Vec<Turn>) {
     }
 }
 
-/// By player: 0 posted a blind, 2 is the button or next before it, 1 everybody else.
+/// Position by player: 0 posted a blind, 2 is the button or next before it, 1 is any other.
 fn positions(hand: &EndedHand, posted: u16) -> [u8; SEATS_MAX] {
     let mut positions = [1; SEATS_MAX];
     let count = hand.seats.len();

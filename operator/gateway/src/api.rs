@@ -1,4 +1,4 @@
-//! What the public API answers.
+//! Handlers of the public API.
 
 pub mod admin;
 pub mod auth;

@@ -1,4 +1,4 @@
-//! What requests share.
+//! State shared by all requests. [`crate::router`] composes the handlers.
 
 use crate::{
     api::{
@@ -8,9 +8,8 @@ use crate::{
     },
     auth::Auth,
     crowd::Crowd,
-    endpoints::{self, Endpoint},
+    endpoints::BODY_MAX,
     front::Front,
-    guard::guard,
     limits::Limiter,
     metrics::Metrics,
     overload::Room,
@@ -19,12 +18,7 @@ use crate::{
     seating::Seating,
     upstream,
 };
-use axum::{
-    Router,
-    body::{Body, Bytes},
-    middleware,
-    routing::get,
-};
+use axum::body::{Body, Bytes};
 use http::HeaderValue;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use purr_protocol::Problem;
@@ -33,8 +27,6 @@ use serde::de::DeserializeOwned;
 use std::{error::Error, sync::Arc, time::Duration};
 use tokio::time::timeout;
 
-/// No honest request's body is larger, in bytes.
-pub const BODY_MAX: usize = 16 * 1024;
 /// Time for a body to arrive.
 const BODY: Duration = Duration::from_secs(10);
 
@@ -49,7 +41,7 @@ pub struct Inner {
     pub seating: Arc<Seating>,
     pub signer: upstream::Server,
     pub records: upstream::Server,
-    /// Where the house has one.
+    /// The fair-play service, if there is one.
     pub fairplay: Option<upstream::Server>,
     pub limiter: Arc<dyn Limiter>,
     pub metrics: Metrics,
@@ -88,32 +80,15 @@ impl std::ops::Deref for App {
     }
 }
 
-/// What players reach.
-pub fn public(app: App) -> Router {
-    endpoints::routes()
-        .merge(crate::page::routes())
-        .fallback(async || Answer::from(Problem::new(404, "not-found", "There is nothing here")))
-        .method_not_allowed_fallback(async || {
-            Answer::from(Problem::new(405, "method", "Not with this method"))
-        })
-        .layer(middleware::from_fn_with_state(app.clone(), guard))
-        .with_state(app)
-}
-
-/// What table pods reach: the keys that tokens are signed with.
-pub fn internal(app: App) -> Router {
-    Router::new().route(Endpoint::Jwks.path(), get(crate::api::auth::jwks)).with_state(app)
-}
-
 impl Inner {
-    /// Whether pages of this origin may ask.
+    /// Whether pages of this origin may call the API.
     pub fn allows(&self, origin: &HeaderValue) -> bool {
         let origin = origin.to_str().unwrap_or_default().to_ascii_lowercase();
         self.allowed_origins.contains(&origin)
     }
 }
 
-/// A body of at most so many bytes, within the bound of time.
+/// Reads a body of at most `max` bytes, within a time limit.
 ///
 /// # Errors
 /// 408, 413, or 400 where it breaks off.

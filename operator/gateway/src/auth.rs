@@ -1,4 +1,4 @@
-//! Signing in, staying in, and being put out.
+//! Sign-in, refresh, logout and revocation.
 
 pub mod denied;
 pub mod keys;
@@ -13,8 +13,9 @@ pub mod signature;
 pub mod siwe;
 
 use crate::{
+    clock::{now, now_ms},
     metrics::{Metrics, SignIn, Upstream},
-    sessions::{Opened, Opening, SessionStore, family_key},
+    sessions::{ACCESS_S, Opened, Opening, SessionStore, family_key},
 };
 use denied::Denied;
 use keys::{KeyError, Keys};
@@ -31,18 +32,13 @@ use refresh::{Family, Use};
 use reported::{Reported, Way};
 use revoked::Revoked;
 use roles::Roles;
-use std::{
-    sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::sync::Arc;
 
-/// An access token lives this long, in seconds.
-pub const ACCESS_S: u64 = 300;
 /// A nonce lives as long as a message that names it may be old, in seconds.
 pub const NONCE_S: u64 = nonce::LIFE_S;
 /// A link of an outside identity that is not used ends after this long, in seconds.
 const LINK_S: u64 = 400 * 24 * 3600;
-/// Times that a refresh is tried again when another one of the same family was faster.
+/// Attempts of a refresh while concurrent ones of the same family succeed first.
 const SWAPS_MAX: usize = 3;
 
 #[derive(Debug, thiserror::Error)]
@@ -110,7 +106,7 @@ impl AuthError {
     }
 }
 
-/// Who is asking, by a token that was checked.
+/// The caller, from a verified token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
     pub player: PlayerId,
@@ -121,7 +117,7 @@ pub struct Caller {
     pub expires_s: u64,
 }
 
-/// What sign-ins are for.
+/// The site that sign-ins are valid for.
 #[derive(Clone, Debug)]
 pub struct Site {
     pub domain: String,
@@ -131,16 +127,18 @@ pub struct Site {
     pub audience: String,
 }
 
-/// What tables are told of players: assertions, and access tokens where a table knows no assertions.
+/// How the gateway proves players' identities to tables: by assertions, or by access tokens for tables that know no
+/// assertions.
 pub struct TableAssertions {
     /// `None`: no table is sent an assertion.
     pub keys: Option<Keys>,
-    /// Tables of the release before, which verify no assertions, are sent players' access tokens.
+    /// Send access tokens to tables of the previous release, which cannot verify assertions.
     pub access_tokens: bool,
 }
 
 impl TableAssertions {
-    /// What one table is told of a player's lane; `until_s`: the end of the player's access token, in seconds since 1970.
+    /// Makes the assertion for one player's lane at one table; `until_s` is the expiry of the player's access token, in
+    /// seconds since 1970.
     ///
     /// # Errors
     /// Where there is no key, or it cannot sign.
@@ -161,7 +159,7 @@ impl TableAssertions {
 pub struct Auth {
     pub site: Site,
     pub keys: Keys,
-    /// How tables are told who players are.
+    /// How the gateway proves players' identities to tables.
     pub assertions: TableAssertions,
     pub roles: Roles,
     pub outside: Option<Outside>,
@@ -176,21 +174,13 @@ pub struct Auth {
     pub reported: Reported,
 }
 
-pub(crate) fn now() -> std::time::Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
-}
-
-pub fn now_ms() -> u64 {
-    u64::try_from(now().as_millis()).unwrap_or(u64::MAX)
-}
-
 fn random<const N: usize>() -> Result<[u8; N], AuthError> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(AuthError::Random)?;
     Ok(bytes)
 }
 
-/// What a message that links an identity must name among its resources.
+/// The resource that a message must name to link an identity.
 pub fn resource(identity_key: &str) -> String {
     format!("urn:purr:outside:{identity_key}")
 }
@@ -219,7 +209,8 @@ impl Auth {
         self.open(message.address, new, Way::Wallet, now_s).await
     }
 
-    /// A message that its wallet has signed for this site just now. Whether for the first time, the store knows.
+    /// Checks that a message was just signed by its wallet for this site. Only the store knows whether it was used
+    /// before.
     fn signed(&self, text: &str, signature: &str, now_s: u64) -> Result<siwe::Message, AuthError> {
         let message = siwe::Message::parse(text)?;
         message.check(&siwe::Expected {
@@ -260,7 +251,7 @@ impl Auth {
                     self.end(&old).await?;
                 }
             }
-            // The nonce stands first; what follows it is the ID token.
+            // The nonce's mark is the first; the one after it is the ID token's.
             Opened::Used(which) if which + 1 < new.once.len() || new.subject.is_none() => {
                 return Err(AuthError::Nonce);
             }
@@ -304,8 +295,8 @@ impl Auth {
             (None, None) => return Err(AuthError::NotLinked),
             (None, Some(player)) => (player, None),
             (Some((text, signature)), _) => {
-                // The wallet shows what is being linked: a message that was signed for something
-                // else links nothing.
+                // The signed message must name the identity, because the wallet shows it to its owner: a message signed
+                // for another purpose links nothing.
                 let named = siwe::Message::parse(text)?.resources.contains(&resource(&identity.key));
                 if !named {
                     return Err(AuthError::NotNamed);
@@ -315,8 +306,8 @@ impl Auth {
             }
         };
         let address = player.parse().map_err(|_| StoreError::Corrupt("the link names no address".into()))?;
-        // Once only: whoever reads a token on its way cannot use it a second time, neither to sign in nor to link. A link
-        // that is in use does not end; a link that is lost is made again by the wallet.
+        // An ID token is used once, for a sign-in or for a link, so a stolen one is worthless afterwards. A link in use
+        // does not expire; a lost link is made again by the wallet.
         let token_mark = (format!("outside-token:{}", identity.token), identity.valid_s);
         let once: Vec<(String, u64)> = nonce.into_iter().chain([token_mark]).collect();
         let new = New { subject: Some(identity.subject), once: &once, link: Some(&link) };
@@ -344,7 +335,7 @@ impl Auth {
             let now_s = now().as_secs();
             let (next, error) = match family.used(token, &successor, issued, now_s) {
                 Use::NeverIssued => return Err(AuthError::Refresh),
-                // The answer of before the signing key was changed cannot be given again.
+                // The earlier answer cannot be repeated after the signing key has changed.
                 Use::Successor(next) if next.current != refresh::hash(&successor) => {
                     return Err(AuthError::Refresh);
                 }
@@ -388,7 +379,7 @@ impl Auth {
         for sid in &all {
             self.end(sid).await?;
         }
-        // Last, so that a revocation that failed half-way finds them again.
+        // The list is removed last, so that a revocation that failed half-way finds the sign-ins again.
         self.store(self.sessions.forget(&player, &all).await)?;
         Ok(all.len())
     }
@@ -403,7 +394,7 @@ impl Auth {
         self.store(self.sessions.revoke(sid, now_ms()).await)
     }
 
-    /// Whom an access token speaks for.
+    /// Verifies an access token and returns its player.
     pub fn caller(&self, token: &str) -> Result<Caller, AuthError> {
         let claims =
             self.keys.verifier().verify(token).map_err(|error| AuthError::Token(error.to_string()))?;
@@ -428,7 +419,7 @@ impl Auth {
         let roles = match (subject, &self.outside) {
             (None, _) => self.roles.of(player),
             (Some(subject), Some(outside)) => outside.roles_of(subject),
-            // The issuer is no longer one of ours, and its sign-ins end.
+            // The issuer is no longer configured, so its sign-ins end.
             (Some(_), None) => return Err(AuthError::Refresh),
         };
         let claims = Claims {
@@ -447,7 +438,7 @@ impl Auth {
 
     fn store<T>(&self, result: Result<T, StoreError>) -> Result<T, AuthError> {
         result.map_err(|error| {
-            tracing::warn!(%error, "sessions");
+            tracing::warn!(%error, "the sessions store cannot be reached");
             self.metrics.upstream_error(Upstream::Sessions);
             AuthError::Store(error)
         })
@@ -458,18 +449,18 @@ impl Auth {
     }
 }
 
-/// What is stored with a new sign-in.
+/// Data that is stored with a new sign-in.
 #[derive(Default)]
 struct New<'a> {
     /// The outside issuer's subject, where that is who signs in.
     subject: Option<String>,
-    /// Marks of what counts once: the nonce, then the ID token.
+    /// Marks of values that count once: the nonce, then the ID token.
     once: &'a [(String, u64)],
     /// The key of the outside identity's link.
     link: Option<&'a str>,
 }
 
-/// Kept for as long as any gateway takes the nonce, whichever way its clock is off.
+/// The mark lasts as long as any gateway would accept the nonce, even with a wrong clock.
 fn nonce_mark(message: &siwe::Message) -> (String, u64) {
     (format!("nonce-used:{}", message.nonce), 2 * NONCE_S)
 }

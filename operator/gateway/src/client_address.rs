@@ -1,4 +1,4 @@
-//! Whose request it is: the other end of the connection, or whom a listed proxy names.
+//! The address of the client: the peer of the connection, or the address that a listed proxy names.
 
 use http::HeaderMap;
 use purr_runtime::Cidr;
@@ -11,9 +11,9 @@ const HOPS_MAX: usize = 16;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientAddress(pub IpAddr);
 
-/// Each proxy writes whom it heard on the right of `X-Forwarded-For`, so only what stands to the
-/// right of the first one that is not listed is known; what is further left anybody may have
-/// written. Without a list, or from anybody else, the header says nothing.
+/// Each proxy appends the address of its own peer to `X-Forwarded-For`. Read from the right, entries are reliable up to
+/// the first address that is not a listed proxy; anybody may have written the entries to its left. If the peer itself
+/// is not listed, the header is ignored.
 pub fn client_address(peer: IpAddr, headers: &HeaderMap, proxies: &[Cidr]) -> IpAddr {
     let mut known = peer.to_canonical();
     let lines: Vec<&str> =
@@ -23,14 +23,14 @@ pub fn client_address(peer: IpAddr, headers: &HeaderMap, proxies: &[Cidr]) -> Ip
         if !Cidr::any_contains(proxies, known) {
             break;
         }
-        // The last one that is understood: whoever wrote nonsense is counted together.
+        // The last entry that parses is used, so clients that send nonsense share one address.
         let Some(ip) = address(hop.trim()) else { break };
         known = ip;
     }
     known
 }
 
-/// Some proxies add the port: `192.0.2.1:80`, `[2001:db8::1]:80`, `[2001:db8::1]`.
+/// Parses an entry. Some proxies add the port: `192.0.2.1:80`, `[2001:db8::1]:80`, `[2001:db8::1]`.
 fn address(text: &str) -> Option<IpAddr> {
     let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
     let ip = bare.parse::<IpAddr>().ok().or_else(|| Some(text.parse::<SocketAddr>().ok()?.ip()))?;
@@ -66,7 +66,7 @@ mod tests {
         let proxies = ["10.0.0.0/8", "2001:db8:1::/48"];
         for (lines, expected) in [
             (vec!["192.0.2.1"], "192.0.2.1"),
-            // The left one is what the client itself wrote.
+            // The client itself wrote the left entry.
             (vec!["203.0.113.9, 192.0.2.1"], "192.0.2.1"),
             (vec!["203.0.113.9", "192.0.2.1, 10.0.0.7"], "192.0.2.1"),
             (vec!["203.0.113.9, 192.0.2.1", "2001:db8:1::5"], "192.0.2.1"),

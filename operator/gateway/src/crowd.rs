@@ -1,15 +1,15 @@
-//! How many there are of something by key, for instance requests of one address.
+//! Counts by key, for instance requests of each address.
 
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// Counts by key. Keys that count nothing are forgotten, so there are never more keys than things counted.
+/// Counts by key. Keys with a count of zero are removed, so there are never more keys than counted things.
 #[derive(Clone, Debug, Default)]
 pub struct Crowd(Arc<Mutex<HashMap<Arc<str>, u32>>>);
 
-/// One that is counted, until dropped.
+/// One counted request, until dropped.
 #[derive(Debug)]
 pub struct Counted {
     crowd: Crowd,
@@ -17,7 +17,7 @@ pub struct Counted {
 }
 
 impl Crowd {
-    /// `None` where this key has as many as it may have.
+    /// Counts one more; `None` if the key has reached `max`.
     pub fn enter(&self, key: &str, max: u32) -> Option<Counted> {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (key, count) = counts

@@ -1,32 +1,23 @@
-//! Every route of the public API, and who may use it: the one place that says so.
+//! The table of all routes of the public API, with the roles and networks that each accepts.
 
-use crate::{
-    api::{
-        admin, auth, fleets, floor, integrity, lobby, money, others, outside, players, rooms, staff, stream,
-    },
-    app::{App, BODY_MAX},
-    limits::Class,
-    openapi,
-    overload::Priority,
-};
-use axum::{
-    Router,
-    routing::{MethodRouter, delete, get, post},
-};
+use crate::{limits::Class, priority::Priority};
 use http::Method;
 use purr_protocol::MESSAGE_BYTES_MAX;
 use purr_runtime::token::UserRole;
+
+/// No honest request's body is larger, in bytes.
+pub const BODY_MAX: usize = 16 * 1024;
 
 /// Who may ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     /// Anybody. A socket is open too: its token comes in its first message.
     Open,
-    /// Whoever has signed in and holds one of these roles.
+    /// Callers who have signed in and hold one of these roles.
     Roles(&'static [UserRole]),
 }
 
-/// From where one may ask.
+/// Networks that a route accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     Anywhere,
@@ -44,9 +35,9 @@ const EVERYBODY: Access = Access::Roles(&[
     UserRole::Admin,
 ]);
 const AUDIT: Access = Access::Roles(&[UserRole::Auditor, UserRole::Admin]);
-/// Who sees the floor.
+/// Roles that see the floor.
 const STAFF: Access = Access::Roles(&[UserRole::Support, UserRole::Auditor, UserRole::Admin]);
-/// Who pauses tables.
+/// Roles that pause tables.
 const ORDERS: Access = Access::Roles(&[UserRole::Support, UserRole::Admin]);
 const ADMIN: Access = Access::Roles(&[UserRole::Admin]);
 /// Cases without hidden cards.
@@ -343,8 +334,9 @@ impl Endpoint {
         }
     }
 
-    /// What an address is counted under before the request is looked at. A refresh is counted by its handler, which knows
-    /// whether a gateway has issued the token: then under its sign-in, and an address is shared with neighbours.
+    /// The limit that a request counts against before it is inspected. The handler of a refresh counts it, because only
+    /// the handler knows whether a gateway issued the token: such a refresh counts against its sign-in, as neighbours
+    /// may share the address.
     pub const fn class(self) -> Option<Class> {
         match self {
             Self::Refresh => None,
@@ -354,7 +346,7 @@ impl Endpoint {
         }
     }
 
-    /// Who is refused last when there is too much to do, of those who show no token.
+    /// Priority of requests without a token when there are too many.
     pub const fn priority(self) -> Priority {
         match self {
             Self::Nonce | Self::SignIn | Self::OutsideSignIn | Self::OutsideLink => Priority::SignIn,
@@ -362,7 +354,7 @@ impl Endpoint {
         }
     }
 
-    /// Whether somebody who plays asks this without a token: to come back to a table, or to stay signed in.
+    /// Whether seated players call this route without a token: to return to a table, or to stay signed in.
     pub const fn comes_back(self) -> bool {
         matches!(self, Self::Socket | Self::Refresh)
     }
@@ -375,81 +367,11 @@ impl Endpoint {
         }
     }
 
-    fn handler(self) -> MethodRouter<App> {
-        match self {
-            Self::Nonce => post(auth::nonce),
-            Self::SignIn => post(auth::sign_in),
-            Self::Refresh => post(auth::refresh),
-            Self::OutsideSignIn => post(outside::sign_in),
-            Self::OutsideLink => post(outside::link),
-            Self::Logout => post(auth::logout),
-            Self::Jwks => get(auth::jwks),
-            Self::OpenApi => get(openapi::serve),
-            Self::Schema => get(openapi::schema),
-            Self::Config => get(money::config),
-            Self::LobbyEvents => get(lobby::events),
-            Self::Fleets => get(fleets::list),
-            Self::Fleet => get(fleets::one),
-            Self::AskSeat => post(fleets::ask),
-            Self::OwnSeat => get(fleets::own),
-            Self::GiveSeatBack => delete(fleets::back),
-            Self::Tables => get(lobby::tables),
-            Self::Table => get(lobby::table),
-            Self::Socket => get(lobby::socket),
-            Self::Stream => get(stream::open),
-            Self::StreamSend => post(stream::send),
-            Self::Hands => get(lobby::hands),
-            Self::Hand => get(lobby::hand),
-            Self::HandAudit => get(lobby::hand_audit),
-            Self::HandReceipt => get(lobby::hand_receipt),
-            Self::Statistics => get(players::statistics),
-            Self::TableStatistics => get(others::at_table),
-            Self::Leaderboard => get(others::leaders),
-            Self::OwnGraph => get(players::graph),
-            Self::OwnHands => get(players::hands),
-            Self::Events => get(staff::events),
-            Self::OwnSessions => get(players::sessions),
-            Self::TagHand => post(players::tag),
-            Self::RoomStatistics => get(rooms::statistics),
-            Self::Floor => get(floor::tables),
-            Self::FloorEvents => get(floor::events),
-            Self::PauseTable => post(floor::pause),
-            Self::ResumeTable => post(floor::resume),
-            Self::StaffActs => get(floor::acts),
-            Self::Balance => get(money::balance),
-            Self::Withdrawals => post(money::withdraw),
-            Self::OwnLimits => get(money::limits),
-            Self::ChangeLimits => post(money::change_limits),
-            Self::Reconciliation => get(money::reconciliation),
-            Self::Revocations => post(admin::revoke),
-            Self::Denials => get(admin::denials),
-            Self::Deny => post(admin::deny),
-            Self::DenialTrail => get(admin::denial_trail),
-            Self::LiftDenial => delete(admin::lift),
-            Self::Cases => get(integrity::cases),
-            Self::Case => get(integrity::case),
-            Self::Evidence => post(integrity::evidence),
-            Self::Opinions => post(integrity::opinion),
-            Self::Appeals => post(integrity::appeal),
-            Self::Refunds => get(integrity::refunds),
-            Self::OrderRefund => post(integrity::order_refund),
-            Self::Openings => get(integrity::openings),
-            Self::IntegrityReport => get(integrity::report),
-        }
-    }
-
     pub fn find(method: &Method, path: &str) -> Option<Self> {
         // A HEAD is answered by the handler of GET.
         let method = if method == Method::HEAD { &Method::GET } else { method };
         Self::ALL.into_iter().find(|endpoint| endpoint.path() == path && endpoint.method() == method)
     }
-}
-
-/// All endpoints, without what stands in front of them.
-pub fn routes() -> Router<App> {
-    Endpoint::ALL
-        .into_iter()
-        .fold(Router::new(), |routes, endpoint| routes.route(endpoint.path(), endpoint.handler()))
 }
 
 #[cfg(test)]
@@ -531,7 +453,7 @@ mod tests {
         let first = [Endpoint::HandAudit].into_iter().chain(floor);
         assert!(of(Place::Admin).eq(first.chain(admin).chain(denials).chain(integrity)));
         assert!(of(Place::Withdrawal).eq([Endpoint::Withdrawals]));
-        // A place is looked at after the roles, so an open endpoint must not have one.
+        // The network is checked after the roles, so an open endpoint must not restrict it.
         let placed = Endpoint::ALL.into_iter().filter(|endpoint| endpoint.place() != Place::Anywhere);
         assert!(placed.into_iter().all(|endpoint| endpoint.access() != Access::Open));
     }

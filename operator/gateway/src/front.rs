@@ -1,23 +1,25 @@
-//! What stands between players and this gateway: proxies, address policies, and how much it bears.
+//! Settings of the gateway's front: proxies, networks and capacity.
 
-use crate::{api::lobby::StreamBounds, auth::outside, limits::Rate, relay::SpectatorBounds};
+use crate::{
+    api::lobby::StreamBounds,
+    auth::outside,
+    limits::Rate,
+    networks::{ANYWHERE, INSIDE, networks},
+    relay::SpectatorBounds,
+};
 use purr_protocol::floor::Thresholds;
 use purr_runtime::{Cidr, Edge, breaker};
 use std::time::Duration;
-
-/// Private networks and this machine (RFC 1918, RFC 4193).
-pub const INSIDE: &str = "127.0.0.0/8,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,::1,fc00::/7";
-pub const ANYWHERE: &str = "0.0.0.0/0,::/0";
 
 #[derive(Clone, Debug)]
 pub struct Front {
     /// Proxies that speak the PROXY protocol, and how long callers may take.
     pub edge: Edge,
-    /// Whose `X-Forwarded-For` is believed.
+    /// Proxies whose `X-Forwarded-For` is trusted.
     pub forwarded_from: Vec<Cidr>,
-    /// From where administrators' and auditors' routes are open.
+    /// Networks that administrators' and auditors' routes accept.
     pub admin_addresses: Vec<Cidr>,
-    /// From where money may be withdrawn.
+    /// Networks that withdrawals are accepted from.
     pub withdrawal_addresses: Vec<Cidr>,
     /// Sockets that one address opens.
     pub socket_rate: Rate,
@@ -25,22 +27,22 @@ pub struct Front {
     pub money_rate: Rate,
     /// Requests that are answered at once.
     pub requests_max: u32,
-    /// Of one address.
+    /// Most requests of one address at once.
     pub address_requests_max: u32,
-    /// Bodies of one address that are being waited for. One that comes with its head is not.
+    /// Most slow bodies of one address. A body that arrives together with its head is not counted.
     pub address_bodies_max: u32,
-    /// What a request that finds no room is told to wait.
+    /// `Retry-After` of a request that is refused for lack of capacity.
     pub overload_wait: Duration,
     pub breaker: breaker::Settings,
-    /// Age at which the lobby's list is made anew.
+    /// Age at which the lobby's list is built again.
     pub lobby_every: Duration,
     /// Streams of lobby changes at once.
     pub lobby_streams: StreamBounds,
-    /// From where on a rate of the floor is unusual.
+    /// Thresholds above which a figure of the floor is marked as unusual.
     pub thresholds: Thresholds,
     /// Spectators at once.
     pub spectators: SpectatorBounds,
-    /// How long one stream lasts; its client then comes again.
+    /// Duration of one stream; its client then reconnects.
     pub lobby_stream: Duration,
     /// How often mounted keys and roles are read again.
     pub reload_every: Duration,
@@ -70,26 +72,5 @@ impl Default for Front {
             reload_every: Duration::from_secs(10),
             outside: None,
         }
-    }
-}
-
-/// The networks of [`INSIDE`].
-pub fn inside() -> Vec<Cidr> {
-    networks(INSIDE)
-}
-
-/// Networks that are written in this program.
-fn networks(list: &str) -> Vec<Cidr> {
-    list.split(',').filter_map(|text| text.parse().ok()).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_networks_of_this_program_are_networks() {
-        assert_eq!(networks(INSIDE).len(), 6);
-        assert_eq!(networks(ANYWHERE).len(), 2);
     }
 }

@@ -1,4 +1,4 @@
-//! What stands in front of every request: room, origin, limits, tokens, roles, addresses.
+//! Checks before every handler: capacity, origin, limits, tokens, roles and networks.
 
 use crate::{
     app::{App, read},
@@ -6,43 +6,31 @@ use crate::{
     client_address::{ClientAddress, client_address},
     endpoints::{Access, Endpoint, Place},
     limits::{self, Class, Verdict},
-    overload::Priority,
+    priority::Priority,
+    retry_after::RetryAfter,
 };
 use axum::{
     body::HttpBody,
     extract::{MatchedPath, Request, State},
     middleware::Next,
-    response::{IntoResponse, IntoResponseParts, Response, ResponseParts},
+    response::{IntoResponse, Response},
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use purr_protocol::{Problem, problem};
 use purr_runtime::{Cidr, Peer, problem::Answer, token::UserRole};
-use std::{convert::Infallible, net::IpAddr, time::Duration};
+use std::{net::IpAddr, time::Duration};
 use tokio::time::timeout;
 
-/// Seconds that a browser may remember what another origin may do.
+/// Seconds for which a browser may cache a preflight answer.
 const PREFLIGHT_S: &str = "600";
 /// A body that takes longer is one of the slow ones, which are bounded by address.
 const AT_ONCE: Duration = Duration::from_millis(250);
-/// When an address that has all that it may have may ask again.
+/// `Retry-After` for an address that has reached its limits.
 const CROWDED_WAIT: Duration = Duration::from_secs(1);
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// When to come back, on an answer; whole seconds, at least one (RFC 9110, section 10.2.3).
-pub struct RetryAfter(pub Duration);
-
-impl IntoResponseParts for RetryAfter {
-    type Error = Infallible;
-
-    fn into_response_parts(self, mut parts: ResponseParts) -> Result<ResponseParts, Infallible> {
-        let seconds = limits::headers::seconds(self.0).max(1);
-        parts.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-        Ok(parts)
-    }
-}
-
-/// Before any handler: may this page ask, is there room, is it too often, who is it, may they do this, and from there; then
-/// the body is read, and only what is whole takes a place.
+/// Checks the origin, capacity, limits, the token, roles and network of a request, and reads its body. Only a complete
+/// request takes a place.
 pub async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
     let id = hex::encode(getrandom::u64().unwrap_or_default().to_be_bytes());
     let origin = request.headers().get(header::ORIGIN).cloned();
@@ -125,8 +113,8 @@ fn crowded(what: &str) -> (RetryAfter, Answer) {
     (RetryAfter(CROWDED_WAIT), Answer::from(problem))
 }
 
-/// Reads the body before the request takes a place: whoever sends one slowly keeps nobody from being answered. A body that
-/// comes at once is not counted, so slow ones of the same address do not hold it up.
+/// Reads the body before the request takes a place, so that slow senders do not use up places. A body that arrives at
+/// once is not counted, so slow bodies of the same address do not delay it.
 async fn whole(
     app: &App,
     request: Request,
@@ -166,7 +154,7 @@ async fn admit(
     }
     let Some((endpoint, Access::Roles(roles))) = endpoint.map(|endpoint| (endpoint, endpoint.access()))
     else {
-        // Whoever shows a token where none is needed is known by it.
+        // A caller who shows a token on an open route is identified by it.
         caller.ok().and_then(|caller| request.extensions_mut().insert(caller));
         return Ok(());
     };
@@ -184,7 +172,7 @@ async fn admit(
     };
     if let Some(from) = from {
         if !client.is_some_and(|ip| Cidr::any_contains(from, ip)) {
-            tracing::warn!(%player, ?client, path = endpoint.path(), "from an address that may not");
+            tracing::warn!(%player, ?client, path = endpoint.path(), "refused: address in no allowed network");
             let problem = Problem::new(403, "address", "This cannot be asked from your address");
             return Err(Answer::from(problem).into_response());
         }
@@ -192,13 +180,14 @@ async fn admit(
     }
     if is_of_staff(endpoint, roles, &caller) {
         let path = request.uri().path();
-        app.auth.reported.staff(app.auth.event_id(), &caller, request.method(), path, crate::auth::now_ms());
+        app.auth.reported.staff(app.auth.event_id(), &caller, request.method(), path, crate::clock::now_ms());
     }
     request.extensions_mut().insert(caller);
     Ok(())
 }
 
-/// Whether staff looks at what is others' here. Who reads the events would make another one by each look.
+/// Whether this request shows staff the data of other people. Reading the event stream is left out, because it would
+/// add an event each time.
 fn is_of_staff(endpoint: Endpoint, allowed: &[UserRole], caller: &Caller) -> bool {
     let sees_all = caller.roles.iter().any(|role| matches!(role, UserRole::Auditor | UserRole::Admin));
     match endpoint {
@@ -219,7 +208,7 @@ async fn within(
     refusal(app, class, verdict).map_or(Ok(()), Err)
 }
 
-/// 429 with the time to wait, where a limit does not let a request pass.
+/// Answers 429 with the time to wait, if a limit refuses the request.
 pub(crate) fn refusal(app: &App, class: Class, verdict: Verdict) -> Option<Response> {
     if verdict.passed {
         return None;

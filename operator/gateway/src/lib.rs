@@ -8,17 +8,22 @@ pub mod api;
 pub mod app;
 pub mod auth;
 pub mod client_address;
+pub mod clock;
 pub mod crowd;
 pub mod endpoints;
 pub mod front;
 pub mod guard;
 pub mod limits;
 pub mod metrics;
+pub mod networks;
 pub mod openapi;
 pub mod options;
 pub mod overload;
 pub mod page;
+pub mod priority;
 pub mod relay;
+pub mod retry_after;
+pub mod router;
 pub mod routing;
 pub mod seating;
 pub mod sessions;
@@ -58,26 +63,26 @@ use sessions::{RedisSessions, SessionStore};
 use std::{sync::Arc, time::Duration};
 use tokio::{net::TcpListener, time::timeout};
 
-/// Connections of the public listener beyond the sockets: so that a request still gets its 503.
+/// Connections of the public listener beyond the limit of sockets, so that further requests still get a 503.
 const CONNECTIONS_SPARE: usize = 1_000;
 /// Connections of table pods.
 const INTERNAL_MAX: usize = 4_096;
-/// Time for sockets to end after they were told to.
+/// Time for sockets to end after they were asked to.
 const SOCKETS_END: Duration = Duration::from_secs(10);
 
 /// Everything that the API is made from.
 pub struct Gateway {
     pub config: Config,
-    /// Of the public listener.
+    /// Certificate of the public listener.
     pub public: Identity,
-    /// In the fleet.
+    /// Certificate inside the fleet.
     pub identity: Identity,
     pub routes: Arc<Routes>,
     pub fleets: Arc<Fleets>,
     pub sessions: Arc<dyn SessionStore>,
     pub signer_addr: String,
     pub records_addr: String,
-    /// Who is not seated at one table; [`apart::follow`] keeps it, where there is a service.
+    /// Pairs of players who must not share a table; kept up to date by [`apart::follow`] if there is a service.
     pub apart: Arc<ArcSwap<Apart>>,
     /// host:port of that service, where it is not the fair-play program of the house.
     pub keep_apart_addr: Option<String>,
@@ -87,7 +92,7 @@ pub struct Gateway {
     pub readiness: Readiness,
 }
 
-/// Where players and table pods come in.
+/// Sockets for players and for table pods.
 pub struct Listeners {
     pub public: TcpListener,
     pub internal: TcpListener,
@@ -152,7 +157,7 @@ impl Gateway {
     pub async fn serve(self, listeners: Listeners, stop: CancellationToken) -> anyhow::Result<()> {
         let Self { config, public, identity, routes, sessions, metrics, readiness, .. } = &self;
         let ended = CancellationToken::new();
-        // Whoever returns early, for instance on an error, takes the others along.
+        // If one task returns early, for instance on an error, the others stop as well.
         let _guard = ended.clone().drop_guard();
         let (reported, reporter) = auth::reported::reported(metrics.clone());
         let auth = Arc::new(Auth {
@@ -277,15 +282,15 @@ impl Gateway {
             crowded: Some(metrics.crowded.clone()),
             ..config.front.edge.clone()
         };
-        let outside = outside.run_behind(edge, listeners.public, app::public(app.clone()), ended.clone());
+        let outside = outside.run_behind(edge, listeners.public, router::public(app.clone()), ended.clone());
         let inside =
             Server { identity: identity.clone(), callers: Callers::Roles, connections_max: INTERNAL_MAX };
-        let inside = inside.run(listeners.internal, app::internal(app), ended.clone());
+        let inside = inside.run(listeners.internal, router::internal(app), ended.clone());
 
         let stopping = async {
             stop.cancelled().await;
             readiness.not_ready("stopping", "stopping");
-            // Services still send players here until they have seen that.
+            // Load balancers send players here until they have noticed.
             tokio::time::sleep(config.stop_delay).await;
             ended.cancel();
             if timeout(SOCKETS_END, relays.ended()).await.is_err() {
@@ -298,7 +303,7 @@ impl Gateway {
     }
 }
 
-/// Takes up changed keys and roles, and counts tables.
+/// Reloads changed keys and roles, and updates gauges.
 async fn refresh(auth: Arc<Auth>, routes: Arc<Routes>, every: Duration, stop: CancellationToken) {
     loop {
         let tables = routes.read(Table::tables);
@@ -310,19 +315,23 @@ async fn refresh(auth: Arc<Auth>, routes: Arc<Routes>, every: Duration, stop: Ca
         match auth.keys.reload() {
             Ok(true) => tracing::info!("keys of access tokens have changed"),
             Ok(false) => {}
-            // Half-written: what is loaded stays good.
-            Err(error) => tracing::warn!(%error, "keys of access tokens"),
+            // The folder is half-written: the keys loaded before stay in use.
+            Err(error) => {
+                tracing::warn!(%error, "the keys of access tokens cannot be read: the last ones stay in use");
+            }
         }
         match auth.assertions.keys.as_ref().map(Keys::reload) {
             Some(Ok(true)) => tracing::info!("keys of assertions have changed"),
-            Some(Err(error)) => tracing::warn!(%error, "keys of assertions"),
+            Some(Err(error)) => {
+                tracing::warn!(%error, "the keys of assertions cannot be read: the last ones stay in use");
+            }
             None | Some(Ok(false)) => {}
         }
         if let Err(error) = auth.roles.reload() {
             tracing::warn!(%error, "roles");
         }
         if let Some(Err(error)) = auth.outside.as_ref().map(Outside::reload) {
-            tracing::warn!(%error, "roles of the outside issuer's subjects");
+            tracing::warn!(%error, "the file of roles cannot be read: the last roles stay in use");
         }
         auth.metrics.files_read.inc();
     }

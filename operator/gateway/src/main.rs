@@ -1,4 +1,4 @@
-//! `purr-gateway`: where players come in.
+//! `purr-gateway`: the public entry to the room.
 
 use clap::Parser;
 use std::process::ExitCode;

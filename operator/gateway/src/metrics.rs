@@ -1,6 +1,6 @@
-//! What a gateway counts. Labels come from closed sets.
+//! Metrics of a gateway. Labels come from closed sets.
 
-use crate::{limits::Class, overload::Priority};
+use crate::{limits::Class, priority::Priority};
 use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
 use purr_protocol::CloseCode;
 use purr_runtime::metrics::Maker;
@@ -41,11 +41,11 @@ impl SignIn {
     }
 }
 
-/// How a gateway came to know that a sign-in has ended, where another one ended it.
+/// How a gateway learned that another one has ended a sign-in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Learned {
     Channel,
-    /// The channel had missed it, or not told it yet.
+    /// The channel had missed the revocation, or had not delivered it yet.
     Record,
 }
 
@@ -58,7 +58,7 @@ impl Learned {
     }
 }
 
-/// What came of a request for a seat in a fleet.
+/// Outcome of a request for a seat in a fleet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Seat {
     Held,
@@ -80,7 +80,7 @@ impl Seat {
     }
 }
 
-/// Whom a gateway depends on.
+/// Services that a gateway depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Upstream {
     Signer,
@@ -105,7 +105,7 @@ impl Upstream {
 #[derive(Clone)]
 pub struct Metrics {
     pub sockets: IntGauge,
-    /// Those of them that are an HTTP stream.
+    /// The part of the sockets that are HTTP streams.
     pub streams: IntGauge,
     pub tables: IntGauge,
     pub reattached: IntCounter,
@@ -117,7 +117,7 @@ pub struct Metrics {
     pub limits_shared: IntGauge,
     pub in_flight: IntGauge,
     pub lobby_streams: IntGauge,
-    /// 1 while ended sign-ins are told as they end.
+    /// 1 while the channel of revocations is open.
     pub listening: IntGauge,
     /// 1 while many wallets sign in from one private address.
     pub clients_hidden: IntGauge,

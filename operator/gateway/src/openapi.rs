@@ -1,5 +1,4 @@
-//! The API as a document (OpenAPI 3.1.1), made from the table of endpoints and from the types that
-//! travel: what is not in the code is not in it.
+//! The OpenAPI 3.1.1 document of the API, generated from the table of endpoints and the wire types.
 
 use crate::{
     api::{
@@ -66,7 +65,7 @@ fn any(_: &mut SchemaGenerator) -> Schema {
     Schema::try_from(json!({ "type": "object" })).unwrap_or_default()
 }
 
-/// What an endpoint takes and gives, beside its path.
+/// The documentation of an endpoint: parameters, body and answer.
 struct Doc {
     summary: &'static str,
     tag: &'static str,
@@ -357,7 +356,7 @@ fn doc(endpoint: Endpoint) -> Doc {
     }
 }
 
-/// The whole document.
+/// Builds the document.
 pub fn document() -> Value {
     let settings = SchemaSettings::draft2020_12().with(|settings| {
         settings.definitions_path = "/components/schemas".into();
@@ -460,7 +459,7 @@ fn path_parameters(path: &str) -> Vec<Value> {
         .collect()
 }
 
-/// Each field of a query's type is a parameter of its own.
+/// Makes a parameter of each field of a query type.
 fn query_parameters(make: Make, generator: &mut SchemaGenerator) -> Vec<Value> {
     let reference = make(generator);
     let name = reference.as_value()["$ref"].as_str().and_then(|path| path.rsplit('/').next());

@@ -6,8 +6,9 @@ use crate::{
         keys::{KeyError, Keys},
         outside,
     },
-    front::{self, Front},
+    front::Front,
     limits::{Class, Rate},
+    networks,
     relay::SpectatorBounds,
 };
 use anyhow::{Context, bail, ensure};
@@ -168,11 +169,11 @@ pub struct Options {
         long,
         env = "PURR_ADMIN_ADDRESSES",
         value_delimiter = ',',
-        default_value = front::INSIDE
+        default_value = networks::INSIDE
     )]
     pub admin_addresses: Vec<Cidr>,
     /// Networks from which money may be withdrawn
-    #[arg(long, env = "PURR_WITHDRAWAL_ADDRESSES", value_delimiter = ',', default_value = front::ANYWHERE)]
+    #[arg(long, env = "PURR_WITHDRAWAL_ADDRESSES", value_delimiter = ',', default_value = networks::ANYWHERE)]
     pub withdrawal_addresses: Vec<Cidr>,
     /// Issuer of ID tokens outside the fleet (OpenID Connect), as in their claim 'iss'
     #[arg(long, env = "PURR_OUTSIDE_ISSUER", requires_all = ["outside_audience", "outside_jwks_url"])]
@@ -215,7 +216,7 @@ pub struct Options {
     pub log: String,
 }
 
-/// What the API itself needs to know.
+/// Configuration of the API.
 #[derive(Clone, Debug)]
 pub struct Config {
     pub domain: String,
@@ -227,9 +228,9 @@ pub struct Config {
     pub assertion_key_dir: Option<PathBuf>,
     pub access_tokens_at_tables: bool,
     pub roles_file: Option<PathBuf>,
-    /// In the form that browsers send, the public URL's own included.
+    /// In the form that browsers send, including the public URL's own origin.
     pub allowed_origins: Vec<String>,
-    /// Of sign-ins and of all else by address, of a player, and of a sign-in's refreshes.
+    /// Rates of sign-ins and of other requests by address, of a player, and of a sign-in's refreshes.
     pub rates: [Rate; 4],
     pub sockets_max: u32,
     pub player_sockets_max: u32,
@@ -246,7 +247,7 @@ impl Config {
         self.assertion_key_dir.as_ref().map(load).transpose()
     }
 
-    /// In the order of [`Class::ALL`].
+    /// Rates in the order of [`Class::ALL`].
     pub fn rates_by_class(&self) -> [Rate; Class::ALL.len()] {
         let [sign_in, address, player, refresh] = self.rates;
         Class::ALL.map(|class| match class {
@@ -263,7 +264,7 @@ impl Config {
 /// Options that have been checked.
 pub struct Checked {
     pub config: Config,
-    /// Of the table pods.
+    /// Namespaces of the table pods.
     pub namespaces: Namespaces,
     pub public_tls_dir: PathBuf,
     pub tls_dir: PathBuf,
@@ -360,7 +361,7 @@ impl Options {
         }
         let outside = match (self.outside_issuer, self.outside_audience, self.outside_jwks_url) {
             (Some(issuer), Some(audience), Some(jwks_url)) => {
-                // What an access token of the fleet's own says must never count as an ID token.
+                // An access token of the fleet must never be accepted as an ID token.
                 ensure!(issuer != self.jwt_issuer, "--outside-issuer is the fleet's own --jwt-issuer");
                 Some(outside::Settings {
                     issuer,

@@ -1,50 +1,13 @@
-//! Too many requests at once: who is refused first.
+//! Load shedding: which requests are refused first when there are too many.
 //!
-//! There is no queue: a request that waits costs as much as one that is answered, and its sender
-//! has often given up. What is left of the room is kept for those who play already.
+//! There is no queue: a waiting request costs as much as one that is answered, and its sender has often given up. The
+//! remaining capacity is kept for seated players.
 
-use crate::metrics::Metrics;
+use crate::{metrics::Metrics, priority::Priority};
 use std::sync::{
     Arc,
     atomic::{AtomicU32, Ordering},
 };
-
-/// In the order in which they are refused, last first. A path alone never gives one of the first two.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Priority {
-    /// A verified token of somebody who has a seat, or is an administrator.
-    Seated,
-    /// A verified token, or an address from which somebody with a seat has just played.
-    Player,
-    /// Everything else but newcomers: tables, keys, sockets whose token comes later.
-    Lobby,
-    /// Newcomers.
-    SignIn,
-}
-
-impl Priority {
-    pub const ALL: [Self; 4] = [Self::Seated, Self::Player, Self::Lobby, Self::SignIn];
-
-    /// A label of metrics.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Seated => "seated",
-            Self::Player => "player",
-            Self::Lobby => "lobby",
-            Self::SignIn => "sign_in",
-        }
-    }
-
-    /// How much of the room may be taken before this one is refused, in per cent.
-    const fn share(self) -> u64 {
-        match self {
-            Self::Seated => 100,
-            Self::Player => 90,
-            Self::Lobby => 75,
-            Self::SignIn => 50,
-        }
-    }
-}
 
 /// The room for requests that are being answered.
 pub struct Room {
@@ -53,7 +16,7 @@ pub struct Room {
     metrics: Metrics,
 }
 
-/// A place in it, free again when dropped.
+/// A place of one request, free again when dropped.
 pub struct Place(Arc<Room>);
 
 impl Room {
@@ -62,11 +25,11 @@ impl Room {
     }
 
     fn most(&self, priority: Priority) -> u32 {
-        // At least one, or a small room would shut newcomers out for ever.
+        // At least one place, or a small gateway would never admit newcomers.
         u32::try_from(u64::from(self.max) * priority.share() / 100).unwrap_or(self.max).max(1)
     }
 
-    /// Whether a place would be there now: a request that would find none costs no more than this.
+    /// Whether a place is free now. This check makes a refused request cheap.
     pub fn has_place(&self, priority: Priority) -> bool {
         let has = self.taken.load(Ordering::Relaxed) < self.most(priority);
         if !has {
@@ -75,7 +38,7 @@ impl Room {
         has
     }
 
-    /// `None`: there are too many already for this one.
+    /// Takes a place; `None`: too many are taken for this priority.
     pub fn enter(self: &Arc<Self>, priority: Priority) -> Option<Place> {
         let most = self.most(priority);
         let more = |taken: u32| (taken < most).then_some(taken + 1);

@@ -8,15 +8,10 @@
 mod bundle;
 mod encoding;
 mod files;
+pub mod routes;
 mod strip;
 
-use crate::app::App;
-use axum::{
-    Router,
-    extract::{Path, State},
-    response::{IntoResponse, Response},
-    routing::get,
-};
+use axum::response::{IntoResponse, Response};
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use bytes::Bytes;
 use files::FILES;
@@ -179,24 +174,6 @@ impl Page {
             None => not_found(),
         }
     }
-}
-
-pub fn routes() -> Router<App> {
-    Router::new()
-        .route("/", get(async |State(app): State<App>, asked: HeaderMap| app.page.index(&asked)))
-        .route("/sw.js", get(async |State(app): State<App>, asked: HeaderMap| app.page.worker(&asked)))
-        .route(
-            "/page.webmanifest",
-            get(async |State(app): State<App>, asked: HeaderMap| app.page.manifest(&asked)),
-        )
-        .route(
-            "/page/{release}/{*name}",
-            get(
-                async |State(app): State<App>,
-                       Path((release, name)): Path<(String, String)>,
-                       asked: HeaderMap| { app.page.file(&release, &name, &asked) },
-            ),
-        )
 }
 
 fn not_found() -> Response {

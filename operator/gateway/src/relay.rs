@@ -1,5 +1,6 @@
-//! Players' sockets, each held open and carried to whichever pod has its table.
+//! Players' sockets: each stays open while messages are relayed to the pod that currently has the table.
 
+mod from_pod;
 mod guests;
 mod line;
 mod player;
@@ -10,19 +11,21 @@ mod streams;
 mod trunk;
 
 use crate::{
-    auth::{self, Auth, AuthError, Caller},
+    auth::{Auth, AuthError, Caller},
+    clock,
     limits::address_key,
     metrics::{Metrics, Upstream},
     routing::Routes,
     seating::{NotSeated, Seating},
 };
 use bytes::Bytes;
+use from_pod::FromPod;
 use futures::{FutureExt, future::BoxFuture};
 pub use guests::SpectatorBounds;
 use guests::{Guests, Pass};
 use line::{Line, Stream};
 use player::{FromPlayer, Player, frame_of, unwritable};
-use pod::{FromPod, NotReached, Pod, Who};
+use pod::{NotReached, Pod, Who};
 use purr_engine::PlayerId;
 use purr_protocol::{
     CloseCode, Codec,
@@ -53,12 +56,12 @@ use trunk::Trunks;
 pub struct Pace {
     /// The first message of a player.
     pub attach: Duration,
-    /// One write to either side.
+    /// Time limit of one write to either side.
     pub write: Duration,
     /// Silence after which a player is pinged, and after which the socket ends.
     pub ping: Duration,
     pub idle: Duration,
-    /// The same for a pod.
+    /// Silence of a pod after which it is pinged.
     pub pod_ping: Duration,
     pub pod_idle: Duration,
     /// Reaching a pod, once.
@@ -66,9 +69,9 @@ pub struct Pace {
     /// Between two tries to reach a pod.
     pub backoff_min: Duration,
     pub backoff_max: Duration,
-    /// Without any pod, until the player is sent away to come back.
+    /// How long a player waits without a pod before the socket is closed.
     pub pause_max: Duration,
-    /// How often ended sign-ins are asked for.
+    /// Interval at which the record of revocations is read.
     pub revoked_every: Duration,
 }
 
@@ -77,7 +80,7 @@ impl Default for Pace {
         let s = Duration::from_secs;
         Self {
             attach: s(10),
-            // Less than the pod's own patience, so that the one who is slow is the one who is cut.
+            // Shorter than the pod's own limit, so that the slow side is the one that is cut.
             write: s(5),
             ping: s(20),
             idle: s(60),
@@ -96,7 +99,7 @@ impl Default for Pace {
 const TOGETHER_MAX: usize = 64;
 /// Events of a stream that wait for its reader.
 const EVENTS_MAX: usize = 16;
-/// For a spectator to make room for somebody who may have a seat.
+/// How long a new socket waits for a spectator to make room.
 const ROOM: Duration = Duration::from_secs(1);
 
 /// Why a socket ends.
@@ -119,7 +122,7 @@ pub enum Refused {
     Stopping,
 }
 
-/// What all relays share.
+/// State shared by all relays.
 pub(crate) struct Shared {
     pub identity: Identity,
     pub routes: Arc<Routes>,
@@ -183,8 +186,8 @@ impl Relays {
         }))
     }
 
-    /// A place for one more socket to a table, of somebody at this address. Where none is left, a spectator makes room for
-    /// an address from which somebody plays.
+    /// Admits one more socket to a table. If there is no room, a spectator is disconnected for an address from which a
+    /// seated player plays.
     pub async fn open(&self, uid: String, codec: Codec, address: Option<IpAddr>) -> Result<Relay, Refused> {
         let Shared { stop, places, seats, guests, .. } = &*self.0;
         if stop.is_cancelled() {
@@ -204,7 +207,7 @@ impl Relays {
         Ok(Relay { shared: self.0.clone(), uid, codec, address, pass, end, _place: place })
     }
 
-    /// Who has a seat at the tables of this gateway.
+    /// Players with a seat at the tables of this gateway.
     pub fn seats(&self) -> &Arc<Seats> {
         &self.0.seats
     }
@@ -220,7 +223,7 @@ impl Relays {
     }
 }
 
-/// A player's place among the sockets of the same player.
+/// A socket's place among those of the same player.
 struct PlayerPlace {
     shared: Arc<Shared>,
     player: PlayerId,
@@ -250,7 +253,7 @@ impl Drop for PlayerPlace {
     }
 }
 
-/// The pod's side: on its way, or there.
+/// The pod's side of the relay: being connected, or connected.
 enum Link {
     Down(BoxFuture<'static, Result<Pod, NotReached>>),
     Up(Box<Pod>),
@@ -271,25 +274,25 @@ impl Link {
     }
 }
 
-/// One player's socket to one table.
+/// The connection of one player to one table.
 pub struct Relay {
     shared: Arc<Shared>,
     uid: String,
     codec: Codec,
-    /// As limits count it.
+    /// The address as the limits count it.
     address: Option<Arc<str>>,
-    /// Until it is known that the player has a seat.
+    /// The place among guests, until the player is known to have a seat.
     pass: Option<Pass>,
-    /// Cancelled when the socket has to make room.
+    /// Cancelled when the socket has to make room for another.
     end: CancellationToken,
     _place: OwnedSemaphorePermit,
 }
 
-/// How a relay is over.
+/// How a relay ends.
 enum Over {
-    /// With the goodbye that is due, if any.
+    /// Ends with a close frame, if one is due.
     Goodbye(Option<End>),
-    /// Nothing was said yet, and there is no room to say goodbye.
+    /// Ends without a close frame: nothing was received yet, and there are too many sockets.
     Dropped,
 }
 
@@ -301,28 +304,28 @@ struct Running<'a> {
     caller: Caller,
     expires: Instant,
     link: Link,
-    /// Of a player without a seat, and while that is not known.
+    /// The place among guests, while the player has no seat or this is not known yet.
     pass: Option<Pass>,
-    /// Whether the player has a seat; `None` where the table has not said so.
+    /// Whether the player has a seat; `None` until the table has sent it.
     seated: Option<bool>,
     /// Tries in a row that led to no lasting attachment.
     tries: u32,
     /// Whether a pod has been attached to before.
     was_up: bool,
     paused_since: Instant,
-    /// There is a newer token.
+    /// The player has sent a newer token.
     renewed: bool,
 }
 
 impl Relay {
-    /// Carries messages until one side ends it.
+    /// Relays messages until one side ends the connection.
     pub fn serve(self, socket: ServerSocket) -> impl Future<Output = ()> + Send {
-        // The socket itself is kept once, and not in the future as well.
+        // The socket is stored once, rather than also in the future.
         self.carry(Line::Socket(Box::new(socket)))
     }
 
-    /// The same over a streamed answer, whose parts these are, and requests with the id that its first part names.
-    /// `None`: no randomness.
+    /// As [`Self::serve`], over a streamed answer with these parts, and requests that name the id in its first part.
+    /// `None`: no random bytes were available.
     pub fn serve_stream(
         self,
         player: PlayerId,
@@ -333,7 +336,7 @@ impl Relay {
         let (down, events) = mpsc::channel(EVENTS_MAX);
         let open = serde_json::json!({ "stream": place.id }).to_string();
         down.try_send(line::event("open", &open)).ok()?;
-        // What a socket says first is said by the request.
+        // The HTTP request carries what a socket's first message does.
         let attach = pb::ClientMessage { id, body: Some(Ask::Attach(attach)) };
         let frame = frame_of(self.codec, self.codec.encode_client(&attach).ok()?).ok()?;
         let Message::Text(text) = frame else { return None };
@@ -364,7 +367,7 @@ impl Relay {
 
     /// `pass`: of the newcomer that everybody is at first.
     async fn run(&self, player: &mut Player, pass: Option<Pass>) -> Over {
-        // Before the token is looked at: a sign-in that ends in between is not missed.
+        // Subscribes before the token is verified, so that a sign-in that ends in between is not missed.
         let since = self.shared.auth.revoked.subscribe();
         let first = tokio::select! {
             first = timeout(self.shared.pace.attach, player.next()) => first,
@@ -386,7 +389,7 @@ impl Relay {
         })
     }
 
-    /// Who has attached, and may.
+    /// The attach of a player, after its checks.
     fn begin<'a>(
         &'a self,
         player: &'a mut Player,
@@ -421,7 +424,7 @@ impl Relay {
     }
 
     async fn until_over(&self, mut running: Running<'_>, since: watch::Receiver<()>) -> Option<End> {
-        // Registered once, and not anew with every message.
+        // Created once, rather than anew with every message.
         let signed_out = |sid: &str| self.shared.auth.revoked.ended(since.clone(), sid.to_owned());
         let mut revoked = pin!(signed_out(&running.caller.sid));
         let mut expired = pin!(sleep_until(running.expires));
@@ -467,7 +470,7 @@ impl Relay {
                 End::new(CloseCode::TokenExpired, "the token is not valid")
             }
         })?;
-        let left = Duration::from_secs(caller.expires_s).saturating_sub(auth::now());
+        let left = Duration::from_secs(caller.expires_s).saturating_sub(clock::now());
         Ok((caller, Instant::now() + left))
     }
 }
@@ -476,7 +479,7 @@ fn stopping() -> End {
     End::new(CloseCode::GoingAway, "the gateway stops")
 }
 
-/// `Err` ends the socket, with a code where the other side is still to be told.
+/// `Err` ends the socket, with a close frame if the other side can still get one.
 type Step = Result<(), Option<End>>;
 
 impl Running<'_> {
@@ -503,11 +506,11 @@ impl Running<'_> {
                 (self.caller, self.expires, self.renewed) = (caller, expires, true);
                 self.session.renew(renew.token.clone());
                 if matches!(&self.link, Link::Up(pod) if pod.is_asserted()) {
-                    // Boxed, as it is rare: every player's task would have its room.
+                    // Boxed because it is rare: otherwise every player's task would reserve its memory.
                     return Box::pin(self.assert_renewed(message.id)).await;
                 }
             }
-            // Boxed, as it is rare: every player's task would have its room.
+            // Boxed because it is rare: otherwise every player's task would reserve its memory.
             Some(Ask::Sit(sit)) => {
                 if let Some(refused) = self.not_seated(message.id, sit.seat).await {
                     return self.player.send(&refused).await;
@@ -522,10 +525,10 @@ impl Running<'_> {
         }
     }
 
-    /// The refusal of a Sit that is not for this player: by who sits at the table, or by its fleet. Two who are kept apart
-    /// and sit down within one round trip of the table both get their seats; the next table is refused.
+    /// Refuses a Sit because of a player at the table who is kept apart, or because of the fleet's policy. If two such
+    /// players sit down within one round trip of the table, both get their seats; the next table is refused.
     fn not_seated(&self, id: u64, seat: u32) -> BoxFuture<'static, Option<Box<pb::ServerMessage>>> {
-        // Who has a seat may ask again, for instance because the answer was lost: the table knows the id.
+        // A seated player may repeat the request, for instance after a lost answer: the table knows the id.
         if self.seated == Some(true) {
             return std::future::ready(None).boxed();
         }
@@ -544,7 +547,7 @@ impl Running<'_> {
         asked.boxed()
     }
 
-    /// Tells the table of the newer token by an assertion, and answers in its place.
+    /// Renews the player's identity at the table with an assertion, and answers the player in the table's place.
     async fn assert_renewed(&mut self, id: u64) -> Step {
         self.renew_at_pod().await?;
         let answer = self.session.renewed(id);
@@ -571,11 +574,11 @@ impl Running<'_> {
 
     async fn link_event(&mut self, event: LinkEvent) -> Step {
         match event {
-            // Boxed, as what is rare: every player's task would have its room.
+            // Boxed because it is rare: otherwise every player's task would reserve its memory.
             LinkEvent::Reached(reached) => Box::pin(self.reached(*reached)).await,
             LinkEvent::FromPod(event) => {
                 self.pod_event(event).await?;
-                // What came together goes out together: one record, one write.
+                // Messages that arrive together are sent together: one TLS record, one write.
                 for _ in 1..TOGETHER_MAX {
                     let Link::Up(pod) = &mut self.link else { break };
                     let Some(event) = pod.try_next() else { break };
@@ -600,7 +603,7 @@ impl Running<'_> {
         match event {
             FromPod::Message(bytes, read) => {
                 if self.seated.is_none() && self.pass.is_some() {
-                    // A table of an older version never says who has a seat: all are players there.
+                    // A table of an older release never sends its seats: all sockets there count as players.
                     self.pass = None;
                 }
                 self.pod_says(bytes, read.as_deref()).await
@@ -613,7 +616,7 @@ impl Running<'_> {
         }
     }
 
-    /// The player has a seat, or looks on.
+    /// Handles that the player has a seat, or is a spectator.
     fn seat(&mut self, seated: bool) -> Step {
         let Relay { shared, uid, address, end, .. } = self.relay;
         let before = self.seated.replace(seated);
@@ -662,7 +665,7 @@ impl Running<'_> {
 
     async fn pod_says(&mut self, bytes: Bytes, read: Option<&pb::ServerMessage>) -> Step {
         let frame = frame_of(self.relay.codec, bytes)?;
-        // A pod of a newer version may say what this one cannot read: that goes on as it is.
+        // A pod of a newer release may send a message that this one cannot parse; it is forwarded unchanged.
         let Some(message) = read else { return self.player.feed_frame(frame).await };
         let shown = self.session.pod_says(message);
         if shown.forward {
@@ -674,10 +677,10 @@ impl Running<'_> {
         }
     }
 
-    /// The pod is gone, or was not reached: tells the player once, and tries again.
+    /// Handles a pod that is gone or cannot be reached: notifies the player once, and tries again.
     async fn lost(&mut self, why: &str) -> Step {
         tracing::debug!(why, table = self.relay.uid, tries = self.tries, "no pod");
-        // An attachment that did not last counts as a try that failed: no tight loop.
+        // An attachment that did not last counts as a failed attempt, so that there is no tight loop.
         let lasted =
             matches!(&self.link, Link::Up(pod) if pod.since.elapsed() > self.relay.shared.pace.backoff_max);
         self.tries = if lasted { 1 } else { self.tries.saturating_add(1) };

@@ -1,7 +1,7 @@
-//! Which pod speaks for which table.
+//! Routes tables to pods.
 //!
-//! [`Table`] is a function of the pods it was told about; [`Routes`] shares one between the watch
-//! that feeds it and the sockets that ask it. Nothing here calls the Kubernetes API.
+//! [`Table`] is a function of the pods it was given; [`Routes`] shares one between the watch that updates it and the
+//! sockets that read it. Nothing here calls the Kubernetes API.
 
 pub mod pods;
 
@@ -13,10 +13,10 @@ use std::{
 };
 use tokio::sync::watch;
 
-/// More pods than a namespace holds; what is above is not routed to.
+/// Most pods in the routing table, more than a namespace holds; further pods get no traffic.
 const PODS_MAX: usize = 20_000;
 
-/// A table pod, as much of it as routing needs.
+/// The part of a table pod that routing needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pod {
     pub name: String,
@@ -31,7 +31,7 @@ pub struct Pod {
     pub ready: bool,
 }
 
-/// Where a table is reached.
+/// The address of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     pub pod: String,
@@ -52,12 +52,12 @@ pub struct Known {
 pub struct Table {
     pods: HashMap<String, Pod>,
     by_uid: BTreeMap<String, BTreeSet<String>>,
-    /// Pods that have said that their table has moved. Kubelet may still call them ready.
+    /// Pods that have announced that their table has moved. Kubelet may still report them as ready.
     left: BTreeSet<String>,
 }
 
 impl Table {
-    /// Takes a pod in as it is now. Says whether anything changed.
+    /// Adds or updates a pod. Returns whether anything changed.
     pub fn apply(&mut self, pod: Pod) -> bool {
         let known = self.pods.get(&pod.name);
         if known == Some(&pod) || (known.is_none() && self.pods.len() >= PODS_MAX) {
@@ -82,7 +82,7 @@ impl Table {
         true
     }
 
-    /// A pod has said that its table has moved: any other pod comes first, until this one changes.
+    /// Marks a pod whose table has moved: any other pod is preferred until this one changes.
     pub fn leave(&mut self, name: &str) -> bool {
         self.pods.contains_key(name) && self.left.insert(name.to_owned())
     }
@@ -91,9 +91,9 @@ impl Table {
         self.by_uid.get(uid).into_iter().flatten().filter_map(|name| self.pods.get(name))
     }
 
-    /// The ready pod of the highest generation. Where none is ready, the newest that has an address:
-    /// a pod that drains is not ready, and yet its players may come back to end their hand; one that
-    /// is not up yet refuses the connection.
+    /// The ready pod with the highest generation. If none is ready, the newest pod with an address: a draining pod is
+    /// not ready although its players may reconnect to end their hand, and a pod that is still starting refuses the
+    /// connection.
     pub fn target(&self, uid: &str) -> Option<Target> {
         let best = self
             .pods_of(uid)
@@ -119,7 +119,7 @@ impl Table {
         Some(Known { uid: uid.to_owned(), name: newest.table.clone(), ready })
     }
 
-    /// At most `limit` tables in the order of their UIDs, after one of them.
+    /// Lists at most `limit` tables, sorted by UID, after a given one.
     pub fn list(&self, after: Option<&str>, limit: usize) -> Vec<Known> {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let uids = self.by_uid.range::<str, _>((from, Bound::Unbounded));
@@ -131,7 +131,7 @@ impl Table {
     }
 }
 
-/// A routing table that changes, and tells those who wait for it.
+/// A shared routing table with notifications of its changes.
 #[derive(Default)]
 pub struct Routes {
     table: RwLock<Table>,
@@ -251,7 +251,7 @@ mod tests {
         let target = table.target("1").unwrap();
         table.apply(pod("b", "1", 2, 2, false));
         assert!(!table.is_outdated("1", &target));
-        // Not ready any more because it drains: its players stay to the end of the hand.
+        // The pod is not ready because it drains: its players stay until the end of the hand.
         table.apply(pod("a", "1", 1, 1, false));
         assert!(!table.is_outdated("1", &target));
         table.apply(pod("b", "1", 2, 2, true));

@@ -1,8 +1,8 @@
-//! Seats of a fleet: who is offered which one, who waits, and what came of it.
+//! Seats of fleets: offers, waiting lists and holds.
 //!
-//! Decisions are functions of values: which seat ([`choose`]) and what a step does to the books ([`model`], and the same
-//! as one script in the sessions' Redis). Fleets and tables come from watches ([`watch`]), who sits where from the
-//! tables' summaries, so no request asks the Kubernetes API.
+//! Decisions are functions of values: which seat to offer ([`choose`]) and how a step changes the books ([`model`], and
+//! the same rules as one script in the sessions' Redis). Fleets and tables come from watches ([`watch`]), seated
+//! players from the tables' summaries, so no request calls the Kubernetes API.
 //!
 //! **Guarantees.** A seat is held for one player at most, and a player holds one seat at most. A request with the same id
 //! has one answer. **Caveats.** The table alone gives seats: a hold only keeps others away. The books may be lost with
@@ -12,6 +12,7 @@ pub mod apart;
 pub mod choose;
 pub mod fleets;
 pub mod keeper;
+pub mod key;
 pub mod model;
 pub mod script;
 pub mod step;
@@ -25,8 +26,9 @@ use crate::{
 use apart::Apart;
 use arc_swap::ArcSwap;
 use choose::{Choice, Offer, TableView};
-use fleets::{FleetKey, FleetView, Fleets, Policy};
+use fleets::{FleetView, Fleets, Policy};
 use keeper::Snapshot;
+use key::FleetKey;
 use purr_engine::PlayerId;
 use purr_store::StoreError;
 use std::{
@@ -37,9 +39,9 @@ use std::{
 use step::{Outcome, Standing, Step};
 use tokio::time::timeout;
 
-/// Times that a seat is chosen anew because others have taken what was offered.
+/// Attempts to choose a seat when others have taken the offered ones.
 const TRIES_MAX: usize = 4;
-/// For one step of the books.
+/// Time limit of one step of the books.
 const WAIT: Duration = Duration::from_secs(1);
 /// Players on the waiting list whose lobby streams are open, kept until the next round.
 const FOLLOWING_MAX: usize = 100_000;
@@ -62,7 +64,7 @@ pub enum NotSeated {
     NoHold,
     #[error("this seat is held for another player")]
     Held,
-    /// Says no more than a full table would: nobody learns from whom they are kept apart.
+    /// The message is the same as for a full table, so that nobody learns from whom they are kept apart.
     #[error("there is no seat for you at this table: choose another table")]
     NoSeat,
     #[error("seats are not given at the moment: try again soon")]
@@ -104,7 +106,7 @@ impl Seating {
         self.now.load_full()
     }
 
-    /// This player has a lobby stream open, and so is there.
+    /// The player has a lobby stream open and therefore counts as present.
     pub fn follows(&self, player: PlayerId) {
         let mut following = self.following.lock().unwrap_or_else(PoisonError::into_inner);
         if following.len() < FOLLOWING_MAX {
@@ -112,8 +114,8 @@ impl Seating {
         }
     }
 
-    /// A seat, or a place on the waiting list. `may` is asked once, before anything is taken, and not where the player has
-    /// something already.
+    /// Asks for a seat, or a place on the waiting list. `may` is called once, before anything is taken, and not if the
+    /// player has something already.
     ///
     /// # Errors
     /// The inner one is that of `may`.
@@ -156,7 +158,7 @@ impl Seating {
         Ok(Ok(Outcome::Taken))
     }
 
-    /// Whether these two are not seated at one table.
+    /// Whether these two must not share a table.
     pub fn kept_apart(&self, one: PlayerId, other: PlayerId) -> bool {
         self.apart.load().are(one, other)
     }
@@ -172,7 +174,7 @@ impl Seating {
         self.counted(self.sessions.seats(fleet, 0, false)).await
     }
 
-    /// One step of the books.
+    /// Carries out one step of the books.
     ///
     /// # Errors
     /// Where the store does not answer.
@@ -190,13 +192,12 @@ impl Seating {
         })
     }
 
-    /// Whether a player may send Sit for this seat: at a table of a fleet that chooses only with a hold of the seat, at
-    /// other tables of a fleet where nobody else holds it. The gateway is the only way to a table, so this is where a
-    /// fleet's policy is kept.
+    /// Whether a player may send Sit for this seat: in a fleet that chooses, only with a hold of the seat; in other
+    /// fleets, unless another player holds it. All players come through gateways, so this enforces a fleet's policy.
     pub async fn may_sit(&self, uid: &str, player: PlayerId, seat: u32) -> Result<(), NotSeated> {
         let Some(fleet) = self.fleets.fleet_of(uid) else { return Ok(()) };
         let chooses = fleet.policy == Policy::SeatMe;
-        // Never another seat than the one that the table reads.
+        // A number beyond a byte must not wrap to another seat.
         let seat = u8::try_from(seat).map_err(|_| NotSeated::NoHold)?;
         let sit = Step::Sit { at: Offer { table: uid.to_owned(), seat } };
         match self.step(&fleet.key, player, &sit).await {

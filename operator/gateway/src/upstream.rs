@@ -1,8 +1,8 @@
-//! Calls to the signer and to records, and what becomes of their failures.
+//! Calls to the signer and to records, and the handling of their failures.
 
 use crate::{
-    guard::RetryAfter,
     metrics::{Metrics, Upstream},
+    retry_after::RetryAfter,
 };
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -18,7 +18,7 @@ use std::time::Duration;
 
 const WAIT: Duration = Duration::from_secs(5);
 
-/// One server of the fleet, asked on behalf of players.
+/// One server of the fleet, called on behalf of players.
 pub struct Server {
     client: InternalClient,
     which: Upstream,
@@ -26,12 +26,12 @@ pub struct Server {
     breaker: Breaker,
 }
 
-/// What a player is told where a server did not do what was asked.
+/// A failed call, as the player sees it.
 #[derive(Clone, Debug)]
 pub enum Failed {
     /// The server's own answer to the player's request.
     Refused(Problem),
-    /// Not reached, or not asked because it fails all the time; with the time to wait.
+    /// The server was not reached, or not called because its circuit breaker is open; with the time to wait.
     Unavailable(Upstream, Duration),
 }
 
@@ -63,7 +63,7 @@ impl Server {
         self.call(self.client.get(path, WAIT)).await
     }
 
-    /// As [`Self::get`], of what the server may think about for so long.
+    /// As [`Self::get`], with a time limit for the server's answer.
     pub async fn get_within<T: DeserializeOwned>(&self, path: &str, wait: Duration) -> Result<T, Failed> {
         self.call(self.client.get(path, WAIT + wait)).await
     }
@@ -103,7 +103,7 @@ impl Server {
         answer.map_err(|error| self.failed(&error))
     }
 
-    /// A refusal that is about the request goes to who asked; one that is about us does not.
+    /// Classifies an error: a refusal of the request is passed to the player, a failure of our own is not.
     fn failed(&self, error: &ClientError) -> Failed {
         let about_request = |status| matches!(status, 400 | 404 | 409 | 422 | 429);
         match error.problem() {

@@ -1,4 +1,4 @@
-//! The few calls of the vault that are made or prepared here, as words of the contract's ABI.
+//! The few calls of the vault that are sent or prepared here, as words of the contract's ABI.
 
 use sha3::{Digest, Keccak256};
 

@@ -35,7 +35,7 @@ pub enum ApiError {
     Revision(#[from] NoRevision),
 }
 
-/// For one pod's metrics.
+/// Time limit for one pod's metrics.
 const SCRAPE: Duration = Duration::from_secs(5);
 /// Port of metrics and probes of every program of the fleet.
 pub(crate) const OPS_PORT: u16 = 9_090;

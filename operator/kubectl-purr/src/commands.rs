@@ -1,4 +1,4 @@
-//! The commands: what each reads, and where its answer goes.
+//! The commands: the data that each reads, and the output of its answer.
 
 mod gather;
 mod run;
@@ -41,7 +41,7 @@ pub(crate) enum Failed {
     NoUid(String),
 }
 
-/// Between two looks at what is waited for.
+/// Interval between checks of a condition.
 const LOOK: Duration = Duration::from_secs(1);
 
 pub(crate) async fn carry_out(options: Options) -> Result<Exit, Failed> {
@@ -117,7 +117,7 @@ async fn node(chain: Chain, bound: &vault::Bound) -> Result<Node, Failed> {
     Ok(Node::of(Outside::new(&chain.rpc_url, chain.rpc_ca_file)?, bound).await?)
 }
 
-async fn hands(api: &Api, name: &str, limit: u16, options: Gateway) -> Result<Vec<print::Row>, Failed> {
+async fn hands(api: &Api, name: &str, limit: u16, options: Gateway) -> Result<Vec<crate::row::Row>, Failed> {
     let Gateway { gateway, token_file, ca_file } = options;
     let table = api.table(name).await?;
     let uid = table.metadata.uid.clone().ok_or_else(|| Failed::NoUid(name.to_owned()))?;

@@ -5,13 +5,13 @@ use std::process::ExitCode;
 /// How a command ended. An error is 1 ([`ExitCode::FAILURE`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// 0: done, or all is well.
+    /// 0: done, or everything is healthy.
     Done,
     /// 2: stopped, and does not go on by itself.
     Stopped,
     /// 3: not done within the time, or not yet.
     Unfinished,
-    /// 4: `status` names something that is not well, or that cannot be seen.
+    /// 4: `status` names a part that is unhealthy or cannot be read.
     Unwell,
     /// 64: options that do not fit together (sysexits.h, EX_USAGE).
     Usage,

@@ -1,6 +1,6 @@
 //! A table's last hands, out of the gateway's API.
 
-use crate::print::Row;
+use crate::row::Row;
 use serde_json::Value;
 
 /// One row a hand of the API's `HandList`. Members that are not there stay empty.

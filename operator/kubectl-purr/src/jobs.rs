@@ -1,4 +1,4 @@
-//! Jobs from the chart's CronJobs: a backup now, and a look into one.
+//! Jobs from the chart's CronJobs: an immediate backup, and a dry run of a restore.
 
 use crate::exit::Exit;
 use k8s_openapi::{

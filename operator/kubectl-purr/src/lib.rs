@@ -16,6 +16,7 @@ pub mod print;
 pub mod redact;
 pub mod report;
 pub mod rollout;
+pub mod row;
 pub mod scrape;
 pub mod tables;
 pub mod vault;
@@ -32,7 +33,7 @@ pub async fn main() -> ExitCode {
     let options = match Options::try_parse() {
         Ok(options) => options,
         Err(error) => {
-            // Clap's own code of a wrong option is 2, by which a script would take a rollout for stalled.
+            // Clap's exit code for a wrong option is 2, which a script would take for a stalled rollout.
             let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
             let _ = error.print();
             return exit.into();

@@ -5,7 +5,7 @@ use kube::{Client, Config};
 use serde_json::Value;
 use std::{path::PathBuf, time::Duration};
 
-/// For one answer.
+/// Time limit of one answer.
 const ANSWER: Duration = Duration::from_secs(20);
 
 #[derive(Debug, thiserror::Error)]
@@ -20,7 +20,7 @@ pub enum OutsideError {
     Request(#[from] http::Error),
 }
 
-/// One server. Its address is shown without path, in which nodes have keys.
+/// One server. Its address is shown without the path, which may contain a node's API key.
 pub(crate) struct Outside {
     client: Client,
     shown: String,

@@ -63,7 +63,7 @@ pub struct Seen {
     pub workloads: Vec<Workload>,
     /// The CronJob of backups; `None`: backups are off.
     pub backup: Option<Schedule>,
-    /// Or why they cannot be read.
+    /// The certificates, or why they cannot be read.
     pub certificates: Result<Vec<Certificate>, Unread>,
     pub scraped: Vec<Scraped>,
 }
@@ -72,7 +72,7 @@ pub struct Seen {
 #[serde(rename_all = "camelCase")]
 pub enum State {
     Ok,
-    /// Not installed, or switched off by the chart's values.
+    /// Not installed, or disabled in the chart's values.
     Off,
     /// Cannot be seen with these rights, or nobody answers.
     Unknown,
@@ -101,7 +101,7 @@ fn part(part: impl Into<String>, state: State, says: impl Into<String>) -> Part 
     Part { part: part.into(), state, says: says.into() }
 }
 
-/// Whether nothing is bad or out of sight.
+/// Whether every part is healthy and readable.
 pub fn is_well(parts: &[Part]) -> bool {
     parts.iter().all(|part| part.state <= State::Off)
 }
@@ -173,7 +173,7 @@ fn all<'a>(seen: &'a Seen, name: &'a str) -> impl Iterator<Item = (&'a Scraped, 
     seen.scraped.iter().flat_map(of).filter(move |(_, sample)| sample.name == name)
 }
 
-/// Samples of the pod that leads, by its own word.
+/// Samples of the leading pod, which says so itself.
 fn leading<'a>(seen: &'a Seen, flag: &str) -> Option<(&'a str, &'a [Sample])> {
     seen.scraped.iter().find_map(|scraped| {
         let samples = scraped.samples.as_deref().ok()?;
@@ -186,7 +186,7 @@ fn value(samples: &[Sample], name: &str) -> Option<f64> {
     samples.iter().find(|sample| sample.name == name).map(|sample| sample.value)
 }
 
-/// Where nobody leads: why no metrics of the component were read, or that no pod leads.
+/// The state without a leader: why no metrics of the component were read, or that no pod leads.
 fn nobody(seen: &Seen, component: &str) -> (State, String) {
     let of = || seen.scraped.iter().filter(|scraped| scraped.component == component);
     match of().find_map(|scraped| scraped.samples.as_ref().err()) {

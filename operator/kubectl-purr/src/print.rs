@@ -4,29 +4,10 @@ use crate::{
     Output,
     overview::{self, Part},
     rollout::Progress,
+    row::Row,
 };
-use serde::{Serialize, Serializer, ser::SerializeMap};
+use serde::Serialize;
 use serde_json::json;
-
-/// Named values in the order of their columns.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row(Vec<(&'static str, String)>);
-
-impl Row {
-    pub fn new<const N: usize>(values: [(&'static str, String); N]) -> Self {
-        Self(values.into())
-    }
-}
-
-impl Serialize for Row {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(self.0.len()))?;
-        for (name, value) in &self.0 {
-            map.serialize_entry(name, value)?;
-        }
-        map.end()
-    }
-}
 
 fn json(value: &impl Serialize) {
     println!("{}", serde_json::to_string_pretty(value).unwrap_or_default());

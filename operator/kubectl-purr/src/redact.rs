@@ -10,11 +10,11 @@ use std::{
     net::{IpAddr, Ipv6Addr},
 };
 
-/// Hex digits from which a run is taken for a key, an address or a hash. The parts of a UUID are shorter.
+/// Least length of a run of hex digits that counts as a key, an address or a hash. The parts of a UUID are shorter.
 const HEX_MIN: usize = 32;
-/// Characters from which a run of upper case, lower case and digits is taken for a secret.
+/// Least length of a run of upper case, lower case and digits that counts as a secret.
 const MIXED_MIN: usize = 20;
-/// Names whose values are taken out, by a part of the name in lower case.
+/// Parts of names, in lower case, whose values are redacted.
 const NAMES: [&str; 16] = [
     "password",
     "passwd",
@@ -33,10 +33,10 @@ const NAMES: [&str; 16] = [
     "deck",
     "board",
 ];
-/// Whole names among them: as a part they are in ordinary words.
+/// Names that only count as a whole, because ordinary words contain them.
 const WHOLE: [&str; 4] = ["pin", "seed", "token", "board"];
 
-/// Numbers of what was taken out, by its text.
+/// Numbers of redacted values, by their text.
 #[derive(Clone, Debug, Default)]
 pub struct Redactor {
     hex: BTreeMap<String, usize>,
@@ -58,7 +58,7 @@ impl Redactor {
         text.split_inclusive('\n').map(line).collect()
     }
 
-    /// Every string of a value, and every value whose name says that it is secret.
+    /// Redacts every string of a value, and every member whose name marks it as secret.
     pub fn value(&mut self, value: &Value) -> Value {
         match value {
             Value::String(text) => self.text(text).into(),
@@ -89,7 +89,7 @@ impl Redactor {
         let mut rest = text;
         while !rest.is_empty() {
             let (word, after) = rest.split_at(rest.find(|c: char| !is_of_word(c)).unwrap_or(rest.len()));
-            // The digest of an image is public, and says which program it was.
+            // An image's digest is public, and identifies the program.
             let digest = word.starts_with("sha256:") && out.ends_with('@');
             out += &if digest { word.to_owned() } else { self.word(word) };
             let (signs, next) = after.split_at(after.find(is_of_word).unwrap_or(after.len()));
@@ -110,7 +110,7 @@ impl Redactor {
         word.split_inclusive(['.', ':']).map(segment).collect()
     }
 
-    /// A word without a secret of mixed characters.
+    /// Redacts a word that looks random.
     fn plain(&mut self, word: &str) -> String {
         let mut out = String::new();
         for chunk in word.split_inclusive(['=', '/', '+']) {
@@ -166,11 +166,11 @@ const fn is_of_word(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '+' | '/' | '=' | '.' | ':')
 }
 
-/// Whether a run looks drawn by lot: upper case, lower case and digits, or changes between them that no name has.
+/// Whether a run looks random: upper case, lower case and digits, or more changes between them than a name has.
 fn is_mixed(run: &str) -> bool {
     let digits = run.strip_prefix("0x").unwrap_or(run);
     if digits.bytes().all(|c| c.is_ascii_hexdigit()) {
-        // Hex has numbers of its own; a wallet's checksum mixes the case of its letters.
+        // Hex strings have numbers of their own; a wallet's checksum mixes the case of its letters.
         return false;
     }
     let kinds: Vec<u8> = run
@@ -179,7 +179,7 @@ fn is_mixed(run: &str) -> bool {
         .map(|c| u8::from(c.is_ascii_uppercase()) + 2 * u8::from(c.is_ascii_digit()))
         .collect();
     let letters = kinds.iter().filter(|kind| **kind < 2).count();
-    // Times have two letters (20260101T000000Z).
+    // Timestamps have two letters (20260101T000000Z).
     if kinds.len() < MIXED_MIN || letters < 6 {
         return false;
     }
@@ -188,7 +188,7 @@ fn is_mixed(run: &str) -> bool {
     all || kinds.contains(&1) && kinds.len() >= 28 && changes * 4 >= kinds.len() + 2
 }
 
-/// From `-----BEGIN` to the line of its end, or to the end.
+/// From `-----BEGIN` to the end line, or to the end of the text.
 fn pem(text: &str) -> String {
     let (mut out, mut rest) = (String::new(), text);
     while let Some(from) = rest.find("-----BEGIN") {
@@ -262,7 +262,7 @@ fn named(text: &str) -> String {
             _ if quoted => value.find(['"', '\'', '\n']).unwrap_or(value.len()),
             _ => line_value(value),
         };
-        // Nothing stands there: an empty value, or a name at a line's end.
+        // No value follows: it is empty, or the name ends the line.
         if end == 0 {
             continue;
         }

@@ -96,7 +96,7 @@ proptest! {
             let said = redacted(&format!("{before}{secret}{after}"));
             let bare = secret.trim_start_matches("0x").trim_end_matches('=');
             prop_assert!(!said.contains(bare), "{said}");
-            // Nor a good part of it.
+            // Half of the secret must not appear either.
             prop_assert!(!said.contains(&bare[..bare.len() / 2]), "{said}");
         }
     }

@@ -5,7 +5,7 @@ use crate::redact::Redactor;
 use serde_json::{Map, Value};
 use std::io::{self, Write};
 
-/// Bytes of one file, of which the last are kept: what has just happened is at the end.
+/// Longest file, in bytes; the end of a longer one is kept, because it has the latest events.
 const FILE_MAX: usize = 4 << 20;
 
 /// Members of a kind that are kept, by their path. A path goes through lists.
@@ -65,7 +65,7 @@ pub fn members(kind: &str) -> &'static [&'static str] {
     }
 }
 
-/// Members of metadata that are kept of every object. Annotations are not: whoever applies one may put anything there.
+/// Metadata kept of every object. Annotations are dropped, because users may put anything there.
 const METADATA: [&str; 7] = [
     "metadata.name",
     "metadata.namespace",
@@ -76,7 +76,7 @@ const METADATA: [&str; 7] = [
     "metadata.labels",
 ];
 
-/// An object without what is not on its kind's list.
+/// Reduces an object to the members on its kind's list.
 pub fn trimmed(kind: &str, object: &Value) -> Value {
     let mut out = Value::Object(Map::new());
     for path in METADATA.iter().chain(members(kind)) {
@@ -120,7 +120,7 @@ fn merge(into: &mut Value, from: Value) {
     }
 }
 
-/// The archive as it is written: one redactor for all of its files.
+/// An archive while it is written, with one redactor for all files.
 pub struct Archive<W: Write> {
     tar: tar::Builder<W>,
     redactor: Redactor,

@@ -68,11 +68,11 @@ fn planted_secrets_wallets_and_cards_are_in_no_file_of_the_archive() {
         .unwrap();
     archive.objects("Event", &[json!({"message": log, "reason": "BackOff"})]).unwrap();
     archive.text("logs/purr-gateway-0.log", &log).unwrap();
-    // All of it as one member of a program's line.
+    // The whole object as one member of a log line.
     let line =
         json!({"level": "INFO", "fields": {"message": log, "token": PLANTED[0], "pin": 1234}}).to_string();
     archive.text("logs/lines.log", &format!("{line}\n{log}")).unwrap();
-    // And cut off, so that it is no JSON.
+    // The line cut off, so that it is not valid JSON.
     archive.text("logs/cut.log", &line[..line.len() - 2]).unwrap();
     assert_eq!(archive.finish().unwrap(), 6);
     let files = read(&out);
@@ -82,7 +82,7 @@ fn planted_secrets_wallets_and_cards_are_in_no_file_of_the_archive() {
             assert!(!text.contains(secret), "{path} holds {secret}:\n{text}");
         }
     }
-    // Everything that a reader needs is there.
+    // The archive keeps what a reader needs.
     let (path, log) = &files[3];
     assert_eq!(path, "purr-report/logs/purr-gateway-0.log");
     assert!(

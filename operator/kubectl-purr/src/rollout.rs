@@ -1,6 +1,6 @@
-//! How far a rollout is, and the way back.
+//! The progress of a rollout, and its undo.
 
-use crate::{exit::Exit, print::Row};
+use crate::{exit::Exit, row::Row};
 use k8s_openapi::{
     api::apps::v1::ControllerRevision,
     apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta},

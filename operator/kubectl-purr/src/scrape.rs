@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-/// One value of one series.
+/// One sample of one series.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sample {
     pub name: String,

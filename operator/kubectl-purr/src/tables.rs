@@ -1,6 +1,6 @@
-//! One row a table.
+//! Rows of tables, one for each PokerTable.
 
-use crate::{print::Row, why};
+use crate::{row::Row, why};
 use purr_crds::PokerTable;
 
 pub fn rows(tables: &[PokerTable]) -> Vec<Row> {
@@ -18,8 +18,8 @@ pub fn rows(tables: &[PokerTable]) -> Vec<Row> {
     tables.iter().map(row).collect()
 }
 
-/// Players whom a table that is being drained still has, as its status was last written. `None`: the controller has not
-/// seen the change yet. A table that is gone has none.
+/// Players still seated at a draining table, by its last status. `None`: the controller has not seen the change yet. A
+/// deleted table has none.
 pub fn left(table: Option<&PokerTable>) -> Option<i32> {
     let Some(table) = table else { return Some(0) };
     let status = table.status.as_ref()?;

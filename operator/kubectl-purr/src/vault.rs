@@ -3,7 +3,7 @@
 use crate::{
     abi::{self, Word},
     outside::{Outside, OutsideError},
-    print::Row,
+    row::Row,
 };
 use purr_crds::PokerTable;
 use serde::Serialize;
@@ -33,7 +33,7 @@ pub enum VaultError {
     Last { first: u64, last: u64 },
 }
 
-/// Which vault, as a table's status names it.
+/// The vault that a table's status names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bound {
     pub vault: String,
@@ -138,7 +138,7 @@ pub(crate) async fn balances(node: &Node, bound: &Bound) -> Result<Vec<Row>, Vau
     ])
 }
 
-/// Arguments of `tableIdOf`: what the table was opened with.
+/// Arguments of `tableIdOf`: the terms that the table was opened with.
 pub fn table_terms(table: &PokerTable) -> Result<[Word; 5], VaultError> {
     let name = table.metadata.name.clone().unwrap_or_default();
     let refused = |what: &str| VaultError::Table { name: name.clone(), what: what.to_owned() };
@@ -172,7 +172,7 @@ pub struct Void {
     pub table_id: String,
     pub first: u64,
     pub last: u64,
-    /// The vault's `actionNumber`. Every action that two admins carry out raises it, and this call is worth nothing then.
+    /// The vault's `actionNumber`. Every action that two admins carry out raises it, which makes this call invalid.
     pub action_number: u64,
     pub admins: Vec<Admin>,
 }

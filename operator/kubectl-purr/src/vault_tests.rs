@@ -43,7 +43,7 @@ fn terms_are_what_the_table_was_opened_with() {
     assert!(table_terms(&unnamed).unwrap_err().to_string().contains("metadata.uid"));
 }
 
-/// The compiler's word for the functions that are called here.
+/// Compares with the compiler's own list of selectors.
 #[test]
 fn signatures_are_those_of_the_vaults_abi() {
     let abi: Value =

@@ -22,7 +22,7 @@ pub fn why(table: &PokerTable) -> String {
             format!("it deals as soon as two players are ready; it had {} when last written", status.players)
         }
         ("True", "Serving") => "it deals hands".into(),
-        // True: by a controller of the release before.
+        // Ready is True with this reason under a controller of the previous release.
         (_, "Paused") => "it is paused (spec.paused): kubectl purr resume TABLE ends that".into(),
         ("True", _) => format!("it serves and deals no hands: {}", because(ready)),
         _ => format!("it does not serve: {}", because(ready)),

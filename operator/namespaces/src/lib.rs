@@ -1,7 +1,7 @@
-//! Which namespaces a program serves, and one watch over all of them.
+//! The namespaces that a program serves, and one watch over all of them.
 //!
-//! A Role holds in one namespace, and a list over the whole cluster needs a ClusterRole: so each namespace has a watch of
-//! its own, and [`watch`] joins them into one stream, which a reflector reads as if there were one watch.
+//! A Role is limited to one namespace, and a list over the whole cluster needs a ClusterRole. So each namespace has a
+//! watch of its own, and [`watch`] joins them into one stream, which a reflector reads like a single watch.
 
 mod merge;
 mod options;

@@ -1,4 +1,4 @@
-//! The events of many watches as those of one: a function of what came before.
+//! Merges the events of many watches into those of one, as a function of earlier events.
 //!
 //! # Guarantees
 //! The joined stream begins with one list (`Init`, `InitApply`…, `InitDone`) of all namespaces that can be listed, and has
@@ -12,9 +12,9 @@ use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 #[derive(Debug)]
 pub(crate) enum Out<K> {
     Event(Event<K>),
-    /// Delete the object of this namespace and name: no watch has said so, or nobody could be told at the time.
+    /// Delete this object: no watch has reported its deletion, or the event could not be delivered at the time.
     Gone(String, String),
-    /// Whoever reads the events has by now all of the namespace.
+    /// The reader has received all objects of the namespace.
     Listed(String),
     /// The namespace is no longer served.
     Left(String),
@@ -28,7 +28,7 @@ struct One {
     fresh: HashSet<String>,
     /// Listed once, or cannot be for now.
     tried: bool,
-    /// Its first list is through.
+    /// Whether its first list is complete.
     listed: bool,
 }
 
@@ -73,9 +73,9 @@ impl<K: Resource<DynamicType = ()>> Merge<K> {
         self.open();
     }
 
-    /// One event of the watch of one namespace.
+    /// Handles one event of a namespace's watch.
     pub(crate) fn on(&mut self, namespace: &str, event: Event<K>) {
-        // It was left in the meantime.
+        // The namespace is no longer served.
         let Some(one) = self.all.get_mut(namespace) else { return };
         let name = |object: &K| object.meta().name.clone().unwrap_or_default();
         match event {
@@ -155,7 +155,7 @@ mod tests {
         merge.on(namespace, Event::InitDone);
     }
 
-    /// In words, and sorted where the order says nothing.
+    /// Events as text, sorted where the order is arbitrary.
     fn said(merge: &mut Merge<ConfigMap>) -> Vec<String> {
         let name = |object: ConfigMap| object.metadata.name.unwrap();
         let word = |out| match out {

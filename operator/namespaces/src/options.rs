@@ -1,4 +1,4 @@
-//! The options, and what is wrong with them.
+//! The options of namespaces, and their validation.
 
 use clap::Args;
 use std::collections::BTreeSet;
@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 /// Namespaces that one program serves at most, by name.
 const NAMESPACES_MAX: usize = 256;
 
-/// Where PokerTables are.
+/// Namespaces of PokerTables.
 #[derive(Args, Clone, Debug, Default)]
 pub struct NamespacesArgs {
     /// Namespaces of the tables, comma-separated. Empty and no --namespace-selector: only --namespace
@@ -22,7 +22,7 @@ pub struct NamespacesArgs {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Namespaces {
     Named(BTreeSet<String>),
-    /// Those that have these labels at the moment.
+    /// Namespaces that currently have these labels.
     Selected(String),
 }
 
@@ -41,7 +41,7 @@ pub enum NamespacesError {
 }
 
 impl NamespacesArgs {
-    /// `own` is served where nothing else is said.
+    /// Validates the options; the default is `own`.
     pub fn validate(self, own: &str) -> Result<Namespaces, NamespacesError> {
         // An empty environment variable is one empty name.
         let named: BTreeSet<String> = self
@@ -74,7 +74,7 @@ fn is_name(name: &str) -> bool {
         && !name.ends_with('-')
 }
 
-/// Only what can never be one: the API server knows the rest.
+/// Rejects only what can never be a selector: the API server checks the rest.
 fn is_selector(text: &str) -> bool {
     let known = |c: char| c.is_ascii_alphanumeric() || "-_./=!, ()".contains(c);
     text.len() <= 1_024 && text.chars().all(known) && text.chars().any(|c| c.is_ascii_alphanumeric())

@@ -1,4 +1,4 @@
-//! The watches themselves, and who follows which namespaces there are.
+//! The watches of all namespaces, and the watch of the namespaces themselves.
 
 use crate::{
     Namespaces,
@@ -29,12 +29,12 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 /// The namespaces that are served; `None` until it is known.
 pub type Served = channel::Receiver<Option<BTreeSet<String>>>;
 
-/// Namespaces of which a joined watch has everything. It may have a part of another one.
+/// Namespaces that a joined watch has listed completely. Others may be known in part.
 #[derive(Clone, Default)]
 pub struct Listed(Arc<RwLock<HashSet<String>>>);
 
 impl Listed {
-    /// A watch that has everything of these namespaces, whoever brought it.
+    /// The set of namespaces that are completely listed from the start.
     pub fn of<'a>(namespaces: impl IntoIterator<Item = &'a str>) -> Self {
         Self(Arc::new(RwLock::new(namespaces.into_iter().map(str::to_owned).collect())))
     }
@@ -56,7 +56,7 @@ impl Listed {
 /// Follows which namespaces are served, until `stop`.
 pub fn serve(client: Client, namespaces: Namespaces, stop: CancellationToken) -> Served {
     match namespaces {
-        // The sender may go: what was sent last stays.
+        // The sender is dropped: the last value stays.
         Namespaces::Named(names) => channel::channel(Some(names)).1,
         Namespaces::Selected(selector) => {
             let (sender, served) = channel::channel(None);
@@ -71,7 +71,7 @@ pub fn serve(client: Client, namespaces: Namespaces, stop: CancellationToken) ->
     }
 }
 
-/// Tells the namespaces that have these labels. While they cannot be listed, the last ones stay.
+/// Publishes the namespaces with these labels. While they cannot be listed, the last ones stay.
 async fn select(
     api: Api<PartialObjectMeta<Namespace>>,
     selector: &str,
@@ -99,7 +99,7 @@ async fn select(
                 names.remove(&name(&object));
             }
             Err(error) => {
-                tracing::warn!(%error, selector, "watch of namespaces");
+                tracing::warn!(%error, selector, "the watch of namespaces has failed and is started again");
                 continue;
             }
         }
@@ -117,14 +117,14 @@ async fn select(
 
 type Tagged<K> = BoxStream<'static, (Tag, Result<Event<K>, watcher::Error>)>;
 
-/// A namespace, and which of its watches: it may be left and come back.
+/// A namespace and the number of its watch, because the namespace may be removed and added again.
 type Tag = (String, u64);
 
 struct Joined<K: Clone + Send + 'static, L> {
     client: Client,
     config: watcher::Config,
     served: Served,
-    /// False once nobody tells of changes any more.
+    /// False once no changes of the namespaces can arrive any more.
     changes: bool,
     first: bool,
     running: BTreeMap<String, (u64, DropGuard)>,
@@ -136,8 +136,8 @@ struct Joined<K: Clone + Send + 'static, L> {
     last: L,
 }
 
-/// One stream of the events of all namespaces that are served. `last` knows an object, by namespace and name, as the
-/// stream last said it: for those of which no watch says that they are gone.
+/// The merged events of all served namespaces. `last` returns the last version of an object in the reader's store, for
+/// deletions that no watch reports.
 pub fn watch<K, L>(
     client: Client,
     served: Served,
@@ -178,7 +178,7 @@ where
 {
     async fn next(&mut self) -> Result<Event<K>, watcher::Error> {
         loop {
-            // By now what was said before has been read: the reader's store has it.
+            // The reader's store has processed all earlier events by now.
             while let Some(out) = self.merge.out.pop_front() {
                 match out {
                     Out::Event(event) => return Ok(event),
@@ -220,7 +220,7 @@ where
                     }
                 }
             }
-            // Nothing can come any more.
+            // No further event is possible.
             else => std::future::pending().await,
         }
     }

@@ -1,4 +1,4 @@
-//! The API for gateways: everything that all at the table could see, and nothing else.
+//! The answers to gateways: everything that the whole table could see, and nothing else.
 
 pub use purr_protocol::{
     hand::{Hand, Stored},
@@ -6,7 +6,7 @@ pub use purr_protocol::{
 };
 use serde::{Deserialize, Serialize};
 
-/// Numbers of a table that no record has come for, both ends included.
+/// A range of hand numbers without records, both ends included.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MissingHands {

@@ -5,7 +5,7 @@
 
 use crate::{
     database::{Database, DatabaseError},
-    partitions::Day,
+    day::Day,
 };
 use purr_facts::NAMES;
 use sqlx::AssertSqlSafe;
@@ -15,8 +15,8 @@ fn block_of(day: Day) -> i32 {
     day >> 5
 }
 
-/// Rows of a player ($1) whose days are from $2 to $3, as player_counters has them but for the day: sums of whole blocks where
-/// there are any, days where not.
+/// SQL for a player's ($1) counters from day $2 to day $3: sums of whole blocks where they exist, single days
+/// otherwise. The columns are those of player_counters without the day.
 pub(crate) fn rows() -> String {
     let columns = |of: &str| {
         let names = ["small_blind", "big_blind", "dealt_in", "position"].iter().chain(&NAMES);
@@ -43,7 +43,7 @@ impl Database {
     /// Where PostgreSQL does not answer: nothing has changed then.
     pub async fn sum_blocks(&self, today: Day, most: i64) -> Result<u64, DatabaseError> {
         let mut transaction = self.pool.begin().await?;
-        // Whoever changes counters of one of them holds its row; the statements after this see what has committed before.
+        // A writer of one of these blocks locks its row; the following statements see what it has committed.
         let due: Vec<(Vec<u8>, i32)> = sqlx::query_as(
             "SELECT player, block FROM player_blocks_summed WHERE NOT summed AND block < $1
              ORDER BY block DESC LIMIT $2 FOR UPDATE SKIP LOCKED",
@@ -73,7 +73,7 @@ impl Database {
                 "UPDATE player_blocks_summed s SET summed = true FROM {due}
                  WHERE s.player = due.player AND s.block = due.block"
             ),
-            // No counters are left: nothing of the player stays, who may have been erased.
+            // No counters are left: the row is deleted, because the player may have been erased.
             format!(
                 "DELETE FROM player_blocks_summed s USING {due} WHERE s.player = due.player AND s.block = due.block
                  AND NOT EXISTS (SELECT 1 FROM player_blocks b WHERE b.player = s.player AND b.block = s.block)"

@@ -1,10 +1,10 @@
-//! Statements for a whole batch: a round trip to the database costs more than a row.
+//! SQL statements for a whole batch: a round trip to the database costs more than a row.
 
 use crate::{
     check::{Checked, Malformed},
     counting::Changes,
+    day::day_of,
     events::{self, Event, Kind},
-    partitions::day_of,
     standing::{self, Verdict, Version},
 };
 use purr_store::StoredHand;
@@ -21,7 +21,7 @@ pub(crate) async fn lock_tables(
     tables: &BTreeSet<&str>,
 ) -> Result<HashMap<String, i64>, sqlx::Error> {
     let tables: Vec<&str> = tables.iter().copied().collect();
-    // Sorted as the lock is: two replicas that bring the same new tables wait for each other in one direction only.
+    // Sorted like the locks, so that two replicas with the same new tables never deadlock.
     sqlx::query(
         "INSERT INTO tables (uid) SELECT uid FROM unnest($1::text[]) WITH ORDINALITY AS new(uid, at)
          WHERE NOT EXISTS (SELECT 1 FROM tables t WHERE t.uid = new.uid) ORDER BY at ON CONFLICT DO NOTHING",
@@ -76,7 +76,7 @@ pub(crate) async fn keep(
     let hashes: Vec<&[u8]> = fresh.iter().map(|(_, hand)| hand.hash.as_slice()).collect();
     let wide = |of: fn(&Checked) -> i64| fresh.iter().map(|(_, hand)| of(hand)).collect::<Vec<i64>>();
     let flag = |of: fn(&Checked) -> bool| fresh.iter().map(|(_, hand)| of(hand)).collect::<Vec<bool>>();
-    // Numbers first: the rows come back in no order that is promised.
+    // Ids are reserved first, because inserted rows come back in no guaranteed order.
     let ids: Vec<i64> = sqlx::query_scalar(
         "SELECT nextval(pg_get_serial_sequence('hands', 'id')) FROM generate_series(1, $1)",
     )
@@ -132,7 +132,7 @@ pub(crate) async fn keep(
 pub(crate) fn hand_ended(hand: &Checked) -> Event {
     let hash = hex::encode(hand.hash);
     Event {
-        // With the hash: a second record of a hand is an event of its own.
+        // The key has the hash, because a second record of a hand is an event of its own.
         key: format!("hand:{}:{}:{}", hand.table, hand.hand, &hash[..16]),
         kind: Kind::HandEnded,
         at_ms: hand.ended_ms,
@@ -148,7 +148,7 @@ async fn early(
     database: &mut PgConnection,
     fresh: &[Fresh<'_>],
 ) -> Result<HashMap<(String, i64), Verdict>, sqlx::Error> {
-    // Accepted hands come first, so that final ones take their place.
+    // Accepted hands come first, so that final ones replace them.
     let rows: Vec<(String, i64, Option<Vec<u8>>, bool)> = sqlx::query_as(
         "SELECT table_uid, hand, hash, false AS final FROM early_hashes
          WHERE (table_uid, hand) IN (SELECT * FROM unnest($1::text[], $2::bigint[]))
@@ -200,7 +200,7 @@ pub(crate) fn by_table<'a>(fresh: &[Fresh<'a>]) -> BTreeMap<&'a str, Vec<i64>> {
     tables
 }
 
-/// Whether each hand is the one after the highest, which it is then.
+/// Whether the hands follow the highest number without a gap; then advances the number.
 pub(crate) fn follow(highest: &mut i64, hands: &[i64]) -> bool {
     let mut next = *highest;
     let all = hands.iter().all(|hand| {

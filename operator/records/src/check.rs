@@ -1,4 +1,4 @@
-//! The check of a record before it is kept: a function of the bytes alone.
+//! Checks a record before it is stored: a function of its bytes.
 
 use purr_engine::{Event, PlayerId, SeatIndex};
 use purr_protocol::{
@@ -7,7 +7,7 @@ use purr_protocol::{
 };
 use purr_store::StoredHand;
 
-/// Larger records are no records, in bytes. One of ten seats with everything in it has about 100 KiB.
+/// Largest record, in bytes. A full one with ten seats has about 100 KiB.
 pub const RECORD_BYTES_MAX: usize = 1 << 20;
 
 /// A record that has been checked.
@@ -23,7 +23,7 @@ pub struct Checked {
     pub rake: i64,
     /// Whether everybody sees addresses.
     pub public: bool,
-    /// From when on players who were not in the hand may read it, in milliseconds since 1970.
+    /// When other players may first read the hand, in milliseconds since 1970.
     pub shown_ms: i64,
     /// All pots before rake.
     pub pot: i64,

@@ -1,9 +1,9 @@
-//! Counters of every player, in the transaction of the hand that they come from: each hand counts exactly once.
+//! Counters of players, written in the transaction of each hand, so that a hand counts exactly once.
 
 use crate::{
     database::{Database, DatabaseError},
+    day::{Day, day_of},
     erasure,
-    partitions::{Day, day_of},
     rooms::Hours,
 };
 use purr_engine::PlayerId;
@@ -16,13 +16,13 @@ use tokio::task::JoinSet;
 
 /// Bodies that are counted again at once, beside the stream.
 const RECOUNT_MAX: i64 = 500;
-/// Those of a rebuild: what a transaction costs is shared by more hands.
+/// Hands in one transaction of a rebuild, so that more hands share its cost.
 const REBUILD_MAX: i64 = 2_000;
 /// Workers of a rebuild: one reads and decodes while another writes.
 const WORKERS: usize = 3;
 const KEY: [&str; 6] = ["player", "day", "small_blind", "big_blind", "dealt_in", "position"];
 
-/// Whose counters, and of which hands.
+/// The player, day and stake of a row of counters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Key {
     player: PlayerId,
@@ -38,7 +38,7 @@ struct Key {
 pub(crate) struct Changes {
     players: BTreeMap<Key, Counters>,
     hours: Hours,
-    /// Players who are counted no more.
+    /// Erased players, who are not counted.
     erased: BTreeSet<PlayerId>,
 }
 
@@ -49,9 +49,9 @@ impl Changes {
         ended_ms: i64,
         change: impl Fn(&Counters, &Counters) -> Counters,
     ) {
-        // A function of the record: what cannot be counted now is not taken away later either.
+        // Deterministic, so that a hand that cannot be counted now is not subtracted later either.
         let facts = purr_facts::facts(record).unwrap_or_else(|error| {
-            tracing::warn!(%error, table = record.table, hand = record.end.hand, "not counted");
+            tracing::warn!(%error, table = record.table, hand = record.end.hand, "hand not counted in the statistics");
             Vec::new()
         });
         for PlayerFacts { player, position, dealt_in, small_blind, big_blind, counters, seat: _ } in facts {
@@ -101,7 +101,7 @@ impl Changes {
             .bind(&positions);
         let values: Vec<[i128; WIDTH]> = self.players.values().map(Counters::values).collect();
         for column in 0..WIDTH {
-            // As text: PostgreSQL's numeric has no type here, and the other columns fit into 64 bits.
+            // Sent as text: sqlx has no type for PostgreSQL's numeric here, and the other columns fit into 64 bits.
             query = if column < WIDTH - SQUARES {
                 let narrow = |row: &[i128; WIDTH]| i64::try_from(row[column]).unwrap_or(i64::MAX);
                 query.bind(values.iter().map(narrow).collect::<Vec<i64>>())
@@ -111,7 +111,7 @@ impl Changes {
         }
         query.execute(&mut *database).await?;
         if takes_away {
-            // A rebuild would not make them.
+            // Removes rows that a rebuild would not create.
             sqlx::query("DELETE FROM player_counters WHERE hands = 0 AND player = ANY($1) AND day = ANY($2)")
                 .bind(&players)
                 .bind(&days)
@@ -170,13 +170,13 @@ async fn follows_ours(database: &mut PgConnection) -> Result<bool, sqlx::Error> 
 struct Body {
     id: i64,
     ended_ms: i64,
-    /// As [`crate::standing::counts`] says it of all records of a hand.
+    /// Whether this record counts, by [`crate::standing::counts`] over all records of the hand.
     counts: bool,
     record: Option<Vec<u8>>,
 }
 
 impl Database {
-    /// Forgets all counters and what was counted, as far back as there are bodies; [`Self::recount`] makes them again.
+    /// Deletes all counters, as far back as there are bodies; [`Self::recount`] computes them again.
     ///
     /// # Errors
     /// Where PostgreSQL does not answer: nothing has changed then.
@@ -207,7 +207,7 @@ impl Database {
         Ok(())
     }
 
-    /// Where the counters follow other definitions than this program's, they are made anew.
+    /// Deletes the counters if they follow other definitions than this program's, so that they are computed again.
     pub(crate) async fn adopt_definitions(&self) -> Result<(), DatabaseError> {
         let version: i32 = sqlx::query_scalar("SELECT version FROM statistics").fetch_one(&self.pool).await?;
         if version == purr_facts::VERSION {
@@ -229,8 +229,8 @@ impl Database {
         self.recount_some(RECOUNT_MAX).await
     }
 
-    /// Counts all hands that are stored and not counted, by several workers, until there is none or it is stopped; returns
-    /// how many.
+    /// Counts all stored but uncounted hands with several workers, until none is left or it is stopped; returns how
+    /// many.
     ///
     /// # Errors
     /// Where PostgreSQL does not answer: what was counted before stays.
@@ -252,7 +252,7 @@ impl Database {
         }
         let mut hands = 0;
         while let Some(counted) = workers.join_next().await {
-            // A worker that panicked has counted what it had committed, and the others go on.
+            // The hands that a panicked worker has committed stay counted, and the other workers go on.
             hands += counted.unwrap_or(Ok(0))?;
         }
         Ok(hands)

@@ -13,10 +13,10 @@ use purr_engine::PlayerId;
 use sqlx::PgConnection;
 use std::collections::BTreeSet;
 
-/// For what erased players are named.
+/// Purpose of the names that erased players get.
 const NAMED_FOR: &str = "erased";
 
-/// Everybody who was erased.
+/// All erased players.
 pub(crate) async fn erased(database: &mut PgConnection) -> Result<BTreeSet<PlayerId>, sqlx::Error> {
     let rows: Vec<Vec<u8>> = sqlx::query_scalar("SELECT player FROM erased").fetch_all(database).await?;
     Ok(rows.into_iter().filter_map(|player| player.try_into().ok()).map(PlayerId).collect())
@@ -28,7 +28,8 @@ pub(crate) fn name(key: &[u8; 32], player: PlayerId) -> PlayerId {
 }
 
 impl Database {
-    /// Erases a player; returns in how many hands they were. Again, it erases what came since.
+    /// Erases a player and returns in how many hands the player was. A second call erases what was recorded since the
+    /// first.
     ///
     /// # Errors
     /// Where PostgreSQL does not answer: nothing has changed then.
@@ -40,14 +41,14 @@ impl Database {
             .bind(player.0.as_slice())
             .execute(&mut *transaction)
             .await?;
-        // The first one's trigger writes into the last one.
+        // Deleting from the first table makes its trigger write into the last one.
         for table in ["player_counters", "player_blocks", "player_blocks_summed"] {
             sqlx::query(sqlx::AssertSqlSafe(format!("DELETE FROM {table} WHERE player = $1")))
                 .bind(player.0.as_slice())
                 .execute(&mut *transaction)
                 .await?;
         }
-        // Exported hours that have the player are written anew.
+        // Exported hours with this player are written again.
         sqlx::query(
             "UPDATE table_hours SET changes = changes + 1 WHERE (table_uid, hour) IN (
                  SELECT h.table_uid, (h.ended_ms / 3600000)::integer

@@ -7,8 +7,8 @@
 
 use crate::{
     database::{Database, DatabaseError},
-    http::bad,
-    partitions::Day,
+    day::Day,
+    problem::bad,
 };
 use axum::{
     Json,
@@ -21,14 +21,14 @@ use sqlx::PgConnection;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// The advisory lock of whoever gives positions.
+/// The advisory lock of the writer that assigns positions.
 const LOCK: i64 = 0x7075_7272_0002;
 /// Events that get their positions in one transaction.
 const PUBLISHED_AT_ONCE: i64 = 2_000;
 const LIMIT_DEFAULT: i64 = 100;
 const LIMIT_MAX: i64 = 1_000;
 const WAIT_MAX_MS: u64 = 20_000;
-/// How often a waiting reader looks.
+/// Interval at which a reader that waits for events asks the database again.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// Events in one report of a gateway.
 const REPORTED_MAX: usize = 500;
@@ -49,7 +49,7 @@ pub enum Kind {
     Settled,
     Void,
     SignIn,
-    /// A look or an act of staff.
+    /// Staff read or changed another person's data.
     StaffAccess,
 }
 
@@ -92,7 +92,7 @@ impl Kind {
 /// An event on its way into the inbox.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// Names it for ever.
+    /// A key that identifies the event: the same event reported twice is stored once.
     pub key: String,
     pub kind: Kind,
     /// Milliseconds since 1970.
@@ -149,12 +149,12 @@ pub struct Events {
 type Row = (i64, String, String, i16, i64, Value);
 
 impl Database {
-    /// Gives positions to some of what has committed; returns how many.
+    /// Assigns positions to a number of committed events; returns how many.
     ///
     /// # Errors
     /// Where PostgreSQL does not answer: nothing has changed then.
     pub async fn publish(&self, today: Day) -> Result<u64, DatabaseError> {
-        // The usual case without a lock: there is nothing.
+        // The usual case, an empty inbox, takes no lock.
         let any: bool =
             sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM event_inbox)").fetch_one(&self.pool).await?;
         if !any {
@@ -205,7 +205,7 @@ impl Database {
         Ok(Events { events, next, oldest })
     }
 
-    /// Keeps what a gateway reports.
+    /// Stores events that a gateway reports.
     async fn reported(&self, events: &[Event]) -> Result<(), DatabaseError> {
         let mut transaction = self.pool.begin().await?;
         put(&mut transaction, events).await?;

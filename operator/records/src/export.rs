@@ -19,8 +19,8 @@ pub use bucket::{Bucket, Folder};
 
 use crate::{
     database::{Database, DatabaseError},
+    day::Day,
     erasure, names,
-    partitions::Day,
     players::date,
 };
 use manifest::{Entry, Kind};
@@ -30,17 +30,17 @@ use rows::Rows;
 use sqlx::PgConnection;
 use std::{collections::BTreeSet, io};
 
-/// Hands of one file, which bounds memory.
+/// Maximum number of hands in one file, which bounds memory.
 const PART_HANDS: usize = 10_000;
 /// Records that are read at once; one has up to some 12 KiB.
 const READ_AT_ONCE: usize = 250;
-/// Days of one run.
+/// Maximum number of days in one run.
 pub const DAYS_MAX: Day = 3_660;
 const HOURS: Day = 24;
 const HOUR_MS: i64 = 3_600_000;
-/// The advisory lock of whoever exports.
+/// The advisory lock of an export.
 const LOCK: i64 = 0x7075_7272_0002;
-/// For what players of a pseudonymous export are named: the same name at every table, which no other list has.
+/// Purpose of the names in a pseudonymous export: a player has the same name at every table, and no other list uses it.
 const NAMED_FOR: &str = "export";
 
 #[derive(Debug, thiserror::Error)]
@@ -80,7 +80,7 @@ pub struct Wanted {
 /// The result of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Exported {
-    /// Hours that were written or dropped; the others were as they had been.
+    /// Number of hours that were written or deleted; all others were up to date.
     pub hours: u64,
     pub files: u64,
     pub hands: u64,
@@ -109,7 +109,7 @@ impl Naming {
 }
 
 impl Database {
-    /// Brings the export to the state of the database.
+    /// Updates the export to the state of the database.
     ///
     /// # Errors
     /// Where the database or the bucket fails, statistics are being counted anew, or another export runs. What was
@@ -174,7 +174,7 @@ impl Database {
         Ok(())
     }
 
-    /// Files of an hour, where its state is another one than that of the files that are there.
+    /// Writes the files of an hour if its state differs from that of the existing files.
     async fn export_hour(
         &self,
         bucket: &impl Bucket,
@@ -237,7 +237,7 @@ impl Database {
                 entries.push(entry);
             }
         }
-        tracing::info!(day = date(day), hour, hands = ids.len(), "an hour is exported");
+        tracing::info!(day = date(day), hour, hands = ids.len(), "exported the hands of one hour");
         Ok(Some(entries))
     }
 }
@@ -270,7 +270,7 @@ async fn read(
     Ok(())
 }
 
-/// Removes files of a day that its manifest does not name: replaced ones, and what a run that was cut off has left.
+/// Removes a day's files that the manifest does not name: replaced ones, and leftovers of an interrupted run.
 fn sweep(bucket: &impl Bucket, day: Day, entries: &[Entry]) -> Result<u64, ExportError> {
     let named: BTreeSet<&str> = entries.iter().map(|entry| entry.file.as_str()).collect();
     let mut removed = 0;

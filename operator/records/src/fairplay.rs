@@ -14,7 +14,7 @@
 
 use crate::{
     database::{Database, DatabaseError},
-    http::bad,
+    problem::bad,
 };
 use axum::{
     Extension, Json, Router,
@@ -62,11 +62,11 @@ async fn only_fair_play(Extension(peer): Extension<Peer>, request: Request, next
     Answer::from(Problem::new(403, "role", "This caller may not do that")).into_response()
 }
 
-/// Everything up to this id is settled as soon as no transaction below this number runs any more.
+/// All ids up to this one are final once no transaction with a lower number is running.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Fence {
     id: i64,
-    /// `xid8` as text: the first number that was not given out when the fence was made.
+    /// The next free transaction number (`xid8` as text) when the fence was made.
     transaction: String,
 }
 
@@ -113,7 +113,7 @@ async fn hands(
     let hands = app.database.fed_hands(after, settled, limit).await?;
     let next = match hands.last() {
         Some(hand) => hand.cursor,
-        // Ids of transactions that were rolled back: nothing will come under them.
+        // The missing ids belong to transactions that were rolled back, so no record will appear under them.
         None => settled.max(after),
     };
     Ok(Json(HandFeed { hands, next, behind: (last - next).max(0) }))
@@ -132,7 +132,7 @@ async fn one(
     found.map(Json).ok_or_else(|| Problem::new(404, "no-such-hand", "There is no record of this hand").into())
 }
 
-/// Everybody who asked to be forgotten: few, and each row is small.
+/// All players who asked to be erased: they are few, and each row is small.
 async fn erased(State(app): State<App>) -> Result<Json<Erased>, Answer> {
     Ok(Json(Erased { players: app.database.erased_players().await? }))
 }
@@ -174,18 +174,19 @@ fn fed((cursor, table, hand, hash, ended_at_ms, conflict, body): Row) -> Result<
 }
 
 impl Database {
-    /// The highest id that was given out, whether or not its transaction has ended.
+    /// The highest id that the sequence has handed out, whether or not its transaction has ended.
     async fn last_id(&self) -> Result<i64, DatabaseError> {
         let last = "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM hands_id_seq";
         Ok(sqlx::query_scalar(last).fetch_one(&self.pool).await?)
     }
 
-    /// Moves the settled id on as far as it can be.
+    /// Raises the settled id as far as the running transactions allow.
     async fn settle(&self, fences: &mut Fences) -> Result<(), DatabaseError> {
         let fence = match fences.waiting.take() {
             Some(fence) => fence,
             None => {
-                // In this order: whoever has taken an id by now had its number before the second statement.
+                // The order matters: any transaction that has taken an id by now had its number before the second
+                // statement.
                 let id = self.last_id().await?;
                 let next = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text";
                 Fence { id, transaction: sqlx::query_scalar(next).fetch_one(&self.pool).await? }

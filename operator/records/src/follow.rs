@@ -17,7 +17,7 @@ use std::{
     time::Duration,
 };
 
-/// Between two looks where there is nothing new.
+/// Interval between reads when there is nothing new.
 const EVERY: Duration = Duration::from_millis(500);
 /// After a failure.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -31,9 +31,9 @@ pub(crate) async fn run(database: Database, signer: InternalClient, stop: Cancel
             Ok(true) => Duration::ZERO,
             Ok(false) => EVERY,
             Err(error) => {
-                // Said once: hands are counted all the same, and stay pending.
+                // Logged once. Hands are counted meanwhile and stay marked as pending.
                 if !failing {
-                    tracing::warn!(%error, "what became of hands is not known: the signer's feed");
+                    tracing::warn!(%error, "the signer's feed cannot be read: nothing new of settled hands");
                 }
                 failing = true;
                 PAUSE
@@ -55,7 +55,7 @@ enum FollowError {
     Signer(#[from] ClientError),
 }
 
-/// One page; true: there is more.
+/// Reads one page; returns whether there is more.
 async fn once(database: &Database, signer: &InternalClient) -> Result<bool, FollowError> {
     let after = database.followed().await?;
     let feed: Feed = signer.get(&format!("/v1/feed?after={after}"), WAIT).await?;
@@ -65,7 +65,7 @@ async fn once(database: &Database, signer: &InternalClient) -> Result<bool, Foll
     Ok(database.follow(after, &feed).await?)
 }
 
-/// The event of an item; none for what is told to records alone.
+/// The event of an item; none for items that only records uses.
 fn event(item: &FeedItem) -> Option<Event> {
     let (kind, data) = match &item.what {
         Happened::SeatTaken { table, seat, player, amount } => {
@@ -99,7 +99,7 @@ fn hash_of(settled: &SettledHand) -> Option<(i64, Hash)> {
     Some((i64::try_from(settled.hand).ok()?, bytes))
 }
 
-/// By table, hands that the signer has accepted.
+/// Accepted hands, by table.
 fn accepted(feed: &Feed) -> BTreeMap<&str, Vec<(i64, Hash)>> {
     let mut tables: BTreeMap<&str, Vec<(i64, Hash)>> = BTreeMap::new();
     for item in &feed.items {
@@ -111,7 +111,7 @@ fn accepted(feed: &Feed) -> BTreeMap<&str, Vec<(i64, Hash)>> {
     tables
 }
 
-/// By table, what is decided about its hands.
+/// The signer's verdicts about hands, by table.
 fn verdicts(feed: &Feed) -> BTreeMap<&str, Vec<(i64, Verdict)>> {
     let mut tables: BTreeMap<&str, Vec<(i64, Verdict)>> = BTreeMap::new();
     for item in &feed.items {
@@ -140,7 +140,7 @@ impl Database {
         Ok(through.unsigned_abs())
     }
 
-    /// Applies what came after a row, once, whichever replica asked for it; true: it was this one.
+    /// Applies the feed's rows after `after`. Returns false when another replica has applied them already.
     ///
     /// # Errors
     /// Where PostgreSQL does not answer: nothing has changed then.

@@ -1,4 +1,4 @@
-//! Which hand numbers of a table are missing, as hands come: a function of numbers.
+//! Finds the hand numbers of a table that are missing, from the numbers that arrive.
 
 /// Numbers that are missing, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,9 +11,9 @@ pub struct Gap {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Change {
     pub highest: i64,
-    /// The gap that the hand falls into goes, ...
+    /// The open gap that contains the hand is removed, ...
     pub closed: Option<Gap>,
-    /// ... and what is left of it, or what was skipped, is open.
+    /// Gaps that the hand opens: the rest of a divided gap, or skipped numbers.
     pub opened: Vec<Gap>,
 }
 
@@ -39,7 +39,7 @@ mod tests {
 
     #[test]
     fn whatever_the_order_what_has_not_come_is_a_gap_and_nothing_else() {
-        // Every order of every subset of 1..=6, by choosing the next hand in all ways.
+        // Tries every order of every subset of 1..=6 by recursion.
         fn go(came: &mut Vec<i64>, highest: i64, gaps: &[Gap]) {
             let missing: Vec<i64> = gaps.iter().flat_map(|gap| gap.first..=gap.last).collect();
             let want: Vec<i64> = (1..=highest).filter(|hand| !came.contains(hand)).collect();

@@ -2,10 +2,11 @@
 
 use crate::{
     api::{Gaps, Page, Stored},
-    database::{Database, DatabaseError},
+    database::Database,
     events, fairplay,
     names::Viewer,
     others, players,
+    problem::bad,
     query::Found,
     rooms, search, sessions, staff, tags,
 };
@@ -57,7 +58,7 @@ pub fn routes(database: Database, site: Site) -> Router {
 #[derive(Clone)]
 struct App {
     database: Database,
-    /// Whose hands these are.
+    /// The site that appears in exported hands.
     site: Arc<Site>,
 }
 
@@ -80,23 +81,6 @@ async fn only_gateways(Extension(peer): Extension<Peer>, request: Request, next:
     Answer::from(Problem::new(403, "role", "This caller may not do that")).into_response()
 }
 
-pub(crate) fn bad(detail: impl Into<String>) -> Answer {
-    Problem::new(400, "bad-request", "The request is malformed").detail(detail).into()
-}
-
-impl From<DatabaseError> for Answer {
-    fn from(error: DatabaseError) -> Self {
-        tracing::error!(%error, "request");
-        match error {
-            DatabaseError::Expired { .. } => {
-                Problem::new(410, "expired", "The record of this hand is no longer kept").into()
-            }
-            DatabaseError::Corrupt { .. } => Problem::new(500, "corrupt", "The record cannot be read").into(),
-            _ => Problem::new(503, "unavailable", "The hand history is not available now").into(),
-        }
-    }
-}
-
 fn uid(text: &str) -> Result<&str, Answer> {
     TableUid::check(text).map(|()| text).map_err(|error| bad(error.to_string()))
 }
@@ -109,8 +93,8 @@ struct PageQuery {
     viewer: Asking,
 }
 
-/// For whom a gateway asks: `all`, or a player's address. A gateway of the release before says nothing, and gets what
-/// everybody may see.
+/// The viewer that a gateway asks for: `all`, or a player's address. A gateway of the previous release sends none and
+/// gets the public view.
 #[derive(Clone, Copy, Default, Deserialize)]
 #[serde(try_from = "String")]
 struct Asking(Viewer);
@@ -187,7 +171,7 @@ async fn gaps(State(database): State<Database>, Path(table): Path<String>) -> Re
 struct RecordQuery {
     #[serde(flatten)]
     hand: HandQuery,
-    /// Which record, where there are several.
+    /// Selects a record if a hand has several.
     hash: Option<String>,
     #[serde(default)]
     viewer: Asking,

@@ -1,9 +1,6 @@
 //! The loop: read, store, acknowledge, in this order and for ever.
 
-use crate::{
-    database::{Database, Fate},
-    metrics::Metrics,
-};
+use crate::{batch::Fate, database::Database, metrics::Metrics};
 use purr_runtime::{BackOff, CancellationToken, Delays, Readiness};
 use purr_store::{HandReader, StoredHand};
 use std::time::Duration;
@@ -14,9 +11,9 @@ pub const REDIS: &str = "redis";
 
 /// First and longest pause after a failure.
 const RETRY: Delays = Delays::new(Duration::from_millis(200), Duration::from_secs(10));
-/// How often gauges and readiness are looked at anew.
+/// How often gauges and readiness are updated.
 const REFRESH: Duration = Duration::from_secs(5);
-/// A consumer that has left a hand lying for this long is taken to be gone.
+/// A consumer that has not acknowledged a hand for this long counts as gone.
 const ABANDONED: Duration = Duration::from_secs(60);
 
 /// The parts of one replica.
@@ -25,8 +22,8 @@ pub struct Ingest {
     pub metrics: Metrics,
     pub readiness: Readiness,
     pub stop: CancellationToken,
-    /// It reads the default store group, whose state is this program's own. What another group lacks is logged and
-    /// counted: history is served all the same.
+    /// Whether this reader reads the default store group, which decides the program's readiness. Failures of other
+    /// groups are logged and counted, because history can be served without them.
     pub is_default: bool,
 }
 
@@ -71,8 +68,8 @@ impl Ingest {
             }
             let ids: Vec<String> = batch.into_iter().map(|hand| hand.id).collect();
             if let Err(error) = reader.acknowledge(&ids).await {
-                // They come again, and are known then.
-                tracing::warn!(%error, "not acknowledged");
+                // The hands are delivered again, and are duplicates then.
+                tracing::warn!(%error, "hands were stored, but could not be acknowledged to the store");
             }
         }
     }
@@ -86,19 +83,19 @@ impl Ingest {
         if refreshed.is_none_or(|at| at.elapsed() >= REFRESH) {
             *refreshed = Some(Instant::now());
             self.look().await;
-            // One gauge is the sum of all groups'.
+            // The gauge is the sum over all groups.
             let now = i64::try_from(reader.waiting().await?).unwrap_or(i64::MAX);
             self.metrics.waiting.add(now - *waiting);
             *waiting = now;
             let claimed = reader.claim_abandoned(ABANDONED).await?;
             if claimed > 0 {
-                tracing::info!(claimed, "hands of a consumer that is gone");
+                tracing::info!(claimed, "took over unfinished hands of a consumer that is gone");
             }
         }
         reader.read().await
     }
 
-    /// Is the database there, and is anything missing in it?
+    /// Checks that the database answers, and whether hands are missing.
     async fn look(&self) {
         match self.database.missing().await {
             Ok(missing) => {

@@ -1,4 +1,4 @@
-//! Hand history: the stream `hands` into PostgreSQL, and from there to gateways.
+//! Stores hand histories: reads the stream `hands` into PostgreSQL and serves them to gateways.
 //!
 //! # Guarantees
 //! A record is kept under (table, hand, hash) once, however often it comes, and is acknowledged to
@@ -6,11 +6,14 @@
 //! that a hash is of are never changed; their sealed part never leaves by the API.
 
 pub mod api;
+mod batch;
 mod blocks;
+mod boards;
 mod bulk;
 pub mod check;
 mod counting;
 pub mod database;
+mod day;
 mod erasure;
 pub mod events;
 pub mod export;
@@ -26,6 +29,7 @@ pub mod options;
 mod others;
 mod partitions;
 pub mod players;
+mod problem;
 mod query;
 pub mod rooms;
 mod search;
@@ -35,7 +39,8 @@ pub mod standing;
 pub mod tags;
 mod upkeep;
 
-pub use database::{Database, DatabaseError, Fate};
+pub use batch::Fate;
+pub use database::{Database, DatabaseError};
 pub use options::{ExportArgs, Options, Verb};
 
 use anyhow::Context;
@@ -52,7 +57,7 @@ use tokio::net::TcpListener;
 /// Gateways' connections; each gateway keeps a few.
 const CONNECTIONS_MAX: usize = 256;
 
-/// Counts everything again. What a stop leaves is counted by whoever serves.
+/// Recounts everything. What remains after a stop is counted by running servers.
 async fn rebuild(database: &Database, stop: &CancellationToken) -> anyhow::Result<()> {
     let begun = std::time::Instant::now();
     database.forget_counters().await?;
@@ -63,11 +68,11 @@ async fn rebuild(database: &Database, stop: &CancellationToken) -> anyhow::Resul
 }
 
 async fn export(database: &Database, args: &ExportArgs, stop: &CancellationToken) -> anyhow::Result<()> {
-    let wanted = args.wanted(upkeep::now_ms())?;
+    let wanted = args.wanted(day::now_ms())?;
     let folder = Folder(args.out.clone());
     let exporting = database.export(&folder, wanted);
     let Some(exported) = stop.run_until_cancelled(Box::pin(exporting)).await else {
-        // The next run goes on from here.
+        // The next run continues here.
         anyhow::bail!("stopped before the end");
     };
     let Exported { hours, files, hands, removed } = exported?;
@@ -75,7 +80,7 @@ async fn export(database: &Database, args: &ExportArgs, stop: &CancellationToken
     Ok(())
 }
 
-/// Does one thing instead of serving.
+/// Runs one command, such as `rebuild`, instead of serving.
 async fn once(verb: &Verb, database: &Database, stop: &CancellationToken) -> anyhow::Result<()> {
     database.migrate().await?;
     match verb {

@@ -1,4 +1,4 @@
-//! `purr-records`: every hand, kept.
+//! `purr-records` stores every hand that was played.
 
 use clap::Parser;
 use std::process::ExitCode;

@@ -1,6 +1,6 @@
 //! Metrics of the records program.
 
-use crate::database::Fate;
+use crate::batch::Fate;
 use prometheus::{IntCounter, IntGauge, Registry};
 use purr_runtime::metrics::Maker;
 

@@ -8,7 +8,7 @@ use sha2::Sha256;
 /// The reader of a hand.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Viewer {
-    /// Somebody who was in no hand.
+    /// A viewer who was not in the hand.
     #[default]
     Nobody,
     Player(PlayerId),
@@ -68,7 +68,7 @@ pub fn name(key: &[u8; 32], table: &str, player: PlayerId) -> PlayerId {
     name
 }
 
-/// Replaces every address in a document, wherever it stands: a field that is added later is not forgotten.
+/// Replaces every address in a document, in whatever field it is, so that a field added later is covered too.
 pub fn replace(value: &mut Value, name: &dyn Fn(PlayerId) -> PlayerId) {
     match value {
         Value::String(text) => {

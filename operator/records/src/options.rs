@@ -1,8 +1,8 @@
 //! Options of `purr-records`, as flags or environment variables.
 
 use crate::{
+    day::{Day, day_of},
     export::{DAYS_MAX, Wanted},
-    partitions::{Day, day_of},
     players::day_of_date,
     upkeep::Retention,
 };
@@ -83,7 +83,7 @@ pub struct Options {
     pub log: String,
 }
 
-/// What is done instead of serving.
+/// A command to run instead of serving.
 #[derive(Subcommand, Clone, Debug, PartialEq, Eq)]
 pub enum Verb {
     /// Counts all players' statistics again from the records, beside the programs that serve; figures are incomplete
@@ -154,11 +154,11 @@ struct Group {
 /// Options that have been checked.
 pub struct Config {
     pub consumer: String,
-    /// All groups whose hands are read.
+    /// All store groups whose hands are read.
     pub stores: Vec<LinkConfig>,
     pub postgres: PgConnectOptions,
     pub retention: Retention,
-    /// `None`: nobody tells what became of hands.
+    /// `None`: no signer reports the outcome of hands.
     pub signer_addr: Option<String>,
     pub tls_dir: PathBuf,
     pub listen: SocketAddr,
@@ -170,7 +170,7 @@ pub struct Config {
 const NAME_MAX: usize = 100;
 
 impl Options {
-    /// How the database is reached.
+    /// The connection options for PostgreSQL.
     ///
     /// # Errors
     /// Where an option is not usable.

@@ -1,15 +1,15 @@
-//! Public statistics of a player: rates over the hands before today, from a hundred hands on, and leaderboards under
+//! Public statistics of a player (rates over the hands before today, from a hundred hands on), and leaderboards under
 //! names of their own.
 //!
-//! Today's hands are left out: whoever asks before and after a hand would learn at once how somebody played at another
-//! table, which the hand's own delay is to prevent.
+//! Today's hands are left out: by comparing the figures before and after a hand one could learn how a player played at
+//! another table, which the hand's own delay prevents.
 
 use crate::{
+    boards::Place,
     database::{Database, DatabaseError},
-    http::bad,
+    day::{self, Day},
     names,
-    partitions::Day,
-    upkeep,
+    problem::bad,
 };
 use axum::{
     Json,
@@ -27,34 +27,18 @@ use purr_runtime::problem::Answer;
 use serde::Deserialize;
 use sqlx::AssertSqlSafe;
 use std::{
-    collections::BTreeMap,
     sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::sync::Mutex;
 
-/// Days that a leaderboard may be of: a closed set, since each is worked out and kept.
+/// Periods of leaderboards in days. The set is closed because each leaderboard is computed and cached.
 const DAYS: [i32; 3] = [1, 7, 30];
 /// Places of a leaderboard.
 const PLACES: i64 = 100;
-/// Age at which a leaderboard is made anew.
+/// Age at which a leaderboard is computed again.
 const EVERY: Duration = Duration::from_secs(300);
-/// For what players of leaderboards are named.
+/// Purpose of the names on leaderboards.
 const NAMED_FOR: &str = "leaderboard";
-
-#[derive(Clone, Copy, Debug)]
-struct Place {
-    player: PlayerId,
-    hands: i64,
-    big_blinds: f64,
-}
-
-/// When a leaderboard was made, and its places.
-type Board = (Instant, Arc<Vec<Place>>);
-
-/// Leaderboards as they were made last, by days and order.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Boards(Arc<Mutex<BTreeMap<(i32, LeadersBy), Board>>>);
 
 fn public(counters: &Counters) -> PublicStatistics {
     let rate =
@@ -70,7 +54,7 @@ fn public(counters: &Counters) -> PublicStatistics {
 }
 
 impl Database {
-    /// Statistics before this day of those of the players who have enough hands.
+    /// Statistics before this day, for those of the players who have enough hands.
     ///
     /// # Errors
     /// Where PostgreSQL does not answer.
@@ -99,7 +83,7 @@ impl Database {
         Ok(PublicTold { players: told.collect() })
     }
 
-    /// The first players over the days before today.
+    /// The leading players over the given number of days before today.
     ///
     /// # Errors
     /// Where PostgreSQL does not answer.
@@ -111,7 +95,7 @@ impl Database {
         caller: Option<PlayerId>,
     ) -> Result<Leaders, DatabaseError> {
         let places = {
-            // All wait for one question.
+            // Concurrent callers wait for one query.
             let mut boards = self.boards.0.lock().await;
             match boards.get(&(days, by)) {
                 Some((since, places)) if since.elapsed() < EVERY => places.clone(),
@@ -164,7 +148,7 @@ pub(crate) async fn statistics(
     if players.len() > PLAYERS_MAX {
         return Err(bad(format!("at most {PLAYERS_MAX} players at once")));
     }
-    Ok(Json(database.public_statistics(&players, upkeep::today()).await?))
+    Ok(Json(database.public_statistics(&players, day::today()).await?))
 }
 
 #[derive(Deserialize)]
@@ -186,5 +170,5 @@ pub(crate) async fn leaders(
         return Err(bad(format!("days is one of {DAYS:?}, got {days}")));
     }
     let viewer = viewer.as_deref().map(crate::players::player).transpose()?;
-    Ok(Json(database.leaders(days, by, upkeep::today(), viewer).await?))
+    Ok(Json(database.leaders(days, by, day::today(), viewer).await?))
 }

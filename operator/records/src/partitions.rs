@@ -2,29 +2,23 @@
 //!
 //! The program does it itself, under an advisory lock, so that any managed PostgreSQL will do: no extension is needed.
 
-use crate::database::{Database, DatabaseError};
+use crate::{
+    database::{Database, DatabaseError},
+    day::{Day, MS_PER_DAY},
+};
 use sqlx::{AssertSqlSafe, PgConnection};
 use std::collections::BTreeSet;
 
-/// Days since 1970, UTC.
-pub type Day = i32;
-
-/// Partitions that are there before their day begins.
+/// Days for which partitions are created in advance.
 const AHEAD: Day = 3;
-/// The advisory lock of whoever makes or drops partitions.
+/// The advisory lock for creating and dropping partitions.
 const LOCK: i64 = 0x7075_7272_0001;
-const MS_PER_DAY: i64 = 86_400_000;
 /// Tables that are partitioned by day.
 const BODIES: &str = "hand_bodies";
 const EVENTS: &str = "events";
 
-/// The day of a moment in milliseconds since 1970.
-pub fn day_of(ms: i64) -> Day {
-    Day::try_from(ms.div_euclid(MS_PER_DAY)).unwrap_or(Day::MAX - 1)
-}
-
 impl Database {
-    /// Makes the partitions of these days, where they are not there.
+    /// Makes the partitions of these days that do not exist yet.
     pub(crate) async fn ensure_days(&self, days: &BTreeSet<Day>) -> Result<(), DatabaseError> {
         let new: Vec<Day> = {
             let known = self.days.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -52,12 +46,13 @@ impl Database {
         Ok(())
     }
 
-    /// Partitions of the days to come.
+    /// Makes the partitions of the next days.
     pub(crate) async fn ensure_ahead(&self, today: Day) -> Result<(), DatabaseError> {
         self.ensure_days(&(today..=today + AHEAD).collect()).await
     }
 
-    /// Drops the bodies of all days before this one; hands, results and counters stay. Returns how many days went.
+    /// Drops the bodies of all days before this one; hands, results and counters stay. Returns how many days were
+    /// dropped.
     ///
     /// # Errors
     /// Where PostgreSQL does not answer; what was dropped before that stays dropped.
@@ -73,7 +68,7 @@ impl Database {
                 .await?
                 .rows_affected();
         if old > 0 || unmoved > 0 {
-            // Rows without bodies can be counted no more: they stay as they were counted.
+            // Rows without bodies cannot be counted again, so their counts stay as they are.
             sqlx::query("UPDATE statistics SET bodies_from = greatest(bodies_from, $1)")
                 .bind(first)
                 .execute(&mut *transaction)
@@ -101,13 +96,14 @@ impl Database {
         Ok(old)
     }
 
-    /// One of their partitions may be gone: who needs them makes them again.
+    /// Forgets which partitions exist before this day: one may have been dropped, and is created again when it is
+    /// needed.
     fn forget_days_before(&self, first: Day) {
         let mut known = self.days.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         known.retain(|day| *day >= first);
     }
 
-    /// The bytes of the record that came first, as they are hashed, wherever they are.
+    /// The bytes of the hand's first record, exactly as they were hashed, from whichever table holds them.
     ///
     /// # Errors
     /// [`DatabaseError::Expired`] where retention has dropped them.
@@ -125,7 +121,8 @@ impl Database {
         bytes.map(Some).ok_or_else(|| DatabaseError::Expired { table: table.to_owned(), hand })
     }
 
-    /// Moves some bodies out of the index of hands; returns how many. Readers find them in either place.
+    /// Moves up to `most` record bodies from the table `hands` to the partitions; returns how many. Readers look in
+    /// both places.
     ///
     /// # Errors
     /// Where PostgreSQL does not answer: nothing has moved then.
@@ -178,7 +175,7 @@ async fn lock(transaction: &mut PgConnection) -> Result<(), sqlx::Error> {
     Ok(())
 }
 
-/// Sorts as text for all days since 1970.
+/// Names sort in the order of their days.
 fn name(day: Day) -> String {
     format!("d{day:07}")
 }
@@ -192,6 +189,7 @@ fn is_before(parent: &str, partition: &str, first: Day) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::day::day_of;
 
     #[test]
     fn a_partition_holds_one_day_of_utc_and_only_older_ones_are_dropped() {

@@ -3,8 +3,8 @@
 use crate::{
     blocks,
     database::{Database, DatabaseError},
-    http::bad,
-    partitions::Day,
+    day::Day,
+    problem::bad,
 };
 use axum::{
     Json,

@@ -1,4 +1,4 @@
-//! Hands out of PostgreSQL.
+//! Reads hands from PostgreSQL.
 
 use crate::{
     api::{MissingHands, Page, Stored, Summary},
@@ -13,14 +13,14 @@ use std::{collections::HashMap, time::SystemTime};
 
 const GAPS_MAX: i64 = 200;
 
-/// Hash, end, record, whether everybody sees addresses, from when on others may read it, its standing, and
-/// whether the signer has it.
+/// Columns: hash, end of the hand, record, whether everybody sees addresses, the time from which others may read it,
+/// its standing, and whether the signer has it.
 type RecordRow = (Vec<u8>, i64, Option<Vec<u8>>, bool, i64, i16, bool);
 
 /// The answer to a reader who asks for a hand.
 pub(crate) enum Found {
     Nothing,
-    /// For others than its players, from this time on, in milliseconds since 1970.
+    /// Not shown to other players before this time, in milliseconds since 1970.
     NotBefore(i64),
     Hand(Box<Stored>),
 }
@@ -72,7 +72,7 @@ impl Database {
         self.page(rows, limit, |row| row.hand, viewer).await
     }
 
-    /// Hands of a player that were stored before the one that the last page ended with.
+    /// Hands of a player that were stored before the last one of the previous page.
     pub(crate) async fn player_hands(
         &self,
         player: PlayerId,
@@ -89,11 +89,11 @@ impl Database {
         .bind(limit + 1)
         .fetch_all(&self.pool)
         .await?;
-        // All of them are the player's own.
+        // All of them are the player's own hands.
         self.page(rows, limit, |row| row.id, Viewer::Player(player)).await
     }
 
-    /// One row more than asked for says that there is a next page.
+    /// Makes a page. One row more than the limit is read, to know whether there is a next page.
     pub(crate) async fn page(
         &self,
         mut rows: Vec<Row>,
@@ -127,7 +127,7 @@ impl Database {
             let mut results = results.remove(&row.id).unwrap_or_default();
             let rule = Rule { public: row.public, shown_ms: row.shown_ms };
             let players = results.iter().map(|result| result.player);
-            // A hand that became readable between the two looks is shown under names like any other.
+            // A hand that became readable between the two queries is shown under pseudonyms like any other.
             let pseudonymous = rule.shown(viewer, players, now_ms) != Shown::Addresses;
             if pseudonymous {
                 for result in &mut results {
@@ -152,7 +152,7 @@ impl Database {
         Ok(Page { hands: rows.into_iter().map(summary).collect(), next })
     }
 
-    /// The record of a hand that came first, or the one with this hash.
+    /// The first stored record of a hand, or the one with this hash.
     pub(crate) async fn hand(
         &self,
         table: &str,
@@ -185,7 +185,7 @@ impl Database {
         }
         let mut record: HandRecord =
             serde_json::from_slice(&bytes).map_err(|error| corrupt(error.to_string()))?;
-        // The table has left the hole cards out; should it ever not, they stop here.
+        // The table leaves hole cards out of the history; this removes them a second time, in case of an error there.
         let HandHistory { hand, config, seats, events } = record.history;
         record.history = HandHistory::public(hand, config, seats, &events);
         let players = record.history.seats.iter().map(|start| start.player);

@@ -1,8 +1,9 @@
-//! Tables by the hour, for the lobby: hands an hour, pots, players at the flop, rake. No player is in it.
+//! Figures of each table by the hour for the lobby: hands an hour, pots, players at the flop, rake. They name no
+//! player.
 
 use crate::{
     database::{Database, DatabaseError},
-    http::bad,
+    problem::bad,
 };
 use axum::{
     Json,
@@ -76,7 +77,7 @@ pub(crate) fn pot_of(record: &HandRecord) -> i128 {
     Sums::of(record).pot
 }
 
-/// Rows that a transaction adds and takes away.
+/// Changes to the rows that one transaction adds up.
 #[derive(Default)]
 pub(crate) struct Hours(BTreeMap<Key, Sums>);
 
@@ -138,7 +139,8 @@ impl Hours {
         .execute(&mut *database)
         .await?;
         if self.0.values().any(|sums| sums.hands <= 0) {
-            // A rebuild would not make them. Below 0: the hand was counted by a release without this table.
+            // Rows without hands, which a rebuild would not make. A count below 0 comes from hands that a release
+            // without this table had counted.
             let tables: Vec<&str> = self.0.keys().map(|key| key.table.as_str()).collect();
             sqlx::query("DELETE FROM table_hours WHERE hands <= 0 AND table_uid = ANY($1)")
                 .bind(&tables)
@@ -170,7 +172,7 @@ pub struct RoomFigures {
 pub struct Rooms {
     pub hours: i32,
     pub all: RoomFigures,
-    /// By the table's UID.
+    /// Figures by the table's UID.
     pub tables: BTreeMap<String, RoomFigures>,
 }
 

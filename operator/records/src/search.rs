@@ -7,10 +7,10 @@
 use crate::{
     api::Page,
     database::{Database, DatabaseError},
-    http::bad,
+    day::Day,
     names::Viewer,
-    partitions::Day,
     players::{day, parsed, player},
+    problem::bad,
     query::Row,
 };
 use axum::{
@@ -24,21 +24,21 @@ use sqlx::{PgConnection, Postgres, QueryBuilder};
 
 const LIMIT_DEFAULT: i64 = 50;
 const LIMIT_MAX: i64 = 200;
-/// Own hands that one page examines. Each may lie on a page of the disk of its own.
+/// Maximum number of the player's hands that one page examines; reading each may cost an access to the disk.
 const EXAMINED_MAX: i64 = 2_000;
-/// Hands that an index says fit one criterion: where there are no more, they are examined alone. Those that more hands fit
-/// are met in the order of storage.
+/// If an index finds at most this many hands for one criterion, only those are examined. Otherwise the search walks all
+/// hands in the order of storage.
 const FEW: i64 = 1_500;
 const FEW_BY_DAY: &str =
     "SELECT hand_id FROM hand_players WHERE player = $1 AND day BETWEEN $2 AND $3 AND hand_id < $4 LIMIT $5";
 const FEW_BY_POT: &str =
     "SELECT hand_id FROM hand_players WHERE player = $1 AND pot BETWEEN $2 AND $3 AND hand_id < $4 LIMIT $5";
-/// Days in each of which an index is asked for the last hand.
+/// Maximum number of days for each of which the index is searched for the last hand.
 const DAYS_MAX: Day = 4_000;
 /// Milliseconds of a day.
 const DAY_MS: i64 = 86_400_000;
 
-/// Which of the own hands are looked for.
+/// Filters of a search in the player's own hands.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Search {
@@ -113,7 +113,7 @@ impl Search {
     }
 }
 
-/// Where candidates come from; each source gives them newest first.
+/// The candidates of a search, newest first.
 enum Source {
     /// Hands with one of the player's tags.
     Tag(String),
@@ -158,7 +158,7 @@ impl Source {
 }
 
 impl Wanted {
-    /// Chooses the source, and the number below which its first hand that fits is.
+    /// Chooses the source of candidates, and the number below which the first match lies.
     async fn source(&self, database: &mut PgConnection) -> Result<(Source, i64), sqlx::Error> {
         let Self { own, before, cards, pot, opponent, tag, days, .. } = self;
         let mut top = *before;
@@ -205,7 +205,7 @@ impl Wanted {
         Ok((Source::All, top))
     }
 
-    /// Appends what a hand has to fit, of the rows `p` of the source and `hands h`.
+    /// Appends the SQL conditions of the search, over the rows `p` of the source and `hands h`.
     fn criteria(&self, sql: &mut QueryBuilder<Postgres>) {
         if let Some((low, high)) = self.cards {
             sql.push(" AND p.low = ").push_bind(low).push(" AND p.high = ").push_bind(high);
@@ -244,13 +244,13 @@ async fn few_between(
     Ok(few(ids.fetch_all(database).await?))
 }
 
-/// All of them, unless there are too many.
+/// The candidates by id, unless there are too many.
 fn few(ids: Vec<i64>) -> Option<Source> {
     (ids.len() as i64 <= FEW).then_some(Source::Few(ids))
 }
 
-/// The number after the newest hand of these days below `before`; `before` where it is not to be had cheaply. A hand that came
-/// late has a higher number than those of the days after it.
+/// The number after the newest hand of these days below `before`, or `before` itself when finding it would cost too
+/// much. A hand that arrived late has a higher number than hands of later days.
 async fn last_of_days(
     database: &mut PgConnection,
     own: PlayerId,
@@ -282,10 +282,11 @@ async fn last_of_days(
 }
 
 impl Database {
-    /// Rows that fit, at most one more than the limit, and where to go on if the bound ended it before.
+    /// Returns rows that match, at most one more than the limit, and the number to continue from when the bound on
+    /// examined hands ended the search.
     async fn find(&self, wanted: &Wanted) -> Result<(Vec<Row>, Option<i64>), DatabaseError> {
         let mut snapshot = self.pool.begin().await?;
-        // Hands that come in between would shift the bound.
+        // All queries of a search see the same hands: new ones would shift the bound.
         sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             .execute(&mut *snapshot)
             .await?;
@@ -295,7 +296,8 @@ impl Database {
              FROM (",
         );
         source.select(&mut sql, wanted.own, top);
-        // Looked up row by row, in the order of the source: OFFSET keeps the planner from joining all of them first.
+        // Hands are looked up one by one in the order of the source: OFFSET keeps the planner from joining all of them
+        // first.
         sql.push(") p CROSS JOIN LATERAL (SELECT * FROM hands h WHERE h.id = p.hand_id AND h.version = 0");
         wanted.criteria(&mut sql);
         sql.push(" OFFSET 0) h ORDER BY p.hand_id DESC LIMIT ").push_bind(wanted.limit + 1);
@@ -321,7 +323,7 @@ pub(crate) async fn search(
     let own = player(&who)?;
     let wanted = parsed(query)?.wanted(own)?;
     let (rows, further) = database.find(&wanted).await?;
-    // All of them are the player's own.
+    // All of them are the player's own hands.
     let page = database.page(rows, wanted.limit, |row| row.id, Viewer::Player(own)).await?;
     let page = Page { next: page.next.or(further), ..page };
     Ok(Json(database.with_tags(own, page).await?))

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 /// A longer break between two hands ends a session, in milliseconds.
 pub const BREAK_MS: i64 = 30 * 60 * 1_000;
-/// Hands that are looked at, newest first.
+/// Most hands that are read, newest first.
 const HANDS_MAX: i64 = 10_000;
 /// Sessions of one answer.
 const SESSIONS_MAX: usize = 200;
@@ -47,7 +47,7 @@ pub struct Session {
 #[serde(rename_all = "camelCase")]
 pub struct Sessions {
     pub sessions: Vec<Session>,
-    /// The oldest session may be a part of one: more hands were played before.
+    /// The oldest session may be incomplete, because more hands were played before.
     pub more: bool,
 }
 

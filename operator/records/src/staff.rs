@@ -2,7 +2,7 @@
 
 use crate::{
     database::{Database, DatabaseError},
-    http::bad,
+    problem::bad,
 };
 use axum::{
     Json,
@@ -23,9 +23,9 @@ use std::{collections::BTreeMap, time::SystemTime};
 const LIMIT_MAX: i64 = 200;
 /// Characters of a reason.
 const REASON_MAX: usize = 500;
-/// Players of one question.
+/// Maximum number of players in one request.
 const PLAYERS_MAX: usize = 1_000;
-/// Days that stakes before are looked for in, today left out.
+/// Number of days before today in which the stakes played are looked up.
 const STAKES_DAYS: i32 = 30;
 
 type Row = (i64, Vec<u8>, String, String, String, Option<i64>, i64);
@@ -67,7 +67,7 @@ impl Database {
         rows.truncate(usize::try_from(limit).unwrap_or(0));
         let next = rows.last().filter(|_| more).map(|row| row.0);
         let act = |(id, actor, act, table, reason, order, at_s): Row| {
-            // The schema bounds both.
+            // Constraints of the schema bound both values.
             let actor = PlayerId(actor.try_into().ok()?);
             Some(StaffAct {
                 id,

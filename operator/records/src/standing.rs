@@ -1,4 +1,4 @@
-//! Which record of a hand counts: a function of the records there are and of what the chain made of the hand.
+//! Decides which record of a hand counts: a function of its records and of the chain's outcome.
 
 use crate::{
     counting::Changes,
@@ -13,18 +13,18 @@ pub(crate) type Hash = [u8; 32];
 /// The fate of a hand outside the table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Verdict {
-    /// Nobody has said yet.
+    /// The chain has not decided yet.
     #[default]
     Pending,
     /// The signer has accepted the record with this hash from the table's own certificate.
     Accepted(Hash),
     /// Settled, by the record with this hash.
     Final(Hash),
-    /// Will never settle.
+    /// The hand will never settle.
     Void,
 }
 
-/// As it is stored.
+/// The stored form.
 pub(crate) fn code(standing: Standing) -> i16 {
     match standing {
         Standing::Pending => 0,
@@ -50,7 +50,7 @@ pub struct Version {
     pub hash: Hash,
     /// The table gave every bet back.
     pub void: bool,
-    /// Counters have what counts of it.
+    /// Whether the counters include this record.
     pub counted: bool,
     /// Milliseconds since 1970.
     pub ended_ms: i64,
@@ -73,7 +73,8 @@ impl Verdict {
         matches!(self, Self::Accepted(said) | Self::Final(said) if said == *hash)
     }
 
-    /// A later word of the signer or the chain. What is final stays so: the signer says it of final blocks alone.
+    /// Combines with a later verdict of the signer or the chain. A final verdict never changes: the signer only reports
+    /// final blocks.
     #[must_use]
     pub fn then(self, next: Self) -> Self {
         match (self, next) {
@@ -83,7 +84,8 @@ impl Verdict {
     }
 }
 
-/// The record that counts. A settlement decides between several; without one, two records say that nobody knows.
+/// The record that counts. A settlement decides between several; without a settlement, two records mean that none
+/// counts.
 pub fn counts(versions: &[Version], verdict: Verdict) -> Option<Version> {
     let one = match verdict {
         Verdict::Pending => versions.first().filter(|_| versions.len() == 1),
@@ -97,7 +99,7 @@ pub fn counts(versions: &[Version], verdict: Verdict) -> Option<Version> {
 
 type Row = (i64, Vec<u8>, bool, bool, i64, i16, bool);
 
-/// The records of a hand and what is known of it; nobody changes them before the transaction ends.
+/// Loads the records of a hand and its verdict, locked until the transaction ends.
 pub(crate) async fn load(
     database: &mut PgConnection,
     table: &str,
@@ -153,7 +155,7 @@ pub(crate) fn verdict_of(hash: Option<Vec<u8>>) -> Verdict {
     }
 }
 
-/// Brings the counters from one state of a hand to the next.
+/// Updates the counters for a hand's change from one counted version to another.
 pub(crate) async fn change(
     database: &mut PgConnection,
     (before, after): (Option<Version>, Option<Version>),
@@ -167,11 +169,16 @@ pub(crate) async fn change(
     {
         match counting {
             Some(changes) => changes.take_away(&record, old.ended_ms),
-            // Its counters follow other definitions: whoever counts by those is to take it away, and rebuild does.
-            None => tracing::error!(table = record.table, hand = record.end.hand, "a hand stays counted"),
+            // Its counters follow other definitions: a release with those definitions has to subtract it, and a rebuild
+            // does.
+            None => tracing::error!(
+                table = record.table,
+                hand = record.end.hand,
+                "a replaced version of a hand stays in the statistics until they are rebuilt"
+            ),
         }
     }
-    // A version that is not counted yet is counted later, as it stands then.
+    // A version that is not counted yet is counted later, in the state that it has then.
     if let Some(new) = after.filter(|version| version.counted)
         && let Some(record) = body(database, new).await?
     {
@@ -196,12 +203,12 @@ async fn body(database: &mut PgConnection, version: Version) -> Result<Option<Ha
     .bind(version.id)
     .fetch_optional(database)
     .await?;
-    // Past its retention, it stays as it was counted.
+    // The record is past its retention, so its counts stay as they are.
     let Some((Some(body),)) = body else { return Ok(None) };
     Ok(serde_json::from_slice(&body).ok())
 }
 
-/// The chain's word on hands of tables that are locked.
+/// Applies the chain's decisions about hands of tables that the caller has locked.
 pub(crate) async fn settle(
     database: &mut PgConnection,
     table: &str,
@@ -231,7 +238,7 @@ pub(crate) async fn settle(
         .bind(versions.iter().map(|version| verdict.confirms(&version.hash)).collect::<Vec<bool>>())
         .execute(&mut *database)
         .await?;
-        // Records that say it all carry the verdict themselves.
+        // Records that carry the verdict themselves need no row for it.
         let carried = match verdict {
             Verdict::Accepted(hash) => versions.iter().any(|version| version.hash == hash),
             _ => codes.iter().any(|found| [Standing::Final, Standing::Void].map(code).contains(found)),
@@ -244,8 +251,8 @@ pub(crate) async fn settle(
     Ok(())
 }
 
-/// The signer has accepted these hands of a table that is locked. Most of them have one record, which is confirmed in one
-/// statement; the others are settled one by one.
+/// Marks hands of a locked table as accepted by the signer. Most of them have one record, which one statement confirms;
+/// the others are settled one by one.
 pub(crate) async fn accept(
     database: &mut PgConnection,
     table: &str,
@@ -305,7 +312,7 @@ async fn keep_early(
 }
 
 impl Database {
-    /// Hands of a player that are counted and not final, of the last thousand.
+    /// Number of the player's last thousand hands that are counted but not final on the chain.
     pub(crate) async fn pending(&self, player: &[u8]) -> Result<i64, DatabaseError> {
         let count = sqlx::query_scalar(
             "SELECT count(*) FILTER (WHERE h.standing = 0 AND NOT h.void AND (h.confirmed OR NOT h.conflict)) FROM

@@ -1,10 +1,10 @@
-//! A player's own words for own hands, to find them again. Nobody else sees them.
+//! Words with which a player labels own hands to find them again. Nobody else sees them.
 
 use crate::{
     api::Page,
     database::{Database, DatabaseError},
-    http::bad,
     players::player,
+    problem::bad,
 };
 use axum::{
     Json,
@@ -46,7 +46,7 @@ enum BadTag {
     Text,
 }
 
-/// Each once, without the spaces around it.
+/// Removes duplicates and surrounding spaces.
 fn checked(tags: &[String]) -> Result<BTreeSet<String>, BadTag> {
     let found: BTreeSet<String> = tags.iter().map(|tag| tag.trim().to_owned()).collect();
     if found.len() > TAGS_MAX {
@@ -64,7 +64,7 @@ enum Kept {
     Yes,
     /// The player was not dealt in, or there is no record.
     NoHand,
-    /// The player has all that one may have.
+    /// The player has the maximum number of tags.
     Full,
 }
 

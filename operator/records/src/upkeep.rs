@@ -1,21 +1,21 @@
-//! Work beside the stream: partitions ahead, bodies that are moved, hands that are counted late, rows that are filled, sums of
-//! counters, retention.
+//! Periodic work beside reading the stream: making partitions, moving bodies, counting hands that arrived late, filling
+//! rows of earlier releases, summing counters, and retention.
 
 use crate::{
     database::{Database, DatabaseError},
-    partitions::{Day, day_of},
+    day::{Day, today},
 };
 use purr_runtime::CancellationToken;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-/// How often there is a look at it.
+/// Interval of the maintenance.
 const EVERY: Duration = Duration::from_secs(60);
-/// Between two batches while there is more to do: the stream goes first.
+/// Pause between two batches of this work, so that the stream is read first.
 const BREATH: Duration = Duration::from_millis(20);
 const MOVED_AT_ONCE: i64 = 200;
 const FILLED_AT_ONCE: i64 = 500;
 const SUMMED_AT_ONCE: i64 = 50;
-/// How often there is a look for events that have committed.
+/// Interval at which committed events are moved into the stream.
 const PUBLISH_EVERY: Duration = Duration::from_millis(100);
 
 /// Days that each kind of data is kept; 0: for ever.
@@ -32,7 +32,7 @@ pub(crate) async fn run(database: Database, retention: Retention, stop: Cancella
             Ok(true) => BREATH,
             Ok(false) => EVERY,
             Err(error) => {
-                // The stream's loop says whether the database is there.
+                // The ingest loop reports whether the database answers.
                 tracing::warn!(%error, "upkeep");
                 EVERY
             }
@@ -44,7 +44,7 @@ pub(crate) async fn run(database: Database, retention: Retention, stop: Cancella
     }
 }
 
-/// A bounded piece of the work; true: there is more.
+/// Does a bounded part of the work; returns whether there is more to do.
 async fn once(
     database: &Database,
     Retention { bodies_days, events_days }: Retention,
@@ -89,14 +89,4 @@ pub(crate) async fn publish(database: Database, stop: CancellationToken) {
             () = stop.cancelled() => return,
         }
     }
-}
-
-pub(crate) fn today() -> Day {
-    day_of(now_ms())
-}
-
-/// Milliseconds since 1970.
-pub(crate) fn now_ms() -> i64 {
-    let ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
-    i64::try_from(ms).unwrap_or(i64::MAX)
 }

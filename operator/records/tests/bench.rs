@@ -34,7 +34,7 @@ fn with_sealed_parts(mut record: HandRecord, number: u64) -> HandRecord {
     record
 }
 
-/// As forty tables play them, side by side.
+/// Changes a record as if forty tables played at the same time.
 fn at_tables(mut record: HandRecord, number: u64) -> HandRecord {
     let (table, hand) = (number % TABLES, number / TABLES + 1);
     record.table = format!("0a0b0c0d-0000-4000-8000-{table:012}");

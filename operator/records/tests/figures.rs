@@ -33,7 +33,7 @@ use std::{
 use tokio::net::TcpListener;
 
 const WAIT: Duration = Duration::from_secs(60);
-/// Of each kind.
+/// Requests of each kind.
 const REQUESTS: usize = 300;
 
 fn percentile(samples: &mut [f64], part: f64) -> f64 {
@@ -152,7 +152,7 @@ async fn a_players_page_over_a_million_own_hands() {
     ] {
         let path = format!("/v1/players/{own}/{path}");
         if what == "statistics" {
-            // As it is once the program's work beside the stream is done.
+            // Waits for the program's background work.
             while database.sum_blocks(20_500, 50).await.unwrap() > 0 {}
         }
         let (mut samples, mut hands) = (Vec::new(), Value::Null);
@@ -165,7 +165,7 @@ async fn a_players_page_over_a_million_own_hands() {
         let (half, most) = (percentile(&mut samples, 0.5), percentile(&mut samples, 0.99));
         told.insert(what.into(), json!({ "p50Ms": half, "p99Ms": most, "hands": hands }));
     }
-    // Nothing fits: all hands are gone through, page by page.
+    // No hand fits: the search goes through all hands, page by page.
     let (mut before, mut samples) = (json!(i64::MAX), Vec::new());
     while before.is_number() {
         let begun = Instant::now();

@@ -1,6 +1,5 @@
-//! Sends every message back, by the socket code that gateway and table share: what the conformance
-//! cases (`tests/autobahn.sh`) talk to. `/production` has the limits that players meet, `/raised` has
-//! room for the largest of the cases.
+//! Echoes every message, with the socket code of gateway and table: the server of the conformance cases
+//! (`tests/autobahn.sh`). `/production` has the production limits, `/raised` has room for the largest case.
 
 use axum::{Router, body::Body, http::Request, response::Response, routing::get};
 use futures::{SinkExt, StreamExt};
@@ -45,7 +44,7 @@ async fn main() -> std::io::Result<()> {
         .route("/raised", get(async |request: Request<Body>| open(raised(), request)))
         .route("/production", get(async |request: Request<Body>| open(ws::limits(), request)));
     let listener = TcpListener::bind("127.0.0.1:0").await?;
-    // Whoever started this reads where it listens.
+    // The test script reads the address.
     println!("{}", listener.local_addr()?);
     axum::serve(listener, routes).await
 }

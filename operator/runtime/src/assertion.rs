@@ -1,7 +1,8 @@
-//! Table assertions: what a gateway says of a player to one table, as a JWT signed with EdDSA (RFC 7519, 8037).
+//! Table assertions: a gateway's signed statement to one table about a player, as a JWT signed with EdDSA (RFC 7519,
+//! 8037).
 //!
-//! A table pod never receives a player's access token, which would be good for every route of the API. An assertion is good
-//! for one lane of one table, for a minute, and for nothing else: its audience is no audience of the API.
+//! A table pod never receives a player's access token, which would be valid for every route of the API. An assertion is
+//! valid for one lane of one table for a minute: its audience differs from the API's.
 
 use crate::{steady::Steady, token::UserRole};
 use arc_swap::ArcSwap;
@@ -17,13 +18,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// An assertion is good for this long, in seconds, and none that says it is good for longer is taken.
+/// Lifetime of an assertion, in seconds; one with a longer lifetime is rejected.
 pub const LIFE_S: u64 = 60;
 /// Clocks of two machines may differ by this much, in seconds.
 const LEEWAY_S: u64 = 30;
 /// The file of keys is read again at most this often, however many unknown keys are named.
 const KEYS_EVERY: Duration = Duration::from_secs(5);
-/// The lane of a request that comes beside the trunk.
+/// The lane number of a plain HTTP request, which uses no trunk.
 pub const NO_LANE: u64 = 0;
 
 /// The claims of an assertion. Times are seconds since 1970 by the gateway's clock.
@@ -45,7 +46,7 @@ pub struct Assertion {
 }
 
 impl Assertion {
-    /// Good from `now_s` on.
+    /// Makes claims that are valid from `now_s` on.
     pub fn new(table: &str, player: String, lane: u64, now_s: u64, until: u64) -> Self {
         Self {
             aud: audience(table),
@@ -58,8 +59,8 @@ impl Assertion {
         }
     }
 
-    /// For how long the player's access token was still good when this was said: by one clock, so that another one that
-    /// is wrong puts nobody out.
+    /// Remaining lifetime of the player's access token when the assertion was made. Both times are by the gateway's
+    /// clock, so that a wrong clock of the table disconnects nobody.
     pub fn left(&self) -> Duration {
         Duration::from_secs(self.until.saturating_sub(self.iat))
     }
@@ -95,7 +96,7 @@ pub struct Assertions {
 }
 
 impl Assertions {
-    /// The file may come later.
+    /// The file may be missing now and appear later.
     pub fn new(table_uid: &str, file: PathBuf) -> Self {
         let keys = ArcSwap::from_pointee(JwkSet { keys: Vec::new() });
         let this = Self {
@@ -146,7 +147,7 @@ impl Assertions {
         Ok(said)
     }
 
-    /// The key of this name, of the file as it is now where it was not there before.
+    /// The key with this name; the file is read again if the key is unknown.
     fn key(&self, kid: &str) -> Option<Result<DecodingKey, Error>> {
         let known = || self.keys.load().find(kid).map(DecodingKey::from_jwk);
         known().or_else(|| {
@@ -164,10 +165,14 @@ impl Assertions {
         match std::fs::read(&self.file) {
             Ok(text) => match serde_json::from_slice::<JwkSet>(&text) {
                 Ok(keys) => self.keys.store(keys.into()),
-                // Half-written: what is loaded stays good.
-                Err(error) => tracing::warn!(%error, file = %self.file.display(), "keys of assertions"),
+                // The file is half-written: the keys loaded before stay in use.
+                Err(error) => {
+                    tracing::warn!(%error, file = %self.file.display(), "keys of assertions not read again");
+                }
             },
-            Err(error) => tracing::info!(%error, file = %self.file.display(), "no keys of assertions"),
+            Err(error) => {
+                tracing::info!(%error, file = %self.file.display(), "keys of assertions not read again");
+            }
         }
     }
 }
@@ -246,7 +251,7 @@ mod tests {
         ));
         let other = Assertion { aud: audience("0b-1"), ..said.clone() };
         assert!(matches!(table.verify(&gateway.sign(&other), 7), Err(AssertionError::Refused(_))));
-        // An access token has another audience, even of the same key.
+        // An access token is refused: it has another audience, even when the same key signed it.
         let access =
             json!({"aud": "purr", "sub": said.sub, "exp": said.exp, "iat": said.iat, "lane": 7, "until": 1});
         assert!(table.verify(&sign(&gateway.key, "k1", &access), 7).is_err());
@@ -280,7 +285,7 @@ mod tests {
         let stranger = KeyPair::generate_for(&PKCS_ED25519).unwrap();
         assert!(matches!(table.verify(&sign(&stranger, "k1", &said), 7), Err(AssertionError::Refused(_))));
         gateway.publish(&[("k1", &gateway.key), ("k2", &stranger)]);
-        // Just read: a caller cannot make the table read the file for each request.
+        // The file was just read: a caller cannot make the table read it for each request.
         assert!(matches!(table.verify(&sign(&stranger, "k2", &said), 7), Err(AssertionError::UnknownKey)));
         *table.read.lock().unwrap() = None;
         assert_eq!(table.verify(&sign(&stranger, "k2", &said), 7).unwrap(), said);

@@ -40,12 +40,12 @@ enum State {
 enum Event {
     Good,
     Bad,
-    /// The caller gave up: that says nothing about the server.
+    /// The caller gave up, which says nothing about the server.
     Dropped,
 }
 
 impl State {
-    /// Whether a call may go out now, or how long it may not.
+    /// Decides whether a call may be sent now; otherwise returns how long it has to wait.
     fn enter(self, now: Instant, settings: &Settings) -> (Self, Result<(), Duration>) {
         match self {
             Self::Closed { .. } => (self, Ok(())),
@@ -71,12 +71,13 @@ impl State {
             (Self::HalfOpen { probes, wait }, Event::Dropped) => {
                 Self::HalfOpen { probes: probes.saturating_sub(1), wait }
             }
-            // Answers to calls of before it opened change nothing: a probe decides.
+            // Answers to calls from before it opened are ignored: a probe decides.
             (Self::Open { .. }, _) | (Self::Closed { .. }, Event::Dropped) => self,
         }
     }
 
-    /// Opens for the longest time, whatever the state; a probe that fails after that waits as after a first one.
+    /// Opens for the longest time from any state. A probe that fails after that doubles the wait from the first one
+    /// again.
     fn rested(now: Instant, settings: &Settings) -> Self {
         Self::Open { until: now + settings.open_max, wait: settings.open_min }
     }
@@ -97,7 +98,7 @@ pub struct Breaker {
     gauge: Option<IntGauge>,
 }
 
-/// One call that may go out. Dropped without an answer, it says nothing about the server.
+/// A call that is allowed to go out. If it is dropped without an answer, the breaker learns nothing.
 pub struct Call<'a> {
     breaker: &'a Breaker,
     told: bool,
@@ -126,17 +127,17 @@ impl Breaker {
         }
     }
 
-    /// Whether a call may go out now; takes no place of a probe.
+    /// Whether a call may be sent now. Does not count as a probe.
     pub fn allows(&self) -> bool {
         self.state().enter(Instant::now(), &self.settings).1.is_ok()
     }
 
-    /// Opens for the longest time: something else than a call has shown that the server is of no use now.
+    /// Opens for the longest time, because something other than a call has shown that the server cannot be used.
     pub fn rest(&self) {
         self.set(&mut self.state(), State::rested(Instant::now(), &self.settings));
     }
 
-    /// Counts a failure that came to light after the call: its answer was wrong.
+    /// Counts a failure that was noticed after the call: the server answered, but wrongly.
     pub fn blame(&self) {
         self.tell(Event::Bad);
     }
@@ -158,7 +159,7 @@ impl Breaker {
 }
 
 impl Call<'_> {
-    /// The server answered, whatever it said.
+    /// The server answered, with whatever status.
     pub fn good(mut self) {
         self.told = true;
         self.breaker.tell(Event::Good);
@@ -169,7 +170,7 @@ impl Call<'_> {
         if good { self.good() } else { self.bad() }
     }
 
-    /// It did not, or it said that it cannot.
+    /// The server did not answer, or reported that it cannot.
     pub fn bad(mut self) {
         self.told = true;
         self.breaker.tell(Event::Bad);
@@ -283,8 +284,8 @@ mod tests {
     }
 
     proptest! {
-        /// Random answers at random times: it never opens for longer than the bound, never lets more probes out than
-        /// the bound, and is closed after any good answer of a call that it let out while closed or half-open.
+        /// Random answers at random times: the breaker never opens for longer than the bound, never allows more probes
+        /// than the bound, and is closed after any success of a call that it allowed while closed or half-open.
         #[test]
         fn no_history_goes_beyond_the_bounds(steps in prop::collection::vec((0_u64..1_500, 0_u8..4), 1..80)) {
             let (mut state, mut now, mut out) = (State::Closed { failures: 0 }, Instant::now(), 0_u32);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// The gain of a bucket each second, and its largest content.
+/// What a bucket gains each second, and the maximum that it holds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rate {
     pub per_s: f64,
@@ -18,20 +18,20 @@ pub struct Bucket {
 }
 
 impl Bucket {
-    /// Makes a full bucket, whatever its burst turns out to be.
+    /// Makes a full bucket; its size comes with the first use.
     pub const fn full(now: Instant) -> Self {
         Self { left: f64::INFINITY, filled: now }
     }
 
-    /// Adds what the time since the last call is worth. Returns what may pass now; it is negative while a debt of
-    /// [`Bucket::spend`] is left.
+    /// Adds what has accrued since the last call. Returns the amount that may pass now, which is negative while a debt
+    /// of [`Bucket::spend`] is left.
     pub fn fill(&mut self, rate: Rate, now: Instant) -> f64 {
         let since_s = now.saturating_duration_since(self.filled).as_secs_f64();
         (self.left, self.filled) = ((self.left + since_s * rate.per_s).min(rate.burst), now);
         self.left
     }
 
-    /// Takes an amount where there is as much, else nothing.
+    /// Takes an amount if the bucket has as much; otherwise takes nothing.
     pub fn take(&mut self, amount: f64, rate: Rate, now: Instant) -> bool {
         let has = self.fill(rate, now) >= amount;
         if has {
@@ -40,7 +40,7 @@ impl Bucket {
         has
     }
 
-    /// Takes an amount that has passed already, into debt where there is less.
+    /// Takes an amount that has already passed; the bucket goes into debt if it has less.
     pub fn spend(&mut self, amount: f64) {
         self.left -= amount;
     }

@@ -1,9 +1,6 @@
 //! JSON over HTTP and mutual TLS, between the fleet's programs.
 
-use crate::{
-    tls::{Identity, Role, TlsError},
-    trace,
-};
+use crate::{role::Role, roots::TlsError, tls::Identity, trace};
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
@@ -36,7 +33,7 @@ pub enum ClientError {
     Http { address: String, source: hyper::Error },
     #[error("the answer of {address} cannot be read: {detail}")]
     Answer { address: String, detail: String },
-    /// The server understood and said no.
+    /// The server refused the request.
     #[error("{} ({}){}", .0.title, .0.status, .0.detail.as_ref().map(|d| format!(": {d}")).unwrap_or_default())]
     Problem(Problem),
 }
@@ -152,7 +149,7 @@ impl InternalClient {
         while let Some(mut sender) = self.take_idle() {
             match sender.try_send_request(request).await {
                 Ok(response) => return Ok((response, sender)),
-                // The server closed the idle connection first. What never left may go again.
+                // The server closed the idle connection first. A request that was not sent can be sent again.
                 Err(mut error) => match error.take_message() {
                     Some(unsent) => request = unsent,
                     None => return Err(http_error(error.into_error())),

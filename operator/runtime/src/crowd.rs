@@ -6,15 +6,15 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// Open connections of each address that has any; it has as many entries as there are connections
-/// at most. A household has a /64 of IPv6, and is one address here.
+/// Counts the open connections of each address that has any. An IPv6 /64 counts as one address, because one household
+/// has all of it.
 #[derive(Clone, Debug)]
 pub(crate) struct Crowd {
     open: Arc<Mutex<HashMap<IpAddr, u32>>>,
     max: u32,
 }
 
-/// One connection's count.
+/// One counted connection.
 pub(crate) struct Counted {
     crowd: Crowd,
     address: IpAddr,
@@ -25,7 +25,7 @@ impl Crowd {
         Self { open: Arc::default(), max }
     }
 
-    /// `None` where the address has all that it may have.
+    /// `None` when this address already has its maximum of open connections.
     pub fn enter(&self, address: IpAddr) -> Option<Counted> {
         let address = household(address);
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
@@ -73,7 +73,7 @@ mod tests {
         let other = enter("192.0.2.2").unwrap();
         drop(one);
         assert!(enter("192.0.2.1").is_some());
-        // One household, then another.
+        // Two addresses of different households.
         let _household = (enter("2001:db8::1").unwrap(), enter("2001:db8::2").unwrap());
         assert!(enter("2001:db8::3").is_none() && enter("2001:db8:0:1::3").is_some());
         drop(other);

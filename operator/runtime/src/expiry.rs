@@ -1,6 +1,6 @@
-//! When mounted certificates begin and end, as metrics.
+//! Metrics of the validity of mounted certificates.
 //!
-//! The files are read at each scrape, so a renewed certificate shows without a word from whoever renewed it.
+//! The files are read at each scrape, so a renewed certificate shows without any notification.
 
 use prometheus::{
     IntGaugeVec, Opts, Registry,
@@ -10,16 +10,16 @@ use prometheus::{
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 use std::path::{Path, PathBuf};
 
-/// A mounted folder with `tls.crt`, and `ca.crt` where there is a CA.
+/// A mounted folder with `tls.crt`, and `ca.crt` if there is a CA.
 pub struct Mounted<'a> {
-    /// Value of the label `certificate`; its CA has `<name>_ca`.
+    /// Value of the metric's label `certificate`; the CA's metric has the label `<name>_ca`.
     pub name: &'static str,
     pub ca_name: &'static str,
     pub dir: &'a Path,
 }
 
 impl<'a> Mounted<'a> {
-    /// For connections between the programs of a release.
+    /// The certificate for connections between the programs of a release.
     pub const fn internal(dir: &'a Path) -> Self {
         Self { name: "internal", ca_name: "internal_ca", dir }
     }
@@ -36,7 +36,7 @@ struct Certificates {
     files: Vec<(&'static str, PathBuf)>,
 }
 
-/// Registers begin and end of the certificates in these folders.
+/// Registers gauges for the begin and end of validity of the certificates in these folders.
 ///
 /// # Errors
 /// Where the registry has the metrics already.
@@ -62,7 +62,7 @@ impl Collector for Certificates {
 
     fn collect(&self) -> Vec<MetricFamily> {
         for (name, file) in &self.files {
-            // In the middle of a replacement the last value stands. A file that was never there has none.
+            // During a replacement the last value stays. A file that never existed has no metric.
             if let Some((begin, end)) = validity(file) {
                 self.begins.with_label_values(&[name]).set(begin);
                 self.ends.with_label_values(&[name]).set(end);
@@ -72,7 +72,7 @@ impl Collector for Certificates {
     }
 }
 
-/// Begin and end of the first certificate in a PEM file, in seconds since 1970.
+/// Begin and end of validity of the first certificate in a PEM file, in seconds since 1970.
 fn validity(file: &Path) -> Option<(i64, i64)> {
     let certificate = CertificateDer::from_pem_file(file).ok()?;
     let (_, certificate) = x509_parser::parse_x509_certificate(&certificate).ok()?;

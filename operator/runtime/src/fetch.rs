@@ -1,6 +1,6 @@
 //! Small documents of somebody else's server, over HTTPS: the published keys of an outside issuer.
 
-use crate::tls::{TlsError, read_roots};
+use crate::roots::{TlsError, read_roots};
 use bytes::Bytes;
 use http::{Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Empty, Limited};
@@ -29,7 +29,7 @@ pub enum FetchError {
     Body(String),
 }
 
-/// One document. Redirects are not followed: who configures a URL means that URL.
+/// A document at a fixed URL. Redirects are not followed.
 pub struct Document {
     host: String,
     port: u16,
@@ -38,7 +38,7 @@ pub struct Document {
 }
 
 impl Document {
-    /// `ca_file` holds the PEM certificates of the CAs that its server may have.
+    /// `ca_file` holds PEM certificates of the CAs that the server's certificate may come from.
     pub fn new(url: &str, ca_file: &Path) -> Result<Self, FetchError> {
         let bad = || FetchError::Url(url.to_owned());
         let uri: Uri = url.parse().map_err(|_| bad())?;
@@ -54,7 +54,7 @@ impl Document {
         Ok(Self { host: host.to_owned(), port: uri.port_u16().unwrap_or(443), path, tls: Arc::new(tls) })
     }
 
-    /// Its text, where it is at most `bytes_max` long and comes within `wait`.
+    /// Fetches the document's text. Fails when it is longer than `bytes_max` or takes longer than `wait`.
     pub async fn get(&self, wait: Duration, bytes_max: usize) -> Result<Bytes, FetchError> {
         timeout(wait, self.exchange(bytes_max)).await.map_err(|_| FetchError::TimeOut(wait))?
     }
@@ -78,7 +78,7 @@ impl Document {
             let body = Limited::new(response.into_body(), bytes_max).collect().await;
             body.map(|body| body.to_bytes()).map_err(|error| FetchError::Body(error.to_string()))
         };
-        // Both in this task: a caller that gives up leaves nothing behind.
+        // Both futures run in this task, so a caller that gives up leaves nothing behind.
         tokio::pin!(answer);
         tokio::select! {
             answer = &mut answer => answer,

@@ -17,6 +17,8 @@ pub mod pace;
 pub mod ports;
 pub mod problem;
 pub mod proxy;
+pub mod role;
+pub mod roots;
 pub mod serve;
 pub mod sign;
 mod stall;
@@ -30,8 +32,10 @@ pub use back_off::{BackOff, Delays, jittered};
 pub use client::{ClientError, InternalClient};
 pub use ops::Readiness;
 pub use proxy::Cidr;
+pub use role::Role;
+pub use roots::TlsError;
 pub use serve::{Edge, Peer, Server};
-pub use tls::{Callers, Identity, Role, TlsError};
+pub use tls::{Callers, Identity};
 pub use tokio_util::sync::CancellationToken;
 
 use std::process::ExitCode;
@@ -51,7 +55,7 @@ where
     main_on(&mut Builder::new_multi_thread(), log, Told::Programs, run)
 }
 
-/// The same for a command that a person runs: logs are lines of text, and what fails is a sentence on stderr.
+/// Like [`main`], for a command that a person runs: logs are lines of text, and an error is one sentence on stderr.
 pub fn command<F, R>(log: &str, run: F) -> ExitCode
 where
     F: FnOnce(CancellationToken) -> R,
@@ -76,8 +80,8 @@ impl Told {
     }
 }
 
-/// The same with one thread for everything, for a program that does one thing after the other: no task wakes
-/// another thread.
+/// Like [`main`] with a single thread, for a program that does one thing after the other: no task has to wake another
+/// thread.
 pub fn main_single<F, R>(log: &str, run: F) -> ExitCode
 where
     F: FnOnce(CancellationToken) -> R,
@@ -103,7 +107,7 @@ where
         Told::Programs => logs.json().init(),
         Told::People => logs.with_target(false).with_ansi(false).init(),
     }
-    // Two libraries ask for the process's provider; the first call decides, and this is it.
+    // Two libraries use the process-wide crypto provider. The first call decides which one, and this is the first.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let runtime = match threads.enable_all().build() {
         Ok(runtime) => runtime,

@@ -50,8 +50,8 @@ struct Ops {
     registry: Registry,
 }
 
-/// Which release runs here: the version of the sources, and the revision that whoever made the image put into its
-/// environment. Not a constant of the build, because every commit would compile every program again.
+/// Registers the release: the version of the sources, and the revision that the image has in its environment. The
+/// revision is not a build constant, because then every commit would recompile every program.
 fn build_info(registry: &Registry, revision: &str) -> Result<(), prometheus::Error> {
     let info = IntGaugeVec::new(
         Opts::new("purr_build_info", "1, with the program's version and the revision of its sources"),

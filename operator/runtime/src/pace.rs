@@ -1,7 +1,8 @@
-//! How fast a stranger may send: what carries no message is counted by nobody else.
+//! Limits how fast a peer may send, in bytes.
 //!
-//! A message may come in any number of fragments, empty ones too (RFC 6455, section 5.4), and a limit on messages sees
-//! none of them before the last. So bytes are counted below the frames: who sends more is read more slowly, and waits.
+//! A message may arrive in any number of fragments, even empty ones (RFC 6455, section 5.4), and a limit on messages
+//! only sees the last fragment. So bytes are counted below the frames: a peer above the rate is read more slowly and
+//! has to wait.
 
 use crate::bucket::{Bucket, Rate};
 use std::{
@@ -23,21 +24,21 @@ pub struct Pace {
     pub burst: u32,
 }
 
-/// A stream that is read at most at its pace.
+/// A stream that limits the rate at which it is read.
 pub struct Paced<S> {
     stream: S,
-    /// `None`: as fast as it comes.
+    /// `None`: the rate is not limited.
     allowance: Option<Allowance>,
 }
 
 struct Allowance {
     rate: Rate,
-    /// In debt by what the last read brought beyond it.
+    /// The bucket; it is in debt by what the last read took beyond it.
     bucket: Bucket,
     wait: Option<Pin<Box<Sleep>>>,
 }
 
-/// The shortest wait in debt: a reader is not woken for each byte.
+/// The shortest wait once the allowance is used up, so that a reader is not woken for each byte.
 const WAIT_MIN: Duration = Duration::from_millis(100);
 
 impl Allowance {
@@ -132,7 +133,7 @@ mod tests {
         let mut socket =
             WebSocketStream::from_raw_socket(Paced::new(near, Some(PACE)), Role::Server, None).await;
         let flood = tokio::spawn(async move {
-            // The first fragment, and then empty ones that go on with it: masked, as a client's are.
+            // Sends the first fragment of a message and then empty continuation fragments, masked as a client's are.
             far.write_all(&[0x02, 0x80, 0, 0, 0, 0]).await.unwrap();
             let mut sent = 6_u32;
             while far.write_all(&[0x00, 0x80, 0, 0, 0, 0]).await.is_ok() {
@@ -144,7 +145,7 @@ mod tests {
         assert!(silence.is_err(), "{silence:?}");
         drop(socket);
         let sent = flood.await.unwrap();
-        // Besides, what was on the way, and what the last read took at once.
+        // The bound also covers bytes in flight and those of the last read.
         assert!(sent < 5_000 + 60 * 1_000 + 2 * 64 * 1024, "{sent}");
     }
 }

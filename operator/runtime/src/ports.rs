@@ -1,8 +1,8 @@
 //! Ports that programs of the fleet have in common.
 
-/// Where a program serves other programs of the fleet, over mutual TLS.
+/// Port for other programs of the fleet, over mutual TLS.
 pub const INTERNAL: u16 = 8_443;
-/// Where a program serves liveness, readiness and metrics, over plain HTTP.
+/// Port for liveness, readiness and metrics, over plain HTTP.
 pub const OPS: u16 = 9_090;
 
 /// Returns `host:port`, with an IPv6 address in brackets (RFC 3986, section 3.2.2).

@@ -21,7 +21,7 @@ impl IntoResponse for Answer {
         let body = serde_json::to_vec(&self.0).unwrap_or_default();
         let mut response = (status, body).into_response();
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(problem::CONTENT_TYPE));
-        // For what stands around a handler and has more to say.
+        // Layers around a handler can read the problem and add to it.
         response.extensions_mut().insert(self.0);
         response
     }

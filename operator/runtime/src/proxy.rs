@@ -29,7 +29,7 @@ impl FromStr for Cidr {
         let bits = if network.is_ipv4() { 32 } else { 128 };
         let prefix = match prefix {
             None => bits,
-            // A sign or a space is no digit, though `parse` would take a plus.
+            // `parse` alone would accept a plus sign, so each byte must be a digit.
             Some(text) if text.bytes().all(|byte| byte.is_ascii_digit()) => {
                 text.parse().ok().filter(|prefix| *prefix <= bits).ok_or_else(bad)?
             }
@@ -46,7 +46,7 @@ impl fmt::Display for Cidr {
     }
 }
 
-/// An address without what lies beyond the prefix.
+/// An address with the bits after the prefix set to zero.
 fn masked(ip: IpAddr, prefix: u8) -> IpAddr {
     match ip {
         IpAddr::V4(ip) => {
@@ -82,8 +82,7 @@ fn bad(detail: &'static str) -> std::io::Error {
     std::io::Error::new(std::io::ErrorKind::InvalidData, detail)
 }
 
-/// Reads the header, and not a byte more. `None`: the proxy speaks for itself (`LOCAL`), or does
-/// not know whom it speaks for.
+/// Reads exactly the header. `None`: the proxy speaks for itself (`LOCAL`) or does not know the client's address.
 ///
 /// # Errors
 /// There is no header, or it is malformed: whoever is listed as such a proxy must send one.
@@ -97,7 +96,7 @@ pub async fn read_header<S: AsyncRead + Unpin>(stream: &mut S) -> std::io::Resul
         return Err(bad("no PROXY header"));
     }
     let mut line = start.to_vec();
-    // One byte at a time, or the start of the TLS handshake would be swallowed too.
+    // Reads one byte at a time, so that the TLS handshake that follows is not consumed.
     while !line.ends_with(b"\r\n") {
         if line.len() >= V1_BYTES_MAX {
             return Err(bad("a PROXY header without an end"));
@@ -141,7 +140,7 @@ async fn read_v2<S: AsyncRead + Unpin>(stream: &mut S) -> std::io::Result<Option
     let source = match family {
         0x11 => address::<4>(&rest).map(|(ip, port)| SocketAddr::new(Ipv4Addr::from(ip).into(), port)),
         0x21 => address::<16>(&rest).map(|(ip, port)| SocketAddr::new(Ipv6Addr::from(ip).into(), port)),
-        // Datagrams and local sockets do not come in here; whom they speak for stays unknown.
+        // The address of a datagram or local socket is not used: the client stays unknown.
         _ => return Ok(None),
     };
     source.map(Some).ok_or_else(|| bad("a PROXY header that is too short"))

@@ -3,8 +3,9 @@
 use crate::{
     crowd::{Counted, Crowd},
     proxy::{self, Cidr},
+    role::Role,
     stall::Stall,
-    tls::{Callers, Identity, Role},
+    tls::{Callers, Identity},
     trace::{self, TraceParent},
 };
 use axum::{Router, body::Body};
@@ -29,14 +30,14 @@ use tower::ServiceExt;
 /// The peer of a connection; in the extensions of every request.
 #[derive(Clone, Debug)]
 pub struct Peer {
-    /// The other end of the connection; behind a proxy that speaks the PROXY protocol, whom it speaks for.
+    /// The peer's address; behind a proxy that sends the PROXY header, the client's address.
     pub address: SocketAddr,
     /// `None` on a public listener.
     pub role: Option<Role>,
 }
 
-/// A connection's place among those that a server allows, and among those of its address. A WebSocket
-/// keeps it for as long as it is open, past the end of the HTTP connection that it came out of.
+/// A connection's place in the server's limits and in those of its address. A WebSocket keeps the place as long as it
+/// is open, past the end of its HTTP connection.
 #[derive(Clone)]
 pub(crate) struct Place(#[expect(dead_code, reason = "held, not read")] Arc<Held>);
 
@@ -53,26 +54,26 @@ pub struct Server {
 /// Bounds and proxies of a listener, and how long its callers may take.
 #[derive(Clone, Debug)]
 pub struct Edge {
-    /// Whoever connects from here starts with a PROXY header, and is cut without one; nobody else may.
+    /// Networks of proxies: a connection from there must begin with a PROXY header, and any other must not.
     pub proxies: Vec<Cidr>,
-    /// For the PROXY header, and again for the TLS handshake.
+    /// Time limit of the PROXY header, and again of the TLS handshake.
     pub handshake: Duration,
     /// A client that sends its headers more slowly is cut (slowloris), and so is one that asks
     /// nothing for so long on an open connection.
     pub headers: Duration,
-    /// A client that takes nothing of its answer for so long is cut.
+    /// A connection is closed when its client reads nothing of an answer for this long.
     pub write: Duration,
-    /// Connections of one address (of a /64 of IPv6), WebSockets included; what is more is cut before
-    /// TLS begins.
+    /// Most connections of one address (of a /64 of IPv6), WebSockets included; further ones are closed before TLS
+    /// begins.
     pub address_max: u32,
     /// Maximum number of connections among them that have not sent the head of a request yet: in the TLS handshake, or silent.
     pub arriving_max: u32,
-    /// Addresses that stand for many clients, and are not counted.
+    /// Networks whose addresses each stand for many clients, so that their connections are not counted.
     pub uncounted: Vec<Cidr>,
-    /// Counts those that were cut for that.
+    /// Counts connections that were closed because their address had too many.
     pub crowded: Option<IntCounter>,
-    /// TLS handshakes have a thread of their own: however many begin at once, what connections say that stand already waits
-    /// for a share of the processor and not for all of them.
+    /// Runs TLS handshakes on a thread of their own, so that a burst of new connections does not delay established
+    /// ones.
     pub apart: bool,
 }
 
@@ -130,7 +131,7 @@ impl Server {
         self.run_behind(Edge::default(), listener, routes, stop).await
     }
 
-    /// The same behind proxies, or with another patience.
+    /// Like [`run`](Self::run), with the proxies, bounds and timeouts of an [`Edge`].
     pub async fn run_behind(
         self,
         edge: Edge,
@@ -153,7 +154,7 @@ impl Server {
                 accepted = listener.accept() => match accepted {
                     Ok(accepted) => accepted,
                     Err(error) => {
-                        // Out of file descriptors, say: it passes when connections end.
+                        // For instance, there are no more file descriptors: this passes when connections end.
                         tracing::warn!(%error, "accept");
                         tokio::time::sleep(Duration::from_millis(100)).await;
                         continue;
@@ -172,7 +173,7 @@ impl Server {
     }
 }
 
-/// Connections by address: all, and those that have asked nothing yet.
+/// Connections by address: all of them, and those that have not sent a request yet.
 #[derive(Clone)]
 struct Crowds {
     all: Crowd,
@@ -180,7 +181,7 @@ struct Crowds {
 }
 
 impl Crowds {
-    /// `None` where the address has all that it may have.
+    /// `None` when this address already has its maximum of open connections.
     fn enter(&self, address: SocketAddr) -> Option<(Counted, Counted)> {
         self.all.enter(address.ip()).zip(self.arriving.enter(address.ip()))
     }
@@ -209,7 +210,7 @@ impl Connection {
     async fn serve(mut self, acceptor: TlsAcceptor, routes: Router, stop: CancellationToken) {
         let _ = self.stream.set_nodelay(true);
         if let Err(error) = self.through_proxy().await {
-            return tracing::warn!(%error, peer = %self.address, "PROXY header");
+            return tracing::warn!(%error, peer = %self.address, "connection closed: PROXY header missing or malformed");
         }
         let (counted, arriving) = if Cidr::any_contains(&self.edge.uncounted, self.address.ip()) {
             (None, None)
@@ -235,12 +236,12 @@ impl Connection {
         let certificate = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
         let role = certificate.and_then(Role::of_certificate);
         if self.roles && role.is_none() {
-            return tracing::warn!(peer = %self.address, "a certificate without a role");
+            return tracing::warn!(peer = %self.address, "connection closed: the client's certificate has no role");
         }
         let peer = Peer { address: self.address, role };
         let arriving = Mutex::new(arriving);
         let service = hyper::service::service_fn(move |mut request: http::Request<hyper::body::Incoming>| {
-            // It has arrived.
+            // The request has arrived.
             drop(arriving.lock().unwrap_or_else(PoisonError::into_inner).take());
             request.extensions_mut().insert(peer.clone());
             request.extensions_mut().insert(place.clone());

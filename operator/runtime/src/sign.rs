@@ -1,7 +1,10 @@
-//! Signatures with the key of a role's certificate, which outlast the connection: a TLS session leaves no proof of what was
-//! said in it.
+//! Signatures with the key of a role's certificate. They outlast the connection, while a TLS session leaves no proof of
+//! its content.
 
-use crate::tls::{Identity, Role, TlsError, read_roots};
+use crate::{
+    role::Role,
+    roots::{TlsError, read_roots},
+};
 use rustls::{
     SignatureScheme,
     crypto::CryptoProvider,
@@ -15,7 +18,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-/// Schemes that are made and taken, the first that a key can.
+/// Signature schemes that are used and accepted. A key signs with the first that it supports.
 const SCHEMES: [SignatureScheme; 4] = [
     SignatureScheme::ECDSA_NISTP256_SHA256,
     SignatureScheme::ED25519,
@@ -25,7 +28,7 @@ const SCHEMES: [SignatureScheme; 4] = [
 
 #[derive(Debug, thiserror::Error)]
 pub enum NotSigned {
-    #[error("the certificate does not read")]
+    #[error("the certificate cannot be parsed")]
     Certificate,
     #[error("the certificate is not of the fleet's CA: {0}")]
     Chain(rustls::Error),
@@ -77,7 +80,7 @@ impl Certified {
     }
 }
 
-/// The fleet's CA, as who checks signatures knows it.
+/// The fleet's CA, for checking signatures.
 #[derive(Clone, Debug)]
 pub struct Authority {
     verifier: Arc<dyn ClientCertVerifier>,
@@ -92,8 +95,8 @@ impl Authority {
         Ok(Self { verifier })
     }
 
-    /// Whether a certificate of the fleet's CA speaks for this role. Without a time it may be over: whoever took the
-    /// signature has looked as it came.
+    /// Whether a certificate of the fleet's CA belongs to this role. Without a time an expired certificate is accepted:
+    /// its validity was checked when the signature arrived.
     ///
     /// # Errors
     /// Says what it is instead.
@@ -133,22 +136,4 @@ pub fn verify(certificate: &[u8], message: &[u8], signature: &[u8]) -> Result<()
         algorithm.verify_signature(key, message, signature).is_ok()
     };
     if taken.into_iter().any(signed) { Ok(()) } else { Err(NotSigned::Signature) }
-}
-
-impl Identity {
-    /// The certificate and its key, as connections that begin now have them.
-    ///
-    /// # Errors
-    /// [`TlsError::Read`] names the file that is missing or malformed.
-    pub fn certified(&self) -> Result<Certified, TlsError> {
-        let loaded = self.current()?;
-        if let Some(certified) = loaded.certified.get() {
-            return Ok(certified.clone());
-        }
-        let (certificates, key) = self.files()?;
-        let certificate = certificates.into_iter().next();
-        let certificate = certificate.ok_or_else(|| TlsError::Name("an empty tls.crt".into()))?;
-        let certified = Certified::new(key, certificate)?;
-        Ok(loaded.certified.get_or_init(|| certified).clone())
-    }
 }

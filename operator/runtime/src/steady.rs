@@ -5,13 +5,13 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-/// A machine's clock is followed at once where it is no further away.
+/// Differences up to this are corrected at once.
 const NEAR: Duration = Duration::from_secs(2);
-/// Else by this part of the time that passes: an hour's jump is followed in ten.
+/// Part of the elapsed time by which a jump is followed: a jump of an hour takes ten hours.
 const FOLLOWS: u32 = 10;
 
-/// The machine's clock as it was at first, carried on by the one that only counts. A machine's clock that jumps, by
-/// mistake or to be put right, is followed slowly: what is about to run out does not run out at once.
+/// A clock that starts at the machine's time and advances by the monotonic clock. If the machine's clock jumps, it is
+/// followed slowly, so that tokens and certificates do not expire all at once.
 pub struct Steady(Mutex<(Instant, Duration)>);
 
 impl Default for Steady {
@@ -35,7 +35,7 @@ fn wall() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
-/// Returns the time after `before` and `passed`, where the machine's clock says `wall`.
+/// Returns the time after `before` and `passed` when the machine's clock shows `wall`.
 fn follow(before: Duration, passed: Duration, wall: Duration) -> Duration {
     let counted = before + passed;
     let away = counted.abs_diff(wall);

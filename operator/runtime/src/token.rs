@@ -24,7 +24,7 @@ pub struct Claims {
     pub nbf: u64,
     pub iat: u64,
     pub jti: String,
-    /// The sign-in that the token comes from: what a logout revokes.
+    /// The sign-in that the token belongs to. A logout revokes the sign-in.
     #[serde(default)]
     pub sid: String,
     pub roles: Vec<UserRole>,
@@ -52,8 +52,8 @@ pub enum TokenError {
     Refused(Error),
 }
 
-/// Checks signature, issuer, audience, `exp` and `nbf`; only EdDSA, so `alg=none` and friends fail. Times are those of a
-/// clock that does not jump: a machine's clock that does must not put everybody out.
+/// Checks signature, issuer, audience, `exp` and `nbf`, and accepts only EdDSA, so that `alg=none` fails. Times are
+/// compared with a steady clock: a jump of the machine's clock must not end all sessions.
 pub struct Verifier {
     issuer: String,
     audience: String,
@@ -94,7 +94,7 @@ impl Verifier {
         Ok(claims)
     }
 
-    /// For how long a token is still good.
+    /// Remaining lifetime of a token.
     pub fn left(&self, claims: &Claims) -> Duration {
         Duration::from_secs(claims.exp).saturating_sub(self.clock.now())
     }

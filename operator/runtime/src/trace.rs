@@ -15,7 +15,7 @@ pub const HEADER: &str = "traceparent";
 const LENGTH: usize = 55;
 const SAMPLED: u8 = 1;
 
-/// Which trace a request belongs to, and which step of it caused the request.
+/// The trace that a request belongs to, and the span that caused the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TraceParent {
     trace: [u8; 16],
@@ -55,7 +55,7 @@ impl FromStr for TraceParent {
             let mut part = || parts.next();
             let [version] = hex::<1>(part()?)?;
             let (trace, step, [flags]) = (hex::<16>(part()?)?, hex::<8>(part()?)?, hex::<1>(part()?)?);
-            // A later version may say more, behind another dash.
+            // A later version may have more fields, separated by another dash.
             let fits = match version {
                 0 => more.is_empty(),
                 0xff => false,
@@ -68,7 +68,7 @@ impl FromStr for TraceParent {
     }
 }
 
-/// An id as it is written.
+/// The hexadecimal form of an id.
 struct Id<'a>(&'a [u8]);
 
 impl fmt::Display for Id<'_> {
@@ -84,7 +84,7 @@ impl fmt::Display for TraceParent {
 }
 
 impl TraceParent {
-    /// Where a request has more than one, or one that cannot be read, it has none.
+    /// The trace of a request. Several headers, or a malformed one, count as none.
     pub fn of(headers: &HeaderMap) -> Option<Self> {
         let mut all = headers.get_all(HEADER).iter();
         match (all.next(), all.next()) {
@@ -93,7 +93,7 @@ impl TraceParent {
         }
     }
 
-    /// Another step of the same trace. Without entropy it has the id of the step before.
+    /// Another span of the same trace. Without random bytes it keeps the previous span's id.
     fn next_step(self) -> Self {
         let mut step = [0; 8];
         let made = getrandom::fill(&mut step).is_ok() && step != [0; 8];
@@ -118,8 +118,8 @@ pub(crate) fn put(headers: &mut HeaderMap) {
     }
 }
 
-/// Does `work` as a step that `cause` has caused: its logs have the ids `trace_id`, `span_id` and `parent_id`. Without a
-/// cause it is `work`, and no larger.
+/// Runs `work` as a step of the trace `cause`: its logs have the ids `trace_id`, `span_id` and `parent_id`. Without a
+/// cause the future is `work` itself, and no larger.
 pub fn within<F: Future>(cause: Option<TraceParent>, work: F) -> impl Future<Output = F::Output> {
     let Some(cause) = cause else { return Either::Left(work) };
     let own = cause.next_step();

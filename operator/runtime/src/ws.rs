@@ -26,7 +26,7 @@ pub use tokio_tungstenite::tungstenite::{
     protocol::{CloseFrame, WebSocketConfig, frame::coding::CloseCode},
 };
 
-/// How long, and for how many bytes, a closed socket listens to what is still on its way.
+/// Time, and below the number of bytes, for which a closed socket still reads what is in flight.
 const LINGER: Duration = Duration::from_secs(2);
 const LINGER_BYTES_MAX: usize = 32 << 20;
 /// A control frame carries at most 125 bytes, two of them the code (RFC 6455, section 5.5).
@@ -35,11 +35,11 @@ const REASON_BYTES_MAX: usize = 123;
 /// A server's side of a socket.
 pub type ServerSocket = WebSocketStream<Paced<TokioIo<Upgraded>>>;
 
-/// The pace of strangers. A player's messages are a few kilobytes a second at most, frames included.
+/// Read rate allowed to players. A player's messages are a few kilobytes a second at most, frames included.
 const PACE: Pace = Pace { bytes_per_s: 64 * 1024, burst: 1024 * 1024 };
 
-/// The library's own limits (64 MiB messages, an unbounded write buffer) are not for strangers. A player's messages are
-/// some hundred bytes, and a thousand idle players have a thousand read buffers.
+/// Limits for players' sockets: the library's defaults (64 MiB messages, an unbounded write buffer) are too large. A
+/// player's messages have some hundred bytes, and a thousand idle players have a thousand read buffers.
 pub fn limits() -> WebSocketConfig {
     WebSocketConfig::default()
         .read_buffer_size(1024)
@@ -49,10 +49,10 @@ pub fn limits() -> WebSocketConfig {
         .max_frame_size(Some(MESSAGE_BYTES_MAX))
 }
 
-/// For a connection between two programs of the fleet that carries many players' messages.
+/// Limits of a connection between two programs of the fleet that carries many players' messages.
 pub fn trunk_limits() -> WebSocketConfig {
     limits()
-        // Before each read the library fills so much with zeros: a frame is some hundred bytes.
+        // The library zeroes this many bytes before each read, and a frame has some hundred bytes.
         .read_buffer_size(4 * 1024)
         .max_write_buffer_size(2 * FRAME_BYTES_MAX)
         .max_message_size(Some(FRAME_BYTES_MAX))
@@ -118,7 +118,8 @@ impl Upgrade {
         self.accept_at(Some(PACE), limits(), Some(subprotocol), run)
     }
 
-    /// The same with other limits, as fast as it comes, and for a client that asked for no subprotocol.
+    /// Like [`accept`](Self::accept), with other limits, without a limit on the rate, and also for a client that asked
+    /// for no subprotocol.
     pub fn accept_within<F, R>(
         self,
         limits: WebSocketConfig,
@@ -178,7 +179,7 @@ fn has_token(headers: &HeaderMap, name: &header::HeaderName, token: &str) -> boo
         .any(|part| part.trim().eq_ignore_ascii_case(token))
 }
 
-/// A client's handshake over a connection that stands already. `request` carries path and headers.
+/// Performs a client's handshake over an open connection. `request` has the path and the headers.
 ///
 /// # Errors
 /// [`tungstenite::Error::Http`] holds the server's refusal.
@@ -192,7 +193,7 @@ where
     connect_within(limits(), stream, request).await
 }
 
-/// The same with other limits.
+/// Like [`connect`], with other limits.
 ///
 /// # Errors
 /// As [`connect`].
@@ -204,12 +205,12 @@ pub async fn connect_within<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    // Not by `connect_choosing`: what a player's task holds is small.
+    // Not through `connect_choosing`, because that future is larger and every player's task holds this one.
     let (socket, _) = tokio_tungstenite::client_async_with_config(request, stream, Some(limits)).await?;
     Ok(socket)
 }
 
-/// The same for a client that offers more than one subprotocol, and which of them the server has chosen.
+/// As [`connect`], for a client that offers several subprotocols; also returns the server's choice.
 ///
 /// # Errors
 /// As [`connect`].
@@ -232,14 +233,14 @@ where
 pub enum Heard {
     /// Text or binary.
     Data(Message),
-    /// A control frame; what it asks for, the library answers with the next read or write.
+    /// A control frame; the library answers it with the next read or write.
     Control,
-    /// There is nothing more to hear: with the code to close with, or with none where the peer has
-    /// closed or is gone. [`end`] is to follow in either case.
+    /// Nothing more can be received: with the close code to send, or none if the peer has closed or is gone. The caller
+    /// then calls [`end`].
     Ended(Option<(purr_protocol::CloseCode, &'static str)>),
 }
 
-/// Classifies a read, the same for everybody who serves sockets (RFC 6455, section 7.4.1).
+/// Classifies the result of reading a socket, in the same way for all servers (RFC 6455, section 7.4.1).
 pub fn heard(read: Option<Result<Message, Error>>) -> Heard {
     use purr_protocol::CloseCode;
     Heard::Ended(match read {
@@ -253,10 +254,10 @@ pub fn heard(read: Option<Result<Message, Error>>) -> Heard {
     })
 }
 
-/// Ends a socket so that the peer learns why, even where it was in the middle of sending: what it
-/// still sends is read and dropped for a moment, because closing on unread bytes would reset the
-/// connection and could overtake the close frame (RFC 1122, section 4.2.2.13). Without a `why`, the
-/// peer's own close frame is answered, where it sent one (RFC 6455, section 5.5.1).
+/// Ends a socket so that the peer receives the reason even while it is sending: incoming bytes are read and dropped for
+/// a moment, because closing with unread bytes would reset the connection and could overtake the close frame (RFC 1122,
+/// section 4.2.2.13). Without a `why`, the peer's own close frame is answered, if there was one (RFC 6455, section
+/// 5.5.1).
 pub async fn end<S>(mut socket: WebSocketStream<S>, why: Option<(purr_protocol::CloseCode, &str)>)
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -269,7 +270,7 @@ where
         };
         let stream = socket.get_mut();
         let _ = stream.shutdown().await;
-        // Not in the future itself, which would be that much larger in every open socket's task.
+        // The buffer is on the heap, so that it does not enlarge the future in every open socket's task.
         let (mut buffer, mut dropped) = (vec![0; 4096], 0);
         while dropped < LINGER_BYTES_MAX {
             match stream.read(&mut buffer).await {

@@ -1,4 +1,4 @@
-//! A signature with a role's certificate stays that role's, whoever shows it later.
+//! A signature with a role's certificate proves that role only, whoever presents it later.
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -50,7 +50,7 @@ fn a_signature_is_its_certificates_over_its_own_text_and_the_certificate_its_rol
         let stranger = authority.speaks_for(foreign.certificate(), &table(1), at).unwrap_err();
         assert!(matches!(stranger, NotSigned::Chain(_)), "{stranger}");
     }
-    // A certificate that is over takes no new entry; what it signed in its time stays signed.
+    // An expired certificate can sign no new entry; its earlier signatures stay valid.
     let late = Some(SystemTime::now() + Duration::from_secs(5_000 * 365 * 86_400));
     assert!(matches!(authority.speaks_for(one.certificate(), &table(1), late), Err(NotSigned::Chain(_))));
 }

@@ -1,4 +1,4 @@
-//! Tests who may talk to whom: real listeners, real certificates.
+//! Which roles may connect to which servers, with real listeners and real certificates.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
@@ -56,7 +56,7 @@ impl World {
         Identity::load(&self.path(folder)).unwrap()
     }
 
-    /// A server that answers who it thinks is calling.
+    /// A server that answers with the role it read from the caller's certificate.
     async fn serve(&self, identity: Identity, callers: Callers) -> SocketAddr {
         let who = async |Extension(peer): Extension<Peer>| {
             axum::Json(peer.role.map(|role| role.to_string()).unwrap_or_default())
@@ -130,7 +130,7 @@ async fn a_certificate_of_another_authority_is_turned_away() {
     let address = world.serve(world.identity("server", &[GATEWAY]), Callers::Roles).await;
     let foreign = World::new();
     foreign.authority.issue(&foreign.path("table"), &[TABLE]);
-    // It trusts the server, so that only the server's refusal is left.
+    // The client trusts the server, so that only the server can refuse.
     std::fs::copy(world.path("server/ca.crt"), foreign.path("table/ca.crt")).unwrap();
     let identity = Identity::load(&foreign.path("table")).unwrap();
     let error = who(identity, address, Role::Gateway).await.unwrap_err();
@@ -190,7 +190,7 @@ async fn an_idle_connection_that_the_server_closed_costs_no_request() {
     let client = InternalClient::new(world.identity("table", &[TABLE]), address.to_string(), Role::Gateway);
     client.get::<String>("/who", WAIT).await.unwrap();
     world.stop.cancel();
-    // The same address again, as after a restart: wait until it is free.
+    // Binds the same address again, as after a restart, and waits until it is free.
     let listener = loop {
         match TcpListener::bind(address).await {
             Ok(listener) => break listener,
@@ -214,7 +214,7 @@ async fn a_call_that_a_traced_request_causes_belongs_to_its_trace() {
     const CAUSE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     let world = World::new();
     let (ids, stop) = (world.identity("ids", &[GATEWAY]), world.stop.clone());
-    // The last server says what it was sent; the one before it passes on what it answers.
+    // The last server returns the headers that it got; the server before it forwards them.
     let last = Router::new().route(
         "/",
         get(async |headers: HeaderMap| {

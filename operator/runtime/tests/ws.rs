@@ -1,4 +1,4 @@
-//! The socket code that gateway and table share, against a client that writes its own bytes.
+//! Tests the socket code that gateway and table share against a client that writes its own bytes.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
@@ -87,7 +87,7 @@ async fn a_message_that_is_too_large_ends_with_1009_after_all_that_came_before_i
     for message in small.iter().chain([&largest]) {
         socket.send(message.clone()).await.unwrap();
     }
-    // The client is in the middle of sending when it is refused, and hears why all the same.
+    // The client is still sending when it is refused, and receives the reason all the same.
     let (read, mut write) = tokio::io::split(socket.into_inner());
     let sending = tokio::spawn(async move { write.write_all(&frame(0x82, &vec![0; 16 << 20])).await });
     let mut read = read;

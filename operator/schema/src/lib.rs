@@ -50,7 +50,7 @@ pub async fn migrate(pool: &PgPool, schema: &'static str, mut known: Migrator) -
     let there: bool =
         sqlx::query_scalar("SELECT to_regnamespace($1) IS NOT NULL").bind(schema).fetch_one(pool).await?;
     if !there {
-        // A name of the program's own.
+        // The name is a constant of the program, not input.
         sqlx::query(AssertSqlSafe(format!("CREATE SCHEMA IF NOT EXISTS {schema}"))).execute(pool).await?;
     }
     let breaking = numbers(pool, "breaking_migrations", "migration").await?;
@@ -67,7 +67,7 @@ pub async fn migrate(pool: &PgPool, schema: &'static str, mut known: Migrator) -
     Ok(())
 }
 
-/// All numbers of a table that may not be there.
+/// Reads all migration numbers from a table that may not exist.
 async fn numbers(pool: &PgPool, table: &'static str, column: &'static str) -> Result<Vec<i64>, sqlx::Error> {
     let there: bool =
         sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL").bind(table).fetch_one(pool).await?;

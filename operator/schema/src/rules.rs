@@ -1,8 +1,8 @@
-//! What a migration may do so that the release before can go on.
+//! Rules for migrations that keep the previous release working.
 
 use sqlx::migrate::Migrator;
 
-/// Words by which a statement takes something away from programs that do not know of it.
+/// Keywords of statements that remove something which an earlier release may use.
 const TAKES_AWAY: [&str; 9] = [
     "DROP TABLE",
     "DROP VIEW",

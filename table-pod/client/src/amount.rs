@@ -17,7 +17,7 @@ pub enum AmountError {
     Zero,
 }
 
-/// The most of a wrong text that an error repeats, in characters.
+/// Maximum number of characters of a wrong text that an error quotes.
 const REPEATED_MAX: usize = 40;
 
 /// Reads an amount above zero in major units: `1250.5` with six decimals is 1,250,500,000 minor units.

@@ -26,7 +26,7 @@ use rustls_pki_types::ServerName;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{path::Path, sync::Arc, time::Duration};
 
-/// One request with its answer.
+/// Time limit of one request.
 const WAIT: Duration = Duration::from_secs(15);
 /// Answers larger than this, in bytes, are refused.
 const BODY_MAX: usize = 4 * 1024 * 1024;
@@ -34,10 +34,10 @@ const BODY_MAX: usize = 4 * 1024 * 1024;
 const PATIENCE: u32 = 15;
 /// Idle connections kept for the next request.
 const IDLE_MAX: usize = 4;
-/// Pages of tables that a look-up by name reads at most.
+/// Maximum number of pages of tables that a look-up by name reads.
 const PAGES_MAX: usize = 64;
 const PAGE: usize = 100;
-/// Names of tables in an error at most.
+/// Maximum number of tables' names in an error.
 const KNOWN_MAX: usize = 20;
 
 #[derive(Debug, thiserror::Error)]
@@ -54,24 +54,24 @@ pub enum ApiError {
     Unreachable { what: String, detail: String },
     #[error("{what}: the answer cannot be read: {detail}")]
     Answer { what: String, detail: String },
-    /// The gateway understood and said no.
+    /// The gateway refused the request.
     #[error("{what}: {} ({}){}", .problem.title, .problem.status, .problem.detail.as_ref().map(|d| format!(": {d}")).unwrap_or_default())]
     Problem { what: String, problem: Box<Problem> },
     #[error(transparent)]
     Wallet(#[from] WalletError),
-    /// Whoever signs in must see the name of the place that they are at: else it is phishing.
+    /// The domain in a sign-in must be the gateway's own; otherwise it may be phishing.
     #[error("the gateway at {at} asks to sign in to '{domain}', which is another place")]
     Domain { at: String, domain: String },
     #[error("no table is called '{name}'{}", there(.known))]
     NoSuchTable {
         name: String,
-        /// Names of tables that there are, the first of them.
+        /// Names of some existing tables.
         known: Vec<String>,
     },
     #[error("no fleet is called '{name}'{}", there_fleets(.known))]
     NoSuchFleet {
         name: String,
-        /// Names of fleets that there are, the first of them.
+        /// Names of some existing fleets.
         known: Vec<String>,
     },
     #[error("'{0}' is no name of a fleet")]
@@ -82,7 +82,7 @@ pub enum ApiError {
     Roots(String),
 }
 
-/// The ending of an error about a name: the names that there are.
+/// The ending of an error about an unknown name: lists the known names.
 fn there(known: &[String]) -> String {
     match known {
         [] => "; there are no tables".into(),
@@ -248,7 +248,7 @@ pub(crate) fn system_roots() -> Result<Arc<ClientConfig>, ApiError> {
     Ok(client_config_with(roots)?)
 }
 
-/// Where a gateway is and how its certificate is checked.
+/// The address of a gateway, and how to verify its certificate.
 #[derive(Clone)]
 pub struct Gateway {
     /// host:port to dial.
@@ -267,7 +267,7 @@ impl Gateway {
         Self::with_tls(url, public_client_config(ca_file)?)
     }
 
-    /// The same for a gateway whose certificate comes from a CA that this machine trusts.
+    /// Like [`new`](Self::new), for a gateway whose certificate comes from a CA that this machine trusts.
     ///
     /// # Errors
     /// Where the machine has no CAs.
@@ -299,14 +299,14 @@ impl Gateway {
         Ok(self)
     }
 
-    /// Signs in to this name (EIP-4361 domain) although the URL has another.
+    /// Signs in to this EIP-4361 domain, although the URL has another host.
     #[must_use]
     pub fn domain(mut self, domain: impl Into<String>) -> Self {
         self.domain = Some(domain.into());
         self
     }
 
-    /// Whether a sign-in to `domain` is a sign-in to here. Ports may differ: gateways stand behind forwarders.
+    /// Whether `domain` names this gateway. Ports may differ, because gateways can be reached through port forwarders.
     fn is_called(&self, domain: &str) -> bool {
         let host = |text: &str| {
             let host = text.rsplit_once(':').map_or(text, |(host, port)| {
@@ -345,9 +345,9 @@ pub struct Api {
     client: HttpClient,
 }
 
-/// Asks again after a second where the address has asked too often (RFC 6585, section 4), at most [`PATIENCE`] times. Sign-ins of
-/// everybody behind one address share a limit, and nonces count in it: who began anew with a nonce each time would use up what the
-/// sign-in after it needs.
+/// Repeats a request after a second while the address is rate-limited (RFC 6585, section 4), at most [`PATIENCE`]
+/// times. All clients behind one address share the limit of sign-ins, and nonces count as well: starting over with a
+/// new nonce each time would use up the limit.
 async fn patiently<T, F>(ask: impl Fn() -> F) -> Result<T, ApiError>
 where
     F: Future<Output = Result<T, ApiError>>,
@@ -472,7 +472,7 @@ impl Api {
         self.call(Method::GET, &seats(fleet)?, Some(token), None).await
     }
 
-    /// Gives a hold back, or leaves the waiting list; with an id only what that request has brought.
+    /// Gives a held seat back or leaves the waiting list; with an id only if the hold or place came from that request.
     pub async fn give_seat_back(&self, token: &str, fleet: &Fleet, id: Option<&str>) -> Result<(), ApiError> {
         let id = id.map(|id| format!("?id={}", escaped(id))).unwrap_or_default();
         self.raw(Method::DELETE, &format!("{}{id}", seats(fleet)?), Some(token), None).await.map(drop)
@@ -494,7 +494,7 @@ impl Api {
         self.call(Method::GET, &path, Some(token), None).await
     }
 
-    /// The own statistics, for hands that fit these values.
+    /// The player's own statistics over hands that match these filters.
     pub async fn statistics(
         &self,
         token: &str,
@@ -505,7 +505,7 @@ impl Api {
         self.call(Method::GET, &path, Some(token), None).await
     }
 
-    /// One hand's record as the gateway wrote it.
+    /// Returns one hand's record as the gateway sends it.
     pub async fn hand(
         &self,
         token: &str,
@@ -537,7 +537,7 @@ impl Api {
         self.call(Method::POST, "/v1/withdrawals", Some(token), Some(&body)).await
     }
 
-    /// The player's own limits, and what counts for them.
+    /// The player's own limits, and the amounts that count towards them.
     pub async fn limits(&self, token: &str) -> Result<LimitsTold, ApiError> {
         self.call(Method::GET, "/v1/limits", Some(token), None).await
     }
@@ -636,12 +636,12 @@ impl Api {
     }
 }
 
-/// Without query: what an error names.
+/// The method and path without the query, for error messages.
 fn what(method: &Method, path: &str) -> String {
     format!("{method} {}", path.split('?').next().unwrap_or(path))
 }
 
-/// A UID comes from people: it must not reach beyond its place in the path.
+/// A UID is user input and must not change the rest of the path.
 fn segment(text: &str) -> Result<&str, ApiError> {
     let plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
     if plain { Ok(text) } else { Err(ApiError::BadUid(text.to_owned())) }

@@ -1,23 +1,23 @@
-//! The whole deck of a hand, as an auditor sees it.
+//! Checks the whole deck of a hand, as an auditor.
 
 use crate::verify::{self, Unproven};
 use purr_engine::{Card, Deck, Event, SeatIndex, deal};
 use purr_protocol::{audit::AuditorSecret, record::HandRecord};
 
-/// A hand whose deck was in order.
+/// A hand whose deck was checked without finding a fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Audited {
     /// All 52 cards in the order in which root and reveals deal them.
     pub deck: Deck,
-    /// Everybody's two cards, those that were never shown included.
+    /// Hole cards of all players, including cards that were never shown.
     pub holes: Vec<(SeatIndex, [Card; 2])>,
-    /// Cards that everybody saw, all of them where the deck has them.
+    /// Cards that all players saw; each was found in the deck.
     pub seen: usize,
     pub withheld: Vec<u8>,
 }
 
-/// Checks all 52 cards: the leaves are those behind the published root, each card is there exactly
-/// once, reveals are what was committed to, and every card in the record lay where the deck has it.
+/// Checks all 52 cards: the leaves belong to the published root, each card occurs exactly once, reveals match the
+/// commitments, and every card in the record is where the deck has it.
 ///
 /// # Errors
 /// The first thing that does not agree.
@@ -32,7 +32,7 @@ pub fn audit(record: &HandRecord, secret: &AuditorSecret) -> Result<Audited, Unp
             return Err(Unproven::Place { card, wanted, found });
         }
     }
-    // Whoever has only the record must be able to prove it too.
+    // A holder of the record alone must be able to prove it as well.
     let verify::Proven { cards, withheld } = verify::record(record)?;
     let order = record.history.events.iter().find_map(|event| match event {
         Event::HandStarted { dealt_in, .. } => Some(dealt_in.to_vec()),

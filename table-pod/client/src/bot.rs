@@ -13,7 +13,7 @@ impl Dice {
         Self(seed)
     }
 
-    /// 0 to `sides` - 1; 0 where there are none.
+    /// A number from 0 to `sides` - 1; 0 if `sides` is 0.
     pub fn roll(&mut self, sides: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;

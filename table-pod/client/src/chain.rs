@@ -1,4 +1,4 @@
-//! The vault and its token as a player's own key reaches them, through a node of the player's choice.
+//! The vault and its token, called with the player's own key through a node of the player's choice.
 //!
 //! # Guarantees
 //! Nothing here needs the room: whoever knows the vault's address can exit with it. What the vault would refuse is found
@@ -21,7 +21,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use transaction::Transaction;
 
-/// Between two looks at a transaction.
+/// Interval between checks of a transaction.
 const LOOK: Duration = Duration::from_secs(1);
 /// Wei in a gwei.
 const GWEI: u64 = 1_000_000_000;
@@ -45,7 +45,7 @@ pub struct Place {
 }
 
 impl Place {
-    /// As the room says.
+    /// The vault as the room's configuration names it.
     ///
     /// # Errors
     /// [`WalletError::BadVault`] for what is no address.
@@ -63,7 +63,7 @@ impl Place {
         })
     }
 
-    /// As the vault itself says: for whoever does without the room.
+    /// The vault as the contract itself describes it, for players who do not use the room.
     pub async fn of_vault(rpc: &Rpc, vault: [u8; 20]) -> Result<Self, ChainError> {
         let none = |detail: &str| ChainError::Answer { method: "eth_call", detail: detail.into() };
         let token = address_at(&rpc.read(vault, &call("token()", &[])).await?, 0)
@@ -85,9 +85,9 @@ impl Place {
 pub struct State {
     /// Tokens in the player's own wallet.
     pub wallet: Chips,
-    /// The part of them that the vault may take.
+    /// The part of the tokens that the vault may take.
     pub allowance: Chips,
-    /// In the vault and at no table, as far as hands are settled.
+    /// Balance in the vault that is not at a table, as far as hands are settled.
     pub free: Chips,
     /// The amount that the vault would pay for a voucher now.
     pub payable: Chips,
@@ -123,7 +123,7 @@ pub struct Chain {
     rpc: Rpc,
     wallet: Wallet,
     place: Place,
-    /// In gwei for each unit of gas.
+    /// Limit in gwei for each unit of gas.
     fee_limit: u64,
 }
 
@@ -217,7 +217,7 @@ impl Chain {
     async fn send(&self, to: [u8; 20], data: Vec<u8>) -> Result<String, ChainError> {
         let own = hex_text(&self.wallet.address().0);
         let what = json!({ "from": own, "to": hex_text(&to), "data": hex_text(&data) });
-        // Tried first: what the vault would refuse costs no fee, and says why.
+        // Simulated first: a call that the vault would refuse costs no fee, and the error says why.
         self.rpc.ask("eth_call", json!([what, "latest"])).await?;
         let gas = self.rpc.number("eth_estimateGas", json!([what])).await?;
         let priority_fee = self.rpc.number("eth_maxPriorityFeePerGas", json!([])).await?;
@@ -240,15 +240,18 @@ impl Chain {
         let signed = transaction.sign(&self.wallet)?;
         let sent = self.rpc.ask("eth_sendRawTransaction", json!([hex_text(&signed.raw)])).await;
         match sent {
-            // An answer that is lost says nothing about the transaction: its hash is known, and is looked for.
+            // A lost answer says nothing about the transaction: its hash is known and is polled.
             Ok(_) => {}
-            Err(error) if error.is_temporary() => tracing::warn!(%error, "sending"),
+            Err(error) if error.is_temporary() => {
+                tracing::warn!(%error, "the transaction could not be sent, trying again");
+            }
             Err(error) => return Err(error),
         }
         Ok(hex_text(&signed.hash))
     }
 
-    /// Waits until a transaction has so many confirmations, its own block included; `told` hears each new count.
+    /// Waits until a transaction has this many confirmations, its own block included; `told` is called with each new
+    /// count.
     ///
     /// # Errors
     /// [`ChainError::Failed`] where it failed, [`ChainError::NotConfirmed`] where the time is over.
@@ -272,7 +275,9 @@ impl Chain {
                     }
                 }
                 Ok(None) => {}
-                Err(error) if error.is_temporary() => tracing::info!(%error, "looking again"),
+                Err(error) if error.is_temporary() => {
+                    tracing::info!(%error, "the node did not answer, asking again for the transaction");
+                }
                 Err(error) => return Err(error),
             }
             if Instant::now() >= until {

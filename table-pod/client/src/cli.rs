@@ -12,12 +12,14 @@ mod seats;
 mod stats;
 
 use crate::{
-    api::{Api, ApiError, Gateway, TableInfo},
+    api::{Api, ApiError, TableInfo},
+    at::At,
     connection::{Connection, Settings},
     load,
     runner::{self, Plan},
     seat::{Permits, SeatError},
     session::Session,
+    terminal::{StdoutClosed, note, print_line},
     wallet::{Wallet, checksummed},
 };
 use anyhow::{Context, bail};
@@ -26,7 +28,6 @@ use purr_engine::SeatIndex;
 use purr_protocol::Codec;
 use purr_runtime::CancellationToken;
 use std::{
-    io::{ErrorKind, Write},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -89,23 +90,6 @@ pub enum Command {
         #[arg(long)]
         auditor: bool,
     },
-}
-
-/// Which gateway.
-#[derive(Args, Clone, Debug)]
-pub struct At {
-    /// The gateway, as in https://localhost:8443
-    #[arg(long, env = "PURR_GATEWAY")]
-    pub gateway: String,
-    /// PEM file with a private CA of the gateway's certificate [default: the CAs that this machine trusts]
-    #[arg(long, env = "PURR_CA")]
-    pub ca: Option<PathBuf>,
-    /// Name in the gateway's certificate, where it is not the URL's host
-    #[arg(long)]
-    pub server_name: Option<String>,
-    /// Domain to sign in to, where it is not the URL's host
-    #[arg(long)]
-    pub domain: Option<String>,
 }
 
 /// Which player at which table.
@@ -198,23 +182,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
     }
 }
 
-impl At {
-    pub(crate) fn gateway(&self) -> Result<Gateway, ApiError> {
-        let mut gateway = match &self.ca {
-            Some(ca) => Gateway::new(&self.gateway, ca)?,
-            None => Gateway::with_system_roots(&self.gateway)?,
-        };
-        if let Some(name) = &self.server_name {
-            gateway = gateway.server_name(name)?;
-        }
-        if let Some(domain) = &self.domain {
-            gateway = gateway.domain(domain);
-        }
-        Ok(gateway)
-    }
-}
-
-/// Everything to take a chair with.
+/// The connection and the permits to take a seat with.
 struct Place {
     connection: Connection,
     permits: Permits,
@@ -236,8 +204,8 @@ impl Who {
     }
 }
 
-/// Finds the table, and waits within bounds until it is open for buy-ins. A table, a seat or an amount that there
-/// is not fails at once: waiting makes none.
+/// Finds the table, and waits within bounds until it is open for buy-ins. An unknown table, seat or amount fails at
+/// once.
 async fn open_table(
     session: &Session,
     name: &str,
@@ -270,7 +238,8 @@ async fn open_table(
     }
 }
 
-/// Whether the table has this seat and takes this amount. A table that has not told its terms yet takes anything here.
+/// Checks that the table has this seat and accepts this amount. A table whose terms are unknown yet accepts anything
+/// here.
 fn fits(table: &TableInfo, seat: Option<SeatIndex>, buy_in: Option<u64>) -> anyhow::Result<()> {
     let summary = &table.summary;
     if let Some(seat) = seat.filter(|seat| summary.seats > 0 && seat.0 >= summary.seats) {
@@ -359,27 +328,6 @@ fn keygen(file: &Path) -> anyhow::Result<()> {
     let wallet = Wallet::random()?;
     wallet.write_file(file)?;
     print_line(&checksummed(wallet.address()))
-}
-
-/// The reader of stdout has gone away, as `head` does: the command ends, and that is no failure.
-#[derive(Debug, thiserror::Error)]
-#[error("stdout is closed")]
-pub(crate) struct StdoutClosed;
-
-/// One line on stdout.
-///
-/// # Errors
-/// [`StdoutClosed`], which [`run`] ends quietly for, or what else is wrong with stdout.
-pub(crate) fn print_line(line: &str) -> anyhow::Result<()> {
-    match writeln!(std::io::stdout(), "{line}") {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(StdoutClosed.into()),
-        result => result.context("stdout"),
-    }
-}
-
-/// One line of progress on stderr, where somebody reads it.
-pub(crate) fn note(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 fn unless_closed(result: anyhow::Result<()>) -> anyhow::Result<()> {

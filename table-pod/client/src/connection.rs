@@ -1,4 +1,4 @@
-//! A player's connection that comes back by itself: a WebSocket, or where none gets through, an HTTP stream.
+//! A player's connection that reconnects by itself: a WebSocket, or an HTTP stream where WebSockets are blocked.
 
 mod events;
 mod fallback;
@@ -42,7 +42,7 @@ pub struct Settings {
     /// The first and the longest wait before a connection is tried again; each has jitter.
     pub back_off_min: Duration,
     pub back_off_max: Duration,
-    /// Without any connection for this long, it ends for good.
+    /// Time without any connection after which it ends for good.
     pub give_up: Duration,
     /// TCP and TLS together, and then the WebSocket's handshake or the stream's beginning.
     pub connect: Duration,
@@ -151,7 +151,7 @@ impl Connection {
         &self.view
     }
 
-    /// Says goodbye and waits until the socket is closed.
+    /// Sends a close frame and waits until the socket is closed.
     pub async fn close(mut self) {
         self.stop.cancel();
         self.updates.close();
@@ -171,15 +171,15 @@ fn first_id() -> u64 {
 enum End {
     /// Come back.
     Lost(String),
-    /// The view does not fit any more: come back for a snapshot.
+    /// The view is inconsistent: reconnect and start from a snapshot.
     Astray(String),
-    /// The token was not taken: come back with another.
+    /// The token was refused: reconnect with another.
     Token(String),
     /// The attach with this id has taken over: whose it is decides.
     Replaced(u64, String),
     /// A WebSocket stands in place of the stream.
     Switch(Box<Socket>),
-    /// Do not come back.
+    /// Do not reconnect.
     Final(String),
     /// The user has gone.
     Stopped,
@@ -337,7 +337,7 @@ impl Shell {
         async move { dial(&gateway, &path, codec, connect).await }.boxed()
     }
 
-    /// Carries messages until the connection is over; true where the table has said anything on it.
+    /// Forwards messages until the connection ends; also returns whether the table has sent anything.
     async fn serve(&mut self, line: &mut Line, token: AccessToken) -> (End, bool) {
         let mut served = false;
         let end = self.carry(line, token, &mut served).await;

@@ -9,6 +9,7 @@
 
 pub mod amount;
 pub mod api;
+pub mod at;
 pub mod audit;
 pub mod bot;
 pub mod chain;
@@ -22,6 +23,7 @@ pub mod report;
 pub mod runner;
 pub mod seat;
 pub mod session;
+mod terminal;
 pub mod verify;
 pub mod view;
 pub mod wallet;

@@ -19,9 +19,9 @@ use std::{
 
 /// Commands without an answer. The table remembers twice as many ids of a player.
 pub const PENDING_MAX: usize = 32;
-/// Attaches of one's own that are remembered: as many as leftovers of them may still be around.
+/// Remembered ids of own attaches: as many as may still have sockets in flight.
 const ATTACHES_MAX: usize = 64;
-/// A table lets through 20 messages a second; who was told to slow down waits this long.
+/// Wait after the table asked to slow down; a table accepts 20 messages a second.
 const SLOW_DOWN: Duration = Duration::from_millis(500);
 
 /// Too many commands wait for their answers.
@@ -29,7 +29,7 @@ const SLOW_DOWN: Duration = Duration::from_millis(500);
 #[error("{PENDING_MAX} commands wait for an answer already")]
 pub struct Full;
 
-/// A command of one's own that changed nothing.
+/// An own command that was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{} ({code:?})", if message.is_empty() { "refused" } else { message.as_str() })]
 pub struct Refused {
@@ -37,11 +37,11 @@ pub struct Refused {
     pub message: String,
     /// Least and most, where an amount was out of bounds.
     pub bounds: Option<(u64, u64)>,
-    /// When asking again may help, where the table says so.
+    /// When a repetition may succeed, if the table says so.
     pub retry_after_ms: Option<u64>,
 }
 
-/// One action of one's own, from hand to eye.
+/// One own action, from sending to seeing its result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timing {
     pub id: u64,
@@ -50,7 +50,7 @@ pub struct Timing {
     /// When the events with the action arrived; `None` where they were part of a snapshot.
     pub shown: Option<Instant>,
     pub acked: Instant,
-    /// It went out more than once: a connection was lost meanwhile.
+    /// The action was sent more than once, because the connection was lost.
     pub resent: bool,
 }
 
@@ -59,7 +59,7 @@ pub struct Timing {
 pub enum Update {
     /// A connection stands; messages follow. `http`: a stream in place of a WebSocket.
     Connected { http: bool },
-    /// It will be tried again by itself.
+    /// The link reconnects by itself.
     Disconnected { reason: String, retry_in: Duration },
     /// Snapshot, events, or a word about the table; already checked to continue what came before.
     Message(Box<pb::ServerMessage>),
@@ -69,7 +69,7 @@ pub enum Update {
     Acted(Timing),
     /// A hand has ended and its deal was checked: so many cards are proven.
     Checked { hand: u64, result: Result<usize, Unproven> },
-    /// No more comes, and why.
+    /// The link is closed for good; this is the reason.
     Ended(String),
 }
 
@@ -77,7 +77,7 @@ struct Pending {
     message: pb::ClientMessage,
     /// The link's own command: its answer is nobody else's.
     automatic: bool,
-    /// On this connection.
+    /// Sent on the current connection.
     sent: bool,
     first_sent: Option<Instant>,
     resent: bool,
@@ -101,7 +101,7 @@ struct Committed {
     taken: Option<u64>,
 }
 
-/// 256 bits from the operating system, or what a test wants.
+/// Returns 256 bits from the operating system, or fixed ones in a test.
 pub type EntropySource = Box<dyn FnMut() -> Option<Hash> + Send + Sync>;
 
 pub struct Link {
@@ -111,7 +111,7 @@ pub struct Link {
     entropy: EntropySource,
     committed: Option<Committed>,
     revealed: Option<Revealed>,
-    /// The hand whose root was published without one's own commitment, which the table had taken.
+    /// The hand whose root was published without this player's commitment, although the table had accepted it.
     left_out: Option<u64>,
     quiet_until: Option<Instant>,
     attaches: VecDeque<u64>,
@@ -153,8 +153,8 @@ impl Link {
         pb::ClientMessage { id, body: Some(Ask::Attach(attach)) }
     }
 
-    /// Whether this was an attach of one's own: then it is no other window that has taken over, but a connection given
-    /// up before, and one comes back.
+    /// Whether this was an attach of this link. Then the close came from an earlier connection of its own, not from
+    /// another window, and the link reconnects.
     pub fn attached_as(&self, id: u64) -> bool {
         self.attaches.contains(&id)
     }
@@ -202,7 +202,7 @@ impl Link {
         self.quiet_until
     }
 
-    /// Takes a message in and says what the user is to be told.
+    /// Processes a message and returns the updates for the user.
     ///
     /// # Errors
     /// Where the message does not continue what was seen: connect again.
@@ -221,7 +221,7 @@ impl Link {
                 self.revealed = self.revealed.take().filter(|r| [running, dealing].contains(&Some(r.hand)));
                 match &snapshot.dealing {
                     Some(dealing) => self.reveal(dealing, seat, message.offset),
-                    // Nobody knows what became of a commitment while nothing was seen: it is sent again.
+                    // The fate of a commitment sent before the gap is unknown: it is sent again.
                     None => self.commit(),
                 }
                 updates.push(Update::Message(Box::new(message)));
@@ -294,7 +294,7 @@ impl Link {
         }
     }
 
-    /// Reveals what the table says it is bound to, and nothing else: entropy that is out is spent.
+    /// Reveals entropy only for the root that the table has published: revealed entropy cannot be used again.
     fn reveal(&mut self, deal: &pb::DealCommitted, own: Option<SeatIndex>, offset: u64) {
         let hand = deal.hand;
         let dealt = self.view.hand().map(|hand| hand.number) == Some(hand)
@@ -304,7 +304,8 @@ impl Link {
         let hash = commitment(&entropy);
         let listed = deal.commitments.iter().find(|committed| committed.seat == u32::from(own.0));
         if listed.map(|committed| committed.commitment.as_slice()) != Some(&hash[..]) {
-            // On its way still, so it counts for the hand after; or taken before, and left out.
+            // The commitment is still in flight, so it counts for the next hand; or it was accepted before the root and
+            // left out.
             if taken.is_some_and(|at| at < offset) {
                 self.left_out = Some(hand);
             }

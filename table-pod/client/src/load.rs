@@ -1,8 +1,8 @@
-//! Load: many players at many tables out of one thread, and what they measured.
+//! A load generator: many players at many tables from one thread, with measurements.
 //!
-//! It must cost little, because it shares the machine with what it measures: one thread, no deal is checked, and of the
-//! table no more is kept than whose turn it is. A [`Side`] is a protocol, so that a bench drives another server with the
-//! same players.
+//! It must be cheap, because it shares the machine with the servers it measures: one thread, no checks of deals, and of
+//! the table's state only whose turn it is. A [`Side`] is one protocol, so that a bench can drive another server with
+//! the same players.
 //!
 //! **Guarantees.** A run ends in time: coming in, the measurement and the way out are each bounded. Latencies are those of
 //! actions sent after the measurement began. **Caveats.** Where generator and servers share a core, what the generator
@@ -12,6 +12,7 @@ mod figures;
 mod latencies;
 mod options;
 mod purr;
+mod setup;
 mod side;
 mod socket;
 
@@ -19,8 +20,9 @@ pub use figures::Outcome;
 pub use latencies::Quantiles;
 pub use options::{LoadArgs, run, sign_in};
 pub use purr::Purr;
+pub use setup::Setup;
 pub use side::{Answer, Choice, Heard, Shown, Side, Turn};
-pub use socket::{Setup, Target};
+pub use socket::Target;
 
 use anyhow::{bail, ensure};
 use figures::{Figures, Spread};
@@ -39,15 +41,15 @@ use tokio::{
 /// Handshakes at once.
 const DOORS: usize = 32;
 const LOOK: Duration = Duration::from_millis(100);
-/// For connections to say goodbye.
+/// Time for connections to close.
 const GOODBYE: Duration = Duration::from_secs(3);
 
 /// How a run goes.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// Mean time between seeing one's turn and acting; each is half to one and a half of it.
+    /// Mean time between seeing the turn and acting; each is half to one and a half times the mean.
     pub think: Duration,
-    /// Until everybody is where they want to be.
+    /// Time limit until all players have arrived.
     pub arrive_max: Duration,
     /// Between that and the measurement.
     pub warm_up: Duration,
@@ -55,21 +57,21 @@ pub struct Plan {
     /// Ends the measurement earlier.
     pub actions_max: u64,
     pub big_blind: u64,
-    /// Gives chairs back at the end, and waits so long for it.
+    /// Time to give seats back at the end; `None`: seats are kept.
     pub leave_max: Option<Duration>,
 }
 
-/// One connection that is to be made.
+/// One connection to make.
 pub struct Player<S> {
     pub side: S,
     pub setup: Setup,
-    /// Those of one table see each other's actions.
+    /// Connections with the same number are at one table and see each other's actions.
     pub table: usize,
     /// Only looks on.
     pub spectator: bool,
 }
 
-/// Where a run is; a bench looks at its servers at `Begin` and `End`.
+/// The phase of a run; a bench reads its servers' figures at `Begin` and `End`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moment {
     Arriving { settled: usize, of: usize },
@@ -79,7 +81,7 @@ pub enum Moment {
     Leaving { seated: usize },
 }
 
-/// Runs it on this thread, with a runtime of its own; not from inside another runtime's task.
+/// Runs the load on this thread, with a runtime of its own; must not be called from another runtime's task.
 ///
 /// # Errors
 /// Where not everybody got in, in time. A connection that is lost later comes back and is counted.

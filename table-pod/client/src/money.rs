@@ -1,4 +1,4 @@
-//! Whether the chips of a hand's record went where the rules put them: the hand is played again.
+//! Checks the chips of a hand's record against the rules by replaying the hand.
 //!
 //! The forced bets come from the table's configuration, the choices from the record, the cards from board and
 //! shown hands. Players whose cards nobody saw give up at the showdown, as they did. Every amount that
@@ -100,7 +100,7 @@ pub struct Replayed {
     pub rake: Chips,
 }
 
-/// Plays the hand again and compares posts, bets, pots, rake, results and stacks.
+/// Replays the hand and compares posts, bets, pots, rake, results and stacks.
 ///
 /// `rake` is what a signed receipt says: then less than the rule takes is right.
 ///
@@ -117,28 +117,28 @@ pub fn check(record: &HandRecord, rake: Option<Chips>) -> Result<Replayed, Money
     Ok(Replayed { actions, pot, rake: told.end.rake })
 }
 
-/// The amounts of a hand, as its events tell them.
+/// The amounts in a hand's events.
 #[derive(Debug)]
 struct Told<'a> {
     hand: u64,
     button: SeatIndex,
     dealt_in: Vec<SeatIndex>,
-    /// By seat in order: what was posted, and what the seat had then.
+    /// Posts by seat, in order: the amount, and the seat's stack then.
     posted: BTreeMap<SeatIndex, Vec<(Chips, Chips)>>,
     posts: Vec<(SeatIndex, Post)>,
     acted: Vec<Acted>,
     dealt: Vec<(u8, Vec<Card>)>,
     uncalled: Vec<(SeatIndex, Chips, Chips)>,
     raked: Vec<Chips>,
-    /// By pot, board and seat: the amount, and what the seat had then.
+    /// Wins by pot, board and seat: the amount, and the seat's stack then.
     won: BTreeMap<(u8, u8, SeatIndex), (Chips, Chips)>,
     payments: usize,
     twice: bool,
     /// Players at the showdown, showing or not.
     showdown: SeatSet,
-    /// Whose turn it was when somebody acted, where that is told.
+    /// For each action, whose turn it was and who acted, if the record has that.
     turns: Vec<(SeatIndex, SeatIndex)>,
-    /// Whose turn it was at the end, in a hand that became void.
+    /// Whose turn it was at the end of a void hand.
     pending: Option<SeatIndex>,
     end: &'a HandEnd,
 }
@@ -227,8 +227,9 @@ impl<'a> Told<'a> {
         }
     }
 
-    /// The big blind's seat where no post is called so: whoever buys the button posts a live one, and a stack that
-    /// went into the ante posts nothing. It is at the right of who speaks first; of several such stacks any will do.
+    /// The big blind's seat if no post is called a big blind: a player who buys the button posts a live one, and a
+    /// stack that went into the ante posts nothing. The seat is before the one that acts first; of several such stacks
+    /// any will do.
     fn silent_big_blind(&self, record: &HandRecord) -> Option<SeatIndex> {
         if self.posts.iter().any(|(_, post)| *post == Post::BigBlind) {
             return None;
@@ -255,7 +256,7 @@ impl<'a> Told<'a> {
             let start = start.ok_or(MoneyError::NoStart)?;
             same(&format!("end.results[seat {}].player", result.seat), &result.player, &start.player)?;
         }
-        // A post of somebody who was not dealt in is none.
+        // A post by a player who was not dealt in is invalid.
         if let Some(seat) = self.posted.keys().find(|seat| !self.dealt_in.contains(*seat)) {
             return Err(MoneyError::Surplus(*seat));
         }
@@ -294,7 +295,7 @@ fn same<T: PartialEq + std::fmt::Debug>(field: &str, recorded: &T, replayed: &T)
     Err(MoneyError::Differs { field: field.into(), recorded, replayed })
 }
 
-/// The forced bets, by the table's configuration; who posted what is the record's.
+/// The forced bets by the table's configuration; the record says who posted.
 fn setup(record: &HandRecord, told: &Told<'_>, deck: Deck) -> HandSetup {
     let config = &record.history.config;
     let (small, big) = (config.small_blind, config.big_blind);
@@ -374,7 +375,7 @@ fn play(
     }
     let recorded = told.end.rake;
     if proven_rake == Some(recorded) && recorded < rule(record, told) {
-        // Permits allowed no more than this.
+        // Permits limited the rake to this amount.
         config.rake.caps = vec![RakeCap { players: 2, amount: recorded }];
     }
     let mut table = Table::new(config)?;
@@ -402,7 +403,7 @@ fn play(
     Ok(told.acted.len())
 }
 
-/// Whether to run it twice, as the record says it was decided.
+/// Answers whether to run it twice, as the record says.
 fn answer(table: &mut Table, told: &Told<'_>, events: &mut Vec<Event>) -> Result<(), MoneyError> {
     for seat in table.asked_twice() {
         if !table.asked_twice().contains(seat) {

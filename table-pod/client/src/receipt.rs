@@ -1,4 +1,4 @@
-//! The signed receipt of a hand: whether the operator signed this record's result, and nothing else.
+//! Checks the signed receipt of a hand: whether the operator signed this record's result.
 //!
 //! # Guarantees
 //! A receipt that passes is signed by its signer for this vault, this table with its terms, these results and
@@ -53,8 +53,8 @@ pub enum ReceiptError {
     OtherSigner { found: PlayerId, expected: PlayerId },
 }
 
-/// Checks a receipt against its record. `record_hash` (64 hex digits) is the whole record's, `signer` the key
-/// that must have signed; each is compared where it is known. Gives who signed.
+/// Checks a receipt against its record. `record_hash` (64 hex digits) is the whole record's, `signer` the key that must
+/// have signed; each is compared if it is known. Returns the signer.
 ///
 /// # Errors
 /// The first thing that does not agree.

@@ -68,7 +68,7 @@ impl Report {
         }
     }
 
-    /// From sending an action to its acknowledgement, and to its broadcast.
+    /// Times from sending an action to its acknowledgement, and to its broadcast.
     pub fn timings(&self) -> (&[Duration], &[Duration]) {
         (&self.ack, &self.broadcast)
     }
@@ -82,7 +82,7 @@ impl Report {
 }
 
 impl Percentiles {
-    /// By nearest rank; sorts the samples.
+    /// Quantiles by nearest rank; sorts the samples.
     pub fn of(samples: &mut [Duration]) -> Self {
         samples.sort_unstable();
         let at = |percent: usize| {

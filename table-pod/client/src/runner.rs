@@ -16,11 +16,11 @@ use purr_protocol::{
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
-/// Between two tries to get a chair, or to give it back.
+/// Wait between attempts to take or leave a seat.
 const SIT_AGAIN: Duration = Duration::from_secs(1);
-/// Tries to get a chair.
+/// Most attempts to take a seat.
 const SIT_TRIES_MAX: u32 = 120;
-/// Between two looks at what is to be done.
+/// Interval of the bot's checks.
 const LOOK: Duration = Duration::from_millis(500);
 
 /// The task of a bot.
@@ -37,7 +37,7 @@ pub struct Plan {
     pub rebuys: u32,
     /// The bot leaves when it was dealt no hand for this long.
     pub patience: Duration,
-    /// All of it, from the first connection to the chair given back.
+    /// Time limit of the whole plan, from the first connection to leaving the seat.
     pub time_limit: Duration,
 }
 
@@ -45,7 +45,7 @@ pub struct Plan {
 pub enum RunError {
     #[error("the connection ended: {0}")]
     Ended(String),
-    #[error("no chair: {0}")]
+    #[error("the table gave no seat: {0}")]
     NoSeat(Refused),
     #[error(transparent)]
     Send(#[from] SendError),
@@ -55,12 +55,12 @@ pub enum RunError {
     TimeLimit { limit: Duration, doing: &'static str },
 }
 
-/// Where the bot is in its plan.
+/// The bot's progress in its plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    /// Has no chair; the id of the request under way.
+    /// Has no seat; the id of the pending request.
     Sitting(Option<u64>),
-    /// The chair is granted; the chain has to confirm.
+    /// The seat is granted; the chain has to confirm it.
     Granted,
     Playing,
     /// The id of the request under way.
@@ -86,7 +86,7 @@ struct Runner {
     dice: Dice,
     report: Report,
     stage: Stage,
-    /// One's own chair, also for a moment after it was given back.
+    /// The own seat, kept for a moment after it was given back.
     seat: Option<SeatIndex>,
     /// The action under way, so that none is sent twice.
     acting: Option<u64>,
@@ -94,23 +94,23 @@ struct Runner {
     again_at: Instant,
     rebuying: Option<u64>,
     rebuys: u32,
-    /// Until when a rebuy has time to be confirmed on chain.
+    /// Deadline for a rebuy to be confirmed on chain.
     rebuy_until: Instant,
     coming_back: Option<u64>,
     /// The table wants a permit for more rake.
     needs_permit: bool,
-    /// When the bot may ask to come back again.
+    /// When the bot may ask to be dealt in again.
     coming_at: Instant,
     /// The hand in which the question whether to run it twice is answered.
     answered: u64,
     /// The hand in which the question whether to show is answered.
     showed: u64,
-    /// Has thought about straddles.
+    /// Whether the bot has decided about straddles.
     wished: bool,
     dealt_at: Instant,
 }
 
-/// Carries the plan out. `progress` hears of every hand that ends.
+/// Carries the plan out. `progress` is called after every hand.
 ///
 /// # Errors
 /// Where no chair can be had, the connection ends for good, or time runs out.
@@ -289,7 +289,7 @@ impl Runner {
         Ok(())
     }
 
-    /// Does what is to be done now, if anything.
+    /// Takes the next step of the plan, if there is one now.
     async fn step(&mut self) -> Result<(), RunError> {
         if self.connection.view().table().is_none() {
             return Ok(());
@@ -398,7 +398,7 @@ impl Runner {
             return Ok(());
         }
         self.rebuys += 1;
-        // Until the chips are there; the chain takes its time, and another try would be another permit.
+        // No other rebuy until the chips arrive: the chain takes time, and another attempt would need another permit.
         self.rebuy_until = Instant::now() + self.plan.patience / 2;
         let amount = self.plan.buy_in;
         let permit = Some(self.permits.sign(PermitFor::TopUp(seat), amount, self.plan.max_total_rake)?);

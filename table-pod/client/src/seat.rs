@@ -1,4 +1,4 @@
-//! Getting a chair and giving it back: permits, retries, and the wait for the chain.
+//! Taking and leaving a seat: permits, retries, and waiting for the chain.
 
 use crate::{
     api::ApiError,
@@ -89,8 +89,8 @@ fn to_message(permit: &Permit) -> pb::Permit {
     }
 }
 
-/// The chair to ask for: the wanted one, else one that is free. Players who come at the same time
-/// look at different chairs first; after each refusal they look one further.
+/// The seat to ask for: the wanted one, otherwise a free one. Players who arrive together start at different seats, and
+/// try the next one after each refusal.
 pub fn pick(view: &View, wanted: Option<SeatIndex>, refused: usize) -> Option<SeatIndex> {
     if wanted.is_some() {
         return wanted;
@@ -100,7 +100,7 @@ pub fn pick(view: &View, wanted: Option<SeatIndex>, refused: usize) -> Option<Se
     free.get((first + refused) % free.len().max(1)).copied()
 }
 
-/// Whether asking again, possibly for another chair, may help.
+/// Whether another attempt, possibly for another seat, may succeed.
 pub fn may_help(refused: &Refused) -> bool {
     !matches!(
         refused.code,

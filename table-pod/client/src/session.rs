@@ -46,8 +46,8 @@ impl Session {
         &self.wallet
     }
 
-    /// A token with some life left: the one at hand, a refreshed one, or one of a new sign-in.
-    /// Callers at the same time wait for one answer, so no refresh token is used twice.
+    /// A valid token: the current one, a refreshed one, or one of a new sign-in. Concurrent callers wait for one
+    /// answer, so that no refresh token is used twice.
     pub async fn token(&self) -> Result<AccessToken, ApiError> {
         let mut held = self.held.lock().await;
         if let Some(fresh) = held.as_ref().filter(|held| Instant::now() < held.access.renew_at) {

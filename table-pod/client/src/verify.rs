@@ -10,7 +10,7 @@ use purr_protocol::{audit::AuditError, record::HandRecord};
 /// The first thing that does not agree.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unproven {
-    /// Nothing is wrong; one was not there from the start.
+    /// This is no fault: the client joined during the hand.
     #[error("only a part of the hand was seen")]
     Partly,
     #[error("no root was published before the deal")]

@@ -9,8 +9,7 @@ use purr_engine::{Card, Chips, PlayerId, SeatIndex};
 use purr_protocol::pb::{self, server_message::Body};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Why a message does not continue what was seen. The view then holds nothing: attach without a
-/// cursor and start from a snapshot.
+/// Why a message does not continue the view. The view is then empty: attach without a cursor and start from a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ViewError {
     #[error("events were missed: {got} follows {at}")]
@@ -23,7 +22,7 @@ pub enum ViewError {
     Impossible(&'static str),
 }
 
-/// Somebody's chair.
+/// A seat with a player.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seat {
     pub player: PlayerId,
@@ -41,10 +40,10 @@ pub struct Seat {
 /// A player in the running hand.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct InHand {
-    /// In front of the player on this street.
+    /// Chips in front of the player on this street.
     pub street_bet: Chips,
     pub folded: bool,
-    /// One's own, and in a snapshot those that lie face up; empty for everybody else.
+    /// The viewer's own cards, and in a snapshot those that lie face up; empty for other players.
     pub cards: Vec<Card>,
 }
 
@@ -59,7 +58,7 @@ pub struct Hand {
     shared: usize,
     /// Seats that are asked whether to run it twice and have not answered.
     pub asked_twice: BTreeSet<SeatIndex>,
-    /// Who is asked whether to show and has not answered.
+    /// Seats that were asked whether to show and have not answered.
     pub asked_to_show: BTreeSet<SeatIndex>,
     /// Everything in the middle, bets of this street included.
     pub pot: Chips,
@@ -67,7 +66,7 @@ pub struct Hand {
     pub bet: Chips,
     pub players: BTreeMap<SeatIndex, InHand>,
     pub to_act: Option<SeatIndex>,
-    /// One's own, when it is one's own turn.
+    /// The viewer's options on the viewer's turn.
     pub options: Option<pb::Options>,
 }
 
@@ -85,7 +84,7 @@ pub struct Table {
     pub you: Option<SeatIndex>,
     pub hand: Option<Hand>,
     pub last_hand: u64,
-    /// The clock stands still.
+    /// The clock is paused.
     pub paused: bool,
     /// The table has straddles.
     pub straddles: bool,
@@ -113,7 +112,7 @@ pub struct Ended {
     pub deal: DealSeen,
 }
 
-/// One's own turn.
+/// The viewer's turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Turn {
     pub hand: u64,
@@ -127,15 +126,15 @@ pub struct View {
     own: PlayerId,
     cursor: Option<pb::Cursor>,
     table: Option<Table>,
-    /// Chairs between free and occupied, as far as events told of them.
+    /// Seats that are being taken or given up, as far as events said.
     held: BTreeMap<SeatIndex, (PlayerId, pb::SeatingState)>,
     deal: Option<DealSeen>,
     shown: Vec<(SeatIndex, Vec<Card>)>,
     ended: Option<Ended>,
-    /// The rest of the turn when the table told of it, in milliseconds, and whether it is the time bank.
+    /// The rest of the turn at the time of the message, in milliseconds, and whether it is the time bank.
     clock: Option<(u64, bool)>,
     stalled: Option<String>,
-    /// Entries of the table's sequence that are final on chain, as far as was told.
+    /// Number of entries of the table's sequence that are final on chain, by the last message.
     confirmed: u64,
     /// Deals that the table gave up after a player had revealed.
     deals_void: u64,
@@ -175,7 +174,7 @@ impl View {
 
     fn take(&mut self, message: &pb::ServerMessage) -> Result<(), ViewError> {
         let Some(body) = &message.body else { return Ok(()) };
-        // The socket's own answers have no place in the table's history, and say so with epoch 0.
+        // Answers of the socket itself have no offset in the table's history, and carry epoch 0.
         if message.epoch == 0 {
             return Ok(());
         }
@@ -228,7 +227,7 @@ impl View {
         Ok(())
     }
 
-    /// Where to resume.
+    /// The cursor to resume from.
     pub fn cursor(&self) -> Option<pb::Cursor> {
         self.cursor
     }
@@ -251,7 +250,7 @@ impl View {
         Some((you, table.seats.get(&you)?))
     }
 
-    /// One's own cards in the running hand.
+    /// The viewer's cards in the running hand.
     pub fn your_cards(&self) -> &[Card] {
         let cards = || {
             let table = self.table.as_ref()?;
@@ -260,7 +259,7 @@ impl View {
         cards().unwrap_or_default()
     }
 
-    /// Returns the actions that one may take, when it is one's own turn.
+    /// The legal actions on the viewer's turn.
     pub fn your_turn(&self) -> Option<Turn> {
         let hand = self.hand()?;
         let options = hand.options?;
@@ -295,7 +294,7 @@ impl View {
             .collect()
     }
 
-    /// Chairs that wait for the chain, and for whom.
+    /// Seats that wait for the chain, with their players.
     pub fn held(&self) -> &BTreeMap<SeatIndex, (PlayerId, pb::SeatingState)> {
         &self.held
     }
@@ -310,22 +309,22 @@ impl View {
         self.deal.as_ref()
     }
 
-    /// The rest of the turn when the table told of it, in milliseconds; true: the time bank.
+    /// The rest of the turn at the time of the message, in milliseconds; true: the time bank.
     pub fn clock(&self) -> Option<(u64, bool)> {
         self.clock
     }
 
-    /// Why the table stands still, where it says so.
+    /// Why the table is paused, if it says so.
     pub fn stalled(&self) -> Option<&str> {
         self.stalled.as_deref()
     }
 
-    /// How many deals the table gave up after a player had revealed, as far as was told.
+    /// Number of deals that the table has voided after a player had revealed, by the last message.
     pub fn deals_void(&self) -> u64 {
         self.deals_void
     }
 
-    /// The last entry of the table's sequence that was told to be final on chain.
+    /// The last entry of the table's sequence that is final on chain, by the last message.
     pub fn confirmed(&self) -> u64 {
         self.confirmed
     }

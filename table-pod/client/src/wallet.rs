@@ -1,4 +1,4 @@
-//! A player's key, and what it signs: sign-ins (EIP-191), permits and withdrawals (EIP-712).
+//! A player's key and its signatures: sign-ins (EIP-191), permits and withdrawals (EIP-712).
 
 use k256::ecdsa::SigningKey;
 use purr_engine::{Chips, PlayerId};
@@ -159,7 +159,7 @@ pub struct PermitTerms {
     pub max_total_rake: Chips,
     /// Seconds since 1970.
     pub expiry_s: u64,
-    /// Any number that this player has not used; [`random_nonce`] finds one.
+    /// A number that this player has not used yet; [`random_nonce`] makes one.
     pub nonce: u64,
 }
 

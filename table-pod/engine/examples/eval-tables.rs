@@ -1,4 +1,4 @@
-//! Writes the evaluator's tables anew, `src/eval/tables.bin`. Run by `make generate`.
+//! Generates the evaluator's tables, `src/eval/tables.bin`. Run by `make generate`.
 
 #[path = "../src/eval/generate.rs"]
 mod generate;

@@ -18,11 +18,12 @@ pub enum Action {
     RaiseTo(Chips),
 }
 
-/// What happens to a player's hand that may be mucked: it is beaten at a showdown, or won because nobody called (WSOP 145).
+/// What happens to a hand that its player may muck: a beaten hand at a showdown, or a hand that nobody called (WSOP
+/// 145).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum ShowWish {
-    /// It is mucked.
+    /// The hand is mucked.
     #[default]
     Muck,
     /// The player is asked, and the hand ends with the answer or after [`SHOW_MS`](crate::config::SHOW_MS).
@@ -47,8 +48,8 @@ pub enum Command {
         player: PlayerId,
         stack: Chips,
     },
-    /// A player takes a seat with chips that the chain has moved already: no buy-in bounds, and only
-    /// a chair that is not free refuses them.
+    /// A player takes a seat with chips that the chain has already moved: no buy-in limits apply, and only an occupied
+    /// seat is a reason to refuse.
     Seat {
         seat: SeatIndex,
         player: PlayerId,
@@ -56,7 +57,7 @@ pub enum Command {
         /// The most rake that the player's permit allows; `None`: any.
         rake_allowed: Option<Chips>,
     },
-    /// Another permit allows so much more rake of this seat.
+    /// Another permit allows this much more rake of the seat.
     AllowRake {
         seat: SeatIndex,
         amount: Chips,
@@ -66,8 +67,8 @@ pub enum Command {
         seat: SeatIndex,
         amount: Chips,
     },
-    /// More chips for a seat, at once between hands, else after the hand (table stakes). They are moved
-    /// already: the buy-in's maximum binds who asks for them, not this.
+    /// More chips for a seat: at once between hands, else after the hand (table stakes). The chips are moved already,
+    /// so the maximum buy-in applies to the request, not to this command.
     TopUp {
         seat: SeatIndex,
         amount: Chips,
@@ -79,7 +80,7 @@ pub enum Command {
     Leave {
         seat: SeatIndex,
     },
-    /// Is dealt no more hands after this one.
+    /// The player is dealt no more hands after the running one.
     SitOut {
         seat: SeatIndex,
     },
@@ -118,7 +119,7 @@ pub enum Command {
         seat: SeatIndex,
         agree: bool,
     },
-    /// Time has passed: carries out what is due.
+    /// Advances the clock and carries out what is due.
     Tick,
     Disconnected {
         seat: SeatIndex,
@@ -130,8 +131,8 @@ pub enum Command {
     VoidHand,
     /// Stops the clocks, for instance while nothing can be stored.
     PauseClock,
-    /// Lets them go on with what was left.
+    /// Resumes the paused clock with the time that was left.
     ResumeClock,
-    /// The player to act gets a whole new turn: after a take-over, whose clock is another one.
+    /// Gives the player to act a whole new turn, after a take-over by a process with another clock.
     RestartClock,
 }

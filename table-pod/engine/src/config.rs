@@ -11,7 +11,7 @@ pub enum Ante {
     None,
     /// Every player dealt in pays it.
     Each(Chips),
-    /// The big blind pays it for the whole table; it is dead money.
+    /// The big blind pays this ante for the whole table; it is dead money.
     BigBlind(Chips),
 }
 
@@ -37,14 +37,14 @@ impl HouseRules {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Betting {
-    /// From the last full bet or raise up to everything in front of the player.
+    /// From the last full bet or raise to everything in front of the player.
     #[default]
     NoLimit,
     /// Bets and raises of one size. Tables are never made so: it replays recorded hands.
     FixedLimit {
         /// Before and on the flop.
         small_bet: Chips,
-        /// On turn and river.
+        /// Bet size on turn and river.
         big_bet: Chips,
         /// Bets and raises on one street, the big blind counted as a bet; 0: no end to them, which
         /// is what many houses play heads-up.
@@ -64,9 +64,9 @@ pub struct RakeCap {
 pub struct RakeConfig {
     /// Hundredths of a percent of the pot, rounded half to even in minor units.
     pub basis_points: u16,
-    /// By players dealt in, strictly rising; the last entry that fits counts. Empty: no cap.
+    /// Caps by the number of players dealt in, strictly rising; the last entry that fits counts. Empty: no cap.
     pub caps: Vec<RakeCap>,
-    /// Nothing is taken of a hand that ends before the flop.
+    /// No rake is taken of a hand that ends before the flop.
     pub no_flop_no_drop: bool,
 }
 
@@ -116,7 +116,7 @@ const fn disconnect_total_ms() -> Millis {
 /// The longest [`ClockConfig::disconnect_total_ms`].
 pub const DISCONNECT_TOTAL_MS_MAX: Millis = 3_600_000;
 
-/// From so many big blinds in the middle on, a player whose connection is gone has the longest time.
+/// Big blinds in the pot from which a disconnected player gets the longest time.
 pub const BIG_POT_BLINDS: Chips = 100;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -40,7 +40,7 @@ pub type Hash = [u8; 32];
 /// Leaves are padded to 64, so every path has six steps.
 pub const DEPTH: usize = 6;
 
-/// One card with what proves that it was in the deck behind the root.
+/// One card with the proof that it is in the deck of the root.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Opening {
     /// The leaf, 0 to 51.
@@ -163,8 +163,8 @@ pub fn verify_seen(root: &Hash, reveals: &[Reveal], seen: &[(usize, Opening)]) -
     Ok(())
 }
 
-/// Checks a whole deck as it was opened to an auditor: these are the leaves behind the root, and every
-/// card is there exactly once. Returns the cards in the order in which root and reveals deal them.
+/// Checks a whole deck that was opened to an auditor: the leaves belong to the root, and every card occurs exactly
+/// once. Returns the cards in the order in which root and reveals deal them.
 ///
 /// # Errors
 /// [`DealError::OtherDeck`] where the leaves are not those of the root, [`DealError::CardTwice`] with

@@ -67,7 +67,7 @@ impl HandRank {
     }
 }
 
-/// Cards as a running sum: 16 bytes, an addition for a card, ranked at any time.
+/// Cards as a running sum of 16 bytes: adding a card is one addition, and the rank can be read at any time.
 ///
 /// # Assumptions
 /// No card is in it twice. It does not notice, and then its rank means nothing.
@@ -86,19 +86,19 @@ impl Hand {
         *self = self.with(card);
     }
 
-    /// This hand and one card more.
+    /// This hand with one more card.
     #[inline]
     #[must_use]
     pub fn with(self, card: Card) -> Self {
         Self { key: self.key.wrapping_add(tables::key(card)), suits: self.suits | tables::suits(card) }
     }
 
-    /// The cards of both, as of a player and the board. Where many hands differ in one card, a list of
-    /// hands of one card each is the quickest: it saves a look-up of the card.
+    /// Joins two sets of cards, such as a player's and the board's. Where many hands differ in one card, it is fastest
+    /// to keep a list of one-card hands, which saves looking up the card.
     #[inline]
     #[must_use]
     pub fn and(self, other: Self) -> Self {
-        // Each has its counters' start in it; one must go.
+        // Both sums include the counters' start; one of them is subtracted.
         let key = self.key.wrapping_sub(tables::NO_CARDS).wrapping_add(other.key);
         Self { key, suits: self.suits | other.suits }
     }
@@ -110,22 +110,22 @@ impl Hand {
         Self { key: self.key & tables::RANKS_OF_KEY, suits: 0 }
     }
 
-    /// As [`Self::with`], between hands without suits.
+    /// As [`Self::with`], for hands without suits.
     #[inline]
     #[must_use]
     pub(crate) fn with_rank(self, card: Card) -> Self {
         Self { key: self.key.wrapping_add(tables::key(card) & tables::RANKS_OF_KEY), suits: 0 }
     }
 
-    /// As [`Self::and`], between hands without suits.
+    /// As [`Self::and`], for hands without suits.
     #[inline]
     #[must_use]
     pub(crate) fn and_ranks(self, other: Self) -> Self {
         Self { key: self.key.wrapping_add(other.key), suits: 0 }
     }
 
-    /// The rank of the best five of its five, six or seven cards. Of fewer or more the rank means
-    /// nothing: it does not count them, [`evaluate`] does.
+    /// The rank of the best five of the five, six or seven cards. With fewer or more cards the rank is meaningless:
+    /// only [`evaluate`] counts them.
     #[inline]
     #[must_use]
     pub fn rank(self) -> HandRank {
@@ -152,12 +152,11 @@ pub fn evaluate(cards: &[Card]) -> HandRank {
         return HandRank(0);
     }
     let key = cards.iter().fold(tables::NO_CARDS, |key, card| key.wrapping_add(tables::key(*card)));
-    // Most hands make no flush, and their suits need no sum.
+    // Most hands have no flush, so their suits need no sum.
     HandRank(tables::rank(key, || cards.iter().fold(0, |suits, card| suits | tables::suits(*card))))
 }
 
-/// As [`evaluate`], of cards given by their numbers ([`Card::number`]), as they come from elsewhere.
-/// 0 as well where a number is no card's.
+/// As [`evaluate`], for cards given by unchecked numbers ([`Card::number`]). Returns 0 if a number is not a card's.
 #[inline]
 pub fn evaluate_numbers(numbers: &[u8]) -> HandRank {
     if !(5..=7).contains(&numbers.len()) {

@@ -1,9 +1,9 @@
-//! Events of a table. An event is complete: who applies a list of them knows the table.
+//! Events of a table. They are complete: applying all of them gives the table's state.
 
 use crate::{
     card::Card,
     ids::{Chips, Millis, PlayerId, SEATS_MAX, SeatIndex},
-    list::{Board, List, Seats},
+    list::{Blank, Board, List, Seats},
 };
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +41,10 @@ pub struct SeatResult {
     pub delta: i64,
     /// Chips after the hand, without a top-up that waited for its end.
     pub stack: Chips,
+}
+
+impl Blank for SeatResult {
+    const BLANK: Self = Self { seat: SeatIndex(0), player: PlayerId([0; 20]), delta: 0, stack: 0 };
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,12 +104,12 @@ pub enum Event {
         amount: Chips,
         stack: Chips,
     },
-    /// For the eyes of this seat alone.
+    /// Hole cards, visible to this seat alone.
     Dealt {
         seat: SeatIndex,
         cards: [Card; 2],
     },
-    /// `total` is what the seat has in front of it on this street.
+    /// `total` is the amount in front of the seat on this street.
     Acted {
         seat: SeatIndex,
         action: crate::Action,
@@ -129,8 +133,8 @@ pub enum Event {
         street: Street,
         cards: Board,
     },
-    /// Everybody in the pot is asked whether the rest of the board is dealt twice; all must agree
-    /// before the deadline.
+    /// All players in the pot are asked whether the rest of the board is dealt twice; all must agree before the
+    /// deadline.
     RunItTwiceAsked {
         seats: Seats,
         deadline: Millis,
@@ -147,13 +151,14 @@ pub enum Event {
         seat: SeatIndex,
         on: bool,
     },
-    /// The part of a bet that nobody called goes back before anything is counted.
+    /// Returns the part of a bet that nobody called, before the pots are counted.
     Uncalled {
         seat: SeatIndex,
         amount: Chips,
         stack: Chips,
     },
-    /// These players may show their hands or muck them, and the hand waits for their answers. It is no part of a hand's history.
+    /// These players may show their hands or muck them, and the hand waits for their answers. This event is not kept in
+    /// a hand's history.
     ShowAsked {
         seats: Seats,
         deadline: Millis,

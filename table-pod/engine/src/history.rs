@@ -1,4 +1,4 @@
-//! A hand as it is told afterwards.
+//! The public history of a hand.
 
 use crate::{
     config::TableConfig,
@@ -15,7 +15,7 @@ pub struct SeatStart {
     pub stack: Chips,
 }
 
-/// One hand: what everybody could see, in the order in which it happened.
+/// One hand: its public events, in order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HandHistory {
     pub hand: u64,
@@ -26,7 +26,8 @@ pub struct HandHistory {
 }
 
 impl HandHistory {
-    /// Keeps what is public: hole cards only where they were shown. Questions whether to show are not kept, answers are.
+    /// Keeps public events only: hole cards only if they were shown. Questions whether to show are dropped, answers are
+    /// kept.
     pub fn public(hand: u64, config: TableConfig, seats: Vec<SeatStart>, events: &[Event]) -> Self {
         let kept = |event: &&Event| !matches!(event, Event::Dealt { .. } | Event::ShowAsked { .. });
         let events = events.iter().filter(kept).cloned().collect();

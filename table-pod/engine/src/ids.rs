@@ -22,16 +22,16 @@ impl SeatIndex {
     }
 }
 
-/// The most chairs that a table has.
+/// Most seats of a table.
 pub const SEATS_MAX: usize = 10;
 
-/// Some of a table's seats.
+/// A set of seats.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SeatSet(u16);
 
 impl SeatSet {
-    /// The first so many seats, at most [`SEATS_MAX`].
+    /// The first `count` seats, at most [`SEATS_MAX`].
     pub const fn first(count: u8) -> Self {
         let every = (1 << SEATS_MAX) - 1;
         Self(if count as usize >= SEATS_MAX { every } else { (1 << count) - 1 })
@@ -49,7 +49,7 @@ impl SeatSet {
         self.0 &= !bit(seat);
     }
 
-    /// This set and one seat less.
+    /// The set without one seat.
     #[must_use]
     pub const fn without(self, seat: SeatIndex) -> Self {
         Self(self.0 & !bit(seat))
@@ -75,12 +75,12 @@ impl SeatSet {
         self.0.count_ones() as usize
     }
 
-    /// In seat order.
+    /// Iterates in seat order.
     pub const fn iter(self) -> Clockwise {
         Clockwise { first: self.0, then: 0 }
     }
 
-    /// In the order of play: from the left of this seat around to the seat itself.
+    /// Iterates in the order of play: from the seat after this one around to this seat.
     pub const fn clockwise(self, from: SeatIndex) -> Clockwise {
         let up_to = bit(from) | (bit(from).wrapping_sub(1));
         Clockwise { first: self.0 & !up_to, then: self.0 & up_to }
@@ -148,7 +148,7 @@ pub struct PlayerId(pub [u8; 20]);
 pub struct BadPlayerId(pub String);
 
 impl PlayerId {
-    /// Hands over the text without an allocation: a table's state has some fifty of them, and is written with every step.
+    /// Passes the text without an allocation: a table's state has some fifty of them and is written with every step.
     fn with_text<R>(self, use_it: impl FnOnce(&str) -> R) -> R {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let mut text = *b"0x0000000000000000000000000000000000000000";
@@ -199,7 +199,7 @@ impl<'de> Deserialize<'de> for PlayerId {
     }
 }
 
-/// Reads text and bytes: what buffers a value does not always say which of both its source has.
+/// Accepts text and bytes, because a buffered value does not say which of the two its source has.
 struct Either;
 
 impl Visitor<'_> for Either {

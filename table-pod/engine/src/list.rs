@@ -2,8 +2,7 @@
 
 use crate::{
     card::Card,
-    event::SeatResult,
-    ids::{PlayerId, SEATS_MAX, SeatIndex},
+    ids::{SEATS_MAX, SeatIndex},
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use std::{fmt, ops::Deref, ops::DerefMut};
@@ -25,11 +24,7 @@ impl<T: Copy> Blank for Option<T> {
     const BLANK: Self = None;
 }
 
-impl Blank for SeatResult {
-    const BLANK: Self = Self { seat: SeatIndex(0), player: PlayerId([0; 20]), delta: 0, stack: 0 };
-}
-
-/// At most `N` values in order. It is a slice in all but where it lives; written out it is a list.
+/// At most `N` values in order. It behaves like a slice, is stored inline, and is serialised as a list.
 #[derive(Clone, Copy)]
 pub struct List<T, const N: usize> {
     items: [T; N],
@@ -46,7 +41,7 @@ impl<T: Blank, const N: usize> List<T, N> {
         Self { items: [T::BLANK; N], len: 0 }
     }
 
-    /// As many blank values; more than `N` are `N`.
+    /// A list of `len` blank values, at most `N`.
     pub fn blank(len: u8) -> Self {
         Self { items: [T::BLANK; N], len: if usize::from(len) < N { len } else { Self::full() } }
     }

@@ -33,7 +33,7 @@ use crate::{
 /// The version of the specification that is written.
 pub const SPEC_VERSION: &str = "1.4.7";
 
-/// One hand. `extra` of each object are the fields that are not named here, as they were.
+/// One hand. `extra` of each object has the fields that are not named here, unchanged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ohh {
     pub spec_version: Option<String>,
@@ -47,7 +47,7 @@ pub struct Ohh {
     pub bet_limit: BetLimit,
     pub table_size: Option<u8>,
     pub currency: Option<String>,
-    /// Seats count as their players say.
+    /// The dealer's seat, by the numbers of its players.
     pub dealer_seat: i64,
     pub small_blind_amount: Amount,
     pub big_blind_amount: Amount,
@@ -71,7 +71,7 @@ pub enum BetType {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BetLimit {
     pub bet_type: BetType,
-    /// The most that a player may put into the hand; 0 or none: everything.
+    /// Maximum that a player may put into the hand; 0 or none: no maximum.
     pub bet_cap: Option<Amount>,
     pub extra: Vec<(String, Value)>,
 }
@@ -102,7 +102,7 @@ pub struct Round {
 pub struct OhhAction {
     pub action_number: i64,
     pub player_id: Option<i64>,
-    /// As the specification names it, as in `Post SB`.
+    /// The specification's name, as in `Post SB`.
     pub action: String,
     /// The chips that this action put into the pot, also of a raise.
     pub amount: Option<Amount>,
@@ -114,7 +114,7 @@ pub struct OhhAction {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pot {
     pub number: i64,
-    /// With the rake, without what went back uncalled.
+    /// The pot including the rake, without returned bets.
     pub amount: Amount,
     pub rake: Option<Amount>,
     pub player_wins: Vec<Win>,
@@ -124,12 +124,12 @@ pub struct Pot {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Win {
     pub player_id: i64,
-    /// Without rake.
+    /// The amount won, after rake.
     pub win_amount: Amount,
     pub extra: Vec<(String, Value)>,
 }
 
-/// Why a hand cannot be read, or told in the other notation.
+/// Why a hand cannot be read or converted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OhhError {
     #[error("{bytes} bytes: at most {most} are read")]

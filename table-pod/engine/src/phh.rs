@@ -21,6 +21,7 @@ mod action;
 mod amount;
 mod cards;
 mod draft;
+mod entry;
 mod fallback;
 mod history;
 mod plan;
@@ -34,7 +35,8 @@ mod write;
 pub use action::{BadAction, Line, PhhAction};
 pub use amount::{Amount, BadAmount, DECIMALS_MAX, Stack};
 pub use cards::Cards;
-pub use read::{Chunks, Entry, FILE_BYTES_MAX, NotPlain, read, read_as_toml, read_fast};
+pub use entry::Entry;
+pub use read::{Chunks, FILE_BYTES_MAX, NotPlain, read, read_as_toml, read_fast};
 pub use replay::{Played, Replay, Replayer};
 pub use value::Value;
 pub use verdict::{Outcome, Verdict};
@@ -72,17 +74,17 @@ impl Variant {
     }
 }
 
-/// One hand, as the notation tells it. Lists go by player, from `p1`.
+/// One hand in PHH. Lists are by player, from `p1`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Phh {
     pub variant: Variant,
-    /// True where everybody pays the same ante, and who cannot pay it all wins from each no more
-    /// than they paid; else the antes are one pot for all.
+    /// True if all players pay the same ante, and a player who cannot pay it all wins from each no more than they paid;
+    /// otherwise the antes form one pot for all.
     pub ante_trimming_status: bool,
     pub antes: Vec<Amount>,
     /// Below 0: posted by a player who came in, which does not move the first turn (PokerKit).
     pub blinds_or_straddles: Vec<Amount>,
-    /// Not a bet of Hold'em: where it is anything but 0, the hand is not replayed.
+    /// Not a bet of Hold'em: a hand with a bring-in other than 0 is not replayed.
     pub bring_in: Option<Amount>,
     /// `FT`: bets before and on the flop, and later.
     pub small_bet: Option<Amount>,
@@ -95,13 +97,13 @@ pub struct Phh {
     pub finishing_stacks: Option<Vec<Stack>>,
     /// The amount that each player collected from the pots.
     pub winnings: Option<Vec<Stack>>,
-    /// All other fields in their order: hand, table, seats, venue and time, and those of one's own,
-    /// whose names begin with `_`.
+    /// All other fields in their order: hand, table, seats, venue and time, and user-defined fields, whose names begin
+    /// with `_`.
     pub fields: Vec<(Cow<'static, str>, Value)>,
 }
 
 impl Phh {
-    /// A field by its name, of those in `fields`.
+    /// Returns one of `fields` by its name.
     pub fn field(&self, name: &str) -> Option<&Value> {
         self.fields.iter().find(|(known, _)| known == name).map(|(_, value)| value)
     }
@@ -143,7 +145,7 @@ pub enum PhhError {
 }
 
 impl PhhError {
-    /// The hand was read from a part of the file that begins so many lines further down.
+    /// Corrects the line numbers of an error: the text began this many lines further down in the file.
     fn move_down(&mut self, by: usize) {
         match self {
             Self::Syntax { line, .. }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Contribution {
     pub seat: SeatIndex,
-    /// Live bets and an ante of one's own.
+    /// Live bets and the player's own ante.
     pub amount: Chips,
     pub folded: bool,
 }
@@ -104,7 +104,7 @@ mod tests {
         assert_eq!(got[1].amount, 180);
     }
 
-    /// A stack that went into a big-blind ante whole has no bet, and still plays for the antes.
+    /// A stack that went into a big-blind ante as a whole has no bet, and still plays for the antes.
     #[test]
     fn who_is_all_in_with_dead_money_alone_can_win_that() {
         let got = pots(&[put(0, 0, false), put(1, 10, false), put(2, 10, false), put(3, 0, true)], 8);

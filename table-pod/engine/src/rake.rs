@@ -15,7 +15,7 @@ pub fn rake(config: &RakeConfig, pot: Chips, dealt_in: u8, flop_seen: bool) -> C
         std::cmp::Ordering::Equal => whole % 2 == 1,
         std::cmp::Ordering::Greater => true,
     };
-    // At most a tenth of the pot (config), so it fits where the pot did.
+    // At most a tenth of the pot (by the config), so it fits the pot's type.
     let share = Chips::try_from(whole + u128::from(up)).unwrap_or(pot);
     let cap = config.caps.iter().rev().find(|cap| cap.players <= dealt_in);
     match (cap, config.caps.first()) {
@@ -53,7 +53,7 @@ pub fn split_rake_into(seats: &[(i64, Chips)], rake: Chips, shares: &mut [Chips]
         *share = u64::try_from(part).unwrap_or(Chips::MAX).min(*allowed).min(left);
         left -= *share;
     }
-    // The rest after rounding and permits: winners first, then whoever is in the hand.
+    // The remainder after rounding and permits goes to winners first, then to the others in the hand.
     for winners in [true, false] {
         for (share, (delta, allowed)) in shares.iter_mut().zip(seats) {
             if winners && weight(*delta) == 0 {

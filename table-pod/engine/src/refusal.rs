@@ -39,10 +39,10 @@ pub enum Refusal {
     /// A short all-in does not open the betting again to those who have acted (WSOP 172).
     #[error("the betting is not open to a raise of seat {0}")]
     BettingClosed(SeatIndex),
-    /// Nobody else in the hand has chips behind: a raise could only come back (WSOP 60).
+    /// No other player in the hand has chips behind, so nobody could call a raise (WSOP 60).
     #[error("nobody can call a raise of seat {0}: the others in the hand are all-in")]
     NobodyToRaise(SeatIndex),
-    /// The whole stack is no more than what there is to match: it is a call (WSOP 60).
+    /// The whole stack does not exceed the bet to match, so putting it in is a call (WSOP 60).
     #[error("a raise must be to more than {bet}: all-in is {all_in}")]
     TooShortToRaise { all_in: Chips, bet: Chips },
     /// Fixed limit: a bet and so many raises a street.

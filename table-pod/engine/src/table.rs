@@ -64,12 +64,12 @@ pub struct Seat {
     /// Owes a big blind before being dealt in: new, or missed it (WSOP 156).
     pub owes_big: bool,
     pub owes_small: bool,
-    /// Pays what is owed at once instead of waiting for the big blind.
+    /// Posts what is owed at once instead of waiting for the big blind.
     pub posts: bool,
     /// Straddles whenever under the gun, where the table has straddles (WSOP 11).
     #[serde(default)]
     pub straddle: bool,
-    /// Wishes this for a hand that may be mucked. Nobody else is told of it.
+    /// The player's choice for a hand that may be mucked; hidden from other players.
     #[serde(default, skip_serializing_if = "ShowWish::is_muck")]
     pub show: ShowWish,
     /// Left of the time bank before the flop.
@@ -109,10 +109,10 @@ struct TimeLeft {
     disconnect_ms: Millis,
 }
 
-/// Those who left are remembered up to this many, the newest.
+/// Most players who left and are remembered, the newest ones.
 const DEPARTED_MAX: usize = 64;
 
-/// The most chips in play at a table: every sum of them fits, whoever wins what.
+/// Most chips in play at a table, so that every sum of them fits.
 const BANK_MAX: u128 = 1 << 62;
 
 /// The hand that is running.
@@ -124,10 +124,10 @@ pub struct Hand {
     pub button: SeatIndex,
     pub street: Street,
     pub board: Board,
-    /// The whole second board, once the hand is run twice.
+    /// The complete second board, once the hand is run twice.
     #[serde(default)]
     pub second_board: Board,
-    /// By seat; `None` was not dealt in.
+    /// By seat; `None`: not dealt in.
     players: List<Option<InHand>, SEATS_MAX>,
     /// Seats that have not folded.
     live: SeatSet,
@@ -169,9 +169,9 @@ pub struct Hand {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InHand {
     pub cards: [Card; 2],
-    /// In front of the player on this street.
+    /// Chips in front of the player on this street.
     pub street_bet: Chips,
-    /// Put in over the whole hand, without dead money.
+    /// Chips put in over the whole hand, without dead money.
     pub total: Chips,
     pub dead: Chips,
     pub folded: bool,
@@ -180,7 +180,7 @@ pub struct InHand {
     pub start_stack: Chips,
     /// Blinds that the player owed before the hand, for the case that it is void.
     owed: Owed,
-    /// Gives the hand up at a showdown, as a replayed hand says.
+    /// In a replayed hand: the player mucks at the showdown.
     mucks: bool,
 }
 
@@ -309,14 +309,14 @@ impl Table {
         &self.config
     }
 
-    /// Other clocks from the next turn on: the one part of a table that may change.
+    /// Replaces the clock from the next turn on: the only part of a table's configuration that may change.
     pub fn set_clock(&mut self, clock: ClockConfig) {
         if self.config.clock != clock {
             Arc::make_mut(&mut self.config).clock = clock;
         }
     }
 
-    /// The seats, by index; `None` is a free chair.
+    /// The seats, by index; `None` is a free seat.
     pub fn seats(&self) -> &[Option<Seat>] {
         &self.seats
     }
@@ -367,14 +367,14 @@ impl Table {
         chair.as_mut().ok_or(Refusal::SeatEmpty(seat))
     }
 
-    /// Every chair, occupied or not.
+    /// All seats, occupied or not.
     fn chairs(&self) -> SeatSet {
         SeatSet::first(self.config.seats)
     }
 }
 
 impl Seat {
-    /// Will be dealt the next hand, as far as the seat itself goes.
+    /// Whether the seat's player wants to be dealt the next hand and can be.
     pub fn is_ready(&self) -> bool {
         !self.sitting_out && !self.leaving && self.stack > 0
     }
@@ -407,7 +407,7 @@ impl Blank for Seat {
 }
 
 impl InHand {
-    /// The most that the player can have in front of them on this street.
+    /// The most that the player can have in front on this street.
     fn reach(&self) -> Chips {
         (self.street_bet + self.start_stack).saturating_sub(self.total + self.dead)
     }
@@ -422,7 +422,7 @@ impl Hand {
         self.players.get_mut(seat.index())?.as_mut()
     }
 
-    /// Everybody dealt in, by seat.
+    /// All dealt-in players, by seat.
     pub fn players(&self) -> impl Iterator<Item = (SeatIndex, &InHand)> {
         (0u8..).map(SeatIndex).zip(&self.players).filter_map(|(seat, player)| Some((seat, player.as_ref()?)))
     }

@@ -20,8 +20,8 @@ thread_local! {
 
 struct Counting;
 
-// SAFETY: every call goes on to the system's allocator with the same arguments; beside it a counter
-// of the thread is raised, which neither allocates nor unwinds.
+// SAFETY: every call is forwarded to the system's allocator with the same arguments; the thread's counter, which is
+// incremented as well, neither allocates nor unwinds.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let _ = COUNT.try_with(|count| count.set(count.get() + 1));
@@ -133,7 +133,7 @@ fn whole_random_hands_are_played_without_one_allocation() {
     assert!(hands > 1_500 && twice > 20 && left > 200 && raked > 500, "{hands} {twice} {left} {raked}");
 }
 
-/// A replayed hand costs no memory either, from its deal on, once the table and the buffer are there.
+/// Replaying a hand allocates nothing either, from its deal on, once the table and the buffer exist.
 #[test]
 fn a_hand_that_is_set_up_is_dealt_without_an_allocation() {
     let mut table = Table::new(TableConfig { seats: 10, ..config() }).unwrap();
@@ -158,7 +158,7 @@ fn a_hand_that_is_set_up_is_dealt_without_an_allocation() {
     assert_eq!(counts[1..], [0, 0], "the first hand may make room for those who leave");
 }
 
-/// The counter counts.
+/// Checks the counting allocator itself.
 #[test]
 fn an_allocation_is_seen() {
     let before = allocations();

@@ -23,13 +23,13 @@ fn deck() -> SealedDeck {
     SealedDeck::new(&[7; 32]).unwrap()
 }
 
-/// What is seen of this deal at these places.
+/// The openings of this deal at these places.
 fn seen(deck: &SealedDeck, reveals: &[Reveal], places: &[usize]) -> Vec<(usize, Opening)> {
     let cards = deck.deck(reveals).unwrap();
     places.iter().map(|&place| (place, deck.opening_of(cards.at(place).unwrap()).unwrap())).collect()
 }
 
-/// The deck's leaves, changed.
+/// The deck's leaves after `change`.
 fn leaves(change: impl FnOnce(&mut [(Card, Hash); 52])) -> Leaves {
     let opening = |leaf| deck().opening(leaf).unwrap();
     let mut leaves: [(Card, Hash); 52] =
@@ -65,7 +65,7 @@ fn a_deck_with_a_card_twice_is_caught_when_both_are_seen_and_by_the_auditor_alwa
     let (root, card) = (twice.root(), twice.card(3).unwrap());
     let place = |leaf: u8| deal_order(&root, &reveals()).unwrap().iter().position(|at| *at == leaf).unwrap();
     let at = |leaf: u8| (place(leaf), twice.opening(leaf).unwrap());
-    // Whoever sees one of them has nothing to complain about: the root was made with both.
+    // A player who sees only one of them has no evidence: the root was made with both.
     assert_eq!(verify_seen(&root, &reveals(), &[at(3), at(4)]), Ok(()));
     assert_eq!(verify_seen(&root, &reveals(), &[at(3), at(20)]), Err(DealError::CardTwice(card)));
     assert_eq!(audit(&root, &reveals(), &twice).unwrap_err(), DealError::CardTwice(card));
@@ -123,11 +123,11 @@ fn the_order_of_reveals_does_not_matter_and_every_bit_of_entropy_does() {
 
 #[test]
 fn whoever_reveals_last_chooses_between_orders_of_leaves_and_not_of_cards() {
-    // The root tells nothing of the cards: two tables with the same order of leaves deal other cards.
+    // The root is independent of the cards: two tables with the same order of leaves deal different cards.
     let (one, other) = (deck(), SealedDeck::new(&[8; 32]).unwrap());
     let same_places = (0..52).filter(|leaf| one.leaves().card(*leaf) == other.leaves().card(*leaf)).count();
     assert!(same_places < 12, "{same_places} of 52 cards are in the same leaf");
-    // And the two orders that one player can choose from have as little to do with each other.
+    // The two orders that one player can choose from are independent of each other, too.
     let both =
         [deal_order(&one.root(), &reveals()).unwrap(), deal_order(&one.root(), &reveals()[..1]).unwrap()];
     let same = (0..52).filter(|place| both[0][*place] == both[1][*place]).count();

@@ -15,7 +15,7 @@ const HANDS: u32 = 20_000;
 
 type Deal = [u8; 52];
 
-/// The hands as they are dealt: numbers of cards by place.
+/// The dealt hands: the card's number at each place.
 static DEALS: LazyLock<Vec<Deal>> = LazyLock::new(|| (0..HANDS).map(deal).collect());
 
 fn deal(number: u32) -> Deal {
@@ -30,7 +30,7 @@ fn deal(number: u32) -> Deal {
     deck.cards().map(|card| card.number())
 }
 
-/// What a hasty programmer writes: a byte modulo the number of cards that are left.
+/// A common mistake: a byte modulo the number of remaining cards.
 fn biased() -> Vec<Deal> {
     let mut state = 1u64;
     let mut byte = || {
@@ -51,7 +51,7 @@ fn biased() -> Vec<Deal> {
     (0..HANDS).map(|_| hand()).collect()
 }
 
-/// How many standard deviations a figure is from its mean.
+/// A figure's distance from its mean in standard deviations.
 struct Deviation {
     what: &'static str,
     sigmas: f64,
@@ -107,8 +107,8 @@ fn neighbours(deals: &[Deal]) -> Deviation {
     Deviation::new("neighbours", chi, 2_601.0, (2.0 * 2_651.0f64).sqrt())
 }
 
-/// Descents: places whose card is below the one before. Eulerian numbers: mean (n - 1) / 2, variance
-/// (n + 1) / 12 a hand (Knuth, TAOCP 3, section 5.1.3).
+/// Descents: places whose card is below the previous one. Eulerian numbers: mean (n - 1) / 2, variance (n + 1) / 12 a
+/// hand (Knuth, TAOCP 3, section 5.1.3).
 fn descents(deals: &[Deal]) -> Deviation {
     let found: usize = deals.iter().map(|d| d.windows(2).filter(|pair| pair[0] > pair[1]).count()).sum();
     let hands = deals.len() as f64;

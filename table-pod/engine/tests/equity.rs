@@ -19,7 +19,7 @@ fn hands<const N: usize>(texts: [&str; N]) -> [[Card; 2]; N] {
     texts.map(cards)
 }
 
-/// Every board one by one, by the plain evaluator.
+/// Computes the equities by evaluating every board, without classes.
 fn one_by_one(hands: &[[Card; 2]], dead: &[Card]) -> Vec<Equity> {
     let taken: Vec<Card> = hands.iter().flatten().chain(dead).copied().collect();
     let deck: Vec<Card> = Card::all().filter(|card| !taken.contains(card)).collect();
@@ -83,7 +83,7 @@ fn combinations(high: &str, low: &str, suited: bool) -> Vec<[Card; 2]> {
         .collect()
 }
 
-/// The same hands whatever the suits are called: the least of their 24 names.
+/// A canonical form of the hands: the least of the 24 ways to name the suits.
 fn pattern(hands: &[[Card; 2]]) -> Vec<[u8; 2]> {
     let mut names = Vec::new();
     for name in 0..256u32 {
@@ -105,8 +105,7 @@ fn pattern(hands: &[[Card; 2]]) -> Vec<[u8; 2]> {
     names.into_iter().min().unwrap()
 }
 
-/// What kinds of hands are worth against each other, summed over all their suits: each pattern of
-/// suits is counted once and multiplied.
+/// Equities of kinds of hands, summed over all their suits: each pattern of suits is evaluated once and multiplied.
 fn kinds(kinds: &[Vec<[Card; 2]>; 3]) -> Vec<Equity> {
     let mut patterns = BTreeMap::new();
     for a in &kinds[0] {
@@ -157,8 +156,8 @@ fn three_hands_that_share_no_rank_have_their_published_equities() {
     assert_eq!(equities.iter().map(percent).collect::<Vec<_>>(), [24.514, 36.9, 38.586]);
 }
 
-/// A count by hand: of the 44 rivers, nine spades make the flush; the 2s and the 3s of them pair the
-/// board and give the three queens a full house.
+/// Compared with a count by hand: of the 44 rivers, nine spades make the flush; their 2s and 3s pair the board and give
+/// the three queens a full house.
 #[test]
 fn a_flush_draw_on_the_turn_has_its_outs() {
     let hands = hands(["As Ks", "Qc Qd"]);
@@ -191,7 +190,7 @@ fn the_shares_of_all_hands_are_the_boards() {
     }
 }
 
-/// The enumeration against loops over the whole deck that rank seven cards at a time.
+/// Compares the enumeration with loops over the whole deck that rank seven cards at a time.
 #[test]
 fn enumeration_agrees_with_ranking_every_board_by_itself() {
     let hands = hands(["Ac Kd", "7c 7d", "Jh Th"]);
@@ -236,7 +235,7 @@ fn a_sample_draws_cards_equally_often_and_none_that_is_dead() {
     let known: Vec<Card> = hands.iter().flatten().chain(&board).copied().collect();
     let mut rivers = Vec::new();
     for river in Card::all().filter(|card| !known.contains(card)) {
-        // With all others dead, the one river that is left says who wins on it.
+        // With all other cards dead, the one remaining river determines the winner.
         let dead: Vec<Card> = Card::all().filter(|card| !known.contains(card) && *card != river).collect();
         let one = monte_carlo(&hands, &board, &dead, 10, 1).unwrap();
         assert_eq!(
@@ -251,7 +250,7 @@ fn a_sample_draws_cards_equally_often_and_none_that_is_dead() {
     }
     assert_eq!(rivers.iter().filter(|(_, kings)| *kings).count(), 2, "two kings are left");
     let sample = monte_carlo(&hands, &board, &[], 440_000, 3).unwrap();
-    // 2 of 44 rivers: 20,000 expected, standard deviation 138; the bound is five of them.
+    // 2 of 44 rivers: 20,000 expected, standard deviation 138; the bound is five deviations.
     assert!(sample[1].wins.abs_diff(20_000) < 690, "{sample:?}");
 }
 

@@ -18,7 +18,7 @@ fn rank(text: &str) -> HandRank {
     evaluate(&cards(text))
 }
 
-/// How many hands have each rank.
+/// Number of hands of each rank.
 type Histogram = Vec<u64>;
 
 /// Ranks every hand of `more` cards after those in `hand`, from the deck's card `from` on.
@@ -87,7 +87,7 @@ fn all_seven_card_hands_fall_into_the_published_categories() {
         [23_294_460, 58_627_800, 31_433_400, 6_461_620, 6_180_020, 4_047_644, 3_473_184, 224_848, 41_584];
     assert_eq!(categories(&counts), published);
     assert_eq!(counts.iter().sum::<u64>(), 133_784_560);
-    // Seven cards cannot have, say, 7-5-4-3-2 as their best: 4,824 ranks are left.
+    // Seven cards cannot have a hand such as 7-5-4-3-2 as their best: 4,824 ranks are left.
     assert_eq!(counts.iter().filter(|count| **count > 0).count(), 4_824);
 }
 
@@ -176,7 +176,7 @@ fn numbers_rank_as_their_cards_do_and_not_at_all_where_one_is_no_card() {
     assert_eq!(evaluate_numbers(&[0, 1, 2, 3, 4, 5, 6, 7]).value(), 0, "too many");
 }
 
-/// What equity's inner loops do: a list of hands of one card each.
+/// The inner loop of equities: a list of hands with one more card each.
 #[test]
 fn hands_of_one_card_add_up_as_cards_do() {
     let mut random = generate_hands(7);

@@ -1,5 +1,5 @@
-//! Changes to betting and pots that the other tests could let pass, one test each: what the mutation check
-//! (`make mutants`) looks for.
+//! Tests against changes of betting and pots that the other tests let pass, one for each surviving mutant of `make
+//! mutants`.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
 
 mod common;
@@ -66,7 +66,7 @@ fn without_dead_money_there_is_no_pot_for_those_who_put_nothing_in() {
     assert_eq!(got[0].amount, 20);
 }
 
-/// A raise is to more than the bet: who has just enough to call it is offered none.
+/// A player with just enough chips to call is not offered a raise.
 #[test]
 fn a_stack_of_exactly_the_bet_can_call_and_not_raise() {
     let mut table = deal(Betting::NoLimit, &[100, 100, 100, 40], &[5, 10]);
@@ -77,7 +77,7 @@ fn a_stack_of_exactly_the_bet_can_call_and_not_raise() {
     act(&mut table, 3, CALL).unwrap();
 }
 
-/// A short all-in closes the betting, the number of bets caps it: two reasons, and each is said (WSOP 172).
+/// A short all-in closes the betting, and the number of bets is capped: two refusals with different reasons (WSOP 172).
 #[test]
 fn in_a_fixed_limit_a_refused_raise_says_whether_it_is_closed_or_capped() {
     for bets_max in [0, 2, 3, 4] {
@@ -107,7 +107,7 @@ fn an_action_says_whether_it_took_the_whole_stack() {
     assert_eq!(all_in(&act(&mut table, 1, CHECK).unwrap()), Some(false));
 }
 
-/// A player has nothing to decide who finds everybody else all-in for no more than is in front of them (WSOP 150).
+/// A player has no decision if all others are all-in for no more than the player's own bet (WSOP 150).
 #[test]
 fn against_a_big_blind_that_is_all_in_for_no_more_than_the_small_blind_nobody_is_asked() {
     for (big, asked) in [(4, false), (5, false), (6, true)] {

@@ -12,7 +12,7 @@ use purr_engine::{
     phh::{Phh, Replayer, Value, Verdict},
 };
 
-/// As another room would write it, with fields that are not in the specification.
+/// A hand as another room would write it, with fields outside the specification.
 const HAND: &str = r#"{
   "ohh": {
     "spec_version": "1.4.6", "internal_version": "0.0.1",
@@ -67,7 +67,7 @@ fn a_hand_is_read_and_written_again_with_the_fields_that_nobody_knows() {
     assert_eq!(hand.pots[0].player_wins[0].extra[0].0, "contributed_rake");
     let text = hand.to_string();
     assert_eq!(Ohh::parse(&text).unwrap(), hand);
-    // Another reader reads the same of it.
+    // An independent JSON parser reads the same.
     let value: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!(value["ohh"]["network_name"], "Some \"Network\"");
     assert_eq!(value["ohh"]["rounds"][0]["actions"][2]["cards"], serde_json::json!(["As", "Tc"]));
@@ -82,7 +82,7 @@ fn files_hold_one_hand_after_the_other_or_an_array() {
     assert_eq!(entries[1].line, 1 + hand.to_string().lines().count() + 1);
     assert!(entries.iter().all(|entry| entry.hand.as_ref() == Ok(&hand)));
     assert_eq!(ohh::read(&format!("[{HAND},{HAND}]")).unwrap().len(), 2);
-    // One of another game keeps no other from being read.
+    // A hand of another game does not keep others from being read.
     let other = HAND.replace("Holdem", "Omaha");
     let entries = ohh::read(&format!("{other}{HAND}")).unwrap();
     assert_eq!(entries[0].hand, Err(OhhError::Game("Omaha".into())));
@@ -134,7 +134,7 @@ fn a_hand_is_told_in_phh_and_played_to_the_same_end() {
     }
     let outcome = Replayer::new().outcome(&phh).unwrap();
     assert_eq!((outcome.verdict, outcome.missing), (Verdict::Rake, 1));
-    // And back: what calls put in and who was all-in is played out.
+    // Converted back: amounts of calls and all-ins are replayed.
     let again = Ohh::from_phh(&phh).unwrap();
     assert_eq!(again.start_date_utc.as_deref(), Some("2020-04-07T14:32:50Z"));
     assert_eq!((again.dealer_seat, again.table_size), (8, Some(6)));
@@ -265,7 +265,7 @@ fn json() -> impl Strategy<Value = String> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 4_000, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// As the value of a field that nobody knows, every text is JSON here where it is for serde_json.
+    /// In an unknown field, the reader accepts exactly the texts that serde_json accepts as JSON.
     #[test]
     fn json_is_read_where_another_reader_reads_it(value in json()) {
         let text = HAND.replace("\"flags\": [\"Observed\"]", &format!("\"x\": {value}"));

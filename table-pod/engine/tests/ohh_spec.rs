@@ -1,5 +1,5 @@
-//! Open Hand History as its specification has it (<https://hh-specs.handhistory.org>, version 1.4.7): what is
-//! written here has every field that is required, each of its type, and amounts that add up.
+//! Conformance to the specification of the Open Hand History (<https://hh-specs.handhistory.org>, version 1.4.7):
+//! written hands have every required field with its type, and amounts that add up.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
 
 mod common;
@@ -12,8 +12,8 @@ use purr_engine::{
 };
 use serde_json::{Map, Value, json};
 
-/// The specification's example of a cash hand at iPoker, as far as stakes, players and forms of values go; the
-/// play of it is made up.
+/// The specification's example of a cash hand at iPoker, for stakes, players and forms of values; the actions are
+/// invented.
 const EXAMPLE: &str = r#"{"ohh": {
     "spec_version": "1.2.2", "internal_version": "1.2.2", "network_name": "iPoker Network", "site_name": "iPoker",
     "game_type": "Holdem", "table_name": "Brehuiesti", "table_size": 6, "game_number": "8599887794",
@@ -85,7 +85,7 @@ const PUTS_IN: [&str; 10] = [
     "Add to Pot",
 ];
 
-/// What of a hand is not as the specification has it.
+/// Deviations of a hand from the specification.
 #[derive(Default)]
 struct Faults(Vec<String>);
 
@@ -110,7 +110,7 @@ impl Faults {
         value
     }
 
-    /// May be left out or null.
+    /// The field may be missing or null.
     fn optional(&mut self, of: &Value, at: &str, name: &str, kind: &str) {
         if !of[name].is_null() {
             self.field(of, at, name, kind);
@@ -127,7 +127,7 @@ impl Faults {
     }
 }
 
-/// The number as it is written, in millionths.
+/// The number as written, in millionths.
 fn millionths(value: &Value) -> i64 {
     let text = value.to_string();
     let (whole, part) = text.split_once('.').unwrap_or((&text, ""));
@@ -177,7 +177,7 @@ fn faults(text: &str, strict: bool) -> Vec<String> {
     faults.optional(ohh, "", "ante_amount", "decimal");
     let flags: Vec<&str> = ohh["flags"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     faults.want(flags.iter().all(|flag| FLAGS.contains(flag)), format!("flags {flags:?}"));
-    // Who is no hero has none.
+    // A hand without a hero has no hero's cards.
     let hero = !ohh["hero_player_id"].is_null();
     faults.want(hero != flags.contains(&"Observed"), "a hand has a hero, or was observed");
 
@@ -253,7 +253,7 @@ fn pots(ohh: &Value, ids: &[i64], put_in: i64, faults: &mut Faults) {
         faults.want(won + rake == amount, format!("{at}amount is {amount}, won are {won} and rake {rake}"));
         all += amount;
     }
-    // What nobody called is in no pot.
+    // Uncalled bets are in no pot.
     faults.want(all <= put_in, format!("pots of {all} out of {put_in}"));
 }
 
@@ -279,7 +279,7 @@ fn play(config: TableConfig, stacks: &[u64], acts: &[Action], twice: bool) -> Ha
     HandHistory::public(1, game.table.config().clone(), seats, &events)
 }
 
-/// A table with tokens of six decimals, as its hands are told.
+/// A table with tokens of six decimals.
 fn context() -> Context {
     Context {
         site_name: "Purr Poker".into(),
@@ -364,7 +364,7 @@ fn what_is_written_is_as_specified() {
         assert_eq!(ohh["big_blind_amount"].to_string(), "1.0");
         assert!(text.contains("\"small_blind_amount\": 0.50"), "{text}");
         assert_eq!((&ohh["currency"], &ohh["tournament"]), (&json!("USD"), &json!(false)));
-        // What is told is read again, and is the same hand.
+        // The written text is read again as the same hand.
         let again = Ohh::parse(&text).unwrap();
         assert_eq!(again.to_string(), text);
         again.to_phh().unwrap();

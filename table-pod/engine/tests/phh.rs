@@ -84,7 +84,7 @@ fn a_raked_hand_replayed_without_rake_is_said_to_be_raked_by_as_much_as_it_tells
     let outcome = Replayer::new().outcome(&phh).unwrap();
     assert_eq!(outcome.verdict, Verdict::Rake);
     assert_eq!(phh.field("_rake").unwrap().integer(), Some(i64::try_from(outcome.missing).unwrap()));
-    // A rake of one's own that does not account for what is missing is none.
+    // A stated rake that does not explain what is missing does not count.
     for (name, value) in &mut phh.fields {
         if name == "_rake" {
             *value = phh::Value::Number("1".into());
@@ -144,7 +144,7 @@ fn a_hand_run_twice_is_written_with_both_boards_and_replayed_with_both() {
     assert_eq!(Replayer::new().outcome(&phh).unwrap().verdict, Verdict::Exact, "{text}");
 }
 
-/// Hands of others are not committed: they lie beside the repository, or where PURR_PHH_DIR says.
+/// Hands of other rooms are not in the repository: they are beside it, or where PURR_PHH_DIR points.
 fn samples() -> Option<PathBuf> {
     let beside = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/phh");
     let dir = env::var_os("PURR_PHH_DIR").map_or_else(beside, PathBuf::from);
@@ -169,7 +169,7 @@ fn hands_of_others_end_with_the_stacks_that_they_ended_with() {
         let name = file.display();
         let text = fs::read_to_string(&file).unwrap();
         let entries = phh::read(&text).unwrap();
-        // Both readers, and what is written of it, say the same.
+        // Both readers, and the re-read output, agree.
         assert_eq!(phh::read_fast(&text).as_ref(), Some(&entries));
         let mut chunks = phh::Chunks::new(&text);
         let chunks = std::iter::from_fn(|| Some(chunks.next(100).unwrap()).filter(|chunk| !chunk.is_empty()));

@@ -1,5 +1,5 @@
-//! Files in PHH as people, PokerKit and the published datasets write them: all of it read, and
-//! written again without loss. Every hand here is made up.
+//! Files in PHH as people, PokerKit and published datasets write them: all are read, and written again without loss.
+//! Every hand here is invented.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
 
 use proptest::prelude::*;
@@ -299,7 +299,7 @@ fn token() -> impl Strategy<Value = String> {
     prop_oneof![Just("\n_x = ".to_owned()), prop::sample::select(tokens.to_vec()).prop_map(String::from)]
 }
 
-/// As TOML has it: `null`, which the fast reader takes as well, is none of its numbers.
+/// Numbers in TOML: `null`, which the fast reader also accepts, is not one of them.
 fn written_amount() -> impl Strategy<Value = String> {
     prop_oneof![
         4 => (0u64..1_000_000).prop_map(|number| number.to_string()),
@@ -321,7 +321,7 @@ fn written_action() -> impl Strategy<Value = String> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 3_000, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// What the fast reader reads is TOML, and means what the toml crate says it means.
+    /// Texts that the fast reader accepts are TOML, and mean what the toml crate reads.
     #[test]
     fn the_fast_reader_and_the_toml_crate_never_disagree(tokens in prop::collection::vec(token(), 0..12)) {
         let text = small(&format!("_y = 1\n_x = {}", tokens.concat()));
@@ -361,7 +361,7 @@ proptest! {
     }
 }
 
-/// The hands of a chunked reading, and whether it came to the end.
+/// Reads hands in chunks; returns them and whether the end was reached.
 fn in_chunks(text: &str, most: usize) -> (Vec<Entry>, bool) {
     let (mut chunks, mut all) = (Chunks::new(text), Vec::new());
     loop {

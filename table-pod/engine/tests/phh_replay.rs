@@ -1,5 +1,5 @@
-//! Recorded hands played again: forced bets, cards that are not told, other rooms' rake and odd
-//! chips, and what the rules refuse. Every hand here is made up.
+//! Replays of recorded hands: forced bets, unknown cards, other rooms' rake and odd chips, and refusals by the rules.
+//! Every hand here is invented.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
 
 use purr_engine::phh::{Outcome, Phh, PhhError, Replayer, Verdict};
@@ -46,7 +46,7 @@ impl Hand<'_> {
         Replayer::new().outcome(&self.read()).unwrap_err()
     }
 
-    /// The end that is told, and how it is judged.
+    /// The stated result, and its verdict.
     fn ends(&self, stacks: &str) -> Verdict {
         let more = format!("{}\nfinishing_stacks = [{stacks}]", self.more);
         Hand { more: &more, ..*self }.outcome().verdict
@@ -135,7 +135,7 @@ fn cases_end_as_they_tell() {
 /// PokerKit: of a trimmed ante that nobody matches the rest is not posted.
 #[test]
 fn different_antes_are_trimmed_to_what_another_player_matches() {
-    // Each can lose 5 of the antes; p1, all-in for 3, wins 3 of each.
+    // Each can lose 5 in antes; p1, all-in for 3, wins 3 of each.
     let hand = Hand {
         antes: "5, 9, 5",
         stacks: "3, 100, 100",
@@ -145,7 +145,7 @@ fn different_antes_are_trimmed_to_what_another_player_matches() {
         ..PLAIN
     };
     assert_eq!(hand.ends("9, 101, 93"), Verdict::Exact);
-    // All 9 of it would be a bet that p2 cannot make.
+    // All of the 9 would be a bet that p2 cannot match.
     let all_in = Hand { stacks: "100, 9, 100", actions: "p3 cbr 6\n p1 f\n p2 cc", ..hand };
     assert_eq!(all_in.outcome().played.actions, 3);
 }
@@ -188,7 +188,7 @@ fn cards_may_come_one_by_one_be_shown_in_any_order_or_only_at_the_showdown() {
         ("d dh p1 As\n d dh p2 Ks\n d dh p1 Ah\n d dh p2 Kh\n", "p1 sm AhAs\n p2 sm -"),
         ("d dh p1 ????\n d dh p2 Ks??\n", "p1 sm AsAh\n p2 sm KhKs"),
         ("", "p1 sm AsAh\n p2 sm KsKh"),
-        // Who is said to show but not what, and who is not said to show, has let go.
+        // A player who shows unknown cards, and a player without a showing action, have mucked.
         ("d dh p1 AsAh\n d dh p2 ????\n", "p1 sm AsAh\n p2 sm ????"),
         ("", "p1 sm AsAh"),
     ] {
@@ -216,7 +216,7 @@ fn cards_that_are_told_nowhere_leave_the_end_open_within_reason() {
         assert_eq!(hand.ends(told), Verdict::Mismatch, "{told}");
     }
     assert_eq!(hand.outcome().verdict, Verdict::Untold);
-    // The one who showed is told to have lost to the one who did not.
+    // The record says that the player who showed lost to the one who did not.
     let actions = format!("{SHOWDOWN}p1 sm AsAh\n p2 sm ????");
     assert_eq!(Hand { actions: &actions, ..PLAIN }.ends("98, 102, 100"), Verdict::UnknownCards);
 }
@@ -241,13 +241,13 @@ fn another_rooms_rake_is_told_apart_from_a_mismatch() {
     assert_eq!(raked, Verdict::Rake);
     let outcome = Hand { more: "winnings = [3.75, 0, 0]", ..hand }.outcome();
     assert_eq!((outcome.verdict, outcome.missing, outcome.played.decimals), (Verdict::Rake, 25, 2));
-    // Too much for a rake; from who won nothing; to the winner; more than there was.
+    // Too much for a rake; taken from a player who won nothing; given to the winner; more than there was.
     for told in ["101.50, 98, 100", "102, 97.80, 100", "102, 98, 99.80", "102.20, 98, 100"] {
         assert_eq!(hand.ends(told), Verdict::Mismatch, "{told}");
     }
     assert_eq!(hand.wins("4, 0, 0"), Verdict::Exact);
     assert_eq!(hand.wins("4, 0, 0.10"), Verdict::Mismatch);
-    // Both are told, and one of them is wrong.
+    // Both results are stated, and one of them is wrong.
     let more = "finishing_stacks = [102, 98, 100]\nwinnings = [0, 4, 0]";
     assert_eq!(Hand { more, ..hand }.outcome().verdict, Verdict::Mismatch);
 }
@@ -280,7 +280,7 @@ fn odd_chips_by_another_rule_are_told_apart_from_a_mismatch() {
     for told in ["105, 101, 102, 92", "103, 103, 101, 93", "104, 104, 102, 90"] {
         assert_eq!(split.ends(told), Verdict::Mismatch, "{told}");
     }
-    // Everything in chips of 25: an odd chip is one of those.
+    // All amounts are in chips of 25, so an odd chip is one of those.
     let live = Hand {
         blinds: "25, 50, 0, 0",
         stacks: "5000, 5000, 5000, 5000",
@@ -305,7 +305,7 @@ fn amounts_are_counted_in_the_smallest_unit_that_the_hand_has() {
     };
     assert_eq!(hand.ends("1.99, 0.93, 2.26"), Verdict::Exact);
     assert_eq!(hand.ends("1.99, 0.92, 2.26"), Verdict::Rake);
-    // What binary floats make of the same amounts.
+    // The same amounts as binary floating-point numbers.
     assert_eq!(hand.ends("1.99, 0.9300000000000002, 2.2599999999999998"), Verdict::Exact);
     assert_eq!(hand.outcome().played.decimals, 2);
     // Eighteen decimals, as of a token's smallest unit.
@@ -355,7 +355,7 @@ fn a_hand_may_be_told_in_part() {
     assert!(!part.outcome().played.finished);
     assert_eq!(part.ends("99, 98, 94"), Verdict::Exact);
     assert_eq!(part.ends("99, 98, 103"), Verdict::Mismatch);
-    // The next hand does not meet the one that was left.
+    // The next hand starts with an empty table, without the abandoned one.
     let mut replayer = Replayer::new();
     replayer.outcome(&part.read()).unwrap();
     assert!(replayer.outcome(&Hand { actions: "p3 cbr 1", ..PLAIN }.read()).is_err());

@@ -1,4 +1,4 @@
-//! What holds for every game, whoever plays and however badly.
+//! Properties of every game, with random and even illegal commands.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
 
 mod common;
@@ -112,7 +112,7 @@ fn antes() -> impl Strategy<Value = Ante> {
     prop_oneof![Just(Ante::None), Just(Ante::Each(3)), Just(Ante::BigBlind(10))]
 }
 
-/// Everything that is possible now, at its bounds.
+/// All commands that are possible now, with amounts at their bounds.
 fn offered(table: &Table) -> Vec<Command> {
     if let Some(seat) = table.asked_twice().iter().next() {
         return [true, false].map(|agree| Command::RunItTwice { seat, agree }).to_vec();
@@ -131,7 +131,7 @@ fn offered(table: &Table) -> Vec<Command> {
     actions.into_iter().map(|action| Command::Act { seat, action }).collect()
 }
 
-/// What is not possible now: beyond each bound, out of turn, unasked.
+/// Illegal commands: beyond each bound, out of turn, or without a question.
 fn unoffered(table: &Table) -> Vec<Command> {
     let everybody = (0..=table.config().seats).map(SeatIndex);
     let asked = table.asked_twice();
@@ -238,8 +238,8 @@ proptest! {
         }
     }
 
-    /// Cards that need not be shown are seen only where their player wishes it or says so when asked, and nobody's chips
-    /// depend on it. What need not be shown is told by the same table where nobody wishes anything.
+    /// Cards that may be mucked are only seen if their player chose so, in advance or when asked, and no chips depend
+    /// on it. The same table without any choice shows what must be shown.
     #[test]
     fn nobodys_cards_are_seen_without_their_consent_and_no_chip_depends_on_it(
         seed in any::<u64>(), seats in 2u8..=10, ante in antes(),

@@ -1,5 +1,5 @@
-//! What the page's replay is compared with: hands that the engine played, with the state of the table after each command.
-//! `PURR_GENERATE=1` writes the file anew; the page's tests (`tests/page/replay.test.mjs`) read it.
+//! Generates the test data of the page's replay: hands played by the engine, with the table's state after each command.
+//! `PURR_GENERATE=1` writes the file again; the page's tests (`tests/page/replay.test.mjs`) read it.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
 
 mod common;
@@ -62,7 +62,7 @@ fn table(dice: &mut Dice, number: u64) -> Table {
     table
 }
 
-/// More calls than folds, and an all-in now and then, so that there is something to see.
+/// More calls than folds, and some all-ins, so that hands reach later streets.
 fn choice(dice: &mut Dice, table: &Table) -> Command {
     if let Some(seat) = table.asked_twice().iter().next() {
         return Command::RunItTwice { seat, agree: dice.roll(5) > 0 };

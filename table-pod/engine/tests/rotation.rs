@@ -37,7 +37,7 @@ impl Dice {
     }
 }
 
-/// How often what happened.
+/// Counts of the events that the test must have seen.
 #[derive(Debug, Default)]
 struct Counts {
     hands: u64,
@@ -53,12 +53,12 @@ struct Counts {
     orbits: u64,
 }
 
-/// What the test knows of a table, by what it saw.
+/// The test's own record of a table, from what it has seen.
 #[derive(Default)]
 struct Ledger {
     /// Owe a big blind.
     owes: BTreeSet<PlayerId>,
-    /// Had the big blind of the last hand; was dealt into it and has kept the chair.
+    /// Had the big blind of the last hand, was dealt in, and has kept the seat.
     payer: Option<PlayerId>,
     stayed: BTreeSet<PlayerId>,
     big: Option<SeatIndex>,
@@ -67,7 +67,7 @@ struct Ledger {
     ready: BTreeSet<(SeatIndex, PlayerId)>,
 }
 
-/// One hand as it began.
+/// The start of one hand.
 #[derive(Debug)]
 struct Begun {
     dealt: BTreeSet<(SeatIndex, PlayerId)>,
@@ -101,7 +101,7 @@ fn begun(table: &Table, events: &[Event]) -> Begun {
             _ => {}
         }
     }
-    // Whoever buys the button is the big blind of the hand.
+    // A player who buys the button is the big blind of the hand.
     Begun { dealt, bought: big.is_none(), big: big.or(live).unwrap(), paid }
 }
 
@@ -138,7 +138,7 @@ impl Ledger {
         } else {
             // 1. Nobody has the big blind twice running.
             assert_ne!(self.payer, Some(payer), "twice running");
-            // 2. Nobody is dealt in owing one.
+            // 2. Nobody who owes a blind is dealt in.
             for (_, player) in &begun.dealt {
                 if !self.owes.contains(player) || begun.paid.contains(player) {
                     continue;
@@ -152,13 +152,13 @@ impl Ledger {
                 );
                 counts.came_back += 1;
             }
-            // 3. And nobody who owes nothing is kept out.
+            // 3. Nobody who owes nothing is left out.
             for (_, player) in ready.difference(&begun.dealt) {
                 let chair = table.seats().iter().flatten().find(|chair| chair.player == *player).unwrap();
                 assert!(self.owes.contains(player) || chair.owes_small, "{player} is kept out");
             }
-            // 4. The big blind passes over nobody who is ready, but for whom only newcomers were left, or
-            // who had the last one.
+            // 4. The big blind skips no ready player, except where only newcomers were left or the player had the last
+            // one.
             if self.passed(table, begun, ready) {
                 counts.passed_over += 1;
                 self.run.clear();
@@ -211,7 +211,7 @@ impl Ledger {
         }
     }
 
-    /// Who paid owes nothing, and who was away while the big blind passed owes one.
+    /// A player who paid owes nothing, and a player who was away when the big blind passed owes one.
     fn note(
         &mut self,
         table: &Table,
@@ -288,7 +288,7 @@ impl Game {
         }
     }
 
-    /// Often the same player is back at once, on the same chair or another.
+    /// The player leaves, and often returns at once, to the same seat or another.
     fn leave(&mut self, seat: SeatIndex) {
         let Some(gone) = self.table.seat(seat).map(|chair| chair.player) else { return };
         let events = self.table.apply(0, Command::Leave { seat }).unwrap_or_default();
@@ -355,7 +355,7 @@ fn nobody_has_the_big_blind_twice_running_nobody_plays_owing_one_and_over_an_orb
     assert!(all.iter().all(|count| *count >= wanted / 400), "{counts:?}");
 }
 
-/// The big blinds of so many hands, by seat, and between them what `change` does.
+/// Plays `hands` hands with `change` between them, and returns the seats of the big blinds.
 fn big_blinds(table: &mut Table, hands: u64, mut change: impl FnMut(&mut Table)) -> BTreeMap<u8, u64> {
     let mut paid = BTreeMap::new();
     for _ in 0..hands {
@@ -387,7 +387,7 @@ fn sit(table: &mut Table, seat: u8, who: u8) {
     table.apply(0, sit).unwrap();
 }
 
-/// Heads-up, leaving and coming back pays no big blind less, whichever chair it is (WSOP Tournament 87).
+/// Heads-up, leaving and returning avoids no big blind, in whatever seat (WSOP Tournament 87).
 #[test]
 fn heads_up_a_player_who_leaves_and_returns_pays_every_other_big_blind() {
     for leaver in [0, 1] {
@@ -436,15 +436,15 @@ fn a_debt_outlives_the_third_player() {
     assert!(!table.seat(SeatIndex(0)).unwrap().owes_big);
 }
 
-/// The big blind may come to a newcomer on the chair that had the last one: the small blind is dead then,
-/// and the newcomer does not buy the button.
+/// The big blind may come to a newcomer in the seat that had the last one: the small blind is dead then, and the
+/// newcomer does not buy the button.
 #[test]
 fn a_newcomer_on_the_last_big_blinds_chair_posts_the_big_blind_alone() {
     let mut table = seated(&[0, 3]);
     big_blinds(&mut table, 2, |_| {}); // the last big blind is seat 0's
     table.apply(0, Command::Leave { seat: SeatIndex(0) }).unwrap();
     sit(&mut table, 0, 9);
-    // Who had it sits at seat 1 now, is passed over, and posts like the other newcomer.
+    // The player who had the last big blind sits in seat 1 now, is skipped, and posts like the other newcomer.
     sit(&mut table, 1, 0);
     for seat in [0, 1].map(SeatIndex) {
         table.apply(0, Command::SitIn { seat, post: true }).unwrap();

@@ -112,14 +112,14 @@ fn heads_up_the_button_posts_the_small_blind_and_acts_first() {
     assert_eq!(game.table.to_act(), Some(SeatIndex(1)));
 }
 
-/// WSOP 151: the button may stand at an empty chair; nobody has the big blind twice or skips it.
+/// WSOP 151: the button may be at an empty seat; nobody has the big blind twice or skips it.
 #[test]
 fn the_button_is_dead_when_the_small_blind_left() {
     let mut game = four([1_000; 4]);
     game.leave(1);
     game.fold_around();
     game.deal();
-    // The big blind moved from 2 to 3, the small blind to 2, the button to the empty chair 1.
+    // The big blind moved from 2 to 3, the small blind to 2, the button to the empty seat 1.
     let hand = game.table.hand().unwrap();
     assert_eq!(hand.button, SeatIndex(1));
     assert_eq!(hand.player(SeatIndex(3)).unwrap().street_bet, 10);
@@ -176,7 +176,7 @@ fn a_newcomer_waits_for_the_big_blind() {
 /// The cards: seat 0 wins everything it is in, seat 1 beats 2, 2 beats 3.
 const RANKED: &str = "Ks Qs Js As Kh Qh Jh Ah 2c 7d 8h 3s 4d";
 
-/// Side pots: who is all-in for less wins only what was matched, also from those who folded.
+/// Side pots: a player who is all-in for less wins only matched chips, including those of folded players.
 #[test]
 fn an_all_in_player_wins_only_the_matched_part() {
     let mut game = Game::new(config(), &[100, 1_000, 1_000, 1_000]);
@@ -278,7 +278,7 @@ fn no_flop_no_drop() {
     assert_eq!(game.stacks().iter().sum::<u64>(), 3_000);
 }
 
-/// One cap a hand over all pots, by the number of players dealt in.
+/// One cap for all pots of a hand, by the number of players dealt in.
 #[test]
 fn the_rake_cap_is_one_for_all_pots() {
     let caps = vec![RakeCap { players: 2, amount: 3 }, RakeCap { players: 4, amount: 7 }];
@@ -376,7 +376,7 @@ fn a_new_clock_forgets_only_those_whose_time_had_run_out() {
     }
 }
 
-/// Chips that the chain has moved are seated whatever the bounds; only a taken chair refuses them.
+/// Chips that the chain has moved are seated whatever the limits; only an occupied seat refuses them.
 #[test]
 fn chips_that_are_moved_already_are_seated_without_bounds() {
     let mut game = Game::new(config(), &[900, 0]);
@@ -392,7 +392,7 @@ fn chips_that_are_moved_already_are_seated_without_bounds() {
     assert_eq!(game.stacks(), [900, 10_000]);
 }
 
-/// Permits bind the house: what they do not allow stays in the pots.
+/// Permits limit the house: rake beyond them stays in the pots.
 #[test]
 fn no_more_rake_is_taken_than_the_permits_of_those_dealt_in_allow() {
     let rake = RakeConfig { basis_points: 500, caps: Vec::new(), no_flop_no_drop: true };
@@ -471,7 +471,7 @@ fn a_player_out_of_time_checks_or_folds() {
     assert!(game.table.seat(SeatIndex(3)).unwrap().sitting_out);
 }
 
-/// A pause stops the clock; what was left is left.
+/// A pause stops the clock; the rest of the turn is kept.
 #[test]
 fn a_pause_does_not_cost_a_player_time() {
     let mut game = four([1_000; 4]);
@@ -484,7 +484,7 @@ fn a_pause_does_not_cost_a_player_time() {
     assert_eq!(game.table.next_deadline(), Some(deadline + 60_000));
 }
 
-/// Leaving in a hand gives up each turn to come, here with a fold, and frees the chair at the end.
+/// Leaving in a hand gives up all further turns, here with a fold, and frees the seat at the end.
 #[test]
 fn leaving_in_a_hand_folds_in_turn_and_leaves_at_its_end() {
     let mut game = four([1_000; 4]);

@@ -92,7 +92,7 @@ fn the_banks_grow_by_hands_played_up_to_a_bound() {
     assert_eq!((banks(&game, 0).0, banks(&game, 2).0), (20_000, 15_000));
 }
 
-/// Out of time and bank: a check where that is free, else a fold, and no more hands.
+/// Without time and bank the player checks if that is free, else folds, and sits out.
 #[test]
 fn out_of_time_a_player_checks_if_that_is_free_and_sits_out() {
     let mut game = game(&[1_000; 2]);
@@ -143,7 +143,7 @@ fn disconnect_used(game: &Game, seat: u8) -> u64 {
     game.table.seat(SeatIndex(seat)).unwrap().disconnect_ms
 }
 
-/// Of who lost the connection with three blinds of 5, 10 and 0 in the pot.
+/// Time of a disconnected player with three blinds of 5, 10 and 0 in the pot.
 const SPAN: u64 = 30_000 + 210_000 * 15 / 1_000;
 
 #[test]
@@ -175,7 +175,7 @@ fn reconnecting_restores_what_was_left_of_the_turn_and_a_short_grace_once_a_turn
     let deadline = 32_000 + 8_000 + 5_000;
     assert!(events.contains(&Event::TurnStarted { seat: SeatIndex(0), deadline }), "{events:?}");
     assert_eq!((banks(&game, 0), disconnect_used(&game, 0)), ((0, 15_000), 5_000 + 5_000));
-    // The second time in the turn there is no grace, and what was left of the first one is given back.
+    // A second disconnection in the turn gets no grace, and the unused part of the first grace is returned.
     game.now = 34_000;
     disconnect(&mut game, 0);
     assert_eq!(disconnect_used(&game, 0), 5_000);
@@ -223,8 +223,8 @@ fn a_bank_that_runs_goes_on_when_the_connection_is_lost() {
     assert_eq!(events, [Event::TimeBankStarted { seat: SeatIndex(0), deadline: 40_000 }]);
 }
 
-/// The attack: to drop the connection late in every turn, to come back as late as possible, and to take all that is
-/// given then.
+/// The attack: drop the connection late in every turn, return as late as possible, and use all the time that is given
+/// then.
 fn stall(clock: ClockConfig, hands: u64, mut each: impl FnMut(&mut Game)) -> u64 {
     let config = TableConfig { clock, buy_in_max: 100_000, ..config() };
     let mut game = Game::new(config, &[100_000; 2]);
@@ -271,14 +271,14 @@ fn a_take_over_neither_takes_disconnect_time_nor_gives_any_back() {
         let before = disconnect_used(game, 0);
         assert!(before >= used);
         used = before;
-        // As another process reads it.
+        // The state as another process reads it.
         let json = serde_json::to_string(&game.table).unwrap();
         game.table = serde_json::from_str(&json).unwrap();
         game.now = 0;
         game.apply(Command::RestartClock);
     });
     assert!(bought <= 60_000 + 2 * 15_000, "{bought} ms");
-    // Everybody loses the connection with the process: that costs nobody anything.
+    // All players are disconnected when the process ends: that costs them nothing.
     let mut game = Game::new(TableConfig { clock, ..config() }, &[1_000; 3]);
     game.deal();
     game.apply(Command::RestartClock);

@@ -1,4 +1,4 @@
-//! Hands that are dealt with forced bets that are said: what replays and differential tests stand on.
+//! Hands dealt with given forced bets, which replays and differential tests rely on.
 #![allow(clippy::unwrap_used, reason = "tests may fail loudly")]
 
 mod common;
@@ -95,7 +95,7 @@ fn live_posts_do_not_move_who_speaks_first() {
     assert!(game.0.legal_actions(SeatIndex(4)).unwrap().check);
 }
 
-/// WSOP 150: the bet is what the blind should have been.
+/// WSOP 150: the bet is the full blind, even if its stack was short.
 #[test]
 fn a_stack_shorter_than_its_forced_bet_is_all_in_and_the_bet_stands() {
     let mut game = Replay::new(Betting::NoLimit, &[100, 100, 1]);
@@ -107,7 +107,7 @@ fn a_stack_shorter_than_its_forced_bet_is_all_in_and_the_bet_stands() {
 #[test]
 fn antes_layer_with_the_bets_or_are_dead_money() {
     for (trim, stacks) in [(true, [9, 96, 95]), (false, [11, 94, 95])] {
-        // Seat 0 has a stack of 3 and antes all of it; the aces win what it is in for.
+        // Seat 0 has a stack of 3 and antes all of it; the aces win what they play for.
         let mut game = Replay::new(Betting::NoLimit, &[3, 98, 99]);
         let mut setup = blinds("Kd Qd Ah Kc Qc As 2c 7d 8h 3s 4d", &[0, 0, 0]);
         (setup.antes[0], setup.antes[1], setup.antes[2]) = (4, 4, 4);
@@ -118,7 +118,7 @@ fn antes_layer_with_the_bets_or_are_dead_money() {
     }
 }
 
-/// Who gives up wins no pot that somebody shows for, whatever the cards.
+/// A player who mucks wins no pot that another player shows for, whatever the cards.
 #[test]
 fn a_hand_that_is_mucked_loses_to_one_that_is_shown() {
     let mut game = Replay::new(Betting::NoLimit, &[100, 100]);

@@ -13,7 +13,7 @@ fn button(game: &Game) -> u8 {
     game.table.hand().unwrap().button.0
 }
 
-/// Who has this much in front of them.
+/// Seats with this amount in front.
 fn with_bet(game: &Game, bet: u64) -> Vec<u8> {
     let hand = game.table.hand().unwrap();
     hand.players().filter(|(_, player)| player.street_bet == bet).map(|(seat, _)| seat.0).collect()
@@ -52,7 +52,7 @@ fn with_nobody_coming_or_going_button_and_blinds_move_one_chair_a_hand() {
 /// WSOP 153: from three to two nobody has the big blind twice running, and the button is the small blind.
 #[test]
 fn from_three_players_to_two_nobody_has_the_big_blind_twice() {
-    // Button 0, small 1, big 2; whoever leaves, the next big blind is not 2.
+    // Button 0, small 1, big 2; whoever leaves, the next big blind is not seat 2.
     for (gone, big) in [(0, 1), (1, 0), (2, 0)] {
         let mut game = Game::new(config(), &[1_000; 3]);
         game.deal();
@@ -155,7 +155,7 @@ fn who_comes_back_between_button_and_small_blind_may_buy_the_button() {
     assert_eq!((button(&game), with_bet(&game, 5), with_bet(&game, 10)), (4, vec![0], vec![1]));
 }
 
-/// A newcomer on the chair of the small blind posts both blinds, and the button comes there next.
+/// A newcomer in the small blind's seat posts both blinds, and the button comes there next.
 #[test]
 fn a_newcomer_on_the_small_blinds_chair_posts_both_blinds() {
     let mut game = Game::new(config(), &[1_000; 4]);
@@ -188,7 +188,7 @@ fn nobody_posts_on_the_button() {
     assert!(posts(&events).contains(&(1, Post::Live, 10)), "behind the button it may");
 }
 
-/// With fewer than two players who owe nothing the game starts anew, and debts are forgotten.
+/// With fewer than two players without debts the game starts again, and debts are dropped.
 #[test]
 fn a_game_that_starts_anew_forgets_what_was_owed() {
     let mut game = Game::new(config(), &[1_000; 3]);
@@ -222,7 +222,7 @@ fn a_void_hand_leaves_what_was_owed() {
     assert_eq!(posts(&game.deal()), first);
 }
 
-/// Nor does it make any: no blind passed over whoever was away.
+/// Nor does this create debts: no blind skipped an absent player.
 #[test]
 fn a_void_hand_makes_no_debts() {
     let mut game = Game::new(config(), &[1_000; 5]);
@@ -255,7 +255,7 @@ fn who_sits_out_is_dealt_no_hand_and_comes_back_when_they_say_so() {
     assert_eq!(again, Err(Refusal::SittingIn(SeatIndex(0))));
 }
 
-/// Leaving in a hand checks while that is free, and what is in the pot stays in it.
+/// Leaving in a hand checks while that is free, and bets stay in the pot.
 #[test]
 fn who_leaves_all_in_still_plays_for_the_pot() {
     let mut game = Game::new(config(), &[100, 500]);
@@ -309,7 +309,7 @@ fn the_wish_to_straddle_stands_and_counts_under_the_gun_alone() {
     assert!(!posts(&game.deal()).iter().any(|(_, post, _)| *post == Post::Straddle));
 }
 
-/// No straddle heads-up, for less than all of it, of a player who is away, or where the table has none.
+/// No straddle heads-up, from a short stack, by an absent player, or at a table without straddles.
 #[test]
 fn a_straddle_needs_three_players_a_full_stack_and_a_table_that_has_it() {
     let straddles = |game: &mut Game| posts(&game.deal()).iter().any(|(_, post, _)| *post == Post::Straddle);
@@ -327,7 +327,7 @@ fn a_straddle_needs_three_players_a_full_stack_and_a_table_that_has_it() {
     assert_eq!(without.table.apply(0, wish), Err(Refusal::NoStraddles));
 }
 
-/// Ten seats and no more, each player once.
+/// At most ten seats, and each player once.
 #[test]
 fn tables_have_two_to_ten_seats() {
     for seats in [0, 1, 11] {
@@ -342,7 +342,7 @@ fn tables_have_two_to_ten_seats() {
     assert_eq!(refusal.bounds(), Some((10, 1_000)));
 }
 
-/// Nobody is asked twice to fold: one action ends a hand of two.
+/// Only one player has to fold: one action ends a hand of two.
 #[test]
 fn a_fold_heads_up_gives_the_pot_to_the_other() {
     let mut game = Game::new(config(), &[1_000; 2]);
@@ -373,7 +373,7 @@ fn a_newcomer_before_the_blinds_may_post_the_big_blind_alone_where_the_house_say
     }
 }
 
-/// On the small blind's chair too; and whoever missed blinds still posts both.
+/// The same in the small blind's seat; a player who missed blinds still posts both.
 #[test]
 fn who_missed_blinds_still_posts_both_where_a_newcomer_posts_one() {
     let rules = HouseRules { newcomer_posts_big_alone: true, ..HouseRules::NONE };

@@ -1,4 +1,4 @@
-//! Who shows, who wins which pot, and where odd chips and dead money go.
+//! Showdown: who shows, who wins which pot, and the distribution of odd chips and dead money.
 #![allow(clippy::unwrap_used, reason = "tests may fail loudly")]
 
 mod common;
@@ -153,7 +153,7 @@ fn each_pot_is_split_on_its_own() {
     assert_eq!(42 + (950 + 41 + 24) + (950 + 41 + 23) + 960, 3_031);
 }
 
-/// A stack that goes into the ante whole is in the hand, and plays for the antes.
+/// A stack that goes into the ante as a whole is in the hand, and plays for the antes.
 #[test]
 fn a_big_blind_who_can_pay_the_ante_alone_plays_for_the_dead_money() {
     let mut game = Game::new(TableConfig { ante: Ante::BigBlind(10), ..config() }, &[500, 500, 10]);
@@ -189,7 +189,7 @@ fn folded_chips_are_shared_by_layers() {
     assert_eq!(amounts, [43, 75]);
 }
 
-/// Three short all-ins, none of them a full raise, do open the betting again once they make one together.
+/// Three short all-ins, none of them a full raise, reopen the betting once they add up to one.
 #[test]
 fn short_all_ins_add_up_for_who_acted_before_them_and_for_nobody_else() {
     let mut game = Game::new(config(), &[130, 160, 205, 1_000, 1_000]);
@@ -316,7 +316,7 @@ fn after_an_all_in_on_the_river_a_beaten_caller_mucks() {
     assert_eq!(shown(&game.act(1, CALL)), ["0 shows", "1 mucks"]);
 }
 
-/// WSOP 145: run twice, all hands are turned up as well.
+/// WSOP 145: when run twice, all hands are turned up as well.
 #[test]
 fn run_twice_every_live_hand_is_turned_up() {
     let mut game = Game::new(TableConfig { run_it_twice: true, ..config() }, &[500, 500]);
@@ -328,7 +328,7 @@ fn run_twice_every_live_hand_is_turned_up() {
     assert_eq!(shown(&events), ["0 shows", "1 shows"]);
 }
 
-/// WSOP 60: what is called is bounded by what a live opponent can put in (50/100, a big blind of 70).
+/// WSOP 60: a call is limited to what a live opponent can put in (50/100, a big blind of 70).
 #[test]
 fn heads_up_a_short_big_blind_is_called_for_what_it_has() {
     let blinds = TableConfig { small_blind: 50, big_blind: 100, buy_in_min: 100, ..config() };
@@ -374,7 +374,7 @@ fn a_bet_that_no_opponent_can_match_costs_what_the_largest_of_them_can() {
     game.act(3, FOLD);
     game.act(0, FOLD);
     assert_eq!((game.legal(1).call, game.legal(1).raise_to), (Some(30), None));
-    // One opponent who still has to act can put in 90 of 100.
+    // One opponent who has yet to act can put in 90 of 100.
     let game = set_up(&[1_000, 90, 70], &[0, 0, 100]);
     assert_eq!(game.legal(0).call, Some(90));
 }
@@ -388,7 +388,7 @@ fn a_raise_over_the_only_opponents_all_in_is_refused_as_table_stakes() {
     let refusal = game.try_act(1, Action::RaiseTo(1_000)).unwrap_err();
     assert_eq!(refusal, Refusal::NobodyToRaise(SeatIndex(1)));
     assert!(refusal.rule().unwrap().starts_with("WSOP 60"), "{refusal}");
-    // Who has no more than the bet cannot raise either.
+    // A player with no more than the bet cannot raise either.
     let mut game = Game::new(config(), &[1_000, 40, 1_000]);
     game.deal();
     game.act(0, Action::RaiseTo(40));

@@ -1,4 +1,4 @@
-//! Showing by choice: who is asked, who is not, and what the answer changes (WSOP 145).
+//! Showing by choice: which players are asked, and what the answer changes (WSOP 145).
 #![allow(clippy::unwrap_used, reason = "tests may fail loudly")]
 
 mod common;
@@ -148,7 +148,8 @@ fn a_pause_and_a_take_over_leave_the_question_its_time_and_a_void_hand_gives_eve
     assert_eq!(told(&next.apply(5, answer).unwrap()), ["0 shows", "ends"]);
 }
 
-/// A table of the release before knows neither wish nor question: it reads the state, asks nobody, and ends the hand in time.
+/// A table of the previous release knows neither wish nor question: it reads the state, asks nobody, and ends the hand
+/// in time.
 #[test]
 fn a_state_without_wishes_is_read_and_one_that_waits_has_a_deadline_that_earlier_releases_know() {
     let (game, _) = showdown(&[(0, ShowWish::Ask)]);

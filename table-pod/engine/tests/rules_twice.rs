@@ -107,7 +107,7 @@ fn silence_until_the_deadline_and_leaving_are_a_no() {
     assert!(events.contains(&Event::RunItTwiceDecided { twice: false }));
 }
 
-/// Who is away cannot agree, so nobody waits; and a table that does not have it asks nobody.
+/// An absent player cannot agree, so nobody waits; and a table without the option asks nobody.
 #[test]
 fn nobody_is_asked_where_somebody_is_away_or_the_table_does_not_have_it() {
     let mut away = game(&[100, 100]);
@@ -123,7 +123,7 @@ fn nobody_is_asked_where_somebody_is_away_or_the_table_does_not_have_it() {
     assert!(!without.hand_running());
 }
 
-/// Nobody is asked while somebody can still bet, or with the river on the table.
+/// Nobody is asked while a player can still bet, or after the river.
 #[test]
 fn nobody_is_asked_while_two_can_bet_or_with_no_card_to_come() {
     let mut game = game(&[50, 500, 500]);
@@ -142,7 +142,7 @@ fn nobody_is_asked_while_two_can_bet_or_with_no_card_to_come() {
     assert!(!game.hand_running());
 }
 
-/// What lay on the table is common to both boards; side pots are shared each on their own.
+/// Both boards share the cards that were on the table; side pots are divided each by itself.
 #[test]
 fn a_board_that_was_begun_is_shared_and_each_pot_is_halved() {
     let mut game = game(&[50, 200, 300]);
@@ -180,7 +180,7 @@ fn a_hand_that_is_run_twice_is_raked_once() {
     assert_eq!(game.stacks(), [95, 95]);
 }
 
-/// Whoever can win on either board shows; who can win on neither mucks unseen.
+/// A player who can win on either board shows; one who can win on neither mucks unseen.
 #[test]
 fn a_hand_that_wins_on_one_board_only_is_shown() {
     let (mut game, _) = all_in();

@@ -23,9 +23,9 @@ use sha2::{Digest, Sha256};
 #[derive(Clone, Copy)]
 pub(crate) enum Purpose {
     Audit,
-    /// One key agreement a hand: records of before.
+    /// One key agreement for each hand, in records of earlier releases.
     FairPlay,
-    /// One key agreement an epoch of a table.
+    /// One key agreement for each epoch of a table.
     FairPlayEpoch,
 }
 
@@ -126,7 +126,7 @@ impl AuditorKey {
         self.seal_leaves(&secret, deck.leaves(), about)
     }
 
-    /// As [`Self::seal`], with the secret that the ephemeral key comes from.
+    /// As [`Self::seal`], with a given secret for the ephemeral key.
     ///
     /// # Errors
     /// [`AuditError::Seal`]; not with a key that was parsed.
@@ -188,7 +188,7 @@ impl AuditorKey {
 pub(crate) struct Agreed(AeadCtxS<AesGcm256, HkdfSha256, X25519HkdfSha256>);
 
 impl Agreed {
-    /// One key for each context.
+    /// A key for each context.
     pub(crate) fn key(&self, context: &[u8]) -> Result<Hash, AuditError> {
         let mut key = [0; 32];
         self.0.export(context, &mut key).map_err(|_| AuditError::Seal)?;
@@ -216,7 +216,7 @@ impl std::str::FromStr for AuditorSecret {
 }
 
 impl AuditorSecret {
-    /// From 256 bits of the operating system (RFC 9180, DeriveKeyPair).
+    /// Derives the key from 256 bits of the operating system (RFC 9180, DeriveKeyPair).
     pub fn derive(entropy: &Hash) -> Self {
         Self(X25519HkdfSha256::derive_keypair(entropy).0)
     }
@@ -230,7 +230,7 @@ impl AuditorSecret {
         AuditorKey(X25519HkdfSha256::sk_to_pk(&self.0))
     }
 
-    /// The leaves, as the table says they are: check them by [`purr_engine::deal::audit`].
+    /// Decrypts the leaves as the table claims them: check them by [`purr_engine::deal::audit`].
     ///
     /// # Errors
     /// [`AuditError::OtherKey`] where it was sealed to somebody else, [`AuditError::Forged`] where it
@@ -297,7 +297,8 @@ pub(crate) fn hash(text: &str) -> Result<Hash, AuditError> {
     Ok(bytes)
 }
 
-/// Bits for the ephemeral key, from a secret: nobody else can know them, and they come again.
+/// Deterministic random bits for the ephemeral key, derived from a secret: others cannot know them, and a repetition
+/// gives the same.
 struct Source {
     secret: Hkdf<Sha256>,
     block: u64,

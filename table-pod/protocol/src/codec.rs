@@ -118,7 +118,7 @@ impl Codec {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CloseCode {
     Normal,
-    /// The server goes away for a planned reason: come back.
+    /// The server is going away for a planned reason: reconnect.
     GoingAway,
     /// The client broke the protocol.
     Protocol,
@@ -126,19 +126,19 @@ pub enum CloseCode {
     NotText,
     /// A message was too large.
     TooBig,
-    /// The server cannot go on for now: come back.
+    /// The server cannot continue at the moment: reconnect.
     TryAgain,
-    /// Another connection of the same player took the seat over. Do not come back by yourself.
+    /// Another connection of the same player has taken the seat over. Do not reconnect automatically.
     Replaced,
     /// The token ran out and was not renewed in time.
     TokenExpired,
-    /// The session was ended by logout or by an administrator. Do not come back by yourself.
+    /// The session was ended by logout or by an administrator. Do not reconnect automatically.
     Revoked,
     /// The client reads too slowly.
     SlowReader,
-    /// There is no such table.
+    /// The table does not exist.
     NoSuchTable,
-    /// There is no room for another spectator: come back later.
+    /// There are too many spectators: reconnect later.
     Crowded,
 }
 
@@ -188,9 +188,9 @@ impl CloseCode {
     }
 }
 
-/// The reason that goes with [`CloseCode::Replaced`]: which attach took over. A gateway can hold a connection open that
-/// its player has long given up, and attach to a new pod with it after the player's next one; whoever is replaced by an
-/// attach of its own comes back, and that ends the leftover.
+/// Reason of [`CloseCode::Replaced`]: the id of the attach that took over. A gateway can hold a connection open that
+/// its player has long given up, and attach to a new pod with it after the player's next one. A client that was
+/// replaced by an attach of its own reconnects, which ends the stale connection.
 pub mod replaced {
     const BY: &str = "taken over by ";
 

@@ -88,12 +88,13 @@ pub struct DenialTrail {
     pub acts: Vec<DenialAct>,
 }
 
-/// Everybody who is denied, without reasons: what gateways hold. The signer publishes it in the sessions group under
-/// [`DeniedWallets::KEY`], its version under [`DeniedWallets::VERSION_KEY`], and answers `GET /v1/denials/wallets` with it.
+/// All denied wallets, without reasons: the list that gateways hold. The signer publishes it in the sessions group
+/// under [`DeniedWallets::KEY`], its version under [`DeniedWallets::VERSION_KEY`], and answers `GET
+/// /v1/denials/wallets` with it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DeniedWallets {
-    /// Another number says that the list has changed.
+    /// Changes with every change of the list.
     pub version: u64,
     pub wallets: Vec<DeniedWallet>,
 }

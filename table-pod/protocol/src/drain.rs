@@ -1,4 +1,5 @@
-//! Messages of `/v1/drain`: the controller tells a table to drain, pause or close, and reads how far the drain has come.
+//! Messages of `/v1/drain`: the controller orders a table to drain, pause or close, and reads the progress of the
+//! drain.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +15,7 @@ pub enum DrainReason {
     Pause,
     /// Hands go on.
     Resume,
-    /// Nobody new takes a seat.
+    /// Refuse new players.
     Close,
     /// Seats are given again.
     Open,

@@ -33,7 +33,7 @@ impl Epoch {
         Self(number)
     }
 
-    /// Returns the number, as it is stored and sent.
+    /// Returns the number that is stored and sent.
     pub const fn get(self) -> u64 {
         self.0
     }

@@ -7,7 +7,7 @@ use std::{fmt::Write, path::Path};
 const HEAD: &str = "## 9. Every message\n";
 const SCHEMA: &str = include_str!("../proto/purr/v1/player.proto");
 
-/// From the player, as JSON.
+/// Messages from the player, as JSON.
 const ASKED: &[&str] = &[
     r#"{"id":"1","attach":{"token":"eyJ…","resume":{"epoch":"4","offset":"1207"}}}"#,
     r#"{"id":"2","renewToken":{"token":"eyJ…"}}"#,
@@ -29,7 +29,7 @@ const ASKED: &[&str] = &[
     r#"{"id":"18","huntRabbit":{"hand":"12"}}"#,
 ];
 
-/// From the table, as JSON.
+/// Messages from the table, as JSON.
 const TOLD: &[&str] = &[
     r#"{"epoch":"4","offset":"1207","snapshot":{"table":"0a0b0c0d-0000-4000-8000-000000000001","name":"play","seats":[{"seat":2,"player":"0x00…","stack":"9800","connected":true}],"seatCount":6,"smallBlind":"50","bigBlind":"100","buyInMin":"2000","buyInMax":"10000","hand":{"hand":"12","button":1,"board":["As","Kd","7c"],"pot":"300","players":[{"seat":2,"streetBet":"100","cards":["Th","Td"]},{"folded":true}],"toAct":2,"options":{"check":true,"raiseMin":"100","raiseMax":"9800"},"remainingMs":"21000"},"you":2,"lastHand":"12"}}"#,
     r#"{"epoch":"4","offset":"1208","ack":{"id":"8","atOffset":"1208"}}"#,
@@ -102,7 +102,7 @@ fn rows(text: &mut String, from: &str, names: &[String], examples: &[&str], enco
     }
 }
 
-/// Nothing of an example gets lost on the way: every field of it is one of the schema.
+/// Checks that an example survives decoding and encoding, so that each of its fields is in the schema.
 fn same(json: &str, again: &[u8]) {
     let parsed = |bytes: &[u8]| serde_json::from_slice::<Value>(bytes).unwrap();
     assert_eq!(parsed(again), parsed(json.as_bytes()));

@@ -30,14 +30,15 @@ pub struct FairPlayBox {
     pub key: String,
     /// The encapsulated key, 64 hex digits: the same in all hands of an epoch.
     pub encapsulated: String,
-    /// The hand's key is exported for this, 64 hex digits; none: the agreement is this hand's alone (records of before).
+    /// Context that the hand's key is exported for, 64 hex digits; none: the key agreement is for this hand alone
+    /// (records of earlier releases).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub salt: Option<String>,
     /// [`Hidden`] as JSON with the tag, base64.
     pub sealed: String,
 }
 
-/// The part of a hand that nobody at the table could see whole.
+/// The hidden part of a hand, which nobody at the table saw completely.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Hidden {
@@ -83,7 +84,7 @@ impl FairPlayKey {
         Ok(FairPlaySealer { key: self.id(), encapsulated, agreed })
     }
 
-    /// Seals for one hand alone, as records of before have it.
+    /// Seals with a key agreement for one hand, as in records of earlier releases.
     ///
     /// # Errors
     /// [`AuditError::Seal`]; not with a key that was parsed.
@@ -157,7 +158,7 @@ impl std::str::FromStr for FairPlaySecret {
 }
 
 impl FairPlaySecret {
-    /// From 256 bits of the operating system.
+    /// Derives the key from 256 bits of the operating system.
     pub fn derive(entropy: &Hash) -> Self {
         Self(AuditorSecret::derive(entropy))
     }
@@ -171,7 +172,7 @@ impl FairPlaySecret {
         FairPlayKey(self.0.public())
     }
 
-    /// The hidden cards, as the table says they are; `purr audit` proves them with the auditor's key.
+    /// Decrypts the hidden cards as the table claims them; `purr audit` proves them with the auditor's key.
     ///
     /// # Errors
     /// [`AuditError::OtherKey`] where the part was sealed to another key, [`AuditError::Forged`] where it does not belong

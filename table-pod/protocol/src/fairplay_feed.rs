@@ -26,7 +26,7 @@ pub struct FedHand {
     pub hash: String,
     /// Milliseconds since 1970, by the clock of the store.
     pub ended_at_ms: i64,
-    /// There is another record of this hand: nobody knows which of the two was played.
+    /// There is another record of this hand: it is unknown which of the two was played.
     #[serde(default)]
     pub conflict: bool,
     /// The stored bytes, which are JSON, with everything that is sealed; none where they are past their retention.

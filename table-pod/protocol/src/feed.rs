@@ -3,11 +3,11 @@
 use purr_engine::PlayerId;
 use serde::{Deserialize, Serialize};
 
-/// `GET /v1/feed?after=N`: what the journal has after that row.
+/// `GET /v1/feed?after=N`: rows of the journal after that row.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Feed {
-    /// The last row that was looked at; the next request's `after`.
+    /// The last examined row; the next request's `after`.
     pub through: u64,
     pub items: Vec<FeedItem>,
 }
@@ -77,7 +77,7 @@ pub enum Happened {
         table: String,
         hands: Vec<SettledHand>,
     },
-    /// Settled before the journal said so in this form.
+    /// Settled before the journal recorded settlements in this form.
     AlreadySettled {
         table: String,
         hands: Vec<SettledHand>,

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 /// Play money, as the Open Hand History names it (since version 1.4.6 of its specification).
 const PLAY_MONEY: &str = "XPM";
-/// Currencies that stand for one that the format knows: they are told as that one.
+/// Currencies that are pegged to one that the format knows: they are written as that one.
 const PEGGED: [(&str, &str); 8] = [
     ("USDC", "USD"),
     ("USDT", "USD"),
@@ -34,7 +34,7 @@ const PEGGED: [(&str, &str); 8] = [
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Standing {
-    /// Not final yet, or nobody tells.
+    /// The hand is not final yet, or its outcome is unknown.
     #[default]
     Pending,
     /// Settled with this record.
@@ -175,7 +175,7 @@ impl Format {
     /// The one list: gateway, records and page follow it.
     pub const ALL: [Self; 4] = [Self::Json, Self::Phh, Self::Ohh, Self::Text];
 
-    /// As in a query.
+    /// The name in a query.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Json => "json",
@@ -214,7 +214,7 @@ impl Format {
     }
 }
 
-/// Whose hands these are; and the currency of records that do not say theirs.
+/// The site that hands are attributed to, and the currency of records without one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Site {
     pub name: String,
@@ -255,7 +255,7 @@ pub fn render(stored: Stored, format: Format, site: &Site) -> Result<Rendered, R
                 place.map_or((&site.unit, site.decimals), |place| (&place.unit, place.decimals));
             let ended = u64::try_from(stored.ended_at_ms).unwrap_or(0);
             let started = place.and_then(|place| place.started_at_ms).unwrap_or(ended);
-            text::text(&stored, Money { code: currency(unit), decimals }, started)?
+            text::text(&stored.record, &stored.hash, Money { code: currency(unit), decimals }, started)?
         }
     };
     Ok(Rendered { content_type: format.content_type(), text })
@@ -279,8 +279,8 @@ pub fn context(stored: &Stored, site: &Site) -> Context {
     }
 }
 
-/// The format's three letters for a currency: ISO 4217, or `XPM` for play money. A token that is pegged to a
-/// currency is told as that; any other keeps its own name.
+/// The format's three letters for a currency: ISO 4217, or `XPM` for play money. A token that is pegged to a currency
+/// is written as that currency; any other keeps its own name.
 pub fn currency(unit: &str) -> String {
     let upper = unit.trim().to_ascii_uppercase();
     let known = PEGGED.iter().find(|(name, _)| *name == upper);

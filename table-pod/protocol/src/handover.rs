@@ -58,7 +58,8 @@ pub struct HandOver {
 pub struct HandedOver {
     /// No hand runs, and none starts for some seconds.
     pub free: bool,
-    /// For how long no hand has run, in milliseconds. None: none has ended at this process, or its release does not say.
+    /// Milliseconds since the last hand ended. None: no hand has ended at this process, or its release does not report
+    /// it.
     pub rested_ms: Option<u64>,
 }
 

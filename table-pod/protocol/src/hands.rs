@@ -13,7 +13,7 @@ pub struct Page {
     pub next: Option<i64>,
 }
 
-/// One line of a list.
+/// An entry of a list of hands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "HandSummary")]

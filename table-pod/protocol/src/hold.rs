@@ -1,4 +1,4 @@
-//! Requests of the fair-play program to the signer, and what it reads from the signer's ledger.
+//! Requests of the fair-play program to the signer, and answers from the signer's ledger.
 
 use purr_engine::PlayerId;
 use serde::{Deserialize, Serialize};
@@ -56,8 +56,8 @@ pub struct HousePayments {
     pub payments: Vec<HousePayment>,
 }
 
-/// `GET /v1/action-number` at the signer: what the vault's `actionNumber()` is now. Every executed call of the admins raises
-/// it, and a call with another number is refused by the vault.
+/// `GET /v1/action-number` at the signer: the vault's current `actionNumber()`. Every executed call of the admins
+/// raises it, and the vault refuses a call with another number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ActionNumber {
     /// None: the admins' calls of this vault have no number.

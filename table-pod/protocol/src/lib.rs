@@ -21,6 +21,7 @@ pub mod hands;
 pub mod hold;
 pub mod limits;
 pub mod permit;
+mod permit_version;
 pub mod problem;
 pub mod record;
 pub mod seated;

@@ -52,12 +52,12 @@ pub struct ChangeLimits {
     pub session_s: Option<Option<u64>>,
 }
 
-/// A field that is there, with its value or null.
+/// Distinguishes a field with a value or null from a missing one.
 fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<u64>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }
 
-/// As [`ChangeLimits`], with whose they are: what a gateway posts to the signer.
+/// [`ChangeLimits`] with the player: the request of a gateway to the signer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PlayerChange {

@@ -1,5 +1,7 @@
 //! The content of a seat permit's signature (EIP-712), and its signer. Client, table and signer share this.
 
+pub use crate::permit_version::{PermitVersion, UnknownPermitVersion};
+
 use crate::settlement::Permit;
 use k256::ecdsa::{RecoveryId, Signature, VerifyingKey};
 use purr_engine::{Chips, PlayerId, SeatIndex, config::AMOUNT_MAX};
@@ -21,50 +23,6 @@ pub enum PermitFor {
 impl PermitFor {
     pub fn new(seat: SeatIndex, top_up: bool) -> Self {
         if top_up { Self::TopUp(seat) } else { Self::Sit(seat) }
-    }
-}
-
-/// The type that permits are signed as. A vault takes one for ever and says which (`permitVersion`); what does not
-/// name a version speaks of the first vaults.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum PermitVersion {
-    /// `SeatPermit`: good for any seat of the table, and for a top-up as well.
-    #[default]
-    AnySeat,
-    /// `SitPermit` and `TopUpPermit`, which name the seat.
-    NamedSeat,
-}
-
-impl PermitVersion {
-    /// The number that a vault says.
-    pub fn number(self) -> u8 {
-        match self {
-            Self::AnySeat => 1,
-            Self::NamedSeat => 2,
-        }
-    }
-
-    fn other(self) -> Self {
-        match self {
-            Self::AnySeat => Self::NamedSeat,
-            Self::NamedSeat => Self::AnySeat,
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the vault takes permits of version {0}, and this program signs and checks 1 and 2: update it")]
-pub struct UnknownPermitVersion(pub u8);
-
-impl TryFrom<u8> for PermitVersion {
-    type Error = UnknownPermitVersion;
-
-    fn try_from(number: u8) -> Result<Self, UnknownPermitVersion> {
-        match number {
-            1 => Ok(Self::AnySeat),
-            2 => Ok(Self::NamedSeat),
-            _ => Err(UnknownPermitVersion(number)),
-        }
     }
 }
 

@@ -13,7 +13,7 @@ pub struct Problem {
     pub status: u16,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
-    /// This one occurrence, as the server's log names it too.
+    /// Identifies this occurrence; the server's log has the same id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance: Option<String>,
 }

@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 /// Newest version that this release reads and writes. Version 1 had no commitments, and hashes as lists of numbers;
 /// version 2 had neither [`HandRecord::timings`] nor [`HandRecord::fair_play`].
 pub const VERSION: u8 = 3;
-/// Oldest version that a table can be told to write, for a release that may be rolled back.
+/// Oldest version that a table can be configured to write, for a release that may be rolled back.
 pub const VERSION_WRITTEN_MIN: u8 = 2;
 
 /// The record of one hand. Its hash goes into the settlement and so onto the chain.
@@ -57,7 +57,7 @@ pub struct HandRecord {
     /// How the hand is shown to players who were not in it.
     #[serde(default, skip_serializing_if = "HistoryRule::is_default")]
     pub shown: HistoryRule,
-    /// Where the hand was played, when, and in which currency; records of before do not say.
+    /// Place, time and currency of the hand; missing in records of earlier releases.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<Place>,
 }

@@ -1,4 +1,4 @@
-//! Who sits where by the signer's journal, for the controller that looks for seats at tables that are gone.
+//! Seats by the signer's journal, for the controller's search for seats at tables that no longer exist.
 
 use purr_engine::{Chips, PlayerId, SeatIndex};
 use serde::{Deserialize, Serialize};

@@ -132,7 +132,7 @@ pub struct TableStatus {
 }
 
 fn first_permits() -> u8 {
-    crate::permit::PermitVersion::AnySeat.number()
+    crate::permit_version::PermitVersion::AnySeat.number()
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -167,7 +167,7 @@ pub struct Fenced {
     pub head_seq: u64,
     /// `next` of the last hand in the journal.
     pub head_next: Option<String>,
-    /// For how long the oldest hand that is not confirmed has been in the journal, in seconds; 0: there is none.
+    /// Seconds for which the oldest unconfirmed hand has been in the journal; 0: there is none.
     #[serde(default)]
     pub unsettled_s: u64,
 }
@@ -223,7 +223,7 @@ pub fn signed_text(uid: &str, seq: u64, payload_hash: &[u8; 32]) -> Vec<u8> {
     format!("purr-table-entry 1\n{uid}\n{seq}\n{hash}\n").into_bytes()
 }
 
-/// `GET /v1/tables/{uid}/entries?after=N`: what the journal has after that number, in order, at most 256.
+/// `GET /v1/tables/{uid}/entries?after=N`: entries of the journal after that number, in order, at most 256.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Entries {
@@ -246,9 +246,9 @@ pub enum NoticeState {
     /// This player has asked on chain to leave for good and is dealt no more hands. The range is, twice, the last
     /// entry in the journal by then: a seat taken after it is another one.
     Exit(PlayerId),
-    /// A final deposit of this player's is on the chain no more: dealt no more hands, and the chair stays as it is.
+    /// A final deposit of this player is no longer on the chain: the player is dealt no more hands and keeps the seat.
     Frozen(PlayerId),
-    /// It is there again.
+    /// The deposit is on the chain again.
     Thawed(PlayerId),
 }
 

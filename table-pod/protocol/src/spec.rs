@@ -16,10 +16,10 @@ pub struct TableSpec {
     /// No new hands while set.
     #[serde(default)]
     pub paused: bool,
-    /// Left out where it is the default, so that a pod of the release before takes the table.
+    /// Left out if it is the default, so that a pod of the previous release accepts the spec.
     #[serde(default, skip_serializing_if = "HistoryRule::is_default")]
     pub history: HistoryRule,
-    /// Left out where all of it is as by default, so that a pod of the release before reads it.
+    /// Left out if all of it is default, so that a pod of the previous release can read the spec.
     #[serde(default, skip_serializing_if = "RoomRules::is_default")]
     pub room: RoomRules,
 }
@@ -37,15 +37,15 @@ pub struct HistoryRule {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum HistoryNames {
-    /// Others' hands show names that differ from table to table.
+    /// Other players' hands show names that differ from table to table.
     #[default]
     Pseudonymous,
-    /// Everybody sees addresses, at once.
+    /// Addresses are visible to everybody, at once.
     Public,
 }
 
 impl HistoryRule {
-    /// Long enough that a running session cannot be followed live by somebody who is not at the table.
+    /// Long enough that nobody away from the table can follow a running session.
     pub const DELAY_S: u32 = 900;
 
     pub fn is_default(&self) -> bool {

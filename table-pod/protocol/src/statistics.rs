@@ -37,7 +37,7 @@ pub struct PublicAsked {
     pub players: Vec<PlayerId>,
 }
 
-/// Those of the players who have hands enough.
+/// Statistics of those of the players with enough hands.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PublicTold {
     pub players: BTreeMap<PlayerId, PublicStatistics>,
@@ -82,7 +82,7 @@ impl LeadersBy {
 #[serde(rename_all = "camelCase")]
 pub struct Leader {
     pub place: u32,
-    /// Looks like an address and is a name of this list alone: nobody learns from it who it is.
+    /// A pseudonym in the form of an address, which differs in every list: nobody learns from it who the player is.
     #[schemars(with = "String")]
     pub name: PlayerId,
     /// The caller.

@@ -85,7 +85,8 @@ impl Holding {
 }
 
 impl Summary {
-    /// Why the table deals no hands; `None`: it deals hands. A table of the release before says its reason only as text.
+    /// Why the table deals no hands; `None`: it deals hands. A table of the previous release gives its reason only as
+    /// text.
     pub fn holding(&self) -> Option<Holding> {
         let of_text = |text: &String| match text {
             text if text == Holding::Owner.text() => Holding::Owner,

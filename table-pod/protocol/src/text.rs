@@ -4,7 +4,7 @@
 //! Cards that nobody showed are not there: who imports own hands has no "Dealt to" line of the own cards, since the public
 //! record does not know them.
 
-use crate::{hand::Stored, record::Place};
+use crate::record::HandRecord;
 use purr_engine::{
     Action, Card, Category, Chips, Event, Post, SeatIndex, Street, eval::best_five, history::HandHistory,
     ids::SEATS_MAX,
@@ -22,7 +22,7 @@ pub enum TextError {
     NoStart,
 }
 
-/// The currency: its three letters and its digits behind the point.
+/// The currency: its three letters and its number of decimals.
 pub(crate) struct Money {
     pub code: String,
     pub decimals: u8,
@@ -37,7 +37,7 @@ impl Money {
         }
     }
 
-    /// With two digits behind the point or none, where that is exact; else with all that are not zero.
+    /// The amount with two decimals or none if that is exact, otherwise with all non-zero decimals.
     fn amount(&self, chips: Chips) -> String {
         let unit = 10_u64.checked_pow(self.decimals.into()).unwrap_or(1);
         let (whole, rest) = (chips / unit, chips % unit);
@@ -83,7 +83,7 @@ struct Writer<'a> {
     history: &'a HandHistory,
     money: Money,
     out: String,
-    /// In front of each seat on this street, and the highest.
+    /// Bets in front of each seat on this street, and the highest.
     bets: [Chips; SEATS_MAX],
     bet: Chips,
     street: Street,
@@ -97,8 +97,7 @@ struct Writer<'a> {
 ///
 /// # Errors
 /// Where trackers have no such hands.
-pub(crate) fn text(stored: &Stored, money: Money, utc_ms: u64) -> Result<String, TextError> {
-    let record = &stored.record;
+pub(crate) fn text(record: &HandRecord, hash: &str, money: Money, utc_ms: u64) -> Result<String, TextError> {
     let history = &record.history;
     if record.end.void {
         return Err(TextError::Void);
@@ -122,7 +121,7 @@ pub(crate) fn text(stored: &Stored, money: Money, utc_ms: u64) -> Result<String,
         showdown: String::new(),
         fates: [Fate::default(); SEATS_MAX],
     };
-    writer.head(stored, record.place.as_ref(), button, utc_ms);
+    writer.head(record, hash, button, utc_ms);
     writer.play();
     writer.summary(button, record.end.rake);
     Ok(writer.out)
@@ -139,9 +138,9 @@ impl Writer<'_> {
         let _ = writeln!(self.out, "{text}");
     }
 
-    fn head(&mut self, stored: &Stored, place: Option<&Place>, button: SeatIndex, utc_ms: u64) {
+    fn head(&mut self, record: &HandRecord, hash: &str, button: SeatIndex, utc_ms: u64) {
         // A number that no other hand has: 48 bits of the record's hash.
-        let number = stored.hash.get(..12).and_then(|hex| u64::from_str_radix(hex, 16).ok()).unwrap_or(0);
+        let number = hash.get(..12).and_then(|hex| u64::from_str_radix(hex, 16).ok()).unwrap_or(0);
         let config = &self.history.config;
         let (small, big) = (self.money.amount(config.small_blind), self.money.amount(config.big_blind));
         let code =
@@ -149,7 +148,8 @@ impl Writer<'_> {
         let at = jiff::Timestamp::from_millisecond(i64::try_from(utc_ms).unwrap_or(0)).unwrap_or_default();
         let at = at.strftime("%Y/%m/%d %H:%M:%S UTC");
         self.line(format_args!("PokerStars Hand #{number}: Hold'em No Limit ({small}/{big}{code}) - {at}"));
-        let table = place.map_or(stored.record.table.as_str(), |place| place.table_name.as_str());
+        let place = record.place.as_ref();
+        let table = place.map_or(record.table.as_str(), |place| place.table_name.as_str());
         let table: String = table.chars().filter(|c| !c.is_control() && *c != '\'').collect();
         let (max, button) = (self.history.config.seats, button.0 + 1);
         self.line(format_args!("Table '{table}' {max}-max Seat #{button} is the button"));
@@ -192,7 +192,7 @@ impl Writer<'_> {
             self.line(format_args!("*** HOLE CARDS ***"));
         }
         let showdown = std::mem::take(&mut self.showdown);
-        // Whoever shows a hand that nobody called shows it with the pot in hand, and there is no showdown.
+        // A winner whom nobody called shows after collecting the pot, and there is no showdown.
         if self.fates_in_hand() > 1 {
             self.show(true);
             self.out.push_str(&showdown);

@@ -1,7 +1,7 @@
-//! Between a gateway and a table pod: one connection for all players that the gateway has at the table.
+//! The protocol between a gateway and a table pod: one connection for all players that the gateway has at the table.
 //!
-//! A connection each would cost both sides a TLS session, a file and two buffers a player, and nine encrypted writes for
-//! what nine players are told at once.
+//! A connection per player would cost both sides a TLS session, a file and two buffers for each, and nine encrypted
+//! writes for a message to nine players.
 
 use crate::{CloseCode, Codec, CodecError, MESSAGE_BYTES_MAX, timing::Rtt};
 use bytes::Bytes;
@@ -22,12 +22,12 @@ pub use pb::{
 pub const ASSERTED: &str = "purr.trunk.v2";
 /// The WebSocket subprotocol of releases without assertions.
 pub const SUBPROTOCOL: &str = "purr.trunk.v1";
-/// A frame is sent once it has so many bytes, however much more there is to say.
+/// A frame is sent once it has this many bytes, even if more is queued.
 pub const FRAME_BYTES_FULL: usize = 4 * MESSAGE_BYTES_MAX;
 /// No frame of either side is larger, in bytes: a full one and one more message, with lane numbers.
 pub const FRAME_BYTES_MAX: usize = FRAME_BYTES_FULL + 2 * MESSAGE_BYTES_MAX;
 
-/// One player's way on a trunk.
+/// The number of one player's channel on a trunk.
 pub type Lane = u64;
 
 impl From<Codec> for Encoding {
@@ -84,13 +84,13 @@ impl Up {
         Self::open_asserted(lane, codec, String::new())
     }
 
-    /// With what the gateway asserts of the player.
+    /// Opens a lane with an assertion of the player's identity.
     pub fn open_asserted(lane: Lane, codec: Codec, assertion: String) -> Self {
         let open = Open { encoding: Encoding::from(codec).into(), assertion, ..Open::default() };
         Self { lane, body: Some(up::Body::Open(open)), ..Self::default() }
     }
 
-    /// What opens a lane, as a step of this trace.
+    /// Adds a trace context.
     #[must_use]
     pub fn traced(mut self, traceparent: String) -> Self {
         if let Some(up::Body::Open(open)) = &mut self.body {
@@ -111,7 +111,7 @@ impl Up {
         Self { lane, body: Some(up::Body::Gone(Gone {})), ..Self::default() }
     }
 
-    /// With the class of the player's round trip.
+    /// Adds the class of the player's round trip.
     #[must_use]
     pub fn with_rtt(self, rtt: Rtt) -> Self {
         Self { rtt: RoundTrip::from(rtt).into(), ..self }
@@ -129,7 +129,7 @@ impl Down {
     }
 }
 
-/// Takes from the front what fits in one frame: at least one where there is any.
+/// Takes messages from the front that fit in one frame: at least one if there is any.
 fn fill<M: Message>(said: &mut Vec<M>) -> Vec<M> {
     let mut size = 0;
     let full = said.iter().position(|one| {
@@ -147,7 +147,7 @@ impl ToTable {
         Ok(Self::decode(frame)?)
     }
 
-    /// The next frame of what is to be said, `None` when all is.
+    /// The next frame of the queued messages; `None` if the queue is empty.
     pub fn next_frame(said: &mut Vec<Up>) -> Option<Bytes> {
         (!said.is_empty()).then(|| Self { said: fill(said), seen: None }.encode_to_vec().into())
     }
@@ -165,14 +165,14 @@ impl FromTable {
         Ok(Self::decode(frame)?)
     }
 
-    /// A frame that names everybody with a seat, and says nothing else.
+    /// A frame with the seated players and nothing else.
     pub fn seated(players: &[PlayerId]) -> Bytes {
         let players = players.iter().map(|player| Bytes::copy_from_slice(&player.0)).collect();
         Self { said: Vec::new(), told: None, roster: Some(Roster { players }) }.encode_to_vec().into()
     }
 
-    /// The next frame of what is to be said, `None` when all is. The first takes what `told` there is: a gateway may
-    /// know of more than its players have seen, never of less.
+    /// The next frame of the queued messages; `None` if the queue is empty. The first frame also carries `told`: a
+    /// gateway may know a later cursor than its players have seen, but never an earlier one.
     pub fn next_frame(said: &mut Vec<Down>, told: &mut Option<Cursor>) -> Option<Bytes> {
         let frame = |said, told| Self { said, told, roster: None }.encode_to_vec().into();
         (!said.is_empty()).then(|| frame(fill(said), told.take()))

@@ -17,7 +17,7 @@ pub enum Viewer {
     Spectator,
 }
 
-/// The input of a view beside the event: the time, the deck behind the openings, and what is possible now.
+/// Inputs of a view beside the event: the time, the deck for openings, and the legal actions.
 pub struct Context<'a> {
     pub now: Millis,
     pub deal: Option<&'a SealedDeck>,
@@ -94,7 +94,7 @@ fn options(legal: LegalActions) -> pb::Options {
     }
 }
 
-/// The event as this viewer may see it; `None` hides it whole.
+/// The event for this viewer; `None`: hidden.
 pub fn event(event: &Event, viewer: Viewer, context: &Context<'_>) -> Option<pb::Event> {
     match own(event, context) {
         Some((seat, own)) if viewer == Viewer::Seat(seat) => Some(own),
@@ -120,7 +120,7 @@ pub fn own(event: &Event, context: &Context<'_>) -> Option<(SeatIndex, pb::Event
     Some((*seat, pb::Event { kind: Some(kind) }))
 }
 
-/// The event as everybody may see it; `None` hides it whole.
+/// The event for the public; `None`: hidden.
 pub fn public(event: &Event, context: &Context<'_>) -> Option<pb::Event> {
     use pb::event::Kind;
     let kind = match event {
@@ -155,7 +155,7 @@ pub fn public(event: &Event, context: &Context<'_>) -> Option<pb::Event> {
             amount: *amount,
             stack: *stack,
         }),
-        // Another seat's hole cards: not even that they were dealt needs saying.
+        // Another seat's hole cards are hidden completely.
         Event::Dealt { .. } => return None,
         Event::Acted { seat, action, total, stack, timed_out, .. } => Kind::Acted(pb::Acted {
             seat: at(*seat),
@@ -329,7 +329,7 @@ pub fn snapshot(
             ChatRule::Text => pb::ChatRule::Text,
         }
         .into(),
-        // The known part of the deal comes by `deal::prove`.
+        // `deal::prove` adds the known part of the deal.
         ..pb::Snapshot::default()
     }
 }

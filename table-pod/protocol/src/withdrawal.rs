@@ -49,7 +49,7 @@ mod tests {
         let owned = OwnedWithdrawal { player: PlayerId([7; 20]), withdrawal };
         let json = serde_json::to_string(&owned).unwrap();
         assert_eq!(serde_json::from_str::<OwnedWithdrawal>(&json).unwrap(), owned);
-        // A gateway of a newer release may say more.
+        // A gateway of a newer release may send more fields.
         let more = json.replacen('{', r#"{"more":1,"#, 1);
         assert_eq!(serde_json::from_str::<OwnedWithdrawal>(&more).unwrap(), owned);
     }

@@ -30,10 +30,10 @@ pub const PATIENCE: Duration = Duration::from_secs(15);
 /// How long a candidate may be out of sight before a vote for it is given to another. Longer than a candidate takes from
 /// counting its votes to its promotion.
 pub const REVOTE: Duration = Duration::from_secs(6);
-/// How long a replica's master may be no master: a failover points replicas to the new one well within this time.
+/// How long a replica's master may not be a master: a failover redirects replicas to the new one well within this time.
 pub const ASTRAY: Duration = Duration::from_secs(6);
-/// How long a master that must not write waits before it follows the one that a majority of the Sentinels names. They
-/// would make it a replica themselves, but read its role every ten seconds and then wait eight more.
+/// How long a master that must not write waits before it follows the one that a majority of the Sentinels names. The
+/// Sentinels would make it a replica themselves, but they read its role every ten seconds and then wait another eight.
 pub const YIELDS_AFTER: Duration = Duration::from_secs(3);
 /// How long a draining master waits for a replica that has everything.
 pub const CATCH_UP: Duration = Duration::from_secs(5);
@@ -45,8 +45,8 @@ pub const WRITES_PAUSED: Duration = Duration::from_secs(20);
 /// A node takes up new certificates this much later than the node before it: Sentinels must not restart together.
 pub const STAGGER: Duration = Duration::from_secs(10);
 
-/// How long a node without a place lets the Sentinels of a master in service find each other before its own one says
-/// what it remembers. That may be an epoch that nobody else ever heard of.
+/// How long a node without a role lets the Sentinels of a master in service find each other before its own Sentinel
+/// announces its stored state, whose epoch may be unknown to all others.
 pub const HELPS_AFTER: Duration = Duration::from_secs(10);
 
 /// A node of the group, by its place in the list of all nodes.
@@ -64,7 +64,7 @@ pub enum Group {
 /// A server as it describes itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Role {
-    /// It does not answer.
+    /// The node does not answer.
     #[default]
     Silent,
     Master,
@@ -72,7 +72,7 @@ pub enum Role {
     Replica {
         of: Option<Node>,
     },
-    /// Takes part in an election: `replica-priority 0`, and it follows whom it votes for.
+    /// Takes part in an election: `replica-priority 0`, and it follows the node that it votes for.
     Candidate {
         vote: Option<Node>,
     },
@@ -84,7 +84,7 @@ pub struct Seen {
     pub role: Role,
     /// Read only while this node is a candidate.
     pub history: Option<History>,
-    /// The highest epoch that the candidate says it knows. `None`: it has not said it yet.
+    /// The highest epoch that the candidate has announced. `None`: it has announced none yet.
     pub told: Option<u64>,
     /// The master that the node's Sentinel names. `None`: it does not answer, or names a server outside the group.
     pub names: Option<Node>,
@@ -98,7 +98,7 @@ pub struct Claim {
     pub master: Option<Node>,
 }
 
-/// The newest of some claims; of equally new ones the one that more Sentinels make.
+/// The newest of the claims; among equally new ones, the one of the most Sentinels.
 pub fn newest(claims: &[Claim]) -> Option<Claim> {
     let count = |claim: &Claim| claims.iter().filter(|other| *other == claim).count();
     claims.iter().copied().max_by_key(|claim| (claim.epoch, count(claim), claim.master.map(Reverse)))
@@ -139,7 +139,7 @@ pub struct Observed {
     pub sentinel_may_start: bool,
     /// The server has found its place since it was started.
     pub settled: bool,
-    /// This master has counted its promotion.
+    /// Whether this master has counted its promotion.
     pub era_counted: bool,
     /// The server refuses writes because of a split.
     pub writes_refused: bool,
@@ -161,23 +161,23 @@ pub struct Observed {
 /// A Sentinel's settings at its start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Word {
-    /// Nothing: it knows of failovers that nobody else does. Two words for one epoch would name two masters of it.
+    /// Nothing: its memory has failovers that nobody else knows of. Two claims of one epoch would name two masters.
     Memory,
     /// The master that this node joins, and the newest epoch that any Sentinel names a master of.
     Joined { master: Node, epoch: u64 },
-    /// This node has won an election, which is newer than anything that a Sentinel knew.
+    /// This node has won an election with this epoch, which is newer than any that a Sentinel knew.
     Elected { epoch: u64 },
 }
 
-/// One thing to do. Steps of one decision are done in order; after one that fails the rest waits for a new decision.
+/// One step. Steps of a decision are done in order; after a failure the rest waits for the next decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Starts the server as a replica of this master, or as a candidate.
     StartFollowing(Node),
     StartAsCandidate,
     Follow(Node),
-    /// Lets the other candidates read the highest epoch that this one knows. Before any vote: the winner's epoch must be
-    /// newer than all of them, or two masters of one epoch could not be told apart.
+    /// Announces the highest known epoch to the other candidates. This comes before any vote: the winner's epoch must
+    /// be newer than all of them, or two masters would have the same epoch.
     TellEpoch(u64),
     Vote(Option<Node>),
     BecomeMaster,
@@ -192,7 +192,7 @@ pub enum Step {
     RefuseWrites,
     AllowWrites,
     LoadCertificates,
-    /// For [`WRITES_PAUSED`]; the offset after it is what replicas must have.
+    /// Pauses writes for [`WRITES_PAUSED`]; replicas must reach the offset after it.
     PauseWrites,
     Failover,
     StopServer,
@@ -200,7 +200,7 @@ pub enum Step {
 }
 
 impl Step {
-    /// For logs and metrics.
+    /// Name for logs and metrics.
     pub fn name(self) -> &'static str {
         match self {
             Self::StartFollowing(_) => "start-following",
@@ -244,20 +244,20 @@ impl Observed {
         self.nodes.get(node.0).is_some_and(|seen| seen.role == Role::Master)
     }
 
-    /// Any other node is a master, or a replica that Sentinels may promote.
+    /// Whether another node is a master, or a replica that Sentinels may promote.
     pub fn in_service(&self) -> bool {
         self.peers().any(|(_, seen)| matches!(seen.role, Role::Master | Role::Replica { .. }))
     }
 
-    /// The known master, where it is another node and says itself that it is a master. Else one that a majority of the
-    /// Sentinels names: this node's file may have an epoch that the others never heard of.
+    /// The known master, if it is another node that says it is a master. Otherwise the one that a majority of the
+    /// Sentinels names: this node's file may have an epoch that the others never saw.
     fn to_join(&self) -> Option<Node> {
         let known = self.known.and_then(|claim| claim.master);
         let known = known.filter(|master| *master != self.me && self.is_master(*master));
         known.or_else(|| self.elsewhere())
     }
 
-    /// Another master, which a majority of the Sentinels names.
+    /// Another master, named by a majority of the Sentinels.
     fn elsewhere(&self) -> Option<Node> {
         let mut peers = self.peers().map(|(node, _)| node);
         peers.find(|node| self.named(*node) >= self.quorum() && self.is_master(*node))
@@ -272,7 +272,7 @@ impl Observed {
         self.nodes.iter().filter(|seen| seen.names == Some(node)).count()
     }
 
-    /// Another node is a master, too, and no majority of the Sentinels names this one.
+    /// Whether another node is a master as well, and no majority of the Sentinels names this one.
     pub fn is_split(&self) -> bool {
         let other = self.peers().any(|(_, seen)| seen.role == Role::Master);
         self.group == Group::Store && other && self.named(self.me) < self.quorum()
@@ -284,24 +284,25 @@ pub fn decide(o: &Observed) -> Vec<Step> {
     match &o.drain {
         Some(drain) => leave(o, drain),
         None if o.server_runs && o.settled => serve(o),
-        // The Sentinel stays as it is: without a majority of them nobody would follow the nodes that still have room.
+        // The Sentinel keeps running: without a majority of Sentinels, no failover could reach the nodes that still
+        // have disk space.
         None if !o.server_runs && !o.room => Vec::new(),
         None => find_place(o),
     }
 }
 
-/// A node that has just started, or whose server ended.
+/// Decides for a node that has just started, or whose server has ended.
 fn find_place(o: &Observed) -> Vec<Step> {
     if let Some(master) = o.to_join() {
         return join(o, master);
     }
     let role = o.own().role;
     if o.server_runs && role == Role::Master {
-        // It has won, and a step after that failed.
+        // The node has won, and a later step failed.
         return take_office(o);
     }
     if o.in_service() {
-        // The Sentinels promote one that is in service; a majority of them may need this node's own.
+        // The Sentinels promote a node in service; their majority may need this node's own Sentinel.
         let master = o.peers().any(|(_, seen)| seen.role == Role::Master);
         return start_sentinel(o, Word::Memory, o.memory && (!master || o.searching >= HELPS_AFTER));
     }
@@ -323,7 +324,7 @@ fn join(o: &Observed, master: Node) -> Vec<Step> {
     let mut steps = match (o.server_runs, o.own().role) {
         (false, _) if !o.server_may_start => return Vec::new(),
         (false, _) => vec![Step::StartFollowing(master)],
-        // It still loads its log.
+        // The server is still loading its log.
         (true, Role::Silent) => return Vec::new(),
         (true, _) => vec![Step::Follow(master), Step::OpenToSentinels],
     };
@@ -336,14 +337,14 @@ fn join(o: &Observed, master: Node) -> Vec<Step> {
 }
 
 fn elect(o: &Observed, vote: Option<Node>) -> Vec<Step> {
-    // It may have been started for a node that was in service and is not any more.
+    // The Sentinel may have been started for a node that was in service and no longer is.
     let mut waits = stop_sentinel(o);
     if o.own().told != Some(o.epoch) {
         waits.push(Step::TellEpoch(o.epoch));
         return waits;
     }
     let candidate = |seen: &Seen| matches!(seen.role, Role::Candidate { .. });
-    // A node whose history cannot be read, because it still loads, is none yet.
+    // A node that is loading has no readable history yet and is not a candidate.
     let candidates = o.nodes.iter().enumerate().filter(|(_, seen)| candidate(seen));
     let ranked: Vec<(History, Reverse<Node>)> =
         candidates.filter_map(|(place, seen)| Some((seen.history?, Reverse(Node(place))))).collect();
@@ -356,7 +357,7 @@ fn elect(o: &Observed, vote: Option<Node>) -> Vec<Step> {
     if let Some(voted) = vote {
         let kept = match o.nodes.get(voted.0).map(|seen| seen.role) {
             Some(Role::Candidate { vote: None }) => true,
-            // It has given its own vote away and cannot win: votes kept for it could leave nobody a majority.
+            // A candidate that voted for another node cannot win: votes kept for it could leave nobody with a majority.
             Some(Role::Candidate { vote: Some(_) }) => false,
             _ => o.vote_unseen < REVOTE,
         };
@@ -375,7 +376,7 @@ fn elect(o: &Observed, vote: Option<Node>) -> Vec<Step> {
     [waits, then].concat()
 }
 
-/// Votes for this node, its own included.
+/// Number of votes for this node, its own included.
 fn votes(o: &Observed) -> usize {
     1 + o.peers().filter(|(_, seen)| seen.role == Role::Candidate { vote: Some(o.me) }).count()
 }
@@ -389,11 +390,11 @@ fn take_office(o: &Observed) -> Vec<Step> {
     steps
 }
 
-/// A node that has its place.
+/// Decides for a node that is the master or a replica.
 fn serve(o: &Observed) -> Vec<Step> {
     let mut steps = Vec::new();
     let master = match o.own().role {
-        // It does not answer now.
+        // The node does not answer now.
         Role::Silent => return steps,
         Role::Candidate { vote } => {
             steps.push(Step::OpenToSentinels);
@@ -426,19 +427,20 @@ fn serve(o: &Observed) -> Vec<Step> {
     }
     if o.new_certificates.is_some_and(|age| age >= STAGGER * u32::try_from(o.me.0).unwrap_or(u32::MAX)) {
         steps.push(Step::LoadCertificates);
-        // A Sentinel loads certificates at its start alone.
+        // A Sentinel loads certificates only when it starts.
         if o.sentinel_runs && o.memory {
             steps.extend([Step::StopSentinel, Step::StartSentinel(Word::Memory)]);
         }
     }
-    // Last, because it fails until a replica is there.
+    // Last, because this step fails until a replica is connected.
     if master == Some(o.me) && !o.era_counted {
         steps.push(Step::CountEra);
     }
     steps
 }
 
-/// A node that was asked to end: a master hands over first. The Sentinel stays until the server has ended.
+/// Decides for a node that was asked to stop: a master hands over first. The Sentinel stays until the server has
+/// stopped.
 fn leave(o: &Observed, drain: &Drain) -> Vec<Step> {
     let end = || {
         let mut steps = if o.server_runs { vec![Step::StopServer] } else { Vec::new() };

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Info {
     pub role: Role,
-    /// As a replica: connected to its master and in step.
+    /// For a replica: connected to its master and in sync.
     pub link_up: bool,
     /// End of the replication stream, in bytes.
     pub offset: u64,
@@ -38,7 +38,7 @@ impl Info {
         let acknowledged = |value: &str| {
             let online = value.contains("state=online");
             let offset = value.split(',').find_map(|part| part.strip_prefix("offset="))?.parse().ok();
-            // One that still gets its first copy has nothing.
+            // A replica that is still receiving its first copy has nothing.
             Some(if online { offset? } else { 0 })
         };
         let replica = |(name, value): (&&str, &&str)| {

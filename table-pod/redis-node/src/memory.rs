@@ -1,4 +1,4 @@
-//! The memory of a node between two looks at its group.
+//! Memory of a node between two observations of its group.
 
 use crate::decide::{Node, Observed, Role};
 use std::time::Duration;
@@ -22,7 +22,7 @@ impl Memory {
         Self { alone_since: now, searching_since: now, ..Self::default() }
     }
 
-    /// The server has its place.
+    /// Notes that the server is the master or a replica now.
     pub fn settle(&mut self) {
         self.settled = true;
     }
@@ -32,7 +32,7 @@ impl Memory {
         self.era_counted = true;
     }
 
-    /// Completes what was seen by what is remembered.
+    /// Adds what is remembered to an observation.
     pub fn complete(&mut self, now: Duration, o: &mut Observed) {
         let role = o.own().role;
         let is = |node: Node, wanted: fn(Role) -> bool| o.nodes.get(node.0).is_some_and(|n| wanted(n.role));
@@ -55,7 +55,7 @@ impl Memory {
         self.astray_since = match role {
             Role::Replica { of: Some(master) } if is(master, |role| role == Role::Master) => None,
             Role::Replica { .. } => Some(self.astray_since.unwrap_or(now)),
-            // It may answer again as what it was.
+            // The node may answer again with its earlier role.
             Role::Silent => self.astray_since,
             Role::Master | Role::Candidate { .. } => None,
         };

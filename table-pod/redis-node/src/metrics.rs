@@ -1,4 +1,4 @@
-//! What a data node publishes of itself.
+//! Metrics of a data node.
 
 use crate::decide::{Role, Step};
 use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};

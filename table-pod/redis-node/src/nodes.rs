@@ -18,11 +18,11 @@ use std::{
 };
 use tokio::time::timeout;
 
-/// Time for one question, connection included. What takes longer does not answer.
+/// Time limit of one question, connection included. A node that takes longer counts as not answering.
 pub const LIMIT: Duration = Duration::from_secs(2);
 
-/// The setting by which a candidate tells an epoch: a text that ends with its process, can be set and read by
-/// administrators alone, and means nothing to Redis. A replica has no key that it could write.
+/// The setting that announces a candidate's epoch: a text that ends with its process, is accessible to administrators
+/// alone, and has no effect on Redis. (A replica cannot write a key.)
 const TOLD: &str = "proc-title-template";
 const TOLD_BEFORE: &str = " epoch:";
 
@@ -38,7 +38,7 @@ pub enum AskError {
     Settings(#[from] SettingsError),
 }
 
-/// Where a question goes.
+/// The destination of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum To {
     /// This node's own server, by its socket.
@@ -47,11 +47,11 @@ pub enum To {
     Sentinel(Node),
 }
 
-/// One Sentinel's view of the group.
+/// The state of the group by one Sentinel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Said {
     pub claim: Option<Claim>,
-    /// The master that it names to clients: in a failover the new one as soon as it is promoted.
+    /// The master that it names to clients: during a failover the new one, as soon as it is promoted.
     pub names: Option<Node>,
     /// The epoch of its claim.
     pub epoch: u64,
@@ -84,7 +84,7 @@ impl Nodes {
             if let Some(mut connection) = held {
                 match question.query_async(&mut connection).await {
                     Ok(answer) => return Ok((answer, connection)),
-                    // The server may have started anew since.
+                    // The server may have restarted since.
                     Err(error) if error.is_io_error() || error.is_connection_dropped() => {}
                     Err(error) => return Err(error.into()),
                 }
@@ -120,7 +120,7 @@ impl Nodes {
         answer.map(|(text,)| Info::parse(&text, &self.config.names)).unwrap_or_default()
     }
 
-    /// Returns the history that a candidate holds, and the epoch that it tells.
+    /// Returns the history of a candidate and the epoch that it announces.
     pub async fn candidate(&self, to: To) -> Option<(History, Option<u64>)> {
         let mut question = redis::pipe();
         question.cmd("EVAL_RO").arg(history::SCRIPT).arg(0);
@@ -149,7 +149,7 @@ impl Nodes {
         Said { claim, names: named.and_then(|(host, _)| names.node(&host)), epoch }
     }
 
-    /// One command to this node's own server.
+    /// Sends one command to this node's own server.
     pub async fn command(&self, words: &[&str]) -> Result<redis::Value, AskError> {
         self.command_to(To::Here, words).await
     }

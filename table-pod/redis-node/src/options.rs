@@ -61,7 +61,7 @@ pub struct Options {
     pub log: String,
 }
 
-/// What is done instead of supervising.
+/// A command to run instead of supervising.
 #[derive(Subcommand, Clone, Debug, PartialEq, Eq)]
 pub enum Verb {
     /// Gives one command to this node's server as its administrator, for instance: cli info replication

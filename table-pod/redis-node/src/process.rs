@@ -1,4 +1,4 @@
-//! One child process that is kept running.
+//! A supervised child process.
 
 use crate::decide::Node;
 use purr_runtime::Delays;
@@ -13,7 +13,7 @@ const STAYS_UP: Duration = Duration::from_secs(10);
 /// Waits before a process that does not stay up is started again.
 const RESTART: Delays = Delays::new(Duration::from_secs(1), Duration::from_secs(30));
 
-/// How long to wait after so many starts in a row that did not last.
+/// The wait after this many starts in a row after which the process ended soon.
 pub fn wait_after(failures: u32) -> Duration {
     match failures {
         0 => Duration::ZERO,
@@ -33,7 +33,7 @@ impl Process {
         Self { name, child: None, failures: 0, not_before: None }
     }
 
-    /// Whether it runs; notices that it has ended.
+    /// Whether the process runs. Notices when it has ended.
     pub fn runs(&mut self) -> bool {
         let Some((child, started)) = &mut self.child else { return false };
         match child.try_wait() {
@@ -51,7 +51,7 @@ impl Process {
         }
     }
 
-    /// No wait is left after a start that did not last.
+    /// Whether the wait after a failed start is over.
     pub fn may_start(&self) -> bool {
         self.not_before.is_none_or(|time| Instant::now() >= time)
     }
@@ -65,7 +65,7 @@ impl Process {
         Ok(())
     }
 
-    /// Returns when it has ended; never where it does not run.
+    /// Returns when the process ends; never if it does not run.
     pub async fn ended(&mut self) {
         match &mut self.child {
             Some((child, _)) => drop(child.wait().await),
@@ -98,10 +98,10 @@ pub fn replica_of(config: &str, master: Option<(&str, u16)>) -> Vec<String> {
     arguments
 }
 
-/// The address that a candidate follows that votes for nobody else: nothing listens there.
+/// The address that a candidate follows while it votes for no other node: nothing listens there.
 pub const NOWHERE: (&str, u16) = ("127.0.0.1", 1);
 
-/// For logs: the place of a node in its group.
+/// The position of a node in its group, for logs.
 impl std::fmt::Display for Node {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}", self.0)

@@ -29,7 +29,7 @@ fn read(path: &Path) -> Result<String, SettingsError> {
     fs::read_to_string(path).map_err(at(path))
 }
 
-/// Survives a crash of the machine: the file is whole, old or new. It holds passwords, and nobody else may read it.
+/// Replaces a file atomically and durably. It contains passwords, so only its owner may read it.
 fn write(path: &Path, text: &str) -> Result<(), SettingsError> {
     let next = path.with_extension("next");
     let mut file = OpenOptions::new()
@@ -80,7 +80,7 @@ pub fn write_server(config: &Config) -> Result<PathBuf, SettingsError> {
     Ok(path)
 }
 
-/// How many replicas must be there for a write, where nothing is split; `None` where writes may be lost.
+/// Number of replicas that a write needs while the group is whole; `None` when writes may be lost.
 pub fn replicas_to_write(config: &Config) -> Option<usize> {
     (config.group.name() == "store").then_some(usize::from(config.names.nodes.len() > 1))
 }
@@ -121,11 +121,11 @@ fn sentinel_file(config: &Config) -> PathBuf {
 /// The content of the Sentinel's file. A Sentinel that forgot a vote could vote twice.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SentinelMemory {
-    /// Host that it monitors as the master, and the epoch of that.
+    /// The host that the Sentinel monitors as the master, and the configuration's epoch.
     pub master: Option<(String, u64)>,
-    /// The highest epoch that it has voted in or heard of.
+    /// The highest epoch that the Sentinel has voted in or seen.
     pub epoch: u64,
-    /// The lines that are kept.
+    /// Lines of the Sentinel's file that are written back unchanged.
     lines: Vec<String>,
 }
 
@@ -185,8 +185,7 @@ impl SentinelMemory {
     }
 }
 
-/// Writes the Sentinel's file anew: settings are ours, and of what the Sentinel wrote itself its memory is kept. Returns
-/// its path.
+/// Writes the Sentinel's file: our settings, and the state that the Sentinel itself has stored. Returns its path.
 pub fn write_sentinel(config: &Config, word: Word) -> Result<PathBuf, SettingsError> {
     let memory = SentinelMemory::read(config)?;
     let (master, news) = match word {
@@ -231,7 +230,7 @@ pub fn write_sentinel(config: &Config, word: Word) -> Result<PathBuf, SettingsEr
 mod tests {
     use super::*;
 
-    /// As Sentinel 7.0 writes it.
+    /// A file as Sentinel 7.0 writes it.
     const FILE: &str = "port 0\nsentinel announce-ip \"a\"\nsentinel monitor purr a 6379 2\n\
         sentinel down-after-milliseconds purr 4000\nsentinel myid 4f1e\n\
         sentinel config-epoch purr 5\nsentinel leader-epoch purr 6\nsentinel current-epoch 6\n\
@@ -256,7 +255,7 @@ mod tests {
         let count = |text: &str| lines.iter().filter(|line| line.contains(text)).count();
         assert_eq!((count("known-replica purr b"), count("known-replica purr c")), (0, 1));
         assert_eq!((count("config-epoch purr 7"), count("current-epoch 7"), count("epoch")), (1, 1, 3));
-        // It has voted in a later epoch already.
+        // The Sentinel has already voted in a later epoch.
         let lines = memory.kept("purr", "b", Some(6));
         assert!(lines.contains(&"sentinel current-epoch 6".to_owned()), "{lines:?}");
     }

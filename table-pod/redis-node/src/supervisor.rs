@@ -1,4 +1,4 @@
-//! Looks at the group, decides, and does what was decided.
+//! The supervision loop: observes the group, decides, and carries the steps out.
 
 use crate::{
     certificates::{self, Loaded},
@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep};
 
 /// Free bytes on the volume before a server starts. One that cannot write its log ends at once.
 const ROOM: u64 = 8 * 1024 * 1024;
-/// Between looks: while the node has no place, while it serves, and while it drains.
+/// Pauses between two observations: while the node is neither master nor replica, while it serves, and while it drains.
 const SEARCHES: Duration = Duration::from_millis(300);
 const SERVES: Duration = Duration::from_secs(1);
 const DRAINS: Duration = Duration::from_millis(200);
@@ -38,7 +38,7 @@ pub enum StepError {
     Certificates,
 }
 
-/// A drain as the supervisor keeps it.
+/// The supervisor's record of a drain.
 #[derive(Clone, Copy)]
 struct Leaving {
     since: Instant,
@@ -75,7 +75,7 @@ impl Supervisor {
         }
     }
 
-    /// Runs until the node was asked to end and has.
+    /// Runs until the node was asked to stop and has stopped.
     ///
     /// # Errors
     /// Where this node's own files cannot be read.
@@ -220,7 +220,7 @@ impl Supervisor {
             _ => String::new(),
         };
         match step {
-            // Tried again each second until a replica is there.
+            // Retried each second until a replica is connected.
             Step::CountEra => tracing::debug!(step = step.name()),
             Step::StartSentinel(word) => tracing::info!(step = step.name(), node, ?word),
             _ => tracing::info!(step = step.name(), node),
@@ -251,7 +251,7 @@ impl Supervisor {
                 let start = self.sentinel.start(&[path.display().to_string()]);
                 start.map_err(|error| StepError::Process("redis-sentinel", error))?;
             }
-            // Its file is whole at any moment, so it needs no time to end.
+            // The file is consistent at any moment, so the Sentinel can be killed.
             Step::StopSentinel => {
                 let stopped = self.sentinel.stop(Duration::ZERO).await;
                 stopped.map_err(|error| StepError::Process("redis-sentinel", error))?;
@@ -261,7 +261,7 @@ impl Supervisor {
                 self.nodes.command(&["INCR", history::ERA]).await?;
                 self.memory.count_era();
             }
-            // More replicas than there can be: every write is refused as one that nobody would acknowledge.
+            // Requires more replicas than exist, so that every write is refused.
             Step::RefuseWrites => self.set("min-replicas-to-write", names.nodes.len()).await?,
             Step::AllowWrites => {
                 if let Some(count) = replicas_to_write(&self.config) {
@@ -336,7 +336,7 @@ struct Volume {
 }
 
 impl Volume {
-    /// 0 where the volume does not say: a server is not started blindly.
+    /// Free space of the volume; 0 if unknown, so that no server is started blindly.
     fn of(config: &Config) -> Self {
         match rustix::fs::statvfs(&config.data_dir) {
             Ok(volume) => Self {

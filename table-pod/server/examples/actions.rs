@@ -46,7 +46,7 @@ async fn main() {
         let message = pb::ClientMessage { id, body: Some(sit) };
         handle.input(Input::Message { connection, player: player(seat), message }).await;
     }
-    // Each player counts up alone, as clients do.
+    // Each player has an own sequence of ids, as clients do.
     let mut own = [1_764_000_000_000_000_u64; SEATS as usize];
     let (mut acted, mut hand) = (0, 0);
     while acted < most {

@@ -1,4 +1,4 @@
-//! The task that owns a table: takes inputs one by one, commits, and only then lets anybody see.
+//! The task that owns a table: handles inputs one by one, commits each step, and only then sends its events.
 
 mod commit;
 mod connections;
@@ -48,24 +48,24 @@ use tokio::{
 
 /// Inputs waiting for the actor; senders wait when it is full.
 const INBOX_MAX: usize = 1_024;
-/// The same of players without a seat, who come after all others.
+/// Maximum number of waiting inputs from players without a seat, which are handled after all others.
 const GUESTS_MAX: usize = 64;
 
-/// A table tells operators of itself with every so many summaries.
+/// Summaries between two floor reports.
 const FLOOR_BEATS: u64 = 5;
 
-/// What reaches the actor.
+/// A message to the actor.
 pub enum Message {
     Input(Input),
-    /// What a player asks for, with its way here, and the step of a trace that it belongs to.
+    /// A player's request, with its arrival and trace context.
     Asked(Input, Arrival, Option<TraceParent>),
     /// A player's connection, with its resume cursor.
     Attach {
         player: PlayerId,
         resume: Option<pb::Cursor>,
-        /// Of the message that asked for it; 0: unknown.
+        /// Id of the request that caused it; 0: unknown.
         id: u64,
-        /// Where the player is reached.
+        /// Where to send to the player.
         outlet: Outlet,
         lane: Lane,
         reply: oneshot::Sender<Result<ConnectionId, NotAttached>>,
@@ -82,7 +82,7 @@ pub enum Message {
     Floor {
         reply: oneshot::Sender<Floor>,
     },
-    /// A successor asks for the table. Answered with whether no hand runs.
+    /// A successor asks for the table. The answer is whether no hand runs.
     HandOver {
         reply: oneshot::Sender<HandedOver>,
     },
@@ -99,19 +99,19 @@ pub enum NotAttached {
     Crowded,
 }
 
-/// A connection that has its place at the table, of a player in this process.
+/// An attached connection of a player in this process.
 pub struct Attached {
     pub connection: ConnectionId,
     pub outgoing: Inlet,
 }
 
-/// The way to a running table.
+/// Sends inputs to a running table.
 #[derive(Clone)]
 pub struct Handle {
     inbox: mpsc::Sender<Message>,
-    /// What players without a seat ask for. Nobody with a seat waits for it.
+    /// Requests of players without a seat. Seated players do not wait for them.
     guests: mpsc::Sender<Message>,
-    /// Who has a seat.
+    /// Players with a seat.
     roster: watch::Receiver<Arc<[PlayerId]>>,
     changed: Arc<Notify>,
     /// Zero of the table's clock.
@@ -119,19 +119,20 @@ pub struct Handle {
 }
 
 impl Handle {
-    /// A player who is in this process. `None` when the table has stopped.
+    /// Attaches a player in this process (tests and bots). `None` when the table has stopped.
     pub async fn attach(&self, player: PlayerId, resume: Option<pb::Cursor>) -> Option<Attached> {
         self.attach_as(player, resume, 0).await
     }
 
-    /// The same, by the message with this id: whom it replaces is told, and may know the id for its own.
+    /// As [`Self::attach`], with the id of the request. The replaced connection is sent this id, so that a client
+    /// recognises its own attach.
     pub async fn attach_as(&self, player: PlayerId, resume: Option<pb::Cursor>, id: u64) -> Option<Attached> {
         let (outlet, deliveries) = Outlet::new(CancellationToken::new());
         let connection = self.attach_on(&outlet, 0, player, resume, id).await.ok()?;
         Some(Attached { connection, outgoing: deliveries.into() })
     }
 
-    /// The same for a player who is reached by a lane of this outlet. What was missed is delivered first.
+    /// Attaches a player who is reached by a lane of this outlet. Missed events are delivered first.
     pub async fn attach_on(
         &self,
         outlet: &Outlet,
@@ -152,7 +153,7 @@ impl Handle {
         self.roster.borrow().contains(&player)
     }
 
-    /// Everybody with a seat.
+    /// All players with a seat.
     pub fn roster(&self) -> Arc<[PlayerId]> {
         self.roster.borrow().clone()
     }
@@ -161,8 +162,8 @@ impl Handle {
         if self.is_seated(player) { &self.inbox } else { &self.guests }
     }
 
-    /// What a player of this connection asks for, as it arrived at `at`. Returns false where that player has no seat and
-    /// too many others without one ask already.
+    /// A request of this connection's player, which arrived at `at`. Returns false if the player has no seat and too
+    /// many requests of players without one are queued.
     pub async fn ask(
         &self,
         connection: ConnectionId,
@@ -199,7 +200,7 @@ impl Handle {
         answer.await.ok()
     }
 
-    /// Seats that nobody else can have. `None` when the table has stopped.
+    /// The seats that are taken or held.
     pub async fn taken(&self) -> Option<Vec<Taken>> {
         let (reply, answer) = oneshot::channel();
         self.inbox.send(Message::Taken { reply }).await.ok()?;
@@ -231,7 +232,7 @@ impl Handle {
         }
     }
 
-    /// A successor has taken over: the table stops here, and its players go there.
+    /// Reports that a successor has taken over: the table stops in this process, and its players are redirected.
     pub async fn moved(&self) {
         let _ = self.inbox.send(Message::Moved).await;
     }
@@ -242,7 +243,7 @@ impl Handle {
     }
 }
 
-/// What a take-over needs.
+/// Inputs of a take-over.
 pub struct TakeOver {
     pub epoch: u64,
     pub spec: TableSpec,
@@ -253,14 +254,14 @@ pub struct TakeOver {
     pub recording: Recording,
     /// How commits write the state. Any format is read.
     pub format: Format,
-    /// Where summaries go; `None` for a table on its own.
+    /// Where summaries are published; `None` for a table on its own.
     pub sessions: Option<Arc<Sessions>>,
     pub metrics: Metrics,
     pub readiness: Readiness,
     pub open: OpenTable,
 }
 
-/// One table at work.
+/// A running table.
 pub struct Actor {
     core: Box<Core>,
     committer: Committer,
@@ -278,7 +279,7 @@ pub struct Actor {
     beat: u64,
     open: OpenTable,
     settlement_open: bool,
-    /// What players ask for waits until gateways had the time to say how far theirs had seen.
+    /// Requests wait until gateways have had time to send the cursors that their players have seen.
     hold: Option<Hold>,
 }
 
@@ -288,21 +289,21 @@ struct Hold {
     asked: Vec<(Input, Arrival)>,
 }
 
-/// After a take-over of a hand from a store that may have lost some of it.
+/// Wait after a take-over in a hand from a store that may have lost a part of it.
 const HOLD: Duration = Duration::from_secs(1);
-/// What players ask for meanwhile; they ask again for what is more.
+/// Most requests that wait meanwhile; further players have to ask again.
 const HELD_MAX: usize = 256;
-/// The same while only players without a seat ask: the rest is for the others.
+/// Limit for requests of players without a seat; the rest of the room is for seated players.
 const HELD_GUESTS_MAX: usize = 64;
 
 impl Actor {
-    /// Fences the predecessor at the signer and in Redis, reads the table and goes on with it.
+    /// Fences the predecessor at the signer and in Redis, reads the table's state and continues from it.
     ///
     /// # Errors
     /// Where another process has a higher epoch, and where Redis has lost a table that the signer
     /// knows: such a table must not start from nothing.
     pub async fn take_over(what: TakeOver) -> anyhow::Result<Self> {
-        // A whole table is on its way there.
+        // Boxed, because the future holds the whole state of a table.
         Box::pin(Self::taken_over(what)).await
     }
 
@@ -354,7 +355,7 @@ impl Actor {
             }
             None => State::new(Table::new(spec.engine.clone())?),
         };
-        // The signer's journal outranks Redis: what it has was sent by a table that knew more.
+        // The signer's journal outranks Redis: its entries came from a process that knew more.
         let mut events = Vec::new();
         if fenced.head_seq > state.sequence {
             let (signer_head, store_head) = (fenced.head_seq, state.sequence);
@@ -401,7 +402,7 @@ impl Actor {
             settlement_open: false,
             hold: None,
         };
-        // The first write under the new epoch: whoever was here before cannot write any more.
+        // The first write with the new epoch: the predecessor cannot write any more.
         let step = actor.core.restart(0, events);
         actor.commit_and_show(step).await.context("while taking over")?;
         if doubtful {
@@ -412,7 +413,7 @@ impl Actor {
         Ok(actor)
     }
 
-    /// The last hand ended then, at the process that handed the table over: the pause after it goes on.
+    /// Continues the pause after the last hand, which ended at the process that handed the table over.
     #[must_use]
     pub fn after_hand(mut self, ended: Instant) -> Self {
         let rested = ended + Duration::from_millis(self.core.hand_gap_ms());
@@ -421,7 +422,7 @@ impl Actor {
         self
     }
 
-    /// Records tell when their hands were dealt: this is now, in milliseconds since 1970.
+    /// Sets the wall clock for records: the current time, in milliseconds since 1970.
     #[must_use]
     pub fn with_wall_clock(mut self, wall_ms: u64) -> Self {
         let now = self.now();
@@ -442,7 +443,7 @@ impl Actor {
     /// # Errors
     /// [`Stopped`]: where the table cannot go on in this process. Nothing is written after that.
     pub async fn run(mut self, end: CancellationToken) -> Result<(), Stopped> {
-        // What is started here ends with this, however it ends.
+        // Tasks started here end with this one, however it ends.
         let end = end.child_token();
         let _guard = end.clone().drop_guard();
         tokio::spawn(outbox::deliver(
@@ -498,7 +499,7 @@ impl Actor {
         Ok(())
     }
 
-    /// Carries out what players have asked for meanwhile. The wait was nobody's thinking time.
+    /// Handles the requests that players sent meanwhile. The time of this wait is taken from nobody's turn.
     async fn release(&mut self, hold: Hold) -> Result<(), Stopped> {
         let step = self.core.handle(self.now(), Input::Stalled { since: hold.since });
         self.commit_and_show(step).await?;
@@ -571,7 +572,7 @@ impl Actor {
         if let Input::Message { connection, .. } = &input
             && !self.connections.is_current(*connection)
         {
-            // From a connection that another one has replaced.
+            // The connection was replaced by another one.
             return Ok(());
         }
         let before = self.now();
@@ -584,7 +585,7 @@ impl Actor {
         self.commit_and_show(step).await?;
         if counts {
             self.metrics.actions.inc();
-            // By the socket's clock where it is known: what waited for the actor counts.
+            // Measured at the socket if possible, so that waiting for the actor counts.
             let since = Duration::from_millis(arrival.at.unwrap_or(before));
             self.metrics.action_seconds.observe(self.started.elapsed().saturating_sub(since).as_secs_f64());
         }
@@ -638,7 +639,7 @@ impl Actor {
         Ok(())
     }
 
-    /// Says who has a seat, where that has changed.
+    /// Tells the outlets who has a seat, if that has changed.
     fn seat(&mut self) {
         let players = self.core.players();
         if **self.roster.borrow() != *players {
@@ -670,7 +671,7 @@ impl Actor {
         });
     }
 
-    /// A bounded word about itself for status and lobby; it may be lost.
+    /// Publishes a short summary of the table for status and lobby; it may be lost.
     fn publish(&mut self) {
         let Some(sessions) = self.sessions.clone() else { return };
         self.beat += 1;
@@ -697,7 +698,7 @@ impl Actor {
             beat: self.beat,
             taken: self.core.seats_taken(),
         };
-        // Larger, and for few: told less often.
+        // The floor report is larger and has few readers, so it is sent less often.
         let floor = (self.beat % FLOOR_BEATS == 1).then(|| self.core.floor());
         tokio::spawn(async move {
             if let Err(error) = sessions.put_summary(&summary).await {
@@ -712,7 +713,8 @@ impl Actor {
     }
 }
 
-/// The next message: of a player without a seat only where nothing else waits. Dropping the future loses nothing.
+/// Returns the next message; one from a player without a seat only if nothing else waits. Dropping the future loses
+/// nothing.
 async fn next(inbox: &mut mpsc::Receiver<Message>, guests: &mut mpsc::Receiver<Message>) -> Option<Message> {
     tokio::select! {
         biased;
@@ -721,7 +723,7 @@ async fn next(inbox: &mut mpsc::Receiver<Message>, guests: &mut mpsc::Receiver<M
     }
 }
 
-/// What permits for this table are signed for; `None` where the signer deals in play money and there is no contract.
+/// The domain that permits for this table are signed for; `None` with play money, where there is no contract.
 fn permit_domain(spec: &TableSpec, status: &TableStatus) -> anyhow::Result<Option<PermitDomain>> {
     let Some(table_id) = status.contract_id().context("the signer's id of the table")? else {
         return Ok(None);
@@ -732,7 +734,7 @@ fn permit_domain(spec: &TableSpec, status: &TableStatus) -> anyhow::Result<Optio
     Ok(Some(PermitDomain { domain: Domain { chain_id: *chain_id, vault: vault.0 }, table_id, version }))
 }
 
-/// Reads what the journal has after the last hand, and goes on from there.
+/// Reads the journal's entries after the last hand, and continues from there.
 async fn adopt(
     state: State,
     fenced: &Fenced,
@@ -761,7 +763,7 @@ async fn adopt(
     Ok(state.adopt(fenced.head_seq, next, &entries)?)
 }
 
-/// A message to one connection, as the core or the store's absence makes it.
+/// Builds a message to one connection.
 pub(crate) fn message(epoch: u64, offset: u64, body: Body) -> pb::ServerMessage {
     pb::ServerMessage { epoch, offset, body: Some(body) }
 }

@@ -1,6 +1,6 @@
-//! The table's session as a function: inputs in, a [`Step`] out. No sockets, no store, no clock.
+//! The table's session as a function from inputs to [`Step`]s, without sockets, store or clock.
 //!
-//! The shell commits a step before anybody sees any of it (durable before visible).
+//! The actor commits a step before any of it is shown (durable before visible).
 
 mod adopt;
 mod commands;
@@ -69,7 +69,7 @@ const EVENTS: usize = 8;
 /// A connection of a player, named by the shell; it never outlives a process.
 pub type ConnectionId = u64;
 
-/// What happens to a table.
+/// An input of the session.
 #[derive(Debug)]
 pub enum Input {
     /// A player sent a message on this connection.
@@ -108,11 +108,11 @@ pub enum Input {
     },
     /// The vault's bounds on exits.
     ExitBounds(ExitBounds),
-    /// The store was away from `since` until now.
+    /// The store could not be reached from `since` until now.
     Stalled {
         since: Millis,
     },
-    /// No new hands; everybody leaves after this one when the table is to be deleted.
+    /// Stop dealing; if the table is to be deleted, all players leave after the running hand.
     Drain {
         delete: bool,
     },
@@ -124,22 +124,22 @@ pub enum Input {
     StaffPause {
         pause: Option<PausedBy>,
     },
-    /// Nobody new takes a seat until opened again.
+    /// Refuse new players until opened again.
     Close {
         closed: bool,
     },
 }
 
-/// What follows from an input. Nothing of it may be seen before the state is durable, if `dirty`.
+/// The result of an input. If it is `dirty`, nothing of it may be shown before the state is durable.
 #[derive(Debug, Default)]
 pub struct Step {
     /// The state has changed and must be committed.
     pub dirty: bool,
-    /// For everybody at the table, each in their own view.
+    /// Events for all players at the table, each in their own view.
     pub shown: Option<Shown>,
-    /// For single connections.
+    /// Answers to single connections.
     pub replies: Vec<(ConnectionId, pb::server_message::Body)>,
-    /// Ask the signer to reserve a player's chips, then come back with [`Input::Reserved`].
+    /// Reservations to request from the signer; the answers come back as [`Input::Reserved`].
     pub reserve: Vec<(ConnectionId, u64, Reserve)>,
     /// New entries of the table's sequence.
     pub entries: Vec<Entry>,
@@ -147,19 +147,19 @@ pub struct Step {
     pub hand: Option<HandEntry>,
     /// For everybody who is attached, and nobody later.
     pub said: Vec<pb::Said>,
-    /// What is shown beside the engine's events.
+    /// Events to show besides the engine's.
     told: Vec<pb::event::Kind>,
 }
 
-/// All that a table is and that a take-over needs.
+/// The whole state of a table, as a take-over needs it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
     pub table: Table,
-    /// Of the last events shown.
+    /// Offset of the last shown events.
     pub offset: u64,
     /// The last number of the table's sequence.
     pub sequence: u64,
-    /// Up to where the chain has confirmed it.
+    /// Number of the last entry that the chain has confirmed.
     pub confirmed: u64,
     /// Entries that the signer has not accepted yet.
     pub outbox: Vec<Entry>,
@@ -181,31 +181,31 @@ pub struct State {
     deal: Option<Deal>,
     draining: bool,
     deleting: bool,
-    /// Nobody new takes a seat. Part of the state, so that a successor never opens a closed table.
+    /// New players are refused. This is part of the state, so that a successor never opens a closed table.
     #[serde(default)]
     closed: bool,
     /// Staff has paused the table.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     paused_by: Option<PausedBy>,
-    /// Hands given up because their state was lost.
+    /// Number of hands that were void because their state was lost.
     pub hands_lost: u64,
-    /// Deals given up after a player had revealed entropy.
+    /// Number of deals that were void after a player had revealed entropy.
     #[serde(default)]
     pub deals_void: u64,
-    /// Reveals that were committed to and never came.
+    /// Number of reveals that were committed to and never came.
     #[serde(default)]
     pub withheld_total: u64,
-    /// Both by cause.
+    /// Counts of both, by cause.
     #[serde(default, skip_serializing_if = "room::is_default")]
     pub faults: Faults,
-    /// Who sits out or leaves once the hand is dealt whose root is published.
+    /// Players who sit out or leave once the hand of the published root is dealt.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     after_deal: BTreeMap<SeatIndex, Wish>,
     #[serde(default)]
     room: Room,
 }
 
-/// The deal of the running hand and what was told of it so far.
+/// The deal of the running hand, and what has been shown of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Deal {
     sealed: SealedDeck,
@@ -216,7 +216,7 @@ struct Deal {
     /// When it was dealt, in milliseconds since 1970, where this is known.
     #[serde(default)]
     started_at_ms: Option<u64>,
-    /// One for each `Acted` of the events.
+    /// One timing for each `Acted` event.
     #[serde(default, with = "purr_protocol::timing::packed")]
     timings: Vec<ActionTiming>,
 }
@@ -229,37 +229,39 @@ pub struct Core {
     state: State,
     sealer: Sealer,
     recording: Recording,
-    /// Made once an epoch: a key agreement costs as much as several commits.
+    /// Made once in an epoch, because a key agreement costs as much as several commits.
     fair_play: Option<FairPlaySealer>,
     thinking: Thinking,
-    /// What permits must be signed for; `None` where play money has no contract.
+    /// The domain that permits must be signed for; `None` with play money, where there is no contract.
     permits: Option<PermitDomain>,
-    /// Seconds since 1970, as the shell last told.
+    /// Seconds since 1970, as last set by the actor.
     unix_s: u64,
     now: Millis,
-    /// Milliseconds since 1970 when `now` was 0; `None`: nobody has said. For records alone.
+    /// Milliseconds since 1970 at `now` = 0, for records only; `None`: not set.
     epoch_ms: Option<u64>,
-    /// When the next hand starts, where nothing holds it.
+    /// Time at which the next hand starts if nothing prevents it.
     next_start: Option<Millis>,
     /// When the last hand ended at this process.
     hand_ended: Option<Millis>,
-    /// When the next hand may start, counted from the end of the last one at the process before. `None`: as ever.
+    /// Time before which no hand may start, counted from the end of the last one at the previous process. `None`: no
+    /// such limit.
     rested_at: Option<Millis>,
-    /// Who was connected to the process before, and has not come here yet.
+    /// Players who were connected to the previous process and have not reconnected yet.
     awaited: SeatSet,
     /// Between two hands, in milliseconds.
     hand_gap_ms: Millis,
     /// How long players have to reveal their entropy, in milliseconds.
     reveal_ms: Millis,
     paused: bool,
-    /// No hand starts until then, because a successor takes over. A successor that fails costs no more than that.
+    /// No hand starts until then, because a successor is taking over. A successor that fails costs no more than this
+    /// time.
     handing_over: Option<Millis>,
     waiting: Waiting,
-    /// What operators see of the last hour.
+    /// Figures of the last hour for the floor.
     window: Window,
-    /// Where this process took over.
+    /// The position at which this process took over.
     taken: Taken,
-    /// Seats asked for, before the signer has answered: only this process knows.
+    /// Requests for seats that the signer has not answered yet. They are not part of the state that is stored.
     asking: Vec<Asking>,
     talk: Talk,
     /// What would have come in the last hand, where one may ask for that.
@@ -271,7 +273,7 @@ struct Taken {
     offset: u64,
     /// The hand that ran or was being dealt.
     hand: Option<u64>,
-    /// Somebody had seen more.
+    /// A player had seen later events.
     lost: bool,
 }
 
@@ -280,15 +282,15 @@ struct Asking {
     seat: SeatIndex,
     player: PlayerId,
     id: u64,
-    /// Where the answer goes: the connection that asked last.
+    /// Where the answer goes: the last connection that asked.
     connection: ConnectionId,
     /// The hold ends then.
     until: Millis,
-    /// It has ended: the answer is awaited only to be thrown away.
+    /// The request has ended: the answer will be discarded.
     over: bool,
 }
 
-/// For how long no hand starts after a successor has last asked for the table.
+/// How long no hand starts after a successor's last request for the table.
 pub const HANDING_OVER_MS: Millis = 5_000;
 
 /// Timings that are the server's, not the game's.
@@ -334,7 +336,7 @@ impl State {
         self.table.hand().map(|hand| hand.number).or_else(dealing)
     }
 
-    /// Whether a deal is under way, or a hand runs, that players gave entropy to: to lose it is to void it.
+    /// Whether a deal or hand is under way to which players have revealed entropy, so that losing it makes it void.
     pub fn has_reveals(&self) -> bool {
         self.dealing.as_ref().is_some_and(Dealing::has_reveals)
             || self.deal.as_ref().is_some_and(|deal| !deal.reveals.is_empty())
@@ -342,7 +344,7 @@ impl State {
 }
 
 impl Core {
-    /// Goes on from a state under a new epoch: clocks start anew, everybody is disconnected until they attach.
+    /// Continues from a state with a new epoch: clocks restart, and all players are disconnected until they attach.
     pub fn new(epoch: u64, spec: TableSpec, state: State, sealer: Sealer, pace: Pace) -> Self {
         let uid = sealer.table().to_owned();
         let paused = spec.paused;
@@ -376,9 +378,9 @@ impl Core {
             talk: Talk::default(),
             rabbit: None,
         };
-        // The clocks may change in a table's life; what players signed for stays as it was.
+        // Clocks may change during a table's life; the terms that players signed for do not.
         core.state.table.set_clock(core.spec.engine.clock);
-        // A drain was meant for the process before this one; a deletion is asked for again.
+        // A drain was an order to the previous process; a deletion remains in force.
         core.state.draining = core.state.deleting;
         if let Some(dealing) = core.state.dealing.as_mut() {
             dealing.until = reveal_ms;
@@ -391,8 +393,8 @@ impl Core {
         core
     }
 
-    /// What the signer says of hands before this process: for how long the oldest has waited, in seconds; and the
-    /// vault's bounds on exits.
+    /// Sets the signer's figures about hands before this process: the age of the oldest in seconds, and the vault's
+    /// bounds on exits.
     #[must_use]
     pub fn with_unsettled(mut self, unsettled_s: u64, exit: ExitBounds) -> Self {
         self.waiting.exit_bounds(exit);
@@ -404,14 +406,14 @@ impl Core {
         self
     }
 
-    /// What every hand's record has in it.
+    /// Sets what every hand's record contains.
     #[must_use]
     pub fn with_recording(self, recording: Recording) -> Self {
         let fair_play = recording.fair_play_sealer(&self.sealer, self.epoch);
         Self { recording, fair_play, ..self }
     }
 
-    /// Records tell when their hands were dealt: this is now, in milliseconds since 1970.
+    /// Sets the wall clock for records: the current time, in milliseconds since 1970.
     pub fn set_wall_clock(&mut self, now: Millis, wall_ms: u64) {
         self.epoch_ms = Some(wall_ms.saturating_sub(now));
     }
@@ -427,8 +429,8 @@ impl Core {
         self.unix_s = unix_s;
     }
 
-    /// The first step under a new epoch: the clocks of the process before mean nothing here. `events` are what
-    /// the take-over itself did to the table.
+    /// The first step of a new epoch, which restarts the clocks. `events` are changes that the take-over itself has
+    /// made.
     pub fn restart(&mut self, now: Millis, mut events: Vec<Event>) -> Step {
         self.now = now;
         let mut step = Step { dirty: true, ..Step::default() };
@@ -504,8 +506,8 @@ impl Core {
         step
     }
 
-    /// What somebody saw after the place where this process took over is gone, from the store and with the process
-    /// before. The hand of then is not played again from an earlier street: every bet goes back.
+    /// A player has seen events after the position of the take-over, which the store and the previous process have
+    /// lost. The hand is not replayed from an earlier street: all bets are returned.
     fn seen(&mut self, offset: u64, events: &mut Vec<Event>, step: &mut Step) {
         if offset <= self.taken.offset || std::mem::replace(&mut self.taken.lost, true) {
             return;
@@ -526,14 +528,14 @@ impl Core {
         }
     }
 
-    /// Runs one engine command; its refusal, where nobody asked for it, is only worth a line in the log.
+    /// Runs one engine command that no player asked for; a refusal is only logged.
     fn command(&mut self, command: Command, events: &mut Vec<Event>) {
         if let Err(refusal) = self.state.table.apply_into(self.now, command, events) {
             tracing::debug!(%refusal, "command refused");
         }
     }
 
-    /// What every step ends with: hands that ended become entries, events become views.
+    /// Finishes every step: turns ended hands into entries, and events into views.
     fn finish(&mut self, events: &[Event], step: &mut Step) {
         step.dirty |= !events.is_empty();
         self.watch(events);
@@ -592,7 +594,7 @@ impl Core {
         self.spec.room.hold_ms
     }
 
-    /// Why no hands are dealt, where that is so.
+    /// The reason for which no hands are dealt; `None` when they are.
     pub fn holding(&self) -> Option<Cow<'static, str>> {
         let holding = self.held_by()?;
         Some(match (holding, &self.state.paused_by) {
@@ -622,7 +624,8 @@ impl Core {
         }
     }
 
-    /// The process before handed the table over between two hands: its pause is not begun anew. `at` is when it is over.
+    /// Continues the pause of the previous process, which handed the table over between two hands. `at` is the end of
+    /// the pause.
     pub const fn rests_until(&mut self, at: Millis) {
         self.rested_at = Some(at);
     }
@@ -631,7 +634,7 @@ impl Core {
         self.hand_gap_ms
     }
 
-    /// For how long no hand has run here; `None`: none has ended here.
+    /// Time since the last hand ended here; `None`: none has ended here.
     pub fn rested(&self, now: Millis) -> Option<Millis> {
         self.hand_ended.map(|at| now.saturating_sub(at))
     }
@@ -642,7 +645,8 @@ impl Core {
         self.handing_over = Some(self.now + HANDING_OVER_MS);
     }
 
-    /// Whether no hand starts because a successor takes over. Players are not told: it is over in a moment.
+    /// Whether no hand starts because a successor is taking over. Players are not notified, because it only lasts a
+    /// moment.
     fn is_handing_over(&self) -> bool {
         self.handing_over.is_some_and(|until| until > self.now)
     }
@@ -654,24 +658,24 @@ impl Core {
             && !self.asking.iter().any(Asking::holds)
     }
 
-    /// Whether nobody new takes a seat.
+    /// Whether the table is closed to new players.
     pub fn is_closed(&self) -> bool {
         self.state.closed
     }
 
-    /// Players whose seat is being paid for: at the signer, or on the way from there.
+    /// Number of players whose buy-in is at the signer or on its way to the table.
     pub fn arriving(&self) -> usize {
         let paying = self.state.seating.iter().filter(|held| held.is_sit()).count();
         paying + self.asking.len()
     }
 
-    /// For the drain of a table: whether a hand runs, who sits, and what the signer does not have yet.
+    /// The state of a drain: whether a hand runs, the seated players, and entries that the signer does not have yet.
     pub fn drain_status(&self) -> DrainStatus {
         let hand_running = self.state.table.hand().is_some() || self.state.dealing.is_some();
         let seated = self.state.table.seats().iter().flatten().count() + self.state.seating.len();
         let unsettled = self.state.outbox.len();
         let empty = seated == 0 || !self.state.deleting;
-        // A seat that is being asked for may become an entry yet.
+        // A pending request for a seat may still become an entry.
         let settled = unsettled == 0 && !self.asking.iter().any(Asking::holds);
         let drained = self.state.draining && !hand_running && settled && empty;
         DrainStatus { drained, hand_running, seated, unsettled, asked: self.state.draining }

@@ -1,9 +1,10 @@
-//! What a table answers: trunks of players from gateways, drains from the controller.
+//! The table's HTTPS server: trunks of players from gateways, and drains from the controller.
 
 use crate::{
     actor::Handle,
     core::Input,
     standing::{ASK_WAIT, Post},
+    tokens::Tokens,
     trunk,
 };
 use axum::{
@@ -14,8 +15,6 @@ use axum::{
     response::Response,
     routing::{get, post as post_to},
 };
-use jsonwebtoken::jwk::JwkSet;
-use purr_engine::PlayerId;
 use purr_protocol::{
     Problem,
     drain::{DrainReason, DrainRequest, DrainStatus},
@@ -24,110 +23,13 @@ use purr_protocol::{
     trunk::{ASSERTED, SUBPROTOCOL},
 };
 use purr_runtime::{
-    InternalClient, Peer, Role,
-    assertion::{Assertion, AssertionError, Assertions, NO_LANE},
+    Peer, Role,
     problem::Answer,
-    token::{Claims, TokenError, UserRole, Verifier},
+    token::UserRole,
     ws::{Upgrade, trunk_limits},
 };
 use purr_store::Sealer;
-use std::{sync::Arc, time::Duration};
-use tokio::{sync::Mutex, time::Instant};
-
-/// Published keys are read again at most this often, however many unknown keys are named.
-const KEYS_EVERY: Duration = Duration::from_secs(5);
-
-/// Why a token or an assertion does not say who a player is.
-#[derive(Debug, thiserror::Error)]
-pub enum Unidentified {
-    #[error("this table was given no keys of assertions")]
-    NoKeys,
-    #[error(transparent)]
-    Assertion(#[from] AssertionError),
-    #[error(transparent)]
-    Token(#[from] TokenError),
-    #[error("the subject '{0}' is not an address")]
-    Subject(String),
-}
-
-/// Verifies who players are: by what gateways assert, or by players' access tokens, as gateways of the release before send
-/// them. Access tokens are verified by the gateways' published keys, assertions by keys that the table was given.
-pub struct Tokens {
-    gateway: InternalClient,
-    verifier: Verifier,
-    read: Mutex<Option<Instant>>,
-    assertions: Option<Assertions>,
-    access_tokens: bool,
-}
-
-impl Tokens {
-    pub fn new(gateway: InternalClient, issuer: &str, audience: &str) -> Self {
-        let verifier = Verifier::new(issuer, audience, JwkSet { keys: Vec::new() });
-        Self { gateway, verifier, read: Mutex::default(), assertions: None, access_tokens: true }
-    }
-
-    /// Also takes assertions; access tokens only where `access_tokens` is set.
-    #[must_use]
-    pub fn with_assertions(self, assertions: Assertions, access_tokens: bool) -> Self {
-        Self { assertions: Some(assertions), access_tokens, ..self }
-    }
-
-    /// The keys that assertions are verified with, where there are any.
-    fn assertions(&self) -> Option<&Assertions> {
-        self.assertions.as_ref().filter(|assertions| assertions.has_keys())
-    }
-
-    /// The player that a gateway asserts to be on a lane.
-    pub fn asserted(&self, assertion: &str, lane: u64) -> Result<(PlayerId, Assertion), Unidentified> {
-        let assertions = self.assertions().ok_or(Unidentified::NoKeys)?;
-        let said = assertions.verify(assertion, lane)?;
-        let player = said.sub.parse().map_err(|_| Unidentified::Subject(said.sub.clone()))?;
-        Ok((player, said))
-    }
-
-    /// Who orders something, by an assertion or, of a gateway of the release before, by an access token.
-    async fn orders(&self, token: &str) -> Result<(PlayerId, Vec<UserRole>), Unidentified> {
-        match self.asserted(token, NO_LANE) {
-            Ok((player, said)) => Ok((player, said.roles)),
-            Err(_) if self.access_tokens => {
-                let (player, claims) = self.player(token).await?;
-                Ok((player, claims.roles))
-            }
-            Err(refused) => Err(refused),
-        }
-    }
-
-    /// The player behind a token, and its claims.
-    pub async fn player(&self, token: &str) -> Result<(PlayerId, Claims), Unidentified> {
-        let claims = match self.verifier.verify(token) {
-            Err(TokenError::UnknownKey) => {
-                // Boxed, as it is rare: every player's task would have its room.
-                Box::pin(self.read_keys()).await;
-                self.verifier.verify(token)
-            }
-            other => other,
-        }?;
-        let player = claims.sub.parse().map_err(|_| Unidentified::Subject(claims.sub.clone()))?;
-        Ok((player, claims))
-    }
-
-    /// For how long a token is still good.
-    pub fn left(&self, claims: &Claims) -> Duration {
-        self.verifier.left(claims)
-    }
-
-    async fn read_keys(&self) {
-        let mut read = self.read.lock().await;
-        if read.is_some_and(|at| at.elapsed() < KEYS_EVERY) {
-            return;
-        }
-        *read = Some(Instant::now());
-        match self.gateway.get::<JwkSet>("/.well-known/jwks.json", Duration::from_secs(3)).await {
-            Ok(keys) => self.verifier.replace_keys(keys),
-            Err(error) => tracing::warn!(%error, "keys of the gateway"),
-        }
-    }
-}
+use std::sync::Arc;
 
 #[derive(Clone)]
 struct App {
@@ -143,12 +45,12 @@ impl App {
     }
 }
 
-/// Of a table that runs.
+/// Routes of a running table.
 pub fn routes(handle: Handle, tokens: Arc<Tokens>, sealer: Sealer) -> Router {
     routes_of(Arc::new(Post::serving(handle)), tokens, sealer)
 }
 
-/// Of a process that may not have its table yet.
+/// Routes of a process that may not have its table yet.
 pub fn routes_of(post: Arc<Post>, tokens: Arc<Tokens>, sealer: Sealer) -> Router {
     Router::new()
         .route("/v1/tables/{uid}/trunk", get(open_trunk))
@@ -175,7 +77,7 @@ async fn open_trunk(
 ) -> Result<Response, Answer> {
     only(&peer, &Role::Gateway)?;
     if uid != app.sealer.table() {
-        // The pod's address was another table's a moment ago: the gateway looks again.
+        // The address belonged to another table's pod until recently: the gateway looks the address up again.
         return Err(Problem::new(421, "wrong-table", "This pod is another table").into());
     }
     let handle = app.table()?.clone();
@@ -194,12 +96,12 @@ async fn open_trunk(
     Ok(upgrade.accept_within(trunk_limits(), Some(subprotocol), run))
 }
 
-/// Who may pause tables.
+/// Whether these roles may pause tables.
 fn may_order(roles: &[UserRole]) -> bool {
     roles.iter().any(|role| matches!(role, UserRole::Support | UserRole::Admin))
 }
 
-/// Staff pauses the table, or lets it go on. The answer comes after the commit.
+/// Pauses or resumes the table for staff. The answer is sent after the commit.
 async fn staff_pause(
     State(app): State<App>,
     Extension(peer): Extension<Peer>,
@@ -210,13 +112,13 @@ async fn staff_pause(
     if uid != app.sealer.table() {
         return Err(Problem::new(421, "wrong-table", "This pod is another table").into());
     }
-    // The gateway says who orders it, and that it is somebody who may.
+    // The gateway asserts who gives the order and with which roles.
     let refused = |kind: &'static str| {
         move |detail: &dyn std::fmt::Display| {
             Answer::from(Problem::new(403, kind, "This token may not do that").detail(detail.to_string()))
         }
     };
-    // A release without assertions says `role` in either case, by which a gateway knows it.
+    // A release without assertions answers `role` in both cases, by which a gateway recognises it.
     let (player, roles) = app.tokens.orders(&token).await.map_err(|error| refused("assertion")(&error))?;
     if !may_order(&roles) {
         return Err(refused("role")(&"neither support nor admin"));
@@ -228,7 +130,7 @@ async fn staff_pause(
     let pause = pause.then(|| PausedBy { by: player.to_string(), reason, at_s: 0 });
     let table = app.table()?;
     table.input(Input::StaffPause { pause }).await;
-    // Answered after what was sent before it.
+    // Read through the actor's queue, so after everything that was sent before.
     let hand_running = status(&app).await?.hand_running;
     let floor = table.floor().await;
     let floor = floor.ok_or_else(|| Problem::new(503, "stopped", "The table has stopped"))?;
@@ -293,7 +195,7 @@ async fn hand_over(
     Extension(peer): Extension<Peer>,
     Json(HandOver { epoch, taken }): Json<HandOver>,
 ) -> Result<Json<HandedOver>, Answer> {
-    // Whoever has this table's certificate may fence the table anyway.
+    // Holders of this table's certificate may fence the table anyway.
     only(&peer, &Role::Table(app.sealer.table().to_owned()))?;
     let table = app.table()?;
     if taken {

@@ -1,14 +1,14 @@
-//! One player on a gateway's trunk: what the player says, and when it ends.
+//! One player's lane on a gateway's trunk: incoming messages, and the end of the lane.
 //!
-//! What the table says goes past this, from the actor to the trunk.
+//! The table's messages do not pass here: they go from the actor to the trunk.
 
 use crate::{
     actor::{Handle, NotAttached, Outlet, Parcel, Told},
     core::ConnectionId,
-    http::Tokens,
+    tokens::Tokens,
 };
 use bytes::Bytes;
-// One a player: tokio's queue would make room for 32 messages at once, this one for each as it comes.
+// One queue per player: tokio's reserves room for 32 messages at once, this one for each message as it arrives.
 use futures::channel::mpsc as queue;
 use purr_engine::PlayerId;
 use purr_protocol::{
@@ -33,17 +33,17 @@ const OVER_MAX: u32 = 200;
 /// Why a lane ends.
 type End = (CloseCode, &'static str);
 
-/// What comes on a lane.
+/// Input on a lane.
 pub(crate) enum Heard {
     Said(Said),
     /// The gateway asserts that the player has a newer token.
     Renewed(String),
 }
 
-/// What a player says, with its way here.
+/// A player's message, with its measured times.
 pub(crate) struct Said {
     pub bytes: Bytes,
-    /// When it arrived at this process.
+    /// Time at which the message arrived at this process.
     pub at: Instant,
     pub rtt: Rtt,
 }
@@ -54,9 +54,9 @@ pub(crate) struct Session {
     pub outlet: Outlet,
     pub handle: Handle,
     pub tokens: Arc<Tokens>,
-    /// What the gateway asserts of the player; `None`: the player says it by a token.
+    /// The gateway's assertion of the player's identity; `None`: the player sends a token.
     pub assertion: Option<String>,
-    /// What the player says, as it came. Ends with the lane.
+    /// The player's messages in order. Ends with the lane.
     pub heard: queue::Receiver<Heard>,
 }
 
@@ -69,7 +69,7 @@ struct Player {
 
 impl Session {
     pub(crate) async fn run(mut self) {
-        // Boxed: it is over long before the lane is, and its room would stay.
+        // Boxed, so that its memory is freed long before the lane ends.
         let end = match Box::pin(timeout(ATTACH, self.attach())).await {
             Ok(Ok(player)) => {
                 let connection = player.connection;
@@ -85,7 +85,8 @@ impl Session {
         }
     }
 
-    /// The first message names the player by a token, where the gateway has not done that, and where to resume.
+    /// Reads the first message, which names the player by a token (unless the gateway has done that) and where to
+    /// resume.
     async fn attach(&mut self) -> Result<Player, Option<End>> {
         let Heard::Said(first) = self.heard.recv().await.map_err(|_| None)? else {
             return Err(Some((CloseCode::Protocol, "attach comes first")));
@@ -93,7 +94,7 @@ impl Session {
         let pb::ClientMessage { id, body: Some(Ask::Attach(attach)) } = self.read(&first.bytes)? else {
             return Err(Some((CloseCode::Protocol, "attach comes first")));
         };
-        // Its room is given back: a lane lasts.
+        // Frees the assertion's memory, because a lane lasts long.
         let (player, expires) = match self.assertion.as_mut().map(std::mem::take) {
             Some(assertion) => self.asserted(&assertion)?,
             None => self.verify(&attach.token).await?,
@@ -122,7 +123,7 @@ impl Session {
         Ok((player, Instant::now() + said.left()))
     }
 
-    /// Passes on what the player says, until the lane or the token ends.
+    /// Forwards the player's messages to the actor until the lane or the token ends.
     async fn listen(&mut self, player: Player) -> Option<End> {
         let Player { id: player, expires, connection } = player;
         let mut expired = pin!(sleep_until(expires));
@@ -206,7 +207,7 @@ fn error(id: u64, code: ErrorCode, message: &str) -> pb::ServerMessage {
     plain(Body::Error(pb::Error { id, code: code.into(), message: message.into(), ..pb::Error::default() }))
 }
 
-/// How much a lane may still say at once.
+/// Rate limit of a lane.
 struct Allowance {
     bucket: Bucket,
     /// Messages over the limit in a row.
@@ -215,7 +216,7 @@ struct Allowance {
 
 enum Spent {
     Within,
-    /// Over the limit, so many times in a row.
+    /// Over the limit, for this many messages in a row.
     Over(u32),
 }
 

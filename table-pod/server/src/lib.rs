@@ -1,4 +1,4 @@
-//! One table, one process: the engine's session ([`core`]) between Redis, players and signer.
+//! One table in one process: the engine's session ([`core`]) between Redis, players and signer.
 
 pub mod actor;
 pub mod core;
@@ -11,6 +11,7 @@ pub mod play_money;
 pub mod signer;
 pub mod snapshot;
 pub mod standing;
+pub mod tokens;
 mod trunk;
 
 pub use options::Options;
@@ -33,7 +34,7 @@ use std::{
 };
 use tokio::{net::TcpListener, task::JoinHandle, time::Instant};
 
-/// Replicas that must have a commit before anybody sees it.
+/// Number of replicas that must have a commit before its events are sent.
 const REPLICAS: u64 = 1;
 /// A stopped table plays on while its successor starts, for at most this part of its grace period; the rest is left for its
 /// hand to end. Many tables of a drained node start at once, and then a start takes long.
@@ -61,11 +62,11 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
         Arc::new(HttpSigner::new(identity.clone(), &config.signer_addr, &config.uid));
     let gateway = InternalClient::new(identity.clone(), &config.jwks_addr, Role::Gateway);
     let assertions = Assertions::new(&config.uid, config.assertion_keys_file.clone());
-    let tokens = http::Tokens::new(gateway, &config.jwt_issuer, &config.jwt_audience)
+    let tokens = tokens::Tokens::new(gateway, &config.jwt_issuer, &config.jwt_audience)
         .with_assertions(assertions, config.accept_access_tokens);
     let tokens = Arc::new(tokens);
 
-    // Before anything is written, the epoch is on disk: a restart in place gets a higher one.
+    // The epoch is stored on disk before anything else is written, so that a restart in place gets a higher one.
     let epoch = epoch::next(&config.state_dir, config.generation).context("epoch")?.get();
     match &config.recording.fair_play {
         Some(key) => tracing::info!(key = key.id(), "hand records have a part for fair play"),
@@ -75,7 +76,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
         Some(auditor) => tracing::info!(key = auditor.id(), "hand records have a part for the auditor"),
         None => tracing::warn!("no auditor's key: hand records have no part that proves the whole deck"),
     }
-    // Serves before it has the table: a successor that stands by is asked and ordered this way.
+    // Serves HTTP before it has the table, because a successor that stands by receives its orders this way.
     let post = Arc::new(Post::default());
     let listener = TcpListener::bind(config.listen).await?;
     let server =
@@ -128,7 +129,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
     let mut running = tokio::spawn(actor.run(ended.clone()));
     post.serves(handle.clone());
     if let Some(Freed { address, .. }) = from {
-        // Sends the players here. Where it is lost, the predecessor learns of it by its next commit, or by its end.
+        // Redirects the players here. If this message is lost, the predecessor is fenced by its next commit, or ends.
         if let Err(error) = predecessor.ask(&address, &HandOver { epoch, taken: true }).await {
             tracing::warn!(%error, address, "the predecessor has not been told");
         }
@@ -157,7 +158,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
     Ok(())
 }
 
-/// Waits for the stop signal; says whether the table still runs then.
+/// Waits for the stop signal; returns whether the table is still running then.
 ///
 /// A table that ended before it, or panicked, is an error: the process ends and the next epoch takes
 /// over. A fenced one stands still: another process has the table, and a start in this pod, whose
@@ -195,7 +196,7 @@ async fn until_moved(
     ended.ok()
 }
 
-/// Lets the hand end and the signer take what it has to know, as long as there is time.
+/// Drains: lets the hand end and the signer accept all entries, within the grace period.
 async fn drain(handle: &Handle, grace: Duration) {
     handle.drain(false).await;
     let drained = async {

@@ -1,4 +1,4 @@
-//! What a table counts.
+//! Metrics of a table.
 
 use crate::core::Faults;
 use prometheus::{Histogram, IntCounter, IntGauge, Registry};
@@ -50,7 +50,7 @@ impl Metrics {
                 "Time of a commit, retries included",
                 prometheus::exponential_buckets(0.000_5, 2.0, 14)?,
             )?,
-            // Few buckets: the objective is about 250 ms, and there are many tables.
+            // Few buckets, because the objective is about 250 ms and there are many tables.
             action_seconds: make.histogram(
                 "purr_table_action_seconds",
                 "From a player's message at the table to its acknowledgement, where it changed the table",

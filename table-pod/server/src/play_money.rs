@@ -9,10 +9,10 @@ use purr_protocol::settlement::{Entry, Fenced, Notice, OpenTable, Reserve, Submi
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
-/// The one table.
+/// UID of the only table.
 pub const UID: &str = "play";
 
-/// How many chips a player is given before this many are taken.
+/// The chips to give a player before this amount is taken.
 type Grant = fn(&MemoryJournal, PlayerId, u64) -> u64;
 
 pub struct PlayMoney {
@@ -25,7 +25,7 @@ pub struct PlayMoney {
 }
 
 impl Default for PlayMoney {
-    /// Whoever asks for chips gets them, and no permit's time ends.
+    /// Unlimited play money, with permits that never expire.
     fn default() -> Self {
         Self {
             journal: Mutex::default(),
@@ -37,7 +37,7 @@ impl Default for PlayMoney {
     }
 }
 
-/// What the free balance lacks.
+/// How much more free balance the player needs.
 pub fn lacking(journal: &MemoryJournal, player: PlayerId, amount: u64) -> u64 {
     amount.saturating_sub(journal.books().free(player))
 }
@@ -66,7 +66,7 @@ impl PlayMoney {
         self.journal().entries_after(UID, 0).iter().map(|entry| entry.seq).collect()
     }
 
-    /// Gives a player chips as the grant says, and frees those of permits whose time is over.
+    /// Gives a player chips by the grant's rules, and frees those of expired permits.
     pub fn provide(&self, player: PlayerId, amount: u64) -> MutexGuard<'_, MemoryJournal> {
         let mut journal = self.journal();
         if let Some(Err(error)) = self.now_s.map(|now_s| journal.expire(now_s())) {
@@ -117,7 +117,7 @@ impl Signer for PlayMoney {
         loop {
             let changed = self.changed.notified();
             tokio::pin!(changed);
-            // Enabled before the look, so that no change falls between the two.
+            // Enabled before reading, so that no change in between is missed.
             changed.as_mut().enable();
             let news = self.journal().notices_after(UID, after);
             if !news.is_empty() {

@@ -1,4 +1,4 @@
-//! The table's way to the chain-signer.
+//! The table's client of the chain-signer.
 
 use async_trait::async_trait;
 use purr_protocol::settlement::{
@@ -13,7 +13,7 @@ pub enum SignerError {
     /// A higher epoch has spoken: stop acting.
     #[error("fenced by the signer")]
     Fenced,
-    /// A rule of the signer's: asking again does not help.
+    /// The signer refused by a rule: asking again does not help.
     #[error("{0}")]
     Refused(String),
     /// Ask again later.
@@ -21,16 +21,16 @@ pub enum SignerError {
     Unavailable(String),
 }
 
-/// What a table asks of the signer. Every call may be repeated.
+/// Calls of a table to the signer. Each may be repeated.
 #[async_trait]
 pub trait Signer: Send + Sync {
     async fn open(&self, table: &OpenTable) -> Result<TableStatus, SignerError>;
     async fn fence(&self, epoch: u64) -> Result<Fenced, SignerError>;
     async fn reserve(&self, request: &Reserve) -> Result<(), SignerError>;
     async fn submit(&self, epoch: u64, entries: &[Entry]) -> Result<u64, SignerError>;
-    /// What the journal has after this number, in order; not all of it where that is much.
+    /// The journal's entries after this number, in order; a long list is cut.
     async fn entries(&self, after: u64) -> Result<Vec<Entry>, SignerError>;
-    /// News after this id; waits some seconds for them.
+    /// Returns notices after this id; waits some seconds if there are none.
     async fn notices(&self, after: u64) -> Result<Vec<Notice>, SignerError>;
 }
 
@@ -51,7 +51,7 @@ impl HttpSigner {
         Self { client, identity, uid: uid.into(), base: format!("/v1/tables/{uid}") }
     }
 
-    /// Signs entries with the table's own certificate: who handed them in can be proved later.
+    /// Signs entries with the table's own certificate, so that it can be proved later who submitted them.
     fn signatures(&self, entries: &[Entry]) -> Result<TableSignatures, SignerError> {
         let failed = |error: &dyn std::fmt::Display| SignerError::Unavailable(format!("not signed: {error}"));
         let certified = self.identity.certified().map_err(|error| failed(&error))?;

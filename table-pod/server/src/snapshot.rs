@@ -1,4 +1,4 @@
-//! How a table's state is written down with every commit, and read again.
+//! Encoding of a table's state in commits.
 //!
 //! **Version 1** is the whole state as JSON, sealed.
 //!
@@ -12,6 +12,7 @@
 mod change;
 mod decode;
 mod encode;
+mod malformed;
 mod names;
 mod node;
 #[cfg(test)]
@@ -21,7 +22,7 @@ pub use decode::DecodeError;
 pub use encode::EncodeError;
 pub(crate) use encode::Raw;
 pub(crate) use encode::encode;
-pub use node::Malformed;
+pub use malformed::Malformed;
 
 use crate::core::{Shown, State};
 use bytes::Bytes;
@@ -33,18 +34,18 @@ use serde::de::DeserializeOwned;
 const LIVE: u8 = 0x80 | VERSION;
 /// The first byte of a log in nodes: JSON begins with a brace.
 const LOG: u8 = VERSION;
-/// Room for a table of nine in the middle of a hand, in bytes. One that is larger takes longer to write down.
+/// Initial capacity for a state: enough for a table of nine in the middle of a hand, in bytes.
 const STATE_BYTES: usize = 8 * 1024;
 
-/// Room for what a log has beside its events.
+/// Room for a log's fields beside its events.
 const LOG_BYTES: usize = 96;
 
 /// Ways to write a state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
-    /// Version 1: all of it with every commit.
+    /// Version 1: the whole state with every commit.
     Whole,
-    /// Version 2: what has changed.
+    /// Version 2: only changes.
     #[default]
     Parts,
 }
@@ -89,12 +90,12 @@ pub enum SnapshotError {
 pub struct Writer {
     format: Format,
     held: Option<Held>,
-    /// Used again for each commit.
+    /// Buffer that is used again for each commit.
     state: Vec<u8>,
     live: Vec<u8>,
 }
 
-/// The base that changes are told against.
+/// The base that changes refer to.
 struct Held {
     state: Vec<u8>,
     base: Base,
@@ -141,19 +142,20 @@ impl Writer {
         }
     }
 
-    /// Tells the state against the base that is held; false where a new base is due.
+    /// Writes the state as changes of the held base; returns false when a new base is due.
     fn changed(&mut self) -> Result<bool, Malformed> {
         let Some(held) = &mut self.held else { return Ok(false) };
         let head = put_head(&mut self.live, held);
         change::between(&held.state, &self.state, &mut self.live)?;
         held.spent += self.live.len() - head;
-        // Whoever buys once rent has cost as much as the price pays at most twice what was best.
+        // Writing a new base once the changes have cost as much as a base is at most twice as expensive as the optimum
+        // (the ski-rental rule).
         Ok(held.spent <= held.state.len())
     }
 
     fn rebase(&mut self, sealer: &Sealer, epoch: u64, number: u64) -> Result<(), SnapshotError> {
         let base = Base::new(sealer.seal("base", epoch, number, &self.state)?);
-        // The buffer of the base before is the next one to be written to.
+        // The buffer of the previous base is used for the next state.
         let before = self.held.take().map(|held| held.state).unwrap_or_default();
         let state = std::mem::replace(&mut self.state, before);
         let held = self.held.insert(Held { state, base, epoch, number, spent: 0 });
@@ -172,7 +174,7 @@ fn put_head(live: &mut Vec<u8>, held: &Held) -> usize {
     live.len()
 }
 
-/// The state that a take-over goes on from; `None` where the store has none.
+/// Reads the state to continue from at a take-over; `None`: the store has none.
 ///
 /// # Errors
 /// Where it was changed, is of another commit in one of its parts, or is of a later release.
@@ -181,7 +183,7 @@ pub fn open(sealer: &Sealer, found: &Recovered) -> Result<Option<State>, Snapsho
     read(sealer, (found.epoch, found.commit), snapshot, found.base.as_deref()).map(Some)
 }
 
-/// Reads what [`Writer::write`] wrote for this epoch and commit, or as much of it as `T` asks for.
+/// Reads what [`Writer::write`] wrote for this epoch and commit, or the part of it that `T` has.
 ///
 /// # Errors
 /// As [`open`].
@@ -213,7 +215,7 @@ pub fn read<T: DeserializeOwned>(
     Ok(decode::decode(&change::apply(&base, rest)?)?)
 }
 
-/// What a commit shows, for the log.
+/// Encodes what one commit shows to the players, as an item of the store's log.
 ///
 /// # Errors
 /// Where a value cannot be written down.

@@ -1,8 +1,8 @@
-//! A successor before it has the table: it stands by until the controller orders the take-over, and waits for the end of
-//! the predecessor's hand.
+//! A successor before it has the table: it stands by until the controller orders the take-over, then waits for the end
+//! of the predecessor's hand.
 //!
-//! Nothing here fences anybody. Each step may be repeated or lost: a predecessor that hears no more from its successor
-//! deals again after [`crate::core::HANDING_OVER_MS`], and a successor that hears no more from its predecessor takes over.
+//! No step here fences anyone, and each may be repeated or lost: a predecessor without news from its successor deals
+//! again after [`crate::core::HANDING_OVER_MS`], and a successor without news from its predecessor takes over.
 
 use crate::{actor::Handle, signer::Signer};
 use async_trait::async_trait;
@@ -17,7 +17,7 @@ use tokio::{
 
 /// Longest time that a predecessor takes to answer; it answers at once when its hand ends.
 pub const ASK_WAIT: Duration = Duration::from_secs(2);
-/// Of one request, beyond [`ASK_WAIT`].
+/// Time limit of one request, beyond [`ASK_WAIT`].
 const ANSWER_WAIT: Duration = Duration::from_secs(2);
 /// A predecessor that cannot be reached for this long is gone: the successor takes over.
 const GONE: Duration = Duration::from_secs(1);
@@ -25,7 +25,7 @@ const RETRY: Duration = Duration::from_millis(100);
 /// Between two attempts to connect while standing by.
 const CONNECT_RETRY: Duration = Duration::from_secs(1);
 
-/// What a process is to its table, shared by its take-over and its HTTP routes.
+/// The process's state towards its table, shared by its take-over and its HTTP routes.
 pub struct Post {
     now: watch::Sender<Successor>,
     order: watch::Sender<Option<Order>>,
@@ -40,7 +40,7 @@ impl Default for Post {
 }
 
 impl Post {
-    /// Of a process that has its table.
+    /// The state of a process that has its table.
     pub fn serving(handle: Handle) -> Self {
         let post = Self::default();
         post.serves(handle);
@@ -75,18 +75,18 @@ impl Post {
 pub enum NotAsked {
     #[error("the predecessor cannot be reached: {0}")]
     Unreachable(String),
-    /// It runs a release without hand-overs, or has no table any more.
+    /// The predecessor runs a release without hand-overs, or no longer has a table.
     #[error("the predecessor hands nothing over: {0}")]
     Refused(String),
 }
 
-/// The way to the pod that has the table.
+/// Asks the pod that has the table.
 #[async_trait]
 pub trait Predecessor: Send + Sync {
     async fn ask(&self, address: &str, ask: &HandOver) -> Result<HandedOver, NotAsked>;
 }
 
-/// Over mutual TLS, as a process of the same table.
+/// Asks over mutual TLS, with the certificate of the same table.
 pub struct HttpPredecessor {
     identity: Identity,
     uid: String,
@@ -126,11 +126,11 @@ pub async fn connect(post: &Post, store: &RedisStore, signer: &dyn Signer, readi
     }
 }
 
-/// What a successor knows of the predecessor that it takes over from.
+/// What a successor knows about its predecessor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Freed {
     pub address: String,
-    /// When its last hand ended, where it says so.
+    /// When the predecessor's last hand ended, if it reports that.
     pub hand_ended: Option<Instant>,
 }
 
@@ -152,17 +152,17 @@ pub async fn until_free(post: &Post, predecessor: &dyn Predecessor, epoch: u64) 
                 if let Some(hand_ended) = free {
                     return Some(Freed { address, hand_ended });
                 }
-                // The controller drains the predecessor, and orders anew.
+                // The controller drains the predecessor, and then orders again.
                 let _ = orders.changed().await;
             }
-            // Another order counts at once.
+            // A new order takes effect at once.
             _ = orders.changed() => {}
         }
     }
 }
 
-/// `Some`: no hand runs at the predecessor, and when the last one ended, or the predecessor is gone. `None`: it hands
-/// nothing over.
+/// `Some`: the predecessor runs no hand, with the end of its last hand, or it is gone. `None`: it does not hand the
+/// table over.
 async fn ask_until_free(
     post: &Post,
     predecessor: &dyn Predecessor,

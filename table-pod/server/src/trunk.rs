@@ -3,8 +3,8 @@
 use crate::{
     actor::{Delivery, Handle, Outlet, Parcel, Told},
     core::Input,
-    http::Tokens,
     lane::{Heard as FromPlayer, Said, Session},
+    tokens::Tokens,
 };
 use bytes::Bytes;
 use futures::{SinkExt, StreamExt, channel::mpsc as queue};
@@ -23,14 +23,14 @@ use purr_store::Sealer;
 use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::time::{Instant, timeout};
 
-/// One write to a gateway that does not read. The gateway itself reads whatever its players do.
+/// Time limit of one write, for a gateway that does not read. Gateways read whatever their players do.
 const WRITE: Duration = Duration::from_secs(10);
-/// Deliveries that go out together.
+/// Maximum number of deliveries that are sent together.
 const DELIVERIES_AT_ONCE: usize = 64;
-/// Lanes of one gateway at one table. The actor lets half as many spectators attach, so that whoever has a seat always
+/// Most lanes of one gateway at one table. The actor admits half as many spectators, so that a seated player always
 /// finds a lane.
 const LANES_MAX: usize = 1_024;
-/// What a player has said and nobody has read. The gateway lets through 20 messages a second, 60 at once.
+/// Most unread messages of one player. The gateway lets 20 messages a second pass, 60 at once.
 const HEARD_MAX: usize = 64;
 
 /// Why a trunk ends; `None`: the other side has ended it.
@@ -48,11 +48,11 @@ struct Trunk {
     handle: Handle,
     tokens: Arc<Tokens>,
     sealer: Sealer,
-    /// The gateway asserts who players are.
+    /// Whether the gateway asserts who players are.
     asserted: bool,
 }
 
-/// What the seal of a cursor is for.
+/// Sealing purpose of cursors.
 const PURPOSE: &str = "cursor";
 
 /// Carries messages both ways until one side ends it; all players on it are gone then.
@@ -69,7 +69,7 @@ pub(crate) async fn serve(
     let mut due = Vec::new();
     let roster = trunk.handle.roster();
     trunk.outlet.was_told(roster.clone());
-    // Before anybody attaches, the gateway knows for whom it has to keep room.
+    // Sent before any attach, so that the gateway knows for which players to keep room.
     if let Err(end) = trunk.send(FromTable::seated(&roster)).await {
         return ws::end(trunk.socket, end).await;
     }
@@ -90,7 +90,7 @@ pub(crate) async fn serve(
         }
     };
     let Trunk { socket, lanes, .. } = trunk;
-    // Their sessions end with this, before the goodbye has its time.
+    // The sessions end when the lanes are dropped, before the close frame is sent.
     drop(lanes);
     ws::end(socket, end).await;
 }
@@ -104,7 +104,7 @@ impl Trunk {
                 last = places.fold(last, Ord::max);
             }
             if let Parcel::Roster(players) = &delivery.what {
-                // In its place: what came before it was said to those who sat there then.
+                // Flushed first: earlier messages belong to the players who were seated then.
                 self.flush(&mut said, last).await?;
                 self.seated(players).await?;
                 continue;
@@ -137,8 +137,8 @@ impl Trunk {
         }
     }
 
-    /// So that the next pod can be told. Without one a loss of both memory and store would not be noticed: an error in the
-    /// log, and players go on.
+    /// Seals the cursor for the next pod. Without a cursor, a loss of both memory and store would go unnoticed: an
+    /// error in the log, and play continues.
     fn cursor(&self, (epoch, offset): (u64, u64)) -> Option<Cursor> {
         if offset == 0 {
             return None;
@@ -244,7 +244,7 @@ impl Trunk {
         Ok(())
     }
 
-    /// What comes on a lane that has ended was on its way.
+    /// Forwards a player's message to its lane. Messages to a lane that has ended were in flight, and are dropped.
     fn pass_on(&mut self, lane: Lane, said: FromPlayer) {
         let Some(open) = self.lanes.get_mut(&lane) else { return };
         if open.say.try_send(said).is_err_and(|error| error.is_full()) {

@@ -65,7 +65,7 @@ fn nobody_is_sent_a_card_before_its_showdown_or_what_would_reveal_one() {
     let of = |count: fn(&Counts) -> u64| sums.iter().map(count).sum::<u64>();
     println!("{sums:?}");
     assert!(of(|sum| sum.hands) >= HANDS);
-    // It has seen what there is to see.
+    // The test has met every kind of hand.
     assert!(of(|sum| sum.mucked) > HANDS / 10, "hands were mucked");
     assert!(of(|sum| sum.shown) > HANDS / 2, "hands were shown");
     assert!(of(|sum| sum.volunteered) > HANDS / 100, "hands that nobody called were shown by choice");
@@ -73,7 +73,7 @@ fn nobody_is_sent_a_card_before_its_showdown_or_what_would_reveal_one() {
     assert!(of(|sum| sum.resumed) > HANDS, "what was missed was sent again");
 }
 
-/// Plays with a wire that leaks, until it was seen or the hands are over.
+/// Plays with an injected leak until it is found or all hands are played.
 fn caught(what: &str, mut leak: impl FnMut(&Bot, &mut pb::ServerMessage, &Mutex<Known>) -> bool) {
     let mut leaked = 0;
     for seed in 0..20 {
@@ -130,7 +130,7 @@ fn one_mucked_hand_that_is_shown_is_caught() {
         }) else {
             return false;
         };
-        // Without what proves it: the card alone is enough.
+        // Without its proof: the card alone is a leak.
         let cards = vec![pb::Opening { card: card.to_string(), ..pb::Opening::default() }];
         events.push(pb::Event { kind: Some(Kind::Shown(pb::Shown { seat, cards })) });
         known.lock().unwrap().deck().is_some()
@@ -160,7 +160,7 @@ fn one_showdown_told_too_early_is_caught() {
     let mut shown = None;
     caught("an early showdown", |_, message, _| {
         let Some(events) = events(message) else { return false };
-        // The order within one message counts, too: who shows first, shows first.
+        // The order within one message matters: events are in the order of showing.
         let at = events.iter().position(|event| matches!(event.kind, Some(Kind::Shown(_))));
         let street =
             events.iter().position(|event| matches!(event.kind, Some(Kind::Street(_) | Kind::Acted(_))));

@@ -27,7 +27,7 @@ fn spec() -> TableSpec {
     common::spec("sim", TableConfig { straddle: true, run_it_twice: true, rake, clock, ..common::CONFIG })
 }
 
-/// A player as its client sees the table.
+/// A simulated player with its client's view of the table.
 struct Bot {
     player: PlayerId,
     seat: u32,
@@ -78,7 +78,7 @@ impl Bot {
         }
     }
 
-    /// Sends a message, and again `more` times as a client does that saw no answer.
+    /// Sends a message, and repeats it `more` times as a client does that got no answer.
     async fn send(&mut self, handle: &Handle, body: Ask, more: u64) {
         let Some(attached) = &self.attached else { return };
         let message = pb::ClientMessage { id: self.next_id, body: Some(body) };
@@ -89,7 +89,7 @@ impl Bot {
         }
     }
 
-    /// Takes what has come, checks it and returns an action where one is wanted.
+    /// Reads and checks the messages; returns an action if one is wanted.
     fn read(&mut self, dice: &mut Dice) -> (bool, Option<Ask>) {
         let mut wanted = None;
         let mut idle = true;
@@ -130,7 +130,7 @@ impl Bot {
         (idle, wanted)
     }
 
-    /// `Some` where this decides what is wanted next.
+    /// `Some` if this event decides what the player wants next.
     fn see(&mut self, kind: &Kind, dice: &mut Dice) -> Option<Option<Ask>> {
         match kind {
             Kind::Seated(seated) if seated.seat == self.seat => {
@@ -236,13 +236,13 @@ async fn play(
             }
             ended = bot.results.len().max(usize::try_from(ended).unwrap()) as u64;
         }
-        // Virtual time: nothing happens but what is due.
+        // Virtual time: only due events happen.
         tokio::time::sleep(Duration::from_millis(if idle { 100 } else { 1 })).await;
         let broke = bots.iter().filter(|bot| bot.sat).count() < 2 && ended > 0;
         assert!(!broke);
         if idle && bots.iter().any(|bot| bot.results.values().map(|(delta, _)| delta).sum::<i64>() <= -1_000)
         {
-            // Somebody is out of chips: the same seed again would only wait.
+            // A player is out of chips: playing on with this seed would only wait.
             break;
         }
     }

@@ -1,4 +1,4 @@
-//! How large what an action costs is, at a full table with real amounts: the messages that tell of it, and its commit.
+//! Sizes of an action's messages and commit, at a full table with realistic amounts.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
 
 mod common;
@@ -18,16 +18,16 @@ use purr_table::{
 use std::sync::Arc;
 
 const SEATS: u8 = 9;
-/// Of USDC, which has six decimals: blinds of 0.50 and 1, a hundred big blinds to begin with.
+/// Amounts of USDC with six decimals: blinds of 0.50 and 1, stacks of a hundred big blinds.
 const SMALL_BLIND: u64 = 500_000;
 const BUY_IN: u64 = 100_000_000;
-/// What a pod of the third generation has that was started once.
+/// The epoch of a pod of the third generation that was started once.
 const EPOCH: u64 = (3 << 16) + 1;
 const ACTIONS: usize = 5_000;
 const BYTES_MEDIAN_MAX: usize = 40;
-/// For the seat whose turn begins: the same, and what it may do, in up to three amounts.
+/// For the seat to act: the event plus its options, with up to three amounts.
 const TO_ACT_BYTES_MEDIAN_MAX: usize = 50;
-/// State and log of one commit with an action in it.
+/// Maximum of the median size of state and log in a commit with an action, in bytes.
 const COMMIT_BYTES_MEDIAN_MAX: usize = 800;
 
 fn player(seat: u8) -> PlayerId {
@@ -51,7 +51,7 @@ fn table() -> Core {
     Core::new(EPOCH, spec, state, sealer, Pace { hand_gap_ms: 0, reveal_ms: 0 })
 }
 
-/// Chips for a chair, as the signer and the chain give them.
+/// Seats a player, or tops the seat up, as the signer and the chain would.
 fn seat(core: &mut Core, seat: u8, top_up: bool, notice: &mut u64) {
     let permit = Permit {
         amount: BUY_IN,
@@ -71,7 +71,7 @@ fn seat(core: &mut Core, seat: u8, top_up: bool, notice: &mut u64) {
     core.handle(0, Input::Connected { player: player(seat) });
 }
 
-/// As people play: most hands are folded, most of the rest is called or checked.
+/// Realistic play: most hands are folded, most others are called or checked.
 fn choose(hand: u64, options: &pb::Options, dice: &mut Dice) -> Ask {
     let act =
         |kind: ActionKind, amount| Ask::Act(pb::Act { hand, kind: kind.into(), amount, question: None });
@@ -90,16 +90,16 @@ fn size(shown: &Shown, receiver: PlayerId) -> usize {
     message.encoded_len()
 }
 
-/// What the table writes for its steps, without records and entries for the signer.
+/// The table's commits, without records and entries for the signer.
 struct Commits {
     writer: Writer,
     sealer: Sealer,
     base: Option<purr_store::Base>,
     number: u64,
     bases: u64,
-    /// Of all commits.
+    /// Bytes of all commits.
     bytes: usize,
-    /// Of each commit with an action in it.
+    /// Bytes of each commit with an action.
     acted: Vec<usize>,
 }
 
@@ -169,7 +169,8 @@ fn a_message_that_tells_of_an_action_at_a_full_table_has_at_most_forty_bytes_by_
         now += 1_700;
         let hand = core.state().table.hand().map(|hand| hand.number);
         let (Some(hand), Some(at)) = (hand, core.state().table.to_act()) else {
-            // Between hands: the signer takes the last one, and whoever is out of chips gets some, so that the table stays full.
+            // Between hands the signer accepts the last one, and players without chips get some, so that the table
+            // stays full.
             core.handle(now, Input::Accepted { through: core.state().sequence });
             for number in 0..SEATS {
                 let chair = core.state().table.seat(SeatIndex(number)).unwrap();

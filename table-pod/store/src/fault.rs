@@ -8,17 +8,17 @@ use std::sync::{Mutex, PoisonError};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     None,
-    /// Not written, and said so.
+    /// The write fails with an error.
     Unavailable,
     /// Written, and the answer was lost.
     UnknownWritten,
-    /// Not written, and the answer was lost.
+    /// The write fails, and its answer is lost.
     UnknownLost,
     /// Written by the master alone.
     ShortOfReplicas,
 }
 
-/// Puts faults in front of another store, chosen by a function of the call's number.
+/// Wraps another store and injects faults, chosen by a function of the call's number.
 pub struct FaultStore<S> {
     inner: S,
     plan: Box<dyn Fn(u64) -> Fault + Send + Sync>,

@@ -27,7 +27,8 @@ pub struct HandReader {
     link: Link,
     consumer: String,
     connection: Option<MultiplexedConnection>,
-    /// Entries that this consumer was given before and has not acknowledged come first.
+    /// Whether all entries that this consumer received earlier and has not acknowledged have been read again; they come
+    /// first.
     caught_up: bool,
 }
 
@@ -68,7 +69,7 @@ impl HandReader {
         Ok(hands)
     }
 
-    /// These hands are kept elsewhere now: they leave the stream.
+    /// Removes hands from the stream that are stored elsewhere now.
     pub async fn acknowledge(&mut self, ids: &[String]) -> Result<(), StoreError> {
         if ids.is_empty() {
             return Ok(());
@@ -83,8 +84,8 @@ impl HandReader {
         Ok(())
     }
 
-    /// Takes over what another consumer was given and has not acknowledged for this long: its pod
-    /// may be gone for good. The next reads bring it.
+    /// Takes over entries that another consumer received and has not acknowledged for this long: its pod may be gone
+    /// for good. The next reads return them.
     pub async fn claim_abandoned(&mut self, idle: Duration) -> Result<usize, StoreError> {
         let mut connection = self.connect().await?;
         let claimed: Result<(String, Vec<String>, Vec<String>), RedisError> = redis::cmd("XAUTOCLAIM")

@@ -1,4 +1,4 @@
-//! How much a data node holds, as numbers that only grow along one history.
+//! The length of a data node's history, as numbers that only grow along one history.
 //!
 //! Data nodes that start after an outage of all of them compare these numbers: the longest history becomes the master.
 //! An acknowledged commit is on two nodes, so all nodes but one hold every acknowledged commit between them.

@@ -1,4 +1,4 @@
-//! The way to the master of a Sentinel group.
+//! Finds the master of a Sentinel group and connects to it.
 
 use crate::types::StoreError;
 use clap::Args;
@@ -50,7 +50,7 @@ pub struct SessionsArgs {
     pub sessions_password_file: PathBuf,
 }
 
-/// A Sentinel group as a client sees it.
+/// A client's configuration of a Sentinel group.
 #[derive(Clone, Debug)]
 pub struct LinkConfig {
     pub sentinels: Vec<(String, u16)>,
@@ -102,7 +102,7 @@ const CONNECT: Duration = Duration::from_secs(2);
 /// Time for one answer. Longer than any WAIT in this crate, or every WAIT would look like a fault.
 pub(crate) const RESPONSE: Duration = Duration::from_secs(4);
 
-/// Silence after which a subscription's server is asked whether it is there.
+/// Silence after which a subscription's server is pinged.
 const LISTEN_PING: Duration = Duration::from_secs(5);
 
 /// Why a server of the group cannot be used.
@@ -124,7 +124,7 @@ enum LinkError {
     Redis(#[from] redis::RedisError),
 }
 
-/// Finds the master through any Sentinel, each time anew: that is how a failover is followed.
+/// Finds the master through any Sentinel, anew for each connection, which is how it follows failovers.
 #[derive(Clone, Debug)]
 pub struct Link {
     config: LinkConfig,
@@ -135,14 +135,14 @@ impl Link {
         Self { config }
     }
 
-    /// A connection of its own to the master. Its role was asked of the server itself, because a
-    /// Sentinel may be behind.
+    /// Opens a new connection to the master. The server itself is asked for its role, because a Sentinel's information
+    /// may be old.
     pub async fn connect(&self) -> Result<MultiplexedConnection, StoreError> {
         self.master().await.map(|(connection, _)| connection)
     }
 
-    /// Listens to a channel of the master. What was said before is not heard, and what is said while a
-    /// connection is broken never will be: a hint, beside a record that can be read.
+    /// Subscribes to a channel of the master. Messages from before the subscription or during a broken connection are
+    /// lost, so a channel is only a hint beside a record.
     pub async fn subscribe(&self, channel: &str) -> Result<Channel, StoreError> {
         let (_, (host, port)) = self.master().await?;
         let subscribing = async {
@@ -187,8 +187,8 @@ impl Link {
         }
     }
 
-    /// The nodes that say they are the group's master, of all that any Sentinel knows: more than one is a split brain.
-    /// A node that cannot be asked is not among them.
+    /// The nodes that say they are the group's master, of all nodes that any Sentinel knows: more than one is a split
+    /// brain. Unreachable nodes are left out.
     ///
     /// # Errors
     /// Where no Sentinel answers.
@@ -207,7 +207,7 @@ impl Link {
             Ok::<_, LinkError>(is_master(&mut connection).await?.then_some(host))
         });
         let answers = join_all(asked).await;
-        // A node that is down is no master; one that refuses to say is neither.
+        // A node that is down is no master; neither is one that does not answer.
         Ok(answers.into_iter().filter_map(|answer| answer.ok().flatten()).collect())
     }
 
@@ -233,7 +233,7 @@ impl Link {
 
     fn client(&self, host: &str, port: u16) -> Result<Client, LinkError> {
         let config = &self.config;
-        // Read each time: passwords and certificates are rotated under a running program.
+        // Read for each connection, because passwords and certificates are rotated while the program runs.
         let read = |path: &PathBuf| {
             std::fs::read(path).map_err(|error| LinkError::File { path: path.clone(), error })
         };
@@ -286,7 +286,7 @@ impl Channel {
             if let Ok(message) = next {
                 return message.map(|message| message.get_payload().unwrap_or_default());
             }
-            // A server that vanished says nothing either, and a channel without news looks the same.
+            // A vanished server is silent, and so is a channel without messages: a ping distinguishes them.
             timeout(CONNECT, self.pubsub.ping::<redis::Value>()).await.ok()?.ok()?;
         }
     }

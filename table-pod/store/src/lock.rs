@@ -23,7 +23,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 const RENEW: &str = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end return 0";
 const RELEASE: &str =
     "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0";
-/// Renewed this often in its time.
+/// Number of renewals within the lock's time.
 const RENEWALS: u32 = 3;
 
 /// The lock was lost, or may have been, before the work was done.
@@ -37,7 +37,8 @@ pub struct Lock<'a> {
     name: String,
     token: String,
     ttl: Duration,
-    /// On our own clock, and counted from before it was asked for: not later than Redis thinks.
+    /// End of the lock by this process's clock, counted from before the request, so that it is not later than Redis's
+    /// own.
     until: Instant,
 }
 
@@ -62,12 +63,12 @@ impl Lock<'_> {
         &self.name
     }
 
-    /// Whether it is held for all that this process can know without asking.
+    /// Whether the lock is held, as far as this process knows without asking Redis.
     pub fn is_held(&self) -> bool {
         Instant::now() < self.until
     }
 
-    /// Its time begins anew; `false`: it is somebody else's by now, or nobody's.
+    /// Extends the lock; `false`: it has expired or has another holder.
     pub async fn renew(&mut self) -> Result<bool, StoreError> {
         let asked = Instant::now();
         let mut eval = redis::cmd("EVAL");
@@ -77,15 +78,15 @@ impl Lock<'_> {
         Ok(renewed)
     }
 
-    /// Gives it back; `false`: it was not ours any more.
+    /// Releases the lock; `false`: this process no longer held it.
     pub async fn release(self) -> Result<bool, StoreError> {
         let mut eval = redis::cmd("EVAL");
         eval.arg(RELEASE).arg(1).arg(key(&self.name)).arg(&self.token);
         Ok(self.sessions.query::<u64>(&eval).await? == 1)
     }
 
-    /// Does the work, renewing the lock meanwhile, and gives it back. Work that outlives the lock is dropped where it
-    /// next waits for something.
+    /// Runs the work while renewing the lock, then releases it. If the lock is lost, the work is dropped at its next
+    /// await.
     ///
     /// # Errors
     /// [`LockLost`]. What was done until then is done.
@@ -96,7 +97,7 @@ impl Lock<'_> {
             tokio::select! {
                 biased;
                 () = pause => {
-                    // A question that Redis does not answer in time counts as a no once the time is over, not before.
+                    // A renewal without an answer counts as failed only when the lock's time is over.
                     match timeout_at(self.until, self.renew()).await {
                         Ok(Ok(true)) => {}
                         Ok(Err(error)) if self.is_held() => tracing::warn!(%error, lock = self.name, "not renewed"),

@@ -20,12 +20,12 @@ struct Held {
     hands: Vec<HandEntry>,
 }
 
-/// As many commits' logs as Redis keeps.
+/// Most commits whose logs are kept, as in Redis.
 const LOG_MAX: usize = 512;
 
 impl MemoryStore {
     fn tables(&self) -> MutexGuard<'_, HashMap<String, Held>> {
-        // A panic while holding the lock is a failed test; the data is whole either way.
+        // A panic while holding the lock is a failed test; the data is consistent all the same.
         self.tables.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -135,7 +135,7 @@ mod tests {
         let found = store.take_over("t", 2).await.unwrap();
         let log: Vec<_> = found.log.iter().map(|batch| (batch.commit, batch.epoch)).collect();
         assert_eq!((found.commit, found.epoch, log), (2, 2, vec![(1, 1), (2, 2)]));
-        // Late, when the table has gone on: it would take the present's place.
+        // The commit is late: the table has continued, and it would overwrite the current state.
         store.commit(&Commit { follows: 2, ..commit(2, 3) }).await.unwrap();
         let late = store.commit(&Commit { replaces: true, ..own }).await;
         assert_eq!(late, Err(StoreError::Conflict { at: 3, written: 2, offered: 2 }));

@@ -12,9 +12,9 @@ use tokio::sync::Mutex;
 
 const COMMIT: &str = include_str!("commit.lua");
 const TAKE_OVER: &str = include_str!("take_over.lua");
-/// Commits whose logs are kept for players who come back.
+/// Most commits whose logs are kept for players who reconnect.
 const LOG_MAX: u64 = 512;
-/// Hand records that wait for the records program, over all tables of the group.
+/// Maximum number of hand records that wait for the records program, over all tables of the group.
 const HANDS_MAX: u64 = 200_000;
 /// How long a write waits for replicas, in milliseconds.
 const WAIT_MS: u64 = 1_500;
@@ -22,7 +22,7 @@ const WAIT_MS: u64 = 1_500;
 /// The command's name, a script's hash and the number of keys.
 const EVALSHA_BYTES: usize = 64;
 
-/// One table's way to Redis: a dedicated connection, because WAIT covers a connection's writes.
+/// One table's connection to Redis, which is dedicated because WAIT covers the writes of one connection.
 pub struct RedisStore {
     link: Link,
     /// Replicas that must acknowledge; 0 only where the group may lose data.
@@ -32,11 +32,11 @@ pub struct RedisStore {
 
 struct Prepared {
     connection: MultiplexedConnection,
-    /// The master's replication id: another one where another node was promoted, or this one began anew.
+    /// The master's replication id, which changes when another node is promoted or the master restarts.
     lineage: String,
     commit: String,
     take_over: String,
-    /// The base that the store has, as far as this connection has written it.
+    /// Id of the base that the store has, as far as this connection has written it.
     base: Option<[u8; Base::ID_BYTES]>,
 }
 
@@ -98,7 +98,7 @@ impl RedisStore {
             return Err(StoreError::Corrupt("a script answered with something else than a list".into()));
         };
         let tag = text(reply.first());
-        // Without its id the next commit brings the base along.
+        // If the store confirms the base, later commits leave it out.
         prepared.base = args.iter().find_map(Arg::base).filter(|_| tag == "ok").map(|base| *base.id());
         let lineage = prepared.lineage.clone();
         *held = Some(prepared);
@@ -227,7 +227,7 @@ impl Store for RedisStore {
         let written_to = text(reply.get(6));
         Ok(Recovered {
             commit: number(reply.get(1)),
-            // Where no commit of the table names its lineage, nothing is known of it.
+            // If no commit of the table names its replication id, nothing is known about the store's history.
             moved: !snapshot.is_empty() && written_to != lineage,
             epoch: number(reply.get(2)),
             snapshot: (!snapshot.is_empty()).then_some(snapshot),
@@ -266,7 +266,7 @@ impl Store for RedisStore {
         let keys = [head, log, outbox, crate::hands::STREAM.into()];
         let (mut reply, _) = self.run(Script::Commit, &keys, &args).await?;
         if text(reply.first()) == "base" {
-            // Another process wrote between this one's commits. Now it comes along.
+            // Another process wrote in between, so the base is sent along this time.
             (reply, _) = self.run(Script::Commit, &keys, &args).await?;
         }
         match text(reply.first()).as_str() {

@@ -1,4 +1,4 @@
-//! Encryption at rest: what Redis holds of cards, only the fleet's data key can open.
+//! Encryption at rest: only the fleet's data key can open the cards that Redis stores.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -26,7 +26,7 @@ pub enum SealError {
     Forged,
 }
 
-/// The mounted data keys: `current` names the one to seal with, all of them open.
+/// The mounted data keys: `current` names the one that seals, and any of them opens.
 pub struct DataKeys {
     current: String,
     keys: HashMap<String, Zeroizing<Vec<u8>>>,
@@ -63,7 +63,7 @@ impl DataKeys {
         Ok(Self { current, keys })
     }
 
-    /// One random key, for tests and tables without a store.
+    /// A set with one given key, for tests and tables without a store.
     pub fn ephemeral(key: [u8; 32]) -> Self {
         Self { current: "k".into(), keys: HashMap::from([("k".into(), Zeroizing::new(key.to_vec()))]) }
     }
@@ -75,7 +75,7 @@ impl DataKeys {
 pub struct Sealer {
     keys: Arc<DataKeys>,
     table: String,
-    /// Those of the last uses: a commit seals for the same few purposes as the one before.
+    /// Derived ciphers of the last purposes, because commits use the same few purposes.
     ciphers: Arc<Mutex<Vec<Made>>>,
 }
 
@@ -87,7 +87,7 @@ struct Made {
     cipher: Arc<LessSafeKey>,
 }
 
-/// Purposes of one epoch, and one more of the epoch before.
+/// Number of ciphers that are kept: the purposes of one epoch, and one of the previous epoch.
 const CIPHERS_MAX: usize = 8;
 
 impl Sealer {
@@ -127,7 +127,7 @@ impl Sealer {
         let mut plain = body.to_vec();
         let length =
             cipher.open_in_place(nonce(number), aad, &mut plain).map_err(|_| SealError::Forged)?.len();
-        // The tag was behind it.
+        // Removes the tag, which follows the text.
         plain.truncate(length);
         Ok(plain)
     }
@@ -210,7 +210,7 @@ mod tests {
 
     #[test]
     fn what_another_library_has_sealed_opens_and_is_sealed_the_same() {
-        // By OpenSSL, from what the key, the nonce and the associated data are said to be above.
+        // Computed by OpenSSL from the key, nonce and associated data above.
         let sealed = [
             [0x01, 0x6b, 0xad, 0x32, 0x39, 0x23, 0x57, 0x2f, 0xdd, 0x69, 0x5f],
             [0xff, 0xf6, 0x56, 0x90, 0x3a, 0x06, 0xf1, 0x97, 0x71, 0xa2, 0xab],

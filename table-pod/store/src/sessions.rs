@@ -18,7 +18,7 @@ pub fn seating_key(fleet: impl std::fmt::Display, part: &str) -> String {
     format!("seating:of:{fleet}:{part}")
 }
 
-/// The sessions group. Calls share one connection, made anew after an error.
+/// The sessions group. Calls share one connection, which is replaced after an error.
 pub struct Sessions {
     link: Link,
     connection: Mutex<Option<MultiplexedConnection>>,
@@ -29,14 +29,14 @@ impl Sessions {
         Self { link, connection: Mutex::new(None) }
     }
 
-    /// Any one command; what the connection was is forgotten after an error, so that the next query asks a
-    /// Sentinel again, for instance after a failover.
+    /// Runs one command; after an error the connection is dropped, so that the next query asks a Sentinel again, for
+    /// instance after a failover.
     pub async fn query<T: FromRedisValue>(&self, command: &redis::Cmd) -> Result<T, StoreError> {
         let mut connection = self.connection().await?;
         let answer: Result<T, RedisError> = command.query_async(&mut connection).await;
         match answer {
             Ok(value) => Ok(value),
-            // The connection is as good as before.
+            // The connection can still be used.
             Err(error) if error.code() == Some("OOM") => Err(StoreError::Full),
             Err(error) if error.code() == Some("NOPERM") => Err(StoreError::Unknown(error.to_string())),
             Err(error) => {
@@ -46,7 +46,7 @@ impl Sessions {
         }
     }
 
-    /// Listens on a connection of its own.
+    /// Subscribes on a separate connection.
     pub async fn subscribe(&self, channel: &str) -> Result<Channel, StoreError> {
         self.link.subscribe(channel).await
     }
@@ -61,7 +61,7 @@ impl Sessions {
         Ok(connection)
     }
 
-    /// Sets a key for some seconds where it is not set; says whether it did.
+    /// Sets a key with a lifetime if it is not set; returns whether it did.
     pub async fn put_new(&self, key: &str, value: &str, ttl_s: u64) -> Result<bool, StoreError> {
         let answer: Option<String> =
             self.query(redis::cmd("SET").arg(key).arg(value).arg("NX").arg("EX").arg(ttl_s)).await?;
@@ -76,7 +76,7 @@ impl Sessions {
         self.query(redis::cmd("GET").arg(key)).await
     }
 
-    /// Reads and removes in one step: only one caller gets it.
+    /// Reads and removes a value in one step, so that only one caller gets it.
     pub async fn take(&self, key: &str) -> Result<Option<String>, StoreError> {
         self.query(redis::cmd("GETDEL").arg(key)).await
     }
@@ -104,8 +104,8 @@ impl Sessions {
         self.query::<u64>(redis::cmd("DEL").arg(key)).await.map(drop)
     }
 
-    /// The number of players on the waiting list of each of these fleets (`namespace/name`), in their order; at most 10,000.
-    /// A player who left without a word counts until a gateway next looks at the list.
+    /// The number of players on the waiting list of each of these fleets (`namespace/name`), in their order; at most
+    /// 10,000. A player who disappeared counts until a gateway next reads the list.
     pub async fn waiting(&self, fleets: &[String]) -> Result<Vec<u64>, StoreError> {
         let mut sizes = Vec::with_capacity(fleets.len());
         for fleet in fleets.iter().take(SUMMARIES_MAX) {
@@ -126,7 +126,7 @@ impl Sessions {
         }
         let keys: Vec<String> = uids.iter().take(SUMMARIES_MAX).map(|uid| format!("floor:{uid}")).collect();
         let texts: Vec<Option<String>> = self.query(redis::cmd("MGET").arg(keys)).await?;
-        // One that cannot be read is one that is not there.
+        // An unreadable summary counts as missing.
         Ok(texts.into_iter().map(|text| serde_json::from_str(&text?).ok()).collect())
     }
 

@@ -1,4 +1,4 @@
-//! A commit and what comes back of it.
+//! Commits, and the results of writing and reading them.
 
 use async_trait::async_trait;
 use aws_lc_rs::digest::{SHA256, digest};
@@ -10,18 +10,18 @@ pub struct Commit {
     /// Kubernetes UID of the PokerTable.
     pub table: String,
     pub epoch: u64,
-    /// One more than the commit before.
+    /// One more than the number of the previous commit.
     pub number: u64,
     /// The epoch that wrote the commit before; 0 where this is the first.
     pub follows: u64,
-    /// Takes the place of what a lower epoch has written under this number and after it.
+    /// Replaces commits of a lower epoch with this number and above.
     pub replaces: bool,
     /// Sealed ([`crate::Sealer`]).
     pub snapshot: Bytes,
-    /// What the snapshot opens with; `None`: nothing else. A store has either the snapshot with exactly this base, or
-    /// neither.
+    /// The base that the snapshot needs; `None`: the snapshot needs none. A store has either the snapshot with exactly
+    /// this base, or neither.
     pub base: Option<Base>,
-    /// What receivers get to see of this commit, sealed; empty where nothing.
+    /// The sealed log of what this commit shows; empty if it shows nothing.
     pub log: Bytes,
     pub hand: Option<HandEntry>,
     pub outbox: Vec<OutboxEntry>,
@@ -45,7 +45,7 @@ impl Base {
         Self { id, sealed }
     }
 
-    /// SHA-256 of what is sealed.
+    /// SHA-256 of the sealed bytes.
     pub const fn id(&self) -> &[u8; Self::ID_BYTES] {
         &self.id
     }
@@ -75,23 +75,22 @@ pub struct OutboxEntry {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogBatch {
     pub commit: u64,
-    /// The epoch that it was written, and sealed, under.
+    /// The epoch under which the log was written and sealed.
     pub epoch: u64,
     pub sealed: Bytes,
 }
 
-/// A table as a take-over finds it.
+/// The stored table, as a take-over reads it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recovered {
     /// The last commit; 0: none.
     pub commit: u64,
     /// The epoch that wrote it.
     pub epoch: u64,
-    /// The group has another master than the one that took this commit, or a master that began anew: later commits may
-    /// have been lost.
+    /// The group's master differs from the one of this commit, or has restarted: later commits may have been lost.
     pub moved: bool,
     pub snapshot: Option<Bytes>,
-    /// What the snapshot opens with, where it needs something.
+    /// The base of the snapshot, if it needs one.
     pub base: Option<Bytes>,
     /// The newest commits' logs, oldest first.
     pub log: Vec<LogBatch>,
@@ -100,7 +99,7 @@ pub struct Recovered {
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// Another process has taken the table over. Stop acting, for good.
+    /// Another process has taken the table over: stop for good.
     #[error("fenced: the store has seen epoch {highest}")]
     Fenced { highest: u64 },
     /// The store's last commit, and the epoch that wrote it, are others than this commit follows.
@@ -109,17 +108,17 @@ pub enum StoreError {
     /// Written, but acknowledged by too few replicas. Send the same commit again.
     #[error("{acknowledged} replicas acknowledged, {wanted} are wanted")]
     ShortOfReplicas { acknowledged: u64, wanted: u64 },
-    /// It may or may not have been written. Send the same commit again, never another one.
+    /// The commit may or may not have been written. Send the same commit again, never another one.
     #[error("the outcome is unknown: {0}")]
     Unknown(String),
-    /// Nothing was written: no master could be reached.
+    /// Nothing was written: no master was reachable.
     #[error("the store is unavailable: {0}")]
     Unavailable(String),
-    /// Nothing was written: the store's memory is used up.
+    /// Nothing was written: the store is out of memory.
     #[error("the store has no room")]
     Full,
-    /// What the store holds is not what was written there.
-    #[error("the store holds what cannot be read: {0}")]
+    /// The stored data is corrupt.
+    #[error("the stored data is corrupt: {0}")]
     Corrupt(String),
 }
 
@@ -130,7 +129,7 @@ impl StoreError {
     }
 }
 
-/// Where a table's history ends in a store.
+/// The end of a table's history in a store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Head {
     /// The highest epoch that has taken the table over.
@@ -141,13 +140,13 @@ pub struct Head {
     pub written: u64,
 }
 
-/// What a store does with a commit.
+/// How a store treats a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admitted {
-    /// It is there already.
+    /// The commit is there already.
     Repeat,
     Next,
-    /// What is there from its number on goes first.
+    /// Commits from its number on are removed first.
     Replace,
 }
 
@@ -174,15 +173,15 @@ impl Head {
     }
 }
 
-/// Where a table keeps itself.
+/// The store of a table's state.
 #[async_trait]
 pub trait Store: Send + Sync {
-    /// Makes this epoch the table's writer and reads all of it.
+    /// Makes this epoch the table's writer and reads the whole state.
     ///
     /// # Errors
     /// [`StoreError::Fenced`] where a higher epoch has written already. The same epoch may try again.
     async fn take_over(&self, table: &str, epoch: u64) -> Result<Recovered, StoreError>;
 
-    /// Writes one commit. Repeating the last one is harmless and confirms it anew.
+    /// Writes one commit. Repeating the last one is harmless and acknowledges it again.
     async fn commit(&self, commit: &Commit) -> Result<(), StoreError>;
 }

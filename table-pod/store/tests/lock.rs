@@ -84,7 +84,7 @@ async fn work_ends_when_its_lock_is_lost_with_the_store() {
 async fn work_ends_when_somebody_else_has_its_lock() {
     let (mut redis, one, other) = group().await;
     let held = one.lock("backup", LONG / 10).await.unwrap().unwrap();
-    // As a failover may: what the new master never got is gone.
+    // A failover may lose what the new master had not received.
     redis.kill();
     redis.start();
     let next = timeout(LONG, async {

@@ -12,7 +12,7 @@ use purr_store::{Base, Commit, MemoryStore, Recovered, RedisStore, Store, StoreE
 use redis::Redis;
 use std::time::Duration;
 
-/// SplitMix64 (Steele, Lea, Flood 2014): the seed says all that comes.
+/// SplitMix64 (Steele, Lea, Flood 2014): the seed determines all numbers.
 struct Dice(u64);
 
 impl Dice {
@@ -24,7 +24,7 @@ impl Dice {
         (z ^ (z >> 31)) % sides
     }
 
-    /// This value, or one beside it.
+    /// This value or a neighbouring one.
     fn near(&mut self, value: u64) -> u64 {
         match self.roll(4) {
             0 => value + self.roll(3),
@@ -54,12 +54,12 @@ async fn store(redis: &Redis) -> RedisStore {
 async fn any_sequence_of_writes_has_the_same_answers_and_leaves_the_same_table() {
     let authority = authority();
     let redis = Redis::new(|folder, names| authority.issue(folder, names));
-    // Two processes: what one of them knows of the store's base the other one changes.
+    // Two processes: either one changes the base that the other one knows of.
     let stores = [store(&redis).await, store(&redis).await];
     let (mut written, mut replaced, mut fenced, mut conflicts) = (0, 0, 0, 0);
     for seed in 0..60 {
         let (model, table, mut dice) = (MemoryStore::default(), format!("t{seed}"), Dice(seed));
-        // The last commit: about what a process knows that was there lately.
+        // Number, epoch and highest epoch of the last commit, roughly as a process would know them.
         let (mut at, mut by, mut highest) = (0, 0, 1);
         for step in 0..60 {
             let store = &stores[usize::from(dice.roll(4) == 0)];

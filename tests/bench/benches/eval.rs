@@ -12,11 +12,11 @@ use std::{hint::black_box, time::Duration};
 
 type Group<'a> = BenchmarkGroup<'a, CpuTime>;
 
-/// Too many for a branch predictor to remember, few enough that memory is not what is measured.
+/// Too many for a branch predictor to memorise, and few enough that memory is not measured.
 const RANDOM_HANDS: usize = 1 << 16;
 
-/// Of the 1,035 pairs of lowest cards, every so many is enumerated: all for the quick, a sample of
-/// the same mixture for the slow, whose whole enumeration takes minutes.
+/// Step through the 1,035 pairs of lowest cards: every pair for fast libraries, a sample for slow ones, whose complete
+/// enumeration takes minutes.
 fn stride(library: &str) -> usize {
     match library {
         "purr" | "aya_poker" => 1,

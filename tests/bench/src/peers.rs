@@ -1,4 +1,4 @@
-//! Each library's evaluator behind one trait, every one by the quickest way that it offers.
+//! Evaluators of several libraries behind one trait, each in its fastest form.
 
 use purr_engine::{Card, eval};
 use std::{hint::black_box, sync::LazyLock};
@@ -8,7 +8,7 @@ pub trait Evaluator {
     type Card: Copy;
     /// A card in the form in which it is added most quickly.
     type Added: Copy;
-    /// Some of a hand's cards, in whatever form lets the library keep what it has worked out.
+    /// Some of a hand's cards, in a form in which the library can reuse earlier work.
     type Partial: Copy;
     /// Seven cards in the form from which the library ranks them most quickly.
     type Prebuilt;
@@ -229,7 +229,7 @@ impl Evaluator for Freezeout {
         Self::rank_cards(&hand.cards)
     }
 
-    /// Its best value is 1.
+    /// The library's best rank is 1.
     #[inline(always)]
     fn rank_cards(cards: &[Self::Card; 7]) -> u32 {
         10_000 - u32::from(freezeout_eval::HandValue::eval(cards).value())
@@ -278,7 +278,7 @@ impl Evaluator for Poker {
         Self::rank_cards(&hand.cards)
     }
 
-    /// It says no number, so the whole of its answer must be made.
+    /// The library returns no number, so its whole answer has to be computed.
     #[inline(always)]
     fn rank_cards(cards: &[Self::Card; 7]) -> u32 {
         let rank = POKER.evaluate_five(cards).expect("seven different cards");

@@ -1,4 +1,4 @@
-//! The evaluator beside independent ones, over ten million random hands each.
+//! Compares the evaluator with independent ones, over ten million random hands each.
 
 use purr_bench::{
     peers::{AyaPoker, Evaluator, Freezeout, RsPoker},

@@ -26,7 +26,7 @@ impl Dice {
         self.next() % sides.max(1)
     }
 
-    /// One of these, inclusive.
+    /// A number from `low` to `high`, inclusive.
     pub(crate) fn between(&mut self, low: u64, high: u64) -> u64 {
         low + self.roll(high.saturating_sub(low).saturating_add(1))
     }

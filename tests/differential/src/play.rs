@@ -1,4 +1,4 @@
-//! One hand through the engine, and what is written of it.
+//! Plays one hand on the engine and describes it.
 
 use crate::{
     dice::Dice,
@@ -32,7 +32,7 @@ pub(crate) struct Played {
     show: Vec<(usize, bool)>,
 }
 
-/// One action, and what was possible before it.
+/// One action with the legal actions before it.
 #[derive(Serialize)]
 struct Step {
     place: usize,
@@ -119,7 +119,7 @@ pub(crate) fn play(seed: u64, number: u64) -> Result<Played> {
     })
 }
 
-/// Chairs for so many, clockwise from a random one, often with free ones between them.
+/// Seats for `players` players, clockwise from a random one, often with empty seats between them.
 fn chairs(dice: &mut Dice, players: usize) -> Result<Vec<SeatIndex>> {
     let mut free: Vec<u8> = (0..10).collect();
     while free.len() > players {
@@ -131,7 +131,7 @@ fn chairs(dice: &mut Dice, players: usize) -> Result<Vec<SeatIndex>> {
     Ok(free.into_iter().map(SeatIndex).collect())
 }
 
-/// A table of ten seats without rake, whose stakes are the least there are.
+/// A table of ten seats without rake, with the lowest possible stakes.
 pub(crate) fn table_config() -> TableConfig {
     TableConfig {
         seats: 10,
@@ -180,7 +180,7 @@ fn table(start: &Start, chairs: &[SeatIndex]) -> Result<Table> {
 
 fn style(dice: &mut Dice) -> Result<Style> {
     Ok(match dice.roll(4) {
-        // Many players see many streets.
+        // A loose style, so that many players reach later streets.
         0 => Style { fold: 3, raise: 15, all_in: 10 },
         // Side pots in layers.
         1 => Style { fold: 8, raise: 45, all_in: 45 },

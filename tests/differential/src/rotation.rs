@@ -1,5 +1,5 @@
-//! Tables where players come, go, sit out and return, for a second model of button and blinds: what
-//! was asked of the engine, and which forced bets each hand began with.
+//! Tables where players come, go, sit out and return, for a second model of button and blinds: the commands to the
+//! engine, and the forced bets of each hand.
 
 use crate::{dice::Dice, play::table_config};
 use anyhow::{Context, Result};
@@ -12,7 +12,7 @@ const SMALL: u64 = 5;
 const BIG: u64 = 10;
 /// Deep enough for every hand of a session: nobody is ever short of a blind.
 const STACK: u64 = 1 << 40;
-/// Few enough that the same players come back.
+/// Few enough that the same players return.
 const PLAYERS: u64 = 12;
 
 /// One table from its first player on.
@@ -40,7 +40,7 @@ enum Entry {
     End { void: bool },
 }
 
-/// Plays hands until there were so many; the last session is cut short.
+/// Plays hands until the number is reached; the last session is cut short.
 pub(crate) fn session(seed: u64, session: u64, hands: u64) -> Result<Session> {
     let mut dice = Dice::of_hand(seed, session);
     let seats = u8::try_from(dice.pick(&[2, 3, 3, 4, 5, 6, 6, 8, 9, 10])?)?;
@@ -144,7 +144,7 @@ impl Play {
         Ok(())
     }
 
-    /// Often the same player comes back at once, to the same chair or another.
+    /// The player leaves, and often returns at once, to the same seat or another.
     fn leave(&mut self, at: SeatIndex) -> Result<()> {
         let Some(id) = self.table.seat(at).map(|chair| chair.player) else { return Ok(()) };
         if self.ask(Command::Leave { seat: at }, Entry::Leave { seat: at.0 }) && self.dice.chance(40) {
@@ -173,7 +173,7 @@ impl Play {
         dealt.sort_unstable();
         let first = self.table.to_act().map(|seat| seat.0);
         self.log.push(Entry::Hand { button, dealt, posts, first });
-        // Some come and go while the hand runs, and some hands are void.
+        // Some players come and go during the hand, and some hands are void.
         let void = self.dice.chance(2);
         if !void && self.dice.chance(self.restless / 2) {
             self.changes()?;

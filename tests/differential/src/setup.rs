@@ -43,7 +43,7 @@ pub(crate) fn start(dice: &mut Dice) -> Result<Start> {
     let stacks = (0..players)
         .map(|_| match dice.roll(10) {
             _ if even => same,
-            // Too short for the blinds.
+            // A stack too short for the blinds.
             0 => dice.between(1, big),
             // Whole blinds, so that stacks are often equal.
             1 | 2 => big * dice.between(1, depth),

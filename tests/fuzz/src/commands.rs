@@ -55,7 +55,7 @@ pub fn config(bytes: &mut Bytes<'_>) -> TableConfig {
     }
 }
 
-/// Any command. Half of them mean the player to act, so that hands get on.
+/// A random command. Half of them are for the player to act, so that hands make progress.
 pub fn command(bytes: &mut Bytes<'_>, table: &Table) -> Command {
     let any = SeatIndex(bytes.roll(table.config().seats + 1));
     let turn = table.to_act().unwrap_or(any);

@@ -1,5 +1,5 @@
-//! Sequences of commands, most of them nonsense: no panic, no chip lost, a refusal changes nothing, what is offered
-//! is accepted, and a snapshot goes on like the table itself.
+//! Sequences of mostly illegal commands: no panic, no chip lost, a refusal changes nothing, offered actions are
+//! accepted, and a restored snapshot behaves like the table itself.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

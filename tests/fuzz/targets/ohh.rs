@@ -1,5 +1,5 @@
-//! Hands in OHH from anywhere: no panic, what is read is written again and read as the same, and a hand is told in PHH
-//! and replayed, or refused.
+//! Arbitrary hands in OHH: no panic; a hand that was read is written and read again unchanged; and it is converted to
+//! PHH and replayed, or refused.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

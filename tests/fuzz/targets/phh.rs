@@ -1,5 +1,5 @@
-//! Hands in PHH from anywhere: no panic, the fast reader and the toml crate agree, what is read is written again and
-//! read as the same, and a hand is replayed or refused.
+//! Arbitrary hands in PHH: no panic; the fast reader and the toml crate agree; a hand that was read is written and read
+//! again unchanged; and it is replayed or refused.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -11,8 +11,7 @@ use std::{
     path::Path,
 };
 
-/// Where the counter begins and where it begins anew: above what services listen on by custom, below what the kernel
-/// gives away.
+/// The range of the counter: above the usual ports of services, below the kernel's ephemeral ports.
 const FIRST: u16 = 12_000;
 const END: u16 = 32_000;
 
@@ -48,7 +47,7 @@ pub fn port_of(addresses: &[IpAddr]) -> io::Result<u16> {
 
 fn next(counter: &Path, free: impl Fn(u16) -> bool) -> io::Result<u16> {
     let mut file = File::options().read(true).write(true).create(true).truncate(false).open(counter)?;
-    // Until the file is closed.
+    // Held until the file is closed.
     file.lock()?;
     let mut last = String::new();
     file.read_to_string(&mut last)?;

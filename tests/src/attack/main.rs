@@ -1,4 +1,4 @@
-//! `purr-attack`: attacks on gateway and tables, and what a seated player feels of them.
+//! `purr-attack`: attacks on gateway and tables, and their effect on a seated player.
 
 use clap::Parser;
 use purr_tests::attack::{Options, run};

@@ -73,7 +73,7 @@ impl Options {
         Duration::from_secs(if self.short { 4 } else { 10 })
     }
 
-    /// So many of `whole`.
+    /// The given fraction of `whole`.
     pub fn some(&self, whole: usize) -> usize {
         if self.short { whole / 4 } else { whole }
     }

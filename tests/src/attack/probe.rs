@@ -1,4 +1,4 @@
-//! Somebody else who asks for something, again and again, while an attack goes on.
+//! An uninvolved client that repeats a request during an attack.
 
 use super::wire;
 use anyhow::Context;
@@ -22,7 +22,7 @@ pub(super) struct Probe {
 }
 
 impl Probe {
-    /// Asks each of the gateways in turn, from a connection of its own each time.
+    /// Sends the request to each gateway in turn, each time over a new connection.
     pub fn start(tls: Arc<ClientConfig>, gateways: Vec<SocketAddr>, request: String) -> Self {
         let stop = CancellationToken::new();
         let stopped = stop.clone();

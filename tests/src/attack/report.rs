@@ -7,7 +7,7 @@ use std::{fmt::Write as _, path::Path};
 
 /// A seated player's action takes at most so long at the 99th percentile, or twice as long as in quiet.
 const P99_MS: f64 = 50.0;
-/// A seated player is back within.
+/// Time within which a seated player must be back.
 const BACK_S: f64 = 5.0;
 
 /// One attack.
@@ -23,12 +23,12 @@ pub(super) struct Row {
     pub pauses: u64,
     pub time_outs: u64,
     pub reconnects: u64,
-    /// Until seated players who came back had their seats; `None` where nobody came back, or where they did not.
+    /// Time until returning players had their seats; `None` if none returned, or if they did not get them.
     pub back_s: Option<f64>,
-    /// Requests of somebody else, and how many of them were not answered.
+    /// Requests of an uninvolved client, and how many of them were not answered.
     pub asked: u64,
     pub refused: u64,
-    /// Bounds that were not kept.
+    /// Bounds that the run has missed.
     pub broken: Vec<String>,
 }
 
@@ -63,14 +63,14 @@ impl Row {
         }
     }
 
-    /// Somebody else's requests are all answered.
+    /// Requires that all requests of the uninvolved client are answered.
     pub fn probed(mut self, Probed { asked, refused }: Probed) -> Self {
         (self.asked, self.refused) = (asked, refused);
         self.holds(asked > 0 && refused == 0, format!("{refused} of {asked} requests refused"));
         self
     }
 
-    /// Seated players have their seats again soon.
+    /// Checks that seated players are back in their seats in time.
     pub fn back(mut self, back_s: Option<f64>) -> Self {
         self.back_s = back_s;
         let took = back_s.map_or("not back at all".to_owned(), |s| format!("back after {s:.1} s"));
@@ -140,7 +140,7 @@ mod tests {
         let bad =
             Row::new("a", String::new(), &quiet, &slow).probed(Probed { asked: 3, refused: 1 }).back(None);
         assert_eq!(bad.broken.len(), 5, "{:?}", bad.broken);
-        // Where quiet is slow itself, twice as slow is the bound.
+        // If the quiet figure is slow itself, the bound is twice that.
         let slow_quiet = Felt { p99_ms: 30.0, ..quiet };
         assert!(Row::new("a", String::new(), &slow_quiet, &Felt { p99_ms: 59.0, ..quiet }).broken.is_empty());
     }

@@ -1,5 +1,5 @@
-//! The attacks, each in a module of its own: what one attacker does, and what is watched meanwhile. To add one: a module,
-//! a [`Kind`], and a line in [`ALL`] and [`attacker_of`].
+//! The attacks, each in a module of its own: one attacker's behaviour, and what is measured meanwhile. To add one: a
+//! module, a [`Kind`], and a line in [`ALL`] and [`attacker_of`].
 
 mod bodies;
 mod lanes;
@@ -14,9 +14,9 @@ use std::rc::Rc;
 /// The attacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Kind {
-    /// Look on, and send bursts of pings.
+    /// Spectators who send bursts of pings.
     Lanes,
-    /// Send requests whose body never comes whole.
+    /// Sends requests whose body never ends.
     Bodies,
     /// Follow the lobby.
     Lobby,

@@ -50,7 +50,7 @@ impl Scene {
         let redis = Redis::start(&options.dir, &tls, options.other_core, Fsync::EverySecond, 1).await?;
         let place =
             Place { bin: &options.bin, dir: &options.dir, secrets: &secrets, core: options.server_core };
-        // As they are shipped: no option says otherwise.
+        // With the shipped defaults.
         let fleet = Fleet::start_behind(&place, &redis, 1, 1, GATEWAYS, &[]).await?;
         let keys = Keys::load(&secrets.folder("jwt")?, fleet.issuer(), "purr")?;
         let tls = purr_runtime::tls::public_client_config(&secrets.ca_file("public"))?;
@@ -108,7 +108,7 @@ impl Scene {
         })
     }
 
-    /// The seated players by gateway: the first has more of them.
+    /// The seated players by gateway; the first has more of them.
     fn players(&self, gateways: usize) -> anyhow::Result<Vec<(Target, Vec<Player<Purr>>)>> {
         let vault =
             Vault { chain_id: outside::CHAIN_ID, address: outside::VAULT, permits: PermitVersion::NamedSeat };
@@ -147,7 +147,7 @@ impl Scene {
         let warm_up = self.options.warm_up();
         let mut victims = Victims::start(self.players(GATEWAYS)?, warm_up, measure);
         victims.there().await;
-        // Until after the measurement.
+        // The attack lasts longer than the measurement.
         let orders = Orders { seconds: (warm_up + measure).as_secs() + 1, ..orders };
         let gateways = orders.gateways.clone();
         let storm = Storm::start(&orders, &self.options.dir, self.options.other_core)?;
@@ -163,7 +163,7 @@ impl Scene {
         Ok((felt, storm.over().await?, probed))
     }
 
-    /// The attack stands, and then players come back, all to the first gateway.
+    /// Starts the attack; then all players return, to the first gateway.
     pub async fn returned(&mut self, orders: Orders) -> anyhow::Result<(Felt, Tally)> {
         let seconds = (self.options.warm_up() + self.options.measure()).as_secs() + 15;
         let orders = Orders { seconds, ..orders };

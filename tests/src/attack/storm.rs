@@ -1,4 +1,4 @@
-//! The attackers: a process of their own, which is told what to do by a file and says when it is at work.
+//! The attackers: a separate process that reads its orders from a file and reports when it is at work.
 
 use super::{
     rows::{self, Kind},
@@ -30,7 +30,7 @@ const DOORS: usize = 16;
 const SECONDS_MAX: u64 = 180;
 /// No attack makes more connections.
 const CONNECTS_MAX: u64 = 100_000;
-/// Until it is at work.
+/// Time limit until the attackers are at work.
 const ON: Duration = Duration::from_secs(60);
 
 /// The target of an attack, and its strength.
@@ -44,7 +44,7 @@ pub(super) struct Orders {
     pub addresses: usize,
     /// Attackers.
     pub count: usize,
-    /// Access tokens; each attacker has one of them.
+    /// Access tokens, one for each attacker.
     pub tokens: Vec<String>,
     /// Messages at once.
     pub burst: u64,
@@ -58,7 +58,7 @@ pub(super) struct Tally {
     pub connects: u64,
     pub refused: u64,
     pub messages: u64,
-    /// At the same time, at most.
+    /// Most connections held at the same time.
     pub held: u64,
 }
 
@@ -74,7 +74,7 @@ pub(super) struct Attackers {
     until: Instant,
 }
 
-/// Counts what is held, until dropped.
+/// A counted connection, until dropped.
 pub(super) struct Holds(Rc<Attackers>);
 
 impl Drop for Holds {
@@ -92,7 +92,7 @@ impl Attackers {
         self.until.saturating_duration_since(Instant::now())
     }
 
-    /// When all attackers act together next, who do so this often.
+    /// The next moment at which all attackers act together, which they do once in `every`.
     pub fn next(&self, every: Duration) -> Instant {
         let passed = self.begun.elapsed().as_millis() / every.as_millis().max(1);
         self.begun + every * u32::try_from(passed + 1).unwrap_or(u32::MAX)
@@ -138,7 +138,7 @@ impl Attackers {
     }
 }
 
-/// Attacks as the file says, and writes to stdout when everybody has tried once, and what it cost.
+/// Attacks as the file says; writes to stdout once every attacker has tried, and the cost at the end.
 pub(super) async fn attack(path: &Path) -> anyhow::Result<()> {
     let orders: Orders = serde_json::from_slice(&std::fs::read(path)?)?;
     ensure!(orders.gateways.iter().all(|at| at.ip().is_loopback()), "attacks are for loopback only");
@@ -168,7 +168,7 @@ pub(super) async fn attack(path: &Path) -> anyhow::Result<()> {
                         let trying = step(attackers.clone(), number);
                         let mut trying = std::pin::pin!(trying);
                         if std::mem::take(&mut first) {
-                            // Whoever holds out so long is at work.
+                            // An attempt that lasts this long counts as being at work.
                             let early = timeout(Duration::from_secs(3), trying.as_mut()).await;
                             *attackers.tried.borrow_mut() += 1;
                             if early.is_err() {
@@ -177,7 +177,7 @@ pub(super) async fn attack(path: &Path) -> anyhow::Result<()> {
                         } else {
                             trying.await;
                         }
-                        // Not in step with the others.
+                        // Attackers are spread over time.
                         sleep(Duration::from_millis(500 + u64::try_from(number % 500).unwrap_or(0))).await;
                     }
                 });
@@ -194,14 +194,14 @@ pub(super) async fn attack(path: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Attackers at work, from the side of who started them. They end with this.
+/// A running attack. Dropping it ends the attackers.
 pub(super) struct Storm {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
 }
 
 impl Storm {
-    /// On this core, with the lowest priority.
+    /// Starts the attackers on this core, with the lowest priority.
     pub fn start(orders: &Orders, dir: &Path, core: usize) -> anyhow::Result<Self> {
         let path = dir.join("orders.json");
         std::fs::write(&path, serde_json::to_vec(orders)?)?;
@@ -229,7 +229,7 @@ impl Storm {
         Ok(())
     }
 
-    /// Waits for its end.
+    /// Waits for the attack's end.
     pub async fn over(mut self) -> anyhow::Result<Tally> {
         let wait = Duration::from_secs(SECONDS_MAX + 10);
         let line = timeout(wait, self.lines.next_line()).await.context("the attackers do not end")??;

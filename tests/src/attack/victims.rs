@@ -1,4 +1,4 @@
-//! The seated players: nine at one table, on both gateways, and what they feel.
+//! The seated players (nine at one table, on both gateways) and the latencies that they see.
 
 use anyhow::Context;
 use purr_client::load::{Moment, Outcome, Plan, Player, Purr, Target, drive};
@@ -7,9 +7,9 @@ use tokio::{sync::oneshot, task::JoinHandle};
 
 use crate::sockets::BIG_BLIND;
 
-/// Mean time to think: well below the messages that a player may send.
+/// Mean think time, well below the rate limit of messages.
 const THINK: Duration = Duration::from_millis(15);
-/// For all players to have their seats, or to have them again.
+/// Time for all players to get their seats, or to get them back.
 const ARRIVE: Duration = Duration::from_secs(45);
 
 /// The latency of the players of one gateway.
@@ -21,12 +21,12 @@ pub(super) struct Felt {
     pub pauses: u64,
     pub time_outs: u64,
     pub reconnects: u64,
-    /// Until everybody was there, in seconds; `None`: not everybody came.
+    /// Seconds until all were seated; `None`: some never were.
     pub there_s: Option<f64>,
 }
 
 impl Felt {
-    /// The worse of both.
+    /// The worse of both latencies.
     fn with(self, other: &Self) -> Self {
         Self {
             actions: self.actions + other.actions,
@@ -43,7 +43,7 @@ impl Felt {
 /// Players at work, by gateway.
 pub(super) struct Victims(Vec<Gateway>);
 
-/// Says once when its players sit, and in the end what they felt.
+/// A gateway's players: a signal once they sit, and their measurements at the end.
 type Gateway = (Option<oneshot::Receiver<()>>, JoinHandle<anyhow::Result<Felt>>);
 
 impl Victims {
@@ -73,7 +73,7 @@ impl Victims {
                 });
                 match driven {
                     Ok(outcome) => Ok(felt(&outcome, there_s)),
-                    // Whoever never came in has felt the attack most of all.
+                    // A player who never got in was affected most of all.
                     Err(error) if there_s.is_none() => {
                         eprintln!("{error:#}");
                         Ok(Felt::default())
@@ -86,7 +86,7 @@ impl Victims {
         Self(groups.into_iter().map(start).collect())
     }
 
-    /// Returns when all have their seats, or when it is clear that they do not get them.
+    /// Waits until all players have their seats, or until the time for that is over.
     pub async fn there(&mut self) {
         for (all, _) in &mut self.0 {
             if let Some(all) = all.take() {

@@ -44,7 +44,7 @@ pub(super) async fn dial(tls: &Arc<ClientConfig>, from: Ipv4Addr, to: SocketAddr
     timeout(CONNECT, connecting).await.context("no connection in time")?
 }
 
-/// Sends a request as it is; the status of the answer, and the connection.
+/// Sends a raw request; returns the status of the answer, and the connection.
 pub(super) async fn ask(mut stream: Tls, request: &str) -> anyhow::Result<(u16, Tls)> {
     stream.write_all(request.as_bytes()).await?;
     let mut line = [0; 12];

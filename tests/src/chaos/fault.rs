@@ -1,19 +1,19 @@
-//! The faults, each with what it may cost the players.
+//! The faults, each with the longest interruption that it may cause.
 
 use std::time::Duration;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// Nothing at all: what players wait for by themselves.
+    /// No fault: the ordinary waits of players.
     None,
     PodKilled,
     ProcessKilled,
-    /// Stopped until another has the table, then let go on.
+    /// The table's process is stopped until another has the table, and then continues.
     PodFrozen,
     MasterKilled,
-    /// The master and the table are alone with each other.
+    /// The network is split: the master and the table are together on the smaller side.
     PartitionWrongSide,
-    /// The master is alone; the table is with the others.
+    /// The network is split: the master is alone, and the table is with the others.
     PartitionRightSide,
     SentinelKilled,
     TwoStoresKilled,
@@ -30,13 +30,13 @@ pub enum Fault {
     MasterDiskFull,
     /// The disks of all data nodes are full.
     AllDisksFull,
-    /// The table's process lives an hour ahead, and then an hour behind.
+    /// The clock of the table's process is an hour ahead, and then an hour behind.
     ClockJumped,
-    /// One packet in ten of the table and of the master is lost.
+    /// One packet in ten of the table's and the master's is lost.
     LossyNetwork,
-    /// A replica declares itself the master, and takes the other one along.
+    /// A replica declares itself the master, and the other replica follows it.
     SplitBrain,
-    /// As a drain of its node does it: through the Eviction API.
+    /// Evicted through the Eviction API, as by a drain of its node.
     Evicted,
     /// The node that the table is on is drained, and all that was on it goes to the other one.
     NodeDrained,
@@ -105,9 +105,9 @@ impl Fault {
             Self::PodKilled | Self::ProcessKilled | Self::PodFrozen | Self::Evicted | Self::NodeDrained => 3,
             Self::MasterKilled | Self::PartitionWrongSide | Self::PartitionRightSide => 10,
             Self::MasterDiskFull | Self::LossyNetwork => 10,
-            // The Sentinels look at a replica that follows another for eight seconds before they set it right.
+            // Sentinels wait eight seconds before they correct a replica that follows another master.
             Self::SplitBrain => 15,
-            // Without a quorum the table stands still; counted from the repair.
+            // Without a quorum the table cannot play; counted from the repair.
             Self::TwoStoresKilled | Self::AllStoresKilled | Self::AllDisksFull => 10,
             Self::GatewayKilled => 2,
             Self::None

@@ -1,4 +1,4 @@
-//! The hands that do a fault, and the eyes that see whether it is over.
+//! Causes faults in the cluster and observes whether they are over.
 
 use crate::{Stack, Table, table::condition, until};
 use anyhow::{Context, bail, ensure};
@@ -9,7 +9,7 @@ use tokio::process::Command;
 
 /// The data nodes of the store's group.
 pub const NODES: usize = 3;
-/// A broken part must be whole within this time.
+/// Time limit for a broken part to recover.
 pub const WHOLE: Duration = Duration::from_secs(180);
 
 pub struct Ground {
@@ -48,7 +48,7 @@ impl Ground {
             .with_context(|| format!("no {component}"))
     }
 
-    /// Dies at once, all of it, and the API server forgets it.
+    /// Kills pods at once, and deletes their objects.
     pub async fn kill_pods(&self, names: &[&str]) -> anyhow::Result<()> {
         let mut arguments = vec!["delete", "pod", "--force", "--grace-period=0", "--wait=false"];
         arguments.extend(names);
@@ -82,7 +82,8 @@ impl Ground {
         self.node(&[what, "service", service]).await
     }
 
-    /// Nothing goes in or out but to and from these pods. The node itself is not cut off: its probes go on.
+    /// Cuts all network traffic of a pod except with these pods. The node's own traffic continues, so its probes do as
+    /// well.
     pub async fn cut(&self, pod: &Value, but: &[&Value]) -> anyhow::Result<()> {
         let uid = uid(pod)?;
         let node = pod["status"]["hostIP"].as_str().context("no address of the node")?;
@@ -106,7 +107,7 @@ impl Ground {
         self.node(&["lossy", &uid(pod)?, &percent.to_string()]).await
     }
 
-    /// Nothing more can be written to the volume of a data node.
+    /// Fills the volume of a data node.
     pub async fn fill_disk(&self, node: usize) -> anyhow::Result<()> {
         self.node(&["fill", &self.volume(node).await?]).await
     }
@@ -120,7 +121,7 @@ impl Ground {
         self.stack.kubectl(&["get", "pvc", &claim, "-o", "jsonpath={.spec.volumeName}"]).await
     }
 
-    /// The table runs from the image whose clock can be set.
+    /// Checks that the table runs from the image whose clock can be set.
     pub async fn can_set_clock(&self) -> anyhow::Result<()> {
         let image = self.faketime_image.as_deref().context("--faketime-image is needed")?;
         let old = self.table_pod().await?;
@@ -147,7 +148,7 @@ impl Ground {
             .await
     }
 
-    /// Asked to go, as `kubectl drain` asks: budgets are respected, and it has its grace period.
+    /// Evicts a pod as `kubectl drain` does: budgets are respected, and the pod has its grace period.
     pub async fn evict(&self, pod: &str) -> anyhow::Result<()> {
         let eviction = serde_json::json!({
             "apiVersion": "policy/v1", "kind": "Eviction",
@@ -165,7 +166,7 @@ impl Ground {
             .map(drop)
     }
 
-    /// Everything on the node is asked to go, and nothing new comes to it. Returns when it is gone.
+    /// Drains a node: evicts all its pods and lets no new ones start. Returns when they are gone.
     pub async fn drain(&self, node: &str) -> anyhow::Result<()> {
         self.stack
             .kubectl(&["drain", node, "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=180s"])
@@ -213,7 +214,7 @@ impl Ground {
         Ok(())
     }
 
-    /// A command on one data node, as its administrator gives it; with `--sentinel` in front to its Sentinel.
+    /// Runs a command on one data node as its administrator; with `--sentinel` in front, on its Sentinel.
     pub async fn redis(&self, node: usize, command: &str) -> anyhow::Result<String> {
         let pod = format!("purr-redis-{node}");
         let mut arguments = vec!["exec", &pod, "-c", "redis", "--", "purr-redis-node", "cli"];
@@ -249,7 +250,7 @@ impl Ground {
         }
     }
 
-    /// One master, and both others follow it; and whoever started anew has read all of its own log.
+    /// Checks that there is one master that both others follow, and that restarted nodes have read their whole log.
     pub async fn redis_is_whole(&self) -> anyhow::Result<()> {
         until("one master with two replicas", WHOLE, || async {
             let master = self.master().await?;
@@ -260,13 +261,13 @@ impl Ground {
         for node in 0..NODES {
             let pod = format!("purr-redis-{node}");
             let said = self.stack.kubectl(&["logs", &pod, "-c", "redis", "--since=10m"]).await?;
-            // Redis goes on without what it could not read, and a replica gets it from its master.
+            // Redis skips what it cannot read, and a replica gets it from its master.
             ensure!(!said.contains("AOF-loading-client"), "{pod} came up without a part of its log");
         }
         Ok(())
     }
 
-    /// A Deployment or StatefulSet has all that it should.
+    /// Whether all pods of a Deployment or StatefulSet are ready and current.
     pub async fn is_rolled_out(&self, what: &str) -> anyhow::Result<()> {
         self.stack.kubectl(&["rollout", "status", what, "--timeout=180s"]).await.map(drop)
     }
@@ -291,7 +292,7 @@ impl Ground {
         .await
     }
 
-    /// Another pod than this one has the table, or is about to.
+    /// Waits until another pod has the table, or is about to take it.
     pub async fn is_replaced(&self, old: &Value, limit: Duration) -> anyhow::Result<()> {
         until("another pod for the table", limit, || async {
             let pod = self.table_pod().await?;

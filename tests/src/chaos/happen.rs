@@ -1,4 +1,4 @@
-//! How each fault is done, and when it is over.
+//! Carries out each fault and decides when it is over.
 
 use super::{
     Fault,
@@ -17,11 +17,11 @@ const AWAY: Duration = Duration::from_secs(60);
 const LOSSY: Duration = Duration::from_secs(20);
 const LOST_PERCENT: u8 = 10;
 const HOUR_S: i64 = 3_600;
-/// The node that is drained: the one that holds no volumes, so that all of it can go elsewhere.
+/// The node that is drained: it has no volumes, so all its pods can move.
 const DRAINED: &str = "node-2";
 
 impl Fault {
-    /// The parts that must be there before players' time counts.
+    /// Waits for the parts that a fault needs, before times are measured.
     pub async fn prepare(self, ground: &Ground) -> anyhow::Result<()> {
         match self {
             Self::LeaderKilled => {
@@ -34,8 +34,8 @@ impl Fault {
         }
     }
 
-    /// Does it, and returns when what it broke is whole again: how long it took until somebody saw that a pod was to be
-    /// replaced, or until what was taken away was given back, where players' time counts from there.
+    /// Carries out the fault, and returns once the broken part has recovered: the time until the fault was noticed, or
+    /// until a repair by the test. The players' time counts from then.
     pub async fn happen(self, ground: &Ground) -> anyhow::Result<Duration> {
         let begun = Instant::now();
         let mut seen = Duration::ZERO;
@@ -74,7 +74,7 @@ impl Fault {
                 ground.is_replaced(&pod, WHOLE).await?;
                 seen = begun.elapsed();
                 ground.table_is_ready().await?;
-                // It goes on where it was, and finds that nobody listens.
+                // The process continues and finds its connections closed.
                 ground.signal(&container, "cont").await?;
             }
             Self::MasterKilled => {
@@ -92,7 +92,7 @@ impl Fault {
                 seen = begun.elapsed();
                 ground.table_is_ready().await?;
                 ground.join(&master).await?;
-                // It may be gone by now, and its network with it.
+                // The pod may have been replaced by now, together with its network.
                 if let Err(gone) = ground.join(&table).await {
                     tracing::debug!(%gone, "the pod that was cut off");
                 }
@@ -151,7 +151,7 @@ impl Fault {
                 sleep(AWAY).await;
                 ground.signal_service("apiserver", "cont").await?;
                 ground.table_is_ready().await?;
-                // Nodes that could not say that they live are taken for dead until they do, and services with them.
+                // Nodes that could not report count as dead until they do, together with their services.
                 ground.nodes_are_ready().await?;
                 for component in ["gateway", "controller"] {
                     ground.is_rolled_out(&format!("deployment/purr-{component}")).await?;
@@ -181,7 +181,8 @@ impl Fault {
                 for node in 0..NODES {
                     ground.fill_disk(node).await?;
                 }
-                // Those that have died of it wait for room. The last one has nobody to acknowledge, and writes nothing.
+                // Nodes that ran out of space wait for room. The last one has no replica to acknowledge, and writes
+                // nothing.
                 until("the store is down", WHOLE, || async {
                     Ok((ground.roles().await.len() < 2).then_some(()))
                 })
@@ -206,7 +207,7 @@ impl Fault {
                 ground.lose_packets(&table, LOST_PERCENT).await?;
                 sleep(LOSSY).await;
                 ground.join(&master).await?;
-                // It may have been replaced, and its network with it.
+                // The pod may have been replaced, together with its network.
                 if let Err(gone) = ground.join(&table).await {
                     tracing::debug!(%gone, "the pod that lost packets");
                 }
@@ -220,7 +221,7 @@ impl Fault {
                 let host =
                     format!("purr-redis-{rebel}.purr-redis.{}.svc.cluster.local", ground.stack.namespace);
                 ground.redis(follower, &format!("replicaof {host} 6379")).await?;
-                // It has a replica that would acknowledge, and must write nothing all the same.
+                // The second master has a replica that would acknowledge writes, and must refuse them all the same.
                 until("the second master takes no writes", WHOLE, || async {
                     let answer = ground.redis(rebel, "set t:split-brain 1").await?;
                     Ok(answer.starts_with("NOREPLICAS").then_some(()))
@@ -246,7 +247,7 @@ impl Fault {
                     anyhow::Ok(seen)
                 };
                 let done = tokio::try_join!(moved, ground.drain(DRAINED));
-                // Also where it failed: the next fault finds both.
+                // Uncordons the node even after a failure, so that the next fault has both nodes.
                 ground.stack.kubectl(&["uncordon", DRAINED]).await?;
                 (seen, ()) = done?;
             }

@@ -73,7 +73,7 @@ async fn run(options: Options) -> anyhow::Result<bool> {
     let say = |text: String| println!("[{:4}s] {text}", begun.elapsed().as_secs());
     let faults = if options.faults.is_empty() { ALL.to_vec() } else { options.faults };
     let Options { runs, players, faketime_image, pod_sh, out, readme, .. } = options;
-    // As a path: a name alone would be looked for where programs are.
+    // As an absolute path: a bare name would be searched in PATH.
     let pod_sh = pod_sh.canonicalize().context("--pod-sh")?;
     let plan = chaos::Plan { faults, runs, players, faketime_image, pod_sh };
     if let Some(folder) = out.parent() {
@@ -93,6 +93,6 @@ async fn run(options: Options) -> anyhow::Result<bool> {
         }
     };
     println!("\n{}", chaos::render(&rows));
-    // How long it took depends on the machine, and stands in the rows.
+    // Only losses and duplicates fail the run: durations depend on the machine and are in the rows.
     Ok(rows.iter().all(|row| row.lost + row.duplicated == 0))
 }

@@ -9,11 +9,11 @@ use std::{fmt::Write, time::Duration};
 /// One run of a fault.
 #[derive(Clone, Copy, Debug)]
 pub struct Felt {
-    /// The longest that a player waited for an action, or that nothing came beyond the table's ordinary pace.
+    /// The longest time that a player waited for an action, or that no events came beyond the table's ordinary pace.
     pub pause: Duration,
-    /// Of which it took so long until somebody saw it, or until what was taken away was given back.
+    /// Time until the fault was noticed, or until the test removed it.
     pub seen: Duration,
-    /// From the fault until everything was whole again.
+    /// Time from the fault until full recovery.
     pub healed: Duration,
 }
 
@@ -30,10 +30,10 @@ pub struct Row {
     /// [`Felt::pause`], of the runs.
     pub pause_ms_p50: u64,
     pub pause_ms_max: u64,
-    /// Of the longest: how long it was after the fault was seen. The bound is for this.
+    /// The longest wait, measured from when the fault was noticed. The bound applies to this.
     pub after_ms_max: u64,
     pub bound_ms: u64,
-    /// The longest time until everything was whole again.
+    /// The longest time until full recovery.
     pub heal_ms: u64,
     pub met: bool,
 }

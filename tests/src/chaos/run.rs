@@ -20,9 +20,9 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// A hand comes within this time while all is well, and every player acts.
+/// Within this time a hand is played by all players while there is no fault.
 const PLAY: Duration = Duration::from_secs(120);
-/// Hands that show what is ordinary at the table.
+/// Hands that show the ordinary waits at the table.
 const ORDINARY_HANDS: u64 = 8;
 /// Stacks, ledger and chain agree within this time of a hand's end.
 const BOOKS: Duration = Duration::from_secs(120);
@@ -30,7 +30,7 @@ const BOOKS: Duration = Duration::from_secs(120);
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub faults: Vec<Fault>,
-    /// How often each.
+    /// Number of runs of each fault.
     pub runs: u32,
     pub players: u64,
     /// The table's image with a clock that can be set, for the faults of clocks.
@@ -55,7 +55,7 @@ pub async fn run(
     let stamp = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
     let manifest = EXAMPLE.replace("name: nl100-1", &format!("name: chaos-{stamp}"));
     let table = Table::apply(stack, &manifest, Duration::from_secs(120)).await?;
-    // Enough to buy in again for as long as it takes.
+    // Enough to buy in again for as long as the run takes.
     let purse = game::Plan { deposit: 100_000_000_000, ..game::Plan::of(plan.players) };
     let mut game = Game::start(stack, table.clone(), purse, &say).await?;
     game.players.iter().for_each(|player| player.wish(Wish::PlaySmall));
@@ -64,7 +64,7 @@ pub async fn run(
     let ground = Ground { stack, table, cluster: cluster.to_owned(), faketime_image, pod_sh };
     game.plays(1, PLAY).await?;
     let since = Instant::now();
-    // The first have played while the last were on their way here.
+    // The first players have played while the last were still sitting down.
     let most = game.players.iter().map(|player| player.now().hands).max().unwrap_or_default();
     game.plays(most + ORDINARY_HANDS, PLAY).await?;
     // The table's own pace: between hands, and while cards are dealt.
@@ -90,7 +90,7 @@ pub async fn run(
             ));
             tally.add(felt);
         }
-        // Everything that was played is settled, and what players were told is put beside the journal.
+        // All hands are settled, and the players' messages are compared with the journal.
         game.settle(stack, BOOKS).await.with_context(|| format!("the books after {}", fault.name()))?;
         let mut records = game.recorder.so_far();
         let entries = ground.journal().await?;
@@ -116,7 +116,7 @@ pub async fn run(
     Ok(rows)
 }
 
-/// In the middle of a hand, until it is over and all have played on.
+/// Starts a fault in the middle of a hand, and waits until it is over and all players have played on.
 async fn once(fault: Fault, ground: &Ground, game: &mut Game, ordinary: Duration) -> anyhow::Result<Felt> {
     fault.prepare(ground).await?;
     let dealt = |state: &PlayerState| state.hand.is_some() && state.cards.len() == 2;
@@ -135,7 +135,7 @@ async fn once(fault: Fault, ground: &Ground, game: &mut Game, ordinary: Duration
     Ok(Felt { pause: game.figures.longest_wait(begun.into_std()).max(silence), seen, healed })
 }
 
-/// The hands and actions played, as the first player was told.
+/// The hands and actions played, by the first player's messages.
 struct Count {
     hands: usize,
     acknowledged: usize,

@@ -1,4 +1,4 @@
-//! The rules about what store and signer have in the end.
+//! Rules about the final contents of store and signer.
 
 use super::{HandSeen, Ledger, Losses, Purse, Record, Seen, Survivor, Told, Violation};
 use purr_protocol::settlement::{Entry, EntryBody};
@@ -49,7 +49,7 @@ fn brings(entry: &Entry) -> i64 {
 }
 
 impl Books<'_> {
-    /// Numbers follow each other, and every hand is there once, with results that sum to zero.
+    /// Numbers are consecutive, and each hand occurs once, with results that sum to zero.
     fn journal(&mut self) {
         for (table, entries) in &self.journal {
             let mut hands = BTreeMap::new();
@@ -74,7 +74,7 @@ impl Books<'_> {
         }
     }
 
-    /// Numbers follow each other, chips are what the sequence says, and no command is carried out twice.
+    /// Numbers are consecutive, chips agree with the sequence, and no command is applied twice.
     fn commits(&mut self) {
         for (table, commits) in &self.commits {
             let journal = self.journal.get(table);
@@ -103,7 +103,7 @@ impl Books<'_> {
                 }
                 ever.extend(now.iter().copied());
                 before = now;
-                // Chips come with the chain's word for an entry, and go as the entry is made.
+                // Chips arrive when the chain confirms an entry, and leave when the entry is made.
                 let here = |entry: &&&Entry| match entry.body {
                     EntryBody::Sit { .. } | EntryBody::TopUp { .. } => entry.seq <= commit.confirmed,
                     _ => entry.seq <= commit.sequence,
@@ -135,7 +135,7 @@ impl Books<'_> {
         }
     }
 
-    /// The ledger has what the sequence makes of the grants, account by account.
+    /// The ledger equals the grants plus the sequence, account by account.
     fn ledger(&mut self) {
         let Some(ledger) = self.ledger else { return };
         self.found.extend(ledger.flaws.iter().cloned().map(Violation::BooksFlawed));
@@ -174,7 +174,7 @@ impl Books<'_> {
         }
     }
 
-    /// Everything told and acknowledged is there.
+    /// Everything that was shown and acknowledged exists.
     fn told(&mut self, records: &[Record], losses: &Losses) {
         let mut found = Vec::new();
         for (table, entries) in &self.journal {
@@ -184,7 +184,7 @@ impl Books<'_> {
             for entry in entries {
                 if let EntryBody::Hand { hand, record_hash, .. } = &entry.body
                     && !recorded.contains(record_hash.as_str())
-                    // The commit of a hand that the signer had first went with those that were lost.
+                    // The commit of a hand that the signer already had was among those that were lost.
                     && !losses.after(table, 0)
                 {
                     let (table, hand, seq) = ((*table).to_owned(), *hand, entry.seq);

@@ -10,23 +10,23 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Record {
-    /// A player sends a command for the first time. `hand`: the one it acts in.
+    /// A player sends a command for the first time. `hand`: the hand that the command acts in.
     Asked { table: String, player: String, id: u64, hand: Option<u64> },
-    /// A player is told something. `pod`: who by, where that is known.
+    /// A player receives a message. `pod`: its sender, if known.
     Told { table: String, player: String, pod: Option<String>, epoch: u64, offset: u64, told: Told },
-    /// A pod was told by the store that its commit is durable.
+    /// The store has confirmed to a pod that its commit is durable.
     Acknowledged { table: String, epoch: u64, number: u64 },
-    /// A commit that is there in the end, in the order of their numbers.
+    /// A commit that exists in the end, in the order of numbers.
     Survived(Survivor),
-    /// How many hands this epoch says were lost, where there are no commits to read it from.
+    /// Hands that this epoch reports as lost, if there are no commits to read it from.
     Counted { table: String, epoch: u64, hands_lost: u64 },
     /// An entry in the signer's journal, in the order in which it came.
     Settled { table: String, entry: Entry },
     /// The signer was offered another payload for a number that it has, and refused.
     Refused { table: String, seq: u64 },
-    /// Where the chips are that are at no table.
+    /// The chips that are at no table.
     Purse(Purse),
-    /// The signer's ledger in the end, where there is one.
+    /// The signer's ledger in the end, if there is one.
     Ledger(Ledger),
 }
 
@@ -41,7 +41,7 @@ pub struct Ledger {
     pub free: BTreeMap<String, u64>,
     /// By seat.
     pub stacks: BTreeMap<String, u64>,
-    /// Rules of the books that do not hold, in the books' own words.
+    /// The books' own messages about their rules that do not hold.
     pub flaws: Vec<String>,
 }
 
@@ -62,7 +62,7 @@ pub struct Survivor {
     /// Stacks, what waits to join them, and pots.
     pub chips: u64,
     pub sequence: u64,
-    /// Up to where the chain had confirmed the sequence.
+    /// Number of the last entry that the chain had confirmed.
     pub confirmed: u64,
     pub hands_lost: u64,
     /// The commands' ids remembered as carried out, by player.
@@ -70,7 +70,7 @@ pub struct Survivor {
     pub hand: Option<HandSeen>,
 }
 
-/// A hand as its record has it, with what is sealed there.
+/// A hand's record, with its sealed part opened.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HandSeen {
@@ -84,14 +84,14 @@ pub struct HandSeen {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Told {
-    /// The whole table: whose seat this is, and the running hand.
+    /// A snapshot: the player of each seat, and the running hand.
     Snapshot {
         seat: Option<u32>,
         hand: Option<u64>,
         cards: Vec<String>,
         board: Vec<String>,
     },
-    /// An event, and all of what everybody was told of it in one number.
+    /// Events, and a hash of their public part.
     Events {
         seen: Vec<Seen>,
         public: u64,
@@ -123,7 +123,7 @@ pub enum Seen {
     Board {
         cards: Vec<String>,
     },
-    /// By choice, not because time ran out.
+    /// A chosen action, not one by the clock.
     Acted {
         seat: u32,
     },
@@ -145,8 +145,8 @@ fn digest(text: &str) -> u64 {
         .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
-/// The public part of an event: own cards and own choices are left out, and the rest of a time, because a
-/// table that was taken over starts its clocks anew.
+/// Hash of the public part of events: own cards and options are left out, and the rest of a time, because clocks
+/// restart after a take-over.
 fn public(events: &[pb::Event]) -> u64 {
     let mut text = String::new();
     for kind in events.iter().filter_map(|event| event.kind.as_ref()) {
@@ -167,7 +167,7 @@ fn seen(kind: &Kind) -> Option<Seen> {
         Kind::Seated(seated) => Seen::Seated { seat: seated.seat, player: seated.player.clone() },
         Kind::HandStarted(started) => Seen::Started { hand: started.hand },
         Kind::Dealt(dealt) => Seen::Dealt { seat: dealt.seat, cards: cards(&dealt.cards) },
-        // The second board of a hand that is run twice stands in the record, not in this.
+        // The second board of a hand that is run twice is in the record, and not counted here.
         Kind::Street(street) if street.board == 0 => Seen::Board { cards: cards(&street.cards) },
         Kind::Acted(acted) if !acted.timed_out => Seen::Acted { seat: acted.seat },
         Kind::HandEnded(end) => Seen::Ended {

@@ -1,4 +1,4 @@
-//! One short history that is right, and the ways to break it.
+//! A short correct history, and the ways to break it.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
 
 use super::*;
@@ -128,7 +128,7 @@ fn chips_that_appear_at_a_table_are_named_with_their_commit() {
 fn chips_missing_from_the_whole_are_named() {
     let found = broken(|record| match record {
         Record::Purse(_) => vec![Record::Purse(Purse { granted: 1_000, held: 799 })],
-        // Has a test of its own.
+        // Covered by another test.
         Record::Ledger(_) => vec![],
         other => vec![other],
     });
@@ -273,7 +273,7 @@ fn a_number_offered_with_another_payload_is_named() {
     assert_eq!(found, [Violation::Renumbered { table: T.into(), seq: 3 }]);
 }
 
-/// The end of the hand is lost, and epoch 2 says what it goes on with.
+/// The end of the hand is lost, and epoch 2 reports the state it continues with.
 fn lost(hand: Option<u64>, board: &[&str], hands_lost: u64) -> Vec<Violation> {
     let cut = |record: &Record| {
         matches!(record, Record::Told { offset: 4, .. })

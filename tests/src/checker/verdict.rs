@@ -37,18 +37,18 @@ pub enum Violation {
     CommitGap { table: String, last: u64, found: u64 },
     #[error("table {table}: action {id} of {player} was carried out again by commit {number}")]
     AppliedTwice { table: String, player: String, id: u64, number: u64 },
-    #[error("table {table}, hand {hand}: {player} acted {acted} times, having asked for {asked}")]
+    #[error("table {table}, hand {hand}: {player} sent {asked} actions and {acted} were carried out")]
     ActedTooOften { table: String, hand: u64, player: String, acted: usize, asked: usize },
 
-    #[error("table {table}, epoch {epoch}: {player} was told {found} after {last}")]
+    #[error("table {table}, epoch {epoch}: {player} received offset {found} after {last}")]
     OffsetGap { table: String, epoch: u64, player: String, last: u64, found: u64 },
     #[error(
-        "table {table}, offset {offset}: {first} (epoch {first_epoch}) and {second} (epoch {second_epoch}) were told different things"
+        "table {table}, offset {offset}: {first} (epoch {first_epoch}) and {second} (epoch {second_epoch}) received different events"
     )]
     Fork { table: String, offset: u64, first: String, first_epoch: u64, second: String, second_epoch: u64 },
-    #[error("table {table}: {first} and {second} both spoke for epoch {epoch}")]
+    #[error("table {table}: {first} and {second} both served epoch {epoch}")]
     TwoPods { table: String, epoch: u64, first: String, second: String },
-    #[error("table {table}: {player} was told of epoch {epoch} after {last}")]
+    #[error("table {table}: {player} received epoch {epoch} after epoch {last}")]
     OldEpoch { table: String, player: String, last: u64, epoch: u64 },
 
     #[error("table {table}, hand {hand}: {player} saw {seen:?}, epoch {epoch} goes on from {board:?}")]
@@ -64,7 +64,7 @@ pub enum Violation {
         "table {table}, epoch {epoch}: {player} saw offset {last}, the table went back to {offset} and did not count it"
     )]
     LossNotCounted { table: String, epoch: u64, player: String, last: u64, offset: u64 },
-    #[error("table {table}, hand {hand}: {player} was in it and was never told what became of it")]
+    #[error("table {table}, hand {hand}: {player} was dealt in and never received how it ended")]
     LossNotAnnounced { table: String, hand: u64, player: String },
 }
 

@@ -1,9 +1,9 @@
-//! The rules about what players were told.
+//! Rules about the messages that players got.
 
 use super::{Losses, Record, Seen, Told, Violation};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// A table's history between two losses: offsets may come again after one.
+/// A table's history between two losses: after a loss, offsets may be used again.
 type Life = (String, u64);
 /// Table, player, hand.
 type Part<'a> = (&'a str, &'a str, u64);
@@ -31,7 +31,7 @@ struct Views<'a> {
     /// Actions that were asked for, and those seen, by hand.
     wanted: BTreeMap<Part<'a>, BTreeSet<u64>>,
     acted: BTreeMap<Part<'a>, BTreeSet<u64>>,
-    /// Actions acknowledged, with epoch and offset, and the hands of which a player did not hear everything.
+    /// Acknowledged actions, with epoch and offset, in hands of which the player did not see every event.
     acked: BTreeMap<Part<'a>, BTreeMap<u64, (u64, u64)>>,
     patchy: BTreeSet<Part<'a>>,
 }
@@ -122,7 +122,7 @@ impl<'a> Views<'a> {
                 seen.offset = offset;
             }
             Told::Events { seen: events, public } => {
-                // Where this is the first that is heard of a table, it may begin anywhere.
+                // The first message of a table may have any offset.
                 if last_epoch > 0 && offset != last + 1 {
                     self.found.push(Violation::OffsetGap {
                         table: table.to_owned(),
@@ -139,11 +139,11 @@ impl<'a> Views<'a> {
             Told::Ack { id, at_offset } => {
                 if let Some(hand) = self.asked.get(&(table, player, *id)).copied().flatten() {
                     let acked = self.acked.entry((table, player, hand)).or_default();
-                    // A repeat is acknowledged at the offset of its own time.
+                    // A repeated command is acknowledged at the current offset, so the first acknowledgement is kept.
                     acked.entry(*id).or_insert((epoch, *at_offset));
                 }
             }
-            // A command that was refused may have come again and been taken: it still counts as asked for.
+            // A refused command may have been repeated and accepted: it still counts as sent.
             Told::Error { .. } | Told::Other => {}
         }
         if let Some(seen) = self.players.get_mut(&(table, player)) {
@@ -151,7 +151,7 @@ impl<'a> Views<'a> {
         }
     }
 
-    /// Everybody who hears of an offset hears the same.
+    /// All players see the same public events at an offset.
     fn agree(&mut self, life: Life, offset: u64, public: u64, player: &'a str, epoch: u64) {
         let at = (life, offset);
         let (first, who, first_epoch) = *self.told.entry(at.clone()).or_insert((public, player, epoch));

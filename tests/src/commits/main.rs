@@ -1,4 +1,4 @@
-//! `purr-bench-commits`: what a table's commits cost.
+//! `purr-bench-commits`: the cost of a table's commits.
 
 use clap::Parser;
 use purr_tests::commits::{Options, run};

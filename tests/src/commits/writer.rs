@@ -1,4 +1,4 @@
-//! Two ways to write what a table commits.
+//! Two ways to write a table's commits.
 
 use anyhow::Context;
 use bytes::Bytes;
@@ -7,7 +7,7 @@ use redis::aio::MultiplexedConnection;
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
-/// All that a commit writes after the one before it: a base that both have is there already.
+/// The bytes that a commit adds to the previous one: a base that both share is there already.
 fn payload(commit: &Commit, before: Option<&Commit>) -> Bytes {
     let base =
         commit.base.as_ref().filter(|base| before.and_then(|before| before.base.as_ref()) != Some(*base));
@@ -44,7 +44,7 @@ impl Writer {
         Ok(Self { store, commits, table: table.to_owned(), number: 0 })
     }
 
-    /// The next commit; how long it took until the store had it.
+    /// Writes the next commit; returns how long it took.
     pub async fn write(&mut self) -> anyhow::Result<Duration> {
         let at = usize::try_from(self.number)? % self.commits.len();
         self.number += 1;
@@ -62,7 +62,7 @@ impl Writer {
     }
 }
 
-/// The same bytes by the simplest of all commands.
+/// Writes the same bytes with SET, for comparison.
 pub struct Plain {
     connection: MultiplexedConnection,
     payloads: Vec<Bytes>,

@@ -1,4 +1,4 @@
-//! The table's own log, opened: what each player should have been told.
+//! The table's own log, decrypted: what each player should have received.
 
 use async_trait::async_trait;
 use purr_store::{Commit, MemoryStore, Recovered, Sealer, Store, StoreError};

@@ -13,21 +13,21 @@ use tokio::{
 };
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-/// For a request's head, and its bytes at most.
+/// Time limit and size limit of a request's head.
 const HEAD: Duration = Duration::from_secs(10);
 const HEAD_MAX: usize = 16 * 1024;
 
 /// The fate of a request for a WebSocket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Upgrades {
-    /// Answered with 400 and a page of its own.
+    /// Upgrades are answered with status 400 and an HTML page.
     Refused,
     /// The connection is closed.
     Dropped,
     Pass,
 }
 
-/// Carries, until it is dropped.
+/// A running proxy; dropping it ends it.
 pub struct Middlebox {
     pub address: SocketAddr,
     upgrades: watch::Sender<Upgrades>,
@@ -110,7 +110,7 @@ impl Shared {
             Ok(())
         };
         timeout(HEAD, reading).await??;
-        // Clients ask for a WebSocket on a connection of its own: the first request says it.
+        // Clients open a connection of its own for a WebSocket, so its first request shows it.
         let asks = String::from_utf8_lossy(&head).to_ascii_lowercase().contains("\r\nupgrade: websocket");
         let upgrades = *self.upgrades.borrow();
         match upgrades {

@@ -1,4 +1,4 @@
-//! A TCP proxy that does to connections what bad networks do.
+//! A TCP proxy that injects the faults of bad networks.
 
 use crate::simulator::Dice;
 use bytes::BytesMut;
@@ -17,23 +17,23 @@ use tokio::{
     time::{Instant, sleep, sleep_until, timeout},
 };
 
-/// Bytes held in one direction.
+/// Maximum number of bytes that are held in one direction.
 const HELD_MAX: usize = 16 * 1024;
 /// Bytes a write while a stream is split: less than any TLS record, which has 22 beside its text.
 const SPLIT: usize = 16;
-/// After a message has gone through and its answer is being kept back.
+/// Pause after a message has been forwarded while its answer is kept back.
 const ANSWERED: Duration = Duration::from_millis(15);
 
 /// The fate of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fault {
-    /// Both sides see an orderly end.
+    /// Closes the connection on both sides.
     Cut,
-    /// Both sides see a reset.
+    /// Resets the connection on both sides.
     Reset,
     /// Bytes are late.
     Delay,
-    /// No byte goes through and nobody is told, longer than a client waits; then it is over.
+    /// Drops all bytes silently for longer than a client waits; then the connection ends.
     HalfOpen,
     /// Bytes come a few at a time.
     Split,
@@ -46,10 +46,10 @@ impl Fault {
         [Self::Cut, Self::Reset, Self::Delay, Self::HalfOpen, Self::Split, Self::LoseAnswers];
 }
 
-/// Which faults there are, and how often.
+/// The faults that the proxy injects, and how often.
 #[derive(Clone, Debug)]
 pub struct Mix {
-    /// Each as often as it stands here.
+    /// The faults, repeated by their frequency.
     pub faults: Vec<Fault>,
     /// Milliseconds of a connection's life between two.
     pub every_ms: Range<u64>,
@@ -76,7 +76,7 @@ impl Counts {
     }
 }
 
-/// Carries connections, until it is dropped.
+/// A running proxy; dropping it closes its connections.
 pub struct Proxy {
     pub address: SocketAddr,
     on: watch::Sender<bool>,
@@ -106,7 +106,7 @@ impl Proxy {
                     if let Ok(far) = TcpStream::connect(to).await {
                         let line =
                             Line { near, far, up: Way::default(), down: Way::default(), chunk: HELD_MAX };
-                        // However it ends, both sides see it.
+                        // Both sides notice the end, however it comes.
                         let _ = line.run(&mix, dice, &counts, on).await;
                     }
                 });
@@ -116,7 +116,7 @@ impl Proxy {
         Ok(Self { address, on, task })
     }
 
-    /// Nothing happens to connections any more.
+    /// Stops disturbing connections.
     pub fn calm(&self) {
         self.on.send_replace(false);
     }
@@ -129,7 +129,7 @@ struct Way {
     carried: u64,
 }
 
-/// Carries until `from` has ended and all of it is delivered. Dropping the future loses no byte.
+/// Forwards until `from` has ended and everything is delivered. Cancel-safe.
 async fn flow(from: &TcpStream, to: &TcpStream, way: &mut Way, chunk: usize) -> io::Result<()> {
     loop {
         while !way.held.is_empty() {
@@ -213,7 +213,7 @@ impl Line {
         }
     }
 
-    /// Until the client has said something that has gone through, at most for so long.
+    /// Waits until a client's message has passed, at most this long, and drops the answers.
     async fn lose_answers(&mut self, at_most: Duration) -> io::Result<()> {
         let Self { near, far, up, .. } = self;
         let before = up.carried;
@@ -378,7 +378,7 @@ mod tests {
         says(&mut near, &mut far, b"x").await;
         proxy.calm();
         says(&mut near, &mut far, b"y").await;
-        // One of a network that would cut at once, were it not calm.
+        // A proxy whose network would cut at once if it were not calm.
         let (mut near, mut far, proxy, _) = line(mix(Some(Fault::Delay), 1)).await;
         proxy.calm();
         says(&mut near, &mut far, b"z").await;

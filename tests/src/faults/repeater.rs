@@ -1,5 +1,5 @@
-//! Stands between gateway and table and sends messages twice: what TCP and TLS rule out, and a client that is cut off
-//! from its answers does all the time.
+//! A proxy between gateway and table that sends messages twice. TCP and TLS rule that out, but a client that is cut off
+//! from its answers repeats messages in the same way.
 
 use crate::{
     simulator::Dice,
@@ -42,13 +42,13 @@ const RENUMBERED: u64 = 1 << 60;
 /// The messages that are sent twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum How {
-    /// One command in so many, the same frame again.
+    /// Repeats one command in so many, with the same frame.
     Same(u64),
-    /// Every action a second time as another command, which a table that knew no ids would make of it: the seeded bug.
+    /// Repeats every action as a new command, as if the table did not know ids: the seeded bug.
     Renumbered,
 }
 
-/// Repeats, until it is dropped.
+/// A running repeater; dropping it ends it.
 pub struct Repeater {
     pub address: SocketAddr,
     shared: Arc<Shared>,
@@ -164,7 +164,7 @@ impl Shared {
             How::Same(one_in) => dice.one_in(one_in).then(|| up.clone()),
             How::Renumbered => {
                 let Some(Ask::Act(act)) = message.body else { return Ok(None) };
-                // Without the question that it answers: with it the table refuses the second one by itself.
+                // Without its question, because the table refuses a second answer to the same question anyway.
                 let act = pb::Act { question: None, ..act };
                 let other = pb::ClientMessage { id: message.id | RENUMBERED, body: Some(Ask::Act(act)) };
                 Some(Up { body: Some(up::Body::Message(codec.encode_client(&other)?)), ..up.clone() })

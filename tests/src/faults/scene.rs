@@ -1,4 +1,4 @@
-//! One table with its players, on a network of one's choice.
+//! One table with its players, on a given network.
 
 use super::{
     Counts, How, Journal, Middlebox, Mix, Proxy, Repeater, Seat, Upgrades, Wish, Wrong, judge, seat::Arrival,
@@ -25,7 +25,7 @@ use tokio::net::TcpListener;
 
 const STAKE: u64 = 1 << 40;
 const BUY_IN: u64 = 10_000;
-/// For players who have all they want to come to rest.
+/// Time for players to settle once they have all they want.
 const REST: Duration = Duration::from_secs(20);
 
 /// The machines between the programs.
@@ -34,9 +34,9 @@ pub struct Network {
     /// Between players and gateway, and between gateway and table.
     pub near: Option<Mix>,
     pub far: Option<Mix>,
-    /// Between gateway and table, behind the proxy.
+    /// The repeater between gateway and table, behind the proxy.
     pub repeat: Option<How>,
-    /// Between players and gateway, in place of the proxy there.
+    /// The middlebox between players and gateway, in place of the proxy there.
     pub upgrades: Option<Upgrades>,
 }
 
@@ -77,7 +77,8 @@ impl Drop for Scene {
     }
 }
 
-/// Impatient where connections fall silent, so that a test sees much of it; elsewhere silence is a slow machine.
+/// Client settings: short timeouts if connections fall silent, so that a test meets many of them; long ones otherwise,
+/// because silence then means a slow machine.
 fn settings(codec: Codec, silent: bool) -> Settings {
     let ms = Duration::from_millis;
     let (ping, idle) = if silent { (300, 900) } else { (5_000, 60_000) };
@@ -95,7 +96,7 @@ fn settings(codec: Codec, silent: bool) -> Settings {
 }
 
 impl Scene {
-    /// A table with so many players, who sit down and play. `drops`: the first of them loses that message.
+    /// A table with players who sit down and play. `drops`: the first of them loses that message.
     ///
     /// # Errors
     /// Where one of the programs cannot start.
@@ -123,7 +124,7 @@ impl Scene {
         let public = TcpListener::bind(loopback()).await?;
         let url = format!("https://localhost:{}", public.local_addr()?.port());
         let mut config = gateway_config(&options, &secrets, &url, public.local_addr()?)?;
-        // All players come from one address, and often.
+        // All players connect from one address, and often, so its limits are raised.
         (config.front.socket_rate.per_s, config.front.socket_rate.burst) = (1_000, 4_000);
         let parts = Parts {
             spec,
@@ -154,7 +155,7 @@ impl Scene {
         let door = scene.build(network, seed, counts, &ca).await?.unwrap_or_else(|| direct.clone());
         for at in 0..players {
             let arrival = Arrival {
-                // Signing in is not what is tried here.
+                // Sign-ins bypass the faulty network: they are not under test here.
                 session: Session::new(Api::new(direct.clone()), Wallet::random()?),
                 gateway: door.clone(),
                 table: UID.into(),
@@ -171,7 +172,7 @@ impl Scene {
         Ok(scene)
     }
 
-    /// Puts proxies in; where players have to go then, if elsewhere.
+    /// Starts the proxies; returns the address that players must use, if it changes.
     async fn build(
         &mut self,
         network: Network,
@@ -279,13 +280,13 @@ impl Scene {
         Ok(played)
     }
 
-    /// Compares the players' views with what the table would tell them if they came anew; and the chips that were bought.
+    /// Compares the players' views with fresh snapshots, and checks the bought chips.
     async fn compare(&self) -> anyhow::Result<Vec<String>> {
         let mut found = Vec::new();
         let mut views = Vec::new();
         for seat in &self.seats {
             views.push(seat.view().await?);
-            // From here on the table takes their connections away.
+            // From here on the table closes their connections.
             seat.wish(Wish::Done);
         }
         let mut chips = 0;
@@ -308,7 +309,7 @@ impl Scene {
         for entry in &entries {
             match &entry.body {
                 EntryBody::Sit { permit, .. } | EntryBody::TopUp { permit, .. } => bought += permit.amount,
-                // A player who is away for too many big blinds is stood up with all chips, and sits down anew.
+                // A player who was away for too many big blinds is stood up with all chips, and sits down again.
                 EntryBody::Leave { stack, .. } => taken += stack,
                 EntryBody::Hand { .. } => {}
             }

@@ -1,4 +1,4 @@
-//! A player: the project's own client, played by the bot, with everything written down that it asks and is told.
+//! A player: the project's own client with the bot, which records everything that is sent and received.
 
 use crate::checker::{Record, told};
 use anyhow::{Context, bail, ensure};
@@ -22,7 +22,7 @@ use tokio::{
 };
 
 const LOOK: Duration = Duration::from_millis(50);
-/// Between a refusal and the same wish again.
+/// Pause before a refused request is sent again.
 const AGAIN: Duration = Duration::from_millis(200);
 
 /// The wish of a player.
@@ -31,7 +31,7 @@ pub enum Wish {
     Play,
     /// Sits out after the running hand.
     Rest,
-    /// Asks for nothing, and an end of the connection is one's own end.
+    /// Sends nothing more, and treats the end of the connection as its own.
     Done,
 }
 
@@ -52,11 +52,11 @@ pub struct Heard {
     pub resent: u64,
     pub deals_proven: u64,
     pub deals_wrong: Vec<String>,
-    /// For the checker of histories.
+    /// Records for the history checker.
     pub records: Vec<Record>,
 }
 
-/// The state that others may look at meanwhile.
+/// The state that the test can read meanwhile.
 #[derive(Clone, Debug, Default)]
 pub struct Now {
     pub offset: u64,
@@ -78,7 +78,7 @@ pub struct Seat {
     task: JoinHandle<anyhow::Result<Heard>>,
 }
 
-/// How to get to a table and what to do there.
+/// A player's way to the table and plan at it.
 pub struct Arrival {
     pub session: Session,
     pub gateway: Gateway,
@@ -89,7 +89,7 @@ pub struct Arrival {
     pub seat: SeatIndex,
     pub buy_in: u64,
     pub seed: u64,
-    /// The seeded bug: the client drops this many-th message with events as if it had never come.
+    /// An injected bug: the client drops the message with this number as if it had never arrived.
     pub drops: Option<u64>,
 }
 
@@ -155,7 +155,7 @@ impl Seat {
         self.task.is_finished()
     }
 
-    /// Goes, and says what was heard.
+    /// Leaves, and returns everything received.
     ///
     /// # Errors
     /// Where something went wrong that is not the network's.
@@ -183,7 +183,7 @@ struct Driver {
     http: bool,
 }
 
-/// One of each at a time.
+/// Pending requests, at most one of each kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum For {
     Chips,
@@ -255,7 +255,7 @@ impl Driver {
                 let body = match result {
                     Ok(()) => {
                         heard.acked.insert(id);
-                        // The link does not pass on at which offset; nothing is judged by it.
+                        // The link does not report the offset, and nothing here depends on it.
                         Body::Ack(pb::Ack { id, at_offset: 0 })
                     }
                     Err(refused) => {
@@ -348,7 +348,7 @@ impl Driver {
             return Ok(());
         }
         if chips == 0 {
-            // Until the chips are there: another try would be another permit.
+            // Wait for the chips: another attempt would need another permit.
             if !self.waits_for(For::Chips) {
                 self.again_at = Instant::now() + AGAIN * 5;
                 let permit = self.permit(PermitFor::TopUp(own), amount)?;

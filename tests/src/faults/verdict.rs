@@ -1,4 +1,4 @@
-//! Holds what a player asked and was told against the table's own log. Values in, verdicts out.
+//! Compares a player's messages with the table's own log. Values in, verdicts out.
 
 use super::Heard;
 use purr_engine::PlayerId;
@@ -29,7 +29,7 @@ pub enum Wrong {
     Deal { player: PlayerId, what: String },
 }
 
-/// Everything that is wrong with what one player heard. `log` by offset, `entries` as the signer has them.
+/// Lists everything wrong with one player's messages. `log` is by offset, `entries` are the signer's.
 pub fn judge(heard: &Heard, log: &BTreeMap<u64, Shown>, entries: &[Entry]) -> Vec<Wrong> {
     let mut wrong = told(heard, log);
     wrong.extend(acted(heard, log));
@@ -43,7 +43,7 @@ pub fn judge(heard: &Heard, log: &BTreeMap<u64, Shown>, entries: &[Entry]) -> Ve
     wrong
 }
 
-/// One snapshot, and from then on every step of the log, in this player's view.
+/// A snapshot must be followed by every step of the log, in this player's view.
 fn told(heard: &Heard, log: &BTreeMap<u64, Shown>) -> Vec<Wrong> {
     let (player, mut wrong, mut last) = (heard.player, Vec::new(), None);
     for message in &heard.told {
@@ -78,7 +78,7 @@ fn told(heard: &Heard, log: &BTreeMap<u64, Shown>) -> Vec<Wrong> {
     wrong
 }
 
-/// Whether the player had a seat after this step, as the table's log says it.
+/// Whether the player had a seat after this step, by the table's log.
 fn has_seat(heard: &Heard, log: &BTreeMap<u64, Shown>, offset: u64) -> bool {
     let (seat, player) = (u32::from(heard.seat.0), heard.player.to_string());
     let shown = log.range(..=offset).filter_map(|(_, shown)| shown.for_player(heard.player));
@@ -127,7 +127,7 @@ fn acted(heard: &Heard, log: &BTreeMap<u64, Shown>) -> Vec<Wrong> {
         .collect()
 }
 
-/// Chips were bought with the permits that the player was told were taken, each once.
+/// Chips must have been bought with the permits that were accepted, each once.
 fn bought(heard: &Heard, entries: &[Entry]) -> Option<Wrong> {
     let permit = |ask: &Ask| match ask {
         Ask::Sit(pb::Sit { permit, .. }) | Ask::TopUp(pb::TopUp { permit, .. }) => {

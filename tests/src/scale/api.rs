@@ -1,4 +1,4 @@
-//! Requests of this program to the API server, with as little work as can be: it shares two cores with what it measures.
+//! This program's requests to the API server, kept cheap because it shares two cores with what it measures.
 
 use anyhow::Context;
 use futures::{StreamExt, stream};
@@ -26,7 +26,7 @@ pub(super) async fn client(kubeconfig: &Path) -> anyhow::Result<Client> {
     Ok(Client::try_from(config)?)
 }
 
-/// A pod, as much of it as matters here. All of the spec is kept where it is a template.
+/// The part of a pod that matters here. A template's spec is kept whole.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Pod {
     pub metadata: ObjectMeta,
@@ -55,7 +55,7 @@ pub(super) struct Condition {
     pub status: String,
 }
 
-/// A table, as much of it as matters here.
+/// The part of a table that matters here.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Table {
     pub metadata: ObjectMeta,
@@ -111,7 +111,7 @@ pub(super) struct Seen {
 
 #[derive(Default)]
 struct Inner {
-    /// Tables that are there: whether Ready.
+    /// Existing tables, with whether each is Ready.
     tables: HashMap<Place, bool>,
     /// Pods that are ready, by table UID: the generation.
     pods: HashMap<String, (Place, u64)>,
@@ -158,7 +158,7 @@ impl Seen {
         }
     }
 
-    /// Until the pod of this table is ready.
+    /// Waits until the pod of this table is ready.
     async fn pod_of(&self, uid: &str) {
         let wait = self.with(|inner| {
             if inner.pods.contains_key(uid) {
@@ -179,11 +179,11 @@ const BINDINGS_MAX: usize = 1_024;
 
 const PODS: &str = "app.kubernetes.io/part-of=purr,app.kubernetes.io/component=table";
 
-/// In place of a scheduler.
+/// Binds pods to nodes, as a scheduler would.
 pub(super) struct Binder {
     pub nodes: usize,
     pub parallel: usize,
-    /// Says of each pod that it is ready, in place of KWOK.
+    /// Whether this program marks pods ready, in place of KWOK.
     pub makes_ready: bool,
 }
 
@@ -239,7 +239,7 @@ async fn watch_pods(client: &Client, seen: &Seen, send: &mpsc::Sender<Place>) ->
                 });
             }
             Ok(watcher::Event::Init | watcher::Event::InitDone) => {}
-            Err(error) => tracing::warn!(%error, "watch of pods"),
+            Err(error) => tracing::warn!(%error, "the watch of pods has failed and is started again"),
         }
     }
     Ok(())
@@ -274,7 +274,7 @@ fn pod_is(seen: &Seen, pod: &Pod) -> Option<Place> {
     None
 }
 
-/// Says which tables are there, and which are Ready.
+/// Follows which tables exist and are Ready.
 pub(super) async fn follow(client: Client, seen: Arc<Seen>) -> anyhow::Result<()> {
     let mut events =
         std::pin::pin!(watcher(Api::<Table>::all(client), watcher::Config::default()).default_backoff());
@@ -293,14 +293,14 @@ pub(super) async fn follow(client: Client, seen: Arc<Seen>) -> anyhow::Result<()
     Ok(())
 }
 
-/// The controller's, on each table.
+/// The controller's finalizer on each table.
 const FINALIZER: &str = "purr.poker/drain";
 
 /// The table of this number, in one of the namespaces.
 pub(super) fn table(number: usize) -> anyhow::Result<PokerTable> {
     let example = include_str!("../../../crds/examples/table.yaml");
     let mut table: PokerTable = serde_yaml::from_str(example)?;
-    // As a fleet makes it.
+    // As a fleet would create it.
     table.metadata.finalizers = Some(vec![FINALIZER.to_owned()]);
     table.metadata.name = Some(format!("table-{number}"));
     Ok(table)
@@ -345,7 +345,7 @@ impl Template {
         let params = PostParams::default();
         let tables: Api<PokerTable> = Api::namespaced(client.clone(), namespace);
         let mut table = table.clone();
-        // Nobody would take it off again.
+        // Without finalizer, which nobody would remove.
         table.metadata.finalizers = None;
         let made = match tables.create(&params, &table).await {
             // An answer was lost, and the client asked again.
@@ -384,7 +384,7 @@ impl Template {
     }
 }
 
-/// An object that is there already was made by the same request before its answer was lost.
+/// An existing object was created by the same request before its answer was lost.
 fn unless_there<T>(made: kube::Result<T>) -> kube::Result<()> {
     match made {
         Err(kube::Error::Api(error)) if error.code == 409 => Ok(()),

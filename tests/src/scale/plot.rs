@@ -12,7 +12,7 @@ fn number(value: &Value, path: &str) -> f64 {
     value.pointer(path).and_then(Value::as_f64).unwrap_or(f64::NAN)
 }
 
-/// For a README.
+/// The figures as a table for a README.
 pub(super) fn table(figures: &Value) -> String {
     let f = |path: &str| number(figures, path);
     let mut out = String::from("| figure | measured | bound |\n|---|---|---|\n");

@@ -1,4 +1,4 @@
-//! The programs that are measured, and what the kernel and they themselves say of them.
+//! The measured programs, with figures from the kernel and from the programs themselves.
 
 use anyhow::{Context, bail};
 use std::{
@@ -36,7 +36,7 @@ impl Program {
         self.0.id()
     }
 
-    /// Asks it to end, and waits: a lease is given back, so that the next one need not wait for it.
+    /// Stops the program and waits for its end, so that it gives its lease back and the next one need not wait for it.
     pub(super) async fn end(mut self) -> anyhow::Result<()> {
         let pid = self.pid().to_string();
         let _ = Command::new("kill").args(["-TERM", &pid]).status()?;

@@ -13,15 +13,16 @@ use std::{
 };
 use tokio::time::MissedTickBehavior;
 
-/// Between two summaries of a table. A table writes one a second; the controller misses none for three.
+/// Interval between two summaries of a table. A real table writes one a second; the controller tolerates three seconds
+/// without one.
 const EVERY: Duration = Duration::from_secs(2);
-/// Summaries in one round trip.
+/// Number of summaries in one round trip.
 const BATCH: usize = 500;
 /// Seconds between two hands of a table.
 const HAND_S: u64 = 30;
 /// Seconds between two players who come or go at a table.
 const PLAYER_S: u64 = 120;
-/// As long as a table's own.
+/// Lifetime of a summary, as a table sets it.
 const KEPT_S: u64 = 60;
 
 /// Writes until dropped. While `dealing`, each table starts a hand every 30 s and has a player come or go every two minutes.
@@ -44,7 +45,7 @@ pub(super) async fn speak(
                 }
                 seen.serving(&namespaces)
             }
-            // As a table does, which writes its first summary before it says that it is ready.
+            // Like a table, which writes its first summary before it reports that it is ready.
             fresh = seen.fresh(&namespaces) => fresh,
         };
         for tables in of.chunks(BATCH) {
@@ -60,7 +61,7 @@ pub(super) async fn speak(
 }
 
 fn summary(uid: &str, generation: u64, beat: u64, dealt_s: u64) -> Summary {
-    // Each table is at another place of its hand.
+    // Each table is at a different point of its hand.
     let offset = uid.bytes().fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
     let (hand, moves) = ((dealt_s + offset % HAND_S) / HAND_S, (dealt_s + offset % PLAYER_S) / PLAYER_S);
     let players = if dealt_s == 0 { 0 } else { u8::try_from((moves + offset) % 6).unwrap_or_default() };

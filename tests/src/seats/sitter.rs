@@ -14,7 +14,7 @@ use purr_protocol::{
 use std::{sync::Arc, time::Duration};
 use tokio::time::timeout;
 
-/// For a Sit, or a leave, to be done at the table.
+/// Time limit of a Sit or a leave at the table.
 const AT_TABLE: Duration = Duration::from_secs(60);
 /// How long one stays.
 const STAYS: Duration = Duration::from_secs(3);
@@ -29,7 +29,7 @@ pub(super) async fn visit(
 ) -> anyhow::Result<()> {
     let (token, mut dice) = (session.token().await?.text, Dice(visit.seed));
     let Some((table, seat)) = ask(&visit, &token, api, info, tally, &mut dice).await? else { return Ok(()) };
-    // As long as the player has the seat.
+    // Counted as long as the player has the seat.
     let _hold = tally.holds(&table, seat);
     let permits = PermitVersion::NamedSeat;
     let vault = Vault { chain_id: outside::CHAIN_ID, address: outside::VAULT, permits };

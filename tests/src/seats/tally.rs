@@ -23,11 +23,11 @@ struct Seen {
     lost: u64,
     vanished: u64,
     failed: BTreeMap<String, u64>,
-    /// Seats that two players were told to have at once.
+    /// Seats that two players were given at once.
     double_seats: u64,
     /// Requests that were sent again and got another seat.
     other_answers: u64,
-    /// Looks at a table that had more players than seats.
+    /// Number of observations of a table with more players than seats.
     over_filled: u64,
     kubernetes_calls: u64,
     gateways_cpu: f64,
@@ -42,7 +42,7 @@ pub(super) struct Tally {
     seen: Mutex<Seen>,
 }
 
-/// A seat that a player was told to have, until dropped.
+/// A seat that a player was given, until dropped.
 pub(super) struct Hold {
     tally: Arc<Tally>,
     at: (String, u8),

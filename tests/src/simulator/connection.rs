@@ -1,4 +1,4 @@
-//! One pod's way to the data nodes: the port that the table's actor is given.
+//! One pod's connection to the data nodes, as the store of the table's actor.
 
 use super::{
     Bug, TABLE,
@@ -16,13 +16,13 @@ use std::{
 };
 use tokio::time::sleep;
 
-/// Commits that a group loses with its master.
+/// Number of commits that a group loses with its master.
 const FORGOTTEN: usize = 4;
 const KEPT: usize = 8;
 
 pub struct Connection {
     pub nodes: Arc<Nodes>,
-    /// On the side of the master that is alone.
+    /// Whether this pod is on the side of the isolated master.
     pub cut: Arc<AtomicBool>,
 }
 
@@ -31,16 +31,16 @@ impl Connection {
         self.cut.load(Ordering::Relaxed)
     }
 
-    /// As the script reads it that has just written the epoch: nobody else can have written since.
+    /// Reads as the take-over script does, right after writing the epoch: no other process can write in between.
     fn read(&self) -> Result<Recovered, StoreError> {
         let mut inner = self.nodes.lock();
         let Some(at) = Nodes::master_of(&inner, self.is_cut()) else {
             return Err(StoreError::Unknown("the master is gone".into()));
         };
-        // Never the whole table: that is an error where the signer knows of it.
+        // Never the whole table, because that is an error if the signer knows the table.
         let moved = inner.forgets && inner.nodes[at].commits.len() > KEPT + FORGOTTEN;
         if moved {
-            // The last commits are forgotten, at all nodes. Once: a second time could take what told of the first.
+            // All nodes forget the last commits. Once only: a second time could remove the evidence of the first.
             inner.forgets = false;
             inner.forget(at, FORGOTTEN);
         }
@@ -51,7 +51,7 @@ impl Connection {
         Ok(Recovered {
             commit,
             epoch,
-            // Of a group that has forgotten something this is so.
+            // Set for a group that has forgotten something.
             moved,
             snapshot: node.commits.last().map(|commit| commit.snapshot.clone()),
             base: node.commits.last().and_then(|commit| Some(commit.base.as_ref()?.sealed().clone())),
@@ -67,7 +67,7 @@ impl Store for Connection {
         self.nodes.run(Write::Epoch(epoch), self.is_cut()).await?;
         let found = self.read()?;
         if self.nodes.lose_epoch {
-            // The answer takes its time, and the predecessor has the store to itself.
+            // Before the answer arrives, the predecessor has the store to itself.
             self.nodes.lock().lose_newest_epoch();
             let slow = self.nodes.lock().dice.roll(300);
             sleep(Duration::from_millis(slow)).await;

@@ -1,7 +1,7 @@
-//! Three data nodes: a master that answers and replicates later, `WAIT`, failover, partitions, lost and late messages.
+//! Three data nodes: asynchronous replication, `WAIT`, failover, partitions, and lost or late messages.
 //!
-//! A node is the list of what was written to it, in order. Replication is that of Redis: a replica has a prefix of its
-//! master's list; whoever follows another master takes that one's list in place of its own.
+//! A node is the list of its writes, in order. As in Redis, a replica has a prefix of its master's list; a node that
+//! follows another master replaces its own list with that one's.
 
 use super::{Bug, Dice, Plan, Recorder};
 use purr_store::{Commit, Head, StoreError};
@@ -11,7 +11,7 @@ use std::{
 };
 use tokio::time::sleep;
 
-/// The client's patience with one commit.
+/// The client's time limit for one commit.
 const TIMEOUT: Duration = Duration::from_millis(400);
 
 #[derive(Clone)]
@@ -26,7 +26,7 @@ pub(super) struct Node {
     epoch: u64,
     pub(super) commits: Vec<Arc<Commit>>,
     down: bool,
-    /// On the side of a partition where the other two are not.
+    /// Whether the node is cut off from the other two.
     alone: bool,
 }
 
@@ -54,7 +54,7 @@ impl Node {
         Head { epoch: self.epoch, commit, written }
     }
 
-    /// As a replica: up to this many of the master's writes.
+    /// Replicates the first `upto` writes of the master.
     fn follow(&mut self, master: &Self, upto: usize) {
         for write in master.writes.get(self.writes.len()..upto).unwrap_or_default() {
             self.write(write.clone());
@@ -70,17 +70,17 @@ impl Node {
 pub(super) struct Inner {
     pub(super) nodes: [Node; 3],
     master: usize,
-    /// Changes with every failover: what was under way then reaches nobody any more.
+    /// Changes with every failover, so that messages in flight are dropped.
     run: u64,
     pub(super) dice: Dice,
-    /// One in so many messages is lost or late; 0: none.
+    /// One message in this many is lost or late; 0: none.
     lossy: u64,
     /// The failover that the last commit came after.
     acknowledged: u64,
     /// The highest epoch ever offered, and how many commits of a lower one were taken all the same.
     highest: u64,
     stale: u64,
-    /// The next take-over that can finds the table as it was some commits ago.
+    /// The next possible take-over finds the table as it was some commits ago.
     pub(super) forgets: bool,
 }
 
@@ -116,7 +116,7 @@ impl Inner {
 pub struct Nodes {
     inner: Mutex<Inner>,
     pub(super) bug: Bug,
-    /// A take-over's epoch is lost as soon as it is answered.
+    /// The epoch of a take-over is lost right after the answer.
     pub(super) lose_epoch: bool,
     pub(super) recorder: Recorder,
 }
@@ -176,8 +176,8 @@ impl Nodes {
         inner.run += 1;
     }
 
-    /// The two Sentinels that see each other promote the replica that has most. With `behind`, the other one: what was
-    /// acknowledged may be gone, as where a killed master comes back with a shorter file.
+    /// The two Sentinels that see each other promote the replica with the most data. With `behind`, the other one:
+    /// acknowledged writes may be lost, as when a killed master comes back with a shorter file.
     pub fn fail_over(&self, behind: bool) {
         let mut inner = self.lock();
         let old = inner.master;
@@ -194,7 +194,7 @@ impl Nodes {
         inner.run += 1;
     }
 
-    /// The old master comes back, and follows the new one.
+    /// The old master returns, and follows the new one.
     pub fn heal(&self) {
         let mut inner = self.lock();
         let master = inner.nodes[inner.master].clone();
@@ -245,7 +245,7 @@ impl Nodes {
                 Err(StoreError::Fenced { highest: head.epoch })
             }
             Write::Epoch(_) => Ok(()),
-            // Without the check, whoever comes with the next number may write.
+            // Without the check, any process with the next number may write.
             Write::Commit(commit) if !check => match head.commit {
                 at if at == commit.number || at + 1 == commit.number => Ok(()),
                 at => Err(StoreError::Conflict { at, written: head.written, offered: commit.number }),
@@ -262,7 +262,7 @@ impl Nodes {
         Answer::Ok { index, run }
     }
 
-    /// Passes on what the master has, each replica in its own time; says when the first has it.
+    /// Replicates the master's writes to each replica at its own pace; signals when the first has them.
     async fn replicate(self: &Arc<Self>, index: usize, run: u64, cut: bool) -> u64 {
         let mut lags = {
             let mut inner = self.lock();
@@ -314,7 +314,7 @@ impl Nodes {
                 return Err(unknown("the request was lost"));
             }
             1 => {
-                // It arrives all the same, when nobody waits for it any more.
+                // The write arrives late, when nobody waits for it any more.
                 let late = self.clone();
                 tokio::spawn(async move {
                     sleep(TIMEOUT * 3).await;

@@ -1,4 +1,5 @@
-//! A player: acts when asked, sends again what is not answered, comes back with a cursor. Records all that it is told.
+//! A simulated player: acts when asked, repeats unanswered commands, reconnects with a cursor, and records everything
+//! it receives.
 
 use super::{Dice, Recorder, TABLE};
 use crate::checker::{Record, told};
@@ -10,7 +11,7 @@ use purr_table::{
 };
 use tokio::time::{Duration, Instant, timeout};
 
-/// As long as an answer is waited for before the same command is sent again.
+/// How long to wait for an answer before the same command is repeated.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 const ATTACH: Duration = Duration::from_secs(1);
@@ -21,15 +22,15 @@ pub(super) struct Player {
     attached: Option<(Attached, Handle, String)>,
     cursor: Option<pb::Cursor>,
     next: u64,
-    /// Not answered yet, and when it was sent last.
+    /// The unanswered command, and when it was last sent.
     open: Option<(pb::ClientMessage, Instant)>,
     seated: bool,
-    /// Has said whether to be asked about showing.
+    /// The player has said whether to be asked about showing.
     wished: bool,
     sit_at: Instant,
     hand: u64,
     pub(super) ended: u64,
-    /// Has lost everything.
+    /// The player has no chips left.
     pub(super) broke: bool,
     recorder: Recorder,
 }
@@ -53,7 +54,7 @@ impl Player {
         }
     }
 
-    /// For a message about a run that does not get on.
+    /// The player's state, for an error about a run that is stuck.
     pub(super) fn describe(&self) -> String {
         let Self { seat, cursor, open, seated, hand, ended, broke, .. } = self;
         let (pod, open) = (self.pod(), open.as_ref().map(|(message, _)| message));
@@ -67,10 +68,11 @@ impl Player {
         self.attached.as_ref().map(|(_, _, pod)| pod.as_str())
     }
 
-    /// The gateway connects this player to another pod, or to the same one anew. `tells`: and says what was seen.
+    /// The gateway connects this player to another pod, or again to the same one. `tells`: it also sends the player's
+    /// cursor.
     pub(super) async fn attach(&mut self, handle: &Handle, pod: &str, tells: bool) {
         self.attached = None;
-        // The gateway tells how far its player has seen, before the player is there.
+        // The gateway sends its player's cursor before the player attaches.
         if let Some(pb::Cursor { epoch, offset }) = self.cursor.filter(|_| tells) {
             let _ = timeout(ATTACH, handle.input(Input::Seen { epoch, offset })).await;
         }
@@ -104,7 +106,7 @@ impl Player {
         self.send(message).await;
     }
 
-    /// Takes what has come and does what is to be done; says whether there was anything.
+    /// Handles received messages and acts; returns whether there was anything to do.
     pub(super) async fn step(&mut self, dice: &mut Dice, newest: u64) -> bool {
         let mut wanted = None;
         let mut busy = false;

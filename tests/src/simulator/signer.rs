@@ -20,7 +20,7 @@ use std::{
 };
 use tokio::time::sleep;
 
-/// What everybody has to begin with.
+/// Each player's initial chips.
 pub const GRANT: u64 = 5_000;
 /// No contract has the table.
 const TABLE_ID: [u8; 32] = [0; 32];
@@ -28,7 +28,7 @@ const TABLE_ID: [u8; 32] = [0; 32];
 #[derive(Default)]
 struct Books {
     journal: MemoryJournal,
-    /// Who got their chips.
+    /// Players who got their chips.
     granted: BTreeSet<PlayerId>,
 }
 
@@ -65,8 +65,8 @@ impl Journal {
         *self.lossy.lock().unwrap_or_else(PoisonError::into_inner) = 0;
     }
 
-    /// Everything it has, as records. Admins pass over the next number, and every permit's time ends, so that these rules
-    /// are played as well.
+    /// Records all of its books. Before that, admins pass over the next number, and all permits expire, so that these
+    /// rules are exercised as well.
     pub fn record(&self) {
         let mut books = self.books();
         let Books { journal, granted } = &mut *books;
@@ -79,7 +79,7 @@ impl Journal {
         {
             let next = head + 1;
             journal.take(vec![VaultEvent::RangeVoided { table: TABLE_ID, first: next, last: next }]);
-            // Somebody asks for the seat that nobody plays in, and never sits down.
+            // A player reserves a seat that nobody plays in, and never sits down.
             let player = PlayerId([9; 20]);
             granted.insert(player);
             journal.deposit(player, GRANT);

@@ -1,4 +1,4 @@
-//! The commits that are there in the end, opened and read.
+//! The commits that exist in the end, decrypted.
 
 use super::TABLE;
 use crate::checker::{HandSeen, Survivor};
@@ -14,7 +14,7 @@ use purr_table::{
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
-/// What the state keeps to itself.
+/// The private part of the state.
 #[derive(Deserialize)]
 struct Applied {
     applied: BTreeMap<PlayerId, Ids>,
@@ -23,8 +23,10 @@ struct Applied {
 pub(super) fn open(commit: &Commit, sealer: &Sealer) -> anyhow::Result<Survivor> {
     let at = (commit.epoch, commit.number);
     let base = commit.base.as_ref().map(|base| base.sealed().as_ref());
-    let state: State = snapshot::read(sealer, at, &commit.snapshot, base).context("a snapshot")?;
-    let applied: Applied = snapshot::read(sealer, at, &commit.snapshot, base).context("a snapshot's ids")?;
+    let state: State =
+        snapshot::read(sealer, at, &commit.snapshot, base).context("read the state of a snapshot")?;
+    let applied: Applied = snapshot::read(sealer, at, &commit.snapshot, base)
+        .context("read the ids of applied commands of a snapshot")?;
     let seats = state.table.seats().iter().flatten();
     let chips = seats.map(|seat| seat.stack + seat.pending).sum::<u64>() + state.table.pot();
     Ok(Survivor {

@@ -1,4 +1,4 @@
-//! One run: who plays, what fails when, and what is recorded of it.
+//! One run: its players, its faults, and its record.
 
 use super::{Bug, Dice, Journal, Nodes, Recorder, TABLE, connection::Connection, player::Player, survivors};
 use crate::checker::Record;
@@ -22,17 +22,17 @@ use tokio::{
     time::{Duration, Instant, sleep, timeout},
 };
 
-/// Longer than any run that goes on at all.
+/// Longer than any run that is not stuck.
 const RUN_MAX: Duration = Duration::from_secs(240);
-/// From the failure of a master until another is promoted.
+/// Time from the failure of a master until another one is promoted.
 const DETECT: Duration = Duration::from_secs(4);
 
-/// What a run is made of.
+/// Parameters of a run.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
     pub seed: u64,
     pub hands: u64,
-    /// One message in so many is lost or late; 0: none.
+    /// One message in this many is lost or late; 0: none.
     pub lossy: u64,
     /// Faults of pods and nodes.
     pub faults: u64,
@@ -48,7 +48,8 @@ pub struct Plan {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Formats {
     All(Format),
-    /// Each pod in another one than the pod before, as while a chart's value changes or a release is rolled back.
+    /// Each pod uses another version than the previous one, as while a chart's value changes or a release is rolled
+    /// back.
     InTurn,
 }
 
@@ -114,12 +115,12 @@ fn spec() -> TableSpec {
     }
 }
 
-/// What came of a run.
+/// The result of a run.
 pub struct Outcome {
     pub records: Vec<Record>,
     /// See [`Nodes::stale`].
     pub stale: u64,
-    /// What the store has in the end.
+    /// The commits in the store at the end.
     pub commits: Vec<Arc<Commit>>,
 }
 
@@ -145,13 +146,13 @@ struct World {
     epoch: u64,
     /// When another master is promoted, where this one has failed.
     failing: Option<Instant>,
-    /// It will not be the replica that has most.
+    /// The next failover promotes the replica with less data.
     behind: bool,
-    /// The newest pod has to bring back what the store lost: it may not die before it has.
+    /// The newest pod still has entries that the store has lost. Until it has written them again no fault may kill it.
     needed: bool,
 }
 
-/// Plays one run and gives its history.
+/// Plays one run and returns its history.
 ///
 /// # Errors
 /// Where the table does not get on any more although everything that failed has come back.
@@ -181,7 +182,7 @@ pub async fn run(plan: Plan) -> anyhow::Result<Outcome> {
 }
 
 impl World {
-    /// Another process takes the table over; where it cannot, the next one tries.
+    /// Starts another process, which takes the table over; if it cannot, the next one tries.
     async fn start(&mut self) -> anyhow::Result<()> {
         for _ in 0..20 {
             self.epoch += 1;
@@ -211,7 +212,7 @@ impl World {
         anyhow::bail!("no pod could take the table over in 20 tries")
     }
 
-    /// What comes of a take-over; the group may fail over meanwhile. `None`: nothing within a minute.
+    /// The result of a take-over, during which the group may fail over. `None`: it did not finish within a minute.
     async fn taken(
         &mut self,
         mut taking: JoinHandle<anyhow::Result<Actor>>,
@@ -224,7 +225,7 @@ impl World {
             if self.failing.is_some_and(|at| Instant::now() >= at) {
                 self.recover();
             }
-            // Whoever is still at the predecessor plays on.
+            // Players who are still connected to the predecessor play on.
             for player in &mut self.players {
                 player.step(&mut self.dice, 0).await;
             }
@@ -244,7 +245,7 @@ impl World {
         let mut next = self.dice.roll(3_000);
         while self.players.iter().map(|player| player.ended).max() < Some(self.plan.hands) || left > 0 {
             if self.players.iter().filter(|player| player.broke).count() > 1 {
-                // Nobody is left to play with.
+                // No player has chips left.
                 break;
             }
             if begun.elapsed() >= RUN_MAX {
@@ -274,7 +275,7 @@ impl World {
                     pod.running.abort();
                     pod.end.cancel();
                 }
-                // A node may die with it: what a majority has acknowledged is still there.
+                // A node may fail at the same time: writes that a majority has acknowledged survive.
                 if self.failing.is_none() && self.dice.one_in(2) {
                     self.nodes.kill_master();
                     self.failing = Some(Instant::now() + DETECT);
@@ -283,11 +284,11 @@ impl World {
                 }
                 self.start().await?;
             }
-            // It is replaced, and does not know yet.
+            // The pod is replaced without knowing it yet.
             2 if !self.needed => self.start().await?,
             3 if self.failing.is_none() => {
                 self.nodes.kill_master();
-                // The memory of the pod is worth a replica's: the one with less may be promoted while it lives.
+                // The pod's memory counts like a replica: while it lives, the replica with less data may be promoted.
                 self.behind = self.dice.one_in(3);
                 self.needed = self.behind;
                 self.failing = Some(Instant::now() + DETECT);
@@ -331,7 +332,7 @@ impl World {
         };
         let (mut busy, tells) = (false, self.plan.bug != Bug::ResumeLostHand);
         for player in &mut self.players {
-            // Gateways hear of a new pod one after the other.
+            // Gateways learn of a new pod one after the other.
             let moved = player.pod() == Some(name.as_str());
             if !moved && (player.pod().is_none() || self.dice.one_in(8)) {
                 player.attach(&handle, &name, tells).await;
@@ -343,7 +344,7 @@ impl World {
         Ok(())
     }
 
-    /// Everything comes back; then what is there is written down.
+    /// Repairs everything, then records the final state.
     async fn finish(mut self) -> anyhow::Result<Outcome> {
         self.recover();
         self.nodes.calm();
@@ -365,7 +366,7 @@ impl World {
             }
             ensure!(begun.elapsed() < RUN_MAX, "the signer does not get all of it");
         }
-        // No more is said; what is said already is heard.
+        // Nothing more is sent; messages in flight are delivered.
         for pod in &self.pods {
             pod.running.abort();
         }

@@ -37,7 +37,7 @@ pub const SEATS: usize = 9;
 pub const BIG_BLIND: u64 = 100;
 pub const BUY_IN: u64 = 100 * BIG_BLIND;
 
-/// For a bench, in which everybody comes from one address.
+/// Options for a bench in which all clients have one address.
 const CROWD: [&str; 13] = [
     "--player-sockets-max=1000",
     "--requests-max=10000",
@@ -54,7 +54,7 @@ const CROWD: [&str; 13] = [
     "--socket-rate=100000",
 ];
 
-/// Where the programs are, and on which cores they run.
+/// Paths of the programs, and the cores that they run on.
 pub struct Place<'a> {
     pub bin: &'a Path,
     pub dir: &'a Path,
@@ -66,7 +66,7 @@ pub struct Fleet {
     gateways: Vec<Program>,
     tables: Vec<Program>,
     uids: Vec<String>,
-    /// Of each gateway.
+    /// Public addresses of the gateways.
     public: Vec<SocketAddr>,
     issuer: String,
     ca: PathBuf,
@@ -153,7 +153,7 @@ impl Fleet {
         self.tables.iter().chain(&self.gateways).map(Program::pid).collect()
     }
 
-    /// Of the first gateway.
+    /// Process id of the first gateway.
     pub fn gateway_pid(&self) -> Option<u32> {
         self.gateways.first().map(Program::pid)
     }
@@ -171,12 +171,12 @@ impl Fleet {
         &self.uids
     }
 
-    /// Where players reach the gateways.
+    /// The gateways' addresses for players.
     pub fn public(&self) -> &[SocketAddr] {
         &self.public
     }
 
-    /// Of all tokens.
+    /// Issuer of all tokens.
     pub fn issuer(&self) -> &str {
         &self.issuer
     }
@@ -189,7 +189,7 @@ impl Fleet {
         self.tables.iter_mut().chain(&mut self.gateways).try_for_each(Program::check)
     }
 
-    /// One of the gateways, as players see it.
+    /// One of the gateways, for clients.
     pub fn at(&self, gateway: usize) -> anyhow::Result<Gateway> {
         let public = self.public.get(gateway).context("no such gateway")?;
         Ok(Gateway::new(&format!("https://localhost:{}", public.port()), &self.ca)?)
@@ -215,7 +215,7 @@ impl Fleet {
         Ok((at.target(), sessions.iter().enumerate().map(place).collect()))
     }
 
-    /// So many who only look on, by as few wallets as there can be: each has one connection a table.
+    /// Spectators with the fewest possible wallets: each has one connection to a table.
     pub async fn spectators(&self, count: usize) -> anyhow::Result<(Target, Vec<Player<Purr>>)> {
         let (at, tables) = (self.at(0)?, self.uids.len());
         let wallets: Vec<Wallet> =

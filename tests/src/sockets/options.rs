@@ -43,7 +43,7 @@ pub struct Options {
     pub other_core: usize,
 }
 
-/// A player may send 20 messages a second: with nine at a table this is well below.
+/// A player may send 20 messages a second; with nine at a table this stays well below.
 const THINK_MIN: Duration = Duration::from_millis(12);
 
 impl Options {
@@ -61,7 +61,7 @@ impl Options {
         Ok(())
     }
 
-    /// Mean time to think, so that so many tables together offer what was asked for.
+    /// Mean think time at which this many tables produce the requested load.
     pub fn think(&self, tables: usize) -> Duration {
         let tables = u64::try_from(tables).unwrap_or(u64::MAX);
         Duration::from_micros(tables.saturating_mul(1_000_000) / self.offered).max(THINK_MIN)

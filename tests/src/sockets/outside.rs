@@ -1,7 +1,7 @@
-//! What the fleet finds outside of itself, in the bench's own process: the Kubernetes API's list of pods, and a signer
+//! Stand-ins for the fleet's environment, in the bench's own process: the Kubernetes API's list of pods, and a signer
 //! that grants every seat at once.
 //!
-//! Neither is on the way of an action. The signer has the real money rules over books in memory, and no chain.
+//! Neither is on the path of an action. The signer has the real money rules over books in memory, and no chain.
 
 use super::fleet::{BUY_IN, SEATS};
 use anyhow::Context;
@@ -53,7 +53,7 @@ pub struct Pod {
 /// The fleet that all tables belong to, where they do.
 pub const FLEET: &str = "bench";
 
-/// What players sign for at the fleet's tables.
+/// The terms that players sign for at the fleet's tables.
 fn template() -> Value {
     json!({ "seats": SEATS, "blinds": { "small": 50, "big": 100 }, "buyIn": { "min": BUY_IN / 5, "max": BUY_IN } })
 }
@@ -91,7 +91,7 @@ fn fleet_routes(pods: &[Pod], namespace: &str) -> Router {
         .route(&route("pokertables"), get(async move |Query(query): Asked| list(tables.clone(), &query)))
 }
 
-/// Serves the pods, and where the tables are a fleet's that fleet; a watch stays open and says nothing. Counts requests.
+/// Serves the pods and, for a fleet's tables, that fleet; a watch stays open and sends nothing. Counts requests.
 pub async fn api(
     pods: &[Pod],
     namespace: &str,

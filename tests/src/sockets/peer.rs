@@ -1,4 +1,4 @@
-//! The peer: a Socket.IO server on Node.js (`tests/bench/socketio`), and what a generator has to know of it.
+//! The peer: a Socket.IO server on Node.js (`tests/bench/socketio`), and its protocol for the generator.
 
 use super::{
     fleet::{BIG_BLIND, BUY_IN, SEATS},
@@ -89,7 +89,7 @@ pub struct SocketIo {
     there: bool,
 }
 
-/// What the server says with every step: `["e", {…}]`.
+/// The server's message for every step: `["e", {…}]`.
 #[derive(Deserialize)]
 struct Step {
     offset: u64,

@@ -28,7 +28,7 @@ impl Drop for Program {
 }
 
 impl Program {
-    /// `command` as it is, on this core. What it says goes to a file of this name in `logs`.
+    /// Starts `command` on this core. Its output goes to a file of this name in `logs`.
     pub fn start(
         name: &str,
         core: usize,
@@ -64,7 +64,7 @@ impl Program {
         }
     }
 
-    /// Waits until a port of the program takes connections, or its probe says that it is ready.
+    /// Waits until a port of the program accepts connections, or its probe reports ready.
     pub async fn up(&mut self, address: SocketAddr, probe: bool, limit: Duration) -> anyhow::Result<()> {
         let end = Instant::now() + limit;
         loop {

@@ -17,13 +17,13 @@ const NODES_ACL: &str = include_str!("../../../helm/purr/files/redis/nodes.acl")
 const STORE_ACL: &str = include_str!("../../../helm/purr/files/redis/store.acl");
 const SESSIONS_ACL: &str = include_str!("../../../helm/purr/files/redis/sessions.acl");
 const PASSWORD: &str = "of-the-bench";
-/// Of the table store.
+/// Most replicas of the table store.
 const REPLICAS_MAX: usize = 2;
 const UP: Duration = Duration::from_secs(20);
 /// The peer's user: it may do anything.
 pub const PEER: &str = "peer";
 
-/// When what was written is on disk.
+/// When writes are synced to disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fsync {
     EverySecond,

@@ -8,9 +8,9 @@ use std::path::Path;
 const PEER: &str = "socket.io 4.8.4";
 /// Actions per server CPU-second, beside the peer's.
 const CPU_GOAL: f64 = 3.0;
-/// Of the peer's memory a connection, at most one part in so many.
+/// The goal: at most one part in this many of the peer's memory per connection.
 const MEMORY_GOAL: f64 = 3.0;
-/// From so many players on, the tail has to be shorter than the peer's.
+/// Players from which on the tail latency has to be shorter than the peer's.
 const P99_PLAYERS_MIN: usize = 99;
 
 /// One measurement.
@@ -51,9 +51,9 @@ pub struct Idle {
     pub connections: usize,
     pub before: u64,
     pub after: u64,
-    /// By process, after.
+    /// Memory by process, afterwards.
     pub each: Vec<(u32, u64)>,
-    /// What the gateway's part is, a connection.
+    /// The gateway's part of the memory, per connection.
     pub gateway: Option<f64>,
 }
 
@@ -130,7 +130,7 @@ impl Rows {
         self.0.push(Row { name, value, unit, peer: Some(peer), peer_value, ratio, goal, met });
     }
 
-    /// Both with `everysec`.
+    /// Compares both with `everysec`.
     pub fn compare(&mut self, ours: &Run, peer: &Run) {
         let players = ours.outcome.players;
         let name = |what: &str| format!("sockets/{players}/{what}");

@@ -1,4 +1,4 @@
-//! What processes have used, as the kernel counts it.
+//! Resource usage of processes, by the kernel's counters.
 
 use anyhow::{Context, ensure};
 use std::{
@@ -55,8 +55,8 @@ pub fn files_max() -> anyhow::Result<u64> {
     Ok(hard.parse().unwrap_or(u64::MAX))
 }
 
-/// Waits until the memory of these processes has stopped growing: what was set free or is still being built up would
-/// count for the connections otherwise.
+/// Waits until the memory of these processes stops changing, so that growth and release during the start do not count
+/// as connections.
 pub fn settled_pss(pids: &[u32], patience: Duration) -> anyhow::Result<u64> {
     let end = Instant::now() + patience;
     let mut last = pss_bytes(pids)?;

@@ -30,7 +30,7 @@ pub async fn run(
             accepted = async { (places.clone().acquire_owned().await, listener.accept().await) } => accepted,
         };
         let (Ok(place), Ok((stream, _))) = accepted else {
-            // Out of file descriptors, say: it passes when connections end.
+            // For instance, there are no more file descriptors: this passes when connections end.
             tokio::time::sleep(Duration::from_millis(100)).await;
             continue;
         };

@@ -1,4 +1,4 @@
-//! One real table and one real gateway in one process, with stand-ins for what a cluster has.
+//! A real table and a real gateway in one process, with stand-ins for the other programs.
 
 use super::{
     EPOCH, UID,
@@ -20,9 +20,10 @@ use purr_store::{DataKeys, Sealer, Store};
 use purr_table::{
     actor::{Actor, Handle, TakeOver},
     core::{Pace, Recording},
-    http::{Tokens, routes},
+    http::routes,
     metrics::Metrics,
     snapshot::Format,
+    tokens::Tokens,
 };
 use std::{net::SocketAddr, sync::Arc, time::SystemTime};
 use tokio::{net::TcpListener, task::JoinSet};
@@ -30,14 +31,14 @@ use tokio::{net::TcpListener, task::JoinSet};
 /// Connections of one server.
 const CONNECTIONS_MAX: usize = 256;
 
-/// What a house is made from.
+/// Parts that a house is built from.
 pub struct Parts {
     pub spec: TableSpec,
     pub pace: Pace,
     pub store: Arc<dyn Store>,
     pub sealer: Sealer,
     pub ledger: Arc<Ledger>,
-    /// What stands for records.
+    /// Routes of the stand-in for records.
     pub records: axum::Router,
     pub config: Config,
     pub public: TcpListener,
@@ -46,19 +47,19 @@ pub struct Parts {
 /// The programs at work. They end when the token is cancelled, or all with the first that fails.
 pub struct House {
     pub handle: Handle,
-    /// Where players reach the gateway.
+    /// The gateway's address for players.
     pub public: SocketAddr,
-    /// Where gateways reach the table, whatever [`Self::route_to`] told them.
+    /// The table's address for gateways, regardless of [`Self::route_to`].
     pub pod: SocketAddr,
     pub sessions: Arc<MemorySessions>,
-    /// What stands for the fleets of a cluster: the caller names them.
+    /// The stand-in for a cluster's fleets, named by the caller.
     pub fleets: Arc<Fleets>,
     pub tasks: JoinSet<anyhow::Result<()>>,
     routes: Arc<Routes>,
     name: String,
 }
 
-/// A sealer of the one table with a key of its own.
+/// A sealer of the table with a random key.
 ///
 /// # Errors
 /// Where there is no randomness.
@@ -141,7 +142,7 @@ impl House {
         Ok(house)
     }
 
-    /// From now on the gateway looks for the table here.
+    /// Makes the gateway connect to the table at this address from now on.
     pub fn route_to(&self, pod: SocketAddr) {
         self.routes.apply(Pod {
             name: "solo".into(),

@@ -1,7 +1,7 @@
-//! A stand-in for the signer: play chips, kept in memory, confirmed at once. Nothing here settles.
+//! A stand-in for the signer: play chips in memory, confirmed at once. Nothing is settled.
 //!
-//! It checks what the real one checks of a player and of a table (permit, signature, the money rules), so that what works
-//! here works there.
+//! It makes the real signer's checks of players and tables (permit, signature, money rules), so that a client which
+//! works here works with the real one.
 
 use async_trait::async_trait;
 use axum::{
@@ -47,7 +47,7 @@ pub enum Denied {
     Full,
 }
 
-/// What permits are signed for.
+/// The domain that permits are signed for.
 const PERMITS: PermitDomain = PermitDomain {
     domain: Domain { chain_id: CHAIN_ID, vault: VAULT },
     table_id: TABLE_ID,
@@ -58,7 +58,7 @@ const PERMITS: PermitDomain = PermitDomain {
 pub struct Ledger {
     money: PlayMoney,
     players: Mutex<BTreeSet<PlayerId>>,
-    /// What everybody starts with, and is brought back to when it is gone.
+    /// Initial chips of each player, which a player without chips gets again.
     stake: Chips,
     /// Below this somebody cannot buy in any more.
     least: Chips,
@@ -117,7 +117,7 @@ impl Ledger {
         })
     }
 
-    /// What a gateway asks the signer.
+    /// Routes of the signer that gateways use.
     pub fn routes(self: Arc<Self>) -> Router {
         Router::new()
             .route("/v1/config", get(config))
@@ -138,7 +138,7 @@ fn seated(balance: &Balance) -> Chips {
     balance.seated.iter().map(|seat| seat.stack).sum()
 }
 
-/// With the table under the UID that gateways know.
+/// A player's balance, with the UID of the table that gateways know.
 fn balance_of(journal: &MemoryJournal, player: PlayerId) -> Balance {
     let mut balance = journal.balance(player);
     balance.seated.retain(|seat| seat.stack > 0);
@@ -253,7 +253,7 @@ mod tests {
         }
         let balance = ledger.account(wallet.address()).unwrap();
         assert_eq!((balance.free, balance.reserved), (700, 300));
-        // Never seated, so it comes back.
+        // The reservation was never used, so it expires and is free again.
         ledger.money.journal().expire(101).unwrap();
         assert_eq!(ledger.account(wallet.address()).unwrap().free, 1_000);
     }
@@ -277,7 +277,7 @@ mod tests {
         let deltas = vec![delta(0, a, 950), delta(1, b, -1_000)];
         let (record_hash, next) = ("ab".repeat(32), String::new());
         submit(3, EntryBody::Hand { hand: 1, deltas, rake: 50, record_hash, next }).await.unwrap();
-        // Nobody leaves with more than the hands made of it.
+        // A player leaves with exactly the stack after the hands.
         let leave = |stack| EntryBody::Leave { seat: SeatIndex(0), player: a, stack };
         assert!(submit(4, leave(1_951)).await.is_err());
         submit(4, leave(1_950)).await.unwrap();

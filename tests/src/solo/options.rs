@@ -65,7 +65,7 @@ impl Options {
         ensure!(self.stake <= 1 << 40, "--stake is at most 2^40");
         ensure!((1_000..=600_000).contains(&self.turn_ms), "--turn-ms is 1000 to 600000");
         ensure!(self.hand_gap_ms <= 60_000, "--hand-gap-ms is at most 60000");
-        // As the controller would write it: fields that come later have their defaults.
+        // As the controller would write it: later fields have their defaults.
         let spec = json!({
             "name": "play",
             "engine": {

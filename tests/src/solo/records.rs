@@ -73,7 +73,7 @@ impl Hands {
         }
     }
 
-    /// What a gateway asks records.
+    /// Routes of records that gateways use.
     pub fn routes(self: Arc<Self>) -> Router {
         Router::new()
             .route("/v1/tables/{uid}/hands", get(list))
@@ -168,7 +168,7 @@ mod tests {
         phh::Phh,
     };
 
-    /// One hand of a table, as the table's commit brings it.
+    /// A hand as the table's commit delivers it.
     fn kept() -> (Arc<Hands>, HandRecord) {
         let spec = <crate::solo::Options as clap::Parser>::parse_from(["purr-solo"]).validate().unwrap();
         let config = spec.engine;

@@ -21,7 +21,7 @@ impl Secrets {
         let key = KeyPair::generate()?;
         let mut params = CertificateParams::new(Vec::new())?;
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        // Without a name of its own OpenSSL takes what it has signed for signed by itself.
+        // Without a name of its own, OpenSSL mistakes a certificate that it signed for a self-signed one.
         params.distinguished_name.push(DnType::CommonName, "purr");
         let ca = params.self_signed(&key)?.pem();
         let dir = tempfile::Builder::new().prefix("purr-solo-").tempdir().context("a temporary folder")?;
@@ -61,7 +61,7 @@ impl Secrets {
         Ok(dir)
     }
 
-    /// What clients of the TLS listener trust.
+    /// The CA file for clients of the TLS listener.
     pub fn ca_file(&self, folder: &str) -> PathBuf {
         self.dir.path().join(folder).join("ca.crt")
     }

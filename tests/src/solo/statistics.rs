@@ -1,5 +1,5 @@
-//! What records counts, in memory: a player's figures, days, sessions and hands, and what staff ordered. The same JSON as
-//! `purr_records`, from the same facts; no filter but what the page's own hands need.
+//! A stand-in for records' statistics, in memory: a player's figures, days, sessions and hands, and staff's orders. The
+//! JSON equals that of `purr_records`, from the same facts; only the page's own filters exist.
 
 use super::records::Hands;
 use axum::{
@@ -27,11 +27,11 @@ use std::{
 const ACTS_MAX: usize = 1_000;
 const DAY_MS: u64 = 86_400_000;
 
-/// What beside the hands is kept.
+/// Data beside the hands.
 #[derive(Default)]
 pub struct Desk {
     acts: Mutex<Vec<StaffAct>>,
-    /// By player and hand.
+    /// Tags by player and hand.
     tags: Mutex<BTreeMap<(PlayerId, u64), Vec<String>>>,
 }
 
@@ -122,7 +122,7 @@ async fn sessions(
     let (Some(first), Some(last)) = (all.first(), all.last()) else {
         return Ok(Json(json!({ "sessions": [], "more": false })));
     };
-    // One table, and nobody keeps this program for days: all of it is one session.
+    // There is one table and the program does not run for days, so all hands are one session.
     let won: i128 = all.iter().map(|(_, _, facts)| facts.counters.won).sum();
     let session =
         json!({ "table": first.1.table, "fromMs": first.0, "toMs": last.0, "hands": all.len(), "won": won });

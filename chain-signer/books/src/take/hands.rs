@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 struct Netted {
     deltas: BTreeMap<u8, i128>,
     rakes: BTreeMap<u8, u64>,
-    /// Where each player was in it first.
+    /// The seat in which each player first appears in the range.
     seats: BTreeMap<PlayerId, u8>,
 }
 
@@ -67,7 +67,8 @@ impl Taking<'_> {
                 {
                     let amount = i128::from(*amount);
                     moves.push((Account::Free(*player), amount));
-                    // Where the books do not know the seat, the chain's word stands and suspense is short of it.
+                    // Where the books do not know the seat, the chain's event decides, and the suspense account makes
+                    // up the difference.
                     if let Some(seat) = netted.seats.get(player) {
                         moves.push((seat_account(uid, *seat), -amount));
                     }
@@ -86,9 +87,10 @@ impl Taking<'_> {
         self.bear(log, uid, borne);
     }
 
-    /// Winners who bore a shortfall have more in front of them at the table than the chain has for their seats. The
-    /// difference is kept with the seat ([`Owner::borne`]): their Leave names the chain's stack on chain. The table is told
-    /// that they have to leave, so that they are dealt no hand in which they could lose chips that the chain does not have.
+    /// Records how much each winner bore of a shortfall. Such a winner has more chips at the table than the chain has
+    /// for the seat; the difference is stored with the seat ([`Owner::borne`]), so that the Leave names the chain's
+    /// stack. The table is notified that the player has to leave, so that no hand risks chips that the chain does not
+    /// have.
     fn bear(&mut self, log: &VaultLog, uid: &str, parts: Vec<(u8, u64)>) {
         let mut borne = BTreeMap::<u8, u64>::new();
         for (seat, part) in parts.into_iter().filter(|(_, part)| *part > 0) {
@@ -97,7 +99,7 @@ impl Taking<'_> {
         for (seat, part) in borne {
             let Some(table) = self.books.tables.get(uid) else { return };
             let head = table.head_seq;
-            // The win of a seat that an exit has emptied was paid out, less its part.
+            // The win of a seat that an exit has emptied was paid out, less the part it bore.
             let Some(owner) = table.owners.get(&seat).filter(|owner| owner.vacated.is_none()).copied() else {
                 continue;
             };
@@ -110,8 +112,9 @@ impl Taking<'_> {
         }
     }
 
-    /// Whether a rejected item is the Leave of a winner who bore a shortfall in the same transaction: it was made before
-    /// anybody knew, named the table's stack, and waits again to name the chain's. Only once: the next one knows.
+    /// Whether a rejected item is the Leave of a winner who bore a shortfall in the same transaction. The Leave was
+    /// made before the shortfall was known and named the table's stack; it waits again, to name the chain's stack. Only
+    /// once: the next Leave knows.
     pub(super) fn left_too_early(&self, log: &VaultLog, uid: &str, seq: u64) -> bool {
         let Some(table) = self.books.tables.get(uid) else { return false };
         let entry = table.entries.get(&seq).and_then(|booked| booked.entry.as_ref());
@@ -143,8 +146,8 @@ impl Taking<'_> {
         }
     }
 
-    /// Charges the losses that seats that had already left could not pay: to the reserve, the rake, then winners pro rata.
-    /// HandsSettled gives the rake that was left; what stays open is a conflict.
+    /// Books losses that emptied seats could not pay: from the reserve, the rake, then the winners in proportion.
+    /// HandsSettled says how much rake was left; a remainder is a conflict.
     fn shortfall(
         &self,
         uid: &str,

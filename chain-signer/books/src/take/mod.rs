@@ -28,7 +28,7 @@ pub fn take(books: &Books, logs: &[VaultLog]) -> Vec<Change> {
     take_in(&mut books.clone(), logs)
 }
 
-/// As [`take`]; carries the changes out as well.
+/// As [`take`], and applies the changes to the books.
 pub fn take_in(books: &mut Books, logs: &[VaultLog]) -> Vec<Change> {
     let mut taking = Taking { books, logs, changes: Vec::new() };
     for log in logs {
@@ -51,7 +51,7 @@ pub struct Tally {
     pub conflicts: u64,
 }
 
-/// Counts what changes say.
+/// Counts the kinds of changes.
 pub fn tally(changes: &[Change]) -> Tally {
     let mut tally = Tally::default();
     for change in changes {
@@ -82,7 +82,7 @@ fn seat_account(uid: &str, seat: u8) -> Account {
     Account::Seat { uid: uid.into(), seat }
 }
 
-/// From one account to another.
+/// Postings that move an amount from one account to another.
 fn moves(from: Account, to: Account, amount: u64) -> Moves {
     vec![(from, -i128::from(amount)), (to, amount.into())]
 }
@@ -99,7 +99,8 @@ impl Taking<'_> {
         self.change(Change::Conflict { subject: subject.clone(), log, why });
     }
 
-    /// Posts what the chain moved. What an account does not have, and what does not sum to zero, goes to suspense.
+    /// Posts what the chain moved. An amount that an account does not have, or that does not sum to zero, goes to
+    /// suspense.
     fn post(&mut self, key: &str, kind: &'static str, subject: &Subject, moves: Moves) {
         let mut sums = BTreeMap::<Account, i128>::new();
         for (account, amount) in moves {
@@ -158,7 +159,7 @@ impl Taking<'_> {
         match &log.event {
             E::Deposited { player, amount } => self.deposited(key, *player, *amount),
             E::Withdrawn { player, amount, nonce } => self.withdrawn(key, *player, *amount, *nonce),
-            // It pays all that is free on chain, which promises are part of.
+            // The chain pays out the whole free balance, including what is reserved or promised by vouchers.
             E::ExitFinalised { player, amount } => self.spend(key, "exit", *player, *amount, Account::Chain),
             E::ReserveFunded { amount } => {
                 self.post(key, "fund", &Subject::House, moves(Account::Chain, Account::House, *amount));
@@ -200,7 +201,7 @@ impl Taking<'_> {
                 self.owner(uid, *seat, Some(Owner { player: *player, vacated: None, rake_left, borne }));
                 self.settle(uid, (*seq, *seq), Event::Settle, log);
             }
-            // The seating never was: its chips are free, and the accepted entries are modelled without it.
+            // The player was never seated: the chips are free, and the seats are recomputed without the entry.
             E::SeatingRefused { player, seq, nonce, .. } => {
                 self.release(*player, *nonce, PromiseEvent::Refuse);
                 self.settle(uid, (*seq, *seq), Event::Refuse, log);
@@ -209,7 +210,7 @@ impl Taking<'_> {
                 self.hands(log, key, uid, table, (*first, *last), *rake);
                 self.settle(uid, (*first, *last), Event::Settle, log);
             }
-            // Both belong to their HandsSettled, which is in the same transaction.
+            // Shortfall and LateWinnings belong to the HandsSettled event of the same transaction.
             E::Shortfall { .. } | E::LateWinnings { .. } => self.post(key, SHORTFALL, &subject, Vec::new()),
             E::Left { player, seq, seat, stack, .. } => {
                 self.unseat(key, uid, *seat, *player, *stack);
@@ -236,8 +237,8 @@ impl Taking<'_> {
             }
             E::RangeVoided { first, last, .. } => self.voided(log, uid, (*first, *last)),
             E::ItemRejected { table, seq, reason } => {
-                // The item may have been a range: all of it went with its first number. An item of a transaction that is
-                // not ours changes nothing.
+                // The item may stand for a range, which ends together with its first number. An item of a transaction
+                // that the signer did not send changes nothing.
                 let Some(last) = self.books.items.get(&(log.tx, *table, *seq)).copied() else { return };
                 let event = match reason {
                     Reason::Again(_) => Event::PutOff,
@@ -277,7 +278,7 @@ impl Taking<'_> {
             E::Shortfall { reserve, .. } => {
                 self.post(key, SHORTFALL, &subject, moves(Account::House, suspense, *reserve));
             }
-            // Nothing is at stake at it yet, or nothing moves.
+            // These events move no chips at the table, or come before anything is at stake there.
             _ => return,
         }
         self.conflict(&subject, key.into(), Conflict::UnknownTable);
@@ -317,7 +318,7 @@ impl Taking<'_> {
         found
     }
 
-    /// Ends a permit's promise, where it can end this way; its chips are free then.
+    /// Ends a permit's reservation if this event can end it; its chips become free.
     fn release(&mut self, player: PlayerId, nonce: u64, event: PromiseEvent) {
         let id = PromiseId { kind: PromiseKind::Permit, player, nonce };
         let Some(promise) = self.books.promises.get(&id) else { return };

@@ -1,4 +1,4 @@
-//! Free balances, and what was promised out of them.
+//! Free balances, and the reservations and vouchers that are made from them.
 
 use super::{Moves, Taking, moves, seat_account};
 use crate::{
@@ -8,7 +8,7 @@ use crate::{
 };
 use purr_engine::PlayerId;
 
-/// Which promises end first: those that no entry and no signature uses.
+/// Order in which reservations and vouchers end: first those that no entry or signature uses.
 fn rank(id: &PromiseId, promise: &Promise) -> u8 {
     match (id.kind, promise.state) {
         (PromiseKind::Permit, PromiseState::Held) => 0,
@@ -18,7 +18,7 @@ fn rank(id: &PromiseId, promise: &Promise) -> u8 {
 }
 
 impl Taking<'_> {
-    /// Payments of the chain beyond what the books had are made good first.
+    /// Books a deposit. Amounts that the chain paid beyond the books are repaid from it first.
     pub(super) fn deposited(&mut self, key: &str, player: PlayerId, amount: u64) {
         let suspense = Account::Suspense(Subject::Player(player));
         let owed = self.books.ledger.amount(&suspense).min(0).unsigned_abs().min(amount);
@@ -30,8 +30,9 @@ impl Taking<'_> {
         self.post(key, "deposit", &Subject::Player(player), moves);
     }
 
-    /// Takes what left a player's free balance on chain: out of Free first, then out of what is promised. What is final is
-    /// never refused for want of Free; promises that nothing covers any more end.
+    /// Books what left a player's free balance on chain: from the free account first, then from amounts reserved for
+    /// seats and vouchers. A final chain event is never rejected for lack of free balance; reservations that it leaves
+    /// uncovered end.
     pub(super) fn spend(
         &mut self,
         key: &str,
@@ -52,8 +53,8 @@ impl Taking<'_> {
         }
     }
 
-    /// Ends promises until the rest is covered; what they leave over is free. What the chain makes of the ended ones goes
-    /// through [`Self::spend`].
+    /// Ends reservations and vouchers until the rest is covered; amounts left over become free. Later events of the
+    /// ended ones go through [`Self::spend`].
     fn uncover(&mut self, key: &str, player: PlayerId) {
         let reserved = self.books.reserved(player);
         let live = self.books.promises_of(player).filter(|(_, promise)| promise.state.is_live());
@@ -76,7 +77,8 @@ impl Taking<'_> {
         }
     }
 
-    /// Sets aside again what the chain may still pay for vouchers from before an exit: nobody else is promised it.
+    /// Sets aside again what the chain may still pay for vouchers from before an exit, so that nobody else can reserve
+    /// it.
     pub(super) fn cover(&mut self, key: &str, player: PlayerId) {
         let open =
             self.books.promises_of(player).filter(|(_, promise)| promise.state == PromiseState::Uncovered);

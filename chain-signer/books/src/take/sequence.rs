@@ -1,4 +1,4 @@
-//! A table's sequence: which entries are final, which range was passed over, and the model of its seats.
+//! A table's sequence: final entries, voided ranges, and the model of its seats.
 
 use super::Taking;
 use crate::{
@@ -12,15 +12,15 @@ use crate::{
 use purr_protocol::settlement::NoticeState;
 use std::collections::BTreeMap;
 
-/// Most numbers that one void may hold places for; the contract's ranges are below it.
+/// Largest range that one void may keep numbers for; the contract's ranges are smaller.
 const VOID_MAX: u64 = 1 << 16;
 
 impl Taking<'_> {
-    /// Moves entries to their end through the one transition function and tells the table.
+    /// Moves entries to their final state through the one transition function and notifies the table.
     pub(super) fn settle(&mut self, uid: &str, (first, last): (u64, u64), event: Event, log: &VaultLog) {
         let Some(table) = self.books.tables.get(uid) else { return };
         let (head, confirmed) = (table.head_seq, table.confirmed_seq);
-        // A rejected item did not use up its numbers; a refused seating and a voided range did.
+        // A rejected item keeps its numbers free; a refused seating and a voided range use them up.
         let uses = !matches!(log.event, VaultEvent::ItemRejected { .. });
         let mut conflicts = Vec::new();
         if last > head || last < first {
@@ -34,7 +34,7 @@ impl Taking<'_> {
             match next(booked.state, event) {
                 Ok(state) if state == booked.state => {}
                 Ok(state) => moved.push((*seq, state)),
-                // It ended as rejected before; a void and a refusal change nothing about that.
+                // The entry was rejected earlier; a void or another refusal does not change that.
                 Err(_) if !uses || (booked.state == State::Rejected && event != Event::Settle) => {}
                 Err(_) => conflicts.push(Conflict::Final { seq: *seq, state: booked.state }),
             }
@@ -49,7 +49,7 @@ impl Taking<'_> {
         for why in conflicts {
             self.conflict(&Subject::Table(uid.into()), log.key(), why);
         }
-        // A void is told also where all of it had been rejected before: the sequence goes on only now.
+        // A void is notified even if the whole range had been rejected before, because only now the sequence goes on.
         if event == Event::PutOff || (count == 0 && event != Event::Void) {
             return;
         }
@@ -57,9 +57,9 @@ impl Taking<'_> {
         self.change(Change::Notice { uid: uid.into(), range: (first, last), state, tx: log.tx });
     }
 
-    /// A range that two admins passed over: its entries end, its permits are free, the model starts again from what the
-    /// chain has. Numbers that the journal does not have are those of entries that were refused for good: admins pass over
-    /// them so that the table can go on.
+    /// Books a range that two admins passed over: its entries end, their permits become free, and the seat model is
+    /// rebuilt from the chain. Numbers that the journal does not have belong to entries that were refused for good;
+    /// admins pass over them so that the table can continue.
     pub(super) fn voided(&mut self, log: &VaultLog, uid: &str, (first, last): (u64, u64)) {
         let Some(table) = self.books.tables.get(uid) else { return };
         let head = table.head_seq;
@@ -93,7 +93,8 @@ impl Taking<'_> {
 /// The seats of a table, and entries that do not fit them.
 type Rebased = (BTreeMap<u8, Seat>, Vec<(u64, Refusal)>);
 
-/// Rebuilds the seat model from what the chain has, and what winners bore of shortfalls, then re-applies entries still in flight.
+/// Rebuilds the seat model from the chain's stacks and the shortfalls that winners bore, then re-applies entries still
+/// in flight.
 pub(crate) fn rebased(books: &Books, uid: &str) -> Option<Rebased> {
     let table = books.tables.get(uid)?;
     let mut model = Table { terms: table.terms, seats: BTreeMap::new() };

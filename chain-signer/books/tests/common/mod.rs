@@ -70,7 +70,7 @@ pub struct Vault {
     exiting: Vec<PlayerId>,
 }
 
-/// One try of the world: what it is, and three numbers that it makes of it what it can.
+/// One step of the generated world: its kind, and three numbers that the step interprets.
 pub type Op = (u8, u8, u8, u16);
 
 pub struct World {
@@ -79,7 +79,7 @@ pub struct World {
     pub events: Vec<Vec<E>>,
     nonce: u64,
     pub changes: Vec<Change>,
-    /// Everything that happened, as the journal's hash chain has it.
+    /// All rows that a journal would have in its hash chain.
     pub steps: Vec<Step>,
     transactions: u64,
 }
@@ -110,7 +110,7 @@ impl World {
         Self { journal, vault, events, nonce: 0, changes, steps, transactions: TABLES.len() as u64 }
     }
 
-    /// The vault says these in one transaction.
+    /// Applies events that the vault emits in one transaction.
     fn say(&mut self, events: Vec<E>) {
         self.transactions += 1;
         self.steps.push(Step::Logs(logs_of(self.transactions, &events)));
@@ -195,7 +195,7 @@ impl World {
         self.submit(uid, body);
     }
 
-    /// Hands in a hand in which a seat loses to another.
+    /// Submits a hand in which one seat loses to another.
     pub fn loses(&mut self, uid: &str, (loser, winner): (u8, u8), loss: u64) -> bool {
         let (Some((from, _)), Some((to, _))) = (self.model(uid, loser), self.model(uid, winner)) else {
             return false;
@@ -208,13 +208,13 @@ impl World {
         self.submit(uid, EntryBody::Hand { hand: 1, deltas, rake: 0, record_hash, next })
     }
 
-    /// Hands in the Leave of a seat, with all that the table has there.
+    /// Submits the Leave of a seat with its whole stack.
     pub fn leaves(&mut self, uid: &str, seat: u8) -> bool {
         let Some((player, stack)) = self.model(uid, seat) else { return false };
         self.submit(uid, EntryBody::Leave { seat: SeatIndex(seat), player, stack })
     }
 
-    /// The vault carries out the next entries, or says why not.
+    /// The vault executes the next entries, or returns why it refuses one.
     pub fn settle(&mut self, uid: &str, most: usize) -> usize {
         let table = &self.journal.books().tables[uid];
         let next = self.vault.seq.get(uid).copied().unwrap_or(0) + 1;
@@ -227,7 +227,7 @@ impl World {
             if state == State::Rejected {
                 break;
             }
-            // As the signer names it on chain.
+            // The seat's owner as the signer names it on chain.
             let owners = self.journal.books().tables[uid].owners.iter();
             let borne = owners.map(|(seat, owner)| (*seat, owner.borne)).collect();
             let borne = borne_by_leaves([&entry], &borne);
@@ -247,7 +247,7 @@ impl World {
         let ask = VoucherRequest { player: who, amount, nonce: self.nonce, deadline_s: EXPIRY_S };
         let given = self.journal.voucher(&ask).is_ok();
         self.steps.extend(given.then_some(Step::Voucher(ask)));
-        // Some voucher that was ever signed is shown to the vault.
+        // Redeems one of the vouchers signed so far.
         let signed =
             self.journal.books().promises_of(who).filter(|(id, promise)| {
                 id.kind == PromiseKind::Voucher && promise.state != PromiseState::Paid
@@ -271,7 +271,7 @@ impl World {
         self.say(vec![E::RangeVoided { table: table_id(uid), first, last }]);
     }
 
-    /// Asked for once, and carried out the next time.
+    /// The first call requests the exit, the next one finalises it.
     pub fn exit(&mut self, who: PlayerId) {
         if !self.vault.exiting.contains(&who) {
             self.vault.exiting.push(who);
@@ -317,7 +317,7 @@ impl World {
         flaws(self.journal.books())
     }
 
-    /// Where ledger and vault differ.
+    /// Lists the differences between ledger and vault.
     pub fn differences(&self) -> Vec<String> {
         let books = self.journal.books();
         let mut found = Vec::new();
@@ -432,7 +432,7 @@ impl Vault {
         let of_rake = (missing - reserve).min(rake);
         let winners = missing - reserve - of_rake;
         self.reserve -= reserve;
-        // Two seats: the one winner bears all of it.
+        // With two seats the one winner bears the whole shortfall.
         for (_, win) in &mut wins {
             *win -= winners;
         }

@@ -1,4 +1,4 @@
-//! Every row beside what the replay has made of it.
+//! Compares every row with what the replay computed for it.
 
 use super::{Chain, Found, steps::digest};
 use crate::{
@@ -28,7 +28,7 @@ use sha3::{Digest, Keccak256};
 use sqlx::{PgConnection, Row, postgres::PgRow};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Rows of one table, and what is known of them.
+/// Rows of one database table, and what is expected of them.
 struct Rows<'a> {
     table: &'static str,
     found: &'a mut Found,
@@ -47,7 +47,7 @@ impl Rows<'_> {
         }
     }
 
-    /// Rows that must be there and are not, or are there and must not be.
+    /// Reports rows that are missing and rows that must not exist.
     fn keys<K: Ord + Clone + std::fmt::Debug>(
         &mut self,
         column: &'static str,
@@ -90,7 +90,8 @@ pub(super) async fn all(
     cursor(conn, replay, found, on_chain).await
 }
 
-/// Each certificate is stored under its own hash; whether it is of the fleet's CA, the entries' signatures say.
+/// Checks that each certificate is stored under its own hash. Whether the fleet's CA issued it is checked with the
+/// entries' signatures.
 pub(super) async fn certificates(conn: &mut PgConnection, found: &mut Found) -> Result<(), JournalError> {
     let mut rows = Rows { table: "certificates", found };
     for row in select(conn, "SELECT hash, der FROM certificates").await? {
@@ -143,7 +144,7 @@ async fn tables(
         );
     }
     rows.keys("uid", replay.books.tables.keys().cloned(), &there);
-    // The ids of all tables are of another vault or chain.
+    // If the ids of all tables differ, the vault or the chain is another one.
     if foreign > 0 && foreign == all.len() {
         rows.table = "identity";
         rows.column("chain_id or vault", &"the one row", false);
@@ -373,7 +374,7 @@ async fn vouchers(conn: &mut PgConnection, replay: &Replay, found: &mut Found) -
     Ok(())
 }
 
-/// Ledger entries, their postings and the balances that those come to.
+/// Compares ledger entries, their postings, and the resulting balances.
 async fn ledger(conn: &mut PgConnection, replay: &Replay, found: &mut Found) -> Result<(), JournalError> {
     let (mut there, mut rows) = (BTreeSet::new(), Rows { table: "ledger_entries", found });
     let mut names = BTreeMap::<i64, String>::new();
@@ -435,7 +436,7 @@ async fn notices(conn: &mut PgConnection, replay: &Replay, found: &mut Found) ->
         let id: i64 = row.try_get("id")?;
         let (state, tx): (&str, String) = (row.try_get("state")?, row.try_get("tx_hash")?);
         if row.try_get::<Option<&[u8]>, _>("player")?.is_some() {
-            // A denial tells a player's tables without a transaction.
+            // A denial notifies a player's tables without a transaction of the chain.
             let player = player_of(&row)?;
             let denied = tx.trim_start_matches(['0', 'x']).is_empty()
                 && replay.denials.iter().any(|act| act.player == player);
@@ -505,7 +506,7 @@ async fn receipts(
     Ok(())
 }
 
-/// Acts are in the order in which they were noted.
+/// Compares acts, which are ordered as in the hash chain.
 async fn acts(conn: &mut PgConnection, replay: &Replay, found: &mut Found) -> Result<(), JournalError> {
     let mut rows = Rows { table: "denial_acts", found };
     let sql =
@@ -585,7 +586,7 @@ struct OwnNote {
     limits: OwnLimits,
 }
 
-/// Limits that players set for themselves are those of the newest note about each.
+/// Compares players' own limits with the newest note about each.
 async fn own_limits(conn: &mut PgConnection, found: &mut Found) -> Result<(), JournalError> {
     let mut rows = Rows { table: "own_limits", found };
     let mut noted = BTreeMap::new();
@@ -606,7 +607,7 @@ async fn own_limits(conn: &mut PgConnection, found: &mut Found) -> Result<(), Jo
     Ok(())
 }
 
-/// Logs that the cursor has passed were taken.
+/// Checks that all logs below the cursor were applied.
 async fn cursor(
     conn: &mut PgConnection,
     replay: &Replay,

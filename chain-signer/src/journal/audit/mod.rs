@@ -20,24 +20,24 @@ const CHANGED_MAX: usize = 50;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Audit {
     pub rows: u64,
-    /// Hash of the last row; keep it elsewhere, and a later audit can prove that nothing was cut off.
+    /// Hash of the last row. Store it elsewhere, and a later audit can prove that no row was cut off.
     pub head: String,
     /// The first thing that does not fit: table, column and row, with the reason.
     pub broken: Option<String>,
-    /// All rows that do not fit, at most fifty.
+    /// Rows that differ, at most fifty.
     pub changed: Vec<String>,
-    /// Why the rows were not made again, where they were not: rows of the hash chain that a release before has written do
-    /// not say what the vault's log said.
+    /// Why the rows were not recomputed: the hash chain has rows of an earlier release that do not contain the vault's
+    /// log.
     pub not_recomputed: Option<String>,
 }
 
-/// The vault's log as the chain has it, by key, at least up to the block that the journal has taken in.
+/// The vault's log as read from the chain, by key, at least up to the last block that the journal has applied.
 #[derive(Clone, Debug, Default)]
 pub struct Chain {
     pub logs: BTreeMap<String, VaultLog>,
 }
 
-/// Rows that do not fit, in the order in which they were found.
+/// Rows that differ, in the order in which they were found.
 #[derive(Default)]
 struct Found(Vec<Changed>);
 
@@ -49,8 +49,8 @@ impl Found {
     }
 }
 
-/// Checks the hash chain, makes all other rows again from it, and compares. With `on_chain` what the vault's log said is not
-/// taken from the journal's word but from the chain's.
+/// Checks the hash chain, recomputes all other rows from it, and compares. With `on_chain`, the vault's log is taken
+/// from the chain instead of from the journal.
 ///
 /// # Errors
 /// Where the database does not answer; what an audit finds is no error.

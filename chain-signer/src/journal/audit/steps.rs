@@ -18,12 +18,12 @@ use serde::{Deserialize, de::DeserializeOwned};
 use sqlx::PgConnection;
 use std::collections::BTreeMap;
 
-/// How far the replay came.
+/// How far the replay got.
 pub(super) enum End {
     All,
-    /// A row does not fit; the rest cannot be made again.
+    /// A row cannot follow; later rows cannot be recomputed.
     Stopped,
-    /// A row of a release before does not name events, and the chain was not asked.
+    /// A row of an earlier release does not contain events, and the chain was not read.
     OldRow(i64),
 }
 
@@ -37,7 +37,7 @@ struct Named {
 
 enum Read {
     Step(Step),
-    /// Receipts are many in one row.
+    /// One row contains many receipts.
     Steps(Vec<Step>),
     Nothing,
     Changed(Changed),
@@ -269,7 +269,7 @@ fn act(body: &str, on: bool) -> Option<Act> {
     Some(Act { player, on, by, reason, until_s })
 }
 
-/// One row; what does not read is as good as changed.
+/// Parses one row. A row that cannot be parsed counts as changed.
 fn read(kind: &str, body: &str, named: &Named, on_chain: Option<&Chain>) -> Read {
     match kind {
         "entry" => json(body).map_or_else(malformed, |note| entry(note, named)),
@@ -279,7 +279,7 @@ fn read(kind: &str, body: &str, named: &Named, on_chain: Option<&Chain>) -> Read
             let step = |ReceiptNote { uid, seq, signature }| Step::Receipt { uid, seq, signature };
             Read::Steps(notes.into_iter().map(step).collect())
         }),
-        // Each is a change of its own in what the log or the entry gives again.
+        // Replaying the log or the entry produces these changes again, so the row itself adds nothing.
         "void" | "conflict" => Read::Nothing,
         kind => match simple(kind, body, named) {
             Some(Some(step)) => Read::Step(step),
@@ -293,7 +293,7 @@ fn malformed() -> Read {
     Read::Changed(Changed::new("journal", "body", "a row", Why::Malformed))
 }
 
-/// Rows that are one step each; `Some(None)`: a kind that is about no row.
+/// Steps of rows that are one step each; `Some(None)`: a kind that concerns no other row.
 fn simple(kind: &str, body: &str, named: &Named) -> Option<Option<Step>> {
     Some(Some(match kind {
         "table" => {
@@ -356,7 +356,7 @@ fn entry(note: EntryNote, named: &Named) -> Read {
         return Read::Changed(Changed::new("entries", "uid or seq", row, Why::Unknown));
     };
     let uid = note.uid.clone();
-    // A number that was passed over later keeps what was handed in.
+    // A number that admins passed over later keeps the entry that was submitted under it.
     debug_assert_ne!(row.kind, VOID);
     match asked::entry(&EntryRow { noted: Some(note), ..row.clone() }) {
         Ok((entry, _)) => Read::Step(Step::Entry { uid, entry: Box::new(entry) }),
@@ -364,7 +364,7 @@ fn entry(note: EntryNote, named: &Named) -> Read {
     }
 }
 
-/// Reads the vault's logs: the chain's word where it was asked, else the journal's.
+/// Reads the vault's logs: from the chain if it was read, otherwise from the journal.
 fn logs(note: Logs, on_chain: Option<&Chain>) -> Read {
     let Some(chain) = on_chain else {
         return note.vault.map_or(Read::Old, |logs| Read::Step(Step::Logs(logs)));

@@ -1,4 +1,5 @@
-//! The definitions of the resources. Releases of one cluster share them, so they belong to none: the newest one counts.
+//! The definitions of the custom resources. Releases of one cluster share them, so no release owns them: the newest
+//! revision wins.
 
 use super::MANAGER;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -9,7 +10,7 @@ use kube::{
 use purr_crds::{GenerateError, REVISION, REVISION_ANNOTATION};
 use std::time::Duration;
 
-/// An API server that serves a definition later than this has other troubles.
+/// Time for the API server to serve a new definition.
 const SERVED_WITHIN: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
@@ -25,7 +26,7 @@ pub enum DefinitionsError {
     NotServed(String),
 }
 
-/// Whether a definition that is there is replaced by this release's.
+/// Whether an installed definition is older than this release's and is replaced.
 fn is_older(there: Option<&CustomResourceDefinition>) -> bool {
     let revision =
         |crd: &CustomResourceDefinition| crd.annotations().get(REVISION_ANNOTATION)?.parse::<u32>().ok();
@@ -49,7 +50,7 @@ pub async fn ensure(client: &Client) -> Result<(), DefinitionsError> {
         }
         let notes = crd.annotations_mut();
         notes.insert(REVISION_ANNOTATION.into(), REVISION.to_string());
-        // An older chart rendered it: helm must not take it away, and every table with it.
+        // An older chart rendered the definition: helm must not delete it, which would delete every table.
         notes.insert(super::KEEP.into(), "keep".into());
         let params = PatchParams::apply(MANAGER).force();
         let apply = |source| DefinitionsError::Apply { name: name.clone(), source };
@@ -66,7 +67,7 @@ pub async fn ensure(client: &Client) -> Result<(), DefinitionsError> {
         tokio::time::timeout(SERVED_WITHIN, served)
             .await
             .map_err(|_| DefinitionsError::NotServed(name.clone()))??;
-        tracing::info!(definition = name, revision = REVISION, "applied");
+        tracing::info!(definition = name, revision = REVISION, "applied a resource definition");
     }
     Ok(())
 }

@@ -48,7 +48,8 @@ fn random<const N: usize>() -> Result<[u8; N], MakeError> {
     Ok(bytes)
 }
 
-/// Characters of an alphabet, each equally likely: bytes past the last whole multiple are left out.
+/// Random text over an alphabet with equal probabilities: bytes beyond the last whole multiple of its length are
+/// discarded.
 fn text(alphabet: &[u8], length: usize) -> Result<Vec<u8>, MakeError> {
     let whole = 256 - 256 % alphabet.len();
     let mut text = Vec::with_capacity(length);
@@ -132,7 +133,7 @@ pub fn content(kind: &Kind, authority: Option<&Data>, now: SystemTime) -> Result
             self_signed("purr internal CA", *valid_days, &KeyPair::generate()?, true, now)
         }
         Kind::BackupKey => {
-            // RSA: what encrypts is `openssl cms`, and an owner may keep the private half in any old tool.
+            // RSA, because `openssl cms` encrypts to it, and owners may keep the private key in any tool.
             let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_3072)?;
             self_signed("purr backup", BACKUP_KEY_DAYS, &key, false, now)
         }
@@ -160,7 +161,7 @@ pub fn content(kind: &Kind, authority: Option<&Data>, now: SystemTime) -> Result
     }
 }
 
-/// What matters of a certificate that is there; `None` where it cannot be read.
+/// Expiry and issuer of an existing certificate; `None` if it cannot be parsed.
 pub fn state(data: &Data, authority: Option<&Data>) -> Option<CertificateState> {
     let (_, pem) = x509_parser::pem::parse_x509_pem(data.get("tls.crt")?).ok()?;
     let certificate = pem.parse_x509().ok()?;

@@ -27,7 +27,7 @@ const INSTANCE: &str = "app.kubernetes.io/instance";
 const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 const KEEP: &str = "helm.sh/resource-policy";
 const NAMES: &str = "purr.poker/certificate-names";
-/// Somebody else wrote at the same time: looked at again this often.
+/// Attempts when another writer changes a Secret at the same time.
 const TRIES: usize = 3;
 
 /// Makes the Secrets of a release that are missing: passwords, keys, the CA and the certificates that it signs
@@ -98,7 +98,7 @@ async fn everything(client: &Client, options: &Options, plan: &Plan) -> anyhow::
 
 async fn ensure(client: &Client, namespace: &str, release: &str, plan: &Plan) -> anyhow::Result<()> {
     let secrets = Api::<Secret>::namespaced(client.clone(), namespace);
-    // Content of the CAs and token keys of this plan, for what follows from them.
+    // Content of this plan's CAs and token keys, for Secrets that depend on them.
     let mut made = BTreeMap::new();
     for wanted in &plan.secrets {
         let data = one(&secrets, release, wanted, &made)
@@ -113,7 +113,7 @@ async fn ensure(client: &Client, namespace: &str, release: &str, plan: &Plan) ->
 
 type Data = BTreeMap<String, Vec<u8>>;
 
-/// Sees to one Secret; its content afterwards.
+/// Brings one Secret up to date; returns its content.
 async fn one(
     secrets: &Api<Secret>,
     release: &str,
@@ -161,7 +161,7 @@ async fn one(
             }
             (_, Some(found)) => {
                 let mut change = secret(release, wanted, &data);
-                // Only what was looked at is changed.
+                // The update fails if the Secret has changed since it was read.
                 change.metadata.resource_version = found.resource_version();
                 change.type_ = None;
                 let patch = PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() };
@@ -170,7 +170,7 @@ async fn one(
         };
         match written {
             Ok(()) => {
-                tracing::info!(secret = wanted.name, ?step, "looked after");
+                tracing::info!(secret = wanted.name, ?step, "the Secret is in place");
                 return Ok(data);
             }
             Err(kube::Error::Api(status)) if status.code == 409 && tried < TRIES => {

@@ -1,4 +1,4 @@
-//! Secrets that a release needs, and what is done about each: decisions on values, without the API.
+//! Decides, without the API, what to do about each Secret that a release needs.
 
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -53,7 +53,7 @@ impl Kind {
         }
     }
 
-    /// Names and addresses of a certificate as its annotation says them.
+    /// Names and addresses of a certificate, as its annotation lists them.
     pub fn said_names(&self) -> Option<String> {
         match self {
             Self::Certificate { names, ip_addresses, .. } => {
@@ -64,19 +64,20 @@ impl Kind {
     }
 }
 
-/// A Secret that is there.
+/// An existing Secret.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Held {
     pub data: BTreeMap<String, Vec<u8>>,
-    /// It carries the release's label. What does not was made by somebody else and is never written to.
+    /// The Secret carries the release's label. A Secret without the label belongs to somebody else and is never
+    /// written.
     pub ours: bool,
-    /// helm takes it away with the release that rendered it.
+    /// Whether helm deletes the Secret together with the release that rendered it.
     pub helm_deletes: bool,
     /// The names that its certificate was made for.
     pub said_names: Option<String>,
-    /// From when on the certificate is to be renewed, in seconds since 1970, and whether the release's CA signed it.
+    /// When to renew the certificate, in seconds since 1970, and whether the release's CA issued it.
     pub certificate: Option<CertificateState>,
-    /// Public keys that are not those of the keys beside them any more.
+    /// Whether the public keys no longer match the keys that they belong to.
     pub outdated: bool,
 }
 
@@ -86,18 +87,18 @@ pub struct CertificateState {
     pub from_authority: bool,
 }
 
-/// What is done about a Secret.
+/// An action on one Secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     Keep,
-    /// Its content stays, and helm is told to leave it when a newer chart no longer renders it.
+    /// Keeps the content, and makes helm leave the Secret alone when a newer chart no longer renders it.
     Adopt,
     Create,
-    /// These keys are missing and are added.
+    /// Adds these missing keys.
     Add(Vec<String>),
-    /// Written again from what it is made of.
+    /// Writes the Secret again from its sources.
     Rewrite,
-    /// The certificate is issued anew.
+    /// Issues a new certificate.
     Reissue(Why),
 }
 
@@ -122,7 +123,7 @@ pub enum PlanError {
     Foreign { name: String, key: String },
 }
 
-/// What is done about a Secret. A key that money, hands or backups may depend on is never replaced.
+/// Decides what to do about a Secret. A key that money, hands or backups may depend on is never replaced.
 ///
 /// # Errors
 /// [`PlanError`] where a Secret lacks a key that cannot be made again, or that is not ours to add.

@@ -1,9 +1,7 @@
 //! Carries out the steps of a fleet.
 
-use super::{
-    ANNOTATION_CLOSED_FOR, ANNOTATION_PAUSED_BY, LABEL_FLEET, decide::Step, reconcile::Fleets, revision,
-};
-use crate::context::MANAGER;
+use super::{ANNOTATION_CLOSED_FOR, ANNOTATION_PAUSED_BY, LABEL_FLEET, fleets::Fleets, revision, step::Step};
+use crate::names::MANAGER;
 use k8s_openapi::{api::apps::v1::ControllerRevision, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use kube::{
     Resource,
@@ -26,7 +24,7 @@ pub enum ApplyError {
 }
 
 impl ApplyError {
-    /// Somebody else has written in the meantime: look again, nothing is wrong.
+    /// Whether another writer has changed the object in the meantime. The reconcile runs again; this is no fault.
     pub fn is_conflict(&self) -> bool {
         matches!(self, Self::Api { source: kube::Error::Api(status), .. } if status.code == 409)
     }
@@ -57,7 +55,7 @@ fn api(what: &'static str) -> impl FnOnce(kube::Error) -> ApplyError {
     move |source| ApplyError::Api { what, source }
 }
 
-/// Where a fleet and all that is its own is.
+/// The fleet's namespace, which its tables are in as well.
 fn namespace(fleet: &PokerTableFleet) -> &str {
     fleet.metadata.namespace.as_deref().unwrap_or_default()
 }
@@ -84,7 +82,7 @@ pub fn table(fleet: &PokerTableFleet, name: &str, release: &str) -> Result<Poker
             label("app.kubernetes.io/managed-by", MANAGER),
         ])),
         annotations: paused.map(|paused| BTreeMap::from([paused])),
-        // The table's reconcile would add it before anything else, in one more write.
+        // Set here, because the table's reconcile would otherwise need one more write.
         finalizers: Some(vec![crate::table::apply::FINALIZER.to_owned()]),
         owner_references: Some(vec![owner]),
         ..Default::default()
@@ -117,7 +115,7 @@ pub async fn carry_out(fleets: &Fleets, fleet: &PokerTableFleet, step: &Step) ->
         }
         Step::Delete { uid } => {
             let Some(table) = find(fleets, fleet, uid) else { return Ok(()) };
-            // As it was seen: closed, and empty.
+            // Deletes the version that was observed: closed and empty.
             let resource_version = table.metadata.resource_version.clone();
             let this = Preconditions { uid: Some(uid.clone()), resource_version };
             let params = DeleteParams { preconditions: Some(this), ..Default::default() };
@@ -130,7 +128,7 @@ pub async fn carry_out(fleets: &Fleets, fleet: &PokerTableFleet, step: &Step) ->
     }
 }
 
-/// A table that is there already under this name is this one, made by an attempt whose answer was lost.
+/// Creates a table. If a table of this name exists, an earlier attempt made it and its answer was lost.
 async fn create(fleets: &Fleets, fleet: &PokerTableFleet, name: &str) -> Result<(), ApplyError> {
     let table = table(fleet, name, &fleets.release)?;
     let params = PostParams { field_manager: Some(MANAGER.into()), ..Default::default() };
@@ -150,7 +148,7 @@ fn find(fleets: &Fleets, fleet: &PokerTableFleet, uid: &str) -> Option<std::sync
     fleets.tables_of(fleet).find(|table| table.metadata.uid.as_deref() == Some(uid))
 }
 
-/// Of this very table: the API server refuses a patch that names another UID.
+/// Patches a table of this UID only: the API server refuses a patch with another UID.
 async fn patch(
     fleets: &Fleets,
     fleet: &PokerTableFleet,
@@ -183,7 +181,7 @@ pub fn moved(from: &PokerTableSpec, to: &PokerTableSpec) -> Value {
     merge_patch(&part(from), &part(to))
 }
 
-/// The merge patch (RFC 7386) that makes one value of the other: what is only in the first becomes null.
+/// Returns the merge patch (RFC 7386) that turns `from` into `to`; members that only `from` has become null.
 fn merge_patch(from: &Value, to: &Value) -> Value {
     let (Value::Object(from), Value::Object(to)) = (from, to) else { return to.clone() };
     let mut patch = Map::new();
@@ -224,7 +222,7 @@ async fn set_finalizer(fleets: &Fleets, fleet: &PokerTableFleet, present: bool) 
         .map_err(api("finalizer"))
 }
 
-/// Sees to it that the history has the current template; returns the name of its revision.
+/// Makes sure that the history has the current template; returns the name of its revision.
 pub async fn remember(fleets: &Fleets, fleet: &PokerTableFleet) -> Result<String, ApplyError> {
     let (name, uid) = (fleet.metadata.name.as_deref(), fleet.metadata.uid.as_deref());
     let (name, uid) = name.zip(uid).ok_or(ApplyError::Nameless)?;
@@ -266,7 +264,7 @@ pub async fn write_status(
     let name = fleet.metadata.name.as_deref().ok_or(ApplyError::Nameless)?;
     let patch = json!({"status": status});
     match fleets.fleets(namespace(fleet)).patch_status(name, &merge(), &Patch::Merge(&patch)).await {
-        // Gone in the meantime: nobody is left to read it.
+        // The fleet is gone, so nobody would read its status.
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
         other => other.map(drop).map_err(api("write status")),
     }

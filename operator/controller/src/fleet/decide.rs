@@ -1,4 +1,4 @@
-//! What to do next about a fleet: one function of what was observed and what is remembered.
+//! Decides the next steps of a fleet: one function of the observed state and of what is remembered.
 //!
 //! Guarantees, each with a test: a table with players is closed, never deleted; no table is made twice because the watch
 //! is behind; there are never so many tables closed at once that nobody could sit down.
@@ -8,6 +8,7 @@ use super::{
     expect::Expectations,
     observe::{Hashes, TableView},
     rollout::{Rollout, Stalled},
+    step::{Step, Why},
 };
 use purr_crds::PokerTableFleetSpec;
 use purr_runtime::Delays;
@@ -19,7 +20,7 @@ use std::{
 
 /// Steps of one decision. The rest follows in the next one.
 pub const STEPS_MAX: usize = 100;
-/// Between two looks while something is under way or could be closed, in seconds.
+/// Seconds until the next decision while something is in progress or could be closed.
 const LOOK_S: u64 = 10;
 /// Waits before a refused creation is tried again.
 const REFUSED: Delays = Delays::new(Duration::from_secs(1), Duration::from_secs(60));
@@ -29,9 +30,9 @@ const REFUSED: Delays = Delays::new(Duration::from_secs(1), Duration::from_secs(
 pub struct Observed<'a> {
     pub name: &'a str,
     pub spec: &'a PokerTableFleetSpec,
-    /// Of `spec.template`.
+    /// Hashes of `spec.template`.
     pub hashes: &'a Hashes,
-    /// Of the fleet's object.
+    /// Generation of the fleet's object.
     pub generation: i64,
     pub finalizer: bool,
     pub deleting: bool,
@@ -43,7 +44,7 @@ pub struct Observed<'a> {
     pub now_s: i64,
 }
 
-/// What this process remembers of a fleet. May be lost.
+/// What this process remembers of a fleet. It may be lost with the process.
 #[derive(Clone, Debug)]
 pub struct Memory {
     pub expect: Expectations,
@@ -83,58 +84,6 @@ impl Memory {
     }
 }
 
-/// Why a table is closed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Why {
-    /// Fewer tables are wanted.
-    ScaleIn,
-    /// The template has another game.
-    Template,
-    /// The fleet is being deleted.
-    Deleted,
-}
-
-impl Why {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::ScaleIn => "scale-in",
-            Self::Template => "template",
-            Self::Deleted => "deleted",
-        }
-    }
-}
-
-/// One thing to do. Steps of different tables do not depend on each other.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
-    AddFinalizer,
-    ReleaseFinalizer,
-    Create {
-        name: String,
-    },
-    /// No new players.
-    Close {
-        uid: String,
-        why: Why,
-    },
-    /// Takes back a [`Step::Close`].
-    Open {
-        uid: String,
-    },
-    /// Gives a table clock and pod of the template.
-    Move {
-        uid: String,
-    },
-    Pause {
-        uid: String,
-        paused: bool,
-    },
-    /// Only of a table that nobody can be at.
-    Delete {
-        uid: String,
-    },
-}
-
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {
     pub steps: Vec<Step>,
@@ -167,33 +116,7 @@ pub fn decide(seen: &Observed<'_>, memory: &mut Memory) -> Decision {
     decision
 }
 
-impl Step {
-    pub fn uid(&self) -> Option<&str> {
-        match self {
-            Self::AddFinalizer | Self::ReleaseFinalizer | Self::Create { .. } => None,
-            Self::Close { uid, .. }
-            | Self::Open { uid }
-            | Self::Move { uid }
-            | Self::Pause { uid, .. }
-            | Self::Delete { uid } => Some(uid),
-        }
-    }
-
-    /// For metrics.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::AddFinalizer | Self::ReleaseFinalizer => "finalizer",
-            Self::Create { .. } => "create",
-            Self::Close { .. } => "close",
-            Self::Open { .. } => "open",
-            Self::Move { .. } => "move",
-            Self::Pause { .. } => "pause",
-            Self::Delete { .. } => "delete",
-        }
-    }
-}
-
-/// Every table is closed, and goes once its last player has left.
+/// Closes every table, and deletes each once its last player has left.
 fn delete(seen: &Observed<'_>, tables: Vec<TableView>) -> Decision {
     let steps = if !seen.finalizer {
         Vec::new()
@@ -228,7 +151,7 @@ fn keep(seen: &Observed<'_>, memory: &mut Memory, tables: Vec<TableView>) -> Dec
     steps.extend(old_ones(&tables, &demand));
     let closed: HashSet<&str> =
         scale.iter().filter(|step| matches!(step, Step::Close { .. })).filter_map(Step::uid).collect();
-    // The rollout's budget was counted with the tables that are closed here: next time.
+    // The rollout's budget counted the tables that are closed here, so it starts with the next decision.
     let lame = |uid: &str| tables.iter().any(|table| table.uid == uid && table.trouble.is_some());
     let may_move = |uid: &str| !closed.contains(uid) && (closed.is_empty() || lame(uid));
     let moves = rollout.moves.iter().filter(|uid| may_move(uid));
@@ -244,7 +167,7 @@ fn keep(seen: &Observed<'_>, memory: &mut Memory, tables: Vec<TableView>) -> Dec
     Decision { steps, tables, demand, rollout, again_s: busy.then_some(LOOK_S) }
 }
 
-/// Leaves out the scale-in that would close the last table that serves, while others only start or move.
+/// Drops the step that would close the last serving table while others only start or move.
 fn keep_one(steps: &mut Vec<Step>, tables: &[TableView], demand: &Demand) {
     let touches = |step: &&Step| matches!(step, Step::Close { .. } | Step::Move { .. });
     let goes: HashSet<&str> = steps.iter().filter(touches).filter_map(Step::uid).collect();
@@ -261,7 +184,7 @@ fn keep_one(steps: &mut Vec<Step>, tables: &[TableView], demand: &Demand) {
     }
 }
 
-/// A template that is paused pauses every table. What a person has paused stays paused.
+/// Pauses every table of a paused template. A table that a person has paused stays paused.
 fn pauses(paused: bool, tables: &[TableView]) -> impl Iterator<Item = Step> {
     let wrong = move |table: &&TableView| {
         !table.deleting
@@ -312,7 +235,7 @@ fn scale(
     }
     memory.load.closed(seen.generation, seen.now_s);
     let first = first_to_go(live, tables);
-    // A table that is only being made is closed when the watch shows it: no other one goes in its place.
+    // A table that is still being created is closed once the watch shows it; no other table is closed instead.
     let known = first.into_iter().take(excess).filter(|table| !table.uid.is_empty());
     known.map(|table| Step::Close { uid: table.uid.clone(), why: Why::ScaleIn }).collect()
 }
@@ -340,7 +263,7 @@ fn grow(
         }
     }
     if rollout.stalled.is_some() && !rollout.proven && live > 0 && memory.refused.is_none() {
-        // More tables would not run either.
+        // Existing tables do not start, so more tables would not either.
         return steps;
     }
     let for_base = demand.base.min(demand.max).saturating_sub(live + steps.len()).min(missing);

@@ -4,7 +4,8 @@ use super::observe::TableView;
 use purr_crds::PokerTableFleetSpec;
 use std::collections::VecDeque;
 
-/// Tables a second that the buffer may add, beyond a full buffer at once. Data of the last second is behind by then.
+/// Tables a second that the buffer may add once a full buffer has been added. By the next second the data is current
+/// again.
 const REFILL_PER_S: i64 = 2;
 /// A table that does not serve for longer than this is replaced for the time being, in seconds.
 const LOST_S: i64 = 60;
@@ -12,15 +13,15 @@ const LOST_S: i64 = 60;
 /// Tables that a fleet is to have, and why.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Demand {
-    /// For `spec.replicas`, less what tables of an earlier template still do for it.
+    /// Tables for `spec.replicas`, less outdated tables that still count for it.
     pub base: usize,
-    /// For players and the buffer; 0: there is no buffer.
+    /// Tables for players and the buffer; 0 without a buffer.
     pub players: usize,
     /// Free tables of the buffer.
     pub buffer: usize,
-    /// For a rollout, so that the buffer is kept while free tables move.
+    /// Tables for a rollout, so that the buffer is kept while free tables move.
     pub surge: usize,
-    /// In place of tables that do not serve.
+    /// Tables that replace those that do not serve.
     pub lost: usize,
     pub max: usize,
 }
@@ -30,15 +31,15 @@ fn count(value: i32) -> usize {
 }
 
 impl Demand {
-    /// From all tables of the fleet that exist.
+    /// Computes the demand from all existing tables of the fleet.
     pub fn of(spec: &PokerTableFleetSpec, tables: &[TableView], now_s: i64) -> Self {
         let live = || tables.iter().filter(|table| table.is_live());
         let occupied = live().filter(|table| table.is_occupied()).count();
         let mut buffer = buffer(spec, tables, occupied);
         let old = || tables.iter().filter(|table| !table.deleting && !table.same_play);
         if old().next().is_some() {
-            // Whoever comes finds a table of the new kind, also where all old ones are full, and once they are closed: those
-            // with players still count for `spec.replicas`, and take nobody.
+            // A new player always finds a table of the new kind, even if all outdated ones are full or closed: outdated
+            // tables with players count for `spec.replicas` but accept nobody.
             buffer = buffer.max(1);
         }
         let old_occupied = old().filter(|table| table.is_occupied()).count();
@@ -76,13 +77,13 @@ fn buffer(spec: &PokerTableFleetSpec, tables: &[TableView], occupied: usize) -> 
     count(spec.buffer.tables).max(percent).max(seats)
 }
 
-/// What is remembered between two decisions, so that load that goes up and down closes no tables. May be lost: then
-/// nothing is closed for one window.
+/// Recent demand, remembered between decisions so that changing load closes no tables. If it is lost, nothing is closed
+/// for one window.
 #[derive(Clone, Debug)]
 pub struct Load {
-    /// Demands, each with its time; falling, so that the first one is the largest of the window.
+    /// Recent demands with their times, in falling order, so that the first is the largest of the window.
     window: VecDeque<(i64, usize)>,
-    /// Since when nothing has been closed for want of players.
+    /// When a table was last closed for lack of players.
     quiet_since_s: i64,
     /// The fleet's generation then.
     generation: i64,
@@ -95,7 +96,7 @@ impl Load {
         Self { window: VecDeque::new(), quiet_since_s: now_s, generation, tokens: 0, refilled_s: i64::MIN }
     }
 
-    /// Takes in the demand of now; returns the largest of the window.
+    /// Adds the current demand; returns the largest of the window.
     pub fn largest(&mut self, players: usize, window_s: i64, now_s: i64) -> usize {
         while self.window.back().is_some_and(|(_, last)| *last <= players) {
             self.window.pop_back();

@@ -1,8 +1,8 @@
 //! Writes that the watch may not show yet. Each is recorded before it is made.
 
 use super::{
-    decide::Step,
     observe::{Hashes, TableView},
+    step::Step,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,9 +15,10 @@ const CHANGES_MAX: usize = 8;
 pub struct Expectations {
     /// By name.
     creating: BTreeMap<String, Creating>,
-    /// By UID, in the order of the writes: a table may be moved and closed before the watch shows either.
+    /// Expected changes by UID, in the order of the writes: a table may be moved and closed before the watch shows
+    /// either.
     changing: BTreeMap<String, Vec<Changing>>,
-    /// By UID, and since when.
+    /// Expected deletions by UID, with the time of the write.
     deleting: BTreeMap<String, i64>,
     /// The highest number that was given to a table.
     number: u64,
@@ -27,7 +28,7 @@ pub struct Expectations {
 struct Creating {
     since_s: i64,
     of: Hashes,
-    /// Nobody knows whether the API server has created the table: the same name is tried again.
+    /// The answer of the API server was lost, so the same name is tried again.
     unknown: bool,
 }
 
@@ -48,7 +49,7 @@ enum Change {
 }
 
 impl Expectations {
-    /// Drops what the watch shows, and what has been waited for too long.
+    /// Drops expectations that the watch shows or that are too old.
     pub fn settle(&mut self, tables: &[TableView], now_s: i64) {
         let names: BTreeSet<&str> = tables.iter().map(|table| table.name.as_str()).collect();
         let by_uid: BTreeMap<&str, &TableView> =
@@ -97,12 +98,12 @@ impl Expectations {
         all
     }
 
-    /// Names that are to be tried again.
+    /// Names whose creation is tried again.
     pub fn unknown(&self) -> impl Iterator<Item = &str> {
         self.creating.iter().filter(|(_, creating)| creating.unknown).map(|(name, _)| name.as_str())
     }
 
-    /// The number of the next table. A number comes again only where its table was never seen by this process.
+    /// The number of the next table. A number is reused only if this process never saw its table.
     pub fn next_number(&mut self) -> u64 {
         self.number += 1;
         self.number
@@ -136,7 +137,8 @@ impl Expectations {
         }
     }
 
-    /// A step was not carried out. Where nobody knows, a creation is tried again under its name.
+    /// Removes the expectation of a failed step. If the outcome is unknown, a creation is tried again with the same
+    /// name.
     pub fn failed(&mut self, step: &Step, known: bool) {
         match step {
             Step::AddFinalizer | Step::ReleaseFinalizer => {}
@@ -148,7 +150,7 @@ impl Expectations {
                     creating.unknown = true;
                 }
             }
-            // Patches and deletions name what they are about: to do one twice does nothing.
+            // Patches and deletions name the object they apply to, so repeating one has no effect.
             Step::Close { uid, .. }
             | Step::Open { uid, .. }
             | Step::Move { uid, .. }
@@ -165,7 +167,7 @@ impl Expectations {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fleet::decide::Why;
+    use crate::fleet::step::Why;
 
     #[test]
     fn a_table_that_is_moved_and_closed_is_closed_until_the_watch_shows_both() {

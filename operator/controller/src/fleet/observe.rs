@@ -1,4 +1,4 @@
-//! What a fleet's decision needs to know of a table, taken from the API's object and the table's own summary.
+//! The view of a table that a fleet's decision needs, from the API object and the table's own summary.
 
 use super::{ANNOTATION_CLOSED_FOR, ANNOTATION_PAUSED_BY};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -30,9 +30,9 @@ pub struct TableView {
     pub uid: String,
     /// The number at the end of the name; 0: none.
     pub number: u64,
-    /// Of the object's spec.
+    /// Generation of the object's spec.
     pub generation: i64,
-    /// What players signed for is as in the fleet's template.
+    /// The terms that players sign for equal those of the fleet's template.
     pub same_play: bool,
     /// Clock and pod are as in the fleet's template.
     pub same_pod: bool,
@@ -40,7 +40,7 @@ pub struct TableView {
     pub closed: bool,
     /// The fleet has closed the table because fewer tables are wanted, so the table may open again.
     pub scaled_in: bool,
-    /// The table itself says that it takes nobody new.
+    /// The table's own summary says that it accepts no new players.
     pub confirmed: bool,
     pub paused: bool,
     pub paused_by_fleet: bool,
@@ -61,7 +61,7 @@ pub struct TableView {
     pub unready_since_s: Option<i64>,
     /// Players with a seat, and players whose seat is being paid for.
     pub players: u32,
-    /// The table itself has said so lately. The number in its status may be minutes old.
+    /// The table's summary has a recent player count. The count in its status may be minutes old.
     pub counted: bool,
     pub seats: u32,
     pub node: Option<String>,
@@ -77,7 +77,7 @@ pub struct Trouble {
 /// Hashes of the two parts of a template.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Hashes {
-    /// What players signed for. A change makes new tables.
+    /// Hash of the terms that players sign for. A change makes new tables.
     pub play: String,
     /// Clock and pod. A change moves tables in place.
     pub pod: String,
@@ -91,8 +91,8 @@ impl Hashes {
     }
 }
 
-/// What players signed for, and what may change in place. Compared as values: a release that adds a field with a default
-/// changes neither.
+/// Splits a spec into the terms that players sign for and the fields that may change in place. Both are compared as
+/// values, so a release that adds a field with a default changes neither.
 fn split(spec: &PokerTableSpec) -> (Value, Value) {
     let mut play = serde_json::to_value(spec).unwrap_or_default();
     let mut pod = serde_json::Map::new();
@@ -130,8 +130,8 @@ impl TableView {
         let condition = |kind: &str| status.conditions.iter().find(|condition| condition.type_ == kind);
         let is = |condition: Option<&Condition>, value: &str| condition.is_some_and(|c| c.status == value);
         let (ready, progressing) = (condition("Ready"), condition("Progressing"));
-        // What an earlier process said is not about the one that runs. The newest pod is not always that one: a successor
-        // that never took over has used up a generation, and the table plays on in the pod before.
+        // A summary of an earlier process does not describe the running one. The newest pod is not always the running
+        // one either: a successor that never took over has used up a generation, and the previous pod plays on.
         let newest = u64::try_from(status.fencing_generation).unwrap_or_default();
         let holder = status.pod.as_deref().and_then(|pod| number(&name, pod)).unwrap_or(newest);
         let current = summary.filter(|summary| summary.epoch.generation() == holder);
@@ -143,7 +143,7 @@ impl TableView {
         let players =
             summary.map_or(last, |summary| u32::from(summary.players) + u32::from(summary.arriving));
         let trouble = ready.filter(|c| c.status == "False" && LASTING.contains(&c.reason.as_str()));
-        // Also of a table that plays on in the pod before, but not of one that has another spec by now.
+        // A table that plays on in the previous pod counts as stuck as well, unless its spec has changed since.
         let stuck =
             condition("Stalled").filter(|c| c.status == "True" && status.observed_generation == generation);
         let trouble = trouble.or(stuck);
@@ -159,7 +159,7 @@ impl TableView {
             same_play: play == wanted_play,
             same_pod: pod == wanted_pod,
             closed,
-            scaled_in: annotation(ANNOTATION_CLOSED_FOR) == Some(super::decide::Why::ScaleIn.as_str()),
+            scaled_in: annotation(ANNOTATION_CLOSED_FOR) == Some(super::step::Why::ScaleIn.as_str()),
             confirmed,
             paused: table.spec.paused,
             paused_by_fleet: annotation(ANNOTATION_PAUSED_BY) == Some("fleet"),
@@ -182,7 +182,7 @@ impl TableView {
         }
     }
 
-    /// Takes players, or will: neither closed nor going, and as the template wants it.
+    /// Accepts players or will soon: open, not being deleted, and with the template's game.
     pub fn is_live(&self) -> bool {
         !self.deleting && !self.closed && self.same_play
     }
@@ -191,19 +191,19 @@ impl TableView {
         self.players > 0
     }
 
-    /// A player who comes now has the table alone.
+    /// Empty, so that the next player has the table alone.
     pub fn is_free(&self) -> bool {
         self.is_live() && self.taking && !self.is_occupied()
     }
 
-    /// Nobody plays and nobody can sit down, so the table may go. Its own drain sees to whatever that overlooks. A table
-    /// that has had players and does not say how many there are stays until it does.
+    /// Whether the table may be deleted: nobody plays there and nobody can sit down. The table's own drain covers any
+    /// case that this check misses. A table that has had players and does not report their number stays until it does.
     pub fn may_go(&self) -> bool {
         let is_out = !self.ready && (self.counted || !self.served);
         self.closed && !self.deleting && !self.is_occupied() && (self.confirmed || is_out)
     }
 
-    /// Has not become ready in time, or will not by itself.
+    /// Whether the table has not become ready in time, or cannot become ready without a change.
     pub fn is_broken(&self, now_s: i64, deadline_s: i64) -> bool {
         self.trouble.is_some() || (!self.ready && self.unready_s(now_s) > deadline_s)
     }

@@ -1,188 +1,33 @@
-//! The loop of the steps, for one fleet.
+//! The reconcile loop of one fleet.
 
 use super::{
     apply::{self, ApplyError, FINALIZER},
-    decide::{Decision, Memory, Observed, Step, decide},
-    observe::{Hashes, TableView},
+    decide::{Decision, Observed, decide},
+    fleets::{Fleets, group, place},
+    observe::Hashes,
     status::{self, COUNTS_EVERY_S, Counts, Facts},
+    step::Step,
 };
-use crate::{
-    certificates::seconds,
-    context::RETRY,
-    index::{FleetIndex, PodIndex},
-    metrics::{Metrics, Place},
-    pace::{Budget, Group, SharedPace},
-    summaries::Summaries,
-    table::status::Spare,
-};
+use crate::{certificates::seconds, metrics::Place, pace::Budget};
 use futures::{StreamExt, stream};
-use k8s_openapi::{api::apps::v1::ControllerRevision, jiff::Timestamp};
-use kube::{
-    Api, Client, Resource, ResourceExt,
-    runtime::{controller::Action, events::Recorder, reflector::Store},
-};
-use purr_crds::{PokerTable, PokerTableFleet, PokerTableFleetStatus};
-use purr_namespaces::Listed;
+use k8s_openapi::jiff::Timestamp;
+use kube::{Resource, ResourceExt, runtime::controller::Action};
+use purr_crds::PokerTableFleet;
 use purr_runtime::jittered;
 use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, PoisonError},
     time::{Duration, SystemTime},
 };
 
 /// Writes of one fleet that run at once.
 const WRITES_MAX: usize = 16;
-/// A fleet that nothing happens to is looked at this often all the same.
+/// Interval at which a fleet is reconciled even if nothing changes.
 const RESYNC: Duration = Duration::from_secs(300);
 
-/// Until a fleet is looked at again whose namespace has not been listed yet.
+/// Wait before a fleet is reconciled whose namespace has not been listed yet.
 const UNLISTED: Duration = Duration::from_secs(1);
 
-/// Statuses of fleets a second that are written for their counts alone.
-const COUNTS_PER_S: u64 = 5;
-
-/// What reconciles of fleets share.
-pub struct Fleets {
-    client: Client,
-    pub table_cache: Store<PokerTable>,
-    pub pod_index: Arc<PodIndex>,
-    pub fleet_index: Arc<FleetIndex>,
-    tables_listed: Listed,
-    pods_listed: Listed,
-    pub recorder: Recorder,
-    pub summaries: Arc<Summaries>,
-    pub metrics: Metrics,
-    pub pace: Arc<SharedPace>,
-    pub release: String,
-    held: Mutex<HashMap<String, Held>>,
-    /// Writes of counts, of all fleets together.
-    spare: Mutex<Spare>,
-}
-
-/// Of one fleet, by its UID; may be lost with the process.
-struct Held {
-    memory: Memory,
-    /// The template that is known to be in the history, and the revision's name.
-    revision: Option<(Hashes, String)>,
-    written_s: i64,
-    /// As last written: the watch may be behind.
-    written: Option<PokerTableFleetStatus>,
-    failures: u32,
-}
-
-/// The parts of [`Fleets`] that come from the outside.
-pub struct Parts {
-    pub client: Client,
-    pub table_cache: Store<PokerTable>,
-    pub pod_index: Arc<PodIndex>,
-    pub fleet_index: Arc<FleetIndex>,
-    pub tables_listed: Listed,
-    pub pods_listed: Listed,
-    pub recorder: Recorder,
-    pub summaries: Arc<Summaries>,
-    pub metrics: Metrics,
-    pub pace: Arc<SharedPace>,
-    pub release: String,
-}
-
-impl Fleets {
-    pub fn new(parts: Parts) -> Self {
-        let Parts {
-            client,
-            table_cache,
-            pod_index,
-            fleet_index,
-            tables_listed,
-            pods_listed,
-            recorder,
-            summaries,
-            metrics,
-            pace,
-            release,
-        } = parts;
-        Self {
-            client,
-            table_cache,
-            pod_index,
-            fleet_index,
-            tables_listed,
-            pods_listed,
-            recorder,
-            summaries,
-            metrics,
-            pace,
-            release,
-            held: Mutex::default(),
-            spare: Mutex::new(Spare::of(COUNTS_PER_S)),
-        }
-    }
-
-    pub fn fleets(&self, namespace: &str) -> Api<PokerTableFleet> {
-        Api::namespaced(self.client.clone(), namespace)
-    }
-
-    pub fn tables(&self, namespace: &str) -> Api<PokerTable> {
-        Api::namespaced(self.client.clone(), namespace)
-    }
-
-    pub fn revisions(&self, namespace: &str) -> Api<ControllerRevision> {
-        Api::namespaced(self.client.clone(), namespace)
-    }
-
-    fn held<T>(&self, fleet: &PokerTableFleet, use_it: impl FnOnce(&mut Held) -> T) -> T {
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        let uid = fleet.metadata.uid.clone().unwrap_or_default();
-        let new = || Held {
-            memory: Memory::new(fleet.metadata.generation.unwrap_or_default(), seconds(SystemTime::now())),
-            revision: None,
-            written_s: 0,
-            written: None,
-            failures: 0,
-        };
-        use_it(held.entry(uid).or_insert_with(new))
-    }
-
-    fn forget(&self, fleet: &PokerTableFleet) {
-        let uid = fleet.metadata.uid.as_deref().unwrap_or_default();
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
-        self.pace.with(|pace| pace.forget_group(&group(fleet)));
-        self.metrics.forget_fleet(&place(fleet));
-    }
-
-    /// How long to wait after one more failure of this fleet.
-    fn failed(&self, fleet: &PokerTableFleet) -> Duration {
-        let failures = self.held(fleet, |held| {
-            held.failures = held.failures.saturating_add(1);
-            held.failures
-        });
-        jittered(RETRY.after(failures.saturating_sub(1)))
-    }
-
-    /// The fleet's tables as the watch shows them.
-    fn views(&self, fleet: &PokerTableFleet) -> Vec<TableView> {
-        let name = fleet.metadata.name.as_deref().unwrap_or_default();
-        let of = |table: Arc<PokerTable>| {
-            let uid = table.metadata.uid.as_deref().unwrap_or_default();
-            let summary = self.summaries.get(uid);
-            TableView::of(name, &fleet.spec.template, &table, summary.as_ref(), self.pod_index.node(uid))
-        };
-        self.tables_of(fleet).map(of).collect()
-    }
-
-    /// The tables that belong to this very fleet.
-    pub fn tables_of(&self, fleet: &PokerTableFleet) -> impl Iterator<Item = Arc<PokerTable>> {
-        let tables = self.fleet_index.of(fleet.metadata.uid.as_deref().unwrap_or_default());
-        tables.into_iter().filter_map(|table| self.table_cache.get(&table))
-    }
-}
-
-/// The fleet's tables, for the pace at which their pods change.
-fn group(fleet: &PokerTableFleet) -> Group {
-    let PokerTableFleet { metadata, .. } = fleet;
-    Group::Fleet(metadata.namespace.clone().unwrap_or_default(), metadata.name.clone().unwrap_or_default())
-}
-
-/// Brings one fleet a step nearer to what it should be.
+/// Brings one fleet a step closer to its spec.
 pub async fn reconcile(fleet: Arc<PokerTableFleet>, fleets: Arc<Fleets>) -> Result<Action, ApplyError> {
     let result = once(&fleet, &fleets).await;
     let label = match &result {
@@ -211,18 +56,13 @@ pub fn on_error(fleet: Arc<PokerTableFleet>, error: &ApplyError, fleets: Arc<Fle
     Action::requeue(fleets.failed(&fleet))
 }
 
-fn place(fleet: &PokerTableFleet) -> Place {
-    let part = |part: &Option<String>| part.clone().unwrap_or_default();
-    Place { namespace: part(&fleet.metadata.namespace), fleet: part(&fleet.metadata.name) }
-}
-
 fn has_finalizer(fleet: &PokerTableFleet) -> bool {
     fleet.finalizers().iter().any(|finalizer| finalizer == FINALIZER)
 }
 
 async fn once(fleet: &PokerTableFleet, fleets: &Fleets) -> Result<Action, ApplyError> {
     let namespace = fleet.metadata.namespace.as_deref().unwrap_or_default();
-    // A fleet that saw only some of its tables would make the others again.
+    // With an incomplete list of its tables the fleet would create them again.
     if !fleets.tables_listed.has(namespace) || !fleets.pods_listed.has(namespace) {
         return Ok(Action::requeue(UNLISTED));
     }
@@ -288,7 +128,7 @@ async fn carry_out(
             }
         });
         match result {
-            // Said in the condition, and tried again at its own pace.
+            // The condition reports it, and it is retried with a back-off of its own.
             Err(error) if is_create && error.refusal().is_some() => {
                 tracing::warn!(fleet = fleet.metadata.name, play = hashes.play, %error, "table refused");
             }
@@ -328,8 +168,8 @@ async fn revision(
     Ok(Some(name))
 }
 
-/// Writes the status where it says something new, and an event for each change of a condition. Returns when to look again
-/// because of what is not written yet, in seconds.
+/// Writes the status if it changed, and one event for each changed condition. Returns, in seconds, when to write the
+/// rest.
 async fn say(
     fleets: &Fleets,
     fleet: &PokerTableFleet,

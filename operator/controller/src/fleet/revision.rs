@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 /// Revisions kept, beside those that tables run with.
 const KEPT: usize = 10;
 
-/// What is to be done so that the history has the current template as its newest.
+/// Writes that make the current template the newest revision of the history.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
     /// The revision of the current template.
@@ -25,7 +25,7 @@ pub struct Plan {
     pub drop: Vec<String>,
 }
 
-/// From the revisions that the fleet owns.
+/// Plans the writes from the revisions that the fleet owns.
 pub fn plan(fleet: &PokerTableFleet, held: &[ControllerRevision]) -> Plan {
     let template = normal(&fleet.spec.template);
     let number = |revision: &ControllerRevision| revision.revision.unwrap_or_default();
@@ -73,7 +73,7 @@ fn build(fleet: &PokerTableFleet, template: &PokerTableSpec, number: i64) -> Con
     let Hashes { play, pod } = Hashes::of(template);
     ControllerRevision {
         metadata: ObjectMeta {
-            // From the template, so that a creation that is tried again makes no second one.
+            // The name is derived from the template, so that a repeated creation makes no second revision.
             name: Some(format!("{name}-{play}{pod}")),
             namespace: fleet.metadata.namespace.clone(),
             labels: Some(BTreeMap::from([(LABEL_FLEET.to_owned(), name)])),

@@ -26,27 +26,28 @@ pub struct Stalled {
 }
 
 impl Rollout {
-    /// From the tables that exist or are being made.
+    /// Computes the rollout from tables that exist or are being created.
     pub fn of(spec: &PokerTableFleetSpec, tables: &[TableView], demand: &Demand, now_s: i64) -> Self {
         let deadline_s = i64::from(spec.rollout.progress_deadline_seconds);
         let live: Vec<&TableView> = tables.iter().filter(|table| table.is_live()).collect();
         let current = || live.iter().filter(|table| table.same_pod);
-        // One that waits for its turn still serves with the pod of before, and shows nothing of the template.
+        // A table that waits for its turn still serves with the previous pod, so it proves nothing about the template.
         let serves = |table: &TableView| table.settled && !table.queued;
         let proven = current().any(|table| serves(table));
         let moving = current().filter(|table| table.served && !serves(table)).count();
         let fresh = current().filter(|table| !table.served).count();
-        // A new table counts where nothing shows yet that the template works, or a single bad node would stop the fleet.
+        // Before the template is proven a new table counts only if it has served; otherwise one bad node could stop the
+        // fleet.
         let answers = |table: &TableView| table.served || !proven;
         let broken = current().find(|table| answers(table) && table.is_broken(now_s, deadline_s));
         let stalled = broken.map(|table| stalled(table, deadline_s));
         let mut outdated: Vec<&TableView> = live.iter().copied().filter(|table| !table.same_pod).collect();
         outdated.sort_by_key(|table| (table.settled, table.is_occupied(), table.players, table.number));
         let mut rollout = Self { moves: Vec::new(), outdated: outdated.len(), moving, proven, stalled };
-        // Not yet where it is only being made.
+        // Tables that are only being created have no UID yet and cannot be moved.
         outdated.retain(|table| !table.uid.is_empty());
-        // What cannot run is no loss: this is how an undo repairs the batch that did not come up. A closed table has to
-        // run once more as well, to end what it had.
+        // Moving a table that cannot run costs no capacity: this is how an undo repairs a batch that did not start. A
+        // closed table has to run once more as well, to end its seats.
         let (lame, sound): (Vec<_>, Vec<_>) = outdated.into_iter().partition(|table| table.trouble.is_some());
         let closed = tables.iter().filter(|t| t.closed && !t.deleting && !t.same_pod && t.trouble.is_some());
         rollout.moves.extend(lame.into_iter().chain(closed).map(|table| table.uid.clone()));
@@ -56,7 +57,7 @@ impl Rollout {
         let free = live.iter().filter(|table| table.is_free()).count();
         let at_most = usize::try_from(spec.rollout.max_unavailable).unwrap_or(1);
         let full = live.len() >= demand.max;
-        // Nothing can prove the template before a table with players tries it.
+        // No free table can prove the template before a table with players uses it.
         let blind = full && fresh == 0 && !sound.iter().any(|table| table.is_free());
         let (mut batch, mut taken) = (usize::try_from(spec.rollout.batch).unwrap_or(1), 0);
         for table in sound {

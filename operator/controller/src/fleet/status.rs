@@ -1,4 +1,4 @@
-//! What is said of a fleet: counts, conditions, and the events of their changes.
+//! Status of a fleet: counts, conditions, and the events of their changes.
 
 use super::{LABEL_FLEET, decide::Decision, observe::TableView};
 use k8s_openapi::{
@@ -111,7 +111,7 @@ pub fn status(facts: &Facts<'_>) -> PokerTableFleetStatus {
     }
 }
 
-/// What is being done, as reason and message; `None`: nothing.
+/// Reason and message of the change that is in progress; `None`: there is none.
 fn under_way(facts: &Facts<'_>, counts: &Counts) -> Option<(&'static str, String)> {
     let Decision { demand, rollout, tables, .. } = facts.decision;
     let Counts { live, updated, closing, old, fresh, leaving, queued, .. } = *counts;
@@ -147,7 +147,7 @@ fn conditions(facts: &Facts<'_>, counts: &Counts, under_way: Option<&(&'static s
         }
         (None, Some((reason, message))) => {
             let said = |kind| Said::new(kind, true, reason, message);
-            // kstatus, and with it Flux, knows Progressing by this name.
+            // kstatus, and with it Flux, reads Progressing under this name.
             (said("Progressing"), said("Reconciling"))
         }
         (None, None) => {
@@ -200,7 +200,7 @@ fn condition(facts: &Facts<'_>, before: &PokerTableFleetStatus, said: Said) -> C
         reason: said.reason,
         message: said.message.chars().take(MESSAGE_MAX).collect(),
         observed_generation: facts.fleet.metadata.generation,
-        // The API keeps whole seconds.
+        // The API stores whole seconds.
         last_transition_time: since
             .unwrap_or_else(|| Time(Timestamp::from_second(facts.now.as_second()).unwrap_or(facts.now))),
     }
@@ -236,7 +236,7 @@ pub fn is_due(
     urgent(before) != urgent(after) || (is_time && spare())
 }
 
-/// An event for each condition that says something new. `Reconciling` only repeats `Progressing`.
+/// Returns an event for each condition that has changed. `Reconciling` only repeats `Progressing`.
 pub fn events(before: &PokerTableFleetStatus, after: &PokerTableFleetStatus) -> Vec<Event> {
     let is_news = |new: &&Condition| {
         let old = before.conditions.iter().find(|old| old.type_ == new.type_);

@@ -1,7 +1,7 @@
-//! Fleets whose tables have changed and that wait to be looked at. Bounded by the number of fleets: one that waits already
-//! is not added again.
+//! The set of fleets whose tables have changed and that wait for a reconcile. It holds each fleet at most once.
 //!
-//! The controller's own debounce would not do: it starts anew with every event, and tables that play never stop.
+//! The debounce of kube's controller does not fit: every event restarts it, and tables that play never stop sending
+//! events.
 
 use futures::Stream;
 use kube::runtime::reflector::ObjectRef;
@@ -13,7 +13,7 @@ use std::{
 };
 use tokio::sync::Notify;
 
-/// Changes within this time are looked at together.
+/// Changes within this time are handled in one reconcile.
 const TOGETHER: Duration = Duration::from_millis(200);
 
 /// Namespace and name.
@@ -36,7 +36,7 @@ pub fn fleet_of(table: &PokerTable) -> Option<(String, String)> {
 }
 
 impl Wake {
-    /// Notes the fleet of a table, where it has one.
+    /// Adds the fleet of a table, if it has one.
     pub fn about(&self, table: &PokerTable) {
         if let Some(key) = fleet_of(table) {
             self.fleet(key);
@@ -49,7 +49,7 @@ impl Wake {
         self.0.more.notify_one();
     }
 
-    /// The fleets that were noted, each once for all changes within [`TOGETHER`].
+    /// The added fleets, each once for all changes within [`TOGETHER`].
     pub fn stream(&self) -> impl Stream<Item = ObjectRef<PokerTableFleet>> + use<> {
         futures::stream::unfold((self.0.clone(), BTreeSet::<Key>::new()), async |(inner, mut due)| {
             loop {

@@ -1,11 +1,8 @@
-//! Carries out what was decided.
+//! Carries out the decided steps.
 
-use super::{build, observe::PodView, validate::Valid};
+use super::{build, failed::Failed, observe::PodView, validate::Valid};
 use crate::{
-    certificates::CertificateError,
-    context::{Context, MANAGER},
-    index,
-    pods::PodError,
+    certificates::CertificateError, context::Context, index, names::MANAGER, pods::PodError,
     shared::SharedError,
 };
 use k8s_openapi::{api::core::v1::Pod, apimachinery::pkg::apis::meta::v1::ObjectMeta};
@@ -29,7 +26,8 @@ pub enum ApplyError {
     )]
     Foreign {
         name: String,
-        /// It belongs to another table, perhaps one of this name that is gone: then the API server removes it soon.
+        /// The Secret belongs to another table, perhaps to a deleted one of this name: then the API server removes the
+        /// Secret soon.
         leftover: bool,
     },
     #[error("the table's pod: {0}")]
@@ -39,12 +37,12 @@ pub enum ApplyError {
 }
 
 impl ApplyError {
-    /// Somebody else has written in the meantime: look again, nothing is wrong.
+    /// Whether another writer has changed the object in the meantime. The reconcile runs again; this is no fault.
     pub fn is_conflict(&self) -> bool {
         matches!(self, Self::Api { source: kube::Error::Api(status), .. } if status.code == 409)
     }
 
-    /// What is said of it in the table's conditions.
+    /// The error as the table's conditions report it.
     pub fn failed(&self) -> Failed {
         let refuses = |error: &kube::Error| {
             matches!(error, kube::Error::Api(status)
@@ -81,15 +79,6 @@ impl ApplyError {
     }
 }
 
-/// A step that did not happen, as the table's conditions say it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failed {
-    pub reason: &'static str,
-    pub message: String,
-    /// Waiting alone does not help, so it is said at once and not after some attempts.
-    pub lasts: bool,
-}
-
 pub(super) fn api(what: &'static str) -> impl FnOnce(kube::Error) -> ApplyError {
     move |source| ApplyError::Api { what, source }
 }
@@ -98,13 +87,13 @@ pub(super) fn name(table: &PokerTable) -> &str {
     table.metadata.name.as_deref().unwrap_or_default()
 }
 
-/// Where a table and all that is its own is.
+/// The table's namespace, which all its objects are in.
 pub(super) fn namespace(table: &PokerTable) -> &str {
     table.metadata.namespace.as_deref().unwrap_or_default()
 }
 
-/// Gives out the next generation. Fails where the table has changed since it was read: of two
-/// controllers only one gets a number.
+/// Raises the generation. Fails if the table has changed since it was read, so that only one of two controllers gets a
+/// number.
 pub async fn raise(
     context: &Context,
     table: &PokerTable,
@@ -135,8 +124,7 @@ fn wrote(context: &Context, mut table: PokerTable) -> PokerTable {
     table
 }
 
-/// Creates, never patches: a pod of this name that is there already belongs to another table or
-/// another attempt, and is not ours to change.
+/// Creates a pod and never patches one: an existing pod of this name belongs to another table or another attempt.
 pub async fn create(context: &Context, table: &PokerTable, pod: &Pod) -> Result<(), ApplyError> {
     let params = PostParams { field_manager: Some(MANAGER.into()), ..Default::default() };
     let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
@@ -169,7 +157,7 @@ pub async fn annotate(context: &Context, pod: &PodView, key: &str, value: &str) 
     annotate_all(context, pod, [(key, value)]).await
 }
 
-/// All of them in one write.
+/// Sets several annotations in one write.
 pub async fn annotate_all<const N: usize>(
     context: &Context,
     pod: &PodView,
@@ -217,7 +205,7 @@ pub async fn set_finalizer(
     Ok(wrote(context, patched.map_err(api("finalizer"))?))
 }
 
-/// Only what is said of a table; the generation is [`raise`]'s alone.
+/// Writes conditions and figures; only [`raise`] writes the generation.
 pub async fn write_status(
     context: &Context,
     table: &PokerTable,
@@ -226,7 +214,7 @@ pub async fn write_status(
     let patch = json!({"status": status});
     let params = PatchParams { field_manager: Some(MANAGER.into()), ..Default::default() };
     match context.tables(namespace(table)).patch_status(name(table), &params, &Patch::Merge(&patch)).await {
-        // Gone in the meantime: nobody is left to read it.
+        // The table is gone, so nobody would read its status.
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
         other => {
             wrote(context, other.map_err(api("write status"))?);

@@ -1,7 +1,7 @@
 //! From a valid table to its Kubernetes objects. Values in, values out.
 
 use super::validate::Valid;
-use crate::{certificates::Issued, context::MANAGER, defaults::Defaults, fleet::LABEL_FLEET};
+use crate::{certificates::Issued, defaults::Defaults, fleet::LABEL_FLEET, names::MANAGER};
 use k8s_openapi::{
     ByteString,
     api::core::v1::{
@@ -32,11 +32,12 @@ pub const LABEL_MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 pub const LABEL_TABLE: &str = "purr.poker/table";
 pub const LABEL_UID: &str = "purr.poker/table-uid";
 pub const LABEL_GENERATION: &str = "purr.poker/generation";
-/// What the pod was built from.
+/// Annotation with the hash of the pod's spec.
 pub const ANNOTATION_HASH: &str = "purr.poker/spec-hash";
 /// Whether the table deals new hands; read by the container each time it starts.
 pub const ANNOTATION_PAUSED: &str = "purr.poker/paused";
-/// Whether the pod was last told to take no new players. The table itself keeps that for its successors.
+/// Annotation: whether the pod was last told to accept no new players. The table itself keeps that order for its
+/// successors.
 pub const ANNOTATION_CLOSED: &str = "purr.poker/closed";
 /// Set before a pod is told to drain for its successor.
 pub const ANNOTATION_DRAINING: &str = "purr.poker/draining";
@@ -44,21 +45,22 @@ pub const ANNOTATION_DRAINING: &str = "purr.poker/draining";
 pub const ANNOTATION_STAND_BY: &str = "purr.poker/stand-by";
 /// Set before a pod that stood by is told to take its table over.
 pub const ANNOTATION_ORDERED: &str = "purr.poker/ordered";
-/// Variable of a pod's container that has its fencing generation. Neither it nor a pod's name can be edited, and its labels can.
+/// Container variable with the pod's fencing generation. Unlike labels, neither the variable nor the pod's name can be
+/// edited.
 const ENV_GENERATION: &str = "PURR_TABLE_GENERATION";
 const ENV_UID: &str = "PURR_TABLE_UID";
-/// Selects what belongs to tables among everybody's.
+/// Selects the objects of tables.
 pub const SELECTOR: &str = "app.kubernetes.io/part-of=purr,app.kubernetes.io/component=table";
 pub const CONTAINER: &str = "table";
 
 /// User of the images.
 const USER: i64 = 65_532;
-/// Kept back of the grace period for what comes after the hand, in seconds.
+/// Seconds of the grace period that are kept for the work after the hand.
 const GRACE_MARGIN_S: u32 = 20;
 /// A pod on a node that is gone is replaced after this time, in seconds: it is fenced.
 const NODE_LOST_S: i64 = 15;
 
-/// What a pod is built from.
+/// The parts that a pod is built from.
 pub struct Parts<'a> {
     pub table: &'a PokerTable,
     pub valid: &'a Valid,
@@ -88,7 +90,7 @@ pub fn parse_pod_name(pod: &str) -> Option<(&str, u64)> {
     (!table.is_empty()).then_some((table, parsed))
 }
 
-/// The UID of the table that a pod was made for: by what cannot be edited, where the pod has that.
+/// The UID of a pod's table, from a field that cannot be edited if the pod has one.
 pub fn table_uid(pod: &Pod) -> Option<&str> {
     let containers = pod.spec.as_ref().map(|spec| spec.containers.as_slice()).unwrap_or_default();
     let env = containers.iter().find(|container| container.name == CONTAINER).and_then(|c| c.env.as_ref());
@@ -139,11 +141,11 @@ const OWN_LABELS: [&str; 8] = [
 /// Our labels as an object has them.
 pub fn own_labels(meta: &ObjectMeta) -> BTreeMap<&'static str, Option<&str>> {
     let value = |key| meta.labels.as_ref().and_then(|labels| labels.get(key)).map(String::as_str);
-    // As a merge patch this also removes those of ours that the object should not have.
+    // As a merge patch this also removes own labels that the object should not have.
     OWN_LABELS.into_iter().map(|key| (key, value(key))).collect()
 }
 
-/// Known by this is what an object says of itself that somebody may have edited: our labels, and the table that owns it.
+/// Fingerprint of an object's own labels and its owner, to detect edits.
 pub fn marks(meta: &ObjectMeta) -> u64 {
     let mut hasher = DefaultHasher::new();
     own_labels(meta).hash(&mut hasher);
@@ -153,14 +155,14 @@ pub fn marks(meta: &ObjectMeta) -> u64 {
     hasher.finish()
 }
 
-/// What a pod of this generation should say of itself.
+/// Labels and owner that a pod of this generation should have.
 pub fn pod_marks(table: &PokerTable, fleet: &Defaults, generation: u64) -> ObjectMeta {
     let mut labels = labels(table, fleet);
     labels.insert(LABEL_GENERATION.into(), generation.to_string());
     ObjectMeta { labels: Some(labels), owner_references: owner(table), ..Default::default() }
 }
 
-/// What the table's Secret should say of itself when it is made.
+/// Labels and owner that the table's Secret should have when it is created.
 pub fn secret_marks(table: &PokerTable, fleet: &Defaults) -> ObjectMeta {
     ObjectMeta {
         name: Some(secret_name(name(table))),
@@ -185,8 +187,8 @@ pub fn secret(table: &PokerTable, fleet: &Defaults, issued: &Issued) -> Secret {
     }
 }
 
-/// What a pod's content is known by. Generation and pause are not in it: the one is filled in when the pod is issued, the
-/// other is read from the pod's own annotations.
+/// Hash of a pod's content. Generation and pause are left out: the generation is filled in when the pod is created, and
+/// the pause is read from the pod's annotations.
 pub fn spec_hash(spec: &PodSpec) -> String {
     let json = serde_json::to_vec(spec).unwrap_or_default();
     hex::encode(&Sha256::digest(&json)[..8])
@@ -231,7 +233,7 @@ pub fn pod(parts: &Parts<'_>) -> Pod {
     }
 }
 
-/// The same pod for a generation that has been given out, as a successor that stands by or not.
+/// The same pod for a raised generation, as a successor that stands by or not.
 pub fn issued(pod: &Pod, table: &PokerTable, generation: u64, stand_by: bool) -> Pod {
     let mut pod = pod.clone();
     pod.metadata.name = Some(pod_name(name(table), generation));
@@ -239,7 +241,7 @@ pub fn issued(pod: &Pod, table: &PokerTable, generation: u64, stand_by: bool) ->
     labels.insert(LABEL_GENERATION.into(), generation.to_string());
     let annotations = pod.metadata.annotations.get_or_insert_default();
     annotations.insert(ANNOTATION_STAND_BY.into(), stand_by.to_string());
-    // The hash is of the variable as it was until now, which reads the label: pods of before stay as they are.
+    // The hash covers the variable in its earlier form, which reads the label, so that existing pods stay as they are.
     let env =
         pod.spec.iter_mut().flat_map(|spec| &mut spec.containers).flat_map(|c| c.env.iter_mut().flatten());
     for var in env.filter(|var| var.name == ENV_GENERATION) {
@@ -272,7 +274,7 @@ fn container(table: &PokerTable, valid: &Valid, fleet: &Defaults) -> Container {
         image_pull_policy: Some(fleet.image_pull_policy.clone()),
         env: Some(environment(table, valid, fleet)),
         ports: Some(vec![port("https", ports::INTERNAL), port("ops", ports::OPS)]),
-        // What a crash had to say goes into the table's condition.
+        // The last lines of a crash go into the table's condition.
         termination_message_policy: Some("FallbackToLogsOnError".into()),
         security_context: Some(SecurityContext {
             allow_privilege_escalation: Some(false),
@@ -282,7 +284,7 @@ fn container(table: &PokerTable, valid: &Valid, fleet: &Defaults) -> Container {
         }),
         // Liveness never depends on Redis or the signer.
         startup_probe: Some(probe("/livez", 1, 1, Some(60))),
-        // A process that does not say that it lives ends no hand either: it is not given the time to.
+        // A process that does not answer its probe does not finish its hand either, so it gets no grace period.
         liveness_probe: Some(Probe {
             termination_grace_period_seconds: Some(1),
             ..probe("/livez", 5, 3, None)
@@ -363,7 +365,7 @@ fn environment(table: &PokerTable, valid: &Valid, fleet: &Defaults) -> Vec<EnvVa
     if !fleet.fairplay_key.is_empty() {
         all.push(value("PURR_FAIRPLAY_PUBLIC_KEY", &fleet.fairplay_key));
     }
-    // What a table does by itself is not said: pods of before stay as they are.
+    // The default is left out, so that existing pods stay as they are.
     if fleet.record_version != VERSION {
         all.push(value("PURR_RECORD_VERSION", &fleet.record_version.to_string()));
     }
@@ -373,8 +375,8 @@ fn environment(table: &PokerTable, valid: &Valid, fleet: &Defaults) -> Vec<EnvVa
     all
 }
 
-/// The spec with its `paused` taken from the pod's annotation each time that the container starts:
-/// a table that was paused after its pod was made stays paused over a restart in place.
+/// The spec with a `paused` that the container reads from the pod's annotation at each start, so that a table paused
+/// after its pod's creation stays paused when the container restarts.
 fn spec_json(valid: &Valid) -> String {
     let mut json = serde_json::to_value(&valid.spec).unwrap_or_default();
     if let Some(fields) = json.as_object_mut() {
@@ -412,7 +414,7 @@ fn volumes(table: &PokerTable, fleet: &Defaults) -> Vec<Volume> {
     ]
 }
 
-/// The pod starts without the Secret as well, and sees it when it is there.
+/// Lets the pod start without the Secret; the files appear once the Secret exists.
 fn optional(mut volume: Volume) -> Volume {
     if let Some(secret) = &mut volume.secret {
         secret.optional = Some(true);

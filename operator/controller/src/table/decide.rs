@@ -1,4 +1,4 @@
-//! What to do next about a table: one function of what was observed.
+//! Decides the next steps of a table: one function of the observed state.
 
 use super::observe::{Life, PodView};
 use crate::{pace::Turn, pods::PodError};
@@ -11,13 +11,13 @@ use std::{fmt, sync::Arc};
 
 /// A pod that failed is not replaced earlier than this after it was made, in seconds.
 const RELAUNCH_S: i64 = 10;
-/// One that served and crashed again is not replaced earlier than this after it was made, in seconds.
+/// Least age, in seconds, at which a pod that served and crashed again is replaced.
 const RECOVER_S: i64 = 5;
 /// Between two questions to a draining pod, in seconds.
 const ASK_S: u64 = 1;
 /// Between two questions to a pod that writes no summary, in seconds.
 const QUIET_S: u64 = 2;
-/// Between two looks at what is announced by the API anyway, in seconds.
+/// Interval, in seconds, between checks of states that the API announces anyway.
 const LOOK_S: u64 = 5;
 
 /// An answer of a pod or of the signer. An error is shared, because what was observed is cloned.
@@ -26,33 +26,33 @@ pub type Answer<T> = Result<T, Arc<PodError>>;
 /// All that the decision depends on.
 #[derive(Clone, Debug, Default)]
 pub struct Observed {
-    /// The table is to be deleted.
+    /// The table is being deleted.
     pub deleting: bool,
-    /// It has our finalizer.
+    /// The object has the controller's finalizer.
     pub finalizer: bool,
     /// The last fencing generation that was given out; 0: none.
     pub generation: u64,
     pub paused: bool,
-    /// Nobody new is to take a seat.
+    /// The table has to refuse new players.
     pub closed: bool,
-    /// The Secrets that the table's pod mounts are to be looked at, and made where they are missing.
+    /// The Secrets that the table's pod mounts have to be checked, and created if they are missing.
     pub mounts_due: bool,
     /// Hash of the pod as it should be; `None` where none can be made.
     pub wanted: Option<String>,
     pub pods: Vec<PodView>,
-    /// What the current pod answered when it was asked to drain.
+    /// The current pod's answer to the request to drain.
     pub drain: Option<Answer<DrainStatus>>,
-    /// The current pod's process wrote its summary, and does so no more.
+    /// The current pod's process has written a summary earlier, but none lately.
     pub quiet: bool,
-    /// What it answered when it was asked whether it lives.
+    /// The current pod's answer to the liveness check.
     pub alive: Option<Answer<()>>,
     /// The last entry in the signer's journal.
     pub head: Option<Answer<u64>>,
-    /// What the current pod's process last said about why it deals no hands; `None`: it has said nothing yet.
+    /// Why the current pod's process deals no hands, by its last summary; `None`: it has written none yet.
     pub holding: Option<Option<Holding>>,
-    /// Whether the current pod's process last said that it takes nobody new; `None`: it has said nothing yet.
+    /// Whether the current pod's process refuses new players, by its last summary; `None`: it has written none yet.
     pub is_closed: Option<bool>,
-    /// What the successor answered when it was asked how far it is.
+    /// The successor's answer to the question how far it is.
     pub standing: Option<Answer<Standing>>,
     /// Its predecessor hands nothing over, so it is drained instead.
     pub refused_hand_over: bool,
@@ -81,13 +81,13 @@ impl From<Why> for DrainReason {
     }
 }
 
-/// One thing to do. Carried out in order; the first that fails ends the reconcile.
+/// One step. Steps are carried out in order; the first failure ends the reconcile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Sees to the Secrets that the table's pod mounts, clears [`Observed::mounts_due`] and decides anew. Where it fails no pod
-    /// is made, and one that runs plays on.
+    /// Checks the Secrets that the table's pod mounts, clears [`Observed::mounts_due`] and decides again. If this
+    /// fails, no pod is created, and a running pod plays on.
     Prepare,
-    /// Also where somebody has taken it off.
+    /// Also if the finalizer was removed.
     AddFinalizer,
     ReleaseFinalizer,
     /// Puts labels and owner back that somebody has edited.
@@ -98,22 +98,22 @@ pub enum Step {
     Raise {
         to: u64,
     },
-    /// Only after [`Step::Raise`] to the same generation.
+    /// Follows [`Step::Raise`] to the same generation, never before it.
     Create {
         generation: u64,
-        /// The pod takes the table over only when it is told to.
+        /// The pod takes the table over only when ordered.
         stand_by: bool,
     },
-    /// Asks whether the table may move to a new pod now, sets [`Observed::turn`] and decides anew.
+    /// Asks whether the table may move to a new pod now, sets [`Observed::turn`] and decides again.
     AskTurn {
         /// The pod was asked to go; else it is outdated.
         evicted: bool,
     },
-    /// Asks a successor how far it is, sets [`Observed::standing`] and decides anew.
+    /// Asks a successor how far it is, sets [`Observed::standing`] and decides again.
     AskStanding {
         pod: String,
     },
-    /// Durable, before the successor is told: its container takes over at once where it starts again.
+    /// Stores the order durably before the successor gets it: a successor that restarts then takes over at once.
     MarkOrdered {
         pod: String,
     },
@@ -125,20 +125,20 @@ pub enum Step {
     Delete {
         pod: String,
     },
-    /// Durable, before the pod is told.
+    /// Stores the order durably before the pod gets it.
     MarkDraining {
         pod: String,
     },
-    /// Asks the pod to drain, sets [`Observed::drain`] and decides anew.
+    /// Orders the pod to drain, sets [`Observed::drain`] and decides again.
     AskDrain {
         pod: String,
         why: Why,
     },
-    /// Asks the pod whether it lives, sets [`Observed::alive`] and decides anew.
+    /// Checks that the pod's process is alive, sets [`Observed::alive`] and decides again.
     AskAlive {
         pod: String,
     },
-    /// Asks the signer, sets [`Observed::head`] and decides anew.
+    /// Asks the signer for the head of the sequence, sets [`Observed::head`] and decides again.
     AskHead,
     Pause {
         pod: String,
@@ -150,17 +150,17 @@ pub enum Step {
     },
 }
 
-/// What the table is busy with, for its conditions.
+/// The current stage of the table, for its conditions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stage {
     Steady,
     /// A pod is being made, or has not become ready.
     Starting,
-    /// No pod can be made; what validation said has the reason.
+    /// No pod can be created; the validation error says why.
     Blocked,
     /// The pod is outdated; the table waits for its turn, and plays on.
     Queued,
-    /// A successor starts, or takes over; the table plays on.
+    /// A successor starts or takes over; the table plays on.
     Moving(Waiting),
     /// A hand is ending, for this reason.
     Draining(Why, Waiting),
@@ -169,7 +169,7 @@ pub enum Stage {
     Deleted,
 }
 
-/// What a drain waits for.
+/// The reason why a drain is not finished.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Waiting {
     Hand,
@@ -219,7 +219,7 @@ impl Decision {
         self
     }
 
-    /// Unless another time is set.
+    /// Sets when to decide again, unless a time is set already.
     fn again_within(mut self, seconds: u64) -> Self {
         self.again_s = self.again_s.or(Some(seconds));
         self
@@ -235,8 +235,8 @@ pub fn decide(seen: &Observed) -> Decision {
     }
     let newest = seen.pods.iter().map(|pod| pod.generation).max().unwrap_or_default();
     if newest > seen.generation {
-        // The status that we know is older than the pods that we know, or somebody has put it back: before a generation is
-        // raised the table is read again.
+        // The known status is older than the known pods, or was changed by hand: the table is read again before a
+        // generation is raised.
         return Decision::new(Stage::Starting, [Step::Raise { to: newest }]).again(ASK_S);
     }
     let mut decision = if seen.deleting { delete(seen) } else { keep(seen) };
@@ -250,7 +250,7 @@ pub fn decide(seen: &Observed) -> Decision {
         decision.again_s = Some(decision.again_s.map_or(LOOK_S, |again_s| again_s.min(LOOK_S)));
         decision.steps.splice(0..0, strayed);
     }
-    // Fenced already, so nothing that they still do counts.
+    // These pods are fenced already, so their writes have no effect.
     let holder = holder(&seen.pods).map_or(0, |pod| pod.generation);
     let old = seen.pods.iter().filter(|pod| pod.generation < holder && is_there(pod));
     let removals: Vec<Step> = old.map(|pod| Step::Delete { pod: pod.name.clone() }).collect();
@@ -262,7 +262,7 @@ fn is_there(pod: &PodView) -> bool {
     matches!(pod.life, Life::Alive | Life::Failed)
 }
 
-/// The pods that count: the one that has the table, and the one that is to take it over.
+/// The two pods that matter: the one that holds the table, and the one that is to take it over.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Roles<'a> {
     holder: Option<&'a PodView>,
@@ -274,7 +274,7 @@ impl<'a> Roles<'a> {
         let mut newest: Vec<&PodView> = pods.iter().collect();
         newest.sort_by_key(|pod| std::cmp::Reverse(pod.generation));
         let Some(first) = newest.first().copied() else { return Self::default() };
-        // Until it serves, the pod before may still have the table.
+        // Until the successor serves, the previous pod may still hold the table.
         let is_successor = |pod: &PodView| pod.stand_by || (pod.ordered && !pod.ready && newest.len() > 1);
         if !is_successor(first) {
             return Self { holder: Some(first), successor: None };
@@ -319,12 +319,12 @@ fn launch(seen: &Observed, before: impl Into<Vec<Step>>) -> Decision {
     issue(seen, false, before, Stage::Starting)
 }
 
-/// A new pod beside the one that has the table.
+/// Creates a new pod beside the one that holds the table.
 fn launch_successor(seen: &Observed) -> Decision {
     issue(seen, true, [], Stage::Moving(Waiting::Successor)).again_within(ASK_S)
 }
 
-/// In place of a pod that will not serve again soon, once it is as old as this, in seconds.
+/// Replaces a pod that will not serve again soon, once the pod has this age in seconds.
 fn relaunch(seen: &Observed, pod: &PodView, age_s: i64) -> Decision {
     match u64::try_from(pod.created_s + age_s - seen.now_s) {
         Ok(wait @ 1..) => Decision::new(Stage::Starting, []).again(wait),
@@ -340,12 +340,12 @@ fn restore(pod: &PodView) -> Step {
     Step::Restore { pod: pod.name.clone() }
 }
 
-/// The table goes on: it has one pod, as wanted.
+/// Keeps the one wanted pod.
 fn keep(seen: &Observed) -> Decision {
     let Roles { holder, successor } = Roles::of(&seen.pods);
     if let Some(successor) = successor {
         let mut decision = hand_over(seen, holder, successor);
-        // A successor that does not come up keeps nobody from pausing or closing the table.
+        // A successor that does not start must not keep the table from being paused or closed.
         let playing = holder.filter(|pod| pod.life == Life::Alive && pod.ready && !successor.ordered);
         if let Some(pod) = playing.filter(|_| decision.steps.is_empty()) {
             decision.steps = instruct(seen, pod, Stage::Steady).steps;
@@ -359,8 +359,8 @@ fn keep(seen: &Observed) -> Decision {
         Life::Terminating if seen.wanted.is_some() => return evicted(seen, pod),
         Life::Terminating => return Decision::new(Stage::Going, []).again(LOOK_S),
         Life::Failed => return relaunch(seen, pod, RELAUNCH_S),
-        // It served, so a process can run with this configuration, and players wait. One that never did stays: kubelet's
-        // pace is right for what will not run anywhere.
+        // The pod served before, so a process can run with this configuration, and players wait. A pod that never
+        // served stays: kubelet's back-off is right for a configuration that cannot run.
         Life::Alive if pod.backing_off && seen.holding.is_some() && seen.wanted.is_some() => {
             return relaunch(seen, pod, RECOVER_S);
         }
@@ -382,7 +382,7 @@ fn keep(seen: &Observed) -> Decision {
         return replace(seen, pod);
     }
     if !pod.ready {
-        // Kubelet asks once a second; a process that has just taken over can be asked at once.
+        // Kubelet probes once a second; a process that has just taken over can be asked at once.
         let asks = pod.ordered && seen.standing.is_none() && pod.started && pod.ip.is_some();
         let steps = if asks { vec![Step::AskStanding { pod: pod.name.clone() }] } else { Vec::new() };
         return Decision::new(Stage::Starting, steps).again(if pod.ordered { ASK_S } else { LOOK_S });
@@ -395,25 +395,25 @@ fn is_dumb(seen: &Observed, pod: &PodView) -> bool {
     seen.quiet && seen.now_s - pod.created_s >= RELAUNCH_S
 }
 
-/// Tells a pod that serves what its table may do.
+/// Sends the pause and closing orders to a serving pod.
 fn instruct(seen: &Observed, pod: &PodView, stage: Stage) -> Decision {
     let mut decision = Decision::new(stage, []);
     if pod.paused != seen.paused || forgot(seen) {
         decision.steps.push(Step::Pause { pod: pod.name.clone(), paused: seen.paused });
     }
-    // A successor takes over what its table was told, so what the process says counts as well.
+    // A successor takes over the orders that its table got, so the process's own report counts as well.
     if pod.closed != seen.closed || seen.is_closed.is_some_and(|closed| closed != seen.closed) {
         decision.steps.push(Step::Close { pod: pod.name.clone(), closed: seen.closed });
         decision = decision.again(LOOK_S);
     }
     if seen.quiet {
-        // It lives, so it cannot reach where summaries go; that may be all that is wrong.
+        // The process is alive, so it cannot reach Redis; that may be the only fault.
         decision = decision.again(QUIET_S);
     }
     decision
 }
 
-/// The table does not do what it was told: its container may have started while it was told.
+/// Whether the table does not follow an order: its container may have started while the order was sent.
 fn forgot(seen: &Observed) -> bool {
     match seen.holding {
         None => false,
@@ -424,7 +424,7 @@ fn forgot(seen: &Observed) -> bool {
 
 /// A pod of an earlier configuration: a successor takes its place, once it is the table's turn.
 fn replace(seen: &Observed, pod: &PodView) -> Decision {
-    // What cannot run is no loss, and a correction should not wait for the turn of what is broken.
+    // A pod that cannot run costs no capacity, and a correction should not wait for the turn of a broken table.
     if !pod.ready && (pod.trouble.is_some() || pod.backing_off) {
         return launch(seen, [remove(pod)]);
     }
@@ -435,14 +435,14 @@ fn replace(seen: &Observed, pod: &PodView) -> Decision {
             let again_s = waits.again_s.unwrap_or(again_s).min(again_s);
             waits.again(again_s)
         }
-        // Nobody can be at a table whose process has never run.
+        // A table whose process has never run has no players.
         Some(Turn::Now) if !pod.started => launch(seen, [remove(pod)]),
         Some(Turn::Now) => launch_successor(seen),
     }
 }
 
-/// A pod that was asked to go plays on for a part of its grace period: tables of a drained node take turns for as long as
-/// that bears, so that their starts do not slow each other's take-overs.
+/// Handles a pod that was asked to stop: it plays on for a part of its grace period. The tables of a drained node take
+/// turns during that time, so that their starts do not slow each other's take-overs.
 fn evicted(seen: &Observed, pod: &PodView) -> Decision {
     let wait = |again_s| Decision::new(Stage::Moving(Waiting::Successor), []).again(again_s);
     match (seen.turn, pod.move_by_s.saturating_sub(seen.now_s)) {
@@ -456,13 +456,14 @@ fn starting() -> Decision {
     Decision::new(Stage::Starting, [])
 }
 
-/// A successor is there. It stands by, is told to take over, and the pod before goes once the successor serves.
+/// Hands over to a successor: it stands by, is ordered to take over, and the previous pod is deleted once the successor
+/// serves.
 fn hand_over(seen: &Observed, holder: Option<&PodView>, successor: &PodView) -> Decision {
     let wait = |waiting| Decision::new(Stage::Moving(waiting), []).again(ASK_S);
     let playing = holder.filter(|pod| pod.life == Life::Alive && pod.ready);
     match successor.life {
         Life::Alive => {}
-        // Beside a table that plays, nothing is urgent.
+        // Nothing is urgent while the table plays on in its old pod.
         Life::Failed => {
             let age_s = seen.now_s - successor.created_s;
             return match u64::try_from(RELAUNCH_S - age_s) {
@@ -478,7 +479,7 @@ fn hand_over(seen: &Observed, holder: Option<&PodView>, successor: &PodView) -> 
     let fits = seen.wanted.as_ref().is_none_or(|wanted| *wanted == successor.hash);
     if !successor.ordered {
         let holder_fits = holder.is_some_and(|pod| seen.wanted.as_ref() == Some(&pod.hash) && !pod.draining);
-        // Undone, or changed once more. The next round makes another one where one is needed.
+        // The change was undone or changed again. The next round creates another successor if needed.
         if !fits || (holder_fits && playing.is_some()) {
             return with_step(wait(Waiting::Successor), remove(successor));
         }
@@ -519,7 +520,7 @@ fn hand_over(seen: &Observed, holder: Option<&PodView>, successor: &PodView) -> 
         },
         Some(Ok(Standing::TakingOver)) if gone => order(None),
         Some(Ok(Standing::TakingOver | Standing::Serving | Standing::Unknown)) => wait(Waiting::HandOver),
-        // While the group of its store or the signer is away nobody could take over.
+        // While Redis or the signer is unreachable no process could take over.
         Some(Ok(Standing::Connecting)) if !gone => wait(Waiting::Successor),
         Some(Ok(Standing::Connecting | Standing::StandingBy)) => order(from),
     }
@@ -549,7 +550,7 @@ fn drained(seen: &Observed, pod: &PodView, why: Why) -> Result<(), Decision> {
     }
 }
 
-/// The table goes, once its last hand has ended and the signer has all of it.
+/// Deletes the table once its last hand has ended and the signer has all its entries.
 fn delete(seen: &Observed) -> Decision {
     let release = |pods: Vec<Step>| {
         let mut steps = pods;
@@ -558,7 +559,7 @@ fn delete(seen: &Observed) -> Decision {
     };
     let waiting = |waiting| Stage::Draining(Why::Delete, waiting);
     let Roles { holder: current, successor } = Roles::of(&seen.pods);
-    // No process of it has ever run, so nobody has to be asked whether somebody sits there.
+    // No process of the table has ever run, so no player can sit there.
     let never_ran = match seen.generation {
         0 => true,
         1 => match current {
@@ -571,7 +572,7 @@ fn delete(seen: &Observed) -> Decision {
         return release(current.map(remove).into_iter().collect());
     }
     if let Some(successor) = successor {
-        // One that was told to take over does so first; one that was not goes before the table does.
+        // A successor that was ordered to take over does so first; one that was not is deleted before the table.
         let mut decision = if successor.ordered {
             hand_over(seen, current, successor)
         } else {
@@ -584,7 +585,7 @@ fn delete(seen: &Observed) -> Decision {
         if let Some(Err(error)) = &seen.drain
             && is_dumb(seen, pod)
         {
-            // Kubelet calls it ready, and nobody else reaches it: a pod that can be asked takes its place.
+            // Kubelet reports the pod ready, but nobody else reaches it: a reachable pod replaces it.
             let mut decision = keep(seen);
             decision.stage = waiting(Waiting::Unreachable(error.to_string()));
             return decision.again_within(ASK_S);
@@ -600,10 +601,10 @@ fn delete(seen: &Observed) -> Decision {
     match &seen.head {
         None => Decision::new(waiting(Waiting::Pod), [Step::AskHead]),
         Some(Err(why)) => Decision::new(waiting(Waiting::Signer(why.to_string())), []).again(LOOK_S),
-        // It never had a player: there is nothing to end.
+        // The table never had a player, so there is nothing to drain.
         Some(Ok(0)) => release(current.filter(|pod| is_there(pod)).map(remove).into_iter().collect()),
         Some(Ok(_)) => {
-            // A pod has to come up first, and go on where the one before ended.
+            // A pod has to start first and continue from the previous pod's last commit.
             let mut decision = keep(seen);
             decision.stage = waiting(Waiting::Pod);
             decision.again_s = decision.again_s.or(Some(LOOK_S));

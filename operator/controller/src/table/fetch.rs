@@ -1,4 +1,4 @@
-//! What the API server has of a table: the object and its pods.
+//! Reads a table from the API server: the object and its pods.
 
 use super::{build, observe::PodView};
 use crate::context::Context;
@@ -13,7 +13,8 @@ pub struct Fetched {
     pub live: bool,
 }
 
-/// As the watches and the own writes since have it: good enough for all that a compare-and-swap or a name protects.
+/// Reads the watch cache and this process's own writes. Stale data is safe for writes guarded by resourceVersion or a
+/// unique name.
 pub fn cached(context: &Context, table: &Arc<PokerTable>) -> Fetched {
     let uid = table.metadata.uid.as_deref().unwrap_or_default();
     let pods = own(table, context.pod_index.of(uid));
@@ -22,7 +23,7 @@ pub fn cached(context: &Context, table: &Arc<PokerTable>) -> Fetched {
     Fetched { table: (*table).clone(), pods, live: false }
 }
 
-/// As it is now; `None` where the table is gone.
+/// Reads the current state from the API server; `None` if the table is gone.
 pub async fn live(context: &Context, table: &PokerTable) -> Result<Option<Fetched>, kube::Error> {
     let name = table.metadata.name.as_deref().unwrap_or_default();
     let uid = table.metadata.uid.as_deref().unwrap_or_default();
@@ -34,7 +35,7 @@ pub async fn live(context: &Context, table: &PokerTable) -> Result<Option<Fetche
     let pods_api = context.pods(namespace);
     let labelled = ListParams::default().labels(&format!("{}={uid}", build::LABEL_UID));
     let mut pods: Vec<PodView> = pods_api.list(&labelled).await?.items.iter().map(PodView::of).collect();
-    // Somebody may have taken the label off a pod.
+    // The label may have been removed from a pod.
     for known in context.pod_index.of(uid) {
         if pods.iter().all(|pod| pod.name != known.name) {
             let named = ListParams::default().fields(&format!("metadata.name={}", known.name));

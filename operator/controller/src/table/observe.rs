@@ -1,4 +1,4 @@
-//! What is to be known of a pod, taken out of the API's object.
+//! The view of a pod that decisions need, from the API object.
 
 use super::build::{
     self, ANNOTATION_CLOSED, ANNOTATION_DRAINING, ANNOTATION_HASH, ANNOTATION_ORDERED, ANNOTATION_PAUSED,
@@ -6,7 +6,7 @@ use super::build::{
 };
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodCondition};
 
-/// Characters kept of what a pod has to say.
+/// Characters kept of a pod's message.
 const MESSAGE_MAX: usize = 512;
 
 /// A pod of a table.
@@ -17,20 +17,20 @@ pub struct PodView {
     pub uid: String,
     /// The one in its name: labels can be edited.
     pub generation: u64,
-    /// What its labels and owner are known by, as they are.
+    /// Fingerprint of its current labels and owner.
     pub marks: u64,
-    /// Somebody has edited its labels or owner.
+    /// Its labels or owner were edited.
     pub strayed: bool,
     pub hash: String,
-    /// As last told to it.
+    /// The last pause order that the pod got.
     pub paused: bool,
-    /// As last told to it.
+    /// The last closing order that the pod got.
     pub closed: bool,
-    /// Told, or about to be told, to make way for its successor.
+    /// The pod was ordered, or is about to be ordered, to make way for its successor.
     pub draining: bool,
-    /// Connects, and does not take the table over before it is told to.
+    /// The pod connects, but does not take the table over before it is ordered to.
     pub stand_by: bool,
-    /// Stood by, and was told or is about to be told to take over.
+    /// The pod stood by, and was ordered or is about to be ordered to take over.
     pub ordered: bool,
     pub ip: Option<String>,
     pub node: Option<String>,
@@ -38,7 +38,8 @@ pub struct PodView {
     pub ready: bool,
     /// A container of it has run.
     pub started: bool,
-    /// Kubelet waits before it starts a crashed container again: 10 s after the second crash in a row, then ever longer.
+    /// Kubelet is backing off before it restarts a crashed container: 10 s after the second crash in a row, then longer
+    /// and longer.
     pub backing_off: bool,
     pub life: Life,
     /// Why it does not run, in the kubelet's words.
@@ -56,18 +57,19 @@ pub enum Life {
     Terminating,
     /// Its node is gone. Whatever still runs there is fenced by the next generation.
     Lost,
-    /// It will never run (again): evicted, or refused by its node.
+    /// The pod will never run (again): evicted, or refused by its node.
     Failed,
 }
 
-/// For the table's conditions.
+/// A pod's problem, for the table's conditions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trouble {
     pub reason: &'static str,
     pub message: String,
 }
 
-/// A table plays on for half of its pod's grace period at most. Half of that is left for the successor's start.
+/// Divisor of the grace period. A table plays on for at most half of it; half of that is reserved for the successor's
+/// start.
 const MOVE_PART: i64 = 4;
 
 impl PodView {
@@ -110,7 +112,7 @@ impl PodView {
         }
     }
 
-    /// Runs, but does not serve: its `/readyz` says why.
+    /// Whether the pod runs but does not serve, so that its `/readyz` says why.
     pub fn can_explain(&self) -> bool {
         !self.ready && self.started && self.trouble.is_none() && self.life == Life::Alive && self.ip.is_some()
     }
@@ -188,7 +190,7 @@ fn failed(pod: &Pod) -> Option<Trouble> {
     Some(Trouble { reason: "PodFailed", message: tail(&format!("{reason}: {message}")).to_owned() })
 }
 
-/// The end of a text: that is where a log says what went wrong.
+/// Returns the end of a text, where a log usually names the error.
 fn tail(text: &str) -> &str {
     let skip = text.chars().count().saturating_sub(MESSAGE_MAX);
     text.char_indices().nth(skip).map_or("", |(at, _)| &text[at..])

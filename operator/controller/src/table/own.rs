@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A pod that was created and is not shown by then has come and gone in the meantime.
+/// Time after which a created pod that the watch does not show must have been deleted again.
 const SHOWN_WITHIN: Duration = Duration::from_secs(5);
 
 /// The last writes to one table that its watches have not shown.
@@ -41,7 +41,7 @@ impl Own {
         self.table.as_ref().unwrap_or(watched).clone()
     }
 
-    /// The pods that the watch shows, and the one that was created after them.
+    /// The pods that the watch shows, plus the one that this process created since.
     pub fn pods(&mut self, mut watched: Vec<PodView>, now: Instant) -> Vec<PodView> {
         self.pod.take_if(|(own, since)| {
             now.saturating_duration_since(*since) >= SHOWN_WITHIN
@@ -52,7 +52,8 @@ impl Own {
     }
 }
 
-/// Resource versions of one resource are numbers that grow with each write (KEP-5504). One that is no number is not newer.
+/// Resource versions of one resource are numbers that grow with each write (KEP-5504). A version that is not a number
+/// counts as not newer.
 fn is_newer(own: &ObjectMeta, watched: &ObjectMeta) -> bool {
     let version = |meta: &ObjectMeta| meta.resource_version.as_ref()?.parse::<u128>().ok();
     version(own).zip(version(watched)).is_some_and(|(own, watched)| own > watched)

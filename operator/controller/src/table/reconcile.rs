@@ -1,9 +1,10 @@
-//! The loop of the steps, for one table.
+//! The reconcile loop of one table.
 
 use super::{
-    apply::{self, ApplyError, FINALIZER, Failed},
+    apply::{self, ApplyError, FINALIZER},
     build,
     decide::{self, Answer, Decision, Observed, Stage, Step, decide},
+    failed::Failed,
     fetch::{self, Fetched},
     observe::{Life, PodView},
     secret,
@@ -32,20 +33,20 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-/// Decisions in one reconcile: each question is asked once, and the cache is left once.
+/// Most decisions in one reconcile: each question is asked once, and the cache is bypassed once.
 const ROUNDS_MAX: usize = 11;
 /// Waits between two attempts to create a pod that the API server refuses.
 const REFUSED: Delays = Delays::new(Duration::from_secs(1), Duration::from_secs(300));
-/// A step that may pass by itself has failed this often before the table's conditions say so.
+/// Failures of a step after which the table's conditions report it, if waiting may help.
 const SAID_AFTER: u32 = 3;
 /// Between two times that labels and owner of a table's pods are put back.
 const RESTORE_EVERY: Duration = Duration::from_secs(5);
-/// A table that nothing happens to is looked at this often all the same.
+/// Interval at which a table is reconciled even if nothing changes.
 const RESYNC: Duration = Duration::from_secs(300);
 
-/// Longest wait until a table that starts, and whose status does not say so yet, is looked at again, in seconds.
+/// Longest wait, in seconds, before the next reconcile of a starting table whose status does not say so yet.
 const FIRST_AGAIN_MAX_S: u64 = 30;
-/// Until a table is looked at again of which not all is known yet after the start.
+/// Wait before a table is reconciled while caches are incomplete after the start.
 const UNLISTED: Duration = Duration::from_millis(250);
 
 #[derive(Debug, thiserror::Error)]
@@ -70,13 +71,13 @@ struct Answers {
     head: Option<Answer<u64>>,
     standing: Option<Answer<Successor>>,
     turn: Option<Turn>,
-    /// Whether what the pod mounts is there, and after how many seconds to look again.
+    /// Result of checking the Secrets that the pod mounts, and after how many seconds to check again.
     prepared: Option<Result<Option<u64>, ApplyError>>,
 }
 
-/// Brings one table a step nearer to what it should be.
+/// Brings one table a step closer to its spec.
 pub async fn reconcile(table: Arc<PokerTable>, context: Arc<Context>) -> Result<Action, ReconcileError> {
-    // Without its pods a table looks as if it had none, and without its summary as if it said nothing.
+    // Without the pod cache a table would seem to have no pods, and without its summary to be silent.
     let namespace = table.metadata.namespace.as_deref().unwrap_or_default();
     if !context.pods_listed.has(namespace) || !context.summaries.is_read() {
         return Ok(Action::requeue(UNLISTED));
@@ -115,7 +116,8 @@ async fn rounds(cached: &Arc<PokerTable>, context: &Context) -> Result<Action, R
             context.forget(&uid);
             return Ok(Action::await_change());
         }
-        // Neither a generation nor the end of a table that nobody was asked about goes by what the watches had some time ago.
+        // A new generation, or the end of a table whose pod and signer were not asked, needs current data instead of
+        // the watch cache.
         let unasked = answers.drain.is_none() && answers.head.is_none();
         let is_final = |step: &Step| match step {
             Step::Raise { .. } => true,
@@ -123,8 +125,9 @@ async fn rounds(cached: &Arc<PokerTable>, context: &Context) -> Result<Action, R
             _ => false,
         };
         let raises = decision.steps.iter().any(is_final);
-        // A table that never had a generation has no pod: one is made only after its generation was raised, and of two who
-        // raise it from the same version one fails. To list the pods for each new table would look at all of them.
+        // A table without a generation has no pod: a pod is created only after its generation was raised, and if two
+        // processes raise it from the same version, one fails. Listing the pods of each new table would read all of
+        // them.
         let is_new = round.seen.generation == 0 && round.seen.pods.is_empty();
         if raises && !fetched.live && !is_new {
             match fetch::live(context, &fetched.table).await {
@@ -171,8 +174,8 @@ async fn rounds(cached: &Arc<PokerTable>, context: &Context) -> Result<Action, R
     Err(ReconcileError::Undecided)
 }
 
-/// Says in the table's conditions that a step does not happen: one that waiting alone does not help at once, others when they
-/// have failed some times in a row. The error itself backs off.
+/// Reports in the table's conditions that a step fails: at once if waiting does not help, otherwise after several
+/// failures in a row. The error itself backs off.
 async fn say_failed(
     context: &Context,
     table: &PokerTable,
@@ -187,11 +190,11 @@ async fn say_failed(
         return;
     }
     if let Err(unsaid) = say(context, table, round, decision, Some(&failed)).await {
-        tracing::warn!(table = table.metadata.name, %unsaid, "status of a step that failed");
+        tracing::warn!(table = table.metadata.name, %unsaid, "failed step not reported in the status");
     }
 }
 
-/// What the table last said. A pod that has just become ready is asked about once, ahead of the next reading of all.
+/// The table's last summary. The summary of a pod that has just become ready is read at once, before the next round.
 async fn summary(context: &Context, fetched: &Fetched, uid: &str) -> Option<Summary> {
     let known = context.summaries.get(uid);
     let holder = decide::holder(&fetched.pods).filter(|pod| pod.ready);
@@ -201,11 +204,11 @@ async fn summary(context: &Context, fetched: &Fetched, uid: &str) -> Option<Summ
     }
     let is_first =
         context.memory(uid, |memory| std::mem::replace(&mut memory.greeted, generation) != generation);
-    if is_first { summaries::first(context, uid).await.or(known) } else { known }
+    if is_first { summaries::watch::first(context, uid).await.or(known) } else { known }
 }
 
-/// Keeps in mind that the API server refuses the table's pod. The write of the status wakes this table again, and what is
-/// kept here is why no other attempt is made then. Returns when the next one is due, in seconds.
+/// Remembers that the API server refused the table's pod. The status write wakes this table again; the record here
+/// prevents another attempt then. Returns, in seconds, when the next attempt is due.
 fn refused(context: &Context, table: &PokerTable, seen: &Observed, message: &str) -> u64 {
     let uid = table.metadata.uid.as_deref().unwrap_or_default();
     let unspent = generation(table);
@@ -231,7 +234,7 @@ fn refused_wait_s(times: u32) -> u64 {
     (wait.mul_f64(0.6) + jittered(wait).mul_f64(0.4)).as_secs().max(1)
 }
 
-/// Tells the others of its group how far the table is.
+/// Reports the table's progress to the pace of its group.
 fn keep_pace(context: &Context, table: &PokerTable, seen: &Observed, decision: &Decision) {
     let uid = table.metadata.uid.as_deref().unwrap_or_default();
     let group = group(table);
@@ -273,14 +276,14 @@ fn next(context: &Context, uid: &str, decision: &Decision, later_s: Option<u64>)
     }
 }
 
-/// What one decision is made of.
+/// The input of one decision.
 struct Round {
     valid: Result<Valid, Invalid>,
     /// The pod of the next generation.
     next_pod: Option<Pod>,
     summary: Option<Summary>,
     seen: Observed,
-    /// Look again after this time, in seconds, because the watches do not show yet what was written.
+    /// Reconcile again after this time, in seconds, because the watches do not show the last write yet.
     look_s: Option<u64>,
 }
 
@@ -305,13 +308,13 @@ impl Round {
             (Some(_), None) => mounts(context, table, generation + 1).await,
         };
         let hash = |pod: &Pod| pod.metadata.annotations.as_ref()?.get(build::ANNOTATION_HASH).cloned();
-        // What an earlier process of the table said is not about the pod that we have.
+        // A summary of an earlier process does not describe the current pod.
         let holder = decide::holder(&fetched.pods).map_or(generation, |pod| pod.generation);
         let summary = summary.filter(|summary| summary.epoch.generation() == holder);
         let uid = table.metadata.uid.as_deref().unwrap_or_default();
         let hash = next_pod.as_ref().and_then(hash);
         let refused = context.memory(uid, |memory| {
-            // Another configuration is another pod, which may be accepted.
+            // Another configuration makes another pod, which the API server may accept.
             let holds = memory.refused.as_ref().is_some_and(|refused| refused.wanted == hash);
             if let Some(refused) = memory.refused.as_mut().filter(|_| !holds) {
                 (refused.until_s, refused.times) = (0, 0);
@@ -349,21 +352,22 @@ impl Round {
     }
 }
 
-/// Whether what the table's pod mounts is to be looked at now, and after how many seconds to look, where that is soon.
+/// Whether the Secrets that the table's pod mounts have to be checked now, and in how many seconds the next check is
+/// due, if that is soon.
 async fn mounts(context: &Context, table: &PokerTable, generation: u64) -> (bool, Option<u64>) {
     let namespace = table.metadata.namespace.as_deref().unwrap_or_default();
     let (is_due, look_s) = secret::due(context, table, generation);
     (is_due || context.shared.is_due(namespace).await, look_s)
 }
 
-/// Sees to what the table's pod mounts. Returns after how many seconds to look again, where that is soon.
+/// Checks the Secrets that the table's pod mounts. Returns in how many seconds the next check is due, if that is soon.
 async fn prepare(context: &Context, table: &PokerTable, generation: u64) -> Result<Option<u64>, ApplyError> {
     let namespace = table.metadata.namespace.as_deref().unwrap_or_default();
     context.shared.ensure(namespace, |namespace| context.secrets(namespace)).await?;
     secret::ensure(context, table, generation).await
 }
 
-/// The pod, with a word on whether labels and owner are as they were made.
+/// The pod, with whether its labels and owner were edited.
 fn compared(pod: &PodView, table: &PokerTable, context: &Context) -> PodView {
     let wanted = build::marks(&build::pod_marks(table, &context.fleet, pod.generation));
     PodView { strayed: pod.marks != wanted, ..pod.clone() }
@@ -374,7 +378,7 @@ fn generation(table: &PokerTable) -> u64 {
     status.and_then(|status| u64::try_from(status.fencing_generation).ok()).unwrap_or_default()
 }
 
-/// `true`: a question was answered, decide anew.
+/// Carries out the steps. `true`: a question was answered, so decide again.
 async fn carry_out(
     context: &Context,
     fetched: &mut Fetched,
@@ -412,7 +416,7 @@ async fn carry_out(
                     }
                     is_due
                 });
-                // Somebody may take them off again and again.
+                // Labels may be removed again and again.
                 if is_due {
                     apply::restore(context, pod, &marks).await?;
                 }
@@ -435,7 +439,7 @@ async fn carry_out(
                 let ip = find(fetched, pod)?.ip.clone().unwrap_or_default();
                 let answer = said(context.reach.standing(&ip, &uid).await);
                 if matches!(&answer, Ok(Successor { standing: Standing::Serving, .. })) {
-                    // Its own word, which kubelet's next probe will confirm.
+                    // The pod's own answer; kubelet's next probe will confirm it.
                     let named = fetched.pods.iter_mut().filter(|held| held.name == *pod);
                     named.for_each(|held| held.ready = held.life == Life::Alive);
                 }
@@ -490,7 +494,7 @@ async fn carry_out(
                 let pod = find(fetched, pod)?;
                 let ip = pod.ip.as_deref().unwrap_or_default();
                 if let Err(error) = context.reach.close(ip, &uid, *closed).await {
-                    // Asked again soon; what else the table has to show does not wait for it.
+                    // The order is repeated soon; the rest of the status does not wait for it.
                     tracing::warn!(table = name, closed, %error, "the table cannot be told whom to take");
                 } else if pod.closed != *closed {
                     let value = closed.to_string();
@@ -502,7 +506,7 @@ async fn carry_out(
     Ok(false)
 }
 
-/// An answer as decisions see it.
+/// Converts an answer for decisions.
 fn said<T>(answer: Result<T, PodError>) -> Answer<T> {
     answer.map_err(Arc::new)
 }
@@ -512,8 +516,8 @@ fn find<'a>(fetched: &'a Fetched, name: &str) -> Result<&'a PodView, ApplyError>
     pod.ok_or_else(|| ApplyError::Pod(format!("{name} is not known")))
 }
 
-/// Writes the status where it says something new, and an event for each change of a condition. Returns when to look again
-/// because of what is not written yet, in seconds.
+/// Writes the status if it changed, and one event for each changed condition. Returns, in seconds, when to write the
+/// rest.
 async fn say(
     context: &Context,
     table: &PokerTable,
@@ -529,7 +533,7 @@ async fn say(
     });
     let deadline_s = context.pace.with(|pace| pace.budget(&group(table)).deadline_s);
     let missing = match pod.filter(|pod| pod.can_explain()).and_then(|pod| pod.ip.as_deref()) {
-        // What cannot be asked has nothing to say yet; its probes tell the rest.
+        // A pod that cannot be reached explains nothing yet; its probes show the rest.
         Some(ip) => context.reach.missing(ip).await.unwrap_or_default(),
         None => Vec::new(),
     };
@@ -562,7 +566,7 @@ async fn say(
         if let left @ 1.. = status::FIRST_S.saturating_sub(since_s) {
             return Ok(Some(left));
         }
-        // Many tables that start at once would each be slower for saying so.
+        // A status write per starting table would slow down a start of many tables.
         if !context.may_say_starting() {
             return Ok(Some(since_s.min(FIRST_AGAIN_MAX_S)));
         }

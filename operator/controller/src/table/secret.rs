@@ -1,13 +1,18 @@
 //! The Secret with a table's certificate: made, renewed, and put back where somebody removed or changed it.
 
+mod memory;
+
+pub use memory::Memory;
+
 use super::{
     apply::{ApplyError, api, name, namespace},
     build,
 };
 use crate::{
     certificates::{Issued, seconds},
-    context::{Context, MANAGER},
+    context::Context,
     defaults::Defaults,
+    names::MANAGER,
 };
 use k8s_openapi::api::core::v1::Secret;
 use kube::{
@@ -28,18 +33,6 @@ const LOOK_WITHIN: Duration = Duration::from_secs(300);
 const SHOWN_WITHIN: Duration = Duration::from_secs(5);
 /// Reason of the event for a Secret without its owner.
 const UNOWNED: &str = "SecretUnowned";
-
-/// What this process remembers of a table's Secret; may be lost with the process.
-#[derive(Clone, Debug, Default)]
-pub struct Memory {
-    /// When the certificate is due, in seconds since 1970; 0: not looked at yet.
-    pub renew_at_s: i64,
-    /// The version that was last read or written.
-    checked: Option<String>,
-    written: Option<Instant>,
-    /// UID of a Secret of which it was said that it has lost its owner.
-    unowned: Option<String>,
-}
 
 /// What the decision to look at a Secret depends on.
 #[derive(Clone, Debug, Default)]
@@ -211,7 +204,8 @@ fn belongs(secret: &Secret, table: &PokerTable) -> bool {
     labelled || is_owned(secret, table)
 }
 
-/// Whether it was made for a table of this name that is gone, and has lost the owner with which it would have gone, too.
+/// Whether a Secret was made for an earlier table of this name and has lost its owner reference, so that the API server
+/// did not remove it with that table.
 fn is_left_behind(secret: &Secret, table: &PokerTable) -> bool {
     let wanted = [
         (build::LABEL_MANAGED_BY, MANAGER),

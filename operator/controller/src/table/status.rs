@@ -1,9 +1,10 @@
-//! What is said of a table: phase, conditions, and the events of their changes.
+//! Status of a table: phase, conditions, and the events of their changes.
 
 use super::{
-    apply::Failed,
     decide::{Stage, Why},
+    failed::Failed,
     observe::{Life, PodView, Trouble},
+    reasons::{PAUSED, QUEUED},
     validate::Invalid,
 };
 use crate::{stores::Seen, summaries::is_behind};
@@ -19,10 +20,6 @@ use purr_runtime::ports;
 const MESSAGE_MAX: usize = 1_024;
 /// Reason of `Progressing` while there is nothing to do.
 const STEADY: &str = "Steady";
-/// Reason of `Progressing` while an outdated table waits for its turn.
-pub const QUEUED: &str = "RolloutQueued";
-/// Reason of `Ready` while the table's owner has paused it: its process serves, and no hands are dealt.
-pub const PAUSED: &str = "Paused";
 pub const POD_REFUSED: &str = "PodRefused";
 
 pub struct Facts<'a> {
@@ -37,7 +34,7 @@ pub struct Facts<'a> {
     pub successor: Option<&'a PodView>,
     /// Seconds that a successor has to take over.
     pub deadline_s: i64,
-    /// What the pod says is missing until it is ready.
+    /// The checks that the pod still fails before it is ready.
     pub missing: &'a [String],
     pub summary: Option<&'a Summary>,
     pub signer_down: Option<&'a str>,
@@ -95,7 +92,7 @@ pub fn status(facts: &Facts<'_>) -> PokerTableStatus {
     }
 }
 
-/// What a pod that is not ready waits for, by its own words.
+/// The part that a pod waits for before it is ready, parsed from the pod's own lines.
 enum Missing {
     Store(String),
     Signer(String),
@@ -105,7 +102,7 @@ enum Missing {
 fn missing(lines: &[String]) -> Option<Missing> {
     let all = lines.join("; ");
     let says = |words: &[&str]| words.iter().any(|word| all.contains(word));
-    // The signer first: its errors may speak of connections, the store's never speak of the signer.
+    // The signer goes first: its errors may mention connections, while the store's never mention the signer.
     match () {
         () if lines.is_empty() => None,
         () if says(&["signer"]) => Some(Missing::Signer(all)),
@@ -121,7 +118,7 @@ fn store_ready(facts: &Facts<'_>, is_ready: bool) -> Said {
     if let Some(invalid @ Invalid::UnknownStore(_)) = facts.invalid {
         return Said::new(KIND, "False", invalid.reason(), invalid.to_string());
     }
-    // The group as a whole before what one pod has met of it.
+    // The state of the whole group goes first, before what one pod has seen of it.
     match facts.store {
         Some(Seen::Split(masters)) => {
             let message = format!(
@@ -232,7 +229,7 @@ fn progressing(facts: &Facts<'_>) -> Said {
     }
 }
 
-/// Whether a move to a new pod does not come to its end, and why. The table plays on in the pod that it has.
+/// Whether a move to a new pod does not finish, and why. The table plays on in its old pod.
 fn stalled(facts: &Facts<'_>, is_ready: bool) -> Said {
     const KIND: &str = "Stalled";
     let yes = |reason: &str, message: String| Said::new(KIND, "True", reason, message);
@@ -255,7 +252,7 @@ fn stalled(facts: &Facts<'_>, is_ready: bool) -> Said {
     Said::new(KIND, "False", "AsExpected", "no change has stopped")
 }
 
-/// `Degraded` is all that phase Degraded says, with its reason.
+/// `Degraded` is true exactly in phase Degraded, with the same reason.
 fn degraded(facts: &Facts<'_>, has_served: bool, ready: &Said, store: &Said, settlement: &Said) -> Said {
     const KIND: &str = "Degraded";
     let yes = |reason: &str, message: &str| Said::new(KIND, "True", reason, message);
@@ -273,7 +270,8 @@ fn degraded(facts: &Facts<'_>, has_served: bool, ready: &Said, store: &Said, set
             return yes(&cause.reason, &cause.message);
         }
     }
-    // A table that has served and does not is not merely pending. One that moves or goes says so by its phase.
+    // A table that served before and does not serve now is more than pending. A table that moves or is deleted has a
+    // phase of its own.
     let is_ready = facts.pod.is_some_and(|pod| pod.ready);
     let is_busy = is_busy(facts.stage, is_ready);
     if !is_ready && !is_busy && has_served {
@@ -282,7 +280,8 @@ fn degraded(facts: &Facts<'_>, has_served: bool, ready: &Said, store: &Said, set
     Said::new(KIND, "False", "AsExpected", "nothing is wrong")
 }
 
-/// A table may have been Degraded because its first pod could not be made. One that has served has an epoch.
+/// Whether the table has ever served, which its epoch shows. It may be Degraded without that, if its first pod could
+/// not be created.
 fn has_served(before: &PokerTableStatus) -> bool {
     match before.phase {
         Phase::Pending => false,
@@ -320,7 +319,7 @@ fn condition(facts: &Facts<'_>, before: &PokerTableStatus, said: Said) -> Condit
         reason: said.reason,
         message: said.message.chars().take(MESSAGE_MAX).collect(),
         observed_generation: facts.table.metadata.generation,
-        // The API keeps whole seconds.
+        // The API stores whole seconds.
         last_transition_time: since
             .unwrap_or_else(|| Time(Timestamp::from_second(facts.now.as_second()).unwrap_or(facts.now))),
     }
@@ -328,15 +327,11 @@ fn condition(facts: &Facts<'_>, before: &PokerTableStatus, said: Said) -> Condit
 
 /// Between two writes of what nobody acts on, in seconds.
 const SLOW_S: u64 = 60;
-/// Statuses a second that say of a new table only that it starts, for all tables together.
-pub const STARTING_PER_S: u64 = 1;
-/// Writes a second of what nobody acts on, for all tables together.
-const SLOW_PER_S: u64 = 10;
 
-/// A new table that only starts has this time, in seconds, before its status says so: by then it usually serves.
+/// Seconds before the status of a new table says that it starts: most tables serve earlier.
 pub const FIRST_S: u64 = 3;
 
-/// Nothing was said of the table yet, and there is nothing to say but that its pod starts.
+/// Whether this is the first status of the table and only says that its pod starts.
 pub fn is_first_start(before: &PokerTableStatus, after: &PokerTableStatus) -> bool {
     let starts = |condition: &Condition| condition.type_ == "Ready" && condition.reason == "Starting";
     let degraded = |condition: &Condition| condition.type_ == "Degraded" && condition.status == "True";
@@ -347,18 +342,18 @@ pub fn is_first_start(before: &PokerTableStatus, after: &PokerTableStatus) -> bo
 /// When a status is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Due {
-    /// Nothing is new.
+    /// Nothing changed.
     Never,
-    /// An operator acts on what is new.
+    /// Operators act on the change, so it is written now.
     Now,
-    /// Nobody acts on what is new: written while few other tables have such news ([`Spare`]).
+    /// Nobody acts on the change: it is written while few other tables have such changes ([`Spare`]).
     IfAny,
     /// The same, after this time in seconds.
     In(u64),
 }
 
-/// Players, hands and most messages change all the time and nobody acts on them: they go along with what somebody does
-/// act on, or are written rarely.
+/// Whether a status has to be written. Players, hands and most messages change all the time and nobody acts on them:
+/// they are written together with other changes, or rarely.
 pub fn due(before: Option<&PokerTableStatus>, after: &PokerTableStatus, since_s: i64) -> Due {
     let Some(before) = before else { return Due::Now };
     if before == after {
@@ -371,7 +366,7 @@ pub fn due(before: Option<&PokerTableStatus>, after: &PokerTableStatus, since_s:
         for condition in status.conditions.iter_mut().filter(idle) {
             (condition.reason, condition.message) = (STEADY.into(), String::new());
         }
-        // How far a drain has come is watched.
+        // The progress of a drain is of interest.
         let slow = status.conditions.iter_mut().filter(|condition| condition.type_ != "Progressing");
         slow.for_each(|condition| condition.message.clear());
         status
@@ -385,38 +380,7 @@ pub fn due(before: Option<&PokerTableStatus>, after: &PokerTableStatus, since_s:
     }
 }
 
-/// Writes that may still happen in this second.
-#[derive(Clone, Copy, Debug)]
-pub struct Spare {
-    per_s: u64,
-    left: u64,
-    second: u64,
-}
-
-impl Default for Spare {
-    /// For what nobody acts on.
-    fn default() -> Self {
-        Self::of(SLOW_PER_S)
-    }
-}
-
-impl Spare {
-    pub const fn of(per_s: u64) -> Self {
-        Self { per_s, left: per_s, second: 0 }
-    }
-
-    /// Takes one, where there is one, by a clock in seconds.
-    pub fn take(&mut self, now_s: u64) -> bool {
-        if self.second != now_s {
-            *self = Self { left: self.per_s, second: now_s, ..*self };
-        }
-        let is_left = self.left > 0;
-        self.left = self.left.saturating_sub(1);
-        is_left
-    }
-}
-
-/// An event for each condition that says something new. `Degraded` only repeats the others.
+/// Returns an event for each condition that has changed. `Degraded` only repeats the others.
 pub fn events(before: &PokerTableStatus, after: &PokerTableStatus) -> Vec<Event> {
     let is_news = |new: &&Condition| {
         let old = before.conditions.iter().find(|old| old.type_ == new.type_);
@@ -427,7 +391,7 @@ pub fn events(before: &PokerTableStatus, after: &PokerTableStatus) -> Vec<Event>
     };
     let worth = |new: &&Condition| {
         let steady = matches!(new.type_.as_str(), "Progressing" | "Stalled") && new.status == "False";
-        // A table that comes up says so once, by Ready.
+        // A table that becomes ready gets one event, for Ready.
         let old = before.conditions.iter().find(|old| old.type_ == new.type_);
         let part = matches!(new.type_.as_str(), "StoreReady" | "SettlementHealthy");
         let comes = part && new.status == "True" && old.is_none_or(|old| old.status == "Unknown");
@@ -435,8 +399,8 @@ pub fn events(before: &PokerTableStatus, after: &PokerTableStatus) -> Vec<Event>
     };
     let mut events: Vec<Event> = Vec::new();
     for condition in after.conditions.iter().filter(is_news).filter(worth) {
-        // Ready and the condition that is its cause have the same reason: one event for both, also
-        // where one of them learns it a moment later.
+        // Ready has the same reason as the condition that causes it: one event is enough, even if one of them changes a
+        // moment later.
         let said = |old: &Condition| (&old.status, &old.reason) == (&condition.status, &condition.reason);
         if events.iter().any(|event| event.reason == condition.reason) || before.conditions.iter().any(said) {
             continue;
@@ -461,14 +425,14 @@ pub fn events(before: &PokerTableStatus, after: &PokerTableStatus) -> Vec<Event>
     events
 }
 
-/// What is written of a status. The generation is raised elsewhere, by compare-and-swap.
+/// The part of a status that is written. The generation is raised elsewhere, by compare-and-swap.
 pub fn written(status: &PokerTableStatus) -> serde_json::Value {
     let mut value = serde_json::to_value(status).unwrap_or_default();
     if let Some(fields) = value.as_object_mut() {
         fields.remove("fencingGeneration");
         fields.remove("bound");
         fields.remove("store");
-        // A merge patch removes a field only where it says null.
+        // A merge patch removes a field only if the patch has null for it.
         for field in ["endpoint", "pod"] {
             fields.entry(field).or_insert(serde_json::Value::Null);
         }

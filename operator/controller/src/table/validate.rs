@@ -1,4 +1,4 @@
-//! From a PokerTable and the fleet's defaults to the table as its pod knows it.
+//! Turns a PokerTable and the fleet's defaults into the table's spec for its pod.
 
 use crate::{
     allowed::NotAllowed,
@@ -10,9 +10,9 @@ use purr_protocol::{
     ChatRule, Currency, HistoryNames, HistoryRule, RoomRules, Settlement, SpecError, TableSpec,
 };
 
-/// What a time bank grows to, where the table does not say, in seconds.
+/// Default maximum of a time bank, in seconds.
 const TIME_BANK_MAX_S: i32 = 120;
-/// The longest wait for a lost connection, where the table does not say, in seconds (as on PokerStars).
+/// Default of the longest wait for a lost connection, in seconds (as on PokerStars).
 const DISCONNECT_MAX_S: i32 = 240;
 /// A player who left with more than the maximum must bring it back within this time.
 const RAT_HOLE_MS: u64 = 3_600_000;
@@ -28,10 +28,10 @@ pub struct Valid {
     pub bound: Bound,
 }
 
-/// In place of a group's name in `spec.store`: the controller chooses ([`crate::placement`]).
+/// Value of `spec.store` that lets the controller choose the group ([`crate::placement`]).
 pub const AUTO: &str = "auto";
 
-/// The group that a table is in, or is to be started in; `None` where nobody has chosen yet.
+/// The group that a table is in or will start in; `None` until one is chosen.
 pub fn store_name(table: &PokerTable) -> Option<&str> {
     let held = table.status.as_ref().and_then(|status| status.store.as_deref());
     held.or_else(|| (table.spec.store != AUTO).then_some(table.spec.store.as_str()))
@@ -99,8 +99,8 @@ pub fn validate(table: &PokerTable, fleet: &Defaults) -> Result<Valid, Invalid> 
     Ok(Valid { spec, store, store_name, bound })
 }
 
-/// What the table's money is bound to: what the table says itself, else what it was started with,
-/// else the fleet's. A later change of the fleet's vault never moves a table that has one.
+/// The vault and token that a table is bound to: those in its spec, else those it was started with, else the fleet's. A
+/// later change of the fleet's vault never moves a bound table.
 fn bound(table: &PokerTable, fleet: &Defaults) -> Result<Bound, Invalid> {
     let spec = &table.spec;
     let held = table.status.as_ref().and_then(|status| status.bound.clone());
@@ -257,7 +257,7 @@ mod tests {
         let mut table = table();
         let valid = validate(&table, &fleet()).unwrap();
         assert_eq!(valid.spec.history, HistoryRule::default());
-        // Left out, so that a pod of the release before this one takes the table.
+        // The field is left out, so that a pod of the previous release accepts the spec.
         assert!(!serde_json::to_string(&valid.spec).unwrap().contains("history"));
         (table.spec.hand_history, table.spec.hand_history_delay_seconds) = (HandHistory::Public, 7);
         let expected = HistoryRule { names: HistoryNames::Public, delay_s: 7 };

@@ -12,7 +12,7 @@ use std::{
 
 type Key = (String, String, String);
 
-/// Where objects are that do not say it.
+/// Namespace of objects that name none.
 const NAMESPACE: &str = "poker";
 
 #[derive(Clone, Default)]
@@ -151,7 +151,7 @@ impl Inner {
 
     fn patch(&mut self, namespace: &str, resource: &str, name: &str, patch: &Value) -> (StatusCode, Value) {
         let key = (namespace.to_owned(), resource.to_owned(), name.to_owned());
-        // Secrets are applied by the server's side, which makes what is not there.
+        // Secrets are written by server-side apply, which creates missing objects.
         if resource == "secrets" && !self.objects.contains_key(&key) {
             return self.create(namespace, resource, patch.clone());
         }

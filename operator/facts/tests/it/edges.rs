@@ -40,7 +40,7 @@ fn there_is_no_chance_to_raise_an_all_in_that_covers_the_player() {
 #[test]
 fn there_is_no_chance_to_raise_where_everybody_else_has_folded_or_is_all_in() {
     let facts = Game::deal(CONFIG, &[100, 1_000, 1_000], "").play("100 f f").facts();
-    // The small blind could have raised against the big one, who then has nobody left to raise.
+    // The small blind could have re-raised, but the big blind then has nobody to raise.
     assert_eq!(facts.each(|c| (c.three_bet, c.three_bet_of)), [(0, 0), (0, 1), (0, 0)]);
 }
 
@@ -76,7 +76,7 @@ fn a_steal_opens_from_cutoff_button_or_small_blind_after_folds_alone() {
 fn blinds_fold_to_a_steal_and_nobody_else_does() {
     let facts = played(4, "25 f f c x f");
     assert_eq!(facts.each(|c| (c.fold_steal, c.fold_steal_of)), [(0, 0), (1, 1), (0, 1), (0, 0)]);
-    // Re-raised, it is no longer the steal that the big blind faces.
+    // After a re-raise the big blind no longer faces the steal.
     let facts = played(4, "25 f 80 f f");
     assert_eq!(facts.each(|c| (c.fold_steal, c.fold_steal_of)), [(0, 0), (0, 1), (0, 0), (0, 0)]);
 }
@@ -220,7 +220,7 @@ fn both_halves_of_a_board_run_twice_are_one_hand() {
     assert_eq!(twice, 3);
     let facts = game.facts();
     assert_eq!(facts.each(|c| (c.saw_flop, c.showdowns)), [(1, 1), (1, 1)]);
-    // One board or two, the equity is the same.
+    // The equity is the same with one board or two.
     let once = Game::deal(CONFIG, &[500; 2], "Ah Kc Ad Kd").play("500 c").facts();
     if once.of(0).all_in_hands + facts.of(0).all_in_hands == 2 {
         assert_eq!(once.of(0).adjusted, facts.of(0).adjusted);

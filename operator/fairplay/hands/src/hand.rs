@@ -77,10 +77,10 @@ pub struct StreetAction {
     pub seat: SeatIndex,
     pub street: Street,
     pub action: ActionKind,
-    /// Chips that the seat has in front of it on this street after the action.
+    /// Chips in front of the seat on this street after the action.
     #[serde(default)]
     pub to: Chips,
-    /// From the moment the turn was sent until the action arrived; `None` where it was not measured.
+    /// Time from sending the turn until the action arrived; `None` if it was not measured.
     #[serde(default)]
     pub think_ms: Option<u32>,
 }
@@ -119,7 +119,7 @@ impl EndedHand {
         HandKey { table: self.table.clone(), hand: self.hand }
     }
 
-    /// Checks what the detectors rely on.
+    /// Checks the assumptions of the detectors.
     ///
     /// # Errors
     /// The first thing that is wrong.

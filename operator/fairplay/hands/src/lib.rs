@@ -1,5 +1,5 @@
-//! What fair play reads: an ended hand with every hole card and think time, the strength of its cards,
-//! and the seeded generator that simulator and statistics share.
+//! The input of fair play: an ended hand with all hole cards and think times, the strength of its cards, and the seeded
+//! generator that simulator and statistics share.
 //!
 //! No I/O, no clock. Amounts are minor units of the table's token.
 

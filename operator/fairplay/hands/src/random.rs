@@ -1,7 +1,6 @@
 //! The seeded generator of simulator and statistics: the same seed gives the same figures.
 
-/// SplitMix64 (Steele, Lea and Flood 2014). For statistics only: nothing that is dealt to a real
-/// player may come from it.
+/// SplitMix64 (Steele, Lea and Flood 2014). For statistics only: it must never deal cards to real players.
 #[derive(Clone, Debug)]
 pub struct Random(u64);
 

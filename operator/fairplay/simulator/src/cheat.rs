@@ -17,9 +17,9 @@ pub enum Kind {
     Isolation,
     /// Members know each other's cards: the weaker hand folds, the stronger one plays.
     CardSharing,
-    /// Held out: the first member's raises follow the second's cards; the second plays honestly.
+    /// Held out of training: the first member's raises follow the second's cards; the second plays honestly.
     Signal,
-    /// Held out: members raise and re-raise around a third party when one of them is strong.
+    /// Held out of training: members raise and re-raise around a third party when one of them is strong.
     Whipsaw,
     /// Knows all cards.
     Superuser,
@@ -32,7 +32,7 @@ pub enum Kind {
     BotImitating,
     /// Several accounts of one person, never at one table.
     MultiAccount,
-    /// None that the simulator plays: a truth may have it.
+    /// A kind that the simulator does not play; a file of the truth may contain it.
     Unseen,
 }
 
@@ -53,7 +53,7 @@ impl Kind {
         Self::MultiAccount,
     ];
 
-    /// As a truth calls it.
+    /// The name in files of the truth.
     pub fn name(self) -> &'static str {
         match self {
             Self::Dump => "dump",
@@ -78,7 +78,7 @@ impl Kind {
         Self::ALL.into_iter().find(|kind| kind.name() == name).unwrap_or(Self::Unseen)
     }
 
-    /// Kinds with more than one account: what pair figures count.
+    /// Kinds with more than one account, which count in pair figures.
     pub fn is_pair(self) -> bool {
         self.accounts() > 1
     }
@@ -122,23 +122,23 @@ pub struct Guilty {
     pub intensity: f64,
 }
 
-/// What a cheat knows beyond the own spot.
+/// What a cheat knows beyond the player's own cards.
 pub(crate) struct Secret<'a> {
     pub(crate) me: SeatIndex,
     /// The partner, where dealt in and not folded; for [`Kind::SuperuserOne`] the victim.
     pub(crate) partner: Option<SeatIndex>,
     /// First member of the group.
     pub(crate) first: bool,
-    /// Who has not folded.
+    /// Players who have not folded.
     pub(crate) live: SeatSet,
-    /// Who has put chips in by choice.
+    /// Players who have put chips in voluntarily.
     pub(crate) entered: SeatSet,
     pub(crate) aggressor: Option<SeatIndex>,
     /// Strength on this street of every seat.
     pub(crate) strength: &'a [f64; 10],
 }
 
-/// What the cheat does where an honest player would do `honest`.
+/// The cheat's decision where an honest player would choose `honest`.
 pub(crate) fn change(
     kind: Kind,
     spot: &Spot,
@@ -213,7 +213,7 @@ fn dump(
             if random.chance(0.5) { Choice::Raise(1.0) } else { Choice::Passive }
         }
         (Street::Preflop, _) => honest,
-        // The giver folds what would win, and pays off what loses.
+        // The giver folds hands that would win, and pays off hands that lose.
         (_, true) if facing && ahead => Choice::Fold,
         (_, true) if facing => Choice::Passive,
         (_, true) if !ahead && spot.raises == 0 => Choice::Raise(0.75),

@@ -15,9 +15,9 @@ pub struct Pact {
     pub kind: Kind,
     /// Share of all hands that the group uses, 0 to 1.
     pub share: f64,
-    /// The first member; of a dump the one who gives.
+    /// Whether this is the first member; in a dump the first member gives.
     pub first: bool,
-    /// The same for every member: by it they agree on the hands.
+    /// A seed shared by all members, from which they derive the hands to cheat in.
     pub seed: u64,
 }
 
@@ -37,28 +37,28 @@ pub struct Moment<'a> {
     pub cards: [Card; 2],
     pub board: &'a [Card],
     pub button: SeatIndex,
-    /// Everybody dealt in, and who of them has not folded.
+    /// All dealt-in players, and those who have not folded.
     pub dealt: SeatSet,
     pub live: SeatSet,
     pub legal: LegalActions,
     pub big_blind: Chips,
     /// Everything in the middle, bets of this street included.
     pub pot: Chips,
-    /// What has to be matched on this street, and what the guest has in front.
+    /// The bet to match on this street, and the guest's chips in front.
     pub bet: Chips,
     pub in_front: Chips,
-    /// The partner's seat and cards, where the partner has not folded and has told them.
+    /// The partner's seat and cards, if the partner has not folded and has shared them.
     pub partner: Option<(SeatIndex, [Card; 2])>,
 }
 
-/// What the guest does, and after how long.
+/// The guest's action and its delay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Acts {
     pub action: Action,
     pub think_ms: u32,
 }
 
-/// What the hand has shown so far.
+/// What the hand has shown until now.
 #[derive(Clone, Copy, Debug, Default)]
 struct Story {
     raises: u8,
@@ -103,7 +103,7 @@ impl Guest {
         }
     }
 
-    /// Decides; the same guest after the same sights decides the same.
+    /// Decides. A guest with the same history decides the same.
     pub fn act(&mut self, now: &Moment<'_>) -> Acts {
         let own = strength_of(now.cards, now.board);
         let spot = self.spot(now, own);
@@ -213,7 +213,7 @@ mod tests {
         assert_eq!(folds(1.0), 200);
         assert!(folds(0.0) < 5, "top set of an honest player");
         assert!((60..140).contains(&folds(0.5)));
-        // Without knowing the partner's cards there is nothing to give.
+        // Without the partner's cards there is no information to pass on.
         let mut blind = guest(1.0, true);
         assert_ne!(blind.act(&Moment { partner: None, ..at(1) }).action, Action::Fold);
     }

@@ -1,7 +1,7 @@
 //! Seeded pools of players who play through the real engine: honest personas, hard negatives and cheats.
 //!
-//! A [`Pool`] emits every ended hand with hidden cards and think times, and knows the truth: who cheated
-//! with whom, how often, and in which hands. The same seed gives the same hands.
+//! A [`Pool`] emits every ended hand with hidden cards and think times, and knows the truth: who cheated with whom, how
+//! often, and in which hands. Equal seeds give equal hands.
 
 #![forbid(unsafe_code)]
 #![allow(
@@ -14,6 +14,7 @@ mod cheat;
 mod guest;
 mod persona;
 mod play;
+mod player;
 mod policy;
 mod pool;
 mod record;
@@ -23,6 +24,7 @@ mod truth;
 pub use cheat::{Guilty, Kind};
 pub use guest::{Acts, Guest, Moment, Pact, Seen};
 pub use persona::Persona;
-pub use pool::{Pool, PoolPlan, SimError};
+pub use player::SimError;
+pub use pool::{Pool, PoolPlan};
 pub use record::{Played, RecordError};
 pub use truth::{BadField, Group, Truth, TruthError};

@@ -1,4 +1,4 @@
-//! Honest players, the hard negatives among them.
+//! Honest players, including hard negatives.
 
 use purr_fairplay_hands::Random;
 
@@ -122,7 +122,7 @@ const POPULATION: [(Persona, usize); 10] = [
     (Persona::Grinder, 2),
 ];
 
-/// So many personas in the population's shares; friends come in pairs, next to each other.
+/// Draws `count` personas with the population's shares; friends come in pairs, next to each other.
 pub(crate) fn population(count: usize) -> Vec<Persona> {
     let of = |persona: Persona, share: usize| std::iter::repeat_n(persona, share);
     POPULATION.iter().flat_map(|(persona, share)| of(*persona, *share)).cycle().take(count).collect()

@@ -3,8 +3,8 @@
 use crate::{
     cheat::{self, Kind, Secret},
     persona::Persona,
+    player::{Player, SimError},
     policy::{Choice, Decided, Spot, decide, sized, taste},
-    pool::{Player, SimError},
     record::Played,
     think::{Clockwork, difficulty, think_ms},
     truth::Truth,
@@ -31,7 +31,7 @@ const TILT_LOSS: i64 = 35 * BIG_BLIND as i64;
 /// A table, its players and the hand that is played.
 pub(crate) struct Sitting {
     table: Table,
-    /// Who sits where, by index into the pool's players.
+    /// The player in each seat, as an index into the pool's players.
     seats: Vec<usize>,
     next_hand: u64,
     now: Millis,
@@ -42,7 +42,7 @@ pub(crate) struct Sitting {
     deck: Deck,
 }
 
-/// What a running hand means to the players: kept along so that nobody counts twice.
+/// State of a running hand for the players, updated incrementally so that nobody counts twice.
 struct Running {
     holes: [Option<[Card; 2]>; 10],
     strength: [f64; 10],
@@ -53,7 +53,7 @@ struct Running {
     entered: SeatSet,
     aggressor: Option<SeatIndex>,
     last_street_aggressor: Option<SeatIndex>,
-    /// By seat: this hand is one that the cheat uses.
+    /// By seat: whether the cheat uses this hand.
     uses: [bool; 10],
     /// Groups that changed an action.
     changed: Vec<usize>,
@@ -166,11 +166,11 @@ impl Sitting {
                 hand.seats.push(SeatPlayed { seat, player: id, stack, cards: Some(player.cards), delta: 0 });
                 self.starts.push(SeatStart { seat, player: id, stack });
             }
-            // From the button's left to the button, as a table lists them.
+            // From the seat after the button to the button, as a table lists them.
             let after = self.starts.iter().position(|start| start.seat > dealt.button).unwrap_or(0);
             self.starts.rotate_left(after);
         }
-        // Partners use the same hands: they agree on them.
+        // Partners agree on the hands that they use.
         let mut shared: Vec<(usize, bool)> = Vec::new();
         for (seat, at) in self.seats.iter().enumerate() {
             if let Some(cheat) = players[*at].cheat {
@@ -183,7 +183,7 @@ impl Sitting {
         running
     }
 
-    /// Takes over what the engine has reported since.
+    /// Applies the events that the engine has emitted since `from`.
     fn read_events(&mut self, from: usize, running: &mut Running) {
         for event in &self.events[from..] {
             match event {
@@ -359,7 +359,7 @@ impl Sitting {
     }
 }
 
-/// Strengths of those who are in the hand, on the board as it lies.
+/// Computes the hand strengths of the remaining players on the current board.
 fn measure(running: &mut Running, live: SeatSet) {
     let board = BoardStrength::new(&running.board);
     for seat in live.iter() {

@@ -1,10 +1,11 @@
-//! How players decide, from what they may see. Cheap: a few comparisons with the strength of the hand.
+//! Decisions of simulated players from what they may see. They are cheap: a few comparisons with the strength of the
+//! hand.
 
 use crate::persona::Style;
 use purr_engine::{Action, Card, Chips, LegalActions, Street};
 use purr_fairplay_hands::Random;
 
-/// What the player to act sees, their own strength included.
+/// The view of the player to act, with the player's own hand strength.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Spot {
     pub(crate) street: Street,
@@ -45,11 +46,11 @@ impl Choice {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Decided {
     pub(crate) choice: Choice,
-    /// Distance from the nearest threshold at which the choice would have been another.
+    /// Distance from the nearest threshold to another choice.
     pub(crate) margin: f64,
 }
 
-/// A mixed choice; bots do not mix, they take the likelier side.
+/// A mixed choice; bots do not mix and take the likelier option.
 fn mixes(probability: f64, bot: bool, random: &mut Random) -> bool {
     if bot { probability > 0.5 } else { random.chance(probability) }
 }
@@ -130,7 +131,7 @@ fn postflop(spot: &Spot, style: &Style, bot: bool, random: &mut Random) -> Decid
     Decided { choice, margin }
 }
 
-/// Everybody likes some hands better than others.
+/// Each player prefers some hands to others of the same strength.
 pub(crate) fn taste(seed: u64, cards: [Card; 2], strength: f64) -> f64 {
     let suited = u64::from(cards[0].suit() == cards[1].suit());
     let (high, low) = (cards[0].rank().max(cards[1].rank()), cards[0].rank().min(cards[1].rank()));
@@ -138,14 +139,14 @@ pub(crate) fn taste(seed: u64, cards: [Card; 2], strength: f64) -> f64 {
     strength + Random::new(seed ^ class.wrapping_mul(0x9e37_79b9)).range(-0.05, 0.05)
 }
 
-/// The action of a choice, with what has to be matched on this street and what the player has in front.
+/// The action for a choice, given the bet to match on this street and the player's chips in front.
 pub(crate) fn sized(choice: Choice, spot: &Spot, bet: Chips, in_front: Chips) -> Action {
     match (choice, spot.legal.raise_to) {
         (Choice::Fold, _) => Action::Fold,
         (Choice::Raise(fraction), Some((min, max))) => {
             let call = spot.legal.call.unwrap_or(0);
             let to = bet + ((spot.pot + call) as f64 * fraction) as Chips;
-            // Who would leave little behind puts everything in.
+            // A player who would have little left goes all in.
             let to = if (to - in_front.min(to)) * 10 > (max - in_front) * 7 { max } else { to };
             Action::RaiseTo(to.clamp(min, max))
         }

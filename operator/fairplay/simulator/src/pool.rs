@@ -4,14 +4,15 @@ use crate::{
     cheat::{Guilty, Kind},
     persona::{Pace, Persona, Style, population},
     play::Sitting,
+    player::{Cheat, Player, SimError},
     record::Played,
     think::Clockwork,
     truth::{Group, Truth},
 };
-use purr_engine::{ConfigError, PlayerId, Refusal};
+use purr_engine::PlayerId;
 use purr_fairplay_hands::{EndedHand, Random};
 
-/// What a pool is made of.
+/// Size and composition of a pool.
 #[derive(Clone, Debug)]
 pub struct PoolPlan {
     /// A multiple of `seats`.
@@ -28,48 +29,6 @@ impl Default for PoolPlan {
     fn default() -> Self {
         Self { players: 30, seats: 6, session_hands: 100, together: 0.8, guilty: Vec::new() }
     }
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SimError {
-    #[error("{players} players at tables of {seats}: want 2 to 10 seats and a multiple of them")]
-    Seats { players: usize, seats: usize },
-    #[error("{wanted} accounts cheat in a pool of {players}")]
-    Guilty { wanted: usize, players: usize },
-    #[error("the table's configuration: {0}")]
-    Config(#[from] ConfigError),
-    /// The simulator asked for something that the rules do not allow.
-    #[error("the engine refused: {0}")]
-    Refused(#[from] Refusal),
-    #[error("a table stands still in hand {0}")]
-    Stuck(u64),
-}
-
-pub(crate) struct Player {
-    pub(crate) id: PlayerId,
-    pub(crate) persona: Persona,
-    pub(crate) style: Style,
-    /// Tilt, the changer's other style, or the other person behind a shared account.
-    pub(crate) other: (Style, Pace),
-    pub(crate) pace: Pace,
-    pub(crate) clockwork: Clockwork,
-    /// Seed of the player's own taste for each starting hand.
-    pub(crate) taste: u64,
-    pub(crate) cheat: Option<Cheat>,
-    pub(crate) tilted_hands: u32,
-    /// Plays as `other` this session.
-    pub(crate) changed: bool,
-    pub(crate) mood: f64,
-}
-
-#[derive(Clone, Copy)]
-pub(crate) struct Cheat {
-    pub(crate) group: usize,
-    pub(crate) kind: Kind,
-    pub(crate) intensity: f64,
-    pub(crate) first: bool,
-    /// The partner, or the victim of [`Kind::SuperuserOne`].
-    pub(crate) partner: Option<usize>,
 }
 
 /// Plays the hands of one pool.
@@ -98,7 +57,7 @@ impl Pool {
         let mut made: Vec<Player> =
             (0..players).map(|place| player(seed, number, place, personas[place], &mut random)).collect();
         let mut truth = Truth::default();
-        // Friends stay friends; everybody else may turn out to cheat.
+        // Friends stay honest; anybody else may be chosen as a cheat.
         let mut free: Vec<usize> = (0..players).filter(|at| personas[*at] != Persona::Friend).collect();
         random.shuffle(&mut free);
         if wanted > free.len() {
@@ -126,12 +85,12 @@ impl Pool {
         self.players.iter().map(|player| (player.id, player.persona))
     }
 
-    /// Hands of one session: of all tables.
+    /// Number of hands in one session, over all tables.
     pub fn session_hands(&self) -> u32 {
         self.plan.session_hands * (self.plan.players / self.plan.seats) as u32
     }
 
-    /// Seats everybody anew and plays one session at each table.
+    /// Assigns new seats to all players and plays one session at each table.
     ///
     /// # Errors
     /// Where the engine refuses what the simulator does, which is a fault of the simulator.
@@ -139,7 +98,7 @@ impl Pool {
         self.play_session_whole(&mut |played| emit(played.hand))
     }
 
-    /// As [`Self::play_session`], with what a table knows of each hand.
+    /// As [`Self::play_session`], and also emits what a table knows of each hand.
     ///
     /// # Errors
     /// As there.
@@ -168,7 +127,7 @@ impl Pool {
         Ok(())
     }
 
-    /// Who sits where: friends and, mostly, cheats together, accounts of one person never.
+    /// Assigns players to tables: friends and, usually, cheats together; accounts of one person never.
     fn seat(&mut self) -> Vec<Vec<usize>> {
         let (count, seats) = (self.plan.players / self.plan.seats, self.plan.seats);
         let mut blocks: Vec<Vec<usize>> = Vec::new();
@@ -193,8 +152,8 @@ impl Pool {
         let mut alone: Vec<Vec<usize>> =
             (0..self.players.len()).filter(|at| !placed[*at]).map(|at| vec![at]).collect();
         self.random.shuffle(&mut alone);
-        // Accounts of one person come first, so that there is another table left for each; selectors come
-        // last and take the loosest table that has room.
+        // Accounts of one person are placed first, so that each finds a table of its own; selectors are placed last and
+        // take the loosest table with room.
         alone.sort_by_key(|block| {
             let player = &self.players[block[0]];
             match player.cheat {
@@ -220,7 +179,7 @@ impl Pool {
                 _ if fits.is_empty() => None,
                 _ => Some(fits[self.random.below(fits.len())]),
             };
-            // Blocks of two go first, so that there is room for each of them.
+            // Pairs are placed first, so that there is room for each of them.
             if let Some(chosen) = chosen {
                 tables[chosen].extend(block);
             }

@@ -1,4 +1,4 @@
-//! A simulated hand as a table writes it down: the record of version 3 with think times and the fair-play part.
+//! A simulated hand as a table's record: version 3, with think times and the fair-play part.
 
 use purr_engine::{
     Card, Deck, Event, TableConfig,
@@ -13,7 +13,7 @@ use purr_protocol::{
     timing::{ActionTiming, Rtt},
 };
 
-/// One hand that was played: as the detectors read it, and what a table knew of it.
+/// One played hand, for the detectors and as a table knows it.
 #[derive(Clone, Copy)]
 pub struct Played<'a> {
     pub hand: &'a EndedHand,

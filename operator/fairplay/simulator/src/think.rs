@@ -6,9 +6,9 @@ use purr_fairplay_hands::Random;
 /// How a program spends time before it acts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Clockwork {
-    /// Not a program.
+    /// A person, not a program.
     Human,
-    /// The same delay but for the network.
+    /// A constant delay, apart from the network.
     Naive,
     /// A uniform delay.
     Jittered,
@@ -38,7 +38,7 @@ pub(crate) fn think_ms(
     ms.clamp(MS_MIN, MS_MAX) as u32
 }
 
-/// 0 for a decision that makes itself, 1 for a close one in a big pot.
+/// From 0 for an obvious decision to 1 for a close one in a big pot.
 pub(crate) fn difficulty(margin: f64, pot_blinds: f64) -> f64 {
     0.7 * (-margin / 0.12).exp() + 0.3 * ((1.0 + pot_blinds / 4.0).ln() / 3.0).min(1.0)
 }

@@ -11,7 +11,7 @@ use std::{collections::HashSet, fmt};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Truth {
-    /// Everybody who cheats; all other players are honest.
+    /// Groups of cheats; all other players are honest.
     pub groups: Vec<Group>,
 }
 
@@ -20,7 +20,7 @@ pub struct Truth {
 #[serde(rename_all = "camelCase", from = "GroupText", into = "GroupText")]
 pub struct Group {
     pub kind: Kind,
-    /// The kind as the truth calls it: of [`Kind::Unseen`] the one thing that is known.
+    /// Name of the kind in files; for [`Kind::Unseen`] the only thing that is known.
     pub name: String,
     /// Share of the opportunities that are taken, 0 to 1.
     pub intensity: f64,
@@ -30,7 +30,7 @@ pub struct Group {
     pub hands: Vec<HandKey>,
 }
 
-/// A group as it is written.
+/// The form of a group in files.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct GroupText {

@@ -55,8 +55,8 @@ pub(crate) struct FiguresOptions {
 const LOOKS: [(u32, f64); 3] = [(2_000, 0.3), (4_000, 0.3), (5_000, 0.4)];
 const INTENSITIES: [f64; 4] = [1.0, 0.5, 0.25, 0.1];
 
-/// Who cheats in a pool: 1.3 pairs on average, which is 0.3% of 435; half of the pools have an insider,
-/// half have a program.
+/// The cheats of a pool: 1.3 pairs on average, which is 0.3% of 435; half of the pools have an insider, half have a
+/// program.
 pub(crate) fn plan(options: &PlanOptions, number: u64) -> PoolPlan {
     if options.honest {
         return PoolPlan::default();
@@ -86,7 +86,7 @@ pub(crate) fn plan(options: &PlanOptions, number: u64) -> PoolPlan {
     PoolPlan { guilty, ..PoolPlan::default() }
 }
 
-/// What the pools of one thread have shown, look by look.
+/// Results of the pools of one thread, look by look.
 #[derive(Default)]
 pub(crate) struct Seen {
     pub(crate) looks: Vec<Snapshot>,

@@ -1,4 +1,4 @@
-//! Recorded hands in the PHH notation, as the detectors read them.
+//! Converts recorded hands in PHH to the detectors' form.
 
 use anyhow::Context;
 use purr_engine::{
@@ -8,7 +8,7 @@ use purr_engine::{
 use purr_fairplay_hands::{ActionKind, EndedHand, SeatPlayed, StreetAction, StreetPost};
 use std::path::Path;
 
-/// Minor units of an amount's own unit.
+/// Minor units in one unit of the hand's amounts.
 const UNIT: f64 = 100.0;
 
 pub(crate) fn read_hands(path: &Path) -> anyhow::Result<Vec<EndedHand>> {
@@ -26,7 +26,7 @@ fn amount(text: &impl ToString) -> anyhow::Result<u64> {
     Ok((value * UNIT).round() as u64)
 }
 
-/// Names are no addresses: a name's bytes stand for one.
+/// PHH has names instead of addresses: the bytes of a name stand for an address.
 fn address(name: &str) -> PlayerId {
     let mut id = [0; 20];
     for (place, byte) in name.bytes().enumerate() {

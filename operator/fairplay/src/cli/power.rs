@@ -1,4 +1,4 @@
-//! `purr-fairplay power`: how much cheating it takes to be found.
+//! `purr-fairplay power`: measures how much cheating is needed to be detected.
 
 use super::figures::play_all;
 use clap::Args;
@@ -28,7 +28,7 @@ const INTENSITIES: [f64; 4] = [1.0, 0.5, 0.25, 0.1];
 /// Pairs that cheat in one pool, each at a table of its own.
 const PER_POOL: usize = 4;
 
-/// Each pool has four of the kinds and intensities in turn; members always sit together.
+/// Plans a pool with four of the kinds and intensities in turn; members always sit together.
 fn plan(number: u64) -> PoolPlan {
     let combination = |place: usize| {
         let at = number as usize * PER_POOL + place;

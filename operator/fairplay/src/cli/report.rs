@@ -21,7 +21,7 @@ pub(crate) struct ReportOptions {
     records: RecordsOptions,
 }
 
-/// Where void and lost hands are counted.
+/// The database that counts void and lost hands.
 #[derive(Debug, Args)]
 struct RecordsOptions {
     /// Folder with tls.crt, tls.key and ca.crt of the fair-play role

@@ -1,4 +1,5 @@
-//! Carries decisions out: what cases ask for beside what the signer was told, level by level, until they agree.
+//! Carries out decisions: compares the sanctions that cases ask for with those reported to the signer, until both
+//! agree.
 //!
 //! # Guarantees
 //! A sanction that a case asks for reaches the signer as long as the signer answers at all; the same again does nothing
@@ -21,7 +22,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::time::sleep;
 
 const WAIT: Duration = Duration::from_secs(10);
-/// How this program signs what it asks for; the case's number follows.
+/// The author in requests to the signer; the case's number follows.
 const BY: &str = "fair play, case ";
 
 #[derive(Debug, thiserror::Error)]
@@ -38,7 +39,7 @@ impl From<sqlx::Error> for ActError {
     }
 }
 
-/// What the loop works with.
+/// Parts of the enforcement loop.
 pub struct Enforcer {
     pub database: Database,
     pub signer: Arc<InternalClient>,
@@ -55,7 +56,7 @@ const fn kind(sanction: Sanction) -> &'static str {
 }
 
 impl Enforcer {
-    /// Until stopped; what fails is tried again in the next round.
+    /// Runs until stopped; retries failures in the next round.
     pub async fn run(self) {
         loop {
             for done in [self.enforce().await, self.follow_payments().await] {
@@ -87,7 +88,8 @@ impl Enforcer {
         self.metrics.enforcing.set(i64::try_from(differences.len()).unwrap_or(i64::MAX));
         for ((player, sanction), case, on) in differences {
             self.tell(player, sanction, case, on).await?;
-            // After the signer's answer: a crash between the two tells it again, which changes nothing.
+            // The report is stored after the signer's answer: after a crash in between it is sent again, which changes
+            // nothing.
             self.database.was_told(player, kind(sanction), case, on).await?;
             tracing::warn!(%player, ?sanction, case, on, "the signer was told");
         }
@@ -106,7 +108,7 @@ impl Enforcer {
             }
             (Sanction::RefuseSeats, true) => {
                 let trail = self.denial(player).await?;
-                // An administrator's denial stands; it may have an end that is not ours to move.
+                // An administrator's denial stays; its end is the administrator's decision.
                 if !trail.denied {
                     let deny = Deny { player, by, reason, until_s: None };
                     self.signer.post::<_, DenialTrail>("/v1/denials", &deny, WAIT).await?;
@@ -128,7 +130,7 @@ impl Enforcer {
         self.signer.get(&format!("/v1/denials/players/{player}"), WAIT).await
     }
 
-    /// Payments of the house that the ledger has, beside the refunds that are due.
+    /// Matches payments of the house in the ledger with refunds that are due.
     async fn follow_payments(&self) -> Result<(), ActError> {
         loop {
             let after = self.database.last_payment().await?;
@@ -151,7 +153,7 @@ impl Enforcer {
 }
 
 impl Database {
-    /// Sanctions that the signer was told, with the case that each was told for.
+    /// Sanctions that were reported to the signer, with the case of each.
     async fn told(&self) -> Result<BTreeMap<(PlayerId, Sanction), i64>, DatabaseError> {
         let rows: Vec<(Vec<u8>, String, i64)> =
             sqlx::query_as("SELECT player, kind, case_id FROM sanctions WHERE in_force")
@@ -232,7 +234,7 @@ impl Database {
             .await?)
     }
 
-    /// What of a refund the chain has: by player, the amount and the transaction.
+    /// The paid part of a refund: by player, the amount and the transaction.
     pub async fn payments(&self, refund: i64) -> Result<Vec<(PlayerId, u64, Option<String>)>, DatabaseError> {
         let rows: Vec<(Vec<u8>, i64, Option<String>)> = sqlx::query_as(
             "SELECT r.player, r.amount, h.tx FROM refund_payments r LEFT JOIN house_payments h ON h.id = r.paid_by

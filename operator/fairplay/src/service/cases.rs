@@ -1,4 +1,5 @@
-//! Cases in PostgreSQL. Each step is [`cases::next`] on the stored case, under the row's lock, with its event beside it.
+//! Cases in PostgreSQL. Each step applies [`cases::next`] to the stored case under the row's lock, and stores the event
+//! with it.
 
 use super::database::{Database, DatabaseError, db};
 use crate::{
@@ -12,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Cases are placed one after the other, so that a group gets one case; any constant that no other lock uses.
 const LOCK: i64 = 0x7075_7272_6361_7365;
-/// Cases that one placement looks at: those that share a member with the signal.
+/// Most cases that one placement reads: those that share a member with the signal.
 const RELATED_MAX: i64 = 256;
 /// Cases of one page.
 pub const PAGE_MAX: i64 = 100;
@@ -33,16 +34,16 @@ impl From<sqlx::Error> for StepError {
     }
 }
 
-/// What a signal did.
+/// The effect of a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Placed {
     Opened(i64),
     Joined(i64),
-    /// Says nothing that a case does not say already.
+    /// A case has this information already.
     Known,
 }
 
-/// An event as it is stored.
+/// The stored form of an event.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Happened {
     pub seq: i32,
@@ -85,7 +86,7 @@ fn members(case: &Case) -> Vec<Vec<u8>> {
 }
 
 impl Database {
-    /// Puts a signal where it belongs: [`cases::place`].
+    /// Places a signal by [`cases::place`].
     pub async fn put_signal(&self, scored: &Scored, now_ms: u64) -> Result<Placed, DatabaseError> {
         let about: Vec<Vec<u8>> = cases::members_of(scored).iter().map(|member| member.0.to_vec()).collect();
         let mut tx = self.pool.begin().await?;
@@ -112,7 +113,7 @@ impl Database {
                 let (id, case) = &related[at];
                 let event = CaseEvent::Signal(scored.clone());
                 let next = cases::next(case, event.clone(), now_ms.max(case.updated_at));
-                // place() names cases that take the signal.
+                // A case that place() returns always accepts the signal.
                 let Ok(next) = next else { return Ok(Placed::Known) };
                 keep(&mut tx, *id, &next, "detectors", &event).await?;
                 Placed::Joined(*id)
@@ -195,7 +196,7 @@ impl Database {
         rows.into_iter().map(|(id, body)| Ok((id, parse(id, &body)?))).collect()
     }
 
-    /// What happened to a case, in order.
+    /// The events of a case, in order.
     pub async fn events(&self, id: i64) -> Result<Vec<Happened>, DatabaseError> {
         let rows: Vec<(i32, String, String, i64)> = sqlx::query_as(
             "SELECT seq, actor, body, at_ms FROM case_events WHERE case_id = $1 ORDER BY seq LIMIT 1000",
@@ -207,7 +208,8 @@ impl Database {
         Ok(rows.into_iter().map(happened).collect())
     }
 
-    /// By state that waits for people, since when the oldest case waits: since it was opened, or a person last did something.
+    /// For each state that waits for people, when the oldest case began to wait: when it was opened, or when a person
+    /// last acted.
     pub async fn waiting_since(&self) -> Result<BTreeMap<String, i64>, DatabaseError> {
         let rows: Vec<(String, i64)> = sqlx::query_as(
             "SELECT state, min(coalesce((SELECT max(e.at_ms) FROM case_events e
@@ -219,7 +221,7 @@ impl Database {
         Ok(rows.into_iter().collect())
     }
 
-    /// Takes texts and hands out of cases that were cleared before this time, at most 100; returns how many.
+    /// Removes texts and hands from at most 100 cases that were cleared before this time; returns how many.
     pub async fn redact_cleared(&self, before_ms: u64) -> Result<u64, DatabaseError> {
         let mut tx = self.pool.begin().await?;
         let rows: Vec<(i64, String)> = sqlx::query_as(

@@ -27,7 +27,7 @@ pub enum DatabaseError {
     Chain(i64),
 }
 
-/// Where reading goes on.
+/// Position at which reading continues.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
     pub generation: i64,
@@ -80,7 +80,7 @@ impl Database {
         Ok(purr_schema::migrate(&self.pool, "fairplay", migrations()).await?)
     }
 
-    /// Begins a generation: what an earlier one still writes is refused.
+    /// Begins a generation: later writes of an earlier generation are refused.
     pub async fn take_over(&self) -> Result<Progress, DatabaseError> {
         let (generation, cursor, judged_ms, checkpoint) = sqlx::query_as(
             "UPDATE progress SET generation = generation + 1 RETURNING generation, cursor, judged_ms, checkpoint",
@@ -90,7 +90,7 @@ impl Database {
         Ok(Progress { generation, cursor, judged_ms, checkpoint })
     }
 
-    /// The detectors' state of the checkpoint; `Err` within `Ok`: there is one that this release cannot read.
+    /// The detectors' state of the checkpoint; `Err` within `Ok`: this release cannot read the stored one.
     pub async fn restore(
         &self,
         progress: &Progress,
@@ -130,15 +130,15 @@ impl Database {
         Ok(())
     }
 
-    /// Keeps state and cursor together: parts first, then the one row that names them.
+    /// Stores state and cursor together: first the parts, then the one row that names them.
     pub async fn checkpoint(
         &self,
         detector: &Detector,
         progress: &mut Progress,
     ) -> Result<(), DatabaseError> {
         let number = progress.checkpoint + 1;
-        // Small statements, none of which runs long: a long transaction would hold back what records can give out. Each
-        // looks at the generation, so that a program that was replaced destroys nothing.
+        // The statements are short: a long transaction would hold back what records can deliver. Each checks the
+        // generation, so that a replaced program destroys nothing.
         sqlx::query(
             "DELETE FROM checkpoint_parts WHERE checkpoint <> $1
              AND EXISTS (SELECT 1 FROM progress WHERE generation = $2)",

@@ -87,7 +87,7 @@ fn no_case(id: i64) -> Answer {
 
 impl From<DatabaseError> for Answer {
     fn from(error: DatabaseError) -> Self {
-        tracing::error!(%error, "request");
+        tracing::error!(%error, "a request failed");
         match error {
             DatabaseError::Corrupt { .. } | DatabaseError::Chain(_) => {
                 Problem::new(500, "corrupt", "What is stored cannot be read").into()
@@ -118,7 +118,7 @@ fn refused(error: &CaseError) -> Answer {
         }
         _ => (409, "state", "The case is not in a state for that"),
     };
-    // Whoever is no member learns nothing of the case.
+    // Callers who are not members learn nothing about the case.
     let problem = Problem::new(status, kind, title);
     if status == 404 { problem.into() } else { problem.detail(error.to_string()).into() }
 }
@@ -135,7 +135,7 @@ impl From<RefundingError> for Answer {
     }
 }
 
-/// Records or signer did not give what was asked.
+/// Maps a failure of records or of the signer to an answer.
 fn upstream(error: &ClientError) -> Answer {
     match error.problem().filter(|problem| matches!(problem.status, 400 | 404 | 410)) {
         Some(problem) => problem.clone().into(),
@@ -232,7 +232,7 @@ struct Viewer {
 struct CaseView {
     id: i64,
     case: Case,
-    /// Opinions of the running round, those that are kept from this reader included.
+    /// Number of opinions in the running round, including those hidden from this reader.
     opinions_given: usize,
     explained: Vec<Explained>,
     /// Hands of the evidence, each once, in the order of their signals.
@@ -247,7 +247,7 @@ struct CaseView {
 struct EventView {
     seq: i32,
     kind: &'static str,
-    /// Empty where it is kept from this reader.
+    /// Empty if hidden from this reader.
     actor: String,
     at_ms: i64,
 }
@@ -372,7 +372,7 @@ async fn opinion(State(app): State<App>, Path(id): Path<i64>, body: Bytes) -> Re
     let NewOpinion { by, action, reasons, innocent_explanation } = parse(&body)?;
     let (by, now) = (named(&by)?.to_owned(), now_ms());
     let reviewer = Reviewer(by.clone());
-    // A member who reviews would decide about themselves.
+    // A reviewer who is a member would decide about themselves.
     let case = app.database.case(id).await?.ok_or_else(|| no_case(id))?;
     if by.parse().is_ok_and(|member: PlayerId| case.members.contains(&member)) {
         return Err(Problem::new(409, "reviewer", "A member of the case cannot review it").into());
@@ -400,7 +400,7 @@ async fn appeal(State(app): State<App>, Path(id): Path<i64>, body: Bytes) -> Res
     if text.trim().is_empty() || text.len() > TEXT_BYTES_MAX {
         return Err(bad(format!("text is 1 to {TEXT_BYTES_MAX} bytes")));
     }
-    // Who is no member is told nothing of the case's state.
+    // Callers who are not members do not learn the case's state.
     let case = app.database.case(id).await?.filter(|case| case.members.contains(&by));
     case.ok_or_else(|| no_case(id))?;
     let case = app.database.appeal(id, by, text, now_ms()).await?;

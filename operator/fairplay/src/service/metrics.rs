@@ -1,4 +1,4 @@
-//! What Prometheus reads.
+//! Prometheus metrics of the service.
 
 use super::cases::STATES;
 use crate::Signal;
@@ -125,7 +125,7 @@ impl Metrics {
         self.signals.with_label_values(&[label(signal)]).inc();
     }
 
-    /// Since when the oldest case of each state that waits for people waits.
+    /// For each state that waits for people: when its oldest case began to wait.
     pub(crate) fn waiting(&self, since_ms: &BTreeMap<String, i64>, now_ms: i64) {
         for state in ["open", "dissent", "appealed"] {
             let waited_ms = since_ms.get(state).map_or(0, |since| now_ms.saturating_sub(*since).max(0));

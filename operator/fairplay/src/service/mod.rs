@@ -1,5 +1,5 @@
-//! The program that runs beside the fleet: reads ended hands, keeps cases, answers gateways. All I/O is here; what is
-//! decided is decided by the pure modules beside it.
+//! The program that runs beside the fleet: it reads ended hands, keeps cases and answers gateways. All I/O is here; the
+//! pure modules beside it decide.
 
 pub mod actions;
 pub mod cases;
@@ -35,7 +35,7 @@ use upkeep::Upkeep;
 const CONNECTIONS_MAX: usize = 64;
 const BACK_OFF: Duration = Duration::from_secs(1);
 
-/// What records counted of the hands that ended in this time, in milliseconds since 1970.
+/// Counts of records for the hands that ended in this time, in milliseconds since 1970.
 ///
 /// # Errors
 /// Records does not answer.

@@ -10,13 +10,13 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use sqlx::{Postgres, Transaction};
 
-/// The opener that stands for the program's own scoring.
+/// The opener's name for the program's own scoring.
 pub const DETECTORS: &str = "detectors";
-/// Any constant that no other lock uses.
+/// Advisory lock: any constant that no other lock uses.
 const LOCK: i64 = 0x7075_7272_6f70_656e;
 const PAGE_MAX: i64 = 500;
 
-/// What is going to be opened.
+/// A hand that is about to be opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Opening {
     pub table: String,
@@ -60,7 +60,7 @@ pub struct Checked {
     hash: [u8; 32],
 }
 
-/// What the hash of a row is of: every field after its length, so that no two rows have the same bytes.
+/// The hash of a row covers every field, each after its length, so that no two rows have the same bytes.
 fn link(prev: &[u8; 32], id: i64, opener: &str, opening: &Opening, reason: &str, at_ms: i64) -> [u8; 32] {
     let mut hash = Sha256::new();
     hash.update(prev);
@@ -78,7 +78,7 @@ fn link(prev: &[u8; 32], id: i64, opener: &str, opening: &Opening, reason: &str,
 type Row = (i64, String, String, i64, Vec<u8>, String, i64, Vec<u8>, Vec<u8>);
 
 impl Database {
-    /// Notes what `opener` is going to open. Only after this returned may it be opened.
+    /// Logs hands that `opener` is about to open. They may only be opened after this has returned.
     pub async fn log_openings(
         &self,
         opener: &str,
@@ -179,7 +179,7 @@ impl Database {
         }
     }
 
-    /// Checks that a row is as it was.
+    /// Checks that a row is unchanged.
     ///
     /// # Errors
     /// [`DatabaseError::Chain`]: it is not, or is gone.
@@ -192,7 +192,7 @@ impl Database {
         if same { Ok(()) } else { Err(DatabaseError::Chain(checked.count)) }
     }
 
-    /// Checks that the row up to which the chain was checked is still there as it was, and up to 5,000 rows after it.
+    /// Checks that the last verified row is unchanged, and up to 5,000 rows after it.
     ///
     /// # Errors
     /// [`DatabaseError::Chain`] names the first row that does not follow, or is gone.

@@ -87,7 +87,7 @@ pub struct ServeOptions {
     pub log: String,
 }
 
-/// Where the cases are.
+/// The database with the cases.
 #[derive(Args, Clone, Debug)]
 pub struct PostgresOptions {
     /// Host of PostgreSQL, as its certificate names it

@@ -46,7 +46,7 @@ impl From<DatabaseError> for RefundingError {
     }
 }
 
-/// What is kept of a refund: whoever has it computes the same again.
+/// The stored input of a refund: anybody who has it computes the same refund.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Ordered {
@@ -55,16 +55,16 @@ pub struct Ordered {
     pub result: Refunds,
 }
 
-/// What a payment of the house needs to know of the vault.
+/// The vault's data that a payment of the house needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VaultNow {
     /// `0x` and 40 hex digits.
     pub address: String,
-    /// Of the admins' next call; see [`crate::payout::HouseCall::number`].
+    /// Number of the administrators' next call; see [`crate::payout::HouseCall::number`].
     pub number: Option<u64>,
 }
 
-/// A refund with what of it the chain has.
+/// A refund with its payments on chain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RefundView {

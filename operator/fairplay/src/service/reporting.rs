@@ -1,4 +1,4 @@
-//! The month's figures out of the database.
+//! The month's figures from the database.
 
 use super::database::{Database, DatabaseError, db, undb};
 use crate::{
@@ -11,7 +11,7 @@ fn counted(rows: Vec<(String, i64)>) -> BTreeMap<String, u64> {
     rows.into_iter().map(|(name, count)| (name, undb(count))).collect()
 }
 
-/// What a case's events of one month decided.
+/// Decisions in the events of one month.
 #[derive(Default)]
 struct Decided {
     decisions: BTreeMap<String, u64>,
@@ -77,7 +77,7 @@ impl Database {
         })
     }
 
-    /// Plays the events of every case that changed again, by the one transition function.
+    /// Replays the events of every changed case with the one transition function.
     async fn decisions(&self, from: i64, to: i64) -> Result<Decided, DatabaseError> {
         let mut decided = Decided::default();
         let changed: Vec<i64> = sqlx::query_scalar(

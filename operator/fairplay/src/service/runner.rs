@@ -1,4 +1,5 @@
-//! The loop: read ended hands, note that they are opened, open and score them, judge, keep cases and checkpoints.
+//! The main loop: reads ended hands, logs their opening, opens and scores them, judges, and stores cases and
+//! checkpoints.
 //!
 //! # Guarantees
 //! The cursor is stored with the state that it belongs to, so a restart scores each hand once into the state it goes on
@@ -38,9 +39,9 @@ const PAGE: usize = 500;
 const WAIT: Duration = Duration::from_secs(30);
 /// First and longest pause after a failure.
 const RETRY: Delays = Delays::new(Duration::from_millis(500), Duration::from_secs(30));
-/// The false-discovery rate is spent over so much time of play, in milliseconds.
+/// Time of play over which the false-discovery rate is spent, in milliseconds.
 const SPENT_OVER_MS: f64 = 30.0 * 86_400_000.0;
-/// Catching up, at least one look in so much time of play, in milliseconds.
+/// While catching up: longest time of play between two looks, in milliseconds.
 const LOOK_AFTER_MS: i64 = 86_400_000;
 const EXPIRE_EVERY: Duration = Duration::from_secs(3_600);
 
@@ -54,7 +55,7 @@ pub enum RunError {
     Scoring(#[from] JoinError),
 }
 
-/// What the runner works with.
+/// Parts of the main loop.
 pub struct Runner {
     pub database: Database,
     pub records: Arc<InternalClient>,
@@ -68,7 +69,7 @@ pub struct Runner {
     pub stop: CancellationToken,
 }
 
-/// Detectors with where they are.
+/// The detectors and their position.
 struct Work {
     detector: Box<Detector>,
     progress: Progress,
@@ -78,11 +79,11 @@ struct Work {
     saved: Instant,
     /// Hands scored since the last checkpoint.
     unsaved: u64,
-    /// When what is kept no longer was last dropped.
+    /// When expired counts were last dropped.
     expired: Option<Instant>,
 }
 
-/// What became of the hands of a page.
+/// Outcome of a page of hands.
 #[derive(Clone, Copy, Debug, Default)]
 struct Scored {
     opened: u64,
@@ -92,7 +93,7 @@ struct Scored {
 }
 
 impl Runner {
-    /// Until stopped; what fails is tried again from the last checkpoint.
+    /// Runs until stopped; after a failure it continues from the last checkpoint.
     pub async fn run(self) {
         let mut back_off = BackOff::new(RETRY);
         while !self.stop.is_cancelled() {
@@ -132,7 +133,7 @@ impl Runner {
             }
             let read = self.read(&mut work).await;
             if matches!(read, Err(RunError::Records(_))) {
-                // Nothing is wrong with the state: it is kept, and hands are asked for again.
+                // The state is intact: it is kept, and hands are requested again.
                 self.readiness.not_ready(RECORDS, "records does not give hands");
                 self.metrics.retries.inc();
                 if let Err(error) = &read {
@@ -183,7 +184,7 @@ impl Runner {
             }
         };
         let count = hands.len();
-        // Two records of one hand say nothing certain: neither is opened.
+        // Two records of one hand prove nothing, so neither is opened.
         hands.retain(|hand| !hand.conflict);
         let reads: Vec<Read> = hands.iter().map(|hand| self.check(hand)).collect();
         let openings: Vec<Opening> = reads.iter().filter_map(Read::opening).collect();
@@ -219,13 +220,13 @@ impl Runner {
         self.metrics.read_at.set(now_ms() as f64 / 1_000.0);
     }
 
-    /// Drops what is kept no longer: think times, players who play no more, and those who were erased and have not played
-    /// since, unless a case is about them.
+    /// Drops expired data: think times, inactive players, and erased players who have not played since and are in no
+    /// case.
     async fn expire(&self, work: &mut Work, now_ms: u64) -> Result<(), RunError> {
         let mut gone = work.detector.expire(now_ms, self.keep);
         let erased: Erased = match self.records.get("/v1/fairplay/erased", WAIT).await {
             Ok(erased) => erased,
-            // A records of the release before does not know the question; the next hour asks again.
+            // A records service of the previous release does not know this request; it is repeated in an hour.
             Err(error) => {
                 tracing::warn!(%error, "who was erased is not known");
                 Erased::default()
@@ -302,13 +303,13 @@ impl Runner {
         Ok(())
     }
 
-    /// Cases of what a look says.
+    /// Updates cases by the result of a look.
     async fn take(&self, verdict: &Verdict) -> Result<(), DatabaseError> {
         for scored in &verdict.alarms {
             let placed = self.database.put_signal(scored, now_ms()).await?;
             if placed != Placed::Known {
                 self.metrics.signal(scored.signal);
-                tracing::info!(signal = ?scored.signal, hands = scored.hands, ?placed, "a signal");
+                tracing::info!(signal = ?scored.signal, hands = scored.hands, ?placed, "a detector raised a signal");
             }
         }
         self.metrics.cases(&self.database.case_counts().await?);
@@ -387,7 +388,7 @@ fn score(read: &Read, keys: &Keys, detector: &mut Detector, scored: &mut Scored)
         Ok(()) if hidden.is_some() => scored.opened += 1,
         Ok(()) => scored.blind += 1,
         Err(error) => {
-            // Once for each limit's worth of hands would still be too much: the counter tells.
+            // One log line for each limit's worth of hands would be too much: the counter shows the number.
             if !matches!(error, ObserveError::Players(_)) {
                 tracing::error!(table = record.table, hand = record.history.hand, %error, "a hand");
             }

@@ -1,5 +1,5 @@
-//! What is looked after once a minute: the chain of the log of openings, how long cases have waited, and texts of cleared
-//! cases that are past their retention.
+//! Maintenance once a minute: checks the hash chain of openings, measures how long cases have waited, and deletes texts
+//! of cleared cases after their retention.
 
 use super::{
     database::{Database, DatabaseError, db, now_ms},
@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 const EVERY: Duration = Duration::from_secs(60);
 /// Steps of the log's check in one round, 5,000 rows each.
 const STEPS_MAX: usize = 20;
-/// Rows that were checked are checked again so long after the check began.
+/// Time after which the whole log is checked again.
 const AGAIN_AFTER: Duration = Duration::from_secs(86_400);
 
 pub struct Upkeep {
@@ -24,16 +24,16 @@ pub struct Upkeep {
     pub stop: CancellationToken,
 }
 
-/// Where the check of the log is.
+/// Progress of the check of the log.
 struct Check {
     begun: Instant,
     at: Checked,
-    /// The newest row that an earlier pass has seen: it must stay as it was.
+    /// The newest row that an earlier pass has seen: it must not change.
     known: Checked,
 }
 
 impl Upkeep {
-    /// Until stopped; what fails is tried again in the next round.
+    /// Runs until stopped; retries failures in the next round.
     pub async fn run(self) {
         let mut check = Check { begun: Instant::now(), at: Checked::default(), known: Checked::default() };
         loop {

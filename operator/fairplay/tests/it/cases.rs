@@ -1,4 +1,4 @@
-//! Cases: who decides, when a third is asked, and what an appeal changes.
+//! Cases: reviewers' decisions, the third opinion, and appeals.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
 
 use purr_engine::PlayerId;
@@ -167,7 +167,7 @@ fn the_same_signal_again_is_no_news_and_a_stronger_one_after_closing_is() {
     assert!(!says_nothing_new(std::slice::from_ref(&case), &pair(1, 3, Signal::Transfer)));
     let other = Scored { signal: Signal::Isolation, ..first.clone() };
     assert!(!says_nothing_new(std::slice::from_ref(&case), &other));
-    // What was cleared needs more to come back.
+    // A cleared case needs a stronger signal to be reopened.
     let closed = Case { state: State::Closed { action: Action::Clear }, ..case };
     assert!(says_nothing_new(std::slice::from_ref(&closed), &stronger(0.9)));
     assert!(!says_nothing_new(std::slice::from_ref(&closed), &stronger(1.1)));
@@ -191,7 +191,7 @@ fn sanctions_are_in_force_from_the_decision_to_the_end_of_the_appeal_and_every_o
         let case = with(state);
         assert!(wanted([(7, &case)].into_iter()).is_empty() && apart([&case].into_iter()).is_empty());
     }
-    // Kept apart without more asks the signer for nothing.
+    // A case that only keeps its members apart asks the signer for nothing.
     let case = with(State::Decided { action: Action::KeepApart });
     assert!(wanted([(7, &case)].into_iter()).is_empty() && !apart([&case].into_iter()).is_empty());
 }
@@ -219,6 +219,6 @@ fn a_cleared_case_past_its_retention_has_no_texts_and_hands_and_its_events_play_
     assert!(!text.contains("Ann") && !text.contains("five hands") && !text.contains("chat"), "{text}");
     assert_eq!(redacted.appeal.as_deref(), Some(REDACTED));
     assert!(redacted.signals.iter().all(|signal| signal.evidence.is_empty()));
-    // What was cleared is not opened again.
+    // A cleared case is not opened again.
     assert!(says_nothing_new(&[redacted], &pair(1, 2, Signal::Transfer)));
 }

@@ -28,7 +28,7 @@ fn simulated_files_are_scored_against_their_truth() {
     assert!(figures["pairAveragePrecision"]["high"].as_f64().unwrap() <= 1.0);
     let (done, text, _) = run(&["score", &records, "--truth", &truth]);
     assert!(done && text.contains("| pair average precision |"));
-    // Kinds that nobody has heard of have rows of their own.
+    // Kinds that the program does not know have rows of their own.
     let mut unseen: serde_json::Value = serde_json::from_slice(&std::fs::read(&truth).unwrap()).unwrap();
     for group in unseen["groups"].as_array_mut().unwrap() {
         group["kind"] = "chipWashing".into();
@@ -61,7 +61,7 @@ fn tables_records_score_as_the_documented_format_does_and_less_without_the_key()
     let plain = score(&[&hands]);
     assert!(plain["top"].as_array().unwrap().len() > 100);
     assert_eq!(score(&[&records, "--key-file", &key]), plain);
-    // Both formats in one file are one stream.
+    // A file may mix both formats in one stream.
     let mixed = scratch("mixed.jsonl");
     let (half, rest) = (std::fs::read_to_string(&hands).unwrap(), std::fs::read_to_string(&records).unwrap());
     let lines: Vec<&str> = half.lines().take(400).chain(rest.lines().skip(400)).collect();

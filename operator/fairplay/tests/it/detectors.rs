@@ -99,7 +99,7 @@ fn evidence_of_a_dump_names_hands_in_which_chips_were_dumped() {
     assert!(right >= 3, "{right} of 5");
 }
 
-/// Players of different pools have no opponent in common: that they never meet says nothing.
+/// Players of different pools have no opponent in common, so that they never meet proves nothing.
 #[test]
 fn players_of_different_rooms_are_not_taken_for_one_person() {
     let mut detector = Detector::default();
@@ -158,7 +158,7 @@ fn a_detector_that_was_restored_goes_on_as_if_it_had_never_stopped() {
             let mut restore = Restore::default();
             parts.iter().for_each(|part| restore.part(part).unwrap());
             kept = restore.finish(limits).unwrap();
-            // A checkpoint that is cut is not taken for a smaller one.
+            // A truncated checkpoint is not mistaken for a smaller one.
             let mut cut = Restore::default();
             parts[..parts.len() - 1].iter().for_each(|part| cut.part(part).unwrap());
             assert_eq!(cut.finish(limits).err(), Some(BadCheckpoint::Unfinished));
@@ -191,13 +191,13 @@ fn think_times_are_gone_after_two_windows_and_players_after_their_days() {
         assert_eq!(detector.expire(day * DAY_MS, keep), 0, "day {day}");
         assert_eq!(timed(&detector), Some(wanted), "day {day}");
     }
-    // Everything else is as it was.
+    // Everything else is unchanged.
     let snapshot = detector.snapshot(None);
     assert_eq!(snapshot.players.iter().map(|player| player.decisions).sum::<u32>(), decided);
     let score = |detector: &Detector| verdict(&detector.snapshot(None)).ranked[0].clone();
     let before = score(&detector);
 
-    // One of thirty is forgotten with all pairs; what is left has the numbers it had.
+    // One of thirty players is forgotten with all pairs; the counts of the others are unchanged.
     let gone = snapshot
         .players
         .iter()

@@ -10,7 +10,7 @@ use purr_protocol::{
     record::{HandRecord, VERSION},
 };
 
-/// Some hands of one table as the simulator writes them, each with its record as stored bytes.
+/// Hands of one table from the simulator, each with its stored record.
 fn both(seed: u64, seats: usize, hands: u32, secret: &FairPlaySecret) -> Vec<(EndedHand, Vec<u8>)> {
     let guilty =
         vec![Guilty { kind: Kind::ALL[seed.to_be_bytes()[0] as usize % Kind::ALL.len()], intensity: 1.0 }];
@@ -40,7 +40,7 @@ proptest! {
             prop_assert_eq!(record.version, VERSION);
             let hidden = open(&record, &secret).unwrap();
             prop_assert_eq!(ended_hand(&record, hidden.as_ref(), hand.ended_at_ms).unwrap(), hand.clone());
-            // Without the key everything but the cards.
+            // Without the key all but the cards is there.
             let blind = ended_hand(&record, None, hand.ended_at_ms).unwrap();
             let mut known = hand;
             known.seats.iter_mut().for_each(|seat| seat.cards = None);

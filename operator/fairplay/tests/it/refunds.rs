@@ -52,7 +52,7 @@ fn a_hand_listed_twice_or_out_of_balance_is_refused() {
     assert!(matches!(short, Err(RefundError::NotZeroSum { sum: 1, .. })));
 }
 
-/// A hand of 2 to 9 players with random losses; one of them wins it all but the rake.
+/// Generates hands of 2 to 9 players with random losses, all won by one player less the rake.
 fn hands() -> impl Strategy<Value = Vec<RefundHand>> {
     let one = (proptest::collection::vec(0i64..1 << 40, 1..9), 0u64..1_000_000, 0usize..9, 0u8..4);
     proptest::collection::vec(one, 1..12).prop_map(|hands| {

@@ -1,5 +1,5 @@
-//! The service beside real PostgreSQL and real records: a dumper pair's hands go in, people decide, decisions arrive.
-//! The signer is a stand-in that keeps what it is told; the real one is tried in its own tests.
+//! The service with real PostgreSQL and real records: hands of a dumper pair are stored, people decide, and the
+//! decisions reach the signer. The signer is a stand-in that records the requests; the real one has tests of its own.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
 
 use crate::world;
@@ -38,7 +38,7 @@ async fn a_dumper_pair_becomes_a_case_two_reviewers_decide_and_the_pair_is_kept_
     let service = world.serve().await;
     let gateway = service.client(&Role::Gateway);
 
-    // One case for the group, though many looks see it.
+    // Several looks see the group, but it has one case.
     let queue = eventually("a case appears", || async {
         let queue: Value = gateway.get("/v1/cases?state=open", WAIT).await.ok()?;
         (!queue["cases"].as_array()?.is_empty()).then_some(queue)
@@ -86,13 +86,13 @@ async fn a_dumper_pair_becomes_a_case_two_reviewers_decide_and_the_pair_is_kept_
     let decided = give("0xr2", Action::HoldVouchers).await.unwrap();
     assert_eq!(decided["case"]["state"], json!(State::Decided { action: Action::HoldVouchers }));
 
-    // Kept apart, and the signer holds both players' vouchers; nothing else was asked of it.
+    // Both players are kept apart, and the signer holds their vouchers; it got no other request.
     let apart: Value = gateway.get("/v1/keep-apart", WAIT).await.unwrap();
     assert_eq!(apart, json!({ "pairs": [pair.iter().collect::<Vec<_>>()] }));
     eventually("vouchers are held", || async { (world.signer.held() == pair).then_some(()) }).await;
     assert_eq!(world.signer.denied(), BTreeSet::new());
 
-    // The refund is what the replayable function says, to the last unit, and the calls pay exactly that.
+    // The refund equals the replayable function's result to the last unit, and the calls pay exactly that.
     let hands: Vec<HandKey> = serde_json::from_value(case["evidence"].clone()).unwrap();
     let order = json!({ "by": "0xr1", "hands": hands, "withRake": true });
     let ordered: Value = gateway.post(&format!("/v1/cases/{id}/refunds"), &order, WAIT).await.unwrap();
@@ -118,7 +118,7 @@ async fn a_dumper_pair_becomes_a_case_two_reviewers_decide_and_the_pair_is_kept_
     let again = gateway.post::<_, Value>(&format!("/v1/cases/{id}/refunds"), &order, WAIT).await;
     assert_eq!(again.unwrap_err().problem().unwrap().status, 409, "a hand is refunded once");
 
-    // Only the chain says that it is paid: the ledger's events, matched by player and amount.
+    // A refund counts as paid only by the chain: the ledger's events, matched by player and amount.
     for (player, amount) in &expected.refunds {
         world.signer.pay(*player, *amount);
     }
@@ -147,7 +147,7 @@ async fn a_dumper_pair_becomes_a_case_two_reviewers_decide_and_the_pair_is_kept_
     let apart: Value = gateway.get("/v1/keep-apart", WAIT).await.unwrap();
     assert_eq!(apart, json!({ "pairs": [] }));
 
-    // The month's report counts all of it, over a log whose chain holds.
+    // The month's report counts all of this, over a log whose hash chain is intact.
     let report: Value =
         gateway.get(&format!("/v1/report?month={}", world::this_month()), WAIT).await.unwrap();
     assert_eq!(report["decisions"], json!({ "holdVouchers": 1, "clear": 1 }));
@@ -170,7 +170,7 @@ async fn a_restart_goes_on_from_the_checkpoint_and_every_opening_is_in_a_log_tha
     service.caught_up().await;
     let first = service.database.openings(0, 500, false).await.unwrap();
     assert_eq!(first.count, 200);
-    // SIGTERM: the state is kept.
+    // SIGTERM: the state is stored.
     service.stop().await;
 
     world.play(4, 2).await;
@@ -187,12 +187,12 @@ async fn a_restart_goes_on_from_the_checkpoint_and_every_opening_is_in_a_log_tha
         let refused = sqlx::query(change).execute(&pool).await.unwrap_err().to_string();
         assert!(refused.contains("never changed or deleted"), "{change}: {refused}");
     }
-    // Whoever owns the table and takes the trigger away is found by the chain.
+    // The owner of the table can disable the trigger; the hash chain then exposes the change.
     sqlx::query("ALTER TABLE openings DISABLE TRIGGER ALL").execute(&pool).await.unwrap();
     sqlx::query("UPDATE openings SET reason = 'x' WHERE id = 17").execute(&pool).await.unwrap();
     assert!(service.database.verify_openings().await.unwrap_err().to_string().contains("opening 17"));
     service.stop().await;
-    // The next start finds it by itself.
+    // The next start finds the change by itself.
     let service = world.serve().await;
     eventually("the metric of the alert says so", || async {
         (service.gauge("purr_fairplay_log_broken") > 0.5).then_some(())
@@ -223,7 +223,7 @@ async fn a_player_who_was_erased_and_plays_no_more_is_forgotten_unless_a_case_is
     let honest = world.players().await.into_iter().find(|player| !pair.contains(player)).unwrap();
     world.erase(honest).await;
     world.erase(*pair.first().unwrap()).await;
-    // Twelve more players, and a look at them.
+    // Twelve more players join, and a look follows.
     world.play(4, 2).await;
     let service = world.serve().await;
     service.caught_up().await;

@@ -45,7 +45,7 @@ pub const WAIT: Duration = Duration::from_secs(30);
 const LONG: Duration = Duration::from_secs(240);
 pub const VAULT: &str = "0x00000000000000000000000000000000000000aa";
 
-/// What becomes true by itself.
+/// Waits until `ask` returns a value.
 pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, look: impl Fn() -> F) -> T {
     let begun = Instant::now();
     loop {
@@ -62,7 +62,7 @@ fn now_ms() -> u64 {
     u64::try_from(since.as_millis()).unwrap()
 }
 
-/// YYYY-MM, UTC: the one month that contains now.
+/// The current month as YYYY-MM, in UTC.
 pub fn this_month() -> String {
     let now = now_ms();
     let months = (2020..2100).flat_map(|year| (1..=12).map(move |month| format!("{year}-{month:02}")));
@@ -73,7 +73,7 @@ pub fn this_month() -> String {
     months.into_iter().find(contains).unwrap()
 }
 
-/// Keeps what it is told.
+/// Records what it receives.
 #[derive(Clone, Default)]
 pub struct Signer(Arc<Mutex<Told>>);
 
@@ -233,7 +233,7 @@ impl World {
         pool.truth().groups[0].members.iter().copied().collect()
     }
 
-    /// Everybody in the hands that were stored.
+    /// All players in the stored hands.
     pub async fn players(&self) -> BTreeSet<PlayerId> {
         let pool = PgPool::connect_with(self.postgres.options()).await.unwrap();
         let rows: Vec<Vec<u8>> = sqlx::query_scalar("SELECT DISTINCT player FROM records.hand_players")
@@ -320,7 +320,7 @@ impl Service<'_> {
         InternalClient::new(Identity::load(&folder).unwrap(), address, server)
     }
 
-    /// Hands that were read, by what became of them.
+    /// Hands that were read, by outcome.
     pub fn hands(&self, how: &str) -> f64 {
         let families = self.registry.gather();
         let family = families.iter().find(|family| family.name() == "purr_fairplay_hands_total");

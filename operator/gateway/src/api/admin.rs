@@ -1,4 +1,4 @@
-//! What administrators do.
+//! Routes for administrators.
 
 use crate::{
     app::{App, read_json},
@@ -102,10 +102,12 @@ pub async fn deny(
     let deny = Deny { player, by: caller.player.to_string(), reason, until_s };
     let trail = app.signer.post("/v1/denials", &deny).await.map_err(IntoResponse::into_response)?;
     app.auth.denied.add(DeniedWallet { player, until_s });
-    // Every gateway ends them again when it learns of the denial, so a store that fails here ends nothing late.
+    // Every gateway ends the sign-ins when it learns of the denial, so a failure here only delays this.
     match app.auth.revoke_player(player).await {
         Ok(ended) => tracing::warn!(by = %caller.player, %player, ended, "an administrator denied a wallet"),
-        Err(error) => tracing::warn!(by = %caller.player, %player, %error, "sign-ins of a denied wallet"),
+        Err(error) => {
+            tracing::warn!(by = %caller.player, %player, %error, "a denied wallet's sign-ins could not be ended");
+        }
     }
     Ok(Json(trail))
 }

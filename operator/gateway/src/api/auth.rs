@@ -4,8 +4,9 @@ use crate::{
     app::{App, read_json},
     auth::{AuthError, Caller, NONCE_S, outside::OutsideError, siwe::Message},
     client_address::ClientAddress,
-    guard::{RetryAfter, refusal},
+    guard::refusal,
     limits::{Class, headers},
+    retry_after::RetryAfter,
 };
 use axum::{
     Extension, Json,
@@ -24,7 +25,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use std::time::Duration;
 
-/// What somebody is told to wait who finds no room: sign-ins that nobody uses end within minutes.
+/// `Retry-After` when the store has no room for a sign-in: unused sign-ins expire within minutes.
 const NO_ROOM: Duration = Duration::from_secs(60);
 
 #[derive(Deserialize, JsonSchema)]
@@ -49,7 +50,7 @@ impl IntoResponse for AuthError {
             | Self::Keys(_)
             | Self::Random(_)
             | Self::Outside(OutsideError::Keys(_) | OutsideError::Fetch(_) | OutsideError::Roles { .. }) => {
-                tracing::warn!(detail, "sign-in");
+                tracing::warn!(detail, "a sign-in failed");
                 let problem = Problem::new(503, "unavailable", "Sign-ins are not possible at the moment");
                 return (RetryAfter(Duration::from_secs(1)), Answer::from(problem)).into_response();
             }
@@ -104,8 +105,9 @@ pub async fn sign_in(
     Ok(Json(tokens))
 }
 
-/// Counted here, and not by the address before the body is read: a token that a gateway has issued is counted under its
-/// own sign-in, which no neighbour of the address can use up. Everything else counts as a sign-in of the address.
+/// The limit is applied here, and not by the address before the body is read: a refresh with a token that a gateway has
+/// issued counts under its own sign-in, which neighbours of the address cannot use up. Any other request counts as a
+/// sign-in of the address.
 pub async fn refresh(
     State(app): State<App>,
     client: Option<Extension<ClientAddress>>,
@@ -141,6 +143,6 @@ pub async fn logout(
 }
 
 pub async fn jwks(State(app): State<App>) -> ([(HeaderName, &'static str); 1], Json<JwkSet>) {
-    // Shorter than a rotation waits between publishing a key and signing with it.
+    // Shorter than the time in a rotation between publishing a key and signing with it.
     ([(header::CACHE_CONTROL, "public, max-age=60")], Json(app.auth.keys.published()))
 }

@@ -1,15 +1,16 @@
-//! Fleets, and a player's seat in one.
+//! Routes of fleets, and of a player's seat in one.
 
 use super::money;
 use crate::{
     app::{App, read_json},
     auth::Caller,
-    guard::RetryAfter,
     metrics::Seat,
+    retry_after::RetryAfter,
     seating::{
         NoSeating,
-        fleets::{FleetKey, FleetView},
+        fleets::FleetView,
         keeper::{FleetListed, OwnSeat, SeatState},
+        key::FleetKey,
         step::{Outcome, SeatRequest, Step, is_id},
     },
     upstream::Failed,
@@ -31,7 +32,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
 
-/// When seats may be asked for again that are not given at the moment.
+/// `Retry-After` when no seat can be given at the moment.
 const LATER: Duration = Duration::from_secs(1);
 
 /// All fleets.
@@ -90,7 +91,7 @@ fn away(app: &App, error: &NoSeating) -> Response {
     )
 }
 
-/// Why a player gets no seat before one is looked for.
+/// Why a request for a seat is refused before any table is searched.
 enum NotNow {
     Funds { free: Chips, need: Chips },
     Unknown(Failed),

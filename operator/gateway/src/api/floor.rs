@@ -1,17 +1,19 @@
-//! The floor, for staff: every table with who sits where, its pace, its pauses and what is unusual; no hidden cards. And the
-//! one order that staff gives a table: to pause, and to go on.
+//! The floor, for staff: every table with its players, pace, pauses and unusual figures, without hidden cards. And
+//! staff's one order to a table: pause and resume.
 
+mod board;
 mod view;
 
-pub use view::{FloorBoard, FloorTable};
+pub use board::{FloorBoard, FloorTable};
 
 use super::lobby::uid;
 use crate::{
     app::{App, read_json},
     auth::Caller,
     client_address::ClientAddress,
-    guard::{RetryAfter, bearer_text},
+    guard::bearer_text,
     limits::address_key,
+    retry_after::RetryAfter,
     upstream::Failed,
 };
 use axum::{
@@ -45,7 +47,7 @@ use tokio::time::{Instant, sleep};
 /// Tables of one answer or stream.
 const TABLES_MAX: usize = 500;
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// For a table to commit an order.
+/// Time for a table to commit an order.
 const ORDER_WAIT: Duration = Duration::from_secs(10);
 
 /// Which tables one wants to see.
@@ -111,7 +113,7 @@ pub async fn tables(
     query: Result<Query<FloorQuery>, QueryRejection>,
 ) -> Result<Json<Floors>, Response> {
     let Query(query) = query.map_err(|error| bad(&error))?;
-    Ok(Json(shown(&app.floor.current(&app).await, &query)))
+    Ok(Json(shown(&view::current(&app).await, &query)))
 }
 
 /// What is new on the floor since the event before; the first one has all of it.
@@ -156,7 +158,7 @@ pub async fn events(
                 if Instant::now() >= until || app.auth.revoked.contains(&sid) {
                     return None;
                 }
-                let Floors { tables, all } = shown(&app.floor.current(&app).await, &query);
+                let Floors { tables, all } = shown(&view::current(&app).await, &query);
                 let now: BTreeMap<String, FloorTable> =
                     tables.into_iter().map(|table| (table.listed.summary.uid.clone(), table)).collect();
                 let fresh: Vec<FloorTable> = now
@@ -179,7 +181,7 @@ pub async fn events(
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
 }
 
-/// For how long a caller's token is good yet.
+/// How long a caller's token is still valid.
 fn left(caller: &Caller) -> Duration {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     Duration::from_secs(caller.expires_s).saturating_sub(since)
@@ -213,8 +215,8 @@ pub async fn resume(
     order(&app, &caller, ActKind::Resume, path, &headers, body).await
 }
 
-/// The order is in the log before the table hears of it, and its end after the table has committed it. Without the log
-/// nothing is ordered.
+/// Carries out an order. It is logged before the table gets it, and its result after the table has committed it.
+/// Without the log no order is sent.
 async fn order(
     app: &App,
     caller: &Caller,
@@ -258,8 +260,8 @@ async fn order(
     })
 }
 
-/// Tells the table by an assertion who orders it. One of the release before, which knows no assertions, refuses that as a
-/// token of nobody and is shown the access token.
+/// Sends an order to the table with an assertion of who gives it. A table of the previous release does not know
+/// assertions and refuses the order; then it gets the access token.
 async fn ask_table(
     app: &App,
     caller: &Caller,

@@ -1,5 +1,5 @@
-//! Fair-play cases for staff: `support` reads them without hidden cards, `integrity` reviews. The fair-play program keeps
-//! them; who asks is added here, from the token.
+//! Fair-play cases for staff: `support` reads them without hidden cards, `integrity` reviews. The fair-play program
+//! stores them; the caller's name is added here, from the token.
 
 use crate::{
     app::{App, read_json},
@@ -59,7 +59,7 @@ pub struct NewOpinion {
     action: CaseAction,
     /// 1 to 8192 bytes; kept for ever.
     reasons: String,
-    /// What else would explain what was seen; needed unless the action is clear.
+    /// Another explanation of the findings; required unless the action is clear.
     #[serde(default)]
     innocent_explanation: String,
 }
@@ -97,7 +97,7 @@ pub struct OpeningsPage {
     after: Option<u64>,
     /// At most 500.
     limit: Option<u32>,
-    /// Only what people have opened.
+    /// Only openings by people, not by the program.
     people: Option<bool>,
 }
 
@@ -163,7 +163,7 @@ pub async fn case(
     ask(&app, &format!("/v1/cases/{}?by={}", in_path(path).map_err(response)?, caller.player)).await
 }
 
-/// Hidden cards of one hand of the evidence. The opening is in the log before the answer is made.
+/// Hidden cards of one hand of the evidence. The opening is logged before the answer is sent.
 pub async fn evidence(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,

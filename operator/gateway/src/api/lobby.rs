@@ -1,16 +1,18 @@
-//! Tables, their hands, and the way to them.
+//! Routes of tables: the lobby, hands, and players' sockets.
 
 mod board;
 mod events;
 mod places;
+mod statuses;
 
-pub use board::{Board, Listed};
+pub use board::{All, Board, Listed};
 pub use events::{Changes, events};
 pub use places::{Places, StreamBounds};
+pub use statuses::Statuses;
 
 use crate::{
-    app::App, auth::Caller, client_address::ClientAddress, guard::RetryAfter, metrics::Upstream,
-    relay::Refused, routing::Known, upstream::Failed,
+    app::App, auth::Caller, client_address::ClientAddress, metrics::Upstream, relay::Refused,
+    retry_after::RetryAfter, routing::Known,
 };
 use axum::{
     Extension, Json,
@@ -25,42 +27,20 @@ use axum::{
 use purr_protocol::{
     Codec, Problem, TableUid,
     hand::HandQuery,
-    settlement::{HandReceipt, TableState, TableStatus},
+    settlement::{HandReceipt, TableState},
     summary::Summary,
 };
 use purr_runtime::{problem::Answer, token::UserRole, ws::Upgrade};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::{
-    collections::HashMap,
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 
 const TABLES_DEFAULT: usize = 50;
 const LIST_MAX: usize = 200;
 const HANDS_DEFAULT: usize = 20;
-const STATUSES_MAX: usize = 20_000;
-
-/// What the signer said of tables that are open: that does not change any more.
-#[derive(Default)]
-pub struct Statuses(Mutex<HashMap<String, TableStatus>>);
-
-impl Statuses {
-    async fn get(&self, app: &App, uid: &str) -> Result<TableStatus, Failed> {
-        let held = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(uid).cloned();
-        if let Some(status) = held {
-            return Ok(status);
-        }
-        let status: TableStatus = app.signer.get(&format!("/v1/tables/{uid}")).await?;
-        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if status.state == TableState::Open && held.len() < STATUSES_MAX {
-            held.insert(uid.to_owned(), status.clone());
-        }
-        Ok(status)
-    }
-}
+/// Summaries read in one command.
+const CHUNK: usize = 2_000;
 
 /// One page of the lobby.
 #[derive(Serialize, JsonSchema)]
@@ -75,7 +55,7 @@ pub struct Tables {
 pub struct OneTable {
     #[serde(flatten)]
     listed: Listed,
-    /// What permits sign.
+    /// The table's id in permits.
     table_id: String,
     state: TableState,
 }
@@ -86,7 +66,7 @@ pub struct OneTable {
 pub struct Wanted {
     /// Small and big blind in minor units, for instance 50/100.
     stakes: Option<String>,
-    /// At least so many free seats.
+    /// At least this number of free seats.
     free: Option<u8>,
     /// Exactly so many seats, free ones included.
     seats: Option<u8>,
@@ -104,7 +84,7 @@ impl Wanted {
         blinds.map(Some).ok_or_else(|| expected().into())
     }
 
-    /// A filter, once the words of it are understood.
+    /// Returns the filter. Errors name the parameter that cannot be parsed.
     fn filter(&self) -> Result<impl Fn(&Listed) -> bool + Send + Sync + use<>, Answer> {
         let stakes = self.stakes()?;
         let Self { free, seats, ready, .. } = self.clone();
@@ -140,7 +120,7 @@ fn no_table() -> Answer {
     Problem::new(404, "table", "There is no such table").into()
 }
 
-/// A UID goes into paths of other servers and names of certificates: nothing else may pass.
+/// Extracts a table's UID. It becomes part of other servers' paths and of certificate names, so nothing else may pass.
 pub(super) fn uid(path: Result<Path<String>, PathRejection>) -> Result<String, Answer> {
     let Path(uid) = path.map_err(|_| no_table())?;
     TableUid::try_from(uid).map(String::from).map_err(|_| no_table())
@@ -154,16 +134,32 @@ fn query<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, Answer> {
 
 fn listed(known: Known, summary: Option<Summary>) -> Listed {
     let mut summary = summary.unwrap_or(Summary { uid: known.uid, name: known.name, ..Summary::default() });
-    // Who sits where is for the seating alone, and the typed reason for the controller.
+    // Players' seats are for the seating alone, and the typed reason is for the controller.
     (summary.taken, summary.held_by) = (Vec::new(), None);
     Listed { summary, ready: known.ready }
 }
 
-/// Summaries are a convenience: without them the tables are listed all the same.
+/// All tables, in the order of UIDs.
+pub(super) async fn all_tables(app: &App) -> All {
+    app.lobby.current(app.front.lobby_every, read(app)).await
+}
+
+async fn read(app: &App) -> Vec<Listed> {
+    let known = app.routes.read(|table| table.list(None, usize::MAX));
+    let mut all = Vec::with_capacity(known.len());
+    for chunk in known.chunks(CHUNK) {
+        let uids: Vec<String> = chunk.iter().map(|known| known.uid.clone()).collect();
+        let summaries = summaries(app, &uids).await;
+        all.extend(chunk.iter().cloned().zip(summaries).map(|(known, summary)| listed(known, summary)));
+    }
+    all
+}
+
+/// Reads summaries. Without them the tables are still listed.
 async fn summaries(app: &App, uids: &[String]) -> Vec<Option<Summary>> {
     app.auth.sessions.summaries(uids).await.unwrap_or_else(|error| {
         app.metrics.upstream_error(Upstream::Sessions);
-        tracing::warn!(%error, "summaries");
+        tracing::warn!(%error, "the tables' summaries cannot be read");
         vec![None; uids.len()]
     })
 }
@@ -176,8 +172,8 @@ pub async fn tables(
     let Page { cursor, limit } = query(page)?;
     let filter = query(wanted)?.filter()?;
     let limit = limit.unwrap_or(TABLES_DEFAULT).clamp(1, LIST_MAX);
-    let all = app.lobby.current(&app).await;
-    // In the order of UIDs, so that a table that is gone leaves no page without a start.
+    let all = all_tables(&app).await;
+    // Sorted by UID, so that a cursor stays valid when its table is gone.
     let from = cursor.map_or(0, |cursor| all.partition_point(|listed| listed.summary.uid <= cursor));
     let mut fitting = all.get(from..).unwrap_or_default().iter().filter(|listed| filter(listed));
     let tables: Vec<Listed> = fitting.by_ref().take(limit).cloned().collect();
@@ -199,18 +195,18 @@ pub async fn table(
         (None, Some(summary)) => Known { uid: uid.clone(), name: summary.name.clone(), ready: false },
         (None, None) => return Err(no_table().into_response()),
     };
-    let status = app.tables.get(&app, &uid).await.map_err(IntoResponse::into_response)?;
+    let status = app.tables.get(&app.signer, &uid).await.map_err(IntoResponse::into_response)?;
     Ok(Json(OneTable { listed: listed(known, summary), table_id: status.table_id, state: status.state }))
 }
 
-/// The UID of a table that there is.
+/// Returns the UID of an existing table.
 ///
 /// # Errors
 /// 404 where there is no such table.
 pub async fn reach(app: &App, path: Result<Path<String>, PathRejection>) -> Result<String, Response> {
     let uid = uid(path).map_err(IntoResponse::into_response)?;
     if app.routes.read(|table| table.known(&uid)).is_none() {
-        // Between two pods a table has none for a moment; its summary outlives that.
+        // Between two pods a table has none for a moment, but its summary still exists.
         if summaries(app, std::slice::from_ref(&uid)).await.iter().all(Option::is_none) {
             return Err(no_table().into_response());
         }
@@ -245,7 +241,7 @@ pub async fn socket(
     Ok(upgrade.accept(codec.subprotocol(), move |socket| relay.serve(socket)))
 }
 
-/// For whom records are asked: auditors and administrators see every address, players those of their own hands.
+/// The viewer to ask records for: auditors and administrators see all addresses, players those in their own hands.
 fn viewer(caller: &Caller) -> String {
     let all = caller.roles.iter().any(|role| matches!(role, UserRole::Auditor | UserRole::Admin));
     if all { "all".into() } else { caller.player.to_string() }

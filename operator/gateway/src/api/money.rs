@@ -1,8 +1,9 @@
-//! What the chain-signer knows about money, for those it concerns.
+//! Routes about the caller's money, answered by the chain-signer.
 
 use crate::{
     app::{App, read_json},
-    auth::{Caller, now_ms},
+    auth::Caller,
+    clock::now_ms,
     upstream::Failed,
 };
 use axum::{
@@ -22,7 +23,7 @@ pub async fn config(State(app): State<App>) -> Result<Json<ChainConfig>, Failed>
     app.signer.get("/v1/config").await.map(Json)
 }
 
-/// The signer's own answer; while it is away the one that it published last, with its age.
+/// Returns the signer's answer; while the signer is away, the last published balance with its age.
 pub async fn balance(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
@@ -34,7 +35,7 @@ pub async fn balance(
     }
 }
 
-/// A player's free balance, from the signer or as it was published last.
+/// A player's free balance, from the signer or as last published.
 pub async fn free(app: &App, player: PlayerId) -> Result<Chips, Failed> {
     match app.signer.get::<Balance>(&format!("/v1/balances/{player}")).await {
         Ok(balance) => Ok(balance.free),
@@ -51,7 +52,7 @@ async fn last_published(app: &App, player: PlayerId) -> Option<PublishedBalance>
     serde_json::from_str(&text).ok()
 }
 
-/// With its age in seconds (RFC 9111, section 5.1).
+/// The last published balance, with its age in seconds (RFC 9111, section 5.1).
 async fn published(app: &App, player: PlayerId) -> Option<Response> {
     let held = last_published(app, player).await?;
     let age = now_ms().saturating_sub(held.at_ms) / 1_000;
@@ -64,7 +65,7 @@ pub async fn withdraw(
     body: Body,
 ) -> Result<Json<Value>, Response> {
     let withdrawal = read_json(body).await.map_err(IntoResponse::into_response)?;
-    // The owner is the caller and nobody else.
+    // The owner is always the caller.
     let ask = OwnedWithdrawal { player: caller.player, withdrawal };
     app.signer.post("/v1/withdrawals", &ask).await.map(Json).map_err(IntoResponse::into_response)
 }

@@ -1,4 +1,4 @@
-//! Statistics of others: of those who sit at a table, where its fleet shows them, and leaderboards, where the room has them.
+//! Statistics of other players: at a table, if its fleet shows them, and leaderboards, if the room has them.
 
 use crate::seating::fleets::Hud;
 use crate::{app::App, auth::Caller};
@@ -22,8 +22,8 @@ fn problem(status: u16, kind: &'static str, title: &'static str) -> Response {
     Answer::from(Problem::new(status, kind, title)).into_response()
 }
 
-/// `GET /v1/tables/{uid}/statistics`. Where the fleet shows no statistics, nobody is named: most tables are such, and an
-/// error would be in every player's browser log.
+/// `GET /v1/tables/{uid}/statistics`. If the fleet shows no statistics the answer is an empty list, not an error: most
+/// fleets show none, and browsers would log an error for each table.
 pub async fn at_table(
     State(app): State<App>,
     path: Result<Path<String>, PathRejection>,

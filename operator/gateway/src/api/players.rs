@@ -1,4 +1,4 @@
-//! A player's own statistics and hands. Others' are nobody's business yet: the fleet has no setting that shows them.
+//! A player's own statistics and hands.
 
 use crate::{
     app::{App, read_json},
@@ -78,7 +78,7 @@ pub struct Tagging {
     tags: Vec<String>,
 }
 
-/// The caller by name: `me`, or the own address.
+/// Accepts the caller only: `me`, or the caller's own address.
 fn own(path: Result<Path<String>, PathRejection>, caller: &Caller) -> Result<PlayerId, Answer> {
     let Path(named) = path.map_err(|_| not_own())?;
     let is_own = named == "me" || named.parse::<PlayerId>().is_ok_and(|player| player == caller.player);
@@ -114,7 +114,7 @@ async fn ask<Q: Serialize>(
     asked.map(Json).map_err(IntoResponse::into_response)
 }
 
-/// Nothing of a value can end it or begin another (RFC 3986, section 2.3).
+/// Percent-encodes a value, so that it cannot end the parameter or begin another (RFC 3986, section 2.3).
 fn escaped(text: &str) -> String {
     let keep = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
     text.bytes()

@@ -1,4 +1,4 @@
-//! What staff's programs read.
+//! Routes for staff's programs.
 
 use crate::app::App;
 use axum::{

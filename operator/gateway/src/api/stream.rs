@@ -5,9 +5,9 @@ use crate::{
     app::{App, read},
     auth::Caller,
     client_address::ClientAddress,
-    guard::RetryAfter,
     metrics::Upstream,
     relay::NotTaken,
+    retry_after::RetryAfter,
 };
 use axum::{
     Extension,
@@ -26,9 +26,9 @@ use serde::Deserialize;
 use std::{convert::Infallible, time::Duration};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-/// When a stream that had no room may be asked again.
+/// `Retry-After` for a message to a stream whose queue is full.
 const BUSY: Duration = Duration::from_secs(1);
-/// So that proxies pass events on as they come (nginx).
+/// Tells proxies (nginx) not to buffer events.
 const BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// Where to resume: the last message that was seen. Without it a snapshot comes first.
@@ -56,7 +56,7 @@ pub async fn open(
         Answer::from(problem).into_response()
     })?;
     let resume = epoch.zip(offset).map(|(epoch, offset)| pb::Cursor { epoch, offset });
-    // The guard has looked at it; the table looks again.
+    // The guard has verified the token; the table verifies it again.
     let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let token = bearer.and_then(|value| value.split_once(' ')).map_or("", |(_, token)| token.trim());
     let address = address.map(|Extension(ClientAddress(ip))| ip);

@@ -13,7 +13,7 @@ use purr_runtime::{CancellationToken, InternalClient};
 use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::time::{Instant, timeout};
 
-/// Where nothing is published, the signer is asked this often.
+/// Interval at which the signer is asked while no list is published.
 const ASK_EVERY: Duration = Duration::from_secs(5);
 const ASK: Duration = Duration::from_secs(5);
 /// A gateway that starts waits this long for its first copy.
@@ -23,7 +23,7 @@ const FIRST: Duration = Duration::from_secs(1);
 struct Copy {
     /// `None`: no list was read yet.
     version: Option<u64>,
-    /// Until when, in seconds since 1970; `None`: until it is lifted.
+    /// End of each denial, in seconds since 1970; `None`: until it is lifted.
     until: HashMap<PlayerId, Option<u64>>,
 }
 
@@ -44,7 +44,7 @@ impl Denied {
         }
     }
 
-    /// Denies one wallet before the next copy says so.
+    /// Adds one denial before the next copy has it.
     pub fn add(&self, wallet: DeniedWallet) {
         self.0.rcu(|held| {
             let mut until = held.until.clone();
@@ -53,7 +53,7 @@ impl Denied {
         });
     }
 
-    /// Ends one wallet's denial before the next copy says so.
+    /// Removes one denial before the next copy lacks it.
     pub fn remove(&self, player: PlayerId) {
         self.0.rcu(|held| {
             let mut until = held.until.clone();
@@ -66,8 +66,8 @@ impl Denied {
         self.0.load().version
     }
 
-    /// Takes a list in; returns the wallets that are news. The first list has none: whose denial is older than this
-    /// process has no sign-in left.
+    /// Replaces the list; returns the wallets that are new on it. The first list has none: sign-ins of wallets denied
+    /// before this process started have ended already.
     fn replace(&self, list: DeniedWallets) -> Vec<PlayerId> {
         let wallets = list.wallets.into_iter().take(DENIED_MAX);
         let until: HashMap<_, _> = wallets.map(|wallet| (wallet.player, wallet.until_s)).collect();
@@ -90,14 +90,14 @@ impl Follower {
         Self { metrics: auth.metrics.clone(), auth, signer, asked: None }
     }
 
-    /// The first copy, where it can be had soon.
+    /// Waits for the first copy, for a limited time.
     pub async fn first(&mut self) {
         if timeout(FIRST, self.look()).await.is_err() {
             tracing::warn!("the deny list is not read yet");
         }
     }
 
-    /// Reads what has changed, until stopped, and ends the sign-ins of wallets that are denied now.
+    /// Reads changes until stopped, and ends the sign-ins of newly denied wallets.
     pub async fn follow(mut self, every: Duration, stop: CancellationToken) {
         loop {
             tokio::select! {
@@ -107,8 +107,10 @@ impl Follower {
             for player in self.look().await {
                 match self.auth.revoke_player(player).await {
                     Ok(ended) => tracing::warn!(%player, ended, "a denied wallet's sign-ins are ended"),
-                    // They end with their access tokens: a refresh is refused.
-                    Err(error) => tracing::warn!(%player, %error, "sign-ins of a denied wallet"),
+                    // The sign-ins then end with their access tokens, because a refresh is refused.
+                    Err(error) => {
+                        tracing::warn!(%player, %error, "a denied wallet's sign-ins could not be ended");
+                    }
                 }
             }
         }
@@ -137,7 +139,7 @@ impl Follower {
     async fn published(&self) -> Option<DeniedWallets> {
         let text = self.auth.sessions.get(DeniedWallets::KEY).await.ok()??;
         serde_json::from_str(&text)
-            .inspect_err(|error| tracing::warn!(%error, "the published deny list"))
+            .inspect_err(|error| tracing::warn!(%error, "the published deny list cannot be read"))
             .ok()
     }
 

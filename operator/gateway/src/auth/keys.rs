@@ -1,8 +1,8 @@
 //! The keys that sign access tokens: a mounted folder of `<kid>.pem` (Ed25519, PKCS#8) and a file
 //! `current` that names the one that signs. All of them are published.
 //!
-//! Rotation without a logout: add the new key and wait until every gateway publishes it, then
-//! change `current`, and take the old key away when its last token has run out.
+//! To rotate without a logout: add the new key and wait until every gateway publishes it, change `current`, and remove
+//! the old key when its last token has expired.
 
 use super::{nonce, refresh};
 use arc_swap::ArcSwap;
@@ -43,7 +43,7 @@ pub enum KeyError {
     Sign(#[from] jsonwebtoken::errors::Error),
 }
 
-/// The folder as it was when it was read.
+/// The folder's content when it was last read.
 struct Ring {
     print: [u8; 32],
     kid: String,
@@ -51,7 +51,7 @@ struct Ring {
     published: JwkSet,
     /// Makes refresh tokens and nonces.
     secret: [u8; 32],
-    /// Of every published key: tokens and nonces live longer than `current` names their key.
+    /// Secrets of all published keys: tokens and nonces outlive the time for which `current` names their key.
     secrets: Vec<[u8; 32]>,
 }
 
@@ -132,7 +132,7 @@ impl Keys {
         Ok(Self { dir: dir.to_owned(), ring: ArcSwap::from_pointee(ring), verifier })
     }
 
-    /// Reads the folder again; says whether it has changed.
+    /// Reads the folder again; returns whether it has changed.
     pub fn reload(&self) -> Result<bool, KeyError> {
         let ring = Ring::read(&self.dir)?;
         if ring.print == self.ring.load().print {

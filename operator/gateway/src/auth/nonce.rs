@@ -23,14 +23,14 @@ pub fn make(key: &[u8; 32], random: &[u8; RANDOM], now_s: u64) -> String {
 /// Whether a gateway with this key has made the nonce and it has not run out.
 pub fn is_good(key: &[u8; 32], nonce: &str, now_s: u64) -> bool {
     let mut bytes = [0; RANDOM + TIME + TAG];
-    // Lower case only: a nonce that is written in two ways would be good for two sign-ins.
+    // Lower case only: a nonce with two spellings could be used for two sign-ins.
     if hex::decode_to_slice(nonce, &mut bytes).is_err() || nonce.bytes().any(|byte| byte.is_ascii_uppercase())
     {
         return false;
     }
     let (body, tag) = bytes.split_at(RANDOM + TIME);
     let made_s = body.get(RANDOM..).and_then(|time| time.try_into().ok()).map_or(0, u64::from_be_bytes);
-    // A gateway whose clock is ahead makes nonces of the future.
+    // A nonce from a gateway whose clock is ahead may lie in the future.
     let fresh = made_s.abs_diff(now_s) <= LIFE_S;
     fresh && keyed(key, b"purr nonce v1", &[body]).verify_truncated_left(tag).is_ok()
 }

@@ -3,7 +3,7 @@
 //! Behind a balancer or kube-proxy that replaces the client's address everybody shares one: limits then count all
 //! players together, and lists of addresses (administrators, withdrawals) let everybody pass or nobody.
 
-use crate::{front::inside, metrics::Metrics};
+use crate::{metrics::Metrics, networks::inside};
 use purr_engine::PlayerId;
 use purr_runtime::Cidr;
 use std::{
@@ -14,10 +14,10 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// Wallets of one private address within [`WINDOW`] that are no longer one household or office.
+/// Wallets of one private address within [`WINDOW`] that are too many for a household or an office.
 const WALLETS_MIN: usize = 20;
 const WINDOW: Duration = Duration::from_secs(600);
-/// Private addresses that are counted at once. Where there are more, addresses do reach the gateway.
+/// Most private addresses that are counted. With more of them, the clients' addresses do reach the gateway.
 const ADDRESSES_MAX: usize = 64;
 
 pub struct Origins {
@@ -29,7 +29,7 @@ pub struct Origins {
 struct Held {
     since: Instant,
     wallets: HashMap<IpAddr, HashSet<PlayerId>>,
-    /// In this window.
+    /// Whether the current window has hidden clients.
     hidden: bool,
     warned: bool,
 }
@@ -93,7 +93,7 @@ mod tests {
     async fn many_wallets_of_one_private_address_are_noticed_and_the_notice_ends_with_them() {
         let origins = origins();
         assert_eq!(sign_in(&origins, "10.0.0.1", 0..19), 0);
-        // The same wallet again says nothing new; one more does.
+        // The same wallet is not counted twice; a new one is.
         assert_eq!(sign_in(&origins, "10.0.0.1", 0..19), 0);
         assert_eq!(sign_in(&origins, "10.0.0.1", 19..20), 1);
         tokio::time::advance(WINDOW).await;

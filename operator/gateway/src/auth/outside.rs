@@ -1,8 +1,7 @@
 //! An outside issuer (OpenID Connect Core 1.0): its ID tokens, by the keys that it publishes.
 //!
-//! An identity is the pair of issuer and subject. It counts for nothing until a wallet has said that
-//! it is its own, and it has the roles that the operator's file gives its subject, whatever its
-//! claims say.
+//! An identity is the pair of issuer and subject. It has no effect until a wallet has claimed it by a signature. Its
+//! roles come from the operator's file, whatever its claims say.
 
 use crate::metrics::Metrics;
 use arc_swap::ArcSwap;
@@ -22,7 +21,7 @@ use tokio::{sync::Mutex, time::Instant};
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub issuer: String,
-    /// This fleet's client id at the issuer.
+    /// The fleet's client id at the issuer.
     pub audience: String,
     pub jwks_url: String,
     /// PEM certificates of the CAs that the issuer's server may have.
@@ -31,7 +30,7 @@ pub struct Settings {
     pub roles_file: Option<PathBuf>,
     /// Age at which keys are asked for again.
     pub keys_age_max: Duration,
-    /// Between two times that they are asked for, however many tokens name an unknown key.
+    /// Least time between two requests for the keys, however many tokens name an unknown key.
     pub keys_every_min: Duration,
 }
 
@@ -41,7 +40,7 @@ const TOKEN_AGE_MAX_S: u64 = 600;
 const LEEWAY_S: u64 = 30;
 const FETCH: Duration = Duration::from_secs(5);
 const KEYS_BYTES_MAX: usize = 256 * 1024;
-/// Keys that verify and cannot be known to whoever verifies: no shared secrets.
+/// Algorithms with public keys only: a shared secret would let the verifier forge tokens.
 const ALGORITHMS: [Algorithm; 9] = [
     Algorithm::RS256,
     Algorithm::RS384,
@@ -68,7 +67,7 @@ pub enum OutsideError {
     Fetch(#[from] FetchError),
 }
 
-/// Somebody whom the issuer vouches for.
+/// A person whom the issuer has identified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     pub subject: String,
@@ -76,7 +75,7 @@ pub struct Identity {
     pub key: String,
     /// Names this one token, in hex.
     pub token: String,
-    /// Seconds for which the token could be shown again.
+    /// Remaining validity of the token, in seconds.
     pub valid_s: u64,
 }
 
@@ -96,7 +95,7 @@ pub struct Outside {
     settings: Settings,
     document: Document,
     held: ArcSwap<Option<Held>>,
-    /// When keys were last asked for. Held while they are: one asks for all.
+    /// When keys were last requested. The lock is held during a request, so that one request serves all callers.
     asked: Mutex<Option<Instant>>,
     roles: ArcSwap<HashMap<String, Vec<UserRole>>>,
     metrics: Metrics,
@@ -117,7 +116,7 @@ impl Outside {
         Ok(outside)
     }
 
-    /// Reads the roles again; they count from the next token on.
+    /// Reads the roles again; they apply from the next token on.
     pub fn reload(&self) -> Result<(), OutsideError> {
         let Some(path) = &self.settings.roles_file else { return Ok(()) };
         let error = |detail: String| OutsideError::Roles { path: path.clone(), detail };
@@ -128,7 +127,7 @@ impl Outside {
         Ok(())
     }
 
-    /// What the operator's file gives this subject; everybody is a player.
+    /// Roles of this subject in the operator's file; every subject is also a player.
     pub fn roles_of(&self, subject: &str) -> Vec<UserRole> {
         let mut roles = vec![UserRole::Player];
         let more = self.roles.load();
@@ -136,7 +135,7 @@ impl Outside {
         roles
     }
 
-    /// Who the issuer says this is.
+    /// Verifies an ID token and returns its identity.
     pub async fn identity(&self, token: &str, now_s: u64) -> Result<Identity, OutsideError> {
         let refused = |error: jsonwebtoken::errors::Error| OutsideError::Token(error.to_string());
         let header = decode_header(token).map_err(refused)?;
@@ -165,7 +164,7 @@ impl Outside {
             return Err(OutsideError::Token("its subject is empty or too long".into()));
         }
         let hash = |text: String| hex::encode(Sha256::digest(text));
-        // Of the signed part: a signature may have a second form that is valid too.
+        // Hash of the signed part only: a signature may have a second valid form.
         let signed = token.rsplit_once('.').map_or(token, |(signed, _)| signed);
         Ok(Identity {
             key: hash(format!("{}\n{}", self.settings.issuer, claims.sub)),
@@ -175,7 +174,7 @@ impl Outside {
         })
     }
 
-    /// From those held where they are young enough; else the issuer is asked, at a limited rate.
+    /// Returns a cached key if it is recent enough; otherwise asks the issuer, at a limited rate.
     async fn key(&self, kid: &str) -> Result<Jwk, OutsideError> {
         let held = |young: bool| {
             let held = self.held.load();
@@ -187,7 +186,7 @@ impl Outside {
             return Ok(key);
         }
         let mut asked = self.asked.lock().await;
-        // Somebody else asked meanwhile.
+        // Another request has read the keys in the meantime.
         if let Some(key) = held(true) {
             return Ok(key);
         }
@@ -195,7 +194,7 @@ impl Outside {
             *asked = Some(Instant::now());
             match self.fetch().await {
                 Ok(keys) => self.held.store(Arc::new(Some(Held { keys, since: Instant::now() }))),
-                Err(error) => tracing::warn!(%error, "keys of the outside issuer"),
+                Err(error) => tracing::warn!(%error, "the outside issuer's keys cannot be fetched"),
             }
         }
         // Old keys are better than none while the issuer's server is away.

@@ -5,6 +5,7 @@
 //! every access token, ends nothing. The store keeps a hash of the current token. The generation of a token's successor
 //! is an HMAC of the token, so an answer that was lost can be given once more without the store knowing it.
 
+use crate::sessions::ACCESS_S;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use hmac::{Hmac, Mac};
 use serde::{Deserialize, Serialize};
@@ -14,8 +15,8 @@ use sha2::{Digest, Sha256};
 pub const IDLE_MAX_S: u64 = 7 * 24 * 3600;
 /// A family whose first token was never used ends after this long, in seconds: three lives of an access token, so that a
 /// client that plays has refreshed by then, and sign-ins that nobody uses leave the store soon.
-pub const UNUSED_MAX_S: u64 = 3 * super::ACCESS_S;
-/// Then one signs in again, in seconds since the sign-in.
+pub const UNUSED_MAX_S: u64 = 3 * ACCESS_S;
+/// Seconds after a sign-in at which the player has to sign in again.
 pub const AGE_MAX_S: u64 = 30 * 24 * 3600;
 /// The token before the current one is answered again within this time of its use, in seconds.
 pub const GRACE_S: u64 = 30;
@@ -31,7 +32,7 @@ pub struct Family {
     /// The outside issuer's subject, where that is who signed in: its roles count then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
-    /// SHA-256 of the token that is good now.
+    /// SHA-256 of the current token.
     pub current: String,
     pub previous: Option<Previous>,
 }
@@ -40,18 +41,18 @@ pub struct Family {
 pub struct Previous {
     pub hash: String,
     pub used_s: u64,
-    /// Whether its answer was given a second time.
+    /// Whether the answer was repeated already.
     pub repeated: bool,
 }
 
-/// What using a token leads to.
+/// Outcome of using a refresh token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Use {
-    /// The family from now on; its owner gets the successor of the token that was used.
+    /// The family's new state; its owner gets the successor of the used token.
     Successor(Family),
-    /// The token was used before: two hold it. The family ends for both.
+    /// The token had been used before, so two parties hold it. The family ends for both.
     Stolen,
-    /// No gateway has issued this token. The family goes on.
+    /// No gateway has issued this token. The family stays valid.
     NeverIssued,
     /// The family is too old.
     Expired,
@@ -81,14 +82,14 @@ impl Family {
                 let previous = Some(Previous { repeated: true, ..previous.clone() });
                 Use::Successor(Self { previous, ..self.clone() })
             }
-            // A release before this one issued tokens without a tag: this family proves that it issued this one.
+            // An earlier release issued tokens without a tag: this family proves that it issued the token.
             Some(previous) if previous.hash == presented => Use::Stolen,
             _ if issued => Use::Stolen,
             _ => Use::NeverIssued,
         }
     }
 
-    /// Seconds for which the store keeps all that belongs to the sign-in.
+    /// Seconds for which the store keeps the sign-in's data.
     pub fn keep_s(&self, now_s: u64) -> u64 {
         let idle_s = if self.previous.is_some() { IDLE_MAX_S } else { UNUSED_MAX_S };
         idle_s.min((self.signed_in_s + AGE_MAX_S).saturating_sub(now_s)).max(1)
@@ -149,7 +150,7 @@ pub(super) fn keyed(key: &[u8; 32], purpose: &[u8], parts: &[&[u8]]) -> Hmac<Sha
     mac
 }
 
-/// HMAC takes keys of any length (RFC 2104, section 2), so this has no caller in practice.
+/// Never called in practice, because HMAC accepts keys of any length (RFC 2104, section 2).
 fn unreachable_key() -> Hmac<Sha256> {
     <Hmac<Sha256> as hmac::digest::KeyInit>::new(&Default::default())
 }

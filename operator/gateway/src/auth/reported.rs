@@ -1,7 +1,7 @@
-//! Sign-ins and what staff looks at, as events: reported to records beside the request, which never waits for it.
+//! Events of sign-ins and of staff's access, reported to records in the background: requests never wait for it.
 //!
-//! The queue is bounded. What does not fit while records is away is lost as an event (the gateway's log has staff's), counted
-//! in `purr_gateway_events_lost_total`, and said once each time that it begins.
+//! The queue is bounded. Events that do not fit while records is away are lost (staff's access is also in the gateway's
+//! log), counted in `purr_gateway_events_lost_total`, and logged once per outage.
 
 use super::Caller;
 use crate::metrics::Metrics;
@@ -45,14 +45,14 @@ struct Event {
     data: Value,
 }
 
-/// Where sign-ins are told.
+/// The sending half: queues events.
 pub struct Reported {
     queue: mpsc::Sender<Event>,
     losing: AtomicBool,
     metrics: Metrics,
 }
 
-/// What takes them to records.
+/// The background task that sends events to records.
 pub struct Reporter {
     queue: mpsc::Receiver<Event>,
     metrics: Metrics,
@@ -67,13 +67,13 @@ pub fn reported(metrics: Metrics) -> (Reported, Reporter) {
 }
 
 impl Reported {
-    /// Tells of a sign-in by its id; never waits.
+    /// Queues an event of a sign-in; never waits.
     pub(crate) fn sign_in(&self, sid: &str, player: PlayerId, way: Way, at_ms: u64) {
         let data = json!({ "player": player, "way": way });
         self.tell(Event { id: sid.to_owned(), kind: "signIn", at_ms, data });
     }
 
-    /// Tells what staff has looked at or done; never waits.
+    /// Queues an event of staff's access or action; never waits.
     pub(crate) fn staff(&self, id: String, by: &Caller, method: &Method, path: &str, at_ms: u64) {
         let path: String = path.chars().take(PATH_MAX).collect();
         tracing::info!(target: "purr_gateway::access", by = %by.player, %method, path, "staff");
@@ -87,7 +87,10 @@ impl Reported {
             self.metrics.event_lost();
         }
         if lost && !self.losing.swap(lost, Ordering::Relaxed) {
-            tracing::warn!(waiting = QUEUE_MAX, "records does not answer: sign-ins are lost as events");
+            tracing::warn!(
+                waiting = QUEUE_MAX,
+                "the records service does not answer: events about sign-ins are lost"
+            );
         } else if !lost {
             self.losing.store(false, Ordering::Relaxed);
         }
@@ -95,7 +98,7 @@ impl Reported {
 }
 
 impl Reporter {
-    /// Reports until stopped; a report that fails is made again, with the same ids.
+    /// Sends reports until stopped; a failed report is repeated with the same ids.
     pub async fn run(mut self, records: InternalClient, stop: CancellationToken) {
         let mut batch = Vec::with_capacity(AT_ONCE);
         loop {
@@ -122,7 +125,7 @@ impl Reporter {
         let body = serde_json::to_vec(&json!({ "events": batch }))?;
         let (status, _) = records.raw(Method::POST, "/v1/events", body.into(), WAIT).await?;
         if status.is_client_error() {
-            // Records of a release before has no such path, and the same report would be refused again.
+            // An earlier release of records does not have this path, and would refuse the same report again.
             tracing::debug!(%status, "records does not take sign-ins");
             batch.iter().for_each(|_| self.metrics.event_lost());
             return Ok(());

@@ -1,13 +1,13 @@
-//! Sign-ins that have ended although their access tokens live on.
+//! Sign-ins that ended before their access tokens expired.
 //!
-//! Two ways lead here: a channel that tells at once and may miss some ([`Revoked::listen`]), and a
-//! record that misses none and is read twice a second ([`Revoked::follow`]). Either is within the
-//! second that a revocation may take.
+//! They are learned in two ways: from a channel that is fast but may miss some ([`Revoked::listen`]), and from a record
+//! that misses none and is read twice a second ([`Revoked::follow`]). Both are within the second that a revocation may
+//! take.
 
 use crate::{
-    auth,
+    clock::now_ms,
     metrics::{Learned, Metrics, Upstream},
-    sessions::{REVOKED_PAGE, SessionStore},
+    sessions::{ACCESS_S, REVOKED_PAGE, SessionStore},
 };
 use futures::StreamExt;
 use purr_runtime::CancellationToken;
@@ -20,18 +20,18 @@ use std::{
 use tokio::{sync::watch, time::Instant};
 
 /// Longer than any access token lives.
-const KEEP: Duration = Duration::from_secs(auth::ACCESS_S + 60);
-/// How far back the first query looks, and each other one: clocks of gateways differ, and a write may become visible
-/// late.
-const KEEP_MS: u64 = 2 * auth::ACCESS_S * 1000;
+const KEEP: Duration = Duration::from_secs(ACCESS_S + 60);
+/// How far back each query of the record reads: gateways' clocks differ, and a write may become visible late.
+const KEEP_MS: u64 = 2 * ACCESS_S * 1000;
 const OVERLAP_MS: u64 = 30_000;
-/// Ended sign-ins held at once, of about 80 bytes each. To fill it within [`KEEP`] takes 1,400 of them a second.
+/// Most ended sign-ins in memory, about 80 bytes each. 1,400 revocations a second for the whole of [`KEEP`] would fill
+/// it.
 const HELD_MAX: usize = 500_000;
 /// Pages of one reading.
 const PAGES_MAX: usize = HELD_MAX / REVOKED_PAGE;
 /// Longer than any name of a sign-in.
 const SID_BYTES_MAX: usize = 128;
-/// Until a channel that ended is opened again.
+/// Wait before a closed channel is opened again.
 const LISTEN_AGAIN: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
@@ -49,7 +49,7 @@ impl Revoked {
         self.extend([sid.to_owned()]);
     }
 
-    /// How many of them are news.
+    /// Adds sign-ins; returns how many are new.
     fn extend(&self, sids: impl IntoIterator<Item = String>) -> u64 {
         let now = Instant::now();
         let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
@@ -76,18 +76,18 @@ impl Revoked {
         self.changed.subscribe()
     }
 
-    /// Returns when this sign-in has ended, of what was added after `since` was last asked.
+    /// Returns when this sign-in has ended, looking at additions since `since` was last read.
     pub async fn ended(&self, mut since: watch::Receiver<()>, sid: String) {
         loop {
-            // Never an error: the sender is here.
+            // `changed` never fails here, because `self` holds the sender.
             if since.changed().await.is_err() || self.contains(&sid) {
                 return;
             }
         }
     }
 
-    /// Reads what other gateways have ended, until stopped. While the store cannot be asked, tokens
-    /// count until they run out.
+    /// Reads the record of revocations until stopped. While the store cannot be read, tokens stay valid until they
+    /// expire.
     pub async fn follow(
         &self,
         sessions: Arc<dyn SessionStore>,
@@ -95,10 +95,10 @@ impl Revoked {
         metrics: Metrics,
         stop: CancellationToken,
     ) {
-        // All that any living token may come from, on the first time and after every gap.
-        let mut since_ms = auth::now_ms().saturating_sub(KEEP_MS);
+        // Covers all sign-ins of living tokens, on the first read and after every gap.
+        let mut since_ms = now_ms().saturating_sub(KEEP_MS);
         loop {
-            let asked_ms = auth::now_ms();
+            let asked_ms = now_ms();
             match self.read(&*sessions, since_ms, &metrics).await {
                 Ok(()) => since_ms = asked_ms.saturating_sub(OVERLAP_MS),
                 Err(error) => {
@@ -113,7 +113,7 @@ impl Revoked {
         }
     }
 
-    /// Takes in what was ended since a time, newest first: however many there are, the newest are not late.
+    /// Reads sign-ins that ended since a time, newest first, so that the newest are never late.
     async fn read(
         &self,
         sessions: &dyn SessionStore,
@@ -131,8 +131,8 @@ impl Revoked {
         Ok(())
     }
 
-    /// Hears of what other gateways end as they end it, until stopped. What is missed between two
-    /// channels, [`Revoked::follow`] reads.
+    /// Receives revocations of other gateways as they happen, until stopped. [`Revoked::follow`] reads any that are
+    /// missed between two channels.
     pub async fn listen(&self, sessions: Arc<dyn SessionStore>, metrics: Metrics, stop: CancellationToken) {
         let listening = async {
             loop {
@@ -165,7 +165,7 @@ mod tests {
     #[tokio::test]
     async fn what_another_gateway_ended_is_learned_and_told_once() {
         let sessions = Arc::new(MemorySessions::default());
-        sessions.revoke("before", auth::now_ms()).await.unwrap();
+        sessions.revoke("before", now_ms()).await.unwrap();
         let revoked = Arc::new(Revoked::default());
         let mut changed = revoked.subscribe();
         let stop = CancellationToken::new();
@@ -178,7 +178,7 @@ mod tests {
         };
         changed.changed().await.unwrap();
         assert!(revoked.contains("before"));
-        sessions.revoke("after", auth::now_ms()).await.unwrap();
+        sessions.revoke("after", now_ms()).await.unwrap();
         changed.changed().await.unwrap();
         assert!(revoked.contains("after") && !revoked.contains("other"));
         revoked.add("after");
@@ -205,18 +205,18 @@ mod tests {
             }
         };
         up(&metrics).await;
-        sessions.revoke("one", auth::now_ms()).await.unwrap();
+        sessions.revoke("one", now_ms()).await.unwrap();
         changed.changed().await.unwrap();
         assert!(revoked.contains("one"));
-        // Not a name of anything: nothing is made of it.
-        sessions.revoke(&"x".repeat(SID_BYTES_MAX + 1), auth::now_ms()).await.unwrap();
+        // A name longer than any sign-in's id is ignored.
+        sessions.revoke(&"x".repeat(SID_BYTES_MAX + 1), now_ms()).await.unwrap();
         sessions.end_channels();
         tokio::time::sleep(LISTEN_AGAIN / 2).await;
         assert_eq!(metrics.listening.get(), 0);
-        // Between two channels nothing is heard; the record has it.
-        sessions.revoke("missed", auth::now_ms()).await.unwrap();
+        // Between two channels a notification is missed; the record has it.
+        sessions.revoke("missed", now_ms()).await.unwrap();
         up(&metrics).await;
-        sessions.revoke("two", auth::now_ms()).await.unwrap();
+        sessions.revoke("two", now_ms()).await.unwrap();
         changed.changed().await.unwrap();
         assert!(revoked.contains("two") && !revoked.contains("missed"));
         assert_eq!(revoked.held.read().unwrap().len(), 2);

@@ -1,4 +1,4 @@
-//! Who is more than a player: a file of roles by wallet address, written by the operator.
+//! Roles beyond that of a player: a file by wallet address, written by the operator.
 
 use arc_swap::ArcSwap;
 use purr_engine::PlayerId;
@@ -27,14 +27,14 @@ pub struct Roles {
 }
 
 impl Roles {
-    /// Without a file everybody is a player.
+    /// Loads the file. Without a file all wallets are players only.
     pub fn load(path: Option<&Path>) -> Result<Self, RolesError> {
         let roles = Self { path: path.map(Path::to_owned), by_player: ArcSwap::default() };
         roles.reload()?;
         Ok(roles)
     }
 
-    /// Reads the file again; it counts from the next token on.
+    /// Reads the file again; it applies from the next token on.
     pub fn reload(&self) -> Result<(), RolesError> {
         let Some(path) = &self.path else { return Ok(()) };
         let text = std::fs::read_to_string(path)
@@ -43,7 +43,7 @@ impl Roles {
         Ok(())
     }
 
-    /// Everybody is a player, whatever else they are.
+    /// The roles of a wallet; each has the role of a player.
     pub fn of(&self, player: PlayerId) -> Vec<UserRole> {
         let mut roles = vec![UserRole::Player];
         let more = self.by_player.load();

@@ -1,4 +1,4 @@
-//! Who signed a message (EIP-191, version 0x45), and addresses as people write them (EIP-55).
+//! Recovers the signer of a message (EIP-191, version 0x45), and formats addresses for people (EIP-55).
 
 use k256::ecdsa::{RecoveryId, Signature, VerifyingKey};
 use purr_engine::PlayerId;
@@ -47,7 +47,7 @@ pub fn signer(message: &str, signature: &str) -> Result<PlayerId, BadSignature> 
     Ok(address_of(&key.map_err(|_| BadSignature::NoKey)?))
 }
 
-/// What `personal_sign` hashes.
+/// The hash that `personal_sign` signs.
 pub fn personal_hash(message: &str) -> [u8; 32] {
     let mut hash = Keccak256::new();
     hash.update(format!("\x19Ethereum Signed Message:\n{}", message.len()));
@@ -121,7 +121,7 @@ mod tests {
     #[test]
     fn a_wallet_that_is_a_contract_is_named_as_the_reason() {
         let (_, bytes) = sign("hello");
-        // Two owners' signatures, as a Safe has them, and one wrapped as ERC-6492 says.
+        // Two owners' signatures as in a Safe, and a signature wrapped by ERC-6492.
         let two = [bytes, bytes].concat();
         let wrapped = [&bytes[..], &[0; 31], &[0x64, 0x92].repeat(16)].concat();
         for signature in [two, wrapped] {

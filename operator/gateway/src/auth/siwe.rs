@@ -12,7 +12,7 @@ pub const AGE_MAX_S: i64 = 300;
 /// Clocks of wallets run ahead of ours a little, in seconds.
 const SKEW_S: i64 = 60;
 
-/// A message as it was signed. Times are seconds since 1970.
+/// A parsed sign-in message. Times are seconds since 1970.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
     pub scheme: Option<String>,
@@ -45,7 +45,7 @@ pub enum Malformed {
     Resources,
 }
 
-/// What a sign-in must be for.
+/// The values that a sign-in message must have.
 #[derive(Clone, Debug)]
 pub struct Expected<'a> {
     /// Authority without scheme, as the wallet shows it.
@@ -56,7 +56,7 @@ pub struct Expected<'a> {
     pub now_s: i64,
 }
 
-/// A well-formed message that is for something else, or for another time.
+/// Why a well-formed message is not accepted: it is for another site or another time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Mismatch {
     #[error("the message is for another domain")]
@@ -77,7 +77,7 @@ pub enum Mismatch {
     NotYet,
 }
 
-/// The lines of a message, with the number of the next one (from 1) for errors.
+/// The lines of a message, with the next line's number (from 1) for errors.
 struct Lines<'a> {
     rest: Option<&'a str>,
     line: usize,

@@ -1,5 +1,5 @@
-//! The fields `RateLimit-Policy` and `RateLimit` of draft-ietf-httpapi-ratelimit-headers-09: lists
-//! of structured fields (RFC 9651), one member a policy that was looked at.
+//! The fields `RateLimit-Policy` and `RateLimit` of draft-ietf-httpapi-ratelimit-headers-09: lists of structured fields
+//! (RFC 9651), one member for each checked policy.
 
 use super::{Class, Verdict};
 use http::{HeaderMap, HeaderName, HeaderValue};

@@ -16,14 +16,13 @@ use std::{
 };
 use tokio::time::{sleep, timeout};
 
-/// A request waits this long for the count and no longer: a store that is slow must not make
-/// players slow.
+/// Longest wait of a request for the shared count, so that a slow store does not slow players down.
 const WAIT: Duration = Duration::from_millis(100);
-/// Between two tries to count together again.
+/// Interval of attempts to reach the store again.
 const RETRY: Duration = Duration::from_millis(500);
 
-/// Counts in the store that the gateways share; alone, with the same rates, while it does not answer.
-/// Then `n` gateways let pass up to `n` times as much, and no request waits for the store.
+/// Counts in the shared store; while it does not answer, each gateway counts alone with the same rates. Then `n`
+/// gateways let up to `n` times as much pass, and no request waits for the store.
 pub struct SharedLimiter {
     store: Arc<dyn SessionStore>,
     local: MemoryLimiter,
@@ -44,7 +43,7 @@ impl SharedLimiter {
         Self { store, local: MemoryLimiter::new(rates), away: Arc::default(), metrics, stop }
     }
 
-    /// One task asks until the store answers again; requests do not.
+    /// Falls back to this gateway's own limits. One task probes the store until it answers again; requests do not.
     fn lost(&self, why: &str) {
         if self.away.swap(true, Ordering::Relaxed) {
             return;
@@ -138,7 +137,7 @@ mod tests {
         while metrics.limits_shared.get() == 0 {
             sleep(Duration::from_millis(10)).await;
         }
-        // A limiter that was away has asked nothing there, so the shared count is whole.
+        // A limiter without the store sends it no requests, so the shared count is still complete.
         assert_eq!(passes(&one).await, 4);
     }
 

@@ -1,6 +1,6 @@
-//! Sockets of those without a seat: newcomers who have not attached yet, and spectators.
+//! Sockets of players without a seat: newcomers who have not attached yet, and spectators.
 //!
-//! Whoever has a seat is counted here no longer, so no number of spectators keeps a player out.
+//! Seated players are not counted here, so no number of spectators keeps a player out.
 
 use purr_engine::PlayerId;
 use purr_runtime::CancellationToken;
@@ -9,17 +9,17 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// Sockets of one address that have not attached yet; the oldest gives way to a newer one.
+/// Most sockets of one address that have not attached yet; a new one replaces the oldest.
 const ARRIVING_MAX: usize = 32;
 
 /// Bounds on spectators at once, in one gateway.
 #[derive(Clone, Copy, Debug)]
 pub struct SpectatorBounds {
-    /// At one table.
+    /// Most spectators at one table.
     pub table_max: u32,
-    /// From one address.
+    /// Most spectators from one address.
     pub address_max: u32,
-    /// Of one account.
+    /// Most spectators of one account.
     pub account_max: u32,
 }
 
@@ -29,7 +29,7 @@ impl Default for SpectatorBounds {
     }
 }
 
-/// Why somebody may not look on.
+/// Why a spectator is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Crowded {
     #[error("this table has all spectators that it may have here")]
@@ -45,7 +45,7 @@ pub(crate) enum Crowded {
 struct Guest {
     address: Option<Arc<str>>,
     end: CancellationToken,
-    /// At which table; `None` before the attach.
+    /// The table that the spectator watches; `None` before the attach.
     watches: Option<(PlayerId, Arc<str>)>,
 }
 
@@ -67,7 +67,7 @@ pub(crate) struct Guests {
     all_max: usize,
 }
 
-/// The entry of one socket, until dropped.
+/// The entry of one socket, removed when dropped.
 pub(crate) struct Pass {
     guests: Arc<Guests>,
     number: u64,
@@ -104,7 +104,8 @@ impl Guests {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A new socket. Where its address has too many that have not attached, `end` of the oldest of them is cancelled.
+    /// Registers a new socket. If its address has too many sockets that have not attached, `end` of the oldest of them
+    /// is cancelled.
     pub fn arrive(self: &Arc<Self>, address: Option<Arc<str>>, end: CancellationToken) -> Pass {
         let mut held = self.held();
         held.last += 1;
@@ -121,7 +122,7 @@ impl Guests {
         Pass { guests: self.clone(), number }
     }
 
-    /// Ends the socket of the spectator who came last. Returns false where there is none.
+    /// Ends the socket of the newest spectator. Returns false if there is none.
     pub fn make_room(&self) -> bool {
         let mut held = self.held();
         let last = held.watching.pop_last();
@@ -131,7 +132,7 @@ impl Guests {
 }
 
 impl Pass {
-    /// The player has attached and has no seat.
+    /// Registers a spectator: a player who has attached and has no seat.
     ///
     /// # Errors
     /// Where there are too many spectators already; the pass stays as it is.
@@ -139,7 +140,7 @@ impl Pass {
         self.enter(player, table, true)
     }
 
-    /// A player who gave a seat back looks on, however many others do.
+    /// Keeps a player who gave a seat back as a spectator, regardless of the limits.
     pub fn stay(&self, player: PlayerId, table: &str) {
         let _ = self.enter(player, table, false);
     }
@@ -231,7 +232,7 @@ mod tests {
         let (seven, eight) = (arrive(&guests, "e").0, arrive(&guests, "f").0);
         assert_eq!(seven.watch(player(6), "y"), Ok(()));
         assert_eq!(eight.watch(player(7), "z"), Err(Crowded::Gateway));
-        // Who gave a seat back is not sent away.
+        // A player who gave a seat back is not disconnected.
         eight.stay(player(7), "z");
         drop((two, three, four, five, six, seven, eight));
         let held = guests.held();
@@ -245,7 +246,7 @@ mod tests {
         let mut all: Vec<_> = (0..ARRIVING_MAX).map(|_| arrive(&guests, "a")).collect();
         let other = arrive(&guests, "b");
         assert!(all.iter().all(|(_, end)| !end.is_cancelled()));
-        // Whoever has attached is no newcomer any more.
+        // A player who has attached no longer counts as a newcomer.
         all[0].0.watch(player(1), "t").unwrap();
         all.push(arrive(&guests, "a"));
         assert!(all.iter().all(|(_, end)| !end.is_cancelled()));

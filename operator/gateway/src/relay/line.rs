@@ -1,4 +1,4 @@
-//! How a player is reached: a WebSocket, or where none gets through, a streamed answer down and requests up.
+//! The connection to a player: a WebSocket, or where WebSockets are blocked, a streamed answer down and requests up.
 //!
 //! The stream is server-sent events (the HTML standard, section 9.2): first `open` with the stream's id, then the
 //! table's messages as `purr.v1.json`, last `close` with code and reason as a close frame has them.
@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::{sync::mpsc, time::timeout};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-/// For the last event of a stream whose reader is slow.
+/// Time limit for the last event of a stream with a slow reader.
 const GOODBYE: Duration = Duration::from_secs(1);
 
 pub(super) enum Line {
@@ -23,15 +23,15 @@ pub(super) enum Line {
 
 /// The gateway's end of a stream.
 pub(super) struct Stream {
-    /// What was posted.
+    /// Messages that were posted to the stream.
     pub up: mpsc::Receiver<Utf8Bytes>,
     /// Events, as they go out.
     pub down: mpsc::Sender<Bytes>,
-    /// For as long as it is held, messages for the stream's id come here.
+    /// Routes messages for the stream's id to this line while it is held.
     pub _place: Place,
 }
 
-/// One event. No line of it may hold a line break.
+/// Formats one event. `data` must not contain a line break.
 pub(super) fn event(name: &str, data: &str) -> Bytes {
     let mut text = String::with_capacity(name.len() + data.len() + 32);
     if !name.is_empty() {
@@ -50,7 +50,7 @@ impl Line {
         match self {
             Self::Socket(socket) => socket.next().await,
             Self::Stream(Stream { up, down, .. }) => tokio::select! {
-                // Dropped by the server when the connection is gone.
+                // The server drops the receiver when the connection is gone.
                 () = down.closed() => None,
                 text = up.recv() => text.map(|text| Ok(Message::Text(text))),
             },
@@ -65,11 +65,11 @@ impl Line {
         };
         let event = match frame {
             Message::Text(text) => event("", &text),
-            // A comment: the reader's side of the connection sees that it lives.
+            // An SSE comment shows the client that the connection is alive.
             Message::Ping(_) => Bytes::from_static(b":\n\n"),
             _ => return Ok(()),
         };
-        // Boxed, as few are streams and every socket's task would have its room.
+        // Boxed because few lines are streams: otherwise every socket's task would reserve its memory.
         Box::pin(stream.down.send(event)).await.map_err(|_| Error::ConnectionClosed)
     }
 
@@ -80,7 +80,7 @@ impl Line {
         }
     }
 
-    /// `why`: none where the player has closed, or is gone.
+    /// `why`: none if the player has closed the connection or is gone.
     pub async fn close(self, why: Option<(CloseCode, &str)>) {
         match (self, why) {
             (Self::Socket(socket), why) => Box::pin(ws::end(*socket, why)).await,

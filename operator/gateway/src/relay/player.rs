@@ -7,10 +7,9 @@ use std::{pin::Pin, time::Duration};
 use tokio::time::{Instant, Sleep, error::Elapsed, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-/// Messages a second, and how many at once. The pod's own limit is the same: what passes here is
-/// answered there.
+/// Rate limit of messages. The pod has the same limit, so a message that passes here is answered there.
 const SEATED: Rate = Rate { per_s: 20.0, burst: 60.0 };
-/// The same of a player without a seat, who has little to say.
+/// The limit of a player without a seat, who has little to send.
 const GUEST: Rate = Rate { per_s: 2.0, burst: 20.0 };
 /// Frames over the limit, in a row, that are answered, and after which the socket ends.
 const ANSWERED_MAX: u32 = 10;
@@ -21,25 +20,25 @@ struct Rate {
     burst: f64,
 }
 
-/// What a player's socket brings.
+/// Input from a player's socket.
 pub(super) enum FromPlayer {
     Message {
         message: pb::ClientMessage,
         /// As it came.
         bytes: bytes::Bytes,
     },
-    /// Above the rate: nothing of it was looked at but its id.
+    /// A message above the rate limit: only its id was parsed.
     Limited(u64),
     Ended(Option<End>),
 }
 
-/// The way there and back, as pings measure it.
+/// State of the round-trip measurement by pings.
 enum RoundTrip {
-    /// The first message has not come.
+    /// Waits for the first message.
     Unasked,
     /// A ping is due although the player is not silent.
     Due,
-    /// This is what the last ping carries; no player can answer it before it arrives.
+    /// The payload of the last ping; no player can answer the ping before it arrives.
     Asked([u8; 4], Rtt),
     Known(Rtt),
 }
@@ -60,12 +59,12 @@ pub(super) struct Player {
     heard: Instant,
     pinged: Instant,
     round_trip: RoundTrip,
-    /// Ends when it is to be looked whether the player is there. Each message puts that off, and moves no timer.
+    /// Fires when the next liveness check is due. Incoming messages push it back without resetting the timer.
     look: Pin<Box<Sleep>>,
     allowance: f64,
     filled: Instant,
     over: u32,
-    /// Has no seat at the table.
+    /// Whether the player has no seat at the table.
     pub guest: bool,
 }
 
@@ -92,7 +91,7 @@ impl Player {
     pub async fn next(&mut self) -> FromPlayer {
         loop {
             if let Some(until) = self.rests_until() {
-                // Boxed, as it is rare: every player's task would have its room.
+                // Boxed because it is rare: otherwise every player's task would reserve its memory.
                 Box::pin(sleep_until(until)).await;
             }
             let frame = tokio::select! {
@@ -112,7 +111,7 @@ impl Player {
                     let carries = getrandom::u32().unwrap_or(0).to_ne_bytes();
                     self.round_trip = RoundTrip::Asked(carries, self.round_trip.class());
                     let ping = Message::Ping(bytes::Bytes::copy_from_slice(&carries));
-                    // Boxed, as it is rare: every player's task would have its room.
+                    // Boxed because it is rare: otherwise every player's task would reserve its memory.
                     if let Err(end) = Box::pin(self.send_frame(ping)).await {
                         return FromPlayer::Ended(end);
                     }
@@ -138,12 +137,12 @@ impl Player {
                 Message::Text(text) if self.codec.is_text() => text.into(),
                 _ => return end(CloseCode::Protocol, "the other kind of frame was negotiated"),
             };
-            // A message that cannot be read has no id to answer: its sender speaks another protocol.
+            // A message that cannot be decoded has no id to answer: the client speaks another protocol.
             let Ok(message) = self.codec.decode_client(&bytes) else {
                 return end(CloseCode::Protocol, "malformed message");
             };
             if matches!(self.round_trip, RoundTrip::Unasked) {
-                // Strangers are not pinged before they have said something.
+                // A socket is not pinged before its first message.
                 self.round_trip = RoundTrip::Due;
                 self.look.as_mut().reset(self.heard);
             }
@@ -157,8 +156,8 @@ impl Player {
         }
     }
 
-    /// Whoever has no seat and says too much is not read before it may say more: its own buffers fill, and to read and drop
-    /// what it sends costs nobody anything.
+    /// The end of a pause in reading: a guest above the rate limit is not read until it may send again. Its own buffers
+    /// fill meanwhile, which costs the gateway nothing.
     fn rests_until(&self) -> Option<Instant> {
         let missing = 1.0 - self.allowance;
         let rests = self.guest && self.over >= ANSWERED_MAX && missing > 0.0;
@@ -193,7 +192,7 @@ impl Player {
         true
     }
 
-    /// Written down before it is waited for: nothing of the message is kept meanwhile.
+    /// Encodes the message before the future waits, so that the message is not kept meanwhile.
     pub fn send(
         &mut self,
         message: &pb::ServerMessage,
@@ -218,7 +217,7 @@ impl Player {
     }
 }
 
-/// A reader that takes nothing for so long holds up nobody but itself, and is cut all the same.
+/// Maps the result of a write. A slow reader only holds up itself, and is disconnected.
 fn written(done: &Result<Result<(), ws::Error>, Elapsed>) -> Result<(), Option<End>> {
     match done {
         Ok(Ok(())) => Ok(()),

@@ -2,28 +2,29 @@
 
 use super::{
     Shared,
+    from_pod::FromPod,
     trunk::{Gone, OpenLane},
 };
 use crate::routing::Target;
 use bytes::Bytes;
 use purr_engine::PlayerId;
-use purr_protocol::{CloseCode, Codec, pb, timing::Rtt};
+use purr_protocol::{Codec, timing::Rtt};
 use purr_runtime::{Delays, jittered};
 use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep};
 
 /// Tries to reach a pod in a row after which the wait no longer grows.
 const TRIES_MAX: u32 = 6;
-/// Spectators wait as if they had failed so many times more: players come back before them.
+/// Extra attempts that a spectator's back-off counts, so that players reconnect before spectators.
 const GUEST_TRIES: u32 = 3;
 
-/// Who is to be carried.
+/// The player to connect.
 #[derive(Clone, Copy)]
 pub(super) struct Who {
     pub player: PlayerId,
-    /// Has no seat, as far as is known.
+    /// Whether the player has no seat, as far as known.
     pub guest: bool,
-    /// When the player's access token ends, in seconds since 1970.
+    /// Expiry of the player's access token, in seconds since 1970.
     pub until_s: u64,
 }
 
@@ -35,38 +36,16 @@ pub(super) enum NotReached {
     Pod { pod: String, detail: Arc<str> },
 }
 
-/// A player's way to the pod of a table.
+/// A player's lane to the pod of a table.
 pub(super) struct Pod {
     lane: OpenLane,
     target: Target,
-    /// The end of the player's access token, as the table was told.
+    /// Expiry of the player's access token, as last sent to the table.
     until_s: u64,
     pub since: Instant,
 }
 
-/// What a pod has for a player.
-#[derive(Clone, Debug)]
-pub(crate) enum FromPod {
-    /// A message as it came, and what it says: `None` where this version cannot read it.
-    Message(Bytes, Option<Arc<pb::ServerMessage>>),
-    /// Whether the player has a seat. Comes before the first message, and again where that changes.
-    Seat(bool),
-    /// With a close code, where the pod gave one.
-    Ended(Option<u16>, String),
-}
-
-impl FromPod {
-    pub fn message(codec: Codec, bytes: Bytes) -> Self {
-        let read = codec.decode_server(&bytes).ok().map(Arc::new);
-        Self::Message(bytes, read)
-    }
-
-    pub fn too_slow() -> Self {
-        Self::Ended(Some(CloseCode::SlowReader.code()), "too slow".into())
-    }
-}
-
-/// One attempt to reach the table's pod, after a wait that a new route cuts short.
+/// One attempt to reach the table's pod, after a back-off that a new route cuts short.
 pub(super) async fn reach(
     shared: Arc<Shared>,
     uid: String,
@@ -89,10 +68,10 @@ pub(super) async fn reach(
     Ok(Pod { lane, target, until_s: who.until_s, since: Instant::now() })
 }
 
-/// Waits the back-off, or until the table has another target than it has now.
+/// Waits for the back-off, or until the table's target changes.
 async fn wait(shared: &Shared, uid: &str, tries: u32) {
     let delays = Delays::new(shared.pace.backoff_min, shared.pace.backoff_max);
-    // With jitter, so that a thousand players of one node do not reconnect at the same moment.
+    // Jitter keeps a thousand players of one node from reconnecting at the same moment.
     let delay = sleep(jittered(delays.after(tries.min(TRIES_MAX))));
     tokio::pin!(delay);
     let mut changed = shared.routes.subscribe();
@@ -112,12 +91,12 @@ async fn wait(shared: &Shared, uid: &str, tries: u32) {
 }
 
 impl Pod {
-    /// What comes next, or why nothing does. Dropping the future loses nothing.
+    /// Receives the next message, or the reason for the end. Cancel-safe.
     pub async fn next(&mut self) -> FromPod {
         self.lane.hears().await
     }
 
-    /// What is there already.
+    /// Returns a message that has already arrived.
     pub fn try_next(&mut self) -> Option<FromPod> {
         self.lane.has_heard()
     }
@@ -126,12 +105,12 @@ impl Pod {
         self.lane.say(message, rtt, wait).await
     }
 
-    /// Whether the table is told by assertions who the player is, and never sees the player's access token.
+    /// Whether assertions prove the player's identity to the table, so that the table never sees the access token.
     pub fn is_asserted(&self) -> bool {
         self.lane.is_asserted()
     }
 
-    /// Tells a table that takes assertions of a newer access token of the player.
+    /// Sends a newer expiry of the player's token to a table that accepts assertions.
     pub async fn renew(
         &mut self,
         shared: &Shared,

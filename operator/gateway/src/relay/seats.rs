@@ -1,7 +1,8 @@
-//! Who has a seat, as the tables say it over their trunks.
+//! Seated players, as tables report them over their trunks.
 //!
-//! **Guarantees.** Bounded by the tables that this gateway serves. **Caveats.** A table without a trunk is known as it was
-//! last: that somebody had a seat there still counts, that somebody had none does not.
+//! **Guarantees.** Memory is bounded by the tables that this gateway serves. **Caveats.** For a table without a trunk
+//! the last report counts: a player seated then still counts as seated, but a player without a seat may have one by
+//! now.
 
 use purr_engine::PlayerId;
 use std::{
@@ -13,7 +14,7 @@ use tokio::time::Instant;
 
 /// Tables whose seats are kept; beyond it, tables without a pod are evicted.
 const TABLES_MAX: usize = 20_000;
-/// Addresses of players with a seat that are kept, and for how long after they were seen there.
+/// Most addresses of seated players in memory, and how long each is kept after its last use.
 const ADDRESSES_MAX: usize = 20_000;
 const ADDRESS_KEPT: Duration = Duration::from_secs(600);
 
@@ -28,7 +29,7 @@ struct Held {
 
 struct Roster {
     players: Vec<PlayerId>,
-    /// The trunk that said so is up.
+    /// Whether the reporting trunk is still open.
     live: bool,
 }
 
@@ -41,7 +42,7 @@ impl Seats {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A table says who has a seat. `is_there`: of which tables there is a pod.
+    /// Stores a table's report of its seated players. `is_there` tells whether a table has a pod.
     pub(super) fn told(&self, uid: &str, players: Vec<PlayerId>, is_there: impl Fn(&str) -> bool) {
         let mut held = self.held();
         if !held.tables.contains_key(uid) && held.tables.len() >= TABLES_MAX {
@@ -58,14 +59,14 @@ impl Seats {
         held.tables.insert(uid.into(), Roster { players, live: true });
     }
 
-    /// The trunk has ended: what the table said last may change unseen.
+    /// The trunk has ended: seats may now change without a report.
     pub(super) fn ended(&self, uid: &str) {
         if let Some(roster) = self.held().tables.get_mut(uid) {
             roster.live = false;
         }
     }
 
-    /// Whether this player has a seat at this table; `None` where nobody here knows.
+    /// Whether this player has a seat at this table; `None` if this gateway does not know.
     pub fn is_seated(&self, uid: &str, player: PlayerId) -> Option<bool> {
         let held = self.held();
         let roster = held.tables.get(uid)?;
@@ -73,7 +74,7 @@ impl Seats {
         (seated || roster.live).then_some(seated)
     }
 
-    /// Whether anybody with a seat at this table, as it said last, is such a player.
+    /// Whether any player in the table's last report satisfies `is`.
     pub fn any_at(&self, uid: &str, is: impl Fn(PlayerId) -> bool) -> bool {
         self.held().tables.get(uid).is_some_and(|roster| roster.players.iter().any(|player| is(*player)))
     }

@@ -1,10 +1,9 @@
-//! What a relay knows of one player at one table: a function of the messages of both sides.
+//! The relay's state for one player at one table: a function of the messages of both sides.
 //!
-//! The player's socket outlives the pod's. While there is no pod the player is told so once
-//! (`TablePaused`), and what the player says meanwhile waits, bounded; what finds no room is answered
-//! with `UNAVAILABLE`. Commands that the pod before had not answered go to the next pod again: a
-//! command of one id is applied once, so both outcomes of the first sending are right. A renewed token goes with the next
-//! attach, so a renewal is never sent again.
+//! The player's socket outlives the pod's connection. While there is no pod the player gets one `TablePaused`, and
+//! messages wait in a bounded queue; a message that does not fit is answered with `UNAVAILABLE`. Commands without an
+//! answer from the previous pod are sent to the next one: a command of one id is applied once, so a repetition is
+//! harmless. The attach carries a renewed token, so a renewal is never repeated.
 
 use purr_protocol::{
     CloseCode,
@@ -18,16 +17,16 @@ pub const PENDING_BYTES_MAX: usize = 16 * 1024;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// No pod. `told`: the player has been sent `TablePaused`.
+    /// No pod. `told`: `TablePaused` has been sent.
     Paused {
         told: bool,
     },
-    /// A pod again, which has not yet said where the table is.
+    /// The pod is connected, but has not sent the table's state yet.
     CatchingUp,
     Attached,
 }
 
-/// What to do with a player's message.
+/// What to do with a message of the player.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Todo {
     Forward,
@@ -35,24 +34,24 @@ pub enum Todo {
     Wait,
 }
 
-/// What the player gets for a pod's message.
+/// The messages to the player for one message of the pod.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Shown {
     pub forward: bool,
     pub then: Option<Box<pb::ServerMessage>>,
 }
 
-/// What a pod's end means for the player.
+/// What the end of a pod's lane means for the player.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PodEnd {
-    /// It was meant for the player: the socket ends with the same code.
+    /// The table ends the player's connection: the socket ends with the same code.
     ForPlayer(CloseCode),
-    /// The pod went away: the next one is looked for.
+    /// The pod is gone: the relay looks for the next one.
     Gone,
 }
 
 impl PodEnd {
-    /// By the code of a close frame; `None` where there was no such frame.
+    /// Classifies a close code; `None`: there was no close frame.
     pub fn of_code(code: Option<u16>) -> Self {
         match code.and_then(CloseCode::from_code) {
             None | Some(CloseCode::Normal | CloseCode::GoingAway | CloseCode::TryAgain) => Self::Gone,
@@ -61,7 +60,7 @@ impl PodEnd {
     }
 }
 
-/// `F` is a frame as it came, ready to be sent on.
+/// `F` is a received frame, ready to be forwarded.
 pub struct Session<F> {
     attach_id: u64,
     token: String,
@@ -85,13 +84,13 @@ impl<F: Clone> Session<F> {
         }
     }
 
-    /// A message of the table's own kind, at the place that the player knows.
+    /// A message at the offset that the player knows.
     fn message(&self, body: Body) -> Box<pb::ServerMessage> {
         let pb::Cursor { epoch, offset } = self.cursor.unwrap_or_default();
         Box::new(pb::ServerMessage { epoch, offset, body: Some(body) })
     }
 
-    /// A newer token of the same player; the next pod is attached to with it.
+    /// Stores a newer token of the same player, for the next attach.
     pub fn renew(&mut self, token: String) {
         self.token = token;
     }
@@ -103,7 +102,7 @@ impl<F: Clone> Session<F> {
     /// A message of the player, `size` bytes long; not an attach.
     pub fn player_says(&mut self, message: &pb::ClientMessage, size: usize, frame: &F) -> Todo {
         match (&message.body, self.is_paused()) {
-            // Answered here: a table has better things to do than to answer who only asks whether the line stands.
+            // Pings are answered here: the table does not have to deal with liveness checks.
             (Some(Ask::Ping(_)), _) => Todo::Answer(self.message(Body::Pong(pb::Pong {}))),
             (Some(Ask::RenewToken(_)), true) => Todo::Answer(self.renewed(message.id)),
             (Some(Ask::RenewToken(_)), false) => {
@@ -119,7 +118,7 @@ impl<F: Clone> Session<F> {
                     self.pending.push_back((message.id, size, frame.clone()));
                 }
                 match (paused, fits) {
-                    // What is not kept is lost with the pod; its sender sends it again.
+                    // A message that is not kept is lost with the pod; its sender repeats it.
                     (false, _) => Todo::Forward,
                     (true, true) => Todo::Wait,
                     (true, false) => Todo::Answer(self.message(unavailable(message.id))),
@@ -133,14 +132,14 @@ impl<F: Clone> Session<F> {
         self.message(Body::Ack(pb::Ack { id, at_offset: 0 }))
     }
 
-    /// Answers to renewals that the pod before has left open: the attach to this one carries the newest token.
+    /// Answers to renewals that the previous pod left open: the next attach carries the newest token.
     pub fn renewals_left(&mut self) -> Vec<Box<pb::ServerMessage>> {
         let left = std::mem::take(&mut self.renewals);
         left.into_iter().rev().map(|id| self.renewed(id)).collect()
     }
 
-    /// A pod is there: what it is sent first. `asserted`: the pod is told by an assertion who the player is, and gets no
-    /// token.
+    /// A pod is connected: returns the messages to send first. `asserted`: an assertion proves the player's identity,
+    /// so the pod gets no token.
     pub fn attached(&mut self, asserted: bool) -> (pb::ClientMessage, Vec<F>) {
         let told = self.phase == Phase::Paused { told: true };
         self.phase = if told { Phase::CatchingUp } else { Phase::Attached };
@@ -162,7 +161,7 @@ impl<F: Clone> Session<F> {
                 self.renewals.retain(|pending| pending != id);
             }
             Some(Body::TableResumed(_)) => self.phase = Phase::Attached,
-            // The whole table came instead of what was missed.
+            // The pod sent a snapshot instead of the missed events.
             Some(Body::Snapshot(_)) if self.phase == Phase::CatchingUp => {
                 self.phase = Phase::Attached;
                 shown.then = Some(self.message(Body::TableResumed(pb::TableResumed {})));
@@ -176,7 +175,7 @@ impl<F: Clone> Session<F> {
         shown
     }
 
-    /// There is no pod, or none any more. What the player is told, once.
+    /// The pod is gone or cannot be reached. Returns the message to the player, once.
     pub fn lost(&mut self, reason: &str) -> Option<Box<pb::ServerMessage>> {
         let tell = matches!(self.phase, Phase::Attached | Phase::Paused { told: false });
         self.phase = Phase::Paused { told: true };
@@ -308,7 +307,7 @@ mod tests {
         let (ping, renew) =
             (ask(8, Ask::Ping(pb::Ping {})), ask(9, Ask::RenewToken(pb::RenewToken::default())));
         let Todo::Answer(pong) = session.player_says(&ping, 1, &8) else { panic!() };
-        // At the place that the player has seen: a cursor that was taken from it would skip nothing.
+        // The cursor is at the position that the player has seen, so resuming from it skips nothing.
         assert_eq!((pong.epoch, pong.offset), (CURSOR.epoch, CURSOR.offset));
         assert_eq!(session.player_says(&renew, 1, &9), Todo::Forward);
         session.pod_says(&say(0, 0, Body::Ack(pb::Ack { id: 9, at_offset: 0 })));

@@ -1,7 +1,7 @@
-//! Which open stream a posted message belongs to, and at which gateway.
+//! Finds the open stream that a posted message belongs to, and its gateway.
 //!
-//! A stream is open at one gateway, and a balancer may bring its requests to any. An id begins with the name of its
-//! gateway, and one that gets another's message writes it a letter.
+//! A stream is open at one gateway, and a load balancer may route its posts to any. A stream's id begins with the name
+//! of its gateway; a gateway that receives another's message forwards it through Redis Pub/Sub.
 
 use crate::sessions::SessionStore;
 use futures::StreamExt;
@@ -17,15 +17,15 @@ use std::{
 use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-/// Messages posted to a stream and not looked at yet.
+/// Messages posted to a stream and not read yet.
 const WAITING_MAX: usize = 32;
 /// Hex digits of a gateway's name, and of the rest of an id.
 const NAME_DIGITS: usize = 16;
 const REST_DIGITS: usize = 32;
-/// Until a channel of letters that ended is opened again.
+/// Wait before the closed channel of forwarded messages is opened again.
 const LISTEN_AGAIN: Duration = Duration::from_secs(1);
 
-/// Why a message was not taken.
+/// Why a posted message is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum NotTaken {
     #[error("there is no such stream of this player at this table, or not any more")]
@@ -36,7 +36,7 @@ pub enum NotTaken {
     Unreachable(#[from] StoreError),
 }
 
-/// A message for a stream of another gateway, which has looked at nothing of it but who sent it.
+/// A message forwarded to the gateway of its stream. The sender's identity is the only thing verified so far.
 #[derive(Debug, Serialize, Deserialize)]
 struct Letter {
     stream: String,
@@ -51,12 +51,12 @@ struct Open {
     up: mpsc::Sender<Utf8Bytes>,
 }
 
-/// The streams of this gateway, as many at most as it has places for sockets.
+/// The open streams of this gateway, bounded by its places for sockets.
 #[derive(Clone)]
 pub struct Streams(Arc<Own>);
 
 struct Own {
-    /// This gateway's; `None`: there was no randomness.
+    /// This gateway's name; `None`: no random bytes were available.
     name: Option<String>,
     open: Mutex<HashMap<String, Open>>,
 }
@@ -73,7 +73,7 @@ fn random<const BYTES: usize>() -> Option<String> {
     Some(hex::encode(bytes))
 }
 
-/// A stream's entry. Dropping it ends the entry.
+/// The entry of a stream, removed when dropped.
 pub(super) struct Place {
     streams: Streams,
     pub id: String,
@@ -98,7 +98,7 @@ impl Streams {
         Some((Place { streams: self.clone(), id }, waiting))
     }
 
-    /// Hands a message to the stream of this id, if it is this player's at this table.
+    /// Delivers a message to the stream of this id, if the stream belongs to this player at this table.
     ///
     /// # Errors
     /// Where there is none, or no room.
@@ -117,7 +117,7 @@ impl Streams {
         })
     }
 
-    /// The same for a stream of any gateway.
+    /// As [`Streams::take`], for a stream of any gateway.
     ///
     /// # Errors
     /// As [`Streams::take`], and where the other gateway cannot be written to.
@@ -139,8 +139,8 @@ impl Streams {
         if sessions.post(gateway, &letter).await? { Ok(()) } else { Err(NotTaken::Gone) }
     }
 
-    /// Takes what other gateways hand on, until stopped. What gets lost on the way is sent again when the player comes
-    /// back: a command counts once it is acknowledged.
+    /// Receives messages that other gateways forward, until stopped. A lost message is sent again when the player
+    /// reconnects, because a command only counts once it is acknowledged.
     pub async fn listen(&self, sessions: Arc<dyn SessionStore>, stop: CancellationToken) {
         let Some(name) = &self.0.name else { return };
         let listening = async {
@@ -164,10 +164,10 @@ impl Streams {
 
     fn open_letter(&self, letter: &str) {
         let Ok(Letter { stream, player, uid, text }) = serde_json::from_str(letter) else {
-            return tracing::warn!("a letter that cannot be read");
+            return tracing::warn!("another gateway's message cannot be decoded and is dropped");
         };
         if let Err(NotTaken::Busy) = self.take(&stream, player, &uid, text.into()) {
-            // Its sender was told that it is on its way: the player has to come back and send it again.
+            // The sender's gateway has accepted the message already, so the player has to reconnect and send it again.
             self.held().remove(&stream);
         }
     }

@@ -1,11 +1,11 @@
 //! One connection to a table's pod, shared by all players that this gateway has at the table.
 //!
-//! A player who reads slowly is cut here and holds nobody up: the trunk is always read.
+//! A player who reads slowly is cut off here and delays nobody: the trunk is always read.
 
-use super::{Shared, pod::FromPod};
+use super::{Shared, from_pod::FromPod};
 use crate::routing::Target;
 use bytes::Bytes;
-// One a player: tokio's queue would make room for 32 messages at once, this one for each as it comes.
+// One queue per player: tokio's reserves room for 32 messages at once, this one for each message as it arrives.
 use futures::channel::mpsc as queue;
 use futures::{
     FutureExt, SinkExt, StreamExt,
@@ -39,29 +39,29 @@ use tokio::{
 use tokio_rustls::client::TlsStream;
 use tokio_tungstenite::{WebSocketStream, tungstenite::client::IntoClientRequest};
 
-/// What all players of a trunk have said and is not sent yet; they wait when it is full.
+/// Messages of all players of a trunk that are not sent yet; senders wait when the queue is full.
 const UP_MAX: usize = 1_024;
-/// Messages of the table that wait for one player, more than an attach ever brings; one who reads more slowly is cut.
+/// Messages of the table that wait for one player, more than an attach ever sends; a slower reader is cut off.
 const LANE_MAX: usize = 1_024;
 
 type Socket = WebSocketStream<TlsStream<TcpStream>>;
 type Dialled = Common<BoxFuture<'static, Result<Trunk, Arc<str>>>>;
 
-/// Players with a seat at one table, more than any has with those on the way to and from one.
+/// Most players in a table's report of seats: more than a table has, including those taking or leaving one.
 const ROSTER_MAX: usize = 64;
-/// Tables whose cursors are kept; of those beyond, whoever has no pod is forgotten.
+/// Maximum number of cursors kept; beyond it, tables without a pod are evicted.
 const CURSORS_MAX: usize = 20_000;
 
-/// The trunks of this gateway, by table, and how far each table has been seen.
+/// The trunks of this gateway, by table, and each table's last cursor.
 #[derive(Default)]
 pub(crate) struct Trunks {
     dialled: Mutex<HashMap<String, (Target, Dialled)>>,
-    /// As the table has sealed it last. It outlives the pod: the next one is told.
+    /// The last sealed cursor of each table. It outlives the pod and is sent to the next one.
     seen: Mutex<HashMap<String, Cursor>>,
 }
 
 impl Trunks {
-    /// The trunk to this pod. Who comes while it is being dialled waits for the same answer.
+    /// The trunk to this pod. Callers wait for one connection attempt.
     pub async fn to(&self, shared: &Arc<Shared>, uid: &str, target: &Target) -> Result<Trunk, Arc<str>> {
         let dialled = {
             let mut trunks = self.dialled.lock().unwrap_or_else(PoisonError::into_inner);
@@ -80,7 +80,7 @@ impl Trunks {
         dialled.await
     }
 
-    /// Nobody is handed an ended trunk; this only gives the room back.
+    /// Removes an ended trunk to free its memory; ended trunks are never reused anyway.
     fn forget(&self, uid: &str) {
         let mut trunks = self.dialled.lock().unwrap_or_else(PoisonError::into_inner);
         let over =
@@ -96,7 +96,7 @@ impl Trunks {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).get(uid).cloned()
     }
 
-    /// `is_there`: of which tables there is a pod.
+    /// Stores a table's cursor. `is_there` tells whether a table has a pod.
     fn told(&self, uid: &str, cursor: Cursor, is_there: impl Fn(&str) -> bool) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(held) = seen.get_mut(uid) {
@@ -133,7 +133,7 @@ async fn dial_within(shared: Arc<Shared>, uid: String, target: Target) -> Result
     Ok(trunk)
 }
 
-/// Says too whether the table verifies assertions: it chooses that subprotocol wherever it can.
+/// Connects; also returns whether the table verifies assertions, because it chooses that subprotocol if it can.
 async fn connect(shared: &Shared, uid: &str, target: &Target) -> Result<(Socket, bool), Error> {
     let role = Role::Table(uid.to_owned());
     let stream = dial(&shared.identity, &target.address.to_string(), &role).await?;
@@ -150,21 +150,21 @@ async fn connect(shared: &Shared, uid: &str, target: &Target) -> Result<(Socket,
     Ok((socket, chosen.as_deref() == Some(ASSERTED)))
 }
 
-/// What the task of a trunk and its players share.
+/// State shared by a trunk's task and its players.
 #[derive(Default)]
 struct Ways {
     lanes: Mutex<Lanes>,
-    /// A player has gone.
+    /// Notifies that a lane was closed.
     gone: Notify,
 }
 
 #[derive(Default)]
 struct Lanes {
     last: Lane,
-    /// Who has a seat; `None` where the table has not said so.
+    /// Seated players; `None` until the table has sent them.
     roster: Option<Vec<PlayerId>>,
     open: HashMap<Lane, Way>,
-    /// Whom the table is still to be told of that they are gone; all have been open.
+    /// Closed lanes that the table has not been notified of yet.
     gone: Vec<Lane>,
     /// Why the trunk has ended.
     ended: Option<Arc<str>>,
@@ -173,7 +173,7 @@ struct Lanes {
 struct Way {
     codec: Codec,
     player: PlayerId,
-    /// What the player's relay knows of that.
+    /// The last seat state sent to the player's relay.
     seated: Option<bool>,
     hear: queue::Sender<FromPod>,
 }
@@ -184,7 +184,7 @@ impl Ways {
     }
 }
 
-/// A trunk as its players see it.
+/// A trunk for its players.
 #[derive(Clone)]
 pub(crate) struct Trunk {
     up: mpsc::Sender<Up>,
@@ -218,7 +218,7 @@ impl Trunk {
     }
 }
 
-/// One player's lane. The table is told when it is dropped.
+/// One player's lane. Dropping it notifies the table.
 pub(crate) struct OpenLane {
     trunk: Trunk,
     lane: Lane,
@@ -237,12 +237,12 @@ impl Drop for OpenLane {
 }
 
 impl OpenLane {
-    /// Whether the table is told by assertions who the player is.
+    /// Whether assertions prove the player's identity to the table.
     pub fn is_asserted(&self) -> bool {
         self.trunk.asserted
     }
 
-    /// As assertions name the lane.
+    /// The lane's number in assertions.
     pub fn number(&self) -> Lane {
         self.lane
     }
@@ -273,7 +273,7 @@ impl OpenLane {
         match self.trunk.up.try_send(up) {
             Ok(()) => Ok(()),
             Err(TrySendError::Closed(_)) => Err(Gone),
-            // Boxed, as it is rare: every player's task would have its room.
+            // Boxed because it is rare: otherwise every player's task would reserve its memory.
             Err(TrySendError::Full(up)) => {
                 let sent = Box::pin(timeout(wait, self.trunk.up.send(up))).await;
                 sent.map_err(|_| Gone)?.map_err(|_| Gone)
@@ -281,12 +281,12 @@ impl OpenLane {
         }
     }
 
-    /// What is there already.
+    /// Returns a message that has already arrived.
     pub fn has_heard(&mut self) -> Option<FromPod> {
         self.heard.try_recv().ok()
     }
 
-    /// What comes next, or why nothing does. Dropping the future loses nothing.
+    /// Receives the next message, or the reason for the end. Cancel-safe.
     pub async fn hears(&mut self) -> FromPod {
         if let Ok(heard) = self.heard.recv().await {
             return heard;
@@ -339,7 +339,7 @@ impl Task {
                 let step = tokio::select! {
                     _ = changed.changed() => break,
                     frame = self.socket.next() => self.hear(frame),
-                    // Where nobody is left who could say anything, the next ping ends it.
+                    // Without any sender left, the next ping ends the trunk.
                     _ = self.said.recv_many(&mut said, UP_MAX),
                         if !self.said.is_closed() || !self.said.is_empty() => self.say(&mut said).await,
                     () = self.common.gone.notified() => self.say(&mut said).await,
@@ -352,7 +352,8 @@ impl Task {
         }
     }
 
-    /// Sends all that the players have said. What somebody said before going comes before the word of it.
+    /// Sends the queued messages of all players. A player's messages go before the notice that the player's lane is
+    /// closed.
     async fn say(&mut self, said: &mut Vec<Up>) -> Step {
         let gone = std::mem::take(&mut self.common.lock().gone);
         for _ in 0..UP_MAX {
@@ -402,7 +403,7 @@ impl Task {
                     trunks.told(&self.uid, told, is_there);
                 }
                 if said.iter().any(goes_away) {
-                    // Before any player looks for the next pod.
+                    // Forgets this pod first, so that players who reconnect do not choose it again.
                     routes.leave(&self.target.pod);
                     return Err("the table has moved".into());
                 }
@@ -416,7 +417,7 @@ impl Task {
                 let cut = !lanes.gone.is_empty();
                 drop(lanes);
                 if cut {
-                    // The table would go on sending to who was cut until somebody else says something.
+                    // Otherwise the table would go on sending to the closed lane until another player sends something.
                     self.common.gone.notify_one();
                 }
                 Ok(())
@@ -426,7 +427,7 @@ impl Task {
     }
 }
 
-/// The table's process ends, or has lost its table to a successor.
+/// Whether a message says that the table's process ends, or has lost its table to a successor.
 fn goes_away(down: &Down) -> bool {
     let code = CloseCode::GoingAway.code();
     matches!(&down.body, Some(down::Body::End(end)) if end.code == u32::from(code))
@@ -438,7 +439,7 @@ impl Lanes {
         self.open.clear();
     }
 
-    /// The table says who has a seat: each player's relay hears of a change of its own.
+    /// Stores the seated players of the table's report; notifies each relay whose player's state has changed.
     fn seat(&mut self, roster: Vec<PlayerId>) {
         let Self { open, gone, .. } = self;
         open.retain(|lane, way| {

@@ -19,12 +19,12 @@ const SELECTOR: &str = "app.kubernetes.io/part-of=purr,app.kubernetes.io/compone
 const TABLE: &str = "purr.poker/table";
 const TABLE_UID: &str = "purr.poker/table-uid";
 const GENERATION: &str = "purr.poker/generation";
-/// Annotation of a pod that has not been told to take its table over.
+/// Annotation of a pod that stands by until it is ordered to take its table over.
 const STAND_BY: &str = "purr.poker/stand-by";
 /// The condition that a gateway without a list of pods lacks.
 pub const CONDITION: &str = "pods";
 
-/// A pod without its spec: what is not named here is dropped while it is read.
+/// A pod without its spec: fields that are not named here are dropped during parsing.
 #[derive(Clone, Debug, Deserialize)]
 struct TablePod {
     metadata: ObjectMeta,
@@ -85,7 +85,7 @@ impl TablePod {
         Self { metadata: ObjectMeta { namespace, name, ..Default::default() }, status: Status::default() }
     }
 
-    /// `None` for a pod that has ended or whose labels say no table.
+    /// The routing entry; `None` for a pod that has ended or has no table's labels.
     fn route(&self) -> Option<Pod> {
         if matches!(self.status.phase.as_deref(), Some("Succeeded" | "Failed")) {
             return None;
@@ -98,7 +98,7 @@ impl TablePod {
             uid: label(TABLE_UID)?.clone(),
             table: label(TABLE).cloned().unwrap_or_default(),
             generation: label(GENERATION)?.parse().ok()?,
-            // A successor that stands by has no table for anybody.
+            // A successor that stands by accepts no players.
             address: self.status.pod_ip.filter(|_| !stands_by).map(|ip| SocketAddr::new(ip, ports::INTERNAL)),
             ready: self.status.conditions.iter().any(|c| c.kind == "Ready" && c.status == "True"),
         })
@@ -131,7 +131,7 @@ pub async fn watch(
             }
             Ok(Some(event)) => apply(event, &mut listed, &routes),
             Ok(None) => return,
-            Err(error) => tracing::warn!(%error, "watch of pods"),
+            Err(error) => tracing::warn!(%error, "the watch of pods has failed and is started again"),
         }
     }
 }

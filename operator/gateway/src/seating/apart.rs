@@ -1,7 +1,7 @@
-//! Pairs of players who are not seated at one table: a copy of the list of a fair-play service.
+//! Pairs of players who must not share a table: a copy of the list of a fair-play service.
 //!
-//! The list is asked for every 30 s. While the service is away the last list counts; without a service it is empty. Who is
-//! on it is told to nobody: for a player a table with the other one is as full.
+//! The list is read every 30 s. While the service is away the last list counts; without a service it is empty. Players
+//! never learn who is on it: a table with the other player looks full to them.
 
 use arc_swap::ArcSwap;
 use purr_engine::PlayerId;
@@ -13,26 +13,26 @@ use std::{
     time::Duration,
 };
 
-/// Pairs that are kept; beyond it, the rest of a list is not taken.
+/// Most pairs in memory; the rest of a longer list is ignored.
 pub const PAIRS_MAX: usize = 100_000;
 const EVERY: Duration = Duration::from_secs(30);
 const WAIT: Duration = Duration::from_secs(5);
-/// Where the list is.
+/// Path of the list.
 pub const PATH: &str = "/v1/keep-apart";
 
-/// What the service answers.
+/// The service's answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct KeepApart {
     pub pairs: Vec<(PlayerId, PlayerId)>,
 }
 
-/// Who is kept apart from whom.
+/// The pairs of players who are kept apart.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Apart(HashMap<PlayerId, HashSet<PlayerId>>);
 
 impl Apart {
-    /// From pairs, of which at most [`PAIRS_MAX`] count.
+    /// Builds the list from pairs; at most [`PAIRS_MAX`] count.
     pub fn of(pairs: impl IntoIterator<Item = (PlayerId, PlayerId)>) -> Self {
         let mut apart: HashMap<PlayerId, HashSet<PlayerId>> = HashMap::new();
         for (one, other) in pairs.into_iter().take(PAIRS_MAX) {
@@ -57,8 +57,8 @@ pub async fn follow(service: InternalClient, held: Arc<ArcSwap<Apart>>, stop: Ca
                 }
                 held.store(Arc::new(Apart::of(list.pairs)));
             }
-            // The last list counts.
-            Err(error) => tracing::warn!(%error, "the keep-apart list"),
+            // The previous list stays in use.
+            Err(error) => tracing::warn!(%error, "the keep-apart list cannot be read"),
         }
         tokio::select! {
             () = stop.cancelled() => return,

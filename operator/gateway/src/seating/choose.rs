@@ -1,4 +1,4 @@
-//! Which seat a player is offered: the fullest table of the fleet that has one. A function of values.
+//! Chooses a seat for a player: at the fullest table of the fleet with a free one. A function of values.
 
 use super::apart::Apart;
 use purr_engine::PlayerId;
@@ -10,7 +10,7 @@ use std::{
     str::FromStr,
 };
 
-/// Seats offered in one step: others may take some of them meanwhile.
+/// Seats offered in one step, because others may take some of them meanwhile.
 pub const OFFERS_MAX: usize = 8;
 
 /// A seat of a table.
@@ -22,7 +22,7 @@ pub struct Offer {
 }
 
 impl fmt::Display for Offer {
-    /// As the store keeps it.
+    /// The form that the store keeps.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.table, self.seat)
     }
@@ -47,7 +47,7 @@ impl FromStr for Offer {
 pub struct TableView {
     pub uid: String,
     pub seats: u8,
-    /// Takes new players: serves, plays what the fleet's template says, and is neither closed, paused nor being deleted.
+    /// Accepts new players: serves, follows the fleet's template, and is neither closed, paused nor being deleted.
     pub open: bool,
     pub taken: Vec<Taken>,
 }
@@ -80,17 +80,17 @@ impl HeldKind {
     }
 }
 
-/// What a fleet has for a player.
+/// The offer of a fleet to a player.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Choice {
     /// Seats, the best first, at most [`OFFERS_MAX`].
     Seats(Vec<Offer>),
-    /// No table has a seat for this player. Why is not said: it may be who sits there.
+    /// No table has a seat for this player. The reason is hidden, because it may be another player there.
     Nothing,
 }
 
-/// Chooses seats for a player: of the fullest table first, then of the next one. A table that takes nobody new, at which
-/// the player has a seat, or at which somebody sits from whom the player is kept apart, is not offered.
+/// Chooses seats for a player, at the fullest table first. A table is left out if it refuses new players, if the player
+/// sits there, or if someone sits there from whom the player is kept apart.
 pub fn choose(tables: &[TableView], held: &[Held], player: PlayerId, apart: &Apart) -> Choice {
     let mut holds: BTreeMap<&str, Vec<(u8, PlayerId)>> = BTreeMap::new();
     for hold in held {
@@ -115,7 +115,7 @@ pub fn choose(tables: &[TableView], held: &[Held], player: PlayerId, apart: &Apa
             (!free.is_empty()).then_some((seats.len(), table.uid.as_str(), free))
         })
         .collect();
-    // Of tables that are equally full the first by UID, so that all gateways fill the same one.
+    // Equally full tables are ordered by UID, so that all gateways fill the same one.
     fitting.sort_unstable_by(|(one, a, _), (other, b, _)| other.cmp(one).then(a.cmp(b)));
     let offers: Vec<Offer> = fitting
         .into_iter()
@@ -125,7 +125,7 @@ pub fn choose(tables: &[TableView], held: &[Held], player: PlayerId, apart: &Apa
     if offers.is_empty() { Choice::Nothing } else { Choice::Seats(offers) }
 }
 
-/// Seats that could be given to somebody.
+/// Number of seats that could be offered.
 pub fn free(tables: &[TableView], held: &[Held]) -> u32 {
     let free = |table: &TableView| {
         let here = held.iter().filter(|hold| hold.at.table == table.uid).map(|hold| hold.at.seat);

@@ -1,5 +1,6 @@
-//! Fleets and their tables, as far as seating needs to know them. A function of the objects it was told about.
+//! Fleets and their tables, as far as seating needs them: a function of the watched objects.
 
+use super::key::FleetKey;
 use crate::sessions::SessionStore;
 use purr_crds::{CHANGEABLE, PokerTable, PokerTableFleet, PokerTableSpec, SeatingPolicy};
 use purr_protocol::{TableSpec, summary::Summary};
@@ -8,42 +9,16 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::{
     collections::{BTreeMap, HashMap},
-    fmt,
     sync::{Arc, PoisonError, RwLock},
 };
 
 /// Says of which fleet a PokerTable is.
 pub const LABEL_FLEET: &str = "purr.poker/fleet";
-/// Fleets and tables that are kept; what is above is not known.
+/// Most fleets and tables in memory; further ones are ignored.
 const FLEETS_MAX: usize = 1_000;
 const TABLES_MAX: usize = 20_000;
 
-/// A fleet's place in the API.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct FleetKey {
-    pub namespace: String,
-    pub name: String,
-}
-
-impl FleetKey {
-    /// `None` where it is no name that the API would take: it goes into keys of the store.
-    pub fn new(namespace: impl Into<String>, name: impl Into<String>) -> Option<Self> {
-        let (namespace, name) = (namespace.into(), name.into());
-        let good = |text: &str| {
-            (1..=63).contains(&text.len())
-                && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.'))
-        };
-        (good(&namespace) && good(&name)).then_some(Self { namespace, name })
-    }
-}
-
-impl fmt::Display for FleetKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.namespace, self.name)
-    }
-}
-
-/// What players sign for, as a hash.
+/// Hash of the terms that players sign for.
 type Play = [u8; 16];
 
 /// Hashes the part of a table's spec that does not change in place. Defaults are filled in on both sides, so a release
@@ -79,7 +54,7 @@ pub enum Hud {
     Public,
 }
 
-/// A fleet, as much of it as seating needs.
+/// The part of a fleet that seating needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FleetView {
     pub key: FleetKey,
@@ -87,7 +62,7 @@ pub struct FleetView {
     pub hud: Hud,
     pub hold_s: u32,
     pub waiting_max: u32,
-    /// Of one table.
+    /// Seats of one table.
     pub seats: u8,
     pub small_blind: u64,
     pub big_blind: u64,
@@ -127,7 +102,8 @@ impl FleetView {
 }
 
 impl FleetView {
-    /// A fleet of a process without a cluster: all of its tables are as this spec says. Players choose, or are given seats.
+    /// The only fleet of a process without a cluster: all its tables have this spec. Players choose a seat or get one
+    /// offered.
     pub fn alone(key: FleetKey, spec: &TableSpec) -> Self {
         let engine = &spec.engine;
         Self {
@@ -151,10 +127,10 @@ impl FleetView {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
     pub uid: String,
-    /// Of the PokerTable.
+    /// Name of the PokerTable.
     pub name: String,
     pub fleet: FleetKey,
-    /// Neither closed, paused nor being deleted, by its object.
+    /// By its object neither closed, paused nor being deleted.
     open: bool,
     play: Play,
 }
@@ -178,7 +154,8 @@ impl Member {
         Self { uid: uid.into(), name: String::new(), fleet, open: true, play: Play::default() }
     }
 
-    /// Whether new players may be sent there: a closed table, and one of an earlier template, is offered to nobody.
+    /// Whether new players may be sent there: closed tables, and those with other terms than the template, are never
+    /// offered.
     pub fn is_offered(&self, fleet: &FleetView) -> bool {
         self.open && !fleet.shut && self.play == fleet.play
     }
@@ -190,11 +167,11 @@ struct Known {
     /// By UID.
     tables: HashMap<String, Arc<Member>>,
     by_fleet: BTreeMap<FleetKey, BTreeMap<String, Arc<Member>>>,
-    /// Both lists have been read once.
+    /// Whether each of the two lists has been read once.
     listed: [bool; 2],
 }
 
-/// All fleets, fed by the watches and asked by requests.
+/// All fleets, updated by the watches and read by requests.
 #[derive(Default)]
 pub struct Fleets(RwLock<Known>);
 
@@ -351,7 +328,7 @@ mod tests {
             spec[field] = value;
             assert!(!table("a", &spec).is_offered(&fleet), "{field}");
         }
-        // What moves a table in place is no other game.
+        // A change that moves a table in place keeps the game.
         let mut spec = template();
         spec["pod"] = json!({ "image": "table:2" });
         assert!(table("a", &spec).is_offered(&fleet));

@@ -1,10 +1,11 @@
-//! What a gateway does for its fleets all the time: reads who sits where, turns holds into seats, and serves the waiting
-//! lists. Every gateway does so: each step of the books is all or nothing, so that two of them do no harm.
+//! The background work for fleets: reads seated players, turns holds into seats, and serves the waiting lists. Every
+//! gateway does this concurrently, which is safe because each step of the books is atomic.
 
 use super::{
     Seating,
     choose::{self, HeldKind, Offer, TableView},
-    fleets::{FleetKey, FleetView, Hud, Member, Policy, summaries},
+    fleets::{FleetView, Hud, Member, Policy, summaries},
+    key::FleetKey,
     step::{Outcome, Standing, Step},
 };
 use purr_engine::PlayerId;
@@ -21,15 +22,15 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 
 /// Between two rounds.
 const EVERY: Duration = Duration::from_millis(500);
-/// What tables have said counts for so long.
+/// How long a table's summary counts as current.
 pub const FRESH: Duration = Duration::from_secs(5);
-/// Rounds between two words to the books that players on the list are there.
+/// Rounds between reports to the books that waiting players are present.
 const SEEN_ROUNDS: u64 = 20;
-/// Players on the list who are looked at in one round: somebody who fits nowhere does not hold up those behind.
+/// Waiting players handled in one round, so that a player who fits nowhere does not delay those behind.
 const SERVED_MAX: usize = 64;
-/// Of a list, kept in a snapshot.
+/// Most players of a list in a snapshot.
 const LIST_MAX: usize = 10_000;
-/// Estimates are told in steps of so many seconds: not every second is news.
+/// Estimates are rounded to this many seconds, so that not every second is an event.
 const ESTIMATE_S: u64 = 5;
 
 /// A fleet as the lobby shows it.
@@ -42,13 +43,13 @@ pub struct FleetListed {
     pub hud: Hud,
     /// Seconds for which a seat is held.
     pub hold_seconds: u32,
-    /// Players on the waiting list at most; 0: there is none.
+    /// Most players on the waiting list; 0: there is no list.
     pub waiting_max: u32,
     pub small_blind: u64,
     pub big_blind: u64,
     pub buy_in_min: u64,
     pub buy_in_max: u64,
-    /// Of one table.
+    /// Seats of one table.
     pub seats: u8,
     /// Tables that take new players.
     pub tables: u32,
@@ -68,13 +69,13 @@ pub enum SeatState {
         table: String,
         seat: u8,
         expires_in_ms: u64,
-        /// It comes from the waiting list.
+        /// The seat was offered from the waiting list.
         offered: bool,
     },
     Waiting {
         /// Counted from 1.
         place: u64,
-        /// Of the whole list.
+        /// Length of the whole list.
         waiting: u64,
         /// Seconds; left out where no seat has been given to the list yet.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -108,7 +109,7 @@ impl OwnSeat {
 }
 
 impl SeatState {
-    /// The news in it: a countdown is none.
+    /// The part whose changes are news: a countdown is left out.
     pub fn news(&self) -> Self {
         let mut news = self.clone();
         if let Self::Held { expires_in_ms: left, .. } | Self::Paused { retry_after_ms: left } = &mut news {
@@ -117,7 +118,7 @@ impl SeatState {
         news
     }
 
-    /// `None` where the outcome is no state of a player.
+    /// `None` if the outcome is not a state of the player.
     pub fn of(outcome: &Outcome) -> Option<Self> {
         Some(match outcome {
             Outcome::Held { at, left_ms, offered, .. } => Self::Held {
@@ -152,13 +153,13 @@ struct FleetNow {
 #[derive(Default)]
 pub struct Snapshot {
     fleets: BTreeMap<FleetKey, Arc<FleetNow>>,
-    /// In the order of their keys.
+    /// Sorted by key.
     pub listed: Vec<FleetListed>,
     own: HashMap<PlayerId, Vec<OwnSeat>>,
 }
 
 impl Snapshot {
-    /// A fleet's tables, where they have spoken lately.
+    /// A fleet's tables, if their summaries are recent.
     pub fn fresh(&self, key: &FleetKey) -> Option<&[TableView]> {
         let fleet = self.fleets.get(key)?;
         (fleet.at.elapsed() < FRESH).then_some(fleet.tables.as_slice())
@@ -170,20 +171,20 @@ impl Snapshot {
     }
 }
 
-/// A table as it may be offered: it serves, and says of itself that it takes players and who has its seats.
+/// The view of a table that may be offered: it serves, and reports that it accepts players and which seats are taken.
 fn view(fleet: &FleetView, member: &Member, ready: bool, summary: Option<Summary>) -> TableView {
     let offered = member.is_offered(fleet) && ready;
     let uid = member.uid.clone();
     let Some(summary) = summary else {
         return TableView { uid, seats: fleet.seats, open: false, taken: Vec::new() };
     };
-    // A table of an older release does not say which seats are free.
+    // A table of an older release does not report which seats are taken.
     let says = summary.taken.len() >= usize::from(summary.players);
     let open = offered && !summary.closed && summary.paused.is_none() && says;
     TableView { uid, seats: summary.seats, open, taken: summary.taken }
 }
 
-/// Holds whose players sit at the table, with the seats that they have there.
+/// Holds whose players sit at the table already, with their seats there.
 fn confirmed(tables: &[TableView], standing: &Standing) -> Vec<(PlayerId, Offer)> {
     let open = standing.held.iter().filter(|hold| hold.kind != HeldKind::Seated);
     open.filter_map(|hold| {
@@ -195,7 +196,7 @@ fn confirmed(tables: &[TableView], standing: &Standing) -> Vec<(PlayerId, Offer)
 }
 
 impl Seating {
-    /// Goes round until stopped.
+    /// Serves all fleets in rounds, until stopped.
     pub async fn keep(&self, stop: CancellationToken) {
         let mut ticks = interval(EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -285,7 +286,7 @@ impl Seating {
                     changed = true;
                     held.push(choose::Held { at, player, kind: HeldKind::Offered });
                 }
-                // Another gateway was faster, or the player holds a seat elsewhere.
+                // Another gateway was faster, or the player holds a seat in another fleet.
                 Ok(_) => changed = true,
                 Err(_) => break,
             }

@@ -2,7 +2,7 @@
 
 use super::{
     choose::{Held, HeldKind, Offer},
-    fleets::FleetKey,
+    key::FleetKey,
     step::{
         BACK_MS, ENDS_MAX, HOLDS_MAX, LINGER_MS, OWN_MS, Outcome, PAUSE_MAX_MS, Pace, SEEN_MS, SIT_MS,
         Standing, Step, UNUSED_MS,
@@ -28,7 +28,7 @@ struct Waiting {
 
 #[derive(Clone, Debug, Default)]
 struct Fleet {
-    /// By seat, as it is written.
+    /// Holds by seat, in the stored form of a seat.
     seats: BTreeMap<String, Hold>,
     /// Seats that are held and not taken yet.
     holds: BTreeMap<PlayerId, String>,
@@ -44,7 +44,7 @@ enum Fate {
     Seated(String),
 }
 
-/// What became of a player's last request.
+/// The outcome of a player's last request.
 #[derive(Clone, Debug)]
 struct Own {
     fleet: FleetKey,
@@ -86,7 +86,7 @@ impl Books {
         self.pauses.insert(player, (count + 1, now + length));
     }
 
-    /// Ends what has run out.
+    /// Removes expired entries.
     fn expire(&mut self, key: &FleetKey, now: u64) {
         let fleet = self.fleet(key);
         let over = fleet.seats.iter().filter(|(_, hold)| hold.until <= now);
@@ -127,7 +127,7 @@ impl Books {
         Some(Outcome::Waiting { place: count(place) + 1, size, pace })
     }
 
-    /// Where the player holds a seat of another fleet.
+    /// The seat that the player holds in another fleet.
     fn elsewhere(&self, key: &FleetKey, player: PlayerId, now: u64) -> Option<Outcome> {
         let own = self.own.get(&player).filter(|own| own.fate == Fate::Live && own.fleet != *key)?;
         let there = self.fleets.get(&own.fleet)?;
@@ -275,7 +275,7 @@ impl Books {
             return Outcome::Done;
         }
         if let Some(id) = id {
-            // The request itself may come later than this.
+            // The request itself may still arrive later.
             let kept = self.own.get(&player).is_some_and(|own| match own.fate {
                 Fate::Live => own.fleet != *key,
                 Fate::Seated(_) => own.fleet == *key && own.id == id,
@@ -295,7 +295,7 @@ impl Books {
         }
     }
 
-    /// The books, with at most so many of the list.
+    /// The books, with at most `first` entries of the waiting list.
     pub fn look(&mut self, now: u64, key: &FleetKey, first: usize) -> Standing {
         self.expire(key, now);
         let fleet = self.fleet(key);

@@ -1,8 +1,9 @@
-//! The books in the sessions' Redis: one script for every step, so that each is all or nothing whichever gateway takes it.
+//! The books in the sessions' Redis: one script carries out every step, so that each is atomic whichever gateway runs
+//! it.
 
 use super::{
     choose::{Held, HeldKind, Offer},
-    fleets::FleetKey,
+    key::FleetKey,
     step::{
         BACK_MS, ENDS_MAX, HOLDS_MAX, LINGER_MS, OWN_MS, Outcome, PAUSE_MAX_MS, Pace, SEEN_MS, SIT_MS,
         Standing, Step, UNUSED_MS,
@@ -12,7 +13,7 @@ use purr_engine::PlayerId;
 use purr_store::{StoreError, seating_key};
 
 const SCRIPT: &str = include_str!("script.lua");
-/// Books of a fleet that no gateway looks at any more are kept for so long, in seconds.
+/// Seconds for which a fleet's books are kept when no gateway reads them any more.
 const KEEP_S: u64 = 3_600;
 
 /// `now_ms` 0: the server's own clock.
@@ -70,7 +71,7 @@ pub fn seen(now_ms: u64, fleet: &FleetKey, players: &[PlayerId]) -> redis::Cmd {
     command
 }
 
-/// `keep`: the books are looked after.
+/// `keep`: extends the lifetime of the books.
 pub fn look(now_ms: u64, fleet: &FleetKey, first: usize, keep: bool) -> redis::Cmd {
     let mut command = command("look", now_ms, fleet, "-");
     command.arg(first).arg(if keep { KEEP_S } else { 0 });
@@ -82,7 +83,7 @@ fn corrupt(words: &[String]) -> StoreError {
     StoreError::Corrupt(format!("seating was answered with {words:?}"))
 }
 
-/// What a step's command has answered.
+/// Parses the answer to a step.
 ///
 /// # Errors
 /// Where it is no answer of this script.
@@ -134,7 +135,7 @@ fn held(at: &str, value: &str, now: u64) -> Option<(Held, u64)> {
     Some((Held { at: at.parse().ok()?, player, kind }, until.saturating_sub(now)))
 }
 
-/// What a look has answered; the seats in their order.
+/// Parses the answer to a read of the books; seats are sorted.
 ///
 /// # Errors
 /// Where it is no answer of this script.

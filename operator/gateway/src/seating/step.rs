@@ -1,5 +1,5 @@
-//! One step of a fleet's seats and waiting list, and what comes of it. [`super::model`] carries it out in memory and
-//! `script.lua` in the sessions' Redis; both are one function of the books, the step and the time.
+//! The steps of a fleet's seats and waiting list, and their outcomes. [`super::model`] applies them in memory and
+//! `script.lua` in the sessions' Redis; both compute the same function of the books, the step and the time.
 
 use super::choose::{Held, Offer};
 use serde::{Deserialize, Serialize};
@@ -9,16 +9,16 @@ pub const SIT_MS: u64 = 5_000;
 /// Time for which a seat that its player has taken stays in the books, so that no gateway with an older summary offers it.
 /// Longer than [`super::keeper::FRESH`] and a summary's way together.
 pub const LINGER_MS: u64 = 10_000;
-/// A place on the waiting list whose player was not seen for so long is given up.
+/// Time after which an absent player's place on the waiting list is given up.
 pub const SEEN_MS: u64 = 90_000;
 /// The first pause after a hold that ended unused, and after one that was given back. Each next one doubles.
 pub const UNUSED_MS: u64 = 15_000;
 pub const BACK_MS: u64 = 5_000;
-/// The longest pause. One that has been over for as long counts no more.
+/// The longest pause. A pause that ended this long ago is forgotten.
 pub const PAUSE_MAX_MS: u64 = 600_000;
 /// Seats of a fleet that are held at once.
 pub const HOLDS_MAX: usize = 10_000;
-/// How long it is known what became of a player's last request, in milliseconds.
+/// Milliseconds for which the outcome of a player's last request is remembered.
 pub const OWN_MS: u64 = 600_000;
 /// Holds and places that end in one step; the rest end in the next.
 pub const ENDS_MAX: usize = 64;
@@ -36,13 +36,13 @@ pub fn is_id(text: &str) -> bool {
 pub enum Step {
     /// A seat, the first of these that is still free; or, with `join`, a place on the waiting list.
     Ask { id: String, hold_ms: u64, waiting_max: u32, join: bool, offers: Vec<Offer> },
-    /// What the player has.
+    /// Returns what the player has.
     Own,
-    /// The hold or the place on the list is given back, where it is that of this id.
+    /// Gives back the hold or the place on the list, if its id matches.
     Back { id: Option<String> },
     /// The player sends Sit to a table.
     Sit { at: Offer },
-    /// The table says that the player has this seat.
+    /// The table reports that the player has this seat.
     Confirm { at: Offer },
     /// A seat for a player on the waiting list.
     Serve { hold_ms: u64, offers: Vec<Offer> },
@@ -64,13 +64,13 @@ impl Pace {
             return None;
         }
         let mean = self.mean_ms.max(self.since_ms);
-        // What has passed of the first one's wait counts.
+        // The time that the first player has waited already is subtracted.
         let left = place.saturating_mul(mean).saturating_sub(self.since_ms.min(mean));
         Some(left.div_ceil(1_000))
     }
 }
 
-/// What came of a step.
+/// The outcome of a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     Held {
@@ -100,20 +100,20 @@ pub enum Outcome {
     Paused {
         left_ms: u64,
     },
-    /// Others have taken all seats that were offered.
+    /// All offered seats were taken by others.
     Taken,
-    /// There is no seat.
+    /// No seat is free.
     Full,
-    /// So many wait, and come first.
+    /// Other players on the waiting list come first.
     Behind {
         size: u64,
     },
     ListFull {
         max: u64,
     },
-    /// There is nothing of this player.
+    /// The player has neither a seat nor a place.
     None,
-    /// What there is belongs to another request, or another player.
+    /// The seat or place belongs to another request or another player.
     Other,
     /// The player sits down at this moment.
     Sitting,
@@ -128,7 +128,7 @@ pub struct Standing {
     pub left_ms: Vec<u64>,
     /// The first of the waiting list, in its order.
     pub waiting: Vec<purr_engine::PlayerId>,
-    /// Of the whole list.
+    /// Length of the whole list.
     pub size: u64,
     pub pace: Pace,
 }

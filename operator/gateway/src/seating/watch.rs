@@ -3,7 +3,10 @@
 //! Needs `get`, `list` and `watch` on pokertablefleets and pokertables. Without them there are no fleets, and tables are
 //! chosen one by one. No request asks the API.
 
-use super::fleets::{FleetKey, FleetView, Fleets, LABEL_FLEET, Member};
+use super::{
+    fleets::{FleetView, Fleets, LABEL_FLEET, Member},
+    key::FleetKey,
+};
 use futures::TryStreamExt;
 use k8s_openapi::NamespaceResourceScope;
 use kube::{Client, Resource, runtime::watcher};
@@ -40,7 +43,7 @@ trait Shown:
     Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug + Send + 'static
 {
     const KIND: &'static str;
-    /// What seating keeps of it.
+    /// The part of the object that seating keeps.
     type View;
 
     fn view(&self) -> Option<Self::View>;

@@ -4,7 +4,7 @@ use super::{Opened, Opening, REVOKED_PAGE, SIGN_INS_MAX, SessionStore, family_ke
 use crate::{
     limits::{Rate, Verdict, gcra_all},
     seating::{
-        fleets::FleetKey,
+        key::FleetKey,
         model::Books,
         step::{Outcome, Standing, Step},
     },
@@ -24,7 +24,7 @@ use std::{
 };
 use tokio::{sync::broadcast, time::Instant};
 
-/// Revocations or letters that a listener may be behind; then it misses some.
+/// Revocations or messages that a subscriber may lag behind; beyond it, some are lost.
 const BEHIND_MAX: usize = 64;
 /// Keys kept at most; a new one is then refused like a store that is out of memory.
 const KEYS_MAX: usize = 100_000;
@@ -63,7 +63,7 @@ struct Held {
     revoked: BTreeMap<(u64, String), ()>,
     summaries: HashMap<String, Summary>,
     floors: HashMap<String, Floor>,
-    /// By player, in their order.
+    /// Sign-ins by player, the oldest first.
     sign_ins: HashMap<String, Vec<String>>,
     seats: Books,
 }
@@ -110,17 +110,17 @@ impl MemorySessions {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts of requests fail from now on, or go on: for tests of what then happens.
+    /// Makes request counts fail, or work again, for tests.
     pub fn set_down(&self, down: bool) {
         self.down.store(down, Ordering::Relaxed);
     }
 
-    /// Counts of requests never answer from now on, or do again.
+    /// Makes request counts hang, or answer again, for tests.
     pub fn set_silent(&self, silent: bool) {
         self.silent.store(silent, Ordering::Relaxed);
     }
 
-    /// The books of seats, and the time that they go by; an error while the store is down.
+    /// The books of seats with their current time; an error while the store is down.
     fn books(&self) -> Result<(MutexGuard<'_, Held>, u64), StoreError> {
         if self.down.load(Ordering::Relaxed) {
             return Err(StoreError::Unavailable("down".into()));
@@ -137,7 +137,7 @@ impl MemorySessions {
         *self.told() = broadcast::Sender::new(BEHIND_MAX);
     }
 
-    /// From now on nobody is told of a revocation as it happens, or is again; it is on record either way.
+    /// Stops or resumes notifications of revocations; the record has them either way.
     pub fn set_mute(&self, mute: bool) {
         self.mute.store(mute, Ordering::Relaxed);
     }
@@ -149,11 +149,11 @@ impl MemorySessions {
 
     /// Sets a key as another program of the fleet does.
     pub fn put(&self, key: &str, value: &str, ttl_s: u64) {
-        // Nobody but tests and the house of one process calls this; a full store shows in what they read.
+        // Only tests and the single-process room call this; if the store is full, a later read shows it.
         let _ = self.held().put(key, value, ttl_s);
     }
 
-    /// Loses everything, as a store does whose nodes are all replaced.
+    /// Loses everything, like a store whose nodes were all replaced.
     pub fn lose(&self) {
         *self.held() = Held::default();
     }
@@ -170,7 +170,7 @@ impl MemorySessions {
         self.letters.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gateways that take letters.
+    /// Gateways that are subscribed to messages.
     pub fn letter_takers(&self) -> usize {
         self.letter_boxes().values().filter(|letters| letters.receiver_count() > 0).count()
     }
@@ -240,7 +240,7 @@ impl SessionStore for MemorySessions {
     async fn revoke(&self, sid: &str, now_ms: u64) -> Result<(), StoreError> {
         self.held().revoked.insert((now_ms, sid.to_owned()), ());
         if !self.mute.load(Ordering::Relaxed) {
-            // Nobody listens: that is no error.
+            // Nobody is subscribed: that is no error.
             let _ = self.told().send(sid.to_owned());
         }
         Ok(())

@@ -1,10 +1,12 @@
 //! Sessions in the second Redis group, shared by all gateways.
 
-use super::{Opened, Opening, REVOKED_PAGE, ROOM_PERCENT, SIGN_INS_MAX, SessionStore, family_key, list_key};
+use super::{
+    ACCESS_S, Opened, Opening, REVOKED_PAGE, ROOM_PERCENT, SIGN_INS_MAX, SessionStore, family_key, list_key,
+};
 use crate::{
     limits::{Rate, Verdict, strictest},
     seating::{
-        fleets::FleetKey,
+        key::FleetKey,
         script,
         step::{Outcome, Standing, Step},
     },
@@ -15,18 +17,18 @@ use purr_engine::PlayerId;
 use purr_protocol::{floor::Floor, summary::Summary};
 use purr_store::{Link, Sessions, StoreError};
 
-/// Ended sign-ins by the time of it: the record. A sorted set that every gateway reads twice a second
-/// costs one small query and, unlike Pub/Sub, misses nothing after a broken connection.
+/// Ended sign-ins by time: the record. A sorted set that every gateway reads twice a second costs one small query and,
+/// unlike Pub/Sub, misses nothing after a broken connection.
 const REVOKED: &str = "revoked:sessions";
-/// Where each is told as it happens: the hint, which is there at once.
+/// Channel of revocations as they happen: a hint without delay.
 const REVOKED_CHANNEL: &str = "purr:revoked";
-/// Where a gateway is written to, before its name.
+/// Prefix of the channel to a gateway, before its name.
 const LETTERS_CHANNEL: &str = "purr:gateway:";
 /// Longer than an access token lives, in milliseconds.
-const REVOKED_KEEP_MS: u64 = 2 * crate::auth::ACCESS_S * 1000;
+const REVOKED_KEEP_MS: u64 = 2 * ACCESS_S * 1000;
 
-/// Every check before the first write. Without `allow-oom`, so that Redis itself refuses it where there is no memory.
-/// A server that does not let this user see INFO decides alone.
+/// All checks come before the first write. Without `allow-oom`, so that Redis itself refuses the script when it is out
+/// of memory. If this user may not run INFO, Redis's own limit decides.
 const OPEN: &str = "#!lua
 local once = tonumber(ARGV[7])
 for i = 1, once do
@@ -53,7 +55,7 @@ local old = redis.call('ZRANGE', KEYS[2], 0, over - 1)
 redis.call('ZREMRANGEBYRANK', KEYS[2], 0, over - 1)
 return {'ok', unpack(old)}";
 
-/// A family that is there is not lost because others have taken the memory.
+/// Allowed without free memory, so that an existing family is not lost because others have used it up.
 const RENEW: &str = "#!lua flags=allow-oom
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 if ARGV[2] == '' then
@@ -66,9 +68,9 @@ else
 end
 return 1";
 
-/// GCRA as in [`crate::limits::gcra_all`], with the server's clock, which all gateways share. A key ends when it says
-/// nothing any more. Times are microseconds; a double holds them exactly. Answers whether it passed, and what each key
-/// has spent.
+/// GCRA as in [`crate::limits::gcra_all`], by the server's clock, which all gateways share. A key expires when its
+/// burst is whole again. Times are microseconds, which a double holds exactly. Returns whether the request passed, and
+/// what each key has spent.
 const ARRIVE: &str = "#!lua flags=allow-oom
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -87,7 +89,7 @@ for i, key in ipairs(KEYS) do
 end
 return {1, unpack(spent)}";
 
-/// What is ended stays ended, also where there is no memory for anything else.
+/// Allowed without free memory, so that a revocation always takes effect.
 const REVOKE: &str = "#!lua flags=allow-oom
 redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[3])
@@ -178,10 +180,10 @@ impl SessionStore for RedisSessions {
         let old = now_ms.saturating_sub(REVOKED_KEEP_MS);
         command.arg(REVOKE).arg(1).arg(REVOKED).arg(now_ms).arg(sid).arg(old);
         self.common.query::<u64>(&command).await?;
-        // It is on record: what follows is a service, and its failure none of the revocation.
+        // The revocation is recorded: the notification is a convenience, and its failure does not undo the revocation.
         let told = self.common.query::<u64>(redis::cmd("PUBLISH").arg(REVOKED_CHANNEL).arg(sid)).await;
         if let Err(error) = told {
-            tracing::warn!(%error, "an ended sign-in is on record and was not told");
+            tracing::warn!(%error, "an ended sign-in was recorded, but other gateways could not be told");
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Requests as any HTTP client over TLS 1.3 would send them, and as none should.
+//! A minimal HTTP client over TLS 1.3 that can also send malformed requests.
 
 use super::World;
 use serde_json::Value;
@@ -12,7 +12,7 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
-    /// As it came, in lower case.
+    /// The head as received, in lower case.
     pub head: String,
     pub body: String,
 }
@@ -54,7 +54,7 @@ pub async fn request(
     let mut stream = dial(world, world.public).await;
     stream.write_all(text.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
-    // Without a close_notify the text is whole all the same: it has a length.
+    // The text is complete even without a close_notify, because it has a length.
     let _ = stream.read_to_end(&mut answer).await;
     let answer = String::from_utf8(answer).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{answer}"));

@@ -1,4 +1,4 @@
-//! A gateway on loopback with real TLS, beside a table pod, a signer and records that the test plays.
+//! A gateway on loopback with real TLS; the test plays the table pod, the signer and records.
 
 #![allow(dead_code, reason = "every test file uses its own part")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
@@ -53,7 +53,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 pub const UID: &str = "0a0b0c0d-0000-4000-8000-000000000000";
 pub const ISSUER: &str = "https://localhost";
 pub const CHAIN: u64 = 31_337;
-/// For what has to happen at some time.
+/// Time limit for conditions that must become true.
 pub const SOON: Duration = Duration::from_secs(20);
 
 /// Sessions in a real Redis, once it is up.
@@ -77,11 +77,11 @@ pub struct World {
     pub serving: Option<JoinHandle<anyhow::Result<()>>>,
     fleet: CancellationToken,
     signer: Arc<Signer>,
-    /// What staff ordered, as the log of records has it.
+    /// Orders of staff, as the log of records has them.
     pub acts: Arc<Mutex<Vec<NewAct>>>,
 }
 
-/// What a test does with the signer that it plays.
+/// Behaviour of the stand-in signer.
 #[derive(Default)]
 pub struct Signer {
     /// While set, requests wait.
@@ -117,7 +117,7 @@ impl World {
         Self::start(change, Arc::default(), store).await
     }
 
-    /// Another gateway with the same keys and the same sessions.
+    /// Starts another gateway with the same keys and the same sessions.
     pub async fn beside(&self) -> Self {
         Self::start(|_| {}, self.sessions.clone(), self.sessions.clone()).await
     }
@@ -227,7 +227,7 @@ impl World {
         }
     }
 
-    /// From now on these are not seated at one table.
+    /// Keeps these pairs of players apart from now on.
     pub fn keep_apart(&self, apart: Apart) {
         self.apart.store(Arc::new(apart));
     }
@@ -242,7 +242,7 @@ impl World {
         self.signer.denied.lock().unwrap().clone()
     }
 
-    /// Another gateway of the same fleet, whose store may be another one.
+    /// Starts another gateway of the same fleet, possibly with another store.
     pub async fn replica(&self, store: Arc<MemorySessions>) -> Self {
         let world = Self::start(|_| {}, store.clone(), store).await;
         *world.signer.denied.lock().unwrap() = self.denied();
@@ -287,11 +287,11 @@ impl World {
         });
     }
 
-    /// Waits until the files of keys and roles were read anew.
+    /// Waits until the files of keys and roles were read again.
     pub async fn reload_keys(&self) {
         let read = self.metric("purr_gateway_files_read_total").unwrap();
         let later = async {
-            // The reading that is under way may have begun before the change.
+            // A reload in progress may have begun before the change.
             while self.metric("purr_gateway_files_read_total").unwrap() < read + 2.0 {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
@@ -305,7 +305,7 @@ impl World {
         http::request(self, "GET", path, &headers, "").await
     }
 
-    /// With headers of the test's own.
+    /// Sends a request with extra headers.
     pub async fn ask(&self, method: &str, path: &str, token: &str, headers: &[(&str, &str)]) -> Answer {
         let mut all = vec![("authorization", format!("Bearer {token}"))];
         all.extend(headers.iter().map(|(name, value)| (*name, (*value).to_owned())));
@@ -356,7 +356,7 @@ fn only_gateway(peer: &Peer) {
     assert_eq!(peer.role, Some(Role::Gateway));
 }
 
-/// Says what it was asked.
+/// Routes of the stand-in signer, which record the requests.
 fn signer_routes(signer: &Arc<Signer>) -> Router {
     let status = json!({ "tableId": "0x11", "state": "open", "headSeq": 0, "confirmedSeq": 0 });
     let config =
@@ -370,7 +370,7 @@ fn signer_routes(signer: &Arc<Signer>) -> Router {
             "/v1/balances/{player}",
             get(async |Extension(peer): Extension<Peer>, Path(player): Path<String>| {
                 only_gateway(&peer);
-                // The address comes back as a table's name, so that the test sees who was asked for.
+                // The requested address is returned as a table's name, so that the test can check it.
                 Json(json!({ "free": 5, "reserved": 0, "seated": [{ "table": player, "stack": 1 }] }))
             }),
         )
@@ -422,7 +422,7 @@ fn denials_routes() -> Router<Arc<Signer>> {
 }
 
 async fn as_the_test_wants(State(signer): State<Arc<Signer>>, request: Request, next: Next) -> Response {
-    // What a gateway asks for itself is not what the tests count.
+    // Requests of the gateway itself are not counted.
     let counted = request.uri().path() != "/v1/denials/wallets";
     signer.asked.fetch_add(usize::from(counted), Ordering::Relaxed);
     let _ = signer.held.subscribe().wait_for(|held| !held).await;
@@ -433,7 +433,7 @@ async fn as_the_test_wants(State(signer): State<Arc<Signer>>, request: Request, 
     next.run(request).await
 }
 
-/// Says back what it was asked.
+/// Returns the request as the answer.
 fn fair_play_routes() -> Router {
     Router::new().fallback(async |method: axum::http::Method, uri: axum::http::Uri, body: String| {
         let body: Value = serde_json::from_str(&body).unwrap_or_default();
@@ -471,7 +471,7 @@ fn staff_routes(acts: &Arc<Mutex<Vec<NewAct>>>) -> Router {
         .route("/v1/rooms", get(async |uri: axum::http::Uri| Json(json!({ "asked": uri.to_string() }))))
 }
 
-/// Of everybody but the first player, who has too few hands.
+/// Statistics of all players but the first, who has too few hands.
 async fn public_statistics(Json(asked): Json<PublicAsked>) -> Json<PublicTold> {
     let enough = asked.players.into_iter().filter(|player| *player != PlayerId([1; 20]));
     let told = enough.map(|player| (player, PublicStatistics { hands: 100, ..PublicStatistics::default() }));

@@ -1,4 +1,4 @@
-//! A table pod that says what the test wants, over real TLS and a real WebSocket; and a player.
+//! A scripted table pod, over real TLS and a real WebSocket, and a player.
 
 use super::{SOON, UID, World, http::dial, serve};
 use axum::{
@@ -66,7 +66,7 @@ impl Attachment {
         assert!(self.say.send(Order::Seat(players.to_vec())).await.is_ok());
     }
 
-    /// Talks without a pause until nobody takes it any more.
+    /// Sends messages without a pause until the connection ends.
     pub async fn floods(self) {
         let reason = "x".repeat(60_000);
         loop {
@@ -92,11 +92,11 @@ pub struct Pod {
     attachments: mpsc::Receiver<Attachment>,
     /// Requests for a trunk, refused ones included.
     pub asked: Arc<AtomicUsize>,
-    /// How far gateways say that the table was seen, before this pod.
+    /// Cursors of the previous pod that gateways send.
     pub seen: Arc<Mutex<Vec<Cursor>>>,
     /// Class of the round trip that came with each message.
     pub round_trips: Arc<Mutex<Vec<i32>>>,
-    /// What gateways assert: on opening a lane, then on each renewal.
+    /// Assertions that gateways send: on opening a lane, then on each renewal.
     pub asserted: Arc<Mutex<Vec<(Lane, String)>>>,
     /// The traceparent that each lane is opened with.
     pub traces: Arc<Mutex<Vec<String>>>,
@@ -109,7 +109,7 @@ struct Shared {
     round_trips: Arc<Mutex<Vec<i32>>>,
     asserted: Arc<Mutex<Vec<(Lane, String)>>>,
     traces: Arc<Mutex<Vec<String>>>,
-    /// Takes assertions.
+    /// Whether the pod accepts assertions.
     asserts: bool,
     attachments: mpsc::Sender<Attachment>,
     asked: Arc<AtomicUsize>,
@@ -122,12 +122,12 @@ impl Pod {
         Self::start_wrong(world, 0).await
     }
 
-    /// A pod that takes assertions, and no access tokens.
+    /// Starts a pod that accepts assertions and no access tokens.
     pub async fn start_asserted(world: &World) -> Self {
         Self::start_as(world, 0, true).await
     }
 
-    /// A pod that says of the first requests that it is another table's.
+    /// Starts a pod that answers the first requests as another table's pod would.
     pub async fn start_wrong(world: &World, wrong: usize) -> Self {
         Self::start_as(world, wrong, false).await
     }
@@ -183,9 +183,9 @@ async fn open(State(shared): State<Shared>, Path(uid): Path<String>, mut request
 struct Way {
     codec: Codec,
     hear: mpsc::Sender<pb::ClientMessage>,
-    /// Until the attach has come.
+    /// The attachment, until the attach arrives.
     new: Option<Attachment>,
-    /// Carries what the test says to the trunk.
+    /// Forwards the test's messages to the trunk.
     orders: JoinHandle<()>,
 }
 
@@ -294,7 +294,7 @@ impl Trunk {
     }
 }
 
-/// As this pod seals it.
+/// A cursor sealed by this pod.
 pub fn cursor(epoch: u64, offset: u64) -> Cursor {
     Cursor { epoch, offset, seal: Bytes::from_static(b"sealed") }
 }
@@ -345,7 +345,7 @@ impl Player {
         Self::attach_with(world, token, codec, None).await
     }
 
-    /// The same, by a request that has this header.
+    /// As [`Self::attach`], with this header in the request.
     pub async fn attach_with(
         world: &World,
         token: &str,
@@ -380,7 +380,7 @@ impl Player {
         }
     }
 
-    /// The code that the socket is closed with; what comes before is passed over.
+    /// Returns the close code of the socket; earlier messages are dropped.
     pub async fn closes(mut self) -> Option<CloseCode> {
         loop {
             match timeout(SOON, self.socket.next()).await.expect("not closed in time") {

@@ -55,12 +55,12 @@ impl Redis {
         Self::with("").await
     }
 
-    /// With more lines of configuration.
+    /// Starts Redis with more lines of configuration.
     pub async fn with(more: &str) -> Self {
         Self::of(&Authority::new(), more).await
     }
 
-    /// With certificates of somebody's CA.
+    /// Starts Redis with certificates of a given CA.
     pub async fn of(authority: &Authority, more: &str) -> Self {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let dir = tempfile::tempdir().unwrap();
@@ -85,7 +85,7 @@ impl Redis {
         Self { dir, programs: vec![server, watch], sentinel }
     }
 
-    /// Stops the server in its tracks, or lets it go on: it then has connections and answers nothing.
+    /// Stops the server's process, or resumes it: connections stay open, and nothing is answered.
     pub fn freeze(&self, frozen: bool) {
         let signal = if frozen { "-STOP" } else { "-CONT" };
         let pid = self.programs[0].id().to_string();

@@ -1,4 +1,4 @@
-//! The public API over real TLS: who gets in, and what they get.
+//! The public API over real TLS: access and answers.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
@@ -36,7 +36,7 @@ async fn a_wallet_signs_in_and_sees_its_own_balance() {
     let expected =
         json!({ "player": wallet.address(), "amount": 7, "nonce": 1, "deadlineS": 99, "signature": "0x00" });
     assert_eq!(withdrawal, expected);
-    // Nobody withdraws for somebody else.
+    // A player cannot withdraw for another one.
     let mut other = ask;
     other["player"] = json!(Wallet::new(2).address());
     assert_eq!(world.post("/v1/withdrawals", Some(&tokens.access), &other).await.status, 400);
@@ -85,7 +85,7 @@ async fn refresh_tokens_rotate_and_a_stolen_one_ends_the_sign_in() {
     let refresh =
         async |token: &str| world.post("/v1/auth/refresh", None, &json!({ "refreshToken": token })).await;
     let second = wallet::tokens(&refresh(&first.refresh).await.json());
-    // The answer may have been lost: the same successor once more.
+    // A lost answer is repeated: the same successor again.
     assert_eq!(wallet::tokens(&refresh(&first.refresh).await.json()).refresh, second.refresh);
     assert_eq!(world.get("/v1/balance", Some(&second.access)).await.status, 200);
     let stolen = refresh(&first.refresh).await;
@@ -126,7 +126,7 @@ async fn refresh_tokens_outlive_the_key_that_made_them_while_it_is_published() {
     world.reload_keys().await;
     let second = wallet::tokens(&refresh(&first.refresh).await.json());
     let third = wallet::tokens(&refresh(&second.refresh).await.json());
-    // A token of the old key is still known for one that was issued, so its reuse is theft.
+    // A token of the old key is still recognised as issued, so its reuse is theft.
     assert_eq!(refresh(&first.refresh).await.status, 401);
     assert_eq!(refresh(&third.refresh).await.status, 401);
     assert_eq!(world.metric("purr_gateway_sign_ins_total{result=\"refresh_stolen\"}"), Some(1.0));
@@ -144,7 +144,7 @@ async fn a_refresh_is_limited_by_its_sign_in_and_a_made_up_token_by_the_address(
     let refresh =
         async |token: &str| world.post("/v1/auth/refresh", None, &json!({ "refreshToken": token })).await;
     let made_up = format!("{}.{}", URL_SAFE_NO_PAD.encode([1; 16]), URL_SAFE_NO_PAD.encode([1; 32]));
-    // The address has nothing left, for nonces and for tokens that nobody issued.
+    // The address has used up its limit, for nonces and for tokens that nobody issued.
     while world.post("/v1/auth/nonce", None, &Value::Null).await.status == 200 {}
     assert_eq!(refresh(&made_up).await.status, 429);
     assert_eq!(world.post("/v1/auth/refresh", None, &json!("nonsense")).await.status, 429);
@@ -203,7 +203,7 @@ async fn a_denied_wallet_is_out_at_once_and_stays_out_although_the_store_was_los
     assert_eq!(refused.problem(), "role");
     let trail = world.post("/v1/admin/denials", Some(&admin), &ask).await.json();
     assert_eq!((&trail["denied"], &trail["acts"][0]["reason"]), (&json!(true), &json!("chip dumping")));
-    // Who decided it is the caller, whatever is asked.
+    // The recorded author is the caller, whatever the body says.
     assert_eq!(trail["acts"][0]["by"], json!(Wallet::new(3).address()));
 
     assert_eq!(world.get("/v1/balance", Some(&tokens.access)).await.status, 401);
@@ -217,7 +217,7 @@ async fn a_denied_wallet_is_out_at_once_and_stays_out_although_the_store_was_los
     assert_eq!((answer.status, answer.problem().as_str()), (403, "denied"));
     assert_eq!(world.get("/v1/balance", Some(&bystander.access)).await.status, 200);
 
-    // As the signer publishes it, for gateways that were not asked.
+    // The list as the signer publishes it, for gateways that the request did not reach.
     let list = serde_json::to_string(&world.denied()).unwrap();
     world.sessions.put(DeniedWallets::KEY, &list, 60);
     world.sessions.put(DeniedWallets::VERSION_KEY, "1", 60);
@@ -227,7 +227,7 @@ async fn a_denied_wallet_is_out_at_once_and_stays_out_although_the_store_was_los
         }
     };
     tokio::time::timeout(SOON, learned).await.expect("the other gateway did not learn of it");
-    // What is known is known, and a gateway that starts with an empty store asks the signer.
+    // Running gateways keep their copy, and a gateway that starts with an empty store asks the signer.
     world.sessions.lose();
     let fresh = world.replica(world.sessions.clone()).await;
     tokio::time::timeout(SOON, async {
@@ -255,7 +255,7 @@ async fn after_a_logout_no_token_of_that_sign_in_counts() {
     assert_eq!(world.get("/v1/balance", Some(&tokens.access)).await.status, 401);
     let refresh = json!({ "refreshToken": tokens.refresh });
     assert_eq!(world.post("/v1/auth/refresh", None, &refresh).await.status, 401);
-    // Another sign-in of the same wallet stays.
+    // Another sign-in of the same wallet stays valid.
     assert_eq!(world.get("/v1/balance", Some(&other.access)).await.status, 200);
 }
 
@@ -314,7 +314,7 @@ async fn every_route_is_open_to_exactly_the_roles_of_the_table() {
     };
     for endpoint in Endpoint::ALL {
         let path = endpoint.path().replace("{uid}", UID).replace("{hand}", "1").replace("{stream}", "0");
-        // Nobody but the player may read what is a player's own.
+        // Only the player may read the player's own data.
         let own = path.starts_with("/v1/players/");
         let player = if own { "me".into() } else { Wallet::new(9).address() };
         let path = path.replace("{player}", &player);
@@ -338,7 +338,7 @@ async fn every_route_is_open_to_exactly_the_roles_of_the_table() {
             continue;
         }
         if endpoint == Endpoint::FloorEvents {
-            // Without an end for who may: its own test reads it.
+            // For an allowed caller the stream has no end: another test reads it.
             assert_eq!(ask(Some(&token(&[UserRole::Player]))).await, 403);
             continue;
         }
@@ -494,7 +494,7 @@ async fn who_asks_too_often_is_told_when_to_come_back() {
     assert_eq!(answer.header("retry-after"), Some("1"));
     assert_eq!(answer.header("ratelimit-policy"), Some("\"sign_in\";q=2;w=2"));
     assert_eq!(answer.header("ratelimit"), Some("\"sign_in\";r=0;t=2"));
-    // What is counted apart goes on.
+    // Routes with a limit of their own still answer.
     assert_eq!(world.get("/v1/config", None).await.status, 200);
     assert_eq!(world.metric("purr_gateway_rate_limited_total{class=\"sign_in\"}"), Some(1.0));
 }
@@ -529,6 +529,6 @@ async fn table_pods_read_the_published_keys_inside() {
     assert_eq!(inside, outside);
     let key = &inside["keys"][0];
     assert_eq!((&key["kty"], &key["crv"], &key["kid"]), (&json!("OKP"), &json!("Ed25519"), &json!("k1")));
-    // Nothing else is there.
+    // There are no other routes.
     assert!(client.get::<Value>("/v1/tables", Duration::from_secs(5)).await.is_err());
 }

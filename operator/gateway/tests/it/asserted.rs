@@ -1,4 +1,4 @@
-//! What tables learn of players: assertions of the gateway, and no access token.
+//! Identities at tables: tables get assertions of the gateway, and no access token.
 
 use crate::common::{
     UID, World,
@@ -19,7 +19,7 @@ use tempfile::TempDir;
 
 const KEY: [u8; 32] = [43; 32];
 
-/// A folder with the key of assertions, and what tables are given of it.
+/// A folder with the assertion key, and the public part for tables.
 struct Asserting(TempDir);
 
 impl Asserting {
@@ -72,7 +72,7 @@ async fn a_table_is_told_who_its_players_are_and_never_sees_their_tokens() {
     assert_eq!((said.sub.as_str(), said.until), (wallet.address().as_str(), until_s));
     assert!(said.exp - said.iat <= 60 && said.roles.is_empty());
 
-    // The gateway answers a renewal itself; the table hears of it by the next assertion, and of nothing else.
+    // The gateway answers a renewal itself; the table only gets the next assertion.
     let renewed = player.ask(Ask::RenewToken(pb::RenewToken { token: token(&wallet, until_s + 7) })).await;
     assert_eq!(ack_of(&player.hears().await), Some(renewed));
     player.ask(Ask::Leave(pb::Leave {})).await;

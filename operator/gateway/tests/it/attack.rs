@@ -27,7 +27,7 @@ use std::{
     time::Duration,
 };
 
-/// As the chart sets them.
+/// Limits as in the chart.
 fn production(config: &mut Config) {
     let rate = |per_s| Rate { per_s, burst: 4 * per_s };
     config.rates = [rate(5), rate(50), rate(20), rate(1)];
@@ -109,13 +109,13 @@ async fn sign_ins_until_the_store_is_full_end_nobody_elses() {
         let answer = sign_in(&world, &format!("192.0.2.{n}"), &Wallet::new(n + 1)).await;
         players.push(wallet::tokens(&answer.json()));
     }
-    // What a sign-in stores, without its signature: the limits of addresses are not what is tried here.
+    // Stores what a sign-in stores, without its signature, because address limits are not under test here.
     let family = "x".repeat(250);
     let mut sign_ins = 0_u64;
     loop {
         let (player, sid) = (format!("0x{sign_ins:040x}"), format!("attacker-{sign_ins:013}"));
         let once = [(format!("nonce:{sign_ins:072x}"), 600)];
-        // The longest that anything lives, so that nothing of it is the first to go.
+        // Entries with the longest lifetime, so that they are not the first to expire.
         let opening = Opening {
             player: &player,
             sid: &sid,
@@ -132,7 +132,7 @@ async fn sign_ins_until_the_store_is_full_end_nobody_elses() {
         }
         assert!(sign_ins < 100_000, "a store of 8 MB is never full");
     }
-    // Room is left for those who are signed in; then others use that up as well.
+    // Room is left for signed-in players; then other data uses that up as well.
     let raw = Sessions::new(redis.link("signer"));
     let filler = "x".repeat(10_000);
     let mut filled = 0;
@@ -156,7 +156,7 @@ async fn sign_ins_until_the_store_is_full_end_nobody_elses() {
         "| sign-ins until the store is full | {sign_ins} sign-ins for 8 MB | {kept} of 20 players stay signed in |"
     );
     assert_eq!(kept, 20);
-    // Limits are counted together as before, and what is ended is ended everywhere.
+    // Limits are still shared, and a revoked sign-in is revoked everywhere.
     assert_eq!(world.metric("purr_gateway_limits_shared"), Some(1.0));
     assert_eq!(world.post("/v1/auth/logout", Some(&players[0].access), &Value::Null).await.status, 204);
     let ended = async {

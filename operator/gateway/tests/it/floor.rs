@@ -1,4 +1,4 @@
-//! The floor for staff: what is seen of tables, and the one order that staff gives them.
+//! The floor for staff: the tables that it shows, and staff's one order to a table.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests may fail loudly")]
 
 use crate::common;
@@ -38,7 +38,7 @@ fn tell(world: &World) {
     world.sessions.put_floor(floor());
 }
 
-/// A table that obeys, and what it was told.
+/// A table that obeys, and the orders that it got.
 async fn table(world: &World, refuses: bool) -> Arc<Mutex<Vec<StaffPause>>> {
     let told = Arc::<Mutex<Vec<StaffPause>>>::default();
     let hears = told.clone();

@@ -1,4 +1,4 @@
-//! What stands in front: addresses behind proxies, address policies, room, breakers, slow clients.
+//! The gateway's front: addresses behind proxies, networks, capacity, breakers, slow clients.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
@@ -31,7 +31,7 @@ fn admin() -> String {
     sign(&claims, Some("k1"), &wallet::JWT_KEY)
 }
 
-/// A nonce, asked for in the name of somebody.
+/// Requests a nonce with this forwarded address.
 async fn nonce(world: &World, forwarded: &str) -> http::Answer {
     let headers = [("x-forwarded-for", forwarded.to_owned())];
     http::request(world, "POST", "/v1/auth/nonce", &headers, "null").await
@@ -40,7 +40,7 @@ async fn nonce(world: &World, forwarded: &str) -> http::Answer {
 #[tokio::test]
 async fn a_forwarded_address_from_anybody_counts_for_nothing() {
     let world = World::with(|config| config.rates[0] = Rate { per_s: 1, burst: 2 }).await;
-    // Without a list it is the socket's address that is counted, whatever is claimed.
+    // Without a list of proxies the socket's address counts, whatever the header claims.
     assert_eq!(nonce(&world, "192.0.2.1").await.status, 200);
     assert_eq!(nonce(&world, "192.0.2.2").await.status, 200);
     assert_eq!(nonce(&world, "192.0.2.3").await.status, 429);
@@ -60,10 +60,10 @@ async fn behind_a_listed_proxy_each_client_is_counted_by_the_address_that_the_pr
     .await;
     assert_eq!(nonce(&world, "192.0.2.1").await.status, 200);
     assert_eq!(nonce(&world, "192.0.2.2").await.status, 200);
-    // The one on the left is the client's own invention; the proxy saw the one on the right.
+    // The left entry may be forged; the proxy saw the right one.
     assert_eq!(nonce(&world, "203.0.113.5, 192.0.2.1").await.status, 429);
     assert_eq!(nonce(&world, "192.0.2.3, 192.0.2.2").await.status, 429);
-    // One household is one address (a /64).
+    // A /64 counts as one address.
     assert_eq!(nonce(&world, "2001:db8:0:1::1").await.status, 200);
     assert_eq!(nonce(&world, "2001:db8:0:1::2").await.status, 429);
 }
@@ -89,7 +89,7 @@ async fn admins_and_withdrawals_need_an_address_that_is_listed() {
     // Past the address: the body is not a withdrawal.
     assert_eq!(from("POST", "/v1/withdrawals", "198.51.100.1").await, "400");
     assert_eq!(from("POST", "/v1/withdrawals", "203.0.113.1").await, "address");
-    // What is no money and no admin's is open.
+    // Routes that are neither for money nor for administrators are open.
     assert_eq!(from("GET", "/v1/balance", "203.0.113.1").await, "200");
 }
 
@@ -126,10 +126,10 @@ async fn a_listed_proxy_says_by_the_proxy_protocol_who_comes_and_nobody_else_can
     );
     let v2 = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc0\0\x02\x01\x0a\0\0\x01\x12\x67\x01\xbb";
     assert_eq!(books(v2).await.unwrap(), "HTTP/1.1 200 OK");
-    // A proxy that must say it and does not is cut, before any TLS.
+    // A proxy that must send the PROXY header and does not is disconnected before TLS.
     assert!(books(b"").await.is_err());
 
-    // Nobody is listed here, so the same words are no TLS.
+    // No proxy is listed here, so the same header is invalid TLS.
     let world = World::with(|config| config.front.admin_addresses = networks(&["192.0.2.0/24"])).await;
     assert!(after(&world, v1, "/v1/reconciliation", &token).await.is_err());
     assert!(after(&world, v2, "/v1/reconciliation", &token).await.is_err());
@@ -151,7 +151,7 @@ async fn a_server_that_fails_again_and_again_is_left_alone_and_found_again() {
         assert_eq!(world.get("/v1/balance", Some(&token)).await.problem(), "unavailable");
     }
     assert_eq!((world.metric(state), asked()), (Some(2.0), 3));
-    // Open: answered at once, with the time to come back, and without asking.
+    // Open breaker: answered at once, with Retry-After, and without calling the server.
     let answer = world.get("/v1/config", None).await;
     assert_eq!((answer.status, answer.header("retry-after")), (503, Some("1")));
     assert_eq!(asked(), 3);
@@ -159,7 +159,7 @@ async fn a_server_that_fails_again_and_again_is_left_alone_and_found_again() {
     let hands = format!("/v1/tables/{UID}/hands");
     assert_eq!(world.get(&hands, Some(&token)).await.status, 200);
     assert_eq!(world.metric("purr_gateway_breaker_state{upstream=\"records\"}"), Some(0.0));
-    // Probes find it broken, and then whole.
+    // Probes find the server broken, and later repaired.
     let until = async |wanted: u16| {
         while world.get("/v1/config", None).await.status != wanted || asked() < 4 {
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -189,7 +189,7 @@ async fn whoever_sends_a_request_drop_by_drop_is_cut() {
     let begun = Instant::now();
     let (mut reading, mut writing) = tokio::io::split(stream);
     let dripping = tokio::spawn(async move {
-        // A header line that never ends, a byte at a time: each one is a sign of life.
+        // An endless header line, sent byte by byte, each byte being a sign of life.
         while writing.write_all(b"x").await.is_ok() && writing.flush().await.is_ok() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -209,7 +209,7 @@ async fn connections_that_say_nothing_are_cut_before_and_after_the_handshake() {
         config.front.edge.headers = Duration::from_millis(200);
     })
     .await;
-    // Half-open: TCP and no more.
+    // Half-open: only a TCP connection.
     let mut silent = TcpStream::connect(world.public).await.unwrap();
     let ended = timeout(SOON, silent.read(&mut [0; 1])).await.expect("still open before TLS");
     assert!(matches!(ended, Ok(0) | Err(_)), "{ended:?}");
@@ -251,7 +251,7 @@ async fn one_address_has_its_connections_and_no_more_and_gets_them_back() {
     let three = timeout(SOON, again).await.expect("the place stays taken");
     drop((two, three));
 
-    // A proxy whose header is believed stands for many, and is not counted itself.
+    // A trusted proxy stands for many clients, and is not counted itself.
     let world = World::with(|config| {
         config.front.edge.address_max = 1;
         config.front.forwarded_from = networks(&["127.0.0.0/8"]);
@@ -268,7 +268,7 @@ async fn a_body_that_does_not_come_whole_is_no_request() {
     let head =
         "POST /v1/auth/sign-in HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 90000\r\n\r\n";
     stream.write_all(head.as_bytes()).await.unwrap();
-    // More than any body may have, in pieces of which each is small.
+    // Small chunks that together exceed the largest body.
     for _ in 0..40 {
         if stream.write_all(&[b' '; 512]).await.is_err() {
             break;

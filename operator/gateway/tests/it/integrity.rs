@@ -27,7 +27,7 @@ async fn a_reviewer_opens_and_decides_under_the_own_address_whatever_the_body_sa
     let given = world.post("/v1/integrity/cases/3/opinions", Some(&token), &opinion).await.json();
     let expected = json!({ "by": own, "action": "keepApart", "reasons": "r", "innocentExplanation": "i" });
     assert_eq!(given["body"], expected);
-    // Nobody speaks for somebody else.
+    // A reviewer cannot write an opinion in another's name.
     let other = json!({ "by": "0xother", "action": "clear", "reasons": "r" });
     assert_eq!(world.post("/v1/integrity/cases/3/opinions", Some(&token), &other).await.status, 400);
     let refund = json!({ "hands": [{ "table": "0a", "hand": 7 }], "withRake": true });

@@ -1,4 +1,4 @@
-//! Nobody uses up another's share: spectators, slow requests and streams of the lobby beside players with a seat.
+//! Isolation: spectators, slow requests and lobby streams do not use up what seated players need.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
@@ -48,7 +48,7 @@ impl Table {
         Self { world, pod, player, attachment, token }
     }
 
-    /// Somebody without a seat, whom the table greets.
+    /// Connects a spectator and waits for the pod's attach.
     async fn spectator(&mut self, seed: u8) -> (Player, Attachment) {
         let token = Wallet::new(seed).sign_in(&self.world).await.access;
         let mut player = Player::attach(&self.world, &token, Codec::Proto).await;
@@ -58,7 +58,7 @@ impl Table {
         (player, attachment)
     }
 
-    /// How the gateway closes on a spectator that it has no place for.
+    /// The close code for a spectator for whom there is no room.
     async fn refused(&self, seed: u8) -> Option<CloseCode> {
         let token = Wallet::new(seed).sign_in(&self.world).await.access;
         Player::attach(&self.world, &token, Codec::Proto).await.closes().await
@@ -99,7 +99,7 @@ async fn a_flood_of_a_spectator_is_answered_at_a_bounded_rate_and_a_player_is_no
     assert!((15..=25).contains(&pongs), "{pongs}");
     assert!((1..=20).contains(&refusals), "{refusals}");
     assert!(attachment.heard.try_recv().is_err(), "nothing of it reached the table");
-    // With a seat, 50 at once are no flood.
+    // For a seated player, 50 messages at once are allowed.
     for _ in 0..50 {
         table.player.ask(Ask::Ping(pb::Ping {})).await;
     }
@@ -120,12 +120,12 @@ async fn spectators_are_bounded_by_address_and_table_and_players_with_a_seat_are
         let one = table.spectator(2).await;
         let _two = table.spectator(3).await;
         assert_eq!(table.refused(4).await, Some(CloseCode::Crowded), "{bound}");
-        // The player with a seat comes again, from the same crowded address.
+        // The seated player reconnects from the same crowded address.
         let mut again = Player::attach(&table.world, &table.token, Codec::Proto).await;
         let attachment = table.pod.attached().await;
         attachment.say(1, 1, SNAPSHOT()).await;
         assert!(matches!(again.hears().await.body, Some(Say::Snapshot(_))));
-        // Whoever leaves gives the place to somebody else.
+        // A place that is given up can be taken by another spectator.
         drop(one.0);
         table.world.becomes("purr_gateway_sockets", 3.0).await;
         table.spectator(5).await;
@@ -213,7 +213,7 @@ async fn of_sockets_that_never_attach_the_oldest_of_an_address_gives_way() {
     world.becomes("purr_gateway_sockets", 32.0).await;
 }
 
-/// A request whose body never comes whole.
+/// Sends a request whose body never ends.
 async fn half(world: &World, path: &str, token: Option<&str>) -> TlsStream<TcpStream> {
     let mut stream = http::dial(world, world.public).await;
     let bearer = token.map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default();
@@ -232,7 +232,7 @@ async fn half_sent_requests_take_no_place_from_others() {
         slow.push(half(&world, "/v1/auth/refresh", None).await);
         slow.push(half(&world, &stream, Some(&token)).await);
     }
-    // All of them have come as far as they come once the last one is counted; meanwhile nobody is refused.
+    // All of them are as far as they get once the last one is counted; meanwhile nobody is refused.
     for _ in 0..20 {
         assert_eq!(world.get("/v1/tables", None).await.status, 200);
         assert_eq!(world.get("/v1/balance", Some(&token)).await.status, 200);
@@ -302,7 +302,7 @@ async fn when_there_is_too_much_to_do_newcomers_are_refused_first_and_players_wi
         let seven = async {
             inside(7.0).await;
             assert_eq!(world.get("/v1/tables", None).await.status, 503);
-            // From where somebody with a seat plays: a refresh of theirs is let in.
+            // Refreshes from the address of a seated player are admitted.
             let refresh = world.post("/v1/auth/refresh", None, &json!({ "refreshToken": "x" })).await;
             assert_eq!(refresh.status, 401);
             let nine = async {
@@ -364,11 +364,11 @@ async fn a_signed_in_player_follows_the_lobby_where_strangers_fill_it() {
     let (three, four) = (lobby(&world, Some(&token)).await, lobby(&world, Some(&token)).await);
     let five = lobby(&world, Some(&token)).await;
     assert_eq!((three.0, four.0, five.0), (200, 200, 200));
-    // The oldest stranger gave way.
+    // The oldest stream of a caller without sign-in was ended.
     let mut stranger = one.1;
     let ended = timeout(SOON, stranger.read_to_end(&mut Vec::new())).await;
     assert!(ended.is_ok(), "still open");
-    // No account has more than its share, however many addresses it has.
+    // No account gets more than its share, from however many addresses.
     let world = World::with(|config| config.front.lobby_streams.account_max = 1).await;
     let token = Wallet::new(1).sign_in(&world).await.access;
     let held = lobby(&world, Some(&token)).await;
@@ -379,7 +379,7 @@ async fn a_signed_in_player_follows_the_lobby_where_strangers_fill_it() {
 async fn connections_that_ask_nothing_are_bounded_by_address_apart_from_those_that_do() {
     let world = World::with(|config| {
         config.front.edge.arriving_max = 2;
-        // As it is shipped.
+        // With the shipped defaults.
         config.front.edge.apart = true;
     })
     .await;

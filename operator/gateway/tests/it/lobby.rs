@@ -43,7 +43,7 @@ fn uids(page: &Value) -> Vec<&str> {
     page["tables"].as_array().unwrap().iter().map(|table| table["uid"].as_str().unwrap()).collect()
 }
 
-/// Six tables, of which one has said nothing yet.
+/// Six tables, one of which has not published a summary yet.
 fn tables(world: &World) {
     for (uid, seats, players, blinds) in [
         ("a1", 6, 6, (50, 100)),
@@ -140,7 +140,7 @@ async fn whoever_listens_hears_what_changes_and_nothing_else() {
     assert!(line(&mut events, "content-type: ").await.starts_with("text/event-stream"));
     let first = event(&mut events).await;
     assert_eq!((uids(&first), &first["gone"]), (vec!["a1", "a2", "a3"], &json!([])));
-    // Of another stake, or nothing but a breath: not heard. Then somebody sits down.
+    // A change of another stake, or of the beat alone, sends no event. Then a player sits down.
     world.sessions.put_summary(summary("a4", 9, 1, (100, 200)));
     world.sessions.put_summary(Summary { beat: 5, ..summary("a1", 6, 6, (50, 100)) });
     world.sessions.put_summary(summary("a2", 6, 3, (50, 100)));

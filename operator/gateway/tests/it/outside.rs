@@ -30,7 +30,7 @@ use tokio::net::TcpListener;
 const ISSUER: &str = "https://id.example";
 const KEY: [u8; 32] = [7; 32];
 
-/// The issuer's server: what it publishes, and how often it was asked.
+/// The issuer's server: its published documents, and how often each was requested.
 struct Issuer {
     keys: Mutex<Value>,
     asked: AtomicUsize,
@@ -55,7 +55,7 @@ async fn keys(State(issuer): State<Arc<Issuer>>) -> String {
 
 /// A gateway that knows an issuer, whose server runs with a certificate of the same test CA.
 async fn world(every: Duration) -> (World, Arc<Issuer>) {
-    // Made by the gateway's own folder of certificates, which is there before it starts.
+    // Made from the gateway's own folder of certificates, which exists before it starts.
     let strange = json!({ "kty": "STRANGE", "kid": "s" });
     let issuer = Arc::new(Issuer {
         keys: Mutex::new(json!({ "keys": [strange, published("o1", &KEY)] })),
@@ -137,7 +137,7 @@ async fn an_identity_is_linked_to_a_wallet_once_and_then_signs_in_as_it() {
     assert_eq!(balance["seated"][0]["table"], json!(wallet.address()));
     let refreshed = world.post("/v1/auth/refresh", None, &json!({ "refreshToken": tokens.refresh })).await;
     assert_eq!(refreshed.status, 200);
-    // Nobody takes the identity over; its own wallet may say it again.
+    // Another wallet cannot take the identity over; its own wallet may link it again.
     let other = link(&world, &id_token("anna"), &Wallet::new(2), Some("anna")).await;
     assert_eq!((other.status, other.problem().as_str()), (409, "linked"));
     assert_eq!(link(&world, &id_token("anna"), &wallet, Some("anna")).await.status, 200);
@@ -161,7 +161,7 @@ async fn an_id_token_that_was_used_links_nothing() {
     link(&world, &id_token("anna"), &Wallet::new(1), Some("anna")).await;
     let used = id_token("anna");
     assert_eq!(sign_in(&world, &used).await.status, 200);
-    // The link is lost with the store; whoever has seen the token must not make another one with it.
+    // The link is lost with the store; a stolen token must not create another one.
     world.sessions.take(&format!("outside:{}", identity_key("anna"))).await.unwrap();
     assert_eq!(link(&world, &used, &Wallet::new(2), Some("anna")).await.problem(), "id-token");
     assert_eq!(sign_in(&world, &id_token("anna")).await.problem(), "not-linked");
@@ -176,7 +176,7 @@ async fn roles_come_from_the_operators_file_and_from_nothing_else() {
         let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(body).unwrap()).unwrap();
         claims["roles"].clone()
     };
-    // The wallet is an auditor when it signs in itself; the identity is what the file says of it.
+    // The wallet is an auditor when it signs in itself; the identity has the roles of the file.
     let auditor = Wallet::auditor();
     assert_eq!(roles(&auditor.sign_in(&world).await.access), json!(["player", "auditor"]));
     let mut boasting = claims("anna");
@@ -247,7 +247,7 @@ async fn keys_are_held_and_asked_for_again_when_a_token_names_a_new_one() {
     *issuer.keys.lock().unwrap() = json!({ "keys": [published("o2", &[9; 32])] });
     assert_eq!(sign_in(&world, &sign(&claims("anna"), "o2", &[9; 32])).await.status, 200);
     assert_eq!(asked(), 2);
-    // What the issuer has withdrawn is gone here too.
+    // A key that the issuer withdrew is rejected here too.
     assert_eq!(sign_in(&world, &id_token("anna")).await.status, 401);
     assert_eq!(world.metric("purr_gateway_outside_keys_fetched_total{result=\"ok\"}"), Some(3.0));
 }

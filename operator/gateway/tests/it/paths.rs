@@ -10,7 +10,7 @@ use common::{
 };
 use purr_runtime::token::{Claims, UserRole};
 
-/// What stands where a table's UID belongs.
+/// Invalid texts in place of a table's UID.
 fn tricks() -> Vec<String> {
     let fixed = [
         "..",
@@ -22,7 +22,7 @@ fn tricks() -> Vec<String> {
         "..%5c..",
         "%00",
         "\\",
-        // Encoded twice: what is decoded once is still no UID.
+        // Encoded twice: decoded once, the text still is no UID.
         "%252e%252e",
         "%252f",
         // Control characters that would end a line of a request or of a log.
@@ -38,7 +38,7 @@ fn tricks() -> Vec<String> {
         "%ff",
         "%f0%9f%82%a1",
         "0A0B0C0D-0000-4000-8000-000000000000",
-        // What means something to somebody else.
+        // Characters with a meaning in other systems.
         "*",
         "?",
         "%3f",
@@ -73,7 +73,7 @@ async fn no_trick_in_a_tables_name_leads_anywhere() {
             let path = format!("/v1/tables/{trick}{rest}");
             let answer = http::request(&world, "GET", &path, &bearer, "").await;
             let shown = path.get(..80).unwrap_or(&path);
-            // `?` and `#` end the path: what is left of it is the list of tables, or nothing.
+            // `?` and `#` end the path: the rest is the list of tables, or no route.
             assert!(matches!(answer.status, 400 | 404 | 414), "{shown}: {}", answer.status);
             assert!(!answer.body.contains("box") && !answer.body.contains("hand 1"), "{shown}");
             tried += 1;

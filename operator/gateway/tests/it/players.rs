@@ -53,7 +53,7 @@ async fn leaderboards_are_off_until_the_room_wants_them() {
     let shown = world.get("/v1/leaderboard?days=7&by=hands", Some(&token)).await;
     assert_eq!(shown.status, 200, "{shown:?}");
     let leader = shown.json()["leaders"][0].clone();
-    // Records hear who asks, and mark the caller's own place.
+    // Records gets the caller's address and marks the caller's own place.
     assert_eq!((leader["you"].as_bool(), leader["hands"].as_i64()), (Some(true), Some(100)));
     assert_eq!(world.get("/v1/leaderboard?by=money", Some(&token)).await.problem(), "query");
 }

@@ -20,7 +20,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-/// Lists one pod; a watch of it stays open and says nothing.
+/// Lists one pod; a watch of it stays open and sends nothing.
 async fn api_server() -> SocketAddr {
     let pods = async |Query(query): Query<HashMap<String, String>>| {
         let selector = query.get("labelSelector").unwrap();
@@ -103,7 +103,7 @@ fn start(dir: &Path, api: SocketAddr, more: &[String]) -> Program {
         .env("PURR_ROLES_FILE", path("roles.json"))
         .env("PURR_SIGNER_ADDR", "127.0.0.1:1")
         .env("PURR_RECORDS_ADDR", "127.0.0.1:1")
-        // Nobody there: a gateway starts, and is ready, without its sessions.
+        // No Sentinel listens there: the gateway starts, and is ready, without its sessions.
         .env("PURR_SESSIONS_SENTINELS", "127.0.0.1:1")
         .env("PURR_SESSIONS_USER", "gateway")
         .env("PURR_SESSIONS_PASSWORD_FILE", path("password"))
@@ -147,7 +147,7 @@ async fn the_program_finds_its_pods_serves_and_ends_on_sigterm() {
     world.public = public;
     let tables = world.get("/v1/tables", None).await;
     assert_eq!((tables.status, &tables.json()["tables"][0]["name"]), (200, &json!("river")), "{tables:?}");
-    // Sign-ins need the sessions, and say so; being alive does not.
+    // Sign-ins need the session store and fail without it; liveness does not.
     let wallet = wallet::Wallet::new(1);
     let ask = wallet.ask(&wallet.message(&wallet::nonce(&world).await));
     let sign_in = world.post("/v1/auth/sign-in", None, &ask).await;

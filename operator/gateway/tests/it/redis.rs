@@ -86,20 +86,20 @@ async fn requests_are_counted_by_the_servers_clock_and_forgotten() {
     let refused = sessions.arrive(&[("limit:s".to_owned(), slow)]).await.unwrap();
     assert!(!refused.passed && refused.remaining == 0, "{refused:?}");
     assert!(refused.retry > Duration::ZERO && refused.retry <= Duration::from_secs(1), "{refused:?}");
-    // Another key is another count.
+    // Another key has a count of its own.
     assert!(sessions.arrive(&[("limit:u".to_owned(), slow)]).await.unwrap().passed);
-    // A key says nothing any more once its burst is whole, and is gone then.
+    // A key is deleted once its burst is whole again.
     let gone = async {
         while sessions.get("limit:t").await.unwrap().is_some() {
             sleep(Duration::from_millis(10)).await;
         }
     };
     timeout(Duration::from_secs(5), gone).await.expect("the key stays");
-    // A time far ahead, as after a failover to a machine whose clock is behind, costs one burst.
+    // A time far in the future, as after a failover to a machine whose clock is behind, costs one burst.
     assert!(Sessions::new(redis.link("gateway")).put_new("limit:v", "9007199254740000", 60).await.unwrap());
     let refused = sessions.arrive(&[("limit:v".to_owned(), slow)]).await.unwrap();
     assert!(!refused.passed && refused.retry <= Duration::from_secs(1), "{refused:?}");
-    // Several keys: what one refuses is counted against none.
+    // Several keys: a request that one key refuses counts against none.
     let wide = Rate { per_s: 1, burst: 100 };
     let both = [("limit:s".to_owned(), slow), ("limit:w".to_owned(), wide)];
     let refused = sessions.arrive(&both).await.unwrap();
@@ -130,7 +130,7 @@ async fn what_belongs_to_one_sign_in_ends_together() {
 async fn a_flood_of_logouts_delays_nobody_elses_revocation() {
     let redis = Redis::start().await;
     let sessions = common::sessions(&redis).await;
-    let now_ms = purr_gateway::auth::now_ms();
+    let now_ms = purr_gateway::clock::now_ms();
     let raw = Sessions::new(redis.link("gateway"));
     // Two pages and a half of ended sign-ins that are older, then one.
     for chunk in 0..25_u64 {
@@ -183,7 +183,7 @@ async fn two_gateways_count_together_and_go_on_alone_while_redis_is_away() {
         passed
     };
     assert_eq!(passes(&one, "a", 4).await, 4);
-    // What is left of ten, and one more for each second that this takes.
+    // What is left of ten, plus one for each second that the requests take.
     let rest = passes(&two, "a", 100).await;
     assert!((6..=8).contains(&rest), "{rest}");
     assert_eq!(seen.limits_shared.get(), 1);
@@ -191,7 +191,7 @@ async fn two_gateways_count_together_and_go_on_alone_while_redis_is_away() {
     redis.freeze(true);
     let begun = Instant::now();
     let alone = passes(&one, "b", 100).await;
-    // One request waited a moment for Redis; none of the others did.
+    // One request waited for Redis; the others did not.
     assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
     assert!((10..=12).contains(&alone), "{alone}");
     assert_eq!(seen.limits_shared.get(), 0);
@@ -263,7 +263,7 @@ async fn a_revocation_is_heard_at_once_and_one_that_the_channel_lost_is_read() {
         }
         begun.elapsed()
     };
-    let now_ms = || purr_gateway::auth::now_ms();
+    let now_ms = || purr_gateway::clock::now_ms();
     becomes(1).await;
     theirs.revoke("one", now_ms()).await.unwrap();
     let heard = learns(&listening, "one").await;
@@ -271,7 +271,7 @@ async fn a_revocation_is_heard_at_once_and_one_that_the_channel_lost_is_read() {
     println!("heard after {heard:?}, read after {read:?}");
     assert!(heard < Duration::from_secs(1) && read < Duration::from_secs(1), "{heard:?} {read:?}");
 
-    // The server cuts the channel; what is ended before there is another is on record.
+    // The server closes the channel; a sign-in revoked before the next subscription is on record.
     cut_channels(&redis).await;
     becomes(0).await;
     theirs.revoke("two", now_ms()).await.unwrap();
@@ -298,7 +298,7 @@ async fn a_letter_reaches_the_gateway_that_it_names_or_its_writer_is_told_that_i
         let letters = if gateway == "a" { &mut a } else { &mut b };
         assert_eq!(timeout(soon, letters.next()).await.unwrap().unwrap(), letter);
     }
-    // Whoever ends is not written to any more, once the server has noticed.
+    // A stopped gateway gets no messages once the server has noticed.
     drop(a);
     let ends = async {
         while sessions.post("a", "too late").await.unwrap() {

@@ -1,4 +1,4 @@
-//! Seats and waiting lists of fleets: the script beside its model, the API, and what is refused at a table.
+//! Seats and waiting lists of fleets: the script compared with its model, the API, and refusals at a table.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
@@ -20,7 +20,8 @@ use purr_gateway::{
     seating::{
         apart::Apart,
         choose::Offer,
-        fleets::{FleetKey, FleetView, LABEL_FLEET, Member},
+        fleets::{FleetView, LABEL_FLEET, Member},
+        key::FleetKey,
         model::Books,
         script,
         step::{Outcome, Step},
@@ -36,7 +37,7 @@ use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
 use tokio::time::{sleep, timeout};
 
-/// The first id of 0a…: what the fake pod serves.
+/// The first id of 0a…, which the fake pod serves.
 const UID: &str = common::UID;
 
 fn player(number: u8) -> PlayerId {
@@ -64,7 +65,8 @@ fn steps() -> impl Strategy<Value = (u64, u8, u8, Step)> {
         6 => seat().prop_map(|at| Step::Confirm { at }),
         3 => offers().prop_map(|offers| Step::Serve { hold_ms: 3_000, offers }),
     ];
-    // Now and then so long that all has ended; the whole stays below the time that the last request is known for.
+    // Some gaps are so long that everything has expired; in total they stay below the time for which the last request
+    // is remembered.
     let gap = prop_oneof![20 => 0_u64..900, 3 => 3_000_u64..6_000, 1 => 80_000_u64..100_000];
     (gap, 0_u8..2, 0_u8..4, step)
 }
@@ -81,7 +83,7 @@ async fn the_script_does_what_the_model_does() {
     for run in 0..42 {
         let fleets = [0, 1].map(|at| FleetKey::new(format!("run-{run}"), format!("f{at}")).unwrap());
         let mut books = Books::default();
-        // Others' pauses and requests of the run before have ended by then.
+        // Pauses and requests of the previous run have expired by then.
         let mut now = 1_000_000_000_000 + run * 10_000_000;
         let begun = now;
         for _ in 0..120 {
@@ -90,7 +92,7 @@ async fn the_script_does_what_the_model_does() {
                 break;
             }
             now += gap;
-            // Nobody is the same in two runs: what is known of them ends by the server's clock.
+            // Each run has its own players and fleets, because entries expire by the server's clock.
             let (fleet, who) =
                 (&fleets[usize::from(fleet)], PlayerId([u8::try_from(run).unwrap() * 6 + who; 20]));
             let expected = books.step(now, fleet, who, &step);
@@ -206,7 +208,7 @@ async fn a_hold_that_is_not_used_ends_and_brings_a_pause_that_grows() {
     assert_eq!(pauses, [15, 30, 60, 120, 240, 480, 600, 600]);
 }
 
-/// A fleet of six-seat tables with this buy-in; the signer that the test plays says that everybody has 5.
+/// Adds a fleet of six-seat tables with this buy-in; the stand-in signer gives every player a balance of 5.
 fn fleet(world: &World, name: &str, policy: &str, least: u64) -> Value {
     let template = json!({
         "seats": 6, "blinds": { "small": 1, "big": 2 }, "buyIn": { "min": least, "max": 100 },
@@ -344,7 +346,7 @@ async fn what_cannot_be_is_refused_by_its_name() {
         (&shown["policy"], &shown["hud"], &shown["bigBlind"]),
         (&json!("pick"), &json!("public"), &json!(2))
     );
-    // Who sits where is not for everybody.
+    // Seated players are not shown to everybody.
     says(&world, "a1", &[(0, player(7))]);
     shows(&world, "nl2", "free", 5).await;
     let lobby = world.get("/v1/tables", None).await;
@@ -356,7 +358,7 @@ async fn what_cannot_be_is_refused_by_its_name() {
     world.becomes("purr_gateway_seating_available", 0.0).await;
     world.sessions.set_down(false);
     world.becomes("purr_gateway_seating_available", 1.0).await;
-    // With the store all holds were lost: players ask again.
+    // All holds were lost with the store: players ask again.
     world.sessions.lose();
     says(&world, "a1", &[]);
     shows(&world, "nl2", "free", 6).await;
@@ -431,7 +433,7 @@ async fn a_table_that_closes_is_offered_to_nobody_and_a_pair_is_not_seated_toget
     );
     says(&world, "a1", &[]);
     shows(&world, "nl2", "free", 6).await;
-    // Another template: what is there was signed for by others.
+    // Another template: players signed for other terms at the existing tables.
     fleet(&world, "nl2", "Pick", 4);
     shows(&world, "nl2", "free", 0).await;
     fleet(&world, "nl2", "Pick", 5);
@@ -445,7 +447,7 @@ async fn a_table_that_closes_is_offered_to_nobody_and_a_pair_is_not_seated_toget
     assert_eq!(ask(&Wallet::new(3)).await.json()["table"], "a1");
 }
 
-/// At a table that no fleet chooses nothing asks for a seat before the player sits down.
+/// At a table outside any fleet no hold is needed before the player sits down.
 #[tokio::test]
 async fn who_is_kept_apart_from_somebody_at_a_table_cannot_sit_down_there_and_is_not_told_why() {
     let world = World::new().await;
@@ -475,7 +477,7 @@ async fn who_is_kept_apart_from_somebody_at_a_table_cannot_sit_down_there_and_is
         }
         heard => panic!("{heard:?}"),
     }
-    // Taken back, or the other one gone: the table decides.
+    // The pair is no longer kept apart, or one of them left: the table decides.
     world.keep_apart(Apart::default());
     let id = client.ask(sit()).await;
     assert_eq!(attached.hears().await.id, id);
@@ -518,7 +520,7 @@ async fn nobody_sits_down_at_a_table_that_the_fleet_chooses_without_a_hold_of_th
     assert_eq!(refused(client.hears().await), (id, ErrorCode::Refused));
     let held = world.post(SEATS, Some(&one), &json!({ "id": "a" })).await.json();
     assert_eq!((&held["table"], &held["seat"]), (&json!(UID), &json!(0)));
-    // Another seat than the held one, and one that no table has.
+    // A seat that is not the held one, and one that no table has.
     for seat in [1, 256] {
         let id = client.ask(sit(seat)).await;
         assert_eq!(refused(client.hears().await), (id, ErrorCode::Refused));

@@ -60,7 +60,7 @@ async fn survives_a_restart(codec: Codec) {
     let resume = Some(pb::Cursor { epoch: 1, offset: 11 });
     assert_eq!(attachment.attach, pb::Attach { token: tokens.access, resume });
     assert_eq!(*successor.seen.lock().unwrap(), [cursor(1, 11)], "the pod knows before anybody attaches");
-    // What had no answer comes again, with its id, and then what waited.
+    // The unanswered command is sent again with its id, then the waiting ones.
     let again = attachment.hears().await;
     assert_eq!((again.id, again.body), (acted, Some(act)));
     assert_eq!(attachment.hears().await.id, waits);
@@ -95,7 +95,7 @@ async fn the_newest_token_goes_to_the_next_pod_and_a_pod_that_moves_is_followed(
     let next = successor.attached().await;
     assert_eq!(next.attach.token, newer);
     assert!(matches!(player.hears().await.body, Some(Say::TablePaused(_))));
-    // The attach carries what the old pod has not answered.
+    // The attach replaces the renewal that the old pod has not answered.
     assert!(matches!(player.hears().await.body, Some(Say::Ack(ack)) if ack.id == renewed));
     next.say(2, 30, Say::Snapshot(pb::Snapshot::default())).await;
     assert!(matches!(player.hears().await.body, Some(Say::Snapshot(_))));
@@ -151,7 +151,7 @@ async fn a_wrong_first_message_ends_the_socket() {
     let mut text = Player::open(&world, SOCKET, Codec::Proto, None).await.unwrap();
     text.socket.send(Message::text("{}")).await.unwrap();
     assert_eq!(text.closes().await, Some(CloseCode::Protocol));
-    // Nothing of them reached the pod.
+    // No request of them reached the pod.
     assert_eq!(pod.asked.load(Ordering::Relaxed), 0);
 }
 
@@ -166,7 +166,7 @@ async fn whoever_says_nothing_is_cut() {
 #[tokio::test]
 async fn an_oversized_message_closes_the_socket() {
     let (_world, _pod, _attachment, mut player, _) = playing(Codec::Proto).await;
-    // The gateway may have closed before all of it was written.
+    // The gateway may have closed the socket before all of it was written.
     let _ = player.socket.send(Message::binary(vec![0; MESSAGE_BYTES_MAX + 1])).await;
     assert_eq!(player.closes().await, Some(CloseCode::TooBig));
 }
@@ -216,14 +216,14 @@ async fn a_logout_on_any_gateway_ends_the_sockets_of_that_sign_in() {
     let again = Player::attach(&world, &tokens.access, Codec::Proto).await;
     assert_eq!(again.closes().await, Some(CloseCode::Revoked));
 
-    // Another gateway wrote this one.
+    // A cursor of another gateway.
     let other = Player::attach(&world, &bystander.access, Codec::Proto).await;
     let sid = bystander.refresh.split('.').next().unwrap();
     world.sessions.revoke(sid, now_s() * 1_000).await.unwrap();
     assert_eq!(other.closes().await, Some(CloseCode::Revoked));
 }
 
-/// A player at a table of one gateway, whose sign-in another gateway ends: how long its socket lives.
+/// A seated player at one gateway whose sign-in another gateway ends: how long the socket stays open.
 async fn outlives_its_revocation(change: impl FnOnce(&mut purr_gateway::Config), mute: bool) -> Duration {
     use purr_gateway::sessions::SessionStore;
     let world = World::with(change).await;
@@ -326,7 +326,7 @@ async fn a_socket_to_nowhere_is_refused_before_it_opens() {
         "/v1/tables/0a0b0c0d-0000-4000-8000-000000000000;x/socket",
         "/v1/tables/0a0b0c0d-0000-4000-8000-000000000000%5c/socket",
         "/v1/tables/0a0b0c0d-0000-4000-8000-000000000000%0d%0ax/socket",
-        // Look-alikes: a full-width digit, an overlong slash, a letter and its accent.
+        // Look-alikes: a full-width digit, an overlong slash, a letter with a combining accent.
         "/v1/tables/%ef%bc%90a0b0c0d-0000-4000-8000-000000000000/socket",
         "/v1/tables/0a0b0c0d-0000-4000-8000-000000000000%c0%af/socket",
         "/v1/tables/0a%cc%80b0c0d-0000-4000-8000-000000000000/socket",
@@ -389,7 +389,7 @@ async fn a_player_who_gives_no_sign_of_life_is_cut_and_one_who_does_is_not() {
     assert!(matches!(heard.body, Some(Say::Snapshot(_))));
 }
 
-/// The first ping goes out with the attach: nobody has to be silent for it.
+/// The first ping is sent with the attach, before any silence.
 #[tokio::test]
 async fn the_table_is_told_how_far_away_a_player_is_once_a_ping_is_answered() {
     let world = World::new().await;
@@ -478,7 +478,7 @@ async fn forged_and_untimely_tokens_open_no_seat_and_renew_nothing() {
         assert_eq!(attached.closes().await, Some(CloseCode::TokenExpired), "{what}");
         player.ask(Ask::RenewToken(pb::RenewToken { token })).await;
         assert_eq!(player.closes().await, Some(CloseCode::TokenExpired), "{what}");
-        // Neither came as far as the pod.
+        // Neither reached the pod.
         assert!(timeout(SOON, attachment.heard.recv()).await.unwrap().is_none(), "{what}");
         assert_eq!(pod.asked.load(Ordering::Relaxed), asked, "{what}");
     }
@@ -511,7 +511,7 @@ async fn whoever_sends_a_frame_byte_by_byte_is_cut_before_and_after_its_attach()
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         });
-        // Whatever the gateway says meanwhile, it hangs up.
+        // The gateway closes the connection, whatever it sends before.
         let hung_up = timeout(SOON, reading.read_to_end(&mut Vec::new())).await;
         assert!(hung_up.is_ok(), "still open, attached: {attached}");
         world.becomes(&format!("purr_gateway_sockets_closed_total{{code=\"{code}\"}}"), 1.0).await;
@@ -519,7 +519,7 @@ async fn whoever_sends_a_frame_byte_by_byte_is_cut_before_and_after_its_attach()
     }
 }
 
-/// One frame as a client sends it (RFC 6455, section 5.2), with the mask 0.
+/// A client's frame (RFC 6455, section 5.2) with mask 0.
 fn raw_frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let length = u8::try_from(payload.len()).unwrap();
     [&[first, 0x80 | length, 0, 0, 0, 0][..], payload].concat()
@@ -564,7 +564,7 @@ async fn compression_is_offered_and_not_taken() {
 async fn an_oversized_frame_is_refused_by_its_head_alone() {
     use tokio::io::AsyncWriteExt;
     let (_world, _pod, _attachment, mut player, _) = playing(Codec::Proto).await;
-    // It claims an exabyte, of which nothing follows: no room is made for it.
+    // The header claims an exabyte, and nothing follows: no memory is reserved for it.
     let head = [&[0x82, 0xff][..], &(1u64 << 60).to_be_bytes(), &[0; 4]].concat();
     player.socket.get_mut().write_all(&head).await.unwrap();
     assert_eq!(player.closes().await, Some(CloseCode::TooBig));
@@ -590,7 +590,7 @@ async fn an_administrator_ends_all_sign_ins_of_a_player_and_its_open_sockets() {
         assert_eq!(world.post("/v1/auth/refresh", None, &refresh).await.status, 401);
     }
     assert_eq!(world.get("/v1/balance", Some(&bystander.access)).await.status, 200);
-    // The wallet itself may come again, and a second revocation finds that one only.
+    // The wallet itself may sign in again, and a second revocation only finds that sign-in.
     Wallet::new(1).sign_in(&world).await;
     assert_eq!(world.post("/v1/admin/revocations", Some(&admin), &ask).await.json()["ended"], 1);
 }
@@ -599,7 +599,7 @@ async fn an_administrator_ends_all_sign_ins_of_a_player_and_its_open_sockets() {
 async fn a_players_socket_outlives_a_change_of_the_signing_key() {
     let (world, _pod, mut attachment, mut player, tokens) = playing(Codec::Proto).await;
     let dir = world.dir.path().join("jwt");
-    // Both are published, then the second signs; the first is still good.
+    // Both keys are published, then the second one signs; tokens of the first stay valid.
     common::wallet::write_key(&dir, "k2", &[43; 32]);
     world.reload_keys().await;
     std::fs::write(dir.join("current"), "k2").unwrap();
@@ -610,7 +610,7 @@ async fn a_players_socket_outlives_a_change_of_the_signing_key() {
     assert_eq!(world.get("/v1/balance", Some(&tokens.access)).await.status, 200);
     player.ask(Ask::RenewToken(pb::RenewToken { token: renewed.access.clone() })).await;
     assert!(matches!(attachment.hears().await.body, Some(Ask::RenewToken(_))));
-    // The old key goes once its tokens have run out; what the new one signed stays.
+    // The old key is removed once its tokens have expired; tokens of the new key stay valid.
     std::fs::remove_file(dir.join("k1.pem")).unwrap();
     world.reload_keys().await;
     assert_eq!(world.get("/v1/balance", Some(&tokens.access)).await.status, 401);
@@ -619,8 +619,7 @@ async fn a_players_socket_outlives_a_change_of_the_signing_key() {
     assert_eq!(player.hears().await.offset, 11);
 }
 
-/// Passes bytes on until it is told to swallow them, without ever closing anything: a player whose
-/// network has gone.
+/// Forwards bytes until it is told to swallow them, without closing a connection: a player whose network is gone.
 async fn black_hole(to: std::net::SocketAddr) -> (std::net::SocketAddr, tokio::sync::watch::Sender<bool>) {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

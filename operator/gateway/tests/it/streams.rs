@@ -1,4 +1,4 @@
-//! Players where no WebSocket gets through: the stream down, the requests up, and what both refuse.
+//! Players behind networks that block WebSockets: the stream down, the requests up, and refusals of both.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
@@ -85,7 +85,7 @@ impl Stream {
         Codec::Json.decode_server(data.to_string().as_bytes()).unwrap()
     }
 
-    /// The code of the last event; what comes before is passed over.
+    /// Returns the close code of the last event; earlier events are dropped.
     async fn closes(mut self) -> Option<CloseCode> {
         while let Some((name, data)) = self.event().await {
             if name == "close" {
@@ -237,7 +237,7 @@ async fn a_message_reaches_its_stream_through_whichever_gateway_the_balancer_pic
         assert_eq!(stream.ask(&other, &token, id, Ask::SitOut(pb::SitOut {})).await, 202);
         assert_eq!(attachment.hears().await.id, id);
     }
-    // Another player's token opens nobody's stream there either, and says nothing of it.
+    // Another player's token does not open the stream there either, and the answer reveals nothing.
     let stranger = Wallet::new(2).sign_in(&other).await.access;
     assert_eq!(stream.ask(&other, &stranger, 4, Ask::Leave(pb::Leave {})).await, 202);
     assert_eq!(stream.ask(&other, &token, 5, Ask::SitIn(pb::SitIn { post: false })).await, 202);

@@ -1,4 +1,4 @@
-//! Reads what the screen of a release shows.
+//! Reads the data for the overview of a release.
 
 use crate::{
     api::{Api, ApiError},
@@ -28,7 +28,7 @@ pub(super) fn component(labels: Option<&BTreeMap<String, String>>) -> String {
     labels.and_then(|labels| labels.get(COMPONENT)).cloned().unwrap_or_default()
 }
 
-/// Without a number of replicas, one is wanted.
+/// A workload without a number of replicas wants one.
 fn workload(meta: &ObjectMeta, pod: &PodTemplateSpec, wanted: Option<i32>, ready: i32) -> Workload {
     let labels = pod.metadata.as_ref().and_then(|meta| meta.labels.as_ref());
     let containers = pod.spec.as_ref().map(|spec| spec.containers.as_slice());
@@ -59,7 +59,7 @@ async fn workloads(api: &Api, labels: &str) -> Result<Vec<Workload>, ApiError> {
     Ok(found)
 }
 
-/// When the certificate of a Secret ends. Of its data only the certificate is looked at.
+/// The expiry of a Secret's certificate. Other data of the Secret is not read.
 pub(super) fn certificate(secret: &Secret) -> Option<Certificate> {
     let (_, pem) = parse_x509_pem(&secret.data.as_ref()?.get("tls.crt")?.0).ok()?;
     let (_, certificate) = parse_x509_certificate(&pem.contents).ok()?;

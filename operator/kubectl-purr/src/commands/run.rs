@@ -82,7 +82,7 @@ async fn start(
     Ok(exit)
 }
 
-/// Steps of a Job that have said something, in their order.
+/// Logs of a Job's steps, in their order, without steps that have printed nothing.
 async fn logs(api: &Api, job: &str) -> Result<Vec<(String, String)>, ApiError> {
     let pods: Vec<Pod> = api.list(&format!("batch.kubernetes.io/job-name={job}"), "").await?;
     let mut found = Vec::new();

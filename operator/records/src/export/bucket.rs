@@ -1,4 +1,4 @@
-//! Where exported files go. A folder today; a bucket is another implementation of the same four operations.
+//! The destination of exported files: a folder today; an object store would implement the same four operations.
 
 use std::{
     fs::{self, File},
@@ -8,13 +8,13 @@ use std::{
 
 /// Files by name, with `/` between folders. Nobody else writes while an export runs.
 pub trait Bucket {
-    /// `None` where there is no such file.
+    /// Reads a file; `None` if there is none.
     fn get(&self, name: &str) -> io::Result<Option<Vec<u8>>>;
-    /// Writes the whole file or nothing, and replaces what is there. It survives a crash once this returns.
+    /// Writes or replaces a file atomically. The file survives a crash once this returns.
     fn put(&self, name: &str, bytes: &[u8]) -> io::Result<()>;
-    /// Names of all files in a folder, whole; empty where there is no such folder.
+    /// Names of all files in a folder; empty if there is no such folder.
     fn list(&self, folder: &str) -> io::Result<Vec<String>>;
-    /// Nothing happens where there is no such file.
+    /// Removes a file; does nothing if there is none.
     fn remove(&self, name: &str) -> io::Result<()>;
 }
 

@@ -53,7 +53,7 @@ pub(crate) fn file(columns: Vec<Column>, sorted: i32) -> Result<Vec<u8>, Parquet
     let properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(LEVEL)?))
         .set_sorting_columns(Some(order))
-        // Files are told by their hash, which the library's version must not change.
+        // A file's name has its hash, which must not change with the library's version.
         .set_created_by("purr-records".to_owned())
         .build();
     let mut writer = SerializedFileWriter::new(Vec::new(), Arc::new(schema), Arc::new(properties))?;

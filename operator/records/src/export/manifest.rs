@@ -1,7 +1,7 @@
 //! The manifest of one day: a line of JSON for each file that counts. A file that no line names is not part of the export.
 
 use super::ExportError;
-use crate::{partitions::Day, players::date};
+use crate::{day::Day, players::date};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -39,11 +39,11 @@ pub struct Entry {
     pub bytes: u64,
     /// Hex.
     pub sha256: String,
-    /// State of the hour that the file was made from: another state, and the hour is written anew.
+    /// State of the hour that the file was made from. If the state changes, the hour is written again.
     pub source: String,
 }
 
-/// Where a day's manifest is, below the export's folder.
+/// Path of a day's manifest, below the export's folder.
 pub(crate) fn path(day: Day) -> String {
     format!("manifest/{}.jsonl", date(day))
 }
@@ -53,7 +53,7 @@ pub(crate) fn folder(kind: Kind, day: Day) -> String {
     format!("{}/{}", kind.name(), date(day))
 }
 
-/// The entry of a file that is to be written. Its name has its hash: no file is ever written over.
+/// The entry of a new file. Its name has its hash, so no file is ever overwritten.
 pub(crate) fn entry(
     kind: Kind,
     (day, hour): (Day, u8),

@@ -1,7 +1,7 @@
-//! Hands as rows: what a hand and its players add to the sums, as the counters in PostgreSQL have it.
+//! Rows for hands and their players: the same contributions to sums as the counters in PostgreSQL.
 
 use super::columns::{Column, Values, file};
-use crate::{partitions::day_of, rooms::pot_of};
+use crate::{day::day_of, rooms::pot_of};
 use parquet::errors::ParquetError;
 use purr_engine::PlayerId;
 use purr_facts::{NAMES, PlayerFacts, Position, SQUARES, WIDTH};
@@ -81,7 +81,7 @@ impl Rows {
             pot: i64::try_from(pot_of(record)).unwrap_or(i64::MAX),
             rake: narrow(record.end.rake),
         });
-        // As the counters: a hand that cannot be counted has no facts.
+        // As with the counters, a hand that cannot be counted has no facts.
         for facts in purr_facts::facts(record).unwrap_or_default() {
             let PlayerFacts { player, seat, position, dealt_in, small_blind, big_blind, counters } = facts;
             let (Some(player), Ok(small_blind), Ok(big_blind)) =

@@ -1,4 +1,4 @@
-//! A PostgreSQL of the test's own, and hands that the engine has played.
+//! Starts a PostgreSQL for one test, and plays hands with the engine.
 #![allow(
     dead_code,
     clippy::unwrap_used,
@@ -30,7 +30,7 @@ const BIN: &str = "/usr/lib/postgresql/15/bin";
 const NOBODY: u32 = 65_534;
 const LONG: Duration = Duration::from_secs(30);
 
-/// A server on a socket in a folder of its own: no port can be taken by somebody else.
+/// A server that listens on a Unix socket in a folder of its own, so that no other process can take its port.
 pub struct Postgres {
     dir: TempDir,
     server: Option<Child>,
@@ -71,7 +71,7 @@ impl Postgres {
         postgres
     }
 
-    /// Whether the test runs as root: who owns a new file.
+    /// Whether the test runs as root, found by the owner of a new file.
     fn root(&self) -> bool {
         let own = self.dir.path().join("whose");
         if !own.exists() {
@@ -94,7 +94,7 @@ impl Postgres {
         self.server = Some(server);
     }
 
-    /// Dies without a word, as with its node.
+    /// Kills the server without a shutdown, as when its node fails.
     pub fn kill(&mut self) {
         if let Some(mut server) = self.server.take() {
             server.kill().unwrap();
@@ -211,7 +211,7 @@ pub fn record(table: &str, hand: u64, first_raise: u64) -> HandRecord {
     }
 }
 
-/// As it comes out of the stream.
+/// The record as the stream delivers it.
 pub fn stored(record: &HandRecord, id: &str) -> StoredHand {
     let bytes = record.to_bytes().unwrap();
     StoredHand {

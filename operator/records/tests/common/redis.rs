@@ -36,7 +36,7 @@ impl Redis {
         Self::with(STORE, "appendonly yes\nappendfsync always\n", issue)
     }
 
-    /// The same with the rights of the sessions group.
+    /// Like [`Self::new`], with the users of the sessions group.
     pub fn sessions(issue: impl Fn(&Path, &[&str])) -> Self {
         Self::with(SESSIONS, "", issue)
     }
@@ -90,7 +90,7 @@ impl Redis {
         self.running[0] = Some(self.spawn("master.conf", &[]));
     }
 
-    /// The master dies, and what it held with it where it is not a durable one.
+    /// Kills the master, and with it its data unless it is durable.
     pub fn kill(&mut self) {
         Self::end(&mut self.running[0]);
     }

@@ -1,4 +1,4 @@
-//! Hands out again: over mutual TLS, from a real PostgreSQL.
+//! Reads stored hands over mutual TLS, from a real PostgreSQL.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
 
 use crate::certificates;
@@ -103,7 +103,7 @@ async fn a_hand_is_fetched_as_json_and_as_phh_and_its_sealed_part_never_leaves()
 
     let (status, ohh) = text(&gateway, &format!("{one}?format=ohh&viewer=all")).await;
     assert_eq!(status, StatusCode::OK);
-    // A record of before says neither currency nor start: the options and the end stand for them.
+    // A record of an earlier release has neither currency nor start: the options and the end replace them.
     let context = Context {
         site_name: "Here".into(),
         network_name: "Everywhere".into(),
@@ -210,7 +210,7 @@ async fn hands_of_others_are_shown_after_a_delay_and_under_names_of_the_table() 
     let one = async |table: &str, hand: u64, viewer: &str| -> Hand {
         gateway.get(&format!("/v1/tables/{table}/hands/{hand}?{viewer}"), WAIT).await.unwrap()
     };
-    // Whoever was in a hand, and auditors, see it at once and with addresses.
+    // Players of the hand, and auditors, see it at once and with addresses.
     for viewer in [own.as_str(), "viewer=all"] {
         let all = list(viewer).await;
         assert_eq!(all.iter().map(|hand| hand.hand).collect::<Vec<_>>(), [4, 3, 2, 1]);
@@ -218,7 +218,7 @@ async fn hands_of_others_are_shown_after_a_delay_and_under_names_of_the_table() 
         let hand = one(TABLE, 1, viewer).await;
         assert_eq!((hand.pseudonymous, hand.history), (false, record(TABLE, 1, 30).history));
     }
-    // Others do not see the first one yet.
+    // Other players do not see the first hand yet.
     let others = list(&stranger).await;
     assert_eq!(others.iter().map(|hand| hand.hand).collect::<Vec<_>>(), [4, 3, 2]);
     let (status, body) = text(&gateway, &format!("/v1/tables/{TABLE}/hands/1?{stranger}")).await;
@@ -243,7 +243,7 @@ async fn hands_of_others_are_shown_after_a_delay_and_under_names_of_the_table() 
             assert!(!body.to_lowercase().contains(&player(seat).to_string()), "{format}: {body}");
         }
     }
-    // Names are all that is changed: what proves the deal is as it was.
+    // Only names are changed: the proof of the deal is unchanged.
     let mut real = serde_json::to_value(one(TABLE, 2, &own).await).unwrap();
     let known = players(&one(TABLE, 2, &own).await);
     purr_records::names::replace(&mut real, &|player| {
@@ -252,7 +252,7 @@ async fn hands_of_others_are_shown_after_a_delay_and_under_names_of_the_table() 
     });
     real["pseudonymous"] = true.into();
     assert_eq!(real, serde_json::to_value(&second).unwrap());
-    // A public table hides nothing, and a gateway that does not say for whom it asks gets what everybody sees.
+    // A public table hides nothing, and a gateway that sends no viewer gets the public view.
     assert_eq!(one(TABLE, 4, &stranger).await.history, record(TABLE, 4, 30).history);
     assert_eq!(list("").await, others);
 }

@@ -1,4 +1,4 @@
-//! Figures over blocks of days are those over the days themselves, whatever changes a day: on a real PostgreSQL.
+//! Sums over blocks of days equal the sums over their days, whatever changes a day: on a real PostgreSQL.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
 
 use crate::{
@@ -48,17 +48,17 @@ async fn figures_over_summed_blocks_are_those_over_days_after_every_change() {
     let late = all(&world).await;
     assert_eq!(late[0].hands, 61);
     assert_eq!((sum(&world).await, all(&world).await), (3, late));
-    // A second record takes it away.
+    // A second, different record of the hand takes it out of the counters.
     world.database.ingest(&[stored(&record(TABLE, 61, 40), &format!("{}-1", FIRST + DAY))]).await.unwrap();
     assert_eq!(all(&world).await, days);
     assert_eq!((sum(&world).await, all(&world).await), (3, days.clone()));
-    // Counted anew.
+    // Everything is counted again.
     world.database.forget_counters().await.unwrap();
     assert_eq!(all(&world).await[0].hands, 0);
     while world.database.recount().await.unwrap() > 0 {}
     assert_eq!(all(&world).await, days);
     assert_eq!((sum(&world).await, all(&world).await), (15, days));
-    // Nothing of an erased player stays, nor comes back.
+    // An erased player's data is gone and does not come back.
     world.database.erase(player(0)).await.unwrap();
     sum(&world).await;
     assert_eq!(all(&world).await[0].hands, 0);

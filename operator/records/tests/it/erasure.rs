@@ -20,7 +20,7 @@ async fn an_erased_player_is_counted_no_more_and_found_nowhere_and_results_stay(
     let results = "SELECT string_agg(hand_id || ':' || seat || ':' || delta, ',' ORDER BY hand_id, seat) FROM hand_players";
     let before = ask(&postgres, results).await;
     assert_eq!(database.erase(player(1)).await.unwrap(), 2);
-    // Also what comes later, and what a rebuild makes.
+    // Later hands of the player, and a rebuild, are not counted either.
     database.ingest(&[hand(3)]).await.unwrap();
     assert_eq!(database.erase(player(1)).await.unwrap(), 1);
     let counted = "SELECT c::text FROM player_counters c ORDER BY 1";

@@ -123,7 +123,7 @@ async fn hands_and_the_signers_feed_become_events_in_the_transaction_that_keeps_
     assert_eq!(kinds, ["handEnded", "handEnded", "seatTaken", "deposit"]);
     assert_eq!((events[0].data["hand"].as_i64(), events[2].data["seat"].as_i64()), (Some(1), Some(3)));
     assert_eq!(events[3].id, "log:0x00:1");
-    // Retention drops whole days of publication.
+    // Retention drops whole days, by publication.
     database.drop_events_before(TODAY).await.unwrap();
     assert_eq!(database.events(0, 100).await.unwrap().events.len(), 4);
     assert!(database.drop_events_before(TODAY + 1).await.unwrap() >= 1);

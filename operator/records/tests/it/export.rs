@@ -33,7 +33,7 @@ const DAY_MS: i64 = 86_400_000;
 const HOUR_MS: i64 = 3_600_000;
 const DAY: i32 = 20_000;
 
-/// At this hour of the first day.
+/// A hand at this hour of the first day.
 fn at(hand: u64, hour: i64) -> StoredHand {
     let ms = i64::from(DAY) * DAY_MS + hour * HOUR_MS + i64::try_from(hand).unwrap();
     stored(&record(TABLE, hand, 30 + hand % 3 * 10), &format!("{ms}-0"))
@@ -90,7 +90,7 @@ fn files(folder: &Path) -> BTreeSet<String> {
     entries(folder).into_iter().map(|entry| entry.file).collect()
 }
 
-/// Files that lie there, named or not.
+/// Number of files in the folder, whether or not a manifest names them.
 fn lying(folder: &Path) -> usize {
     let days = ["hands", "facts"].map(|kind| fs::read_dir(folder.join(kind)).unwrap());
     days.into_iter().flatten().map(|day| fs::read_dir(day.unwrap().path()).unwrap().count()).sum()
@@ -145,7 +145,7 @@ fn exported(folder: &Path) -> Sums {
     sums
 }
 
-/// The signer says that a hand is void.
+/// Reports from the signer that a hand is void.
 async fn void(database: &Database, hand: &StoredHand) {
     let hands = vec![SettledHand { hand: hand.hand, hash: hand.hash.clone() }];
     let what = Happened::Void { table: TABLE.to_owned(), hands };
@@ -183,7 +183,7 @@ async fn a_hand_that_is_voided_after_its_export_leaves_the_files() {
     let after = database.export(&folder, wanted()).await.unwrap();
     assert_eq!(after, Exported { hours: 1, files: 0, hands: 0, removed: 2 });
     assert_eq!(exported(dir.path()), counters(&postgres).await);
-    // In conflict: neither counts.
+    // The records are in conflict, so neither counts.
     let other = stored(&record(TABLE, 1, 70), &format!("{}-1", i64::from(DAY) * DAY_MS + 1));
     database.ingest(&[other]).await.unwrap();
     database.export(&folder, wanted()).await.unwrap();
@@ -255,7 +255,7 @@ async fn while_hands_are_counted_anew_nothing_is_exported_and_then_the_files_are
     assert_eq!(files(dir.path()), before);
 }
 
-/// As tables play them, over two days, with a void hand and one in conflict; `tests/export.sh` reads the files back.
+/// Exports hands of two days, with a void one and one in conflict; `tests/export.sh` reads the files back.
 #[tokio::test]
 #[ignore = "writes files for tests/export.sh"]
 async fn files_for_other_programs_and_the_sums_that_they_must_have() {

@@ -1,4 +1,4 @@
-//! Ended hands for the fair-play program: whole, in order, none skipped, and for no other role.
+//! Ended hands for the fair-play program: complete, in order, none skipped, and refused to other roles.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
 
 use crate::certificates;
@@ -86,7 +86,7 @@ async fn hands_come_page_by_page_in_the_order_they_were_stored_with_all_that_is_
     assert_eq!((numbers(&rest.hands), rest.behind), (vec![3], 0));
     assert_eq!(page(&client, rest.next, 2).await, HandFeed { hands: vec![], next: rest.next, behind: 0 });
 
-    // The bytes are those that the hash is of.
+    // The hash belongs to these bytes.
     let body = first.hands[1].record.as_ref().unwrap();
     assert_eq!(first.hands[1].hash, hex::encode(HandRecord::hash(body.as_bytes())));
     assert!(body.contains(SEALED));
@@ -102,7 +102,7 @@ async fn a_hand_whose_transaction_commits_late_is_not_skipped() {
     world.database.ingest(&[hand(1)]).await.unwrap();
     let start = page(&client, 0, 10).await.next;
 
-    // Another replica has taken an id as the program does, and is slow to commit.
+    // Another replica has taken an id as the program does, and has not committed yet.
     let pool = world.pool().await;
     let mut slow = pool.begin().await.unwrap();
     let other = TABLE.replace("01", "02");

@@ -1,4 +1,4 @@
-//! From the stream's entries to PostgreSQL, on a real one.
+//! From the stream's entries to a real PostgreSQL.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
 
 use crate::common;
@@ -29,7 +29,7 @@ async fn a_hand_is_stored_once_though_it_is_delivered_twice() {
     assert_eq!(database.ingest(&batch).await.unwrap(), [Fate::Stored, Fate::Stored, Fate::Duplicate]);
     assert_eq!(database.ingest(&batch).await.unwrap(), [Fate::Duplicate, Fate::Duplicate, Fate::Duplicate]);
     assert_eq!((count(&postgres, "hands").await, count(&postgres, "hand_players").await), (2, 6));
-    // Another program of the same kind, at the same time.
+    // Two replicas run at the same time.
     let (one, other) = (postgres.database().await, postgres.database().await);
     let tables: Vec<StoredHand> =
         (0..20).map(|n| stored(&record(&format!("{n:08x}"), 1, 30), &format!("{n}-0"))).collect();
@@ -58,7 +58,7 @@ async fn a_second_record_of_a_hand_is_kept_and_flagged() {
 /// A changed entry, and the reason that the quarantine gives for it.
 type Spoiled = (fn(&mut StoredHand), &'static str);
 
-/// Changes the record and hashes it anew: a table that writes nonsense, not a line that spoils it.
+/// Changes the record and hashes it again, as a faulty table would, unlike a broken connection.
 fn rewrite(hand: &mut StoredHand, change: fn(&mut HandRecord)) {
     let mut record: HandRecord = serde_json::from_slice(&hand.record).unwrap();
     change(&mut record);

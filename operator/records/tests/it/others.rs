@@ -52,7 +52,7 @@ async fn a_leaderboard_names_nobody_and_marks_the_caller() {
     for seat in 0..3 {
         assert!(board.leaders.iter().all(|leader| leader.name != player(seat)));
     }
-    // Kept for a while, whoever asks.
+    // The answer is cached for all callers.
     database.ingest(&hands(121..=300, 19_995)).await.unwrap();
     let again = database.leaders(7, by, DAY, None).await.unwrap();
     assert!(again.leaders.iter().all(|leader| !leader.you && leader.hands == 120));

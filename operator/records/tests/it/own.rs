@@ -102,7 +102,7 @@ async fn own_hands_are_found_by_day_and_by_own_tags_which_nobody_else_sees() {
         (page.hands[0].hand, page.hands[0].tags.as_slice()),
         (2, ["bluff".to_owned(), "river".into()].as_slice())
     );
-    // The next set replaces the one before; another player finds nothing.
+    // The next set of tags replaces the previous one; another player finds nothing.
     world.tag(2, &[]).await.unwrap();
     assert_eq!(world.numbers("tag=bluff").await, Vec::<i64>::new());
     let path = format!("/v1/players/{}/search?tag=river", player(1));
@@ -152,7 +152,7 @@ async fn tables_are_counted_by_the_hour_once_and_a_rebuild_gives_the_same() {
     assert_eq!(world.database.rooms(24, now).await.unwrap().all.hands, 0);
     while world.database.recount().await.unwrap() > 0 {}
     assert_eq!(world.database.rooms(24, now).await.unwrap(), rooms);
-    // A second record of a hand takes it away.
+    // A second, different record of a hand takes it out of the figures.
     world.database.ingest(&[stored(&record(TABLE, 3, 40), "9-0")]).await.unwrap();
     assert_eq!(world.database.rooms(24, now).await.unwrap().all.hands, 2);
     let (status, _) =

@@ -14,7 +14,7 @@ use sqlx::{
     migrate::{Migration, MigrationType, Migrator},
 };
 
-/// What a later release does to the schema at its start.
+/// Changes the schema as a later release would at its start.
 async fn later(postgres: &Postgres, change: &'static str) {
     let mut all: Vec<Migration> = migrations().iter().cloned().collect();
     all.push(Migration::new(

@@ -23,8 +23,8 @@ async fn run(postgres: &Postgres, sql: &str) {
     sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await.unwrap();
 }
 
-/// Hands of these numbers with players 0 and 1, as a release before 0070 stores them: one a day, with a pot of 100 times
-/// the number.
+/// Inserts hands with these numbers and players 0 and 1 as a release before migration 0070 stores them: one a day, with
+/// a pot of 100 times the number.
 fn of_before(numbers: std::ops::RangeInclusive<i64>) -> String {
     let hex = |seat| hex::encode(player(seat).0);
     let (first, last) = (numbers.start(), numbers.end());
@@ -75,7 +75,7 @@ async fn hands_of_a_release_before_are_found_by_day_and_pot_before_between_and_a
     run(&postgres, &of_before(1..=5)).await;
     let world = World::on(postgres).await;
     found(&world).await;
-    // A late hand of this release, and hands of the release before that runs beside it or is rolled back to.
+    // A late hand of this release, and hands of the previous release, which runs beside it or after a rollback.
     world.database.ingest(&[at(6, FIRST + 5 * DAY)]).await.unwrap();
     run(&world.postgres, &of_before(7..=7)).await;
     found(&world).await;
@@ -90,7 +90,7 @@ async fn hands_of_a_release_before_are_found_by_day_and_pot_before_between_and_a
     let other = "SELECT count(*) FROM records.hand_players p JOIN records.hands h ON h.id = p.hand_id
                  WHERE (p.day, p.pot) IS DISTINCT FROM ((h.ended_ms / 86400000)::integer, h.pot)";
     assert_eq!(sqlx::query_scalar::<_, i64>(other).fetch_one(&mut connection).await.unwrap(), 0);
-    // The late hand, and the one that ended the same day before.
+    // Finds the late hand, and the earlier one that ended on the same day.
     assert_eq!(world.numbers("from=2023-11-19&to=2023-11-19").await, [6, 5]);
 }
 
@@ -113,7 +113,7 @@ async fn a_search_goes_on_below_what_a_page_has_examined_and_finds_each_hand_onc
         before = next;
     }
     assert_eq!((hands.as_slice(), pages), ([11_990, 4_000, 2, 1].as_slice(), 7));
-    // Days, pots and opponents lead to their hands at once, however far back.
+    // A search by day, pot or opponent finds its hands in one page, however old they are.
     for query in [
         "from=2023-11-15&to=2023-11-17",
         "potMax=300",
@@ -126,7 +126,7 @@ async fn a_search_goes_on_below_what_a_page_has_examined_and_finds_each_hand_onc
             "{query}"
         );
     }
-    // Too many for the index alone: from the newest of them on.
+    // Too many fit for the index alone: the search walks down from the newest of them.
     let page: Page = world.own("search?from=2030-01-01&to=2040-11-17&potMax=800000&limit=1").await;
     assert!(page.hands[0].hand <= 8_000 && page.hands[0].hand > 6_000, "{}", page.hands[0].hand);
 }

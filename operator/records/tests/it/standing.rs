@@ -1,4 +1,5 @@
-//! Voids, conflicts and settlements on a real PostgreSQL, in every order: what counts follows from what is known alone.
+//! Voids, conflicts and settlements on a real PostgreSQL, in every order: the result depends only on what is known, not
+//! on the order.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
 
 use crate::common;
@@ -21,7 +22,7 @@ async fn counters(postgres: &Postgres) -> Vec<String> {
     ask(postgres, "SELECT c::text FROM player_counters c ORDER BY 1").await
 }
 
-/// The records that a hand may have: two that were played otherwise, and one that gave every bet back.
+/// Makes one of a hand's possible records: two with different actions, and a void one.
 fn version(hand: u64, which: u64) -> StoredHand {
     let mut record = record(TABLE, hand, 30 + 10 * which);
     if which == 2 {
@@ -90,7 +91,7 @@ async fn in_every_order_counters_are_those_of_what_is_known() {
             _ => steps.push(Step::Settles(hand, u64::try_from(roll(3)).unwrap())),
         }
     }
-    // Some come twice, and all in an order of no reason.
+    // Some steps come twice, and all in random order.
     for _ in 0..30 {
         let again = steps[roll(steps.len())];
         steps.push(again);
@@ -112,7 +113,7 @@ async fn in_every_order_counters_are_those_of_what_is_known() {
         if at % 40 != 0 && at + 1 != steps.len() {
             continue;
         }
-        // From the definition alone.
+        // Computed from the definition alone.
         let counting = came.iter().filter(|(hand, versions)| {
             let versions: std::collections::BTreeSet<u64> = versions.iter().copied().collect();
             match word.get(hand) {
@@ -204,7 +205,7 @@ async fn a_record_is_confirmed_by_the_signers_hash_alone_whichever_comes_first()
         Step::Accepts(2, 0),
         Step::Accepts(3, 0),
         Step::Comes(3, 0),
-        // Somebody else's record of the hand came first, and alone.
+        // A conflicting record arrived first, and alone.
         Step::Comes(4, 1),
         Step::Accepts(4, 0),
         Step::Comes(5, 1),

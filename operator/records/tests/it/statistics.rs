@@ -49,7 +49,7 @@ async fn a_hand_in_conflict_and_a_void_one_count_for_nobody_wherever_they_come()
     database.ingest(&[hand(1)]).await.unwrap();
     let without = counters(&postgres).await;
     let other = stored(&record(TABLE, 2, 40), "1-1");
-    // In one transaction, in two, and with a third record.
+    // Both records in one transaction, in two, and with a third record.
     assert_eq!(database.ingest(&[hand(2), other]).await.unwrap(), [Fate::Stored, Fate::Conflict]);
     assert_eq!(counters(&postgres).await, without);
     database.ingest(&[hand(3)]).await.unwrap();
@@ -125,7 +125,7 @@ async fn killed_at_twenty_random_points_the_counters_equal_a_rebuild_and_the_fac
 async fn a_rebuild_by_several_workers_gives_the_same_bits_as_the_stream() {
     let postgres = Postgres::new();
     let database = postgres.database().await;
-    // More than two workers take at once.
+    // More hands than two workers take at once.
     for first in (1..=2_500).step_by(500) {
         database.ingest(&(first..first + 500).map(hand).collect::<Vec<_>>()).await.unwrap();
     }
@@ -146,7 +146,7 @@ async fn bodies_of_the_release_before_are_moved_counted_and_read_all_the_while()
     let database = postgres.database().await;
     database.ingest(&[hand(1), hand(2), hand(3)]).await.unwrap();
     let counted = counters(&postgres).await;
-    // As the release before has left them.
+    // The state that the previous release leaves.
     for sql in [
         "UPDATE hands h SET record = b.record, counted = false FROM hand_bodies b WHERE b.hand_id = h.id RETURNING '1'",
         "DELETE FROM hand_bodies RETURNING '1'",
@@ -178,7 +178,7 @@ async fn retention_drops_days_and_keeps_results_and_counters() {
     assert!(matches!(database.record_bytes(TABLE, 1).await, Err(DatabaseError::Expired { hand: 1, .. })));
     assert_eq!(database.record_bytes(TABLE, 2).await.unwrap().unwrap(), new.record);
     assert_eq!(ask(&postgres, "SELECT count(*)::text FROM hand_players").await, ["6"]);
-    // A rebuild leaves alone what it could not count again.
+    // A rebuild does not touch what it could not count again.
     database.forget_counters().await.unwrap();
     while database.recount().await.unwrap() > 0 {}
     assert_eq!(counters(&postgres).await, counted);
@@ -193,7 +193,7 @@ async fn while_another_release_counts_by_its_definitions_hands_are_stored_and_co
     assert_eq!(database.ingest(&[hand(1)]).await.unwrap(), [Fate::Stored]);
     assert_eq!(database.recount().await.unwrap(), 0);
     assert!(counters(&postgres).await.is_empty());
-    // The next start of this release makes them anew.
+    // The next start of this release computes them again.
     let next = postgres.database().await;
     while next.recount().await.unwrap() > 0 {}
     assert_eq!(ask(&postgres, "SELECT sum(hands)::text FROM player_counters").await, ["3"]);

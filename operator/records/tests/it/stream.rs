@@ -1,4 +1,4 @@
-//! From a table's commit through the Redis stream to PostgreSQL, all of it real.
+//! From a table's commit through a real Redis stream to a real PostgreSQL.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
 
 use crate::certificates;
@@ -32,7 +32,7 @@ fn redis() -> Redis {
     Redis::new(|folder, names| authority.issue(folder, names))
 }
 
-/// As a table does it: in the commit that ends the hand.
+/// Commits a hand as a table does: its record is in the commit that ends the hand.
 async fn play(store: &RedisStore, number: u64, commit: u64) {
     let hand = hand(number);
     let entry = HandEntry { hand: number, hash: hand.hash, record: hand.record };

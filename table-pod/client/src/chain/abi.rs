@@ -7,7 +7,7 @@ use purr_protocol::permit::{address_word, keccak, uint};
 pub enum Value {
     Address([u8; 20]),
     Number(u64),
-    /// At most one, and the last.
+    /// At most one, as the last argument.
     Bytes(Vec<u8>),
 }
 

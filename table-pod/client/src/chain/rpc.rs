@@ -18,7 +18,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::{path::Path, time::Duration};
 
-/// One request with its answer.
+/// Time limit of one request.
 const WAIT: Duration = Duration::from_secs(20);
 /// Answers larger than this, in bytes, are refused.
 const BODY_MAX: usize = 4 * 1024 * 1024;
@@ -59,7 +59,7 @@ pub enum ChainError {
     Unreachable { method: &'static str, detail: String },
     #[error("the node's answer to {method} cannot be read: {detail}")]
     Answer { method: &'static str, detail: String },
-    /// The node, or the contract, understood and said no.
+    /// The node or the contract refused the call.
     #[error("{method} was refused: {why}")]
     Refused { method: &'static str, why: String },
     #[error("the node is of chain {found}, the room plays on chain {wanted}")]
@@ -109,7 +109,7 @@ struct Failure {
     data: Value,
 }
 
-/// A URL without encryption would show and let change what is sent; on this machine nobody is between.
+/// Whether the URL is encrypted or on this machine. Otherwise others could read and change requests.
 fn is_allowed(uri: &Uri) -> bool {
     let here = matches!(uri.host(), Some("localhost" | "127.0.0.1" | "[::1]"));
     match uri.scheme_str() {
@@ -132,7 +132,7 @@ impl Rpc {
         let tls = match ca_file {
             Some(file) => (*public_client_config(file)?).clone(),
             None if uri.scheme_str() == Some("https") => (*system_roots()?).clone(),
-            // Not used: the connection stays on this machine.
+            // Never used, because the connection stays on this machine.
             None => (*purr_runtime::tls::client_config_with(rustls::RootCertStore::empty())?).clone(),
         };
         let connector =

@@ -44,7 +44,7 @@ fn read(file: &Path) -> anyhow::Result<HandRecord> {
 fn entropy(record: &HandRecord, withheld: &[u8]) -> String {
     let given = record.reveals.len();
     match withheld {
-        // Then the order was the table's alone.
+        // Without entropy of players the order was the table's alone.
         [] if given == 0 => "nobody gave entropy".into(),
         [] => format!("{given} players gave entropy"),
         seats => {
@@ -87,7 +87,7 @@ pub struct VerifyArgs {
 }
 
 impl VerifyArgs {
-    /// Where receipts are fetched from, and as who; `None`: nowhere.
+    /// The gateway and key file to fetch receipts with; `None`: receipts are not fetched.
     ///
     /// # Errors
     /// Names the option that is missing, or says nothing by itself.
@@ -113,7 +113,7 @@ impl VerifyArgs {
 /// A record with what stands beside it.
 struct Recorded {
     record: HandRecord,
-    /// SHA-256 of the record, by itself where its sealed part is there, else as the gateway says.
+    /// SHA-256 of the record: computed if the sealed part is there, otherwise as the gateway reports it.
     hash: Option<String>,
     computed: bool,
 }
@@ -135,7 +135,7 @@ fn records(file: &Path) -> anyhow::Result<Vec<Recorded>> {
         begin = end;
         let record: HandRecord = serde_json::from_slice(value).context("not a hand record")?;
         let named: Named = serde_json::from_slice(value).context("not a hand record")?;
-        // The hash is of the whole record: what a gateway gives lacks the sealed part, and names the hash.
+        // The hash covers the whole record: a gateway's answer lacks the sealed part and names the hash.
         let computed = !record.sealed.is_empty();
         let own = computed.then(|| hex::encode(HandRecord::hash(value)));
         if let (Some(own), Some(named)) = (&own, &named.hash) {
@@ -147,7 +147,7 @@ fn records(file: &Path) -> anyhow::Result<Vec<Recorded>> {
     Ok(found)
 }
 
-/// Where receipts come from.
+/// The source of receipts.
 enum Receipts {
     None,
     File(Vec<HandReceipt>),
@@ -243,7 +243,7 @@ fn one(
     }
     match hash {
         Some(hash) if *computed => said.push_str(&format!("; record hash {hash}")),
-        // Without the sealed part nobody can compute it: the receipt was held against what the gateway says.
+        // Without the sealed part the hash cannot be computed: the receipt was compared with the gateway's hash.
         Some(hash) if signed.is_some() => {
             said.push_str(&format!("; record hash {hash}, by the gateway's word"));
         }

@@ -33,7 +33,7 @@ pub enum ExitCommand {
     Finalise(ExitAt),
 }
 
-/// Where the vault is.
+/// The vault to use.
 #[derive(Args, Clone, Debug)]
 pub struct ExitAt {
     /// The gateway, as in https://localhost:8443: it names the vault
@@ -55,16 +55,16 @@ pub struct ExitAt {
     pub confirmations: Option<u64>,
 }
 
-/// Where an exit stands.
+/// The state of an exit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ExitState {
-    /// In the vault and at no table, as far as hands are settled.
+    /// Balance in the vault that is not at a table, as far as hands are settled.
     pub free: String,
     pub free_minor: Chips,
     /// Seconds since 1970; `None`: no exit was asked for.
     pub ready_at_s: Option<u64>,
-    /// By the chain's clock.
+    /// Seconds left, by the chain's clock.
     pub left_s: Option<u64>,
     /// How long an exit takes.
     pub delay_s: u64,
@@ -150,7 +150,7 @@ enum Step {
     Finalise,
 }
 
-/// Carries the command out and tells where the exit stands then.
+/// Carries the command out and returns the state of the exit.
 ///
 /// # Errors
 /// A sentence about what the vault would refuse, before it costs a fee.

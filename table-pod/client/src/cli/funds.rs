@@ -1,6 +1,6 @@
 //! `purr deposit`, `purr withdraw` and `purr receipt`: the player's own key at the vault.
 //!
-//! Each command is a function that gives what it did as a value; [`show`] prints the value.
+//! Each command is a function that returns its outcome as a value; [`show`] prints it.
 
 use super::{At, note, print_line};
 use crate::{
@@ -27,7 +27,7 @@ use std::{
 
 /// How long a voucher may be redeemed, in seconds.
 const VOUCHER_LIFE_S: u64 = 600;
-/// The deposit's approval needs to be in a block, no more.
+/// The deposit's approval only needs to be in a block.
 const IN_A_BLOCK: u64 = 1;
 /// A voucher is far smaller, in bytes.
 const VOUCHER_BYTES_MAX: usize = 8 * 1024;
@@ -112,7 +112,7 @@ pub trait Outcome: Serialize + Display {}
 
 impl<T: Serialize + Display> Outcome for T {}
 
-/// Prints an outcome as it was asked for.
+/// Prints an outcome in the requested format.
 pub(super) fn show(outcome: &impl Outcome, output: Output) -> anyhow::Result<()> {
     match output {
         Output::Text => print_line(&outcome.to_string()),
@@ -133,7 +133,7 @@ impl ChainArgs {
         Ok(Chain::open(self.rpc()?, self.wallet()?, place, self.fee_limit).await?)
     }
 
-    /// Waits for a transaction and says how far it is.
+    /// Waits for a transaction and prints its progress.
     pub(super) async fn follow(
         &self,
         chain: &Chain,
@@ -184,7 +184,7 @@ impl Display for Deposited {
     }
 }
 
-/// Approves exactly the amount where the vault may not take it yet, deposits it, and waits until the room counts it.
+/// Approves exactly the amount if the vault may not take it yet, deposits it, and waits until the room credits it.
 ///
 /// # Errors
 /// A sentence about what was refused; what was sent before has been told by its hash on stderr.
@@ -241,7 +241,7 @@ impl Display for Withdrawn {
     }
 }
 
-/// Asks the room for a voucher over the amount, and redeems it at the vault.
+/// Requests a voucher over the amount from the room, and redeems it at the vault.
 ///
 /// # Errors
 /// A sentence about what was refused. Where the voucher was given and not redeemed it is printed, for `--voucher`.

@@ -108,7 +108,7 @@ pub(super) async fn run(args: HandArgs) -> anyhow::Result<()> {
     for number in numbers {
         let record = match one(&session, &uid, number, args.format.into()).await {
             Ok(record) => record,
-            // One number that nobody has must not end a list.
+            // A missing number must not end a list.
             Err(error) if !alone && error.problem().is_some_and(|problem| problem.status == 404) => {
                 eprintln!("hand {number}: {error}");
                 missing += 1;
@@ -125,7 +125,7 @@ pub(super) async fn run(args: HandArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// One after the other; hands in PHH become the tables of a .phhs file.
+/// Prints the hands one after the other; hands in PHH become tables of a .phhs file.
 fn print(text: &str, notation: Notation, number: usize, alone: bool) -> anyhow::Result<()> {
     match notation {
         Notation::Phh if !alone => print_line(&format!("[{number}]\n{text}\n")),
@@ -154,7 +154,7 @@ pub(super) async fn one(
     }
 }
 
-/// Numbers of the newest hands, the oldest of them first.
+/// Numbers of the newest hands, in ascending order.
 async fn newest(session: &Session, uid: &str, count: u64) -> Result<Vec<u64>, ApiError> {
     let count = usize::try_from(count).unwrap_or(usize::MAX);
     let (mut numbers, mut before) = (Vec::new(), None);

@@ -1,4 +1,4 @@
-//! `purr limits`: what a player allows themself, kept and enforced by the room's signer.
+//! `purr limits`: limits that players set for themselves, stored and enforced by the room's signer.
 
 use super::{At, funds::Output};
 use crate::{amount, api::Api, session::Session, wallet::Wallet};
@@ -71,7 +71,7 @@ fn line(
     }
 }
 
-/// `none`, or what the text means.
+/// Parses `none` or a value.
 fn value(
     text: Option<&str>,
     read: impl Fn(&str) -> anyhow::Result<u64>,
@@ -85,7 +85,7 @@ fn value(
 
 /// Returns the change that the options ask for.
 fn change(args: &LimitsArgs, decimals: u8) -> anyhow::Result<ChangeLimits> {
-    // Nothing at all is a limit, too: it allows no seat.
+    // Zero is a limit as well: it allows no seat.
     let money = |text: &str| if text == "0" { Ok(0) } else { Ok(amount::read(text, decimals)?) };
     let minutes = |text: &str| -> anyhow::Result<u64> {
         let minutes: u64 = text.parse().ok().filter(|minutes| *minutes <= 1_440).context("want 0 to 1440")?;
@@ -98,7 +98,7 @@ fn change(args: &LimitsArgs, decimals: u8) -> anyhow::Result<ChangeLimits> {
     })
 }
 
-/// Changes what the options name, and tells all limits.
+/// Changes the named limits, and returns all limits.
 ///
 /// # Errors
 /// A sentence about the option that is wrong, or about what the room refuses.

@@ -18,7 +18,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Hands that are told one by one; of more, the number is told.
+/// Most hands that are listed one by one; beyond it, only their number is printed.
 const TOLD_MAX: usize = 1_000;
 /// The same on a terminal.
 const SHOWN_MAX: usize = 20;
@@ -56,12 +56,12 @@ pub(crate) struct Report {
     pub parsed_per_second: f64,
     pub replay_seconds: f64,
     pub replayed_per_second: f64,
-    /// Everything but the hands that end as they tell, or tell nothing.
+    /// All hands except those whose result agrees or is not given.
     pub told: Vec<Told>,
     pub not_told: usize,
 }
 
-/// One hand that did not end to the chip.
+/// One hand whose result does not agree to the chip.
 #[derive(Serialize, Debug)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Told {
@@ -116,7 +116,7 @@ impl From<phh::Entry> for Recorded {
 }
 
 pub(crate) async fn run(args: ReplayArgs, stop: CancellationToken) -> anyhow::Result<()> {
-    // It computes and waits for nothing: not on the threads that wait.
+    // It only computes, so it must not block the threads that wait for I/O.
     tokio::task::spawn_blocking(move || files(&args, &stop)).await.context("the replay")?
 }
 
@@ -170,8 +170,8 @@ struct Record {
     history: HandHistory,
 }
 
-/// Open Hand History and our records are JSON: an object, or an array of them. A table of TOML has no
-/// brace there.
+/// Open Hand History and Purr's records are JSON: an object, or an array of objects. A table of TOML does not begin
+/// with a brace.
 fn is_json(text: &str) -> bool {
     let text = text.trim_start_matches('\u{feff}').trim_start();
     text.starts_with('{') || text.strip_prefix('[').is_some_and(|rest| rest.trim_start().starts_with('{'))
@@ -198,7 +198,7 @@ fn records(text: &str) -> Option<Vec<Recorded>> {
     let mut values = serde_json::Deserializer::from_str(text).into_iter::<serde_json::Value>();
     let (mut found, mut line, mut counted) = (Vec::new(), 1, 0);
     loop {
-        // Where the next value begins, behind the white space before it.
+        // The next value begins behind the white space.
         let end = values.byte_offset();
         let begin = end + (text[end..].len() - text[end..].trim_start().len());
         line += text[counted..begin].matches('\n').count();
@@ -253,7 +253,7 @@ pub(crate) fn replay(file: &str, text: &str, stop: &CancellationToken) -> anyhow
     Ok(run.end())
 }
 
-/// As [`replay`]: hands in PHH are played as they are read. `None` where they cannot be.
+/// As [`replay`], but hands in PHH are replayed as they are read. `None` if the file cannot be read that way.
 fn in_chunks(file: &str, text: &str, stop: &CancellationToken) -> anyhow::Result<Option<Report>> {
     if is_json(text) {
         return Ok(None);
@@ -278,7 +278,7 @@ struct Run<'a> {
     replayer: Replayer,
     stop: &'a CancellationToken,
     begun: Instant,
-    /// When the progress is told next.
+    /// When to print the next progress.
     next: Duration,
 }
 
@@ -428,7 +428,7 @@ fn print_table(report: &Report) -> anyhow::Result<()> {
         "  parsed in {:.3} s ({:.0} hands/s), replayed in {:.3} s ({:.0} hands/s)",
         report.parse_seconds, report.parsed_per_second, report.replay_seconds, report.replayed_per_second
     ))?;
-    // Those that are wrong first.
+    // Errors come first.
     let grave = |told: &&Told| matches!(told.kind, "refused" | "unreadable" | "mismatch");
     let order = report.told.iter().filter(grave).chain(report.told.iter().filter(|told| !grave(told)));
     for told in order.take(SHOWN_MAX) {
@@ -549,7 +549,7 @@ mod tests {
             (1, 0, Some(&1)),
             "{report:?}"
         );
-        // One after the other, or a list of them; and a stack that is wrong is told.
+        // A sequence of hands, or an array; a wrong stack is reported.
         let mut wrong = one.clone();
         let events = wrong["history"]["events"].as_array_mut().unwrap();
         let end = events.iter_mut().find_map(|event| event.get_mut("handEnded")).unwrap();
@@ -558,7 +558,7 @@ mod tests {
         assert_eq!((report.hands, report.wrong()), (2, 1), "{report:?}");
         assert_eq!((report.told[0].line, report.told[0].kind), (2, "mismatch"));
         assert_eq!(played(&serde_json::json!([one, one]).to_string()).verdicts.get("exact"), Some(&2));
-        // Cut hands are reported, and whole ones are played.
+        // Truncated hands are reported, and complete ones are replayed.
         let cut = format!("{one}\n{}", &one.to_string()[..200]);
         let report = played(&cut);
         assert_eq!((report.hands, report.unreadable), (2, 1));

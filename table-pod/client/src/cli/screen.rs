@@ -14,7 +14,8 @@ fn short(player: PlayerId) -> String {
     format!("{}…{}", &text[..6], &text[38..])
 }
 
-/// The chairs, the middle, one's own cards, and what one may do. Writing to a String cannot fail.
+/// Renders the seats, the board and pots, the player's own cards and the legal actions. Writing to a String cannot
+/// fail.
 pub(super) fn table(view: &View) -> String {
     let Some(table) = view.table() else { return "waiting for the table".into() };
     let mut text = String::new();

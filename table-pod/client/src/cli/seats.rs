@@ -12,7 +12,7 @@ use purr_engine::SeatIndex;
 use std::{path::PathBuf, time::Duration};
 use tokio::time::{Instant, sleep};
 
-/// Between two looks at the waiting list.
+/// Interval between checks of the waiting list.
 const LOOK: Duration = Duration::from_secs(1);
 /// Tries of a request whose answer does not come, all with the same id.
 const TRIES_MAX: u32 = 5;

@@ -1,4 +1,4 @@
-//! `purr stats`: one's own statistics.
+//! `purr stats`: the player's own statistics.
 
 use super::{At, print_line};
 use crate::{api::Api, session::Session, wallet::Wallet};

@@ -4,10 +4,10 @@ use bytes::{Buf, BytesMut};
 use purr_protocol::MESSAGE_BYTES_MAX;
 use std::collections::VecDeque;
 
-/// An event is at most a message and what is around it.
+/// Longest event: a message with its framing.
 const HELD_MAX: usize = MESSAGE_BYTES_MAX + 4 * 1024;
 
-/// One event; `name` is empty where it has none.
+/// One event; `name` is empty if it has none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Event {
     pub name: String,

@@ -24,7 +24,7 @@ pub(super) enum Line {
 /// Why there is no socket.
 pub(super) enum NoSocket {
     End(End),
-    /// The other end was reached, and then something that is no gateway had its say.
+    /// The server was reached, but the answer came from a proxy or portal in between.
     Blocked(Blocked, String),
 }
 
@@ -56,7 +56,8 @@ pub(super) async fn dial(
     })
 }
 
-/// An answer to the upgrade that is no socket: the gateway's own says what is wrong in a problem document (RFC 9457).
+/// Classifies an answer to the upgrade that is not a WebSocket: the gateway's own answers are problem documents (RFC
+/// 9457).
 pub(super) fn answered(status: StatusCode, body: Option<&[u8]>) -> NoSocket {
     let problem = body.and_then(|body| serde_json::from_slice::<Problem>(body).ok());
     match problem {
@@ -75,7 +76,7 @@ pub(super) fn answered(status: StatusCode, body: Option<&[u8]>) -> NoSocket {
 }
 
 impl Line {
-    /// The next message; `Ok(None)` for what is none. Dropping the future loses nothing.
+    /// Receives the next message; `Ok(None)` for a frame without one. Cancel-safe.
     pub(crate) async fn next(&mut self) -> Result<Option<pb::ServerMessage>, End> {
         match self {
             Self::Socket { socket, codec } => read(*codec, socket.next().await),
@@ -97,13 +98,13 @@ impl Line {
         };
         match timeout(within, socket.send(frame)).await {
             Ok(Ok(())) => Ok(()),
-            // The other side may have said why before it hung up.
+            // The server may have sent the reason before it closed the connection.
             Ok(Err(error)) => Err(last_words(socket, codec, &error).await),
             Err(_) => Err(End::Lost("the other side does not read".into())),
         }
     }
 
-    /// Says goodbye, where there is a way to.
+    /// Sends a close frame, if the kind of connection has one.
     pub(crate) async fn close(&mut self, code: CloseCode) {
         if let Self::Socket { socket, .. } = self {
             let goodbye = socket.as_mut().close(Some(ws::close_frame(code, "bye")));

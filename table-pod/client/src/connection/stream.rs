@@ -81,7 +81,7 @@ fn no_request(error: &http::Error) -> End {
 }
 
 impl Stream {
-    /// Opens a stream to the table at `path`, which continues as `attach` says.
+    /// Opens a stream to the table at `path` that resumes as `attach` says.
     pub(crate) async fn open(
         client: &HttpClient,
         gateway: &Gateway,
@@ -115,7 +115,7 @@ impl Stream {
         let opened: Option<Opened> = Some(&first)
             .filter(|first| first.name == "open")
             .and_then(|f| serde_json::from_str(&f.data).ok());
-        // Some page of a captive portal, say.
+        // For instance, the page of a captive portal.
         let stream = opened.ok_or_else(|| End::Lost("the answer is no stream".into()))?.stream;
         if !stream.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)) {
             return Err(End::Lost("a stream's id that is none".into()));
@@ -166,7 +166,7 @@ impl Stream {
         }
     }
 
-    /// The stream's last event says more than a request that came too late for it.
+    /// Prefers the reason in the stream's last event to the error of a request that came too late.
     async fn last_words(&mut self, end: End) -> End {
         let words = async {
             loop {
@@ -196,13 +196,13 @@ fn ended(event: &Event) -> End {
     }
 }
 
-/// As a table says that it is too much at once: the link sends the command again in a while.
+/// The error that a table sends when it is too busy: the link repeats the command later.
 fn busy(id: u64) -> pb::ServerMessage {
     let error = pb::Error { id, code: ErrorCode::RateLimited.into(), ..pb::Error::default() };
     pb::ServerMessage { epoch: 0, offset: 0, body: Some(Body::Error(error)) }
 }
 
-/// One request after the other: the table gets messages in their order.
+/// Posts one request after the other, so that the table gets messages in their order.
 async fn post_all(
     client: HttpClient,
     url: String,

@@ -10,7 +10,7 @@ use std::{
     time::Instant,
 };
 
-/// Kinds of errors told apart; more count as one.
+/// Most kinds of errors that are counted apart; the rest count as one.
 const KINDS_MAX: usize = 32;
 /// Actions of one table whose last viewer has not seen them.
 const OPEN_MAX: usize = 64;
@@ -139,15 +139,15 @@ pub struct Outcome {
     /// Sent after it began, and acknowledged.
     pub actions: u64,
     pub actions_per_s: f64,
-    /// From an action sent to its acknowledgement.
+    /// Time from sending an action to its acknowledgement.
     pub ack_ms: Quantiles,
-    /// From an action sent to the moment when the last connection of its table had seen it.
+    /// Time from sending an action until the last connection of its table has seen it.
     pub broadcast_ms: Quantiles,
     pub bytes_per_action: f64,
     /// Actions that some connection of their table never saw: one that came or went meanwhile.
     pub unseen: u64,
     pub reconnects: u64,
-    /// Times that a connection was told that its table is paused.
+    /// Pauses of tables that connections were notified of.
     pub pauses: u64,
     /// Turns of these players whose clock ran out.
     pub time_outs: u64,
@@ -208,7 +208,7 @@ pub(crate) struct Spread {
 }
 
 impl Spread {
-    /// One connection has seen the action at this offset; `sent` by whoever sent it.
+    /// Records that a connection has seen the action at this offset; `sent` is set by its sender.
     pub(crate) fn seen(&mut self, offset: u64, sent: Option<Instant>, now: Instant, figures: &mut Figures) {
         let at = self.open.iter().position(|(open, ..)| *open == offset).unwrap_or_else(|| {
             if self.open.len() >= OPEN_MAX && self.open.pop_front().is_some_and(|(.., sent)| sent.is_some()) {
@@ -223,7 +223,8 @@ impl Spread {
         if *seen < self.viewers {
             return;
         }
-        // By now its sender has seen it too; what nobody here has sent (a clock that ran out) has no latency.
+        // All have seen it, its sender included; an action that no connection sent (a clock that ran out) has no
+        // latency.
         if let Some((.., Some(sent))) = self.open.remove(at) {
             figures.broadcast(sent, now);
         }
@@ -242,7 +243,7 @@ mod tests {
         let ms = |ms| begun + Duration::from_millis(ms);
         figures.begin(begun);
         let mut spread = Spread { viewers: 3, ..Spread::default() };
-        // One sees it before its sender does.
+        // Another connection sees the action before its sender does.
         spread.seen(7, None, ms(3), &mut figures);
         spread.seen(7, Some(ms(1)), ms(4), &mut figures);
         spread.seen(8, Some(ms(4)), ms(5), &mut figures);
@@ -250,7 +251,7 @@ mod tests {
         spread.seen(7, None, ms(11), &mut figures);
         let quantiles = figures.broadcast.quantiles();
         assert_eq!((quantiles.count, quantiles.max.round()), (1, 10.0));
-        // Messages sent before the measurement are not part of it.
+        // Messages from before the measurement do not count.
         figures.begin(ms(20));
         for _ in 0..3 {
             spread.seen(9, Some(ms(19)), ms(30), &mut figures);

@@ -8,7 +8,7 @@ const FINE: u32 = 7;
 /// Longer latencies, in microseconds, count as this one.
 const LONGEST_US: u64 = 60_000_000;
 
-/// Microseconds. Up to 256 each has a bucket; above, every power of two has 128 of them.
+/// A histogram in microseconds. Values up to 256 have a bucket each; above, every power of two has 128 buckets.
 #[derive(Clone, Debug)]
 pub(crate) struct Latencies {
     counts: Vec<u64>,
@@ -56,9 +56,9 @@ impl Latencies {
         self.longest_us = self.longest_us.max(us);
     }
 
-    /// By nearest rank.
+    /// Quantiles by nearest rank.
     pub(crate) fn quantiles(&self) -> Quantiles {
-        // At most a minute: it fits, and one division rounds once.
+        // At most a minute, so the value fits; one division rounds once.
         let ms = |us: u64| f64::from(u32::try_from(us).unwrap_or(u32::MAX)) / 1_000.0;
         let at = |thousandth: u64| {
             let rank = (self.count * thousandth).div_ceil(1_000).max(1);

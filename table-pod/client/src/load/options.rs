@@ -1,11 +1,12 @@
-//! `purr load`: its options, and what people and tools see of it.
+//! The options and the output of `purr load`.
 
 use super::{Moment, Outcome, Plan, Player, Purr, Setup, Target, drive};
 use crate::{
     api::{Api, Gateway, Listed},
-    cli::{At, note, print_line},
+    at::At,
     seat::Permits,
     session::Session,
+    terminal::{note, print_line},
     wallet::{Vault, Wallet, parse_table_id},
 };
 use anyhow::{Context, bail, ensure};
@@ -23,7 +24,7 @@ const TABLES_MAX: usize = 2_000;
 const SIGN_INS: usize = 16;
 /// How often a sign-in that is refused for now is tried again, a second apart.
 const SIGN_IN_TRIES: u32 = 120;
-/// For everybody to get in: this, and more for many.
+/// Time for all players to arrive; many players get more.
 const ARRIVE: Duration = Duration::from_secs(60);
 const LEAVE: Duration = Duration::from_secs(60);
 
@@ -141,7 +142,7 @@ pub async fn run(args: LoadArgs) -> anyhow::Result<()> {
 }
 
 impl Gateway {
-    /// Where a generator's connections go.
+    /// The server of a generator's connections.
     pub fn target(&self) -> Target {
         Target { address: self.address.clone(), server_name: self.server_name.clone(), tls: self.tls.clone() }
     }
@@ -165,7 +166,7 @@ async fn tables(api: &Api, args: &LoadArgs) -> anyhow::Result<Vec<Place>> {
         }
     }
     if found.len() < wanted {
-        // One that is not there is named, with those that are.
+        // An unknown table is named together with the known ones.
         for name in &args.table {
             api.find_table(name).await?;
         }
@@ -181,7 +182,7 @@ async fn tables(api: &Api, args: &LoadArgs) -> anyhow::Result<Vec<Place>> {
     stream::iter(found).map(with_id).buffered(SIGN_INS).try_collect().await
 }
 
-/// The players' wallets; spectators share them where there are enough.
+/// The players' wallets; spectators use the same ones if there are enough.
 fn wallets(args: &LoadArgs) -> anyhow::Result<Vec<Wallet>> {
     let tables = if args.table.is_empty() { args.tables } else { args.table.len() };
     let wanted = args.players + args.spectators.div_ceil(tables);
@@ -195,7 +196,7 @@ fn wallets(args: &LoadArgs) -> anyhow::Result<Vec<Wallet>> {
     Ok(wallets)
 }
 
-/// Everybody, some at a time; whoever is told to wait tries again.
+/// Signs all wallets in, some at a time; rate-limited ones retry.
 pub async fn sign_in(api: &Api, wallets: Vec<Wallet>) -> anyhow::Result<Vec<Session>> {
     let (of, begun) = (wallets.len(), Instant::now());
     let one = async |(at, wallet): (usize, Wallet)| {
@@ -234,7 +235,7 @@ fn players(args: &LoadArgs, tables: &[Place], sessions: &[Session]) -> Vec<Playe
     };
     let (seated, watching) = sessions.split_at(args.players.min(sessions.len()));
     let seated = seated.iter().enumerate().filter_map(|(number, session)| place(number, session, false));
-    // One wallet has one connection a table.
+    // A wallet can have one connection to a table.
     let watching =
         (0..args.spectators).filter_map(|number| place(number, watching.get(number / tables.len())?, true));
     seated.chain(watching).collect()

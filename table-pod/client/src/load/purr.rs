@@ -1,8 +1,8 @@
-//! The binary subprotocol, with no more kept of the table than a player needs who looks at nothing but the turn.
+//! The binary subprotocol for a player who only watches for the own turn.
 
 use super::{
+    setup::Setup,
     side::{Answer, Choice, Heard, Shown, Side, Turn},
-    socket::Setup,
 };
 use crate::wallet::checksummed;
 use purr_engine::{PlayerId, SeatIndex};
@@ -17,14 +17,14 @@ use tokio_tungstenite::tungstenite::{
     ClientRequestBuilder, client::IntoClientRequest, handshake::client::Request,
 };
 
-/// A chair's stack below this part of the buy-in is filled up again.
+/// A stack below this part of the buy-in is topped up.
 const LOW: u64 = 2;
 
 /// One player at one table.
 pub struct Purr {
     uid: String,
     own: PlayerId,
-    /// The chair to ask for first; `None` for a spectator.
+    /// The seat to ask for first; `None` for a spectator.
     chair: Option<u32>,
     next_id: u64,
     seat: Option<u32>,
@@ -94,7 +94,7 @@ impl Purr {
         match kind {
             Kind::HandStarted(started) => self.hand = started.hand,
             Kind::Acted(acted) => {
-                // All of the message's acts count: somebody else may have acted after.
+                // All acts of the message count: another player may have acted after the own act.
                 heard.timed_out |= own(acted.seat) && acted.timed_out;
                 let own = heard.shown.is_some_and(|shown| shown.own) || own(acted.seat) && !acted.timed_out;
                 heard.shown = Some(Shown { offset, own });
@@ -122,7 +122,7 @@ impl Purr {
         }
     }
 
-    /// A wish was not granted: another chair, and not at once.
+    /// A request was refused: try another seat, after a pause.
     fn denied(&mut self, error: &pb::Error) {
         (self.asked, self.coming) = (None, false);
         self.quiet = 4;
@@ -210,7 +210,7 @@ impl Side for Purr {
             Some(_) if self.sitting_out => Ask::SitIn(pb::SitIn { post: true }),
             Some(_) => return None,
         };
-        // The chair and the chips come with an event of their own, when the chain has them.
+        // The seat and the chips arrive with events of their own, once the chain has them.
         self.coming = !matches!(body, Ask::SitIn(_));
         let (id, message) = self.say(body);
         self.asked = Some(id);

@@ -1,6 +1,6 @@
-//! A load generator's view of a protocol: how to greet, what it received, how to act.
+//! A load generator's view of a protocol: how to attach, what was received, how to act.
 
-use super::socket::Setup;
+use super::setup::Setup;
 use purr_runtime::ws::Message;
 use tokio_tungstenite::tungstenite::handshake::client::Request;
 
@@ -25,7 +25,7 @@ pub enum Choice {
 /// The content of one frame.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Heard {
-    /// The table is there, as it is now.
+    /// The current state of the table has arrived.
     pub attached: bool,
     /// An action was shown: where in the table's history.
     pub shown: Option<Shown>,
@@ -45,7 +45,7 @@ pub struct Heard {
 pub struct Shown {
     /// Rises with every message of the table; the same for all who see it.
     pub offset: u64,
-    /// An action of this connection is among what was shown.
+    /// One of the shown actions is this connection's own.
     pub own: bool,
 }
 
@@ -54,11 +54,11 @@ pub struct Shown {
 pub struct Answer {
     pub id: u64,
     pub refused: Option<String>,
-    /// It was only too early: the same again later.
+    /// The request was only too early: repeat it later.
     pub again: bool,
 }
 
-/// One connection's side of a protocol: frames in and out, no sockets and no clock.
+/// The client side of a protocol for one connection: frames in and out, no sockets and no clock.
 pub trait Side {
     /// The request that opens the WebSocket. What was known of a connection before is forgotten.
     ///
@@ -73,19 +73,19 @@ pub trait Side {
     /// Where a frame is none of this protocol.
     fn hear(&mut self, frame: &Message) -> anyhow::Result<Heard>;
 
-    /// Whether this player has a chair, or wants none.
+    /// Whether this player has a seat, or wants none.
     fn settled(&self) -> bool;
 
     /// Whether it has one.
     fn seated(&self) -> bool;
 
-    /// Something else to say now than an action: to sit down, for instance. Its id, and the frame.
+    /// A request other than an action, for instance to sit down: its id and the frame.
     fn wish(&mut self, setup: &Setup) -> Option<(u64, Message)>;
 
     /// An action, and its id.
     fn act(&mut self, hand: u64, choice: Choice) -> (u64, Message);
 
-    /// Gives the chair back, where there is one; none is asked for again.
+    /// Gives the seat back, if there is one, and asks for no other.
     fn leave(&mut self) -> Option<Message>;
 
     /// A newer token, where the protocol takes one.
@@ -113,7 +113,7 @@ mod tests {
         let turn = |check, call, raise_min| Turn { hand: 1, check, call, raise_min };
         assert_eq!(choose(&turn(false, Some(10), Some(20)), 10), Choice::RaiseTo(20));
         assert_eq!(choose(&turn(false, Some(20), Some(30)), 10), Choice::Call);
-        // The big blind after a raise: a call of the same amount, but the least raise says that there was one.
+        // The big blind after a raise: the call costs the same, but the minimum raise shows that there was one.
         assert_eq!(choose(&turn(false, Some(10), Some(30)), 10), Choice::Call);
         assert_eq!(choose(&turn(true, None, Some(10)), 10), Choice::Check);
         assert_eq!(choose(&turn(false, None, None), 10), Choice::Fold);

@@ -1,13 +1,14 @@
-//! One connection of a generator: comes in, sits down, acts when it is its turn, and comes back when it is cut.
+//! One connection of the generator: connects, sits down, acts on its turn, and reconnects when it is cut.
 
 use super::{
     figures::{Bytes, Figures, Spread},
+    setup::Setup,
     side::{Answer, Heard, Side, Turn, choose},
 };
-use crate::{bot::Dice, seat::Permits, session::Session};
+use crate::bot::Dice;
 use anyhow::{Context, bail};
 use futures::{SinkExt, StreamExt};
-use purr_protocol::{CloseCode, pb, permit::PermitFor};
+use purr_protocol::CloseCode;
 use purr_runtime::{
     BackOff, Delays,
     ws::{self, Message},
@@ -37,31 +38,13 @@ const RETRY: Delays = Delays::new(Duration::from_millis(250), Duration::from_sec
 /// Wait before a message that came too early is sent again.
 const AGAIN: Duration = Duration::from_millis(500);
 
-/// Where the connections go.
+/// The server of the connections.
 #[derive(Clone)]
 pub struct Target {
     /// host:port
     pub address: String,
     pub server_name: ServerName<'static>,
     pub tls: Arc<ClientConfig>,
-}
-
-/// The identity of a connection.
-#[derive(Clone, Default)]
-pub struct Setup {
-    /// Where its tokens come from; `None` where the other side wants none.
-    pub session: Option<Session>,
-    /// The wallet that signs buy-ins; `None` for a spectator.
-    pub permits: Option<Permits>,
-    pub buy_in: u64,
-    /// The rake that each permit allows.
-    pub max_rake: u64,
-}
-
-impl Setup {
-    pub(super) fn permit(&self, what: PermitFor, amount: u64) -> Option<pb::Permit> {
-        self.permits.as_ref()?.sign(what, amount, self.max_rake).ok()
-    }
 }
 
 /// The stage of a run, the same for all connections.
@@ -149,7 +132,7 @@ impl<S: Side> Seat<S> {
         Self { side, setup, table, shared, dice, counted, acting: None, sent: None, due: None, turn: None }
     }
 
-    /// Until all is over.
+    /// Runs until the load ends.
     pub(crate) async fn run(mut self) {
         let mut back_off = BackOff::new(RETRY);
         loop {
@@ -171,7 +154,7 @@ impl<S: Side> Seat<S> {
         }
     }
 
-    /// Keeps the counts of those who are where they want to be, and of those in a chair.
+    /// Updates the numbers of settled and of seated players.
     fn count(&mut self, settled: bool, seated: bool) {
         let (was_settled, was_seated) = std::mem::replace(&mut self.counted, (settled, seated));
         let add = |count: &RefCell<usize>, was: bool, is: bool| {
@@ -182,7 +165,7 @@ impl<S: Side> Seat<S> {
         add(&self.shared.seated, was_seated, seated);
     }
 
-    /// One connection, from its handshake to its end; whether the table had answered.
+    /// Runs one connection from its handshake to its end; also returns whether the table had answered.
     async fn once(&mut self) -> (bool, anyhow::Result<()>) {
         let mut attached = false;
         let (shared, mut stage) = (self.shared.clone(), self.shared.stage.clone());
@@ -301,14 +284,14 @@ impl<S: Side> Seat<S> {
         }
         if let Some(shown) = shown {
             let sent = self.sent.take_if(|_| shown.own);
-            // Somebody acted: what was thought of before is no turn any more, unless it comes with this.
+            // Another player acted: a planned action is obsolete unless this message has a turn.
             self.due = None;
             self.table.borrow_mut().seen(shown.offset, sent, now, &mut self.shared.figures.borrow_mut());
         }
         if let Some(answer) = answer {
             self.answered(answer, now);
         }
-        // A turn can be told again, by a snapshot or after a pause: what went out for it counts.
+        // A turn may be repeated, by a snapshot or after a pause: an action that was sent for it counts.
         if let Some(turn) = turn.filter(|_| self.sent.is_none()) {
             // Half to one and a half times the mean, so that tables do not march in step.
             let half = self.shared.think / 2;

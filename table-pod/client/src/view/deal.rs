@@ -7,7 +7,7 @@ use purr_engine::{
 };
 use purr_protocol::pb;
 
-/// A deal as far as it was shown: enough to check it (see [`crate::verify`]).
+/// The visible part of a deal, enough to check it (see [`crate::verify`]).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DealSeen {
     pub hand: u64,
@@ -24,9 +24,9 @@ pub struct DealSeen {
     pub bare: Vec<Card>,
     /// The view began in the middle of the hand, and parts are missing.
     pub joined: bool,
-    /// Another root was told after the reveals than before.
+    /// The root after the reveals differs from the one before.
     pub root_changed: bool,
-    /// Other commitments were told after the reveals than before.
+    /// The commitments after the reveals differ from those before.
     pub commitments_changed: bool,
 }
 
@@ -50,7 +50,7 @@ impl DealSeen {
         Self { root: root.try_into().ok(), joined: true, ..Self::new(hand) }
     }
 
-    /// From a snapshot in the middle of a hand: with its proofs, all that was to be seen so far.
+    /// The deal from a snapshot in the middle of a hand: everything visible so far, with its proofs.
     pub(super) fn from_snapshot(hand: &pb::Hand) -> Result<Self, ViewError> {
         let (Some(told), true) = (&hand.deal, hand.second_board.is_empty()) else {
             return Ok(Self::joined(hand.hand, &hand.deal_root));
@@ -93,7 +93,7 @@ impl DealSeen {
         Ok(())
     }
 
-    /// One card at a time, twice around.
+    /// Hole cards are dealt one at a time, twice around.
     pub(super) fn hole_cards(&mut self, seat: SeatIndex, cards: &[pb::Opening]) -> Result<(), ViewError> {
         let Some(at) = self.order.iter().position(|dealt| *dealt == seat) else { return Ok(()) };
         for (round, opening) in cards.iter().enumerate() {
@@ -117,7 +117,7 @@ impl DealSeen {
             self.bare.push(card);
             return Ok(());
         };
-        // One's own cards are seen again when they are shown.
+        // The viewer's own cards appear again when they are shown.
         if !self.openings.contains(&(place, opening.clone())) {
             self.openings.push((place, opening));
         }

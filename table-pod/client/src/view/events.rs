@@ -123,7 +123,7 @@ impl View {
             }
             Kind::DealVoided(void) => {
                 self.deals_void = void.total;
-                // The number may come again, with another root.
+                // The hand's number may be used again with another root.
                 self.deal = self.deal.take().filter(|deal| deal.hand != void.hand);
             }
             Kind::Leaving(at) => self.seat(at.seat)?.leaving = true,

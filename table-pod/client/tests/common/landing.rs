@@ -1,4 +1,4 @@
-//! Where players' sockets arrive: what a gateway does between them and a table, a trunk for each and nothing else.
+//! The gateway's part for tests without one: players' sockets in, a trunk to a table out.
 
 use super::UID;
 use axum::{Router, body::Body, extract::State, http::Request, response::Response, routing::get};

@@ -27,10 +27,10 @@ use purr_store::{DataKeys, MemoryStore, Sealer};
 use purr_table::{
     actor::{Actor, TakeOver},
     core::{Pace, Recording},
-    http::Tokens,
     metrics::Metrics,
     play_money::PlayMoney,
     snapshot::Format,
+    tokens::Tokens,
 };
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, PublicKeyData};
 use serde_json::{Value, json};
@@ -158,7 +158,7 @@ impl Door {
         Json(json!({ "accessToken": access, "expiresInS": TOKEN_S, "refreshToken": refresh }))
     }
 
-    /// Nobody's refresh token is good any more.
+    /// Invalidates all refresh tokens.
     pub fn end_sessions(&self) {
         self.sessions.lock().unwrap().clear();
     }
@@ -221,7 +221,7 @@ async fn table() -> Json<Value> {
     Json(table)
 }
 
-/// Hands that the door has a history of, but for the one that is missing.
+/// Number of hands in the stand-in gateway's history; one of them is missing.
 pub const HANDS: u64 = 45;
 pub const MISSING: u64 = 13;
 
@@ -320,7 +320,7 @@ pub struct World {
     pub socket: Gateway,
     pub door_url: String,
     pub table: SocketAddr,
-    /// As who the table takes trunks.
+    /// The role that the table accepts trunks from.
     pub gateway: Identity,
     /// The key that gateways sign assertions with.
     asserting: EncodingKey,
@@ -408,7 +408,7 @@ impl World {
         Self { door, wire, store, signer, socket, door_url, table, gateway, asserting, dir, stop }
     }
 
-    /// As a gateway signs it.
+    /// The assertion as a gateway signs it.
     pub fn assertion(&self, said: &Assertion) -> String {
         let header = Header { kid: Some("gateway".into()), ..Header::new(Algorithm::EdDSA) };
         encode(&header, said, &self.asserting).unwrap()

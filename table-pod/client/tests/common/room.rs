@@ -74,7 +74,7 @@ impl Room {
         Self { table, dice, hand: 0, came: 0 }
     }
 
-    /// Players come, go, sit out and come back between two hands.
+    /// Lets players come, go, sit out and return between two hands.
     fn between(&mut self) {
         for seat in 0..self.table.config().seats {
             let seat = SeatIndex(seat);
@@ -99,7 +99,7 @@ impl Room {
         }
     }
 
-    /// The next hand, with all that was said and done in it.
+    /// Plays the next hand and returns its record.
     pub fn play(&mut self) -> HandRecord {
         while self.table.ready() < 2 {
             self.between();
@@ -203,6 +203,6 @@ fn record(
         "reveals": reveals,
         "openings": seen.map(opening).collect::<Vec<_>>(),
     });
-    // Fields that other releases add are theirs: this one fills in what it knows.
+    // Fields of other releases are filled in as this release knows them.
     serde_json::from_value(json).unwrap()
 }

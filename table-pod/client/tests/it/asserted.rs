@@ -63,7 +63,7 @@ async fn an_assertion_for_another_lane_or_table_or_none_ends_the_lane() {
         (1, world.assertion(&said(9, 300))),
         (2, world.assertion(&elsewhere)),
         (3, world.assertion(&old)),
-        // A player's access token is none of the gateway's assertions, wherever it stands.
+        // A player's access token is not accepted as an assertion.
         (4, token.clone()),
         (5, String::new()),
     ] {

@@ -1,4 +1,4 @@
-//! The money of records: every honest hand passes, every changed one fails and says what differs.
+//! Checks of records' money: every honest hand passes; every changed one fails with a reason.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
 
 use crate::room;
@@ -143,7 +143,7 @@ fn an_event_that_is_taken_out_or_told_twice_is_noticed() {
                 | Event::HandEnded(_)
         )
     };
-    // In a void hand every bet went back: a bet that is left out changes nothing.
+    // In a void hand every bet is returned, so a missing bet changes nothing.
     for record in records(0..40).filter(|record| !record.end.void) {
         for at in 0..record.history.events.len() {
             if !counts(&record.history.events[at]) {
@@ -215,7 +215,7 @@ fn what_differs_is_named() {
 
     let mut shifted = record.clone();
     shifted.history.seats[0].stack += 1;
-    // With a chip more the player may not be all-in, and owes another decision.
+    // With one more chip the player need not be all-in, and owes another decision.
     assert!(
         said(&shifted).contains("seat") || said(&shifted).contains("no end of the hand"),
         "{}",
@@ -247,7 +247,7 @@ fn less_rake_than_the_rule_is_right_where_a_signed_receipt_says_so() {
     assert_eq!(money::check(&told, None), Err(MoneyError::RakeBelowRule { recorded, rule }));
     assert!(money::check(&told, Some(recorded)).is_ok());
     assert!(money::check(&told, Some(rule)).is_err());
-    // More than the rule is never right.
+    // More rake than the rule is never right.
     let mut greedy = record;
     greedy.history.config.rake.caps = vec![purr_engine::RakeCap { players: 2, amount: rule - 1 }];
     assert!(money::check(&greedy, Some(rule)).is_err());

@@ -1,4 +1,4 @@
-//! The command `purr` as people use it: what it refuses at once, in sentences, and what it fetches.
+//! The command `purr` as people use it: immediate refusals in sentences, and fetched data.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
 
 use crate::common;
@@ -12,7 +12,7 @@ use std::{
 };
 use tokio::process::Command;
 
-/// Far below what the command would wait for a table that may come.
+/// Far below the command's wait for a table that may still open.
 const AT_ONCE: Duration = Duration::from_secs(30);
 
 struct Said {
@@ -43,7 +43,7 @@ async fn purr(words: &[&str]) -> Said {
     Said { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
 }
 
-/// A player at the door of a world.
+/// A test world and the files that a player's command line needs.
 struct Player {
     world: World,
     key: PathBuf,
@@ -105,7 +105,7 @@ async fn a_range_of_hands_is_one_sign_in() {
     let said = player.purr(&["hand", "loop", "7"]).await;
     assert_eq!((said.code, lines(&said)), (Some(0), expected(7..=7)), "{}", said.err);
 
-    // One that is missing does not keep the others from being fetched, and is told.
+    // A missing hand does not keep the others from being fetched, and is reported.
     let said = player.purr(&["hand", "loop", "12-14"]).await;
     assert_eq!(said.code, Some(1));
     assert_eq!(lines(&said), [expected(12..=12), expected(14..=14)].concat());
@@ -142,7 +142,7 @@ async fn what_is_wrong_with_the_words_is_told_before_anything_is_asked() {
     let (key, none, bad) = (path("key"), path("none"), path("bad"));
     Wallet::random().unwrap().write_file(std::path::Path::new(&key)).unwrap();
     std::fs::write(&bad, "no key").unwrap();
-    // Nothing listens there: whoever asked would say so.
+    // No server listens there, so a request would fail visibly.
     let url = "https://localhost:9";
     let at = ["--gateway", url, "--key-file", &key];
     let with = |words: &[&'static str]| [words, &[]].concat();
@@ -179,7 +179,7 @@ async fn what_is_wrong_with_the_words_is_told_before_anything_is_asked() {
         said.failed(&[wanted]);
         assert!(!said.err.contains("refused (os error"), "{words:?} asked first: {}", said.err);
     }
-    // And what goes wrong on the way is a sentence, too.
+    // Errors on the way are sentences, too.
     purr(&[&["hand", "loop", "1"][..], &at].concat()).await.failed(&["GET /v1/tables"]);
 }
 

@@ -120,7 +120,7 @@ impl Session {
         if let Some(entry) = step.hand {
             self.record = Some(entry.record.to_vec());
         }
-        // A snapshot at every step: whoever attaches now must not see more than whoever was there.
+        // A snapshot at every step: a viewer who attaches now must not see more than one who was there.
         for viewer in 0..=SEATS {
             let snapshot = self.core.snapshot_for(player(viewer));
             self.views[usize::from(viewer)].push_str(&serde_json::to_string(&snapshot).unwrap());
@@ -208,7 +208,7 @@ fn root_of(record: &HandRecord) -> Hash {
     root
 }
 
-/// The hand as a table tells it that dealt from these leaves: every visible card and proof is theirs.
+/// The record of a table that dealt from these leaves: every visible card and proof is from them.
 fn dealt_from(record: &HandRecord, leaves: &Leaves) -> HandRecord {
     let mut told = HandRecord { root: hex::encode(leaves.root()), ..record.clone() };
     let order = deal::deal_order(&leaves.root(), &record.reveals).unwrap();
@@ -280,13 +280,13 @@ fn both_boards_of_a_hand_that_is_run_twice_are_proven() {
 
 #[test]
 fn a_table_that_swaps_a_card_is_caught() {
-    // In the history alone.
+    // The forgery is in the history alone.
     let mut told = shown_down();
     let other = unseen(&told);
     *first_board_card(&mut told) = other;
     assert_eq!(verify::record(&told), Err(Unproven::Bare(other)));
     assert!(matches!(audit(&told, &auditor()), Err(Unproven::Place { card, .. }) if card == other));
-    // With its opening.
+    // The forgery comes with an opening.
     let before = *first_board_card(&mut shown_down());
     let mut opened = told.clone();
     let opening = opened.openings.iter_mut().find(|(_, open)| open.card == before).unwrap();
@@ -295,7 +295,7 @@ fn a_table_that_swaps_a_card_is_caught() {
     let wrong = Unproven::Deal(DealError::NotInDeck { leaf, card: other });
     assert_eq!(verify::record(&opened), Err(wrong));
     assert!(matches!(audit(&opened, &auditor()), Err(Unproven::Place { .. })));
-    // And in what the auditor gets: those are not the leaves that the root was made of.
+    // The forgery is also in the auditor's part, whose leaves then do not match the root.
     let mut sealed = shown_down();
     let mut leaves: [(Card, Hash); 52] = std::array::from_fn(|leaf| {
         let open = leaves_of(&sealed).opening(u8::try_from(leaf).unwrap()).unwrap();
@@ -323,7 +323,7 @@ fn a_table_that_doubles_a_card_is_caught_by_the_auditor_though_nobody_saw_both()
         let told = dealt_from(&record, &doubled);
         let twice = Err(Unproven::Deal(DealError::CardTwice(card)));
         match verify::record(&told) {
-            // Everything that players saw is in order; only the whole deck shows the fault.
+            // All visible cards are in order; only the whole deck exposes the fault.
             Ok(_) => unseen_twins += 1,
             Err(_) => seen_twins += 1,
         }
@@ -352,23 +352,24 @@ fn a_table_that_chooses_the_order_is_caught() {
 
 #[test]
 fn a_table_that_ignores_a_reveal_is_caught() {
-    // It deals from one reveal and shows two.
+    // The table deals from one reveal and shows two.
     let withheld = Session::new(false).play(Some(2), false).record;
     let mut ignored = shown_down();
     let second = ignored.reveals.pop().unwrap();
     let wrong = |result| matches!(result, Err(Unproven::Deal(DealError::WrongOrder { .. })));
     assert!(wrong(verify::record(&ignored)), "the order is not the one of the reveals that are left");
     assert!(audit(&ignored, &auditor()).is_err());
-    // It puts another in its place.
+    // The table replaces the reveal.
     let mut forged = shown_down();
     forged.reveals[1].entropy[0] ^= 1;
     assert_eq!(verify::record(&forged), Err(Unproven::Deal(DealError::WrongReveal(second.seat))));
     assert!(audit(&forged, &auditor()).is_err());
-    // It denies that there was a commitment.
+    // The table denies that there was a commitment.
     let mut denied = shown_down();
     denied.commitments.retain(|committed| committed.seat != second.seat);
     assert_eq!(verify::record(&denied), Err(Unproven::Deal(DealError::NotCommitted(second.seat))));
-    // It says that the reveal never came, and deals so: the record names the seat, whose owner knows better.
+    // The table claims that the reveal never arrived, and deals without it: the record names the seat, whose owner can
+    // prove otherwise.
     assert_eq!(verify::record(&withheld).unwrap().withheld, [2]);
 }
 
@@ -408,12 +409,12 @@ fn mucked_and_undealt_cards_stay_hidden_from_every_seat_and_from_the_record() {
             hidden_cards += 1;
             let card = leaves.card(leaf).unwrap();
             assert!(!shows(&public, leaf, &leaves), "{card} is in the record");
-            // Not even in its sealed parts in the clear.
+            // Not even in the clear text around its sealed parts.
             assert!(!shows(&String::from_utf8_lossy(&bytes), leaf, &leaves), "{card}");
             let owner = audited.holes.iter().find(|(_, cards)| cards.contains(&card)).map(|(seat, _)| seat.0);
             for (viewer, view) in views.iter().enumerate() {
                 let owns = owner.map(usize::from) == Some(viewer);
-                // The owner has seen it: the search finds what is there.
+                // The owner has seen it, so the search finds it.
                 assert_eq!(shows(view, leaf, &leaves), owns, "viewer {viewer}, {card}");
             }
         }
@@ -458,7 +459,7 @@ fn the_binary_makes_an_auditors_key_and_audits_with_it() {
 #[test]
 fn what_a_gateway_gives_of_a_hand_is_verified_too() {
     let record = shown_down();
-    // Without version, sealed parts and their hash, with fields of the gateway's own.
+    // Without version, sealed parts and their hash, and with extra fields of the gateway.
     let mut given = serde_json::to_value(&record).unwrap();
     let fields = given.as_object_mut().unwrap();
     for sealed in ["version", "sealed", "audit"] {

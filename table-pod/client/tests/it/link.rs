@@ -101,7 +101,7 @@ fn acted(seat: u32) -> Kind {
     })
 }
 
-/// The root of a deal, with one's own commitment in seat 0.
+/// The root of a deal, with the own commitment in seat 0.
 fn deal(hand: u64, commitment: &[u8]) -> Kind {
     let commitments = vec![pb::EntropyCommitment { seat: 0, commitment: commitment.to_vec() }];
     Kind::Deal(pb::DealCommitted { hand, root: vec![9; 32], reveals: Vec::new(), commitments })
@@ -216,7 +216,7 @@ fn entropy_is_committed_before_every_hand_and_revealed_once() {
         assert!(!entropies.contains(&entropy), "never the same entropy twice");
         entropies.push(entropy);
         game.start(hand);
-        // The table has taken the entropy and says nothing of it in the deal.
+        // The table accepted the entropy but does not use it in the deal.
         assert!(matches!(checked(&game.events(vec![end(hand)])), Unproven::EntropyLeftOut(_)));
     }
 }
@@ -243,7 +243,7 @@ fn entropy_is_kept_back_where_the_table_is_not_bound_to_it() {
     assert!(game.sent().is_empty(), "another commitment stands in its place");
     game.start(1);
     game.settle();
-    // It had been taken before the root was published.
+    // The commitment had been accepted before the root was published.
     assert_eq!(checked(&game.events(vec![end(1)])), &Unproven::CommitmentLeftOut(purr_engine::SeatIndex(0)));
     assert_ne!(commit.commitment, vec![0; 32]);
 }
@@ -258,7 +258,7 @@ fn entropy_of_a_deal_that_was_given_up_is_never_used_again() {
     let Ask::CommitEntropy(second) = game.only() else { panic!("a new commitment is due") };
     assert_ne!(first.commitment, second.commitment);
     assert_eq!(game.link.view().deals_void(), 1);
-    // The same number comes again under another root, and nothing is wrong with that.
+    // The same number comes again with another root, which is correct after a void deal.
     game.events(vec![Kind::Deal(pb::DealCommitted { hand: 1, root: vec![8; 32], ..Default::default() })]);
     assert!(game.link.view().deal().is_some_and(|deal| !deal.root_changed));
 }

@@ -17,7 +17,7 @@ const BUY_IN: u64 = 400;
 
 fn plan() -> Plan {
     Plan {
-        // Below what the table lets a player say.
+        // Below the table's limit of messages.
         think: Duration::from_millis(20),
         arrive_max: Duration::from_secs(30),
         warm_up: Duration::ZERO,
@@ -29,7 +29,7 @@ fn plan() -> Plan {
     }
 }
 
-/// Five in chairs, and one who looks on.
+/// Five seated players and a spectator.
 async fn players(world: &World) -> Vec<Player<Purr>> {
     let mut players = Vec::new();
     for number in 0..=PLAYERS {
@@ -49,7 +49,7 @@ async fn a_thread_of_players_plays_over_a_cut_wire_renews_its_tokens_and_gives_i
     let (players, target, wire) = (players(&world).await, world.socket.target(), world.wire.clone());
     let mut cut = false;
     let tell = move |moment, _| {
-        // In the middle of it everybody loses the connection, once.
+        // In the middle of the run every connection is cut once.
         if matches!(moment, Moment::Measuring { actions: 30.. }) && !std::mem::replace(&mut cut, true) {
             wire.cut();
         }

@@ -185,7 +185,7 @@ fn every_part_of_a_receipt_that_is_changed_is_named() {
     assert!(matches!(changed(&|r| r.signer = hex0x(&[1; 20])), ReceiptError::SignerNamed { .. }));
     assert!(matches!(changed(&|r| r.signature = "0x00".into()), ReceiptError::BadSignature));
     assert!(matches!(changed(&|r| r.vault = "vault".into()), ReceiptError::Malformed { field: "vault", .. }));
-    // Another key's signature is good, and that key's.
+    // A signature of another key is valid, but by that key.
     assert_eq!(receipt::check(&record, None, &signed(&record, hash, &key(4)), None), Ok(address(&key(4))));
 
     let mut shifted = record.clone();
@@ -234,7 +234,7 @@ fn the_binary_checks_deal_money_and_receipt_of_many_hands() {
         "{said}"
     );
 
-    // Without a name for the signer the command says that it knows none.
+    // Without a named signer the command reports that it knows none.
     let (code, said, _) = purr(&words[..4]);
     assert!(code == Some(0) && said.contains("name it with --signer"), "{said}");
     let (code, said, _) = purr(&words[..2]);
@@ -245,7 +245,7 @@ fn the_binary_checks_deal_money_and_receipt_of_many_hands() {
     assert_eq!(code, Some(1));
     assert!(wrong.contains("error: hand ") && wrong.contains(&format!("not by {other}")), "{wrong}");
 
-    // A raised pot, told as who knows the format would tell it.
+    // A raised pot in a consistent record, as an expert forger would write it.
     let mut raised: serde_json::Value = serde_json::from_str(&bytes).unwrap();
     let events = raised["history"]["events"].as_array_mut().unwrap();
     let won = events.iter_mut().find_map(|event| event.get_mut("potWon")).unwrap();

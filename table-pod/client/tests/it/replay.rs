@@ -1,4 +1,4 @@
-//! `purr replay` as a program: what it exits with, also where nobody reads what it prints.
+//! `purr replay` as a program: its exit codes, also when nobody reads its output.
 #![allow(clippy::unwrap_used, reason = "tests may fail loudly")]
 
 use std::{
@@ -11,7 +11,7 @@ const HAND: &str = "variant = 'NT'\nantes = [0, 0, 0]\nblinds_or_straddles = [0.
     starting_stacks = [100, 100, 100]\n\
     actions = ['d dh p1 ????', 'd dh p2 ????', 'd dh p3 ????', 'p3 cbr 3', 'p1 f', 'p2 f']\n";
 
-/// So many hands that each told problem is a line, and all of them fill a pipe.
+/// Enough hands with problems that their report fills a pipe.
 fn hands(end: &str) -> String {
     (1..=1_500).map(|number| format!("[{number}]\n{HAND}{end}\n")).collect()
 }
@@ -40,7 +40,7 @@ fn a_closed_pipe_ends_a_replay_quietly() {
     }
 }
 
-/// The exit code of a check is what it is for, whether or not somebody reads the report.
+/// The exit code is right whether or not somebody reads the report.
 #[test]
 fn a_check_still_fails_where_nobody_reads_its_report() {
     let right = hands("finishing_stacks = [99.50, 99, 101.50]");

@@ -65,7 +65,7 @@ async fn six_bots_play_thirty_hands_over_a_wire_that_breaks() {
     let bots = (0..6).map(|seed| {
         let (wire, cuts) = (world.wire.clone(), cuts.clone());
         bot(&world, seed, 30, move |report| {
-            // After every fifth hand of whoever has played most, the wire breaks for everybody.
+            // After every fifth hand of the busiest player all connections are cut.
             let due = report.hands / 5;
             if cuts.fetch_max(due, Ordering::Relaxed) < due {
                 wire.cut();
@@ -98,7 +98,7 @@ async fn six_bots_play_thirty_hands_over_a_wire_that_breaks() {
         reports.iter().map(line).collect::<Vec<_>>()
     );
     for report in &reports {
-        // Whoever is left alone at the end cannot play on.
+        // The last remaining player cannot play on.
         assert!(report.hands >= 15, "{}", line(report));
         assert!(report.reconnects >= 3, "{}", line(report));
         assert_eq!(report.deals_wrong, Vec::<String>::new());
@@ -117,7 +117,7 @@ async fn six_bots_play_thirty_hands_over_a_wire_that_breaks() {
     let numbers = world.signer.sequence();
     assert_eq!(numbers, (1..=numbers.len() as u64).collect::<Vec<_>>());
 
-    // The records tell the same, and everybody's entropy is in them.
+    // The records agree, and contain the entropy of all players.
     let mut shown = 0;
     for record in &records {
         let proven = verify::record(record).unwrap().cards;

@@ -33,7 +33,7 @@ pub(crate) struct Trunk {
     socket: WebSocketStream<TlsStream<TcpStream>>,
     pub(crate) codecs: HashMap<Lane, Codec>,
     heard: Vec<Down>,
-    /// The players with a seat, each time that the table said so.
+    /// The table's reports of seated players.
     rosters: Vec<Vec<PlayerId>>,
 }
 
@@ -42,7 +42,7 @@ impl Trunk {
         Self::open_as(world, SUBPROTOCOL).await.unwrap().0
     }
 
-    /// With the subprotocol that the table has chosen of those that are offered.
+    /// Opens a trunk; returns the subprotocol that the table has chosen from those offered.
     pub(crate) async fn open_as(world: &World, offered: &str) -> Result<(Self, Option<String>), ws::Error> {
         let address = world.table.to_string();
         let stream = dial(&world.gateway, &address, &Role::Table(UID.into())).await.unwrap();
@@ -145,7 +145,7 @@ async fn what_players_saw_and_the_table_has_not_is_a_loss_only_where_the_table_i
         let frame = ToTable::seen(Cursor { epoch: old, offset: far, seal: seal(old, far) });
         trunk.socket.send(Message::Binary(frame)).await.unwrap();
         trunk.pings(1).await;
-        // One loss, however many tell of it.
+        // One loss, however many messages report it.
         assert_eq!(lost().await, 1);
     }
 }
@@ -186,11 +186,11 @@ async fn a_player_who_ends_or_breaks_the_protocol_takes_nobody_along() {
     assert_eq!(trunk.ends(1).await, Some(CloseCode::Protocol));
     trunk.ask(2, 5, Ask::Attach(pb::Attach::default())).await;
     assert_eq!(trunk.ends(2).await, Some(CloseCode::Protocol));
-    // Messages under way to a lane that has ended, and the goodbye of one that is gone, are nobody's fault.
+    // Messages in flight to a closed lane, and the closing of a lane that is gone, are no errors.
     let late = trunk.message(1, 6, Ask::Ping(pb::Ping {}));
     trunk.say(vec![late, Up::gone(3), Up::gone(3)]).await;
     trunk.pings(4).await;
-    // A token that is none ends the lane that came with it.
+    // An invalid token ends only its own lane.
     trunk.codecs.insert(5, Codec::Json);
     let forged = trunk.message(5, 1, Ask::Attach(pb::Attach { token: "forged".into(), resume: None }));
     trunk.say(vec![Up::open(5, Codec::Json), forged]).await;
@@ -235,7 +235,7 @@ async fn lanes_with_full_bursts_of_pings_take_nothing_from_a_player_of_the_same_
         trunk.attach(lane, Codec::Proto, &token(&world).await).await;
     }
     trunk.attach(100, Codec::Proto, &token(&world).await).await;
-    // Nothing is read meanwhile: 2,400 answers where the whole trunk had room for 1,024.
+    // Nothing is read meanwhile: 2,400 answers where the whole trunk has room for 1,024.
     let bursts = (0..60).flat_map(|id| (1..=lanes).map(move |lane| (lane, id)));
     let pings: Vec<Up> =
         bursts.map(|(lane, id)| trunk.message(lane, 1_000 + id, Ask::Ping(pb::Ping {}))).collect();

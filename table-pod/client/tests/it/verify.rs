@@ -71,7 +71,7 @@ fn honest() -> HandRecord {
     };
     let openings = seen.map(opening).collect();
     let Some(Event::HandEnded(end)) = events.last().cloned() else { panic!("the hand has ended") };
-    // From the button's left to the button.
+    // Seats from the one after the button to the button.
     if let Some(Event::HandStarted { dealt_in, .. }) = events.first() {
         seats.sort_by_key(|start: &SeatStart| dealt_in.iter().position(|seat| *seat == start.seat));
     }
@@ -171,7 +171,7 @@ fn the_binary_proves_a_file_or_says_what_is_wrong_with_it() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("hand.json");
     let mut record = honest();
-    // The hash is of the whole record, the sealed part included.
+    // The hash covers the whole record, including the sealed part.
     record.sealed = "c2VhbGVk".into();
     std::fs::write(&file, record.to_bytes().unwrap()).unwrap();
     let (proven, said) = purr(&["verify", text(&file)]);

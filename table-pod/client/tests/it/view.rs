@@ -62,7 +62,7 @@ fn spec(dice: &mut Dice) -> TableSpec {
     }
 }
 
-/// A table and everybody who looks at it, as the server would show it to them.
+/// A table and all its viewers, with the messages that the server would send them.
 struct World {
     dice: Dice,
     spec: TableSpec,
@@ -182,7 +182,7 @@ impl World {
         };
         let events = self.table.apply(self.now, Command::StartHand { hand, deck }).unwrap();
         if reveals.is_empty() {
-            // Where nobody has committed, the root comes in the step of the cards.
+            // If nobody has committed, the root is published in the same step as the cards.
             self.show(&events, &[told(&[])]);
         } else {
             let table = std::mem::replace(&mut self.table, probe);
@@ -252,7 +252,7 @@ impl World {
         }
     }
 
-    /// Everybody's view is what a snapshot would tell them now.
+    /// Compares every viewer's state with a fresh snapshot.
     fn compare(&self) {
         for number in 0..PLAYERS {
             let view = &self.views[usize::from(number)];
@@ -269,7 +269,7 @@ impl World {
         }
     }
 
-    /// Somebody was cut off and starts over from a snapshot.
+    /// Reconnects one viewer, who starts from a snapshot.
     fn rejoin(&mut self) {
         let number = u8::try_from(self.dice.roll(PLAYERS.into())).unwrap();
         let snapshot = self.snapshot(number);
@@ -277,7 +277,7 @@ impl World {
     }
 }
 
-/// No event tells that somebody leaves after the hand.
+/// No event reports a player who leaves after the hand.
 fn told(view: &View) -> Seen {
     let mut table = view.table().unwrap().clone();
     table.seats.values_mut().for_each(|seat| seat.leaving = false);

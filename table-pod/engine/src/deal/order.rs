@@ -23,8 +23,8 @@ pub fn deal_order(root: &Hash, reveals: &[Reveal]) -> Result<[u8; 52], DealError
 
 /// An unbiased Fisher-Yates shuffle: a byte that would favour some values is thrown away.
 pub(super) fn permutation(source: &Hkdf<Sha256>, label: &[u8]) -> Result<[u8; 52], DealError> {
-    // A shuffle takes 57 bytes on average. A shorter output of HKDF is the beginning of a longer one
-    // (RFC 5869, section 2.3), so the short try never changes what comes out.
+    // A shuffle needs 57 bytes on average, so a short output is tried first. A shorter output of HKDF is the beginning
+    // of a longer one (RFC 5869, section 2.3), so this never changes the result.
     let mut stream = [0u8; 1024];
     for length in [96, stream.len()] {
         source.expand(label, &mut stream[..length]).map_err(|_| DealError::Exhausted)?;

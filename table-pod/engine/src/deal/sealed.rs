@@ -1,4 +1,4 @@
-//! The table's secret: a shuffled deck with its salts, all of it from one seed.
+//! The table's secret: a shuffled deck with its salts, derived from one seed.
 
 use super::{DealError, Hash, Leaves, Opening, Reveal, deal_order, order::permutation, text, tree::Tree};
 use crate::card::{Card, Deck};
@@ -6,15 +6,15 @@ use hkdf::Hkdf;
 use serde::{Deserialize, Serialize, Serializer};
 use sha2::Sha256;
 
-/// The shuffled deck with its salts: the table's secret. Written down it is its seed, and reading it
-/// computes the rest again.
+/// The shuffled deck with its salts, which is the table's secret. It is serialised as its seed; reading it computes the
+/// rest again.
 #[derive(Clone, Deserialize)]
 #[serde(try_from = "Seed")]
 pub struct SealedDeck {
     seed: Hash,
     leaves: Leaves,
     tree: Tree,
-    /// By card: its leaf.
+    /// The leaf of each card.
     places: [u8; 52],
 }
 
@@ -33,7 +33,7 @@ impl std::fmt::Debug for SealedDeck {
 
 impl PartialEq for SealedDeck {
     fn eq(&self, other: &Self) -> bool {
-        // The seed is all there is.
+        // Everything else follows from the seed.
         self.seed == other.seed
     }
 }
@@ -49,7 +49,7 @@ impl TryFrom<Seed> for SealedDeck {
 }
 
 impl Serialize for SealedDeck {
-    /// Not by way of a clone of all that is computed from it.
+    /// Serialises the seed alone, without a clone of everything that is derived from it.
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
         Seed { seed: self.seed }.serialize(s)
     }
@@ -101,7 +101,7 @@ impl SealedDeck {
         self.tree.opening(&self.leaves, leaf)
     }
 
-    /// All of it, for an auditor's eyes.
+    /// All leaves, for an auditor only.
     pub fn leaves(&self) -> &Leaves {
         &self.leaves
     }

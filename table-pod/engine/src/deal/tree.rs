@@ -7,8 +7,8 @@ use sha2::{Digest, Sha256};
 const LEAVES: usize = 1 << DEPTH;
 const CARDS: usize = 52;
 
-/// All 52 leaves, each a card and its salt, as a table says they are: a card may be there twice.
-/// A secret of the table's and an auditor's.
+/// All 52 leaves, each a card and its salt, as a table claims them: a card may occur twice. Only the table and auditors
+/// know them.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Leaves([(Card, Hash); CARDS]);
 
@@ -42,7 +42,7 @@ impl Leaves {
         Tree::new(self).opening(self, leaf)
     }
 
-    /// Leaf by leaf the card's number and its salt: 52 times 33 bytes.
+    /// The card's number and salt of each leaf: 52 times 33 bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(Self::BYTES);
         for (card, salt) in &self.0 {
@@ -68,14 +68,14 @@ impl Leaves {
     }
 }
 
-/// All nodes, level by level from the leaves up: computed once for a deal, every opening is copied
-/// from it. In one allocation.
+/// All nodes in one allocation, level by level from the leaves up. They are computed once for a deal, and each opening
+/// copies its path from here.
 #[derive(Clone)]
 pub(super) struct Tree(Box<[Hash; 2 * LEAVES - 1]>);
 
 impl Tree {
     pub(super) fn new(Leaves(leaves): &Leaves) -> Self {
-        // Leaves that are not there hash to nothing.
+        // Missing leaves keep a hash of zeros.
         let mut nodes = Box::new([[0; 32]; 2 * LEAVES - 1]);
         for (leaf, (node, (card, salt))) in (0u8..).zip(nodes.iter_mut().zip(leaves)) {
             *node = leaf_hash(leaf, *card, salt);

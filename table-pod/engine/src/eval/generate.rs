@@ -1,18 +1,18 @@
-//! Makes the evaluator's tables, from the order of poker hands and nothing else.
+//! Generates the evaluator's tables from the order of poker hands alone.
 //!
 //! This file is no part of the crate: `examples/eval-tables.rs` includes it and writes `tables.bin`,
 //! `tests/eval.rs` includes it and compares. How the tables are read is in `tables.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How many cards of each rank a hand has, from deuce to ace.
+/// Number of cards of each rank in a hand, from deuce to ace.
 type Counts = [u8; 13];
 
-/// How a key parts: its low bits go to the column, the others to the row.
+/// How a key is split: its low bits are the column, the others the row.
 const COLUMN_BITS: u32 = 8;
 
-/// The step that every card adds to the row, so that hands of five, six and seven cards never meet. [`hands`]
-/// asserts that. Of some ten numbers tried, the one with the smallest table.
+/// Step that every card adds to the row, so that hands of five, six and seven cards never collide. [`hands`] asserts
+/// that. This value gave the smallest table of some ten tried.
 const ROW_STEP: u16 = 20_011;
 
 /// A card's part of its hand's place in the tables: of the row, modulo 2^16, and of the column.
@@ -31,9 +31,9 @@ pub fn tables() -> Vec<u8> {
     keys.chain(offsets).chain(flushes()).chain(ranks).flat_map(u16::to_le_bytes).collect()
 }
 
-/// A key for each rank, such that the sums of five to seven cards differ wherever the ranks do. Rows
-/// and columns are summed apart, without a carry: together they still tell the sum of the whole keys.
-/// The ace has the smallest, so that neighbours among high cards are close in the tables.
+/// A key for each rank, such that the sums of five to seven cards differ wherever the ranks do. Rows and columns are
+/// summed apart, without a carry between them, and still identify the sum of the whole keys. The ace has the smallest
+/// key, so that high cards are close in the tables.
 fn keys() -> [Key; 13] {
     let mut keys = smallest_keys();
     keys.reverse();
@@ -47,7 +47,7 @@ fn keys() -> [Key; 13] {
 fn smallest_keys() -> [u32; 13] {
     const LIMIT: usize = 1 << 21;
     let mut keys = [0; 13];
-    // The sums of exactly so many cards of the ranks that have their keys.
+    // The possible sums of exactly 0 to 7 cards, of the ranks that have their keys already.
     let mut sums: [Vec<u32>; 8] = Default::default();
     sums[0].push(0);
     for (rank, new) in keys.iter_mut().enumerate() {
@@ -102,7 +102,7 @@ fn hands(keys: &[Key; 13]) -> Rows {
     rows
 }
 
-/// The rank of every set of five or more ranks of one suit; 0 where there are fewer.
+/// The rank of every set of five or more ranks of one suit; 0 for smaller sets.
 fn flushes() -> Vec<u16> {
     let order = order();
     (0..1u16 << 13)
@@ -125,7 +125,7 @@ fn order() -> BTreeMap<u32, u16> {
     strengths
 }
 
-/// Calls `f` with every way to have `size` cards, at most four of a rank.
+/// Calls `f` with every combination of `size` cards that has at most four of a rank.
 fn each_counts(size: u8, f: &mut impl FnMut(&Counts)) {
     fn choose(rank: usize, left: u8, counts: &mut Counts, f: &mut impl FnMut(&Counts)) {
         if rank == counts.len() {

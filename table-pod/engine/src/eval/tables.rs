@@ -19,7 +19,7 @@ const FLUSHES_AT: usize = OFFSETS_AT + ROWS * 2;
 const RANKS_AT: usize = FLUSHES_AT + SETS * 2;
 const RANKS_LEN: usize = (BYTES.len() - RANKS_AT) / 2;
 
-/// Where each row of the sparse table of keys begins in `RANKS`.
+/// The offset of each row of the sparse table of keys in `RANKS`.
 static OFFSETS: [u16; ROWS] = u16s(OFFSETS_AT);
 
 /// The rank by row and column, where there is no flush; after them, the rank of each set of ranks of
@@ -40,7 +40,7 @@ static RANKS: [u16; SUITED + SETS] = {
     all
 };
 
-/// Where the flushes begin in `RANKS`.
+/// The offset of the flushes in `RANKS`.
 const SUITED: usize = 1 << 16;
 
 const _: () = assert!(BYTES.len() <= 256 * 1024 && RANKS_LEN <= SUITED);
@@ -60,7 +60,7 @@ const fn u16s<const N: usize>(at: usize) -> [u16; N] {
 pub(super) const NO_CARDS: u64 = 0x3333 << COUNTERS_AT;
 const COUNTERS_AT: u32 = 24;
 const FLUSH: u64 = 0x8888 << COUNTERS_AT;
-/// The part of a number that is no card, and where up to seven of them are counted.
+/// The bit that marks a number as no card, and where up to seven of them are counted.
 const NO_CARD: u64 = 1 << 40;
 const ANY_NO_CARD: u64 = 0xf << 40;
 /// The part of a key that ranks add to.
@@ -110,7 +110,7 @@ pub(super) fn suits_of_number(number: u8) -> u64 {
     SUITS[usize::from(number)]
 }
 
-/// The rank of a hand by its sum; `suits` is asked for where there is a flush, in one hand of 33.
+/// The rank of a hand by its sum; `suits` is only called for a flush, in one hand of 33.
 #[inline]
 pub(super) fn rank(key: u64, suits: impl FnOnce() -> u64) -> u16 {
     let flush = key & FLUSH;
@@ -123,7 +123,7 @@ pub(super) fn rank(key: u64, suits: impl FnOnce() -> u64) -> u16 {
     RANKS[at]
 }
 
-/// As [`rank`], of numbers that need not be cards: then it is 0, at no cost where all are cards.
+/// As [`rank`], for numbers that need not be cards: the result is then 0, at no cost if all are cards.
 #[inline]
 pub(super) fn rank_of_numbers(key: u64, suits: impl FnOnce() -> u64) -> u16 {
     let special = key & (FLUSH | ANY_NO_CARD);

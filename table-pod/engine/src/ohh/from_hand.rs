@@ -1,4 +1,4 @@
-//! A history told as an Open Hand History.
+//! Converts a history into an Open Hand History.
 
 use super::{BetLimit, BetType, Ohh, OhhAction, OhhError, Player, Pot, Round, SPEC_VERSION, Win};
 use crate::{
@@ -17,15 +17,15 @@ pub struct Context {
     pub site_name: String,
     pub network_name: String,
     pub table_name: String,
-    /// Three letters, as in `USD`.
+    /// Currency in three letters, as in `USD`.
     pub currency: String,
     /// When the hand began: RFC 3339, UTC.
     pub start_date_utc: Option<String>,
     /// The currency's digits after the point: amounts are minor units, 10^-`decimals`.
     pub decimals: u8,
-    /// In the order of the history's seats; where there are none, players go by their address.
+    /// Names in the order of the history's seats; without a name a player is named by the address.
     pub names: Vec<String>,
-    /// Told from nobody's side: there is no hero.
+    /// Whether the hand is described by an observer, without a hero.
     pub observed: bool,
 }
 
@@ -38,7 +38,7 @@ impl Ohh {
         Teller { history, context }.hand()
     }
 
-    /// A hand in PHH, played for what it does not tell: what calls put in, who was all-in, the pots.
+    /// Converts a hand in PHH, and replays it for what PHH leaves out: amounts of calls, all-ins and pots.
     ///
     /// # Errors
     /// As the replay of the hand.
@@ -53,7 +53,7 @@ impl Ohh {
             Some(Value::Text(text) | Value::Number(text)) => text.clone(),
             _ => String::new(),
         };
-        // Cards that were made up are not told.
+        // Invented cards are left out.
         let hidden: Vec<SeatIndex> = replay.history.seats.iter().map(|start| start.seat).collect();
         let hidden: Vec<SeatIndex> = hidden
             .into_iter()
@@ -83,7 +83,7 @@ impl Ohh {
         Ok(ohh)
     }
 
-    /// The seats that the hand tells, where they are in the order of the table.
+    /// Takes the seat numbers of the hand, if they are in the table's order.
     fn take_seats(&mut self, phh: &Phh) {
         let Some(Value::List(seats)) = phh.field("seats") else { return };
         let seats: Vec<i64> = seats.iter().filter_map(Value::integer).collect();
@@ -102,7 +102,7 @@ impl Ohh {
 }
 
 impl Phh {
-    /// Whether both cards of this player (from 1) are told.
+    /// Whether both cards of this player (from 1) are known.
     fn tells(&self, player: u8) -> bool {
         use crate::phh::PhhAction;
         let mut known = 0;
@@ -120,7 +120,7 @@ impl Phh {
         known >= 2
     }
 
-    /// When it began, where the hand says it in UTC.
+    /// The start of the hand, if the hand has it in UTC.
     fn start_utc(&self) -> Option<String> {
         let number = |name: &str| self.field(name)?.integer();
         let zone = [self.field("time_zone_abbreviation"), self.field("time_zone")];
@@ -141,7 +141,7 @@ struct Teller<'a> {
 }
 
 impl Teller<'_> {
-    /// In units of the currency, with two digits after the point or as many as there are.
+    /// The amount in units of the currency, with two digits after the point or more if needed.
     fn amount(&self, chips: Chips) -> Amount {
         let mut amount = Amount { decimals: self.context.decimals, ..Amount::whole(chips) };
         while amount.decimals > 2 && amount.digits % 10 == 0 {
@@ -207,14 +207,14 @@ impl Teller<'_> {
             players: players.collect(),
             rounds: self.rounds(),
             pots: self.pots(),
-            // A cash game, which the format wants to be told.
+            // Marks a cash game, as the format requires.
             extra: vec![("tournament".into(), Value::Bool(false))],
         }
     }
 
     fn rounds(&self) -> Vec<Round> {
         let mut rounds = vec![round(0, "Preflop", &[])];
-        // The chips that each player has in front, for the amount that an action adds to them.
+        // The chips that each player has bet on this street, to compute the amount that an action adds.
         let mut front = vec![0; self.history.seats.len()];
         for event in &self.history.events {
             match event {
@@ -308,7 +308,7 @@ impl Teller<'_> {
                         continue;
                     };
                     *sum += amount;
-                    // Two boards are one pot to the format.
+                    // The format has one pot for both boards.
                     match wins.iter_mut().find(|(of, _)| of == seat) {
                         Some((_, won)) => *won += amount,
                         None => wins.push((*seat, *amount)),
@@ -337,7 +337,7 @@ impl Teller<'_> {
     }
 }
 
-/// A pot's number, what it came to, and who won how much of it.
+/// A pot's number, its amount, and how much each seat won of it.
 type PotWins = (u8, Chips, Vec<(SeatIndex, Chips)>);
 
 fn round(id: usize, street: &str, cards: &[Card]) -> Round {

@@ -94,7 +94,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Whether this byte comes next; if so it is taken.
+    /// Consumes this byte if it comes next, and returns whether it did.
     fn takes(&mut self, byte: u8) -> bool {
         let there = self.peek() == Some(byte);
         self.at += usize::from(there);

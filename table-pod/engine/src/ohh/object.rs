@@ -7,7 +7,7 @@ use crate::{
 };
 
 pub(super) struct Object {
-    /// Where it is, as in `rounds[1].actions[3]`; empty for the hand itself.
+    /// Path of the object, as in `rounds[1].actions[3]`; empty for the hand itself.
     path: String,
     entries: Vec<(String, Value)>,
 }
@@ -36,7 +36,7 @@ impl Object {
         OhhError::Field { field: self.path(name), problem: problem.into() }
     }
 
-    /// Takes a field; one that is null is none.
+    /// Takes a field; a null field counts as missing.
     pub(super) fn take(&mut self, name: &str) -> Option<Value> {
         let at = self.entries.iter().position(|(known, _)| known == name)?;
         let (_, value) = self.entries.remove(at);
@@ -50,7 +50,7 @@ impl Object {
     pub(super) fn text(&mut self, name: &str) -> Result<Option<String>, OhhError> {
         match self.take(name) {
             None => Ok(None),
-            // Some writers leave the quotes of identifiers out.
+            // Some writers leave out the quotes of identifiers.
             Some(Value::Text(text) | Value::Number(text)) => Ok(Some(text)),
             Some(other) => Err(self.wrong(name, format!("want a string, found {}", other.kind()))),
         }
@@ -107,7 +107,7 @@ impl Object {
             Value::Text(text) => Ok(text),
             other => Err(self.wrong(name, format!("want strings, found {}", other.kind()))),
         };
-        // The borrow of the closure ends before the list is taken.
+        // In a block, so that the closure's borrow ends before the list is taken.
         let values = {
             let at = self.entries.iter().position(|(known, _)| known == name);
             match at.map(|at| &self.entries[at].1) {
@@ -124,7 +124,7 @@ impl Object {
         Ok(texts)
     }
 
-    /// Cards; one that is not known is `None`.
+    /// A list of cards; an unknown card is `None`.
     pub(super) fn cards(&mut self, name: &str) -> Result<Vec<Option<Card>>, OhhError> {
         let texts = self.texts(name)?;
         let card = |text: String| match text.as_str() {

@@ -5,10 +5,10 @@ use super::{
 };
 use crate::phh::{FILE_BYTES_MAX, Value};
 
-/// One hand of a file, or why it is none.
+/// One hand of a file, or why it cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OhhEntry {
-    /// Where it begins, counted from 1.
+    /// Line on which it begins, counted from 1.
     pub line: usize,
     pub hand: Result<Ohh, OhhError>,
 }
@@ -48,7 +48,7 @@ impl Ohh {
 
 fn hand(value: Value) -> Result<Ohh, OhhError> {
     let mut outer = Object::new("ohh".into(), value)?;
-    // Fields beside the hand are not part of it.
+    // Fields beside the hand are ignored.
     let inner = outer.take("ohh");
     let mut ohh = Object::new(String::new(), outer.needed("ohh", inner)?)?;
     let game = ohh.text("game_type")?;

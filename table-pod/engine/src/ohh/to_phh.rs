@@ -1,13 +1,13 @@
-//! A hand of the Open Hand History told in PHH.
+//! Converts a hand of the Open Hand History to PHH.
 
 use super::{BetType, Ohh, OhhAction, OhhError, Player};
 use crate::phh::{Amount, Cards, Line, Phh, PhhAction, PhhError, Value, Variant};
 use std::borrow::Cow;
 
-/// One player on the way.
+/// State of one player during the conversion.
 struct Chair<'a> {
     player: &'a Player,
-    /// In front on this street, in units.
+    /// Chips in front on this street, in units.
     street: i128,
     ante: i128,
     blind: i128,
@@ -56,7 +56,7 @@ impl<'a> Teller<'a> {
         Ok(Amount { digits, decimals: self.decimals })
     }
 
-    /// Everybody dealt in, from the button's left to the button.
+    /// All dealt-in players, from the seat after the button to the button.
     fn chairs(&self) -> Result<Vec<Chair<'a>>, OhhError> {
         let acts = |player: &&Player| {
             let mut actions = self.ohh.rounds.iter().flat_map(|round| &round.actions);
@@ -132,7 +132,7 @@ impl<'a> Teller<'a> {
             "Post SB" | "Post BB" | "Straddle" => {
                 chair.blind += amount;
                 chair.street += amount;
-                // A stack that could not pay it all: what was owed is the table's.
+                // A stack that could not pay the whole blind: the blind of the table is what was owed.
                 let owed = match action.action.as_str() {
                     "Post SB" => self.units(self.ohh.small_blind_amount)?,
                     "Post BB" => self.units(self.ohh.big_blind_amount)?,
@@ -169,7 +169,7 @@ impl<'a> Teller<'a> {
         let big = self.units(ohh.big_blind_amount)?;
         let mut antes: Vec<Amount> =
             chairs.iter().map(|chair| self.amount(chair.ante)).collect::<Result<_, _>>()?;
-        // An ante of all that one could not pay: what the table asks.
+        // An ante that took the whole stack: the table's ante is what was owed.
         let ante = self.units(ohh.ante_amount.unwrap_or(Amount::ZERO))?;
         for (owed, chair) in antes.iter_mut().zip(chairs) {
             if chair.ante > 0 && chair.ante < ante && self.units(chair.player.starting_stack)? == chair.ante {
@@ -220,7 +220,7 @@ impl<'a> Teller<'a> {
         Ok(phh)
     }
 
-    /// Where, when and which hand.
+    /// Fields about venue, time and number of the hand.
     fn fields(&self, chairs: &[Chair<'a>], rake: Amount) -> Vec<(Cow<'static, str>, Value)> {
         let ohh = self.ohh;
         let number = |number: i64| Value::Number(number.to_string());

@@ -7,7 +7,7 @@ use crate::{
 };
 use std::fmt;
 
-/// The fields of an object in their order; what is not there is left out.
+/// Writes the fields of an object in order; missing ones are left out.
 #[derive(Default)]
 struct Fields(Vec<(String, Value)>);
 
@@ -48,7 +48,7 @@ fn card(card: &Option<Card>) -> Value {
     Value::Text(card.map_or_else(|| "??".into(), |card| card.to_string()))
 }
 
-/// As JSON, the object `{"ohh": …}`.
+/// Writes JSON, the object `{"ohh": …}`.
 impl fmt::Display for Ohh {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let outer = Value::Table(vec![("ohh".into(), self.value())]);

@@ -18,7 +18,7 @@ pub enum PhhAction {
     RaiseTo { player: u8, total: Amount },
     /// `pN sm XxYy`
     Show { player: u8, cards: Cards },
-    /// `pN sm -`: shows what was dealt.
+    /// `pN sm -`: shows the dealt cards.
     ShowDealt { player: u8 },
     /// `pN sm`
     Muck { player: u8 },
@@ -93,8 +93,8 @@ fn action(told: &str) -> Result<PhhAction, BadAction> {
     })
 }
 
-/// The actions that nearly all are, as PokerKit writes them: known cards, whole amounts, single spaces.
-/// `None`: something else, which [`action`] reads.
+/// Parses the common form of an action as PokerKit writes it: known cards, whole amounts, single spaces. `None`:
+/// another form, which [`action`] parses.
 fn plain(text: &[u8]) -> Option<PhhAction> {
     let player = |digit: u8| matches!(digit, b'1'..=b'9').then(|| digit - b'0');
     match text {
@@ -207,7 +207,7 @@ mod tests {
         let mut read = 0;
         for line in lines {
             assert!(plain(line.as_bytes()).is_some(), "{line}");
-            // Any one byte replaced, or left out.
+            // Every single byte is replaced or left out.
             for (at, byte) in (0..line.len()).flat_map(|at| (0..=128u8).map(move |byte| (at, byte))) {
                 let mut text = line.as_bytes().to_vec();
                 match byte {

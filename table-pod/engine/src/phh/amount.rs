@@ -3,10 +3,10 @@
 use crate::ids::Chips;
 use std::{fmt, str::FromStr};
 
-/// Most digits after the point that are read: a float as Python writes it has fewer.
+/// Most digits after the point: a float printed by Python has fewer.
 pub const DECIMALS_MAX: u8 = 40;
 
-/// A decimal number just as it was written: `2.50` keeps its two decimals.
+/// A decimal number exactly as written: `2.50` keeps its two decimals.
 ///
 /// Two amounts are equal when they are written alike; [`Amount::units`] compares values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,7 +44,7 @@ impl Amount {
         Some(Self { digits, decimals: 0 })
     }
 
-    /// The value in units of 10^-`decimals`; `None` where it is no whole number of them or too large.
+    /// The value in units of 10^-`decimals`; `None` if it is not a whole number of units or too large.
     pub fn units(self, decimals: u8) -> Option<i128> {
         let digits = i128::from(self.digits);
         if self.decimals == decimals {

@@ -3,7 +3,7 @@
 use crate::card::Card;
 use std::fmt;
 
-/// At most five cards; one that is not known is `None`, written `??`.
+/// At most five cards; an unknown one is `None`, written `??`.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub struct Cards {
     list: [Option<Card>; 5],
@@ -25,7 +25,7 @@ impl Cards {
         Self::new(cards.iter().copied().map(Some))
     }
 
-    /// One to five cards without anything between them.
+    /// Parses one to five cards without separators.
     pub fn read(text: &str) -> Option<Self> {
         let bytes = text.as_bytes();
         if bytes.is_empty() || bytes.len() > 10 || !bytes.len().is_multiple_of(2) {
@@ -43,7 +43,7 @@ impl Cards {
         Some(all)
     }
 
-    /// One to five known cards.
+    /// Parses one to five known cards.
     pub(super) fn plain(text: &[u8]) -> Option<Self> {
         if text.is_empty() || text.len() > 10 || text.len() % 2 == 1 {
             return None;

@@ -6,7 +6,7 @@ use super::{
 };
 use std::borrow::Cow;
 
-/// Most players that a hand has here.
+/// Most players of a hand.
 pub(super) const PLAYERS_MAX: usize = 10;
 /// Most entries of a hand's `actions`.
 const ACTIONS_MAX: usize = 4_096;
@@ -36,7 +36,7 @@ impl Amounts {
     }
 }
 
-/// Fields as they come; the first that is wrong is what the hand is refused for.
+/// A hand while its fields are read; the first wrong field is the error of the hand.
 pub(super) struct Draft {
     pub(super) name: String,
     /// The line of its `[name]`, or of its first field.
@@ -68,7 +68,7 @@ impl Draft {
         Self::with_room(name, line, Vec::with_capacity(20))
     }
 
-    /// With the room of a list that [`Draft::room`] gave.
+    /// A new draft that reuses the memory of a list that [`Draft::room`] returned.
     pub(super) fn with_room(name: &str, line: usize, mut begun: Vec<u64>) -> Self {
         begun.clear();
         Self {
@@ -112,7 +112,7 @@ impl Draft {
         let (words, rest) = key.as_bytes().as_chunks();
         words.iter().for_each(|word| mix(u64::from_le_bytes(*word)));
         mix(rest.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)));
-        // Most fields need no search: none before them has the same six bits.
+        // Most fields need no search: no earlier field has the same six bits.
         let bit = 1 << (hash >> 58);
         if self.bits & bit != 0 && self.begun.contains(&hash) {
             return false;
@@ -144,7 +144,7 @@ impl Draft {
         }
     }
 
-    /// One entry of `actions`, counted from 1.
+    /// Adds one entry of `actions`, counted from 1.
     pub(super) fn action(&mut self, number: usize, text: &str, line: usize) {
         if number > ACTIONS_MAX {
             return self.fail(line, "actions", format!("more than {ACTIONS_MAX}"));
@@ -159,7 +159,7 @@ impl Draft {
         self.players.get_or_insert_default().push(name);
     }
 
-    /// One entry of a list of amounts.
+    /// Parses and adds one entry of a list of amounts.
     fn number_of(&mut self, key: &str, text: &str, line: usize) {
         let Some(list) = Amounts::of(key) else { return };
         match text.parse() {
@@ -168,7 +168,7 @@ impl Draft {
         }
     }
 
-    /// One entry of a list of amounts, read.
+    /// Adds one parsed entry of a list of amounts.
     pub(super) fn stack(&mut self, list: Amounts, stack: Stack, key: &str, line: usize) {
         let open = match list {
             Amounts::StartingStacks => &mut self.starting_stacks,
@@ -205,7 +205,7 @@ impl Draft {
         true
     }
 
-    /// Any field, whole. [`Draft::begin`] comes first.
+    /// Sets a field to a complete value, after [`Draft::begin`].
     pub(super) fn set(&mut self, key: &str, value: Value, line: usize) {
         let wrong = |want: &str, value: &Value| format!("want {want}, found {}", value.kind());
         match key {

@@ -1,4 +1,4 @@
-//! Hands in whatever TOML allows, read by the toml crate.
+//! Reads PHH files with the toml crate: slower than the parser for the usual form, but it accepts all of TOML.
 
 use super::{PhhError, draft::Draft, value::Value};
 use toml::{Spanned, de::DeTable, de::DeValue};
@@ -86,7 +86,7 @@ fn read(value: &DeValue<'_>) -> Result<Value, NotANumber> {
     })
 }
 
-/// Where lines end, in bytes.
+/// Offsets of line ends, in bytes.
 struct Lines(Vec<usize>);
 
 impl Lines {

@@ -32,7 +32,7 @@ impl Phh {
             } else if posted(start.seat, Post::BigBlind) > 0 {
                 Amount::whole(big)
             } else if posted(start.seat, Post::Live) > 0 {
-                // Not a blind of this place: it does not move who speaks first.
+                // The blind does not belong to this position, so it does not change who acts first.
                 Amount { digits: -Amount::whole(big).digits, decimals: 0 }
             } else if posted(start.seat, Post::SmallBlind) > 0 {
                 Amount::whole(small)

@@ -6,7 +6,7 @@ use crate::{
     ids::{Chips, SeatIndex, SeatSet},
 };
 
-/// Finer results than this do not make the unit of the hand finer: they are what a float left over.
+/// Results with more decimals do not make the hand's unit finer: the extra digits are floating-point residue.
 const RESULT_DECIMALS_MAX: u8 = 8;
 /// The most chips that all stacks together may have, in units of the hand.
 const SUM_MAX: i128 = (1 << 62) - 1;
@@ -75,7 +75,7 @@ impl Plan {
         Ok(plan)
     }
 
-    /// A stack that is not known is more than the hand can ask of it.
+    /// Replaces unknown stacks by more than the hand can require.
     fn fill_stacks(&mut self, hand: &Phh, unit: Unit) -> Result<(), PhhError> {
         let (mut sum, mut open) = (0, 0);
         for (stack, chips) in hand.starting_stacks.iter().zip(&mut self.stacks) {
@@ -95,7 +95,7 @@ impl Plan {
                     ask += i128::from(unit.chips(total, "actions")?);
                 }
             }
-            // A call is of a bet that is counted; each of four streets asks at most all of them.
+            // A call only matches a bet that is counted; each of four streets requires at most the sum of all bets.
             let ask = ask.saturating_mul(4).saturating_add(sum).min(SUM_MAX);
             sum = sum.saturating_add(ask.saturating_mul(open));
             for (stack, chips) in hand.starting_stacks.iter().zip(&mut self.stacks) {
@@ -128,7 +128,7 @@ impl Unit {
     }
 }
 
-/// As many as any amount of the hand has; those of the results count where they are money's and fit.
+/// The most decimals of any amount of the hand; those of the results count if they are decimals of money and fit.
 fn decimals(hand: &Phh) -> Result<u8, PhhError> {
     let raises = hand.actions.iter().filter_map(|line| match line.action {
         PhhAction::RaiseTo { total, .. } => Some(total),
@@ -204,7 +204,7 @@ impl Known {
                 PhhAction::Nothing => {}
             }
         }
-        // Cards that are told nowhere are not shown: `????` neither shows nor gives up.
+        // Cards that appear nowhere are not shown: `????` neither shows nor mucks.
         for player in 0..players {
             if known.hidden(player) {
                 known.shown.remove(seat(player));
@@ -213,7 +213,7 @@ impl Known {
         Ok(known)
     }
 
-    /// Shown cards are those dealt, in either order, or make known what was not.
+    /// Records shown cards: they equal the dealt ones in either order, or replace unknown ones.
     fn show(&mut self, player: usize, cards: &Cards) -> Result<(), PhhError> {
         let hole = &mut self.holes[player];
         for card in cards.iter().flatten() {
@@ -243,8 +243,8 @@ impl Known {
         self.holes[player].contains(&None)
     }
 
-    /// Returns the players who give up at a showdown: those who say so, and where somebody shows, those who are said
-    /// neither to show nor what they have.
+    /// Returns the players who muck at a showdown: those whose action says so and, if another player shows, those whose
+    /// cards appear nowhere.
     pub(super) fn mucks(&self, players: usize) -> SeatSet {
         let mut mucks = self.mucked;
         if self.live(players).any(|player| self.shown.contains(seat(player))) {
@@ -267,12 +267,12 @@ impl Known {
         self.live(players).filter(contends).count() > 1 && (open || hidden)
     }
 
-    /// Whether somebody is left whose cards nobody saw: who is said to have won may be right.
+    /// Whether a remaining player's cards are unknown, so that the stated winner may be right.
     pub(super) fn veiled(&self, players: usize) -> bool {
         self.live(players).count() > 1 && self.live(players).any(|player| self.hidden(player))
     }
 
-    /// The deck that deals what is told, in the engine's order; what is not told is made up.
+    /// A deck that deals the known cards in the engine's order; unknown cards are invented.
     pub(super) fn deck(&self, players: usize) -> Result<Deck, PhhError> {
         let mut seen = 0u64;
         for card in self.holes.iter().take(players).flatten().chain(&self.board).flatten() {

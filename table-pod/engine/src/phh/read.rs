@@ -1,30 +1,9 @@
 //! Files into hands.
 
-use super::{
-    Phh, PhhError, TEXT_BYTES_MAX,
-    draft::{Draft, PLAYERS_MAX},
-    fallback, scan,
-};
+use super::{Phh, PhhError, TEXT_BYTES_MAX, draft::PLAYERS_MAX, entry::Entry, fallback, scan};
 
 /// Longest file that is read, in bytes.
 pub const FILE_BYTES_MAX: usize = 1 << 30;
-
-/// One hand of a file, or why it is none.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// Its name in a collection (`.phhs`), as in `[12]`; empty for the one hand of a `.phh`.
-    pub name: String,
-    /// Where it begins, counted from 1.
-    pub line: usize,
-    pub hand: Result<Phh, PhhError>,
-}
-
-impl From<Draft> for Entry {
-    fn from(mut draft: Draft) -> Self {
-        let (name, line) = (std::mem::take(&mut draft.name), draft.line);
-        Self { name, line, hand: draft.finish() }
-    }
-}
 
 /// Reads a file: the hand of a `.phh`, or those of a `.phhs` in their order. A hand that cannot be
 /// read does not keep others from being read.
@@ -46,12 +25,12 @@ pub fn read(text: &str) -> Result<Vec<Entry>, PhhError> {
     Ok(each(text, &starts))
 }
 
-/// As TOML by the toml crate alone: for the tests that hold the two readers against each other.
+/// Reads the file with the toml crate alone, for tests that compare the two readers.
 pub fn read_as_toml(text: &str) -> Result<Vec<Entry>, PhhError> {
     Ok(fallback::hands(text)?.into_iter().map(Entry::from).collect())
 }
 
-/// By the fast reader alone; `None` where the file is not in the part of TOML that it reads.
+/// Reads the file with the fast reader alone; `None` if the file is outside its part of TOML.
 pub fn read_fast(text: &str) -> Option<Vec<Entry>> {
     scan::hands(text).ok()
 }
@@ -60,8 +39,8 @@ pub fn read_fast(text: &str) -> Option<Vec<Entry>> {
 /// the time, because memory is used again.
 pub struct Chunks<'a>(Option<scan::Hands<'a>>);
 
-/// The file is too long, or not in the part of TOML that is read in one pass: [`read`] reads all of it, or
-/// says what is wrong.
+/// The file is too long, or outside the part of TOML that is read in one pass. [`read`] reads all of it or reports the
+/// error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not in the part of TOML that is read hand by hand")]
 pub struct NotPlain;
@@ -71,7 +50,7 @@ impl<'a> Chunks<'a> {
         Self((text.len() <= FILE_BYTES_MAX).then(|| scan::Hands::new(text)))
     }
 
-    /// At most so many hands more, as [`read`] gives them; none at the end.
+    /// Returns at most `most` further hands, as [`read`] would; none at the end.
     ///
     /// # Errors
     /// [`NotPlain`]: then [`read`] may give other hands than came before.
@@ -91,7 +70,7 @@ fn entries(text: &str) -> Result<Vec<Entry>, PhhError> {
     }
 }
 
-/// Where lines begin that look like a `[name]`.
+/// Lines that look like a `[name]`, with their offsets.
 fn sections(text: &str) -> Vec<(usize, usize)> {
     let mut starts = Vec::new();
     let mut at = 0;

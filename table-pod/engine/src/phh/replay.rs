@@ -43,14 +43,14 @@ pub struct Played {
     pub actions: usize,
     /// Cards that are not known were made up, and can have decided.
     pub guessed: bool,
-    /// Somebody's cards at the showdown are not known.
+    /// The cards of a player at the showdown are unknown.
     pub veiled: bool,
 }
 
 /// The engine's result of a hand, with its history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Replay {
-    /// With everybody's hole cards, those included that were made up.
+    /// The history with all hole cards, including invented ones.
     pub history: HandHistory,
     pub played: Played,
 }
@@ -129,7 +129,7 @@ fn table_config(seats: u8) -> TableConfig {
         buy_in_min: 1 << 40,
         buy_in_max: 1 << 53,
         rake: RakeConfig { basis_points: 0, caps: Vec::new(), no_flop_no_drop: true },
-        // Nobody waits in a replay; these are within what a table may have.
+        // A replay never waits; these are within the limits of a table.
         clock: ClockConfig {
             turn_ms: 15_000,
             time_bank_ms: 0,
@@ -179,7 +179,7 @@ fn new_table(config: TableConfig) -> Result<Table, PhhError> {
     Table::new(config).map_err(|error| PhhError::Unplayable { field: "min_bet", problem: error.to_string() })
 }
 
-/// `p1` sits at chair 0, the button at the last chair that is taken.
+/// `p1` sits in seat 0, the button in the last occupied seat.
 fn seat(player: usize) -> SeatIndex {
     SeatIndex(u8::try_from(player).unwrap_or(u8::MAX))
 }
@@ -248,7 +248,7 @@ fn play(table: &mut Table, events: &mut Vec<Event>, hand: &Phh, plan: &Plan) -> 
                 act(table, events, line, place + 1, unit)?;
                 actions += 1;
             }
-            // Cards are in the deck, and the engine itself says who shows.
+            // The deck has the cards, and the engine decides who shows.
             PhhAction::Hole { .. }
             | PhhAction::Show { .. }
             | PhhAction::ShowDealt { .. }
@@ -282,7 +282,7 @@ fn act(
     agree_to_twice(table, events).map_err(refused)
 }
 
-/// A table that runs hands twice is made for hands that were: everybody agreed.
+/// Agrees for every seat that is asked to run the board twice: the file has two boards, so all had agreed.
 fn agree_to_twice(table: &mut Table, events: &mut Vec<Event>) -> Result<(), Refusal> {
     for seat in table.asked_twice() {
         table.apply_into(0, Command::RunItTwice { seat, agree: true }, events)?;

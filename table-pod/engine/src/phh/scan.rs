@@ -6,8 +6,9 @@
 //! thing is read here that TOML does not have: a bare `null`.
 
 use super::{
-    Amount, Entry, Stack, Variant,
+    Amount, Stack, Variant,
     draft::{Amounts, Draft},
+    entry::Entry,
     value::{Value, is_bare},
 };
 use std::{borrow::Cow, collections::BTreeSet};
@@ -15,7 +16,7 @@ use std::{borrow::Cow, collections::BTreeSet};
 /// Nested arrays that are read here.
 const DEPTH_MAX: usize = 8;
 
-/// Not in the part of TOML that is read here.
+/// The text is outside the part of TOML that is read here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Unusual;
 
@@ -54,7 +55,7 @@ impl<'a> Hands<'a> {
         }
     }
 
-    /// At most so many hands more; none at the end of the file.
+    /// Returns at most `most` further hands; none at the end of the file.
     pub(super) fn next(&mut self, most: usize) -> Scan<Vec<Entry>> {
         let mut entries = Vec::with_capacity(most.min(256));
         let cursor = &mut self.cursor;
@@ -154,8 +155,8 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// A whole number that is written plainly, up to a comma, a bracket or white space. `None`: something
-    /// else, and nothing is read.
+    /// Parses a plain whole number up to a comma, a bracket or white space. `None`: another form, and nothing is
+    /// consumed.
     #[inline]
     fn whole(&mut self) -> Option<Amount> {
         let bytes = self.text.as_bytes();
@@ -223,7 +224,7 @@ impl<'a> Cursor<'a> {
     /// Spaces, comments and line ends.
     #[inline]
     fn blank(&mut self) -> Scan<()> {
-        // One space or nothing, as a rule.
+        // Usually one space or none.
         if self.peek() == Some(b' ') {
             self.at += 1;
         }
@@ -389,7 +390,7 @@ static PLAIN: [bool; 256] = {
 
 /// Decimal integers that fit 64 bits, and floats.
 fn is_number(text: &str) -> bool {
-    // With a plus, the crate's text is another than the file's.
+    // With a plus sign, the crate's text differs from the file's.
     let plain = text.strip_prefix('-').unwrap_or(text);
     if text == "-0" {
         return false;

@@ -6,7 +6,7 @@ use std::{borrow::Cow, fmt};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
     Text(String),
-    /// As written, as in `7`, `2.50` or `inf`.
+    /// A number as written, as in `7`, `2.50` or `inf`.
     Number(String),
     Bool(bool),
     /// A date, a time, or both, as written.

@@ -9,7 +9,7 @@ const FINEST: u8 = 18;
 /// A part of a unit that a float may be off by.
 const NOISE: i128 = 1_000_000;
 
-/// How the end that a hand tells agrees with the end that it was played to.
+/// How the stated result of a hand agrees with the replayed one.
 ///
 /// # Assumptions
 /// A room's rake is at most a tenth of what was in the pots, or one smallest unit.
@@ -17,13 +17,13 @@ const NOISE: i128 = 1_000_000;
 pub enum Verdict {
     /// To the chip.
     Exact,
-    /// The hand tells neither finishing stacks nor winnings.
+    /// The hand states neither finishing stacks nor winnings.
     Untold,
-    /// The winners got less than was in the pots, nobody else lost any of it: another room's rake.
+    /// The winners got less than the pots, and nobody else lost any of it: another room's rake.
     Rake,
-    /// Those who shared a pot differ by odd chips: by another rule, or by chips of a larger unit.
+    /// Players who shared a pot differ by odd chips: by another rule, or by chips of a larger unit.
     OddChip,
-    /// Cards that are not told can have decided.
+    /// The result may depend on unknown cards.
     UnknownCards,
     Mismatch,
 }
@@ -53,12 +53,12 @@ impl fmt::Display for Verdict {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outcome {
     pub verdict: Verdict,
-    /// The amount missing at the end, in units of the hand: the room's rake where the verdict says so.
+    /// The amount missing at the end, in units of the hand: the room's rake if the verdict says so.
     pub missing: i128,
     pub played: Played,
 }
 
-/// One list of results against another, in parts of 10^-[`FINEST`].
+/// The difference between two lists of results, in parts of 10^-[`FINEST`].
 struct Difference {
     by: [i128; PLAYERS_MAX],
     sum: i128,
@@ -84,7 +84,7 @@ impl Played {
             self.difference(told, unit, |player| (!open(player)).then_some(self.stacks[player]))
         });
         let judged = |by: Difference| (self.judge(&by, hand, unit), -by.sum / unit);
-        // Some rooms count a bet that nobody called as won: the better of both ways to read it counts.
+        // Some rooms count an uncalled bet as won: the reading that fits better counts.
         let winnings = hand.winnings.as_ref().and_then(|told| {
             let without = self.difference(told, unit, |player| Some(self.won[player]));
             let with = self.difference(told, unit, |player| Some(self.won[player] + self.uncalled[player]));
@@ -133,7 +133,7 @@ impl Played {
         let won_nothing_and_differs =
             (0..self.players).any(|player| self.won[player] == 0 && by[player] != 0);
         let splits = i128::try_from(self.pots.max(1) * winners.saturating_sub(1)).unwrap_or(0);
-        // Whoever gets the odd chips, nobody gets more than one less of each pot.
+        // Whatever the distribution of odd chips, nobody gets more than one less of each pot.
         let odd = chip * splits;
         let even = chip * i128::try_from(self.pots.max(1)).unwrap_or(1);
         if !won_nothing_and_differs {
@@ -156,8 +156,8 @@ impl Played {
         Verdict::Mismatch
     }
 
-    /// No chips came from nowhere, no more went than a rake, nobody lost more than was won here, and
-    /// nobody won after a fold.
+    /// Whether the difference can be another room's rake: no chips were added, no more than a rake is missing, nobody
+    /// lost more than was won here, and nobody won after a fold.
     fn is_plausible(&self, Difference { by, sum }: &Difference, unit: i128) -> bool {
         let possible = by.iter().zip(&self.won).zip(&self.live);
         *sum <= 0
@@ -190,7 +190,7 @@ fn parts(chips: Chips, unit: i128) -> i128 {
     i128::from(chips) * unit
 }
 
-/// In parts of 10^-[`FINEST`]; what is finer is cut off.
+/// The amount in parts of 10^-[`FINEST`]; finer digits are cut off.
 fn finest(amount: Amount) -> i128 {
     let finer = amount.decimals.saturating_sub(FINEST);
     let cut = i128::from(amount.digits) / 10i128.pow(u32::from(finer));

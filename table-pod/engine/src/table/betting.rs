@@ -1,4 +1,4 @@
-//! Betting: whose turn it is, and what they may do.
+//! Betting: whose turn it is, and the legal actions.
 
 use super::{Hand, InHand, Table};
 use crate::{
@@ -15,7 +15,7 @@ use serde::Serialize;
 #[serde(rename_all = "camelCase")]
 pub struct LegalActions {
     pub check: bool,
-    /// Chips that a call would put in; `None` where there is nothing to call.
+    /// Cost of a call; `None` if there is nothing to call.
     pub call: Option<Chips>,
     /// Least and most total of a bet or raise; `None` where the betting is closed to the player.
     pub raise_to: Option<(Chips, Chips)>,
@@ -144,7 +144,7 @@ impl Table {
         self.go_on(seat, events)
     }
 
-    /// Moves chips from a stack into the middle, at most what is there.
+    /// Moves chips from a stack into the pot, at most the whole stack.
     pub(super) fn put_in(&mut self, seat: SeatIndex, amount: Chips) -> Chips {
         let Some(chair) = self.seats[seat.index()].as_mut() else {
             return 0;
@@ -208,22 +208,21 @@ impl Hand {
             if self.able.len() > 1 {
                 return player.acted_at.is_none() || self.owed(seat) > 0;
             }
-            // Nothing to decide for who covers everybody else and finds them all-in, though a short
-            // all-in big blind leaves the bet at the full blind (WSOP 150).
+            // A player who covers all others and finds them all-in has no decision, even if a short all-in big blind
+            // leaves the bet at the full blind (WSOP 150).
             self.live
                 .iter()
                 .any(|other| self.player(other).is_some_and(|against| against.street_bet > player.street_bet))
         })
     }
 
-    /// Chips that a player with any stack has to add to stay in: never more than what a live opponent
-    /// can put in (WSOP 60). Where a blind or straddle is short and somebody can match the whole of it,
-    /// callers owe it in full (WSOP 150).
+    /// Chips that a player with any stack has to add to stay in: never more than a live opponent can put in (WSOP 60).
+    /// If a blind or straddle is short and some player can match it in full, callers owe it in full (WSOP 150).
     fn owed(&self, seat: SeatIndex) -> Chips {
         let Some(player) = self.player(seat).filter(|player| player.street_bet < self.bet) else {
             return 0;
         };
-        // Whoever bet or raised on this street has the whole of it in front of them.
+        // The player who bet or raised on this street has the whole bet in front.
         if self.aggressor.is_some() {
             return self.bet - player.street_bet;
         }

@@ -1,4 +1,4 @@
-//! The start of a hand: who is dealt in and what is posted.
+//! The start of a hand: dealt-in players and posted bets.
 
 use super::{
     Hand, InHand, Owed, Table,
@@ -42,7 +42,7 @@ impl Table {
         if let Some(hand) = self.hand.as_mut() {
             hand.missed = missed;
         }
-        // The blinds that wait for a buyer of the button are where they were.
+        // When a player buys the button, the next hand counts from the big blind of the hand before.
         let held = before.filter(|_| buyer.is_some()).map(|last| Positions { big: last.big, ..positions });
         self.positions = held.or(Some(positions));
         self.last = Last { hand: number, played: dealt_in, payer: Some(positions.big) };
@@ -99,8 +99,8 @@ impl Table {
             missed: [SeatSet::default(); 2],
             dealt_in: count,
         };
-        // One card at a time, twice around, from the button's left; the button gets the last. With
-        // a dead button or heads-up it is the same rule.
+        // Cards are dealt one at a time, twice around, from the seat after the button; the button gets the last. A dead
+        // button and heads-up follow the same rule.
         let mut order = Seats::new();
         for (place, seat) in (0u8..).zip(dealt_in.clockwise(button)) {
             let (first, second) = (usize::from(place), usize::from(place + count));
@@ -125,7 +125,7 @@ impl Table {
         self.hand = Some(hand);
         self.last_hand = number;
         events.push(Event::HandStarted { hand: number, button, dealt_in: order });
-        // Whoever leaves at the end of the hand is remembered without asking for memory then.
+        // Reserves room now, so that remembering a player who leaves at the end of the hand allocates nothing.
         self.departed.reserve(self.seats.len());
         Ok(())
     }
@@ -157,9 +157,8 @@ impl Table {
             }
             Ante::BigBlind(ante) => self.post_ante(positions.big, ante, true, events),
         }
-        // The small blind's chair may have emptied, its player may wait, or the new big blind may have
-        // taken it: then it is dead. A newcomer there posts below instead, and who buys the button is
-        // both blinds.
+        // The small blind is dead if its seat is empty, its player waits, or the new big blind took the seat. A
+        // newcomer in that seat posts below instead, and a player who buys the button is both blinds.
         let buys = self.seat(positions.small).is_some_and(|chair| chair.owes_big);
         if positions.small != positions.big && dealt_in.contains(positions.small) && !buys {
             self.post(positions.small, Post::SmallBlind, small, events);
@@ -206,7 +205,7 @@ impl Table {
         }
     }
 
-    /// Returns the straddler: the player under the gun, who wishes it, is there, and has twice the big blind.
+    /// Returns the straddler: the player under the gun who wants to straddle, is present, and has twice the big blind.
     fn straddler(&self, dealt_in: SeatSet, big: SeatIndex) -> Option<SeatIndex> {
         if !self.config.straddle || dealt_in.len() < 3 {
             return None;
@@ -216,8 +215,8 @@ impl Table {
         dealt_in.clockwise(big).next().filter(|seat| self.seat(*seat).is_some_and(straddles))
     }
 
-    /// A straddle is twice the big blind, and has the last word before the flop. The least raise stays
-    /// a big blind, so it is to three of them (WSOP 11).
+    /// Posts a straddle of twice the big blind; the straddler acts last before the flop. The minimum raise stays one
+    /// big blind, so it is to three big blinds (WSOP 11).
     fn post_straddle(&mut self, seat: SeatIndex, events: &mut Vec<Event>) -> SeatIndex {
         let amount = self.config.big_blind * 2;
         self.post(seat, Post::Straddle, amount, events);
@@ -227,11 +226,11 @@ impl Table {
         seat
     }
 
-    /// An ante of one's own layers with the bets; a dead one belongs to the pot as a whole.
+    /// Posts an ante. A player's own ante layers with the bets; a dead one belongs to the whole pot.
     pub(super) fn post_ante(&mut self, seat: SeatIndex, ante: Chips, dead: bool, events: &mut Vec<Event>) {
         self.post_as(seat, Post::Ante, ante, dead, events);
         if let Some(player) = self.hand.as_mut().and_then(|hand| hand.player_mut(seat)) {
-            // It is in the pot, not in front of the player.
+            // The ante goes into the pot, so it is not in front of the player.
             player.street_bet = 0;
         }
     }

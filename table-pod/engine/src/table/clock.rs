@@ -16,12 +16,12 @@ pub(super) struct Turn {
     deadline: Millis,
     /// When the time bank began to run; it ends with `deadline`.
     bank_since: Option<Millis>,
-    /// Has had the grace of a reconnection: once a turn, or reconnecting would be worth something.
+    /// The player has had the grace of a reconnection. It is given once a turn, so that reconnecting gains nothing.
     disconnected: bool,
     /// Set while the player's connection is lost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     away: Option<Away>,
-    /// Disconnect time used in this turn; one turn has at most one span of it.
+    /// Disconnect time used in this turn, which has at most one such span.
     #[serde(default, skip_serializing_if = "is_none")]
     away_ms: Millis,
     /// Grace that ends with `deadline`. It is charged when given; the unused part is given back.
@@ -32,13 +32,14 @@ pub(super) struct Turn {
     house: bool,
 }
 
-/// Every snapshot carries turns and seats: what is not there is left out.
+/// Snapshots contain many turns and seats, so default values are left out.
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 pub(super) const fn is_none(span: &Millis) -> bool {
     *span == 0
 }
 
-/// A lost connection in one's own turn. The turn's clock stops; the time bank runs, then the disconnect time.
+/// A connection lost during the player's own turn. The turn's clock stops; the time bank runs, then the disconnect
+/// time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Away {
     since: Millis,
@@ -100,7 +101,7 @@ impl Table {
         let more = clock.disconnect_max_ms.saturating_sub(clock.disconnect_ms);
         let big_pot = self.config.big_blind * BIG_POT_BLINDS;
         let part = u128::from(more) * u128::from(self.pot().min(big_pot)) / u128::from(big_pot);
-        // At most `more`, so it fits.
+        // At most `more`, so it fits the type.
         clock.disconnect_ms.saturating_add(Millis::try_from(part).unwrap_or(more))
     }
 
@@ -120,7 +121,7 @@ impl Table {
         }
     }
 
-    /// The turn goes on with what was left of it and a short grace: to drop a connection buys no more than that,
+    /// Resumes the turn with the time that was left and a short grace: dropping the connection gains no more than that,
     /// and both disconnect time and grace are bounded over the player's stay.
     pub(super) fn regain_connection(&mut self, seat: SeatIndex, events: &mut Vec<Event>) {
         if self.to_act() != Some(seat) {
@@ -150,7 +151,7 @@ impl Table {
         self.config.clock.disconnect_total_ms.saturating_sub(used)
     }
 
-    /// From now on the player to act is away: first the time bank runs, then the disconnect time.
+    /// The player to act is disconnected: the time bank runs first, then the disconnect time.
     fn stop_turn(&mut self) {
         let Some(seat) = self.to_act() else { return };
         let Some(left) = self.settle_time() else { return };
@@ -163,11 +164,11 @@ impl Table {
             false => (bank, span.saturating_sub(turn.away_ms).min(budget)),
         };
         turn.away = Some(Away { since: at, left_ms: left, bank_ms: bank, allowed_ms: allowed });
-        // Whoever never comes back is not waited for once more with what was left of the turn.
+        // A player who does not return gets no second wait for the rest of the turn.
         turn.deadline = at.saturating_add(left.max(bank.saturating_add(allowed)));
     }
 
-    /// Charges what the turn has used of bank and disconnect time, and stops both; returns what is left of the turn.
+    /// Charges bank and disconnect time that the turn has used, and stops both; returns what is left of the turn.
     fn settle_time(&mut self) -> Option<Millis> {
         let at = self.clock_now();
         let mut turn = self.hand.as_ref().and_then(|hand| hand.turn)?;
@@ -200,7 +201,7 @@ impl Table {
         Some(left)
     }
 
-    /// Takes what the turn has used: it is over.
+    /// Charges the time bank at the end of the turn.
     pub(super) fn charge_time_bank(&mut self) {
         self.settle_time();
     }
@@ -296,13 +297,13 @@ impl Table {
     }
 
     pub(super) fn restart_clock(&mut self, last: Millis, events: &mut Vec<Event>) -> Result<(), Refusal> {
-        // Time that the turn used by the old clock is used; the player gets a whole new turn.
+        // Time used by the old clock stays used; the player gets a whole new turn.
         let now = std::mem::replace(&mut self.now, last);
         self.settle_time();
         self.now = now;
         self.paused_since = None;
-        // Spans since moments of the old clock mean nothing on the new one: what ran out by the old
-        // clock's last moment is over, the others begin anew.
+        // Moments of the old clock have no meaning on the new one: spans that had expired by its last moment are over,
+        // the others start again.
         let span = self.config.rat_hole_ms;
         self.departed.retain(|gone| last.saturating_sub(gone.at) < span);
         self.departed.iter_mut().for_each(|gone| gone.at = self.now);

@@ -1,10 +1,10 @@
-//! Where button and blinds are, who has missed them, and who is dealt in.
+//! Positions of button and blinds, missed blinds, and the players dealt in.
 
 use super::Table;
 use crate::ids::{SeatIndex, SeatSet};
 use serde::{Deserialize, Serialize};
 
-/// Where button and blinds are. They name chairs, not players: a chair may have emptied (dead button).
+/// Seats of button and blinds. They name seats, not players: a seat may be empty (dead button).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Positions {
     pub(super) button: SeatIndex,
@@ -16,9 +16,9 @@ pub(super) struct Positions {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Last {
     pub(super) hand: u64,
-    /// Were dealt in and have kept their chairs since.
+    /// Players who were dealt in and have kept their seats since.
     pub(super) played: SeatSet,
-    /// Had the big blind; also after leaving and coming back.
+    /// The player who had the last big blind, even after leaving and returning.
     pub(super) payer: Option<SeatIndex>,
 }
 
@@ -37,7 +37,7 @@ impl Last {
 }
 
 impl Table {
-    /// Button and blinds of the next hand, who is dealt in, and who buys the button.
+    /// Button and blinds of the next hand, the players dealt in, and who buys the button.
     ///
     /// The game begins where nobody who was dealt into the last hand is ready: the button at the first
     /// chair, and those who are ready owe nothing. Else positions and debts go on (WSOP 151, 154).
@@ -78,10 +78,9 @@ impl Table {
         Positions { button, small, big: next(small) }
     }
 
-    /// Moves the big blind to the next player who can have it (WSOP 151). It passes over the player who
-    /// had it in the last hand, wherever they sit now (WSOP Tournament 87), and over a player with
-    /// whom nobody could be dealt in: who owes a big blind takes it then (WSOP 154), for heads-up
-    /// nobody comes in by posting on the button (WSOP 156).
+    /// Moves the big blind to the next player who can have it (WSOP 151). It skips the player who had it in the last
+    /// hand, in whatever seat (WSOP Tournament 87), and a player with whom nobody could be dealt in: a player who owes
+    /// a big blind posts it then (WSOP 154), because heads-up nobody comes in by posting on the button (WSOP 156).
     fn rotate(&self, last: Positions, ready: SeatSet) -> Option<(Positions, SeatSet)> {
         let candidates = self.last.payer.map_or(ready, |payer| ready.without(payer));
         candidates.clockwise(last.big).find_map(|big| {
@@ -108,8 +107,8 @@ impl Table {
             return Positions { button: other, small: other, big };
         }
         let small = last.big;
-        // After heads-up the chair of the small blind may be one of the new blinds', and then the
-        // button is at the chair before the small blind.
+        // After heads-up the small blind's old seat may be one of the new blinds'; then the button goes to the seat
+        // before the small blind.
         let button = if last.small == big || last.small == small {
             ready.without(small).without(big).clockwise(small).last().unwrap_or(last.small)
         } else {
@@ -151,8 +150,8 @@ impl Table {
         ready.iter().filter(|&seat| self.is_due(seat, positions) || posts(seat)).collect()
     }
 
-    /// Whoever owes a blind waits for the big one, or posts: anywhere but on the button. A newcomer on
-    /// the small blind's chair posts, and has the button next.
+    /// A player who owes a blind waits for the big blind, or posts anywhere but on the button. A newcomer in the small
+    /// blind's seat posts, and has the button next.
     fn is_due(&self, seat: SeatIndex, positions: Positions) -> bool {
         let due = |chair: &super::Seat| {
             !chair.owes() || seat == positions.big || (seat == positions.small && !chair.owes_big)

@@ -1,5 +1,5 @@
-//! Hands that were played elsewhere, or that a test makes up: dealt with forced bets that are said,
-//! not worked out, and then played by the same code as every other hand.
+//! Deals hands with given forced bets, for replays of recorded hands and for tests. The rest of the hand runs through
+//! the same code as any other.
 
 use super::Table;
 use crate::{
@@ -10,11 +10,11 @@ use crate::{
     refusal::Refusal,
 };
 
-/// One hand as it is dealt. Amounts are minor units, by seat; what a stack cannot pay is all-in.
+/// The setup of one hand. Amounts are minor units, by seat; a stack that cannot pay an amount is all-in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HandSetup {
     pub hand: u64,
-    /// The chair may be empty: a dead button.
+    /// The button's seat; it may be empty (a dead button).
     pub button: SeatIndex,
     pub antes: [Chips; SEATS_MAX],
     /// Blinds and straddles in front of each seat.
@@ -28,8 +28,8 @@ pub struct HandSetup {
     /// Antes layer with the bets, each player's own, whether or not they are equal
     /// (`ante_trimming_status` of PHH); else they are dead money, which everybody plays for.
     pub uniform_ante_trim: bool,
-    /// An ante that nobody can match is posted in full, and what is too much goes back uncalled, as at a
-    /// table; else only what is matched is posted, as PHH has it.
+    /// Posts an ante that nobody can match in full and returns the excess as uncalled, as at a table; otherwise only
+    /// the matched part is posted, as in PHH.
     pub whole_antes: bool,
     pub deck: Deck,
     /// Players who give up at a showdown: they win no pot that somebody shows for.
@@ -58,8 +58,8 @@ impl HandSetup {
 }
 
 impl Table {
-    /// Puts a player with any stack on this chair, whoever sat there before: for replays, where a
-    /// hand starts with what was left of one that is not told. No bounds, no event, nothing owed.
+    /// Puts a player with any stack into this seat, replacing its player: in replays the stacks come from the record.
+    /// No limits, no event, no debts.
     ///
     /// # Errors
     /// No such chair, a running hand, or more chips than a table may hold.
@@ -70,7 +70,7 @@ impl Table {
         Ok(())
     }
 
-    /// Empties a chair between two replayed hands: no event, and nobody is remembered.
+    /// Empties a seat between two replayed hands: no event, and the player is not remembered.
     ///
     /// # Errors
     /// No such chair, or a running hand.
@@ -93,9 +93,9 @@ impl Table {
         Ok(events)
     }
 
-    /// Deals one hand to everybody who is ready, with the forced bets that the setup says: no
-    /// rotation, no debts, and any number. The first to speak is at the left of the last of the
-    /// largest bets; heads-up without any it is the player at the button's left.
+    /// Deals one hand to all ready players, with the forced bets of the setup: no rotation, no debts, and any number.
+    /// The first to act is the seat after the last of the largest bets; heads-up without bets it is the player after
+    /// the button.
     ///
     /// # Errors
     /// A running hand, a paused clock, or fewer than two players.
@@ -133,7 +133,7 @@ impl Table {
         if ready.len() < 2 {
             return Err(Refusal::TooFewPlayers { ready: ready.len() });
         }
-        // Far beyond what a table can hold, and sums of them still fit.
+        // Far beyond what a table can hold, while sums of them still fit.
         let asked = setup.antes.iter().chain(&setup.bets).chain(&setup.posts).chain(&setup.dead);
         let asked = asked.chain([&setup.min_bet]);
         if asked.copied().any(|amount| u128::from(amount) > super::BANK_MAX) {
@@ -149,7 +149,7 @@ impl Table {
         for seat in ready.clockwise(setup.button) {
             self.post(seat, Post::Dead, setup.dead[seat.index()], events);
         }
-        // Blinds are posted from the button's left; heads-up the button is the first of them.
+        // Blinds are posted from the seat after the button; heads-up the button posts first.
         let mut order: Seats = ready.clockwise(setup.button).collect();
         if order.len() == 2 {
             order.reverse();

@@ -21,7 +21,7 @@ impl Table {
         self.take_seat(seat, player, stack, None, events)
     }
 
-    /// Seats a player whose chips the chain has taken: refusing them for a bound would lose them.
+    /// Seats a player. The chain has taken the chips already, so no bound may refuse them: they would be lost.
     pub(super) fn take_seat(
         &mut self,
         seat: SeatIndex,
@@ -36,7 +36,7 @@ impl Table {
         Ok(())
     }
 
-    /// Changes what permits allow; a seat without permits has no bound to change.
+    /// Changes the maximum rake that the player's permits allow; a seat without permits has no maximum to change.
     pub(super) fn allow_rake(
         &mut self,
         seat: SeatIndex,
@@ -59,7 +59,7 @@ impl Table {
         self.check_free(seat, player)?;
         self.check_room(stack)?;
         let bank = self.config.clock.time_bank_ms;
-        // Leaving and coming back fills no bank.
+        // A player who leaves and comes back gets the old time bank, not a full one.
         let time = self.recently_departed(player).and_then(|gone| gone.time);
         let time = time.unwrap_or(TimeLeft { preflop_ms: bank, bank_ms: bank, disconnect_ms: 0 });
         self.seats[seat.index()] = Some(Seat {
@@ -73,7 +73,7 @@ impl Table {
             disconnect_ms: time.disconnect_ms,
             ..Seat::BLANK
         });
-        // Whoever had the last big blind is known by any chair until the next hand.
+        // The player who had the last big blind is recognised in any seat until the next hand.
         let back = self.departed.iter().find(|gone| gone.player == player);
         if back.and_then(|gone| gone.paid).is_some_and(|hand| hand == self.last.hand) {
             self.last.payer = Some(seat);
@@ -83,17 +83,17 @@ impl Table {
         Ok(())
     }
 
-    /// Every sum of chips at the table fits, whoever wins them.
+    /// Checks that every sum of chips at the table still fits.
     fn check_room(&self, amount: Chips) -> Result<(), Refusal> {
         if self.bank + u128::from(amount) > BANK_MAX { Err(Refusal::Overflow) } else { Ok(()) }
     }
 
-    /// Whether a player could sit down now: asked before chips are moved on chain.
+    /// Whether a player could sit down now. Called before chips are moved on the chain.
     pub fn may_sit(&self, seat: SeatIndex, player: PlayerId, stack: Chips) -> Result<(), Refusal> {
         self.check_free(seat, player)?;
         let (min, max) = self.buy_in_bounds(player);
         if !(min..=max).contains(&stack) {
-            // A player who left with more than the maximum brings all of it back (no rat-holing).
+            // A player who left with more than the maximum has to bring all of it back (no rat-holing).
             let ratholing = min > self.config.buy_in_min;
             return Err(if ratholing && stack < min {
                 Refusal::RatHole { min, max }
@@ -131,8 +131,8 @@ impl Table {
         self.departed.iter().find(recent)
     }
 
-    /// Adds chips that the chain has taken: neither a stack that grew meanwhile nor a player on the
-    /// way out refuses them.
+    /// Adds chips. The chain has taken them already, so they are accepted even if the stack has grown meanwhile or the
+    /// player is leaving.
     pub(super) fn top_up(
         &mut self,
         seat: SeatIndex,
@@ -148,7 +148,7 @@ impl Table {
         }
         let held = chair.stack.checked_add(chair.pending).ok_or(Refusal::Overflow)?;
         let stack = held.checked_add(amount).ok_or(Refusal::Overflow)?;
-        // Table stakes: what a player has in a hand is what the hand began with (WSOP 60).
+        // Table stakes: a player in a hand only has the chips that the hand began with (WSOP 60).
         if in_hand {
             chair.pending += amount;
         } else {
@@ -170,11 +170,11 @@ impl Table {
             if self.to_act() == Some(seat) {
                 return self.give_up(seat, false, events);
             }
-            // A player on the way out does not agree to anything.
+            // A player who is leaving does not agree to anything.
             if self.asked_twice().contains(seat) {
                 return self.decide_twice(false, events);
             }
-            // Nor do they keep the others waiting for their cards.
+            // A leaving player does not keep the others waiting for an answer whether to show.
             if self.asked_to_show().contains(seat) {
                 return self.decide_show(seat, false, events);
             }
@@ -184,7 +184,7 @@ impl Table {
         Ok(())
     }
 
-    /// Empties a chair; its chips leave the table with the player.
+    /// Empties a seat; its chips leave the table with the player.
     pub(super) fn free(&mut self, seat: SeatIndex, events: &mut Vec<Event>) {
         let Some(gone) = self.seats[seat.index()].take() else {
             return;

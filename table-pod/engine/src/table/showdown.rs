@@ -13,7 +13,7 @@ use crate::{
 };
 
 impl Table {
-    /// All others have folded.
+    /// Ends the hand when all others have folded.
     pub(super) fn win_uncontested(&mut self, events: &mut Vec<Event>) -> Result<(), Refusal> {
         self.return_uncalled(events);
         let hand = self.hand.as_ref().ok_or(Refusal::NoHand)?;
@@ -24,7 +24,7 @@ impl Table {
         self.pay_uncontested(winner, events)
     }
 
-    /// The hand is over but for its payments.
+    /// Ends the hand: pays the pots and takes the rake.
     pub(super) fn pay_out(&mut self, events: &mut Vec<Event>) -> Result<(), Refusal> {
         let hand = self.hand.as_ref().ok_or(Refusal::NoHand)?;
         match hand.live.iter().next() {
@@ -58,10 +58,10 @@ impl Table {
         let hand = self.hand.as_ref().ok_or(Refusal::NoHand)?;
         let (button, ranks) = (hand.button, hand.ranks());
         let mut pots = hand.pots();
-        // A hand that is given up wins nothing that somebody shows for.
+        // A player who mucks wins nothing from a pot that another player shows a hand for.
         let given_up = hand.given_up();
         let taken = self.take_rake(&mut pots, events)?;
-        // Each pot on its own, the last side pot first (WSOP 149).
+        // Each pot is awarded by itself, the last side pot first (WSOP 149).
         let count = u8::try_from(pots.len()).map_err(|_| Refusal::Overflow)?;
         for (index, pot) in (0..count).zip(&pots).rev() {
             let contenders = pot.eligible.minus(given_up);
@@ -79,12 +79,12 @@ impl Table {
         self.end_hand(taken, events)
     }
 
-    /// Takes the rake out of the pots, from each its part; what does not divide comes from the main pot.
+    /// Takes the rake from the pots in proportion; the remainder comes from the main pot.
     fn take_rake(&mut self, pots: &mut [Pot], events: &mut Vec<Event>) -> Result<Chips, Refusal> {
         let hand = self.hand.as_ref().ok_or(Refusal::NoHand)?;
         let all: Chips = pots.iter().map(|pot| pot.amount).sum();
         let allowed = hand.players().filter_map(|(seat, _)| self.seats[seat.index()].as_ref());
-        // Permits bind the house: what they do not allow stays in the pots.
+        // Permits limit the house: rake beyond them stays in the pots.
         let allowed =
             allowed.map(|chair| chair.rake_left.unwrap_or(Chips::MAX)).fold(0, Chips::saturating_add);
         let taken = rake(&self.config.rake, all, hand.dealt_in, hand.street > Street::Preflop).min(allowed);
@@ -115,8 +115,7 @@ impl Table {
         }
     }
 
-    /// Gives every bet back: the hand never happened, what was owed before is owed again, and nothing
-    /// was missed.
+    /// Returns all bets: the hand is undone, earlier debts are owed again, and nothing counts as missed.
     pub(super) fn void_hand(&mut self, events: &mut Vec<Event>) -> Result<(), Refusal> {
         let hand = self.hand.as_ref().ok_or(Refusal::NoHand)?;
         (self.positions, self.last) = (hand.before, hand.last_before);
@@ -143,7 +142,7 @@ impl Table {
         self.finish(rake, false, events)
     }
 
-    /// Each seat's part of the rake counts against its permits.
+    /// Charges each seat's part of the rake to its permits.
     fn charge_rake(&mut self, results: &[SeatResult], rake: Chips) -> Result<(), Refusal> {
         if rake == 0 {
             return Ok(());
@@ -186,7 +185,7 @@ impl Table {
         for seat in self.chairs() {
             match self.seat(seat) {
                 Some(chair) if chair.leaving => self.free(seat, events),
-                // Whoever has nothing left waits for chips.
+                // A player without chips sits out until a top-up.
                 Some(chair) if chair.stack == 0 && !chair.sitting_out => self.sit_out(seat, events)?,
                 _ => {}
             }
@@ -195,7 +194,7 @@ impl Table {
     }
 }
 
-/// By seat, for one board.
+/// Ranks by seat, for one board.
 type Ranks = [Option<HandRank>; SEATS_MAX];
 
 impl Hand {
@@ -209,8 +208,8 @@ impl Hand {
         pots(&all[..count], self.dead)
     }
 
-    /// Whether the betting was over before the river: nobody has acted on it. Then every live hand is
-    /// turned up (WSOP 145, last sentence).
+    /// Whether the betting ended before the river, which nobody has acted on. All live hands are then turned up (WSOP
+    /// 145, last sentence).
     fn is_turned_up(&self) -> bool {
         self.players().all(|(_, player)| player.acted_at.is_none())
     }
@@ -227,9 +226,9 @@ impl Hand {
         }
     }
 
-    /// Returns the seats that show. The last side pot is shown down first (WSOP 149); whoever cannot win any pot any
-    /// more may muck, and does unless the player wishes otherwise: a mucked hand is never seen. Where the
-    /// betting was over before the river nobody may (WSOP 145).
+    /// Returns the seats that show. The last side pot is shown down first (WSOP 149). A player who can no longer win a
+    /// pot may muck, and does so unless the player chose otherwise: a mucked hand is never seen. If betting was over
+    /// before the river, nobody may muck (WSOP 145).
     fn show(&self, pots: &[Pot], order: &[SeatIndex], boards: &[Ranks], events: &mut Vec<Event>) -> SeatSet {
         let mut shown = SeatSet::default();
         let (given_up, turned_up) = (self.given_up(), self.is_turned_up());

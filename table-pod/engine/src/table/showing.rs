@@ -1,8 +1,8 @@
-//! Showing by choice: a hand that may be mucked, because it is beaten at a showdown or because nobody called, is shown where
-//! its player wishes it (WSOP 145).
+//! Showing by choice: a hand that may be mucked (beaten at a showdown, or not called) is shown if its player wants to
+//! (WSOP 145).
 //!
-//! Who wishes to be asked is asked once everything else is decided, and the pots are paid with the last answer: so the hand's
-//! record has the cards that were shown, and nothing is added to a hand that is over. Chips never depend on the answer.
+//! Players who want to be asked are asked once everything else is decided, and the pots are paid after the last answer:
+//! so the hand's record has the shown cards, and nothing is added to a finished hand. Chips never depend on the answer.
 
 use super::{Hand, Table, twice::Twice};
 use crate::{
@@ -15,12 +15,12 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 
-/// Who is asked whether to show.
+/// Players who are asked whether to show.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Showing {
     /// Seats that have not answered.
     pub(super) open: SeatSet,
-    /// Seats that have shown, because they must or of their own will.
+    /// Seats that have shown their hands, because they had to or wanted to.
     shown: SeatSet,
 }
 
@@ -35,8 +35,8 @@ impl Table {
         self.hand.as_ref().and_then(|hand| hand.showing).unwrap_or_default().shown
     }
 
-    /// Shows or mucks the hands of these seats, which may muck, as their players wish; true: the hand waits for answers.
-    /// `shown`: those who had to show.
+    /// Shows or mucks the hands of these seats, which may muck, as their players have chosen before; returns whether
+    /// the hand waits for answers. `shown`: seats that had to show.
     pub(super) fn offer_show(
         &mut self,
         seats: &[SeatIndex],
@@ -49,7 +49,7 @@ impl Table {
         for &seat in seats {
             let chair = self.seats.get(seat.index()).and_then(Option::as_ref);
             let wish = chair.map_or(ShowWish::Muck, |chair| chair.show);
-            // Nobody waits for a player who is away or on the way out.
+            // A player who is away or leaving is not waited for.
             if wish == ShowWish::Ask && chair.is_some_and(|chair| chair.connected && !chair.leaving) {
                 asked.push(seat);
             } else {
@@ -87,7 +87,7 @@ impl Table {
         self.decide_show(seat, show, events)
     }
 
-    /// Takes the answer of one who is asked; the last one ends the hand.
+    /// Takes a player's answer; the last answer ends the hand.
     pub(super) fn decide_show(
         &mut self,
         seat: SeatIndex,
@@ -109,7 +109,7 @@ impl Table {
         self.pay_out(events)
     }
 
-    /// The time is over: who has not answered mucks.
+    /// Mucks the hands of players who have not answered in time.
     pub(super) fn muck_unanswered(&mut self, events: &mut Vec<Event>) -> Result<(), Refusal> {
         let Some(hand) = self.hand.as_ref() else { return Ok(()) };
         let open = self.asked_to_show();
@@ -121,7 +121,7 @@ impl Table {
 }
 
 impl Hand {
-    /// Of a hand that nobody called, nothing is said where it is not shown.
+    /// A hand that nobody called gets no event unless it is shown.
     fn turn_up(&self, seat: SeatIndex, show: bool, events: &mut Vec<Event>) {
         match self.player(seat) {
             Some(player) if show => events.push(Event::Shown { seat, cards: player.cards }),

@@ -1,4 +1,4 @@
-//! From street to street.
+//! The end of a street and the deal of the next.
 
 use super::{Hand, Table};
 use crate::{

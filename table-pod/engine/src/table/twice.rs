@@ -32,8 +32,8 @@ impl Table {
         }
     }
 
-    /// When the answer of those in [`Self::asked_twice`] is taken as a no, whether or not the clock
-    /// stands still.
+    /// Deadline of the players in [`Self::asked_twice`], after which a missing answer counts as no, even while the
+    /// clock is paused.
     pub fn twice_deadline(&self) -> Option<Millis> {
         match self.hand.as_ref()?.twice {
             Twice::Asked { deadline, .. } => Some(deadline),
@@ -41,7 +41,8 @@ impl Table {
         }
     }
 
-    /// Asks, where the rules of the table and the state of the hand allow it; true: the hand waits.
+    /// Asks whether to run it twice if the table's rules and the state of the hand allow it; returns whether the hand
+    /// waits for answers.
     pub(super) fn ask_twice(&mut self, events: &mut Vec<Event>) -> bool {
         if !self.config.run_it_twice {
             return false;
@@ -101,7 +102,7 @@ impl Table {
         while hand.street < Street::River {
             hand.next_street(events)?;
         }
-        // The second board shares what lay there, and takes the next places of the deal.
+        // The second board begins with the common cards and takes the next cards of the deal.
         hand.second_board = common;
         let mut street = from;
         while street < Street::River {

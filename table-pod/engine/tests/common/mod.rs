@@ -51,7 +51,7 @@ pub fn player(seat: u8) -> PlayerId {
 }
 
 impl Game {
-    /// Seats with these stacks; 0 leaves a chair free. A stack below the minimum buy-in is set up by losing.
+    /// A game with these stacks; 0 leaves a seat free. A stack below the minimum buy-in is reached by losing chips.
     pub fn new(config: TableConfig, stacks: &[u64]) -> Self {
         let seats = u8::try_from(stacks.len()).unwrap();
         let low = stacks.iter().copied().filter(|stack| *stack > 0).min().unwrap();

@@ -8,7 +8,7 @@ use super::{
 use crate::memory::Memory;
 
 const TICK: Duration = Duration::from_millis(300);
-/// Rounds that a master is away before the Sentinels replace it (`down-after-milliseconds`).
+/// Number of rounds that a master is unreachable before the Sentinels replace it (`down-after-milliseconds`).
 const DOWN_AFTER: u32 = 14;
 
 #[derive(Clone, Debug, Default)]
@@ -117,7 +117,7 @@ impl World {
         }
     }
 
-    /// Replication, and what Sentinels do among themselves.
+    /// One round of replication and of the Sentinels' own work.
     fn pass(&mut self) {
         self.now += TICK;
         for node in 0..self.members.len() {
@@ -154,12 +154,12 @@ impl World {
             }
         }
         assert_eq!(self.masters(), [best], "two masters after a failover");
-        // Sentinels choose among those that serve; where both nodes that have a commit are away, it is lost. Tables replay
-        // what a new master lacks.
+        // Sentinels choose among the serving nodes; if both nodes with a commit are away, the commit is lost. Tables
+        // replay what a new master lacks.
         self.acknowledged = self.acknowledged.min(self.members[best].log);
     }
 
-    /// One master, and all others follow it.
+    /// Whether there is one master that all others follow.
     fn is_whole(&self) -> bool {
         let [master] = self.masters()[..] else { return false };
         let follows = |member: &Member| {
@@ -170,7 +170,7 @@ impl World {
     }
 }
 
-/// SplitMix64 (Steele, Lea, Flood 2014): the seed says all that comes.
+/// SplitMix64 (Steele, Lea, Flood 2014): the seed determines all numbers.
 struct Dice(u64);
 
 impl Dice {
@@ -191,7 +191,7 @@ fn lists(length: u32, choices: usize) -> impl Iterator<Item = Vec<usize>> {
 
 #[test]
 fn the_longest_history_starts_as_master_in_every_order_of_starts() {
-    // Together, one second later, after another has waited long enough for it.
+    // A node starts together with the others, a second later, or after another has waited as long as nodes wait for it.
     let starts = [0, 1_200, 21_000].map(Duration::from_millis);
     let mut runs = 0;
     for nodes in [2, 3] {
@@ -237,8 +237,8 @@ fn the_longest_history_starts_as_master_in_every_order_of_starts() {
     assert!(runs > 6_000, "{runs}");
 }
 
-/// Crashes at any moment, between a look and what was decided on it, too. There is never a second master, and whoever is
-/// elected has all that was acknowledged.
+/// Nodes crash at any moment, even between an observation and its decision. There is never a second master, and an
+/// elected node has everything that was acknowledged.
 #[test]
 fn crashes_at_any_moment_make_no_second_master_and_no_election_loses_what_was_acknowledged() {
     let seeds: u64 = std::env::var("PURR_SEEDS").ok().map_or(400, |seeds| seeds.parse().unwrap());

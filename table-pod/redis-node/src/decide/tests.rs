@@ -1,4 +1,4 @@
-//! All that a node can see, enumerated, and what must hold of every decision.
+//! Enumerates all views that a node can have, and checks rules for each decision.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
 
 use super::*;
@@ -14,7 +14,7 @@ fn seen(role: Role) -> Seen {
     Seen { role, history: None, told: Some(4), names: None }
 }
 
-/// A node that sees these nodes, whose own parts do not run, and which waits for nothing.
+/// The view of a node that sees these nodes, runs neither server nor Sentinel, and waits for nothing.
 pub(super) fn quiet(me: Node, nodes: Vec<Seen>) -> Observed {
     Observed {
         me,
@@ -41,7 +41,7 @@ pub(super) fn quiet(me: Node, nodes: Vec<Seen>) -> Observed {
     }
 }
 
-/// A node of a group of three that serves as the master, and nothing to do.
+/// The view of the master in a healthy group of three, which has nothing to do.
 fn master() -> Observed {
     let replica = Role::Replica { of: Some(ME) };
     let names = |role| Seen { role, history: None, told: Some(4), names: Some(ME) };
@@ -77,7 +77,7 @@ fn each_start(mut check: impl FnMut(&Observed)) {
         for (mine, its, others) in product3(&histories, &histories, &histories) {
             o.nodes = vec![seen(own), seen(first), seen(second)];
             for (node, history) in o.nodes.iter_mut().zip([mine, its, others]) {
-                // A history is read of candidates alone; the rest would be the same view again.
+                // Only candidates' histories are read; for other nodes the view would be the same again.
                 node.history = history;
             }
             let dull = |node: &Seen| !matches!(node.role, Role::Candidate { .. }) && node.history.is_some();
@@ -219,7 +219,7 @@ fn of_two_masters_at_most_one_takes_writes() {
         other.me = Node(1);
         assert!(refuses(&o) || refuses(&other), "both write: {o:?}");
         refused += u32::from(refuses(&o) && refuses(&other));
-        // Again where the split is over.
+        // The split is over: writes are accepted again.
         o.writes_refused = true;
         assert_eq!(decide(&o).contains(&Step::AllowWrites), !o.is_split());
         o.nodes[1].role = Role::Replica { of: Some(ME) };
@@ -304,7 +304,7 @@ fn a_sentinel_helps_those_in_service_while_its_own_node_waits() {
     assert_eq!(decide(&o), [], "an emptied volume knows nothing");
 }
 
-/// It had won an election and died before any other Sentinel heard of it.
+/// The node had won an election and died before any other Sentinel heard of it.
 #[test]
 fn an_epoch_that_nobody_else_heard_of_keeps_no_node_from_joining() {
     let mut o = master();
@@ -314,7 +314,7 @@ fn an_epoch_that_nobody_else_heard_of_keeps_no_node_from_joining() {
     o.nodes = vec![Seen::default(), names(Role::Master), names(Role::Replica { of: Some(Node(1)) })];
     let word = Word::Joined { master: Node(1), epoch: 1_004 };
     assert_eq!(decide(&o), [Step::StartFollowing(Node(1)), Step::Settle, Step::StartSentinel(word)]);
-    // A Sentinel that runs already and says otherwise starts anew.
+    // A running Sentinel with another state is restarted.
     o.sentinel_runs = true;
     o.nodes[0].names = Some(ME);
     let expected =
@@ -334,7 +334,7 @@ fn the_epoch_of_an_election_is_newer_than_any_that_a_candidate_knows() {
     assert_eq!(decide(&o), [Step::TellEpoch(4)], "nothing before the others can read its own");
     o.nodes[0].told = Some(4);
     assert!(decide(&o).contains(&Step::StartSentinel(Word::Elected { epoch: 10 })));
-    // One of a release that does not tell.
+    // A candidate of a release that announces no epoch.
     o.nodes[1].told = None;
     assert!(decide(&o).contains(&Step::StartSentinel(Word::Elected { epoch: 7 })));
 }

@@ -1,4 +1,4 @@
-//! Stops that were asked for.
+//! Tests of stops that were requested.
 
 use crate::group::{Group, NODES, TABLE, until};
 use purr_store::Store;
@@ -56,7 +56,7 @@ async fn a_replica_ends_at_once_and_a_group_ends_in_any_order() {
     let others = [1, 2].map(|more| (master + more) % NODES);
     let (status, took) = group.terminate(others[0]).await;
     assert!(status.success() && took < Duration::from_secs(12), "{status}, {took:?}");
-    // Nobody is left in the end who could take over.
+    // In the end no node is left that could take over.
     for node in [others[1], master] {
         let (status, took) = group.terminate(node).await;
         assert!(status.success() && took < Duration::from_secs(40), "{status}, {took:?}");

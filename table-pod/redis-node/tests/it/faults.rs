@@ -1,4 +1,4 @@
-//! One process or one volume of a node, and two masters.
+//! Failures of one process or one volume of a node, and two masters.
 
 use crate::group::{Group, NODES, TABLE, empty, host, until};
 use purr_store::Store;
@@ -11,7 +11,7 @@ async fn a_node_with_an_emptied_disk_rejoins_and_gets_everything() {
     let mut master = group.whole().await;
     store.take_over(TABLE, 1).await.unwrap();
     group.commits(&store, 10).await;
-    // A replica's, and the master's own.
+    // Empties a replica's volume, then the master's.
     for emptied in [(master + 1) % NODES, master] {
         group.kill(emptied);
         empty(&group.folder(emptied, "data"));
@@ -79,7 +79,7 @@ async fn a_second_master_takes_no_writes_and_becomes_a_replica_again() {
     };
     command(rebel, &["REPLICAOF", "NO", "ONE"]).await.unwrap();
     command(follower, &["REPLICAOF", &host(rebel), &port.to_string()]).await.unwrap();
-    // It has a replica that would acknowledge, and must write nothing all the same.
+    // The second master has a replica that would acknowledge writes, and must refuse them all the same.
     until("the second master takes no writes", || async {
         let answer = command(rebel, &["SET", "t:split-brain", "1"]).await;
         answer.err().filter(|error| error.code() == Some("NOREPLICAS"))

@@ -34,7 +34,7 @@ pub struct Group {
     sentinel: u16,
     ops: [u16; NODES],
     running: [Option<Child>; NODES],
-    /// The table's writer: its next commit.
+    /// Number of the next commit that the test writes.
     pub next: u64,
 }
 
@@ -60,7 +60,7 @@ impl Group {
         for folder in [&config, &passwords] {
             fs::create_dir(folder).unwrap();
         }
-        // The chart's own files.
+        // Uses the chart's files.
         for file in fs::read_dir(CHART).unwrap() {
             let file = file.unwrap();
             fs::copy(file.path(), config.join(file.file_name())).unwrap();
@@ -137,7 +137,7 @@ impl Group {
         }
     }
 
-    /// Supervisor, server and Sentinel stop where they are.
+    /// Stops supervisor, server and Sentinel with SIGSTOP.
     pub fn freeze(&self, node: usize) {
         signal("STOP", &format!("-{}", self.running[node].as_ref().unwrap().id()));
     }
@@ -154,7 +154,7 @@ impl Group {
         (ended.await, begun.elapsed())
     }
 
-    /// One process of a node alone.
+    /// Kills one process of a node.
     pub fn kill_process(&self, node: usize, name: &str) {
         let supervisor = self.running[node].as_ref().unwrap().id();
         let children = fs::read_to_string(format!("/proc/{supervisor}/task/{supervisor}/children")).unwrap();
@@ -209,7 +209,7 @@ impl Group {
         pairs.map(|(name, value)| (name.to_owned(), value.trim().to_owned())).collect()
     }
 
-    /// The master that a node's Sentinel names, by its place.
+    /// The index of the master that a node's Sentinel names.
     pub async fn named(&self, node: usize) -> Option<usize> {
         let mut sentinel = self.link("admin").node(&host(node), self.sentinel).await.ok()?;
         let asked = redis::cmd("SENTINEL").arg("GET-MASTER-ADDR-BY-NAME").arg("purr").to_owned();
@@ -242,7 +242,7 @@ impl Group {
         masters
     }
 
-    /// One master that two replicas are in step with, every Sentinel names it, and every node is ready.
+    /// Waits until one master has two replicas in sync, every Sentinel names it, and every node is ready.
     pub async fn whole(&self) -> usize {
         until("one master with two replicas", || async {
             let [master] = self.masters().await[..] else { return None };
@@ -254,7 +254,7 @@ impl Group {
                 if !(node == master || follows) || self.named(node).await != Some(master) || !ready {
                     return None;
                 }
-                // It finds the others within ten seconds.
+                // The new Sentinel finds the others within ten seconds.
                 let knows = self.known(node).await;
                 if ["num-slaves", "num-other-sentinels"]
                     .iter()
@@ -268,7 +268,7 @@ impl Group {
         .await
     }
 
-    /// Another node than this one is a master.
+    /// Waits until another node is a master.
     pub async fn other_master(&self, than: usize) -> usize {
         until("another master", || async { self.masters().await.into_iter().find(|node| *node != than) })
             .await
@@ -303,7 +303,7 @@ impl Group {
         }
     }
 
-    /// The table's last commit as one server has it.
+    /// Number of the table's last commit on one server.
     pub async fn head(&self, node: usize) -> u64 {
         let Ok(mut server) = self.server(node).await else { return 0 };
         let asked = redis::cmd("HGET").arg(format!("t:{{{TABLE}}}:head")).arg("commit").to_owned();
@@ -335,7 +335,7 @@ fn signal(name: &str, to: &str) {
     assert!(done.success(), "kill -{name} {to}");
 }
 
-/// Asks until there is an answer.
+/// Repeats the question until it has an answer.
 pub async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {
     let end = Instant::now() + WHOLE;
     loop {

@@ -19,7 +19,7 @@ async fn a_killed_master_is_replaced_and_comes_back_as_a_replica() {
     group.commits(&store, 5).await;
     assert_eq!(group.head(new).await, 45);
     until("the former master has all of it", || async { (group.head(old).await == 45).then_some(()) }).await;
-    // Redis goes on after what it could not read of its own log, and says so in this line alone.
+    // Redis continues after a part of its own log that it could not read, and reports that in this line alone.
     assert!(!group.log(old).contains("AOF-loading-client"));
 }
 
@@ -35,7 +35,7 @@ async fn outage(group: &mut Group) -> [usize; NODES] {
     until("all have it", || async { (group.head(short).await == group.next - 1).then_some(()) }).await;
     group.kill(short);
     group.commits(&store, 5).await;
-    // Without a word from its replica a master writes for three seconds more; this write waits for nobody.
+    // A master accepts writes for three seconds after the last acknowledgement; this write does not wait for one.
     group.freeze(middle);
     let alone = group.commit(group.next);
     group.store(0).commit(&alone).await.unwrap();
@@ -54,7 +54,7 @@ async fn after_an_outage_of_all_the_longest_history_starts_as_master_in_any_orde
         for (started, place) in order.into_iter().enumerate() {
             group.start(nodes[place]);
             if started == 0 {
-                // It has looked around, and waits for the others.
+                // The node has observed the group, and waits for the others.
                 let waits = async || {
                     let role = group.metric(nodes[place], "purr_redis_role{role=\"candidate\"}").await;
                     (role == Some(1)).then_some(())
@@ -78,7 +78,7 @@ async fn all_but_one_node_are_enough_after_a_while_and_hold_all_that_was_acknowl
     group.start(middle);
     let elected = async || group.masters().await.first().copied();
     assert_eq!(until("a master without the third node", elected).await, middle);
-    // Unacknowledged commits are gone, and acknowledged ones are there.
+    // The unacknowledged commit is gone, and the acknowledged ones are there.
     assert_eq!(group.head(middle).await, group.next - 2);
     group.start(longest);
     assert_eq!(group.whole().await, middle);

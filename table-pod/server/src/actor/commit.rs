@@ -1,4 +1,4 @@
-//! Making a step durable: the same bytes until the store has them.
+//! Commits a step to the store: repeats the same bytes until the store has them.
 
 use super::connections::Connections;
 use crate::{
@@ -13,18 +13,18 @@ use purr_store::{Commit, OutboxEntry, Sealer, Store, StoreError};
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep};
 
-/// A commit that takes longer is a pause: players are told and clocks stop.
+/// A commit that takes longer is a pause: players are notified and clocks stop.
 pub(super) const STALL_MS: u64 = 500;
 /// Whole commits kept for a new master that lacks them.
 const KEPT_MAX: usize = 256;
 const RETRY: Delays = Delays::new(Duration::from_millis(20), Duration::from_secs(1));
 
-/// Why a table stops acting for good.
+/// Reasons for which a table stops for good.
 #[derive(Debug, thiserror::Error)]
 pub enum Stopped {
     #[error("fenced: another process has the table")]
     Fenced,
-    /// This process cannot go on; the next one takes over from what the store and the signer hold.
+    /// This process cannot continue; the next one takes over from the store and the signer.
     #[error("{0:#}")]
     Failed(anyhow::Error),
 }
@@ -39,13 +39,14 @@ pub(super) struct Committer {
     /// The epoch that wrote commit `number`.
     written: u64,
     kept: VecDeque<Commit>,
-    /// The store has acknowledged a commit of this process: from then on no older one's word counts.
+    /// Whether the store has acknowledged a commit of this process; from then on nothing from an earlier process
+    /// counts.
     acknowledged: bool,
     metrics: Metrics,
 }
 
 impl Committer {
-    /// `number`, `written`: the last commit of the table as it was taken over, and its epoch.
+    /// `number`, `written`: number and epoch of the last commit before the take-over.
     pub(super) fn new(
         store: Arc<dyn Store>,
         sealer: Sealer,
@@ -75,7 +76,7 @@ impl Committer {
         step: &Step,
         connections: &mut Connections,
     ) -> Result<(), Stopped> {
-        // Nothing that cannot be written may be seen; the table stops here.
+        // A state that cannot be written must not be shown, so the table stops here.
         let commit = self
             .build(core, step)
             .map_err(|error| Stopped::Failed(error.context("a commit could not be made")))?;
@@ -87,7 +88,7 @@ impl Committer {
         let begun = Instant::now();
         let mut back_off = BackOff::new(RETRY);
         let mut told = false;
-        // What this step shows has not been seen: a cursor that counted it would skip it for ever.
+        // The events of this step have not been seen: a cursor that counted them would skip them for ever.
         let seen = step.shown.as_ref().map_or(core.state().offset, |shown| shown.offset - 1);
         loop {
             let error = match self.store.commit(&commit).await {
@@ -101,7 +102,7 @@ impl Committer {
                 }
                 StoreError::Conflict { at, written, .. } => {
                     let Some(missing) = self.missing(at, written) else {
-                        // No replay makes these one history, and waiting neither.
+                        // Neither replaying nor waiting can join these two histories.
                         let what = format!("the store holds another history than commit {}", commit.number);
                         return Err(Stopped::Failed(anyhow::Error::new(error).context(what)));
                     };
@@ -160,14 +161,15 @@ impl Committer {
         })
     }
 
-    /// Which of the kept commits a new master lacks that ends with this commit; none where its history is another.
+    /// The kept commits that a new master lacks if its last commit is this one; `None` if its history is another.
     fn missing(&self, at: u64, written: u64) -> Option<Missing> {
         let follows = |kept: &Commit| (kept.number, kept.follows) == (at + 1, written);
         if let Some(first) = self.kept.iter().position(follows) {
             return Some(Missing { first, replaces: false });
         }
-        // An older process wrote on where this one's epoch and commits were lost. Nobody listens to it: gateway and
-        // signer have this epoch. Before the first acknowledgement it is the other way round.
+        // An older process wrote more commits on a master that had lost this process's epoch and commits. Nobody uses
+        // them, because gateway and signer have this epoch already. Before this process's first acknowledged commit it
+        // is the other way round.
         let reaches = self.kept.front().is_some_and(|kept| kept.number <= at + 1);
         let replaces = self.acknowledged && written < self.epoch && reaches;
         replaces.then_some(Missing { first: 0, replaces })

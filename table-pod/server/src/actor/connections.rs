@@ -1,4 +1,4 @@
-//! Who is connected, and what each has still to be sent.
+//! Connections of a table, and what each has yet to be sent.
 
 use super::{
     message,
@@ -22,14 +22,14 @@ use std::{
     collections::{HashMap, VecDeque},
     sync::Arc,
 };
-/// Steps kept for those who come back.
+/// Steps kept for clients that reconnect.
 const LOG_MAX: usize = 512;
-/// Steps that somebody without a seat is sent after coming back; beyond that a snapshot costs less.
+/// Most steps that a reconnecting spectator is sent; beyond it a snapshot costs less.
 pub const GUEST_STEPS_MAX: u64 = 16;
-/// Players without a seat on one trunk.
+/// Maximum number of players without a seat on one trunk.
 const GUESTS_MAX: usize = 512;
 
-/// Where a connection is reached.
+/// The destination of a connection.
 pub(super) struct Place {
     pub outlet: Outlet,
     pub lane: Lane,
@@ -38,11 +38,11 @@ pub(super) struct Place {
 struct Connection {
     player: PlayerId,
     place: Place,
-    /// Has a seat, or is on the way to or from one.
+    /// The player has a seat, or is taking or leaving one.
     seated: bool,
 }
 
-/// The lanes that are told the same, by outlet.
+/// Lanes that get the same message, by outlet.
 #[derive(Default)]
 struct Audience<'a>(Vec<(&'a Outlet, Seats)>);
 
@@ -91,16 +91,16 @@ pub(super) struct Connections {
     epoch: u64,
     next: ConnectionId,
     open: HashMap<ConnectionId, Connection>,
-    /// One connection a player: the newest.
+    /// The newest connection of each player.
     current: HashMap<PlayerId, ConnectionId>,
-    /// Who has a seat, as gateways know it.
+    /// Seated players, as gateways know them.
     roster: Arc<[PlayerId]>,
-    /// Each with the epoch that it was shown under.
+    /// Each step with the epoch under which it was shown.
     log: VecDeque<(u64, Shown)>,
 }
 
 impl Connections {
-    /// The log of the epochs before is opened again, so that a player can resume over a restart.
+    /// Opens the logs of earlier epochs again, so that players can resume after a restart.
     pub(super) fn new(sealer: &Sealer, epoch: u64, stored: &[LogBatch]) -> Self {
         let open = |batch: &LogBatch| {
             let plain = sealer.open("log", batch.epoch, batch.commit, &batch.sealed).ok()?;
@@ -119,7 +119,7 @@ impl Connections {
         self.open.get(&connection).is_some_and(|open| self.current.get(&open.player) == Some(&connection))
     }
 
-    /// Who has a seat now. Each trunk is told before anything else that this step shows.
+    /// Updates the seated players. Each trunk gets them before anything else of this step.
     pub(super) fn seat(&mut self, roster: &Arc<[PlayerId]>) {
         self.roster = roster.clone();
         for connection in self.open.values_mut() {
@@ -128,15 +128,14 @@ impl Connections {
         }
     }
 
-    /// Whether this trunk has all the players without a seat that it may have.
+    /// Whether this trunk has the maximum number of players without a seat.
     pub(super) fn is_full(&self, outlet: &Outlet, player: PlayerId) -> bool {
         let guest =
             |open: &&Connection| !open.seated && open.place.outlet.is(outlet) && open.player != player;
         !self.roster.contains(&player) && self.open.values().filter(guest).count() >= GUESTS_MAX
     }
 
-    /// Takes a connection in. What it missed since its cursor comes first, or the whole table where
-    /// that is too long ago.
+    /// Adds a connection. It first gets the steps since its cursor, or a snapshot if the cursor is too old.
     pub(super) fn attach(
         &mut self,
         player: PlayerId,
@@ -149,7 +148,7 @@ impl Connections {
         self.next += 1;
         let connection = self.next;
         let offset = core.state().offset;
-        // A trunk without lanes was not told of changes.
+        // A trunk without lanes has not been sent changes.
         place.outlet.seated(&self.roster);
         let seated = self.roster.contains(&player);
         let near = |cursor: &pb::Cursor| seated || offset.saturating_sub(cursor.offset) <= GUEST_STEPS_MAX;
@@ -175,11 +174,11 @@ impl Connections {
         Told::Events { epoch: self.epoch, offset, events }
     }
 
-    /// Everything after the cursor in this player's view; `None` where the log does not reach back.
+    /// All events after the cursor in this player's view; `None` if the log does not reach that far back.
     fn missed(&self, player: PlayerId, cursor: &pb::Cursor, offset: u64) -> Option<Vec<Told>> {
         let reaches = self.log.front().is_some_and(|(_, oldest)| oldest.offset <= cursor.offset + 1);
-        // A cursor of a later epoch or beyond the end belongs to a history that was lost, and so does one of an epoch before
-        // the one that has told what is under its number: there the table took another way.
+        // A cursor of a later epoch or beyond the end belongs to a lost history. So does a cursor of an earlier epoch
+        // if another epoch has shown something else under its number.
         let told =
             self.log.iter().rev().find(|(_, shown)| shown.offset == cursor.offset).map(|(epoch, _)| *epoch);
         let other = match told {
@@ -201,12 +200,12 @@ impl Connections {
                 self.events(shown.offset, entry.map(|entry| entry.events.clone()).unwrap_or_default())
             })
             .collect();
-        // Also where nothing was missed, the client learns the epoch that it is in now.
+        // The client learns its current epoch even if it missed nothing.
         messages.push(self.message(offset, Body::TableResumed(pb::TableResumed {})));
         Some(messages)
     }
 
-    /// The player whose last connection this was.
+    /// Removes a connection; returns the player if it was that player's last one.
     pub(super) fn detach(&mut self, connection: ConnectionId) -> Option<PlayerId> {
         let gone = self.open.remove(&connection)?;
         if self.current.get(&gone.player) == Some(&connection) {

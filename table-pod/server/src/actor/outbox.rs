@@ -1,4 +1,4 @@
-//! Between the table's outbox and the signer: in order, again and again, until it is taken.
+//! Sends the entries of the table's outbox to the signer, in order, and repeats each until it is accepted.
 
 use super::Handle;
 use crate::{
@@ -17,7 +17,7 @@ const RETRY: Delays = Delays::new(Duration::from_millis(100), Duration::from_sec
 /// Entries in one request.
 const BATCH_MAX: usize = 32;
 
-/// What the signer does not have yet, as of the last durable step.
+/// Entries that the signer does not have yet, as of the last durable step.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Pending {
     epoch: u64,
@@ -105,7 +105,8 @@ pub(super) async fn listen(
     }
 }
 
-/// Asks for a player's chips, again and again as long as they are held for; the answer comes back as an input.
+/// Requests a reservation of a player's chips repeatedly for as long as the seat is held; the answer comes back as an
+/// input.
 pub(super) async fn reserve(
     handle: Handle,
     signer: Arc<dyn Signer>,
@@ -119,7 +120,7 @@ pub(super) async fn reserve(
     let refused = loop {
         match signer.reserve(&request).await {
             Ok(()) => break None,
-            // It may have been made all the same: only the same request again can tell.
+            // The reservation may have been made all the same: only a repetition can tell.
             Err(SignerError::Unavailable(why)) if Instant::now() + back_off.peek() < until => {
                 tracing::warn!(why, "reservation");
                 sleep(back_off.next_wait()).await;
@@ -141,7 +142,7 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
     use tokio::sync::mpsc;
 
-    /// Answers a reservation only after so many time-outs, or with a refusal.
+    /// Answers a reservation only after a number of time-outs, or with a refusal.
     struct Slow {
         inner: PlayMoney,
         timeouts: AtomicU32,
@@ -179,7 +180,7 @@ mod tests {
         }
     }
 
-    /// What the table is told, and after how long.
+    /// The answer that the table gets, and after how long.
     async fn ask(timeouts: u32, refuses: bool) -> (Option<String>, Duration) {
         let (sender, mut inbox) = mpsc::channel(1);
         let (guests, _none) = mpsc::channel(1);

@@ -1,4 +1,4 @@
-//! What waits to be sent on one trunk: bounded for each lane by itself.
+//! The send queue of one trunk, bounded for each lane.
 //!
 //! **Guarantees.** A lane never misses one delivery and gets the next: a lane whose own answers pile up is closed, alone,
 //! with [`CloseCode::SlowReader`]. Answers of one lane never close another one. The trunk ends only where what all lanes
@@ -15,17 +15,18 @@ use std::{
 };
 use tokio::sync::mpsc::{self, error::TryRecvError};
 
-/// Deliveries to many lanes that wait for one trunk.
+/// Maximum number of deliveries to many lanes that wait for one trunk.
 const SHARED_MAX: u32 = 1_024;
-/// Answers that wait for one lane: all that its burst of messages may ask for, its attach and its end.
+/// Maximum number of answers that wait for one lane: enough for all that its burst of messages may ask for, its attach
+/// and its end.
 const OWN_MAX: u32 = 64;
 
-/// What some lanes of a trunk are given.
+/// A delivery to some lanes of a trunk.
 #[derive(Clone, Debug)]
 pub struct Delivery {
     pub lanes: Vec<Lane>,
     pub what: Parcel,
-    /// Counted for its one lane, not for the trunk.
+    /// Whether the delivery counts for its one lane instead of the trunk.
     own: bool,
 }
 
@@ -33,7 +34,7 @@ pub struct Delivery {
 #[derive(Clone, Debug)]
 pub enum Told {
     Message(Arc<pb::ServerMessage>),
-    /// Events as the log has them, protobuf: for most players they are not read and written again.
+    /// Events in protobuf, as the log has them: for most players they are sent without being decoded and encoded again.
     Events {
         epoch: u64,
         offset: u64,
@@ -75,22 +76,22 @@ impl Told {
 #[derive(Clone, Debug)]
 pub enum Parcel {
     Messages(Vec<Told>),
-    /// Nothing comes after it.
+    /// The last message of a lane.
     End(CloseCode, String),
-    /// For the gateway itself: who has a seat.
+    /// For the gateway itself: the seated players.
     Roster(Arc<[PlayerId]>),
 }
 
 #[derive(Default)]
 struct Load {
     shared: u32,
-    /// Of lanes for which anything waits; `None`: the lane is closed for it.
+    /// Queued messages of lanes; `None`: the lane is closed because its queue was full.
     own: HashMap<Lane, Option<u32>>,
-    /// Who has a seat, as this trunk was told last.
+    /// The seated players as last sent to this trunk.
     roster: Option<Arc<[PlayerId]>>,
 }
 
-/// The way to the players of one trunk.
+/// Queues deliveries for the players of one trunk.
 #[derive(Clone)]
 pub struct Outlet {
     send: mpsc::UnboundedSender<Delivery>,
@@ -121,12 +122,12 @@ impl Outlet {
         self.send.same_channel(&other.send)
     }
 
-    /// This trunk is told by whoever serves it.
+    /// Records that the trunk's task has sent these seated players itself.
     pub fn was_told(&self, roster: Arc<[PlayerId]>) {
         held(&self.load).roster = Some(roster);
     }
 
-    /// Who has a seat: sent where the trunk was told otherwise, before all that is delivered later.
+    /// Queues the seated players, before all later deliveries, unless the trunk has them already.
     pub(super) fn seated(&self, roster: &Arc<[PlayerId]>) {
         let told = held(&self.load).roster.replace(roster.clone());
         if told.as_ref() != Some(roster) {
@@ -134,7 +135,7 @@ impl Outlet {
         }
     }
 
-    /// What all of these lanes are sent. Returns whether there was room; without it the trunk ends.
+    /// Queues a message for all of these lanes. Returns whether there was room; otherwise the trunk ends.
     pub fn deliver(&self, lanes: Vec<Lane>, what: Parcel) -> bool {
         {
             let mut load = held(&self.load);
@@ -148,7 +149,7 @@ impl Outlet {
         true
     }
 
-    /// An answer to one lane. Returns whether there was room; without it the lane is closed, and gets nothing more.
+    /// Queues an answer to one lane. Returns whether there was room; if not, the lane is closed and gets nothing more.
     pub fn answer(&self, lane: Lane, what: Parcel) -> bool {
         let last = matches!(what, Parcel::End(..));
         let (what, fits) = {
@@ -178,14 +179,14 @@ impl Deliveries {
             let last = matches!(delivery.what, Parcel::End(..));
             match load.own.get_mut(lane) {
                 Some(Some(waiting)) if *waiting > 1 && !last => *waiting -= 1,
-                // A closed lane is forgotten with its end, which is the last that waits for it.
+                // A closed lane is removed with the delivery of its end, the last that waits for it.
                 Some(None) if !last => {}
                 _ => drop(load.own.remove(lane)),
             }
         }
     }
 
-    /// Appends to `due` what waits, at most so much; waits for the first. Returns how much.
+    /// Waits for the first delivery, then appends up to `most` waiting ones to `due`. Returns their number.
     pub async fn recv_many(&mut self, due: &mut Vec<Delivery>, most: usize) -> usize {
         let from = due.len();
         let count = self.waiting.recv_many(due, most).await;
@@ -193,7 +194,7 @@ impl Deliveries {
         count
     }
 
-    /// `None` when nothing will come.
+    /// `None` when the outlet is closed and empty.
     pub async fn recv(&mut self) -> Option<Delivery> {
         let delivery = self.waiting.recv().await?;
         self.taken(std::slice::from_ref(&delivery));
@@ -213,14 +214,14 @@ impl Deliveries {
     }
 }
 
-/// What a player in this process is given.
+/// A message to a player in this process.
 #[derive(Debug)]
 pub enum Outgoing {
     Message(Box<pb::ServerMessage>),
     Close(CloseCode, String),
 }
 
-/// One player's deliveries, one by one.
+/// The receiving side of one player in this process.
 pub struct Inlet {
     deliveries: Deliveries,
     waiting: VecDeque<Outgoing>,

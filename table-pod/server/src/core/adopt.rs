@@ -1,4 +1,4 @@
-//! What a take-over goes on from where the signer's journal is ahead of Redis.
+//! Continues from the signer's journal where it is ahead of Redis at a take-over.
 //!
 //! The order of truth is chain, signer's journal, table's memory, Redis. What the journal has was sent by a
 //! table that knew more than Redis does now: its last hand carries all that the next one starts from
@@ -13,7 +13,7 @@ use purr_protocol::{
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// All that the next hand starts from; the entry of a hand carries it to the signer.
+/// The state from which the next hand starts; the entry of a hand carries it to the signer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Head {
     table: Table,
@@ -40,7 +40,7 @@ pub enum AdoptError {
     Short { head: u64, last: u64 },
 }
 
-/// What came of it: the state to go on with, and what the first step has to tell.
+/// The result: the state to continue with, and the events for the first step.
 #[derive(Debug)]
 pub struct Adopted {
     pub state: State,
@@ -48,7 +48,7 @@ pub struct Adopted {
 }
 
 impl State {
-    /// What the table is once the hand under this number has ended and those have left.
+    /// The state after the hand with this number has ended and these players have left.
     pub(super) fn head(&self, sequence: u64, left: &[(PlayerId, Chips)]) -> Head {
         let mut seating = self.seating.clone();
         for (player, stack) in left {
@@ -59,13 +59,14 @@ impl State {
         Head { table, seating, exiting, frozen, sequence, confirmed, notice, paused_by }
     }
 
-    /// From which number on [`State::adopt`] needs the journal's entries.
+    /// The number after which [`State::adopt`] needs the journal's entries.
     pub fn adopts_after(&self, head_next: Option<&str>) -> Result<u64, AdoptError> {
         let head: Option<Head> = head_next.map(serde_json::from_str).transpose()?;
         Ok(head.map_or(0, |head| head.sequence).max(self.sequence))
     }
 
-    /// Goes on from the signer's head. A hand that was running may have gone on unseen since: it is void.
+    /// Continues from the signer's last entry. A hand that was running may have continued unseen after the snapshot, so
+    /// it is void.
     ///
     /// # Errors
     /// Where `entries` are not what follows [`State::adopts_after`] up to `head_seq`.
@@ -82,7 +83,8 @@ impl State {
         self.withheld.clear();
         self.after_deal.clear();
         let head = head.filter(|head| head.sequence > self.sequence);
-        // Players gave entropy to a deal that nobody sees the end of. A hand that is void below counts as it ends.
+        // Counts a deal with revealed entropy that will not be finished. A hand that is declared void below is counted
+        // when it ends.
         if head.is_some() {
             self.deals_void += u64::from(self.has_reveals());
         } else {
@@ -100,12 +102,12 @@ impl State {
             self.paused_by = head.paused_by;
             self.deal = None;
         }
-        // Its clock was another process's, and is told anew by whoever goes on with this.
+        // The clock was another process's; the new process sets it.
         self.run(Command::RestartClock);
         if self.table.hand().is_some() {
             events = self.run(Command::VoidHand);
         }
-        // Up to the head the signer has all of it.
+        // The signer has all entries up to the head.
         self.outbox.clear();
         for entry in entries {
             if entry.seq != self.sequence + 1 {
@@ -130,8 +132,8 @@ impl State {
             }
             EntryBody::TopUp { seat, player, permit } => {
                 let rake = permit.max_total_rake;
-                // Whose seat is still to be heard of brings what both permits allow.
-                // The last: one before it came to nothing.
+                // A player whose seat is not confirmed yet brings what both permits allow. The last one counts: an
+                // earlier one failed.
                 let coming = self.seating.iter_mut().rfind(|held| held.player == *player && held.is_sit());
                 match coming {
                     Some(sit) => sit.allow_rake(rake),
@@ -141,7 +143,7 @@ impl State {
                 self.seating.push(top_up.with_rake(rake));
             }
             EntryBody::Leave { seat, player, .. } => {
-                // A player leaves with everything: what was on its way had arrived or was refused.
+                // A player leaves with all chips: any that were in flight had arrived or were refused.
                 self.seating.retain(|held| held.player != *player);
                 self.leaves(*seat, *player, events);
                 self.seating.push(Seating::new(*seat, *player, seq, What::Leave));
@@ -150,7 +152,7 @@ impl State {
         Ok(())
     }
 
-    /// Empties the chair, unless the void or the hand before has: then nobody hands it over a second time.
+    /// Empties the seat, unless the void or the previous hand has done so: then it is not given back twice.
     fn leaves(&mut self, seat: SeatIndex, player: PlayerId, events: &mut Vec<Event>) {
         events.retain(|event| !matches!(event, Event::Left { player: gone, .. } if *gone == player));
         if self.table.seat(seat).is_some_and(|chair| chair.player == player) {

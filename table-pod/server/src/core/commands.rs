@@ -1,4 +1,4 @@
-//! What players ask for.
+//! Handling of players' requests.
 
 use super::{
     APPLIED_PLAYERS_MAX, Asking, ConnectionId, Core, Step, dealing::Wish, rabbit::NoRabbit, talk::NotSaid,
@@ -67,10 +67,10 @@ impl From<PermitError> for Denied {
     }
 }
 
-/// What came of a message.
+/// The outcome of a request.
 enum Outcome {
     Done,
-    /// The answer comes later.
+    /// The command is answered later.
     Later,
 }
 
@@ -86,13 +86,14 @@ impl Core {
         let id = message.id;
         let ack = |at_offset| Body::Ack(pb::Ack { id, at_offset });
         if self.is_applied(player, id) {
-            // Sent again because the answer was lost: it was carried out once, and that stands.
+            // The client repeats a command whose answer was lost: it was carried out once, and is not carried out
+            // again.
             step.replies.push((connection, ack(self.state.offset)));
             return;
         }
         let asked = |asking: &&mut Asking| asking.holds() && asking.player == player && asking.id == id;
         if let Some(asking) = self.asking.iter_mut().find(asked) {
-            // Sent again while the signer is being asked: the one answer is for both.
+            // The request was repeated while the signer is being asked: one answer serves both.
             asking.connection = connection;
             return;
         }
@@ -100,7 +101,7 @@ impl Core {
             Ok(Outcome::Done) => {
                 self.remember(player, id);
                 step.dirty = true;
-                // The events of this step, if it has any, are the next offset.
+                // If this step has events, they get the next offset.
                 let visible = !events.is_empty() || !step.told.is_empty();
                 step.replies.push((connection, ack(self.state.offset + u64::from(visible))));
             }
@@ -205,7 +206,7 @@ impl Core {
         let leaves =
             matches!(command, Command::Leave { .. }).then(|| self.state.table.seat_of(player)).flatten();
         self.state.table.apply_into(self.now, command, events)?;
-        // In the middle of a hand the engine has nothing to tell of it yet.
+        // During a hand the engine has no event of it yet.
         if let Some(seat) =
             leaves.filter(|seat| self.state.table.seat(*seat).is_some_and(|chair| chair.leaving))
         {
@@ -214,7 +215,7 @@ impl Core {
         Ok(Outcome::Done)
     }
 
-    /// Holds the seat, and asks the signer for the chips: the permit was found good for them.
+    /// Holds the seat and asks the signer for the chips; the permit has been checked before.
     fn hold(
         &mut self,
         connection: ConnectionId,
@@ -224,7 +225,7 @@ impl Core {
     ) -> Result<Outcome, Denied> {
         let Reserve { seat, player, .. } = request;
         if self.asking.iter().any(|asking| asking.player == player && asking.id == id) {
-            // Two answers with the same name could not be told apart.
+            // Two answers with the same id could not be told apart.
             return Err(Denied::new(ErrorCode::Unavailable, "the hold of this request has ended: ask anew"));
         }
         let until = self.now.saturating_add(self.spec.room.hold_ms);
@@ -233,7 +234,7 @@ impl Core {
         Ok(Outcome::Later)
     }
 
-    /// The deal's root is published: who is to be dealt in is, and sits out or leaves after the hand.
+    /// The deal's root is published, so a player who is to be dealt in stays in, and sits out or leaves after the hand.
     fn wish(&mut self, seat: SeatIndex, wish: Wish, step: &mut Step) -> Result<(), Denied> {
         match self.state.after_deal.get(&seat) {
             Some(Wish::Leave) => return Err(Refusal::Leaving(seat).into()),
@@ -255,7 +256,7 @@ impl Core {
         Ok(())
     }
 
-    /// Who comes back must cover the rake of the next hand.
+    /// A returning player's permits must cover the rake of the next hand.
     fn check_covered(&self, seat: SeatIndex) -> Result<(), Denied> {
         let away = self.state.table.seat(seat).is_some_and(|chair| chair.sitting_out);
         match self.rake_lacking(seat).filter(|_| away) {
@@ -276,7 +277,8 @@ impl Core {
         Err(Denied { retry_after_ms: Some(left), ..Denied::new(ErrorCode::CoolDown, message) })
     }
 
-    /// All of a permit that needs no balance: nothing is held for one that the signer or the vault would refuse.
+    /// Checks all of a permit except the balance, so that no seat is held for a permit that the signer or the vault
+    /// would refuse.
     fn check_permit(&self, what: PermitFor, player: PlayerId, permit: &Permit) -> Result<(), Denied> {
         match &self.permits {
             Some(domain) => Ok(domain.check(what, player, permit, self.unix_s)?),
@@ -318,7 +320,7 @@ impl Core {
             return Err(Refusal::Leaving(seat).into());
         }
         let max = self.spec.engine.buy_in_max.saturating_sub(self.chips_of(seat));
-        // The least top-up renews the permit of a full stack.
+        // A player with a full stack may top up by the minimum to renew the permit.
         let max = max.max(u64::from(self.rake_lacking(seat).is_some()));
         if ask.amount == 0 || ask.amount > max {
             return Err(Refusal::TopUp { amount: ask.amount, max }.into());
@@ -332,15 +334,14 @@ impl Core {
         Ok(Reserve { epoch: self.epoch, seat, player, permit, top_up: true })
     }
 
-    /// What a permit must allow at least: the rake of one hand, however large its pot. Uncapped rake
-    /// has no such amount.
+    /// Least rake that a permit must allow: that of one hand, however large its pot. Uncapped rake has no such amount.
     pub(super) fn rake_min(&self) -> u64 {
         let rake = &self.spec.engine.rake;
         let highest = rake.caps.iter().map(|cap| cap.amount).max().unwrap_or(0);
         if rake.basis_points == 0 { 0 } else { highest }
     }
 
-    /// What comes late does not count in the next hand.
+    /// A late request does not count in the next hand.
     fn check_running(&self, hand: u64) -> Result<(), Denied> {
         if self.state.table.hand().map(|hand| hand.number) != Some(hand) {
             return Err(Denied::new(ErrorCode::WrongHand, format!("hand {hand} is not running")));
@@ -363,11 +364,11 @@ impl Core {
         Ok(Command::Act { seat, action })
     }
 
-    /// Refuses an action that answers a question which is not asked any more: the key pressed for a check must not
-    /// call a raise that arrived in between.
+    /// Refuses an action that answers an earlier question: a key pressed to check must not call a raise that arrived in
+    /// between.
     fn check_question(&self, seat: SeatIndex, answered: Option<&pb::Question>) -> Result<(), Denied> {
         let (Some(answered), Some(asked)) = (answered, views::question(&self.state.table, seat)) else {
-            // Without a question the action speaks for itself; out of turn the engine refuses it.
+            // Without a question the action stands for itself; out of turn the engine refuses it.
             return Ok(());
         };
         if *answered == asked {

@@ -1,4 +1,4 @@
-//! The deal: a root is published, players reveal what they had committed to, cards are dealt.
+//! The deal: the table publishes a root, players reveal the entropy that they committed to, and cards are dealt.
 //!
 //! Whoever has committed is waited for, within a bound. A commitment without its reveal stands in the
 //! record, the hand is dealt from the others' entropy (why that is safe: [`purr_engine::deal`]), and
@@ -17,11 +17,11 @@ use purr_protocol::{
 };
 use serde::{Deserialize, Serialize};
 
-/// Reveals withheld running, in deals that the seat had committed for; so many mean sit-out. After
-/// that each further one does, until the seat reveals.
+/// Number of reveals that a seat may withhold in a row after committing; then it sits out. After that each further one
+/// makes it sit out, until the seat reveals.
 pub const WITHHELD_MAX: u32 = 3;
 
-/// Why a player's commitment or entropy is not taken.
+/// Reasons for refusing a player's commitment or entropy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum EntropyRefused {
     #[error("the deal is under way")]
@@ -43,7 +43,7 @@ enum NotStarted {
     Refused(#[from] Refusal),
 }
 
-/// What a player asked for while a deal was under way, and gets once the hand is dealt: who could take it back would
+/// A player's request during a deal, carried out once the hand is dealt: a player who could act on it earlier could
 /// choose between deals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) enum Wish {
@@ -51,7 +51,7 @@ pub(super) enum Wish {
     Leave,
 }
 
-/// Deals given up and reveals withheld over the table's life, by cause.
+/// Number of void deals and withheld reveals over the table's life, by cause.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Faults {
@@ -63,7 +63,7 @@ pub struct Faults {
     pub withheld_disconnected: u64,
 }
 
-/// Between the root's publication and the first card: players reveal what they committed to.
+/// The state between publishing the root and the first card, while players reveal their entropy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Dealing {
     pub(super) hand: u64,
@@ -74,7 +74,7 @@ pub(super) struct Dealing {
 }
 
 impl Dealing {
-    /// What players may know of it: reveals come with the cards, so nobody sees others' before their own.
+    /// The public part: reveals are published with the cards, so nobody sees others' reveals before the own.
     pub(super) fn told(&self) -> pb::DealCommitted {
         committed(self.hand, self.sealed.root(), &self.commitments, &[])
     }
@@ -99,7 +99,7 @@ impl Core {
             }
         } else {
             let at = *self.next_start.get_or_insert(self.now + self.hand_gap_ms);
-            // The pause before a take-over counts, but the next hand waits until everybody has followed the table.
+            // The pause before the take-over counts, but the next hand waits until all players have reconnected.
             if let Some(rested_at) = self.rested_at
                 && !self.ready_seats().iter().any(|seat| self.awaited.contains(seat))
             {
@@ -114,7 +114,7 @@ impl Core {
         self.end_holds(step);
         if self.next_start.is_some_and(|at| at <= self.now) {
             self.next_start = None;
-            // Time alone may hold it, too.
+            // The next hand may also wait only for its time.
             if self.holding().is_none() && !self.is_handing_over() {
                 self.sit_uncovered_out(events, step);
                 if self.state.table.ready() >= 2 {
@@ -149,7 +149,7 @@ impl Core {
     /// Takes a player's commitment for the next deal.
     pub(super) fn commit(&mut self, seat: SeatIndex, hash: Hash) -> Result<(), EntropyRefused> {
         if self.state.dealing.is_some() {
-            // The root is out: what is chosen now could be chosen by it.
+            // The root is published: entropy chosen now could depend on it.
             return Err(EntropyRefused::UnderWay);
         }
         let withheld = self.state.withheld.get(&seat).copied().unwrap_or(0);
@@ -161,7 +161,7 @@ impl Core {
         Ok(())
     }
 
-    /// Takes a player's entropy, if it is what was committed to.
+    /// Accepts a player's entropy if it matches the commitment.
     pub(super) fn reveal(&mut self, seat: SeatIndex, hand: u64, entropy: Hash) -> Result<(), EntropyRefused> {
         let now = self.now;
         let dealing = self.state.dealing.as_mut().filter(|dealing| dealing.hand == hand);
@@ -192,8 +192,8 @@ impl Core {
         });
         let started = match started {
             Ok(started) => started,
-            // Somebody left meanwhile: no hand, and the deck is thrown away. The table has seen entropy
-            // that was revealed, so none of it may count again: players commit anew.
+            // A player left in the meantime: there is no hand, and the deck is discarded. The table has seen revealed
+            // entropy, so players commit again.
             Err(reason) => {
                 tracing::info!(%reason, hand, "no hand");
                 let too_few = matches!(reason, NotStarted::Refused(Refusal::TooFewPlayers { .. }));
@@ -238,7 +238,7 @@ impl Core {
         self.carry_wishes(events);
     }
 
-    /// Whether this seat's player is bound to the deal under way: its root is published, and the seat is to be dealt in.
+    /// Whether this seat's player is bound to the current deal: its root is published, and the seat is to be dealt in.
     pub(super) fn is_bound(&self, seat: SeatIndex) -> bool {
         self.state.dealing.is_some() && self.state.table.seat(seat).is_some_and(|chair| chair.is_ready())
     }
@@ -262,7 +262,7 @@ impl Core {
         self.state.frozen.iter().find_map(|player| self.state.table.seat_of(*player))
     }
 
-    /// Counts who withheld and tells everybody; returns those who did it too often.
+    /// Counts players who withheld their reveal and publishes it; returns those who did so too often.
     fn note_withheld(&mut self, dealing: &Dealing, step: &mut Step) -> Vec<SeatIndex> {
         let mut too_often = Vec::new();
         for Commitment { seat, .. } in &dealing.commitments {
@@ -272,7 +272,7 @@ impl Core {
                 continue;
             }
             if self.state.table.seat(at).is_none() {
-                // Left meanwhile.
+                // The player has left meanwhile.
                 continue;
             }
             let count = self.state.withheld.entry(at).or_default();
@@ -300,7 +300,7 @@ impl Core {
         too_often
     }
 
-    /// From the next hand on: this one has their blinds in it.
+    /// Sits players out from the next hand on, because they have posted for this one.
     fn sit_out(&mut self, seats: &[SeatIndex], events: &mut Vec<Event>) {
         for &seat in seats {
             if self.state.table.seat(seat).is_some_and(|chair| !chair.sitting_out) {
@@ -309,8 +309,8 @@ impl Core {
         }
     }
 
-    /// A deal came to nothing. After a reveal that is published and counted: a table that knows the
-    /// cards could give up the deals that it does not like.
+    /// Ends a deal as void. After a reveal this is published and counted, because a table that knows the cards could
+    /// otherwise drop the deals that it does not like.
     pub(super) fn deal_void(
         &mut self,
         hand: u64,

@@ -1,4 +1,4 @@
-//! What operators see of the table, and their pause of it.
+//! The floor's figures of the table, and staff's pause.
 
 use super::{Core, Deal, Step};
 use purr_engine::{Event, HandEnd, SeatIndex};
@@ -8,7 +8,7 @@ use purr_protocol::{
 };
 
 impl Core {
-    /// Commits staff's pause, or its end, and tells the players. The same again changes nothing.
+    /// Commits staff's pause, or its end, and notifies the players. A repetition changes nothing.
     pub(super) fn staff_pause(&mut self, pause: Option<PausedBy>, step: &mut Step) {
         let pause = pause.map(|pause| PausedBy { at_s: self.unix_s, ..pause });
         let reason = |pause: &Option<PausedBy>| pause.as_ref().map(|pause| pause.reason.clone());
@@ -37,7 +37,7 @@ impl Core {
         }
     }
 
-    /// A hand has ended: results, and the decisions that were timed. A void one says nothing.
+    /// Adds an ended hand: results, and timed decisions. A void hand adds nothing.
     pub(super) fn watch_hand(&mut self, end: &HandEnd, deal: &Deal) {
         if end.void {
             return;

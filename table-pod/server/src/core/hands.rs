@@ -1,4 +1,4 @@
-//! From the events of a hand to its record and settlement.
+//! Turns the events of a hand into its record and settlement.
 
 use super::{Core, Deal, Step, render::Shown};
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -12,14 +12,14 @@ use purr_protocol::{
 };
 use purr_store::{HandEntry, Sealer};
 
-/// What hand records have in them.
+/// Settings of hand records.
 #[derive(Clone, Debug)]
 pub struct Recording {
     /// 2 or 3 ([`VERSION`]).
     pub version: u8,
-    /// Who may open every hand's whole deck; `None`: nobody.
+    /// Key that can open every hand's whole deck; `None`: nobody can.
     pub auditor: Option<AuditorKey>,
-    /// Who may read every hand's hidden cards once it has ended; `None`: nobody. From version 3 on.
+    /// Key that can read every hand's hidden cards after its end; `None`: nobody can. From version 3 on.
     pub fair_play: Option<FairPlayKey>,
 }
 
@@ -34,7 +34,7 @@ impl Recording {
         self.version >= 3
     }
 
-    /// What seals the fair-play part in this epoch.
+    /// The sealer of the fair-play part in this epoch.
     pub(super) fn fair_play_sealer(&self, sealer: &Sealer, epoch: u64) -> Option<FairPlaySealer> {
         let key = self.fair_play.as_ref().filter(|_| self.has_timings())?;
         let secret = sealer.secret("fair play", epoch);
@@ -74,7 +74,7 @@ impl Core {
                 self.note_rabbit(end, deal);
                 self.settle(end, deal, events, step);
             }
-            // Only a damaged state: every hand starts with its deal.
+            // Happens only with a damaged state, because every hand starts with its deal.
             (Some(end), None) => {
                 tracing::error!(hand = end.hand, "not settled: the hand's deal is not known");
             }
@@ -82,7 +82,7 @@ impl Core {
         }
         for event in events {
             if let Event::Left { seat, player, stack } = event {
-                // Whoever sits here next has committed to nothing and withheld nothing.
+                // The next player in this seat has committed to nothing and withheld nothing.
                 self.state.commitments.remove(seat);
                 self.state.withheld.remove(seat);
                 self.state.after_deal.remove(seat);
@@ -107,7 +107,7 @@ impl Core {
         let hash = hex::encode(HandRecord::hash(&record));
         step.hand = Some(HandEntry { hand: end.hand, hash: hash.clone(), record: record.into() });
         if end.void {
-            // Every bet went back: nothing to settle, and the number stays free.
+            // All bets were returned: there is nothing to settle, and the number stays free.
             let cause = (pb::VoidCause::StateLost, None);
             return self.deal_void(end.hand, !deal.reveals.is_empty(), cause, step);
         }
@@ -198,7 +198,7 @@ impl Core {
     }
 }
 
-/// Everybody's two cards, in the order of the deal.
+/// Hole cards of all players, in the order of the deal.
 fn holes(deal: &Deal) -> Vec<(u8, [Card; 2])> {
     let dealt = deal.events.iter().filter_map(|event| match event {
         Event::Dealt { seat, cards } => Some((seat.0, *cards)),

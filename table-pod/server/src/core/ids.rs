@@ -1,4 +1,4 @@
-//! The last ids of one player that were applied, and how they are written down.
+//! The ids of one player's last commands, and their encoding.
 //!
 //! Every commit carries them. Clients count up, so they are written as runs: as they are they were most of the snapshot.
 
@@ -7,11 +7,11 @@ use crate::snapshot::{Raw, encode};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::Error};
 use std::{collections::VecDeque, sync::OnceLock};
 
-/// In the order in which they were applied; at most [`APPLIED_MAX`].
+/// In the order of application; at most [`APPLIED_MAX`].
 #[derive(Clone, Debug, Default)]
 pub struct Ids {
     ids: VecDeque<u64>,
-    /// As snapshots of version 2 have it: of most players nothing was applied since the commit before.
+    /// The encoding in snapshots of version 2, cached because most players' ids do not change between commits.
     node: OnceLock<Box<[u8]>>,
 }
 
@@ -23,12 +23,12 @@ impl PartialEq for Ids {
 
 impl Eq for Ids {}
 
-/// So many ids from this one on, each one higher than the one before.
+/// A run of ids that starts here, each one higher than the previous.
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
 enum Run {
     Of(u64, u64),
-    /// As it was written before there were runs.
+    /// The form before there were runs.
     One(u64),
 }
 
@@ -50,7 +50,7 @@ impl Ids {
     }
 }
 
-/// What is written of ids in any form.
+/// The serialised form of ids.
 struct Runs<'a>(&'a Ids);
 
 impl Serialize for Ids {
@@ -90,7 +90,7 @@ impl<'de> Deserialize<'de> for Ids {
                 Run::Of(first, count) => (first, count),
                 Run::One(id) => (id, 1),
             };
-            // No run is longer than what is kept.
+            // No run is longer than the number of ids that are kept.
             let count = count.min(APPLIED_MAX as u64);
             (0..count).filter_map(|step| first.checked_add(step)).for_each(|id| ids.push(id));
         }

@@ -10,14 +10,14 @@ use purr_protocol::{
 };
 use serde::{Deserialize, Serialize};
 
-/// One commit's events: what each player gets to see of them, and what everybody else does.
+/// One commit's events: the view of each player, and the public view.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shown {
     pub offset: u64,
     pub entries: Vec<LogEntry>,
 }
 
-/// The same bytes for all of these players; no players: for everybody not named in another entry.
+/// Events as bytes for all of these players; without players: for everybody not named in another entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogEntry {
     pub players: Vec<PlayerId>,
@@ -73,8 +73,8 @@ impl LogEntry {
 }
 
 impl Shown {
-    /// Which entry is this player's view; views are kept by player, not by seat, or the next holder of a seat could
-    /// read what the one before saw.
+    /// The entry with this player's view. Views are kept by player, not by seat, or the next player in a seat could
+    /// read the previous one's cards.
     pub fn entry_for(&self, player: PlayerId) -> Option<usize> {
         let own = self.entries.iter().position(|entry| entry.players.contains(&player));
         own.or_else(|| self.entries.iter().position(|entry| entry.players.is_empty()))
@@ -89,7 +89,7 @@ impl Shown {
 /// Room for the events of an action, in bytes.
 const EVENTS_BYTES: usize = 128;
 
-/// An event that one seat sees more of.
+/// An event of which one seat sees more than the others.
 struct Own {
     /// Its place among the events.
     at: usize,
@@ -100,7 +100,7 @@ struct Own {
 /// Adds one event to an `Events` message: the encodings of two such messages, one after the other, are that of both together
 /// (<https://protobuf.dev/programming-guides/encoding/#last-one-wins>).
 fn put(out: &mut Vec<u8>, event: pb::Event) {
-    // A vector has room for as much as it needs.
+    // Encoding into a vector cannot run out of room.
     let _ = prost::Message::encode(&pb::Events { events: vec![event] }, out);
 }
 
@@ -113,7 +113,7 @@ impl Core {
     ) -> Vec<LogEntry> {
         let context =
             Context { now: self.now, deal: deal.map(|deal| &deal.sealed), table: &self.state.table };
-        // Each event is encoded once as everybody sees it, and once more for a seat that sees more of it.
+        // Each event is encoded once for the public, and again for a seat that sees more of it.
         let mut public = Vec::with_capacity(EVENTS_BYTES);
         let mut ends = Vec::with_capacity(events.len());
         let mut owns: Vec<Own> = Vec::new();
@@ -157,7 +157,7 @@ impl Core {
         entries
     }
 
-    /// The whole table for a player who attaches.
+    /// The whole table for an attaching player.
     pub fn snapshot_for(&self, player: PlayerId) -> pb::Snapshot {
         let viewer = self.state.table.seat_of(player).map_or(Viewer::Spectator, Viewer::Seat);
         let root = self.state.deal.as_ref().map(|deal| deal.sealed.root());
@@ -251,7 +251,7 @@ mod tests {
         let mut events = vec![Event::SatOut { seat: SeatIndex(3) }];
         events.extend(core.state.table.apply(0, Command::StartHand { hand: 1, deck }).unwrap());
         events.push(Event::TimeBankStarted { seat: SeatIndex(0), deadline: 99 });
-        // A free chair's cards are in nobody's view.
+        // Cards of a free seat are in nobody's view.
         events.push(Event::Dealt { seat: SeatIndex(3), cards: [Card::LOWEST; 2] });
         let settled =
             pb::event::Kind::Settlement(pb::Settlement { seq_from: 7, ..pb::Settlement::default() });

@@ -1,4 +1,5 @@
-//! The rules of the room: how long a seat is kept for who does not play, and who waits before taking one again.
+//! Rules about seats: how long a seat is kept for a player who does not play, and how long a player who left waits for
+//! the next one.
 //!
 //! Times are the process's own; [`Room::rebase`] carries the spans over to the next process's clock.
 
@@ -11,10 +12,10 @@ use purr_protocol::{
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Players whose pauses are remembered, of each kind; beyond it the oldest is forgotten.
+/// Most players whose cool-downs are remembered, for each kind; beyond it the oldest is evicted.
 const PAUSES_MAX: usize = 64;
 
-/// What the rules of the room have to know of seats and players.
+/// State of the house rules about seats and players.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Room {
@@ -27,11 +28,11 @@ pub(super) struct Room {
     /// After short stays.
     #[serde(skip_serializing_if = "Pauses::is_empty")]
     left: Pauses,
-    /// Who had the big blind last.
+    /// The seat of the last big blind.
     last_big: Option<SeatIndex>,
 }
 
-/// A seated player, from sitting down to leaving. Every commit carries it: what is as at the beginning is left out.
+/// A player's stay from sitting down to leaving. Every commit contains it, so default values are left out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 struct Stay {
@@ -43,10 +44,10 @@ struct Stay {
     /// Time sat out since the last hand dealt in, before `since`.
     #[serde(skip_serializing_if = "is_default")]
     out_ms: Millis,
-    /// Sits out since then.
+    /// Time since which the player sits out.
     #[serde(skip_serializing_if = "is_default")]
     since: Option<Millis>,
-    /// Has topped up since the last hand dealt in.
+    /// Topped up since the last hand that the player was dealt.
     #[serde(skip_serializing_if = "is_default")]
     topped: bool,
 }
@@ -56,7 +57,7 @@ pub(super) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 }
 
 impl Stay {
-    /// Of a player who sat down under a release that did not count.
+    /// The stay of a player who sat down under a release without these counts.
     const UNCOUNTED: Self = Self { hands: u32::MAX, missed: 0, out_ms: 0, since: None, topped: false };
 
     fn out_for(&self, now: Millis) -> Millis {
@@ -64,7 +65,7 @@ impl Stay {
     }
 }
 
-/// Players who have to wait, the newest last.
+/// Players who have to wait before they may sit down, the newest last.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 struct Pauses(Vec<Pause>);
@@ -73,7 +74,7 @@ struct Pauses(Vec<Pause>);
 struct Pause {
     player: PlayerId,
     until: Millis,
-    /// Pauses running: each doubles the next one.
+    /// Number of pauses in a row; each doubles the next one.
     count: u32,
 }
 
@@ -82,7 +83,7 @@ impl Pauses {
         self.0.is_empty()
     }
 
-    /// The next pause of this player. One that has been over for `max` counts no more.
+    /// Adds a cool-down of this player. One that has been over for `max` is forgotten.
     fn add(&mut self, player: PlayerId, now: Millis, base: Millis, max: Millis) {
         self.0.retain(|pause| now < pause.until.saturating_add(max));
         if base == 0 {
@@ -108,7 +109,7 @@ impl Pauses {
 }
 
 impl Room {
-    /// Goes on under a clock that begins at 0.
+    /// Converts the times to a clock that begins at 0.
     pub(super) fn rebase(&mut self) {
         let at = std::mem::take(&mut self.at);
         for stay in self.stays.values_mut() {
@@ -119,7 +120,7 @@ impl Room {
         self.left.rebase(at);
     }
 
-    /// Notes who is seated, where the state came from a release that did not.
+    /// Notes who is seated, if the state came from a release that did not note it.
     pub(super) fn note_seated(&mut self, seated: impl Iterator<Item = (SeatIndex, bool)>) {
         let mut known = std::mem::take(&mut self.stays);
         for (seat, sitting_out) in seated {
@@ -135,7 +136,7 @@ impl Room {
         self.at = now;
     }
 
-    /// The table stood still for so long: nobody's fault.
+    /// The table was stopped for `pause`, which is counted against no player.
     pub(super) fn stalled(&mut self, pause: Millis, now: Millis) {
         for since in self.stays.values_mut().filter_map(|stay| stay.since.as_mut()) {
             *since = since.saturating_add(pause).min(now);
@@ -152,7 +153,7 @@ impl Room {
         self.held.add(player, now, rules.hold_cool_down_ms, rules.cool_down_max_ms);
     }
 
-    /// Each top-up is a settlement of its own: a second one without a hand between is followed by a pause.
+    /// Each top-up is a settlement of its own: a second one without a hand in between is followed by a cool-down.
     pub(super) fn topped_up(&mut self, seat: SeatIndex, player: PlayerId, rules: &RoomRules, now: Millis) {
         if std::mem::replace(&mut self.stay(seat).topped, true) {
             self.unused_hold(player, rules, now);
@@ -170,7 +171,7 @@ impl Room {
         }
     }
 
-    /// Why the player of this seat is to be stood up.
+    /// Why the player of this seat has to be stood up.
     fn too_long(&self, seat: SeatIndex, rules: &RoomRules, now: Millis) -> Option<StoodUpCause> {
         let stay = self.stays.get(&seat)?;
         if stay.out_for(now) >= rules.sit_out_max_ms {
@@ -182,7 +183,7 @@ impl Room {
         }
     }
 
-    /// When the player of this seat, who sits out, is to be stood up.
+    /// When the player of this seat, who sits out, has to be stood up.
     fn due(&self, seat: SeatIndex, rules: &RoomRules) -> Option<Millis> {
         let stay = self.stays.get(&seat)?;
         Some(stay.since?.saturating_add(rules.sit_out_max_ms.saturating_sub(stay.out_ms)))
@@ -190,7 +191,7 @@ impl Room {
 }
 
 impl Core {
-    /// Counts what the step did to stays.
+    /// Updates the record of how long each player has stayed at the table, by the events of one step.
     pub(super) fn note_stays(&mut self, events: &[Event]) {
         let (now, rules) = (self.now, self.spec.room);
         let room = &mut self.state.room;
@@ -205,7 +206,7 @@ impl Core {
                     room.stay(*seat).since.get_or_insert(now);
                 }
                 Event::SatIn { seat } => {
-                    // Only a hand starts the time anew: to sit in for a moment does not.
+                    // Only a dealt hand restarts the time: sitting in for a moment does not.
                     let stay = room.stay(*seat);
                     stay.out_ms = stay.out_for(now);
                     stay.since = None;
@@ -225,7 +226,7 @@ impl Core {
         }
     }
 
-    /// The big blind has moved on, over those who sit out.
+    /// Notes a missed big blind for players who sit out and whom the big blind has passed.
     fn note_missed(&mut self, big: SeatIndex) {
         let Some(before) = self.state.room.last_big.replace(big) else { return };
         let passed = SeatSet::first(self.spec.engine.seats).clockwise(before).take_while(|seat| *seat != big);
@@ -242,7 +243,7 @@ impl Core {
         self.state.table.hand().is_none() && self.state.dealing.is_none()
     }
 
-    /// Stands up who has sat out for too long, between two hands; a frozen seat stays as it is.
+    /// Stands up players who have sat out too long, between two hands; a frozen seat stays.
     pub(super) fn stand_up(&mut self, events: &mut Vec<Event>, step: &mut Step) {
         if !self.between_hands() {
             return;
@@ -274,7 +275,7 @@ impl Core {
         [hold, stand_up].into_iter().flatten().min()
     }
 
-    /// Ends holds whose time is over. An answer of the signer's that still comes is not used.
+    /// Ends holds that have expired. If the signer's answer arrives afterwards, it is ignored.
     pub(super) fn end_holds(&mut self, step: &mut Step) {
         let (now, rules) = (self.now, self.spec.room);
         let mut ended = Vec::new();
@@ -298,8 +299,8 @@ impl Core {
         }
     }
 
-    /// The most that the winner of the next hand can be charged as rake: the highest cap, as many as may still join.
-    /// Tables from before caps were required: no pot is larger than all stacks.
+    /// The maximum rake of the next hand: the highest cap for the number of players who may still join. Tables from
+    /// before caps were required: the sum of all stacks bounds the pot.
     fn rake_max(&self, seats: SeatSet) -> Chips {
         if !self.spec.engine.rake.caps.is_empty() {
             return self.rake_min();
@@ -308,7 +309,7 @@ impl Core {
         rake(&self.spec.engine.rake, stacks.fold(0, Chips::saturating_add), self.spec.engine.seats, true)
     }
 
-    /// What the seat's permits still allow, without those that the chain may yet refuse; `None`: any rake.
+    /// Rake that the seat's permits still allow, without permits that the chain may yet refuse; `None`: any rake.
     fn rake_left(&self, seat: SeatIndex) -> Option<Chips> {
         let chair = self.state.table.seat(seat)?;
         let left = chair.rake_left?;
@@ -328,7 +329,7 @@ impl Core {
             .collect()
     }
 
-    /// What this seat's permits lack for a hand with those who are ready: what they allow, and what is wanted.
+    /// If the seat's permits do not cover the next hand with the ready players: the allowed and the needed rake.
     pub(super) fn rake_lacking(&self, seat: SeatIndex) -> Option<(Chips, Chips)> {
         let mut seats = self.ready_seats();
         seats.insert(seat);
@@ -336,8 +337,8 @@ impl Core {
         (left < need).then_some((left, need))
     }
 
-    /// Who cannot cover the rake of the next hand sits out until a new permit does: neither do others' permits pay for
-    /// it, nor does the house go without.
+    /// Sits out players whose permits do not cover the rake of the next hand, until a new permit does: neither others'
+    /// permits nor the house pay for them.
     pub(super) fn sit_uncovered_out(&mut self, events: &mut Vec<Event>, step: &mut Step) {
         let lacking: Vec<(SeatIndex, Chips, Chips)> = self
             .ready_seats()
@@ -352,7 +353,7 @@ impl Core {
 }
 
 impl Asking {
-    /// Whether it keeps a seat and its player from others.
+    /// Whether the request holds a seat.
     pub(super) const fn holds(&self) -> bool {
         !self.over
     }

@@ -16,11 +16,11 @@ pub(super) struct Seating {
     pub(super) player: PlayerId,
     seq: u64,
     what: What,
-    /// The player of this top-up left meanwhile, with this much: the chair is given back with both
-    /// once the top-up is final, because until then nobody knows how much that is.
+    /// The player of this top-up left meanwhile with this stack. The seat is given back with both amounts once the
+    /// top-up is final, because the total is unknown until then.
     #[serde(default)]
     left_with: Option<Chips>,
-    /// The most rake that its permit allows.
+    /// Maximum rake that the permit allows.
     #[serde(default)]
     rake: Option<Chips>,
 }
@@ -54,27 +54,27 @@ impl Seating {
         if matches!(self.what, What::TopUp(_)) { self.rake } else { None }
     }
 
-    /// The player has left the chair; a top-up that is on its way keeps what they left with.
+    /// Marks that the player has left the seat; a pending top-up keeps the stack that the player left with.
     pub(super) const fn left(&mut self, stack: Chips) {
         if matches!(self.what, What::TopUp(_)) {
             self.left_with = Some(stack);
         }
     }
 
-    /// A top-up of who still sits there keeps nobody from anything.
+    /// A top-up of a player who still sits there holds no seat.
     const fn holds_chair(&self) -> bool {
         !matches!(self.what, What::TopUp(_)) || self.left_with.is_some()
     }
 }
 
 impl Core {
-    /// Whether somebody is on the way into or out of this chair.
+    /// Whether a player is taking or leaving this seat.
     pub(super) fn is_held(&self, seat: SeatIndex) -> bool {
         self.state.seating.iter().any(|held| held.seat == seat && held.holds_chair())
             || self.asking.iter().any(|asking| asking.holds() && asking.seat == seat)
     }
 
-    /// Seats that nobody else can have, each once and in order.
+    /// The seats that are taken or held, each once and in order.
     pub fn seats_taken(&self) -> Vec<Taken> {
         let table = &self.state.table;
         let seated = (0..self.spec.engine.seats)
@@ -111,7 +111,7 @@ impl Core {
         let over = asked.is_some_and(|asking| asking.over);
         self.asking.retain(|asking| asking.player != player || asking.id != id);
         if over {
-            // The player was told that the hold has ended.
+            // The player was notified already that the hold has ended.
             return tracing::info!(%player, %seat, "the signer's answer came after the hold had ended");
         }
         if refused.is_some() {
@@ -119,7 +119,7 @@ impl Core {
             self.state.room.unused_hold(player, &rules, self.now);
             step.dirty = true;
         }
-        // What the signer has reserved and the table does not take is free again when it expires.
+        // A reservation that the table does not use is freed by its expiry.
         let refused = refused.map(|why| (pb::ErrorCode::Funds, why)).or_else(|| {
             if self.state.deleting {
                 Some((pb::ErrorCode::Draining, "the table is closing".into()))
@@ -144,7 +144,8 @@ impl Core {
         let seq = self.enqueue(body, step);
         self.state.seating.push(Seating::new(seat, player, seq, what).with_rake(rake));
         if top_up {
-            // From its place in the sequence on, as the signer counts it; the chips come when they are final.
+            // The rake counts from the entry's place in the sequence on, as at the signer; the chips arrive when they
+            // are final.
             self.taken(Command::AllowRake { seat, amount: rake }, &mut Vec::new());
             let rules = self.spec.room;
             self.state.room.topped_up(seat, player, &rules, self.now);
@@ -160,8 +161,8 @@ impl Core {
         self.state.table.seat(seat).is_some_and(|chair| chair.player == player && !chair.leaving)
     }
 
-    /// Gives an entry its number. Numbers are never used twice: what is in the outbox stays there
-    /// until the signer has it.
+    /// Appends an entry with the next number. Numbers are never reused: entries stay in the outbox until the signer has
+    /// them.
     pub(super) fn enqueue(&mut self, body: EntryBody, step: &mut Step) -> u64 {
         self.state.sequence += 1;
         let entry = Entry { seq: self.state.sequence, body };
@@ -171,7 +172,7 @@ impl Core {
         self.state.sequence
     }
 
-    /// The chair of a player who left stays taken until the chain has paid out.
+    /// The seat of a player who left stays held until the chain has paid out.
     pub(super) fn left(&mut self, seat: SeatIndex, player: PlayerId, stack: Chips, step: &mut Step) {
         self.tell(Kind::Seating(seating(seat, player, pb::SeatingState::Leaving)), step);
         let top_up = |held: &&mut Seating| held.player == player && matches!(held.what, What::TopUp(_));
@@ -186,7 +187,7 @@ impl Core {
         self.state.seating.push(Seating::new(seat, player, seq, What::Leave));
     }
 
-    /// Carries out what the chain has done: a refusal would leave table and chain apart.
+    /// Applies what the chain has done; it must not be refused, or table and chain would differ.
     fn taken(&mut self, command: Command, events: &mut Vec<Event>) {
         match self.state.table.apply(self.now, command) {
             Ok(more) => events.extend(more),
@@ -194,7 +195,7 @@ impl Core {
         }
     }
 
-    /// News of entries on their way to the chain.
+    /// Handles notices about entries on their way to the chain.
     pub(super) fn notices(&mut self, notices: &[Notice], events: &mut Vec<Event>, step: &mut Step) {
         for notice in
             notices.iter().filter(|notice| notice.id > self.state.notice).cloned().collect::<Vec<_>>()
@@ -232,10 +233,11 @@ impl Core {
         }
     }
 
-    /// Whether a deposit of this player's has vanished. A frozen chair plays its hand to the end and is dealt no other.
+    /// Freezes or unfreezes a player whose deposit disappeared. A frozen seat plays its hand to the end and is dealt no
+    /// other.
     fn freeze(&mut self, player: PlayerId, frozen: bool, events: &mut Vec<Event>) {
         let (table, seating, asking) = (&self.state.table, &self.state.seating, &self.asking);
-        // Never more of them than chairs, and who is asking for one.
+        // Bounded by seats and pending requests.
         self.state.frozen.retain(|player| is_here(*player, table, seating, asking));
         if !frozen {
             self.state.frozen.remove(&player);
@@ -246,7 +248,7 @@ impl Core {
         }
     }
 
-    /// Chairs that are frozen and still dealt in, also those that the chain gave only now.
+    /// Makes frozen players who are still dealt in sit out, including those whose chips have just arrived.
     fn sit_frozen_out(&mut self, events: &mut Vec<Event>) {
         let State { table, frozen, .. } = &self.state;
         let seats: Vec<SeatIndex> = (0..self.spec.engine.seats)
@@ -261,8 +263,8 @@ impl Core {
         }
     }
 
-    /// An exit is about who is here or was on the way by then, and over with them: a seat that is taken later is
-    /// another one. So there are never more of them than chairs, and who is asking for one.
+    /// Forgets exits of players who are gone: an exit is about a player who was here by then, and a later seat is a new
+    /// one. So there are never more of them than seats and pending requests.
     fn forget_exits(&mut self) {
         let (table, seating, asking) = (&self.state.table, &self.state.seating, &self.asking);
         self.state.exiting.retain(|player, asked| {
@@ -301,7 +303,7 @@ impl Core {
         tracing::error!(seq_from = notice.seq_from, seq_to = notice.seq_to, "refused by the chain");
         let (refused, waiting): (Vec<Seating>, Vec<Seating>) =
             std::mem::take(&mut self.state.seating).into_iter().partition(|held| {
-                // A chair whose leave was refused stays held: its chips are still on chain.
+                // A seat whose leave was refused stays held, because its chips are still on chain.
                 held.what != What::Leave && (notice.seq_from..=notice.seq_to).contains(&held.seq)
             });
         self.state.seating = waiting;
@@ -322,9 +324,9 @@ impl Core {
         }
     }
 
-    /// Everybody where the table is deleted, else who asked on chain to leave: such a seat is dealt no more hands.
-    /// Between hands only: who leaves in the middle of one would fold what others still have to play for. A deal whose
-    /// root is published counts as one.
+    /// Makes players leave: all if the table is deleted, otherwise those who exited on chain. Such a seat is dealt no
+    /// more hands. This only happens between hands: leaving during a hand would fold a hand that others play against. A
+    /// deal with a published root counts as a hand.
     pub(super) fn leave_who_must(&mut self, events: &mut Vec<Event>) {
         let State { table, exiting, frozen, deleting, .. } = &self.state;
         if (!deleting && exiting.is_empty()) || !self.between_hands() {
@@ -344,7 +346,7 @@ impl Core {
         self.forget_exits();
     }
 
-    /// Adds something to what everybody sees of this step.
+    /// Adds an event to this step that everybody sees.
     fn tell(&mut self, kind: Kind, step: &mut Step) {
         step.dirty = true;
         step.extra(kind);

@@ -1,4 +1,4 @@
-//! How long players take, for the hand's record: measured in this process alone, from what it sent to what arrived.
+//! Think times for the hand's record, measured in this process: from sending the turn to the arrival of the action.
 
 use super::{Core, Deal, Input, Step};
 use purr_engine::{Event, Millis, SeatIndex};
@@ -30,12 +30,12 @@ enum Sent {
     /// The step that starts the turn is not shown yet.
     Pending,
     At(Millis),
-    /// By the process before this one.
+    /// The turn was sent by the previous process.
     Elsewhere,
 }
 
 impl Core {
-    /// Carries out one input of a player, with what is known of its way here.
+    /// Handles one input of a player, with the time of its arrival.
     pub fn handle_arrived(&mut self, now: Millis, arrival: Arrival, input: Input) -> Step {
         self.thinking.arrival = arrival;
         let step = self.handle(now, input);
@@ -43,7 +43,7 @@ impl Core {
         step
     }
 
-    /// A step has been sent: a turn that it started counts from now on.
+    /// Notes that a step has been sent; a turn that it started is timed from now on.
     pub fn sent(&mut self, now: Millis) {
         if let Some(Turn { sent: sent @ Sent::Pending, .. }) = self.thinking.turn.as_mut() {
             *sent = Sent::At(now);
@@ -64,7 +64,7 @@ impl Core {
         deal.timings.resize(acted(&deal.events), ActionTiming::default());
         for event in events {
             match event {
-                // A clock that went on announces the same turn again.
+                // A clock that continues announces the same turn again.
                 Event::TurnStarted { seat, .. }
                     if self.thinking.turn.as_ref().is_none_or(|turn| turn.seat != *seat) =>
                 {
@@ -79,7 +79,7 @@ impl Core {
         }
     }
 
-    /// A command is behind one action: what follows it in the same step is the table's doing.
+    /// A command causes one action; further actions of the same step are the table's own.
     fn time_action(&mut self, seat: SeatIndex, timed_out: bool) -> ActionTiming {
         let turn = self.thinking.turn.take();
         let Arrival { at, rtt } = std::mem::take(&mut self.thinking.arrival);

@@ -1,4 +1,4 @@
-//! For how long hands have waited for the chain.
+//! Measures how long hands have waited for the chain.
 //!
 //! A player who asks on chain to leave is paid what the chain has when the exit clock ends; a hand that it gets later
 //! counts for nobody. So no hand starts while the oldest that is not final is older than half of that clock. And once the
@@ -9,10 +9,10 @@ use purr_engine::Millis;
 use purr_protocol::settlement::TableStatus;
 use std::collections::VecDeque;
 
-/// Hands whose times are kept apart; with more of them the last ones count as old as the first of these.
+/// Hands whose times are stored separately; further ones count as old as the first of them.
 const HANDS_MAX: usize = 1_024;
 
-/// What the vault allows after a player has asked to exit; zeros: not known.
+/// The vault's limits after a player has requested an exit; zeros: unknown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ExitBounds {
     /// Seconds until the player is paid without anybody's help.
@@ -27,12 +27,12 @@ impl From<&TableStatus> for ExitBounds {
     }
 }
 
-/// By this process's clock; what was before it comes from the signer.
+/// By this process's clock; earlier times come from the signer.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
     /// Half the vault's exit clock; `None` where nothing leaves without the signer, and while it is not known.
     limit_ms: Option<i64>,
-    /// Half the numbers that the vault still takes after an exit was asked for; `None`: as above.
+    /// Half the number of entries that the vault still accepts after an exit was requested; `None`: as above.
     limit_count: Option<u64>,
     /// Numbers of hands that are not final, and when each ended.
     hands: VecDeque<(u64, i64)>,
@@ -50,7 +50,8 @@ impl Waiting {
         self.limit_count.is_some_and(|limit| sequence.saturating_sub(confirmed) >= limit)
     }
 
-    /// Up to this number, hands are under way whose oldest has waited so long when this process's clock began.
+    /// Notes that the hands up to this number are not final, and how long their oldest had waited when this process's
+    /// clock began.
     pub fn before(&mut self, through: u64, seconds: u64) {
         if seconds > 0 {
             let since = i64::try_from(seconds.saturating_mul(1_000)).map_or(i64::MIN, |ms| -ms);
@@ -73,7 +74,7 @@ impl Waiting {
         }
     }
 
-    /// For how long the oldest hand that is not final has waited, in milliseconds.
+    /// Milliseconds for which the oldest unconfirmed hand has waited.
     pub fn oldest_ms(&self, now: Millis) -> Millis {
         let waited = self.hands.front().map_or(0, |(_, since)| signed(now).saturating_sub(*since));
         Millis::try_from(waited).unwrap_or(0)

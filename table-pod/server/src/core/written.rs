@@ -1,12 +1,12 @@
-//! Lists that every commit of a hand carries again: each item is written down once.
+//! Lists that are part of every commit of a hand: each item is serialised once and its bytes are used again.
 
 use crate::snapshot::{Raw, encode};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::Error, ser::SerializeSeq};
 use serde_json::value::{RawValue, to_raw_value};
 use std::{ops::Deref, sync::OnceLock};
 
-/// A list that only grows, with each item as it is written. For JSON and for snapshots of version 2 alone: other formats
-/// know nothing that is written already.
+/// An append-only list that caches each item's encoding. Only for JSON and snapshots of version 2, which can embed
+/// encoded parts.
 #[derive(Clone, Debug)]
 pub(super) struct Written<T> {
     items: Vec<T>,

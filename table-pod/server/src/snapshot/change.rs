@@ -1,33 +1,34 @@
-//! What leads from one node to another: the children that differ, by their place.
+//! Differences between two nodes: the children that differ, by position.
 //!
-//! A change is a list of edits of a list's or a map's children. Each edit begins with a number: its three lowest bits are its
-//! kind, the others count what stays before it.
+//! A change is a list of edits of a list's or a map's children. Each edit begins with a number: its three lowest bits
+//! are its kind, the others count the unchanged children before it.
 
 use super::{
     encode::close,
-    node::{self, DEPTH_MAX, Malformed},
+    malformed::{DEPTH_MAX, Malformed},
+    node,
 };
 
 /// The next child has another value, which follows.
 const REPLACE: u64 = 0;
 /// The next child has changed inside: edits follow.
 const INSIDE: u64 = 1;
-/// From here on there are other children: length and children follow. Ends the list of edits.
+/// All children from here on are replaced: their length and the new children follow. Ends the list of edits.
 const TAIL: u64 = 2;
-/// All that is left stays, and so many bytes of children, which follow, come after it. Ends the list of edits.
+/// All remaining children stay, and this many bytes of new children follow. Ends the list of edits.
 const REST: u64 = 3;
-/// The next child is gone, and the one after it has its place: of lists that forget their oldest.
+/// The next child was removed, and the one after it takes its position: for lists that drop their oldest entry.
 const GONE: u64 = 4;
 const KIND_BITS: u32 = 3;
-/// Children that are looked at for one that has moved to the front.
+/// Most children that are searched for one that has moved to the front.
 const AHEAD_MAX: usize = 8;
 
-/// Adds to `out` what makes `new` of `old`; both are whole nodes.
+/// Appends to `out` the change from `old` to `new`; both are whole nodes.
 pub(super) fn between(old: &[u8], new: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
     children(old, new, false, 0, out)
 }
 
-/// What `change` makes of `old`.
+/// Applies `change` to `old`.
 pub(super) fn apply(old: &[u8], change: &[u8]) -> Result<Vec<u8>, Malformed> {
     let mut out = Vec::with_capacity(old.len() + change.len());
     let mut rest = change;
@@ -50,7 +51,7 @@ fn children(
             out.extend_from_slice(more);
             return Ok(());
         }
-        // The next child that differs is the one with the first byte that does: what has the same bytes is the same children.
+        // Equal bytes mean equal children, so the next child that differs contains the first byte that differs.
         let (stay, kept) = before(old, same, map)?;
         (old, new) = (&old[kept..], &new[kept..]);
         let new_rest = new;
@@ -83,7 +84,7 @@ fn children(
             if out.len() - start <= is.len() {
                 continue;
             }
-            // Little has stayed of it.
+            // Little has stayed the same, so an edit saves nothing.
             out.truncate(start);
         }
         put(out, stay, REPLACE);
@@ -91,7 +92,7 @@ fn children(
     }
 }
 
-/// Length of what both begin with.
+/// Length of the common beginning.
 fn common(old: &[u8], new: &[u8]) -> usize {
     const CHUNK: usize = 32;
     let ((old_chunks, _), (new_chunks, _)) = (old.as_chunks::<CHUNK>(), new.as_chunks::<CHUNK>());
@@ -100,7 +101,7 @@ fn common(old: &[u8], new: &[u8]) -> usize {
     chunks + bytes
 }
 
-/// How many children end within the first `same` bytes, and where the last of them does.
+/// The number of children that end within the first `same` bytes, and the end of the last of them.
 fn before(children: &[u8], same: usize, map: bool) -> Result<(usize, usize), Malformed> {
     let (mut rest, mut count) = (children, 0);
     loop {
@@ -118,7 +119,7 @@ fn before(children: &[u8], same: usize, map: bool) -> Result<(usize, usize), Mal
     }
 }
 
-/// How many children are before this one.
+/// Number of children before this one.
 fn ahead(mut old: &[u8], is: &[u8]) -> Result<Option<usize>, Malformed> {
     for before in 0..AHEAD_MAX {
         if old.is_empty() {

@@ -1,6 +1,9 @@
-//! Values from nodes ([`super::node`]), by way of serde.
+//! Deserialises values from nodes ([`super::node`]) with serde.
 
-use super::node::{self, DEPTH_MAX, Malformed, Node};
+use super::{
+    malformed::{DEPTH_MAX, Malformed},
+    node::{self, Node},
+};
 use serde::{
     Deserialize,
     de::{
@@ -25,7 +28,7 @@ impl de::Error for DecodeError {
     }
 }
 
-/// Reads one value, which is all there is.
+/// Decodes one value, which must be the whole input.
 ///
 /// # Errors
 /// What is no node, and what the type does not take.
@@ -96,7 +99,7 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
             Node::Name(name) => visitor.visit_borrowed_str(name),
             Node::List(body) => self.list(body, visitor),
             Node::Map(body) => self.map(body, visitor),
-            // As JSON has it: a map of one.
+            // As in JSON: a map with one entry.
             Node::Variant(name) => self.variant_as_map(name, visitor),
             Node::VariantText(name) => self.variant_as_map(name, visitor),
         }

@@ -1,4 +1,4 @@
-//! Values as nodes ([`super::node`]), by way of serde.
+//! Serialises values as nodes ([`super::node`]) with serde.
 
 use super::{names, node};
 use serde::ser::{
@@ -7,7 +7,7 @@ use serde::ser::{
 };
 use std::fmt::Display;
 
-/// Name of a newtype whose bytes are a node already ([`Raw`]). Longer than all others, which are told from it by that.
+/// Name of a newtype whose bytes are an encoded node ([`Raw`]). No other name is as long.
 const RAW: &str = "purr: a node as it is written";
 
 #[derive(Debug, thiserror::Error)]
@@ -101,7 +101,7 @@ impl<'a> Encoder<'a> {
     }
 
     fn open<'e>(&'e mut self, tag: u8) -> Open<'e, 'a> {
-        // Most lengths are one byte.
+        // Most lengths fit in one byte.
         self.out.extend_from_slice(&[tag, 0]);
         let start = self.out.len();
         Open { encoder: self, start }
@@ -125,7 +125,8 @@ impl Open<'_, '_> {
     }
 }
 
-/// Writes the length of what has come since `start` into the byte before it, and moves that where a byte is too little.
+/// Writes the number of bytes since `start` into the byte before it, and moves the bytes if one byte of length is not
+/// enough.
 #[allow(clippy::cast_possible_truncation, reason = "below 128")]
 pub(super) fn close(out: &mut Vec<u8>, start: usize) {
     let length = out.len() - start;
@@ -135,7 +136,7 @@ pub(super) fn close(out: &mut Vec<u8>, start: usize) {
     }
     let end = out.len();
     out[start - 1] = (length & 0x7F) as u8 | 0x80;
-    // The rest of the length goes behind what it is the length of, and then changes places with that.
+    // The rest of the length is appended after the content, then rotated in front of it.
     node::put_size(out, length >> 7);
     let more = out.len() - end;
     out[start..].rotate_right(more);

@@ -1,16 +1,17 @@
 //! Names of fields and variants that are written as one or two bytes.
 
-use super::node::Malformed;
+use super::malformed::Malformed;
 use std::sync::{
     LazyLock,
     atomic::{AtomicU64, Ordering},
 };
 
-/// By code. Part of the format: a release that knows a shorter list could not read what a longer one writes. So this list
-/// stays as it is; names that later releases add to a state are written out, and a new version of the format lists them.
+/// Names by code. The list is part of the format: a release with a shorter list could not read what a longer one
+/// writes. So this list never changes; later names of a state are written out, and a new version of the format lists
+/// them.
 #[rustfmt::skip]
 const NAMES: [&str; 178] = [
-    // Of a running hand: one byte each.
+    // Names of a running hand, which take one byte each.
     "seat", "action", "total", "stack", "all_in", "timed_out", "acted", "turnStarted", "deadline", "raiseTo",
     "fold", "check", "call", "posted", "post", "amount", "dealt", "cards", "streetDealt", "street",
     "preflop", "flop", "turn", "river", "handStarted", "hand", "button", "dealt_in", "smallBlind", "bigBlind",
@@ -35,7 +36,7 @@ const NAMES: [&str; 178] = [
 
 const NAMES_LENGTH: usize = NAMES.len();
 
-/// Of a name that is not in the list.
+/// Code of a name that is not in the list.
 const NONE: u8 = u8::MAX;
 const _: () = assert!(NAMES_LENGTH < NONE as usize, "a code is one byte");
 
@@ -62,7 +63,7 @@ pub(super) fn code(name: &'static str) -> Option<u8> {
     if known & !0xFF == key { code_of(known) } else { code_beside(name) }
 }
 
-/// What an entry begins with, and where it is. No name's address is 0, so that no entry is one of a name by being empty.
+/// Hash and address of a name. No name has address 0, so that an empty entry matches no name.
 fn place(name: &'static str) -> (u64, usize) {
     let address = name.as_ptr() as u64;
     // Fibonacci hashing (Knuth, The Art of Computer Programming 6.4).
@@ -76,7 +77,7 @@ fn code_of(entry: u64) -> Option<u8> {
     (code != NONE).then_some(code)
 }
 
-/// Two names with one place have one each: this one, and the one beside it.
+/// If two names share a slot, the second one uses the slot next to it.
 #[inline(never)]
 fn code_beside(name: &'static str) -> Option<u8> {
     let (key, at) = place(name);
@@ -111,7 +112,7 @@ mod tests {
                 assert_eq!(name(u8::try_from(at).unwrap()), Ok(known));
             }
             assert_eq!(code("no such name"), None);
-            // The same place as a known name, and another length.
+            // A text in the memory of a known name, but shorter: its address alone must not decide.
             assert_eq!(code(&NAMES[0][..1]), None);
         }
         assert!(name(u8::try_from(NAMES.len()).unwrap()).is_err());

@@ -1,58 +1,37 @@
-//! The binary form of a value: nodes that tell their kind and their length.
+//! The binary form of a value: nodes with their kind and their length.
 //!
-//! A struct keeps the names of its fields, as JSON does, so a release reads what its neighbour writes. Names that this
-//! form knows are one or two bytes ([`super::names`]); others are written out.
+//! A struct keeps the names of its fields, as in JSON, so a release reads what a neighbouring release writes. Known
+//! names take one or two bytes ([`super::names`]); others are written out.
 
-use super::names;
+use super::{
+    malformed::{DEPTH_MAX, Malformed},
+    names,
+};
 
-/// Numbers below this are their own tag.
+/// Tags below this are the number itself.
 pub(super) const SMALL: u8 = 0x40;
-/// The first of the tags that are a name of one byte.
+/// First tag of the one-byte names.
 pub(super) const NAME: u8 = 0x40;
-/// One past the last of them.
+/// One past the last tag of a one-byte name.
 pub(super) const NAME_END: u8 = 0xC0;
 pub(super) const NULL: u8 = 0xC0;
 pub(super) const FALSE: u8 = 0xC1;
 pub(super) const TRUE: u8 = 0xC2;
 pub(super) const NUMBER: u8 = 0xC3;
-/// The number before it is one less than nothing: `n` stands for `-1 - n`.
+/// A negative number, stored as `n` for `-1 - n`.
 pub(super) const NEGATIVE: u8 = 0xC4;
 pub(super) const BYTES: u8 = 0xC5;
 pub(super) const TEXT: u8 = 0xC6;
 pub(super) const LIST: u8 = 0xC7;
 /// Keys and values in turn.
 pub(super) const MAP: u8 = 0xC8;
-/// A name, and what an enum's variant of this name holds.
+/// An enum variant that has content: its name follows, then the content.
 pub(super) const VARIANT: u8 = 0xC9;
 /// A name of two bytes.
 pub(super) const NAME_LONG: u8 = 0xCA;
 pub(super) const FLOAT: u8 = 0xCB;
 
-/// Nodes inside each other: far more than any state has, and no way to use up the stack.
-pub(super) const DEPTH_MAX: usize = 64;
-
-/// What is no node, or no change of one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Malformed {
-    #[error("it ends too early")]
-    Short,
-    #[error("tag {0:#04x} is unknown")]
-    Tag(u8),
-    #[error("name {0} is unknown: a later release wrote it")]
-    Name(u8),
-    #[error("a number has more than 128 bits")]
-    Number,
-    #[error("text is not UTF-8")]
-    Text,
-    #[error("{DEPTH_MAX} nodes are inside each other")]
-    Deep,
-    #[error("bytes follow the end")]
-    Long,
-    #[error("a change does not fit what it changes")]
-    Change,
-}
-
-/// A node without what is inside it.
+/// The head of a node, without its content.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Node<'a> {
     Null,
@@ -67,7 +46,7 @@ pub(super) enum Node<'a> {
     Map(&'a [u8]),
     /// The content is the next node.
     Variant(&'static str),
-    /// A variant whose name is written out.
+    /// A variant whose name is not in the list and is written as text.
     VariantText(&'a str),
 }
 
@@ -102,7 +81,7 @@ pub(super) fn number(input: &mut &[u8]) -> Result<u128, Malformed> {
 
 #[inline]
 pub(super) fn size(input: &mut &[u8]) -> Result<usize, Malformed> {
-    // Most lengths are one byte.
+    // Most lengths fit in one byte.
     if let Some((&short @ 0..0x80, rest)) = input.split_first() {
         *input = rest;
         return Ok(short.into());
@@ -119,7 +98,7 @@ pub(super) fn put_number(out: &mut Vec<u8>, mut value: u64) {
     if value < 0x80 {
         return out.push(value as u8);
     }
-    // Room is asked for once, not for each byte.
+    // Writes into an array first, so that the vector grows once and not for each byte.
     let (mut bytes, mut length) = ([0; NUMBER_BYTES], 0);
     for byte in &mut bytes {
         length += 1;
@@ -146,7 +125,7 @@ pub(super) fn put_size(out: &mut Vec<u8>, size: usize) {
     put_number(out, size as u64);
 }
 
-/// Reads a node's head; what is inside stays with the node, except for the content of a variant.
+/// Reads a node's head with its content as bytes, except that the content of a variant is left in the input.
 pub(super) fn read<'a>(input: &mut &'a [u8]) -> Result<Node<'a>, Malformed> {
     let tag = byte(input)?;
     Ok(match tag {
@@ -177,7 +156,7 @@ fn sized<'a>(input: &mut &'a [u8]) -> Result<&'a [u8], Malformed> {
     take(input, length)
 }
 
-/// Takes a whole node, as it is written.
+/// Takes a whole node in its encoded form.
 pub(super) fn whole<'a>(input: &mut &'a [u8]) -> Result<&'a [u8], Malformed> {
     let before = *input;
     for _ in 0..DEPTH_MAX {
@@ -188,7 +167,7 @@ pub(super) fn whole<'a>(input: &mut &'a [u8]) -> Result<&'a [u8], Malformed> {
     Err(Malformed::Deep)
 }
 
-/// Takes one node; true: its content follows.
+/// Reads one node; returns whether its content follows.
 fn skip(input: &mut &[u8]) -> Result<bool, Malformed> {
     let tag = byte(input)?;
     match tag {

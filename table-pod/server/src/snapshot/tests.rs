@@ -69,7 +69,7 @@ fn tree() -> impl Strategy<Value = Tree> {
     })
 }
 
-/// The same tree with something else in some of its places.
+/// The same tree with other values at some of its places.
 fn changed(tree: &Tree, other: &Tree, places: &mut impl Iterator<Item = u8>) -> Tree {
     match places.next() {
         None => return tree.clone(),
@@ -103,7 +103,7 @@ fn changed(tree: &Tree, other: &Tree, places: &mut impl Iterator<Item = u8>) -> 
     }
 }
 
-/// Cases of each property; more with PURR_CASES.
+/// Number of cases of each property, from PURR_CASES.
 fn cases() -> u32 {
     std::env::var("PURR_CASES").map_or(512, |count| count.parse().unwrap())
 }

@@ -5,7 +5,7 @@ use std::{
 };
 use tokio::time::timeout;
 
-/// Answers in order; the last one for ever.
+/// Returns the answers in order, then repeats the last one.
 struct Script(Mutex<VecDeque<Result<HandedOver, NotAsked>>>);
 
 impl Script {

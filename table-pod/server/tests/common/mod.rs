@@ -32,7 +32,7 @@ pub const CONFIG: TableConfig = TableConfig {
     rat_hole_ms: 0,
 };
 
-/// For play money, each hand settled by itself.
+/// A spec for play money that settles each hand by itself.
 pub fn spec(name: &str, engine: TableConfig) -> TableSpec {
     TableSpec {
         name: name.into(),
@@ -50,7 +50,7 @@ pub fn spec(name: &str, engine: TableConfig) -> TableSpec {
     }
 }
 
-/// A generator whose seed says all that comes of it (SplitMix64; Steele, Lea, Flood 2014).
+/// A generator that its seed determines completely (SplitMix64; Steele, Lea, Flood 2014).
 pub struct Dice(pub u64);
 
 impl Dice {

@@ -1,4 +1,4 @@
-//! Processes that take a table over, one after the other, as a successor does or a second one by mistake.
+//! Starts processes that take a table over, one after the other as successors do, or a second one by mistake.
 
 use purr_protocol::{TableSpec, settlement::OpenTable};
 use purr_runtime::{CancellationToken, Readiness};
@@ -17,13 +17,13 @@ use tokio::task::JoinHandle;
 pub struct World {
     pub store: Arc<dyn Store>,
     pub signer: Arc<PlayMoney>,
-    /// In place of it.
+    /// Replaces the default signer.
     pub other_signer: Option<Arc<dyn Signer>>,
     pub keys: Arc<DataKeys>,
     pub epoch: u64,
-    /// Of the processes to come.
+    /// Format of snapshots of processes started from now on.
     pub format: Format,
-    /// Of all processes together.
+    /// Metrics that all processes of the world share.
     pub metrics: Metrics,
     spec: TableSpec,
 }
@@ -48,7 +48,7 @@ impl World {
         Sealer::new(self.keys.clone(), "t")
     }
 
-    /// Another process takes the table over.
+    /// Starts another process, which takes the table over.
     pub async fn start(&mut self) -> (Handle, CancellationToken, JoinHandle<Result<(), Stopped>>) {
         let actor = self.try_start().await.unwrap();
         let end = CancellationToken::new();

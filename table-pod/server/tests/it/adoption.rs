@@ -1,4 +1,4 @@
-//! A store that lost commits, and a signer that has what they handed over: the table goes on from the journal.
+//! A store that lost commits, and a signer with the entries of those commits: the table continues from the journal.
 #![allow(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "tests may fail loudly")]
 
 use crate::common;
@@ -39,7 +39,7 @@ impl Dice {
     }
 }
 
-/// A session, with everything that the signer would have of it.
+/// A session, with all entries that the signer would have of it.
 struct Live {
     core: Core,
     dice: Dice,
@@ -50,7 +50,7 @@ struct Live {
     told_through: u64,
 }
 
-/// The state after a step, and how much of journal and notices there was.
+/// The state after a step, and the lengths of journal and notices.
 type Moment = (State, usize, usize);
 
 impl Live {
@@ -122,7 +122,7 @@ impl Live {
         (self.core.state().clone(), self.journal.len(), self.notices.len())
     }
 
-    /// The chain takes the next entry; what comes to a seat it may refuse.
+    /// The chain takes the next entry; an entry that brings chips to a seat may be refused.
     fn hear_of_next(&mut self) {
         let next = self.told_through + 1;
         let Some(entry) = self.journal.iter().find(|entry| entry.seq == next) else { return };
@@ -150,7 +150,7 @@ impl Live {
     }
 }
 
-/// What chain and table must agree on: chairs, chips and rake left by chair, what is on its way.
+/// The data in which chain and table must agree: seats, chips, rake left by seat, and entries in flight.
 fn books(core: &Core) -> (Vec<Value>, Value, Value, u64) {
     let chairs = core.state().table.seats().iter().map(|chair| match chair {
         Some(chair) => serde_json::json!([chair.player, chair.stack + chair.pending, chair.rake_left]),
@@ -167,7 +167,7 @@ fn head_of(journal: &[Entry]) -> Option<&str> {
     })
 }
 
-/// What the take-over of a store that has this state makes of it.
+/// A take-over from a store with this state.
 fn take_over(state: &State, journal: &[Entry]) -> Result<Core, AdoptError> {
     let next = head_of(journal);
     let after = state.adopts_after(next)?;
@@ -190,8 +190,8 @@ fn a_table_whose_store_lost_any_number_of_commits_goes_on_as_the_signer_has_it()
             let ((old, ..), (new, entries, notices)) = (&moments[i.min(j)], &moments[i.max(j)]);
             let journal = &live.journal[..*entries];
             let behind = journal.last().is_some_and(|entry| entry.seq > old.sequence);
-            // What happens within a hand is in no entry: only between hands are the two the same.
-            // Nor is a leave that waits for a top-up: who lost it is asked to leave once more.
+            // Events within a hand are in no entry, so the two only agree between hands. A leave that waits for a
+            // top-up is not in an entry either: if it is lost, its player is asked to leave again.
             let half_left = |state: &State| {
                 let state = serde_json::to_value(state).unwrap();
                 state["seating"].as_array().unwrap().iter().any(|held| !held["left_with"].is_null())
@@ -221,7 +221,7 @@ fn a_hand_that_may_have_gone_on_unseen_is_void_and_recorded_and_its_bets_go_back
     for _ in 0..2_000 {
         let (state, entries, _) = live.step();
         let Some(hand) = state.table.hand().map(|hand| hand.number) else { continue };
-        // Somebody asks for a chair while the hand runs: the signer hears of it, the store forgets it.
+        // A player asks for a seat during the hand: the signer gets the request, and the store loses it.
         let player = PlayerId([9; 20]);
         for seat in 0..4 {
             let permit =

@@ -1,4 +1,4 @@
-//! Entropy is committed, revealed or withheld, and what a table does about it.
+//! Entropy that is committed, revealed or withheld, and the table's reaction.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
 
 use crate::common;
@@ -31,7 +31,7 @@ fn entropy(seat: u8, hand: u64) -> [u8; 32] {
     [seat * 16 + u8::try_from(hand).unwrap(); 32]
 }
 
-/// A table of players who do as they are told.
+/// A table whose players the test controls.
 struct Game {
     core: Core,
     now: u64,
@@ -74,7 +74,7 @@ impl Game {
         self.say(seat, Ask::RevealEntropy(pb::RevealEntropy { hand, entropy }))
     }
 
-    /// A deposit of this seat's player vanishes from the chain, or is there again.
+    /// A deposit of this seat's player disappears from the chain, or returns.
     fn freeze(&mut self, seat: u8, frozen: bool) {
         let state = if frozen { NoticeState::Frozen } else { NoticeState::Thawed };
         let id = self.core.state().notice + 1;
@@ -94,7 +94,7 @@ impl Game {
         self.tick()
     }
 
-    /// Everybody folds until the hand is over; returns its record.
+    /// All players fold until the hand is over; returns its record.
     fn fold(&mut self) -> HandRecord {
         for _ in 0..8 {
             let seat = self.core.state().table.to_act().unwrap();
@@ -218,7 +218,7 @@ fn whoever_withholds_three_times_running_sits_out_and_a_reveal_forgives() {
     let last = play(&mut game, false);
     assert!(game.sits_out(1), "the third running");
     assert!(refusal(&game.commit(1, last + 1)).contains("sit in first"));
-    // Back in, the next one counts at once.
+    // After coming back in, the next withheld reveal counts at once.
     game.say(1, Ask::SitIn(pb::SitIn { post: true }));
     assert!(!game.sits_out(1));
     play(&mut game, false);
@@ -257,7 +257,7 @@ fn a_deal_given_up_after_a_reveal_is_counted_and_nothing_of_it_counts_again() {
     assert_eq!((game.core.state().deals_void, game.core.state().faults.void_frozen), (1, 1));
     assert_eq!(game.core.snapshot_for(player(0)).deals_void, 1);
     assert!(refusal(&game.reveal(1, 1)).contains("not being dealt"));
-    // The same number comes again, with another root, and waits for new commitments only.
+    // The same number comes again with another root, and only waits for new commitments.
     game.commit(0, 2);
     game.freeze(1, false);
     game.say(1, Ask::SitIn(pb::SitIn { post: true }));

@@ -1,4 +1,4 @@
-//! Two processes with one table, and a store that forgets: the newest epoch that showed something has the last word.
+//! Two processes run one table on a store that loses commits: the newest epoch that has sent events wins.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
 
 use crate::common;
@@ -27,7 +27,7 @@ enum Write {
     Commit(Box<Commit>),
 }
 
-/// A store that can forget what was written last, as a failover makes it.
+/// A store that can lose its last writes, as in a failover.
 #[derive(Default)]
 struct Forgetful {
     master: Mutex<Arc<MemoryStore>>,
@@ -43,7 +43,7 @@ impl Forgetful {
         self.writes.lock().unwrap().len()
     }
 
-    /// What a master has that was told this many of the writes.
+    /// Reduces the store to its first `count` writes.
     async fn go_back_to(&self, count: usize) {
         let left = {
             let mut writes = self.writes.lock().unwrap();
@@ -82,13 +82,13 @@ fn world(store: &Arc<Forgetful>) -> World {
 
 const PLAYER: PlayerId = PlayerId([7; 20]);
 
-/// The one player, at one of the processes.
+/// The test's player, connected to one of the processes.
 struct Client {
     handle: Handle,
     attached: Attached,
 }
 
-/// No id is ever used again: the table would know the command.
+/// Ids are never used again, because the table would recognise the command.
 static LAST_ID: AtomicU64 = AtomicU64::new(0);
 
 impl Client {
@@ -96,7 +96,7 @@ impl Client {
         Self { handle: handle.clone(), attached: handle.attach(PLAYER, None).await.unwrap() }
     }
 
-    /// Whether the process is still there when it has done this.
+    /// Sends a request; returns whether the process still runs afterwards.
     async fn ask(&mut self, body: Ask) -> bool {
         let id = LAST_ID.fetch_add(1, Ordering::Relaxed) + 1;
         let message = pb::ClientMessage { id, body: Some(body) };
@@ -105,7 +105,7 @@ impl Client {
         self.handle.drain_status().await.is_some()
     }
 
-    /// One commit each time.
+    /// Makes one commit; returns whether it succeeded.
     async fn goes_out(&mut self) -> bool {
         self.ask(Ask::SitOut(pb::SitOut {})).await
     }
@@ -129,7 +129,7 @@ impl Client {
             }
         };
         tokio::time::timeout(Duration::from_secs(60), seated).await.unwrap();
-        // The journal's word is in the store too: from here on nothing is written that nobody asks for.
+        // Waits until the state adopted from the journal is stored too; then nothing is written without a request.
         tokio::time::sleep(Duration::from_secs(5)).await;
     }
 }
@@ -141,13 +141,13 @@ async fn a_store_that_went_back_beyond_what_is_kept_ends_the_table_with_an_error
     let (handle, end, running) = world.start().await;
     let mut client = Client::attach(&handle).await;
     client.sits_down().await;
-    // This process has made every commit there is: it brings all of them back.
+    // This process has made every commit, so it restores all of them.
     store.go_back_to(0).await;
     assert!(client.goes_out().await);
     end.cancel();
     assert!(running.await.unwrap().is_ok());
 
-    // The next one has not.
+    // The next process does not stop.
     let (handle, _, running) = world.start().await;
     let mut client = Client::attach(&handle).await;
     store.go_back_to(0).await;
@@ -191,7 +191,7 @@ async fn what_an_older_process_wrote_over_lost_commits_is_replaced_by_them() {
 
     assert!(of_new.goes_out().await);
     let found = store.master().take_over("t", 2).await.unwrap();
-    // Its first write, the player's coming, and those three.
+    // The commits are its first write, the player's attach, and three actions.
     assert_eq!((found.commit, found.epoch), (common + 5, 2));
     let own = found.log.iter().filter(|batch| batch.commit > common);
     assert!(own.clone().count() >= 3 && own.clone().all(|batch| batch.epoch == 2));
@@ -204,7 +204,7 @@ async fn what_an_older_process_wrote_over_lost_commits_is_replaced_by_them() {
     new_running.await.unwrap().unwrap();
 }
 
-/// The epoch of a process is lost between its reading and its first write, and its predecessor goes on.
+/// A store that loses a process's epoch between reading it and the first write, so that its predecessor goes on.
 struct Lost {
     store: Arc<Forgetful>,
     old: tokio::sync::Mutex<Client>,
@@ -236,7 +236,7 @@ async fn a_process_that_has_shown_nothing_yet_replaces_nothing() {
     world.store = Arc::new(lost);
     let failed = world.try_start().await.map(drop).unwrap_err();
     assert!(format!("{failed:#}").contains("another history"), "{failed:#}");
-    // The next one takes over what the player was shown.
+    // The next process continues from what the player was shown.
     world.store = store.clone();
     let (next, ..) = world.start().await;
     let mut client = Client::attach(&next).await;

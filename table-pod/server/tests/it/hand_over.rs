@@ -25,10 +25,10 @@ use world::World;
 const ASK: Duration = Duration::from_secs(2);
 const LONG: Duration = Duration::from_secs(60);
 
-/// No id is ever used again: the table would know the command.
+/// Ids are never used again, because the table would recognise the command.
 static LAST_ID: AtomicU64 = AtomicU64::new(0);
 
-/// Sits, and folds as soon as asked.
+/// A player who sits down and folds whenever it is the player's turn.
 struct Player {
     id: PlayerId,
     handle: Handle,
@@ -39,7 +39,7 @@ struct Player {
     began: Vec<Instant>,
     ended: Vec<Instant>,
     voids: usize,
-    /// The player is asked, and has not answered.
+    /// Whether it is the player's turn.
     asked: bool,
     acts: bool,
 }
@@ -53,7 +53,7 @@ impl Player {
         Self { id, handle, attached, seat, hand: 0, began, ended, voids: 0, asked: false, acts: true }
     }
 
-    /// The same player at the next process.
+    /// Connects the same player to the next process.
     async fn follows(&mut self, handle: &Handle) {
         self.handle = handle.clone();
         self.attached = handle.attach(self.id, None).await.unwrap();
@@ -85,7 +85,7 @@ impl Player {
         self.says(Ask::Act(pb::Act { hand: self.hand, kind, ..pb::Act::default() })).await;
     }
 
-    /// Takes part until this is so. Returns whether the process was there all the time.
+    /// Plays until the condition holds. Returns whether the process ran all the time.
     async fn until(&mut self, mut is_so: impl FnMut(&Self) -> bool) -> bool {
         while !is_so(self) {
             let Some(Outgoing::Message(message)) = self.attached.outgoing.recv().await else { return false };
@@ -240,7 +240,7 @@ async fn a_predecessor_that_never_hears_of_the_take_over_shows_nothing_more() {
         assert!(until(&mut players, |player| player.ended.len() > ended).await);
     }
     let (_new, _end, _) = world.start().await;
-    // It deals again when the wait is over, and the first commit is refused.
+    // The predecessor deals again after the wait, and its first commit is refused.
     assert!(matches!(timeout(LONG, running).await.unwrap().unwrap(), Err(Stopped::Fenced)));
     assert_eq!(old.hand_over(ASK).await, None);
 }

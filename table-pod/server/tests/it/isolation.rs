@@ -1,4 +1,4 @@
-//! Spectators take nothing from players: places at the table, and the order in which it listens.
+//! Spectators never take players' places at the table, and are served after them.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
 
 use crate::common;
@@ -25,7 +25,7 @@ fn player(number: u16) -> PlayerId {
     PlayerId(address)
 }
 
-/// Sits a player down, who is on a trunk of its own.
+/// Sits a player down who has a trunk alone.
 async fn sits(handle: &Handle, own: PlayerId) -> ConnectionId {
     let attached = handle.attach(own, None).await.unwrap();
     let permit =
@@ -61,7 +61,7 @@ async fn spectators_on_a_trunk_are_bounded_and_whoever_has_a_seat_always_finds_a
     }
     assert_eq!(full, Some((513, NotAttached::Crowded)));
     assert!(handle.attach_on(&outlet, 9_999, seated, None, 0).await.is_ok());
-    // One who is there already may come again on a newer lane.
+    // A player who is attached may attach again on a newer lane.
     assert!(handle.attach_on(&outlet, 10_000, player(1), None, 0).await.is_ok());
     let (other, _deliveries) = Outlet::new(CancellationToken::new());
     assert!(handle.attach_on(&other, 1, player(700), None, 0).await.is_ok(), "another gateway has its own");

@@ -73,10 +73,10 @@ fn refused(step: &Step) -> Option<ErrorCode> {
 fn a_press_meant_for_the_question_before_a_raise_is_refused_and_changes_nothing() {
     let mut game = Game::new();
     assert_eq!(refused(&game.act(ActionKind::Call, 0, None)), None);
-    // The big blind may check. Before the check arrives, nothing has changed: it counts.
+    // The big blind may check. Nothing changes before the check arrives, so it is accepted.
     let checked = game.question();
     assert_eq!(refused(&game.act(ActionKind::Check, 0, Some(checked))), None);
-    // On the flop: check, then a bet; the press that meant a second check must not call it.
+    // On the flop: a check, then a bet; the click that was meant as a second check must not call the bet.
     let flop = game.question();
     assert_eq!(flop.board_cards, 3);
     assert_eq!(refused(&game.act(ActionKind::Check, 0, Some(flop))), None);

@@ -1,4 +1,4 @@
-//! What a hand's record holds: how long players took, and the fair-play part.
+//! Content of a hand's record: think times, and the fair-play part.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
 
 use crate::common;
@@ -54,7 +54,7 @@ impl Game {
         let body = Some(Ask::Act(pb::Act { hand, kind: kind.into(), ..pb::Act::default() }));
         let message = pb::ClientMessage { id: self.id, body };
         let input = Input::Message { connection: 1, player: player(seat.0), message };
-        // The table has had other things to do since the command arrived, and shows what follows later still.
+        // The table has handled other inputs since the command arrived, and sends the next events later.
         self.now = at + 7;
         let step = self.core.handle_arrived(self.now, Arrival { at: Some(at), rtt }, input);
         self.core.sent(at + 20);
@@ -160,8 +160,8 @@ fn the_fair_play_key_opens_every_hole_card_and_the_deck_they_came_from() {
     }
 }
 
-/// A measurement: run it under callgrind with PURR_RECORD_VERSION 2 and 3, and PURR_SNAPSHOT_VERSION 1 and 2, and compare
-/// the instructions.
+/// A measurement to be run under callgrind, with PURR_RECORD_VERSION 2 and 3 and PURR_SNAPSHOT_VERSION 1 and 2, to
+/// compare the instructions.
 #[test]
 #[ignore = "a measurement"]
 fn commits_of_whole_hands() {
@@ -204,7 +204,7 @@ fn commits_of_whole_hands() {
                 step
             }
         };
-        // What a commit writes down.
+        // Encodes what a commit contains.
         commits += 1;
         let (snapshot, with) = writer.write(&sealer, (1, commits), game.core.state()).unwrap();
         bytes += snapshot.len();

@@ -24,7 +24,7 @@ const AT: PermitDomain = PermitDomain {
     version: PermitVersion::AnySeat,
 };
 
-/// Half a tenth of the pot, at most 30.
+/// A rake of 5 % of the pot, at most 30.
 fn raked() -> RakeConfig {
     RakeConfig { basis_points: 500, caps: vec![RakeCap { players: 2, amount: 30 }], no_flop_no_drop: true }
 }
@@ -52,7 +52,7 @@ impl Person {
     }
 }
 
-/// A table with its players, a signer that says what the test says, and a chain that takes everything.
+/// A table with its players, a scripted signer, and a chain that accepts everything.
 pub(super) struct Game {
     pub(super) core: Core,
     spec: TableSpec,
@@ -80,7 +80,7 @@ impl Game {
         Self { core, spec, epoch: 1, now: 0, id: 0, notice: 0, people }
     }
 
-    /// With so many players in their seats.
+    /// A table with this many seated players.
     pub(super) fn seated(players: u8, rake: RakeConfig, room: RoomRules) -> Self {
         let mut game = Self::new(rake, room);
         for seat in 0..players {
@@ -112,7 +112,7 @@ impl Game {
         self.people[usize::from(who)].permit(&AT, amount, 30, 5_000)
     }
 
-    /// The signer answers what the step asked of it.
+    /// The signer answers the requests of the step.
     fn answer(&mut self, asked: Step, refused: Option<&str>) -> Step {
         let (connection, id, request): (u64, u64, Reserve) = asked.reserve.into_iter().next().unwrap();
         let refused = refused.map(str::to_owned);
@@ -154,7 +154,7 @@ impl Game {
         self.input(Input::Tick { seed: [u8::try_from(self.now % 251).unwrap(); 32] })
     }
 
-    /// Whoever is to act checks or folds, until this time.
+    /// The player to act checks or folds, until this time.
     fn fold_until(&mut self, until: u64) -> Vec<Kind> {
         let mut told = Vec::new();
         while self.now < until {
@@ -179,7 +179,7 @@ impl Game {
         )
     }
 
-    /// Another process takes the table over, with what is stored.
+    /// Another process takes the table over, from the stored state.
     fn take_over(&mut self) {
         let state = serde_json::from_slice(&serde_json::to_vec(self.core.state()).unwrap()).unwrap();
         self.epoch += 1;
@@ -352,7 +352,7 @@ fn no_seat_is_held_for_a_permit_that_the_vault_would_refuse() {
         assert_eq!((refusal(&step), step.reserve.len()), (Some(ErrorCode::Permit), 0), "{which}");
         assert!(game.core.drain_status().seated == 0);
     }
-    // The seat is free for whoever has a good one, and so is the player.
+    // The seat is free for a player with a valid permit, and the player may try again.
     let permit = game.good(1, 500);
     assert_eq!(game.ask_seat(1, 0, permit).reserve.len(), 1);
     assert_eq!(game.ask_seat(0, 1, good).reserve.len(), 1);
@@ -379,14 +379,14 @@ fn six_keys_without_a_coin_hold_seats_for_the_holds_time_at_most_while_the_signe
         })
         .collect();
     assert_eq!(codes, [true; 6]);
-    // The seat is free for who has chips, and an answer that comes now takes it from nobody.
+    // The seat is free for another player, and the signer's late answer takes it from nobody.
     let step = game.ask_seat(6, 0, permit);
     game.answer(step, None);
     game.confirm();
     let late = game.answer(asked.swap_remove(0), None);
     assert!(late.replies.is_empty() && late.entries.is_empty());
     assert_eq!(game.occupied(), [0]);
-    // One hold a player; after one for nothing there is a pause, and it grows.
+    // One hold per player; after an unused one there is a cool-down, and it grows.
     let mut pauses = Vec::new();
     for _ in 0..4 {
         let permit = game.good(1, 500);
@@ -432,7 +432,7 @@ fn sitting_down_and_leaving_in_a_loop_costs_the_house_a_bounded_number_of_settle
         let permit = game.good(0, 500);
         let step = game.ask_seat(0, 0, permit);
         if refusal(&step) == Some(ErrorCode::CoolDown) {
-            // It goes on over a take-over.
+            // The cool-down survives a take-over.
             game.take_over();
             game.now = retry_after(&step);
             elapsed += game.now;
@@ -512,7 +512,7 @@ fn check_down(game: &mut Game) -> Vec<Kind> {
 #[test]
 fn whose_permits_do_not_cover_the_next_hands_rake_is_asked_for_one_and_not_dealt_in_until_then() {
     let mut game = Game::new(raked(), RULES);
-    // One permit covers the rake of one hand and no more.
+    // One permit covers the rake of exactly one hand.
     let short = 0;
     for seat in 0..3 {
         let rake = if seat == short { 30 } else { 1_000 };
@@ -537,7 +537,7 @@ fn whose_permits_do_not_cover_the_next_hands_rake_is_asked_for_one_and_not_dealt
     let hand = game.core.state().table.hand().unwrap();
     assert!(hand.player(SeatIndex(short)).is_none() && hand.players().count() == 2);
     assert_eq!(refusal(&game.say(short, sit_in())), Some(ErrorCode::Rake));
-    // The least top-up is enough, also of a stack that may not grow otherwise.
+    // The minimum top-up is enough, even for a stack that may not grow otherwise.
     let (chair, player) = (SeatIndex(short), game.people[usize::from(short)].player);
     let missing = 1_000_u64.saturating_sub(game.core.state().table.seat(chair).unwrap().stack);
     if missing > 0 {
@@ -609,7 +609,7 @@ fn every_hand_is_raked_in_full_and_only_its_winners_permits_pay() {
                 _ => {}
             }
         }
-        // Whoever lacks chips or a permit gets them, and comes back.
+        // Players without chips or permit get them, and return.
         for seat in 0..4 {
             let chair = *game.core.state().table.seat(SeatIndex(seat)).unwrap();
             if game.core.state().table.hand().is_none() && chair.sitting_out {
@@ -630,7 +630,7 @@ fn every_hand_is_raked_in_full_and_only_its_winners_permits_pay() {
     assert!(hands > 400 && asked > 5 && raked > 100, "{hands} {asked} {raked}");
 }
 
-/// One table of two, one of whom does what can be done to keep it from dealing. What it may show for 40 s.
+/// A table of two, one of whom tries to keep it from dealing. It succeeds for 40 s at most.
 #[test]
 fn committing_without_revealing_and_sitting_out_between_root_and_cards_does_not_keep_hands_from_being_dealt()
 {
@@ -668,7 +668,7 @@ fn committing_without_revealing_and_sitting_out_between_root_and_cards_does_not_
     let state = game.core.state();
     assert!(hands >= 15, "{hands}");
     assert_eq!((state.deals_void, state.faults.void_too_few_players), (0, 0));
-    // It is counted, by its cause, and the seat is named.
+    // The void is counted by its cause, and the seat is named.
     assert_eq!(state.faults.withheld_silent, state.withheld_total);
     let named = told.iter().filter(|kind| {
         matches!(kind, Kind::EntropyWithheld(withheld)
@@ -739,7 +739,7 @@ fn a_snapshot_of_the_release_before_is_read() {
     game.tick(u64::MAX);
     assert!(game.core.state().table.to_act().is_some());
     let mut json = serde_json::to_value(game.core.state()).unwrap();
-    // What is zero is left out, as that release did: of seats, turn and counts there is nothing else to remove.
+    // Zero values are left out, as in that release: there is nothing else to remove from seats, turn and counts.
     assert!(json.as_object_mut().unwrap().remove("room").is_some());
     let clock = json["table"]["config"]["clock"].as_object_mut().unwrap();
     for field in ["reconnectGraceMs", "disconnectTotalMs"] {
@@ -760,7 +760,7 @@ fn a_snapshot_of_the_release_before_is_read() {
     game.core = core(&game.spec, 2, state);
     game.now = 0;
     game.core.restart(0, Vec::new());
-    // Nobody who was seated before is taken for a short stay.
+    // Players who were seated before do not count as short stays.
     game.say(0, leave());
     game.fold_until(60 * S);
     assert_eq!(game.occupied(), [1]);

@@ -1,4 +1,4 @@
-//! Chips appear at the table only for what the chain has taken.
+//! Chips only appear at the table once the chain has them.
 #![allow(clippy::unwrap_used, reason = "tests may fail loudly")]
 
 use crate::common;
@@ -23,7 +23,7 @@ fn core_with(rake: RakeConfig) -> Core {
     Core::new(1, spec, state, sealer, Pace { hand_gap_ms: 0, reveal_ms: 0 })
 }
 
-/// The signer has reserved 500 for this chair; the entry goes on its way under the next number.
+/// The signer has reserved 500 for this seat; the entry gets the next number.
 fn reserve(core: &mut Core, seat: u8, top_up: bool) -> Step {
     reserve_amount(core, seat, 500, top_up)
 }
@@ -46,7 +46,7 @@ fn a_request_for_a_chair_that_is_sent_again_while_the_signer_is_asked_has_one_an
     let mut core = core();
     let first = ask(&mut core, 0, 7, sit_down(0, 50));
     assert_eq!((first.reserve.len(), first.replies.len()), (1, 0));
-    // The player's connection broke, and the next one says it again.
+    // The player's connection broke, and the next one repeats the request.
     let message = pb::ClientMessage { id: 7, body: Some(sit_down(0, 50)) };
     let again = core.handle(0, Input::Message { connection: 2, player: PlayerId([1; 20]), message });
     assert_eq!((again.reserve.len(), again.replies.len()), (0, 0));
@@ -57,11 +57,11 @@ fn a_request_for_a_chair_that_is_sent_again_while_the_signer_is_asked_has_one_an
         |id| move |(to, body): &(u64, Body)| *to == 2 && matches!(body, Body::Ack(ack) if ack.id == id);
     assert_eq!(step.replies.len(), 1);
     assert!(step.replies.iter().all(acks(7)), "{:?}", step.replies);
-    // Another request is still another request.
+    // A request with another id is a new request.
     assert!(refusal(&ask(&mut core, 0, 8, sit_down(0, 50))).is_some());
 }
 
-/// The player of this chair asks for something.
+/// The player of this seat sends a request.
 fn ask(core: &mut Core, seat: u8, id: u64, body: Ask) -> Step {
     let message = pb::ClientMessage { id, body: Some(body) };
     core.handle(0, Input::Message { connection: 1, player: PlayerId([seat + 1; 20]), message })
@@ -83,7 +83,7 @@ fn refusal(step: &Step) -> Option<(ErrorCode, Option<u64>)> {
     })
 }
 
-/// Every chair given back so far, with what it was given back with.
+/// Stacks of all seats given back so far.
 fn given_back(core: &Core) -> Vec<u64> {
     core.state().outbox.iter().filter_map(leaves).collect()
 }
@@ -103,7 +103,7 @@ fn a_seat_that_the_chain_refused_never_holds_chips_and_is_free_again() {
     reserve(&mut core, 0, false);
     reserve(&mut core, 1, false);
     notice(&mut core, 1, 1, NoticeState::Rejected);
-    // What is confirmed after it does not bring it back.
+    // A later confirmation does not bring the seat back.
     notice(&mut core, 2, 2, NoticeState::Confirmed);
     assert_eq!((stack(&core, 0), stack(&core, 1)), (None, Some(500)));
     reserve(&mut core, 0, false);
@@ -141,7 +141,7 @@ fn a_table_that_is_deleted_lets_its_hand_be_played_before_anybody_leaves() {
     let leaving = core.state().table.seats().iter().flatten().any(|chair| chair.leaving);
     assert!(!leaving, "a seat is folded by the deletion");
 
-    // Nobody acts: the clock plays the hand to its end, then both leave with what they have.
+    // Nobody acts: the clock plays the hand to its end, then both leave with their stacks.
     let mut now = 2;
     while core.state().table.hand().is_some() {
         now = core.next_deadline().unwrap().max(now + 1);
@@ -212,7 +212,7 @@ fn what_the_chain_has_taken_is_at_the_table_whatever_the_buy_ins_bounds_say() {
     reserve_amount(&mut core, 1, 500, false);
     notice(&mut core, 1, 2, NoticeState::Confirmed);
     assert_eq!((stack(&core, 0), stack(&core, 1)), (Some(1_500), Some(500)));
-    // The stack has grown since this was asked for.
+    // The stack has grown since the top-up was requested.
     reserve_amount(&mut core, 0, 500, true);
     notice(&mut core, 2, 3, NoticeState::Confirmed);
     assert_eq!(stack(&core, 0), Some(2_000));
@@ -246,7 +246,7 @@ fn no_hand_starts_while_the_oldest_that_the_chain_does_not_have_is_older_than_ha
     // The first ends at 10 s. The one that begins at 40 s is the last: 30 s are half the clock.
     assert_eq!(play(&mut core, 10), 5);
     assert_eq!(core.holding().as_deref(), Some("the chain has not settled the last hands for too long"));
-    // The first of them is final, and the second ended ten seconds later.
+    // The first of them is final, and the second was played ten seconds later.
     notice(&mut core, 3, 3, NoticeState::Confirmed);
     assert_eq!((core.holding(), play(&mut core, 10)), (None, 1));
     notice(&mut core, 4, 8, NoticeState::Confirmed);
@@ -299,7 +299,7 @@ fn who_is_frozen_plays_the_hand_to_its_end_and_neither_plays_on_nor_leaves_until
     };
     assert_eq!(in_hand(&core), [0, 1, 2]);
     let player = PlayerId([2; 20]);
-    // Somebody who is not here leaves nothing behind.
+    // A notice about an absent player leaves nothing in the state.
     notice(&mut core, 4, 0, NoticeState::Frozen(PlayerId([9; 20])));
     notice(&mut core, 5, 0, NoticeState::Frozen(player));
     assert_eq!(in_hand(&core), [0, 1, 2], "the hand is played to its end");
@@ -321,7 +321,7 @@ fn who_is_frozen_plays_the_hand_to_its_end_and_neither_plays_on_nor_leaves_until
     }
     core.handle(2, Input::Tick { seed: [4; 32] });
     assert_eq!(in_hand(&core), [0, 2]);
-    // Neither a deletion nor an exit on chain takes the chair away.
+    // Neither a deletion nor an exit on chain frees the seat.
     let sequence = core.state().sequence;
     notice(&mut core, 6, sequence, NoticeState::Exit(player));
     core.handle(3, Input::Drain { delete: true });
@@ -414,7 +414,7 @@ fn a_closed_table_takes_nobody_new_keeps_who_sits_and_stays_closed_for_its_succe
     let mut core = core();
     reserve(&mut core, 0, false);
     notice(&mut core, 1, 1, NoticeState::Confirmed);
-    // One more has been asked for before the table closes: the chips may be reserved already.
+    // One more request was made before the table closes: its chips may be reserved already.
     ask(&mut core, 1, 70, sit_down(1, 50));
     assert_eq!(core.arriving(), 1);
     let step = core.handle(0, Input::Close { closed: true });

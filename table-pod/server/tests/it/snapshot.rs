@@ -1,4 +1,4 @@
-//! What a commit keeps of the table opens as it was, in both versions, and in no other company than its own.
+//! Snapshots of commits open unchanged in both versions, and only with the parts of their own commit.
 
 use crate::common::{self, Dice};
 use crate::world::World;
@@ -151,7 +151,7 @@ impl Parts {
     }
 }
 
-/// Plays so many steps, and gives each that is dirty with the state after it.
+/// Plays `steps` steps, and calls `each` with every step that needs a commit and the state after it.
 fn play(seed: u64, steps: u64, mut each: impl FnMut(u64, &Step, &State)) -> u64 {
     let (mut game, mut number, mut hands) = (Game::new(seed), 0, 0);
     for _ in 0..steps {
@@ -217,7 +217,7 @@ fn parts_of_different_commits_do_not_open_together() {
                 if one.number == other.number {
                     continue;
                 }
-                // Under another commit's number: sealed for its own alone.
+                // The base opens only under its own commit's number.
                 assert!(one.open(other.number, one.base.as_ref()).is_err());
                 match one.base == other.base {
                     true => twins += 1,
@@ -254,7 +254,7 @@ fn what_a_later_release_wrote_is_named_and_not_read() {
     let refused = snapshot::open(&sealer(), &found).err().unwrap();
     assert!(matches!(refused, SnapshotError::Version(0x83)));
     assert!(refused.to_string().contains("version 3"), "{refused}");
-    // As a release before this one opens what is sealed: not at all, and not as an empty table.
+    // An earlier release cannot open this snapshot, and reports an error rather than an empty table.
     let mut writer = Writer::new(Format::Parts);
     let state = State::new(Table::new(common::CONFIG).unwrap());
     let (snapshot, _) = writer.write(&sealer(), (EPOCH, 1), &state).unwrap();
@@ -266,7 +266,7 @@ async fn attached(handle: &purr_table::actor::Handle, seat: u8) -> Attached {
     handle.attach(player(seat), None).await.unwrap()
 }
 
-/// Reads until somebody is to act, and says who; the stacks as the snapshot has them.
+/// Reads until a player is to act; returns the snapshot.
 async fn turn(attached: &mut Attached) -> pb::Snapshot {
     loop {
         let Some(Outgoing::Message(message)) = attached.outgoing.recv().await else { panic!("closed") };

@@ -1,4 +1,5 @@
-//! Staff pauses a table: committed, told to players, kept by a successor; and what operators see meanwhile.
+//! Staff pauses a table: the pause is committed, sent to players and kept by a successor; and the floor's figures
+//! meanwhile.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
 
 use crate::common;
@@ -32,7 +33,7 @@ fn tick(core: &mut Core, now: u64) -> Step {
     core.handle(now, Input::Tick { seed: [3; 32] })
 }
 
-/// What everybody is told of a pause.
+/// Texts about a pause that all players get.
 fn told(step: &Step) -> Vec<String> {
     let shown = step.shown.as_ref().map(|shown| shown.for_player(PlayerId([9; 20])).unwrap());
     let kinds = shown.into_iter().flat_map(|events| events.events).filter_map(|event| event.kind);
@@ -56,7 +57,7 @@ fn a_pause_of_staff_is_committed_told_with_its_reason_and_kept_by_a_successor_un
     assert_eq!(core.paused_by().unwrap().at_s, 1_700_000_000);
     tick(&mut core, 10);
     assert!(core.state().table.hand().is_none(), "no hand starts");
-    // The owner's pause is another one: neither ends the other.
+    // The owner's pause and staff's pause are separate: ending one does not end the other.
     core.handle(10, Input::Pause { paused: true });
     core.handle(10, Input::Pause { paused: false });
     assert!(core.holding().is_some());

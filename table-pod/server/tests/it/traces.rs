@@ -1,4 +1,4 @@
-//! What a player asks for in a trace, and the calls to the signer that this causes.
+//! Traces: a player's request and the calls to the signer that it causes belong to one trace.
 
 use crate::{common, world::World};
 use async_trait::async_trait;
@@ -22,10 +22,10 @@ use tokio::{
 
 const CAUSE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
-/// Says of which trace it was asked for chips.
+/// A signer that reports the trace in which it was asked for chips.
 struct Watched {
     inner: PlayMoney,
-    asked: mpsc::UnboundedSender<Option<String>>,
+    asked: mpsc::Sender<Option<String>>,
 }
 
 #[async_trait]
@@ -37,7 +37,7 @@ impl Signer for Watched {
         self.inner.fence(epoch).await
     }
     async fn reserve(&self, request: &Reserve) -> Result<(), SignerError> {
-        self.asked.send(trace::current().map(|step| step.to_string())).unwrap();
+        self.asked.try_send(trace::current().map(|step| step.to_string())).unwrap();
         self.inner.reserve(request).await
     }
     async fn submit(&self, epoch: u64, entries: &[Entry]) -> Result<u64, SignerError> {
@@ -54,7 +54,7 @@ impl Signer for Watched {
 #[tokio::test]
 async fn the_signer_is_asked_in_the_trace_in_which_the_player_asked() {
     let mut world = World::new(common::spec("t", common::CONFIG), Arc::new(MemoryStore::default()));
-    let (asked, mut heard) = mpsc::unbounded_channel();
+    let (asked, mut heard) = mpsc::channel(16);
     world.other_signer = Some(Arc::new(Watched { inner: PlayMoney::default(), asked }));
     let (handle, _end, _running) = world.start().await;
     for (seat, cause) in [(0, Some(CAUSE)), (1, None)] {

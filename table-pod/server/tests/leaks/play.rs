@@ -1,4 +1,4 @@
-//! Six seats, two spectators, one table; everybody comes and goes.
+//! Plays at one table with six seats and two spectators, all of whom come and go.
 
 use crate::{
     common::{self, Dice},
@@ -45,17 +45,17 @@ fn spec() -> TableSpec {
     )
 }
 
-/// Somebody at the table; without a seat of their own a spectator.
+/// A player at the table, or a spectator.
 pub struct Bot {
     pub player: PlayerId,
     seat: Option<u8>,
     seated: bool,
     left: bool,
     attached: Option<Attached>,
-    /// Connections that others have replaced: what is in them was sent.
+    /// Replaced connections, whose messages were sent all the same.
     old: Vec<Attached>,
     cursor: Option<pb::Cursor>,
-    /// Of the last events that were news: what comes again is not acted on again.
+    /// Offset of the newest event: repeated events are not acted on again.
     newest: u64,
     next_id: u64,
     hand: u64,
@@ -82,7 +82,7 @@ impl Bot {
         }
     }
 
-    /// What the bot is bound to for the next deal.
+    /// The entropy that the bot has committed to for the next deal.
     pub fn entropy(&self) -> Option<[u8; 32]> {
         self.entropy
     }
@@ -90,7 +90,7 @@ impl Bot {
     fn permit() -> Option<pb::Permit> {
         static NONCE: AtomicU64 = AtomicU64::new(1);
         let (signature, nonce) = (vec![0; 65], NONCE.fetch_add(1, Ordering::Relaxed));
-        // Rake for as many hands as there may be: whose permit is used up is dealt no more.
+        // Rake for all hands of the test, because a player with a used-up permit is dealt out.
         Some(pb::Permit { amount: 1_000, max_total_rake: 1_000_000, expiry_s: 3_600, nonce, signature })
     }
 
@@ -99,7 +99,7 @@ impl Bot {
         self.attached = handle.attach(self.player, resume).await;
     }
 
-    /// The table as it is now, for whoever has to find out why.
+    /// The current state of the table, for error messages.
     async fn look(&mut self, handle: &Handle) -> String {
         self.attach(handle, None).await;
         let now = self.attached.as_mut().and_then(|attached| attached.outgoing.try_recv().ok());
@@ -113,7 +113,7 @@ impl Bot {
         handle.input(Input::Message { connection, player: self.player, message }).await;
     }
 
-    /// What the bot has to say to a message.
+    /// The bot's answers to a message.
     fn read(&mut self, message: &pb::ServerMessage, known: &Mutex<Known>, dice: &mut Dice) -> Vec<Ask> {
         if message.epoch > 0 {
             self.cursor = Some(pb::Cursor { epoch: message.epoch, offset: message.offset });
@@ -131,7 +131,7 @@ impl Bot {
                 if hand.is_some_and(|hand| hand.asked_twice.contains(&seat)) {
                     asks.push(Ask::RunItTwice(pb::RunItTwice { hand: self.hand, agree: true }));
                 }
-                // What a bot missed meanwhile it does now.
+                // The bot catches up with what it missed.
                 if let Some(own) = snapshot.seats.iter().find(|own| own.seat == seat && self.seated) {
                     let playing = hand.is_some_and(|hand| hand.players.iter().any(|p| p.seat == seat));
                     if own.stack + own.pending == 0 && !playing {
@@ -158,11 +158,11 @@ impl Bot {
 
     fn see(&mut self, kind: &Kind, seat: u32, known: &Mutex<Known>, dice: &mut Dice, asks: &mut Vec<Ask>) {
         match kind {
-            // By name: whoever asks for what was before sees the one before sit down here.
+            // Compared by name: a resumed stream shows the previous player sitting down in this seat.
             Kind::Seated(seated) if seated.player == self.player.to_string() => {
                 self.seated = true;
                 asks.extend([Ask::Straddle(pb::Straddle { on: true }), self.commit(known, dice)]);
-                // Only some are ever asked, so whoever shows of their own will has been.
+                // Only some players are asked, so a voluntary show must come from one of them.
                 if self.asks_to_show() {
                     asks.push(Ask::WishShow(pb::WishShow { wish: pb::ShowWish::Ask.into() }));
                 }
@@ -205,7 +205,7 @@ impl Bot {
 
     fn commit(&mut self, known: &Mutex<Known>, dice: &mut Dice) -> Ask {
         let entropy = hash(dice);
-        // Nobody's business until a deal takes it; for which hand that is, the table will say.
+        // Secret until a deal uses it; the table will say for which hand.
         known.lock().unwrap().learn(&entropy, Secret::Entropy { hand: u64::MAX });
         self.entropy = Some(entropy);
         Ask::CommitEntropy(pb::CommitEntropy { commitment: commitment(&entropy).to_vec() })
@@ -244,7 +244,7 @@ fn take(
     let mut current = bot.attached.take();
     for attached in old.iter_mut().chain(&mut current) {
         while let Ok(outgoing) = attached.outgoing.try_recv() {
-            // A close is followed by nothing, and a new connection is made when the dice say so.
+            // A close is ignored: the dice decide when to reconnect.
             let Outgoing::Message(mut message) = outgoing else { continue };
             tamper(bot, &mut message, known);
             watch.sent(bot.player, &message);
@@ -255,7 +255,7 @@ fn take(
     asks
 }
 
-/// What a wire between table and player does to a message. The whole test is about one that does nothing.
+/// A change to messages between table and player. The main test uses one that changes nothing.
 pub type Tamper<'a> = dyn FnMut(&Bot, &mut pb::ServerMessage, &Mutex<Known>) + 'a;
 
 struct World {
@@ -267,7 +267,7 @@ struct World {
 }
 
 impl World {
-    /// Another process takes the table over; the one before dies without a word.
+    /// Starts another process, which takes the table over; the previous one dies silently.
     async fn start(&mut self) -> Handle {
         if let Some((end, running)) = self.running.take() {
             running.abort();
@@ -309,7 +309,7 @@ pub async fn play(seed: u64, hands: u64, tamper: &mut Tamper<'_>) -> Watch {
     let known = tap.known.clone();
     let mut world = World { tap, sealer, signer: Arc::default(), epoch: 0, running: None };
     let mut handle = world.start().await;
-    // The first of them never misses anything.
+    // The first of them never misses a message.
     let mut bots = vec![Bot::new(1, None), Bot::new(2, None)];
     bots.extend((0..SEATS).map(|seat| Bot::new(u64::from(seat) + 3, Some(seat))));
     let mut number = 100;
@@ -351,7 +351,7 @@ pub async fn play(seed: u64, hands: u64, tamper: &mut Tamper<'_>) -> Watch {
                 bot.send(&handle, Ask::Leave(pb::Leave {})).await;
             }
             let back = match bot.cursor {
-                // From now, from some time ago, or from the beginning.
+                // Resumes from now, from an earlier offset, or from the beginning.
                 Some(pb::Cursor { epoch, offset }) if dice.roll(3) > 0 => {
                     Some(pb::Cursor { epoch, offset: offset.saturating_sub(dice.roll(2) * dice.roll(200)) })
                 }
@@ -362,7 +362,7 @@ pub async fn play(seed: u64, hands: u64, tamper: &mut Tamper<'_>) -> Watch {
                 bot.attach(&handle, resume).await;
             }
         }
-        // Whoever has left makes room for another, who asks for all that the one before may have seen.
+        // A player who has left is replaced by another, who asks for everything that the first may have seen.
         for bot in &mut bots {
             if bot.left {
                 number += 1;
@@ -373,7 +373,7 @@ pub async fn play(seed: u64, hands: u64, tamper: &mut Tamper<'_>) -> Watch {
                 bot.attach(&handle, resume).await;
             }
         }
-        // Virtual time: nothing happens but what is due.
+        // Virtual time: only due events happen.
         tokio::time::sleep(Duration::from_millis(if idle { 20 } else { 1 })).await;
     }
     if let Some((end, running)) = world.running.take() {

@@ -1,4 +1,4 @@
-//! What nobody may be sent, learnt where the table writes it down: a store that looks into what is sealed.
+//! The secrets of a table, learned from its commits by a store that opens what is sealed.
 
 use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -23,15 +23,15 @@ pub fn bit(card: Card) -> Cards {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Secret {
-    /// What hides this card of this hand's deck.
+    /// The salt of this card in this hand's deck.
     Salt { hand: u64, card: Card },
-    /// All of a deck follows from it.
+    /// The seed of the whole deck.
     Seed { hand: u64 },
     /// A player's, public when the hand is dealt.
     Entropy { hand: u64 },
 }
 
-/// The truth of a hand, by its record.
+/// Cards and events of one hand, taken from its record and not from any player's view.
 pub struct Truth {
     pub holes: HashMap<PlayerId, Cards>,
     /// The events of board and showdown, as [`Moment`]s.
@@ -41,7 +41,7 @@ pub struct Truth {
     pub volunteered: Option<PlayerId>,
 }
 
-/// What everybody learns about cards, and what nobody may learn before.
+/// Secrets about cards, with the condition that makes them public.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moment {
     Acted(u8),
@@ -57,12 +57,12 @@ pub struct Known {
     /// Which first two bytes occur at all, for a quick no.
     first: Vec<bool>,
     truths: HashMap<u64, Truth>,
-    /// Who has said, asked in a hand, that they show.
+    /// Players who agreed to show in a hand when asked.
     consents: HashSet<(u64, PlayerId)>,
     deck: Option<SealedDeck>,
 }
 
-/// What a state keeps to itself of a deal under way.
+/// The secret part of the state during a deal.
 #[derive(Deserialize)]
 struct Secrets {
     dealing: Option<OpenDeal>,
@@ -81,7 +81,7 @@ impl Known {
         self.by_prefix.insert(prefix(&bytes[..8]), secret);
     }
 
-    /// Every secret that stands anywhere in these bytes.
+    /// Finds every secret that these bytes contain.
     pub fn find(&self, bytes: &[u8], found: &mut Vec<Secret>) {
         for window in bytes.windows(8) {
             let first = usize::from(u16::from_be_bytes([window[0], window[1]]));
@@ -97,7 +97,7 @@ impl Known {
         self.consents.insert((hand, player));
     }
 
-    /// Whether the player who showed a hand that nobody called, if there is one, had said so.
+    /// Whether the player who showed an uncalled hand, if there is one, had agreed to.
     pub fn has_consent(&self, hand: u64) -> bool {
         let player = self.truths.get(&hand).and_then(|truth| truth.volunteered);
         player.is_none_or(|player| self.consents.contains(&(hand, player)))
@@ -173,7 +173,7 @@ fn prefix(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0, |prefix, byte| prefix << 8 | u64::from(*byte))
 }
 
-/// Keeps what a table commits, and learns its secrets before anybody can be shown anything.
+/// A store that learns a table's secrets from its commits, before anything is shown.
 pub struct Tap {
     inner: MemoryStore,
     sealer: Sealer,
@@ -205,7 +205,7 @@ impl Store for Tap {
                 known.learn_record(&self.sealer, &hand.record);
             }
         }
-        // Ten thousand records need not be kept.
+        // The store is not given the records, because ten thousand would fill the memory.
         self.inner.commit(&Commit { hand: None, ..commit.clone() }).await
     }
 }

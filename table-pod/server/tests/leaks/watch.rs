@@ -1,4 +1,4 @@
-//! Reads every byte that is sent to anybody and holds it against what they may know.
+//! Decodes every byte that is sent and compares it with what its receiver may know.
 
 use crate::secrets::{Cards, Known, Moment, Secret, bit, mask};
 use base64::{
@@ -21,12 +21,12 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
-/// Readings of the same bytes that are kept: everybody gets most messages alike.
+/// Number of decoded messages that are kept, because most messages are the same for everybody.
 const KEPT_MAX: usize = 256;
 
-/// What one message says.
+/// The content of one message.
 struct Reading {
-    /// Every card that stands in it anywhere.
+    /// Every card that the message contains.
     cards: Cards,
     secrets: Vec<Secret>,
     moments: Vec<Moment>,
@@ -46,7 +46,7 @@ pub struct Counts {
     pub bytes: u64,
     pub hands: u64,
     pub snapshots: u64,
-    /// Events that came again to somebody who was away.
+    /// Number of events that were sent again to a player who had been away.
     pub resumed: u64,
     pub mucked: u64,
     pub shown: u64,
@@ -59,13 +59,13 @@ pub struct Watch {
     witness: PlayerId,
     /// Which hand began with which offset.
     starts: BTreeMap<u64, u64>,
-    /// By offset, as the witness was told, who never misses anything.
+    /// Public events by offset, as received by a witness that never misses any.
     told: BTreeMap<u64, Vec<Moment>>,
     waiting: HashMap<u64, Vec<Frame>>,
     kept: HashMap<bytes::Bytes, Rc<Reading>>,
     ended: u64,
     pub counts: Counts,
-    /// What somebody was sent and may not know.
+    /// Secrets that a receiver got and must not know.
     pub leaks: Vec<String>,
 }
 
@@ -84,7 +84,7 @@ impl Watch {
         }
     }
 
-    /// This was sent to this player.
+    /// Checks a message to this player.
     pub fn sent(&mut self, to: PlayerId, message: &pb::ServerMessage) {
         let binary = Codec::Proto.encode_server(message).unwrap();
         self.counts.messages += 1;
@@ -136,7 +136,7 @@ impl Watch {
         }
     }
 
-    /// Both encodings are decoded, and all of what comes out is looked through.
+    /// Decodes both encodings and searches everything in them.
     fn read(&self, message: &pb::ServerMessage, binary: &[u8]) -> Reading {
         let text = Codec::Json.encode_server(message).unwrap();
         assert_eq!(Codec::Proto.decode_server(binary).unwrap(), *message);
@@ -190,8 +190,8 @@ impl Watch {
         }
     }
 
-    /// What everybody was told of a hand is what happened, in that order: nobody shows before their time,
-    /// and who mucks does not show.
+    /// Checks the order of a hand's public events: nobody shows before their turn, and a player who mucks does not
+    /// show.
     fn check_order(&mut self, hand: u64) {
         let Some((begun, _)) = self.starts.iter().find(|(_, started)| **started == hand) else {
             return self.leaks.push(format!("hand {hand} has a record, and nobody was told that it began"));
@@ -219,7 +219,7 @@ fn opened(openings: &[pb::Opening]) -> Cards {
     mask(&openings.iter().map(|opening| opening.card.parse().unwrap()).collect::<Vec<Card>>())
 }
 
-/// Whatever a field is called: what reads as a card is one, and no text may hold a secret in any coding.
+/// Whatever a field is called: a value that parses as a card is one, and no text may contain a secret in any encoding.
 fn walk(value: &Value, known: &Known, reading: &mut Reading) {
     match value {
         Value::String(text) => {

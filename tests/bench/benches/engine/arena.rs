@@ -1,4 +1,4 @@
-//! The same hands in rs_poker's arena: one script for all agents, so that whoever is asked does what comes next.
+//! Plays the same hands in rs_poker's arena: all agents share one script, and the one to act takes the next step.
 
 use crate::hands::{BIG_BLIND, Hand, SMALL_BLIND, STACK};
 use purr_engine::Action;
@@ -40,7 +40,7 @@ pub fn simulation(players: u8, hand: &Hand) -> Simulation {
     Simulation { simulation: simulation.expect("as many agents as stacks"), next }
 }
 
-/// The arena turns what it thinks illegal into a fold: a hand counts only where it was played as written.
+/// Checks that a hand was played as written, because the arena turns actions that it considers illegal into folds.
 pub fn check(played: &Simulation, hand: &Hand) {
     let asked = played.next.get();
     assert_eq!(asked, hand.actions.len(), "the arena asked {asked} times: {:?}", hand.actions);

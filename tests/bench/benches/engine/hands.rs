@@ -11,7 +11,7 @@ use serde::Serialize;
 pub const SMALL_BLIND: Chips = 5;
 pub const BIG_BLIND: Chips = 10;
 pub const STACK: Chips = 10_000;
-/// At most so many bets and raises a street, none above a quarter of the stack.
+/// Most bets and raises on a street; each is at most a quarter of the stack.
 const RAISES_MAX: u32 = 3;
 
 #[derive(Serialize)]
@@ -20,13 +20,13 @@ pub struct Hand {
     pub deck: Deck,
     #[serde(skip)]
     pub actions: Vec<(SeatIndex, Action)>,
-    /// For PokerKit, whose place 0 is the button's left: hole cards, board, and steps as fold, call or a total.
+    /// For PokerKit, whose place 0 is the seat after the button: hole cards, board, and steps as fold, call or a total.
     holes: Vec<String>,
     board: String,
     steps: Vec<Option<Chips>>,
     folds: Vec<usize>,
     finish: Vec<Chips>,
-    /// Chips that went into the middle, an uncalled bet too, for a check that the peers played the same hand.
+    /// Chips that were bet, including an uncalled bet, to check that the peers played the same hand.
     #[serde(skip)]
     #[allow(dead_code, reason = "the count of allocations has no peer")]
     pub pot: Chips,
@@ -66,7 +66,7 @@ pub fn table(players: u8) -> Table {
     table
 }
 
-/// A shuffled deck; the shuffle is part of what is timed, as it is in the arena.
+/// A shuffled deck. The shuffle is timed, as in the arena.
 pub fn deck(rng: &mut SmallRng) -> Deck {
     let mut cards: [Card; 52] =
         std::array::from_fn(|number| Card::new(u8::try_from(number).unwrap_or(0)).expect("52 cards"));

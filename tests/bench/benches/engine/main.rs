@@ -16,7 +16,7 @@ use std::{fs::File, hint::black_box, io::Write, path::Path, time::Duration};
 const PLAYERS: [u8; 3] = [2, 6, 10];
 const HANDS: usize = 200;
 
-/// One hand through the engine, into a list that is used again.
+/// Plays one hand on the engine, with a reused list of events.
 fn play(table: &mut Table, hand: &Hand, rng: &mut SmallRng, events: &mut Vec<Event>) {
     // A shuffle for the same work as the arena's; the hand's own deck keeps the result.
     black_box(hands::deck(rng));

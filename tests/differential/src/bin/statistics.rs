@@ -27,7 +27,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Hands of one table, after which another takes its place.
+/// Number of hands at one table before it is replaced by another.
 const SESSION: u64 = 40;
 /// A hand never has more decisions than this.
 const DECISIONS_MAX: usize = 2_000;
@@ -113,7 +113,7 @@ fn beside_text(record: HandRecord, out: &mut impl Write) -> Result<()> {
     Ok(())
 }
 
-/// Hands that were played elsewhere, as the engine plays them again, without rake. Others say nothing of a hand's end.
+/// Replays hands of other rooms with the engine, without rake, and writes their records.
 fn recorded(file: &Path, record_only: bool, out: &mut impl Write) -> Result<()> {
     let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
     let no_rake = RakeConfig { basis_points: 0, caps: Vec::new(), no_flop_no_drop: true };
@@ -139,7 +139,7 @@ fn recorded(file: &Path, record_only: bool, out: &mut impl Write) -> Result<()> 
     Ok(())
 }
 
-/// A record of which only what happened counts here.
+/// A record in which only the history matters here.
 fn record(table: String, history: HandHistory, end: HandEnd) -> HandRecord {
     HandRecord {
         version: VERSION,
@@ -164,7 +164,7 @@ fn told(facts: &PlayerFacts) -> Value {
     let counters: Map<String, Value> = NAMES
         .iter()
         .zip(facts.counters.values())
-        // As text: squares do not fit into the numbers of every reader.
+        // As text, because squares exceed the numbers of some JSON readers.
         .map(|(name, value)| ((*name).to_owned(), Value::String(value.to_string())))
         .collect();
     json!({
@@ -192,7 +192,7 @@ impl Game {
             let stack = stack(&mut dice, table.config());
             table.apply(0, Command::Sit { seat: SeatIndex(seat), player: player(session, seat), stack })?;
         }
-        // In percent: folds, raises, and of raises those for everything.
+        // Percentages of folds, raises, and all-in raises.
         let styles = [[3, 15, 2], [8, 45, 25], [5, 50, 3], [15, 60, 1], [35, 40, 2], [60, 30, 2]];
         let style = dice.pick(&styles)?;
         Ok(Self { dice, table, uid: format!("0a0b0c0d-0000-4000-8000-{session:012x}"), style })

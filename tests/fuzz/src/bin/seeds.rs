@@ -25,7 +25,7 @@ fn noise(seed: u64, length: usize) -> Vec<u8> {
     std::iter::repeat_with(next).take(length).collect()
 }
 
-/// One hand of a table that bytes made, with its beginning.
+/// A hand of a table driven by random bytes, with its start.
 struct Played {
     table: Table,
     history: HandHistory,
@@ -113,7 +113,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         hands += 1;
         let phh = Phh::from_history(&played.history);
         write("phh", format!("hand-{seed}.phh"), phh.to_text()?.as_bytes())?;
-        // A hand in PHH does not tell its rake: such a hand may not be one that can be played again.
+        // PHH does not include the rake, so such a hand may not be replayable.
         if let Ok(ohh) = Ohh::from_phh(&phh) {
             write("ohh", format!("hand-{seed}.ohh"), ohh.to_string().as_bytes())?;
         }

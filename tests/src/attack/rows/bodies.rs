@@ -1,4 +1,4 @@
-//! Requests whose body never comes whole: refreshes without a token, and messages of a stream with one.
+//! Requests whose body never ends: refreshes without a token, and messages of a stream with one.
 
 use super::Kind;
 use crate::attack::{
@@ -14,9 +14,9 @@ use tokio::{
 };
 
 pub(super) const NAME: &str = "bodies";
-/// As many as there are places for requests, twice.
+/// Twice the number of places for requests.
 const REQUESTS: usize = 2_000;
-/// Each opens no more sockets and requests a second than it may.
+/// Enough addresses that each stays within its limits of sockets and requests.
 const ADDRESSES: usize = 50;
 const ACCOUNTS: usize = 6;
 
@@ -48,7 +48,7 @@ pub(super) async fn attacker(all: Rc<Attackers>, number: usize) {
     let _held = all.holds();
     let mut answer = [0; 12];
     let answered = timeout(all.left(), stream.read_exact(&mut answer)).await;
-    // Timed out after a while, as it should be, is no refusal.
+    // A time-out (408) is expected and is not a refusal.
     if answered.is_ok() && !answer.ends_with(b" 408") {
         all.refused();
     }

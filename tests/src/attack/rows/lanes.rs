@@ -16,7 +16,7 @@ use tokio::time::sleep_until;
 pub(super) const NAME: &str = "lanes";
 const SPECTATORS: usize = 2_000;
 const ADDRESSES: usize = 50;
-/// Pings at once: all that a gateway has ever let through of one socket.
+/// Number of pings sent at once: the largest burst that a gateway has ever allowed one socket.
 const BURST: u64 = 60;
 const EVERY: Duration = Duration::from_secs(2);
 
@@ -28,7 +28,7 @@ pub(super) async fn row(scene: &mut Scene, quiet: &Felt) -> anyhow::Result<Row> 
     Ok(Row::new(NAME, cost(&what, &tally), quiet, &felt))
 }
 
-/// Looks on, and pings, until the gateway has had enough.
+/// Watches a table and sends pings until the gateway closes the socket.
 pub(super) async fn attacker(all: Rc<Attackers>, number: usize) {
     let Ok(stream) = all.dial(number).await else { return };
     let Ok(mut socket) = wire::attach(stream, &all.orders.uid, all.token(number)).await else {

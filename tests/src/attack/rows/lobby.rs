@@ -1,4 +1,4 @@
-//! One address that takes all streams of the lobby.
+//! One address that opens as many lobby streams as it can.
 
 use super::Kind;
 use crate::attack::{
@@ -12,11 +12,12 @@ use std::rc::Rc;
 use tokio::io::AsyncReadExt;
 
 pub(super) const NAME: &str = "lobby";
-/// More than one gateway has.
+/// More streams than one gateway allows.
 const STREAMS: usize = 1_900;
 
 pub(super) async fn row(scene: &mut Scene, quiet: &Felt) -> anyhow::Result<Row> {
-    // Fewer would leave places. One address may have no more connections than that at a gateway.
+    // The full number even in the short form, so that the limit is reached. It is also the most connections that one
+    // address may have at a gateway.
     let mut orders = scene.orders(Kind::Lobby, STREAMS, 1, 1, 0)?;
     orders.gateways.truncate(1);
     let probe = "GET /v1/lobby/events HTTP/1.1\r\nhost: localhost\r\n\r\n";
@@ -26,7 +27,7 @@ pub(super) async fn row(scene: &mut Scene, quiet: &Felt) -> anyhow::Result<Row> 
     Ok(Row::new(NAME, cost(&what, &tally), quiet, &felt).probed(probed))
 }
 
-/// Follows the lobby for as long as it may.
+/// Follows the lobby's stream until the gateway ends it.
 pub(super) async fn attacker(all: Rc<Attackers>, number: usize) {
     let Ok(stream) = all.dial(number).await else { return };
     let request = "GET /v1/lobby/events HTTP/1.1\r\nhost: localhost\r\n\r\n";

@@ -1,4 +1,4 @@
-//! Spectators who hold all lanes that they get, while seated players come back.
+//! Spectators who occupy all lanes that they can get, while seated players return.
 
 use super::Kind;
 use crate::attack::{
@@ -8,12 +8,13 @@ use crate::attack::{
 };
 
 pub(super) const NAME: &str = "places";
-/// More than one gateway ever had lanes at a table.
+/// More than the lanes of one gateway at a table.
 const SPECTATORS: usize = 520;
 const ADDRESSES: usize = 50;
 
 pub(super) async fn row(scene: &mut Scene, quiet: &Felt) -> anyhow::Result<Row> {
-    // Not fewer in the short form: it is the number that keeps players out. On the gateway that they come back to.
+    // The full number even in the short form, because the number is what keeps players out; on the gateway that players
+    // return to.
     let mut orders = scene.orders(Kind::Lanes, SPECTATORS, ADDRESSES, SPECTATORS, 0)?;
     orders.gateways.truncate(1);
     let (felt, tally) = scene.returned(orders).await?;

@@ -1,4 +1,4 @@
-//! Named after what fleets of game servers have failed at.
+//! Tests named after known failures of game-server fleets.
 
 use super::{world::World, *};
 use crate::fleet::observe::Trouble;
@@ -13,7 +13,7 @@ fn blinds(world: &mut World, big: i64) {
     world.change(|spec| spec.template.blinds.big = big);
 }
 
-/// A fleet that has come up.
+/// A fleet with all its tables ready.
 fn up(change: impl FnOnce(&mut PokerTableFleetSpec)) -> World {
     let mut world = World::new(change);
     world.until(60, |world| world.last.is_some() && world.is_done());
@@ -51,7 +51,7 @@ fn a_watch_that_is_behind_makes_no_table_twice_nor_does_a_process_that_forgot() 
     world.lag_s = 20;
     world.run(5);
     assert_eq!((world.tables.len(), world.created), (30, 30));
-    // The next process sees none of them, and comes to the same names.
+    // A restarted process has no expectations, and chooses the same names.
     world.forget();
     world.run(60);
     assert_eq!((world.created, world.tables.len()), (30, 30));
@@ -274,7 +274,8 @@ fn a_second_rollout_and_a_scale_in_the_middle_of_one_end_with_one_kind_of_table(
     world.until(2_000, World::is_done);
     assert!(world.tables.values().all(|table| table.runs == pod && table.pod == pod));
     assert_eq!(world.count(TableView::is_occupied), 8);
-    // The process has forgotten that the last one is there for the rollout, and waits as for any other.
+    // The restarted process has forgotten that the last table was made for the rollout, and waits for the window as for
+    // any other table.
     world.until(700, |world| world.tables.len() == 11);
 }
 
@@ -289,7 +290,7 @@ fn another_game_and_yet_another_in_the_middle_leave_one_set_of_tables() {
     blinds(&mut world, 3_000_000);
     world.change(|spec| spec.replicas = 4);
     world.run(30);
-    // Whoever sits stays; nobody new comes to what is old.
+    // Seated players stay; nobody new sits down at outdated tables.
     assert_eq!(world.count(|table| table.is_occupied() && !table.same_play && table.closed), 8);
     assert_eq!(world.count(TableView::is_free), 2, "{:#?}", world.views());
     assert!(!world.is_done());
@@ -311,7 +312,7 @@ fn another_game_with_every_table_full_brings_new_tables_within_ten_seconds_and_m
     assert!(took <= 10);
     world.run(600);
     assert_eq!(world.count(|table| !table.same_play && table.players == seats), 12);
-    // As tables end, tables of the new kind take their place.
+    // As old tables end, tables of the new kind replace them.
     world.tables.values_mut().for_each(|table| table.players = 0);
     world.until(60, World::is_done);
     assert_eq!(world.tables.len(), 12);
@@ -554,14 +555,14 @@ proptest! {
         for op in &ops {
             carry_out(&mut world, op);
             world.tick();
-            // Beside closing tables there is never more than was wanted, and what a rollout adds.
+            // Apart from closing tables there are never more than wanted plus the rollout's surge.
             let live = world.count(TableView::is_live);
             prop_assert!(live <= 100 + 15, "{} tables", live);
         }
         world.tables.values_mut().for_each(|table| table.players = 0);
         (world.lag_s, world.lose) = (1, 0);
         world.until(3_000, World::is_done);
-        // What was needed a while ago stays for the window, and a table that ended before the watch ever showed it is
+        // Tables that were needed a while ago stay for the window, and a table that ended before the watch showed it is
         // given up after five minutes.
         world.run(350);
         world.until(100, World::is_done);

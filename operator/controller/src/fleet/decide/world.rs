@@ -1,4 +1,4 @@
-//! Tables, players and an API server in virtual time, and a watch that is behind by as much as a test wants.
+//! Tables, players and an API server in virtual time, with a watch cache that lags as much as a test wants.
 
 use super::*;
 use crate::{fleet::observe::Trouble, testing};
@@ -16,16 +16,16 @@ pub(super) struct Sim {
     pub(super) uid: String,
     generation: i64,
     play: String,
-    /// Of the object's spec.
+    /// Pod template in the object's spec.
     pub(super) pod: String,
-    /// Of the pod that runs or starts.
+    /// Template of the pod that runs or starts.
     pub(super) runs: String,
     pub(super) closed: bool,
     why: Option<Why>,
     closed_s: i64,
-    /// The old pod ends its hand until then.
+    /// Until when the old pod finishes its hand.
     drains_s: Option<i64>,
-    /// The pod serves from then on.
+    /// From when on the pod serves.
     up_s: i64,
     served: bool,
     down_since_s: i64,
@@ -42,13 +42,13 @@ pub(super) struct World {
     pub(super) tables: BTreeMap<String, Sim>,
     /// Pods of these templates never serve.
     pub(super) broken: BTreeSet<String>,
-    /// The watch is behind by this, in seconds.
+    /// How far the watch cache lags, in seconds.
     pub(super) lag_s: i64,
-    /// Creations whose answer is lost, of the next ones.
+    /// Number of coming creations whose answer is lost.
     pub(super) lose: usize,
     pub(super) memory: Memory,
     seen: VecDeque<(i64, Vec<TableView>)>,
-    /// Play and pod of each version of a table, by UID and generation.
+    /// Hashes of each version of a table, by UID and generation.
     made: BTreeMap<(String, i64), (String, String)>,
     dice: u64,
     uids: u64,
@@ -59,7 +59,7 @@ pub(super) struct World {
     pub(super) scale_downs: Vec<i64>,
     pub(super) moves: usize,
     pub(super) last: Option<Decision>,
-    /// Of the fleet, at the last decision.
+    /// When the fleet was last decided on.
     decided: i64,
     restarted: bool,
 }
@@ -97,7 +97,7 @@ impl World {
         }
     }
 
-    /// A generator whose seed says all that comes of it (SplitMix64; Steele, Lea, Flood 2014).
+    /// A generator that its seed determines completely (SplitMix64; Steele, Lea, Flood 2014).
     pub(super) fn roll(&mut self, sides: u64) -> u64 {
         self.dice = self.dice.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.dice;
@@ -111,13 +111,13 @@ impl World {
         self.generation += 1;
     }
 
-    /// The process starts anew. Its first list is what the API server has then.
+    /// Restarts the controller. Its first list shows what the API server has then.
     pub(super) fn restart(&mut self) {
         self.forget();
         self.seen.clear();
     }
 
-    /// The process remembers nothing, and its watch is as far behind as before.
+    /// Restarts the controller without memory; its watch cache lags as before.
     pub(super) fn forget(&mut self) {
         self.memory = Memory::new(self.generation, self.now_s);
         self.restarted = true;
@@ -132,7 +132,7 @@ impl World {
             && (table.drains_s.is_some() || (table.up_s <= self.now_s && !self.broken.contains(&table.runs)))
     }
 
-    /// Whether a player who comes now may sit there: the table was told at most a second ago to take nobody.
+    /// Whether a player who arrives now may sit down there: an order to close reaches the table within a second.
     fn takes(&self, table: &Sim) -> bool {
         self.is_up(table)
             && table.drains_s.is_none()
@@ -185,7 +185,7 @@ impl World {
         self.views().iter().filter(|view| what(view)).count()
     }
 
-    /// One second: the world goes on, the watch shows something, the controller decides and writes.
+    /// One second: tables and players change, the watch shows a version, and the controller decides and writes.
     pub(super) fn tick(&mut self) {
         self.now_s += 1;
         let now_s = self.now_s;
@@ -196,7 +196,7 @@ impl World {
                 table.runs = table.pod.clone();
             }
             table.served |= self.is_up(&table);
-            // Its pod takes a moment to go.
+            // The pod takes a moment to stop.
             let gone = table.deleting_s.is_some_and(|since_s| now_s - since_s >= 2);
             self.tables.insert(name.clone(), table);
             if gone {
@@ -235,7 +235,8 @@ impl World {
         for step in &decision.steps {
             self.write(step);
         }
-        // By what the watch shows: what others do meanwhile nobody can know. The one table that is left may be full.
+        // Judged by what the watch shows: nobody can know what others do meanwhile. The one remaining table may be
+        // full.
         let goes = |table: &TableView| {
             let is_it = |step: &&Step| step.uid() == Some(table.uid.as_str());
             let touches = |step: &Step| matches!(step, Step::Close { .. } | Step::Move { .. });
@@ -258,7 +259,7 @@ impl World {
         if let Step::Create { name } = step {
             let lost = self.lose > 0;
             self.lose -= usize::from(lost);
-            // Half of the lost ones were carried out.
+            // Half of the creations with a lost answer were carried out.
             let arrives = !lost || self.lose.is_multiple_of(2);
             if self.tables.contains_key(name) {
                 self.conflicts += 1;
@@ -277,8 +278,8 @@ impl World {
         let up: BTreeSet<String> =
             self.tables.values().filter(|table| self.is_up(table)).map(|table| table.uid.clone()).collect();
         let pod = self.hashes().pod;
-        // A deletion names the version that the watch has shown: the API server refuses it where the table has begun to
-        // serve since then, which its status says.
+        // A deletion names the version that the watch has shown: the API server refuses it if the table has begun to
+        // serve since, because that changed its status.
         let shown = self.seen.front().and_then(|(_, views)| views.iter().find(|view| view.uid == uid));
         let stale = shown.is_some_and(|shown| {
             let now = self.tables.iter().find(|(_, table)| table.uid == uid).map(|(n, t)| self.view(n, t));
@@ -320,13 +321,13 @@ impl World {
                     return;
                 }
                 if !table.closed {
-                    // A process that forgot, with a watch that is behind: the deletion names the version it has seen.
+                    // After a restart with a lagging cache: the deletion names the version that the cache had.
                     assert!(self.restarted, "an open table is never deleted");
                     self.memory.expect.failed(step, true);
                     return;
                 }
                 assert_eq!(table.players, 0, "a table with players is never deleted");
-                // Somebody else may have deleted it already.
+                // The table may have been deleted already.
                 self.removed += usize::from(table.deleting_s.is_none());
                 table.deleting_s.get_or_insert(now_s);
             }
@@ -374,7 +375,7 @@ impl World {
         panic!("not within {most_s} s: {:#?}", self.views());
     }
 
-    /// So many tables have a player; the fullest places first, none is moved.
+    /// Puts players at `wanted` tables, the fullest tables first; nobody is moved.
     pub(super) fn occupy(&mut self, wanted: usize) {
         let names: Vec<String> = self.tables.keys().cloned().collect();
         let have = self.tables.values().filter(|table| table.players > 0).count();
@@ -396,7 +397,7 @@ impl World {
         }
     }
 
-    /// Somebody comes or goes at a table, if the table lets them.
+    /// One player arrives or leaves at a table that allows it.
     pub(super) fn someone(&mut self) {
         let names: Vec<String> = self.tables.keys().cloned().collect();
         if names.is_empty() {
@@ -422,7 +423,7 @@ impl World {
         }
     }
 
-    /// The pod of a table fails and comes back after this time.
+    /// Makes the pod of a table fail and return after this time.
     pub(super) fn fail(&mut self, name: &str, seconds: i64) {
         let now_s = self.now_s;
         let table = self.tables.get_mut(name).unwrap();

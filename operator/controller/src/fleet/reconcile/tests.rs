@@ -1,11 +1,20 @@
 use super::*;
-use crate::testing::{self, api};
+use crate::{
+    fleet::fleets::Parts,
+    metrics::Metrics,
+    pace::SharedPace,
+    testing::{self, api},
+};
+use k8s_openapi::api::apps::v1::ControllerRevision;
 use kube::runtime::{
-    events::Reporter,
+    events::{Recorder, Reporter},
     reflector::{self, store::Writer},
     watcher::Event,
 };
+use purr_crds::PokerTable;
+use purr_namespaces::Listed;
 use purr_protocol::summary::Summary;
+use std::collections::HashMap;
 
 const TABLES: &str = "pokertables";
 const FLEETS: &str = "pokertablefleets";
@@ -58,7 +67,7 @@ impl Scene {
         reconcile(Arc::new(self.fleet()), self.fleets.clone()).await
     }
 
-    /// The watch shows what the API server has.
+    /// Updates the watch cache from the API server.
     fn show(&mut self) {
         let tables = self.tables().into_iter().map(Event::InitApply);
         for event in [Event::Init].into_iter().chain(tables).chain([Event::InitDone]) {
@@ -67,7 +76,7 @@ impl Scene {
         }
     }
 
-    /// Every table serves what its spec says, with so many players.
+    /// Makes every table serve its spec, with `players` players.
     fn serve(&mut self, players: u8) {
         let mut summaries = HashMap::new();
         for mut table in self.tables() {

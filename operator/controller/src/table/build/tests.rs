@@ -56,7 +56,7 @@ fn whoever_may_list_pods_reads_no_secret_in_their_environment() {
     let container = &made(&table(), 1).spec.unwrap().containers[0];
     let said: Vec<&str> =
         container.env.as_ref().unwrap().iter().map(|variable| variable.name.as_str()).collect();
-    // Each of these is public, or the path of a file that is mounted. What is new here is looked at before it is added.
+    // Each of these variables is public, or the path of a mounted file. Check a new one before you add it.
     let public = [
         "PURR_TABLE_GENERATION",
         "PURR_TABLE_PAUSED",
@@ -119,7 +119,7 @@ fn the_port_that_gateways_look_for_is_there() {
 fn the_spec_in_the_environment_is_one_that_the_table_reads() {
     for (annotation, paused) in [("false", false), ("true", true)] {
         let env = env(&made(&table(), 3));
-        // What the kubelet does with it.
+        // Expands the variable as the kubelet does.
         let json = env["PURR_TABLE_SPEC"].replace("$(PURR_TABLE_PAUSED)", annotation).replace("$$", "$");
         let spec: TableSpec = serde_json::from_str(&json).unwrap();
         spec.validate().unwrap();

@@ -107,7 +107,7 @@ fn a_table_is_closed_and_opened_in_place_until_it_says_so_itself() {
     assert_eq!(decide(&seen).steps, []);
     seen.closed = false;
     assert_eq!(decide(&seen).steps, [close(false)]);
-    // The successor of a closed table that is to be open: its pod was told nothing yet.
+    // The successor of a closed table that is to be open: its pod got no order yet.
     seen.pods[0].closed = false;
     assert_eq!(decide(&seen).steps, [close(false)]);
     seen.is_closed = None;
@@ -228,7 +228,7 @@ fn a_successor_is_told_to_take_over_once_it_stands_by_and_the_pod_before_goes_on
     assert_eq!(decide(&seen).steps, [mark_ordered(), order(Some("10.0.0.1"))]);
     let mut seen = ordered();
     assert_eq!(decide(&seen).steps, [ask_standing()]);
-    // The order was lost, or its process has begun anew.
+    // The order was lost, or the successor's process has restarted.
     seen.standing = Some(Ok(Standing::StandingBy));
     assert_eq!(decide(&seen).steps, [order(Some("10.0.0.1"))]);
     seen.standing = Some(Ok(Standing::TakingOver));
@@ -244,7 +244,7 @@ fn a_successor_that_does_not_come_up_leaves_the_table_alone() {
     (seen.pods[1].started, seen.pods[1].ip) = (false, None);
     let decision = decide(&seen);
     assert_eq!((decision.steps, decision.stage), (vec![], Stage::Moving(Waiting::Successor)));
-    // Undone: the successor goes, and the table has never stopped.
+    // Undone: the successor is deleted, and the table has never stopped.
     seen.wanted = Some("old".into());
     assert_eq!(decide(&seen).steps, [remove(4)]);
     // Corrected: the next successor follows once this one is gone.
@@ -305,7 +305,7 @@ fn a_pod_of_a_release_without_hand_overs_is_drained_and_the_successor_takes_over
 
 #[test]
 fn a_crash_between_generation_and_pod_fences_nobody() {
-    // The status says 4, and no pod of it was made.
+    // The status has generation 4, and no pod of it was created.
     let mut seen = Observed { generation: 4, ..running() };
     assert_eq!((decide(&seen).steps, decide(&seen).stage), (vec![], Stage::Steady));
     (seen.pods[0].hash, seen.turn) = ("old".into(), Some(Turn::Now));
@@ -457,7 +457,7 @@ fn a_quiet_pod_is_replaced_where_it_does_not_answer_and_asked_again_where_it_doe
     let mut frozen = dead;
     frozen.pods[0].ready = false;
     assert_eq!(decide(&frozen).steps, [remove(3), raise(4), create(4)]);
-    // One that has just begun has its time.
+    // A pod that has just started gets its time.
     let mut fresh = quiet;
     fresh.pods[0].created_s = fresh.now_s - 1;
     assert_eq!(decide(&fresh).steps, []);

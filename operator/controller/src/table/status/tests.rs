@@ -1,5 +1,6 @@
 use super::*;
 use crate::{
+    spare::Spare,
     table::decide::Waiting,
     testing::{epoch, table},
 };
@@ -187,7 +188,7 @@ fn a_table_whose_first_pod_could_not_be_made_is_pending_once_it_can() {
     assert_eq!((starts.phase, reason(&starts, "Degraded")), (Phase::Pending, pair("False", "AsExpected")));
 }
 
-/// Every stage, with and without a pod, trouble, failure, pause, store and what was said before.
+/// Every stage, with and without a pod, trouble, failure, pause, store state and earlier status.
 #[test]
 fn the_phase_never_contradicts_the_conditions() {
     let stages = [
@@ -359,7 +360,7 @@ fn ten_thousand_tables_that_play_cost_at_most_twenty_writes_a_second() {
             let moved = (at * 7 + now_s).is_multiple_of(120);
             summary.players = if moved { (summary.players + 1) % 6 } else { summary.players };
             let fails = now_s.is_multiple_of(180) && at == now_s;
-            // A hand is no news to a table; what has waited for its minute is looked at again.
+            // A new hand is no news of a table; a change that waits is checked again after its minute.
             if !(moved || fails || (now_s as i64 - *written_s) % 60 == 0) {
                 continue;
             }

@@ -1,11 +1,12 @@
-//! The list of all tables, made anew at most once in a while however many look at it.
+//! The list of all tables, built at most once per interval, however many clients read it.
 
-use super::{listed, summaries};
-use crate::app::App;
 use purr_protocol::summary::Summary;
 use schemars::JsonSchema;
 use serde::Serialize;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 use tokio::time::Instant;
 
 /// A table as the lobby shows it.
@@ -18,7 +19,7 @@ pub struct Listed {
 }
 
 impl Listed {
-    /// What somebody who looks on does not see, and what changes all the time, set aside.
+    /// The entry without data that spectators must not see and without figures that change all the time.
     pub fn shown(&self) -> Self {
         let mut shown = self.clone();
         let hidden = &mut shown.summary;
@@ -27,12 +28,9 @@ impl Listed {
     }
 }
 
-/// Summaries read in one command.
-const CHUNK: usize = 2_000;
+pub type All = Arc<Vec<Listed>>;
 
-type All = Arc<Vec<Listed>>;
-
-/// In the order of UIDs.
+/// Sorted by UID.
 #[derive(Default)]
 pub struct Board {
     held: Mutex<Option<(Instant, All)>>,
@@ -44,10 +42,10 @@ impl Board {
         self.held.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The list, at most as old as it may be; somewhat older while it is being read.
-    pub async fn current(&self, app: &App) -> All {
+    /// The list, at most as old as this; somewhat older while it is being read.
+    pub async fn current(&self, every: Duration, read: impl Future<Output = Vec<Listed>>) -> All {
         let young = |held: Option<(Instant, All)>| {
-            held.filter(|(since, _)| since.elapsed() < app.front.lobby_every).map(|(_, all)| all)
+            held.filter(|(since, _)| since.elapsed() < every).map(|(_, all)| all)
         };
         if let Some(all) = young(self.held()) {
             return all;
@@ -58,23 +56,12 @@ impl Board {
             (Err(_), Some((_, all))) => return all,
             (Err(_), None) => self.reading.lock().await,
         };
-        // Somebody else has read it meanwhile.
+        // Another request has read the list in the meantime.
         if let Some(all) = young(self.held()) {
             return all;
         }
-        let all = Arc::new(read(app).await);
+        let all = Arc::new(read.await);
         *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), all.clone()));
         all
     }
-}
-
-async fn read(app: &App) -> Vec<Listed> {
-    let known = app.routes.read(|table| table.list(None, usize::MAX));
-    let mut all = Vec::with_capacity(known.len());
-    for chunk in known.chunks(CHUNK) {
-        let uids: Vec<String> = chunk.iter().map(|known| known.uid.clone()).collect();
-        let summaries = summaries(app, &uids).await;
-        all.extend(chunk.iter().cloned().zip(summaries).map(|(known, summary)| listed(known, summary)));
-    }
-    all
 }

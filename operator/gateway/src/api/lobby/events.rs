@@ -10,8 +10,8 @@ use crate::{
     app::App,
     auth::Caller,
     client_address::ClientAddress,
-    guard::RetryAfter,
     limits::address_key,
+    retry_after::RetryAfter,
     seating::keeper::{FleetListed, OwnSeat},
 };
 use axum::{
@@ -37,7 +37,7 @@ use tokio::time::{Instant, sleep};
 
 /// Tables that one stream shows.
 const SHOWN_MAX: usize = 200;
-/// A connection on which nothing else is said gets a comment, so that proxies keep it.
+/// An idle connection gets a comment at this interval, so that proxies keep it open.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// What the lobby shows now that it did not before, and what it shows no more. The first event has
@@ -50,7 +50,7 @@ pub struct Changes {
 
 type Shown = BTreeMap<String, Listed>;
 
-/// The one step of a stream; `None` where nothing has changed.
+/// The difference between two states of a stream; `None` if there is none.
 fn changes(shown: &mut Shown, now: Shown) -> Option<Changes> {
     let tables: Vec<Listed> =
         now.iter().filter(|(uid, listed)| shown.get(*uid) != Some(listed)).map(|(_, l)| l.clone()).collect();
@@ -82,7 +82,7 @@ pub async fn events(
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
 }
 
-/// A stream's place, as the metrics have it.
+/// Counts a stream in the metrics, until dropped.
 struct Counted {
     app: App,
     open: Option<Open>,
@@ -98,13 +98,13 @@ impl Counted {
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        // The place first: who sees the count sees that there is one.
+        // The place is freed before the count changes, so that whoever reads the count finds the place free.
         self.open = None;
         self.app.metrics.lobby_streams.dec();
     }
 }
 
-/// What one stream has shown, and what it is about to show.
+/// The state of one stream: what it has sent, and what it is about to send.
 struct Follower<F> {
     app: App,
     filter: F,
@@ -112,20 +112,20 @@ struct Follower<F> {
     open: Counted,
     shown: Shown,
     fleets: Option<Vec<FleetListed>>,
-    /// Without what changes all the time.
+    /// Without fields that change all the time.
     own: Option<Vec<OwnSeat>>,
     due: VecDeque<Event>,
     first: bool,
 }
 
 impl<F: Fn(&Listed) -> bool> Follower<F> {
-    /// Looks at everything and makes events of what has changed; an error where one cannot be written.
+    /// Compares with the current state and queues events for the differences. Fails if an event cannot be serialised.
     async fn look(&mut self) -> Result<(), axum::Error> {
-        let all = self.app.lobby.current(&self.app).await;
+        let all = super::all_tables(&self.app).await;
         let fitting = all.iter().filter(|listed| (self.filter)(listed)).take(SHOWN_MAX);
         let now = fitting.map(|listed| (listed.summary.uid.clone(), listed.shown())).collect();
         let changed = changes(&mut self.shown, now);
-        // The first one comes also where there is nothing, so that a page need not wonder.
+        // The first event is sent even if it is empty, so that a page knows that it is up to date.
         let changed = match changed {
             None if self.first => Some(Changes { tables: Vec::new(), gone: Vec::new() }),
             changed => changed,
@@ -134,7 +134,7 @@ impl<F: Fn(&Listed) -> bool> Follower<F> {
             self.due.push_back(Event::default().event("tables").json_data(&changed)?);
         }
         let snapshot = self.app.seating.snapshot();
-        // Where there are no fleets, nothing is said of them.
+        // Without fleets there are no events about them.
         let known = self.fleets.as_deref().unwrap_or_default();
         if known != snapshot.listed.as_slice() {
             let list = FleetList { fleets: snapshot.listed.clone() };
@@ -146,7 +146,7 @@ impl<F: Fn(&Listed) -> bool> Follower<F> {
             let own = snapshot.own(player);
             let news: Vec<OwnSeat> =
                 own.iter().map(|own| OwnSeat { seat: own.seat.news(), ..own.clone() }).collect();
-            // The first one comes also where there is nothing: a page that comes back may remember something.
+            // The first event is sent even if it is empty: a page that reconnects may show an old state.
             if self.own.as_deref() != Some(news.as_slice()) {
                 let own = serde_json::json!({ "seats": own });
                 self.due.push_back(Event::default().event("seats").json_data(own)?);

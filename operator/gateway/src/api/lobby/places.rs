@@ -1,4 +1,4 @@
-//! Who may follow the lobby: signed-in players first, and no address or account more than its share.
+//! Limits on streams of the lobby: signed-in players come first, and each address and account has a bounded share.
 
 use purr_engine::PlayerId;
 use purr_runtime::CancellationToken;
@@ -12,7 +12,7 @@ use std::{
 pub struct StreamBounds {
     pub all_max: u32,
     pub address_max: u32,
-    /// Of one signed-in player.
+    /// Most streams of one signed-in player.
     pub account_max: u32,
 }
 
@@ -22,7 +22,7 @@ impl Default for StreamBounds {
     }
 }
 
-/// Why there is no place for a stream.
+/// Why a stream is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoPlace {
     #[error("your address has all streams of lobby changes that it may have")]
@@ -50,7 +50,7 @@ struct Held {
 #[derive(Clone, Default)]
 pub struct Places(Arc<Mutex<Held>>);
 
-/// One stream's place, until dropped.
+/// The place of one stream, freed when dropped.
 pub struct Open {
     places: Places,
     number: u64,
@@ -67,8 +67,8 @@ impl Places {
         self.held().open.len()
     }
 
-    /// A place for one more stream. Strangers have half of all places at most; where none is left, the oldest stranger's
-    /// stream ends for a signed-in player.
+    /// Takes a place for one more stream. Callers who have not signed in get at most half of all places; if none is
+    /// left, the oldest of their streams ends for a signed-in player.
     ///
     /// # Errors
     /// Names the bound.
