@@ -108,6 +108,31 @@ mod tests {
         }
     }
 
+    /// kubectl reads YAML 1.1 (section 10.3.2 there: its boolean type has more spellings than true and false).
+    #[test]
+    fn no_word_of_the_definitions_is_a_boolean_of_yaml_1_1() {
+        const BOOLEANS: [&str; 6] = ["y", "n", "yes", "no", "on", "off"];
+        fn look(value: &serde_json::Value, path: &str) {
+            let word = |word: &str| {
+                assert!(!BOOLEANS.contains(&word.to_lowercase().as_str()), "{path}: {word}");
+            };
+            match value {
+                serde_json::Value::String(text) => word(text),
+                serde_json::Value::Array(items) => items.iter().for_each(|item| look(item, path)),
+                serde_json::Value::Object(fields) => {
+                    for (name, field) in fields {
+                        word(name);
+                        look(field, &format!("{path}.{name}"));
+                    }
+                }
+                _ => {}
+            }
+        }
+        for crd in super::definitions().unwrap() {
+            look(&serde_json::to_value(&crd).unwrap(), "");
+        }
+    }
+
     #[test]
     fn the_example_is_a_valid_object_of_the_types() {
         let text = include_str!("../examples/table.yaml");

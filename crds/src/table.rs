@@ -372,7 +372,7 @@ pub struct Room {
     /// next hand starts. All at the table see them. They are not in the hand's record and change no chips.
     #[serde(default)]
     pub rabbit_hunt: bool,
-    /// What players with a seat may say to the table. off: nothing. reactions: six fixed reactions. text: reactions, and
+    /// What players with a seat may say to the table. none: nothing. reactions: six fixed reactions. text: reactions, and
     /// lines of at most 120 characters. At most four at once and one more every 3 seconds for each player. The table keeps
     /// nothing that was said; reports of players are in the pod's log.
     #[serde(default)]
@@ -383,8 +383,9 @@ pub struct Room {
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub enum Chat {
+    // Not "off": YAML 1.1, which kubectl reads, takes that for a boolean.
     #[default]
-    Off,
+    None,
     Reactions,
     Text,
 }
@@ -428,7 +429,7 @@ impl Default for Room {
             cool_down_max_seconds: 3_600,
             short_stay_hands: 10,
             rabbit_hunt: false,
-            chat: Chat::Off,
+            chat: Chat::None,
         }
     }
 }

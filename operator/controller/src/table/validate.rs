@@ -196,7 +196,7 @@ fn room(room: &purr_crds::Room) -> Result<RoomRules, Invalid> {
         short_stay_hands: number("room.shortStayHands", room.short_stay_hands.into())?,
         rabbit_hunt: room.rabbit_hunt,
         chat: match room.chat {
-            Chat::Off => ChatRule::Off,
+            Chat::None => ChatRule::Off,
             Chat::Reactions => ChatRule::Reactions,
             Chat::Text => ChatRule::Text,
         },
