@@ -73,20 +73,15 @@ impl Rpc {
     /// not. Where all count more, the first one's count.
     pub async fn nonce_within(&self, sender: Address, most: u64) -> Result<u64, RpcError> {
         let params = json!([super::address_text(sender), "latest"]);
-        let (mut beyond, mut failed) = (Vec::new(), RpcError::AllDown(NodeError::AllResting));
-        for at in 0..self.nodes() {
-            match self.one::<U256>(at, "eth_getTransactionCount", params.clone()).await {
-                Ok(count) if count <= U256::from(most) => {
-                    beyond.iter().for_each(|(wrong, _)| self.blame(*wrong));
-                    return small(count, "nonce");
-                }
-                Ok(count) => beyond.push((at, u64::try_from(count).unwrap_or(u64::MAX))),
-                Err(RpcError::Budget) => return Err(RpcError::Budget),
-                Err(RpcError::Resting) => {}
-                Err(error) => failed = error,
-            }
+        let within = |count: &U256| *count <= U256::from(most);
+        let mut beyond = Vec::new();
+        let count: U256 = self.first("eth_getTransactionCount", params, within, |at| beyond.push(at)).await?;
+        if !within(&count) {
+            return Ok(u64::try_from(count).unwrap_or(u64::MAX));
         }
-        beyond.first().map(|(_, count)| *count).ok_or(failed)
+        // Another node's count shows that they are wrong.
+        beyond.into_iter().for_each(|at| self.blame(at));
+        small(count, "nonce")
     }
 
     /// What an account has, in whole gwei.

@@ -284,12 +284,24 @@ impl Rpc {
         self.call_until(method, params, |_| true).await
     }
 
-    /// Asks one node after the other until `fits` accepts an answer; otherwise returns the first answer.
+    /// Asks one node after the other until `will_do` accepts an answer, and blames those whose answers it does not;
+    /// otherwise returns the first answer.
     pub(super) async fn call_until<T: DeserializeOwned>(
         &self,
         method: &'static str,
         params: Value,
         will_do: impl Fn(&T) -> bool,
+    ) -> Result<T, RpcError> {
+        self.first(method, params, will_do, |at| self.blame(at)).await
+    }
+
+    /// As [`Self::call_until`]; the caller decides what an answer that will not do means for its node.
+    pub(super) async fn first<T: DeserializeOwned>(
+        &self,
+        method: &'static str,
+        params: Value,
+        will_do: impl Fn(&T) -> bool,
+        mut will_not: impl FnMut(usize),
     ) -> Result<T, RpcError> {
         let mut failed = RpcError::AllDown(NodeError::AllResting);
         let mut poor = None;
@@ -297,7 +309,7 @@ impl Rpc {
             match self.one(at, method, params.clone()).await {
                 Ok(answer) if will_do(&answer) => return Ok(answer),
                 Ok(answer) => {
-                    self.blame(at);
+                    will_not(at);
                     poor = poor.or(Some(answer));
                 }
                 Err(refused @ RpcError::Refused { .. }) if refused.is_of_the_chain() => return Err(refused),

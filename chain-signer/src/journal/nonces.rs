@@ -1,6 +1,6 @@
 //! What the journal knows of a sender's nonces.
 
-use super::{Journal, JournalError, Purpose, Transaction, bytes, rows::OPEN, undb};
+use super::{Journal, JournalError, Purpose, Transaction, bytes, rows::OPEN, transactions::last_nonce};
 use crate::chain::{
     eip712::word_uid,
     vault::{Call, decode_call},
@@ -23,11 +23,7 @@ pub struct NonceEvidence {
 impl Journal {
     /// Transactions of a sender, up to the last nonce.
     pub async fn transactions_of(&self, sender: [u8; 20]) -> Result<u64, JournalError> {
-        let last: Option<i64> = sqlx::query_scalar("SELECT max(nonce) FROM transactions WHERE sender = $1")
-            .bind(sender.as_slice())
-            .fetch_one(&self.pool)
-            .await?;
-        Ok(last.map(undb).transpose()?.map_or(0, |last| last + 1))
+        Ok(last_nonce(&self.pool, sender).await?.map_or(0, |last| last + 1))
     }
 
     pub async fn nonce_evidence(&self, tx: &Transaction) -> Result<NonceEvidence, JournalError> {

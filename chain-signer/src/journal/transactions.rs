@@ -14,7 +14,7 @@ use purr_books::{
 use purr_protocol::settlement::NoticeState;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use sqlx::{PgConnection, Row, postgres::PgRow};
+use sqlx::{PgConnection, PgExecutor, Row, postgres::PgRow};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
@@ -170,6 +170,18 @@ async fn step(conn: &mut PgConnection, id: i64, event: Event) -> Result<State, J
     Ok(state)
 }
 
+/// The highest nonce of a sender's transactions; `None`: it has none.
+pub(super) async fn last_nonce(
+    database: impl PgExecutor<'_>,
+    sender: [u8; 20],
+) -> Result<Option<u64>, JournalError> {
+    let last: Option<i64> = sqlx::query_scalar("SELECT max(nonce) FROM transactions WHERE sender = $1")
+        .bind(sender.as_slice())
+        .fetch_one(database)
+        .await?;
+    last.map(undb).transpose()
+}
+
 impl Journal {
     /// All transactions of every sender that are not final, each sender's oldest nonce first: a key that settles no more
     /// may have left some on their way.
@@ -216,11 +228,7 @@ impl Journal {
     pub async fn create(&self, lease: &Lease, new: &NewTransaction) -> Result<i64, JournalError> {
         let mut tx = self.pool.begin().await?;
         lease::check(&mut tx, lease).await?;
-        let used: Option<i64> = sqlx::query_scalar("SELECT max(nonce) FROM transactions WHERE sender = $1")
-            .bind(new.sender.as_slice())
-            .fetch_one(&mut *tx)
-            .await?;
-        let known = used.map(undb).transpose()?.map_or(0, |used| used + 1);
+        let known = last_nonce(&mut *tx, new.sender).await?.map_or(0, |last| last + 1);
         let nonce = db(next_nonce(known, new.chain_nonce, new.accept_used_key)?, "nonce")?;
         let id: i64 = sqlx::query_scalar(
             "INSERT INTO transactions (purpose, sender, nonce, destination, calldata, state)

@@ -1,6 +1,6 @@
 //! Views for others: balances, heads, the books at one moment.
 
-use super::{Journal, JournalError, TableRow, bytes, db, ledger, undb};
+use super::{Journal, JournalError, TableRow, bytes, db, ledger, transactions::last_nonce, undb};
 use crate::chain::{Address, vault::Bounds};
 use futures::stream::{self, Stream};
 use purr_books::ledger::Account;
@@ -80,11 +80,8 @@ impl Journal {
     }
 
     pub async fn heads(&self, sender: Address) -> Result<Heads, JournalError> {
-        let last: Option<i64> = sqlx::query_scalar("SELECT max(nonce) FROM transactions WHERE sender = $1")
-            .bind(sender.as_slice())
-            .fetch_one(&self.pool)
-            .await?;
-        Ok(Heads { nonce_last: last.map(undb).transpose()?, tables: self.tables().await? })
+        let nonce_last = last_nonce(&self.pool, sender).await?;
+        Ok(Heads { nonce_last, tables: self.tables().await? })
     }
 
     /// A player's money as the ledger has it, at final depth.

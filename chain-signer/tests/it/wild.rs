@@ -1,6 +1,11 @@
 //! Figures that no chain has, told by the only node for a moment: what is decided by them lasts no longer than the lie.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::cast_possible_wrap)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::cast_possible_wrap,
+    reason = "tests may fail loudly, and their numbers are small"
+)]
 
 use crate::{
     common::{
